@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The one error type: which step failed, on which argument, why, in whose words, and what to try.
+
+use rustix::io::Errno;
+use std::ffi::OsStr;
+use std::fmt;
+use std::os::unix::ffi::OsStrExt;
+
+/// The result of everything in this crate.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What kind of failure an [`Error`] is: stable, to be matched on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A string holds a NUL byte. Found before any system call.
+    NulByte,
+    /// A path or an option list is longer than the kernel takes.
+    TooLong,
+    /// The mount list could not be read as JSON of a known shape.
+    Spec,
+    /// A word that neither we nor the filesystem know.
+    UnknownOption,
+    /// A known word with a value that it can't take, or that can't stand where it does.
+    OptionValue,
+    /// Two words, or a word and a kind of mount, that exclude each other.
+    OptionConflict,
+    /// Nothing there.
+    NotFound,
+    /// A directory was needed.
+    NotADirectory,
+    /// A file cannot be mounted on a directory, nor a directory on a file.
+    WrongTargetType,
+    /// An overlay layer that doesn't exist.
+    LayerMissing,
+    /// An overlay layer that is no directory.
+    LayerNotDirectory,
+    /// More than 500 layers.
+    TooManyLayers,
+    /// `upperdir` and `workdir` are not on one mount, are the same, or one lies in the other.
+    UpperWork,
+    /// `upperdir` is in use by another overlay.
+    UpperInUse,
+    /// `workdir` can't be used.
+    WorkUnusable,
+    /// No such filesystem in this kernel.
+    UnknownFilesystem,
+    /// Not allowed to.
+    Permission,
+    /// In use.
+    Busy,
+    /// Nothing is mounted there.
+    NotMounted,
+    /// The target moved away while it was being mounted on.
+    TargetMoved,
+    /// This kernel, or this release, can't.
+    Unsupported,
+    /// Any other failure of a system call; [`Error::errno`] has it.
+    System,
+}
+
+impl ErrorKind {
+    /// The stable code of this kind, as the command prints it with `--json`.
+    #[must_use]
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NulByte => "nul-byte",
+            Self::TooLong => "too-long",
+            Self::Spec => "spec",
+            Self::UnknownOption => "unknown-option",
+            Self::OptionValue => "option-value",
+            Self::OptionConflict => "option-conflict",
+            Self::NotFound => "not-found",
+            Self::NotADirectory => "not-a-directory",
+            Self::WrongTargetType => "wrong-target-type",
+            Self::LayerMissing => "layer-missing",
+            Self::LayerNotDirectory => "layer-not-a-directory",
+            Self::TooManyLayers => "too-many-layers",
+            Self::UpperWork => "upper-work",
+            Self::UpperInUse => "upper-in-use",
+            Self::WorkUnusable => "work-unusable",
+            Self::UnknownFilesystem => "unknown-filesystem",
+            Self::Permission => "permission",
+            Self::Busy => "busy",
+            Self::NotMounted => "not-mounted",
+            Self::TargetMoved => "target-moved",
+            Self::Unsupported => "unsupported",
+            Self::System => "system",
+        }
+    }
+
+    fn of_errno(errno: Errno) -> Self {
+        match errno {
+            Errno::PERM | Errno::ACCESS => Self::Permission,
+            Errno::NOENT => Self::NotFound,
+            Errno::NOTDIR => Self::NotADirectory,
+            Errno::NAMETOOLONG => Self::TooLong,
+            Errno::BUSY => Self::Busy,
+            Errno::NODEV => Self::UnknownFilesystem,
+            Errno::NOSYS | Errno::OPNOTSUPP => Self::Unsupported,
+            _ => Self::System,
+        }
+    }
+}
+
+/// A failure, with everything needed to act on it.
+///
+/// `Display` gives the command's own form: `STEP ARGUMENT: REASON (ERRNO)`, then a line `  kernel: ...` for each line
+/// of the kernel's log and `  hint: ...` where there is advice. Control characters and bytes that are not UTF-8 are
+/// escaped, so it is safe on a terminal.
+///
+/// ```
+/// # fn main() {
+/// let dir = std::fs::File::open("/").unwrap();
+/// let error = fmountat::fmountat(&dir, "a\0b", "target", "tmpfs", 0, "").unwrap_err();
+/// assert_eq!(error.kind(), fmountat::ErrorKind::NulByte);
+/// assert_eq!(error.to_string(), r"read source a\0b: the string holds a NUL byte");
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Error(Box<Inner>);
+
+#[derive(Clone)]
+struct Inner {
+    kind: ErrorKind,
+    step: String,
+    call: Option<&'static str>,
+    argument: Option<Vec<u8>>,
+    reason: Option<String>,
+    errno: Option<Errno>,
+    kernel: Vec<String>,
+    hint: Option<String>,
+}
+
+impl Error {
+    /// A failure that was found without a system call.
+    pub(crate) fn new(kind: ErrorKind, step: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self::build(kind, step.into(), Some(reason.into()))
+    }
+
+    /// A system call's failure; the kind follows the errno.
+    pub(crate) fn sys(step: impl Into<String>, call: &'static str, errno: Errno) -> Self {
+        let mut error = Self::build(ErrorKind::of_errno(errno), step.into(), None);
+        error.0.call = Some(call);
+        error.0.errno = Some(errno);
+        error
+    }
+
+    fn build(kind: ErrorKind, step: String, reason: Option<String>) -> Self {
+        Self(Box::new(Inner {
+            kind,
+            step,
+            call: None,
+            argument: None,
+            reason,
+            errno: None,
+            kernel: Vec::new(),
+            hint: None,
+        }))
+    }
+
+    pub(crate) fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+        self.0.argument = Some(argument.as_ref().as_bytes().to_vec());
+        self
+    }
+
+    pub(crate) fn with_kind(mut self, kind: ErrorKind) -> Self {
+        self.0.kind = kind;
+        self
+    }
+
+    pub(crate) fn with_step(mut self, step: impl Into<String>) -> Self {
+        self.0.step = step.into();
+        self
+    }
+
+    pub(crate) fn because(mut self, reason: impl Into<String>) -> Self {
+        self.0.reason = Some(reason.into());
+        self
+    }
+
+    pub(crate) fn with_kernel_log(mut self, lines: Vec<String>) -> Self {
+        self.0.kernel = lines;
+        self
+    }
+
+    pub(crate) fn hinted(mut self, hint: impl Into<String>) -> Self {
+        self.0.hint = Some(hint.into());
+        self
+    }
+
+    /// The kind of failure.
+    #[must_use]
+    pub fn kind(&self) -> ErrorKind {
+        self.0.kind
+    }
+
+    /// The stable code of the kind: the same as `kind().code()`.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        self.0.kind.code()
+    }
+
+    /// The step that failed, in words: `open layer 3`, `create overlay`, `mount`.
+    #[must_use]
+    pub fn step(&self) -> &str {
+        &self.0.step
+    }
+
+    /// The system call that failed, if one did.
+    #[must_use]
+    pub fn call(&self) -> Option<&'static str> {
+        self.0.call
+    }
+
+    /// The path, word or other argument at fault, byte for byte.
+    #[must_use]
+    pub fn argument(&self) -> Option<&OsStr> {
+        self.0.argument.as_deref().map(OsStr::from_bytes)
+    }
+
+    /// The system call's errno, exactly.
+    #[must_use]
+    pub fn errno(&self) -> Option<i32> {
+        self.0.errno.map(Errno::raw_os_error)
+    }
+
+    /// The reason in words: ours where we know better, else the errno's text.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        match (&self.0.reason, self.0.errno) {
+            (Some(reason), _) => reason.clone(),
+            (None, Some(errno)) => errno_text(errno),
+            (None, None) => String::from("failed"),
+        }
+    }
+
+    /// The kernel's own log lines about this failure, oldest first.
+    #[must_use]
+    pub fn kernel(&self) -> &[String] {
+        &self.0.kernel
+    }
+
+    /// What to try.
+    #[must_use]
+    pub fn hint(&self) -> Option<&str> {
+        self.0.hint.as_deref()
+    }
+
+    pub(crate) fn raw_errno(&self) -> Option<Errno> {
+        self.0.errno
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.0.step)?;
+        if let Some(argument) = &self.0.argument {
+            write!(f, " {}", escape(argument))?;
+        }
+        write!(f, ": {}", escape(self.reason().as_bytes()))?;
+        if let Some(errno) = self.0.errno {
+            write!(f, " ({})", errno_name(errno))?;
+        }
+        for line in &self.0.kernel {
+            write!(f, "\n  kernel: {}", escape(line.as_bytes()))?;
+        }
+        if let Some(hint) = &self.0.hint {
+            write!(f, "\n  hint: {}", escape(hint.as_bytes()))?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[{}] {self}", self.code())
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// Bytes from outside as a terminal may see them: control characters as `\n`, `\x1b`, other odd bytes as `\xff`, and
+/// a path of more than 160 bytes shortened in the middle.
+#[must_use]
+pub fn escape(bytes: &[u8]) -> String {
+    const SHOWN: usize = 160;
+    if bytes.len() > SHOWN {
+        let (head, tail) = (&bytes[..SHOWN / 2], &bytes[bytes.len() - SHOWN / 4..]);
+        return format!("{}...{} [{} bytes]", escape(head), escape(tail), bytes.len());
+    }
+    let mut out = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '\0' => out.push_str("\\0"),
+                '\\' => out.push_str("\\\\"),
+                c if c.is_control() => out.extend(c.escape_default()),
+                c => out.push(c),
+            }
+        }
+        for byte in chunk.invalid() {
+            out.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    out
+}
+
+fn errno_text(errno: Errno) -> String {
+    let text = std::io::Error::from(errno).to_string();
+    match text.rfind(" (os error") {
+        Some(at) => text[..at].to_lowercase(),
+        None => text,
+    }
+}
+
+/// `ENOENT` for 2: the name from `errno(3)`, or `errno N` for one without a name here.
+pub(crate) fn errno_name(errno: Errno) -> String {
+    let name = match errno {
+        Errno::PERM => "EPERM",
+        Errno::NOENT => "ENOENT",
+        Errno::INTR => "EINTR",
+        Errno::IO => "EIO",
+        Errno::NXIO => "ENXIO",
+        Errno::TOOBIG => "E2BIG",
+        Errno::NOEXEC => "ENOEXEC",
+        Errno::BADF => "EBADF",
+        Errno::CHILD => "ECHILD",
+        Errno::AGAIN => "EAGAIN",
+        Errno::NOMEM => "ENOMEM",
+        Errno::ACCESS => "EACCES",
+        Errno::FAULT => "EFAULT",
+        Errno::NOTBLK => "ENOTBLK",
+        Errno::BUSY => "EBUSY",
+        Errno::EXIST => "EEXIST",
+        Errno::XDEV => "EXDEV",
+        Errno::NODEV => "ENODEV",
+        Errno::NOTDIR => "ENOTDIR",
+        Errno::ISDIR => "EISDIR",
+        Errno::INVAL => "EINVAL",
+        Errno::NFILE => "ENFILE",
+        Errno::MFILE => "EMFILE",
+        Errno::FBIG => "EFBIG",
+        Errno::NOSPC => "ENOSPC",
+        Errno::ROFS => "EROFS",
+        Errno::MLINK => "EMLINK",
+        Errno::RANGE => "ERANGE",
+        Errno::NAMETOOLONG => "ENAMETOOLONG",
+        Errno::NOSYS => "ENOSYS",
+        Errno::NOTEMPTY => "ENOTEMPTY",
+        Errno::LOOP => "ELOOP",
+        Errno::NODATA => "ENODATA",
+        Errno::OVERFLOW => "EOVERFLOW",
+        Errno::USERS => "EUSERS",
+        Errno::OPNOTSUPP => "EOPNOTSUPP",
+        Errno::STALE => "ESTALE",
+        Errno::UCLEAN => "EUCLEAN",
+        Errno::DQUOT => "EDQUOT",
+        other => return format!("errno {}", other.raw_os_error()),
+    };
+    name.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn display_has_step_argument_reason_errno_kernel_and_hint() {
+        let error = Error::sys("open layer 3", "openat2", Errno::NOENT)
+            .arg("a\nb\u{1b}")
+            .with_kernel_log(vec!["overlay: no".into()])
+            .hinted("make it");
+        assert_eq!(
+            error.to_string(),
+            "open layer 3 a\\nb\\u{1b}: no such file or directory (ENOENT)\n  kernel: overlay: no\n  hint: make it"
+        );
+    }
+
+    #[test]
+    fn escape_keeps_text_and_escapes_the_rest() {
+        assert_eq!(escape("käse".as_bytes()), "käse");
+        assert_eq!(escape(b"a\xff\x07"), "a\\xff\\u{7}");
+        assert!(escape(&[b'a'; 4096]).ends_with("[4096 bytes]"));
+    }
+}

@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What a thread of ours does to itself: its own filesystem state, no signals.
+
+use super::last_errno;
+use rustix::io::Errno;
+use rustix::thread::UnshareFlags;
+
+/// `unshare(CLONE_FS)`: from here on the calling thread's cwd, root and umask are its own.
+pub(crate) fn unshare_fs() -> Result<(), Errno> {
+    // SAFETY: CLONE_FS does not touch the descriptor table, which is what makes `unshare` unsafe in rustix.
+    unsafe { rustix::thread::unshare_unsafe(UnshareFlags::FS) }
+}
+
+/// A signal mask saved by [`block_all_signals`]; put back on drop.
+#[derive(Debug)]
+pub(crate) struct SavedSignalMask(libc::sigset_t);
+
+/// Blocks every signal for the calling thread until the returned value is dropped.
+pub(crate) fn block_all_signals() -> Result<SavedSignalMask, Errno> {
+    // SAFETY: both sets are plain data on our stack, filled by libc before they are read.
+    unsafe {
+        let mut all: libc::sigset_t = std::mem::zeroed();
+        let mut old: libc::sigset_t = std::mem::zeroed();
+        libc::sigfillset(&mut all);
+        match libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut old) {
+            0 => Ok(SavedSignalMask(old)),
+            errno => Err(Errno::from_raw_os_error(errno)),
+        }
+    }
+}
+
+impl Drop for SavedSignalMask {
+    fn drop(&mut self) {
+        // SAFETY: the set was filled by `pthread_sigmask` on this thread.
+        unsafe {
+            libc::pthread_sigmask(libc::SIG_SETMASK, &self.0, std::ptr::null_mut());
+        }
+    }
+}
+
+/// Waits for a `clone` child that sends no signal on exit, and reaps it.
+///
+/// `ECHILD` is success: another thread's `waitpid(-1, .., __WALL)` may have taken it, and it is gone either way.
+pub(crate) fn reap_clone_child(pid: libc::pid_t) -> Result<(), Errno> {
+    loop {
+        // SAFETY: a null status pointer is allowed.
+        let got = unsafe { libc::waitpid(pid, std::ptr::null_mut(), libc::__WCLONE) };
+        if got == pid {
+            return Ok(());
+        }
+        match last_errno() {
+            Errno::INTR => {}
+            Errno::CHILD => return Ok(()),
+            errno => return Err(errno),
+        }
+    }
+}

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Per-mount attributes and propagation, as mount_setattr(2) takes them.
+
+use crate::error::{Error, Result};
+use crate::sys::attr::{MountAttrRaw, mount_setattr};
+use bitflags::bitflags;
+use rustix::fd::BorrowedFd;
+use rustix::io::Errno;
+use rustix::mount::{MountAttrFlags, MountFlags};
+
+bitflags! {
+    /// `MOUNT_ATTR_*` of `<linux/mount.h>`.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+    pub struct Attr: u64 {
+        /// Read-only.
+        const RDONLY = 0x1;
+        /// Set-user-ID bits and file capabilities have no effect.
+        const NOSUID = 0x2;
+        /// Device files can't be opened.
+        const NODEV = 0x4;
+        /// Programs can't be run.
+        const NOEXEC = 0x8;
+        /// Access times are not updated.
+        const NOATIME = 0x10;
+        /// Access times are always updated.
+        const STRICTATIME = 0x20;
+        /// The field that holds the access-time policy; zero in it is relatime.
+        const ATIME_FIELD = 0x70;
+        /// Access times of directories are not updated.
+        const NODIRATIME = 0x80;
+        /// Symbolic links are not followed \[Linux 5.10\].
+        const NOSYMFOLLOW = 0x0020_0000;
+    }
+}
+
+/// Where mounts and unmounts below a mount spread to: mount_namespaces(7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Propagation {
+    /// `MS_PRIVATE`: nowhere.
+    Private,
+    /// `MS_SHARED`: to and from the peer group.
+    Shared,
+    /// `MS_SLAVE`: from the master only.
+    Slave,
+    /// `MS_UNBINDABLE`: nowhere, and it can't be bound.
+    Unbindable,
+}
+
+impl Propagation {
+    fn bits(self) -> u64 {
+        u64::from(match self {
+            Self::Private => libc::MS_PRIVATE as u32,
+            Self::Shared => libc::MS_SHARED as u32,
+            Self::Slave => libc::MS_SLAVE as u32,
+            Self::Unbindable => libc::MS_UNBINDABLE as u32,
+        })
+    }
+}
+
+/// What to change on a mount: attributes to clear, then attributes to set, then the propagation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MountAttr {
+    /// Attributes to set.
+    pub set: Attr,
+    /// Attributes to clear; to change the access-time policy, clear all of [`Attr::ATIME_FIELD`].
+    pub clear: Attr,
+    /// The propagation to give it.
+    pub propagation: Option<Propagation>,
+}
+
+impl MountAttr {
+    /// Nothing to change.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.set.is_empty() && self.clear.is_empty() && self.propagation.is_none()
+    }
+
+    /// The attributes as fsmount(2) takes them at birth, when there is nothing to clear.
+    pub(crate) fn at_birth(&self) -> MountAttrFlags {
+        MountAttrFlags::from_bits_retain(u32::try_from(self.set.bits()).unwrap_or(0))
+    }
+
+    /// The attributes as mount(2)'s `MS_*` flags.
+    pub(crate) fn as_ms_flags(&self) -> u32 {
+        const PAIRS: [(Attr, MountFlags); 8] = [
+            (Attr::RDONLY, MountFlags::RDONLY),
+            (Attr::NOSUID, MountFlags::NOSUID),
+            (Attr::NODEV, MountFlags::NODEV),
+            (Attr::NOEXEC, MountFlags::NOEXEC),
+            (Attr::NOATIME, MountFlags::NOATIME),
+            (Attr::STRICTATIME, MountFlags::STRICTATIME),
+            (Attr::NODIRATIME, MountFlags::NODIRATIME),
+            (Attr::NOSYMFOLLOW, MountFlags::NOSYMFOLLOW),
+        ];
+        let set = PAIRS.iter().filter(|(attr, _)| self.set.contains(*attr));
+        set.fold(0, |bits, (_, flag)| bits | flag.bits())
+    }
+
+    fn raw(&self, clear: Attr) -> MountAttrRaw {
+        MountAttrRaw {
+            attr_set: self.set.bits(),
+            attr_clr: clear.bits(),
+            propagation: self.propagation.map_or(0, Propagation::bits),
+            userns_fd: 0,
+        }
+    }
+}
+
+/// Changes the mount that `fd` is on, and with `recursive` all mounts below it: mount_setattr(2) \[Linux 5.12\].
+///
+/// In a user namespace the kernel locks the attributes of mounts that came from outside. Clearing a locked one is
+/// refused; it then stays as it is and everything else that was asked is done (OCI runtimes do the same).
+pub(crate) fn set_attr(fd: BorrowedFd<'_>, attr: &MountAttr, recursive: bool) -> Result<()> {
+    if attr.is_empty() {
+        return Ok(());
+    }
+    let flags = libc::AT_EMPTY_PATH as u32 | if recursive { libc::AT_RECURSIVE as u32 } else { 0 };
+    let set = |clear| mount_setattr(fd, c"", flags, &attr.raw(clear));
+    let done = match set(attr.clear) {
+        Err(Errno::PERM) if !attr.clear.is_empty() => {
+            // The policy field must be cleared as a whole when a new policy is set.
+            let keep = attr.set.intersects(Attr::ATIME_FIELD);
+            set(if keep { Attr::ATIME_FIELD } else { Attr::empty() })
+        }
+        other => other,
+    };
+    done.map_err(|e| Error::sys("set mount attributes", "mount_setattr", e))
+}

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Strings on their way to the kernel: any bytes but NUL.
+
+use crate::error::{Error, ErrorKind, Result};
+use std::ffi::{CString, OsStr};
+use std::os::unix::ffi::OsStrExt;
+
+/// A C string of `text`, or [`ErrorKind::NulByte`] naming `what` it was meant to be.
+pub(crate) fn c_string(what: &str, text: impl AsRef<OsStr>) -> Result<CString> {
+    let text = text.as_ref();
+    CString::new(text.as_bytes()).map_err(|_| {
+        Error::new(ErrorKind::NulByte, format!("read {what}"), "the string holds a NUL byte").arg(text)
+    })
+}

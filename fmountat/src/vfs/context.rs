@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The file-system context: fsopen … fsconfig … fsmount, with the kernel's log in every error.
+
+use super::attr::MountAttr;
+use super::bytes::c_string;
+use super::tree::{NEEDS_ADMIN, Tree};
+use crate::error::{Error, ErrorKind, Result};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::io::Errno;
+use rustix::mount::{FsMountFlags, FsOpenFlags, FsPickFlags};
+use std::ffi::{OsStr, OsString};
+
+/// The longest string value that fsconfig(2) takes; a longer one is `EINVAL` without a word in the log.
+pub const FSCONFIG_STRING_MAX: usize = 255;
+
+/// A file system that is being configured: what fsopen(2) or fspick(2) returned \[Linux 5.2\].
+///
+/// ```no_run
+/// use fmountat::{FsContext, MountAttr};
+/// let mut context = FsContext::open("tmpfs")?;
+/// context.set_string("mode", "0711")?;
+/// let tree = context.create()?.mount(&MountAttr::default())?;
+/// # Ok::<(), fmountat::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct FsContext {
+    fd: OwnedFd,
+    fstype: OsString,
+}
+
+/// A configured file system, ready to be mounted.
+#[derive(Debug)]
+pub struct CreatedFs(FsContext);
+
+impl FsContext {
+    /// A new instance of the file system `fstype`: fsopen(2).
+    ///
+    /// # Errors
+    /// [`ErrorKind::UnknownFilesystem`] when the kernel has none of that name, [`ErrorKind::Permission`].
+    pub fn open(fstype: impl AsRef<OsStr>) -> Result<Self> {
+        let fstype = fstype.as_ref();
+        let name = c_string("filesystem type", fstype)?;
+        let fd = rustix::mount::fsopen(&*name, FsOpenFlags::FSOPEN_CLOEXEC).map_err(|errno| {
+            let error = Error::sys("open filesystem", "fsopen", errno).arg(fstype);
+            match errno {
+                Errno::NODEV => error
+                    .because("this kernel has no such filesystem")
+                    .hinted("see /proc/filesystems, or load its module"),
+                Errno::PERM => error.hinted(NEEDS_ADMIN),
+                _ => error,
+            }
+        })?;
+        Ok(Self { fd, fstype: fstype.to_owned() })
+    }
+
+    /// The file system that is mounted at `mounted`, to be reconfigured: fspick(2).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Permission`]; [`ErrorKind::System`] with `EINVAL` where nothing is mounted.
+    pub fn pick(mounted: impl AsFd) -> Result<Self> {
+        let flags = FsPickFlags::FSPICK_CLOEXEC | FsPickFlags::FSPICK_EMPTY_PATH;
+        let fd = rustix::mount::fspick(mounted, c"", flags)
+            .map_err(|e| Error::sys("pick filesystem", "fspick", e))?;
+        Ok(Self { fd, fstype: OsString::from("filesystem") })
+    }
+
+    /// A word without a value: `fsconfig(FSCONFIG_SET_FLAG)`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::UnknownOption`], [`ErrorKind::OptionValue`], with the kernel's words.
+    pub fn set_flag(&mut self, key: impl AsRef<OsStr>) -> Result<()> {
+        let key = key.as_ref();
+        let c_key = c_string("option", key)?;
+        let done = rustix::mount::fsconfig_set_flag(&self.fd, &*c_key);
+        done.map_err(|e| self.option_error(key, e))
+    }
+
+    /// A word with a value: `fsconfig(FSCONFIG_SET_STRING)`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TooLong`] over [`FSCONFIG_STRING_MAX`] bytes; those of [`set_flag`](Self::set_flag).
+    pub fn set_string(&mut self, key: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Result<()> {
+        let (key, value) = (key.as_ref(), value.as_ref());
+        if value.len() > FSCONFIG_STRING_MAX {
+            let reason = format!(
+                "the value has {} bytes and the kernel takes {FSCONFIG_STRING_MAX} for one option",
+                value.len()
+            );
+            return Err(Error::new(ErrorKind::TooLong, "set option", reason).arg(key));
+        }
+        let (c_key, c_value) = (c_string("option", key)?, c_string("option value", value)?);
+        let done = rustix::mount::fsconfig_set_string(&self.fd, &*c_key, &*c_value);
+        done.map_err(|e| {
+            let mut word = key.to_owned();
+            word.push("=");
+            word.push(value);
+            self.option_error(&word, e)
+        })
+    }
+
+    /// A word whose value is an open file: `fsconfig(FSCONFIG_SET_FD)`.
+    ///
+    /// # Errors
+    /// Those of [`set_flag`](Self::set_flag).
+    pub fn set_fd(&mut self, key: impl AsRef<OsStr>, value: impl AsFd) -> Result<()> {
+        let key = key.as_ref();
+        let c_key = c_string("option", key)?;
+        let done = rustix::mount::fsconfig_set_fd(&self.fd, &*c_key, value);
+        done.map_err(|e| self.option_error(key, e))
+    }
+
+    /// Makes the file system: `fsconfig(FSCONFIG_CMD_CREATE)`.
+    ///
+    /// # Errors
+    /// The kernel's errno with its log. Where the log is empty the caller knows better what to look at.
+    pub fn create(self) -> Result<CreatedFs> {
+        match rustix::mount::fsconfig_create(&self.fd) {
+            Ok(()) => Ok(CreatedFs(self)),
+            Err(errno) => {
+                let error = Error::sys("create", "fsconfig", errno).arg(&self.fstype);
+                let error = error.with_kernel_log(self.log());
+                Err(if errno == Errno::PERM { error.hinted(NEEDS_ADMIN) } else { error })
+            }
+        }
+    }
+
+    /// Applies what was set to a picked file system: `fsconfig(FSCONFIG_CMD_RECONFIGURE)`.
+    ///
+    /// # Errors
+    /// As [`create`](Self::create).
+    pub fn reconfigure(self) -> Result<()> {
+        rustix::mount::fsconfig_reconfigure(&self.fd)
+            .map_err(|errno| Error::sys("reconfigure", "fsconfig", errno).with_kernel_log(self.log()))
+    }
+
+    fn option_error(&self, word: &OsStr, errno: Errno) -> Error {
+        let log = self.log();
+        let error = Error::sys("set option", "fsconfig", errno).arg(word);
+        let unknown = log.iter().any(|line| line.contains("Unknown parameter"));
+        let error = match errno {
+            Errno::INVAL | Errno::OPNOTSUPP if unknown || log.is_empty() => {
+                error.with_kind(ErrorKind::UnknownOption).because(format!(
+                    "{} does not know this option",
+                    crate::error::escape(self.fstype.as_encoded_bytes())
+                ))
+            }
+            Errno::INVAL | Errno::RANGE | Errno::OVERFLOW => error.with_kind(ErrorKind::OptionValue),
+            _ => error,
+        };
+        error.with_kernel_log(log)
+    }
+
+    /// The kernel's messages about this context, which reading takes away: `read(fd)` until `ENODATA`.
+    fn log(&self) -> Vec<String> {
+        let mut lines = Vec::new();
+        let mut buffer = [0u8; 1024];
+        // The kernel keeps 8 messages; twice that ends the loop whatever it answers.
+        for _ in 0..16 {
+            match rustix::io::read(&self.fd, &mut buffer) {
+                Ok(0) => break,
+                Ok(length) => lines.push(log_line(&buffer[..length])),
+                Err(Errno::INTR) => {}
+                Err(_) => break,
+            }
+        }
+        lines
+    }
+}
+
+/// A message without its level (`e `, `w `, `i `).
+fn log_line(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let text = text.trim_end();
+    let unlevelled = ["e ", "w ", "i "].iter().find_map(|level| text.strip_prefix(level));
+    unlevelled.unwrap_or(text).to_owned()
+}
+
+impl CreatedFs {
+    /// A detached mount of it, born with these attributes: fsmount(2), then mount_setattr(2) for the propagation.
+    ///
+    /// # Errors
+    /// The errno of fsmount(2).
+    pub fn mount(self, attr: &MountAttr) -> Result<Tree> {
+        let context = self.0;
+        let fd = rustix::mount::fsmount(&context.fd, FsMountFlags::FSMOUNT_CLOEXEC, attr.at_birth())
+            .map_err(|errno| {
+                let error = Error::sys("mount", "fsmount", errno).arg(&context.fstype);
+                let error = error.with_kernel_log(context.log());
+                match errno {
+                    Errno::PERM => error.hinted(
+                        "in a user namespace, proc and sysfs can only be mounted where the ones there now are \
+                         wholly visible, and proc only in a pid namespace of its own",
+                    ),
+                    _ => error,
+                }
+            })?;
+        let tree = Tree::from_fd(fd);
+        if attr.propagation.is_some() {
+            let only = MountAttr { propagation: attr.propagation, ..MountAttr::default() };
+            tree.set_attr(&only, false)?;
+        }
+        Ok(tree)
+    }
+}
+
+impl AsFd for FsContext {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn log_lines_lose_their_level_only() {
+        assert_eq!(log_line(b"e overlay: bad\n"), "overlay: bad");
+        assert_eq!(log_line(b"overlay: e x"), "overlay: e x");
+    }
+}

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What this kernel and this sandbox let us do: probed once, held as a value that tests can set.
+
+use crate::sys::attr::{MountAttrRaw, mount_setattr, open_tree_attr};
+use rustix::fd::BorrowedFd;
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+use std::sync::OnceLock;
+
+/// The kernel features that a plan depends on.
+///
+/// ```
+/// let mut features = fmountat::Features::probe();
+/// features.overlay_layer_fds = false; // as on a kernel before 6.13
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Features {
+    /// fsopen, fsconfig, fsmount, open_tree and move_mount \[Linux 5.2\].
+    pub new_mount_api: bool,
+    /// openat2 \[Linux 5.6\].
+    pub openat2: bool,
+    /// mount_setattr \[Linux 5.12\].
+    pub mount_setattr: bool,
+    /// Overlay takes its layers as descriptors \[Linux 6.13\].
+    pub overlay_layer_fds: bool,
+    /// A detached mount can be mounted into a detached tree \[Linux 6.15\].
+    pub detached_children: bool,
+    /// open_tree_attr \[Linux 6.15\]; sandboxes often forbid it.
+    pub open_tree_attr: bool,
+}
+
+impl Features {
+    /// Asks the kernel, without changing anything: each call is made with a bad descriptor, and `ENOSYS` (or `EPERM`,
+    /// a seccomp filter's answer where the kernel itself would say `EBADF`) means that it isn't there. What can't be
+    /// asked that way follows from the release that uname(2) gives.
+    #[must_use]
+    pub fn probe() -> Self {
+        let release = kernel_release();
+        let open_tree_attr = there(open_tree_attr(bad_fd(), c"", 0, &MountAttrRaw::default()).map(drop));
+        Self {
+            new_mount_api: has_new_mount_api(),
+            openat2: has_openat2(),
+            mount_setattr: there(mount_setattr(bad_fd(), c"", 0, &MountAttrRaw::default())),
+            overlay_layer_fds: release >= (6, 13),
+            detached_children: open_tree_attr || release >= (6, 15),
+            open_tree_attr,
+        }
+    }
+
+    /// The answers of [`probe`](Self::probe), asked once in the life of the process.
+    #[must_use]
+    pub fn get() -> Self {
+        static PROBED: OnceLock<Features> = OnceLock::new();
+        *PROBED.get_or_init(Self::probe)
+    }
+}
+
+/// `AT_FDCWD` is the one descriptor that is no open file and still a [`BorrowedFd`]; with an empty path and without
+/// `AT_EMPTY_PATH` every call below refuses it with `ENOENT`.
+fn bad_fd() -> BorrowedFd<'static> {
+    CWD
+}
+
+fn there(answer: Result<(), Errno>) -> bool {
+    !matches!(answer, Err(Errno::NOSYS | Errno::PERM))
+}
+
+fn has_new_mount_api() -> bool {
+    use rustix::mount::{FsOpenFlags, MoveMountFlags, OpenTreeFlags};
+    let opened = rustix::mount::open_tree(bad_fd(), c"", OpenTreeFlags::empty()).map(drop);
+    let moved = rustix::mount::move_mount(bad_fd(), c"", bad_fd(), c"", MoveMountFlags::empty());
+    // Without privilege fsopen says EPERM before it looks at the name, as a filter would: open_tree decides then.
+    let fsopen = rustix::mount::fsopen(c"", FsOpenFlags::empty()).map(drop);
+    there(opened) && moved != Err(Errno::NOSYS) && fsopen != Err(Errno::NOSYS)
+}
+
+fn has_openat2() -> bool {
+    let none = ResolveFlags::empty();
+    there(rustix::fs::openat2(bad_fd(), c"", OFlags::PATH, Mode::empty(), none).map(drop))
+}
+
+fn kernel_release() -> (u32, u32) {
+    parse_release(&rustix::system::uname().release().to_string_lossy())
+}
+
+fn parse_release(release: &str) -> (u32, u32) {
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|n| n.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn releases_are_read_as_numbers() {
+        assert_eq!(parse_release("6.18.44-fc"), (6, 18));
+        assert_eq!(parse_release("6.1.0-13-amd64"), (6, 1));
+        assert_eq!(parse_release("odd"), (0, 0));
+        assert!(parse_release("6.9") < parse_release("6.13"));
+    }
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Mount points as descriptors: found once, below a root where one is given, and then mounted on as found.
+
+use super::bytes::c_string;
+use crate::error::{Error, ErrorKind, Result};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
+use std::ffi::OsStr;
+use std::path::{Component, Path, PathBuf};
+
+/// openat2 answers EAGAIN when a rename anywhere on the system raced with a `..`; an attacker can keep that up.
+const RETRIES: usize = 128;
+
+/// A place to mount on, as an `O_PATH` descriptor.
+///
+/// ```no_run
+/// let root = fmountat::Target::open(rustix::fs::CWD, "/srv/rootfs")?;
+/// // `etc` may be a link to `/`: it is taken inside /srv/rootfs all the same.
+/// let hosts = fmountat::Target::in_root(&root, "etc/hosts")?;
+/// # Ok::<(), fmountat::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Target {
+    fd: OwnedFd,
+    path: PathBuf,
+    is_dir: bool,
+}
+
+/// What to make where a target is missing: see [`Target::create_in_root`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Create {
+    /// A directory of this mode.
+    Directory(u32),
+    /// An empty file; missing parents become directories of this mode.
+    File(u32),
+}
+
+impl Target {
+    /// Opens `path`, starting at `dir`, as any path is opened: symbolic links are followed to wherever they lead.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], [`ErrorKind::NotADirectory`], [`ErrorKind::TooLong`] (over 4,095 bytes, or a
+    /// component over 255), [`ErrorKind::Permission`].
+    pub fn open(dir: impl AsFd, path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let c_path = c_string("target", path)?;
+        let fd = rustix::fs::openat(dir, &*c_path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+            .map_err(|e| open_error("open target", "openat", path, e))?;
+        Self::from_fd(fd, path)
+    }
+
+    /// Opens `path` **inside** `root`: absolute paths, absolute symbolic links and `..` start and stop there, and
+    /// links of /proc are refused. `openat2(RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS)` \[Linux 5.6\].
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open); [`ErrorKind::Busy`] when others rename so fast that the path can't be resolved.
+    pub fn in_root(root: impl AsFd, path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let fd = open_in_root(root.as_fd(), path)?;
+        Self::from_fd(fd, path)
+    }
+
+    /// As [`in_root`](Self::in_root), and makes what is missing: each parent with mkdirat(2), never outside the root.
+    ///
+    /// # Errors
+    /// Those of [`in_root`](Self::in_root) and of mkdirat(2) and openat(2).
+    pub fn create_in_root(root: impl AsFd, path: impl AsRef<Path>, create: Create) -> Result<Self> {
+        let (root, path) = (root.as_fd(), path.as_ref());
+        match Self::in_root(root, path) {
+            Err(error) if error.raw_errno() == Some(Errno::NOENT) => {}
+            other => return other,
+        }
+        let mode = match create {
+            Create::Directory(mode) | Create::File(mode) => Mode::from_raw_mode(mode),
+        };
+        let mut parent = open_in_root(root, Path::new("."))?;
+        let mut walked = PathBuf::new();
+        let mut components = path.components().peekable();
+        while let Some(component) = components.next() {
+            walked.push(component);
+            let is_last = components.peek().is_none();
+            if let Component::Normal(name) = component {
+                match (is_last, create) {
+                    (true, Create::File(_)) => make_file(&parent, name, &walked)?,
+                    _ => make_directory(&parent, name, mode, &walked)?,
+                }
+            }
+            parent = open_in_root(root, &walked)?;
+        }
+        Self::from_fd(parent, path)
+    }
+
+    fn from_fd(fd: OwnedFd, path: &Path) -> Result<Self> {
+        let is_dir = is_dir(fd.as_fd())?;
+        Ok(Self { fd, path: path.to_owned(), is_dir })
+    }
+
+    /// The path it was opened by.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether it is a directory.
+    #[must_use]
+    pub fn is_dir(&self) -> bool {
+        self.is_dir
+    }
+}
+
+impl AsFd for Target {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// Whether `fd` is a directory.
+pub(crate) fn is_dir(fd: BorrowedFd<'_>) -> Result<bool> {
+    let stat = rustix::fs::fstat(fd).map_err(|e| Error::sys("look at the file", "fstat", e))?;
+    Ok(FileType::from_raw_mode(stat.st_mode).is_dir())
+}
+
+/// Opens with `O_PATH` inside `root`; an empty path and `/` are the root itself.
+pub(crate) fn open_in_root(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
+    let inside = if path.as_os_str().is_empty() { Path::new(".") } else { path };
+    let c_path = c_string("target", inside)?;
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    for _ in 0..RETRIES {
+        match rustix::fs::openat2(root, &*c_path, flags, Mode::empty(), resolve) {
+            Ok(fd) => return Ok(fd),
+            Err(Errno::AGAIN | Errno::INTR) => {}
+            Err(errno) => return Err(open_error("resolve target", "openat2", path, errno)),
+        }
+    }
+    let error = Error::sys("resolve target", "openat2", Errno::AGAIN).arg(path);
+    Err(error.with_kind(ErrorKind::Busy).because("others keep renaming directories on the way"))
+}
+
+/// An error of opening a path, with the limits named where one was passed.
+pub(crate) fn open_error(step: impl Into<String>, call: &'static str, path: &Path, errno: Errno) -> Error {
+    let error = Error::sys(step, call, errno).arg(path);
+    if errno != Errno::NAMETOOLONG {
+        return error;
+    }
+    let bytes = path.as_os_str().len();
+    let longest = path.iter().map(OsStr::len).max().unwrap_or(0);
+    error.because(if longest > 255 {
+        format!("a component of the path has {longest} bytes and the file system takes 255")
+    } else {
+        format!("the path has {bytes} bytes and the kernel takes 4095")
+    })
+}
+
+fn make_directory(parent: &OwnedFd, name: &OsStr, mode: Mode, walked: &Path) -> Result<()> {
+    match rustix::fs::mkdirat(parent, name, mode) {
+        Ok(()) | Err(Errno::EXIST) => Ok(()),
+        Err(errno) => Err(Error::sys("make mount point", "mkdirat", errno).arg(walked)),
+    }
+}
+
+fn make_file(parent: &OwnedFd, name: &OsStr, walked: &Path) -> Result<()> {
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    match rustix::fs::openat(parent, name, flags, Mode::from_raw_mode(0o644)) {
+        Ok(_) | Err(Errno::EXIST) => Ok(()),
+        Err(errno) => Err(Error::sys("make mount point", "openat", errno).arg(walked)),
+    }
+}

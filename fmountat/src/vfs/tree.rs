@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A detached mount tree, owned by a descriptor: nobody sees it until it is attached.
+
+use super::attr::{MountAttr, set_attr};
+use super::bytes::c_string;
+use super::identity::MountId;
+use super::target::Target;
+use crate::error::{Error, ErrorKind, Result};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::io::Errno;
+use rustix::mount::{MoveMountFlags, OpenTreeFlags};
+use std::path::Path;
+
+/// A detached mount, with whatever was mounted inside it.
+///
+/// Dropping it dissolves the tree, as if it had never been: there is nothing to clean up after an error, a panic or
+/// `kill -9`. [`attach`](Self::attach) publishes it, all mounts at once.
+///
+/// Finish a tree before you mount it into another: the kernel lets the attributes of a tree's *root* be changed, not
+/// those of a mount inside it.
+///
+/// ```no_run
+/// use fmountat::{Attr, FsContext, MountAttr, Target, Tree};
+/// let root = std::fs::File::open("/")?;
+/// let tree = Tree::clone_of(&root, "srv/image", false)?;
+/// let mut context = FsContext::open("tmpfs")?;
+/// context.set_string("size", "16m")?;
+/// let tmp = context.create()?.mount(&MountAttr { set: Attr::NODEV, ..Default::default() })?;
+/// tree.mount(tmp, "tmp")?;
+/// tree.attach(&Target::open(&root, "mnt")?)?; // both appear now
+/// # Ok::<(), fmountat::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct Tree {
+    fd: OwnedFd,
+}
+
+impl Tree {
+    pub(crate) fn from_fd(fd: OwnedFd) -> Self {
+        Self { fd }
+    }
+
+    /// A copy of the mount at `path` (which starts at `dir`), and with `recursive` of the mounts below it:
+    /// `open_tree(dir, path, OPEN_TREE_CLONE)` \[Linux 5.2\]. Symbolic links are followed, as mount(8) does.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], [`ErrorKind::Permission`]; [`ErrorKind::System`] with `EINVAL` where the copy would
+    /// show what a mount locked by the kernel hides (in a user namespace, without `recursive`).
+    pub fn clone_of(dir: impl AsFd, path: impl AsRef<Path>, recursive: bool) -> Result<Self> {
+        let path = path.as_ref();
+        let c_path = c_string("source", path)?;
+        let mut flags =
+            OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+        if recursive {
+            flags |= OpenTreeFlags::AT_RECURSIVE;
+        }
+        let fd = rustix::mount::open_tree(dir, &*c_path, flags).map_err(|errno| {
+            let error = Error::sys("clone mount", "open_tree", errno).arg(path);
+            match errno {
+                Errno::INVAL if !recursive => {
+                    error.hinted("it has mounts below that may not be uncovered here: use rbind (recursive)")
+                }
+                Errno::PERM => error.hinted(NEEDS_ADMIN),
+                _ => error,
+            }
+        })?;
+        Ok(Self { fd })
+    }
+
+    /// The descriptor of the tree's root (`O_PATH`).
+    #[must_use]
+    pub fn root(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
+    /// The unique id of the tree's root mount; it stays the same when the tree is attached.
+    ///
+    /// # Errors
+    /// The errno of statx(2).
+    pub fn id(&self) -> Result<MountId> {
+        MountId::of(self.root())
+    }
+
+    /// Changes the root mount's attributes and propagation, with `recursive` those of all mounts of the tree:
+    /// mount_setattr(2) \[Linux 5.12\].
+    ///
+    /// An attribute locked by the kernel stays as it is: see behaviour in user_namespaces(7).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Permission`]; [`ErrorKind::System`] with `EINVAL` once the tree is part of another.
+    pub fn set_attr(&self, attr: &MountAttr, recursive: bool) -> Result<()> {
+        set_attr(self.root(), attr, recursive)
+    }
+
+    /// Mounts `child` on `path` inside this tree \[Linux 6.15\]. The path is resolved below the root: absolute links
+    /// and `..` stay inside. Afterwards the place is looked up again, and must be the child.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] for a path that doesn't exist, [`ErrorKind::WrongTargetType`] for a file on a
+    /// directory, [`ErrorKind::TargetMoved`] if somebody renamed the place meanwhile, [`ErrorKind::Unsupported`]
+    /// before 6.15.
+    pub fn mount(&self, child: Self, path: impl AsRef<Path>) -> Result<()> {
+        let path = path.as_ref();
+        let target = Target::in_root(self.root(), path)?;
+        let id = child.mount_on(&target)?;
+        let seen = MountId::of(Target::in_root(self.root(), path)?.as_fd())?;
+        if seen != id.id {
+            return Err(moved(path));
+        }
+        Ok(())
+    }
+
+    /// Publishes the tree: one move_mount(2), after which every mount in it is visible at `target`.
+    ///
+    /// A final symbolic link of the target's path was followed when the [`Target`] was opened, never here.
+    ///
+    /// # Errors
+    /// [`ErrorKind::WrongTargetType`] for a file on a directory or the reverse, [`ErrorKind::NotFound`] when the
+    /// target was removed meanwhile, [`ErrorKind::Permission`]. The tree is dissolved.
+    pub fn attach(self, target: &Target) -> Result<Attached> {
+        self.mount_on(target)
+    }
+
+    /// Publishes the tree **beneath** the mount that is at `target` now: unmounting that one then shows this one,
+    /// without a moment between. `MOVE_MOUNT_BENEATH` \[Linux 6.5\].
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotMounted`] when nothing is mounted there.
+    pub fn attach_beneath(self, target: &Target) -> Result<Attached> {
+        if !super::identity::is_mount_root(target.as_fd())? {
+            let reason = "nothing is mounted there to be replaced";
+            return Err(Error::new(ErrorKind::NotMounted, "replace", reason).arg(target.path()));
+        }
+        self.move_to(target, MoveMountFlags::MOVE_MOUNT_BENEATH)
+    }
+
+    fn mount_on(self, target: &Target) -> Result<Attached> {
+        self.move_to(target, MoveMountFlags::empty())
+    }
+
+    fn move_to(self, target: &Target, flags: MoveMountFlags) -> Result<Attached> {
+        let id = self.id()?;
+        let flags = flags | MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+        rustix::mount::move_mount(&self.fd, c"", target.as_fd(), c"", flags)
+            .map_err(|errno| self.explain_move(target, errno))?;
+        Ok(Attached { fd: self.fd, id })
+    }
+
+    fn explain_move(&self, target: &Target, errno: Errno) -> Error {
+        let error = Error::sys("attach", "move_mount", errno).arg(target.path());
+        let source_is_dir = super::target::is_dir(self.root());
+        match (errno, source_is_dir) {
+            (Errno::INVAL | Errno::NOTDIR, Ok(dir)) if dir != target.is_dir() => {
+                let (what, on) = if dir { ("directory", "file") } else { ("file", "directory") };
+                error
+                    .with_kind(ErrorKind::WrongTargetType)
+                    .because(format!("a {what} can't be mounted on a {on}"))
+            }
+            (Errno::NOENT, _) => error.because("the target was removed meanwhile"),
+            (Errno::PERM, _) => error.hinted(NEEDS_ADMIN),
+            (Errno::INVAL, _) => error.hinted(
+                "mounting onto a detached tree needs Linux 6.15; a mount of another mount namespace can't be a target",
+            ),
+            _ => error,
+        }
+    }
+}
+
+pub(crate) const NEEDS_ADMIN: &str = "mounting needs CAP_SYS_ADMIN in the user namespace that owns the mount \
+     namespace: run as root, or in a user and mount namespace of your own (`fmountat run`)";
+
+pub(crate) fn moved(path: &Path) -> Error {
+    let reason = "the target was moved or covered while it was being mounted on";
+    Error::new(ErrorKind::TargetMoved, "verify target", reason).arg(path)
+}
+
+/// A mount that is in its place, in the namespace or in another tree.
+///
+/// It holds a descriptor, which keeps the mount busy: drop it before you unmount.
+#[derive(Debug)]
+pub struct Attached {
+    fd: OwnedFd,
+    id: MountId,
+}
+
+impl Attached {
+    /// The mount's unique id.
+    #[must_use]
+    pub fn id(&self) -> MountId {
+        self.id
+    }
+
+    /// The root of the mount (`O_PATH`).
+    #[must_use]
+    pub fn root(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
+    pub(crate) fn into_fd(self) -> OwnedFd {
+        self.fd
+    }
+}

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The long-lived thread of [`PrivateCwd::worker`](super::cwd::PrivateCwd::worker): its own cwd, one job at a time.
+
+use super::cwd::MountCall;
+use crate::error::{Error, Result};
+use crate::sys::child::Step;
+use crate::sys::thread::{block_all_signals, unshare_fs};
+use rustix::fd::{BorrowedFd, OwnedFd};
+use rustix::io::Errno;
+use rustix::mount::MountFlags;
+use rustix::process::{Pid, getpid};
+use rustix::thread::futex;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::JoinHandle;
+
+type Outcome = std::result::Result<(), (Step, Errno)>;
+
+const IDLE: u32 = 0;
+const POSTED: u32 = 1;
+const DONE: u32 = 2;
+const QUIT: u32 = 3;
+
+/// How often the caller offers its processor to the worker before it sleeps: a hand-over without a sleep saves the
+/// interrupt that wakes an idle processor.
+const YIELDS: usize = 8;
+
+#[derive(Debug)]
+pub(crate) struct Worker {
+    shared: Arc<Shared>,
+    /// Callers take turns: there is one slot.
+    turn: Mutex<()>,
+    thread: Option<JoinHandle<()>>,
+    owner: Pid,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    state: AtomicU32,
+    job: Mutex<Slot>,
+}
+
+#[derive(Debug, Default)]
+struct Slot {
+    job: Option<(OwnedFd, MountCall)>,
+    outcome: Option<Outcome>,
+}
+
+impl Worker {
+    pub(crate) fn start() -> Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let theirs = Arc::clone(&shared);
+        let (ready, started) = mpsc::channel();
+        // The thread inherits the mask of its maker: with all blocked, no handler of the process ever runs on it.
+        let mask = block_all_signals().map_err(|e| Error::sys("block signals", "sigprocmask", e))?;
+        let thread = std::thread::Builder::new().name(String::from("fmountat")).stack_size(64 * 1024).spawn(
+            move || {
+                let unshared = unshare_fs();
+                let usable = unshared.is_ok();
+                if ready.send(unshared).is_ok() && usable {
+                    theirs.serve();
+                }
+            },
+        );
+        drop(mask);
+        let thread = thread.map_err(|e| {
+            let errno = Errno::from_io_error(&e).unwrap_or(Errno::AGAIN);
+            Error::sys("start the mount thread", "clone", errno)
+        })?;
+        match started.recv() {
+            Ok(Ok(())) => Ok(Self { shared, turn: Mutex::new(()), thread: Some(thread), owner: getpid() }),
+            Ok(Err(errno)) => {
+                let _ = thread.join();
+                Err(Error::sys("give the mount thread its own cwd", "unshare", errno))
+            }
+            Err(_) => Err(Error::sys("start the mount thread", "clone", Errno::AGAIN)),
+        }
+    }
+
+    /// False in a child of `fork`, where our thread does not exist.
+    pub(crate) fn is_alive_here(&self) -> bool {
+        getpid() == self.owner
+    }
+
+    pub(crate) fn run(&self, dir: BorrowedFd<'_>, call: &MountCall) -> Outcome {
+        let dir = match rustix::io::fcntl_dupfd_cloexec(dir, 0) {
+            Ok(dir) => dir,
+            Err(errno) => return Err((Step::Fchdir, errno)),
+        };
+        let _turn = lock(&self.turn);
+        *lock(&self.shared.job) = Slot { job: Some((dir, call.clone())), outcome: None };
+        self.shared.set(POSTED);
+        self.shared.await_done();
+        let outcome = lock(&self.shared.job).outcome.take();
+        self.shared.state.store(IDLE, Ordering::Release);
+        outcome.unwrap_or(Err((Step::Clone, Errno::SRCH)))
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        if !self.is_alive_here() {
+            return;
+        }
+        self.shared.set(QUIT);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Shared {
+    fn set(&self, state: u32) {
+        self.state.store(state, Ordering::Release);
+        let _ = futex::wake(&self.state, futex::Flags::PRIVATE, 1);
+    }
+
+    fn await_done(&self) {
+        for _ in 0..YIELDS {
+            if self.state.load(Ordering::Acquire) == DONE {
+                return;
+            }
+            rustix::thread::sched_yield();
+        }
+        while self.state.load(Ordering::Acquire) != DONE {
+            let _ = futex::wait(&self.state, futex::Flags::PRIVATE, POSTED, None);
+        }
+    }
+
+    fn serve(&self) {
+        loop {
+            match self.state.load(Ordering::Acquire) {
+                QUIT => return,
+                POSTED => {
+                    let mut slot = lock(&self.job);
+                    slot.outcome = slot.job.take().map(|(dir, call)| mount_from(&dir, &call));
+                    drop(slot);
+                    self.set(DONE);
+                }
+                other => {
+                    let _ = futex::wait(&self.state, futex::Flags::PRIVATE, other, None);
+                }
+            }
+        }
+    }
+}
+
+fn mount_from(dir: &OwnedFd, call: &MountCall) -> Outcome {
+    rustix::process::fchdir(dir).map_err(|e| (Step::Fchdir, e))?;
+    let flags = MountFlags::from_bits_retain(call.flags);
+    let done = rustix::mount::mount(&*call.source, &*call.target, &*call.fstype, flags, call.data.as_deref());
+    // A cwd left in `dir` would keep its file system busy until the next job.
+    let left = rustix::process::chdir("/");
+    done.map_err(|e| (Step::Mount, e))?;
+    left.map_err(|e| (Step::Fchdir, e))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
