@@ -146,6 +146,21 @@ impl Error {
         error
     }
 
+    /// A failure of the caller's own input or output, in this type: for programs that print all errors alike.
+    #[must_use]
+    pub fn from_io(step: impl Into<String>, argument: impl AsRef<OsStr>, error: std::io::Error) -> Self {
+        let made = match Errno::from_io_error(&error) {
+            Some(errno) => Self::build(ErrorKind::of_errno(errno), step.into(), None).with_errno(errno),
+            None => Self::new(ErrorKind::System, step, error.to_string()),
+        };
+        made.arg(argument)
+    }
+
+    fn with_errno(mut self, errno: Errno) -> Self {
+        self.0.errno = Some(errno);
+        self
+    }
+
     fn build(kind: ErrorKind, step: String, reason: Option<String>) -> Self {
         Self(Box::new(Inner {
             kind,

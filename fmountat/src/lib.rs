@@ -1,15 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Mount container file systems from directory descriptors: built detached, published in one step.
+//!
+//! Data goes one way: text → [`Mount`] → [`Plan`] → [`Tree`] → attached. Below that stand the system calls as types
+//! ([`FsContext`], [`Tree`], [`Target`]) and the call this crate is named after, [`fmountat()`].
+//!
+//! ```no_run
+//! use fmountat::{Mount, Mounter, Plan, Target};
+//! let list = std::fs::read("mounts.json")?; // as containerd writes it, or an OCI config.json
+//! let plan = Plan::new(&Mount::list_from_json(&list)?)?;
+//! let target = Target::open(rustix::fs::CWD, "/srv/rootfs")?;
+//! Mounter::detached().apply(rustix::fs::CWD, &plan, &target)?; // all of it is there now, or nothing
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! Every error is an [`Error`]: which step, on which argument, why, the kernel's own words, what to try.
 
 mod error;
+mod kinds;
+mod set;
 mod sys;
-pub mod vfs;
+mod table;
+mod vfs;
 
 pub use error::{Error, ErrorKind, Result, escape};
+pub use kinds::filesystem::Word;
+pub use kinds::overlay::{Layer, OVERLAY_LAYERS_MAX, Overlay, common_directory};
+pub use set::apply::Built;
+pub use set::mount::Mount;
+pub use set::mounter::Mounter;
+pub use set::options::Options;
+pub use set::plan::Plan;
+pub use set::remount::remount;
+pub use set::throwaway::{NotCovered, standard_mounts};
+pub use set::view::read_only_view;
+pub use table::mountinfo;
+pub use table::unmount::Unmount;
 pub use vfs::attr::{Attr, MountAttr, Propagation};
 pub use vfs::context::{CreatedFs, FSCONFIG_STRING_MAX, FsContext};
 pub use vfs::cwd::{MOUNT_DATA_MAX, PrivateCwd, fmountat};
 pub use vfs::features::Features;
 pub use vfs::identity::MountId;
+pub use vfs::namespace::unshare_mount_and_pid;
 pub use vfs::target::{Create, Target};
 pub use vfs::tree::{Attached, Tree};

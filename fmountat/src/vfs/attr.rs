@@ -6,7 +6,7 @@ use crate::sys::attr::{MountAttrRaw, mount_setattr};
 use bitflags::bitflags;
 use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
-use rustix::mount::{MountAttrFlags, MountFlags};
+use rustix::mount::MountAttrFlags;
 
 bitflags! {
     /// `MOUNT_ATTR_*` of `<linux/mount.h>`.
@@ -78,22 +78,6 @@ impl MountAttr {
     /// The attributes as fsmount(2) takes them at birth, when there is nothing to clear.
     pub(crate) fn at_birth(&self) -> MountAttrFlags {
         MountAttrFlags::from_bits_retain(u32::try_from(self.set.bits()).unwrap_or(0))
-    }
-
-    /// The attributes as mount(2)'s `MS_*` flags.
-    pub(crate) fn as_ms_flags(&self) -> u32 {
-        const PAIRS: [(Attr, MountFlags); 8] = [
-            (Attr::RDONLY, MountFlags::RDONLY),
-            (Attr::NOSUID, MountFlags::NOSUID),
-            (Attr::NODEV, MountFlags::NODEV),
-            (Attr::NOEXEC, MountFlags::NOEXEC),
-            (Attr::NOATIME, MountFlags::NOATIME),
-            (Attr::STRICTATIME, MountFlags::STRICTATIME),
-            (Attr::NODIRATIME, MountFlags::NODIRATIME),
-            (Attr::NOSYMFOLLOW, MountFlags::NOSYMFOLLOW),
-        ];
-        let set = PAIRS.iter().filter(|(attr, _)| self.set.contains(*attr));
-        set.fold(0, |bits, (_, flag)| bits | flag.bits())
     }
 
     fn raw(&self, clear: Attr) -> MountAttrRaw {

@@ -28,6 +28,8 @@ pub struct Features {
     pub detached_children: bool,
     /// open_tree_attr \[Linux 6.15\]; sandboxes often forbid it.
     pub open_tree_attr: bool,
+    /// We are in the machine's first user namespace: privilege here is real.
+    pub initial_user_namespace: bool,
 }
 
 impl Features {
@@ -45,6 +47,7 @@ impl Features {
             overlay_layer_fds: release >= (6, 13),
             detached_children: open_tree_attr || release >= (6, 15),
             open_tree_attr,
+            initial_user_namespace: is_initial_user_namespace(),
         }
     }
 
@@ -78,6 +81,14 @@ fn has_new_mount_api() -> bool {
 fn has_openat2() -> bool {
     let none = ResolveFlags::empty();
     there(rustix::fs::openat2(bad_fd(), c"", OFlags::PATH, Mode::empty(), none).map(drop))
+}
+
+/// Only the first user namespace maps every id; where /proc can't be read, being root decides.
+fn is_initial_user_namespace() -> bool {
+    match std::fs::read_to_string("/proc/self/uid_map") {
+        Ok(map) => map.split_ascii_whitespace().eq(["0", "0", "4294967295"]),
+        Err(_) => rustix::process::geteuid().is_root(),
+    }
 }
 
 fn kernel_release() -> (u32, u32) {

@@ -2,12 +2,13 @@
 //! Descriptors as types: mount(2) from a directory, the file-system context, detached trees, targets, features.
 #![forbid(unsafe_code)]
 
-pub mod attr;
-pub mod bytes;
-pub mod context;
-pub mod cwd;
-pub mod features;
-pub mod identity;
-pub mod target;
-pub mod tree;
+pub(crate) mod attr;
+pub(crate) mod bytes;
+pub(crate) mod context;
+pub(crate) mod cwd;
+pub(crate) mod features;
+pub(crate) mod identity;
+pub(crate) mod namespace;
+pub(crate) mod target;
+pub(crate) mod tree;
 mod worker;

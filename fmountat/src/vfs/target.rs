@@ -66,15 +66,28 @@ impl Target {
     /// # Errors
     /// Those of [`in_root`](Self::in_root) and of mkdirat(2) and openat(2).
     pub fn create_in_root(root: impl AsFd, path: impl AsRef<Path>, create: Create) -> Result<Self> {
-        let (root, path) = (root.as_fd(), path.as_ref());
-        match Self::in_root(root, path) {
+        let root = root.as_fd();
+        Self::create_with(path.as_ref(), create, |path| open_in_root(root, path))
+    }
+
+    /// As [`open`](Self::open), and makes what is missing, each parent with mkdirat(2).
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open) and of mkdirat(2) and openat(2).
+    pub fn create(dir: impl AsFd, path: impl AsRef<Path>, create: Create) -> Result<Self> {
+        let dir = dir.as_fd();
+        Self::create_with(path.as_ref(), create, |path| Ok(Self::open(dir, path)?.fd))
+    }
+
+    fn create_with(path: &Path, create: Create, open: impl Fn(&Path) -> Result<OwnedFd>) -> Result<Self> {
+        match open(path) {
             Err(error) if error.raw_errno() == Some(Errno::NOENT) => {}
-            other => return other,
+            other => return Self::from_fd(other?, path),
         }
         let mode = match create {
             Create::Directory(mode) | Create::File(mode) => Mode::from_raw_mode(mode),
         };
-        let mut parent = open_in_root(root, Path::new("."))?;
+        let mut parent = open(Path::new("."))?;
         let mut walked = PathBuf::new();
         let mut components = path.components().peekable();
         while let Some(component) = components.next() {
@@ -86,7 +99,7 @@ impl Target {
                     _ => make_directory(&parent, name, mode, &walked)?,
                 }
             }
-            parent = open_in_root(root, &walked)?;
+            parent = open(&walked)?;
         }
         Self::from_fd(parent, path)
     }

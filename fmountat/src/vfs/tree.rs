@@ -28,7 +28,7 @@ use std::path::Path;
 /// let tmp = context.create()?.mount(&MountAttr { set: Attr::NODEV, ..Default::default() })?;
 /// tree.mount(tmp, "tmp")?;
 /// tree.attach(&Target::open(&root, "mnt")?)?; // both appear now
-/// # Ok::<(), fmountat::Error>(())
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
 pub struct Tree {

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The command line, as the user types it.
+
+use clap::{Args, Parser, Subcommand};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// Mount container file systems from directory descriptors: built detached, published in one step, with the reason
+/// when it fails.
+#[derive(Debug, Parser)]
+#[command(name = "fmountat", version, max_term_width = 100, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    /// Print results and errors as JSON, one object each
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Mount one file system, bind or overlay, as mount(8) does
+    Mount(MountArgs),
+    /// Mount a set of mounts on TARGET: all of it in one step, or nothing
+    Apply(ApplyArgs),
+    /// Run a command in a throw-away root: needs no privilege, leaves nothing
+    ///
+    /// The command is root in user, mount and pid namespaces of its own (as real root: in mount and pid namespaces).
+    /// What it writes goes to a tmpfs that ends with it. This protects files; it is no boundary against hostile code.
+    Run(RunArgs),
+    /// Unmount
+    Umount(UmountArgs),
+    /// The first process of `run`'s pid namespace
+    #[command(name = "__run-init", hide = true)]
+    RunInit(InitArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MountArgs {
+    /// Relative paths start at DIR
+    #[arg(short = 'C', value_name = "DIR")]
+    pub(crate) directory: Option<PathBuf>,
+    /// Mount into the mount namespace of process PID; TARGET is then a path in there
+    #[arg(long, value_name = "PID")]
+    pub(crate) into: Option<i32>,
+    /// The file system's name, `bind` or `overlay`
+    #[arg(short = 't', long = "types", value_name = "TYPE")]
+    pub(crate) fstype: Option<OsString>,
+    /// Options, separated by commas; may be given several times
+    #[arg(short = 'o', long = "options", value_name = "OPTIONS")]
+    pub(crate) options: Vec<OsString>,
+    /// What to mount
+    pub(crate) source: PathBuf,
+    /// Where
+    pub(crate) target: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ApplyArgs {
+    /// Relative paths start at DIR
+    #[arg(short = 'C', value_name = "DIR")]
+    pub(crate) directory: Option<PathBuf>,
+    /// Put the set in place of what is mounted on TARGET, without a moment between
+    #[arg(long)]
+    pub(crate) replace: bool,
+    /// Mount everything to be read only; an overlay's upperdir becomes its top layer
+    #[arg(long)]
+    pub(crate) view: bool,
+    /// Refuse anything that could be seen half done (on this kernel every set that mounts is whole)
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// The mount list: a file with JSON as containerd or OCI write it, or `-`
+    pub(crate) spec: PathBuf,
+    /// Where
+    pub(crate) target: PathBuf,
+}
+
+#[derive(Debug, Args, Clone)]
+pub(crate) struct RunArgs {
+    /// Relative paths start at DIR
+    #[arg(short = 'C', value_name = "DIR")]
+    pub(crate) directory: Option<PathBuf>,
+    /// A layer of the root, topmost first; `/` alone is a copy of this machine's own system
+    #[arg(long = "lower", value_name = "DIR")]
+    pub(crate) lowers: Vec<PathBuf>,
+    /// Show SRC, writable unless OPTIONS say `rro`, at DST (or SRC) in the root
+    #[arg(long = "bind", value_name = "SRC[:DST[:OPTIONS]]")]
+    pub(crate) binds: Vec<OsString>,
+    /// The mount list: a file with JSON as containerd or OCI write it, or `-`
+    pub(crate) spec: Option<PathBuf>,
+    /// The command and its arguments
+    #[arg(last = true, required = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// The pid of the process that started it
+    #[arg(long)]
+    pub(crate) supervisor: i32,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct UmountArgs {
+    /// Everything mounted at and below TARGET, deepest first
+    #[arg(short = 'R', long = "recursive")]
+    pub(crate) recursive: bool,
+    /// Out of the table now, freed when its last user is gone
+    #[arg(short = 'l', long = "lazy")]
+    pub(crate) lazy: bool,
+    /// How long to try while it is busy
+    #[arg(long, value_name = "SECONDS", default_value_t = 2.5)]
+    pub(crate) timeout: f64,
+    /// Mount points; a symbolic link is not followed
+    #[arg(required = true)]
+    pub(crate) target: Vec<PathBuf>,
+}

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Exit status, as mount(8) has it.
+
+use fmountat::{Error, ErrorKind};
+
+/// Done.
+pub(crate) const OK: u8 = 0;
+/// Wrong usage, or not allowed to.
+pub(crate) const USAGE: u8 = 1;
+/// The system: out of memory, descriptors, processes.
+pub(crate) const SYSTEM: u8 = 2;
+/// A bug of ours.
+pub(crate) const INTERNAL: u8 = 4;
+/// The mount failed.
+pub(crate) const MOUNT: u8 = 32;
+
+/// The status for an error.
+pub(crate) fn code_of(error: &Error) -> u8 {
+    const ENOMEM: i32 = 12;
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
+    match error.kind() {
+        ErrorKind::Permission => USAGE,
+        // Found by us before any system call: the user wrote something that can't be.
+        _ if error.call().is_none() && is_usage(error.kind()) => USAGE,
+        _ if matches!(error.errno(), Some(ENOMEM | ENFILE | EMFILE)) => SYSTEM,
+        _ => MOUNT,
+    }
+}
+
+fn is_usage(kind: ErrorKind) -> bool {
+    matches!(
+        kind,
+        ErrorKind::NulByte
+            | ErrorKind::Spec
+            | ErrorKind::UnknownOption
+            | ErrorKind::OptionValue
+            | ErrorKind::OptionConflict
+            | ErrorKind::TooManyLayers
+            | ErrorKind::Unsupported
+    )
+}

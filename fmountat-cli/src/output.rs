@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What the user sees: results on stdout, errors and notes on stderr, both as text or JSON.
+
+use fmountat::{Error, NotCovered, escape};
+use serde_json::{Value, json};
+use std::io::Write;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// How many places that are not covered are listed; the rest is counted.
+const LISTED: usize = 8;
+
+/// A failed write to a closed stderr must not become a second failure.
+fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+/// An error on stderr.
+pub(crate) fn error(error: &Error, json: bool) {
+    if json {
+        say(&error_value(error).to_string());
+    } else {
+        say(&format!("fmountat: {error}"));
+    }
+}
+
+fn error_value(error: &Error) -> Value {
+    json!({"error": {
+        "code": error.code(),
+        "step": error.step(),
+        "call": error.call(),
+        "argument": error.argument().map(|a| text(Path::new(a))),
+        "reason": error.reason(),
+        "errno": error.errno(),
+        "kernel": error.kernel(),
+        "hint": error.hint(),
+    }})
+}
+
+/// A note on stderr that is no failure.
+pub(crate) fn note(text: &str) {
+    say(&format!("fmountat: {text}"));
+}
+
+/// A result on stdout, only with `--json`: without it success is silent.
+pub(crate) fn result(value: &Value, json: bool) {
+    if json {
+        let _ = writeln!(std::io::stdout(), "{value}");
+    }
+}
+
+/// What a copy of the machine's system does not cover.
+pub(crate) fn not_covered(places: &[NotCovered]) {
+    for place in places.iter().take(LISTED) {
+        note(&format!("not covered: {}: {}", text(&place.path), place.reason));
+    }
+    if let Some(more) = places.len().checked_sub(LISTED).filter(|more| *more > 0) {
+        note(&format!("not covered: {more} more places"));
+    }
+}
+
+/// A path as JSON and a terminal may have it.
+pub(crate) fn text(path: &Path) -> String {
+    escape(path.as_os_str().as_bytes())
+}

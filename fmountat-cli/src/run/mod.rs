@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `fmountat run`: a supervisor outside, an init inside, the command below it.
+//!
+//! The supervisor unshares and starts this program again as the first process of the new pid namespace; that one
+//! builds the root, enters it, starts the command and reaps. Whatever ends the supervisor ends the init, and with it
+//! the kernel ends every process of the namespace and every mount.
+
+pub(crate) mod init;
+pub(crate) mod signals;
+pub(crate) mod supervisor;
+
+/// The exit status for our own failure before the command ran, as env(1) and timeout(1) have it.
+pub(crate) const OWN_FAILURE: u8 = 125;

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! One file for each verb, and what they share.
+
+pub(crate) mod apply;
+pub(crate) mod mount;
+pub(crate) mod umount;
+
+use fmountat::{Error, Mount};
+use rustix::fd::OwnedFd;
+use rustix::fs::{CWD, Mode, OFlags};
+use std::io::Read;
+use std::path::Path;
+
+/// A verb's outcome: every error it met.
+pub(crate) type Outcome = Result<(), Vec<Error>>;
+
+/// The directory that relative paths start at.
+pub(crate) fn start_directory(given: Option<&Path>) -> Result<OwnedFd, Error> {
+    let path = given.unwrap_or(Path::new("."));
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::openat(CWD, path, flags, Mode::empty())
+        .map_err(|e| Error::from_io("open directory", path, e.into()))
+}
+
+/// The mount list from a file below `dir`, or from stdin for `-`.
+pub(crate) fn read_spec(dir: &OwnedFd, spec: &Path) -> Result<Vec<Mount>, Error> {
+    let mut text = Vec::new();
+    let read = if spec == Path::new("-") {
+        std::io::stdin().lock().read_to_end(&mut text)
+    } else {
+        rustix::fs::openat(dir, spec, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+            .map_err(std::io::Error::from)
+            .and_then(|fd| std::fs::File::from(fd).read_to_end(&mut text))
+    };
+    read.map_err(|e| Error::from_io("read the mount list", spec, e))?;
+    Mount::list_from_json(&text)
+}

@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `fmountat mount`: one mount, or a change to one.
+
+use super::{Outcome, start_directory};
+use crate::args::MountArgs;
+use crate::into::Namespace;
+use crate::output;
+use fmountat::{Create, Error, Mount, Mounter, Options, Plan, Target, remount};
+use serde_json::json;
+
+pub(crate) fn run(args: &MountArgs, json: bool) -> Outcome {
+    mount(args, json).map_err(|e| vec![e])
+}
+
+fn mount(args: &MountArgs, json: bool) -> Result<(), Error> {
+    let dir = start_directory(args.directory.as_deref())?;
+    let options = Options::parse(&args.options)?;
+    let namespace = args.into.map(Namespace::of).transpose()?;
+    if options.remount || is_propagation_alone(args, &options) {
+        let target = match &namespace {
+            Some(namespace) => namespace.enter(&args.target)?,
+            None => Target::open(&dir, &args.target)?,
+        };
+        remount(&target, &options)?;
+        output::result(&json!({"target": output::text(&args.target), "changed": true}), json);
+        return Ok(());
+    }
+    let fstype = args.fstype.clone().unwrap_or_default();
+    let mount = args.options.iter().fold(Mount::new(fstype, &args.source), |m, o| m.option(o));
+    let plan = Plan::new(&[mount])?;
+    let here = Target::open(&dir, ".")?;
+    let built = Mounter::detached().build(&dir, &plan, &here)?;
+    let target = match (&namespace, options.mkdir) {
+        (Some(namespace), _) => namespace.enter(&args.target)?,
+        (None, None) => Target::open(&dir, &args.target)?,
+        (None, Some(mode)) => Target::create(&dir, &args.target, kind_of_target(&built, mode)?)?,
+    };
+    let attached = built.attach(&target)?;
+    output::result(&json!({"target": output::text(&args.target), "id": attached.id().get()}), json);
+    Ok(())
+}
+
+/// A bound file is mounted on a file.
+fn kind_of_target(built: &fmountat::Built, mode: u32) -> Result<Create, Error> {
+    let is_dir = Target::in_root(built.root(), ".").is_ok_and(|t| t.is_dir());
+    Ok(if is_dir { Create::Directory(mode) } else { Create::File(mode) })
+}
+
+/// `mount -o private none TARGET`, as `mount --make-private TARGET`.
+fn is_propagation_alone(args: &MountArgs, options: &Options) -> bool {
+    let changes = options.attr.propagation.or(options.recursive_attr.propagation).is_some();
+    changes && args.fstype.is_none() && options.bind.is_none() && options.words.is_empty()
+}

@@ -1,0 +1,7 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! One room for each kind of mount; each makes a finished, detached [`Tree`](crate::Tree).
+#![forbid(unsafe_code)]
+
+pub(crate) mod bind;
+pub(crate) mod filesystem;
+pub(crate) mod overlay;

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What the kernel does not say: why an overlay failed without a word, or came out read-only without being asked.
+
+use super::layers::{Opened, Role};
+use super::{Layer, Overlay};
+use crate::error::{Error, ErrorKind, Result};
+use crate::vfs::identity::MountId;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{Dir, Mode, OFlags, StatVfsMountFlags};
+use rustix::io::Errno;
+use std::os::unix::ffi::OsStrExt;
+
+/// What overlay itself keeps in a work directory (fs/overlayfs/super.c: `OVL_WORKDIR_NAME`, `OVL_INDEXDIR_NAME`).
+const OVERLAY_ENTRIES: [&[u8]; 3] = [b"work", b"index", b"incompat"];
+
+/// A work directory must be empty, or hold what an overlay left: the kernel **deletes** what is in its `work`.
+pub(crate) fn check_work(layers: &[(Role, Opened)]) -> Result<()> {
+    let Some((_, work)) = layers.iter().find(|(role, _)| matches!(role, Role::Work)) else {
+        return Ok(());
+    };
+    let mut has_left_overs = false;
+    if let Some(entries) = entries(work.as_fd(), c".") {
+        for name in entries {
+            if !OVERLAY_ENTRIES.contains(&name.as_slice()) {
+                return Err(foreign(&name));
+            }
+            has_left_overs |= name == b"work";
+        }
+    }
+    if has_left_overs {
+        // Overlay names its temporary files `#` and a number; `incompat` marks a volatile one.
+        let inside = entries(work.as_fd(), c"work").unwrap_or_default();
+        if let Some(name) =
+            inside.iter().find(|name| !name.starts_with(b"#") && name.as_slice() != b"incompat")
+        {
+            return Err(foreign(&[b"work/", name.as_slice()].concat()));
+        }
+    }
+    Ok(())
+}
+
+fn foreign(name: &[u8]) -> Error {
+    let reason =
+        "the work directory holds something that no overlay left there, and the kernel would delete it";
+    Error::new(ErrorKind::WorkUnusable, "check workdir", reason)
+        .arg(std::ffi::OsStr::from_bytes(name))
+        .hinted("give an empty directory on the same file system as upperdir")
+}
+
+/// The names in a directory; `None` where it can't be read, which is for the mount itself to report.
+fn entries(dir: BorrowedFd<'_>, path: &std::ffi::CStr) -> Option<Vec<Vec<u8>>> {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let opened = rustix::fs::openat(dir, path, flags, Mode::empty()).ok()?;
+    let mut names = Vec::new();
+    for entry in Dir::new(opened).ok()? {
+        let name = entry.ok()?.file_name().to_bytes().to_vec();
+        if name != b"." && name != b".." {
+            names.push(name);
+        }
+    }
+    Some(names)
+}
+
+/// An overlay whose work directory can't be used mounts read-only and says nothing: look at the mount's flags.
+pub(crate) fn check_writable(mounted: BorrowedFd<'_>, work: Option<&Layer>) -> Result<()> {
+    let stat = rustix::fs::fstatvfs(mounted).map_err(|e| Error::sys("look at the overlay", "fstatfs", e))?;
+    if !stat.f_flag.contains(StatVfsMountFlags::RDONLY) {
+        return Ok(());
+    }
+    Err(read_only(work))
+}
+
+pub(crate) fn read_only(work: Option<&Layer>) -> Error {
+    let reason = "the kernel can't use it, and would have mounted the overlay read-only without a word";
+    let error = Error::new(ErrorKind::WorkUnusable, "check workdir", reason).hinted(
+        "upperdir and workdir need a writable file system with d_type and extended attributes, owned by ids that are \
+         mapped here",
+    );
+    with_layer(error, work)
+}
+
+fn with_layer(error: Error, layer: Option<&Layer>) -> Error {
+    match layer {
+        Some(Layer::Path(path)) => error.arg(path),
+        _ => error,
+    }
+}
+
+/// The reason for a failed CREATE where the kernel's log has none. Runs only after a failure.
+pub(crate) fn explain(error: Error, overlay: &Overlay, layers: &[(Role, Opened)]) -> Error {
+    let find = |want: fn(&Role) -> bool| layers.iter().find(|(role, _)| want(role)).map(|(_, fd)| fd.as_fd());
+    let upper = find(|role| matches!(role, Role::Upper));
+    let work = find(|role| matches!(role, Role::Work));
+    if let (Some(upper), Some(work)) = (upper, work) {
+        if let Some((kind, reason, of)) = upper_and_work(upper, work, overlay) {
+            return with_layer(error.with_kind(kind).with_step("check").because(reason), of);
+        }
+        if is_volatile_left(work) {
+            let error = error.with_kind(ErrorKind::WorkUnusable).with_step("check workdir").because(
+                "a volatile overlay used it and may have lost writes: work/incompat/volatile is there",
+            );
+            return with_layer(error, overlay.work.as_ref()).hinted(
+                "throw upperdir and workdir away, or remove that directory if the data is known to be whole",
+            );
+        }
+    }
+    if !error.kernel().is_empty() {
+        return error;
+    }
+    match error.raw_errno() {
+        Some(Errno::LOOP) => {
+            let reason = "a layer is also upperdir or workdir, or lies inside it";
+            let twin = same_as_lower(layers, overlay);
+            with_layer(error.with_kind(ErrorKind::OptionConflict).because(reason), twin)
+        }
+        Some(Errno::BUSY) => {
+            let reason = "upperdir or workdir is in use by another overlay";
+            with_layer(error.with_kind(ErrorKind::UpperInUse).because(reason), overlay.upper.as_ref())
+        }
+        Some(Errno::INVAL) if overlay.has_word("userxattr") && overlay.has_word("metacopy") => {
+            error.with_kind(ErrorKind::OptionConflict).because("metacopy and userxattr exclude each other")
+        }
+        Some(Errno::INVAL) => error.hinted(format!(
+            "{} layers: an overlay of overlays of overlays is too deep; in a user namespace a layer with mounts below \
+             it is refused",
+            layers.len()
+        )),
+        _ => error,
+    }
+}
+
+type Finding<'a> = Option<(ErrorKind, &'static str, Option<&'a Layer>)>;
+
+fn upper_and_work<'a>(upper: BorrowedFd<'_>, work: BorrowedFd<'_>, overlay: &'a Overlay) -> Finding<'a> {
+    let kind = ErrorKind::UpperWork;
+    let of_work = overlay.work.as_ref();
+    if same(upper, work) {
+        return Some((kind, "workdir is upperdir", of_work));
+    }
+    if MountId::of(upper).ok()? != MountId::of(work).ok()? {
+        return Some((kind, "workdir must be on the same mount as upperdir", of_work));
+    }
+    if lies_in(work, upper) {
+        return Some((kind, "workdir lies inside upperdir", of_work));
+    }
+    if lies_in(upper, work) {
+        return Some((kind, "upperdir lies inside workdir", overlay.upper.as_ref()));
+    }
+    None
+}
+
+fn same_as_lower<'a>(layers: &[(Role, Opened)], overlay: &'a Overlay) -> Option<&'a Layer> {
+    let upper = layers.iter().find(|(role, _)| matches!(role, Role::Upper)).map(|(_, fd)| fd.as_fd())?;
+    let twin = layers.iter().find_map(|(role, fd)| match role {
+        Role::Lower(n) if same(fd.as_fd(), upper) || lies_in(fd.as_fd(), upper) => Some(*n),
+        _ => None,
+    })?;
+    overlay.lowers.get(twin - 1)
+}
+
+fn same(a: BorrowedFd<'_>, b: BorrowedFd<'_>) -> bool {
+    let id = |fd| rustix::fs::fstat(fd).map(|s| (s.st_dev, s.st_ino)).ok();
+    id(a).is_some() && id(a) == id(b)
+}
+
+/// Whether `inner` is somewhere below `outer`, by walking up.
+fn lies_in(inner: BorrowedFd<'_>, outer: BorrowedFd<'_>) -> bool {
+    let up = |fd: BorrowedFd<'_>| -> Option<OwnedFd> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        rustix::fs::openat(fd, c"..", flags, Mode::empty()).ok()
+    };
+    let mut at = up(inner);
+    for _ in 0..libc::PATH_MAX {
+        let Some(here) = at else { return false };
+        if same(here.as_fd(), outer) {
+            return true;
+        }
+        at = up(here.as_fd()).filter(|above| !same(above.as_fd(), here.as_fd()));
+    }
+    false
+}
+
+fn is_volatile_left(work: BorrowedFd<'_>) -> bool {
+    let flags = OFlags::PATH | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    rustix::fs::openat(work, c"work/incompat/volatile", flags, Mode::empty()).is_ok()
+}

@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! From layers as they were given to layers that were found: below a clone where that is the same, else on the host.
+
+use super::base::{Base, Bases, Below};
+use super::common::common_directory;
+use super::{Layer, OVERLAY_LAYERS_MAX, Overlay};
+use crate::error::{Error, ErrorKind, Result};
+use crate::vfs::bytes::c_string;
+use crate::vfs::target::open_error;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// What a layer is in the overlay, with its number as people count: from 1, topmost first.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Role {
+    Lower(usize),
+    Data(usize),
+    Upper,
+    Work,
+}
+
+impl Role {
+    pub(crate) fn words(self) -> String {
+        match self {
+            Self::Lower(n) => format!("layer {n}"),
+            Self::Data(n) => format!("data-only layer {n}"),
+            Self::Upper => String::from("upperdir"),
+            Self::Work => String::from("workdir"),
+        }
+    }
+}
+
+/// Where a layer was found.
+#[derive(Debug)]
+pub(crate) enum Found<'a> {
+    /// At this path below the clone of the group's base.
+    Below(&'a Base, PathBuf),
+    /// On the host, starting at the directory of the call.
+    Host(&'a Path),
+    /// Already open.
+    Open(&'a Arc<OwnedFd>),
+}
+
+/// The bases of one overlay: one for what is read, one for what is written.
+#[derive(Debug)]
+pub(crate) struct LayerBases {
+    lower: Option<(PathBuf, Base)>,
+    upper: Option<(PathBuf, Base)>,
+}
+
+impl LayerBases {
+    pub(crate) fn of(overlay: &Overlay, bases: &Bases, dir: BorrowedFd<'_>) -> Self {
+        let lowers = paths(overlay.lowers.iter().chain(&overlay.data_only));
+        let uppers = paths(overlay.upper.iter().chain(&overlay.work));
+        let open = |path: PathBuf| bases.open(dir, &path).map(|base| (path, base));
+        let all = base_directory(lowers.iter().chain(&uppers).copied());
+        let lower = base_directory(lowers.iter().copied());
+        // One base for both serves mount(2), which has one cwd; two where the common one is only `/`.
+        if let Some(all) = all.filter(|all| all.parent().is_some() || lower.as_deref() == Some(all)) {
+            return Self { lower: open(all), upper: None };
+        }
+        Self { lower: lower.and_then(open), upper: base_directory(uppers.iter().copied()).and_then(open) }
+    }
+
+    /// The base that everything lies below, if there is just one.
+    pub(crate) fn only(&self) -> Option<&Base> {
+        match (&self.lower, &self.upper) {
+            (Some((_, base)), None) => Some(base),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn into_only(self) -> Option<Base> {
+        self.lower.filter(|_| self.upper.is_none()).map(|(_, base)| base)
+    }
+
+    fn of_role(&self, role: Role) -> Option<&(PathBuf, Base)> {
+        match role {
+            Role::Upper | Role::Work => self.upper.as_ref().or(self.lower.as_ref()),
+            Role::Lower(_) | Role::Data(_) => self.lower.as_ref(),
+        }
+    }
+
+    fn find<'a>(&'a self, layer: &'a Layer, role: Role) -> Result<Found<'a>> {
+        let path = match layer {
+            Layer::Fd(fd) => return Ok(Found::Open(fd)),
+            Layer::Path(path) => path,
+        };
+        c_string(&role.words(), path)?;
+        let below = self.of_role(role).and_then(|(prefix, base)| {
+            let rest = path.strip_prefix(prefix).ok()?;
+            Some((base, if rest.as_os_str().is_empty() { Path::new(".") } else { rest }))
+        });
+        let Some((base, rest)) = below else {
+            return Ok(Found::Host(path));
+        };
+        match base.look(rest) {
+            Below::InClone => Ok(Found::Below(base, rest.to_owned())),
+            Below::OnHost => Ok(Found::Host(path)),
+            Below::Failed(errno) => Err(layer_error(role, path, errno)),
+        }
+    }
+
+    /// Every layer of the overlay, found, in the order of [`roles`].
+    pub(crate) fn find_all<'a>(&'a self, overlay: &'a Overlay) -> Result<Vec<(Role, Found<'a>)>> {
+        let mut found: Vec<(Role, Found<'a>)> = Vec::with_capacity(overlay.lowers.len() + 2);
+        for (role, layer) in roles(overlay) {
+            found.push((role, self.find(layer, role)?));
+        }
+        // The kernel wants upper and work on one mount; a clone is a mount of its own.
+        let written = |role: &Role| matches!(role, Role::Upper | Role::Work);
+        let apart = found.iter().any(|(r, f)| written(r) && !matches!(f, Found::Below(..)));
+        if apart {
+            for (role, place) in &mut found {
+                match (role, &overlay.upper, &overlay.work) {
+                    (Role::Upper, Some(Layer::Path(path)), _) | (Role::Work, _, Some(Layer::Path(path))) => {
+                        *place = Found::Host(path);
+                    }
+                    _ => {}
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// The layers in the order that they are given to the kernel.
+pub(crate) fn roles(overlay: &Overlay) -> impl Iterator<Item = (Role, &Layer)> {
+    let lowers = overlay.lowers.iter().enumerate().map(|(i, l)| (Role::Lower(i + 1), l));
+    let data = overlay.data_only.iter().enumerate().map(|(i, l)| (Role::Data(i + 1), l));
+    let upper = overlay.upper.iter().map(|l| (Role::Upper, l));
+    lowers.chain(data).chain(upper).chain(overlay.work.iter().map(|l| (Role::Work, l)))
+}
+
+/// What can be told without looking at the file system.
+pub(crate) fn check_counts(overlay: &Overlay) -> Result<()> {
+    let wrong = |kind, reason: &str| Err(Error::new(kind, "read overlay options", reason));
+    let count = overlay.lowers.len() + overlay.data_only.len();
+    match (&overlay.upper, &overlay.work) {
+        (Some(_), None) => return wrong(ErrorKind::OptionConflict, "upperdir needs a workdir"),
+        (None, Some(_)) => return wrong(ErrorKind::OptionConflict, "workdir needs an upperdir"),
+        _ => {}
+    }
+    if overlay.lowers.is_empty() {
+        return wrong(ErrorKind::OptionConflict, "an overlay needs at least one lowerdir");
+    }
+    if count == 1 && overlay.upper.is_none() {
+        let error = Error::new(
+            ErrorKind::OptionConflict,
+            "read overlay options",
+            "one lowerdir without an upperdir is no overlay to the kernel",
+        );
+        return Err(error.hinted("bind that directory with `ro` instead"));
+    }
+    if count > OVERLAY_LAYERS_MAX {
+        let over = roles(overlay).nth(OVERLAY_LAYERS_MAX);
+        let reason = format!("there are {count} lower layers and the kernel takes {OVERLAY_LAYERS_MAX}");
+        let error = Error::new(ErrorKind::TooManyLayers, "count layer 501", reason);
+        return Err(match over {
+            Some((_, Layer::Path(path))) => error.arg(path),
+            _ => error,
+        });
+    }
+    Ok(())
+}
+
+/// Opens a found layer with `O_PATH`.
+pub(crate) fn open(found: &Found<'_>, role: Role, dir: BorrowedFd<'_>) -> Result<Opened> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let (start, path) = match found {
+        Found::Open(fd) => return Ok(Opened::Given(Arc::clone(fd))),
+        Found::Below(base, path) => (base.clone_root(), path.as_path()),
+        Found::Host(path) => (dir, *path),
+    };
+    let opened = rustix::fs::openat(start, path, flags, Mode::empty());
+    opened.map(Opened::Ours).map_err(|errno| layer_error(role, path, errno))
+}
+
+/// A layer's descriptor: the caller's or ours.
+#[derive(Debug)]
+pub(crate) enum Opened {
+    Given(Arc<OwnedFd>),
+    Ours(OwnedFd),
+}
+
+impl AsFd for Opened {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Given(fd) => fd.as_fd(),
+            Self::Ours(fd) => fd.as_fd(),
+        }
+    }
+}
+
+fn layer_error(role: Role, path: &Path, errno: Errno) -> Error {
+    let error = open_error(format!("open {}", role.words()), "openat", path, errno);
+    match errno {
+        Errno::NOENT => error.with_kind(ErrorKind::LayerMissing),
+        Errno::NOTDIR => error.with_kind(ErrorKind::LayerNotDirectory).because("a layer must be a directory"),
+        _ => error,
+    }
+}
+
+fn paths<'a>(layers: impl Iterator<Item = &'a Layer>) -> Vec<&'a Path> {
+    let path = |layer: &'a Layer| match layer {
+        Layer::Path(path) => Some(path.as_path()),
+        Layer::Fd(_) => None,
+    };
+    layers.filter_map(path).collect()
+}
+
+/// The common directory, one up if a layer is that directory itself: a layer must lie below its base.
+fn base_directory<'a>(paths: impl Iterator<Item = &'a Path> + Clone) -> Option<PathBuf> {
+    let common = common_directory(paths.clone())?;
+    let is_layer = paths.clone().any(|path| path == common);
+    match (is_layer, common.parent()) {
+        (true, Some(parent)) => Some(parent.to_owned()),
+        _ => Some(common),
+    }
+}

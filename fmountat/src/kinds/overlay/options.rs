@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Overlay's own option words: `lowerdir=a:b::data`, `lowerdir+=`, `datadir+=`, `upperdir=`, `workdir=`, the rest.
+
+use super::{Layer, Overlay};
+use crate::error::{Error, ErrorKind, Result};
+use crate::kinds::filesystem::Word;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::PathBuf;
+
+impl Overlay {
+    /// An overlay from its words, with the kernel's escapes: in paths `\:`, `\,` and `\\` stand for the second byte.
+    ///
+    /// `lowerdir=` separates layers with `:` and data-only layers with `::`; `lowerdir+=` and `datadir+=` take one
+    /// layer each.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OptionValue`] for an empty path, [`ErrorKind::OptionConflict`] for a second `upperdir`.
+    pub fn from_words(words: &[Word]) -> Result<Self> {
+        let mut overlay = Self::new();
+        for word in words {
+            overlay.take(word)?;
+        }
+        Ok(overlay)
+    }
+
+    fn take(&mut self, word: &Word) -> Result<()> {
+        let value = || word.value.as_deref().filter(|v| !v.is_empty()).ok_or_else(|| empty(word));
+        match word.key.as_bytes() {
+            b"lowerdir" => self.take_lowerdir(word, value()?)?,
+            b"lowerdir+" => self.lowers.push(layer(value()?.as_bytes())),
+            b"datadir+" => self.data_only.push(layer(value()?.as_bytes())),
+            b"upperdir" => set_once(&mut self.upper, word, value()?)?,
+            b"workdir" => set_once(&mut self.work, word, value()?)?,
+            _ => self.words.push(word.clone()),
+        }
+        Ok(())
+    }
+
+    fn take_lowerdir(&mut self, word: &Word, value: &OsStr) -> Result<()> {
+        let mut parts = split_unescaped(value.as_bytes(), b':').into_iter().peekable();
+        let mut is_data = false;
+        while let Some(part) = parts.next() {
+            if part.is_empty() {
+                // `a::b`: what follows is data-only.
+                if parts.peek().is_none_or(|next| next.is_empty()) || self.lowers.is_empty() {
+                    return Err(empty(word));
+                }
+                is_data = true;
+                continue;
+            }
+            if is_data {
+                self.data_only.push(layer(part));
+                is_data = false;
+                if parts.peek().is_some_and(|next| !next.is_empty()) {
+                    let reason = "a lower layer can't follow a data-only layer: write `::` before it";
+                    return Err(Error::new(ErrorKind::OptionValue, "read option", reason).arg(&word.key));
+                }
+            } else {
+                self.lowers.push(layer(part));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn set_once(place: &mut Option<Layer>, word: &Word, value: &OsStr) -> Result<()> {
+    if place.is_some() {
+        return Err(Error::new(ErrorKind::OptionConflict, "read option", "given twice").arg(&word.key));
+    }
+    *place = Some(layer(value.as_bytes()));
+    Ok(())
+}
+
+fn empty(word: &Word) -> Error {
+    Error::new(ErrorKind::OptionValue, "read option", "a path in it is empty").arg(&word.key)
+}
+
+fn layer(escaped: &[u8]) -> Layer {
+    Layer::Path(PathBuf::from(unescape(escaped)))
+}
+
+/// Splits at `separator` where no backslash stands before it.
+pub(crate) fn split_unescaped(text: &[u8], separator: u8) -> Vec<&[u8]> {
+    let mut parts = Vec::new();
+    let (mut start, mut escaped) = (0, false);
+    for (at, byte) in text.iter().enumerate() {
+        if !escaped && *byte == separator {
+            parts.push(&text[start..at]);
+            start = at + 1;
+        }
+        escaped = !escaped && *byte == b'\\';
+    }
+    parts.push(&text[start..]);
+    parts
+}
+
+/// `\x` is `x` for any byte, as `ovl_unescape` has it (fs/overlayfs/params.c).
+fn unescape(text: &[u8]) -> OsString {
+    let mut out = Vec::with_capacity(text.len());
+    let mut bytes = text.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\\' => out.extend(bytes.next()),
+            other => out.push(*other),
+        }
+    }
+    OsString::from_vec(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(words: &[(&str, &str)]) -> Result<Overlay> {
+        let word = |(k, v): &(&str, &str)| Word { key: k.into(), value: Some(v.into()) };
+        Overlay::from_words(&words.iter().map(word).collect::<Vec<_>>())
+    }
+
+    fn shown(layers: &[Layer]) -> Vec<String> {
+        let show = |layer: &Layer| match layer {
+            Layer::Path(path) => path.to_string_lossy().into_owned(),
+            Layer::Fd(_) => String::new(),
+        };
+        layers.iter().map(show).collect()
+    }
+
+    #[test]
+    fn lowerdir_is_split_and_unescaped() {
+        let overlay = parse(&[("lowerdir", r"/a\:b:/c\\d:/e\,f::/data1::/data2")]).unwrap();
+        assert_eq!(shown(&overlay.lowers), ["/a:b", r"/c\d", "/e,f"]);
+        assert_eq!(shown(&overlay.data_only), ["/data1", "/data2"]);
+    }
+
+    #[test]
+    fn bad_values_are_refused() {
+        for (key, value) in [
+            ("lowerdir", ""),
+            ("lowerdir", "a:"),
+            ("lowerdir", "::a"),
+            ("lowerdir", "a:::b"),
+            ("lowerdir", "a::b:c"),
+            ("upperdir", ""),
+        ] {
+            assert_eq!(parse(&[(key, value)]).unwrap_err().kind(), ErrorKind::OptionValue, "{key}={value}");
+        }
+        let twice = parse(&[("upperdir", "a"), ("upperdir", "b")]);
+        assert_eq!(twice.unwrap_err().kind(), ErrorKind::OptionConflict);
+    }
+}

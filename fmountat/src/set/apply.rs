@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! From a plan to a tree, and from a tree to the namespace: all of it, or nothing.
+
+use super::mounter::Mounter;
+use super::plan::{Plan, Step, What};
+use super::store::Store;
+use crate::error::{Error, ErrorKind, Result};
+use crate::kinds::bind::bind;
+use crate::kinds::filesystem::filesystem;
+use crate::vfs::attr::{MountAttr, Propagation};
+use crate::vfs::identity::MountId;
+use crate::vfs::target::{Create, Target, is_dir, open_in_root};
+use crate::vfs::tree::{Attached, Tree, moved};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid};
+use rustix::io::Errno;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// A set of mounts that was built and not yet published.
+#[derive(Debug)]
+pub struct Built {
+    /// The whole set, detached.
+    pub tree: Tree,
+    /// The numbers of mounts that were left out, because their source is missing and they say `nofail`.
+    pub left_out: Vec<usize>,
+    /// The root as it is seen: the top of the mounts that were stacked on the tree's own root.
+    top: OwnedFd,
+}
+
+impl Built {
+    /// The root of the set as a process in it would see it.
+    #[must_use]
+    pub fn root(&self) -> BorrowedFd<'_> {
+        self.top.as_fd()
+    }
+
+    /// Publishes the set on `target`: see [`Tree::attach`].
+    ///
+    /// # Errors
+    /// Those of [`Tree::attach`].
+    pub fn attach(self, target: &Target) -> Result<Attached> {
+        drop(self.top);
+        self.tree.attach(target)
+    }
+
+    /// Makes the set the root of the calling process and of its mount namespace; what was there is taken away.
+    /// For a process in a namespace of its own: see [`unshare_mount_and_pid`](crate::unshare_mount_and_pid).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Permission`]; the errno of pivot_root(2).
+    pub fn enter(self) -> Result<()> {
+        drop(self.top);
+        crate::vfs::namespace::enter(self.tree)
+    }
+
+    /// Publishes the set in place of what is mounted on `target`: beneath it, then that one is taken away, so that
+    /// readers always see one of the two \[Linux 6.5\].
+    ///
+    /// # Errors
+    /// Those of [`Tree::attach_beneath`].
+    pub fn replace(self, dir: impl AsFd, target: &Target) -> Result<Attached> {
+        drop(self.top);
+        let attached = self.tree.attach_beneath(target)?;
+        // umount2(2) takes what is on top: that must still be what was looked at.
+        let top = Target::open(dir, target.path())?;
+        if MountId::of(top.as_fd())? != MountId::of(target.as_fd())? {
+            let reason = "another mount was put over the old one, which therefore stays";
+            return Err(Error::new(ErrorKind::Busy, "unmount", reason).arg(target.path()));
+        }
+        drop(top);
+        crate::table::unmount::detach_fd(target.as_fd())?;
+        Ok(attached)
+    }
+}
+
+impl Mounter {
+    /// Builds the plan's mounts as one detached tree; relative sources and layers start at `dir`. A plan without a root
+    /// of its own gets a private copy of what is at `target`, and its mounts go into that.
+    ///
+    /// # Errors
+    /// The failing mount's own, with the step `mount N: ...` when there are several; nothing was published, and nothing
+    /// is left. [`ErrorKind::Unsupported`] where the kernel has no new mount API \[Linux 5.2\], or for several mounts
+    /// can't mount into a detached tree \[Linux 6.15\].
+    pub fn build(&self, dir: impl AsFd, plan: &Plan, target: &Target) -> Result<Built> {
+        self.need_new_api()?;
+        let base = if plan.has_root() { None } else { Some(Built::from_tree(copy_of(target)?)?) };
+        self.build_on(dir.as_fd(), base, plan, None)
+    }
+
+    /// Adds the plan's mounts to what was built already. A read-only overlay at the root gets its upper from `store`.
+    pub(super) fn build_on(
+        &self,
+        dir: BorrowedFd<'_>,
+        base: Option<Built>,
+        plan: &Plan,
+        store: Option<&Store>,
+    ) -> Result<Built> {
+        if plan.len() + usize::from(base.is_some()) > 1 {
+            self.need_detached_children()?;
+        }
+        let mut builder = Builder { mounter: self, dir, built: base, store };
+        for step in &plan.steps {
+            let done = builder.add(step);
+            done.map_err(|e| match plan.len() {
+                1 => e,
+                _ => {
+                    let named = format!("mount {}: {}", step.number, e.step());
+                    e.with_step(named)
+                }
+            })?;
+        }
+        builder.built.ok_or_else(|| Error::new(ErrorKind::NotFound, "build", "every mount was left out"))
+    }
+
+    /// [`build`](Self::build)s the plan and publishes it on `target` in one step.
+    ///
+    /// # Errors
+    /// Those of [`build`](Self::build) and [`Tree::attach`]; nothing is left.
+    pub fn apply(&self, dir: impl AsFd, plan: &Plan, target: &Target) -> Result<Attached> {
+        self.build(dir, plan, target)?.attach(target)
+    }
+}
+
+/// A private copy of what is at the target: mounts made in it are nobody else's until it is published.
+fn copy_of(target: &Target) -> Result<Tree> {
+    let copy = Tree::clone_of(target, "", true).map_err(|e| e.arg(target.path()))?;
+    let private = MountAttr { propagation: Some(Propagation::Private), ..MountAttr::default() };
+    copy.set_attr(&private, true)?;
+    Ok(copy)
+}
+
+impl Built {
+    pub(super) fn from_tree(tree: Tree) -> Result<Self> {
+        let top = duplicate(tree.root())?;
+        Ok(Self { tree, left_out: Vec::new(), top })
+    }
+}
+
+fn duplicate(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
+    rustix::io::fcntl_dupfd_cloexec(fd, 0).map_err(|e| Error::sys("build", "fcntl", e))
+}
+
+struct Builder<'a> {
+    mounter: &'a Mounter,
+    dir: BorrowedFd<'a>,
+    built: Option<Built>,
+    store: Option<&'a Store>,
+}
+
+impl Builder<'_> {
+    fn add(&mut self, step: &Step) -> Result<()> {
+        let piece = match self.piece(step) {
+            Err(error) if step.options.nofail && is_missing_source(&error, step) => {
+                if let Some(built) = &mut self.built {
+                    built.left_out.push(step.number);
+                }
+                return Ok(());
+            }
+            other => other?,
+        };
+        let Some(built) = &mut self.built else {
+            self.built = Some(Built::from_tree(piece)?);
+            return Ok(());
+        };
+        if step.is_root() {
+            let top = Target::in_root(&built.top, "")?;
+            built.top = piece.attach(&top)?.into_fd();
+            return Ok(());
+        }
+        hang(built, piece, step)
+    }
+
+    /// The step's mount, detached and finished.
+    fn piece(&self, step: &Step) -> Result<Tree> {
+        let options = &step.options;
+        let attr = options.single_attr();
+        let flags = options.superblock_at_birth();
+        let source = step.source.as_os_str();
+        let tree = match &step.what {
+            What::Overlay(overlay) => {
+                let (mounter, source) = (self.mounter, Some(source).filter(|s| !s.is_empty()));
+                let wants_upper = step.is_root() && !overlay.is_writable() && !flags.contains(&"ro");
+                let overlay = match self.store.filter(|_| wants_upper) {
+                    Some(store) => &store.give_upper(overlay.clone())?,
+                    None => overlay,
+                };
+                overlay.mount_detached(self.dir, &mounter.bases, &mounter.features, source, &flags, &attr)?
+            }
+            What::Bind { recursive } => {
+                bind(self.dir, &step.source, *recursive, &options.attr, &options.recursive_attr)?
+            }
+            What::Filesystem(fstype) => {
+                let source = self.device(fstype.as_bytes(), &step.source)?;
+                filesystem(fstype, source.as_os_str(), &flags, &options.words, &attr)?
+            }
+        };
+        let tree = match &options.subdir {
+            Some(subdir) => sub_directory(&tree, subdir, &attr)?,
+            None => tree,
+        };
+        set_root_owner(&tree, step)?;
+        Ok(tree)
+    }
+
+    /// A block device's relative path starts at our directory, not at the cwd that the kernel would look from.
+    fn device(&self, fstype: &[u8], source: &Path) -> Result<std::path::PathBuf> {
+        if source.is_absolute() || source.as_os_str().is_empty() || !takes_device(fstype) {
+            return Ok(source.to_owned());
+        }
+        let opened = Target::open(self.dir, source).map_err(|e| e.with_step("open device"))?;
+        let name = format!("/proc/self/fd/{}", rustix::fd::AsRawFd::as_raw_fd(&opened.as_fd()));
+        std::fs::read_link(name).map_err(|e| {
+            let errno = Errno::from_io_error(&e).unwrap_or(Errno::IO);
+            Error::sys("find device", "readlink", errno).arg(source)
+        })
+    }
+}
+
+/// Mounts the piece at its place inside the tree, and looks again whether it is there.
+fn hang(built: &Built, piece: Tree, step: &Step) -> Result<()> {
+    let (root, path) = (built.top.as_fd(), step.target.as_path());
+    let target = match step.options.mkdir {
+        None => Target::in_root(root, path).map_err(|e| match e.kind() {
+            ErrorKind::NotFound => e.hinted("the mount point must exist; the option X-mount.mkdir makes it"),
+            _ => e,
+        })?,
+        Some(mode) if is_dir(piece.root())? => Target::create_in_root(root, path, Create::Directory(mode))?,
+        Some(mode) => Target::create_in_root(root, path, Create::File(mode))?,
+    };
+    let attached = piece.attach(&target).map_err(|e| e.arg(path))?;
+    let seen = MountId::of(open_in_root(root, path)?.as_fd())?;
+    if seen != attached.id() {
+        return Err(moved(path));
+    }
+    Ok(())
+}
+
+fn is_missing_source(error: &Error, step: &Step) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::LayerMissing)
+        && (matches!(step.what, What::Overlay(_)) || error.argument() == Some(step.source.as_os_str()))
+}
+
+/// `X-mount.subdir=`: a bind of that directory takes the place of the whole, which goes when its last user goes.
+fn sub_directory(tree: &Tree, subdir: &Path, attr: &MountAttr) -> Result<Tree> {
+    let inside = open_in_root(tree.root(), subdir).map_err(|e| e.with_step("open subdir"))?;
+    let part = Tree::clone_of(&inside, "", false).map_err(|e| e.arg(subdir))?;
+    part.set_attr(attr, false)?;
+    Ok(part)
+}
+
+fn set_root_owner(tree: &Tree, step: &Step) -> Result<()> {
+    let (uid, gid) = step.options.owner;
+    if uid.is_some() || gid.is_some() {
+        let (uid, gid) = (uid.map(Uid::from_raw), gid.map(Gid::from_raw));
+        rustix::fs::chownat(tree.root(), "", uid, gid, AtFlags::EMPTY_PATH)
+            .map_err(|e| Error::sys("set owner of the mount's root", "fchownat", e).arg(&step.target))?;
+    }
+    if let Some(mode) = step.options.mode {
+        set_root_mode(tree, mode)
+            .map_err(|(call, e)| Error::sys("set mode of the mount's root", call, e).arg(&step.target))?;
+    }
+    Ok(())
+}
+
+/// fchmod(2) takes no `O_PATH` descriptor, so the root is opened for reading.
+fn set_root_mode(tree: &Tree, mode: u32) -> Result<(), (&'static str, Errno)> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let root = match rustix::fs::openat(tree.root(), ".", flags, Mode::empty()) {
+        Ok(root) => root,
+        Err(errno) => return Err(("openat", errno)),
+    };
+    rustix::fs::fchmod(root, Mode::from_raw_mode(mode)).map_err(|e| ("fchmod", e))
+}
+
+/// Whether the file system's source is a device: its line in /proc/filesystems has no `nodev`.
+fn takes_device(fstype: &[u8]) -> bool {
+    let Ok(known) = std::fs::read("/proc/filesystems") else {
+        return false;
+    };
+    known.split(|b| *b == b'\n').any(|line| line.strip_prefix(b"\t") == Some(fstype))
+}

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `Mounter`: the handle that mounts many times, keeping what makes the next mount cheap.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::kinds::overlay::{Bases, Overlay};
+use crate::vfs::attr::MountAttr;
+use crate::vfs::cwd::{MountCall, PrivateCwd};
+use crate::vfs::features::Features;
+use crate::vfs::target::Target;
+use crate::vfs::tree::Tree;
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
+use rustix::fs::StatVfsMountFlags;
+use std::path::Path;
+
+/// Mounts, and keeps between mounts what makes them cheap: a [`PrivateCwd`] for mount(2), and a detached clone of each
+/// directory that layers lie in, below which the kernel has no other mounts to look at.
+///
+/// A clone keeps its file system's super block in use (never a mount: nothing is busy for umount(8)). Dropping the
+/// handle dissolves the clones and ends the thread. It belongs to the mount namespace it was made in.
+///
+/// ```no_run
+/// use fmountat::{Mounter, Overlay};
+/// let mounter = Mounter::new()?; // for many mounts; `Mounter::detached()` for a few
+/// let snapshots = std::fs::File::open("/var/lib/snapshots")?;
+/// mounter.overlay(&snapshots, &Overlay::new().lower("1/fs").upper("2/fs", "2/work"), "2/merged")?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Mounter {
+    pub(crate) features: Features,
+    pub(crate) bases: Bases,
+    cwd: Option<PrivateCwd>,
+}
+
+impl Mounter {
+    /// With a worker thread for the cheapest way: see [`PrivateCwd::worker`].
+    ///
+    /// # Errors
+    /// Those of [`PrivateCwd::worker`].
+    pub fn new() -> Result<Self> {
+        Ok(Self::with(Features::get(), Some(PrivateCwd::worker()?)))
+    }
+
+    /// Without a thread: everything is built detached and published.
+    #[must_use]
+    pub fn detached() -> Self {
+        Self::with(Features::get(), None)
+    }
+
+    /// With features and a way of the caller's choice: how tests reach every way on one kernel.
+    #[must_use]
+    pub fn with(features: Features, cwd: Option<PrivateCwd>) -> Self {
+        Self { features, bases: Bases::default(), cwd }
+    }
+
+    /// Mounts a lone overlay on `target`; both it and the layers start at `dir`.
+    ///
+    /// Where the options fit mount(2)'s page and every layer lies below one directory without a symbolic link or a
+    /// mount point on the way, that is one mount(2) from a clone of the directory; otherwise, and again to find the
+    /// reason when that fails, the overlay is built detached and attached.
+    ///
+    /// # Errors
+    /// Those of [`overlay_tree`](Self::overlay_tree), [`Target::open`] and [`Tree::attach`].
+    pub fn overlay(&self, dir: impl AsFd, overlay: &Overlay, target: impl AsRef<Path>) -> Result<()> {
+        let dir = dir.as_fd();
+        let target = Target::open(dir, target)?;
+        let attr = MountAttr::default();
+        if self.overlay_by_mount(dir, overlay, &target)? {
+            return Ok(());
+        }
+        self.overlay_tree(dir, overlay, &attr)?.attach(&target)?;
+        Ok(())
+    }
+
+    /// A detached overlay; its layers start at `dir`.
+    ///
+    /// # Errors
+    /// - [`ErrorKind::OptionConflict`], [`ErrorKind::TooManyLayers`]: before any system call;
+    /// - [`ErrorKind::LayerMissing`], [`ErrorKind::LayerNotDirectory`], naming the layer by number and path;
+    /// - [`ErrorKind::UpperInUse`], [`ErrorKind::UpperWork`], [`ErrorKind::WorkUnusable`];
+    /// - [`ErrorKind::UnknownOption`], [`ErrorKind::OptionValue`], with the kernel's words.
+    pub fn overlay_tree(&self, dir: impl AsFd, overlay: &Overlay, attr: &MountAttr) -> Result<Tree> {
+        overlay.mount_detached(dir.as_fd(), &self.bases, &self.features, None, &[], attr)
+    }
+
+    pub(crate) fn need_new_api(&self) -> Result<()> {
+        if self.features.new_mount_api {
+            return Ok(());
+        }
+        let reason = "fsopen(2) and move_mount(2) are missing, or a seccomp filter forbids them";
+        Err(Error::new(ErrorKind::Unsupported, "build detached", reason)
+            .hinted("they need Linux 5.2; in a container, allow them in its seccomp profile"))
+    }
+
+    pub(crate) fn need_detached_children(&self) -> Result<()> {
+        if self.features.detached_children {
+            return Ok(());
+        }
+        let reason = "this kernel can't mount into a detached tree, so the set could be seen half built";
+        Err(Error::new(ErrorKind::Unsupported, "build detached", reason).hinted("it needs Linux 6.15"))
+    }
+
+    /// The cheapest way, if it serves: false means that it doesn't, or failed without a change.
+    fn overlay_by_mount(&self, dir: BorrowedFd<'_>, overlay: &Overlay, target: &Target) -> Result<bool> {
+        let Some(cwd) = &self.cwd else {
+            return Ok(false);
+        };
+        let Some(data) = overlay.mount_data(dir, &self.bases, &self.features)? else {
+            return Ok(false);
+        };
+        // The target is a descriptor: mount(2) can only be given one by its name in /proc.
+        let name = format!("/proc/self/fd/{}", target.as_fd().as_raw_fd());
+        let call = MountCall::new("overlay", name, "overlay", 0, &data.options)?;
+        if cwd.run(data.base.clone_root(), call).is_err() {
+            return Ok(false);
+        }
+        if overlay.is_writable() {
+            self.check_writable_at(dir, overlay, target)?;
+        }
+        Ok(true)
+    }
+
+    /// Takes back an overlay that the kernel made read-only for a reason of its own.
+    fn check_writable_at(&self, dir: BorrowedFd<'_>, overlay: &Overlay, target: &Target) -> Result<()> {
+        let mounted = Target::open(dir, target.path())?;
+        let is_read_only =
+            |fd| rustix::fs::fstatvfs(fd).map(|s| s.f_flag.contains(StatVfsMountFlags::RDONLY));
+        if is_read_only(mounted.as_fd()) != Ok(true) {
+            return Ok(());
+        }
+        crate::table::unmount::detach_fd(mounted.as_fd())?;
+        Err(overlay.read_only_error())
+    }
+}

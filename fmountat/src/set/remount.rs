@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Changes to what is mounted: `remount`, and propagation words alone. What was not asked for stays.
+
+use super::options::{Options, option_error};
+use crate::error::{Error, ErrorKind, Result};
+use crate::vfs::attr::set_attr;
+use crate::vfs::context::FsContext;
+use crate::vfs::identity::is_mount_root;
+use crate::vfs::target::Target;
+use rustix::fd::AsFd;
+
+/// Changes the mount at `target` as `options` say: per-mount attributes by mount_setattr(2) \[Linux 5.12\]; unless
+/// `bind` is among them, superblock flags and file-system words by fspick(2) and fsconfig(2) \[Linux 5.2\].
+///
+/// ```no_run
+/// use fmountat::{Options, Target, remount};
+/// let data = Target::open(rustix::fs::CWD, "/data")?;
+/// remount(&data, &Options::parse(["remount,bind,ro"])?)?;
+/// # Ok::<(), fmountat::Error>(())
+/// ```
+///
+/// # Errors
+/// [`ErrorKind::NotMounted`]; [`ErrorKind::OptionConflict`] for a file-system word with `bind`, before any change;
+/// the kernel's errno and words.
+pub fn remount(target: &Target, options: &Options) -> Result<()> {
+    if !is_mount_root(target.as_fd())? {
+        let error = Error::new(ErrorKind::NotMounted, "remount", "nothing is mounted there");
+        return Err(error.arg(target.path()));
+    }
+    if options.bind.is_some() {
+        if let Some(word) = options.words.first() {
+            let reason = "with `bind` only the mount is changed, not its file system";
+            return Err(option_error(ErrorKind::OptionConflict, &word.key, reason));
+        }
+    } else if !(options.superblock.is_empty() && options.words.is_empty()) {
+        reconfigure(target, options).map_err(|e| e.arg(target.path()))?;
+    }
+    let named = |e: Error| e.arg(target.path());
+    set_attr(target.as_fd(), &options.recursive_attr, true).map_err(named)?;
+    set_attr(target.as_fd(), &options.attr, false).map_err(named)
+}
+
+fn reconfigure(target: &Target, options: &Options) -> Result<()> {
+    let mut context = FsContext::pick(target)?;
+    for flag in &options.superblock {
+        context.set_flag(flag)?;
+    }
+    for word in &options.words {
+        word.set(&mut context)?;
+    }
+    context.reconfigure()
+}

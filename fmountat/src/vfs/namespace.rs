@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Namespaces of one's own: to mount without privilege, and to leave nothing when the process ends.
+
+use super::attr::{MountAttr, Propagation, set_attr};
+use super::target::Target;
+use super::tree::Tree;
+use crate::error::{Error, ErrorKind, Result};
+use crate::sys::namespace::unshare_namespaces;
+use rustix::fd::AsFd;
+use rustix::fs::CWD;
+use rustix::io::Errno;
+use rustix::mount::UnmountFlags;
+
+/// Moves the calling process into a mount namespace of its own, private throughout, and its next child into a pid
+/// namespace of its own. Where that needs privilege that the process lacks, a user namespace is made for it, in which
+/// the process's user and group are root.
+///
+/// The process must have one thread: unshare(2).
+///
+/// # Errors
+/// [`ErrorKind::Permission`] where user namespaces are not allowed, [`ErrorKind::Unsupported`] where there are none.
+pub fn unshare_mount_and_pid() -> Result<()> {
+    let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
+    match unshare_namespaces(false) {
+        Ok(()) => {}
+        Err(Errno::PERM) => {
+            unshare_namespaces(true).map_err(user_namespace_error)?;
+            write_map("setgroups", "deny")?;
+            write_map("uid_map", &format!("0 {} 1", uid.as_raw()))?;
+            write_map("gid_map", &format!("0 {} 1", gid.as_raw()))?;
+        }
+        Err(errno) => return Err(Error::sys("make namespaces", "unshare", errno)),
+    }
+    let private = MountAttr { propagation: Some(Propagation::Private), ..MountAttr::default() };
+    let root = Target::open(CWD, "/")?;
+    set_attr(root.as_fd(), &private, true)
+}
+
+fn user_namespace_error(errno: Errno) -> Error {
+    let error = Error::sys("make a user namespace", "unshare", errno);
+    match errno {
+        Errno::NOSPC | Errno::USERS => error
+            .with_kind(ErrorKind::Permission)
+            .because("the limit of user namespaces is reached")
+            .hinted("raise /proc/sys/user/max_user_namespaces, or run as root"),
+        Errno::PERM => error.hinted(
+            "this machine does not let ordinary users make user namespaces (see the sysctls \
+             kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns): run as root",
+        ),
+        Errno::INVAL => {
+            error.hinted("the process has more than one thread, or the kernel has no user namespaces")
+        }
+        _ => error,
+    }
+}
+
+fn write_map(file: &str, text: &str) -> Result<()> {
+    let path = format!("/proc/self/{file}");
+    std::fs::write(&path, text).map_err(|e| {
+        let errno = Errno::from_io_error(&e).unwrap_or(Errno::IO);
+        Error::sys("map user and group", "write", errno).arg(&path)
+    })
+}
+
+/// Makes `tree` the root of the calling process and its mount namespace, and takes the old root away with all that is
+/// mounted in it: pivot_root(2) onto itself, then `umount2(MNT_DETACH)`. The cwd is then `/`.
+///
+/// # Errors
+/// [`ErrorKind::Permission`]; the errno of pivot_root(2).
+pub(crate) fn enter(tree: Tree) -> Result<()> {
+    let step = "enter the root";
+    let slash = Target::open(CWD, "/")?;
+    let attached = tree.attach(&slash)?;
+    rustix::process::fchdir(attached.root()).map_err(|e| Error::sys(step, "fchdir", e))?;
+    rustix::process::pivot_root(".", ".").map_err(|e| Error::sys(step, "pivot_root", e))?;
+    rustix::mount::unmount(".", UnmountFlags::DETACH).map_err(|e| Error::sys(step, "umount2", e))?;
+    rustix::process::chdir("/").map_err(|e| Error::sys(step, "chdir", e))
+}
