@@ -169,7 +169,7 @@ pub(crate) fn open_error(step: impl Into<String>, call: &'static str, path: &Pat
 fn make_directory(parent: &OwnedFd, name: &OsStr, mode: Mode, walked: &Path) -> Result<()> {
     match rustix::fs::mkdirat(parent, name, mode) {
         Ok(()) | Err(Errno::EXIST) => Ok(()),
-        Err(errno) => Err(Error::sys("make mount point", "mkdirat", errno).arg(walked)),
+        Err(errno) => Err(make_error("mkdirat", errno, walked)),
     }
 }
 
@@ -177,6 +177,18 @@ fn make_file(parent: &OwnedFd, name: &OsStr, walked: &Path) -> Result<()> {
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     match rustix::fs::openat(parent, name, flags, Mode::from_raw_mode(0o644)) {
         Ok(_) | Err(Errno::EXIST) => Ok(()),
-        Err(errno) => Err(Error::sys("make mount point", "openat", errno).arg(walked)),
+        Err(errno) => Err(make_error("openat", errno, walked)),
+    }
+}
+
+fn make_error(call: &'static str, errno: Errno, walked: &Path) -> Error {
+    let error = Error::sys("make mount point", call, errno).arg(walked);
+    match errno {
+        Errno::ACCESS | Errno::OVERFLOW => error.hinted(
+            "the directory it is to be made in may belong to a user who is not mapped in this user namespace: have \
+             the layers belong to the user who runs this, or make the mount point beforehand",
+        ),
+        Errno::ROFS => error.hinted("make the mount point beforehand: what it is to be made in is read-only"),
+        _ => error,
     }
 }

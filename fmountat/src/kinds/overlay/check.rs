@@ -14,36 +14,56 @@ use std::os::unix::ffi::OsStrExt;
 const OVERLAY_ENTRIES: [&[u8]; 3] = [b"work", b"index", b"incompat"];
 
 /// A work directory must be empty, or hold what an overlay left: the kernel **deletes** what is in its `work`.
-pub(crate) fn check_work(layers: &[(Role, Opened)]) -> Result<()> {
-    let Some((_, work)) = layers.iter().find(|(role, _)| matches!(role, Role::Work)) else {
+pub(crate) fn check_work(overlay: &Overlay, layers: &[(Role, Opened)]) -> Result<()> {
+    let Some(work) = fd_of(layers, |role| matches!(role, Role::Work)) else {
         return Ok(());
     };
+    check_entries(work).map_err(|name| {
+        let upper = fd_of(layers, |role| matches!(role, Role::Upper));
+        match upper.and_then(|upper| upper_and_work(upper, work, overlay)) {
+            Some(finding) => finding.error(),
+            None => foreign(&name, overlay.work.as_ref()),
+        }
+    })
+}
+
+fn fd_of(layers: &[(Role, Opened)], want: fn(&Role) -> bool) -> Option<BorrowedFd<'_>> {
+    layers.iter().find(|(role, _)| want(role)).map(|(_, fd)| fd.as_fd())
+}
+
+/// Fails with the name of an entry that is not overlay's.
+fn check_entries(work: BorrowedFd<'_>) -> Result<(), Vec<u8>> {
     let mut has_left_overs = false;
-    if let Some(entries) = entries(work.as_fd(), c".") {
+    if let Some(entries) = entries(work, c".") {
         for name in entries {
             if !OVERLAY_ENTRIES.contains(&name.as_slice()) {
-                return Err(foreign(&name));
+                return Err(name);
             }
             has_left_overs |= name == b"work";
         }
     }
     if has_left_overs {
         // Overlay names its temporary files `#` and a number; `incompat` marks a volatile one.
-        let inside = entries(work.as_fd(), c"work").unwrap_or_default();
+        let inside = entries(work, c"work").unwrap_or_default();
         if let Some(name) =
             inside.iter().find(|name| !name.starts_with(b"#") && name.as_slice() != b"incompat")
         {
-            return Err(foreign(&[b"work/", name.as_slice()].concat()));
+            return Err([b"work/", name.as_slice()].concat());
         }
     }
     Ok(())
 }
 
-fn foreign(name: &[u8]) -> Error {
+fn foreign(name: &[u8], work: Option<&Layer>) -> Error {
     let reason =
-        "the work directory holds something that no overlay left there, and the kernel would delete it";
+        "the work directory holds something that no overlay left there, and the kernel might delete it";
+    let name = std::ffi::OsStr::from_bytes(name);
+    let path = match work {
+        Some(Layer::Path(work)) => work.join(name),
+        _ => name.into(),
+    };
     Error::new(ErrorKind::WorkUnusable, "check workdir", reason)
-        .arg(std::ffi::OsStr::from_bytes(name))
+        .arg(path)
         .hinted("give an empty directory on the same file system as upperdir")
 }
 
@@ -88,12 +108,11 @@ fn with_layer(error: Error, layer: Option<&Layer>) -> Error {
 
 /// The reason for a failed CREATE where the kernel's log has none. Runs only after a failure.
 pub(crate) fn explain(error: Error, overlay: &Overlay, layers: &[(Role, Opened)]) -> Error {
-    let find = |want: fn(&Role) -> bool| layers.iter().find(|(role, _)| want(role)).map(|(_, fd)| fd.as_fd());
-    let upper = find(|role| matches!(role, Role::Upper));
-    let work = find(|role| matches!(role, Role::Work));
+    let upper = fd_of(layers, |role| matches!(role, Role::Upper));
+    let work = fd_of(layers, |role| matches!(role, Role::Work));
     if let (Some(upper), Some(work)) = (upper, work) {
-        if let Some((kind, reason, of)) = upper_and_work(upper, work, overlay) {
-            return with_layer(error.with_kind(kind).with_step("check").because(reason), of);
+        if let Some(finding) = upper_and_work(upper, work, overlay) {
+            return finding.of(error);
         }
         if is_volatile_left(work) {
             let error = error.with_kind(ErrorKind::WorkUnusable).with_step("check workdir").because(
@@ -129,28 +148,48 @@ pub(crate) fn explain(error: Error, overlay: &Overlay, layers: &[(Role, Opened)]
     }
 }
 
-type Finding<'a> = Option<(ErrorKind, &'static str, Option<&'a Layer>)>;
+/// What is wrong between upperdir and workdir.
+struct Finding<'a> {
+    reason: &'static str,
+    step: &'static str,
+    layer: Option<&'a Layer>,
+}
 
-fn upper_and_work<'a>(upper: BorrowedFd<'_>, work: BorrowedFd<'_>, overlay: &'a Overlay) -> Finding<'a> {
-    let kind = ErrorKind::UpperWork;
-    let of_work = overlay.work.as_ref();
+impl Finding<'_> {
+    fn of(&self, error: Error) -> Error {
+        let error = error.with_kind(ErrorKind::UpperWork).with_step(self.step).because(self.reason);
+        with_layer(error, self.layer)
+    }
+
+    fn error(&self) -> Error {
+        self.of(Error::new(ErrorKind::UpperWork, self.step, self.reason))
+    }
+}
+
+fn upper_and_work<'a>(
+    upper: BorrowedFd<'_>,
+    work: BorrowedFd<'_>,
+    overlay: &'a Overlay,
+) -> Option<Finding<'a>> {
+    let of_work = |reason| Some(Finding { reason, step: "check workdir", layer: overlay.work.as_ref() });
     if same(upper, work) {
-        return Some((kind, "workdir is upperdir", of_work));
+        return of_work("workdir is upperdir");
     }
     if MountId::of(upper).ok()? != MountId::of(work).ok()? {
-        return Some((kind, "workdir must be on the same mount as upperdir", of_work));
+        return of_work("workdir must be on the same mount as upperdir");
     }
     if lies_in(work, upper) {
-        return Some((kind, "workdir lies inside upperdir", of_work));
+        return of_work("workdir lies inside upperdir");
     }
     if lies_in(upper, work) {
-        return Some((kind, "upperdir lies inside workdir", overlay.upper.as_ref()));
+        let (reason, layer) = ("upperdir lies inside workdir", overlay.upper.as_ref());
+        return Some(Finding { reason, step: "check upperdir", layer });
     }
     None
 }
 
 fn same_as_lower<'a>(layers: &[(Role, Opened)], overlay: &'a Overlay) -> Option<&'a Layer> {
-    let upper = layers.iter().find(|(role, _)| matches!(role, Role::Upper)).map(|(_, fd)| fd.as_fd())?;
+    let upper = fd_of(layers, |role| matches!(role, Role::Upper))?;
     let twin = layers.iter().find_map(|(role, fd)| match role {
         Role::Lower(n) if same(fd.as_fd(), upper) || lies_in(fd.as_fd(), upper) => Some(*n),
         _ => None,

@@ -4,7 +4,7 @@
 use super::base::{Base, Bases};
 use super::check::{check_work, check_writable, explain, read_only};
 use super::in_use::check_not_in_use;
-use super::layers::{Found, LayerBases, Opened, Role, check_counts, open};
+use super::layers::{Found, LayerBases, Opened, Role, check_counts, open, roles};
 use super::{Layer, Overlay};
 use crate::error::{Error, Result};
 use crate::kinds::filesystem::Word;
@@ -14,6 +14,7 @@ use crate::vfs::cwd::MOUNT_DATA_MAX;
 use crate::vfs::features::Features;
 use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
+use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
@@ -39,9 +40,10 @@ impl Overlay {
         if let Some(source) = source {
             context.set_string("source", source)?;
         }
+        let mut until_created: Vec<Tree> = Vec::new();
         for (role, layer) in &layers {
-            set_layer(&mut context, *role, layer.as_fd(), features)
-                .map_err(|error| error.with_step(format!("set {}", role.words())))?;
+            let set = set_layer(&mut context, *role, layer.as_fd(), features);
+            until_created.extend(set.map_err(|error| self.layer_error(error, *role))?);
         }
         for flag in flags {
             context.set_flag(flag)?;
@@ -53,6 +55,7 @@ impl Overlay {
             context.set_flag("userxattr")?;
         }
         let created = context.create().map_err(|error| explain(error, self, &layers))?;
+        drop(until_created);
         let tree = created.mount(attr)?;
         if self.is_writable() && !flags.contains(&"ro") {
             check_writable(tree.root(), self.work.as_ref())?;
@@ -114,11 +117,20 @@ impl Overlay {
 
     /// What must hold before the kernel may write to upper and work.
     fn check_written(&self, layers: &OpenLayers) -> Result<()> {
-        check_work(layers)?;
+        check_work(self, layers)?;
         if !self.has_word("index") {
             check_not_in_use(layers, self.upper.as_ref())?;
         }
         Ok(())
+    }
+
+    fn layer_error(&self, error: Error, role: Role) -> Error {
+        let error = error.with_step(format!("set {}", role.words()));
+        let same = |other: Role| other.words() == role.words();
+        match roles(self).find(|(other, _)| same(*other)) {
+            Some((_, Layer::Path(path))) => error.arg(path),
+            _ => error,
+        }
     }
 
     /// The error for an overlay that came out read-only without being asked to.
@@ -159,7 +171,7 @@ fn layer_bytes(found: &[(Role, Found<'_>)]) -> Option<Vec<u8>> {
 }
 
 fn roles_have_fd(overlay: &Overlay) -> bool {
-    super::layers::roles(overlay).any(|(_, layer)| matches!(layer, Layer::Fd(_)))
+    roles(overlay).any(|(_, layer)| matches!(layer, Layer::Fd(_)))
 }
 
 fn is_plain_word(word: &Word) -> bool {
@@ -171,21 +183,30 @@ fn open_all(found: &[(Role, Found<'_>)], dir: BorrowedFd<'_>) -> Result<OpenLaye
     found.iter().map(|(role, place)| Ok((*role, open(place, *role, dir)?))).collect()
 }
 
+/// Gives the kernel one layer. A tree that comes back must live until the file system is created.
 fn set_layer(
     context: &mut FsContext,
     role: Role,
     layer: BorrowedFd<'_>,
     features: &Features,
-) -> Result<(), Error> {
+) -> Result<Option<Tree>> {
     let key = match role {
         Role::Lower(_) => "lowerdir+",
         Role::Data(_) => "datadir+",
         Role::Upper => "upperdir",
         Role::Work => "workdir",
     };
-    if features.overlay_layer_fds {
-        context.set_fd(key, layer)
-    } else {
-        context.set_string(key, format!("/proc/self/fd/{}", layer.as_raw_fd()))
+    let mut set = |layer: BorrowedFd<'_>| match features.overlay_layer_fds {
+        true => context.set_fd(key, layer),
+        false => context.set_string(key, format!("/proc/self/fd/{}", layer.as_raw_fd())),
+    };
+    match set(layer) {
+        Err(error) if error.raw_errno() == Some(Errno::NAMETOOLONG) => {
+            // The kernel writes the layer's path down, in a page: the root of a clone of its own has the path `/`.
+            let clone = Tree::clone_of(layer, "", false)?;
+            set(clone.root())?;
+            Ok(Some(clone))
+        }
+        other => other.map(|()| None),
     }
 }
