@@ -38,7 +38,8 @@ impl Unmount {
         Self { recursive: false, lazy: false, timeout: Duration::from_millis(2500) }
     }
 
-    /// Everything mounted at and below it, deepest first.
+    /// Everything mounted at and below it, deepest first. Mounts that came into a user namespace from outside are
+    /// locked together (mount_namespaces(7)): a copy of such a tree goes as a whole, with `MNT_DETACH`.
     #[must_use]
     pub fn recursive(mut self, yes: bool) -> Self {
         self.recursive = yes;
@@ -74,14 +75,33 @@ impl Unmount {
         let table = mountinfo::read().map_err(|e| vec![e])?;
         // What is stacked on the same place goes too, so start at the lowest mount there.
         let lowest = lowest_of_stack(&table, place.table_id);
+        drop(place);
+        let order = mountinfo::deepest_first(&table, lowest);
         let mut errors = Vec::new();
-        for entry in mountinfo::deepest_first(&table, lowest) {
-            let done = Place::open(&entry.target)
-                .and_then(|below| below.check(entry))
-                .and_then(|p| self.one(&p, deadline));
-            errors.extend(done.err());
+        for entry in &order {
+            let below = Place::open(&entry.target).and_then(|below| below.check(entry));
+            match below.and_then(|below| self.one(&below, deadline)) {
+                Err(error) if error.raw_errno() == Some(Errno::INVAL) => {
+                    return self.whole(path, &order).map_err(|e| vec![e]);
+                }
+                done => errors.extend(done.err()),
+            }
         }
         if errors.is_empty() { Ok(()) } else { Err(errors) }
+    }
+
+    /// Copies of mounts that the kernel has locked together only go together: each tree on the place, by `MNT_DETACH`.
+    fn whole(&self, path: &Path, known: &[&MountEntry]) -> Result<()> {
+        let lazy = Self { lazy: true, ..*self };
+        for _ in known {
+            match Place::open(path) {
+                Ok(place) if known.iter().any(|entry| entry.id == place.table_id) => {
+                    lazy.one(&place, Instant::now())?;
+                }
+                _ => return Ok(()),
+            }
+        }
+        Ok(())
     }
 
     fn one(&self, place: &Place, deadline: Instant) -> Result<()> {

@@ -108,5 +108,14 @@ pub(crate) fn set_attr(fd: BorrowedFd<'_>, attr: &MountAttr, recursive: bool) ->
         }
         other => other,
     };
-    done.map_err(|e| Error::sys("set mount attributes", "mount_setattr", e))
+    done.map_err(|errno| {
+        let error = Error::sys("set mount attributes", "mount_setattr", errno);
+        match errno {
+            Errno::PERM => error.hinted(
+                "in a user namespace the access-time policy of a mount from outside is locked; otherwise CAP_SYS_ADMIN \
+                 is missing",
+            ),
+            _ => error,
+        }
+    })
 }

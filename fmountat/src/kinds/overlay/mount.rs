@@ -6,7 +6,7 @@ use super::check::{check_work, check_writable, explain, read_only};
 use super::in_use::check_not_in_use;
 use super::layers::{Found, LayerBases, Opened, Role, check_counts, open, roles};
 use super::{Layer, Overlay};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::filesystem::Word;
 use crate::vfs::attr::MountAttr;
 use crate::vfs::context::FsContext;
@@ -125,7 +125,12 @@ impl Overlay {
     }
 
     fn layer_error(&self, error: Error, role: Role) -> Error {
+        let is_file = error.kernel().iter().any(|line| line.contains("is not a directory"));
         let error = error.with_step(format!("set {}", role.words()));
+        let error = match is_file {
+            true => error.with_kind(ErrorKind::LayerNotDirectory).because("a layer must be a directory"),
+            false => error,
+        };
         let same = |other: Role| other.words() == role.words();
         match roles(self).find(|(other, _)| same(*other)) {
             Some((_, Layer::Path(path))) => error.arg(path),
