@@ -12,7 +12,7 @@ use std::ffi::{CStr, c_char, c_int, c_ulong, c_void};
 
 /// What a child is to do, and where it leaves its answer.
 struct Job {
-    dir: RawFd,
+    dir: Option<RawFd>,
     source: *const c_char,
     target: *const c_char,
     fstype: *const c_char,
@@ -41,7 +41,7 @@ extern "C" fn child_main(job: *mut c_void) -> c_int {
     // allocation, no lock, no unwinding. `errno` is the sleeping thread's own, which it does not look at.
     unsafe {
         let job = &mut *job.cast::<Job>();
-        if libc::fchdir(job.dir) != 0 {
+        if job.dir.is_some_and(|dir| libc::fchdir(dir) != 0) {
             job.failed = Some((Step::Fchdir, *libc::__errno_location()));
         } else if libc::mount(job.source, job.target, job.fstype, job.flags, job.data) != 0 {
             job.failed = Some((Step::Mount, *libc::__errno_location()));
@@ -50,9 +50,10 @@ extern "C" fn child_main(job: *mut c_void) -> c_int {
     0
 }
 
-/// `fchdir(dir)` and `mount(source, target, fstype, flags, data)` in a child that shares all but the cwd.
+/// `fchdir(dir)` and `mount(source, target, fstype, flags, data)` in a child that shares all but the cwd. Without `dir`
+/// it stays in the caller's, which it has a copy of.
 pub(crate) fn mount_in_child(
-    dir: RawFd,
+    dir: Option<RawFd>,
     source: &CStr,
     target: &CStr,
     fstype: &CStr,

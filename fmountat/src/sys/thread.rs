@@ -55,3 +55,25 @@ pub(crate) fn reap_clone_child(pid: libc::pid_t) -> Result<(), Errno> {
         }
     }
 }
+
+/// `fchdir(dir)` for a number that another thread keeps open meanwhile.
+pub(crate) fn fchdir_raw(dir: rustix::fd::RawFd) -> Result<(), Errno> {
+    // SAFETY: it takes a number; the kernel checks it.
+    super::result(libc::c_long::from(unsafe { libc::fchdir(dir) }))?;
+    Ok(())
+}
+
+/// Whether the thread `tid` of this process uses the same descriptor table as the calling thread. Where kcmp(2) is not
+/// allowed the answer is yes: only a thread that called `unshare(CLONE_FILES)` differs.
+pub(crate) fn shares_descriptors(tid: libc::pid_t) -> bool {
+    const KCMP_FILES: libc::c_int = 2;
+    // SAFETY: numbers only.
+    let order = unsafe { libc::syscall(libc::SYS_kcmp, libc::gettid(), tid, KCMP_FILES, 0, 0) };
+    order <= 0
+}
+
+/// The calling thread's number.
+pub(crate) fn gettid() -> libc::pid_t {
+    // SAFETY: always succeeds.
+    unsafe { libc::gettid() }
+}

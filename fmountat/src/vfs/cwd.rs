@@ -53,7 +53,7 @@ pub fn fmountat(
 /// | made of | a `CLONE_VM\|CLONE_VFORK` child for each call | one thread with its own `CLONE_FS` |
 /// | left between calls | nothing | the thread, until the last clone of the handle is dropped |
 /// | namespaces, credentials | those of the calling thread, each time | those of the thread that made the handle |
-/// | in a process that forked | works | works (by `child`: threads do not survive a fork) |
+/// | in a process that forked, in a thread with its own descriptor table | works | works (by `child`) |
 #[derive(Debug, Clone)]
 pub struct PrivateCwd(Way);
 
@@ -119,12 +119,14 @@ impl PrivateCwd {
     }
 
     pub(crate) fn run(&self, dir: BorrowedFd<'_>, call: MountCall) -> Result<()> {
-        let opened = open_if_cwd(dir)?;
-        let dir = opened.as_ref().map_or(dir, AsFd::as_fd);
         let done = match &self.0 {
-            Way::Worker(worker) if worker.is_alive_here() => worker.run(dir, &call),
+            Way::Worker(worker) if worker.serves_this_thread() => {
+                // The worker's cwd is not the caller's, so `AT_FDCWD` must become a descriptor on the caller's side.
+                let opened = open_if_cwd(dir)?;
+                worker.run(opened.as_ref().map_or(dir, AsFd::as_fd), &call)
+            }
             _ => mount_in_child(
-                dir.as_raw_fd(),
+                (dir.as_raw_fd() != CWD.as_raw_fd()).then_some(dir.as_raw_fd()),
                 &call.source,
                 &call.target,
                 &call.fstype,
@@ -184,7 +186,6 @@ impl MountCall {
     }
 }
 
-/// The worker's cwd is not the caller's, so `AT_FDCWD` must become a descriptor on the caller's side.
 fn open_if_cwd(dir: BorrowedFd<'_>) -> Result<Option<OwnedFd>> {
     if dir.as_raw_fd() != CWD.as_raw_fd() {
         return Ok(None);

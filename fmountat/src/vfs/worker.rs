@@ -4,11 +4,11 @@
 use super::cwd::MountCall;
 use crate::error::{Error, Result};
 use crate::sys::child::Step;
-use crate::sys::thread::{block_all_signals, unshare_fs};
-use rustix::fd::{BorrowedFd, OwnedFd};
+use crate::sys::fork_mark::ForkMark;
+use crate::sys::thread::{block_all_signals, fchdir_raw, gettid, shares_descriptors, unshare_fs};
+use rustix::fd::{AsRawFd, BorrowedFd, RawFd};
 use rustix::io::Errno;
 use rustix::mount::MountFlags;
-use rustix::process::{Pid, getpid};
 use rustix::thread::futex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc;
@@ -32,7 +32,8 @@ pub(crate) struct Worker {
     /// Callers take turns: there is one slot.
     turn: Mutex<()>,
     thread: Option<JoinHandle<()>>,
-    owner: Pid,
+    mark: ForkMark,
+    tid: i32,
 }
 
 #[derive(Debug, Default)]
@@ -43,12 +44,13 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Slot {
-    job: Option<(OwnedFd, MountCall)>,
+    job: Option<(RawFd, MountCall)>,
     outcome: Option<Outcome>,
 }
 
 impl Worker {
     pub(crate) fn start() -> Result<Self> {
+        let mark = ForkMark::new().map_err(|e| Error::sys("mark the process", "madvise", e))?;
         let shared = Arc::new(Shared::default());
         let theirs = Arc::clone(&shared);
         let (ready, started) = mpsc::channel();
@@ -58,7 +60,7 @@ impl Worker {
             move || {
                 let unshared = unshare_fs();
                 let usable = unshared.is_ok();
-                if ready.send(unshared).is_ok() && usable {
+                if ready.send(unshared.map(|()| gettid())).is_ok() && usable {
                     theirs.serve();
                 }
             },
@@ -69,7 +71,7 @@ impl Worker {
             Error::sys("start the mount thread", "clone", errno)
         })?;
         match started.recv() {
-            Ok(Ok(())) => Ok(Self { shared, turn: Mutex::new(()), thread: Some(thread), owner: getpid() }),
+            Ok(Ok(tid)) => Ok(Self { shared, turn: Mutex::new(()), thread: Some(thread), mark, tid }),
             Ok(Err(errno)) => {
                 let _ = thread.join();
                 Err(Error::sys("give the mount thread its own cwd", "unshare", errno))
@@ -78,18 +80,19 @@ impl Worker {
         }
     }
 
-    /// False in a child of `fork`, where our thread does not exist.
-    pub(crate) fn is_alive_here(&self) -> bool {
-        getpid() == self.owner
+    /// Whether it can serve the calling thread: not in a child of `fork`, where our thread does not exist, nor for a
+    /// thread with descriptors of its own, whose numbers mean nothing to ours.
+    pub(crate) fn serves_this_thread(&self) -> bool {
+        self.is_ours() && shares_descriptors(self.tid)
+    }
+
+    fn is_ours(&self) -> bool {
+        self.mark.is_ours()
     }
 
     pub(crate) fn run(&self, dir: BorrowedFd<'_>, call: &MountCall) -> Outcome {
-        let dir = match rustix::io::fcntl_dupfd_cloexec(dir, 0) {
-            Ok(dir) => dir,
-            Err(errno) => return Err((Step::Fchdir, errno)),
-        };
         let _turn = lock(&self.turn);
-        *lock(&self.shared.job) = Slot { job: Some((dir, call.clone())), outcome: None };
+        *lock(&self.shared.job) = Slot { job: Some((dir.as_raw_fd(), call.clone())), outcome: None };
         self.shared.set(POSTED);
         self.shared.await_done();
         let outcome = lock(&self.shared.job).outcome.take();
@@ -100,7 +103,7 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        if !self.is_alive_here() {
+        if !self.is_ours() {
             return;
         }
         self.shared.set(QUIT);
@@ -134,7 +137,7 @@ impl Shared {
                 QUIT => return,
                 POSTED => {
                     let mut slot = lock(&self.job);
-                    slot.outcome = slot.job.take().map(|(dir, call)| mount_from(&dir, &call));
+                    slot.outcome = slot.job.take().map(|(dir, call)| mount_from(dir, &call));
                     drop(slot);
                     self.set(DONE);
                 }
@@ -146,14 +149,13 @@ impl Shared {
     }
 }
 
-fn mount_from(dir: &OwnedFd, call: &MountCall) -> Outcome {
-    rustix::process::fchdir(dir).map_err(|e| (Step::Fchdir, e))?;
+fn mount_from(dir: RawFd, call: &MountCall) -> Outcome {
+    fchdir_raw(dir).map_err(|e| (Step::Fchdir, e))?;
     let flags = MountFlags::from_bits_retain(call.flags);
     let done = rustix::mount::mount(&*call.source, &*call.target, &*call.fstype, flags, call.data.as_deref());
-    // A cwd left in `dir` would keep its file system busy until the next job.
-    let left = rustix::process::chdir("/");
-    done.map_err(|e| (Step::Mount, e))?;
-    left.map_err(|e| (Step::Fchdir, e))
+    // A cwd left in `dir` would keep its file system busy. That it could not be left does not undo the mount.
+    let _ = rustix::process::chdir("/");
+    done.map_err(|e| (Step::Mount, e))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

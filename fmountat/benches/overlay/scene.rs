@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The place that mounts are made in: layers on one file system, and as many other mounts on it as asked for.
+
+use crate::Outcome;
+use fmountat::Overlay;
+use rustix::fd::OwnedFd;
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, unmount};
+use std::ffi::CString;
+use std::fmt::Write as _;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// A directory that is a mount of its own, holding the layers and everything mounted on their file system.
+#[derive(Debug)]
+pub(crate) struct Scene {
+    root: PathBuf,
+    remove: bool,
+    mounts: usize,
+}
+
+impl Scene {
+    /// A tmpfs over the temporary directory, in our namespace alone: even a kill leaves nothing of it behind.
+    pub(crate) fn on_tmpfs() -> Outcome<Self> {
+        let root = std::env::temp_dir();
+        mount("tmpfs", &root, "tmpfs", MountFlags::empty(), None)?;
+        Self { root, remove: false, mounts: 0 }.furnish()
+    }
+
+    /// A directory of our own in `dir`, removed at the end, bound onto itself.
+    pub(crate) fn on(dir: &Path) -> Outcome<Self> {
+        let root = dir.canonicalize()?.join(format!("fmountat-bench-{}", std::process::id()));
+        std::fs::create_dir(&root)?;
+        let scene = Self { root, remove: true, mounts: 0 };
+        mount_bind(&scene.root, &scene.root)?;
+        scene.furnish()
+    }
+
+    fn furnish(self) -> Outcome<Self> {
+        for name in ["upper", "work", "merged", "others", "bound"] {
+            std::fs::create_dir(self.root.join(name))?;
+        }
+        // What is bound lies on another mount: binding from this one would walk all its mounts each time.
+        mount("tmpfs", self.root.join("bound"), "tmpfs", MountFlags::empty(), None)?;
+        Ok(self)
+    }
+
+    /// Binds onto directories next to the layers until there are `count`.
+    pub(crate) fn fill(&mut self, count: usize) -> Outcome<()> {
+        let bound = self.root.join("bound");
+        while self.mounts < count {
+            let place = self.root.join("others").join(self.mounts.to_string());
+            std::fs::create_dir(&place)?;
+            mount_bind(&bound, &place)?;
+            self.mounts += 1;
+        }
+        Ok(())
+    }
+
+    /// An overlay of `layers` lower directories and one to write to.
+    pub(crate) fn case(&self, layers: usize) -> Outcome<Case> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let dir = rustix::fs::openat(CWD, &self.root, flags, Mode::empty())?;
+        let lowers: Vec<String> = (0..layers).rev().map(|i| format!("{i}/fs")).collect();
+        for lower in &lowers {
+            std::fs::create_dir_all(self.root.join(lower))?;
+        }
+        let root = self.root.to_str().ok_or("the scratch directory is not UTF-8")?;
+        let overlay = lowers.iter().fold(Overlay::new(), |overlay, lower| overlay.lower(lower));
+        Ok(Case {
+            layers,
+            dir,
+            absolute: data(&format!("{root}/"), &lowers)?,
+            relative: data("", &lowers)?,
+            absolute_target: CString::new(self.root.join("merged").as_os_str().as_bytes())?,
+            overlay: overlay.upper("upper", "work"),
+            lowers,
+        })
+    }
+}
+
+impl Drop for Scene {
+    fn drop(&mut self) {
+        let gone = unmount(&self.root, UnmountFlags::DETACH);
+        if self.remove && gone.is_ok() {
+            let _ = std::fs::remove_dir_all(&self.root);
+        }
+    }
+}
+
+fn data(prefix: &str, lowers: &[String]) -> Outcome<CString> {
+    let mut text = String::from("lowerdir=");
+    for (i, lower) in lowers.iter().enumerate() {
+        let colon = if i == 0 { "" } else { ":" };
+        write!(text, "{colon}{prefix}{lower}")?;
+    }
+    write!(text, ",upperdir={prefix}upper,workdir={prefix}work")?;
+    Ok(CString::new(text)?)
+}
+
+/// One overlay, in every form that a way may want it in.
+#[derive(Debug)]
+pub(crate) struct Case {
+    pub(crate) layers: usize,
+    /// Where relative paths start.
+    pub(crate) dir: OwnedFd,
+    pub(crate) lowers: Vec<String>,
+    pub(crate) absolute: CString,
+    pub(crate) relative: CString,
+    pub(crate) absolute_target: CString,
+    pub(crate) overlay: Overlay,
+}
+
+impl Case {
+    /// The target, from `dir`.
+    pub(crate) const TARGET: &'static str = "merged";
+
+    /// Takes the mount away; not part of what is measured.
+    pub(crate) fn unmount(&self) -> Outcome<()> {
+        Ok(unmount(&*self.absolute_target, UnmountFlags::empty())?)
+    }
+}

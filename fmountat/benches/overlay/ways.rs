@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The ways to one mounted overlay, in the order of the table: add one here and it is measured.
+
+use crate::Outcome;
+use crate::raw::fork_mount;
+use crate::scene::Case;
+use fmountat::{FsContext, MountAttr, Mounter, PrivateCwd, Target};
+use rustix::fd::AsFd;
+use rustix::fs::{Mode, OFlags};
+use rustix::mount::{MountFlags, mount};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+/// The way that the goals are about.
+pub(crate) const DEFAULT: &str = "Mounter (the default)";
+/// The least that the kernel asks for.
+pub(crate) const FLOOR: &str = "mount(2), absolute paths";
+/// What this crate replaces.
+pub(crate) const FORK: &str = "fork, fchdir, mount(2)";
+
+type MountCase = dyn Fn(&Case) -> Outcome<()>;
+
+/// A way to mount a [`Case`].
+pub(crate) struct Way {
+    pub(crate) name: &'static str,
+    pub(crate) mount: Box<MountCase>,
+}
+
+pub(crate) fn all() -> Outcome<Vec<Way>> {
+    let way = |name, mount| Way { name, mount };
+    let child = PrivateCwd::child();
+    let worker = PrivateCwd::worker()?;
+    let mounter = Mounter::new()?;
+    Ok(vec![
+        way(FLOOR, Box::new(floor)),
+        way("PrivateCwd::child", Box::new(move |case| private_cwd(&child, case))),
+        way("PrivateCwd::worker", Box::new(move |case| private_cwd(&worker, case))),
+        way("fsopen, layers opened", Box::new(context)),
+        way(FORK, Box::new(|case| Ok(fork_mount(case.dir.as_fd(), c"merged", &case.relative)?))),
+        way(DEFAULT, Box::new(move |case| Ok(mounter.overlay(&case.dir, &case.overlay, Case::TARGET)?))),
+    ])
+}
+
+fn floor(case: &Case) -> Outcome<()> {
+    let data = Some(&*case.absolute);
+    Ok(mount(c"overlay", &*case.absolute_target, c"overlay", MountFlags::empty(), data)?)
+}
+
+fn private_cwd(cwd: &PrivateCwd, case: &Case) -> Outcome<()> {
+    let data = OsStr::from_bytes(case.relative.to_bytes());
+    Ok(cwd.mount(&case.dir, "overlay", Case::TARGET, "overlay", 0, data)?)
+}
+
+/// The new mount API with each layer opened by us; the descriptors stay open until the file system is made.
+fn context(case: &Case) -> Outcome<()> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let open = |path: &str| rustix::fs::openat(&case.dir, path, flags, Mode::empty());
+    let mut context = FsContext::open("overlay")?;
+    let mut layers = Vec::with_capacity(case.lowers.len());
+    for lower in &case.lowers {
+        let layer = open(lower)?;
+        context.set_fd("lowerdir+", &layer)?;
+        layers.push(layer);
+    }
+    context.set_fd("upperdir", open("upper")?)?;
+    context.set_fd("workdir", open("work")?)?;
+    let tree = context.create()?.mount(&MountAttr::default())?;
+    tree.attach(&Target::open(&case.dir, Case::TARGET)?)?;
+    Ok(())
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What bodies do with files and programs, in one word each.
+
+use rustix::fd::OwnedFd;
+use rustix::fs::{Mode, OFlags};
+use std::fs::File;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+static SCRATCH: OnceLock<PathBuf> = OnceLock::new();
+/// The directory of the test binary, opened before privileges were dropped.
+static PROGRAMS: OnceLock<(OwnedFd, PathBuf)> = OnceLock::new();
+
+/// The directory of the running case, empty at its start. Nothing is mounted on it.
+///
+/// # Panics
+/// Outside of a case.
+#[must_use]
+pub fn scratch() -> PathBuf {
+    SCRATCH.get().expect("a case is running").clone()
+}
+
+/// Tells [`scratch`] and [`binary`] where they are; once in a process.
+pub(crate) fn settle(scratch: &Path) {
+    let program = std::env::current_exe().unwrap();
+    let dir = program.parent().unwrap();
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    if let Ok(fd) = rustix::fs::open(dir, flags, Mode::empty()) {
+        PROGRAMS.set((fd, dir.to_owned())).unwrap();
+    }
+    SCRATCH.set(scratch.to_owned()).unwrap();
+}
+
+/// Writes a file, with the directories that lead to it.
+pub fn write(path: impl AsRef<Path>, text: impl AsRef<[u8]>) {
+    let path = path.as_ref();
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, text).unwrap_or_else(|e| panic!("write {}: {e}", path.display()));
+}
+
+/// Makes directories below `base`, with those that lead to them.
+pub fn mkdirs(base: impl AsRef<Path>, paths: &[&str]) {
+    for path in paths {
+        let path = base.as_ref().join(path);
+        std::fs::create_dir_all(&path).unwrap_or_else(|e| panic!("mkdir {}: {e}", path.display()));
+    }
+}
+
+/// The text of a file.
+#[must_use]
+pub fn read(path: impl AsRef<Path>) -> String {
+    let path = path.as_ref();
+    std::fs::read_to_string(path).unwrap_or_else(|e| panic!("read {}: {e}", path.display()))
+}
+
+/// The standard output of a command that must succeed.
+///
+/// # Panics
+/// If it can't be started or fails, with all that it said.
+pub fn command_output(command: &mut Command) -> String {
+    let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {}\n{text}{errors}", output.status);
+    text
+}
+
+/// A program of this workspace that the running case can start: `binary(env!("CARGO_BIN_EXE_fmountat"))`.
+///
+/// Where an ordinary user can't reach the build directory, it is a copy in the scratch directory.
+#[must_use]
+pub fn binary(path: impl AsRef<Path>) -> PathBuf {
+    let path = path.as_ref();
+    if File::open(path).is_ok() {
+        return path.to_owned();
+    }
+    let (programs, dir) = PROGRAMS.get().expect("the directory of the tests could be opened");
+    // Test binaries lie in `deps`, the programs one above.
+    let relative = match path.strip_prefix(dir) {
+        Ok(name) => name.to_owned(),
+        Err(_) => Path::new("..").join(path.strip_prefix(dir.parent().unwrap()).unwrap()),
+    };
+    let mut from: File =
+        rustix::fs::openat(programs, &relative, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+            .unwrap_or_else(|e| panic!("open {}: {e}", path.display()))
+            .into();
+    let copy = scratch().join("bin").join(path.file_name().unwrap());
+    std::fs::create_dir_all(copy.parent().unwrap()).unwrap();
+    if !copy.exists() {
+        std::io::copy(&mut from, &mut File::create(&copy).unwrap()).unwrap();
+        std::fs::set_permissions(&copy, PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    copy
+}

@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! System calls that fail on demand: a seccomp filter that answers for the kernel.
+
+use seccompiler::{
+    BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
+    apply_filter,
+};
+use std::collections::BTreeMap;
+
+/// From here on these system calls of the calling thread, and of all that it starts, fail with `errno` (1 to 4095).
+///
+/// It can't be taken back: call it on a thread made for it, or at the end of a case.
+pub fn errno_on(calls: &[libc::c_long], errno: u32) {
+    install(calls.iter().map(|call| (wide(*call), Vec::new())).collect(), errno);
+}
+
+/// As [`errno_on`] for one system call, and only when its argument number `index` (from 0) is `value`.
+pub fn errno_when(call: libc::c_long, index: u8, value: u64, errno: u32) {
+    let condition = SeccompCondition::new(index, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, value).unwrap();
+    let rule = SeccompRule::new(vec![condition]).unwrap();
+    install(BTreeMap::from([(wide(call), vec![rule])]), errno);
+}
+
+/// Where processors have 32 bits, so has `c_long`.
+#[allow(clippy::useless_conversion)]
+fn wide(call: libc::c_long) -> i64 {
+    i64::from(call)
+}
+
+fn install(rules: BTreeMap<i64, Vec<SeccompRule>>, errno: u32) {
+    assert!((1..=4095).contains(&errno), "the kernel has no errno {errno}");
+    let arch = std::env::consts::ARCH.try_into().expect("seccompiler knows this processor");
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::Errno(errno), arch).unwrap();
+    let program: BpfProgram = filter.try_into().unwrap();
+    apply_filter(&program).expect("a seccomp filter can be installed");
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A case from the inside: the process that becomes the right user, leaves the machine's mounts behind, and runs it.
+
+use crate::files::settle;
+use crate::need::is_admin;
+use crate::raw::unshare;
+use crate::snapshot::{Snapshot, left_overs};
+use crate::{Case, Need};
+use rustix::fs::Mode;
+use rustix::mount::MountPropagationFlags;
+use rustix::process::{DumpableBehavior, Gid, Signal, Uid, getgid, getuid};
+use rustix::thread::UnshareFlags;
+use std::io;
+use std::path::Path;
+
+/// The ordinary user that root becomes for [`Need::User`].
+pub(crate) const ORDINARY: u32 = 1000;
+
+/// Runs one case in this process, which has done nothing else and ends after it.
+///
+/// # Panics
+/// If the case fails or leaves something behind.
+pub(crate) fn run_case(case: &Case, scratch: &Path) {
+    settle(scratch);
+    if case.needs.contains(&Need::User) {
+        become_ordinary().expect("become an ordinary user");
+    }
+    rustix::process::set_parent_process_death_signal(Some(Signal::KILL)).expect("end with the test run");
+    own_mount_namespace().expect("make a mount namespace");
+    rustix::process::umask(Mode::WGRP | Mode::WOTH);
+
+    let before = Snapshot::take();
+    (case.body)();
+    let left = left_overs(&before, scratch);
+    assert!(left.is_empty(), "{} passed and left over: {}", case.name, left.join("; "));
+}
+
+/// As an ordinary user, a mount namespace in a user namespace: what [`Need::UserNamespaces`] asks for.
+pub(crate) fn try_user_namespaces() -> Result<(), String> {
+    become_ordinary().map_err(|e| format!("become user {ORDINARY}: {e}"))?;
+    own_mount_namespace().map_err(|e| e.to_string())
+}
+
+/// Gives root away for good; nothing to do for who is no root.
+fn become_ordinary() -> io::Result<()> {
+    if !rustix::process::geteuid().is_root() {
+        return Ok(());
+    }
+    rustix::thread::set_thread_groups(&[])?;
+    rustix::thread::set_thread_gid(Gid::from_raw(ORDINARY))?;
+    rustix::thread::set_thread_uid(Uid::from_raw(ORDINARY))?;
+    // A process that has changed its user may not write its own uid_map until it is dumpable again.
+    Ok(rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable)?)
+}
+
+fn own_mount_namespace() -> io::Result<()> {
+    if is_admin() {
+        unshare(UnshareFlags::NEWNS)?;
+    } else {
+        let (uid, gid) = (getuid().as_raw(), getgid().as_raw());
+        unshare(UnshareFlags::NEWUSER | UnshareFlags::NEWNS)?;
+        std::fs::write("/proc/self/setgroups", "deny")?;
+        std::fs::write("/proc/self/uid_map", format!("0 {uid} 1"))?;
+        std::fs::write("/proc/self/gid_map", format!("0 {gid} 1"))?;
+    }
+    let private = MountPropagationFlags::REC | MountPropagationFlags::PRIVATE;
+    Ok(rustix::mount::mount_change("/", private)?)
+}

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The mount table as cases look at it, read anew each time from `/proc/self/mountinfo`.
+
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// One line of mountinfo.
+#[derive(Debug)]
+struct Entry {
+    id: String,
+    parent: String,
+    point: PathBuf,
+    flags: String,
+}
+
+/// The mount points at `path` and below it, one for each mount: stacked mounts come as often as there are.
+#[must_use]
+pub fn mounts_below(path: impl AsRef<Path>) -> Vec<String> {
+    let below = table().into_iter().filter(|entry| entry.point.starts_with(path.as_ref()));
+    below.map(|entry| entry.point.to_string_lossy().into_owned()).collect()
+}
+
+/// The per-mount options (`rw,nosuid,relatime`) of the mount that is seen at `path`, the top one of a stack.
+///
+/// # Panics
+/// If nothing is mounted right there.
+#[must_use]
+pub fn mount_flags(path: impl AsRef<Path>) -> String {
+    let stack: Vec<Entry> = table().into_iter().filter(|entry| entry.point == path.as_ref()).collect();
+    let top = stack.iter().find(|entry| !stack.iter().any(|other| other.parent == entry.id));
+    top.unwrap_or_else(|| panic!("nothing is mounted on {}", path.as_ref().display())).flags.clone()
+}
+
+/// The lines of this process's mount table that name `scratch` or something in it, be it as source or in an option.
+pub(crate) fn lines_that_mention(scratch: &Path) -> Vec<String> {
+    let table = std::fs::read("/proc/self/mountinfo").expect("the mount table can be read");
+    let name = scratch.to_string_lossy();
+    String::from_utf8_lossy(&table).lines().filter(|line| mentions(line, &name)).map(str::to_owned).collect()
+}
+
+/// Scratch directories are numbered: `…-1` is no part of `…-12`.
+fn mentions(line: &str, name: &str) -> bool {
+    line.match_indices(name).any(|(at, _)| !line[at + name.len()..].starts_with(|c: char| c.is_ascii_digit()))
+}
+
+fn table() -> Vec<Entry> {
+    let table = std::fs::read("/proc/self/mountinfo").expect("the mount table can be read");
+    table.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(entry).collect()
+}
+
+fn entry(line: &[u8]) -> Entry {
+    let fields: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
+    let text = |n: usize| String::from_utf8_lossy(fields[n]).into_owned();
+    let point = PathBuf::from(std::ffi::OsStr::from_bytes(&unescape(fields[4])));
+    Entry { id: text(0), parent: text(1), point, flags: text(5) }
+}
+
+/// `\040` and its like are the bytes that mountinfo could not print.
+fn unescape(field: &[u8]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(field.len());
+    let mut rest = field;
+    while let [first, tail @ ..] = rest {
+        let octal = tail.get(..3).filter(|_| *first == b'\\');
+        let octal = octal.and_then(|digits| std::str::from_utf8(digits).ok());
+        match octal.and_then(|digits| u8::from_str_radix(digits, 8).ok()) {
+            Some(byte) => {
+                bytes.push(byte);
+                rest = &tail[3..];
+            }
+            None => {
+                bytes.push(*first);
+                rest = tail;
+            }
+        }
+    }
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_read_with_its_escapes() {
+        let line =
+            br"36 35 98:0 /root /mnt\040a\134b rw,noatime shared:1 - ext3 /dev/root rw,errors=continue";
+        let entry = entry(line);
+        assert_eq!(entry.point, PathBuf::from(r"/mnt a\b"));
+        assert_eq!((&*entry.id, &*entry.parent, &*entry.flags), ("36", "35", "rw,noatime"));
+    }
+
+    #[test]
+    fn a_longer_number_is_another_directory() {
+        assert!(mentions("1 2 0:3 / /tmp/t-1 rw", "/tmp/t-1"));
+        assert!(mentions("1 2 0:3 / /tmp/t-12 rw - overlay o lowerdir=/tmp/t-1/l", "/tmp/t-1"));
+        assert!(!mentions("1 2 0:3 / /tmp/t-12 rw", "/tmp/t-1"));
+    }
+}

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What a case needs of the machine, and whether this machine has it.
+
+use rustix::thread::{CapabilitySet, capabilities};
+use std::path::PathBuf;
+
+/// Something that a case can't run without.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Need {
+    /// Real root: user 0 of the first user namespace (or one that maps all users alike), with `CAP_SYS_ADMIN`.
+    Root,
+    /// An ordinary user: where root runs the tests, the case becomes user 1000. The case sees itself as user 0 of a user
+    /// namespace that has nobody else, and `HOME` is the scratch directory.
+    User,
+    /// A user without privileges can make a user namespace and mount in it.
+    UserNamespaces,
+    /// A program in `PATH`.
+    Tool(&'static str),
+    /// A file system listed in `/proc/filesystems`.
+    Filesystem(&'static str),
+}
+
+/// The facts that needs are held against, found out once for each run.
+#[derive(Debug, Clone)]
+pub(crate) struct Machine {
+    /// User 0 with `CAP_SYS_ADMIN` in the namespace where we are.
+    pub(crate) admin: bool,
+    pub(crate) real_root: bool,
+    pub(crate) user_namespaces: Result<(), String>,
+    pub(crate) path: Vec<PathBuf>,
+    pub(crate) filesystems: Vec<String>,
+}
+
+impl Machine {
+    /// Looks around; `user_namespaces` is the answer of the process that tried.
+    pub(crate) fn probe(user_namespaces: Result<(), String>) -> Self {
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let filesystems = std::fs::read_to_string("/proc/filesystems").unwrap_or_default();
+        Self {
+            admin: is_admin(),
+            real_root: is_real_root(),
+            user_namespaces,
+            path: std::env::split_paths(&path).collect(),
+            filesystems: filesystems
+                .lines()
+                .filter_map(|line| line.split_whitespace().last())
+                .map(str::to_owned)
+                .collect(),
+        }
+    }
+
+    /// Why a case with these needs can't run here; `None` if it can.
+    pub(crate) fn unmet(&self, needs: &[Need]) -> Option<String> {
+        // Without privileges the mount namespace of every case comes with a user namespace.
+        let implied = (!self.admin).then_some(&Need::UserNamespaces);
+        needs.iter().chain(implied).find_map(|need| self.unmet_one(*need))
+    }
+
+    fn unmet_one(&self, need: Need) -> Option<String> {
+        match need {
+            Need::Root if !self.real_root => Some(String::from("needs real root")),
+            Need::User | Need::UserNamespaces => {
+                self.user_namespaces.as_ref().err().map(|why| format!("needs user namespaces: {why}"))
+            }
+            Need::Tool(name) if !self.path.iter().any(|dir| dir.join(name).is_file()) => {
+                Some(format!("needs the program {name} in PATH"))
+            }
+            Need::Filesystem(name) if !self.filesystems.iter().any(|known| known == name) => {
+                Some(format!("needs the file system {name} in /proc/filesystems"))
+            }
+            Need::Root | Need::Tool(_) | Need::Filesystem(_) => None,
+        }
+    }
+}
+
+/// User 0 with `CAP_SYS_ADMIN`, be it of a user namespace only.
+pub(crate) fn is_admin() -> bool {
+    let able = capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::SYS_ADMIN));
+    rustix::process::geteuid().is_root() && able
+}
+
+/// Whether this process is what [`Need::Root`] asks for.
+///
+/// A case that runs for everybody looks here for what differs in a user namespace: an overlay needs `userxattr` there.
+#[must_use]
+pub fn is_real_root() -> bool {
+    let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();
+    is_admin() && map.split_whitespace().eq(["0", "0", "4294967295"])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn machine() -> Machine {
+        Machine {
+            admin: true,
+            real_root: true,
+            user_namespaces: Ok(()),
+            path: vec![PathBuf::from("/bin"), PathBuf::from("/usr/bin")],
+            filesystems: vec![String::from("tmpfs"), String::from("ext4")],
+        }
+    }
+
+    #[test]
+    fn a_machine_with_all_of_it_meets_all_needs() {
+        let needs =
+            [Need::Root, Need::User, Need::UserNamespaces, Need::Tool("sh"), Need::Filesystem("ext4")];
+        assert_eq!(machine().unmet(&needs), None);
+        assert_eq!(machine().unmet(&[]), None);
+    }
+
+    #[test]
+    fn the_first_unmet_need_is_the_reason() {
+        let needs = [Need::Filesystem("tmpfs"), Need::Tool("no-such-tool"), Need::Filesystem("ext")];
+        assert_eq!(machine().unmet(&needs).unwrap(), "needs the program no-such-tool in PATH");
+        assert_eq!(machine().unmet(&needs[2..]).unwrap(), "needs the file system ext in /proc/filesystems");
+    }
+
+    #[test]
+    fn root_of_a_user_namespace_is_not_real_root() {
+        let inner = Machine { real_root: false, ..machine() };
+        assert_eq!(inner.unmet(&[Need::Root]).unwrap(), "needs real root");
+        assert_eq!(inner.unmet(&[]), None);
+    }
+
+    #[test]
+    fn without_user_namespaces_a_user_runs_nothing_and_root_runs_what_needs_none() {
+        let root = Machine { user_namespaces: Err(String::from("forbidden")), ..machine() };
+        let user = Machine { admin: false, real_root: false, ..root.clone() };
+        let reason = "needs user namespaces: forbidden";
+        assert_eq!(root.unmet(&[Need::Root]), None);
+        assert_eq!(root.unmet(&[Need::User]).unwrap(), reason);
+        assert_eq!(user.unmet(&[]).unwrap(), reason);
+    }
+}

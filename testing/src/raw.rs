@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The two system calls that rustix lacks or calls unsafe: the only unsafe code of this crate.
+#![allow(unsafe_code)]
+
+use rustix::thread::UnshareFlags;
+
+/// `unshare(2)`, for a process with one thread.
+pub(crate) fn unshare(flags: UnshareFlags) -> std::io::Result<()> {
+    assert!(!flags.contains(UnshareFlags::FILES), "descriptors must stay shared");
+    // SAFETY: without CLONE_FILES the descriptor table is not touched, which is what makes it unsafe in rustix.
+    Ok(unsafe { rustix::thread::unshare_unsafe(flags) }?)
+}
+
+/// What is left of the children: `waitpid(-1, WNOHANG|__WALL)`, which also sees those that send no SIGCHLD.
+pub(crate) fn child_left() -> Option<String> {
+    // SAFETY: a null status pointer is allowed.
+    match unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG | libc::__WALL) } {
+        0 => Some(String::from("a child process that runs")),
+        -1 => None,
+        pid => Some(format!("a zombie, process {pid}")),
+    }
+}

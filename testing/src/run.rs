@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A test run from the outside: `libtest-mimic` chooses and counts, each case is a process of its own.
+
+use crate::inside::{ORDINARY, run_case, try_user_namespaces};
+use crate::mounts::lines_that_mention;
+use crate::need::Machine;
+use crate::{Case, Need, scratch};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::MemfdFlags;
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
+use std::fs::File;
+use std::io::{Read, Seek, Write};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::Path;
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// The first argument that makes a test binary run one case in its own process: `INSIDE NAME SCRATCH`.
+///
+/// Cases that watch a whole process from outside (under strace, say) start their own binary with it.
+pub const INSIDE: &str = "--inside";
+const TRY_USER_NAMESPACES: &str = "--try-user-namespaces";
+
+/// The `main` of a test file: runs what the command line asks for. [`tests!`](crate::tests) calls it.
+#[must_use]
+pub fn run(cases: &'static [Case]) -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [INSIDE, name, scratch] => {
+            let case = cases.iter().find(|case| case.name == name).expect("a case of that name");
+            run_case(case, Path::new(scratch));
+            ExitCode::SUCCESS
+        }
+        [TRY_USER_NAMESPACES] => match try_user_namespaces() {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(why) => {
+                let _ = std::io::stdout().write_all(why.as_bytes());
+                ExitCode::FAILURE
+            }
+        },
+        _ => run_all(cases),
+    }
+}
+
+fn run_all(cases: &'static [Case]) -> ExitCode {
+    let arguments = Arguments::from_args();
+    let machine = Arc::new(Machine::probe(user_namespaces()));
+    let trials = cases.iter().map(|case| {
+        let machine = Arc::clone(&machine);
+        Trial::ignorable_test(case.name, move || trial(case, &machine))
+    });
+    libtest_mimic::run(&arguments, trials.collect()).exit_code()
+}
+
+fn trial(case: &Case, machine: &Machine) -> Result<Completion, Failed> {
+    if let Some(why) = machine.unmet(case.needs) {
+        if std::env::var_os("FMOUNTAT_NO_SKIP").is_some() {
+            return Err(Failed::from(why));
+        }
+        let _ = writeln!(std::io::stderr(), "skipped: {}: {why}", case.name);
+        return Ok(Completion::ignored_with(why));
+    }
+    let path = scratch::make().map_err(|e| format!("make a scratch directory: {e}"))?;
+    let result = outside(case, &path);
+    // Nothing is deleted below a mount: what is mounted there could be anything.
+    let mounted = lines_that_mention(&path);
+    if !mounted.is_empty() {
+        return Err(Failed::from(format!("mounted outside of the case's namespace: {mounted:#?}")));
+    }
+    let removed = scratch::remove(&path);
+    result?;
+    removed?;
+    Ok(Completion::Completed)
+}
+
+/// Runs the case in a child process and judges how it ended.
+fn outside(case: &Case, scratch: &Path) -> Result<(), Failed> {
+    let limit = Duration::from_secs(seconds());
+    let mut output = File::from(rustix::fs::memfd_create("output", MemfdFlags::CLOEXEC)?);
+    let mut command = myself();
+    command.arg(INSIDE).arg(case.name).arg(scratch);
+    command.stdout(output.try_clone()?).stderr(output.try_clone()?).current_dir("/");
+    if case.needs.contains(&Need::User) {
+        command.env("HOME", scratch);
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(scratch, Some(ORDINARY), Some(ORDINARY))?;
+        }
+    }
+    let ended = wait(&mut command.process_group(0).spawn()?, limit)?;
+    let mut text = Vec::new();
+    output.rewind()?;
+    output.read_to_end(&mut text)?;
+    let text = String::from_utf8_lossy(&text);
+    match ended {
+        Some(status) if status.success() => Ok(()),
+        Some(status) => Err(Failed::from(format!("{}\n{text}", describe(status)))),
+        None => Err(Failed::from(format!("not done after {} s, killed\n{text}", limit.as_secs()))),
+    }
+}
+
+/// Waits for a child and its whole process group to be gone; `None` if the time was up first.
+fn wait(child: &mut Child, limit: Duration) -> std::io::Result<Option<ExitStatus>> {
+    let pid = Pid::from_child(child);
+    let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
+    let in_time = readable_within(&pidfd, limit)?;
+    // Before the child is reaped, so that the number of the group can't have become another's.
+    match kill_process_group(pid, Signal::KILL) {
+        Ok(()) | Err(Errno::SRCH | Errno::PERM) => {}
+        Err(errno) => return Err(errno.into()),
+    }
+    let status = child.wait()?;
+    Ok(in_time.then_some(status))
+}
+
+fn readable_within(pidfd: &rustix::fd::OwnedFd, limit: Duration) -> std::io::Result<bool> {
+    let end = Instant::now() + limit;
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        let timeout = Timespec::try_from(left).map_err(std::io::Error::other)?;
+        match poll(&mut [PollFd::new(pidfd, PollFlags::IN)], Some(&timeout)) {
+            Ok(ready) => return Ok(ready > 0),
+            Err(Errno::INTR) => {}
+            Err(errno) => return Err(errno.into()),
+        }
+    }
+}
+
+fn user_namespaces() -> Result<(), String> {
+    let output = myself().arg(TRY_USER_NAMESPACES).output().map_err(|e| e.to_string())?;
+    match output.status.success() {
+        true => Ok(()),
+        false => Err(String::from_utf8_lossy(&output.stdout).into_owned()),
+    }
+}
+
+fn myself() -> Command {
+    let mut command = Command::new("/proc/self/exe");
+    command.stdin(Stdio::null());
+    command
+}
+
+fn describe(status: ExitStatus) -> String {
+    match (status.code(), status.signal()) {
+        (Some(101), _) => String::from("panicked"),
+        (Some(code), _) => format!("exit status {code}"),
+        (None, signal) => format!("killed by signal {}", signal.unwrap_or_default()),
+    }
+}
+
+fn seconds() -> u64 {
+    let set = std::env::var("FMOUNTAT_TEST_SECONDS").ok();
+    set.and_then(|text| text.parse().ok()).unwrap_or(120)
+}

@@ -1,0 +1,163 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The harness held against cases that misbehave: each kind of fault must be seen, and what is allowed must pass.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use fmountat_testing::{
+    Case, Need, binary, command_output, is_real_root, mkdirs, mount_flags, mounts_below, read, run, scratch,
+    write,
+};
+use rustix::mount::{MountFlags, mount};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::{Command, ExitCode, Output};
+use std::time::Duration;
+
+/// With this variable the binary offers [`FAULTY`] in place of [`CASES`].
+const SWITCH: &str = "FMOUNTAT_HARNESS_FAULTY";
+
+fn main() -> ExitCode {
+    run(if std::env::var_os(SWITCH).is_some() { FAULTY } else { CASES })
+}
+
+const CASES: &[Case] = &[
+    Case { name: "every_fault_is_seen", needs: &[], body: every_fault_is_seen },
+    Case { name: "a_case_that_hangs_is_killed", needs: &[], body: a_case_that_hangs_is_killed },
+    Case { name: "mounts_stay_inside", needs: &[], body: mounts_stay_inside },
+    Case { name: "the_top_of_a_stack_is_seen", needs: &[], body: the_top_of_a_stack_is_seen },
+    Case { name: "unmet_needs_skip_or_fail", needs: &[], body: unmet_needs_skip_or_fail },
+    Case { name: "root_is_root", needs: &[Need::Root], body: root_is_root },
+    Case { name: "a_user_is_no_root", needs: &[Need::User], body: a_user_is_no_root },
+    Case {
+        name: "a_loop_device_is_seen",
+        needs: &[Need::Root, Need::Tool("losetup")],
+        body: a_loop_device_is_seen,
+    },
+];
+
+const FAULTY: &[Case] = &[
+    Case { name: "panic", needs: &[], body: || panic!("the body's own words") },
+    Case {
+        name: "descriptor",
+        needs: &[],
+        body: || std::mem::forget(std::fs::File::open("/proc/self/maps")),
+    },
+    Case { name: "thread", needs: &[], body: || drop(std::thread::spawn(std::thread::park)) },
+    Case { name: "child", needs: &[], body: leave_a_child },
+    Case { name: "cwd", needs: &[], body: || std::env::set_current_dir("/proc").unwrap() },
+    Case { name: "umask", needs: &[], body: open_the_umask },
+    Case { name: "loop", needs: &[], body: leave_a_loop_device },
+    Case { name: "hang", needs: &[], body: || std::thread::sleep(Duration::from_secs(600)) },
+    Case { name: "mounts", needs: &[], body: leave_mounts },
+    Case { name: "tool", needs: &[Need::Tool("no-such-tool")], body: || {} },
+];
+
+fn open_the_umask() {
+    rustix::process::umask(rustix::fs::Mode::empty());
+}
+
+#[allow(clippy::zombie_processes)]
+fn leave_a_child() {
+    drop(Command::new("true").spawn().unwrap());
+}
+
+fn leave_a_loop_device() {
+    write(scratch().join("image"), [0; 65536]);
+    command_output(Command::new("losetup").arg("-f").arg(scratch().join("image")));
+}
+
+/// A tmpfs with something in it, and a directory that nobody can read.
+fn leave_mounts() {
+    mkdirs(scratch(), &["mounted", "closed/inner"]);
+    mount("none", scratch().join("mounted"), "tmpfs", MountFlags::NOSUID, None).unwrap();
+    write(scratch().join("mounted/file"), "content");
+    std::fs::set_permissions(scratch().join("closed"), std::os::unix::fs::PermissionsExt::from_mode(0o000))
+        .unwrap();
+}
+
+/// Runs one of [`FAULTY`], its scratch directory in ours; afterwards nothing of it is there.
+fn faulty(name: &str, variables: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(binary(std::env::current_exe().unwrap()));
+    command.args(["--exact", name]).env(SWITCH, "1").env("TMPDIR", scratch()).env("RUST_BACKTRACE", "0");
+    let output = command.envs(variables.iter().copied()).output().unwrap();
+    let left = std::fs::read_dir(scratch()).unwrap().map(|entry| entry.unwrap().file_name());
+    assert!(left.into_iter().all(|name| name == "bin"), "a scratch directory is left");
+    output
+}
+
+#[track_caller]
+fn assert_fails(output: &Output, with: &str) {
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(!output.status.success() && text.contains(with), "no {with:?} in:\n{text}");
+}
+
+fn every_fault_is_seen() {
+    let words = [
+        ("panic", "the body's own words"),
+        ("descriptor", "left over: a new descriptor, "),
+        ("thread", "left over: 2 threads in place of 1"),
+        ("child", "left over: a "),
+        ("cwd", "left over: the cwd is /proc in place of /"),
+        ("umask", "left over: the umask is 0000 in place of 0022"),
+    ];
+    for (name, with) in words {
+        assert_fails(&faulty(name, &[]), with);
+    }
+}
+
+fn a_case_that_hangs_is_killed() {
+    assert_fails(&faulty("hang", &[("FMOUNTAT_TEST_SECONDS", "1")]), "not done after 1 s, killed");
+}
+
+fn mounts_stay_inside() {
+    let before = mounts_below("/");
+    let output = faulty("mounts", &[]);
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+    assert_eq!(mounts_below("/"), before);
+}
+
+fn the_top_of_a_stack_is_seen() {
+    mkdirs(scratch(), &["a b"]);
+    let target = scratch().join("a b");
+    for flags in [MountFlags::NOEXEC, MountFlags::NODEV, MountFlags::NOSUID] {
+        mount("none", &target, "tmpfs", flags, None).unwrap();
+    }
+    assert_eq!(mounts_below(&target).len(), 3);
+    let flags = mount_flags(&target);
+    assert!(flags.contains("nosuid") && !flags.contains("noexec") && !flags.contains("nodev"), "{flags}");
+}
+
+fn unmet_needs_skip_or_fail() {
+    let skipped = faulty("tool", &[]);
+    let why = "needs the program no-such-tool in PATH";
+    assert!(skipped.status.success());
+    assert_eq!(String::from_utf8_lossy(&skipped.stderr), format!("skipped: tool: {why}\n"));
+    assert!(String::from_utf8_lossy(&skipped.stdout).contains("1 ignored"));
+    assert_fails(&faulty("tool", &[("FMOUNTAT_NO_SKIP", "1")]), why);
+}
+
+fn root_is_root() {
+    assert!(is_real_root());
+    assert_eq!(std::env::current_dir().unwrap(), Path::new("/"));
+}
+
+fn a_user_is_no_root() {
+    assert!(!is_real_root());
+    assert_eq!(read("/proc/self/setgroups").trim(), "deny");
+    assert_eq!(std::env::var_os("HOME").unwrap(), *scratch());
+    assert_eq!(scratch().metadata().unwrap().uid(), 0, "its owner is who this namespace calls root");
+    assert_ne!(Path::new("/").metadata().unwrap().uid(), 0);
+    let mut list = Command::new(binary(std::env::current_exe().unwrap()));
+    assert!(command_output(list.arg("--list")).contains("a_user_is_no_root"));
+}
+
+fn a_loop_device_is_seen() {
+    let output = faulty("loop", &[]);
+    // The file is gone by now, the device is not: it was told to stay.
+    for line in command_output(Command::new("losetup").args(["-nl", "-O", "NAME,BACK-FILE"])).lines() {
+        let (device, file) = line.split_once(' ').unwrap();
+        if Path::new(file.trim()).starts_with(scratch()) {
+            command_output(Command::new("losetup").args(["-d", device]));
+        }
+    }
+    assert_fails(&output, "left over: loop");
+}
