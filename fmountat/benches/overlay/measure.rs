@@ -3,7 +3,7 @@
 
 use crate::Outcome;
 use crate::scene::Case;
-use crate::ways::Way;
+use crate::ways::{Way, floor};
 use std::time::{Duration, Instant};
 
 /// How long to measure.
@@ -73,6 +73,11 @@ impl Results {
 }
 
 fn once(way: &Way, case: &Case) -> Outcome<Duration> {
+    case.renew_upper()?;
+    if way.upper_was_used {
+        floor(case)?;
+        case.unmount()?;
+    }
     let start = Instant::now();
     let done = (way.mount)(case);
     let took = start.elapsed();

@@ -68,6 +68,7 @@ impl Scene {
         let root = self.root.to_str().ok_or("the scratch directory is not UTF-8")?;
         let overlay = lowers.iter().fold(Overlay::new(), |overlay, lower| overlay.lower(lower));
         Ok(Case {
+            root: self.root.clone(),
             layers,
             dir,
             absolute: data(&format!("{root}/"), &lowers)?,
@@ -101,6 +102,7 @@ fn data(prefix: &str, lowers: &[String]) -> Outcome<CString> {
 /// One overlay, in every form that a way may want it in.
 #[derive(Debug)]
 pub(crate) struct Case {
+    root: PathBuf,
     pub(crate) layers: usize,
     /// Where relative paths start.
     pub(crate) dir: OwnedFd,
@@ -114,6 +116,16 @@ pub(crate) struct Case {
 impl Case {
     /// The target, from `dir`.
     pub(crate) const TARGET: &'static str = "merged";
+
+    /// An empty upper and work directory.
+    pub(crate) fn renew_upper(&self) -> Outcome<()> {
+        for name in ["upper", "work"] {
+            let path = self.root.join(name);
+            std::fs::remove_dir_all(&path)?;
+            std::fs::create_dir(&path)?;
+        }
+        Ok(())
+    }
 
     /// Takes the mount away; not part of what is measured.
     pub(crate) fn unmount(&self) -> Outcome<()> {

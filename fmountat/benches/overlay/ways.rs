@@ -10,6 +10,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::mount::{MountFlags, mount};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::rc::Rc;
 
 /// The way that the goals are about.
 pub(crate) const DEFAULT: &str = "Mounter (the default)";
@@ -24,24 +25,31 @@ type MountCase = dyn Fn(&Case) -> Outcome<()>;
 pub(crate) struct Way {
     pub(crate) name: &'static str,
     pub(crate) mount: Box<MountCase>,
+    /// The upper directory was used by an overlay before; otherwise it is new, as for a new container.
+    pub(crate) upper_was_used: bool,
 }
 
 pub(crate) fn all() -> Outcome<Vec<Way>> {
-    let way = |name, mount| Way { name, mount };
+    let way = |name, mount| Way { name, mount, upper_was_used: false };
     let child = PrivateCwd::child();
     let worker = PrivateCwd::worker()?;
-    let mounter = Mounter::new()?;
+    let mounter = Rc::new(Mounter::new()?);
+    let by_default = || -> Box<MountCase> {
+        let mounter = Rc::clone(&mounter);
+        Box::new(move |case| Ok(mounter.overlay(&case.dir, &case.overlay, Case::TARGET)?))
+    };
     Ok(vec![
         way(FLOOR, Box::new(floor)),
         way("PrivateCwd::child", Box::new(move |case| private_cwd(&child, case))),
         way("PrivateCwd::worker", Box::new(move |case| private_cwd(&worker, case))),
         way("fsopen, layers opened", Box::new(context)),
         way(FORK, Box::new(|case| Ok(fork_mount(case.dir.as_fd(), c"merged", &case.relative)?))),
-        way(DEFAULT, Box::new(move |case| Ok(mounter.overlay(&case.dir, &case.overlay, Case::TARGET)?))),
+        way(DEFAULT, by_default()),
+        Way { name: "Mounter, upper used before", mount: by_default(), upper_was_used: true },
     ])
 }
 
-fn floor(case: &Case) -> Outcome<()> {
+pub(crate) fn floor(case: &Case) -> Outcome<()> {
     let data = Some(&*case.absolute);
     Ok(mount(c"overlay", &*case.absolute_target, c"overlay", MountFlags::empty(), data)?)
 }

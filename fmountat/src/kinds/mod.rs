@@ -5,3 +5,4 @@
 pub(crate) mod bind;
 pub(crate) mod filesystem;
 pub(crate) mod overlay;
+pub(crate) mod store;

@@ -3,10 +3,10 @@
 
 use super::mounter::Mounter;
 use super::plan::{Plan, Step, What};
-use super::store::Store;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::bind::bind;
 use crate::kinds::filesystem::filesystem;
+use crate::kinds::store::Store;
 use crate::vfs::attr::{MountAttr, Propagation};
 use crate::vfs::identity::MountId;
 use crate::vfs::target::{Create, Target, is_dir, open_in_root};

@@ -3,12 +3,12 @@
 
 use super::apply::Built;
 use super::mounter::Mounter;
-use super::store::Store;
 use super::throwaway::{NotCovered, make_directory, open_directory, throwaway_overlay};
 use crate::error::{Error, Result, escape};
 use crate::kinds::bind::bind;
 use crate::kinds::filesystem::{Word, filesystem};
 use crate::kinds::overlay::Overlay;
+use crate::kinds::store::Store;
 use crate::table::mountinfo::{self, MountEntry};
 use crate::vfs::attr::{Attr, MountAttr};
 use crate::vfs::target::{Create, Target, is_dir};

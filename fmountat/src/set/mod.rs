@@ -9,7 +9,6 @@ pub(crate) mod mounter;
 pub(crate) mod options;
 pub(crate) mod plan;
 pub(crate) mod remount;
-mod store;
 pub(crate) mod throwaway;
 pub(crate) mod view;
 mod words;

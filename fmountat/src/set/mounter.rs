@@ -2,14 +2,14 @@
 //! `Mounter`: the handle that mounts many times, keeping what makes the next mount cheap.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::kinds::overlay::{Bases, Overlay};
+use crate::kinds::overlay::{Bases, Cwd, Overlay};
 use crate::vfs::attr::MountAttr;
 use crate::vfs::cwd::{MountCall, PrivateCwd};
 use crate::vfs::features::Features;
 use crate::vfs::target::Target;
 use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
-use rustix::fs::StatVfsMountFlags;
+use rustix::fs::{Mode, OFlags, StatVfsMountFlags};
 use std::path::Path;
 
 /// Mounts, and keeps between mounts what makes them cheap: a [`PrivateCwd`] for mount(2), and a detached clone of each
@@ -55,20 +55,20 @@ impl Mounter {
 
     /// Mounts a lone overlay on `target`; both it and the layers start at `dir`.
     ///
-    /// Where the options fit mount(2)'s page and every layer lies below one directory without a symbolic link or a
-    /// mount point on the way, that is one mount(2) from a clone of the directory; otherwise, and again to find the
-    /// reason when that fails, the overlay is built detached and attached.
+    /// Where the options fit mount(2)'s page and every layer lies below one directory, that is one mount(2) from there; if
+    /// the file system has many mounts, from a detached clone of the directory, provided no symbolic link or mount
+    /// point is on the way to a layer. Otherwise, and again to find the reason when that fails, the overlay is built
+    /// detached and attached.
     ///
     /// # Errors
     /// Those of [`overlay_tree`](Self::overlay_tree), [`Target::open`] and [`Tree::attach`].
     pub fn overlay(&self, dir: impl AsFd, overlay: &Overlay, target: impl AsRef<Path>) -> Result<()> {
-        let dir = dir.as_fd();
-        let target = Target::open(dir, target)?;
-        let attr = MountAttr::default();
-        if self.overlay_by_mount(dir, overlay, &target)? {
+        let (dir, target) = (dir.as_fd(), target.as_ref());
+        if self.overlay_by_mount(dir, overlay, target)? {
             return Ok(());
         }
-        self.overlay_tree(dir, overlay, &attr)?.attach(&target)?;
+        let target = Target::open(dir, target)?;
+        self.overlay_tree(dir, overlay, &MountAttr::default())?.attach(&target)?;
         Ok(())
     }
 
@@ -101,34 +101,44 @@ impl Mounter {
     }
 
     /// The cheapest way, if it serves: false means that it doesn't, or failed without a change.
-    fn overlay_by_mount(&self, dir: BorrowedFd<'_>, overlay: &Overlay, target: &Target) -> Result<bool> {
+    fn overlay_by_mount(&self, dir: BorrowedFd<'_>, overlay: &Overlay, target: &Path) -> Result<bool> {
         let Some(cwd) = &self.cwd else {
             return Ok(false);
         };
         let Some(data) = overlay.mount_data(dir, &self.bases, &self.features)? else {
             return Ok(false);
         };
-        // The target is a descriptor: mount(2) can only be given one by its name in /proc.
-        let name = format!("/proc/self/fd/{}", target.as_fd().as_raw_fd());
-        let call = MountCall::new("overlay", name, "overlay", 0, &data.options)?;
-        if cwd.run(data.base.clone_root(), call).is_err() {
+        // From the host's own directory mount(2) finds the target as the user wrote it. From a clone, or where the
+        // target starts elsewhere, it is given as a descriptor, by its name in /proc.
+        let by_name = match &data.cwd {
+            Cwd::Host(_) if !target.is_absolute() => target.strip_prefix(&data.base).ok(),
+            _ => Some(target).filter(|target| target.is_absolute()),
+        };
+        let opened = if by_name.is_some() { None } else { Some(Target::open(dir, target)?) };
+        let by_descriptor = opened.as_ref().map(|t| format!("/proc/self/fd/{}", t.as_fd().as_raw_fd()));
+        let name = by_name.or(by_descriptor.as_deref().map(Path::new)).unwrap_or(target);
+        let Ok(call) = MountCall::new("overlay", name, "overlay", 0, &data.options) else {
+            return Ok(false);
+        };
+        if cwd.run(data.cwd.as_fd(), call).is_err() {
             return Ok(false);
         }
         if overlay.is_writable() {
-            self.check_writable_at(dir, overlay, target)?;
+            check_writable_at(dir, overlay, target)?;
         }
         Ok(true)
     }
+}
 
-    /// Takes back an overlay that the kernel made read-only for a reason of its own.
-    fn check_writable_at(&self, dir: BorrowedFd<'_>, overlay: &Overlay, target: &Target) -> Result<()> {
-        let mounted = Target::open(dir, target.path())?;
-        let is_read_only =
-            |fd| rustix::fs::fstatvfs(fd).map(|s| s.f_flag.contains(StatVfsMountFlags::RDONLY));
-        if is_read_only(mounted.as_fd()) != Ok(true) {
-            return Ok(());
-        }
-        crate::table::unmount::detach_fd(mounted.as_fd())?;
-        Err(overlay.read_only_error())
+/// Takes back an overlay that the kernel made read-only for a reason of its own.
+fn check_writable_at(dir: BorrowedFd<'_>, overlay: &Overlay, target: &Path) -> Result<()> {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let mounted = rustix::fs::openat(dir, target, flags, Mode::empty())
+        .map_err(|e| Error::sys("look at the overlay", "openat", e).arg(target))?;
+    let stat = rustix::fs::fstatvfs(&mounted);
+    if !stat.is_ok_and(|stat| stat.f_flag.contains(StatVfsMountFlags::RDONLY)) {
+        return Ok(());
     }
+    crate::table::unmount::detach_fd(mounted.as_fd())?;
+    Err(overlay.read_only_error())
 }

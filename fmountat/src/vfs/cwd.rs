@@ -85,7 +85,7 @@ impl PrivateCwd {
 
     /// A thread that lives as long as the handle, started here: `unshare(CLONE_FS)`, all signals blocked.
     ///
-    /// Between calls its cwd is `/`, so that it keeps no file system busy. It keeps the mount namespace, root
+    /// Between calls its cwd is `/`, so that it keeps no file system busy; it is bound to the processor of its last caller. It keeps the mount namespace, root
     /// directory and credentials that the calling thread has now. Calls from several threads take turns.
     ///
     /// # Errors

@@ -22,6 +22,8 @@ pub struct Features {
     pub openat2: bool,
     /// mount_setattr \[Linux 5.12\].
     pub mount_setattr: bool,
+    /// An overlay leaves its uuid on its upper directory \[Linux 6.6\].
+    pub overlay_leaves_uuid: bool,
     /// Overlay takes its layers as descriptors \[Linux 6.13\].
     pub overlay_layer_fds: bool,
     /// A detached mount can be mounted into a detached tree \[Linux 6.15\].
@@ -44,6 +46,7 @@ impl Features {
             new_mount_api: has_new_mount_api(),
             openat2: has_openat2(),
             mount_setattr: there(mount_setattr(bad_fd(), c"", 0, &MountAttrRaw::default())),
+            overlay_leaves_uuid: release >= (6, 6),
             overlay_layer_fds: release >= (6, 13),
             detached_children: open_tree_attr || release >= (6, 15),
             open_tree_attr,

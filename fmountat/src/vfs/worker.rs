@@ -9,8 +9,9 @@ use crate::sys::thread::{block_all_signals, fchdir_raw, gettid, shares_descripto
 use rustix::fd::{AsRawFd, BorrowedFd, RawFd};
 use rustix::io::Errno;
 use rustix::mount::MountFlags;
-use rustix::thread::futex;
-use std::sync::atomic::{AtomicU32, Ordering};
+use rustix::process::Pid;
+use rustix::thread::{CpuSet, futex, sched_getcpu, sched_setaffinity};
+use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
@@ -34,6 +35,8 @@ pub(crate) struct Worker {
     thread: Option<JoinHandle<()>>,
     mark: ForkMark,
     tid: i32,
+    /// The processor that the thread is bound to.
+    cpu: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
@@ -71,7 +74,14 @@ impl Worker {
             Error::sys("start the mount thread", "clone", errno)
         })?;
         match started.recv() {
-            Ok(Ok(tid)) => Ok(Self { shared, turn: Mutex::new(()), thread: Some(thread), mark, tid }),
+            Ok(Ok(tid)) => Ok(Self {
+                shared,
+                turn: Mutex::new(()),
+                thread: Some(thread),
+                mark,
+                tid,
+                cpu: AtomicUsize::new(usize::MAX),
+            }),
             Ok(Err(errno)) => {
                 let _ = thread.join();
                 Err(Error::sys("give the mount thread its own cwd", "unshare", errno))
@@ -86,12 +96,27 @@ impl Worker {
         self.is_ours() && shares_descriptors(self.tid)
     }
 
+    /// Binds the thread to the caller's processor: the caller is about to sleep, and to wake another processor for the
+    /// job costs more than a small mount. A refusal only costs that time.
+    fn come_here(&self) {
+        let here = sched_getcpu();
+        if self.cpu.swap(here, Ordering::Relaxed) == here {
+            return;
+        }
+        let mut only = CpuSet::new();
+        if here < CpuSet::MAX_CPU {
+            only.set(here);
+            let _ = sched_setaffinity(Pid::from_raw(self.tid), &only);
+        }
+    }
+
     fn is_ours(&self) -> bool {
         self.mark.is_ours()
     }
 
     pub(crate) fn run(&self, dir: BorrowedFd<'_>, call: &MountCall) -> Outcome {
         let _turn = lock(&self.turn);
+        self.come_here();
         *lock(&self.shared.job) = Slot { job: Some((dir.as_raw_fd(), call.clone())), outcome: None };
         self.shared.set(POSTED);
         self.shared.await_done();

@@ -154,6 +154,16 @@ pub(crate) fn rows() -> Vec<Row> {
             unmount_t2,
         ),
         after(
+            "the work in use, another upper",
+            |dir| {
+                in_use(dir);
+                mkdirs(dir, &["u2"]);
+                Overlay::new().lower("l1").upper("u2", "w")
+            },
+            Refused(E::UpperInUse, "w"),
+            unmount_t2,
+        ),
+        after(
             "the upper in use, index=on",
             |dir| {
                 in_use(dir);
@@ -164,12 +174,12 @@ pub(crate) fn rows() -> Vec<Row> {
             unmount_t2,
         ),
         row(
-            "a work directory with a file",
+            "a work directory with a file of mine",
             |dir| {
-                write(dir.join("w/notes"), "mine");
+                write(dir.join("w/notes"), "mine, and the kernel leaves it alone");
                 writable()
             },
-            Refused(E::WorkUnusable, "w/notes"),
+            Mounts("who"),
         ),
         row(
             "a work/work that is not overlay's",

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What the kernel does not say: why an overlay failed without a word, or came out read-only without being asked.
 
+use super::in_use::Written;
 use super::layers::{Opened, Role};
 use super::{Layer, Overlay};
 use crate::error::{Error, ErrorKind, Result};
@@ -9,54 +10,37 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Dir, Mode, OFlags, StatVfsMountFlags};
 use rustix::io::Errno;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
-/// What overlay itself keeps in a work directory (fs/overlayfs/super.c: `OVL_WORKDIR_NAME`, `OVL_INDEXDIR_NAME`).
-const OVERLAY_ENTRIES: [&[u8]; 3] = [b"work", b"index", b"incompat"];
-
-/// A work directory must be empty, or hold what an overlay left: the kernel **deletes** what is in its `work`.
-pub(crate) fn check_work(overlay: &Overlay, layers: &[(Role, Opened)]) -> Result<()> {
-    let Some(work) = fd_of(layers, |role| matches!(role, Role::Work)) else {
-        return Ok(());
+/// In the work directory only `work` is the kernel's, and it **deletes** what is in there: that must be what an overlay
+/// left. Overlay names its temporary files `#` and a number; `incompat` marks a volatile one.
+///
+/// Says whether an overlay has used it before.
+pub(crate) fn check_work(overlay: &Overlay, work: &Written<'_>, upper: &Written<'_>) -> Result<bool> {
+    let Some(inside) = entries(work.dir, &work.path.join("work")) else {
+        return Ok(false);
     };
-    check_entries(work).map_err(|name| {
-        let upper = fd_of(layers, |role| matches!(role, Role::Upper));
-        match upper.and_then(|upper| upper_and_work(upper, work, overlay)) {
-            Some(finding) => finding.error(),
-            None => foreign(&name, overlay.work.as_ref()),
-        }
+    let is_foreign = |name: &&Vec<u8>| !name.starts_with(b"#") && name.as_slice() != b"incompat";
+    let Some(name) = inside.iter().find(is_foreign) else {
+        return Ok(true);
+    };
+    let (work, upper) = (work.open(OFlags::PATH), upper.open(OFlags::PATH));
+    let finding = match (&work, &upper) {
+        (Ok(work), Ok(upper)) => upper_and_work(upper.as_fd(), work.as_fd(), overlay),
+        _ => None,
+    };
+    Err(match finding {
+        Some(finding) => finding.error(),
+        None => foreign(&[b"work/", name.as_slice()].concat(), overlay.work.as_ref()),
     })
 }
 
-fn fd_of(layers: &[(Role, Opened)], want: fn(&Role) -> bool) -> Option<BorrowedFd<'_>> {
+pub(super) fn fd_of(layers: &[(Role, Opened)], want: fn(&Role) -> bool) -> Option<BorrowedFd<'_>> {
     layers.iter().find(|(role, _)| want(role)).map(|(_, fd)| fd.as_fd())
 }
 
-/// Fails with the name of an entry that is not overlay's.
-fn check_entries(work: BorrowedFd<'_>) -> Result<(), Vec<u8>> {
-    let mut has_left_overs = false;
-    if let Some(entries) = entries(work, c".") {
-        for name in entries {
-            if !OVERLAY_ENTRIES.contains(&name.as_slice()) {
-                return Err(name);
-            }
-            has_left_overs |= name == b"work";
-        }
-    }
-    if has_left_overs {
-        // Overlay names its temporary files `#` and a number; `incompat` marks a volatile one.
-        let inside = entries(work, c"work").unwrap_or_default();
-        if let Some(name) =
-            inside.iter().find(|name| !name.starts_with(b"#") && name.as_slice() != b"incompat")
-        {
-            return Err([b"work/", name.as_slice()].concat());
-        }
-    }
-    Ok(())
-}
-
 fn foreign(name: &[u8], work: Option<&Layer>) -> Error {
-    let reason =
-        "the work directory holds something that no overlay left there, and the kernel might delete it";
+    let reason = "no overlay left this there, and the kernel would delete it";
     let name = std::ffi::OsStr::from_bytes(name);
     let path = match work {
         Some(Layer::Path(work)) => work.join(name),
@@ -68,7 +52,7 @@ fn foreign(name: &[u8], work: Option<&Layer>) -> Error {
 }
 
 /// The names in a directory; `None` where it can't be read, which is for the mount itself to report.
-fn entries(dir: BorrowedFd<'_>, path: &std::ffi::CStr) -> Option<Vec<Vec<u8>>> {
+fn entries(dir: BorrowedFd<'_>, path: &Path) -> Option<Vec<Vec<u8>>> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let opened = rustix::fs::openat(dir, path, flags, Mode::empty()).ok()?;
     let mut names = Vec::new();
@@ -99,7 +83,7 @@ pub(crate) fn read_only(work: Option<&Layer>) -> Error {
     with_layer(error, work)
 }
 
-fn with_layer(error: Error, layer: Option<&Layer>) -> Error {
+pub(super) fn with_layer(error: Error, layer: Option<&Layer>) -> Error {
     match layer {
         Some(Layer::Path(path)) => error.arg(path),
         _ => error,
@@ -108,8 +92,8 @@ fn with_layer(error: Error, layer: Option<&Layer>) -> Error {
 
 /// The reason for a failed CREATE where the kernel's log has none. Runs only after a failure.
 pub(crate) fn explain(error: Error, overlay: &Overlay, layers: &[(Role, Opened)]) -> Error {
-    let upper = fd_of(layers, |role| matches!(role, Role::Upper));
-    let work = fd_of(layers, |role| matches!(role, Role::Work));
+    let upper = fd_of(layers, Role::is_upper);
+    let work = fd_of(layers, Role::is_work);
     if let (Some(upper), Some(work)) = (upper, work) {
         if let Some(finding) = upper_and_work(upper, work, overlay) {
             return finding.of(error);
@@ -189,7 +173,7 @@ fn upper_and_work<'a>(
 }
 
 fn same_as_lower<'a>(layers: &[(Role, Opened)], overlay: &'a Overlay) -> Option<&'a Layer> {
-    let upper = fd_of(layers, |role| matches!(role, Role::Upper))?;
+    let upper = fd_of(layers, Role::is_upper)?;
     let twin = layers.iter().find_map(|(role, fd)| match role {
         Role::Lower(n) if same(fd.as_fd(), upper) || lies_in(fd.as_fd(), upper) => Some(*n),
         _ => None,

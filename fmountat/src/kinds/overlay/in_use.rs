@@ -1,42 +1,108 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Whether an upper directory is in use by another overlay, which the kernel itself only tells with `index=on`.
 
-use super::Layer;
-use super::layers::{Opened, Role};
+use super::check::with_layer;
+use super::{Layer, Overlay};
 use crate::error::{Error, ErrorKind, Result};
-use rustix::fd::AsFd;
+use crate::kinds::store::Store;
+use crate::vfs::features::Features;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{FsOpenFlags, fsconfig_create, fsconfig_set_fd, fsconfig_set_string, fsopen};
+use std::path::Path;
 
-/// Asks the kernel by a mount that can't succeed: `index=on` makes it take the lock of the upper directory, and a
-/// work directory that is the upper one makes it stop right after, with nothing written (`ovl_get_upper` before
-/// `ovl_get_workdir`, fs/overlayfs/super.c). `EBUSY` then means: in use. Without the question, two overlays with one
-/// upper mount happily and corrupt each other.
-pub(crate) fn check_not_in_use(layers: &[(Role, Opened)], upper: Option<&Layer>) -> Result<()> {
-    let of = |want: fn(&Role) -> bool| layers.iter().find(|(role, _)| want(role)).map(|(_, fd)| fd.as_fd());
-    let upper_fd = of(|role| matches!(role, Role::Upper));
-    let lower_fd = of(|role| matches!(role, Role::Lower(_)));
-    let (Some(upper_fd), Some(lower_fd)) = (upper_fd, lower_fd) else {
-        return Ok(());
+/// A directory that an overlay writes to: `path` below `dir`. It is opened only as far as a check needs it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Written<'a> {
+    pub(crate) dir: BorrowedFd<'a>,
+    pub(crate) path: &'a Path,
+}
+
+impl Written<'_> {
+    pub(crate) fn open(&self, flags: OFlags) -> rustix::io::Result<OwnedFd> {
+        rustix::fs::openat(self.dir, self.path, flags | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+    }
+}
+
+/// Fails if upper or work are those of a mounted overlay. Two overlays with one upper mount happily and corrupt each
+/// other.
+///
+/// The question costs as much as a mount, so it is only asked of a directory that was ever used: since Linux 6.6 an
+/// overlay leaves its uuid on its upper directory, unless it was mounted with `uuid=off` or `uuid=null`; `work_was_used`
+/// says that there are an overlay's left-overs in the work directory.
+pub(crate) fn check_not_in_use(
+    overlay: &Overlay,
+    upper: &Written<'_>,
+    work: &Written<'_>,
+    work_was_used: bool,
+    features: &Features,
+) -> Result<()> {
+    if overlay.has_word("index") {
+        return Ok(()); // with index=on the kernel answers by itself
+    }
+    let upper_was_used = work_was_used || !features.overlay_leaves_uuid || has_uuid(overlay, upper, features);
+    if upper_was_used && is_in_use(upper, features) {
+        return Err(in_use("upperdir", overlay.upper.as_ref()));
+    }
+    if work_was_used && is_in_use(work, features) {
+        return Err(in_use("workdir", overlay.work.as_ref()));
+    }
+    Ok(())
+}
+
+fn in_use(name: &str, layer: Option<&Layer>) -> Error {
+    let error = Error::sys(format!("check {name}"), "fsconfig", Errno::BUSY)
+        .with_kind(ErrorKind::UpperInUse)
+        .because("it is in use as upperdir or workdir of another overlay")
+        .hinted("unmount that overlay first: two on one upperdir or workdir corrupt each other");
+    with_layer(error, layer)
+}
+
+fn has_uuid(overlay: &Overlay, upper: &Written<'_>, features: &Features) -> bool {
+    let dir = match upper.open(OFlags::RDONLY) {
+        Ok(dir) => dir,
+        Err(Errno::NOENT | Errno::NOTDIR) => return false, // for the mount to report
+        Err(_) => return true,                             // one that can't be read may be anything
     };
-    let probe = || -> rustix::io::Result<()> {
+    let has = |name: &std::ffi::CStr| rustix::fs::fgetxattr(&dir, name, &mut [0u8; 16]).is_ok();
+    let is_user = !features.initial_user_namespace || overlay.has_word("userxattr");
+    (!is_user && has(c"trusted.overlay.uuid")) || has(c"user.overlay.uuid")
+}
+
+/// Asks the kernel by an overlay that has the directory as its **lower** layer, and an upper of its own with `index=on`:
+/// then it refuses, with `EBUSY`, a layer that is in use (`ovl_get_layers`, fs/overlayfs/super.c). Nothing is written to
+/// the directory, and nothing to the kernel's log unless it is in use.
+fn is_in_use(directory: &Written<'_>, features: &Features) -> bool {
+    let ask = || -> rustix::io::Result<()> {
+        let directory = directory.open(OFlags::PATH)?;
+        let store = Store::new().map_err(|_| Errno::IO)?;
+        let scratch = store.give_upper(Overlay::new()).map_err(|_| Errno::IO)?;
+        let (Some(Layer::Fd(own)), Some(Layer::Fd(work))) = (&scratch.upper, &scratch.work) else {
+            return Err(Errno::IO);
+        };
         let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
-        fsconfig_set_fd(&context, "lowerdir+", lower_fd)?;
-        fsconfig_set_fd(&context, "upperdir", upper_fd)?;
-        fsconfig_set_fd(&context, "workdir", upper_fd)?;
+        for (key, fd) in
+            [("lowerdir+", directory.as_fd()), ("upperdir", own.as_fd()), ("workdir", work.as_fd())]
+        {
+            set_layer(&context, key, fd, features)?;
+        }
         fsconfig_set_string(&context, "index", "on")?;
         fsconfig_create(&context)
     };
-    if probe() != Err(Errno::BUSY) {
-        // Any other answer is about the probe; the mount itself will tell what is wrong.
-        return Ok(());
+    // Any other failure is the question's own; the mount itself will tell what is wrong.
+    ask() == Err(Errno::BUSY)
+}
+
+fn set_layer(
+    context: &rustix::fd::OwnedFd,
+    key: &str,
+    fd: BorrowedFd<'_>,
+    features: &Features,
+) -> rustix::io::Result<()> {
+    use rustix::fd::AsRawFd;
+    match features.overlay_layer_fds {
+        true => fsconfig_set_fd(context, key, fd),
+        false => fsconfig_set_string(context, key, format!("/proc/self/fd/{}", fd.as_raw_fd())),
     }
-    let error = Error::sys("check upperdir", "fsconfig", Errno::BUSY)
-        .with_kind(ErrorKind::UpperInUse)
-        .because("it is in use as upperdir or workdir of another overlay")
-        .hinted("unmount that overlay first: two on one upperdir corrupt each other");
-    Err(match upper {
-        Some(Layer::Path(path)) => error.arg(path),
-        _ => error,
-    })
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! From layers as they were given to layers that were found: below a clone where that is the same, else on the host.
 
-use super::base::{Base, Bases, Below};
+use super::base::{Base, Bases};
 use super::common::common_directory;
 use super::{Layer, OVERLAY_LAYERS_MAX, Overlay};
 use crate::error::{Error, ErrorKind, Result};
@@ -23,6 +23,14 @@ pub(crate) enum Role {
 }
 
 impl Role {
+    pub(crate) fn is_upper(&self) -> bool {
+        matches!(self, Self::Upper)
+    }
+
+    pub(crate) fn is_work(&self) -> bool {
+        matches!(self, Self::Work)
+    }
+
     pub(crate) fn words(self) -> String {
         match self {
             Self::Lower(n) => format!("layer {n}"),
@@ -35,13 +43,13 @@ impl Role {
 
 /// Where a layer was found.
 #[derive(Debug)]
-pub(crate) enum Found<'a> {
-    /// At this path below the clone of the group's base.
-    Below(&'a Base, PathBuf),
+enum Found<'a> {
+    /// Below the clone of the group's base.
+    Clone(OwnedFd),
     /// On the host, starting at the directory of the call.
     Host(&'a Path),
     /// Already open.
-    Open(&'a Arc<OwnedFd>),
+    Given(&'a Arc<OwnedFd>),
 }
 
 /// The bases of one overlay: one for what is read, one for what is written.
@@ -65,18 +73,6 @@ impl LayerBases {
         Self { lower: lower.and_then(open), upper: base_directory(uppers.iter().copied()).and_then(open) }
     }
 
-    /// The base that everything lies below, if there is just one.
-    pub(crate) fn only(&self) -> Option<&Base> {
-        match (&self.lower, &self.upper) {
-            (Some((_, base)), None) => Some(base),
-            _ => None,
-        }
-    }
-
-    pub(crate) fn into_only(self) -> Option<Base> {
-        self.lower.filter(|_| self.upper.is_none()).map(|(_, base)| base)
-    }
-
     fn of_role(&self, role: Role) -> Option<&(PathBuf, Base)> {
         match role {
             Role::Upper | Role::Work => self.upper.as_ref().or(self.lower.as_ref()),
@@ -84,48 +80,40 @@ impl LayerBases {
         }
     }
 
-    fn find<'a>(&'a self, layer: &'a Layer, role: Role) -> Result<Found<'a>> {
+    fn find<'a>(&self, layer: &'a Layer, role: Role) -> Result<Found<'a>> {
         let path = match layer {
-            Layer::Fd(fd) => return Ok(Found::Open(fd)),
+            Layer::Fd(fd) => return Ok(Found::Given(fd)),
             Layer::Path(path) => path,
         };
         c_string(&role.words(), path)?;
-        let below = self.of_role(role).and_then(|(prefix, base)| {
+        let opened = self.of_role(role).and_then(|(prefix, base)| {
             let rest = path.strip_prefix(prefix).ok()?;
-            Some((base, if rest.as_os_str().is_empty() { Path::new(".") } else { rest }))
+            base.open(if rest.as_os_str().is_empty() { Path::new(".") } else { rest })
         });
-        let Some((base, rest)) = below else {
-            return Ok(Found::Host(path));
-        };
-        match base.look(rest) {
-            Below::InClone => Ok(Found::Below(base, rest.to_owned())),
-            Below::OnHost => Ok(Found::Host(path)),
-            Below::Failed(errno) => Err(layer_error(role, path, errno)),
-        }
+        Ok(opened.map_or(Found::Host(path), Found::Clone))
     }
 
-    /// Every layer of the overlay, found, in the order of [`roles`].
-    pub(crate) fn find_all<'a>(&'a self, overlay: &'a Overlay) -> Result<Vec<(Role, Found<'a>)>> {
-        let mut found: Vec<(Role, Found<'a>)> = Vec::with_capacity(overlay.lowers.len() + 2);
-        for (role, layer) in roles(overlay) {
-            found.push((role, self.find(layer, role)?));
+    /// Opens every layer of the overlay, in the order of [`roles`]; a relative one starts at `dir`.
+    pub(crate) fn open_all(&self, overlay: &Overlay, dir: BorrowedFd<'_>) -> Result<OpenLayers> {
+        let found = roles(overlay).map(|(role, layer)| Ok((role, layer, self.find(layer, role)?)));
+        let found = found.collect::<Result<Vec<_>>>()?;
+        // The kernel wants upper and work on one mount, and a clone is a mount of its own: both in it, or neither.
+        let written = |role: &Role| role.is_upper() || role.is_work();
+        let apart = found.iter().any(|(role, _, found)| written(role) && !matches!(found, Found::Clone(_)));
+        let mut layers = OpenLayers::with_capacity(found.len());
+        for (role, layer, found) in found {
+            let found = match (layer, found) {
+                (Layer::Path(path), Found::Clone(_)) if apart && written(&role) => Found::Host(path),
+                (_, found) => found,
+            };
+            layers.push((role, open(found, role, dir)?));
         }
-        // The kernel wants upper and work on one mount; a clone is a mount of its own.
-        let written = |role: &Role| matches!(role, Role::Upper | Role::Work);
-        let apart = found.iter().any(|(r, f)| written(r) && !matches!(f, Found::Below(..)));
-        if apart {
-            for (role, place) in &mut found {
-                match (role, &overlay.upper, &overlay.work) {
-                    (Role::Upper, Some(Layer::Path(path)), _) | (Role::Work, _, Some(Layer::Path(path))) => {
-                        *place = Found::Host(path);
-                    }
-                    _ => {}
-                }
-            }
-        }
-        Ok(found)
+        Ok(layers)
     }
 }
+
+/// Every layer open, with its role.
+pub(crate) type OpenLayers = Vec<(Role, Opened)>;
 
 /// The layers in the order that they are given to the kernel.
 pub(crate) fn roles(overlay: &Overlay) -> impl Iterator<Item = (Role, &Layer)> {
@@ -168,15 +156,16 @@ pub(crate) fn check_counts(overlay: &Overlay) -> Result<()> {
 }
 
 /// Opens a found layer with `O_PATH`.
-pub(crate) fn open(found: &Found<'_>, role: Role, dir: BorrowedFd<'_>) -> Result<Opened> {
+fn open(found: Found<'_>, role: Role, dir: BorrowedFd<'_>) -> Result<Opened> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    let (start, path) = match found {
-        Found::Open(fd) => return Ok(Opened::Given(Arc::clone(fd))),
-        Found::Below(base, path) => (base.clone_root(), path.as_path()),
-        Found::Host(path) => (dir, *path),
-    };
-    let opened = rustix::fs::openat(start, path, flags, Mode::empty());
-    opened.map(Opened::Ours).map_err(|errno| layer_error(role, path, errno))
+    match found {
+        Found::Given(fd) => Ok(Opened::Given(Arc::clone(fd))),
+        Found::Clone(fd) => Ok(Opened::Ours(fd)),
+        Found::Host(path) => {
+            let opened = rustix::fs::openat(dir, path, flags, Mode::empty());
+            opened.map(Opened::Ours).map_err(|errno| layer_error(role, path, errno))
+        }
+    }
 }
 
 /// A layer's descriptor: the caller's or ours.
@@ -210,6 +199,27 @@ fn paths<'a>(layers: impl Iterator<Item = &'a Layer>) -> Vec<&'a Path> {
         Layer::Fd(_) => None,
     };
     layers.filter_map(path).collect()
+}
+
+/// The one directory that all layers lie below: mount(2) has one cwd. None where they have only `/` in common and the
+/// lowers by themselves more, or where a layer is a descriptor.
+pub(crate) fn one_base(overlay: &Overlay) -> Option<PathBuf> {
+    if roles(overlay).any(|(_, layer)| matches!(layer, Layer::Fd(_))) {
+        return None;
+    }
+    let lowers = paths(overlay.lowers.iter().chain(&overlay.data_only));
+    let uppers = paths(overlay.upper.iter().chain(&overlay.work));
+    let all = base_directory(lowers.iter().chain(&uppers).copied())?;
+    let serves = all.parent().is_some() || base_directory(lowers.iter().copied()).as_ref() == Some(&all);
+    serves.then_some(all)
+}
+
+/// The layer's path below the base; `None` for a descriptor.
+pub(crate) fn below<'a>(layer: &'a Layer, base: &Path) -> Option<&'a Path> {
+    match layer {
+        Layer::Path(path) => path.strip_prefix(base).ok(),
+        Layer::Fd(_) => None,
+    }
 }
 
 /// The common directory, one up if a layer is that directory itself: a layer must lie below its base.

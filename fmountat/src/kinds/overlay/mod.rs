@@ -11,6 +11,7 @@ mod options;
 
 pub(crate) use base::Bases;
 pub use common::common_directory;
+pub(crate) use mount::Cwd;
 
 use super::filesystem::Word;
 use rustix::fd::OwnedFd;

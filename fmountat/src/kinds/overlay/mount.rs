@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The two ways to a mounted overlay: detached by the file-system context, or option bytes for mount(2).
 
-use super::base::{Base, Bases};
-use super::check::{check_work, check_writable, explain, read_only};
-use super::in_use::check_not_in_use;
-use super::layers::{Found, LayerBases, Opened, Role, check_counts, open, roles};
+use super::base::{Base, Bases, Reach};
+use super::check::{check_work, check_writable, explain, fd_of, read_only};
+use super::in_use::{Written, check_not_in_use};
+use super::layers::{LayerBases, Role, below, check_counts, one_base, roles};
 use super::{Layer, Overlay};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::filesystem::Word;
@@ -13,13 +13,11 @@ use crate::vfs::context::FsContext;
 use crate::vfs::cwd::MOUNT_DATA_MAX;
 use crate::vfs::features::Features;
 use crate::vfs::tree::Tree;
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
-
-/// Every layer open, with its role.
-pub(crate) type OpenLayers = Vec<(Role, Opened)>;
+use std::path::{Path, PathBuf};
 
 impl Overlay {
     /// Mounts it detached, each layer given to the kernel as a descriptor. `flags` are the superblock's (`ro`, ...).
@@ -34,8 +32,15 @@ impl Overlay {
     ) -> Result<Tree> {
         check_counts(self)?;
         let places = LayerBases::of(self, bases, dir);
-        let layers = open_all(&places.find_all(self)?, dir)?;
-        self.check_written(&layers)?;
+        let layers = places.open_all(self, dir)?;
+        if let (Some(upper), Some(work)) = (fd_of(&layers, Role::is_upper), fd_of(&layers, Role::is_work)) {
+            let here = Path::new(".");
+            self.check_written(
+                &Written { dir: upper, path: here },
+                &Written { dir: work, path: here },
+                features,
+            )?;
+        }
         let mut context = FsContext::open("overlay")?;
         if let Some(source) = source {
             context.set_string("source", source)?;
@@ -69,8 +74,8 @@ impl Overlay {
         !features.initial_user_namespace && !self.has_word("userxattr")
     }
 
-    /// The option bytes for mount(2) with the cwd in the one base's clone, if that serves: one base, plain bytes in
-    /// every path, and a page for all of it.
+    /// The option bytes for mount(2) and the cwd to call it from, if that serves: one base directory for all layers, plain
+    /// bytes in every path, and a page for all of it.
     pub(crate) fn mount_data(
         &self,
         dir: BorrowedFd<'_>,
@@ -78,50 +83,87 @@ impl Overlay {
         features: &Features,
     ) -> Result<Option<MountData>> {
         check_counts(self)?;
-        if roles_have_fd(self) || !self.words.iter().all(is_plain_word) {
-            return Ok(None);
-        }
-        let places = LayerBases::of(self, bases, dir);
-        if places.only().is_none() {
-            return Ok(None);
-        }
-        let found = places.find_all(self)?;
-        let Some(mut options) = layer_bytes(&found) else {
+        let Some(base) = one_base(self).filter(|_| self.words.iter().all(is_plain_word)) else {
             return Ok(None);
         };
-        if self.is_writable() {
-            // The lowest layers' descriptors are not needed, those that the checks look at are.
-            let looked_at = |role: &Role| !matches!(role, Role::Data(_) | Role::Lower(2..));
-            let some = found.iter().filter(|(role, _)| looked_at(role));
-            let some = some.map(|(role, place)| Ok((*role, open(place, *role, dir)?)));
-            self.check_written(&some.collect::<Result<OpenLayers>>()?)?;
+        let Some(options) = self.option_bytes(&base, features) else {
+            return Ok(None);
+        };
+        let Some(reach) = bases.reach(dir, &base) else {
+            return Ok(None);
+        };
+        let cwd = match reach {
+            Reach::Host(host) => Cwd::Host(host),
+            Reach::Clone(clone) => {
+                // What is mounted on a layer or on the way to it is not in the clone.
+                let has = |(_, layer): (Role, &Layer)| {
+                    below(layer, &base).is_some_and(|path| clone.has(or_dot(path)))
+                };
+                if !roles(self).all(has) {
+                    return Ok(None);
+                }
+                Cwd::Clone(clone)
+            }
+        };
+        self.check_below(cwd.as_fd(), &base, features)?;
+        let options = OsString::from_vec(options);
+        Ok(Some(MountData { cwd, base, options }))
+    }
+
+    /// `lowerdir=...,upperdir=...,workdir=...` relative to the base, and the words; `None` if mount(2) can't take it.
+    fn option_bytes(&self, base: &Path, features: &Features) -> Option<Vec<u8>> {
+        let mut bytes: Vec<u8> = Vec::with_capacity(512);
+        for (at, (role, layer)) in roles(self).enumerate() {
+            let lead: &[u8] = match role {
+                Role::Lower(_) if at == 0 => b"lowerdir=",
+                Role::Lower(_) => b":",
+                Role::Data(_) => b"::",
+                Role::Upper => b",upperdir=",
+                Role::Work => b",workdir=",
+            };
+            bytes.extend_from_slice(lead);
+            let path = or_dot(below(layer, base)?).as_os_str().as_bytes();
+            if path.iter().any(|b| b",:\\\"\0".contains(b)) {
+                return None;
+            }
+            bytes.extend_from_slice(path);
         }
         for word in &self.words {
-            options.push(b',');
-            options.extend_from_slice(word.key.as_bytes());
+            bytes.push(b',');
+            bytes.extend_from_slice(word.key.as_bytes());
             if let Some(value) = &word.value {
-                options.push(b'=');
-                options.extend_from_slice(value.as_bytes());
+                bytes.push(b'=');
+                bytes.extend_from_slice(value.as_bytes());
             }
         }
         if self.needs_userxattr(features) {
-            options.extend_from_slice(b",userxattr");
+            bytes.extend_from_slice(b",userxattr");
         }
-        if options.len() > MOUNT_DATA_MAX {
-            return Ok(None);
+        (bytes.len() <= MOUNT_DATA_MAX).then_some(bytes)
+    }
+
+    /// [`check_written`](Self::check_written) for layers below a directory. A layer that can't be opened is for mount(2)
+    /// to refuse.
+    fn check_below(&self, root: BorrowedFd<'_>, base: &Path, features: &Features) -> Result<()> {
+        let path = |layer: &Option<Layer>| Some(or_dot(below(layer.as_ref()?, base)?).to_owned());
+        match (path(&self.upper), path(&self.work)) {
+            (Some(upper), Some(work)) => {
+                let upper = Written { dir: root, path: &upper };
+                self.check_written(&upper, &Written { dir: root, path: &work }, features)
+            }
+            _ => Ok(()),
         }
-        drop(found);
-        let options = OsString::from_vec(options);
-        Ok(places.into_only().map(|base| MountData { base, options }))
     }
 
     /// What must hold before the kernel may write to upper and work.
-    fn check_written(&self, layers: &OpenLayers) -> Result<()> {
-        check_work(self, layers)?;
-        if !self.has_word("index") {
-            check_not_in_use(layers, self.upper.as_ref())?;
-        }
-        Ok(())
+    fn check_written(&self, upper: &Written<'_>, work: &Written<'_>, features: &Features) -> Result<()> {
+        let was_used = check_work(self, work, upper)?;
+        check_not_in_use(self, upper, work, was_used, features)
+    }
+
+    /// The error for an overlay that came out read-only without being asked to.
+    pub(crate) fn read_only_error(&self) -> Error {
+        read_only(self.work.as_ref())
     }
 
     fn layer_error(&self, error: Error, role: Role) -> Error {
@@ -137,46 +179,33 @@ impl Overlay {
             _ => error,
         }
     }
-
-    /// The error for an overlay that came out read-only without being asked to.
-    pub(crate) fn read_only_error(&self) -> Error {
-        read_only(self.work.as_ref())
-    }
 }
 
-/// One mount(2) call's worth of overlay: from the clone of `base`, with these option bytes.
+/// One mount(2) call's worth of overlay: the cwd to call it from, and its option bytes.
 #[derive(Debug)]
 pub(crate) struct MountData {
-    pub(crate) base: Base,
+    pub(crate) cwd: Cwd,
+    /// The directory that `cwd` is, as it was written.
+    pub(crate) base: PathBuf,
     pub(crate) options: OsString,
 }
 
-/// `lowerdir=...,upperdir=...,workdir=...` of paths below the clone; `None` if one lies elsewhere or needs an escape.
-fn layer_bytes(found: &[(Role, Found<'_>)]) -> Option<Vec<u8>> {
-    let mut bytes: Vec<u8> = Vec::with_capacity(512);
-    for (at, (role, place)) in found.iter().enumerate() {
-        let Found::Below(_, path) = place else {
-            return None;
-        };
-        let path = path.as_os_str().as_bytes();
-        if path.iter().any(|b| b",:\\\"".contains(b)) {
-            return None;
-        }
-        let lead: &[u8] = match role {
-            Role::Lower(_) if at == 0 => b"lowerdir=",
-            Role::Lower(_) => b":",
-            Role::Data(_) => b"::",
-            Role::Upper => b",upperdir=",
-            Role::Work => b",workdir=",
-        };
-        bytes.extend_from_slice(lead);
-        bytes.extend_from_slice(path);
-    }
-    Some(bytes)
+/// Where mount(2) is called from.
+#[derive(Debug)]
+pub(crate) enum Cwd {
+    /// The base directory as it is.
+    Host(OwnedFd),
+    /// Its clone, which has no mounts for the kernel to walk.
+    Clone(Base),
 }
 
-fn roles_have_fd(overlay: &Overlay) -> bool {
-    roles(overlay).any(|(_, layer)| matches!(layer, Layer::Fd(_)))
+impl AsFd for Cwd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Host(fd) => fd.as_fd(),
+            Self::Clone(base) => base.clone_root(),
+        }
+    }
 }
 
 fn is_plain_word(word: &Word) -> bool {
@@ -184,8 +213,8 @@ fn is_plain_word(word: &Word) -> bool {
     plain(&word.key) && word.value.as_ref().is_none_or(plain)
 }
 
-fn open_all(found: &[(Role, Found<'_>)], dir: BorrowedFd<'_>) -> Result<OpenLayers> {
-    found.iter().map(|(role, place)| Ok((*role, open(place, *role, dir)?))).collect()
+fn or_dot(path: &Path) -> &Path {
+    if path.as_os_str().is_empty() { Path::new(".") } else { path }
 }
 
 /// Gives the kernel one layer. A tree that comes back must live until the file system is created.

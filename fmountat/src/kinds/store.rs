@@ -12,15 +12,15 @@ use std::cell::Cell;
 use std::ffi::OsStr;
 use std::sync::Arc;
 
-/// Where the writes of throw-away overlays go.
+/// Where the writes of throw-away overlays, and of questions to the kernel, go.
 #[derive(Debug)]
-pub(super) struct Store {
+pub(crate) struct Store {
     tree: Tree,
     given: Cell<usize>,
 }
 
 impl Store {
-    pub(super) fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         let mode = Word { key: "mode".into(), value: Some("0755".into()) };
         let name = OsStr::new("tmpfs");
         let tree = filesystem(name, name, &[], &[mode], &MountAttr::default())?;
@@ -28,7 +28,7 @@ impl Store {
     }
 
     /// The overlay, with a new upper and work directory of this store.
-    pub(super) fn give_upper(&self, overlay: Overlay) -> Result<Overlay> {
+    pub(crate) fn give_upper(&self, overlay: Overlay) -> Result<Overlay> {
         let number = self.given.replace(self.given.get() + 1);
         let upper = self.directory(&format!("upper{number}"))?;
         let work = self.directory(&format!("work{number}"))?;

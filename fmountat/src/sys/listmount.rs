@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `listmount(2)` \[Linux 6.8\].
+
+use super::result;
+
+/// `struct mnt_id_req` of `<linux/mount.h>`, version 0.
+#[repr(C)]
+struct MntIdReq {
+    size: u32,
+    spare: u32,
+    mnt_id: u64,
+    param: u64,
+}
+
+const _: () = assert!(size_of::<MntIdReq>() == 24);
+
+/// Whether at least `limit` (at most 64) mounts lie below the mount with this unique id. Where it can't be told: yes.
+pub(crate) fn has_mounts_below(mount: u64, limit: usize) -> bool {
+    const SYS_LISTMOUNT: libc::c_long = 458;
+    let request = MntIdReq { size: size_of::<MntIdReq>() as u32, spare: 0, mnt_id: mount, param: 0 };
+    let mut ids = [0u64; 64];
+    let room = limit.min(ids.len());
+    // SAFETY: the request is a live structure of the size it says, and the kernel writes at most `room` numbers.
+    let count = unsafe { libc::syscall(SYS_LISTMOUNT, &raw const request, ids.as_mut_ptr(), room, 0) };
+    !matches!(result(count), Ok(count) if usize::try_from(count).is_ok_and(|count| count < room))
+}
