@@ -4,6 +4,7 @@
 use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags};
 use std::fs::File;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -22,6 +23,9 @@ pub fn scratch() -> PathBuf {
     SCRATCH.get().expect("a case is running").clone()
 }
 
+/// The directory of the package under test, where cargo starts its tests; opened as early.
+static PACKAGE: OnceLock<OwnedFd> = OnceLock::new();
+
 /// Tells [`scratch`] and [`binary`] where they are; once in a process.
 pub(crate) fn settle(scratch: &Path) {
     let program = std::env::current_exe().unwrap();
@@ -29,6 +33,9 @@ pub(crate) fn settle(scratch: &Path) {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     if let Ok(fd) = rustix::fs::open(dir, flags, Mode::empty()) {
         PROGRAMS.set((fd, dir.to_owned())).unwrap();
+    }
+    if let Ok(fd) = rustix::fs::open(".", flags, Mode::empty()) {
+        PACKAGE.set(fd).unwrap();
     }
     SCRATCH.set(scratch.to_owned()).unwrap();
 }
@@ -93,4 +100,40 @@ pub fn binary(path: impl AsRef<Path>) -> PathBuf {
         std::fs::set_permissions(&copy, PermissionsExt::from_mode(0o755)).unwrap();
     }
     copy
+}
+
+/// Copies a file or directory of the package under test (`../examples`) to `to`, as the user of the case, who may not be
+/// able to reach it by its path.
+///
+/// # Panics
+/// If it is not there.
+pub fn copy_from_package(path: impl AsRef<Path>, to: impl AsRef<Path>) {
+    copy_at(PACKAGE.get().expect("the package could be opened"), path.as_ref(), to.as_ref());
+}
+
+fn copy_at(dir: &OwnedFd, name: &Path, to: &Path) {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let from = match rustix::fs::openat(dir, name, flags, Mode::empty()) {
+        Err(rustix::io::Errno::LOOP) => {
+            let link = rustix::fs::readlinkat(dir, name, Vec::new()).unwrap();
+            let link = std::ffi::OsStr::from_bytes(link.to_bytes()).to_owned();
+            return std::os::unix::fs::symlink(link, to).unwrap();
+        }
+        opened => opened.unwrap_or_else(|e| panic!("open {}: {e}", name.display())),
+    };
+    let mut file = File::from(from);
+    let meta = file.metadata().unwrap();
+    if meta.is_dir() {
+        std::fs::create_dir_all(to).unwrap();
+        let fd = OwnedFd::from(file);
+        for entry in rustix::fs::Dir::read_from(&fd).unwrap().map(Result::unwrap) {
+            let name = Path::new(std::ffi::OsStr::from_bytes(entry.file_name().to_bytes()));
+            if ![".", ".."].map(Path::new).contains(&name) {
+                copy_at(&fd, name, &to.join(name));
+            }
+        }
+    } else {
+        std::io::copy(&mut file, &mut File::create(to).unwrap()).unwrap();
+        std::fs::set_permissions(to, meta.permissions()).unwrap();
+    }
 }

@@ -22,6 +22,7 @@ pub(crate) const ORDINARY: u32 = 1000;
 /// If the case fails or leaves something behind.
 pub(crate) fn run_case(case: &Case, scratch: &Path) {
     settle(scratch);
+    std::env::set_current_dir("/").expect("go to the root");
     if case.needs.contains(&Need::User) {
         become_ordinary().expect("become an ordinary user");
     }

@@ -30,7 +30,7 @@ mod run;
 mod scratch;
 mod snapshot;
 
-pub use files::{binary, command_output, mkdirs, read, scratch, write};
+pub use files::{binary, command_output, copy_from_package, mkdirs, read, scratch, write};
 pub use mounts::{mount_flags, mounts_below};
 pub use need::{Need, is_real_root};
 pub use run::{INSIDE, run};

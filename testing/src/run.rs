@@ -82,13 +82,13 @@ fn outside(case: &Case, scratch: &Path) -> Result<(), Failed> {
     let mut output = File::from(rustix::fs::memfd_create("output", MemfdFlags::CLOEXEC)?);
     let mut command = myself();
     command.arg(INSIDE).arg(case.name).arg(scratch);
-    command.stdout(output.try_clone()?).stderr(output.try_clone()?).current_dir("/");
     if case.needs.contains(&Need::User) {
         command.env("HOME", scratch);
         if rustix::process::geteuid().is_root() {
             std::os::unix::fs::chown(scratch, Some(ORDINARY), Some(ORDINARY))?;
         }
     }
+    command.stdout(output.try_clone()?).stderr(output.try_clone()?);
     let ended = wait(&mut command.process_group(0).spawn()?, limit)?;
     let mut text = Vec::new();
     output.rewind()?;

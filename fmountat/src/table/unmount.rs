@@ -111,6 +111,7 @@ impl Unmount {
             place.check_identity()?;
             match rustix::mount::unmount(&place.name, flags | UnmountFlags::NOFOLLOW) {
                 Ok(()) => return Ok(()),
+                Err(Errno::BUSY) if has_children(place) => return Err(has_mounts_below(&place.path)),
                 Err(Errno::BUSY) if Instant::now() + pause < deadline => std::thread::sleep(pause),
                 Err(Errno::INTR) => {}
                 Err(errno) => return Err(unmount_error(&place.path, errno)),
@@ -188,11 +189,21 @@ fn not_mounted(fd: BorrowedFd<'_>, path: &Path) -> Error {
     Error::new(ErrorKind::NotMounted, "unmount", reason).arg(path)
 }
 
+/// Waiting does not help against mounts below; asked only once it was busy.
+fn has_children(place: &Place) -> bool {
+    mountinfo::read().is_ok_and(|table| table.iter().any(|e| e.parent == place.table_id && e.id != e.parent))
+}
+
+fn has_mounts_below(path: &Path) -> Error {
+    let error = Error::sys("unmount", "umount2", Errno::BUSY).arg(path);
+    error.because("it has mounts below it").hinted("unmount those too: recursively (umount -R)")
+}
+
 fn unmount_error(path: &Path, errno: Errno) -> Error {
     let error = Error::sys("unmount", "umount2", errno).arg(path);
     match errno {
-        Errno::BUSY => error.because("it is in use, or has mounts below it").hinted(
-            "-R unmounts what is below too; fuser -vm shows who uses it; -l takes it away now and frees it later",
+        Errno::BUSY => error.because("it is in use").hinted(
+            "fuser -vm shows who uses it; lazily (umount -l) it goes away now and is freed when nobody uses it",
         ),
         Errno::INVAL => error
             .because("the kernel keeps it locked here")
