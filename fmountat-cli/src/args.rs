@@ -8,7 +8,13 @@ use std::path::PathBuf;
 /// Mount container file systems from directory descriptors: built detached, published in one step, with the reason
 /// when it fails.
 #[derive(Debug, Parser)]
-#[command(name = "fmountat", bin_name = "fmountat", version, max_term_width = 100, arg_required_else_help = true)]
+#[command(
+    name = "fmountat",
+    bin_name = "fmountat",
+    version,
+    max_term_width = 100,
+    arg_required_else_help = true
+)]
 pub(crate) struct Cli {
     /// Print results and errors as JSON, one object each
     #[arg(long, global = true)]

@@ -32,6 +32,7 @@ fn is_usage(kind: ErrorKind) -> bool {
     matches!(
         kind,
         ErrorKind::NulByte
+            | ErrorKind::Usage
             | ErrorKind::Spec
             | ErrorKind::UnknownOption
             | ErrorKind::OptionValue

@@ -16,11 +16,7 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help and version are answers, everything else is wrong usage: 1, as mount(8).
-            let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { exit::USAGE } else { exit::OK });
-        }
+        Err(error) => return usage(&error),
     };
     let json = cli.json;
     let done = match cli.verb {
@@ -39,4 +35,21 @@ fn main() -> ExitCode {
             ExitCode::from(errors.iter().map(exit::code_of).max().unwrap_or(exit::INTERNAL))
         }
     }
+}
+
+/// Help and version are answers; everything else is wrong usage: 1 as mount(8), and for `run` its own failure.
+fn usage(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        let _ = error.print();
+        return ExitCode::from(exit::OK);
+    }
+    let words: Vec<_> = std::env::args_os().skip(1).take_while(|word| word != "--").collect();
+    if words.iter().any(|word| word == "--json") {
+        output::error(&output::usage_error(error), true);
+    } else {
+        let _ = error.print();
+    }
+    let verb = words.iter().find(|word| !word.as_encoded_bytes().starts_with(b"-"));
+    let is_run = verb.is_some_and(|verb| verb == "run");
+    ExitCode::from(if is_run { run::OWN_FAILURE } else { exit::USAGE })
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What the user sees: results on stdout, errors and notes on stderr, both as text or JSON.
 
-use fmountat::{Error, NotCovered, escape};
+use fmountat::{Error, ErrorKind, NotCovered, escape};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
@@ -35,6 +35,19 @@ fn error_value(error: &Error) -> Value {
         "kernel": error.kernel(),
         "hint": error.hint(),
     }})
+}
+
+/// What clap says, as our own error.
+pub(crate) fn usage_error(error: &clap::Error) -> Error {
+    let text = error.to_string();
+    let reason = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+    let made = Error::new(ErrorKind::Usage, "read the command line", reason);
+    let argument = error.context().find(|(kind, _)| *kind == clap::error::ContextKind::InvalidArg);
+    let made = match argument {
+        Some((_, value)) => made.arg(value.to_string()),
+        None => made,
+    };
+    made.hinted("see --help")
 }
 
 /// A note on stderr that is no failure.

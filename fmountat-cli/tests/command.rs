@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The verbs mount, apply and umount as a user types them: exit status, messages, JSON, other namespaces.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use fmountat_testing::{binary, mkdirs, mount_flags, mounts_below, read, scratch, write};
 use std::io::Write;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The README's console blocks, run word by word as an ordinary user: each command prints what the README says.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use fmountat_testing::{binary, copy_from_package, read, scratch, write};
 use std::path::PathBuf;

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The one error type: which step failed, on which argument, why, in whose words, and what to try.
 
+mod text;
+
+pub use text::escape;
+use text::{errno_name, errno_text};
+
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::fmt;
@@ -17,6 +22,8 @@ pub enum ErrorKind {
     NulByte,
     /// A path or an option list is longer than the kernel takes.
     TooLong,
+    /// The command line can't be understood.
+    Usage,
     /// The mount list could not be read as JSON of a known shape.
     Spec,
     /// A word that neither we nor the filesystem know.
@@ -66,6 +73,7 @@ impl ErrorKind {
         match self {
             Self::NulByte => "nul-byte",
             Self::TooLong => "too-long",
+            Self::Usage => "usage",
             Self::Spec => "spec",
             Self::UnknownOption => "unknown-option",
             Self::OptionValue => "option-value",
@@ -133,8 +141,9 @@ struct Inner {
 }
 
 impl Error {
-    /// A failure that was found without a system call.
-    pub(crate) fn new(kind: ErrorKind, step: impl Into<String>, reason: impl Into<String>) -> Self {
+    /// A failure that was found without a system call: also for a program's own, so that it prints all errors alike.
+    #[must_use]
+    pub fn new(kind: ErrorKind, step: impl Into<String>, reason: impl Into<String>) -> Self {
         Self::build(kind, step.into(), Some(reason.into()))
     }
 
@@ -174,7 +183,9 @@ impl Error {
         }))
     }
 
-    pub(crate) fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+    /// The same with the path, word or other argument at fault.
+    #[must_use]
+    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
         self.0.argument = Some(argument.as_ref().as_bytes().to_vec());
         self
     }
@@ -199,7 +210,9 @@ impl Error {
         self
     }
 
-    pub(crate) fn hinted(mut self, hint: impl Into<String>) -> Self {
+    /// The same with advice.
+    #[must_use]
+    pub fn hinted(mut self, hint: impl Into<String>) -> Self {
         self.0.hint = Some(hint.into());
         self
     }
@@ -295,87 +308,6 @@ impl fmt::Debug for Error {
 
 impl std::error::Error for Error {}
 
-/// Bytes from outside as a terminal may see them: control characters as `\n`, `\x1b`, other odd bytes as `\xff`, and
-/// a path of more than 160 bytes shortened in the middle.
-#[must_use]
-pub fn escape(bytes: &[u8]) -> String {
-    const SHOWN: usize = 160;
-    if bytes.len() > SHOWN {
-        let (head, tail) = (&bytes[..SHOWN / 2], &bytes[bytes.len() - SHOWN / 4..]);
-        return format!("{}...{} [{} bytes]", escape(head), escape(tail), bytes.len());
-    }
-    let mut out = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        for c in chunk.valid().chars() {
-            match c {
-                '\0' => out.push_str("\\0"),
-                '\\' => out.push_str("\\\\"),
-                c if c.is_control() => out.extend(c.escape_default()),
-                c => out.push(c),
-            }
-        }
-        for byte in chunk.invalid() {
-            out.push_str(&format!("\\x{byte:02x}"));
-        }
-    }
-    out
-}
-
-fn errno_text(errno: Errno) -> String {
-    let text = std::io::Error::from(errno).to_string();
-    match text.rfind(" (os error") {
-        Some(at) => text[..at].to_lowercase(),
-        None => text,
-    }
-}
-
-/// `ENOENT` for 2: the name from `errno(3)`, or `errno N` for one without a name here.
-pub(crate) fn errno_name(errno: Errno) -> String {
-    let name = match errno {
-        Errno::PERM => "EPERM",
-        Errno::NOENT => "ENOENT",
-        Errno::INTR => "EINTR",
-        Errno::IO => "EIO",
-        Errno::NXIO => "ENXIO",
-        Errno::TOOBIG => "E2BIG",
-        Errno::NOEXEC => "ENOEXEC",
-        Errno::BADF => "EBADF",
-        Errno::CHILD => "ECHILD",
-        Errno::AGAIN => "EAGAIN",
-        Errno::NOMEM => "ENOMEM",
-        Errno::ACCESS => "EACCES",
-        Errno::FAULT => "EFAULT",
-        Errno::NOTBLK => "ENOTBLK",
-        Errno::BUSY => "EBUSY",
-        Errno::EXIST => "EEXIST",
-        Errno::XDEV => "EXDEV",
-        Errno::NODEV => "ENODEV",
-        Errno::NOTDIR => "ENOTDIR",
-        Errno::ISDIR => "EISDIR",
-        Errno::INVAL => "EINVAL",
-        Errno::NFILE => "ENFILE",
-        Errno::MFILE => "EMFILE",
-        Errno::FBIG => "EFBIG",
-        Errno::NOSPC => "ENOSPC",
-        Errno::ROFS => "EROFS",
-        Errno::MLINK => "EMLINK",
-        Errno::RANGE => "ERANGE",
-        Errno::NAMETOOLONG => "ENAMETOOLONG",
-        Errno::NOSYS => "ENOSYS",
-        Errno::NOTEMPTY => "ENOTEMPTY",
-        Errno::LOOP => "ELOOP",
-        Errno::NODATA => "ENODATA",
-        Errno::OVERFLOW => "EOVERFLOW",
-        Errno::USERS => "EUSERS",
-        Errno::OPNOTSUPP => "EOPNOTSUPP",
-        Errno::STALE => "ESTALE",
-        Errno::UCLEAN => "EUCLEAN",
-        Errno::DQUOT => "EDQUOT",
-        other => return format!("errno {}", other.raw_os_error()),
-    };
-    name.to_owned()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -390,12 +322,5 @@ mod tests {
             error.to_string(),
             "open layer 3 a\\nb\\u{1b}: no such file or directory (ENOENT)\n  kernel: overlay: no\n  hint: make it"
         );
-    }
-
-    #[test]
-    fn escape_keeps_text_and_escapes_the_rest() {
-        assert_eq!(escape("käse".as_bytes()), "käse");
-        assert_eq!(escape(b"a\xff\x07"), "a\\xff\\u{7}");
-        assert!(escape(&[b'a'; 4096]).ends_with("[4096 bytes]"));
     }
 }

@@ -2,13 +2,13 @@
 //! The first process of the pid namespace: builds the root, enters it, starts the command, reaps until it ends.
 
 use super::OWN_FAILURE;
-use super::signals::{Event, Signals, pass_on, shell_status};
+use super::signals::{Signals, shell_status};
 use crate::args::{InitArgs, RunArgs};
 use crate::output;
 use crate::verbs::{read_spec, start_directory};
-use fmountat::{Error, Mount, Mounter, Plan, standard_mounts};
+use fmountat::{Error, ErrorKind, Mount, Mounter, Plan, standard_mounts};
 use rustix::io::Errno;
-use rustix::process::{Pid, Signal, WaitOptions};
+use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -37,7 +37,7 @@ fn start(args: &InitArgs, json: bool) -> Result<u8, Error> {
         // A directory that the copy doesn't have leaves us at `/`, as any login shell would.
         let _ = std::env::set_current_dir(cwd);
     }
-    Ok(run_command(&args.run.command, signals))
+    run_command(&args.run.command, signals, json)
 }
 
 /// The kernel kills us when the supervisor ends; if it ended before we asked for that, our parent is another already.
@@ -52,7 +52,8 @@ fn end_with_the_supervisor(supervisor: i32) -> Result<(), Error> {
     if parent.is_some_and(|pid| pid.trim().parse() == Ok(supervisor)) {
         return Ok(());
     }
-    Err(Error::from_io(step, "it has ended", std::io::Error::from(Errno::SRCH)))
+    Err(Error::new(ErrorKind::System, step, "it is not our parent according to /proc/self/status")
+        .hinted("either it has ended, or /proc belongs to another pid namespace: mount the right one first"))
 }
 
 /// Builds and enters the root; says whether the caller's cwd means the same place in it.
@@ -65,7 +66,7 @@ fn enter_root(args: &RunArgs, json: bool) -> Result<bool, Error> {
         None => standard_mounts(),
     };
     for bind in &args.binds {
-        mounts.push(bind_mount(bind));
+        mounts.push(bind_mount(bind)?);
     }
     let plan = if mounts.is_empty() { None } else { Some(Plan::new(&mounts)?) };
     let lowers: &[PathBuf] = &args.lowers;
@@ -79,57 +80,61 @@ fn enter_root(args: &RunArgs, json: bool) -> Result<bool, Error> {
 }
 
 /// `SRC[:DST[:OPTIONS]]`.
-fn bind_mount(text: &OsStr) -> Mount {
+fn bind_mount(text: &OsStr) -> Result<Mount, Error> {
     let mut parts = text.as_bytes().splitn(3, |b| *b == b':').map(OsStr::from_bytes);
     let source = parts.next().unwrap_or_default();
+    if source.is_empty() {
+        return Err(Error::new(ErrorKind::OptionValue, "read --bind", "SRC of --bind is empty").arg(text));
+    }
     let target = parts.next().filter(|t| !t.is_empty()).unwrap_or(source);
     let mount = Mount::new("bind", source).at(target).option("rbind,X-mount.mkdir");
-    match parts.next() {
+    Ok(match parts.next() {
         Some(options) => mount.option(options),
         None => mount,
-    }
+    })
 }
 
-fn run_command(words: &[OsString], mut signals: Signals) -> u8 {
+fn run_command(words: &[OsString], mut signals: Signals, json: bool) -> Result<u8, Error> {
     let Some((program, arguments)) = words.split_first() else {
-        return NOT_FOUND;
+        return Ok(NOT_FOUND);
     };
     let child = match Command::new(program).args(arguments).spawn() {
         Ok(child) => child,
         Err(error) => {
-            let is_missing = error.kind() == std::io::ErrorKind::NotFound;
-            output::error(&Error::from_io("run", program, error), false);
-            return if is_missing { NOT_FOUND } else { NOT_RUNNABLE };
+            let is_missing = error.kind() == std::io::ErrorKind::NotFound || !is_in_path(program);
+            output::error(&Error::from_io("run", program, error), json);
+            return Ok(if is_missing { NOT_FOUND } else { NOT_RUNNABLE });
         }
     };
-    let Some(command) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) else {
-        return OWN_FAILURE;
-    };
-    loop {
-        for event in signals.wait() {
-            match event {
-                Event::Sent(signal) => pass_on(command, signal),
-                Event::Child => {
-                    if let Some(status) = reap(command) {
-                        return status;
-                    }
-                }
-            }
-        }
-    }
+    let command = Pid::from_child(&child);
+    let process = rustix::process::pidfd_open(command, PidfdFlags::empty())
+        .map_err(|e| Error::from_io("watch the command", "pidfd_open", e.into()))?;
+    // Reaping must not wait for signals, nor signals for reaping.
+    std::thread::spawn(move || signals.pass_on_until_end(command, &process));
+    Ok(reap_until_end(command))
 }
 
-/// Reaps every child that has ended, also those that were left to us; the command's status ends us.
-fn reap(command: Pid) -> Option<u8> {
+/// Whether the program is there at all, so that it could not be run and was not just not found: with a directory in
+/// PATH that may not be searched, exec says "permission denied" for what is nowhere.
+fn is_in_path(program: &OsStr) -> bool {
+    if program.as_bytes().contains(&b'/') {
+        return true;
+    }
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|dir| dir.join(program).is_file())
+}
+
+/// Reaps every child that ends, also those that were left to us, until the command has.
+fn reap_until_end(command: Pid) -> u8 {
     loop {
-        match rustix::process::waitpid(None, WaitOptions::NOHANG) {
+        match rustix::process::wait(WaitOptions::empty()) {
             Ok(Some((pid, status))) if pid == command => {
                 if let Some(status) = shell_status(status) {
-                    return Some(status);
+                    return status;
                 }
             }
-            Ok(Some(_)) | Err(Errno::INTR) => {}
-            Ok(None) | Err(_) => return None,
+            Ok(_) | Err(Errno::INTR) => {}
+            Err(_) => return OWN_FAILURE,
         }
     }
 }

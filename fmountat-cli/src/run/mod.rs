@@ -8,6 +8,7 @@
 pub(crate) mod init;
 pub(crate) mod signals;
 pub(crate) mod supervisor;
+mod terminal;
 
 /// The exit status for our own failure before the command ran, as env(1) and timeout(1) have it.
 pub(crate) const OWN_FAILURE: u8 = 125;

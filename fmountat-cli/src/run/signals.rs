@@ -1,53 +1,70 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Signals on their way to the command: those that somebody sent, not those that a terminal gave to all of us.
 
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fd::OwnedFd;
 use rustix::process::{Pid, Signal, WaitStatus};
 use signal_hook::consts::{
     SIGALRM, SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH,
 };
-use signal_hook::iterator::SignalsInfo;
+use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::WithOrigin;
-use signal_hook::low_level::siginfo::Cause;
+use signal_hook::low_level::siginfo::{Cause, Origin};
+use std::os::unix::net::UnixStream;
 
 /// What is passed on. SIGTSTP is not: the terminal stops every process of the job by itself.
 const PASSED_ON: [i32; 9] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH, SIGALRM, SIGCONT];
 
-/// What woke us.
+/// The signals of this process, to be passed on.
 #[derive(Debug)]
-pub(crate) enum Event {
-    /// A child may have ended.
-    Child,
-    /// A process sent this signal.
-    Sent(i32),
-}
-
-/// The signals of this process as a stream.
-#[derive(Debug)]
-pub(crate) struct Signals(SignalsInfo<WithOrigin>);
+pub(crate) struct Signals(SignalDelivery<UnixStream, WithOrigin>);
 
 impl Signals {
-    /// Takes the signals over; call it before the child is started, so that none is lost.
+    /// Takes the signals over; call it before the child is started, so that none is lost. Those that the caller ignores
+    /// (nohup, a shell's background jobs) stay ignored, for us and for the command.
     pub(crate) fn take() -> std::io::Result<Self> {
-        SignalsInfo::<WithOrigin>::new(PASSED_ON.iter().chain(&[SIGCHLD])).map(Self)
+        let ignored = ignored();
+        let taken = PASSED_ON.iter().filter(|signal| ignored & (1 << (**signal - 1)) == 0);
+        let (read, write) = UnixStream::pair()?;
+        // Where SIGCHLD is ignored the kernel reaps children itself, and with them the status: a handler ends that.
+        SignalDelivery::with_pipe(read, write, WithOrigin::default(), taken.chain(&[SIGCHLD])).map(Self)
     }
 
-    /// Waits for the next events.
-    pub(crate) fn wait(&mut self) -> Vec<Event> {
-        let event = |origin: signal_hook::low_level::siginfo::Origin| match (origin.signal, origin.cause) {
-            (SIGCHLD, _) => Some(Event::Child),
-            // A terminal's ^C goes to the whole foreground job, the command included.
-            (_, Cause::Kernel) => None,
-            (signal, _) => Some(Event::Sent(signal)),
-        };
-        self.0.wait().filter_map(event).collect()
+    /// Passes signals on until `process` (a pidfd) has ended. It is waited for by that and not by SIGCHLD, which the
+    /// caller may have blocked.
+    pub(crate) fn pass_on_until_end(&mut self, to: Pid, process: &OwnedFd) {
+        loop {
+            let mut fds =
+                [PollFd::new(self.0.get_read(), PollFlags::IN), PollFd::new(process, PollFlags::IN)];
+            let polled = poll(&mut fds, None);
+            let has_ended = polled.is_ok() && !fds[1].revents().is_empty();
+            self.pass_on(to);
+            if has_ended {
+                return;
+            }
+        }
+    }
+
+    fn pass_on(&mut self, to: Pid) {
+        for origin in self.0.pending().filter(was_sent) {
+            if let Some(signal) = Signal::from_named_raw(origin.signal) {
+                // A process that has just ended is none to send to.
+                let _ = rustix::process::kill_process(to, signal);
+            }
+        }
     }
 }
 
-/// Sends the signal on; a process that has just ended is none to send to.
-pub(crate) fn pass_on(to: Pid, signal: i32) {
-    if let Some(signal) = Signal::from_named_raw(signal) {
-        let _ = rustix::process::kill_process(to, signal);
-    }
+/// A terminal's ^C goes to the whole foreground job, the command included; its hang-up only to some.
+fn was_sent(origin: &Origin) -> bool {
+    origin.signal != SIGCHLD && (origin.signal == SIGHUP || !matches!(origin.cause, Cause::Kernel))
+}
+
+/// The signals that this process was started to ignore, as a bit set.
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let set = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    set.and_then(|text| u64::from_str_radix(text.trim(), 16).ok()).unwrap_or(0)
 }
 
 /// The exit status that a shell would show.

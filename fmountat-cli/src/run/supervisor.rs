@@ -2,11 +2,13 @@
 //! The process outside: makes the namespaces, starts the init, passes signals on, and takes its status.
 
 use super::OWN_FAILURE;
-use super::signals::{Event, Signals, pass_on, shell_status};
+use super::signals::{Signals, shell_status};
+use super::terminal::Terminal;
 use crate::args::RunArgs;
 use crate::output;
-use fmountat::Error;
-use rustix::process::{Pid, WaitOptions};
+use fmountat::{Error, ErrorKind};
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, WaitOptions};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -23,20 +25,14 @@ pub(crate) fn run(args: &RunArgs, json: bool) -> u8 {
 
 fn supervise(args: &RunArgs, json: bool) -> Result<u8, Error> {
     let mut signals = Signals::take().map_err(|e| Error::from_io("take signals", "sigaction", e))?;
+    let terminal = Terminal::look();
     fmountat::unshare_mount_and_pid()?;
     let init = start_init(args, json)?;
-    loop {
-        for event in signals.wait() {
-            match event {
-                Event::Sent(signal) => pass_on(init, signal),
-                Event::Child => {
-                    if let Some(status) = ended(init)? {
-                        return Ok(status);
-                    }
-                }
-            }
-        }
-    }
+    let process = rustix::process::pidfd_open(init, PidfdFlags::empty())
+        .map_err(|e| Error::from_io("watch the init", "pidfd_open", e.into()))?;
+    signals.pass_on_until_end(init, &process);
+    terminal.take_back();
+    status_of(init)
 }
 
 /// This program again, as the first process of the new pid namespace.
@@ -71,15 +67,17 @@ fn init_arguments(args: &RunArgs, json: bool) -> Vec<OsString> {
     words
 }
 
-fn ended(init: Pid) -> Result<Option<u8>, Error> {
-    match rustix::process::waitpid(Some(init), WaitOptions::NOHANG) {
-        Ok(Some((_, status))) if status.exited() => Ok(shell_status(status)),
-        Ok(Some((_, status))) if status.signaled() => {
-            let signal = status.terminating_signal().unwrap_or_default();
-            output::note(&format!("run: the init was killed by signal {signal}"));
-            Ok(Some(OWN_FAILURE))
+fn status_of(init: Pid) -> Result<u8, Error> {
+    loop {
+        let status = match rustix::process::waitpid(Some(init), WaitOptions::empty()) {
+            Ok(Some((_, status))) => status,
+            Ok(None) | Err(Errno::INTR) => continue,
+            Err(errno) => return Err(Error::from_io("wait for the init", "waitpid", errno.into())),
+        };
+        if let Some(signal) = status.terminating_signal() {
+            let reason = format!("the first process inside was killed by signal {signal}");
+            return Err(Error::new(ErrorKind::System, "run", reason));
         }
-        Ok(_) | Err(rustix::io::Errno::INTR) => Ok(None),
-        Err(errno) => Err(Error::from_io("wait for the init", "waitpid", errno.into())),
+        return Ok(shell_status(status).unwrap_or(OWN_FAILURE));
     }
 }

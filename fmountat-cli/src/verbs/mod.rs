@@ -33,5 +33,5 @@ pub(crate) fn read_spec(dir: &OwnedFd, spec: &Path) -> Result<Vec<Mount>, Error>
             .and_then(|fd| std::fs::File::from(fd).read_to_end(&mut text))
     };
     read.map_err(|e| Error::from_io("read the mount list", spec, e))?;
-    Mount::list_from_json(&text)
+    Mount::list_from_json(&text).map_err(|e| e.arg(spec))
 }

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A flat tree told as a history of layers: every file in a layer of its own choice, with older versions below it, and
+//! with files that were deleted on the way.
+//!
+//! All choices come from a hash of the path: the same tree gives the same layers.
+
+use crate::tree::{Entry, Tree, copy, dress, set_xattr};
+use fmountat_testing::{mkdirs, write};
+use rustix::fs::{CWD, FileType, Mode};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::ops::Range;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// What a layer holds at a path.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Put {
+    /// What the whole view shows there.
+    Final,
+    /// Something that a layer above replaces or deletes.
+    OldFile,
+    OldLink,
+    OldDirectory,
+    /// The mark that deletes what is below.
+    Whiteout,
+}
+
+/// One layer: what differs from the layers below it.
+#[derive(Debug, Default)]
+struct Layer {
+    puts: BTreeMap<PathBuf, Put>,
+    /// Directories, those that only lead somewhere too.
+    directories: BTreeSet<PathBuf>,
+    /// Directories that hide what the layers below have in them.
+    opaque: BTreeSet<PathBuf>,
+}
+
+/// The layers of a tree, lowest first.
+#[derive(Debug)]
+pub(crate) struct Layers<'a> {
+    tree: &'a Tree,
+    layers: Vec<Layer>,
+    /// For each directory the lowest layer whose content in it can be seen.
+    floors: HashMap<PathBuf, usize>,
+    histories: BTreeMap<&'static str, usize>,
+}
+
+impl<'a> Layers<'a> {
+    /// Decides what goes where.
+    pub(crate) fn plan(tree: &'a Tree, count: usize) -> Self {
+        let layers = std::iter::repeat_with(Layer::default).take(count).collect();
+        let mut plan = Self { tree, layers, floors: HashMap::new(), histories: BTreeMap::new() };
+        let homes = homes(tree, count);
+        let (directories, files): (Vec<_>, Vec<_>) = tree.iter().partition(|(_, entry)| entry.is_dir());
+        let parents: BTreeSet<&Path> = directories.iter().filter_map(|(path, _)| path.parent()).collect();
+        for (path, _) in directories {
+            plan.put_directory(path, homes[path], !parents.contains(path.as_path()));
+        }
+        let floors = plan.floors_of_files(&files);
+        for (path, entry) in files {
+            let first = entry.hard_link.as_ref().unwrap_or(path);
+            plan.put_file(path, at_least(floors[first], homes[first], first, count));
+        }
+        for layer in &mut plan.layers {
+            let paths = layer.puts.keys().chain(&layer.directories);
+            let on_the_way: Vec<_> =
+                paths.flat_map(|path| path.ancestors().skip(1)).map(Path::to_owned).collect();
+            layer.directories.extend(on_the_way);
+            layer.directories.insert(PathBuf::new());
+        }
+        plan
+    }
+
+    /// A directory without directories in it may be the end of a history that hides what was there.
+    fn put_directory(&mut self, path: &Path, home: usize, is_leaf: bool) {
+        let Some(parent) = path.parent() else {
+            self.floors.insert(path.to_owned(), 0);
+            return;
+        };
+        let low = self.floors[parent];
+        let home = at_least(low, home, path, self.layers.len());
+        self.layers[home].directories.insert(path.to_owned());
+        let room = low..home;
+        let is_hiding = match hash(path, "directory") % 4 {
+            _ if !is_leaf || room.is_empty() => false,
+            0 => {
+                self.put_somewhere(&path.join("hidden"), Put::OldFile, room);
+                self.layers[home].opaque.insert(path.to_owned());
+                self.count("opaque directory")
+            }
+            1 => {
+                self.put_somewhere(path, Put::OldFile, room);
+                self.count("directory for a file")
+            }
+            2 if room.len() > 1 => {
+                self.put_and_delete(path, Put::OldDirectory, room);
+                self.count("directory deleted and made again")
+            }
+            _ => false,
+        };
+        self.floors.insert(path.to_owned(), if is_hiding { home } else { low });
+        if hash(path, "deleted") % 3 == 0 {
+            self.put_deleted(path, Put::OldDirectory, low);
+        }
+    }
+
+    fn put_file(&mut self, path: &Path, home: usize) {
+        self.layers[home].puts.insert(path.to_owned(), Put::Final);
+        let low = self.floors[path.parent().unwrap()];
+        let room = low..home;
+        match hash(path, "file") % 6 {
+            _ if room.is_empty() => {}
+            0 => {
+                self.put_somewhere(path, Put::OldFile, room);
+                self.count("file for an older one");
+            }
+            1 => {
+                self.put_somewhere(path, Put::OldDirectory, room);
+                self.count("file for a directory");
+            }
+            2 => {
+                self.put_somewhere(path, Put::OldLink, room);
+                self.count("file for a symbolic link");
+            }
+            3 if room.len() > 1 => {
+                self.put_and_delete(path, Put::OldFile, room);
+                self.count("file deleted and made again");
+            }
+            _ => {}
+        }
+        if hash(path, "deleted") % 4 == 0 {
+            self.put_deleted(path, Put::OldFile, low);
+        }
+    }
+
+    /// A neighbour of `path` that comes and goes.
+    fn put_deleted(&mut self, path: &Path, old: Put, low: usize) {
+        let gone = path.with_file_name(format!("gone-{:016x}", hash(path, "name")));
+        assert!(!self.tree.contains_key(&gone));
+        if low + 1 < self.layers.len() {
+            self.put_and_delete(&gone, old, low..self.layers.len());
+            self.count("deleted for good");
+        }
+    }
+
+    /// `old` in a layer of the range, and a whiteout in a later one.
+    fn put_and_delete(&mut self, path: &Path, old: Put, range: Range<usize>) {
+        let at = choose(path, "old", range.start..range.end - 1);
+        self.layers[at].puts.insert(path.to_owned(), old);
+        self.put_somewhere(path, Put::Whiteout, at + 1..range.end);
+    }
+
+    fn put_somewhere(&mut self, path: &Path, put: Put, range: Range<usize>) {
+        let at = choose(path, "somewhere", range);
+        self.layers[at].puts.insert(path.to_owned(), put);
+    }
+
+    fn count(&mut self, what: &'static str) -> bool {
+        *self.histories.entry(what).or_default() += 1;
+        true
+    }
+
+    /// The names of one file must all lie where they are seen, in one layer.
+    fn floors_of_files(&self, files: &[(&PathBuf, &Entry)]) -> HashMap<PathBuf, usize> {
+        let mut floors = HashMap::new();
+        for (path, entry) in files {
+            let floor = floors.entry(entry.hard_link.as_ref().unwrap_or(path).clone()).or_default();
+            *floor = self.floors[path.parent().unwrap()].max(*floor);
+        }
+        floors
+    }
+
+    /// Whether every layer has files that the whole view shows, and every kind of history is there.
+    pub(crate) fn assert_all_matter(&self) {
+        for (at, layer) in self.layers.iter().enumerate() {
+            assert!(layer.puts.values().any(|put| *put == Put::Final), "layer {at} shows nothing");
+        }
+        assert_eq!(self.histories.len(), 8, "{:?}", self.histories);
+        assert!(self.histories.values().all(|times| *times >= 10), "{:?}", self.histories);
+    }
+
+    /// How often each kind of history was told.
+    pub(crate) fn histories(&self) -> &BTreeMap<&'static str, usize> {
+        &self.histories
+    }
+
+    /// A file that only the lowest layer has.
+    pub(crate) fn file_of_the_lowest(&self) -> &Path {
+        let is_file = |path: &Path| self.tree[path].file_type() == FileType::RegularFile;
+        let mut puts = self.layers[0].puts.iter().filter(|(_, put)| **put == Put::Final);
+        puts.find(|(path, _)| is_file(path)).unwrap().0
+    }
+
+    /// Makes the layers in these directories, which are there and empty, from the flat tree at `flat`.
+    pub(crate) fn build(&self, flat: &Path, into: &[PathBuf]) {
+        let mut tops: HashMap<&Path, usize> = HashMap::new();
+        for (at, layer) in self.layers.iter().enumerate() {
+            tops.extend(layer.directories.iter().map(|path| (path.as_path(), at)));
+        }
+        for (at, (layer, base)) in self.layers.iter().zip(into).enumerate() {
+            for path in layer.directories.iter().filter(|path| !path.as_os_str().is_empty()) {
+                std::fs::create_dir(base.join(path)).unwrap();
+            }
+            for (path, put) in &layer.puts {
+                self.build_one(path, put, flat, base);
+            }
+            for path in &layer.opaque {
+                set_xattr(&base.join(path), "trusted.overlay.opaque", b"y");
+            }
+            // Upwards, since what is made in a directory changes its time.
+            for path in layer.directories.iter().rev() {
+                let entry = &self.tree[path];
+                let is_top = tops[path.as_path()] == at;
+                dress(&if is_top { entry.clone() } else { older(entry) }, &base.join(path));
+            }
+        }
+    }
+
+    fn build_one(&self, path: &Path, put: &Put, flat: &Path, base: &Path) {
+        let to = base.join(path);
+        match put {
+            Put::Final => {
+                let entry = &self.tree[path];
+                match &entry.hard_link {
+                    Some(first) => std::fs::hard_link(base.join(first), to).unwrap(),
+                    None => copy(entry, &flat.join(path), &to),
+                }
+            }
+            Put::OldFile => write(to, format!("an older {}", path.display())),
+            Put::OldLink => std::os::unix::fs::symlink("an/older/link", to).unwrap(),
+            Put::OldDirectory => {
+                write(to.join("old"), "old");
+                mkdirs(to, &["inner/most"]);
+            }
+            Put::Whiteout => {
+                rustix::fs::mknodat(CWD, &to, FileType::CharacterDevice, Mode::empty(), 0).unwrap();
+            }
+        }
+    }
+}
+
+/// What a directory was like in the layers below its last change.
+fn older(entry: &Entry) -> Entry {
+    let mut older = entry.clone();
+    (older.mode, older.uid, older.gid, older.mtime) = (0o040_700, 98, 99, (1, 1));
+    older.xattrs = BTreeMap::from([(b"trusted.old".to_vec(), b"old".to_vec())]);
+    older
+}
+
+/// The layer that each entry would like to have: all layers get the same number.
+fn homes(tree: &Tree, count: usize) -> HashMap<PathBuf, usize> {
+    let mut paths: Vec<&PathBuf> = tree.keys().collect();
+    paths.sort_by_key(|path| hash(path, "home"));
+    paths.into_iter().enumerate().map(|(rank, path)| (path.clone(), rank % count)).collect()
+}
+
+fn at_least(floor: usize, home: usize, path: &Path, count: usize) -> usize {
+    if home >= floor { home } else { choose(path, "floor", floor..count) }
+}
+
+fn choose(path: &Path, salt: &str, range: Range<usize>) -> usize {
+    let length = u64::try_from(range.len()).unwrap();
+    range.start + usize::try_from(hash(path, salt) % length).unwrap()
+}
+
+/// FNV-1a, and the finish of `SplitMix64` for its low bits.
+fn hash(path: &Path, salt: &str) -> u64 {
+    let bytes = path.as_os_str().as_bytes().iter().chain(salt.as_bytes());
+    let fnv = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325, fnv);
+    let hash = (hash ^ (hash >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let hash = (hash ^ (hash >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    hash ^ (hash >> 31)
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Errors as text: names and words of an errno, bytes from outside made fit for a terminal.
+
+use rustix::io::Errno;
+
+/// Bytes from outside as a terminal may see them: control characters as `\n`, `\x1b`, other odd bytes as `\xff`, and
+/// a path of more than 160 bytes shortened in the middle.
+#[must_use]
+pub fn escape(bytes: &[u8]) -> String {
+    const SHOWN: usize = 160;
+    if bytes.len() > SHOWN {
+        let (head, tail) = (&bytes[..SHOWN / 2], &bytes[bytes.len() - SHOWN / 4..]);
+        return format!("{}...{} [{} bytes]", escape(head), escape(tail), bytes.len());
+    }
+    let mut out = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        for c in chunk.valid().chars() {
+            match c {
+                '\0' => out.push_str("\\0"),
+                '\\' => out.push_str("\\\\"),
+                c if c.is_control() => out.extend(c.escape_default()),
+                c => out.push(c),
+            }
+        }
+        for byte in chunk.invalid() {
+            out.push_str(&format!("\\x{byte:02x}"));
+        }
+    }
+    out
+}
+
+pub(super) fn errno_text(errno: Errno) -> String {
+    let text = std::io::Error::from(errno).to_string();
+    match text.rfind(" (os error") {
+        Some(at) => text[..at].to_lowercase(),
+        None => text,
+    }
+}
+
+/// `ENOENT` for 2: the name from `errno(3)`, or `errno N` for one without a name here.
+pub(super) fn errno_name(errno: Errno) -> String {
+    let name = match errno {
+        Errno::PERM => "EPERM",
+        Errno::NOENT => "ENOENT",
+        Errno::INTR => "EINTR",
+        Errno::IO => "EIO",
+        Errno::NXIO => "ENXIO",
+        Errno::TOOBIG => "E2BIG",
+        Errno::NOEXEC => "ENOEXEC",
+        Errno::BADF => "EBADF",
+        Errno::CHILD => "ECHILD",
+        Errno::AGAIN => "EAGAIN",
+        Errno::NOMEM => "ENOMEM",
+        Errno::ACCESS => "EACCES",
+        Errno::FAULT => "EFAULT",
+        Errno::NOTBLK => "ENOTBLK",
+        Errno::BUSY => "EBUSY",
+        Errno::EXIST => "EEXIST",
+        Errno::XDEV => "EXDEV",
+        Errno::NODEV => "ENODEV",
+        Errno::NOTDIR => "ENOTDIR",
+        Errno::ISDIR => "EISDIR",
+        Errno::INVAL => "EINVAL",
+        Errno::NFILE => "ENFILE",
+        Errno::MFILE => "EMFILE",
+        Errno::FBIG => "EFBIG",
+        Errno::NOSPC => "ENOSPC",
+        Errno::ROFS => "EROFS",
+        Errno::MLINK => "EMLINK",
+        Errno::RANGE => "ERANGE",
+        Errno::NAMETOOLONG => "ENAMETOOLONG",
+        Errno::NOSYS => "ENOSYS",
+        Errno::NOTEMPTY => "ENOTEMPTY",
+        Errno::LOOP => "ELOOP",
+        Errno::NODATA => "ENODATA",
+        Errno::OVERFLOW => "EOVERFLOW",
+        Errno::USERS => "EUSERS",
+        Errno::OPNOTSUPP => "EOPNOTSUPP",
+        Errno::STALE => "ESTALE",
+        Errno::UCLEAN => "EUCLEAN",
+        Errno::DQUOT => "EDQUOT",
+        other => return format!("errno {}", other.raw_os_error()),
+    };
+    name.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escape_keeps_text_and_escapes_the_rest() {
+        assert_eq!(escape("käse".as_bytes()), "käse");
+        assert_eq!(escape(b"a\xff\x07"), "a\\xff\\u{7}");
+        assert!(escape(&[b'a'; 4096]).ends_with("[4096 bytes]"));
+    }
+}

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Sets as they come, change and go: seen whole or not at all, replaced, remounted, unmounted, killed half-way.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "set/common.rs"]
+mod common;
+
+use common::{apply, bind, drop_in_one_step, file, ten, tmpfs, unmount_all};
+use fmountat::{Error, ErrorKind, MountId, Mounter, Options, Plan, Target, Unmount, remount};
+use fmountat_testing::{mkdirs, mount_flags, mounts_below, read, scratch, write};
+use rustix::fd::AsFd;
+use rustix::fs::CWD;
+use std::os::unix::fs::symlink;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The mount that is seen at a path.
+fn id_at(path: &std::path::Path) -> Option<MountId> {
+    MountId::of(Target::open(CWD, path).ok()?.as_fd()).ok()
+}
+
+/// Whether a set of ten is at `t`, the same before and after the look, and lacks some of its mounts.
+fn is_half_done(bare: MountId) -> bool {
+    let root = id_at(&file("t"));
+    let there =
+        (1..10).filter(|n| id_at(&file(&format!("t/d{n}"))).is_some_and(|id| Some(id) != root)).count();
+    root != Some(bare) && there < 9 && root == id_at(&file("t"))
+}
+
+/// The shared body of the two publishing tests: how often a reader in a thread of its own sees a half-done set while
+/// `publish` runs.
+fn half_seen(rounds: usize, publish: impl Fn()) -> usize {
+    let stop = AtomicBool::new(false);
+    let bare = id_at(&file("t")).unwrap();
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut half = 0;
+            while !stop.load(Ordering::Relaxed) {
+                half += usize::from(is_half_done(bare));
+            }
+            half
+        });
+        for _ in 0..rounds {
+            publish();
+        }
+        stop.store(true, Ordering::Relaxed);
+        reader.join().unwrap()
+    })
+}
+
+fmountat_testing::tests! {
+    /// A reader sees none of a set or all of it; the same reader does see sets that are mounted step by step half done.
+    fn a_set_is_never_seen_half_done() needs [] {
+        mkdirs(scratch(), &["t"]);
+        let whole = half_seen(300, || {
+            apply(&ten(), "t").unwrap();
+            drop_in_one_step();
+        });
+        let stepwise = half_seen(300, || {
+            fmountat::fmountat(CWD, "tmpfs", file("t"), "tmpfs", 0, "").unwrap();
+            for n in 1..10 {
+                let dir = file(&format!("t/d{n}"));
+                std::fs::create_dir(&dir).unwrap();
+                fmountat::fmountat(CWD, "tmpfs", &dir, "tmpfs", 0, "size=64k").unwrap();
+            }
+            drop_in_one_step();
+        });
+        println!("half-seen sets: {whole} of 300 published, {stepwise} sightings of 300 step by step");
+        assert_eq!(whole, 0);
+        assert!(stepwise > 0, "the reader is too slow to see anything");
+    }
+
+    /// Replacing: a reader of a file under the target never misses it.
+    fn a_replaced_set_is_never_missed() needs [] {
+        mkdirs(scratch(), &["t", "a", "b"]);
+        write(file("a/who"), "a");
+        write(file("b/who"), "b");
+        apply(&[bind("a", "bind")], "t").unwrap();
+        let stop = AtomicBool::new(false);
+        let missed = std::thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                let mut missed = 0;
+                while !stop.load(Ordering::Relaxed) {
+                    missed += usize::from(std::fs::read(file("t/who")).is_err());
+                }
+                missed
+            });
+            for round in 0..500 {
+                let source = if round % 2 == 0 { "b" } else { "a" };
+                let target = Target::open(CWD, file("t")).unwrap();
+                let plan = Plan::new(&[bind(source, "bind")]).unwrap();
+                Mounter::detached().build(CWD, &plan, &target).unwrap().replace(CWD, &target).unwrap();
+            }
+            stop.store(true, Ordering::Relaxed);
+            reader.join().unwrap()
+        });
+        assert_eq!(missed, 0);
+        assert_eq!(mounts_below(file("t")).len(), 1);
+        let plan = Plan::new(&[bind("a", "bind")]).unwrap();
+        let empty = Target::open(CWD, file("a")).unwrap();
+        let error = Mounter::detached().build(CWD, &plan, &empty).unwrap().replace(CWD, &empty).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotMounted);
+    }
+
+    /// `remount` changes what was asked for and keeps the rest.
+    fn remount_keeps_what_was_not_asked() needs [] {
+        mkdirs(scratch(), &["t"]);
+        apply(&[tmpfs().option("nosuid,noatime,size=64k")], "t").unwrap();
+        let target = || Target::open(CWD, file("t")).unwrap();
+        let change = |words: &str| remount(&target(), &Options::parse([words]).unwrap());
+        change("remount,bind,ro,noexec").unwrap();
+        assert_eq!(mount_flags(file("t")), "ro,nosuid,noexec,noatime");
+        assert!(std::fs::write(file("t/x"), "").is_err());
+        change("remount,rw,size=128k").unwrap();
+        assert_eq!(mount_flags(file("t")), "rw,nosuid,noexec,noatime");
+        std::fs::write(file("t/x"), vec![0u8; 100 * 1024]).unwrap();
+        change("relatime,remount").unwrap();
+        assert_eq!(mount_flags(file("t")), "rw,nosuid,noexec,relatime");
+        assert_eq!(change("remount,bind,size=1").unwrap_err().kind(), ErrorKind::OptionConflict);
+        assert_eq!(remount(&Target::open(CWD, "/proc/self").unwrap(), &Options::parse(["ro"]).unwrap()).unwrap_err().kind(), ErrorKind::NotMounted);
+        unmount_all("t");
+    }
+
+    /// Propagation words; without one a bind is private, however shared its source is.
+    fn propagation_words() needs [] {
+        mkdirs(scratch(), &["s", "t"]);
+        apply(&[tmpfs().option("shared")], "s").unwrap();
+        let propagation = || {
+            let table = std::fs::read_to_string("/proc/thread-self/mountinfo").unwrap();
+            let line = table.lines().find(|l| l.contains(&format!("{} ", file("t").display()))).unwrap().to_owned();
+            line.split(" - ").next().unwrap().split(' ').skip(6).map(|f| f.split(':').next().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        for (words, want) in [("rbind", &[][..]), ("rbind,rshared", &["shared"]), ("rbind,rslave", &["master"]), ("rbind,rslave,shared", &["shared", "master"]), ("rbind,unbindable", &["unbindable"]), ("rbind,rprivate", &[])] {
+            apply(&[bind("s", words)], "t").unwrap();
+            assert_eq!(propagation(), want, "{words}");
+            unmount_all("t");
+        }
+    }
+
+    /// What is mounted elsewhere while a set is being built never shows on the host, although the source is shared.
+    fn building_is_not_seen_through_peers() needs [] {
+        mkdirs(scratch(), &["s"]);
+        apply(&[tmpfs().option("shared")], "s").unwrap();
+        mkdirs(file("s"), &["sub", "t"]);
+        let target = Target::open(CWD, file("s")).unwrap();
+        let plan = Plan::new(&[tmpfs().at("sub")]).unwrap();
+        let built = Mounter::detached().build(CWD, &plan, &target).unwrap();
+        assert_eq!(mounts_below(file("s")).len(), 1);
+        drop(built);
+        assert_eq!(mounts_below(file("s")).len(), 1);
+    }
+
+    /// kill -9 at random moments of building and publishing: none of a set, or all of it.
+    fn killed_at_any_moment_nothing_is_half_done() needs [] {
+        mkdirs(scratch(), &["t"]);
+        let program = std::env::current_exe().unwrap();
+        let (mut whole, mut none) = (0, 0);
+        for round in 0..200u64 {
+            let mut child = std::process::Command::new(&program).arg(fmountat_testing::INSIDE).arg("apply_once").arg(scratch())
+                .env("FMOUNTAT_KILLED", "1").stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
+            std::thread::sleep(std::time::Duration::from_micros(round * 37 % 6000));
+            child.kill().unwrap();
+            child.wait().unwrap();
+            match mounts_below(file("t")).len() {
+                0 => none += 1,
+                10 => { whole += 1; drop_in_one_step(); }
+                half => panic!("{half} of 10 mounts are left"),
+            }
+        }
+        println!("200 kills: {none} sets absent, {whole} whole");
+    }
+
+    /// The other half of the test above: one set, applied in this very namespace.
+    fn apply_once() needs [] {
+        if std::env::var_os("FMOUNTAT_KILLED").is_some() {
+            apply(&ten(), "t").unwrap();
+        }
+    }
+
+    /// Unmounting: stacks, trees, links, what is not mounted, what is busy.
+    fn unmounting() needs [] {
+        mkdirs(scratch(), &["t", "plain"]);
+        symlink(file("t"), file("link")).unwrap();
+        let kinds = |path: &str, unmount: Unmount| -> Vec<ErrorKind> {
+            unmount.run(file(path)).err().unwrap_or_default().iter().map(Error::kind).collect()
+        };
+        let soon = Unmount::new().timeout(std::time::Duration::from_millis(60));
+        apply(&ten(), "t").unwrap();
+        assert_eq!(kinds("plain", soon), [ErrorKind::NotMounted]);
+        assert_eq!(kinds("nowhere", soon), [ErrorKind::NotFound]);
+        assert_eq!(kinds("link", soon), [ErrorKind::NotMounted]);
+        assert_eq!(kinds("t", soon), [ErrorKind::Busy]);
+        assert_eq!(mounts_below(file("t")).len(), 10);
+        let held = std::fs::File::create(file("t/d3/held")).unwrap();
+        assert_eq!(kinds("t", soon.recursive(true)), [ErrorKind::Busy, ErrorKind::Busy]);
+        assert_eq!(mounts_below(file("t")).len(), 2);
+        drop(held);
+        apply(&[tmpfs()], "t").unwrap();
+        assert_eq!(kinds("t", Unmount::new()), []);
+        unmount_all("t");
+    }
+}
