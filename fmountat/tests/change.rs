@@ -7,7 +7,7 @@ mod common;
 
 use common::{apply, bind, drop_in_one_step, file, ten, tmpfs, unmount_all};
 use fmountat::{Error, ErrorKind, MountId, Mounter, Options, Plan, Target, Unmount, remount};
-use fmountat_testing::{mkdirs, mount_flags, mounts_below, read, scratch, write};
+use fmountat_testing::{mkdirs, mount_flags, mounts_below, scratch, write};
 use rustix::fd::AsFd;
 use rustix::fs::CWD;
 use std::os::unix::fs::symlink;
