@@ -104,6 +104,9 @@ pub(crate) struct InitArgs {
     /// The pid of the process that started it
     #[arg(long)]
     pub(crate) supervisor: i32,
+    /// Its process group has the terminal, which the command is to have
+    #[arg(long)]
+    pub(crate) foreground: bool,
     #[command(flatten)]
     pub(crate) run: RunArgs,
 }

@@ -66,5 +66,9 @@ fmountat_testing::tests! {
     fn a_shell_has_job_control_as_user() needs [User, Tool("unshare"), Tool("script")] {
         terminal::job_control();
     }
+    fn a_stopped_job_goes_on_as_user() needs [User, Tool("unshare"), Tool("script")] {
+        terminal::stopped_and_continued();
+    }
+    fn a_stopped_job_goes_on_as_root() needs [Root, Tool("script")] { terminal::stopped_and_continued(); }
     fn a_shell_has_job_control_as_root() needs [Root, Tool("script")] { terminal::job_control(); }
 }

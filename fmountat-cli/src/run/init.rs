@@ -3,14 +3,16 @@
 
 use super::OWN_FAILURE;
 use super::signals::{Signals, shell_status};
+use super::terminal::{GO_ON_IN_BACKGROUND, GO_ON_IN_FOREGROUND, Job};
 use crate::args::{InitArgs, RunArgs};
 use crate::output;
 use crate::verbs::{read_spec, start_directory};
 use fmountat::{Error, ErrorKind, Mount, Mounter, Plan, standard_mounts};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -30,14 +32,15 @@ pub(crate) fn run(args: &InitArgs, json: bool) -> u8 {
 
 fn start(args: &InitArgs, json: bool) -> Result<u8, Error> {
     end_with_the_supervisor(args.supervisor)?;
-    let signals = Signals::take().map_err(|e| Error::from_io("take signals", "sigaction", e))?;
+    let more: &[i32] = if args.foreground { &[GO_ON_IN_FOREGROUND, GO_ON_IN_BACKGROUND] } else { &[] };
+    let signals = Signals::take(more).map_err(|e| Error::from_io("take signals", "sigaction", e))?;
     let cwd = std::env::current_dir().ok();
     let keeps_cwd = enter_root(&args.run, json)?;
     if let Some(cwd) = cwd.filter(|_| keeps_cwd) {
         // A directory that the copy doesn't have leaves us at `/`, as any login shell would.
         let _ = std::env::set_current_dir(cwd);
     }
-    run_command(&args.run.command, signals, json)
+    run_command(args, signals, json)
 }
 
 /// The kernel kills us when the supervisor ends; if it ended before we asked for that, our parent is another already.
@@ -94,11 +97,16 @@ fn bind_mount(text: &OsStr) -> Result<Mount, Error> {
     })
 }
 
-fn run_command(words: &[OsString], mut signals: Signals, json: bool) -> Result<u8, Error> {
-    let Some((program, arguments)) = words.split_first() else {
+fn run_command(args: &InitArgs, mut signals: Signals, json: bool) -> Result<u8, Error> {
+    let Some((program, arguments)) = args.run.command.split_first() else {
         return Ok(NOT_FOUND);
     };
-    let child = match Command::new(program).args(arguments).spawn() {
+    let mut command = Command::new(program);
+    command.args(arguments);
+    if args.foreground {
+        command.process_group(0);
+    }
+    let child = match command.spawn() {
         Ok(child) => child,
         Err(error) => {
             let is_missing = error.kind() == std::io::ErrorKind::NotFound || !is_in_path(program);
@@ -106,12 +114,13 @@ fn run_command(words: &[OsString], mut signals: Signals, json: bool) -> Result<u
             return Ok(if is_missing { NOT_FOUND } else { NOT_RUNNABLE });
         }
     };
-    let command = Pid::from_child(&child);
-    let process = rustix::process::pidfd_open(command, PidfdFlags::empty())
+    let job = Job { command: Pid::from_child(&child), has_terminal: args.foreground };
+    job.start();
+    let process = rustix::process::pidfd_open(job.command, PidfdFlags::empty())
         .map_err(|e| Error::from_io("watch the command", "pidfd_open", e.into()))?;
     // Reaping must not wait for signals, nor signals for reaping.
-    std::thread::spawn(move || signals.pass_on_until_end(command, &process));
-    Ok(reap_until_end(command))
+    std::thread::spawn(move || signals.pass_on_until_end(&process, |signal| job.deliver(signal)));
+    Ok(reap_until_end(job))
 }
 
 /// Whether the program is there at all, so that it could not be run and was not just not found: with a directory in
@@ -125,12 +134,15 @@ fn is_in_path(program: &OsStr) -> bool {
 }
 
 /// Reaps every child that ends, also those that were left to us, until the command has.
-fn reap_until_end(command: Pid) -> u8 {
+fn reap_until_end(job: Job) -> u8 {
     loop {
-        match rustix::process::wait(WaitOptions::empty()) {
-            Ok(Some((pid, status))) if pid == command => {
+        match rustix::process::wait(WaitOptions::UNTRACED) {
+            Ok(Some((pid, status))) if pid == job.command => {
                 if let Some(status) = shell_status(status) {
                     return status;
+                }
+                if let Some(signal) = status.stopping_signal() {
+                    job.stopped(signal);
                 }
             }
             Ok(_) | Err(Errno::INTR) => {}

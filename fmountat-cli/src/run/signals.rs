@@ -3,7 +3,7 @@
 
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::OwnedFd;
-use rustix::process::{Pid, Signal, WaitStatus};
+use rustix::process::WaitStatus;
 use signal_hook::consts::{
     SIGALRM, SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH,
 };
@@ -17,39 +17,33 @@ const PASSED_ON: [i32; 9] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2,
 
 /// The signals of this process, to be passed on.
 #[derive(Debug)]
-pub(crate) struct Signals(SignalDelivery<UnixStream, WithOrigin>);
+pub(super) struct Signals(SignalDelivery<UnixStream, WithOrigin>);
 
 impl Signals {
     /// Takes the signals over; call it before the child is started, so that none is lost. Those that the caller ignores
-    /// (nohup, a shell's background jobs) stay ignored, for us and for the command.
-    pub(crate) fn take() -> std::io::Result<Self> {
+    /// (nohup, a shell's background jobs) stay ignored, for us and for the command. `more` are taken in any case.
+    pub(super) fn take(more: &[i32]) -> std::io::Result<Self> {
         let ignored = ignored();
         let taken = PASSED_ON.iter().filter(|signal| ignored & (1 << (**signal - 1)) == 0);
         let (read, write) = UnixStream::pair()?;
         // Where SIGCHLD is ignored the kernel reaps children itself, and with them the status: a handler ends that.
-        SignalDelivery::with_pipe(read, write, WithOrigin::default(), taken.chain(&[SIGCHLD])).map(Self)
+        SignalDelivery::with_pipe(read, write, WithOrigin::default(), taken.chain(more).chain(&[SIGCHLD]))
+            .map(Self)
     }
 
-    /// Passes signals on until `process` (a pidfd) has ended. It is waited for by that and not by SIGCHLD, which the
-    /// caller may have blocked.
-    pub(crate) fn pass_on_until_end(&mut self, to: Pid, process: &OwnedFd) {
+    /// Hands over signals that were sent until `process` (a pidfd) has ended. It is waited for by that and not by
+    /// SIGCHLD, which the caller may have blocked.
+    pub(super) fn pass_on_until_end(&mut self, process: &OwnedFd, deliver: impl Fn(i32)) {
         loop {
             let mut fds =
                 [PollFd::new(self.0.get_read(), PollFlags::IN), PollFd::new(process, PollFlags::IN)];
             let polled = poll(&mut fds, None);
             let has_ended = polled.is_ok() && !fds[1].revents().is_empty();
-            self.pass_on(to);
+            for origin in self.0.pending().filter(was_sent) {
+                deliver(origin.signal);
+            }
             if has_ended {
                 return;
-            }
-        }
-    }
-
-    fn pass_on(&mut self, to: Pid) {
-        for origin in self.0.pending().filter(was_sent) {
-            if let Some(signal) = Signal::from_named_raw(origin.signal) {
-                // A process that has just ended is none to send to.
-                let _ = rustix::process::kill_process(to, signal);
             }
         }
     }
@@ -68,7 +62,7 @@ fn ignored() -> u64 {
 }
 
 /// The exit status that a shell would show.
-pub(crate) fn shell_status(status: WaitStatus) -> Option<u8> {
+pub(super) fn shell_status(status: WaitStatus) -> Option<u8> {
     let code = status.exit_status().or_else(|| status.terminating_signal().map(|signal| 128 + signal));
     code.map(|code| u8::try_from(code & 0xff).unwrap_or(u8::MAX))
 }

@@ -24,29 +24,30 @@ pub(crate) fn run(args: &RunArgs, json: bool) -> u8 {
 }
 
 fn supervise(args: &RunArgs, json: bool) -> Result<u8, Error> {
-    let mut signals = Signals::take().map_err(|e| Error::from_io("take signals", "sigaction", e))?;
+    let mut signals = Signals::take(&[]).map_err(|e| Error::from_io("take signals", "sigaction", e))?;
     let terminal = Terminal::look();
     fmountat::unshare_mount_and_pid()?;
-    let init = start_init(args, json)?;
+    let init = start_init(args, json, &terminal)?;
     let process = rustix::process::pidfd_open(init, PidfdFlags::empty())
         .map_err(|e| Error::from_io("watch the init", "pidfd_open", e.into()))?;
-    signals.pass_on_until_end(init, &process);
+    signals.pass_on_until_end(&process, |signal| terminal.deliver(init, signal));
     terminal.take_back();
     status_of(init)
 }
 
 /// This program again, as the first process of the new pid namespace.
-fn start_init(args: &RunArgs, json: bool) -> Result<Pid, Error> {
+fn start_init(args: &RunArgs, json: bool, terminal: &Terminal) -> Result<Pid, Error> {
     let mut command = Command::new("/proc/self/exe");
-    command.arg0("fmountat").arg("__run-init").args(init_arguments(args, json));
+    command.arg0("fmountat").arg("__run-init").args(init_arguments(args, json, terminal.is_ours()));
     let child = command.spawn().map_err(|e| Error::from_io("start the init", "/proc/self/exe", e))?;
     let id = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     id.ok_or_else(|| Error::from_io("start the init", "pid", std::io::Error::from_raw_os_error(3)))
 }
 
-fn init_arguments(args: &RunArgs, json: bool) -> Vec<OsString> {
+fn init_arguments(args: &RunArgs, json: bool, foreground: bool) -> Vec<OsString> {
     let mut words: Vec<OsString> = vec![format!("--supervisor={}", std::process::id()).into()];
     words.extend(json.then(|| "--json".into()));
+    words.extend(foreground.then(|| "--foreground".into()));
     let mut option = |name: &str, value: &OsStr| {
         let mut word = OsString::from(name);
         word.push(value);

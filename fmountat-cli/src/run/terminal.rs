@@ -1,31 +1,124 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The caller's terminal: given back after a command that took it, as a shell with job control does.
+//! The terminal, handed to the command and back, so that job control works on both sides of the namespace.
+//!
+//! Where the supervisor's process group has the terminal, the command gets a group of its own and the terminal with it: a
+//! shell inside must see a group that has a number in its pid namespace. What a terminal then does to the command's
+//! group alone (^Z) the init does to the supervisor's group, by kill(0): that reaches it in its namespace.
 
-use nix::sys::signal::{SigSet, Signal};
-use rustix::process::{Pid, getpgrp};
+use nix::sys::signal::{SigSet, Signal as NixSignal};
+use rustix::process::{Pid, Signal, getpgrp, kill_current_process_group, kill_process, kill_process_group};
 use rustix::termios::{tcgetpgrp, tcsetpgrp};
+use signal_hook::consts::SIGCONT;
 
-/// The terminal on stdin, if this process's group had it at the start.
+/// What the supervisor sends to an init whose command has the terminal, in place of SIGCONT: only outside is it known
+/// whether the job goes on in the foreground. These two mean nothing to an init otherwise; those of job control itself
+/// would not do, since the init sends them to its whole group.
+pub(super) const GO_ON_IN_FOREGROUND: i32 = signal_hook::consts::SIGURG;
+pub(super) const GO_ON_IN_BACKGROUND: i32 = signal_hook::consts::SIGIO;
+
+/// The supervisor's side: the terminal on stdin, if this process's group had it at the start.
 #[derive(Debug)]
-pub(crate) struct Terminal(Option<Pid>);
+pub(super) struct Terminal(Option<Pid>);
 
 impl Terminal {
-    pub(crate) fn look() -> Self {
+    pub(super) fn look() -> Self {
         let own = getpgrp();
-        Self(tcgetpgrp(std::io::stdin()).ok().filter(|foreground| *foreground == own))
+        Self(foreground().filter(|group| *group == own))
     }
 
-    /// Makes our group the foreground group again. The command's is gone, and a group that is gone can't be read for.
-    pub(crate) fn take_back(&self) {
-        let Some(group) = self.0 else {
+    /// Whether the command is to have it.
+    pub(super) fn is_ours(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Passes a signal on to the init.
+    pub(super) fn deliver(&self, init: Pid, signal: i32) {
+        let signal = match self.0 {
+            Some(_) if signal != SIGCONT => signal,
+            Some(own) if foreground() == Some(own) => GO_ON_IN_FOREGROUND,
+            Some(_) => GO_ON_IN_BACKGROUND,
+            None => signal,
+        };
+        send(init, signal);
+    }
+
+    /// Makes our group the foreground group again. The command's is gone, and nobody could read for one that is gone.
+    pub(super) fn take_back(&self) {
+        if let Some(group) = self.0 {
+            give_to(group);
+        }
+    }
+}
+
+/// The init's side: the command, and whether it has a group of its own and the terminal.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Job {
+    pub(super) command: Pid,
+    pub(super) has_terminal: bool,
+}
+
+impl Job {
+    /// Gives the terminal to the command; one that stopped meanwhile, for want of it, goes on.
+    pub(super) fn start(self) {
+        if self.has_terminal {
+            give_to(self.command);
+        }
+    }
+
+    /// A signal that somebody sent to us, for the command.
+    pub(super) fn deliver(self, signal: i32) {
+        if !self.has_terminal {
+            return send(self.command, signal);
+        }
+        match signal {
+            GO_ON_IN_FOREGROUND => {
+                give_to(self.command);
+                self.go_on();
+            }
+            GO_ON_IN_BACKGROUND => self.go_on(),
+            // It came to our whole group; the supervisor has it too, and says which of the two it means.
+            SIGCONT => {}
+            _ => send(self.command, signal),
+        }
+    }
+
+    fn go_on(self) {
+        let _ = kill_process_group(self.command, Signal::CONT);
+    }
+
+    /// The command was stopped: so is the job that the outer shell sees.
+    pub(super) fn stopped(self, signal: i32) {
+        let Some(signal) = Signal::from_named_raw(signal).filter(|_| self.has_terminal) else {
             return;
         };
-        // For a background process that changes the group, SIGTTOU must be blocked: tcsetpgrp(3).
-        let mut only = SigSet::empty();
-        only.add(Signal::SIGTTOU);
-        if only.thread_block().is_ok() {
-            let _ = tcsetpgrp(std::io::stdin(), group);
-            let _ = only.thread_unblock();
+        let wants_terminal = signal == Signal::TTIN || signal == Signal::TTOU;
+        if wants_terminal && foreground() == Some(self.command) {
+            // It asked before it had it.
+            self.go_on();
+        } else if wants_terminal || signal == Signal::TSTP {
+            let _ = kill_current_process_group(signal);
         }
+    }
+}
+
+/// The foreground group of the terminal on stdin; none for a group without a number in our pid namespace.
+fn foreground() -> Option<Pid> {
+    tcgetpgrp(std::io::stdin()).ok()
+}
+
+fn give_to(group: Pid) {
+    // For a background process that changes the group, SIGTTOU must be blocked: tcsetpgrp(3).
+    let mut only = SigSet::empty();
+    only.add(NixSignal::SIGTTOU);
+    if only.thread_block().is_ok() {
+        let _ = tcsetpgrp(std::io::stdin(), group);
+        let _ = only.thread_unblock();
+    }
+}
+
+fn send(to: Pid, signal: i32) {
+    if let Some(signal) = Signal::from_named_raw(signal) {
+        // A process that has just ended is none to send to.
+        let _ = kill_process(to, signal);
     }
 }

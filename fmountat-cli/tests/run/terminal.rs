@@ -145,6 +145,30 @@ pub(crate) fn interrupt() {
     before.assert("a terminal");
 }
 
+/// ^Z stops the whole job for the shell outside, `fg` and `bg` make it go on, with and without the terminal.
+pub(crate) fn stopped_and_continued() {
+    let before = Untouched::now();
+    let outer = "set -m; RUN sh -c 'echo ready; exec cat'; echo first $?; fg; echo second $?; bg; sleep 0.3; echo in-bg; fg; echo third $?";
+    let mut terminal = Terminal::start(outer, "");
+    terminal.wait_for("ready\r\n");
+    terminal.press("one\n");
+    terminal.wait_for("one\r\none");
+    terminal.press("\x1a");
+    terminal.wait_for("first 148");
+    terminal.press("two\n");
+    terminal.wait_for("two\r\ntwo");
+    terminal.press("\x1a");
+    // In the background cat is stopped again when it reads.
+    terminal.wait_for("in-bg");
+    terminal.press("three\n");
+    terminal.wait_for("three\r\nthree");
+    terminal.press("\x03");
+    terminal.wait_for("third 130");
+    let (_, screen) = terminal.end();
+    assert!(screen.contains("second 148"), "{screen}");
+    before.assert("a stopped job");
+}
+
 /// A shell takes the terminal for itself and its jobs, and afterwards it belongs to the caller again.
 pub(crate) fn job_control() {
     let before = Untouched::now();
