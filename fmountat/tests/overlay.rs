@@ -82,6 +82,16 @@ fn run_row(row: &Row, way: &str, mounter: &Mounter) -> String {
     text
 }
 
+fn print_table() {
+    on_tmpfs();
+    let mut table = String::new();
+    for row in rows() {
+        let answers: Vec<String> = ways().iter().map(|(way, mounter)| run_row(&row, way, mounter)).collect();
+        writeln!(table, "{:34} {}", row.name, answers[0]).unwrap();
+    }
+    println!("{table}");
+}
+
 /// Deep paths are longer than a path may be, so each level is removed from its parent.
 fn remove(dir: &Path) {
     let output = std::process::Command::new("rm").arg("-rf").arg(dir).output().unwrap();
@@ -97,6 +107,15 @@ fn on_tmpfs() {
     fmountat::fmountat(CWD, "tmpfs", scratch(), "tmpfs", 0, "mode=755").unwrap();
 }
 
+/// So many mounts on the layers' file system that the default way goes through a clone.
+fn crowd() {
+    for n in 0..40 {
+        let place = format!("crowd/{n}");
+        mkdirs(scratch(), &[&place]);
+        fmountat::fmountat(CWD, "tmpfs", file(&place), "tmpfs", 0, "size=4k").unwrap();
+    }
+}
+
 fn opaque_names() -> [OsString; 7] {
     [&b"a,b"[..], b"a:b", b"a\\b", b"a\nb", b"a\xffb", b"a b", b"a\"b"]
         .map(|name| std::ffi::OsStr::from_bytes(name).to_owned())
@@ -104,13 +123,10 @@ fn opaque_names() -> [OsString; 7] {
 
 fmountat_testing::tests! {
     /// Every row by every way: the same answer. The table is printed.
-    fn table_of_what_mounts_and_what_is_refused() needs [] {
-        on_tmpfs();
-        let mut table = String::new();
-        for row in rows() {
-            let answers: Vec<String> = ways().iter().map(|(way, mounter)| run_row(&row, way, mounter)).collect();
-            writeln!(table, "{:34} {}", row.name, answers[0]).unwrap();
-        }
+    fn table_of_what_mounts_and_what_is_refused() needs [] { print_table(); }
+
+    /// The same where overlays need `userxattr` and `index=on` is not to be had.
+    fn table_in_a_user_namespace() needs [User] { print_table(); }
         println!("{table}");
     }
 
@@ -178,9 +194,34 @@ fmountat_testing::tests! {
         }
     }
 
+    /// The same where the default way would be a clone, which has neither the mount nor follows the link.
+    fn mounts_and_links_on_the_way_in_a_crowd() needs [] {
+        on_tmpfs();
+        crowd();
+        mkdirs(scratch(), &["base/1/fs", "base/2/fs", "elsewhere/fs", "u", "w", "base/t"]);
+        write(file("base/1/fs/under"), "hidden by the mount");
+        fmountat::fmountat(CWD, "tmpfs", file("base/1"), "tmpfs", 0, "").unwrap();
+        write(file("base/1/fs/over"), "on the mount");
+        write(file("elsewhere/fs/behind"), "the link");
+        std::os::unix::fs::symlink("../elsewhere", file("base/3")).unwrap();
+        std::os::unix::fs::symlink(file("elsewhere"), file("base/4")).unwrap();
+        let dir = std::fs::File::open(file("base")).unwrap();
+        for (way, mounter) in ways() {
+            for link in ["3/fs", "4/fs"] {
+                let overlay = Overlay::new().lower("1/fs").lower("2/fs").lower(link);
+                mounter.overlay(&dir, &overlay, "t").unwrap_or_else(|e| panic!("{way}: {e}"));
+                assert_eq!(read(file("base/t/over")), "on the mount", "{way}");
+                assert_eq!(read(file("base/t/behind")), "the link", "{way}");
+                assert!(!file("base/t/under").exists(), "{way}");
+                unmount(file("base/t"), UnmountFlags::empty()).unwrap();
+            }
+        }
+    }
+
     /// A kept clone follows what happens below its directory: new layers, removed and renamed ones.
     fn a_kept_clone_is_never_stale() needs [] {
         on_tmpfs();
+        crowd();
         mkdirs(scratch(), &["s/1", "s/2", "t"]);
         let mounter = Mounter::new().unwrap();
         for round in 0..3 {
@@ -190,12 +231,34 @@ fmountat_testing::tests! {
             let overlay = Overlay::new().lower(file(&name)).lower(file("s/1"));
             mounter.overlay(CWD, &overlay, file("t")).unwrap();
             assert_eq!(read(file("t/who")), round.to_string());
+            assert!(format!("{mounter:?}").contains("is_crowded: true"), "{mounter:?}");
             unmount(file("t"), UnmountFlags::empty()).unwrap();
             std::fs::rename(file("s"), file("old")).unwrap();
             let error = mounter.overlay(CWD, &overlay, file("t")).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::LayerMissing);
             std::fs::rename(file("old"), file("s")).unwrap();
         }
+    }
+
+    /// In a crowd the default way is mount(2) from a clone: links inside the layers work, writing works, names are odd.
+    fn an_overlay_from_a_clone_is_like_any_other() needs [] {
+        on_tmpfs();
+        crowd();
+        mkdirs(scratch(), &["s/1/fs/dir", "s/2/fs", "s/3/fs", "s/3/work", "s/t"]);
+        write(file("s/1/fs/dir/who"), "one");
+        std::os::unix::fs::symlink("dir/who", file("s/1/fs/link")).unwrap();
+        let dir = std::fs::File::open(file("s")).unwrap();
+        let mounter = Mounter::new().unwrap();
+        let overlay = Overlay::new().lower("2/fs").lower("1/fs").upper("3/fs", "3/work");
+        for target in [PathBuf::from("t"), file("s/t")] {
+            mounter.overlay(&dir, &overlay, target).unwrap();
+            assert_eq!(read(file("s/t/link")), "one");
+            write(file("s/t/link"), "two");
+            assert_eq!(read(file("s/3/fs/dir/who")), "two");
+            write(file("s/t/link"), "one");
+            unmount(file("s/t"), UnmountFlags::empty()).unwrap();
+        }
+        assert!(format!("{mounter:?}").contains("is_crowded: true"), "{mounter:?}");
     }
 
     /// A handle keeps no mount busy, neither between mounts nor by its clones.

@@ -73,6 +73,10 @@ fn has_uuid(overlay: &Overlay, upper: &Written<'_>, features: &Features) -> bool
 /// Asks the kernel by an overlay that has the directory as its **lower** layer, and an upper of its own with `index=on`:
 /// then it refuses, with `EBUSY`, a layer that is in use (`ovl_get_layers`, fs/overlayfs/super.c). Nothing is written to
 /// the directory, and nothing to the kernel's log unless it is in use.
+///
+/// In a user namespace the kernel takes `index=on` back before it looks at the lowers. There the question is an overlay
+/// that has the directory as its upper **and** work directory: that can't be mounted, but whether the upper is in use
+/// comes first (`ovl_get_upper`). Each such question leaves a line in the kernel's log.
 fn is_in_use(directory: &Written<'_>, features: &Features) -> bool {
     let ask = || -> rustix::io::Result<()> {
         let directory = directory.open(OFlags::PATH)?;
@@ -82,9 +86,12 @@ fn is_in_use(directory: &Written<'_>, features: &Features) -> bool {
             return Err(Errno::IO);
         };
         let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
-        for (key, fd) in
-            [("lowerdir+", directory.as_fd()), ("upperdir", own.as_fd()), ("workdir", work.as_fd())]
-        {
+        let (own, work, directory) = (own.as_fd(), work.as_fd(), directory.as_fd());
+        let layers = match features.initial_user_namespace {
+            true => [("lowerdir+", directory), ("upperdir", own), ("workdir", work)],
+            false => [("lowerdir+", own), ("upperdir", directory), ("workdir", directory)],
+        };
+        for (key, fd) in layers {
             set_layer(&context, key, fd, features)?;
         }
         fsconfig_set_string(&context, "index", "on")?;
