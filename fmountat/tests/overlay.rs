@@ -127,8 +127,6 @@ fmountat_testing::tests! {
 
     /// The same where overlays need `userxattr` and `index=on` is not to be had.
     fn table_in_a_user_namespace() needs [User] { print_table(); }
-        println!("{table}");
-    }
 
     /// Odd names as lower, upper, work and target, by value and by escaped option words.
     fn any_bytes_a_path_may_hold() needs [] {
