@@ -31,6 +31,9 @@ fmountat_testing::tests! {
     fn every_real_file_system_as_user() needs [User, Tool("unshare")] { roots::every_real_file_system(); }
     fn every_real_file_system_as_root() needs [Root] { roots::every_real_file_system(); }
 
+    fn a_run_in_a_run_as_user() needs [User, Tool("unshare")] { roots::a_run_in_a_run(); }
+    fn a_run_in_a_run_as_root() needs [Root] { roots::a_run_in_a_run(); }
+
     fn the_status_is_the_commands_as_user() needs [User, Tool("unshare")] { status::is_the_commands(); }
     fn the_status_is_the_commands_as_root() needs [Root] { status::is_the_commands(); }
     fn own_failures_as_user() needs [User, Tool("unshare")] { status::own_failures(); }

@@ -6,7 +6,7 @@
 //! group alone (^Z) the init does to the supervisor's group, by kill(0): that reaches it in its namespace.
 
 use nix::sys::signal::{SigSet, Signal as NixSignal};
-use rustix::process::{Pid, Signal, getpgrp, kill_current_process_group, kill_process, kill_process_group};
+use rustix::process::{Pid, Signal, kill_current_process_group, kill_process, kill_process_group};
 use rustix::termios::{tcgetpgrp, tcsetpgrp};
 use signal_hook::consts::SIGCONT;
 
@@ -22,8 +22,9 @@ pub(super) struct Terminal(Option<Pid>);
 
 impl Terminal {
     pub(super) fn look() -> Self {
-        let own = getpgrp();
-        Self(foreground().filter(|group| *group == own))
+        // In a nested `run` our group may be one of an outer pid namespace, without a number here: rustix allows no such.
+        let own = Pid::from_raw(nix::unistd::getpgrp().as_raw());
+        Self(foreground().filter(|group| Some(*group) == own))
     }
 
     /// Whether the command is to have it.

@@ -184,6 +184,15 @@ pub(crate) fn every_real_file_system() {
     before.assert("a copy of the machine");
 }
 
+/// A copy of a copy: the inner one's caller has no process group of its own namespace.
+pub(crate) fn a_run_in_a_run() {
+    let before = Untouched::now();
+    let program = binary(env!("CARGO_BIN_EXE_fmountat")).display().to_string();
+    let done = in_scratch(&format!("{program} run --lower / -- sh -c 'echo nested $$; exit 9'"));
+    assert_eq!((done.out.as_str(), done.status), ("nested 2\n", 9), "{done:#?}");
+    before.assert("a run in a run");
+}
+
 fn in_scratch(script: &str) -> Done {
     let mut command = machine(script);
     command.current_dir(scratch());

@@ -99,8 +99,16 @@ impl<'de> Deserialize<'de> for Mount {
             }
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Mount, A::Error> {
                 let mut mount = Mount::default();
+                let mut seen: Vec<String> = Vec::new();
                 while let Some(key) = map.next_key::<String>()? {
+                    let key = key.to_ascii_lowercase();
+                    if seen.contains(&key) {
+                        return Err(de::Error::custom(format!(
+                            "the field `{key}` is given twice in a mount"
+                        )));
+                    }
                     read_field(&mut mount, &key, &mut map)?;
+                    seen.push(key);
                 }
                 Ok(mount)
             }
@@ -110,7 +118,7 @@ impl<'de> Deserialize<'de> for Mount {
 }
 
 fn read_field<'de, A: MapAccess<'de>>(mount: &mut Mount, key: &str, map: &mut A) -> Result<(), A::Error> {
-    match key.to_ascii_lowercase().as_str() {
+    match key {
         "type" => mount.fstype = map.next_value::<Bytes>()?.0,
         "source" => mount.source = map.next_value::<Bytes>()?.0.into(),
         "target" | "destination" => mount.target = map.next_value::<Bytes>()?.0.into(),
@@ -187,7 +195,16 @@ mod tests {
 
     #[test]
     fn bad_shapes_say_where() {
-        for bad in ["", "3", "{}", "[3]", "[{\"typ\":\"x\"}]", "[{\"options\":\"ro\"}]", "[{}"] {
+        for bad in [
+            "",
+            "3",
+            "{}",
+            "[3]",
+            "[{\"typ\":\"x\"}]",
+            "[{\"options\":\"ro\"}]",
+            "[{}",
+            "[{\"type\":\"a\",\"TYPE\":\"b\"}]",
+        ] {
             let error = Mount::list_from_json(bad.as_bytes()).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Spec, "{bad}");
             assert!(
