@@ -60,7 +60,9 @@ fn trial(case: &Case, machine: &Machine) -> Result<Completion, Failed> {
         if std::env::var_os("FMOUNTAT_NO_SKIP").is_some() {
             return Err(Failed::from(why));
         }
-        let _ = writeln!(std::io::stderr(), "skipped: {}: {why}", case.name);
+        // One write, so that the line stays whole beside those of the other threads.
+        let line = format!("skipped: {}: {why}\n", case.name);
+        let _ = std::io::stderr().write_all(line.as_bytes());
         return Ok(Completion::ignored_with(why));
     }
     let path = scratch::make().map_err(|e| format!("make a scratch directory: {e}"))?;
