@@ -172,7 +172,7 @@ fmountat_testing::tests! {
     /// A layer that is a mount point below the base, or lies behind a symbolic link, is the one that the host shows.
     fn mounts_and_links_on_the_way_to_a_layer() needs [] {
         on_tmpfs();
-        mkdirs(scratch(), &["base/1/fs", "base/2/fs", "elsewhere/fs", "u", "w", "base/t"]);
+        mkdirs(scratch(), &["base/1/fs", "base/2/fs", "elsewhere/fs", "base/elsewhere/fs", "u", "w", "base/t"]);
         write(file("base/1/fs/under"), "hidden by the mount");
         fmountat::fmountat(CWD, "tmpfs", file("base/1"), "tmpfs", 0, "").unwrap();
         write(file("base/1/fs/over"), "on the mount");
@@ -196,7 +196,7 @@ fmountat_testing::tests! {
     fn mounts_and_links_on_the_way_in_a_crowd() needs [] {
         on_tmpfs();
         crowd();
-        mkdirs(scratch(), &["base/1/fs", "base/2/fs", "elsewhere/fs", "u", "w", "base/t"]);
+        mkdirs(scratch(), &["base/1/fs", "base/2/fs", "elsewhere/fs", "base/elsewhere/fs", "u", "w", "base/t"]);
         write(file("base/1/fs/under"), "hidden by the mount");
         fmountat::fmountat(CWD, "tmpfs", file("base/1"), "tmpfs", 0, "").unwrap();
         write(file("base/1/fs/over"), "on the mount");
