@@ -116,6 +116,29 @@ fn crowd() {
     }
 }
 
+/// Layers that are mount points, or lie behind links, below a common directory; a decoy is where a link would lead in a
+/// clone of that directory.
+fn layers_are_what_the_host_shows() {
+    mkdirs(scratch(), &["base/1/fs", "base/2/fs", "elsewhere/fs", "base/elsewhere/fs", "u", "w", "base/t"]);
+    write(file("base/1/fs/under"), "hidden by the mount");
+    fmountat::fmountat(CWD, "tmpfs", file("base/1"), "tmpfs", 0, "").unwrap();
+    write(file("base/1/fs/over"), "on the mount");
+    write(file("elsewhere/fs/behind"), "the link");
+    std::os::unix::fs::symlink("../elsewhere", file("base/3")).unwrap();
+    std::os::unix::fs::symlink(file("elsewhere"), file("base/4")).unwrap();
+    let dir = std::fs::File::open(file("base")).unwrap();
+    for (way, mounter) in ways() {
+        for link in ["3/fs", "4/fs"] {
+            let overlay = Overlay::new().lower("1/fs").lower("2/fs").lower(link);
+            mounter.overlay(&dir, &overlay, "t").unwrap_or_else(|e| panic!("{way}: {e}"));
+            assert_eq!(read(file("base/t/over")), "on the mount", "{way}");
+            assert_eq!(read(file("base/t/behind")), "the link", "{way}");
+            assert!(!file("base/t/under").exists(), "{way}");
+            unmount(file("base/t"), UnmountFlags::empty()).unwrap();
+        }
+    }
+}
+
 fn opaque_names() -> [OsString; 7] {
     [&b"a,b"[..], b"a:b", b"a\\b", b"a\nb", b"a\xffb", b"a b", b"a\"b"]
         .map(|name| std::ffi::OsStr::from_bytes(name).to_owned())
@@ -172,48 +195,14 @@ fmountat_testing::tests! {
     /// A layer that is a mount point below the base, or lies behind a symbolic link, is the one that the host shows.
     fn mounts_and_links_on_the_way_to_a_layer() needs [] {
         on_tmpfs();
-        mkdirs(scratch(), &["base/1/fs", "base/2/fs", "elsewhere/fs", "base/elsewhere/fs", "u", "w", "base/t"]);
-        write(file("base/1/fs/under"), "hidden by the mount");
-        fmountat::fmountat(CWD, "tmpfs", file("base/1"), "tmpfs", 0, "").unwrap();
-        write(file("base/1/fs/over"), "on the mount");
-        write(file("elsewhere/fs/behind"), "the link");
-        std::os::unix::fs::symlink("../elsewhere", file("base/3")).unwrap();
-        std::os::unix::fs::symlink(file("elsewhere"), file("base/4")).unwrap();
-        let dir = std::fs::File::open(file("base")).unwrap();
-        for (way, mounter) in ways() {
-            for link in ["3/fs", "4/fs"] {
-                let overlay = Overlay::new().lower("1/fs").lower("2/fs").lower(link);
-                mounter.overlay(&dir, &overlay, "t").unwrap_or_else(|e| panic!("{way}: {e}"));
-                assert_eq!(read(file("base/t/over")), "on the mount", "{way}");
-                assert_eq!(read(file("base/t/behind")), "the link", "{way}");
-                assert!(!file("base/t/under").exists(), "{way}");
-                unmount(file("base/t"), UnmountFlags::empty()).unwrap();
-            }
-        }
+        layers_are_what_the_host_shows();
     }
 
     /// The same where the default way would be a clone, which has neither the mount nor follows the link.
     fn mounts_and_links_on_the_way_in_a_crowd() needs [] {
         on_tmpfs();
         crowd();
-        mkdirs(scratch(), &["base/1/fs", "base/2/fs", "elsewhere/fs", "base/elsewhere/fs", "u", "w", "base/t"]);
-        write(file("base/1/fs/under"), "hidden by the mount");
-        fmountat::fmountat(CWD, "tmpfs", file("base/1"), "tmpfs", 0, "").unwrap();
-        write(file("base/1/fs/over"), "on the mount");
-        write(file("elsewhere/fs/behind"), "the link");
-        std::os::unix::fs::symlink("../elsewhere", file("base/3")).unwrap();
-        std::os::unix::fs::symlink(file("elsewhere"), file("base/4")).unwrap();
-        let dir = std::fs::File::open(file("base")).unwrap();
-        for (way, mounter) in ways() {
-            for link in ["3/fs", "4/fs"] {
-                let overlay = Overlay::new().lower("1/fs").lower("2/fs").lower(link);
-                mounter.overlay(&dir, &overlay, "t").unwrap_or_else(|e| panic!("{way}: {e}"));
-                assert_eq!(read(file("base/t/over")), "on the mount", "{way}");
-                assert_eq!(read(file("base/t/behind")), "the link", "{way}");
-                assert!(!file("base/t/under").exists(), "{way}");
-                unmount(file("base/t"), UnmountFlags::empty()).unwrap();
-            }
-        }
+        layers_are_what_the_host_shows();
     }
 
     /// A kept clone follows what happens below its directory: new layers, removed and renamed ones.
