@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Sets as they come, change and go: seen whole or not at all, replaced, remounted, unmounted, killed half-way.
+//! Sets as they come, change and go: seen whole or not at all, replaced, remounted, unmounted.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "set/common.rs"]
@@ -147,33 +147,6 @@ fmountat_testing::tests! {
         assert_eq!(mounts_below(file("s")).len(), 1);
         drop(built);
         assert_eq!(mounts_below(file("s")).len(), 1);
-    }
-
-    /// kill -9 at random moments of building and publishing: none of a set, or all of it.
-    fn killed_at_any_moment_nothing_is_half_done() needs [] {
-        mkdirs(scratch(), &["t"]);
-        let program = std::env::current_exe().unwrap();
-        let (mut whole, mut none) = (0, 0);
-        for round in 0..200u64 {
-            let mut child = std::process::Command::new(&program).arg(fmountat_testing::INSIDE).arg("apply_once").arg(scratch())
-                .env("FMOUNTAT_KILLED", "1").stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null()).spawn().unwrap();
-            std::thread::sleep(std::time::Duration::from_micros(round * 37 % 6000));
-            child.kill().unwrap();
-            child.wait().unwrap();
-            match mounts_below(file("t")).len() {
-                0 => none += 1,
-                10 => { whole += 1; drop_in_one_step(); }
-                half => panic!("{half} of 10 mounts are left"),
-            }
-        }
-        println!("200 kills: {none} sets absent, {whole} whole");
-    }
-
-    /// The other half of the test above: one set, applied in this very namespace.
-    fn apply_once() needs [] {
-        if std::env::var_os("FMOUNTAT_KILLED").is_some() {
-            apply(&ten(), "t").unwrap();
-        }
     }
 
     /// Unmounting: stacks, trees, links, what is not mounted, what is busy.
