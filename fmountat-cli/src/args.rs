@@ -84,7 +84,7 @@ pub(crate) struct ApplyArgs {
 #[derive(Debug, Args, Clone)]
 pub(crate) struct RunArgs {
     /// Relative paths start at DIR
-    #[arg(short = 'C', value_name = "DIR")]
+    #[arg(short = 'C', value_name = "DIR", allow_hyphen_values = true)]
     pub(crate) directory: Option<PathBuf>,
     /// A layer of the root, topmost first; `/` alone is a copy of this machine's own system
     #[arg(long = "lower", value_name = "DIR")]

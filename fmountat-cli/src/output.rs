@@ -65,14 +65,15 @@ pub(crate) fn result(value: &Value, json: bool) {
 /// What a copy of the machine's system does not cover.
 pub(crate) fn not_covered(places: &[NotCovered]) {
     for place in places.iter().take(LISTED) {
-        note(&format!("not covered: {}: {}", text(&place.path), place.reason));
+        let path = escape(place.path.as_os_str().as_bytes());
+        note(&format!("not covered: {path}: {}", place.reason));
     }
     if let Some(more) = places.len().checked_sub(LISTED).filter(|more| *more > 0) {
         note(&format!("not covered: {more} more places"));
     }
 }
 
-/// A path as JSON and a terminal may have it.
+/// A path in JSON: all of it; bytes that are no UTF-8 become U+FFFD.
 pub(crate) fn text(path: &Path) -> String {
-    escape(path.as_os_str().as_bytes())
+    path.to_string_lossy().into_owned()
 }

@@ -48,14 +48,14 @@ fn init_arguments(args: &RunArgs, json: bool, foreground: bool) -> Vec<OsString>
     let mut words: Vec<OsString> = vec![format!("--supervisor={}", std::process::id()).into()];
     words.extend(json.then(|| "--json".into()));
     words.extend(foreground.then(|| "--foreground".into()));
+    if let Some(directory) = &args.directory {
+        words.extend(["-C".into(), directory.as_os_str().to_owned()]);
+    }
     let mut option = |name: &str, value: &OsStr| {
         let mut word = OsString::from(name);
         word.push(value);
         words.push(word);
     };
-    if let Some(directory) = &args.directory {
-        option("-C", directory.as_os_str());
-    }
     for lower in &args.lowers {
         option("--lower=", lower.as_os_str());
     }

@@ -5,7 +5,7 @@ use super::{Outcome, start_directory};
 use crate::args::MountArgs;
 use crate::into::Namespace;
 use crate::output;
-use fmountat::{Create, Error, Mount, Mounter, Options, Plan, Target, remount};
+use fmountat::{Create, Error, ErrorKind, Mount, Mounter, Options, Plan, Target, remount};
 use serde_json::json;
 
 pub(crate) fn run(args: &MountArgs, json: bool) -> Outcome {
@@ -16,6 +16,10 @@ fn mount(args: &MountArgs, json: bool) -> Result<(), Error> {
     let dir = start_directory(args.directory.as_deref())?;
     let options = Options::parse(&args.options)?;
     let namespace = args.into.map(Namespace::of).transpose()?;
+    if namespace.is_some() && options.mkdir.is_some() {
+        let reason = "it can't make a mount point in another namespace: make it there beforehand";
+        return Err(Error::new(ErrorKind::OptionConflict, "read --into", reason).arg("X-mount.mkdir"));
+    }
     if options.remount || is_propagation_alone(args, &options) {
         let target = match &namespace {
             Some(namespace) => namespace.enter(&args.target)?,

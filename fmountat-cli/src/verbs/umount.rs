@@ -4,13 +4,18 @@
 use super::Outcome;
 use crate::args::UmountArgs;
 use crate::output;
-use fmountat::Unmount;
+use fmountat::{Error, ErrorKind, Unmount};
 use serde_json::json;
 use std::time::Duration;
 
 pub(crate) fn run(args: &UmountArgs, json: bool) -> Outcome {
-    // Not a number and negative ones mean: do not wait.
-    let timeout = Duration::try_from_secs_f64(args.timeout).unwrap_or_default();
+    if args.timeout.is_nan() || args.timeout < 0.0 {
+        let reason = "the time must be a number of seconds, not negative";
+        return Err(vec![
+            Error::new(ErrorKind::Usage, "read --timeout", reason).arg(args.timeout.to_string()),
+        ]);
+    }
+    let timeout = Duration::try_from_secs_f64(args.timeout).unwrap_or(Duration::MAX);
     let unmount = Unmount::new().recursive(args.recursive).lazy(args.lazy).timeout(timeout);
     let mut errors = Vec::new();
     for target in &args.target {

@@ -6,10 +6,11 @@ use crate::kinds::filesystem::{Word, filesystem};
 use crate::kinds::overlay::{Layer, Overlay};
 use crate::vfs::attr::MountAttr;
 use crate::vfs::tree::Tree;
-use rustix::fd::OwnedFd;
-use rustix::fs::{Mode, OFlags};
+use rustix::fd::{BorrowedFd, OwnedFd};
+use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid};
 use std::cell::Cell;
 use std::ffi::OsStr;
+use std::path::Path;
 use std::sync::Arc;
 
 /// Where the writes of throw-away overlays, and of questions to the kernel, go.
@@ -27,12 +28,29 @@ impl Store {
         Ok(Self { tree, given: Cell::new(0) })
     }
 
-    /// The overlay, with a new upper and work directory of this store.
-    pub(crate) fn give_upper(&self, overlay: Overlay) -> Result<Overlay> {
+    /// The overlay, with a new upper and work directory of this store. The upper has the mode and, where ids are mapped,
+    /// the owner of the topmost lower, which the root of the overlay then shows.
+    pub(crate) fn give_upper(&self, overlay: Overlay, dir: BorrowedFd<'_>) -> Result<Overlay> {
         let number = self.given.replace(self.given.get() + 1);
         let upper = self.directory(&format!("upper{number}"))?;
         let work = self.directory(&format!("work{number}"))?;
+        if let Some(Layer::Path(lower)) = overlay.lowers.first() {
+            self.make_like(&format!("upper{number}"), dir, lower)?;
+        }
         Ok(overlay.upper(Layer::Fd(Arc::new(upper)), Layer::Fd(Arc::new(work))))
+    }
+
+    fn make_like(&self, name: &str, dir: BorrowedFd<'_>, lower: &Path) -> Result<()> {
+        // A layer that isn't there is for the overlay to report.
+        let Ok(stat) = rustix::fs::statat(dir, lower, AtFlags::empty()) else {
+            return Ok(());
+        };
+        let (uid, gid) = (Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid));
+        // In a user namespace an owner who is not mapped can't be given anything.
+        let _ = rustix::fs::chownat(self.tree.root(), name, Some(uid), Some(gid), AtFlags::empty());
+        let mode = Mode::from_raw_mode(stat.st_mode & 0o7777);
+        rustix::fs::chmodat(self.tree.root(), name, mode, AtFlags::empty())
+            .map_err(|e| Error::sys("set mode of upper directory", "fchmodat", e).arg(name))
     }
 
     fn directory(&self, name: &str) -> Result<OwnedFd> {

@@ -8,7 +8,7 @@ use crate::kinds::bind::bind;
 use crate::kinds::filesystem::filesystem;
 use crate::kinds::store::Store;
 use crate::vfs::attr::{MountAttr, Propagation};
-use crate::vfs::identity::MountId;
+use crate::vfs::identity::{MountId, is_mount_root};
 use crate::vfs::target::{Create, Target, is_dir, open_in_root};
 use crate::vfs::tree::{Attached, Tree, moved};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -99,7 +99,7 @@ impl Mounter {
         if plan.len() + usize::from(base.is_some()) > 1 {
             self.need_detached_children()?;
         }
-        let mut builder = Builder { mounter: self, dir, built: base, store };
+        let mut builder = Builder { mounter: self, dir, built: base, store, left_out: Vec::new() };
         for step in &plan.steps {
             let done = builder.add(step);
             done.map_err(|e| match plan.len() {
@@ -110,7 +110,11 @@ impl Mounter {
                 }
             })?;
         }
-        builder.built.ok_or_else(|| Error::new(ErrorKind::NotFound, "build", "every mount was left out"))
+        let left_out = builder.left_out;
+        let every = || {
+            Error::new(ErrorKind::NotFound, "build", "every mount was left out: no source exists (nofail)")
+        };
+        builder.built.map(|built| Built { left_out, ..built }).ok_or_else(every)
     }
 
     /// [`build`](Self::build)s the plan and publishes it on `target` in one step.
@@ -146,20 +150,23 @@ struct Builder<'a> {
     dir: BorrowedFd<'a>,
     built: Option<Built>,
     store: Option<&'a Store>,
+    left_out: Vec<usize>,
 }
 
 impl Builder<'_> {
     fn add(&mut self, step: &Step) -> Result<()> {
         let piece = match self.piece(step) {
             Err(error) if step.options.nofail && is_missing_source(&error, step) => {
-                if let Some(built) = &mut self.built {
-                    built.left_out.push(step.number);
-                }
+                self.left_out.push(step.number);
                 return Ok(());
             }
             other => other?,
         };
         let Some(built) = &mut self.built else {
+            if !step.is_root() {
+                let reason = "the mount for `/` was left out (nofail), so there is nothing to mount it in";
+                return Err(Error::new(ErrorKind::NotFound, "build", reason).arg(&step.target));
+            }
             self.built = Some(Built::from_tree(piece)?);
             return Ok(());
         };
@@ -182,7 +189,7 @@ impl Builder<'_> {
                 let (mounter, source) = (self.mounter, Some(source).filter(|s| !s.is_empty()));
                 let wants_upper = step.is_root() && !overlay.is_writable() && !flags.contains(&"ro");
                 let overlay = match self.store.filter(|_| wants_upper) {
-                    Some(store) => &store.give_upper(overlay.clone())?,
+                    Some(store) => &store.give_upper(overlay.clone(), self.dir)?,
                     None => overlay,
                 };
                 overlay.mount_detached(self.dir, &mounter.bases, &mounter.features, source, &flags, &attr)?
@@ -196,7 +203,7 @@ impl Builder<'_> {
             }
         };
         let tree = match &options.subdir {
-            Some(subdir) => sub_directory(&tree, subdir, &attr)?,
+            Some(subdir) => sub_directory(&tree, subdir, step)?,
             None => tree,
         };
         set_root_owner(&tree, step)?;
@@ -218,7 +225,7 @@ impl Builder<'_> {
 }
 
 /// Mounts the piece at its place inside the tree, and looks again whether it is there.
-fn hang(built: &Built, piece: Tree, step: &Step) -> Result<()> {
+fn hang(built: &mut Built, piece: Tree, step: &Step) -> Result<()> {
     let (root, path) = (built.top.as_fd(), step.target.as_path());
     let target = match step.options.mkdir {
         None => Target::in_root(root, path).map_err(|e| match e.kind() {
@@ -228,7 +235,13 @@ fn hang(built: &Built, piece: Tree, step: &Step) -> Result<()> {
         Some(mode) if is_dir(piece.root())? => Target::create_in_root(root, path, Create::Directory(mode))?,
         Some(mode) => Target::create_in_root(root, path, Create::File(mode))?,
     };
+    // A link or `..` may lead to the root of the set itself.
+    let is_root = is_mount_root(target.as_fd())? && MountId::of(target.as_fd())? == MountId::of(root)?;
     let attached = piece.attach(&target).map_err(|e| e.arg(path))?;
+    if is_root {
+        built.top = attached.into_fd();
+        return Ok(());
+    }
     let seen = MountId::of(open_in_root(root, path)?.as_fd())?;
     if seen != attached.id() {
         return Err(moved(path));
@@ -242,11 +255,11 @@ fn is_missing_source(error: &Error, step: &Step) -> bool {
 }
 
 /// `X-mount.subdir=`: a bind of that directory takes the place of the whole, which goes when its last user goes.
-fn sub_directory(tree: &Tree, subdir: &Path, attr: &MountAttr) -> Result<Tree> {
+fn sub_directory(tree: &Tree, subdir: &Path, step: &Step) -> Result<Tree> {
     let inside = open_in_root(tree.root(), subdir).map_err(|e| e.with_step("open subdir"))?;
-    let part = Tree::clone_of(&inside, "", false).map_err(|e| e.arg(subdir))?;
-    part.set_attr(attr, false)?;
-    Ok(part)
+    // Its mounts have their attributes already, and keep them in a copy.
+    let recursive = matches!(step.what, What::Bind { recursive: true });
+    Tree::clone_of(&inside, "", recursive).map_err(|e| e.arg(subdir))
 }
 
 fn set_root_owner(tree: &Tree, step: &Step) -> Result<()> {

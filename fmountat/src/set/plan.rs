@@ -102,7 +102,7 @@ impl Step {
     }
 
     pub(crate) fn is_root(&self) -> bool {
-        let stays = |c| matches!(c, Component::RootDir | Component::CurDir);
+        let stays = |c| matches!(c, Component::RootDir | Component::CurDir | Component::ParentDir);
         self.target.components().all(stays)
     }
 }

@@ -3,11 +3,12 @@
 
 use super::options::{Options, option_error};
 use crate::error::{Error, ErrorKind, Result};
-use crate::vfs::attr::set_attr;
+use crate::vfs::attr::{Locked, set_attr};
 use crate::vfs::context::FsContext;
 use crate::vfs::identity::is_mount_root;
 use crate::vfs::target::Target;
 use rustix::fd::AsFd;
+use std::ffi::OsStr;
 
 /// Changes the mount at `target` as `options` say: per-mount attributes by mount_setattr(2) \[Linux 5.12\]; unless
 /// `bind` is among them, superblock flags and file-system words by fspick(2) and fsconfig(2) \[Linux 5.2\].
@@ -32,12 +33,19 @@ pub fn remount(target: &Target, options: &Options) -> Result<()> {
             let reason = "with `bind` only the mount is changed, not its file system";
             return Err(option_error(ErrorKind::OptionConflict, &word.key, reason));
         }
+        if let Some(flag) = options.superblock.iter().find(|flag| !["ro", "rw"].contains(flag)) {
+            let reason = "it belongs to the whole file system: leave `bind` out";
+            return Err(option_error(ErrorKind::OptionConflict, OsStr::new(flag), reason));
+        }
     } else if !(options.superblock.is_empty() && options.words.is_empty()) {
-        reconfigure(target, options).map_err(|e| e.arg(target.path()))?;
+        reconfigure(target, options).map_err(|e| match e.argument() {
+            Some(_) => e,
+            None => e.arg(target.path()),
+        })?;
     }
     let named = |e: Error| e.arg(target.path());
-    set_attr(target.as_fd(), &options.recursive_attr, true).map_err(named)?;
-    set_attr(target.as_fd(), &options.attr, false).map_err(named)
+    set_attr(target.as_fd(), &options.recursive_attr, true, Locked::IsAnError).map_err(named)?;
+    set_attr(target.as_fd(), &options.attr, false, Locked::IsAnError).map_err(named)
 }
 
 fn reconfigure(target: &Target, options: &Options) -> Result<()> {

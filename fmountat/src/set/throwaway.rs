@@ -5,7 +5,7 @@ use super::apply::Built;
 use super::machine::Machine;
 use super::mount::Mount;
 use super::mounter::Mounter;
-use super::plan::Plan;
+use super::plan::{Plan, What};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::overlay::Overlay;
 use crate::kinds::store::Store;
@@ -75,7 +75,9 @@ impl Mounter {
                 return Err(error.hinted("make the first mount one for `/`, or give --lower DIR"));
             }
         };
-        add_device_links(built.root())?;
+        if plan.is_some_and(makes_dev) {
+            add_device_links(built.root())?;
+        }
         Ok((built, not_covered))
     }
 }
@@ -86,7 +88,7 @@ pub(super) fn throwaway_overlay(
     dir: BorrowedFd<'_>,
     overlay: Overlay,
 ) -> Result<crate::vfs::tree::Tree> {
-    mounter.overlay_tree(dir, &store.give_upper(overlay)?, &MountAttr::default())
+    mounter.overlay_tree(dir, &store.give_upper(overlay, dir)?, &MountAttr::default())
 }
 
 fn is_slash(path: &Path) -> bool {
@@ -112,6 +114,13 @@ pub fn standard_mounts() -> Vec<Mount> {
         mounts.push(Mount::new("bind", &path).at(&path).option("bind,nofail,X-mount.mkdir"));
     }
     mounts
+}
+
+/// Whether what is on /dev in the end is a new tmpfs of the plan: anything else may be the caller's own directory.
+fn makes_dev(plan: &Plan) -> bool {
+    let is_dev = |target: &Path| target.strip_prefix("/").unwrap_or(target) == Path::new("dev");
+    let last = plan.steps.iter().rev().find(|step| is_dev(&step.target));
+    last.is_some_and(|step| matches!(&step.what, What::Filesystem(name) if name == "tmpfs"))
 }
 
 /// The links that programs expect in /dev, where it is a file system of the set's own: runtime-linux.md of OCI.

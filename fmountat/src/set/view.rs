@@ -27,7 +27,8 @@ fn plain_view(mount: &Mount) -> Mount {
     let words = || mount.options.iter().flat_map(|o| words_of(o));
     let is_recursive = mount.fstype == "rbind" || words().any(|w| w == "rbind");
     let read_only = if is_recursive { "rro" } else { "ro" };
-    if !words().any(|w| w == read_only) {
+    let takes_back = words().any(|w| w == "rw" || w == "rrw");
+    if takes_back || !words().any(|w| w == read_only) {
         view.options.push(OsString::from(read_only));
     }
     view
@@ -78,7 +79,8 @@ mod tests {
 
     #[test]
     fn views_of_cases() {
-        let cases: [(&str, &[&str], &[&str]); 5] = [
+        let cases: [(&str, &[&str], &[&str]); 6] = [
+            ("bind", &["bind", "ro", "rw"], &["bind", "ro", "rw", "ro"]),
             ("overlay", &["lowerdir=/b:/a"], &["lowerdir=/b:/a"]),
             (
                 "overlay",

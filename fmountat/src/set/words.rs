@@ -27,6 +27,8 @@ pub(super) enum Effect {
 use Effect::{Attr as A, Bind, Nothing, Propagation as P, ReadOnly, Refused, Remount, Superblock};
 
 const NONE: Attr = Attr::empty();
+/// What `user` and `users` imply, unless a later word takes it back.
+const USER: Attr = Attr::NOSUID.union(Attr::NODEV).union(Attr::NOEXEC);
 const LATER_IDMAP: &str = "id-mapped mounts are not supported by this release";
 const LATER_LOOP: &str =
     "loop devices are not supported by this release: set one up with losetup(8) and mount that";
@@ -77,9 +79,9 @@ const WORDS: &[(&str, Effect)] = &[
     ("auto", Nothing),
     ("noauto", Nothing),
     ("_netdev", Nothing),
-    ("user", Nothing),
+    ("user", A(USER, NONE)),
     ("nouser", Nothing),
-    ("users", Nothing),
+    ("users", A(USER, NONE)),
     ("loop", Refused(LATER_LOOP)),
     ("direct-io", Refused(LATER_LOOP)),
     ("uidmap", Refused(LATER_IDMAP)),

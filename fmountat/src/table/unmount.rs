@@ -68,8 +68,9 @@ impl Unmount {
     pub fn run(&self, path: impl AsRef<Path>) -> Result<(), Vec<Error>> {
         let path = path.as_ref();
         let place = Place::open(path).map_err(|e| vec![e])?;
-        let deadline = Instant::now() + self.timeout;
-        if !self.recursive || self.lazy {
+        // No deadline that the clock can hold means: as long as it takes.
+        let deadline = Instant::now().checked_add(self.timeout);
+        if !self.recursive {
             return self.one(&place, deadline).map_err(|e| vec![e]);
         }
         let table = mountinfo::read().map_err(|e| vec![e])?;
@@ -77,6 +78,9 @@ impl Unmount {
         let lowest = lowest_of_stack(&table, place.table_id);
         drop(place);
         let order = mountinfo::deepest_first(&table, lowest);
+        if self.lazy {
+            return self.whole(path, &order).map_err(|e| vec![e]);
+        }
         let mut errors = Vec::new();
         for entry in &order {
             let below = Place::open(&entry.target).and_then(|below| below.check(entry));
@@ -96,7 +100,7 @@ impl Unmount {
         for _ in known {
             match Place::open(path) {
                 Ok(place) if known.iter().any(|entry| entry.id == place.table_id) => {
-                    lazy.one(&place, Instant::now())?;
+                    lazy.one(&place, None)?;
                 }
                 _ => return Ok(()),
             }
@@ -104,7 +108,7 @@ impl Unmount {
         Ok(())
     }
 
-    fn one(&self, place: &Place, deadline: Instant) -> Result<()> {
+    fn one(&self, place: &Place, deadline: Option<Instant>) -> Result<()> {
         let flags = if self.lazy { UnmountFlags::DETACH } else { UnmountFlags::empty() };
         let mut pause = Duration::from_millis(1);
         loop {
@@ -112,7 +116,9 @@ impl Unmount {
             match rustix::mount::unmount(&place.name, flags | UnmountFlags::NOFOLLOW) {
                 Ok(()) => return Ok(()),
                 Err(Errno::BUSY) if has_children(place) => return Err(has_mounts_below(&place.path)),
-                Err(Errno::BUSY) if Instant::now() + pause < deadline => std::thread::sleep(pause),
+                Err(Errno::BUSY) if deadline.is_none_or(|end| Instant::now() + pause < end) => {
+                    std::thread::sleep(pause)
+                }
                 Err(Errno::INTR) => {}
                 Err(errno) => return Err(unmount_error(&place.path, errno)),
             }

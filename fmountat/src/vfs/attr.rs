@@ -90,18 +90,27 @@ impl MountAttr {
     }
 }
 
+/// What becomes of a word that would clear an attribute locked by the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Locked {
+    /// For a copy: a bind in a user namespace works as it can.
+    StaysAsItIs,
+    /// For a remount, which is nothing but the words.
+    IsAnError,
+}
+
 /// Changes the mount that `fd` is on, and with `recursive` all mounts below it: mount_setattr(2) \[Linux 5.12\].
 ///
 /// In a user namespace the kernel locks the attributes of mounts that came from outside. Clearing a locked one is
 /// refused; it then stays as it is and everything else that was asked is done (OCI runtimes do the same).
-pub(crate) fn set_attr(fd: BorrowedFd<'_>, attr: &MountAttr, recursive: bool) -> Result<()> {
+pub(crate) fn set_attr(fd: BorrowedFd<'_>, attr: &MountAttr, recursive: bool, locked: Locked) -> Result<()> {
     if attr.is_empty() {
         return Ok(());
     }
     let flags = libc::AT_EMPTY_PATH as u32 | if recursive { libc::AT_RECURSIVE as u32 } else { 0 };
     let set = |clear| mount_setattr(fd, c"", flags, &attr.raw(clear));
     let done = match set(attr.clear) {
-        Err(Errno::PERM) if !attr.clear.is_empty() => {
+        Err(Errno::PERM) if !attr.clear.is_empty() && locked == Locked::StaysAsItIs => {
             // The policy field must be cleared as a whole when a new policy is set.
             let keep = attr.set.intersects(Attr::ATIME_FIELD);
             set(if keep { Attr::ATIME_FIELD } else { Attr::empty() })

@@ -86,10 +86,12 @@ fn has_openat2() -> bool {
     there(rustix::fs::openat2(bad_fd(), c"", OFlags::PATH, Mode::empty(), none).map(drop))
 }
 
-/// Only the first user namespace maps every id; where /proc can't be read, being root decides.
+/// The first user namespace has an inode number of its own (`PROC_USER_INIT_INO`, include/linux/proc_ns.h); where /proc
+/// can't be read, being root decides.
 fn is_initial_user_namespace() -> bool {
-    match std::fs::read_to_string("/proc/self/uid_map") {
-        Ok(map) => map.split_ascii_whitespace().eq(["0", "0", "4294967295"]),
+    const PROC_USER_INIT_INO: u64 = 0xEFFF_FFFD;
+    match rustix::fs::stat("/proc/self/ns/user") {
+        Ok(stat) => stat.st_ino == PROC_USER_INIT_INO,
         Err(_) => rustix::process::geteuid().is_root(),
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Namespaces of one's own: to mount without privilege, and to leave nothing when the process ends.
 
-use super::attr::{MountAttr, Propagation, set_attr};
+use super::attr::{Locked, MountAttr, Propagation, set_attr};
 use super::target::Target;
 use super::tree::Tree;
 use crate::error::{Error, ErrorKind, Result};
@@ -33,7 +33,7 @@ pub fn unshare_mount_and_pid() -> Result<()> {
     }
     let private = MountAttr { propagation: Some(Propagation::Private), ..MountAttr::default() };
     let root = Target::open(CWD, "/")?;
-    set_attr(root.as_fd(), &private, true)
+    set_attr(root.as_fd(), &private, true, Locked::StaysAsItIs)
 }
 
 fn user_namespace_error(errno: Errno) -> Error {

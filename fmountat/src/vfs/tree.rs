@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A detached mount tree, owned by a descriptor: nobody sees it until it is attached.
 
-use super::attr::{MountAttr, set_attr};
+use super::attr::{Locked, MountAttr, set_attr};
 use super::bytes::c_string;
 use super::identity::MountId;
 use super::target::Target;
@@ -89,7 +89,7 @@ impl Tree {
     /// # Errors
     /// [`ErrorKind::Permission`]; [`ErrorKind::System`] with `EINVAL` once the tree is part of another.
     pub fn set_attr(&self, attr: &MountAttr, recursive: bool) -> Result<()> {
-        set_attr(self.root(), attr, recursive)
+        set_attr(self.root(), attr, recursive, Locked::StaysAsItIs)
     }
 
     /// Mounts `child` on `path` inside this tree \[Linux 6.15\]. The path is resolved below the root: absolute links

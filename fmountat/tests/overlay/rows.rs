@@ -164,6 +164,12 @@ pub(crate) fn rows() -> Vec<Row> {
             unmount_t2,
         ),
         after(
+            "the upper in use, index=off",
+            |dir| in_use(dir).word("index", "off"),
+            Refused(E::UpperInUse, "u"),
+            unmount_t2,
+        ),
+        after(
             "the upper in use, index=on",
             |dir| {
                 in_use(dir);

@@ -6,7 +6,8 @@ use fmountat_testing::{mkdirs, mount_flags, scratch};
 use rustix::fs::CWD;
 
 /// Words, and the whole of what mountinfo shows.
-const TABLE: [(&str, &str); 26] = [
+const TABLE: [(&str, &str); 27] = [
+    ("user,exec", "rw,nosuid,nodev,relatime"),
     ("", "rw,relatime"),
     ("defaults", "rw,relatime"),
     ("ro", "ro,relatime"),

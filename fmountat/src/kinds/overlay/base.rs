@@ -48,6 +48,8 @@ struct Key {
     mount: u64,
     device: (u32, u32),
     inode: u64,
+    /// The mount's attributes, which its clone has as they were.
+    flags: u64,
 }
 
 /// A base directory of one mount call: as it is on the host, and as its clone.
@@ -138,10 +140,12 @@ impl Key {
     fn of(dir: BorrowedFd<'_>) -> Option<Self> {
         let mask = StatxFlags::INO | UNIQUE | StatxFlags::MNT_ID;
         let stat = rustix::fs::statx(dir, "", AtFlags::EMPTY_PATH, mask).ok()?;
+        let flags = rustix::fs::fstatvfs(dir).ok()?.f_flag.bits();
         Some(Self {
             mount: stat.stx_mnt_id,
             device: (stat.stx_dev_major, stat.stx_dev_minor),
             inode: stat.stx_ino,
+            flags,
         })
     }
 }

@@ -38,7 +38,7 @@ pub(crate) fn check_not_in_use(
     work_was_used: bool,
     features: &Features,
 ) -> Result<()> {
-    if overlay.has_word("index") {
+    if overlay.has_index_on() {
         return Ok(()); // with index=on the kernel answers by itself
     }
     let upper_was_used = work_was_used || !features.overlay_leaves_uuid || has_uuid(overlay, upper, features);
@@ -81,7 +81,7 @@ fn is_in_use(directory: &Written<'_>, features: &Features) -> bool {
     let ask = || -> rustix::io::Result<()> {
         let directory = directory.open(OFlags::PATH)?;
         let store = Store::new().map_err(|_| Errno::IO)?;
-        let scratch = store.give_upper(Overlay::new()).map_err(|_| Errno::IO)?;
+        let scratch = store.give_upper(Overlay::new(), directory.as_fd()).map_err(|_| Errno::IO)?;
         let (Some(Layer::Fd(own)), Some(Layer::Fd(work))) = (&scratch.upper, &scratch.work) else {
             return Err(Errno::IO);
         };

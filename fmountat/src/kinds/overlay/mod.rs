@@ -106,6 +106,12 @@ impl Overlay {
         self.upper.is_some()
     }
 
+    /// Whether `index=on` is asked for; the last word wins.
+    pub(crate) fn has_index_on(&self) -> bool {
+        let last = self.words.iter().rev().find(|word| word.key == *"index");
+        last.is_some_and(|word| word.value.as_deref().is_some_and(|value| value == "on"))
+    }
+
     pub(crate) fn has_word(&self, key: &str) -> bool {
         self.words.iter().any(|word| word.key == *key)
     }
