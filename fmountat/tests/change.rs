@@ -169,6 +169,10 @@ fmountat_testing::tests! {
         drop(held);
         apply(&[tmpfs()], "t").unwrap();
         assert_eq!(kinds("t", Unmount::new()), []);
+        apply(&[tmpfs()], "t").unwrap();
+        assert_eq!(kinds("t", Unmount::new().recursive(true).lazy(true)), []);
+        assert_eq!(mounts_below(file("t")).len(), 0);
+        apply(&[tmpfs()], "t").unwrap();
         unmount_all("t");
     }
 }

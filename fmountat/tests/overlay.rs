@@ -248,6 +248,20 @@ fmountat_testing::tests! {
         assert!(format!("{mounter:?}").contains("is_crowded: true"), "{mounter:?}");
     }
 
+    /// A clone has the attributes that its directory's mount has now, not those of an earlier mount.
+    fn a_kept_clone_is_as_read_only_as_the_host() needs [] {
+        on_tmpfs();
+        mkdirs(scratch(), &["s", "t"]);
+        fmountat::fmountat(CWD, "tmpfs", file("s"), "tmpfs", 0, "").unwrap();
+        mkdirs(file("s"), &["l", "u", "w"]);
+        let mounter = Mounter::detached();
+        let overlay = Overlay::new().lower(file("s/l")).upper(file("s/u"), file("s/w"));
+        drop(mounter.overlay_tree(CWD, &overlay, &MountAttr::default()).unwrap());
+        let read_only = fmountat::Options::parse(["remount,bind,ro"]).unwrap();
+        fmountat::remount(&Target::open(CWD, file("s")).unwrap(), &read_only).unwrap();
+        assert!(mounter.overlay_tree(CWD, &overlay, &MountAttr::default()).is_err());
+    }
+
     /// A handle keeps no mount busy, neither between mounts nor by its clones.
     fn a_handle_keeps_nothing_busy() needs [] {
         mkdirs(scratch(), &["fs"]);

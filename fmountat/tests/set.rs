@@ -225,4 +225,34 @@ fmountat_testing::tests! {
         PrivateCwd::child().mount(&dir, "overlay", "t", "overlay", 0, format!("lowerdir=l,upperdir=u,workdir=w{words}")).unwrap();
         unmount_all("t");
     }
+
+    /// Without its root there is nothing to mount the rest in; it never becomes the root itself.
+    fn a_left_out_root_is_an_error() needs [] {
+        mkdirs(scratch(), &["t"]);
+        let error = apply(&[bind("missing", "bind,nofail"), tmpfs().at("/tmp")], "t").unwrap_err();
+        assert_eq!((error.kind(), error.step()), (ErrorKind::NotFound, "mount 2: build"));
+        assert_eq!(mounts_below(file("t")), Vec::<String>::new());
+    }
+
+    /// A target that leads to the root of the set stacks on it, and what comes later is mounted in what is seen.
+    fn a_target_may_lead_to_the_root() needs [] {
+        mkdirs(scratch(), &["t", "s/x", "l"]);
+        symlink("/", file("s/link")).unwrap();
+        write(file("l/who"), "seen");
+        for target in ["..", "/x/..", "link", "link/link"] {
+            let set = [bind("s", "bind"), tmpfs().at(target), bind("l", "bind,X-mount.mkdir").at("y")];
+            apply(&set, "t").unwrap_or_else(|e| panic!("{target}: {e}"));
+            assert_eq!(read(file("t/y/who")), "seen", "{target}");
+            assert!(!file("s/y").exists(), "{target}");
+            unmount_all("t");
+        }
+    }
+
+    /// A mount that fails leaves no mount point behind that an earlier one would have had made.
+    fn a_failed_list_makes_no_directories() needs [] {
+        mkdirs(scratch(), &["t"]);
+        let set = [tmpfs().at("/q/w/e").option("X-mount.mkdir"), bind("missing", "bind").at("a")];
+        assert!(apply(&set, "t").is_err());
+        assert_eq!(std::fs::read_dir(file("t")).unwrap().count(), 0);
+    }
 }

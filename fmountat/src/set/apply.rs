@@ -100,15 +100,20 @@ impl Mounter {
             self.need_detached_children()?;
         }
         let mut builder = Builder { mounter: self, dir, built: base, store, left_out: Vec::new() };
+        let named = |step: &Step, e: Error| match plan.len() {
+            1 => e,
+            _ => {
+                let named = format!("mount {}: {}", step.number, e.step());
+                e.with_step(named)
+            }
+        };
+        // All pieces before any is put in its place: that may make a directory, which would stay after a failure.
+        let mut pieces = Vec::with_capacity(plan.len());
         for step in &plan.steps {
-            let done = builder.add(step);
-            done.map_err(|e| match plan.len() {
-                1 => e,
-                _ => {
-                    let named = format!("mount {}: {}", step.number, e.step());
-                    e.with_step(named)
-                }
-            })?;
+            pieces.extend(builder.make(step).map_err(|e| named(step, e))?.map(|piece| (step, piece)));
+        }
+        for (step, piece) in pieces {
+            builder.place(step, piece).map_err(|e| named(step, e))?;
         }
         let left_out = builder.left_out;
         let every = || {
@@ -154,14 +159,19 @@ struct Builder<'a> {
 }
 
 impl Builder<'_> {
-    fn add(&mut self, step: &Step) -> Result<()> {
-        let piece = match self.piece(step) {
+    /// The step's mount, unless its source is missing and that is no error.
+    fn make(&mut self, step: &Step) -> Result<Option<Tree>> {
+        match self.piece(step) {
             Err(error) if step.options.nofail && is_missing_source(&error, step) => {
                 self.left_out.push(step.number);
-                return Ok(());
+                Ok(None)
             }
-            other => other?,
-        };
+            other => other.map(Some),
+        }
+    }
+
+    fn place(&mut self, step: &Step, piece: Tree) -> Result<()> {
+        set_root_owner(&piece, step)?;
         let Some(built) = &mut self.built else {
             if !step.is_root() {
                 let reason = "the mount for `/` was left out (nofail), so there is nothing to mount it in";
@@ -202,12 +212,10 @@ impl Builder<'_> {
                 filesystem(fstype, source.as_os_str(), &flags, &options.words, &attr)?
             }
         };
-        let tree = match &options.subdir {
-            Some(subdir) => sub_directory(&tree, subdir, step)?,
-            None => tree,
-        };
-        set_root_owner(&tree, step)?;
-        Ok(tree)
+        match &options.subdir {
+            Some(subdir) => sub_directory(&tree, subdir, step),
+            None => Ok(tree),
+        }
     }
 
     /// A block device's relative path starts at our directory, not at the cwd that the kernel would look from.
