@@ -8,6 +8,7 @@
 use crate::error::Result;
 use crate::sys::listmount::has_mounts_below;
 use crate::vfs::attr::{Attr, MountAttr};
+use crate::vfs::identity::STATX_MNT_ID_UNIQUE;
 use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags};
@@ -17,9 +18,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 /// How many clones are kept. Each keeps a super block alive, so not without end.
 const KEPT: usize = 16;
-
-/// `STATX_MNT_ID_UNIQUE`.
-const UNIQUE: StatxFlags = StatxFlags::from_bits_retain(0x4000);
 
 /// With fewer mounts than this below the base's mount, walking them costs less than looking at the layers one by one:
 /// 30 ns for each mount and layer, against 0.8 us for a look.
@@ -138,7 +136,7 @@ fn clone_of(original: BorrowedFd<'_>) -> Result<Tree> {
 
 impl Key {
     fn of(dir: BorrowedFd<'_>) -> Option<Self> {
-        let mask = StatxFlags::INO | UNIQUE | StatxFlags::MNT_ID;
+        let mask = StatxFlags::INO | STATX_MNT_ID_UNIQUE | StatxFlags::MNT_ID;
         let stat = rustix::fs::statx(dir, "", AtFlags::EMPTY_PATH, mask).ok()?;
         let flags = rustix::fs::fstatvfs(dir).ok()?.f_flag.bits();
         Some(Self {
@@ -154,7 +152,8 @@ impl Base {
     /// Whether `path`, where it leads anywhere in the clone, leads to the same place as on the host: it does if no mount
     /// point is on the way, and the clone follows no links.
     pub(crate) fn has(&self, path: &Path) -> bool {
-        let (flags, mask) = (AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT, UNIQUE | StatxFlags::MNT_ID);
+        let (flags, mask) =
+            (AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT, STATX_MNT_ID_UNIQUE | StatxFlags::MNT_ID);
         rustix::fs::statx(&self.original, path, flags, mask).is_ok_and(|stat| stat.stx_mnt_id == self.mount)
     }
 

@@ -2,14 +2,15 @@
 //! Whether an upper directory is in use by another overlay, which the kernel itself only tells with `index=on`.
 
 use super::check::with_layer;
+use super::mount::set_layer_as;
 use super::{Layer, Overlay};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::store::Store;
+use crate::vfs::context::FsContext;
 use crate::vfs::features::Features;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
-use rustix::mount::{FsOpenFlags, fsconfig_create, fsconfig_set_fd, fsconfig_set_string, fsopen};
 use std::path::Path;
 
 /// A directory that an overlay writes to: `path` below `dir`. It is opened only as far as a check needs it.
@@ -78,38 +79,25 @@ fn has_uuid(overlay: &Overlay, upper: &Written<'_>, features: &Features) -> bool
 /// that has the directory as its upper **and** work directory: that can't be mounted, but whether the upper is in use
 /// comes first (`ovl_get_upper`). Each such question leaves a line in the kernel's log.
 fn is_in_use(directory: &Written<'_>, features: &Features) -> bool {
-    let ask = || -> rustix::io::Result<()> {
-        let directory = directory.open(OFlags::PATH)?;
-        let store = Store::new().map_err(|_| Errno::IO)?;
-        let scratch = store.give_upper(Overlay::new(), directory.as_fd()).map_err(|_| Errno::IO)?;
+    let ask = || -> Result<()> {
+        let directory = directory.open(OFlags::PATH).map_err(|e| Error::sys("ask", "openat", e))?;
+        let store = Store::new()?;
+        let scratch = store.give_upper(Overlay::new(), directory.as_fd())?;
         let (Some(Layer::Fd(own)), Some(Layer::Fd(work))) = (&scratch.upper, &scratch.work) else {
-            return Err(Errno::IO);
+            return Ok(());
         };
-        let context = fsopen("overlay", FsOpenFlags::FSOPEN_CLOEXEC)?;
+        let mut context = FsContext::open("overlay")?;
         let (own, work, directory) = (own.as_fd(), work.as_fd(), directory.as_fd());
         let layers = match features.initial_user_namespace {
             true => [("lowerdir+", directory), ("upperdir", own), ("workdir", work)],
             false => [("lowerdir+", own), ("upperdir", directory), ("workdir", directory)],
         };
         for (key, fd) in layers {
-            set_layer(&context, key, fd, features)?;
+            set_layer_as(&mut context, key, fd, features)?;
         }
-        fsconfig_set_string(&context, "index", "on")?;
-        fsconfig_create(&context)
+        context.set_string("index", "on")?;
+        context.create().map(drop)
     };
     // Any other failure is the question's own; the mount itself will tell what is wrong.
-    ask() == Err(Errno::BUSY)
-}
-
-fn set_layer(
-    context: &rustix::fd::OwnedFd,
-    key: &str,
-    fd: BorrowedFd<'_>,
-    features: &Features,
-) -> rustix::io::Result<()> {
-    use rustix::fd::AsRawFd;
-    match features.overlay_layer_fds {
-        true => fsconfig_set_fd(context, key, fd),
-        false => fsconfig_set_string(context, key, format!("/proc/self/fd/{}", fd.as_raw_fd())),
-    }
+    ask().is_err_and(|error| error.raw_errno() == Some(Errno::BUSY))
 }

@@ -230,17 +230,26 @@ fn set_layer(
         Role::Upper => "upperdir",
         Role::Work => "workdir",
     };
-    let mut set = |layer: BorrowedFd<'_>| match features.overlay_layer_fds {
-        true => context.set_fd(key, layer),
-        false => context.set_string(key, format!("/proc/self/fd/{}", layer.as_raw_fd())),
-    };
-    match set(layer) {
+    match set_layer_as(context, key, layer, features) {
         Err(error) if error.raw_errno() == Some(Errno::NAMETOOLONG) => {
             // The kernel writes the layer's path down, in a page: the root of a clone of its own has the path `/`.
             let clone = Tree::clone_of(layer, "", false)?;
-            set(clone.root())?;
+            set_layer_as(context, key, clone.root(), features)?;
             Ok(Some(clone))
         }
         other => other.map(|()| None),
+    }
+}
+
+/// A layer under the option `key`: as a descriptor, or by its name in /proc for kernels that take none.
+pub(super) fn set_layer_as(
+    context: &mut FsContext,
+    key: &str,
+    layer: BorrowedFd<'_>,
+    features: &Features,
+) -> Result<()> {
+    match features.overlay_layer_fds {
+        true => context.set_fd(key, layer),
+        false => context.set_string(key, format!("/proc/self/fd/{}", layer.as_raw_fd())),
     }
 }
