@@ -138,7 +138,11 @@ fmountat_testing::tests! {
         }
         let plan = |mount: Mount| Plan::new(&[tmpfs(), mount]).unwrap_err();
         for (mount, kind, argument) in [
-            (bind("x", "bind,size=1"), ErrorKind::UnknownOption, "size"),
+            (bind("x", "bind,size=1"), ErrorKind::UnknownOption, "size=1"),
+            (bind("x", "bind,loop"), ErrorKind::OptionConflict, "loop"),
+            (tmpfs().option("slave"), ErrorKind::OptionConflict, "slave"),
+            (tmpfs().option("idmap"), ErrorKind::OptionConflict, "idmap"),
+            (tmpfs().option("uidmap=0:-1:2"), ErrorKind::OptionValue, "uidmap=0:-1:2"),
             (bind("x", "bind,sync"), ErrorKind::OptionConflict, "sync"),
             (tmpfs().option("remount"), ErrorKind::OptionConflict, "remount"),
             (tmpfs().option("X-containerd.x=1"), ErrorKind::UnknownOption, "X-containerd.x=1"),

@@ -7,7 +7,8 @@ use crate::vfs::tree::Tree;
 use rustix::fd::BorrowedFd;
 use std::path::Path;
 
-/// A bind of `source`, which starts at `dir`: `attr` for its top mount, `recursive_attr` for all mounts in it.
+/// A bind of `source`, which starts at `dir`: `attr` for its top mount, `recursive_attr` for all mounts in it; `idmap` is a
+/// user namespace, and whether it maps the whole tree or the top mount.
 ///
 /// Without a propagation asked for it is private: a copy of a shared mount would be its peer, and what is mounted
 /// into the copy while it is being built would appear on the host.
@@ -17,8 +18,17 @@ pub(crate) fn bind(
     recursive: bool,
     attr: &MountAttr,
     recursive_attr: &MountAttr,
+    idmap: Option<(BorrowedFd<'_>, bool)>,
 ) -> Result<Tree> {
-    let tree = Tree::clone_of(dir, source, recursive)?;
+    let tree = match idmap {
+        None => Tree::clone_of(dir, source, recursive)?,
+        Some((userns, whole)) if whole == recursive => Tree::clone_idmapped(dir, source, recursive, userns)?,
+        Some((userns, whole)) => {
+            let tree = Tree::clone_of(dir, source, recursive)?;
+            tree.set_idmap(userns, whole).map_err(|e| e.arg(source))?;
+            tree
+        }
+    };
     let mut whole = *recursive_attr;
     if attr.propagation.is_none() && whole.propagation.is_none() {
         whole.propagation = Some(Propagation::Private);

@@ -17,6 +17,17 @@ pub struct Word {
 }
 
 impl Word {
+    /// As it is written.
+    #[must_use]
+    pub fn text(&self) -> OsString {
+        let mut text = self.key.clone();
+        if let Some(value) = &self.value {
+            text.push("=");
+            text.push(value);
+        }
+        text
+    }
+
     pub(crate) fn set(&self, context: &mut FsContext) -> Result<()> {
         match &self.value {
             Some(value) => context.set_string(&self.key, value),

@@ -6,6 +6,7 @@ use super::plan::{Plan, Step, What};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::bind::bind;
 use crate::kinds::filesystem::filesystem;
+use crate::kinds::overlay::Make;
 use crate::kinds::store::Store;
 use crate::vfs::attr::{MountAttr, Propagation};
 use crate::vfs::identity::{MountId, is_mount_root};
@@ -194,6 +195,8 @@ impl Builder<'_> {
         let attr = options.single_attr();
         let flags = options.superblock_at_birth();
         let source = step.source.as_os_str();
+        let idmap = step.options.idmap.as_ref();
+        let userns = idmap.map(|idmap| self.mounter.namespaces.get(self.dir, idmap)).transpose()?;
         let tree = match &step.what {
             What::Overlay(overlay) => {
                 let (mounter, source) = (self.mounter, Some(source).filter(|s| !s.is_empty()));
@@ -202,14 +205,22 @@ impl Builder<'_> {
                     Some(store) => &store.give_upper(overlay.clone(), self.dir)?,
                     None => overlay,
                 };
-                overlay.mount_detached(self.dir, &mounter.bases, &mounter.features, source, &flags, &attr)?
+                let userns = userns.as_ref().map(AsFd::as_fd);
+                let make = Make { source, flags: &flags, userns, ..mounter.make(self.dir, &attr) };
+                overlay.mount_detached(&make)?
             }
             What::Bind { recursive } => {
-                bind(self.dir, &step.source, *recursive, &options.attr, &options.recursive_attr)?
+                let whole = options.idmap_recursive.unwrap_or(true) && *recursive;
+                let idmap = userns.as_ref().map(|fd| (fd.as_fd(), whole));
+                bind(self.dir, &step.source, *recursive, &options.attr, &options.recursive_attr, idmap)?
             }
             What::Filesystem(fstype) => {
                 let source = self.device(fstype.as_bytes(), &step.source)?;
-                filesystem(fstype, source.as_os_str(), &flags, &options.words, &attr)?
+                let tree = filesystem(fstype, source.as_os_str(), &flags, &options.words, &attr)?;
+                if let Some(userns) = &userns {
+                    tree.set_idmap(userns, false).map_err(|e| e.arg(fstype))?;
+                }
+                tree
             }
         };
         match &options.subdir {

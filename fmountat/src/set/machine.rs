@@ -155,7 +155,7 @@ impl<'a> Machine<'a> {
 
     fn read_only_file(&mut self, path: &Path) -> Result<Tree> {
         let read_only = MountAttr { set: Attr::RDONLY, ..MountAttr::default() };
-        let file = bind(CWD, path, false, &read_only, &MountAttr::default())?;
+        let file = bind(CWD, path, false, &read_only, &MountAttr::default(), None)?;
         self.leave_out(path, String::from("a single file can't be an overlay: it is there to be read only"));
         Ok(file)
     }

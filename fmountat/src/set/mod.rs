@@ -3,12 +3,18 @@
 #![forbid(unsafe_code)]
 
 pub(crate) mod apply;
+pub(crate) mod engine;
+mod flags;
+mod json;
 mod machine;
 pub(crate) mod mount;
 pub(crate) mod mounter;
+mod oci;
 pub(crate) mod options;
 pub(crate) mod plan;
 pub(crate) mod remount;
+mod split;
 pub(crate) mod throwaway;
 pub(crate) mod view;
-mod words;
+mod word_table;
+pub(crate) mod words;

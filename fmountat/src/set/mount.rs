@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `Mount`: the four fields that containerd, OCI and fstab share, and how they are read from JSON.
+//! `Mount`: the four fields that containerd, OCI and fstab share.
 
 use crate::error::{Error, ErrorKind, Result};
-use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use crate::vfs::idmap::IdMapping;
 use std::ffi::OsString;
-use std::fmt;
-use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
 /// One mount, as asked for. It is a value: nothing in this crate ever changes one.
@@ -26,8 +24,10 @@ pub struct Mount {
     pub target: PathBuf,
     /// Option words as in fstab; one element may hold several, separated by commas.
     pub options: Vec<OsString>,
-    /// Whether OCI's `uidMappings` or `gidMappings` were given.
-    pub(crate) has_id_mappings: bool,
+    /// OCI's `uidMappings`; empty for none.
+    pub uid_mappings: Vec<IdMapping>,
+    /// OCI's `gidMappings`; empty for none.
+    pub gid_mappings: Vec<IdMapping>,
 }
 
 impl Mount {
@@ -58,114 +58,12 @@ impl Mount {
     /// # Errors
     /// [`ErrorKind::Spec`], with the line and column.
     pub fn list_from_json(text: &[u8]) -> Result<Vec<Self>> {
-        match serde_json::from_slice::<List>(text) {
+        match serde_json::from_slice::<super::json::List>(text) {
             Ok(list) => Ok(list.0),
             Err(e) => Err(Error::new(ErrorKind::Spec, "read the mount list", e.to_string()).hinted(
                 "a list of {\"type\", \"source\", \"target\", \"options\"}, or an object with one under \"mounts\"",
             )),
         }
-    }
-}
-
-/// A JSON string as bytes: it need not be UTF-8.
-struct Bytes(OsString);
-
-impl<'de> Deserialize<'de> for Bytes {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Text;
-        impl Visitor<'_> for Text {
-            type Value = Bytes;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a string")
-            }
-            fn visit_str<E: de::Error>(self, text: &str) -> Result<Bytes, E> {
-                Ok(Bytes(OsString::from(text)))
-            }
-            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Bytes, E> {
-                Ok(Bytes(OsString::from_vec(bytes.to_vec())))
-            }
-        }
-        deserializer.deserialize_byte_buf(Text)
-    }
-}
-
-impl<'de> Deserialize<'de> for Mount {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Fields;
-        impl<'de> Visitor<'de> for Fields {
-            type Value = Mount;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a mount: an object with type, source, target and options")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Mount, A::Error> {
-                let mut mount = Mount::default();
-                let mut seen: Vec<String> = Vec::new();
-                while let Some(key) = map.next_key::<String>()? {
-                    let key = key.to_ascii_lowercase();
-                    if seen.contains(&key) {
-                        return Err(de::Error::custom(format!(
-                            "the field `{key}` is given twice in a mount"
-                        )));
-                    }
-                    read_field(&mut mount, &key, &mut map)?;
-                    seen.push(key);
-                }
-                Ok(mount)
-            }
-        }
-        deserializer.deserialize_map(Fields)
-    }
-}
-
-fn read_field<'de, A: MapAccess<'de>>(mount: &mut Mount, key: &str, map: &mut A) -> Result<(), A::Error> {
-    match key {
-        "type" => mount.fstype = map.next_value::<Bytes>()?.0,
-        "source" => mount.source = map.next_value::<Bytes>()?.0.into(),
-        "target" | "destination" => mount.target = map.next_value::<Bytes>()?.0.into(),
-        "options" => {
-            let options = map.next_value::<Option<Vec<Bytes>>>()?.unwrap_or_default();
-            mount.options = options.into_iter().map(|o| o.0).collect();
-        }
-        "uidmappings" | "gidmappings" => {
-            let mappings = map.next_value::<Option<Vec<IgnoredAny>>>()?.unwrap_or_default();
-            mount.has_id_mappings |= !mappings.is_empty();
-        }
-        _ => return Err(de::Error::custom(format!("unknown field `{key}` in a mount"))),
-    }
-    Ok(())
-}
-
-/// An array of mounts, alone or under `mounts`.
-struct List(Vec<Mount>);
-
-impl<'de> Deserialize<'de> for List {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Shape;
-        impl<'de> Visitor<'de> for Shape {
-            type Value = List;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list of mounts, or an object with a list under `mounts`")
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<List, A::Error> {
-                let mut mounts = Vec::new();
-                while let Some(mount) = seq.next_element()? {
-                    mounts.push(mount);
-                }
-                Ok(List(mounts))
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<List, A::Error> {
-                let mut mounts = None;
-                while let Some(key) = map.next_key::<String>()? {
-                    if key.eq_ignore_ascii_case("mounts") {
-                        mounts = Some(map.next_value::<Vec<Mount>>()?);
-                    } else {
-                        map.next_value::<IgnoredAny>()?;
-                    }
-                }
-                mounts.map(List).ok_or_else(|| de::Error::missing_field("mounts"))
-            }
-        }
-        deserializer.deserialize_any(Shape)
     }
 }
 
@@ -184,7 +82,7 @@ mod tests {
             "source":"proc","uidMappings":[{"containerID":0,"hostID":1,"size":1}]}]}"#;
         let mounts = Mount::list_from_json(oci).unwrap();
         assert_eq!(mounts[0].target, PathBuf::from("/proc"));
-        assert!(mounts[0].has_id_mappings);
+        assert_eq!(mounts[0].uid_mappings, [IdMapping { disk: 0, seen: 1, count: 1 }]);
     }
 
     #[test]

@@ -2,10 +2,11 @@
 //! `Mounter`: the handle that mounts many times, keeping what makes the next mount cheap.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::kinds::overlay::{Bases, Cwd, Overlay};
+use crate::kinds::overlay::{Bases, Cwd, Make, Overlay};
 use crate::vfs::attr::MountAttr;
 use crate::vfs::cwd::{MountCall, PrivateCwd};
 use crate::vfs::features::Features;
+use crate::vfs::idmap::UserNamespaces;
 use crate::vfs::target::Target;
 use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -29,6 +30,7 @@ use std::path::Path;
 pub struct Mounter {
     pub(crate) features: Features,
     pub(crate) bases: Bases,
+    pub(crate) namespaces: UserNamespaces,
     cwd: Option<PrivateCwd>,
 }
 
@@ -50,7 +52,7 @@ impl Mounter {
     /// With features and a way of the caller's choice: how tests reach every way on one kernel.
     #[must_use]
     pub fn with(features: Features, cwd: Option<PrivateCwd>) -> Self {
-        Self { features, bases: Bases::default(), cwd }
+        Self { features, bases: Bases::default(), namespaces: UserNamespaces::default(), cwd }
     }
 
     /// Mounts a lone overlay on `target`; both it and the layers start at `dir`.
@@ -80,7 +82,13 @@ impl Mounter {
     /// - [`ErrorKind::UpperInUse`], [`ErrorKind::UpperWork`], [`ErrorKind::WorkUnusable`];
     /// - [`ErrorKind::UnknownOption`], [`ErrorKind::OptionValue`], with the kernel's words.
     pub fn overlay_tree(&self, dir: impl AsFd, overlay: &Overlay, attr: &MountAttr) -> Result<Tree> {
-        overlay.mount_detached(dir.as_fd(), &self.bases, &self.features, None, &[], attr)
+        overlay.mount_detached(&self.make(dir.as_fd(), attr))
+    }
+
+    /// What every detached overlay of this handle is made with.
+    pub(crate) fn make<'a>(&'a self, dir: BorrowedFd<'a>, attr: &'a MountAttr) -> Make<'a> {
+        let (bases, features) = (&self.bases, &self.features);
+        Make { dir, bases, features, source: None, flags: &[], attr, userns: None }
     }
 
     pub(crate) fn need_new_api(&self) -> Result<()> {

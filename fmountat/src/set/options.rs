@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Option lists, parsed: per-mount attributes, superblock flags, the engine's words, the file system's words.
 
-use super::words::{Effect, look_up};
+use super::engine::LoopWords;
+use super::split::{key_and_value, unquote, words};
+use super::words::{Effect, OptionWord, Places, Value, look_up};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::filesystem::Word;
 use crate::vfs::attr::{Attr, MountAttr};
+use crate::vfs::idmap::Idmap;
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 /// What an option list asks for. Later words win over earlier ones of the same pair.
@@ -41,8 +43,16 @@ pub struct Options {
     pub owner: (Option<u32>, Option<u32>),
     /// `X-mount.mode=`: for the root of the mount.
     pub mode: Option<u32>,
+    /// `X-mount.idmap=`, or `uidmap=` and `gidmap=`; of the latter one alone leaves the other ids as they are.
+    pub idmap: Option<Idmap>,
+    /// `idmap` (false) or `ridmap` (true): whether a bound tree is mapped as a whole; without a word it is.
+    pub idmap_recursive: Option<bool>,
+    /// `loop` and the words that imply it.
+    pub loop_device: Option<LoopWords>,
     /// Words for the file system.
     pub words: Vec<Word>,
+    /// Words of the table as they were given, for the check of where they stand.
+    given: Vec<(&'static str, OsString)>,
 }
 
 impl Options {
@@ -56,69 +66,114 @@ impl Options {
         let mut options = Self::default();
         for element in elements {
             crate::vfs::bytes::c_string("options", element.as_ref())?;
-            for word in split(element.as_ref().as_bytes()) {
-                if !word.is_empty() {
-                    options.take(OsStr::from_bytes(word))?;
-                }
+            for word in words(element.as_ref()) {
+                options.take(&word)?;
             }
+        }
+        if let Some(idmap) = &options.idmap {
+            idmap.check()?;
         }
         Ok(options)
     }
 
     fn take(&mut self, text: &OsStr) -> Result<()> {
         let (key, value) = key_and_value(text);
-        if key.as_bytes().starts_with(b"X-containerd.") {
+        let Some(name) = key.to_str() else {
+            return self.take_data(key, value, text);
+        };
+        if name.starts_with("X-containerd.") {
             let reason = "a word of containerd's own that should not have reached the mount layer";
             return Err(option_error(ErrorKind::UnknownOption, text, reason));
         }
-        let Some(name) = key.to_str() else {
-            return self.take_data(key, value);
+        // The words that util-linux writes with X are taken with x too: mount(8) has both.
+        let canonical = match name.strip_prefix("x-mount.") {
+            Some(rest) => format!("X-mount.{rest}"),
+            None => name.to_owned(),
         };
-        if let Some(rest) = name.strip_prefix("X-mount.").or_else(|| name.strip_prefix("x-mount.")) {
-            if look_up(name).is_none() {
-                return self.take_x_mount(rest, value, text);
+        match look_up(&canonical) {
+            Some((word, recursive)) => self.take_word(word, recursive, value, text),
+            None if canonical.starts_with("X-mount.") => {
+                Err(option_error(ErrorKind::UnknownOption, text, "no such X-mount word"))
+            }
+            // Notes for other readers of fstab, mount(8).
+            None if name.starts_with("x-") || name.starts_with("X-") || name == "comment" => Ok(()),
+            None => self.take_data(key, value, text),
+        }
+    }
+
+    fn take_word(
+        &mut self,
+        word: &'static OptionWord,
+        recursive: bool,
+        value: Option<&OsStr>,
+        text: &OsStr,
+    ) -> Result<()> {
+        self.given.push((word.name, text.to_owned()));
+        match (word.effect, word.value, value.and_then(OsStr::to_str)) {
+            (Effect::Refused(reason), ..) => return Err(option_error(ErrorKind::Unsupported, text, reason)),
+            (Effect::Attr(..) | Effect::ReadOnly(_), _, Some("recursive")) => {
+                self.set(word.effect, true);
+                return Ok(());
+            }
+            // Of the two things that `ro` does, one: util-linux 2.39.
+            (Effect::ReadOnly(yes), _, Some("vfs")) if !recursive => {
+                self.set_read_only_attr(yes, false);
+                return Ok(());
+            }
+            (Effect::ReadOnly(yes), _, Some("fs")) if !recursive => {
+                self.set_read_only_filesystem(yes);
+                return Ok(());
+            }
+            _ => {}
+        }
+        match (word.value, value) {
+            (Value::None, Some(_)) => {
+                return Err(option_error(ErrorKind::OptionValue, text, "this word takes no such value"));
+            }
+            (Value::Required(what), None) => {
+                let reason = format!("it needs a value: {}={what}", word.name);
+                return Err(option_error(ErrorKind::OptionValue, text, &reason));
+            }
+            _ => {}
+        }
+        match word.effect {
+            Effect::Engine(engine) => super::engine::take(self, engine, value, text),
+            effect => {
+                self.set(effect, recursive);
+                Ok(())
             }
         }
-        if name.starts_with("x-") || name.starts_with("X-") && look_up(name).is_none() || name == "comment" {
-            return Ok(()); // notes for other readers of fstab, mount(8)
-        }
-        if name == "nofail" {
-            self.nofail = true;
-            return Ok(());
-        }
-        let Some((effect, recursive)) = look_up(name) else {
-            return self.take_data(key, value);
-        };
-        let is_value_recursive = value.is_some_and(|v| v == "recursive");
-        match effect {
-            Effect::Refused(reason) => return Err(option_error(ErrorKind::Unsupported, text, reason)),
-            Effect::Attr(..) | Effect::ReadOnly(_) if is_value_recursive => self.set(effect, true),
-            _ if value.is_some() => {
-                return Err(option_error(ErrorKind::OptionValue, text, "this word takes no value"));
-            }
-            _ => self.set(effect, recursive),
-        }
-        Ok(())
     }
 
     fn set(&mut self, effect: Effect, recursive: bool) {
         let attr = if recursive { &mut self.recursive_attr } else { &mut self.attr };
         match effect {
             Effect::Attr(set, clear) => change(attr, set, clear),
-            Effect::ReadOnly(true) => {
-                change(attr, Attr::RDONLY, Attr::empty());
-                self.set_superblock("ro", "rw");
-            }
-            Effect::ReadOnly(false) => {
-                change(attr, Attr::empty(), Attr::RDONLY);
-                self.set_superblock("rw", "ro");
+            Effect::ReadOnly(yes) => {
+                self.set_read_only_attr(yes, recursive);
+                self.set_read_only_filesystem(yes);
             }
             Effect::Superblock(name, opposite) => self.set_superblock(name, opposite),
             Effect::Propagation(propagation, true) => self.recursive_attr.propagation = Some(propagation),
             Effect::Propagation(propagation, false) => self.attr.propagation = Some(propagation),
             Effect::Bind(recursive) => self.bind = Some(recursive),
             Effect::Remount => self.remount = true,
-            Effect::Nothing | Effect::Refused(_) => {}
+            Effect::Engine(_) | Effect::Note | Effect::Refused(_) => {}
+        }
+    }
+
+    fn set_read_only_attr(&mut self, yes: bool, recursive: bool) {
+        let attr = if recursive { &mut self.recursive_attr } else { &mut self.attr };
+        match yes {
+            true => change(attr, Attr::RDONLY, Attr::empty()),
+            false => change(attr, Attr::empty(), Attr::RDONLY),
+        }
+    }
+
+    fn set_read_only_filesystem(&mut self, yes: bool) {
+        match yes {
+            true => self.set_superblock("ro", "rw"),
+            false => self.set_superblock("rw", "ro"),
         }
     }
 
@@ -127,32 +182,21 @@ impl Options {
         self.superblock.push(name);
     }
 
-    fn take_data(&mut self, key: &OsStr, value: Option<&OsStr>) -> Result<()> {
-        let word = Word { key: key.to_owned(), value: value.map(unquote) };
-        self.words.push(word);
+    fn take_data(&mut self, key: &OsStr, value: Option<&OsStr>, text: &OsStr) -> Result<()> {
+        if is_selinux(key) && !std::path::Path::new("/sys/fs/selinux/enforce").exists() {
+            let reason = "SELinux is not in force here, so the word would have no effect";
+            return Err(option_error(ErrorKind::Unsupported, text, reason).hinted("leave it out"));
+        }
+        self.words.push(Word { key: key.to_owned(), value: value.map(unquote) });
         Ok(())
     }
 
-    fn take_x_mount(&mut self, name: &str, value: Option<&OsStr>, text: &OsStr) -> Result<()> {
-        let number = |radix| match value.and_then(OsStr::to_str).map(|v| u32::from_str_radix(v, radix)) {
-            Some(Ok(number)) => Ok(number),
-            _ => {
-                let kind = if radix == 8 { "an octal mode" } else { "a numeric id" };
-                Err(option_error(ErrorKind::OptionValue, text, &format!("its value must be {kind}")))
-            }
-        };
-        match name {
-            "mkdir" => self.mkdir = Some(if value.is_some() { number(8)? } else { 0o755 }),
-            "owner" => self.owner.0 = Some(number(10)?),
-            "group" => self.owner.1 = Some(number(10)?),
-            "mode" => self.mode = Some(number(8)?),
-            "subdir" => match value.filter(|v| !v.is_empty()) {
-                Some(path) => self.subdir = Some(unquote(path).into()),
-                None => return Err(option_error(ErrorKind::OptionValue, text, "its value must be a path")),
-            },
-            _ => return Err(option_error(ErrorKind::UnknownOption, text, "no such X-mount word")),
-        }
-        Ok(())
+    /// The words that would have no effect in a mount of this kind.
+    pub(super) fn misplaced(&self, place: Places) -> impl Iterator<Item = (&'static OptionWord, &OsStr)> {
+        self.given.iter().filter_map(move |(name, text)| {
+            let (word, _) = look_up(name)?;
+            (!word.places.contains(place)).then_some((word, text.as_os_str()))
+        })
     }
 
     /// Attributes for a mount that is one mount: the recursive ones count too.
@@ -172,6 +216,10 @@ impl Options {
     }
 }
 
+fn is_selinux(key: &OsStr) -> bool {
+    ["context", "fscontext", "defcontext", "rootcontext", "seclabel"].iter().any(|name| key == *name)
+}
+
 fn change(attr: &mut MountAttr, set: Attr, clear: Attr) {
     attr.set = (attr.set - clear) | set;
     attr.clear = (attr.clear - set) | clear;
@@ -185,43 +233,11 @@ pub(super) fn option_error(kind: ErrorKind, word: &OsStr, reason: &str) -> Error
     Error::new(kind, "read option", reason).arg(word)
 }
 
-fn key_and_value(text: &OsStr) -> (&OsStr, Option<&OsStr>) {
-    let bytes = text.as_bytes();
-    match bytes.iter().position(|b| *b == b'=') {
-        Some(at) => (OsStr::from_bytes(&bytes[..at]), Some(OsStr::from_bytes(&bytes[at + 1..]))),
-        None => (text, None),
-    }
-}
-
-/// `"a,b"` without its quotes, as mount(8) writes SELinux contexts.
-fn unquote(value: &OsStr) -> OsString {
-    match value.as_bytes() {
-        [b'"', inner @ .., b'"'] => OsStr::from_bytes(inner).to_owned(),
-        _ => value.to_owned(),
-    }
-}
-
-pub(super) fn split(text: &[u8]) -> Vec<&[u8]> {
-    let mut words = Vec::new();
-    let (mut start, mut quoted, mut escaped) = (0, false, false);
-    for (at, byte) in text.iter().enumerate() {
-        match byte {
-            b'"' if !escaped => quoted = !quoted,
-            b',' if !quoted && !escaped => {
-                words.push(&text[start..at]);
-                start = at + 1;
-            }
-            _ => {}
-        }
-        escaped = !escaped && *byte == b'\\';
-    }
-    words.push(&text[start..]);
-    words
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vfs::idmap::IdMapping;
+    use std::os::unix::ffi::OsStrExt;
 
     #[test]
     fn last_of_a_pair_wins() {
@@ -233,7 +249,7 @@ mod tests {
 
     #[test]
     fn words_are_split_as_mount_8_does() {
-        let options = Options::parse([r#"context="a,b",lowerdir=/x\,y,,size=1"#]).unwrap();
+        let options = Options::parse([r#"label="a,b",lowerdir=/x\,y,,size=1"#]).unwrap();
         let words: Vec<_> = options.words.iter().map(|w| w.value.clone().unwrap()).collect();
         assert_eq!(words, ["a,b", r"/x\,y", "1"]);
     }
@@ -246,14 +262,47 @@ mod tests {
             ("X-mount.mode=9", ErrorKind::OptionValue),
             ("X-mount.owner=", ErrorKind::OptionValue),
             ("ro=1", ErrorKind::OptionValue),
-            ("loop", ErrorKind::Unsupported),
+            ("loop=/dev/loop0", ErrorKind::OptionValue),
+            ("offset", ErrorKind::OptionValue),
+            ("sector-size=511", ErrorKind::OptionValue),
+            ("nofail=1", ErrorKind::OptionValue),
             ("tmpcopyup", ErrorKind::Unsupported),
-            ("uidmap=0:1:2", ErrorKind::Unsupported),
-            ("X-mount.idmap=b:0:1:2", ErrorKind::Unsupported),
+            ("iversion", ErrorKind::Unsupported),
+            ("uidmap=0:1", ErrorKind::OptionValue),
+            ("gidmap=0:-1:2", ErrorKind::OptionValue),
+            ("X-mount.idmap=x:0:1:2", ErrorKind::OptionValue),
+            ("X-mount.idmap=", ErrorKind::OptionValue),
         ] {
             let error = Options::parse([word]).unwrap_err();
             assert_eq!((error.kind(), error.argument().unwrap()), (kind, OsStr::new(word)));
         }
+    }
+
+    #[test]
+    fn id_mappings_of_all_three_writers() {
+        let range = |disk, seen, count| IdMapping { disk, seen, count };
+        for (words, users, groups) in [
+            ("uidmap=0:1000:1,5:7:9", vec![range(0, 1000, 1), range(5, 7, 9)], vec![]),
+            ("gidmap=0:1000:1,uidmap=1:2:3", vec![range(1, 2, 3)], vec![range(0, 1000, 1)]),
+            (
+                "X-mount.idmap=b:0:1000:1 u:5:7:9",
+                vec![range(0, 1000, 1), range(5, 7, 9)],
+                vec![range(0, 1000, 1)],
+            ),
+            ("x-mount.idmap=\"0:1:2\"", vec![range(0, 1, 2)], vec![range(0, 1, 2)]),
+        ] {
+            let options = Options::parse([words]).unwrap();
+            assert_eq!(options.idmap, Some(Idmap::Ranges { users, groups }), "{words}");
+        }
+        let options = Options::parse(["X-mount.idmap=/proc/7/ns/user"]).unwrap();
+        assert_eq!(options.idmap, Some(Idmap::Namespace("/proc/7/ns/user".into())));
+    }
+
+    #[test]
+    fn loop_words_imply_loop() {
+        let options = Options::parse(["offset=1MiB,sector-size=4096,direct-io"]).unwrap();
+        let want = LoopWords { offset: 1 << 20, size_limit: 0, sector_size: Some(4096), direct_io: true };
+        assert_eq!(options.loop_device, Some(want));
     }
 
     #[test]

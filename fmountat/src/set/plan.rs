@@ -3,8 +3,10 @@
 
 use super::mount::Mount;
 use super::options::{Options, option_error};
+use super::words::Places;
 use crate::error::{Error, ErrorKind, Result, escape};
 use crate::kinds::overlay::Overlay;
+use crate::vfs::idmap::Idmap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
@@ -22,6 +24,17 @@ use std::path::{Component, Path, PathBuf};
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub(crate) steps: Vec<Step>,
+    ignored: Vec<(usize, OsString)>,
+}
+
+/// What becomes of a word that has no effect where it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Compat {
+    /// It is an error: nothing that was asked for is dropped.
+    #[default]
+    Strict,
+    /// As containerd and mount(8) do, it is ignored: [`Plan::ignored`] lists it.
+    Containerd,
 }
 
 /// One mount of a plan.
@@ -51,6 +64,14 @@ impl Plan {
     /// meaning for its kind of mount; [`ErrorKind::Spec`] for an empty list or a mount without a type;
     /// [`ErrorKind::Unsupported`] for FUSE helpers and id mappings. The step is `read mount N: ...`.
     pub fn new(mounts: &[Mount]) -> Result<Self> {
+        Self::with(mounts, Compat::Strict)
+    }
+
+    /// As [`new`](Self::new), with words that have no effect where they stand treated as `compat` says.
+    ///
+    /// # Errors
+    /// Those of [`new`](Self::new).
+    pub fn with(mounts: &[Mount], compat: Compat) -> Result<Self> {
         if mounts.is_empty() {
             return Err(Error::new(ErrorKind::Spec, "read the mount list", "the list is empty"));
         }
@@ -59,9 +80,21 @@ impl Plan {
                 let step = format!("mount {}: {}", at + 1, e.step());
                 if mounts.len() > 1 { e.with_step(step) } else { e }
             };
-            Step::new(at + 1, mount).map_err(of_list)
+            Step::new(at + 1, mount, compat).map_err(of_list)
         };
-        Ok(Self { steps: mounts.iter().enumerate().map(step).collect::<Result<_>>()? })
+        let (mut steps, mut ignored) = (Vec::new(), Vec::new());
+        for numbered in mounts.iter().enumerate() {
+            let (step, words) = step(numbered)?;
+            ignored.extend(words.into_iter().map(|word| (step.number, word)));
+            steps.push(step);
+        }
+        Ok(Self { steps, ignored })
+    }
+
+    /// The words that were ignored with [`Compat::Containerd`], each with the number of its mount.
+    #[must_use]
+    pub fn ignored(&self) -> &[(usize, OsString)] {
+        &self.ignored
     }
 
     /// Whether the set brings its own root: otherwise its mounts go into a copy of what is at the target.
@@ -84,27 +117,58 @@ impl Plan {
 }
 
 impl Step {
-    fn new(number: usize, mount: &Mount) -> Result<Self> {
+    fn new(number: usize, mount: &Mount, compat: Compat) -> Result<(Self, Vec<OsString>)> {
         for (what, text) in [("type", mount.fstype.as_os_str()), ("source", mount.source.as_os_str())] {
             crate::vfs::bytes::c_string(what, text)?;
         }
         crate::vfs::bytes::c_string("target", &mount.target)?;
         let mut options = Options::parse(&mount.options)?;
-        if mount.has_id_mappings {
-            return Err(unsupported(mount, "id-mapped mounts are not supported by this release"));
-        }
+        take_oci_mappings(mount, &mut options)?;
         if options.remount {
             let reason = "`remount` changes what is mounted, and a set of mounts is built new";
             return Err(Error::new(ErrorKind::OptionConflict, "read option", reason).arg("remount"));
         }
         let what = what(mount, &mut options)?;
-        Ok(Self { number, source: mount.source.clone(), target: mount.target.clone(), what, options })
+        let mut ignored = Vec::new();
+        for error in without_effect(&what, &mut options) {
+            match (compat, error.argument()) {
+                (Compat::Containerd, Some(word)) => ignored.push(word.to_owned()),
+                _ => return Err(error),
+            }
+        }
+        let (source, target) = (mount.source.clone(), mount.target.clone());
+        Ok((Self { number, source, target, what, options }, ignored))
     }
 
     pub(crate) fn is_root(&self) -> bool {
         let stays = |c| matches!(c, Component::RootDir | Component::CurDir | Component::ParentDir);
         self.target.components().all(stays)
     }
+}
+
+/// OCI's `uidMappings` map the mount, be `idmap` among its options or not.
+fn take_oci_mappings(mount: &Mount, options: &mut Options) -> Result<()> {
+    let (users, groups) = (mount.uid_mappings.clone(), mount.gid_mappings.clone());
+    if users.is_empty() && groups.is_empty() {
+        return match (options.idmap_recursive, &options.idmap) {
+            (Some(recursive), None) => {
+                let word = if recursive { "ridmap" } else { "idmap" };
+                let reason = "there is nothing to map by: the mount has no uidMappings and no gidMappings";
+                Err(option_error(ErrorKind::OptionConflict, OsStr::new(word), reason))
+            }
+            _ => Ok(()),
+        };
+    }
+    if options.idmap.is_some() {
+        let reason = "the mount has uidMappings or gidMappings too: give one of them";
+        return Err(Error::new(ErrorKind::OptionConflict, "read option", reason).arg("idmap"));
+    }
+    // OCI's `bind` with mappings and without a word maps the top mount.
+    options.idmap_recursive.get_or_insert(false);
+    let idmap = Idmap::Ranges { users, groups };
+    idmap.check()?;
+    options.idmap = Some(idmap);
+    Ok(())
 }
 
 fn what(mount: &Mount, options: &mut Options) -> Result<What> {
@@ -115,7 +179,6 @@ fn what(mount: &Mount, options: &mut Options) -> Result<What> {
         _ => None,
     };
     if let Some(recursive) = options.bind.or(by_type) {
-        check_bind(options)?;
         if mount.source.as_os_str().is_empty() {
             return Err(Error::new(ErrorKind::Spec, "read mount", "a bind needs a source"));
         }
@@ -136,20 +199,26 @@ fn what(mount: &Mount, options: &mut Options) -> Result<What> {
     }
 }
 
-/// A bind has no file system of its own to configure: a word for one would be dropped.
-fn check_bind(options: &Options) -> Result<()> {
-    if let Some(word) = options.words.first() {
-        let reason = "a bind has no file-system options, and this is no mount option";
-        return Err(option_error(ErrorKind::UnknownOption, &word.key, reason));
+/// The words that would have no effect in this mount, each as an error; they are gone from the options then.
+fn without_effect(what: &What, options: &mut Options) -> Vec<Error> {
+    let is_bind = matches!(what, What::Bind { .. });
+    let place = if is_bind { Places::BIND } else { Places::NEW };
+    let misplaced = options.misplaced(place).map(|(word, text)| {
+        let reason = match (word.layer(), is_bind) {
+            ("filesystem", true) => "it belongs to the whole file system: a bind can't have its own",
+            (_, true) => "it has no effect on a bind",
+            (_, false) => "it has no effect on a new file system",
+        };
+        option_error(ErrorKind::OptionConflict, text, reason)
+    });
+    let mut errors: Vec<Error> = misplaced.collect();
+    if is_bind {
+        errors.extend(options.words.drain(..).map(|word| {
+            let reason = "a bind has no file-system options, and this is no mount option";
+            option_error(ErrorKind::UnknownOption, &word.text(), reason)
+        }));
     }
-    let of_superblock = options.superblock_at_birth().into_iter().find(|flag| *flag != "ro");
-    match of_superblock {
-        Some(flag) => {
-            let reason = "it belongs to the whole file system: a bind can't have its own";
-            Err(option_error(ErrorKind::OptionConflict, OsStr::new(flag), reason))
-        }
-        None => Ok(()),
-    }
+    errors
 }
 
 fn unsupported(mount: &Mount, reason: &str) -> Error {

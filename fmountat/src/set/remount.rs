@@ -2,6 +2,7 @@
 //! Changes to what is mounted: `remount`, and propagation words alone. What was not asked for stays.
 
 use super::options::{Options, option_error};
+use super::words::Places;
 use crate::error::{Error, ErrorKind, Result};
 use crate::vfs::attr::{Locked, set_attr};
 use crate::vfs::context::FsContext;
@@ -27,6 +28,11 @@ pub fn remount(target: &Target, options: &Options) -> Result<()> {
     if !is_mount_root(target.as_fd())? {
         let error = Error::new(ErrorKind::NotMounted, "remount", "nothing is mounted there");
         return Err(error.arg(target.path()));
+    }
+    // `remount` need not be among the words: a caller of this function means it.
+    if let Some((_, text)) = options.misplaced(Places::REMOUNT).next() {
+        let reason = "it has no effect on a mount that is there already";
+        return Err(option_error(ErrorKind::OptionConflict, text, reason));
     }
     if options.bind.is_some() {
         if let Some(word) = options.words.first() {

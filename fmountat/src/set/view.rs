@@ -24,26 +24,26 @@ fn view_of(mount: &Mount) -> Mount {
 
 fn plain_view(mount: &Mount) -> Mount {
     let mut view = mount.clone();
-    let words = || mount.options.iter().flat_map(|o| words_of(o));
-    let is_recursive = mount.fstype == "rbind" || words().any(|w| w == "rbind");
+    let words = words_of(mount);
+    let has = |word: &str| words.iter().any(|w| w == word);
+    let is_recursive = mount.fstype == "rbind" || has("rbind");
     let read_only = if is_recursive { "rro" } else { "ro" };
-    let takes_back = words().any(|w| w == "rw" || w == "rrw");
-    if takes_back || !words().any(|w| w == read_only) {
+    if has("rw") || has("rrw") || !has(read_only) {
         view.options.push(OsString::from(read_only));
     }
     view
 }
 
 fn overlay_view(mount: &Mount) -> Mount {
-    let words: Vec<&OsStr> = mount.options.iter().flat_map(|o| words_of(o)).collect();
+    let words = words_of(mount);
     let upper = words.iter().find_map(|w| w.as_bytes().strip_prefix(b"upperdir="));
-    let dropped: [&[u8]; 4] = [b"upperdir=", b"workdir=", b"uidmap=", b"gidmap="];
-    let volatile: [&[u8]; 2] = [b"volatile", b"fsync=volatile"];
+    let dropped: [&[u8]; 5] = [b"upperdir=", b"workdir=", b"uidmap=", b"gidmap=", b"X-mount.idmap="];
     let mut pending = upper;
     let mut options = Vec::new();
     for word in &words {
         let bytes = word.as_bytes();
-        if dropped.iter().any(|d| bytes.starts_with(d)) || volatile.contains(&bytes) {
+        let is_map = bytes == b"idmap" || bytes == b"ridmap";
+        if dropped.iter().any(|d| bytes.starts_with(d)) || is_map || is_volatile(word) {
             continue;
         }
         let lower = [&b"lowerdir="[..], b"lowerdir+="].into_iter().find(|key| bytes.starts_with(key));
@@ -55,22 +55,37 @@ fn overlay_view(mount: &Mount) -> Mount {
             }
             (Some(_), Some(upper)) => {
                 options.push(joined(&[b"lowerdir+=", upper]));
-                options.push((*word).to_owned());
+                options.push(word.clone());
                 pending = None;
             }
-            _ => options.push((*word).to_owned()),
+            _ => options.push(word.clone()),
         }
     }
-    Mount { options, ..mount.clone() }
+    Mount { options, uid_mappings: Vec::new(), gid_mappings: Vec::new(), ..mount.clone() }
+}
+
+/// The same mounts for a while: an overlay loses `volatile`, which would leave a mark in its work directory that keeps
+/// the next overlay from using it. The input is not changed.
+pub(super) fn temporary_view(mounts: &[Mount]) -> Vec<Mount> {
+    let without = |mount: &Mount| {
+        let mut words = words_of(mount);
+        words.retain(|word| !is_volatile(word));
+        Mount { options: words, ..mount.clone() }
+    };
+    mounts.iter().map(|m| if m.fstype == "overlay" { without(m) } else { m.clone() }).collect()
+}
+
+fn is_volatile(word: &OsStr) -> bool {
+    word == "volatile" || word == "fsync=volatile"
 }
 
 fn joined(parts: &[&[u8]]) -> OsString {
     OsStr::from_bytes(&parts.concat()).to_owned()
 }
 
-/// The words of one element, still escaped and quoted.
-fn words_of(element: &OsStr) -> Vec<&OsStr> {
-    super::options::split(element.as_bytes()).into_iter().map(OsStr::from_bytes).collect()
+/// The words, still escaped and quoted.
+fn words_of(mount: &Mount) -> Vec<OsString> {
+    mount.options.iter().flat_map(|element| super::split::words(element)).collect()
 }
 
 #[cfg(test)]

@@ -1,9 +1,58 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The option words as data: what each one does. mount(8), "FILESYSTEM-INDEPENDENT MOUNT OPTIONS"; OCI runtime spec.
+//! The option table as data: every word, what it does, on which layer, and where it may stand.
+//!
+//! mount(8), "FILESYSTEM-INDEPENDENT MOUNT OPTIONS"; OCI's runtime spec, "Linux mount options"; containerd's
+//! `core/mount`. `docs/options.md` and the completions of `-o` are made from it.
 
+use super::word_table::WORDS;
 use crate::vfs::attr::{Attr, Propagation};
+use bitflags::bitflags;
 
-/// What an option word does.
+bitflags! {
+    /// Kinds of mount call that an option word has an effect in.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+    pub struct Places: u8 {
+        /// A bind, recursive or not.
+        const BIND = 1;
+        /// A new file system.
+        const NEW = 2;
+        /// A change to what is mounted.
+        const REMOUNT = 4;
+    }
+}
+
+/// Whether a word takes a value, and what it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Value {
+    /// `word` alone.
+    None,
+    /// `word` or `word=VALUE`.
+    Optional(&'static str),
+    /// `word=VALUE`.
+    Required(&'static str),
+}
+
+/// One word of the option table.
+///
+/// ```
+/// let ro = fmountat::option_words().iter().find(|word| word.name == "ro").unwrap();
+/// assert_eq!((ro.ms().0, ro.recursive_form().as_deref()), (1, Some("rro")));
+/// ```
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct OptionWord {
+    /// The word.
+    pub name: &'static str,
+    /// Its value.
+    pub value: Value,
+    /// Where it may stand; elsewhere it would have no effect, and is refused.
+    pub places: Places,
+    /// What it does, in one line.
+    pub help: &'static str,
+    pub(super) effect: Effect,
+}
+
+/// What a word does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Effect {
     /// Per-mount attributes to set and to clear.
@@ -18,99 +67,112 @@ pub(super) enum Effect {
     Bind(bool),
     /// Change what is mounted.
     Remount,
+    /// For us: the target, loop devices, id mappings.
+    Engine(Engine),
     /// Understood; for fstab's readers or for the kernel's log alone.
-    Nothing,
+    Note,
     /// Known, and not something that this layer does.
     Refused(&'static str),
 }
 
-use Effect::{Attr as A, Bind, Nothing, Propagation as P, ReadOnly, Refused, Remount, Superblock};
-
-const NONE: Attr = Attr::empty();
-/// What `user` and `users` imply, unless a later word takes it back.
-const USER: Attr = Attr::NOSUID.union(Attr::NODEV).union(Attr::NOEXEC);
-const LATER_IDMAP: &str = "id-mapped mounts are not supported by this release";
-const LATER_LOOP: &str =
-    "loop devices are not supported by this release: set one up with losetup(8) and mount that";
-
-/// Every word without a prefix of its own. The words with an `r` in front for a whole tree follow from those marked
-/// by [`Effect::Attr`] and [`Effect::ReadOnly`].
-const WORDS: &[(&str, Effect)] = &[
-    ("defaults", Nothing),
-    ("ro", ReadOnly(true)),
-    ("rw", ReadOnly(false)),
-    ("nosuid", A(Attr::NOSUID, NONE)),
-    ("suid", A(NONE, Attr::NOSUID)),
-    ("nodev", A(Attr::NODEV, NONE)),
-    ("dev", A(NONE, Attr::NODEV)),
-    ("noexec", A(Attr::NOEXEC, NONE)),
-    ("exec", A(NONE, Attr::NOEXEC)),
-    // The access-time policy is one field: each word clears all of it.
-    ("noatime", A(Attr::NOATIME, Attr::ATIME_FIELD)),
-    ("atime", A(NONE, Attr::ATIME_FIELD)),
-    ("strictatime", A(Attr::STRICTATIME, Attr::ATIME_FIELD)),
-    ("nostrictatime", A(NONE, Attr::ATIME_FIELD)),
-    ("relatime", A(NONE, Attr::ATIME_FIELD)),
-    ("norelatime", A(NONE, Attr::ATIME_FIELD)),
-    ("nodiratime", A(Attr::NODIRATIME, NONE)),
-    ("diratime", A(NONE, Attr::NODIRATIME)),
-    ("nosymfollow", A(Attr::NOSYMFOLLOW, NONE)),
-    ("symfollow", A(NONE, Attr::NOSYMFOLLOW)),
-    ("sync", Superblock("sync", "async")),
-    ("async", Superblock("async", "sync")),
-    ("dirsync", Superblock("dirsync", "")),
-    ("mand", Superblock("mand", "nomand")),
-    ("nomand", Superblock("nomand", "mand")),
-    ("lazytime", Superblock("lazytime", "nolazytime")),
-    ("nolazytime", Superblock("nolazytime", "lazytime")),
-    ("private", P(Propagation::Private, false)),
-    ("rprivate", P(Propagation::Private, true)),
-    ("shared", P(Propagation::Shared, false)),
-    ("rshared", P(Propagation::Shared, true)),
-    ("slave", P(Propagation::Slave, false)),
-    ("rslave", P(Propagation::Slave, true)),
-    ("unbindable", P(Propagation::Unbindable, false)),
-    ("runbindable", P(Propagation::Unbindable, true)),
-    ("bind", Bind(false)),
-    ("rbind", Bind(true)),
-    ("remount", Remount),
-    ("silent", Nothing),
-    ("loud", Nothing),
-    ("auto", Nothing),
-    ("noauto", Nothing),
-    ("_netdev", Nothing),
-    ("user", A(USER, NONE)),
-    ("nouser", Nothing),
-    ("users", A(USER, NONE)),
-    ("loop", Refused(LATER_LOOP)),
-    ("direct-io", Refused(LATER_LOOP)),
-    ("uidmap", Refused(LATER_IDMAP)),
-    ("gidmap", Refused(LATER_IDMAP)),
-    ("idmap", Refused(LATER_IDMAP)),
-    ("ridmap", Refused(LATER_IDMAP)),
-    ("X-mount.idmap", Refused(LATER_IDMAP)),
-    (
-        "tmpcopyup",
-        Refused("copying the directory up into the tmpfs is the caller's work: mounting copies nothing"),
-    ),
-];
-
-/// What `word` does, and whether to a whole tree; `None` for a word of the file system.
-pub(super) fn look_up(word: &str) -> Option<(Effect, bool)> {
-    let find = |name: &str| WORDS.iter().find(|(n, _)| *n == name).map(|(_, effect)| *effect);
-    if let Some(effect) = find(word) {
-        return Some((effect, false));
-    }
-    let effect = find(word.strip_prefix('r')?)?;
-    matches!(effect, A(..) | ReadOnly(_)).then_some((effect, true))
+/// The words of this layer itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Engine {
+    Nofail,
+    Mkdir,
+    Subdir,
+    Owner,
+    Group,
+    Mode,
+    /// `X-mount.idmap=`.
+    Idmap,
+    /// `uidmap=`, `gidmap=`.
+    IdmapOf(crate::vfs::idmap::Ids),
+    /// `idmap`, `ridmap`.
+    IdmapRecursive(bool),
+    Loop,
+    Offset,
+    SizeLimit,
+    SectorSize,
+    DirectIo,
 }
 
-/// Every word there is, the recursive forms too.
-#[cfg(test)]
-pub(super) fn all() -> Vec<String> {
-    let recursive = WORDS.iter().filter(|(_, e)| matches!(e, A(..) | ReadOnly(_)));
-    let recursive = recursive.map(|(name, _)| format!("r{name}"));
-    WORDS.iter().map(|(name, _)| (*name).to_owned()).chain(recursive).collect()
+impl OptionWord {
+    /// The layer that it works on: `attribute`, `filesystem`, `propagation`, `engine`, `note` or `refused`.
+    #[must_use]
+    pub fn layer(&self) -> &'static str {
+        match self.effect {
+            Effect::Attr(..) => "attribute",
+            Effect::ReadOnly(_) => "attribute, filesystem",
+            Effect::Superblock(..) => "filesystem",
+            Effect::Propagation(..) => "propagation",
+            Effect::Bind(_) | Effect::Remount | Effect::Engine(_) => "engine",
+            Effect::Note => "note",
+            Effect::Refused(_) => "refused",
+        }
+    }
+
+    /// The word for a whole tree, for words that have one: `rro` for `ro`.
+    #[must_use]
+    pub fn recursive_form(&self) -> Option<String> {
+        self.has_recursive_form().then(|| format!("r{}", self.name))
+    }
+
+    fn has_recursive_form(&self) -> bool {
+        matches!(self.effect, Effect::Attr(..) | Effect::ReadOnly(_)) && !USERS.contains(&self.name)
+    }
+
+    /// `MOUNT_ATTR_*` bits that mount_setattr(2) sets and clears for it. The access-time policy is one field, which each
+    /// of its words clears as a whole.
+    #[must_use]
+    pub fn attr(&self) -> (Attr, Attr) {
+        match self.effect {
+            Effect::Attr(set, clear) => (set, clear),
+            Effect::ReadOnly(true) => (Attr::RDONLY, Attr::empty()),
+            Effect::ReadOnly(false) => (Attr::empty(), Attr::RDONLY),
+            _ => (Attr::empty(), Attr::empty()),
+        }
+    }
+
+    /// `MS_*` bits that mount(2) is given and not given for it.
+    #[must_use]
+    pub fn ms(&self) -> (u64, u64) {
+        let (set, clear) = self.attr();
+        let superblock = |name| super::flags::ms_of_superblock(name);
+        match self.effect {
+            Effect::Superblock(name, opposite) => (superblock(name), superblock(opposite)),
+            Effect::Propagation(propagation, recursive) => {
+                (propagation.bits() | if recursive { super::flags::MS_REC } else { 0 }, 0)
+            }
+            Effect::Bind(recursive) => {
+                (super::flags::MS_BIND | if recursive { super::flags::MS_REC } else { 0 }, 0)
+            }
+            Effect::Remount => (super::flags::MS_REMOUNT, 0),
+            _ => (
+                super::flags::ms_of_attr(set),
+                super::flags::ms_of_attr(clear) & !super::flags::ms_of_attr(set),
+            ),
+        }
+    }
+}
+
+/// What implies several attributes is for fstab, and has no recursive form.
+const USERS: [&str; 4] = ["user", "users", "owner", "group"];
+
+/// The whole table.
+#[must_use]
+pub fn option_words() -> &'static [OptionWord] {
+    WORDS
+}
+
+/// The word of that name, and whether it is meant for a whole tree; `None` for a word of the file system.
+pub(super) fn look_up(name: &str) -> Option<(&'static OptionWord, bool)> {
+    let find = |name: &str| WORDS.iter().find(|word| word.name == name);
+    if let Some(word) = find(name) {
+        return Some((word, false));
+    }
+    let word = find(name.strip_prefix('r')?)?;
+    word.has_recursive_form().then_some((word, true))
 }
 
 #[cfg(test)]
@@ -119,15 +181,36 @@ mod tests {
 
     #[test]
     fn recursive_forms_follow_and_names_are_not_ambiguous() {
-        assert_eq!(look_up("rro"), Some((ReadOnly(true), true)));
-        assert_eq!(look_up("rnosuid"), Some((A(Attr::NOSUID, NONE), true)));
-        assert_eq!(look_up("relatime"), Some((A(NONE, Attr::ATIME_FIELD), false)));
-        assert_eq!(look_up("rsync"), None);
-        assert_eq!(look_up("size"), None);
-        let mut names = all();
+        let found = |name| look_up(name).map(|(word, recursive)| (word.name, recursive));
+        assert_eq!(found("rro"), Some(("ro", true)));
+        assert_eq!(found("rnosuid"), Some(("nosuid", true)));
+        assert_eq!(found("relatime"), Some(("relatime", false)));
+        assert_eq!(found("rsync"), None);
+        assert_eq!(found("ruser"), None);
+        assert_eq!(found("size"), None);
+        let names = WORDS.iter().map(|word| word.name.to_owned());
+        let mut names: Vec<_> = names.chain(WORDS.iter().filter_map(OptionWord::recursive_form)).collect();
         names.sort();
         let count = names.len();
         names.dedup();
         assert_eq!(names.len(), count);
+    }
+
+    #[test]
+    fn classic_values_are_those_of_mount_h() {
+        let ms = |name: &str| look_up(name).map(|(word, _)| word.ms());
+        for (name, set, clear) in [
+            ("ro", 1, 0),
+            ("rw", 0, 1),
+            ("nosuid", 2, 0),
+            ("sync", 16, 0),
+            ("async", 0, 16),
+            ("noatime", 1024, 1 << 24),
+            ("strictatime", 1 << 24, 1024),
+            ("rbind", 4096 | 16384, 0),
+            ("rslave", (1 << 19) | 16384, 0),
+        ] {
+            assert_eq!(ms(name), Some((set, clear)), "{name}");
+        }
     }
 }

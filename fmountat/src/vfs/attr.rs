@@ -4,7 +4,7 @@
 use crate::error::{Error, Result};
 use crate::sys::attr::{MountAttrRaw, mount_setattr};
 use bitflags::bitflags;
-use rustix::fd::BorrowedFd;
+use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::io::Errno;
 use rustix::mount::MountAttrFlags;
 
@@ -47,7 +47,8 @@ pub enum Propagation {
 }
 
 impl Propagation {
-    fn bits(self) -> u64 {
+    /// `MS_PRIVATE` and its like, which mount_setattr(2) takes too.
+    pub(crate) fn bits(self) -> u64 {
         u64::from(match self {
             Self::Private => libc::MS_PRIVATE as u32,
             Self::Shared => libc::MS_SHARED as u32,
@@ -127,4 +128,21 @@ pub(crate) fn set_attr(fd: BorrowedFd<'_>, attr: &MountAttr, recursive: bool, lo
             _ => error,
         }
     })
+}
+
+/// `MOUNT_ATTR_IDMAP`, which is no attribute to be read back.
+const MOUNT_ATTR_IDMAP: u64 = 0x0010_0000;
+
+/// The structure that maps owners as the user namespace `userns` does.
+pub(super) fn idmap_raw(userns: BorrowedFd<'_>) -> MountAttrRaw {
+    // A descriptor is never negative.
+    let userns_fd = u64::from(userns.as_raw_fd().unsigned_abs());
+    MountAttrRaw { attr_set: MOUNT_ATTR_IDMAP, userns_fd, ..MountAttrRaw::default() }
+}
+
+/// Maps owners on the detached mount that `fd` is on, and with `recursive` on all below: mount_setattr(2) \[Linux 5.12\].
+pub(super) fn set_idmap(fd: BorrowedFd<'_>, userns: BorrowedFd<'_>, recursive: bool) -> Result<()> {
+    let flags = libc::AT_EMPTY_PATH as u32 | if recursive { libc::AT_RECURSIVE as u32 } else { 0 };
+    mount_setattr(fd, c"", flags, &idmap_raw(userns))
+        .map_err(|e| super::idmap::explain_idmap(Error::sys("map ids", "mount_setattr", e), userns))
 }

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A detached mount tree, owned by a descriptor: nobody sees it until it is attached.
 
-use super::attr::{Locked, MountAttr, set_attr};
+use super::attr::{Locked, MountAttr, idmap_raw, set_attr, set_idmap};
 use super::bytes::c_string;
+use super::features::Features;
 use super::identity::MountId;
 use super::target::Target;
 use crate::error::{Error, ErrorKind, Result};
+use crate::sys::attr::open_tree_attr;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::mount::{MoveMountFlags, OpenTreeFlags};
@@ -49,12 +51,7 @@ impl Tree {
     pub fn clone_of(dir: impl AsFd, path: impl AsRef<Path>, recursive: bool) -> Result<Self> {
         let path = path.as_ref();
         let c_path = c_string("source", path)?;
-        let mut flags =
-            OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
-        if recursive {
-            flags |= OpenTreeFlags::AT_RECURSIVE;
-        }
-        let fd = rustix::mount::open_tree(dir, &*c_path, flags).map_err(|errno| {
+        let fd = rustix::mount::open_tree(dir, &*c_path, clone_flags(recursive)).map_err(|errno| {
             let error = Error::sys("clone mount", "open_tree", errno).arg(path);
             match errno {
                 Errno::INVAL if !recursive => {
@@ -65,6 +62,41 @@ impl Tree {
             }
         })?;
         Ok(Self { fd })
+    }
+
+    /// As [`clone_of`](Self::clone_of), with owners mapped as the user namespace `userns` maps them, on all mounts of the
+    /// tree: open_tree_attr(2) \[Linux 6.15\], which can also map anew what is mapped already; else, and for the reason of
+    /// a failure, open_tree(2) and mount_setattr(2) \[Linux 5.12\].
+    ///
+    /// # Errors
+    /// Those of [`clone_of`](Self::clone_of) and [`set_idmap`](Self::set_idmap).
+    pub fn clone_idmapped(
+        dir: impl AsFd,
+        path: impl AsRef<Path>,
+        recursive: bool,
+        userns: impl AsFd,
+    ) -> Result<Self> {
+        let (dir, path) = (dir.as_fd(), path.as_ref());
+        if Features::get().open_tree_attr {
+            let c_path = c_string("source", path)?;
+            let flags = clone_flags(recursive).bits();
+            if let Ok(fd) = open_tree_attr(dir, &c_path, flags, &idmap_raw(userns.as_fd())) {
+                return Ok(Self { fd });
+            }
+        }
+        let tree = Self::clone_of(dir, path, recursive)?;
+        tree.set_idmap(userns, recursive).map_err(|e| e.arg(path))?;
+        Ok(tree)
+    }
+
+    /// Maps owners as the user namespace `userns` does, with `recursive` on all mounts of the tree:
+    /// `mount_setattr(MOUNT_ATTR_IDMAP)` \[Linux 5.12\]. Only before the tree is attached.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] for a file system that can't be mapped, or a mount that is mapped already;
+    /// [`ErrorKind::Permission`].
+    pub fn set_idmap(&self, userns: impl AsFd, recursive: bool) -> Result<()> {
+        set_idmap(self.root(), userns.as_fd(), recursive)
     }
 
     /// The descriptor of the tree's root (`O_PATH`).
@@ -164,6 +196,12 @@ impl Tree {
             _ => error,
         }
     }
+}
+
+fn clone_flags(recursive: bool) -> OpenTreeFlags {
+    let flags =
+        OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
+    if recursive { flags | OpenTreeFlags::AT_RECURSIVE } else { flags }
 }
 
 pub(crate) const NEEDS_ADMIN: &str = "mounting needs CAP_SYS_ADMIN in the user namespace that owns the mount \

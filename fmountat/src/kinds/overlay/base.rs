@@ -76,6 +76,20 @@ impl Bases {
         self.clone_for(original, key)
     }
 
+    /// A clone whose owners are mapped as `userns` does; not kept, since it costs little beside what it is for.
+    pub(crate) fn open_idmapped(
+        &self,
+        dir: BorrowedFd<'_>,
+        path: &Path,
+        userns: BorrowedFd<'_>,
+    ) -> Option<Base> {
+        let original = open_base(dir, path)?;
+        let mount = Key::of(original.as_fd())?.mount;
+        let clone = Tree::clone_idmapped(&original, "", false, userns).ok()?;
+        no_links(&clone).ok()?;
+        Some(Base { original, mount, clone: Arc::new(clone) })
+    }
+
     /// The cheaper way to the directory's layers; counts its mounts now and then.
     pub(crate) fn reach(&self, dir: BorrowedFd<'_>, path: &Path) -> Option<Reach> {
         let original = open_base(dir, path)?;
@@ -130,8 +144,12 @@ fn open_base(dir: BorrowedFd<'_>, path: &Path) -> Option<OwnedFd> {
 /// on the host.
 fn clone_of(original: BorrowedFd<'_>) -> Result<Tree> {
     let clone = Tree::clone_of(original, "", false)?;
-    clone.set_attr(&MountAttr { set: Attr::NOSYMFOLLOW, ..MountAttr::default() }, false)?;
+    no_links(&clone)?;
     Ok(clone)
+}
+
+fn no_links(clone: &Tree) -> Result<()> {
+    clone.set_attr(&MountAttr { set: Attr::NOSYMFOLLOW, ..MountAttr::default() }, false)
 }
 
 impl Key {

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! From layers as they were given to layers that were found: below a clone where that is the same, else on the host.
 
-use super::base::{Base, Bases};
+use super::base::Base;
 use super::common::common_directory;
+use super::mount::Make;
 use super::{Layer, OVERLAY_LAYERS_MAX, Overlay};
 use crate::error::{Error, ErrorKind, Result};
 use crate::vfs::bytes::c_string;
 use crate::vfs::target::open_error;
+use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -54,33 +56,44 @@ enum Found<'a> {
 
 /// The bases of one overlay: one for what is read, one for what is written.
 #[derive(Debug)]
-pub(crate) struct LayerBases {
+pub(crate) struct LayerBases<'a> {
     lower: Option<(PathBuf, Base)>,
     upper: Option<(PathBuf, Base)>,
+    /// The user namespace that the lower layers are mapped by.
+    userns: Option<BorrowedFd<'a>>,
 }
 
-impl LayerBases {
-    pub(crate) fn of(overlay: &Overlay, bases: &Bases, dir: BorrowedFd<'_>) -> Self {
+impl<'a> LayerBases<'a> {
+    pub(crate) fn of(overlay: &Overlay, make: &Make<'a>) -> Self {
+        let Make { dir, bases, userns, .. } = *make;
         let lowers = paths(overlay.lowers.iter().chain(&overlay.data_only));
         let uppers = paths(overlay.upper.iter().chain(&overlay.work));
         let open = |path: PathBuf| bases.open(dir, &path).map(|base| (path, base));
         let all = base_directory(lowers.iter().chain(&uppers).copied());
         let lower = base_directory(lowers.iter().copied());
+        if let Some(userns) = userns {
+            // What is written must not come through a mapping: the overlay would be read-only.
+            let mapped = |path: PathBuf| bases.open_idmapped(dir, &path, userns).map(|base| (path, base));
+            let upper = base_directory(uppers.iter().copied()).and_then(open);
+            return Self { lower: lower.and_then(mapped), upper, userns: Some(userns) };
+        }
         // One base for both serves mount(2), which has one cwd; two where the common one is only `/`.
         if let Some(all) = all.filter(|all| all.parent().is_some() || lower.as_deref() == Some(all)) {
-            return Self { lower: open(all), upper: None };
+            return Self { lower: open(all), upper: None, userns: None };
         }
-        Self { lower: lower.and_then(open), upper: base_directory(uppers.iter().copied()).and_then(open) }
+        let upper = base_directory(uppers.iter().copied()).and_then(open);
+        Self { lower: lower.and_then(open), upper, userns: None }
     }
 
     fn of_role(&self, role: Role) -> Option<&(PathBuf, Base)> {
         match role {
+            Role::Upper | Role::Work if self.userns.is_some() => self.upper.as_ref(),
             Role::Upper | Role::Work => self.upper.as_ref().or(self.lower.as_ref()),
             Role::Lower(_) | Role::Data(_) => self.lower.as_ref(),
         }
     }
 
-    fn find<'a>(&self, layer: &'a Layer, role: Role) -> Result<Found<'a>> {
+    fn find<'l>(&self, layer: &'l Layer, role: Role) -> Result<Found<'l>> {
         let path = match layer {
             Layer::Fd(fd) => return Ok(Found::Given(fd)),
             Layer::Path(path) => path,
@@ -106,7 +119,8 @@ impl LayerBases {
                 (Layer::Path(path), Found::Clone(_)) if apart && written(&role) => Found::Host(path),
                 (_, found) => found,
             };
-            layers.push((role, open(found, role, dir)?));
+            let mapped = matches!(role, Role::Lower(_) | Role::Data(_)).then_some(self.userns).flatten();
+            layers.push((role, open(found, role, dir, mapped)?));
         }
         Ok(layers)
     }
@@ -155,8 +169,16 @@ pub(crate) fn check_counts(overlay: &Overlay) -> Result<()> {
     Ok(())
 }
 
-/// Opens a found layer with `O_PATH`.
-fn open(found: Found<'_>, role: Role, dir: BorrowedFd<'_>) -> Result<Opened> {
+/// Opens a found layer with `O_PATH`. One that is to be mapped and lies in no mapped clone gets a clone of its own.
+fn open(found: Found<'_>, role: Role, dir: BorrowedFd<'_>, userns: Option<BorrowedFd<'_>>) -> Result<Opened> {
+    if let (Some(userns), Found::Host(_) | Found::Given(_)) = (userns, &found) {
+        let opened = open(found, role, dir, None)?;
+        let mapped = Tree::clone_idmapped(&opened, "", false, userns);
+        return mapped.map(Opened::Mapped).map_err(|e| {
+            let step = format!("{} of {}", e.step(), role.words());
+            e.with_step(step)
+        });
+    }
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     match found {
         Found::Given(fd) => Ok(Opened::Given(Arc::clone(fd))),
@@ -173,6 +195,7 @@ fn open(found: Found<'_>, role: Role, dir: BorrowedFd<'_>) -> Result<Opened> {
 pub(crate) enum Opened {
     Given(Arc<OwnedFd>),
     Ours(OwnedFd),
+    Mapped(Tree),
 }
 
 impl AsFd for Opened {
@@ -180,6 +203,7 @@ impl AsFd for Opened {
         match self {
             Self::Given(fd) => fd.as_fd(),
             Self::Ours(fd) => fd.as_fd(),
+            Self::Mapped(tree) => tree.root(),
         }
     }
 }

@@ -11,7 +11,7 @@ mod options;
 
 pub(crate) use base::Bases;
 pub use common::common_directory;
-pub(crate) use mount::Cwd;
+pub(crate) use mount::{Cwd, Make};
 
 use super::filesystem::Word;
 use rustix::fd::OwnedFd;

@@ -20,18 +20,12 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 impl Overlay {
-    /// Mounts it detached, each layer given to the kernel as a descriptor. `flags` are the superblock's (`ro`, ...).
-    pub(crate) fn mount_detached(
-        &self,
-        dir: BorrowedFd<'_>,
-        bases: &Bases,
-        features: &Features,
-        source: Option<&OsStr>,
-        flags: &[&'static str],
-        attr: &MountAttr,
-    ) -> Result<Tree> {
+    /// Mounts it detached, each layer given to the kernel as a descriptor.
+    pub(crate) fn mount_detached(&self, make: &Make<'_>) -> Result<Tree> {
+        let Make { dir, features, source, flags, attr, .. } = *make;
         check_counts(self)?;
-        let places = LayerBases::of(self, bases, dir);
+        // The clones must live until the file system is created.
+        let places = LayerBases::of(self, make);
         let layers = places.open_all(self, dir)?;
         if let (Some(upper), Some(work)) = (fd_of(&layers, Role::is_upper), fd_of(&layers, Role::is_work)) {
             let here = Path::new(".");
@@ -61,6 +55,7 @@ impl Overlay {
         }
         let created = context.create().map_err(|error| explain(error, self, &layers))?;
         drop(until_created);
+        drop(places);
         let tree = created.mount(attr)?;
         if self.is_writable() && !flags.contains(&"ro") {
             check_writable(tree.root(), self.work.as_ref())?;
@@ -179,6 +174,22 @@ impl Overlay {
             _ => error,
         }
     }
+}
+
+/// What a detached overlay is made with, besides its own words.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Make<'a> {
+    /// Where relative layers start.
+    pub(crate) dir: BorrowedFd<'a>,
+    pub(crate) bases: &'a Bases,
+    pub(crate) features: &'a Features,
+    /// What the mount table shows as its source.
+    pub(crate) source: Option<&'a OsStr>,
+    /// The superblock's (`ro`, ...).
+    pub(crate) flags: &'a [&'static str],
+    pub(crate) attr: &'a MountAttr,
+    /// The lower layers' owners are mapped as this user namespace maps them.
+    pub(crate) userns: Option<BorrowedFd<'a>>,
 }
 
 /// One mount(2) call's worth of overlay: the cwd to call it from, and its option bytes.

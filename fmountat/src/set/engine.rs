@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The values of the engine's own words: the target, id mappings, loop devices.
+
+use super::options::{Options, option_error};
+use super::split::{id_range, size, unquote};
+use super::words::Engine;
+use crate::error::{Error, ErrorKind, Result};
+use crate::vfs::idmap::{IdMapping, Idmap, Ids};
+use std::ffi::OsStr;
+
+/// What `loop` and the words that imply it ask for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct LoopWords {
+    /// Where in the file the device starts, in bytes.
+    pub offset: u64,
+    /// How many bytes of the file it shows; 0 for all.
+    pub size_limit: u64,
+    /// Logical sector size in bytes.
+    pub sector_size: Option<u32>,
+    /// Around the page cache of the file.
+    pub direct_io: bool,
+}
+
+/// Takes one word of the table with its value, which is there where the table requires it.
+pub(super) fn take(options: &mut Options, engine: Engine, value: Option<&OsStr>, text: &OsStr) -> Result<()> {
+    let bad = |reason: &str| option_error(ErrorKind::OptionValue, text, reason);
+    let number = |radix, what| {
+        let parsed = value.and_then(OsStr::to_str).map(|v| u32::from_str_radix(v, radix));
+        parsed.and_then(Result::ok).ok_or_else(|| bad(what))
+    };
+    let mode = || match number(8, "its value must be an octal mode")? {
+        mode @ 0..=0o7777 => Ok(mode),
+        _ => Err(bad("its value must be an octal mode, 7777 at most")),
+    };
+    let id = || number(10, "its value must be a numeric id");
+    let bytes =
+        || value.and_then(size).ok_or_else(|| bad("its value must be a size in bytes, such as 512 or 1MiB"));
+    match engine {
+        Engine::Nofail => options.nofail = true,
+        Engine::Mkdir => options.mkdir = Some(if value.is_some() { mode()? } else { 0o755 }),
+        Engine::Owner => options.owner.0 = Some(id()?),
+        Engine::Group => options.owner.1 = Some(id()?),
+        Engine::Mode => options.mode = Some(mode()?),
+        Engine::Subdir => match value.filter(|v| !v.is_empty()) {
+            Some(path) => options.subdir = Some(unquote(path).into()),
+            None => return Err(bad("its value must be a path")),
+        },
+        Engine::Idmap => options.idmap = Some(util_linux_map(value.unwrap_or_default(), text)?),
+        Engine::IdmapOf(ids) => add_ranges(options, ids, value.unwrap_or_default(), text)?,
+        Engine::IdmapRecursive(recursive) => options.idmap_recursive = Some(recursive),
+        Engine::Loop => drop(options.loop_device.get_or_insert_default()),
+        Engine::Offset => options.loop_device.get_or_insert_default().offset = bytes()?,
+        Engine::SizeLimit => options.loop_device.get_or_insert_default().size_limit = bytes()?,
+        Engine::SectorSize => {
+            let size = bytes()?;
+            let fits = (512..=65536).contains(&size) && size.is_power_of_two();
+            let size = u32::try_from(size).ok().filter(|_| fits);
+            options.loop_device.get_or_insert_default().sector_size =
+                Some(size.ok_or_else(|| bad("a sector has 512, 1024, 2048, 4096, ... bytes"))?);
+        }
+        Engine::DirectIo => options.loop_device.get_or_insert_default().direct_io = true,
+    }
+    Ok(())
+}
+
+/// `uidmap=` and `gidmap=` of containerd: ranges with commas between them.
+fn add_ranges(options: &mut Options, ids: Ids, value: &OsStr, text: &OsStr) -> Result<()> {
+    let empty = || Idmap::Ranges { users: Vec::new(), groups: Vec::new() };
+    let Idmap::Ranges { users, groups } = options.idmap.get_or_insert_with(empty) else {
+        let reason = "X-mount.idmap= names a namespace, and this would map otherwise";
+        return Err(option_error(ErrorKind::OptionConflict, text, reason));
+    };
+    let ranges = match ids {
+        Ids::User => users,
+        Ids::Group => groups,
+    };
+    for part in utf8(value, text)?.split(',') {
+        ranges.push(range(part, text)?);
+    }
+    Ok(())
+}
+
+/// `X-mount.idmap=` of util-linux: `[u:|g:|b:]DISK:SEEN:COUNT`, separated by spaces, or the path of a namespace.
+fn util_linux_map(value: &OsStr, text: &OsStr) -> Result<Idmap> {
+    let value = unquote(value);
+    if value.as_encoded_bytes().contains(&b'/') {
+        return Ok(Idmap::Namespace(value.into()));
+    }
+    let (mut users, mut groups) = (Vec::new(), Vec::new());
+    for part in utf8(&value, text)?.split_whitespace() {
+        let (of_users, of_groups, rest) = match part.split_once(':') {
+            Some(("u", rest)) => (true, false, rest),
+            Some(("g", rest)) => (false, true, rest),
+            Some(("b", rest)) => (true, true, rest),
+            _ => (true, true, part),
+        };
+        let range = range(rest, text)?;
+        users.extend(of_users.then_some(range));
+        groups.extend(of_groups.then_some(range));
+    }
+    if users.is_empty() && groups.is_empty() {
+        return Err(option_error(ErrorKind::OptionValue, text, "it maps nothing"));
+    }
+    Ok(Idmap::Ranges { users, groups })
+}
+
+fn range(part: &str, text: &OsStr) -> Result<IdMapping> {
+    id_range(part).map_err(|reason| option_error(ErrorKind::OptionValue, text, &reason))
+}
+
+fn utf8<'a>(value: &'a OsStr, text: &OsStr) -> Result<&'a str, Error> {
+    value.to_str().ok_or_else(|| option_error(ErrorKind::OptionValue, text, "ids are written in digits"))
+}

@@ -1,0 +1,156 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Mounts from and to JSON, as containerd and OCI write them.
+
+use super::mount::Mount;
+use super::oci::{OciLinux, id_mappings, written};
+use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::ser::{Error as _, Serialize, SerializeMap, Serializer};
+use std::ffi::{OsStr, OsString};
+use std::fmt;
+use std::os::unix::ffi::OsStringExt;
+
+/// A JSON string as bytes: it need not be UTF-8.
+struct Bytes(OsString);
+
+impl<'de> Deserialize<'de> for Bytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+        impl Visitor<'_> for Text {
+            type Value = Bytes;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Bytes, E> {
+                Ok(Bytes(OsString::from(text)))
+            }
+            fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Bytes, E> {
+                Ok(Bytes(OsString::from_vec(bytes.to_vec())))
+            }
+        }
+        deserializer.deserialize_byte_buf(Text)
+    }
+}
+
+impl<'de> Deserialize<'de> for Mount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Fields;
+        impl<'de> Visitor<'de> for Fields {
+            type Value = Mount;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a mount: an object with type, source, target and options")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Mount, A::Error> {
+                let mut mount = Mount::default();
+                let mut seen: Vec<String> = Vec::new();
+                while let Some(key) = map.next_key::<String>()? {
+                    let key = key.to_ascii_lowercase();
+                    if seen.contains(&key) {
+                        return Err(de::Error::custom(format!(
+                            "the field `{key}` is given twice in a mount"
+                        )));
+                    }
+                    read_field(&mut mount, &key, &mut map)?;
+                    seen.push(key);
+                }
+                Ok(mount)
+            }
+        }
+        deserializer.deserialize_map(Fields)
+    }
+}
+
+fn read_field<'de, A: MapAccess<'de>>(mount: &mut Mount, key: &str, map: &mut A) -> Result<(), A::Error> {
+    match key {
+        "type" => mount.fstype = map.next_value::<Bytes>()?.0,
+        "source" => mount.source = map.next_value::<Bytes>()?.0.into(),
+        "target" | "destination" => mount.target = map.next_value::<Bytes>()?.0.into(),
+        "options" => {
+            let options = map.next_value::<Option<Vec<Bytes>>>()?.unwrap_or_default();
+            mount.options = options.into_iter().map(|o| o.0).collect();
+        }
+        "uidmappings" => mount.uid_mappings = id_mappings(map)?,
+        "gidmappings" => mount.gid_mappings = id_mappings(map)?,
+        _ => return Err(de::Error::custom(format!("unknown field `{key}` in a mount"))),
+    }
+    Ok(())
+}
+
+/// An array of mounts, alone or under `mounts`.
+pub(super) struct List(pub(super) Vec<Mount>);
+
+impl<'de> Deserialize<'de> for List {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Shape;
+        impl<'de> Visitor<'de> for Shape {
+            type Value = List;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of mounts, or an object with a list under `mounts`")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<List, A::Error> {
+                let mut mounts = Vec::new();
+                while let Some(mount) = seq.next_element()? {
+                    mounts.push(mount);
+                }
+                Ok(List(mounts))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<List, A::Error> {
+                let mut mounts = None;
+                let mut linux = OciLinux::default();
+                while let Some(key) = map.next_key::<String>()? {
+                    if key.eq_ignore_ascii_case("mounts") {
+                        mounts = Some(map.next_value::<Vec<Mount>>()?);
+                    } else if key == "linux" {
+                        linux = map.next_value::<Option<OciLinux>>()?.unwrap_or_default();
+                    } else {
+                        map.next_value::<IgnoredAny>()?;
+                    }
+                }
+                let mut mounts = mounts.ok_or_else(|| de::Error::missing_field("mounts"))?;
+                linux.fill(&mut mounts);
+                Ok(List(mounts))
+            }
+        }
+        deserializer.deserialize_any(Shape)
+    }
+}
+
+/// containerd's form, which it reads back: empty fields are left out. JSON has no bytes that are not UTF-8: a mount
+/// that has some can't be written.
+impl Serialize for Mount {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = |text: &OsStr| match text.to_str() {
+            Some(text) => Ok(text.to_owned()),
+            None => Err(S::Error::custom("a string of the mount is not UTF-8, which JSON can't hold")),
+        };
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("type", &text(&self.fstype)?)?;
+        map.serialize_entry("source", &text(self.source.as_os_str())?)?;
+        if !self.target.as_os_str().is_empty() {
+            map.serialize_entry("target", &text(self.target.as_os_str())?)?;
+        }
+        let options = self.options.iter().map(|o| text(o)).collect::<Result<Vec<_>, _>>()?;
+        map.serialize_entry("options", &options)?;
+        for (key, mappings) in [("uidMappings", &self.uid_mappings), ("gidMappings", &self.gid_mappings)] {
+            if !mappings.is_empty() {
+                map.serialize_entry(key, &written(mappings))?;
+            }
+        }
+        map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vfs::idmap::IdMapping;
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let mut mount = Mount::new("bind", "/a").at("b").option("rbind,ro").option("X-mount.mkdir");
+        mount.uid_mappings.push(IdMapping { disk: 0, seen: 1000, count: 5 });
+        let text = serde_json::to_vec(&[&mount]).unwrap();
+        assert_eq!(Mount::list_from_json(&text).unwrap(), [mount]);
+        let odd = Mount::new("bind", OsString::from_vec(vec![0xff]));
+        assert!(serde_json::to_vec(&odd).unwrap_err().to_string().contains("UTF-8"));
+    }
+}

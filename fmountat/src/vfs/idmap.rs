@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Id mappings: what owners on disk are seen as through a mount, and the user namespaces that carry them.
+
+use super::bytes::c_string;
+use crate::error::{Error, ErrorKind, Result};
+use crate::sys::userns::{Parked, user_namespace_of};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A range of ids: `count` of them from `disk` on are seen as those from `seen` on.
+///
+/// It is a line of a user namespace's `uid_map`: OCI calls the three `containerID`, `hostID` and `size`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct IdMapping {
+    /// The first id as the file system has it.
+    pub disk: u32,
+    /// The first id as it is seen through the mount.
+    pub seen: u32,
+    /// How many.
+    pub count: u32,
+}
+
+/// User ids or group ids.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Ids {
+    /// User ids.
+    User,
+    /// Group ids.
+    Group,
+}
+
+/// How a mount maps owners.
+///
+/// ```
+/// use fmountat::{IdMapping, Idmap};
+/// let shifted = vec![IdMapping { disk: 0, seen: 100_000, count: 65_536 }];
+/// let idmap = Idmap::Ranges { users: shifted.clone(), groups: shifted };
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Idmap {
+    /// By ranges; an empty list leaves those ids as they are.
+    Ranges {
+        /// User ids.
+        users: Vec<IdMapping>,
+        /// Group ids.
+        groups: Vec<IdMapping>,
+    },
+    /// As an existing user namespace maps them: `/proc/PID/ns/user`.
+    Namespace(PathBuf),
+}
+
+/// The kernel's limit: `UID_GID_MAP_MAX_EXTENTS`, include/linux/user_namespace.h.
+const RANGES_MAX: usize = 340;
+
+/// How many namespaces are kept open.
+const KEPT: usize = 16;
+
+impl Idmap {
+    /// What can be told without the kernel: counts, overflows, ranges that overlap.
+    pub(crate) fn check(&self) -> Result<()> {
+        match self {
+            Self::Ranges { users, groups } => {
+                check_ranges("uid mapping", users)?;
+                check_ranges("gid mapping", groups)
+            }
+            Self::Namespace(path) => c_string("idmap namespace", path).map(drop),
+        }
+    }
+}
+
+fn check_ranges(what: &str, ranges: &[IdMapping]) -> Result<()> {
+    let bad = |range: &IdMapping, reason: &str| {
+        let text = format!("{}:{}:{}", range.disk, range.seen, range.count);
+        Err(Error::new(ErrorKind::OptionValue, format!("read {what}"), reason).arg(text))
+    };
+    if ranges.len() > RANGES_MAX {
+        let reason = format!("there are {} ranges and the kernel takes {RANGES_MAX}", ranges.len());
+        return Err(Error::new(ErrorKind::OptionValue, format!("read {what}"), reason));
+    }
+    for (at, range) in ranges.iter().enumerate() {
+        // The last id is no id (`-1`).
+        let fits = |first: u32| first.checked_add(range.count).is_some();
+        if range.count == 0 {
+            return bad(range, "it maps no id: the count is 0");
+        }
+        if !fits(range.disk) || !fits(range.seen) {
+            return bad(range, "it goes beyond the last id, 4294967294");
+        }
+        let overlaps = |a: u32, b: u32, other: &IdMapping| a < b + other.count && b < a + range.count;
+        let twice = |other: &&IdMapping| {
+            overlaps(range.disk, other.disk, other) || overlaps(range.seen, other.seen, other)
+        };
+        if ranges[..at].iter().any(|other| twice(&other)) {
+            return bad(range, "it overlaps an earlier range");
+        }
+    }
+    Ok(())
+}
+
+/// User namespaces that were made for mappings, kept open to be used again.
+#[derive(Debug, Default)]
+pub(crate) struct UserNamespaces {
+    kept: Mutex<Vec<(Idmap, Arc<OwnedFd>)>>,
+}
+
+impl UserNamespaces {
+    /// The namespace for the mapping; a relative path starts at `dir`.
+    pub(crate) fn get(&self, dir: BorrowedFd<'_>, idmap: &Idmap) -> Result<Arc<OwnedFd>> {
+        let (users, groups) = match idmap {
+            // What the path leads to may change: it is opened each time.
+            Idmap::Namespace(path) => return open_namespace(dir, path).map(Arc::new),
+            Idmap::Ranges { users, groups } => (users, groups),
+        };
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, fd)) = kept.iter().find(|(known, _)| known == idmap) {
+            return Ok(Arc::clone(fd));
+        }
+        let fd = Arc::new(make_namespace(users, groups)?);
+        if kept.len() == KEPT {
+            kept.remove(0);
+        }
+        kept.push((idmap.clone(), Arc::clone(&fd)));
+        Ok(fd)
+    }
+}
+
+fn open_namespace(dir: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let opened = rustix::fs::openat(dir, path, flags, Mode::empty());
+    let fd = opened.map_err(|e| Error::sys("open user namespace", "openat", e).arg(path))?;
+    // NS_GET_NSTYPE would tell, but mount_setattr's EINVAL would not say that this is the reason.
+    let link = format!("/proc/self/fd/{}", rustix::fd::AsRawFd::as_raw_fd(&fd));
+    match std::fs::read_link(link) {
+        Ok(name) if name.to_string_lossy().starts_with("user:[") => Ok(fd),
+        _ => Err(Error::new(ErrorKind::OptionValue, "open user namespace", "it is no user namespace")
+            .arg(path)
+            .hinted("give a file such as /proc/PID/ns/user")),
+    }
+}
+
+/// A user namespace with these maps, held by its descriptor alone: no process is left.
+fn make_namespace(users: &[IdMapping], groups: &[IdMapping]) -> Result<OwnedFd> {
+    let step = "make user namespace";
+    let parked = Parked::new().map_err(|errno| match errno {
+        Errno::NOSPC | Errno::USERS => Error::sys(step, "clone", errno)
+            .with_kind(ErrorKind::Permission)
+            .because("the limit of user namespaces is reached")
+            .hinted("raise /proc/sys/user/max_user_namespaces"),
+        Errno::PERM => Error::sys(step, "clone", errno)
+            .hinted("id-mapped mounts need a user namespace, and none may be made here"),
+        _ => Error::sys(step, "clone", errno),
+    })?;
+    write_map(&parked, "uid_map", users)?;
+    write_map(&parked, "gid_map", groups)?;
+    match user_namespace_of(parked.pidfd()) {
+        Ok(fd) => Ok(fd),
+        // Before 6.11, or behind a filter: by its name.
+        Err(_) => {
+            let path = format!("/proc/{}/ns/user", parked.pid());
+            let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+            rustix::fs::open(&path, flags, Mode::empty()).map_err(|e| Error::sys(step, "open", e).arg(path))
+        }
+    }
+}
+
+fn write_map(parked: &Parked, file: &str, ranges: &[IdMapping]) -> Result<()> {
+    let mut text = String::new();
+    for IdMapping { disk, seen, count } in ranges {
+        let _ = writeln!(text, "{disk} {seen} {count}");
+    }
+    if ranges.is_empty() {
+        text = unchanged(file)?;
+    }
+    let path = format!("/proc/{}/{file}", parked.pid());
+    let named = |call| {
+        let path = path.clone();
+        move |errno| {
+            let error = Error::sys("map ids", call, errno).arg(path);
+            match errno {
+                Errno::PERM => error.hinted(
+                    "a mapping can only lead to ids that are mapped where this runs; it needs CAP_SETUID and CAP_SETGID",
+                ),
+                _ => error,
+            }
+        }
+    };
+    let fd =
+        rustix::fs::open(&path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty()).map_err(named("open"))?;
+    // The kernel takes a map in one write or not at all.
+    let written = rustix::io::retry_on_intr(|| rustix::io::write(&fd, text.as_bytes()));
+    written.map(drop).map_err(named("write"))
+}
+
+/// A map that changes nothing: every id that exists here to itself.
+fn unchanged(file: &str) -> Result<String> {
+    let path = format!("/proc/self/{file}");
+    let own = std::fs::read_to_string(&path).map_err(|e| Error::from_io("map ids", &path, e))?;
+    let mut text = String::new();
+    for line in own.lines() {
+        let mut numbers = line.split_whitespace();
+        if let (Some(inside), Some(_), Some(count)) = (numbers.next(), numbers.next(), numbers.next()) {
+            let _ = writeln!(text, "{inside} {inside} {count}");
+        }
+    }
+    Ok(text)
+}
+
+/// The attribute call's failure in words.
+pub(crate) fn explain_idmap(error: Error, userns: BorrowedFd<'_>) -> Error {
+    match error.raw_errno() {
+        Some(Errno::INVAL) => error.with_kind(ErrorKind::Unsupported).because(
+            "this file system can't be id-mapped, or the mount is already (ext4, xfs, btrfs, tmpfs, erofs, squashfs \
+             can; overlay can't, its layers can)",
+        ),
+        Some(Errno::PERM) if is_initial(userns) => {
+            error.because("the first user namespace maps nothing: give one with mappings of its own")
+        }
+        Some(Errno::PERM) => error.hinted(
+            "mapping a file system's owners needs CAP_SYS_ADMIN in the user namespace that it was mounted in",
+        ),
+        _ => error,
+    }
+}
+
+fn is_initial(userns: BorrowedFd<'_>) -> bool {
+    let inode = |stat: rustix::fs::Stat| stat.st_ino;
+    let own = rustix::fs::stat("/proc/self/ns/user").map(inode);
+    own.is_ok() && own == rustix::fs::fstat(userns.as_fd()).map(inode)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_that_the_kernel_would_refuse_without_a_word() {
+        let range = |disk, seen, count| IdMapping { disk, seen, count };
+        let check = |ranges: &[IdMapping]| check_ranges("uid mapping", ranges).map_err(|e| e.reason());
+        assert!(check(&[range(0, 1000, 10), range(10, 2000, 5), range(15, 0, 1)]).is_ok());
+        assert!(check(&[range(0, 0, u32::MAX)]).is_ok());
+        for (ranges, words) in [
+            (vec![range(0, 0, 0)], "no id"),
+            (vec![range(1, 0, u32::MAX)], "beyond"),
+            (vec![range(0, 0, 10), range(5, 100, 10)], "overlaps"),
+            (vec![range(0, 0, 10), range(50, 9, 10)], "overlaps"),
+            (vec![range(7, 7, 1); 341], "341"),
+        ] {
+            assert!(check(&ranges).unwrap_err().contains(words), "{ranges:?}");
+        }
+    }
+}
