@@ -32,6 +32,7 @@ pub use set::mounter::Mounter;
 pub use set::options::Options;
 pub use set::plan::{Compat, Plan};
 pub use set::remount::remount;
+pub use set::temp::{TempError, TempMount, TempRoot};
 pub use set::throwaway::{NotCovered, standard_mounts};
 pub use set::view::read_only_view;
 pub use set::words::{OptionWord, Places, Value, option_words};

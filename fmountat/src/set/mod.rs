@@ -14,6 +14,7 @@ pub(crate) mod options;
 pub(crate) mod plan;
 pub(crate) mod remount;
 mod split;
+pub(crate) mod temp;
 pub(crate) mod throwaway;
 pub(crate) mod view;
 mod word_table;

@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Temporary mounts: a set for the length of a callback, seen by nobody else unless asked for.
+
+use super::apply::Built;
+use super::mount::Mount;
+use super::mounter::Mounter;
+use super::plan::Plan;
+use super::view::{read_only_view, temporary_view};
+use crate::error::{Error, ErrorKind, Result};
+use crate::table::unmount::Unmount;
+use crate::vfs::target::Target;
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fs::{AtFlags, CWD, Mode};
+use rustix::io::Errno;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// How a set is mounted for a while.
+///
+/// Without [`visible_in`](Self::visible_in) the set is never attached: no mount table shows it, and it goes with the
+/// callback, or with the process, whatever happens. An overlay's `volatile` is left out, since it would leave a mark that
+/// keeps the next overlay from using its work directory.
+///
+/// ```no_run
+/// use fmountat::{Mount, Mounter, TempMount};
+/// let image = [Mount::new("overlay", "overlay").option("lowerdir=/s/2/fs:/s/1/fs")];
+/// let release = TempMount::new().read_only(true).with(&Mounter::detached(), rustix::fs::CWD, &image, |root| {
+///     std::fs::read_to_string(root.path().join("etc/os-release"))
+/// })?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug, Clone, Default)]
+pub struct TempMount {
+    read_only: bool,
+    parent: Option<PathBuf>,
+}
+
+/// The root of a temporary mount, as its callback sees it.
+#[derive(Debug)]
+pub struct TempRoot<'a> {
+    fd: BorrowedFd<'a>,
+    path: PathBuf,
+}
+
+impl TempRoot<'_> {
+    /// A path to the root. Of a set that is not visible it goes by the descriptor's name in /proc, and serves this process
+    /// alone; a child needs the descriptor.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl AsFd for TempRoot<'_> {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd
+    }
+}
+
+/// What went wrong with a temporary mount: before the callback, in it, after it, or both of the last.
+#[derive(Debug)]
+pub enum TempError<E> {
+    /// It could not be mounted; the callback did not run.
+    Mount(Error),
+    /// The callback failed; nothing is left.
+    Work(E),
+    /// The callback succeeded, and something is left that the errors name.
+    CleanUp(Vec<Error>),
+    /// The callback failed, and something is left.
+    Both(E, Vec<Error>),
+}
+
+impl<E: fmt::Display> fmt::Display for TempError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (work, clean_up): (Option<&E>, &[Error]) = match self {
+            Self::Mount(error) => return error.fmt(f),
+            Self::Work(error) => (Some(error), &[]),
+            Self::CleanUp(errors) => (None, errors),
+            Self::Both(error, errors) => (Some(error), errors),
+        };
+        let work = work.map(ToString::to_string);
+        let all: Vec<String> = work.into_iter().chain(clean_up.iter().map(ToString::to_string)).collect();
+        f.write_str(&all.join("\n"))
+    }
+}
+
+impl<E: fmt::Debug + fmt::Display> std::error::Error for TempError<E> {}
+
+impl TempMount {
+    /// Not visible, and as writable as the mounts say.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Mounts a [`read_only_view`] of the list.
+    #[must_use]
+    pub fn read_only(mut self, yes: bool) -> Self {
+        self.read_only = yes;
+        self
+    }
+
+    /// Attaches the set to a new directory of mode 0700 in `parent`, where other processes of this mount namespace can
+    /// see it. Afterwards it is unmounted and the directory removed, with rmdir(2) alone. `kill -9` leaves both.
+    #[must_use]
+    pub fn visible_in(mut self, parent: impl Into<PathBuf>) -> Self {
+        self.parent = Some(parent.into());
+        self
+    }
+
+    /// Mounts the list, whose relative paths start at `dir`, gives its root to `work`, and takes it away again. The list
+    /// must have a mount for `/`; it is not changed.
+    ///
+    /// # Errors
+    /// [`TempError`]; those of [`Mounter::build`] and [`Unmount::run`] in it. A visible mount that is still in use when the
+    /// callback returns stays, with its directory; nothing in it is touched.
+    pub fn with<T, E>(
+        &self,
+        mounter: &Mounter,
+        dir: impl AsFd,
+        mounts: &[Mount],
+        work: impl FnOnce(&TempRoot<'_>) -> std::result::Result<T, E>,
+    ) -> std::result::Result<T, TempError<E>> {
+        let mounts = if self.read_only { read_only_view(mounts) } else { temporary_view(mounts) };
+        let built = build(mounter, dir.as_fd(), &mounts).map_err(TempError::Mount)?;
+        let Some(parent) = &self.parent else {
+            let path = format!("/proc/self/fd/{}", built.root().as_raw_fd()).into();
+            return work(&TempRoot { fd: built.root(), path }).map_err(TempError::Work);
+        };
+        let place = Visible::attach(built, parent).map_err(TempError::Mount)?;
+        let done = match place.root() {
+            Ok(root) => work(&TempRoot { fd: root.as_fd(), path: place.path.clone() }),
+            Err(error) => return Err(TempError::Mount(error)),
+        };
+        match (done, place.take_away()) {
+            (Ok(value), Ok(())) => Ok(value),
+            (Ok(_), Err(errors)) => Err(TempError::CleanUp(errors)),
+            (Err(error), Ok(())) => Err(TempError::Work(error)),
+            (Err(error), Err(errors)) => Err(TempError::Both(error, errors)),
+        }
+    }
+}
+
+fn build(mounter: &Mounter, dir: BorrowedFd<'_>, mounts: &[Mount]) -> Result<Built> {
+    let plan = Plan::new(mounts)?;
+    if !plan.has_root() {
+        let reason = "no mount has the target `/`: a temporary mount has no other root";
+        return Err(Error::new(ErrorKind::Spec, "read the mount list", reason));
+    }
+    mounter.build(dir, &plan, &Target::open(CWD, "/")?)
+}
+
+/// A set on a directory of its own, which both go when this is dropped: also when the callback panics.
+struct Visible {
+    path: PathBuf,
+    is_gone: bool,
+}
+
+impl Visible {
+    fn attach(built: Built, parent: &Path) -> Result<Self> {
+        let place = Self { path: make_directory(parent)?, is_gone: false };
+        let target = Target::open(CWD, &place.path)?;
+        built.attach(&target)?;
+        Ok(place)
+    }
+
+    fn root(&self) -> Result<OwnedFd> {
+        let flags = rustix::fs::OFlags::PATH | rustix::fs::OFlags::CLOEXEC;
+        rustix::fs::openat(CWD, &self.path, flags, Mode::empty())
+            .map_err(|e| Error::sys("open temporary mount", "openat", e).arg(&self.path))
+    }
+
+    fn take_away(mut self) -> std::result::Result<(), Vec<Error>> {
+        self.is_gone = true;
+        self.clean_up()
+    }
+
+    fn clean_up(&self) -> std::result::Result<(), Vec<Error>> {
+        match Unmount::new().recursive(true).run(&self.path) {
+            Ok(()) => {}
+            // Nothing was mounted yet, or the callback has unmounted it.
+            Err(errors) if errors.iter().all(|e| e.kind() == ErrorKind::NotMounted) => {}
+            Err(errors) => return Err(errors),
+        }
+        // rmdir(2) can take nothing that anybody would miss: a mount point or a file in it is EBUSY or ENOTEMPTY.
+        rustix::fs::unlinkat(CWD, &self.path, AtFlags::REMOVEDIR)
+            .map_err(|e| vec![Error::sys("remove directory", "rmdir", e).arg(&self.path)])
+    }
+}
+
+impl Drop for Visible {
+    fn drop(&mut self) {
+        if !self.is_gone {
+            // The first error is on its way to the caller already.
+            let _ = self.clean_up();
+        }
+    }
+}
+
+fn make_directory(parent: &Path) -> Result<PathBuf> {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = parent.join(format!("fmountat-{}-{number}", std::process::id()));
+        match rustix::fs::mkdirat(CWD, &path, Mode::RWXU) {
+            Ok(()) => return Ok(path),
+            Err(Errno::EXIST) => {}
+            Err(errno) => return Err(Error::sys("make directory", "mkdirat", errno).arg(path)),
+        }
+    }
+}
