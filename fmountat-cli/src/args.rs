@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The command line, as the user types it.
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -41,6 +41,13 @@ pub(crate) enum Verb {
     RunInit(InitArgs),
 }
 
+/// A program whose habits are followed.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum CompatArg {
+    /// Words that have no effect where they stand are ignored
+    Containerd,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct MountArgs {
     /// Relative paths start at DIR
@@ -55,6 +62,9 @@ pub(crate) struct MountArgs {
     /// Options, separated by commas; may be given several times
     #[arg(short = 'o', long = "options", value_name = "OPTIONS")]
     pub(crate) options: Vec<OsString>,
+    /// Ignore words that have no effect, and list them, as this program's users expect
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) compat: Option<CompatArg>,
     /// What to mount
     pub(crate) source: PathBuf,
     /// Where
@@ -72,9 +82,12 @@ pub(crate) struct ApplyArgs {
     /// Mount everything to be read only; an overlay's upperdir becomes its top layer
     #[arg(long)]
     pub(crate) view: bool,
-    /// Refuse anything that could be seen half done (on this kernel every set that mounts is whole)
+    /// Refuse a set that others could see half done, as on kernels before 6.15
     #[arg(long)]
     pub(crate) strict: bool,
+    /// Ignore words that have no effect, and list them, as this program's users expect
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) compat: Option<CompatArg>,
     /// The mount list: a file with JSON as containerd or OCI write it, or `-`
     pub(crate) spec: PathBuf,
     /// Where

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What the user sees: results on stdout, errors and notes on stderr, both as text or JSON.
 
-use fmountat::{Error, ErrorKind, NotCovered, escape};
+use fmountat::{Error, ErrorKind, NotCovered, Plan, escape};
 use serde_json::{Value, json};
+use std::ffi::OsString;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -60,6 +61,19 @@ pub(crate) fn result(value: &Value, json: bool) {
     if json {
         let _ = writeln!(std::io::stdout(), "{value}");
     }
+}
+
+/// The words that `--compat` let pass, on stderr.
+pub(crate) fn ignored(plan: &Plan) {
+    for (number, word) in plan.ignored() {
+        note(&format!("mount {number}: ignored: {}", escape(word.as_bytes())));
+    }
+}
+
+/// The same as JSON.
+pub(crate) fn ignored_value(plan: &Plan) -> Value {
+    let one = |(number, word): &(usize, OsString)| json!({"mount": number, "word": word.to_string_lossy()});
+    plan.ignored().iter().map(one).collect()
 }
 
 /// What a copy of the machine's system does not cover.

@@ -31,6 +31,7 @@ pub use set::mount::Mount;
 pub use set::mounter::Mounter;
 pub use set::options::Options;
 pub use set::plan::{Compat, Plan};
+pub use set::publish::{Applied, Way};
 pub use set::remount::remount;
 pub use set::temp::{TempError, TempMount, TempRoot};
 pub use set::throwaway::{NotCovered, standard_mounts};

@@ -8,7 +8,7 @@ mod common;
 mod flags;
 
 use common::{apply, bind, drop_in_one_step, file, ten, tmpfs, unmount_all};
-use fmountat::{ErrorKind, Features, Mount, Mounter, Plan, PrivateCwd, Target, Unmount, read_only_view};
+use fmountat::{ErrorKind, Features, Mount, Mounter, Plan, PrivateCwd, Target, Unmount, Way, read_only_view};
 use fmountat_testing::{is_real_root, mkdirs, mount_flags, mounts_below, read, scratch, write};
 use rustix::fs::CWD;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -200,19 +200,23 @@ fmountat_testing::tests! {
         assert_eq!(std::fs::read_dir(file("w")).unwrap().count(), 0);
     }
 
-    /// Kernels without the means say so before any change.
+    /// Without the means to publish in one step the plan's way says so, and `--strict` refuses it.
     fn missing_features_are_said() needs [] {
-        mkdirs(scratch(), &["t"]);
-        let target = Target::open(CWD, file("t")).unwrap();
+        let way = |change: fn(&mut Features), mounts: &[Mount]| {
+            let mut features = Features::get();
+            change(&mut features);
+            let (mounter, plan) = (Mounter::with(features, None), Plan::new(mounts).unwrap());
+            (mounter.way(&plan), mounter.need_one_step(&plan).map_err(|e| e.kind()))
+        };
+        let refused = Err(ErrorKind::Unsupported);
+        assert_eq!(way(|_| (), &ten()), (Way::Detached, Ok(())));
+        assert_eq!(way(|f| f.detached_children = false, &ten()), (Way::StepByStep, refused));
+        assert_eq!(way(|f| f.detached_children = false, &[tmpfs()]), (Way::Detached, Ok(())));
+        assert_eq!(way(|f| f.new_mount_api = false, &[tmpfs()]), (Way::StepByStep, Ok(())));
         let mut features = Features::get();
-        features.detached_children = false;
-        let mounter = Mounter::with(features, None);
-        let error = mounter.apply(CWD, &Plan::new(&ten()).unwrap(), &target).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Unsupported);
-        drop(mounter.apply(CWD, &Plan::new(&[tmpfs()]).unwrap(), &target).unwrap());
-        unmount_all("t");
         features.new_mount_api = false;
-        let error = Mounter::with(features, None).apply(CWD, &Plan::new(&[tmpfs()]).unwrap(), &target).unwrap_err();
+        let here = Target::open(CWD, scratch()).unwrap();
+        let error = Mounter::with(features, None).build(CWD, &Plan::new(&ten()).unwrap(), &here).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported);
     }
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `fmountat apply`: a set of mounts, all or nothing.
 
-use super::{Outcome, read_spec, start_directory};
+use super::{Outcome, compat, read_spec, start_directory};
 use crate::args::ApplyArgs;
 use crate::output;
-use fmountat::{Error, Mounter, Plan, Target, read_only_view};
+use fmountat::{Error, Mounter, Plan, Target, Way, read_only_view};
 use serde_json::json;
 
 pub(crate) fn run(args: &ApplyArgs, json: bool) -> Outcome {
@@ -17,21 +17,33 @@ fn apply(args: &ApplyArgs, json: bool) -> Result<(), Error> {
     if args.view {
         mounts = read_only_view(&mounts);
     }
-    let plan = Plan::new(&mounts)?;
+    let plan = Plan::with(&mounts, compat(args.compat))?;
+    let mounter = Mounter::detached();
+    if args.strict {
+        mounter.need_one_step(&plan)?;
+    }
     let target = Target::open(&dir, &args.target)?;
-    let built = Mounter::detached().build(&dir, &plan, &target)?;
-    let left_out = built.left_out.clone();
-    let attached = if args.replace { built.replace(&dir, &target)? } else { built.attach(&target)? };
+    let (id, left_out, way) = if args.replace {
+        let mut built = mounter.build(&dir, &plan, &target)?;
+        let left_out = std::mem::take(&mut built.left_out);
+        (built.replace(&dir, &target)?.id(), left_out, Way::Detached)
+    } else {
+        let applied = mounter.apply(&dir, &plan, &target)?;
+        (applied.id, applied.left_out, applied.way)
+    };
     if !json {
         for number in &left_out {
             output::note(&format!("mount {number} left out: its source does not exist (nofail)"));
         }
+        output::ignored(&plan);
     }
     let value = json!({
         "target": output::text(&args.target),
-        "id": attached.id().get(),
+        "id": id.get(),
         "mounts": plan.len() - left_out.len(),
         "left_out": left_out,
+        "ignored": output::ignored_value(&plan),
+        "way": way.to_string(),
     });
     output::result(&value, json);
     Ok(())

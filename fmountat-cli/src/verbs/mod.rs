@@ -5,7 +5,8 @@ pub(crate) mod apply;
 pub(crate) mod mount;
 pub(crate) mod umount;
 
-use fmountat::{Error, Mount};
+use crate::args::CompatArg;
+use fmountat::{Compat, Error, Mount};
 use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, Mode, OFlags};
 use std::io::Read;
@@ -34,4 +35,12 @@ pub(crate) fn read_spec(dir: &OwnedFd, spec: &Path) -> Result<Vec<Mount>, Error>
     };
     read.map_err(|e| Error::from_io("read the mount list", spec, e))?;
     Mount::list_from_json(&text).map_err(|e| e.arg(spec))
+}
+
+/// What becomes of words without effect.
+pub(crate) fn compat(given: Option<CompatArg>) -> Compat {
+    match given {
+        Some(CompatArg::Containerd) => Compat::Containerd,
+        None => Compat::Strict,
+    }
 }

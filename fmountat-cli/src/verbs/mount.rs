@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `fmountat mount`: one mount, or a change to one.
 
-use super::{Outcome, start_directory};
+use super::{Outcome, compat, start_directory};
 use crate::args::MountArgs;
 use crate::into::Namespace;
 use crate::output;
-use fmountat::{Create, Error, ErrorKind, Mount, Mounter, Options, Plan, Target, remount};
+use fmountat::{Create, Error, ErrorKind, Mount, Mounter, Options, Plan, Target, Way, remount};
 use serde_json::json;
+use std::os::fd::AsFd;
 
 pub(crate) fn run(args: &MountArgs, json: bool) -> Outcome {
     mount(args, json).map_err(|e| vec![e])
@@ -31,9 +32,22 @@ fn mount(args: &MountArgs, json: bool) -> Result<(), Error> {
     }
     let fstype = args.fstype.clone().unwrap_or_default();
     let mount = args.options.iter().fold(Mount::new(fstype, &args.source), |m, o| m.option(o));
-    let plan = Plan::new(&[mount])?;
+    let plan = Plan::with(&[mount], compat(args.compat))?;
+    if !json {
+        output::ignored(&plan);
+    }
     let here = Target::open(&dir, ".")?;
-    let built = Mounter::detached().build(&dir, &plan, &here)?;
+    let mounter = Mounter::detached();
+    if namespace.is_none() && mounter.way(&plan) == Way::StepByStep {
+        let target = match options.mkdir {
+            None => Target::open(&dir, &args.target)?,
+            Some(mode) => Target::create(&dir, &args.target, kind_of_source(&dir, args, &options, mode)?)?,
+        };
+        let applied = mounter.apply(&dir, &plan, &target)?;
+        output::result(&json!({"target": output::text(&args.target), "id": applied.id.get()}), json);
+        return Ok(());
+    }
+    let built = mounter.build(&dir, &plan, &here)?;
     let target = match (&namespace, options.mkdir) {
         (Some(namespace), _) => namespace.enter(&args.target)?,
         (None, None) => Target::open(&dir, &args.target)?,
@@ -48,6 +62,12 @@ fn mount(args: &MountArgs, json: bool) -> Result<(), Error> {
 fn kind_of_target(built: &fmountat::Built, mode: u32) -> Result<Create, Error> {
     let is_dir = Target::in_root(built.root(), ".").is_ok_and(|t| t.is_dir());
     Ok(if is_dir { Create::Directory(mode) } else { Create::File(mode) })
+}
+
+/// The same before it is mounted.
+fn kind_of_source(dir: impl AsFd, args: &MountArgs, options: &Options, mode: u32) -> Result<Create, Error> {
+    let is_file = options.bind.is_some() && !Target::open(dir, &args.source)?.is_dir();
+    Ok(if is_file { Create::File(mode) } else { Create::Directory(mode) })
 }
 
 /// `mount -o private none TARGET`, as `mount --make-private TARGET`.

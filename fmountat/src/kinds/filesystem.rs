@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A new instance of any file system by its name: tmpfs, proc, devpts, ext4 on a device...
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::vfs::attr::MountAttr;
 use crate::vfs::context::FsContext;
 use crate::vfs::tree::Tree;
@@ -28,12 +28,33 @@ impl Word {
         text
     }
 
+    /// As mount(2) takes it: a value with commas in quotes, which SELinux takes away again and nobody else does.
+    pub(crate) fn classic_text(&self) -> Result<OsString> {
+        let has_comma = |text: &OsString| text.as_encoded_bytes().contains(&b',');
+        match &self.value {
+            Some(value) if has_comma(value) && !is_context(&self.key) => {
+                let reason = "mount(2) would take the comma in the value for the end of the option";
+                Err(Error::new(ErrorKind::Unsupported, "read option", reason).arg(self.text()))
+            }
+            Some(value) if has_comma(value) => {
+                let quoted = [self.key.as_os_str(), "=\"".as_ref(), value, "\"".as_ref()];
+                Ok(quoted.into_iter().collect())
+            }
+            _ => Ok(self.text()),
+        }
+    }
+
     pub(crate) fn set(&self, context: &mut FsContext) -> Result<()> {
         match &self.value {
             Some(value) => context.set_string(&self.key, value),
             None => context.set_flag(&self.key),
         }
     }
+}
+
+/// SELinux's words, whose values may have commas: `context=`, `fscontext=`, `defcontext=`, `rootcontext=`.
+pub(crate) fn is_context(key: &OsStr) -> bool {
+    ["context", "fscontext", "defcontext", "rootcontext"].iter().any(|name| key == *name)
 }
 
 /// Mounts a new `fstype` with its words and the superblock flags (`ro`, `sync`, ...), detached.
@@ -55,4 +76,19 @@ pub(crate) fn filesystem(
         word.set(&mut context)?;
     }
     context.create()?.mount(attr)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commas_in_contexts_are_quoted_for_mount_2() {
+        let text = |key: &str, value: &str| {
+            Word { key: key.into(), value: Some(value.into()) }.classic_text().map_err(|e| e.kind())
+        };
+        assert_eq!(text("context", "u:o:t:s0:c1,c2"), Ok(r#"context="u:o:t:s0:c1,c2""#.into()));
+        assert_eq!(text("context", "u:o:t:s0"), Ok("context=u:o:t:s0".into()));
+        assert_eq!(text("label", "a,b"), Err(ErrorKind::Unsupported));
+    }
 }

@@ -2,21 +2,15 @@
 //! From a plan to a tree, and from a tree to the namespace: all of it, or nothing.
 
 use super::mounter::Mounter;
+use super::piece::{Pieces, set_root_owner};
 use super::plan::{Plan, Step, What};
 use crate::error::{Error, ErrorKind, Result};
-use crate::kinds::bind::bind;
-use crate::kinds::filesystem::filesystem;
-use crate::kinds::overlay::Make;
 use crate::kinds::store::Store;
 use crate::vfs::attr::{MountAttr, Propagation};
 use crate::vfs::identity::{MountId, is_mount_root};
 use crate::vfs::target::{Create, Target, is_dir, open_in_root};
 use crate::vfs::tree::{Attached, Tree, moved};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid};
-use rustix::io::Errno;
-use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
 
 /// A set of mounts that was built and not yet published.
 #[derive(Debug)]
@@ -100,35 +94,18 @@ impl Mounter {
         if plan.len() + usize::from(base.is_some()) > 1 {
             self.need_detached_children()?;
         }
-        let mut builder = Builder { mounter: self, dir, built: base, store, left_out: Vec::new() };
-        let named = |step: &Step, e: Error| match plan.len() {
-            1 => e,
-            _ => {
-                let named = format!("mount {}: {}", step.number, e.step());
-                e.with_step(named)
-            }
-        };
+        let pieces = Pieces { mounter: self, dir, store };
+        let mut builder = Builder { pieces, built: base, left_out: Vec::new() };
         // All pieces before any is put in its place: that may make a directory, which would stay after a failure.
-        let mut pieces = Vec::with_capacity(plan.len());
+        let mut made = Vec::with_capacity(plan.len());
         for step in &plan.steps {
-            pieces.extend(builder.make(step).map_err(|e| named(step, e))?.map(|piece| (step, piece)));
+            made.extend(builder.make(step).map_err(|e| plan.in_step(step, e))?.map(|piece| (step, piece)));
         }
-        for (step, piece) in pieces {
-            builder.place(step, piece).map_err(|e| named(step, e))?;
+        for (step, piece) in made {
+            builder.place(step, piece).map_err(|e| plan.in_step(step, e))?;
         }
         let left_out = builder.left_out;
-        let every = || {
-            Error::new(ErrorKind::NotFound, "build", "every mount was left out: no source exists (nofail)")
-        };
-        builder.built.map(|built| Built { left_out, ..built }).ok_or_else(every)
-    }
-
-    /// [`build`](Self::build)s the plan and publishes it on `target` in one step.
-    ///
-    /// # Errors
-    /// Those of [`build`](Self::build) and [`Tree::attach`]; nothing is left.
-    pub fn apply(&self, dir: impl AsFd, plan: &Plan, target: &Target) -> Result<Attached> {
-        self.build(dir, plan, target)?.attach(target)
+        builder.built.map(|built| Built { left_out, ..built }).ok_or_else(every_mount_left_out)
     }
 }
 
@@ -152,17 +129,15 @@ fn duplicate(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
 }
 
 struct Builder<'a> {
-    mounter: &'a Mounter,
-    dir: BorrowedFd<'a>,
+    pieces: Pieces<'a>,
     built: Option<Built>,
-    store: Option<&'a Store>,
     left_out: Vec<usize>,
 }
 
 impl Builder<'_> {
     /// The step's mount, unless its source is missing and that is no error.
     fn make(&mut self, step: &Step) -> Result<Option<Tree>> {
-        match self.piece(step) {
+        match self.pieces.detached(step) {
             Err(error) if step.options.nofail && is_missing_source(&error, step) => {
                 self.left_out.push(step.number);
                 Ok(None)
@@ -172,7 +147,7 @@ impl Builder<'_> {
     }
 
     fn place(&mut self, step: &Step, piece: Tree) -> Result<()> {
-        set_root_owner(&piece, step)?;
+        set_root_owner(piece.root(), step)?;
         let Some(built) = &mut self.built else {
             if !step.is_root() {
                 let reason = "the mount for `/` was left out (nofail), so there is nothing to mount it in";
@@ -188,72 +163,29 @@ impl Builder<'_> {
         }
         hang(built, piece, step)
     }
+}
 
-    /// The step's mount, detached and finished.
-    fn piece(&self, step: &Step) -> Result<Tree> {
-        let options = &step.options;
-        let attr = options.single_attr();
-        let flags = options.superblock_at_birth();
-        let source = step.source.as_os_str();
-        let idmap = step.options.idmap.as_ref();
-        let userns = idmap.map(|idmap| self.mounter.namespaces.get(self.dir, idmap)).transpose()?;
-        let tree = match &step.what {
-            What::Overlay(overlay) => {
-                let (mounter, source) = (self.mounter, Some(source).filter(|s| !s.is_empty()));
-                let wants_upper = step.is_root() && !overlay.is_writable() && !flags.contains(&"ro");
-                let overlay = match self.store.filter(|_| wants_upper) {
-                    Some(store) => &store.give_upper(overlay.clone(), self.dir)?,
-                    None => overlay,
-                };
-                let userns = userns.as_ref().map(AsFd::as_fd);
-                let make = Make { source, flags: &flags, userns, ..mounter.make(self.dir, &attr) };
-                overlay.mount_detached(&make)?
-            }
-            What::Bind { recursive } => {
-                let whole = options.idmap_recursive.unwrap_or(true) && *recursive;
-                let idmap = userns.as_ref().map(|fd| (fd.as_fd(), whole));
-                bind(self.dir, &step.source, *recursive, &options.attr, &options.recursive_attr, idmap)?
-            }
-            What::Filesystem(fstype) => {
-                let source = self.device(fstype.as_bytes(), &step.source)?;
-                let tree = filesystem(fstype, source.as_os_str(), &flags, &options.words, &attr)?;
-                if let Some(userns) = &userns {
-                    tree.set_idmap(userns, false).map_err(|e| e.arg(fstype))?;
-                }
-                tree
-            }
-        };
-        match &options.subdir {
-            Some(subdir) => sub_directory(&tree, subdir, step),
-            None => Ok(tree),
-        }
-    }
-
-    /// A block device's relative path starts at our directory, not at the cwd that the kernel would look from.
-    fn device(&self, fstype: &[u8], source: &Path) -> Result<std::path::PathBuf> {
-        if source.is_absolute() || source.as_os_str().is_empty() || !takes_device(fstype) {
-            return Ok(source.to_owned());
-        }
-        let opened = Target::open(self.dir, source).map_err(|e| e.with_step("open device"))?;
-        let name = format!("/proc/self/fd/{}", rustix::fd::AsRawFd::as_raw_fd(&opened.as_fd()));
-        std::fs::read_link(name).map_err(|e| {
-            let errno = Errno::from_io_error(&e).unwrap_or(Errno::IO);
-            Error::sys("find device", "readlink", errno).arg(source)
-        })
+/// The step's place below the root, made if it is to be: a file for a file.
+pub(super) fn mount_point(
+    root: BorrowedFd<'_>,
+    step: &Step,
+    is_dir: impl FnOnce() -> Result<bool>,
+) -> Result<Target> {
+    let path = step.target.as_path();
+    match step.options.mkdir {
+        None => Target::in_root(root, path).map_err(|e| match e.kind() {
+            ErrorKind::NotFound => e.hinted("the mount point must exist; the option X-mount.mkdir makes it"),
+            _ => e,
+        }),
+        Some(mode) if is_dir()? => Target::create_in_root(root, path, Create::Directory(mode)),
+        Some(mode) => Target::create_in_root(root, path, Create::File(mode)),
     }
 }
 
 /// Mounts the piece at its place inside the tree, and looks again whether it is there.
 fn hang(built: &mut Built, piece: Tree, step: &Step) -> Result<()> {
     let (root, path) = (built.top.as_fd(), step.target.as_path());
-    let target = match step.options.mkdir {
-        None => Target::in_root(root, path).map_err(|e| match e.kind() {
-            ErrorKind::NotFound => e.hinted("the mount point must exist; the option X-mount.mkdir makes it"),
-            _ => e,
-        })?,
-        Some(mode) if is_dir(piece.root())? => Target::create_in_root(root, path, Create::Directory(mode))?,
-        Some(mode) => Target::create_in_root(root, path, Create::File(mode))?,
-    };
+    let target = mount_point(root, step, || is_dir(piece.root()))?;
     // A link or `..` may lead to the root of the set itself.
     let is_root = is_mount_root(target.as_fd())? && MountId::of(target.as_fd())? == MountId::of(root)?;
     let attached = piece.attach(&target).map_err(|e| e.arg(path))?;
@@ -268,47 +200,11 @@ fn hang(built: &mut Built, piece: Tree, step: &Step) -> Result<()> {
     Ok(())
 }
 
-fn is_missing_source(error: &Error, step: &Step) -> bool {
+pub(super) fn every_mount_left_out() -> Error {
+    Error::new(ErrorKind::NotFound, "build", "every mount was left out: no source exists (nofail)")
+}
+
+pub(super) fn is_missing_source(error: &Error, step: &Step) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::LayerMissing)
         && (matches!(step.what, What::Overlay(_)) || error.argument() == Some(step.source.as_os_str()))
-}
-
-/// `X-mount.subdir=`: a bind of that directory takes the place of the whole, which goes when its last user goes.
-fn sub_directory(tree: &Tree, subdir: &Path, step: &Step) -> Result<Tree> {
-    let inside = open_in_root(tree.root(), subdir).map_err(|e| e.with_step("open subdir"))?;
-    // Its mounts have their attributes already, and keep them in a copy.
-    let recursive = matches!(step.what, What::Bind { recursive: true });
-    Tree::clone_of(&inside, "", recursive).map_err(|e| e.arg(subdir))
-}
-
-fn set_root_owner(tree: &Tree, step: &Step) -> Result<()> {
-    let (uid, gid) = step.options.owner;
-    if uid.is_some() || gid.is_some() {
-        let (uid, gid) = (uid.map(Uid::from_raw), gid.map(Gid::from_raw));
-        rustix::fs::chownat(tree.root(), "", uid, gid, AtFlags::EMPTY_PATH)
-            .map_err(|e| Error::sys("set owner of the mount's root", "fchownat", e).arg(&step.target))?;
-    }
-    if let Some(mode) = step.options.mode {
-        set_root_mode(tree, mode)
-            .map_err(|(call, e)| Error::sys("set mode of the mount's root", call, e).arg(&step.target))?;
-    }
-    Ok(())
-}
-
-/// fchmod(2) takes no `O_PATH` descriptor, so the root is opened for reading.
-fn set_root_mode(tree: &Tree, mode: u32) -> Result<(), (&'static str, Errno)> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let root = match rustix::fs::openat(tree.root(), ".", flags, Mode::empty()) {
-        Ok(root) => root,
-        Err(errno) => return Err(("openat", errno)),
-    };
-    rustix::fs::fchmod(root, Mode::from_raw_mode(mode)).map_err(|e| ("fchmod", e))
-}
-
-/// Whether the file system's source is a device: its line in /proc/filesystems has no `nodev`.
-fn takes_device(fstype: &[u8]) -> bool {
-    let Ok(known) = std::fs::read("/proc/filesystems") else {
-        return false;
-    };
-    known.split(|b| *b == b'\n').any(|line| line.strip_prefix(b"\t") == Some(fstype))
 }

@@ -34,3 +34,14 @@ pub(super) fn ms_of_superblock(name: &str) -> u64 {
         _ => 0,
     }
 }
+
+/// The bit that a word takes back: that of `ro` for `rw`.
+pub(super) fn opposite_of_superblock(name: &str) -> u64 {
+    match name {
+        "rw" => libc::MS_RDONLY,
+        "async" => libc::MS_SYNCHRONOUS,
+        "nomand" => libc::MS_MANDLOCK,
+        "nolazytime" => libc::MS_LAZYTIME,
+        _ => 0,
+    }
+}

@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 
 pub(crate) mod apply;
+mod classic;
+mod classic_attr;
 pub(crate) mod engine;
 mod flags;
 mod json;
@@ -11,9 +13,12 @@ pub(crate) mod mount;
 pub(crate) mod mounter;
 mod oci;
 pub(crate) mod options;
+mod piece;
 pub(crate) mod plan;
+pub(crate) mod publish;
 pub(crate) mod remount;
 mod split;
+mod stepwise;
 pub(crate) mod temp;
 pub(crate) mod throwaway;
 pub(crate) mod view;

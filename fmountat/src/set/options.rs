@@ -5,7 +5,7 @@ use super::engine::LoopWords;
 use super::split::{key_and_value, unquote, words};
 use super::words::{Effect, OptionWord, Places, Value, look_up};
 use crate::error::{Error, ErrorKind, Result};
-use crate::kinds::filesystem::Word;
+use crate::kinds::filesystem::{Word, is_context};
 use crate::vfs::attr::{Attr, MountAttr};
 use crate::vfs::idmap::Idmap;
 use std::ffi::{OsStr, OsString};
@@ -183,7 +183,8 @@ impl Options {
     }
 
     fn take_data(&mut self, key: &OsStr, value: Option<&OsStr>, text: &OsStr) -> Result<()> {
-        if is_selinux(key) && !std::path::Path::new("/sys/fs/selinux/enforce").exists() {
+        if (is_context(key) || key == "seclabel") && !std::path::Path::new("/sys/fs/selinux/enforce").exists()
+        {
             let reason = "SELinux is not in force here, so the word would have no effect";
             return Err(option_error(ErrorKind::Unsupported, text, reason).hinted("leave it out"));
         }
@@ -214,10 +215,6 @@ impl Options {
         let default = ["rw", "async", "nomand", "nolazytime"];
         self.superblock.iter().copied().filter(|flag| !default.contains(flag)).collect()
     }
-}
-
-fn is_selinux(key: &OsStr) -> bool {
-    ["context", "fscontext", "defcontext", "rootcontext", "seclabel"].iter().any(|name| key == *name)
 }
 
 fn change(attr: &mut MountAttr, set: Attr, clear: Attr) {

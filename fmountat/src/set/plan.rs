@@ -103,6 +103,15 @@ impl Plan {
         self.steps.first().is_some_and(Step::is_root)
     }
 
+    /// The error of one step, with its number if there are several.
+    pub(super) fn in_step(&self, step: &Step, error: Error) -> Error {
+        if self.len() == 1 {
+            return error;
+        }
+        let named = format!("mount {}: {}", step.number, error.step());
+        error.with_step(named)
+    }
+
     /// The number of mounts.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Changes to what is mounted: `remount`, and propagation words alone. What was not asked for stays.
 
+use super::classic_attr::{change, each_below, propagate, remount_filesystem};
+use super::mounter::Mounter;
 use super::options::{Options, option_error};
 use super::words::Places;
 use crate::error::{Error, ErrorKind, Result};
 use crate::vfs::attr::{Locked, set_attr};
 use crate::vfs::context::FsContext;
+use crate::vfs::features::Features;
 use crate::vfs::identity::is_mount_root;
 use crate::vfs::target::Target;
 use rustix::fd::AsFd;
@@ -25,6 +28,20 @@ use std::ffi::OsStr;
 /// [`ErrorKind::NotMounted`]; [`ErrorKind::OptionConflict`] for a file-system word with `bind`, before any change;
 /// the kernel's errno and words.
 pub fn remount(target: &Target, options: &Options) -> Result<()> {
+    remount_with(target, options, &Features::get())
+}
+
+impl Mounter {
+    /// [`remount`], with the features of this handle: without mount_setattr(2) and fspick(2) by mount(2), which needs /proc.
+    ///
+    /// # Errors
+    /// Those of [`remount`].
+    pub fn remount(&self, target: &Target, options: &Options) -> Result<()> {
+        remount_with(target, options, &self.features)
+    }
+}
+
+fn remount_with(target: &Target, options: &Options, features: &Features) -> Result<()> {
     if !is_mount_root(target.as_fd())? {
         let error = Error::new(ErrorKind::NotMounted, "remount", "nothing is mounted there");
         return Err(error.arg(target.path()));
@@ -44,14 +61,25 @@ pub fn remount(target: &Target, options: &Options) -> Result<()> {
             return Err(option_error(ErrorKind::OptionConflict, OsStr::new(flag), reason));
         }
     } else if !(options.superblock.is_empty() && options.words.is_empty()) {
-        reconfigure(target, options).map_err(|e| match e.argument() {
+        let done = match features.new_mount_api {
+            true => reconfigure(target, options),
+            false => remount_filesystem(target.as_fd(), options),
+        };
+        done.map_err(|e| match e.argument() {
             Some(_) => e,
             None => e.arg(target.path()),
         })?;
     }
     let named = |e: Error| e.arg(target.path());
-    set_attr(target.as_fd(), &options.recursive_attr, true, Locked::IsAnError).map_err(named)?;
-    set_attr(target.as_fd(), &options.attr, false, Locked::IsAnError).map_err(named)
+    let (whole, top) = (&options.recursive_attr, &options.attr);
+    if features.mount_setattr {
+        set_attr(target.as_fd(), whole, true, Locked::IsAnError).map_err(named)?;
+        return set_attr(target.as_fd(), top, false, Locked::IsAnError).map_err(named);
+    }
+    each_below(target.as_fd(), whole, Locked::IsAnError).map_err(named)?;
+    propagate(target.as_fd(), whole.propagation, true).map_err(named)?;
+    change(target.as_fd(), top, Locked::IsAnError).map_err(named)?;
+    propagate(target.as_fd(), top.propagation, false).map_err(named)
 }
 
 fn reconfigure(target: &Target, options: &Options) -> Result<()> {

@@ -109,6 +109,15 @@ impl Target {
         Ok(Self { fd, path: path.to_owned(), is_dir })
     }
 
+    /// The same place as it is seen through another descriptor.
+    pub(crate) fn again(&self, fd: OwnedFd) -> Result<Self> {
+        Self::from_fd(fd, &self.path)
+    }
+
+    pub(crate) fn into_fd(self) -> OwnedFd {
+        self.fd
+    }
+
     /// The path it was opened by.
     #[must_use]
     pub fn path(&self) -> &Path {

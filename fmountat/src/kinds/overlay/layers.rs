@@ -66,6 +66,9 @@ pub(crate) struct LayerBases<'a> {
 impl<'a> LayerBases<'a> {
     pub(crate) fn of(overlay: &Overlay, make: &Make<'a>) -> Self {
         let Make { dir, bases, userns, .. } = *make;
+        if !make.features.new_mount_api {
+            return Self { lower: None, upper: None, userns: None };
+        }
         let lowers = paths(overlay.lowers.iter().chain(&overlay.data_only));
         let uppers = paths(overlay.upper.iter().chain(&overlay.work));
         let open = |path: PathBuf| bases.open(dir, &path).map(|base| (path, base));

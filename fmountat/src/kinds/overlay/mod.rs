@@ -3,6 +3,7 @@
 
 mod base;
 mod check;
+mod classic;
 mod common;
 mod in_use;
 mod layers;
@@ -11,6 +12,7 @@ mod options;
 
 pub(crate) use base::Bases;
 pub use common::common_directory;
+use layers::LayerBases;
 pub(crate) use mount::{Cwd, Make};
 
 use super::filesystem::Word;

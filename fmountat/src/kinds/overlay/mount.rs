@@ -4,7 +4,7 @@
 use super::base::{Base, Bases, Reach};
 use super::check::{check_work, check_writable, explain, fd_of, read_only};
 use super::in_use::{Written, check_not_in_use};
-use super::layers::{LayerBases, Role, below, check_counts, one_base, roles};
+use super::layers::{LayerBases, OpenLayers, Role, below, check_counts, one_base, roles};
 use super::{Layer, Overlay};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::filesystem::Word;
@@ -27,14 +27,7 @@ impl Overlay {
         // The clones must live until the file system is created.
         let places = LayerBases::of(self, make);
         let layers = places.open_all(self, dir)?;
-        if let (Some(upper), Some(work)) = (fd_of(&layers, Role::is_upper), fd_of(&layers, Role::is_work)) {
-            let here = Path::new(".");
-            self.check_written(
-                &Written { dir: upper, path: here },
-                &Written { dir: work, path: here },
-                features,
-            )?;
-        }
+        self.check_open(&layers, features)?;
         let mut context = FsContext::open("overlay")?;
         if let Some(source) = source {
             context.set_string("source", source)?;
@@ -145,6 +138,18 @@ impl Overlay {
             (Some(upper), Some(work)) => {
                 let upper = Written { dir: root, path: &upper };
                 self.check_written(&upper, &Written { dir: root, path: &work }, features)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// [`check_written`](Self::check_written) for layers that are open.
+    pub(super) fn check_open(&self, layers: &OpenLayers, features: &Features) -> Result<()> {
+        let here = Path::new(".");
+        match (fd_of(layers, Role::is_upper), fd_of(layers, Role::is_work)) {
+            (Some(upper), Some(work)) => {
+                let (upper, work) = (Written { dir: upper, path: here }, Written { dir: work, path: here });
+                self.check_written(&upper, &work, features)
             }
             _ => Ok(()),
         }

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! One step by mount(2), for kernels and sandboxes without the new mount interface. Source and target are descriptors,
+//! given by their names in /proc.
+
+use super::classic_attr::{change, each_below, mount_flags, propagate};
+use super::flags::{ms_of_attr, ms_of_superblock};
+use super::options::Options;
+use super::piece::Pieces;
+use super::plan::{Step, What};
+use crate::error::{Error, ErrorKind, Result};
+use crate::vfs::attr::{Attr, Locked, MountAttr, Propagation};
+use crate::vfs::bytes::c_string;
+use crate::vfs::cwd::MOUNT_DATA_MAX;
+use crate::vfs::identity::{MountId, is_mount_root};
+use crate::vfs::target::Target;
+use crate::vfs::tree::{NEEDS_ADMIN, moved};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fs::CWD;
+use rustix::io::Errno;
+use std::ffi::{CString, OsStr};
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
+
+/// One step on its way.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Classic<'a> {
+    pub(super) pieces: &'a Pieces<'a>,
+    pub(super) step: &'a Step,
+}
+
+/// What mount(2) can't do is refused before anything is mounted.
+pub(super) fn check(step: &Step) -> Result<()> {
+    let refuse = |what: &str, needs: &str| {
+        let reason = format!("it needs {needs}, which this kernel or sandbox does not have");
+        Err(Error::new(ErrorKind::Unsupported, "read option", reason).arg(what))
+    };
+    if step.options.idmap.is_some() {
+        return refuse("idmap", "open_tree(2) and mount_setattr(2) [5.12]");
+    }
+    if step.options.subdir.is_some() {
+        return refuse("X-mount.subdir", "open_tree(2) [5.2]");
+    }
+    if let What::Filesystem(fstype) = &step.what {
+        data(fstype, &step.options)?;
+    }
+    Ok(())
+}
+
+impl Classic<'_> {
+    /// mount(2) on the place, without the attributes that take a second call.
+    pub(super) fn mount(&self, place: &Target) -> Result<()> {
+        let step = self.step;
+        let target = name(place.as_fd());
+        match &step.what {
+            What::Bind { recursive } => {
+                let source = Target::open(self.pieces.dir, &step.source)
+                    .map_err(|e| e.with_step("open source").arg(&step.source))?;
+                check_kinds(source.is_dir(), place, step)?;
+                let source = name(source.as_fd());
+                let bound = match recursive {
+                    true => rustix::mount::mount_bind_recursive(source, target),
+                    false => rustix::mount::mount_bind(source, target),
+                };
+                bound.map_err(|e| self.error("bind", e))
+            }
+            What::Overlay(overlay) => {
+                let attr = MountAttr::default();
+                let source = Some(step.source.as_os_str()).filter(|s| !s.is_empty());
+                let make = crate::kinds::overlay::Make {
+                    source,
+                    ..self.pieces.mounter.make(self.pieces.dir, &attr)
+                };
+                let overlay = self.pieces.with_upper(overlay, step)?;
+                overlay.mount_classic(&make, &target, new_flags(&step.options))
+            }
+            What::Filesystem(fstype) => {
+                check_kinds(true, place, step)?;
+                let source = self.pieces.device(fstype.as_bytes(), &step.source)?;
+                let data = data(fstype, &step.options)?;
+                let flags = mount_flags(new_flags(&step.options));
+                rustix::mount::mount(source, target, fstype, flags, data.as_deref())
+                    .map_err(|e| self.error("mount", e))
+            }
+        }
+    }
+
+    /// Attributes and propagation of what is mounted now.
+    pub(super) fn finish(&self, root: BorrowedFd<'_>) -> Result<()> {
+        let options = &self.step.options;
+        if let What::Overlay(overlay) = &self.step.what {
+            overlay.check_classic(root, new_flags(options))?;
+        }
+        let What::Bind { recursive } = self.step.what else {
+            change(root, &options.single_attr(), Locked::StaysAsItIs)
+                .map_err(|e| e.arg(&self.step.target))?;
+            return self.propagate(root, options.single_attr().propagation, false);
+        };
+        let whole = options.recursive_attr;
+        if recursive && !(whole.set.is_empty() && whole.clear.is_empty()) {
+            each_below(root, &whole, Locked::StaysAsItIs)?;
+        }
+        let top = if recursive { options.attr } else { options.single_attr() };
+        change(root, &top, Locked::StaysAsItIs).map_err(|e| e.arg(&self.step.target))?;
+        // As the detached way does: private unless a word says otherwise.
+        match (options.attr.propagation, whole.propagation) {
+            (None, None) => self.propagate(root, Some(Propagation::Private), recursive),
+            (top, whole) => {
+                self.propagate(root, whole, recursive)?;
+                self.propagate(root, top, false)
+            }
+        }
+    }
+
+    fn propagate(&self, root: BorrowedFd<'_>, to: Option<Propagation>, recursive: bool) -> Result<()> {
+        propagate(root, to, recursive).map_err(|e| e.arg(&self.step.target))
+    }
+
+    fn error(&self, step: &str, errno: Errno) -> Error {
+        let error = Error::sys(step, "mount", errno).arg(&self.step.target);
+        match (errno, &self.step.what) {
+            (Errno::PERM, _) => error.hinted(NEEDS_ADMIN),
+            (Errno::NODEV, What::Filesystem(fstype)) => {
+                error.arg(fstype).because("this kernel has no such filesystem")
+            }
+            (Errno::INVAL, What::Filesystem(_)) => {
+                error.hinted("mount(2) does not say which option it is; the kernel's log may (dmesg)")
+            }
+            _ => error,
+        }
+    }
+}
+
+/// Whether the step's source is a directory: a new file system has one for a root.
+pub(super) fn is_dir_source(dir: BorrowedFd<'_>, step: &Step) -> Result<bool> {
+    match step.what {
+        What::Bind { .. } => Ok(Target::open(dir, &step.source)
+            .map_err(|e| e.with_step("open source").arg(&step.source))?
+            .is_dir()),
+        _ => Ok(true),
+    }
+}
+
+fn check_kinds(source_is_dir: bool, place: &Target, step: &Step) -> Result<()> {
+    if source_is_dir == place.is_dir() {
+        return Ok(());
+    }
+    let (what, on) = if source_is_dir { ("directory", "file") } else { ("file", "directory") };
+    let reason = format!("a {what} can't be mounted on a {on}");
+    Err(Error::new(ErrorKind::WrongTargetType, "attach", reason).arg(&step.target))
+}
+
+/// `MS_*` for a new file system.
+pub(super) fn new_flags(options: &Options) -> u64 {
+    let mut attr = options.single_attr().set;
+    // MS_RDONLY makes the file system read-only too: that only if it is asked for.
+    attr.remove(Attr::RDONLY);
+    options.superblock_at_birth().iter().fold(ms_of_attr(attr), |flags, name| flags | ms_of_superblock(name))
+}
+
+/// The option bytes for mount(2)'s page.
+pub(super) fn data(fstype: &OsStr, options: &Options) -> Result<Option<CString>> {
+    let mut bytes = Vec::new();
+    for word in &options.words {
+        let text = word.classic_text()?;
+        if !bytes.is_empty() {
+            bytes.push(b',');
+        }
+        bytes.extend_from_slice(text.as_bytes());
+    }
+    if bytes.len() > MOUNT_DATA_MAX {
+        let reason = format!("the options have {} bytes and mount(2) takes {MOUNT_DATA_MAX}", bytes.len());
+        return Err(Error::new(ErrorKind::TooLong, "read options", reason).arg(fstype));
+    }
+    match bytes.is_empty() {
+        true => Ok(None),
+        false => c_string("options", OsStr::from_bytes(&bytes)).map(Some),
+    }
+}
+
+/// `/proc/self/fd/N`: the file that the descriptor is on, whatever is mounted over it.
+pub(super) fn name(fd: BorrowedFd<'_>) -> PathBuf {
+    format!("/proc/self/fd/{}", fd.as_raw_fd()).into()
+}
+
+/// What is seen where the descriptor's file is: the top of what is mounted there.
+pub(super) fn open_top(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
+    let path = std::fs::read_link(name(fd)).map_err(|e| Error::from_io("look at the target", name(fd), e))?;
+    Target::open(CWD, path).map(Target::into_fd)
+}
+
+/// Whether the mount is the one that is seen in its place.
+pub(super) fn is_on_top(fd: BorrowedFd<'_>) -> bool {
+    let top = open_top(fd).and_then(|top| MountId::of(top.as_fd()));
+    matches!((top, MountId::of(fd)), (Ok(top), Ok(id)) if top == id)
+}
+
+/// Takes back a mount that went onto a place which was moved meanwhile.
+pub(super) fn take_away_from(place: &Target) -> Result<()> {
+    let top = open_top(place.as_fd())?;
+    let is_ours = is_mount_root(top.as_fd())? && MountId::of(top.as_fd())? != MountId::of(place.as_fd())?;
+    if is_ours { crate::table::unmount::detach_fd(top.as_fd()) } else { Err(moved(place.path())) }
+}

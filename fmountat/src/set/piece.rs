@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! One step's mount, detached and finished.
+
+use super::mounter::Mounter;
+use super::plan::{Step, What};
+use crate::error::{Error, Result};
+use crate::kinds::bind::bind;
+use crate::kinds::filesystem::filesystem;
+use crate::kinds::overlay::{Make, Overlay};
+use crate::kinds::store::Store;
+use crate::vfs::target::{Target, open_in_root};
+use crate::vfs::tree::Tree;
+use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid};
+use rustix::io::Errno;
+use std::borrow::Cow;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// What pieces are made with.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pieces<'a> {
+    pub(super) mounter: &'a Mounter,
+    /// Where relative sources and layers start.
+    pub(super) dir: BorrowedFd<'a>,
+    /// Where the root's overlay gets its upper from, if it has none.
+    pub(super) store: Option<&'a Store>,
+}
+
+impl Pieces<'_> {
+    /// The step's mount, detached and finished.
+    pub(super) fn detached(&self, step: &Step) -> Result<Tree> {
+        let options = &step.options;
+        let attr = options.single_attr();
+        let flags = options.superblock_at_birth();
+        let source = step.source.as_os_str();
+        let idmap = step.options.idmap.as_ref();
+        let userns = idmap.map(|idmap| self.mounter.namespaces.get(self.dir, idmap)).transpose()?;
+        let tree = match &step.what {
+            What::Overlay(overlay) => {
+                let (mounter, source) = (self.mounter, Some(source).filter(|s| !s.is_empty()));
+                let overlay = self.with_upper(overlay, step)?;
+                let userns = userns.as_ref().map(AsFd::as_fd);
+                let make = Make { source, flags: &flags, userns, ..mounter.make(self.dir, &attr) };
+                overlay.mount_detached(&make)?
+            }
+            What::Bind { recursive } => {
+                let whole = options.idmap_recursive.unwrap_or(true) && *recursive;
+                let idmap = userns.as_ref().map(|fd| (fd.as_fd(), whole));
+                bind(self.dir, &step.source, *recursive, &options.attr, &options.recursive_attr, idmap)?
+            }
+            What::Filesystem(fstype) => {
+                let source = self.device(fstype.as_bytes(), &step.source)?;
+                let tree = filesystem(fstype, source.as_os_str(), &flags, &options.words, &attr)?;
+                if let Some(userns) = &userns {
+                    tree.set_idmap(userns, false).map_err(|e| e.arg(fstype))?;
+                }
+                tree
+            }
+        };
+        match &options.subdir {
+            Some(subdir) => sub_directory(&tree, subdir, step),
+            None => Ok(tree),
+        }
+    }
+
+    /// The overlay, with an upper of the store if it is a throw-away root without one.
+    pub(super) fn with_upper<'o>(&self, overlay: &'o Overlay, step: &Step) -> Result<Cow<'o, Overlay>> {
+        let is_read_only = step.options.superblock.contains(&"ro");
+        match self.store.filter(|_| step.is_root() && !overlay.is_writable() && !is_read_only) {
+            Some(store) => Ok(Cow::Owned(store.give_upper(overlay.clone(), self.dir)?)),
+            None => Ok(Cow::Borrowed(overlay)),
+        }
+    }
+
+    /// A block device's relative path starts at our directory, not at the cwd that the kernel would look from.
+    pub(super) fn device(&self, fstype: &[u8], source: &Path) -> Result<std::path::PathBuf> {
+        if source.is_absolute() || source.as_os_str().is_empty() || !takes_device(fstype) {
+            return Ok(source.to_owned());
+        }
+        let opened = Target::open(self.dir, source).map_err(|e| e.with_step("open device"))?;
+        let name = format!("/proc/self/fd/{}", rustix::fd::AsRawFd::as_raw_fd(&opened.as_fd()));
+        std::fs::read_link(name).map_err(|e| {
+            let errno = Errno::from_io_error(&e).unwrap_or(Errno::IO);
+            Error::sys("find device", "readlink", errno).arg(source)
+        })
+    }
+}
+
+/// `X-mount.subdir=`: a bind of that directory takes the place of the whole, which goes when its last user goes.
+fn sub_directory(tree: &Tree, subdir: &Path, step: &Step) -> Result<Tree> {
+    let inside = open_in_root(tree.root(), subdir).map_err(|e| e.with_step("open subdir"))?;
+    // Its mounts have their attributes already, and keep them in a copy.
+    let recursive = matches!(step.what, What::Bind { recursive: true });
+    Tree::clone_of(&inside, "", recursive).map_err(|e| e.arg(subdir))
+}
+
+pub(super) fn set_root_owner(root: BorrowedFd<'_>, step: &Step) -> Result<()> {
+    let (uid, gid) = step.options.owner;
+    if uid.is_some() || gid.is_some() {
+        let (uid, gid) = (uid.map(Uid::from_raw), gid.map(Gid::from_raw));
+        rustix::fs::chownat(root, "", uid, gid, AtFlags::EMPTY_PATH)
+            .map_err(|e| Error::sys("set owner of the mount's root", "fchownat", e).arg(&step.target))?;
+    }
+    if let Some(mode) = step.options.mode {
+        set_root_mode(root, mode)
+            .map_err(|(call, e)| Error::sys("set mode of the mount's root", call, e).arg(&step.target))?;
+    }
+    Ok(())
+}
+
+/// fchmod(2) takes no `O_PATH` descriptor, so the root is opened for reading.
+fn set_root_mode(root: BorrowedFd<'_>, mode: u32) -> Result<(), (&'static str, Errno)> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let root = match rustix::fs::openat(root, ".", flags, Mode::empty()) {
+        Ok(root) => root,
+        Err(errno) => return Err(("openat", errno)),
+    };
+    rustix::fs::fchmod(root, Mode::from_raw_mode(mode)).map_err(|e| ("fchmod", e))
+}
+
+/// Whether the file system's source is a device: its line in /proc/filesystems has no `nodev`.
+fn takes_device(fstype: &[u8]) -> bool {
+    let Ok(known) = std::fs::read("/proc/filesystems") else {
+        return false;
+    };
+    known.split(|b| *b == b'\n').any(|line| line.strip_prefix(b"\t") == Some(fstype))
+}
