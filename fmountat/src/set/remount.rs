@@ -3,15 +3,18 @@
 
 use super::options::{Options, option_error};
 use crate::error::{Error, ErrorKind, Result};
-use crate::vfs::attr::{Locked, set_attr};
+use crate::table::mountinfo;
+use crate::vfs::attr::{Attr, Locked, MountAttr, set_attr};
 use crate::vfs::context::FsContext;
-use crate::vfs::identity::is_mount_root;
+use crate::vfs::identity::{is_mount_root, mountinfo_id};
 use crate::vfs::target::Target;
 use rustix::fd::AsFd;
 use std::ffi::OsStr;
 
 /// Changes the mount at `target` as `options` say: per-mount attributes by mount_setattr(2) \[Linux 5.12\]; unless
 /// `bind` is among them, superblock flags and file-system words by fspick(2) and fsconfig(2) \[Linux 5.2\].
+///
+/// Where the file system refuses its part the attributes are as before. Recursive words and propagation come last.
 ///
 /// ```no_run
 /// use fmountat::{Options, Target, remount};
@@ -24,31 +27,46 @@ use std::ffi::OsStr;
 /// [`ErrorKind::NotMounted`]; [`ErrorKind::OptionConflict`] for a file-system word with `bind`, before any change;
 /// the kernel's errno and words.
 pub fn remount(target: &Target, options: &Options) -> Result<()> {
-    if !is_mount_root(target.as_fd())? {
-        let error = Error::new(ErrorKind::NotMounted, "remount", "nothing is mounted there");
-        return Err(error.arg(target.path()));
-    }
-    if options.bind.is_some() {
-        if let Some(word) = options.words.first() {
-            let reason = "with `bind` only the mount is changed, not its file system";
-            return Err(option_error(ErrorKind::OptionConflict, &word.key, reason));
-        }
-        if let Some(flag) = options.superblock.iter().find(|flag| !["ro", "rw"].contains(flag)) {
-            let reason = "it belongs to the whole file system: leave `bind` out";
-            return Err(option_error(ErrorKind::OptionConflict, OsStr::new(flag), reason));
-        }
-    } else if !(options.superblock.is_empty() && options.words.is_empty()) {
-        reconfigure(target, options).map_err(|e| match e.argument() {
-            Some(_) => e,
-            None => e.arg(target.path()),
-        })?;
-    }
-    let named = |e: Error| e.arg(target.path());
-    set_attr(target.as_fd(), &options.recursive_attr, true, Locked::IsAnError).map_err(named)?;
-    set_attr(target.as_fd(), &options.attr, false, Locked::IsAnError).map_err(named)
+    change(target, options).map_err(|e| match e.argument() {
+        Some(_) => e,
+        None => e.arg(target.path()),
+    })
 }
 
-fn reconfigure(target: &Target, options: &Options) -> Result<()> {
+fn change(target: &Target, options: &Options) -> Result<()> {
+    if !is_mount_root(target.as_fd())? {
+        return Err(Error::new(ErrorKind::NotMounted, "remount", "nothing is mounted there"));
+    }
+    let flags = MountAttr { propagation: None, ..options.attr };
+    let propagation = MountAttr { propagation: options.attr.propagation, ..MountAttr::default() };
+    match file_system_part(target, options)? {
+        None => set(target, &flags)?,
+        Some(context) => {
+            let before = if flags.is_empty() { flags } else { undo(target, &flags)? };
+            set(target, &flags)?;
+            if let Err(error) = context.reconfigure() {
+                // A second failure is no news: the first is what the user can act on.
+                let _ = set(target, &before);
+                return Err(error);
+            }
+        }
+    }
+    set_attr(target.as_fd(), &options.recursive_attr, true, Locked::IsAnError)?;
+    set(target, &propagation)
+}
+
+fn set(target: &Target, attr: &MountAttr) -> Result<()> {
+    set_attr(target.as_fd(), attr, false, Locked::IsAnError)
+}
+
+/// The file system with what it is told, still to be done.
+fn file_system_part(target: &Target, options: &Options) -> Result<Option<FsContext>> {
+    if options.bind.is_some() {
+        return only_the_mount(options).map(|()| None);
+    }
+    if options.superblock.is_empty() && options.words.is_empty() {
+        return Ok(None);
+    }
     let mut context = FsContext::pick(target)?;
     for flag in &options.superblock {
         context.set_flag(flag)?;
@@ -56,5 +74,32 @@ fn reconfigure(target: &Target, options: &Options) -> Result<()> {
     for word in &options.words {
         word.set(&mut context)?;
     }
-    context.reconfigure()
+    Ok(Some(context))
+}
+
+fn only_the_mount(options: &Options) -> Result<()> {
+    if let Some(word) = options.words.first() {
+        let reason = "with `bind` only the mount is changed, not its file system";
+        return Err(option_error(ErrorKind::OptionConflict, &word.key, reason));
+    }
+    match options.superblock.iter().find(|flag| !["ro", "rw"].contains(flag)) {
+        Some(flag) => {
+            let reason = "it belongs to the whole file system: leave `bind` out";
+            Err(option_error(ErrorKind::OptionConflict, OsStr::new(flag), reason))
+        }
+        None => Ok(()),
+    }
+}
+
+/// What takes `attr` back: the attributes as the mount table has them now.
+fn undo(target: &Target, attr: &MountAttr) -> Result<MountAttr> {
+    let id = mountinfo_id(target.as_fd())?;
+    let table = mountinfo::read()?;
+    let shown = table.iter().find(|entry| entry.id == id).map(|entry| Options::parse([&entry.options]));
+    let now = shown.transpose()?.unwrap_or_default().attr;
+    let touched = attr.set | attr.clear;
+    // Of the policies the table shows all but strictatime.
+    let strict = !now.set.intersects(Attr::NOATIME) && !now.clear.intersects(Attr::ATIME_FIELD);
+    let policy = if strict { Attr::STRICTATIME } else { Attr::empty() };
+    Ok(MountAttr { set: (now.set | policy) & touched, clear: touched, propagation: None })
 }
