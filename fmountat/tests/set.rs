@@ -8,7 +8,9 @@ mod common;
 mod flags;
 
 use common::{apply, bind, drop_in_one_step, file, ten, tmpfs, unmount_all};
-use fmountat::{ErrorKind, Features, Mount, Mounter, Plan, PrivateCwd, Target, Unmount, Way, read_only_view};
+use fmountat::{
+    Create, ErrorKind, Features, Mount, Mounter, Plan, PrivateCwd, Target, Unmount, Way, read_only_view,
+};
 use fmountat_testing::{is_real_root, mkdirs, mount_flags, mounts_below, read, scratch, write};
 use rustix::fs::CWD;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -254,6 +256,24 @@ fmountat_testing::tests! {
             assert!(!file("s/y").exists(), "{target}");
             unmount_all("t");
         }
+    }
+
+    /// Directories that were made for nothing go with their target; what somebody uses, what is kept, and files stay.
+    fn what_was_made_goes_unless_it_is_used() needs [] {
+        mkdirs(scratch(), &["old"]);
+        let make = |path: &str, create| Target::create(CWD, file(path), create).unwrap();
+        drop(make("old/a/b", Create::Directory(0o755)));
+        assert_eq!(std::fs::read_dir(file("old")).unwrap().count(), 0);
+        drop(make("old/c/f", Create::File(0o755)));
+        assert!(file("old/c/f").exists());
+        let (used, written) = (make("d/e", Create::Directory(0o755)), make("g/h", Create::File(0o755)));
+        write(file("d/theirs"), "precious");
+        write(file("g/h"), "precious");
+        drop((used, written));
+        assert!(!file("d/e").exists());
+        assert_eq!(read(file("d/theirs")) + &read(file("g/h")), "preciousprecious");
+        make("kept/f", Create::File(0o755)).keep();
+        assert!(file("kept/f").exists());
     }
 
     /// A mount that fails leaves no mount point behind that an earlier one would have had made.

@@ -14,6 +14,8 @@
 //! A body fails by panicking. It may mount what it likes and need not unmount, save what holds a loop device. When it
 //! returns, everything else must be as before: descriptors, threads, children, cwd, umask ([`Snapshot`]).
 //!
+//! Of what a passing case prints only lines that begin with `counted: ` are shown.
+//!
 //! | variable | meaning |
 //! |---|---|
 //! | `FMOUNTAT_NO_SKIP` | a case whose needs are not met fails, in place of being skipped |
@@ -24,6 +26,7 @@ mod files;
 pub mod filter;
 mod inside;
 mod mounts;
+mod namespace;
 mod need;
 mod raw;
 mod run;
@@ -31,10 +34,11 @@ mod scratch;
 mod snapshot;
 
 pub use files::{binary, command_output, copy_from_package, mkdirs, read, scratch, write};
-pub use mounts::{mount_flags, mounts_below};
+pub use mounts::{MountLine, mount_flags, mount_table, mounts_below};
+pub use namespace::in_own_namespace;
 pub use need::{Need, is_real_root};
 pub use run::{INSIDE, run};
-pub use snapshot::Snapshot;
+pub use snapshot::{Snapshot, loop_devices};
 
 /// One test: what [`tests!`] makes of a function.
 #[derive(Debug, Clone, Copy)]

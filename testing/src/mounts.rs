@@ -1,22 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The mount table as cases look at it, read anew each time from `/proc/self/mountinfo`.
+//! The mount table as cases look at it, read anew each time from the thread's own `mountinfo`.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// One line of mountinfo.
-#[derive(Debug)]
-struct Entry {
-    id: String,
-    parent: String,
-    point: PathBuf,
-    flags: String,
+/// One line of mountinfo, as text: what is no UTF-8 is replaced.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MountLine {
+    /// The id, unique while the mount lives.
+    pub id: String,
+    /// The id of the mount that it is on.
+    pub parent: String,
+    /// The directory of the file system that is its root.
+    pub root: String,
+    /// Where it is.
+    pub point: PathBuf,
+    /// Per-mount options: `rw,nosuid,relatime`.
+    pub flags: String,
+    /// `shared:N`, `master:N`, `propagate_from:N`, `unbindable`.
+    pub propagation: Vec<String>,
+    /// The file system's type.
+    pub fstype: String,
+    /// The source.
+    pub source: String,
+    /// The superblock's options.
+    pub superblock: String,
 }
 
 /// The mount points at `path` and below it, one for each mount: stacked mounts come as often as there are.
 #[must_use]
 pub fn mounts_below(path: impl AsRef<Path>) -> Vec<String> {
-    let below = table().into_iter().filter(|entry| entry.point.starts_with(path.as_ref()));
+    let below = mount_table().into_iter().filter(|entry| entry.point.starts_with(path.as_ref()));
     below.map(|entry| entry.point.to_string_lossy().into_owned()).collect()
 }
 
@@ -26,7 +40,8 @@ pub fn mounts_below(path: impl AsRef<Path>) -> Vec<String> {
 /// If nothing is mounted right there.
 #[must_use]
 pub fn mount_flags(path: impl AsRef<Path>) -> String {
-    let stack: Vec<Entry> = table().into_iter().filter(|entry| entry.point == path.as_ref()).collect();
+    let stack: Vec<MountLine> =
+        mount_table().into_iter().filter(|entry| entry.point == path.as_ref()).collect();
     let top = stack.iter().find(|entry| !stack.iter().any(|other| other.parent == entry.id));
     top.unwrap_or_else(|| panic!("nothing is mounted on {}", path.as_ref().display())).flags.clone()
 }
@@ -43,16 +58,30 @@ fn mentions(line: &str, name: &str) -> bool {
     line.match_indices(name).any(|(at, _)| !line[at + name.len()..].starts_with(|c: char| c.is_ascii_digit()))
 }
 
-fn table() -> Vec<Entry> {
-    let table = std::fs::read("/proc/self/mountinfo").expect("the mount table can be read");
-    table.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(entry).collect()
+/// The mount table of the calling thread's namespace.
+#[must_use]
+pub fn mount_table() -> Vec<MountLine> {
+    let table = std::fs::read("/proc/thread-self/mountinfo").expect("the mount table can be read");
+    table.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(parse).collect()
 }
 
-fn entry(line: &[u8]) -> Entry {
+fn parse(line: &[u8]) -> MountLine {
     let fields: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
-    let text = |n: usize| String::from_utf8_lossy(fields[n]).into_owned();
-    let point = PathBuf::from(std::ffi::OsStr::from_bytes(&unescape(fields[4])));
-    Entry { id: text(0), parent: text(1), point, flags: text(5) }
+    let text = |n: usize| String::from_utf8_lossy(&unescape(fields[n])).into_owned();
+    // Optional fields up to a lone dash.
+    let dash =
+        fields.iter().position(|field| *field == b"-").expect("a dash in each line of the mount table");
+    MountLine {
+        id: text(0),
+        parent: text(1),
+        root: text(3),
+        point: PathBuf::from(std::ffi::OsStr::from_bytes(&unescape(fields[4]))),
+        flags: text(5),
+        propagation: (6..dash).map(text).collect(),
+        fstype: text(dash + 1),
+        source: text(dash + 2),
+        superblock: text(dash + 3),
+    }
 }
 
 /// `\040` and its like are the bytes that mountinfo could not print.
@@ -84,9 +113,11 @@ mod tests {
     fn a_line_is_read_with_its_escapes() {
         let line =
             br"36 35 98:0 /root /mnt\040a\134b rw,noatime shared:1 - ext3 /dev/root rw,errors=continue";
-        let entry = entry(line);
+        let entry = parse(line);
         assert_eq!(entry.point, PathBuf::from(r"/mnt a\b"));
         assert_eq!((&*entry.id, &*entry.parent, &*entry.flags), ("36", "35", "rw,noatime"));
+        assert_eq!((entry.propagation, entry.fstype), (vec![String::from("shared:1")], String::from("ext3")));
+        assert_eq!(entry.superblock, "rw,errors=continue");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 
 use rustix::thread::UnshareFlags;
 
-/// `unshare(2)`, for a process with one thread.
+/// `unshare(2)`; the mount namespace is the calling thread's alone, others need a process with one thread.
 pub(crate) fn unshare(flags: UnshareFlags) -> std::io::Result<()> {
     assert!(!flags.contains(UnshareFlags::FILES), "descriptors must stay shared");
     // SAFETY: without CLONE_FILES the descriptor table is not touched, which is what makes it unsafe in rustix.

@@ -97,9 +97,20 @@ fn outside(case: &Case, scratch: &Path) -> Result<(), Failed> {
     output.read_to_end(&mut text)?;
     let text = String::from_utf8_lossy(&text);
     match ended {
-        Some(status) if status.success() => Ok(()),
+        Some(status) if status.success() => {
+            show_counts(case, &text);
+            Ok(())
+        }
         Some(status) => Err(Failed::from(format!("{}\n{text}", describe(status)))),
         None => Err(Failed::from(format!("not done after {} s, killed\n{text}", limit.as_secs()))),
+    }
+}
+
+/// What a passing case has counted is shown, where all else that it printed is not.
+fn show_counts(case: &Case, text: &str) {
+    for line in text.lines().filter_map(|line| line.strip_prefix("counted: ")) {
+        let line = format!("counted: {}: {line}\n", case.name);
+        let _ = std::io::stderr().write_all(line.as_bytes());
     }
 }
 

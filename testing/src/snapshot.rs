@@ -81,13 +81,7 @@ impl Snapshot {
 pub(crate) fn left_overs(before: &Snapshot, scratch: &Path) -> Vec<String> {
     let mut left = before.changes();
     left.extend(child_left());
-    let start = Instant::now();
-    let mut loops = loop_devices(scratch);
-    while !loops.is_empty() && start.elapsed() < LOOP_PATIENCE {
-        std::thread::sleep(Duration::from_millis(5));
-        loops = loop_devices(scratch);
-    }
-    left.extend(loops);
+    left.extend(loop_devices(scratch));
     left
 }
 
@@ -102,11 +96,23 @@ fn descriptors() -> BTreeSet<String> {
     links.collect()
 }
 
-fn loop_devices(scratch: &Path) -> Vec<String> {
+/// The loop devices on files below `path`; those that are about to go get the time for it.
+#[must_use]
+pub fn loop_devices(path: &Path) -> Vec<String> {
+    let start = Instant::now();
+    let mut loops = loop_devices_now(path);
+    while !loops.is_empty() && start.elapsed() < LOOP_PATIENCE {
+        std::thread::sleep(Duration::from_millis(5));
+        loops = loop_devices_now(path);
+    }
+    loops
+}
+
+fn loop_devices_now(path: &Path) -> Vec<String> {
     let devices = std::fs::read_dir("/sys/block").into_iter().flatten().flatten();
     let backed = devices.filter_map(|device| {
         let file = std::fs::read_to_string(device.path().join("loop/backing_file")).ok()?;
-        let ours = Path::new(file.trim_end()).starts_with(scratch);
+        let ours = Path::new(file.trim_end()).starts_with(path);
         ours.then(|| format!("{} on {}", device.file_name().to_string_lossy(), file.trim_end()))
     });
     backed.collect()

@@ -60,7 +60,7 @@ fn mount(args: &MountArgs, json: bool) -> Result<(), Error> {
 
 /// A bound file is mounted on a file.
 fn kind_of_target(built: &fmountat::Built, mode: u32) -> Result<Create, Error> {
-    let is_dir = Target::in_root(built.root(), ".").is_ok_and(|t| t.is_dir());
+    let is_dir = built.is_dir()?;
     Ok(if is_dir { Create::Directory(mode) } else { Create::File(mode) })
 }
 

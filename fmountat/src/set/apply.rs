@@ -8,6 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::store::Store;
 use crate::vfs::attr::{MountAttr, Propagation};
 use crate::vfs::identity::{MountId, is_mount_root};
+use crate::vfs::made::Made;
 use crate::vfs::target::{Create, Target, is_dir, open_in_root};
 use crate::vfs::tree::{Attached, Tree, moved};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -15,12 +16,14 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 /// A set of mounts that was built and not yet published.
 #[derive(Debug)]
 pub struct Built {
-    /// The whole set, detached.
-    pub tree: Tree,
+    /// The whole set, detached. It is dropped before `made`, which can't be taken away below a mount.
+    pub(super) tree: Tree,
     /// The numbers of mounts that were left out, because their source is missing and they say `nofail`.
     pub left_out: Vec<usize>,
     /// The root as it is seen: the top of the mounts that were stacked on the tree's own root.
     top: OwnedFd,
+    /// The mount points that were made in it; they go unless it is published.
+    made: Made,
 }
 
 impl Built {
@@ -30,13 +33,23 @@ impl Built {
         self.top.as_fd()
     }
 
+    /// Whether the root as it is seen is a directory, and no file.
+    ///
+    /// # Errors
+    /// The errno of fstat(2).
+    pub fn is_dir(&self) -> Result<bool> {
+        is_dir(self.root())
+    }
+
     /// Publishes the set on `target`: see [`Tree::attach`].
     ///
     /// # Errors
     /// Those of [`Tree::attach`].
     pub fn attach(self, target: &Target) -> Result<Attached> {
         drop(self.top);
-        self.tree.attach(target)
+        let attached = self.tree.attach(target)?;
+        self.made.keep();
+        Ok(attached)
     }
 
     /// Makes the set the root of the calling process and of its mount namespace; what was there is taken away.
@@ -46,7 +59,9 @@ impl Built {
     /// [`ErrorKind::Permission`]; the errno of pivot_root(2).
     pub fn enter(self) -> Result<()> {
         drop(self.top);
-        crate::vfs::namespace::enter(self.tree)
+        crate::vfs::namespace::enter(self.tree)?;
+        self.made.keep();
+        Ok(())
     }
 
     /// Publishes the set in place of what is mounted on `target`: beneath it, then that one is taken away, so that
@@ -57,16 +72,22 @@ impl Built {
     pub fn replace(self, dir: impl AsFd, target: &Target) -> Result<Attached> {
         drop(self.top);
         let attached = self.tree.attach_beneath(target)?;
-        // umount2(2) takes what is on top: that must still be what was looked at.
-        let top = Target::open(dir, target.path())?;
-        if MountId::of(top.as_fd())? != MountId::of(target.as_fd())? {
-            let reason = "another mount was put over the old one, which therefore stays";
-            return Err(Error::new(ErrorKind::Busy, "unmount", reason).arg(target.path()));
-        }
-        drop(top);
-        crate::table::unmount::detach_fd(target.as_fd())?;
+        self.made.keep();
+        let stays = "the new set is there, beneath the old mount: it is seen when that one is unmounted";
+        take_away_top(dir.as_fd(), target).map_err(|e| e.arg(target.path()).hinted(stays))?;
         Ok(attached)
     }
+}
+
+/// Unmounts what was at the target when it was opened. umount2(2) takes what is on top: that must still be the same.
+fn take_away_top(dir: BorrowedFd<'_>, target: &Target) -> Result<()> {
+    let top = Target::open(dir, target.path())?;
+    if MountId::of(top.as_fd())? != MountId::of(target.as_fd())? {
+        let reason = "another mount was put over the old one, which therefore stays";
+        return Err(Error::new(ErrorKind::Busy, "unmount", reason));
+    }
+    drop(top);
+    crate::table::unmount::detach_fd(target.as_fd())
 }
 
 impl Mounter {
@@ -120,7 +141,7 @@ fn copy_of(target: &Target) -> Result<Tree> {
 impl Built {
     pub(super) fn from_tree(tree: Tree) -> Result<Self> {
         let top = duplicate(tree.root())?;
-        Ok(Self { tree, left_out: Vec::new(), top })
+        Ok(Self { tree, left_out: Vec::new(), top, made: Made::default() })
     }
 }
 
@@ -186,6 +207,7 @@ pub(super) fn mount_point(
 fn hang(built: &mut Built, piece: Tree, step: &Step) -> Result<()> {
     let (root, path) = (built.top.as_fd(), step.target.as_path());
     let target = mount_point(root, step, || is_dir(piece.root()))?;
+    built.made.take_over(target.made());
     // A link or `..` may lead to the root of the set itself.
     let is_root = is_mount_root(target.as_fd())? && MountId::of(target.as_fd())? == MountId::of(root)?;
     let attached = piece.attach(&target).map_err(|e| e.arg(path))?;

@@ -1,21 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Changes to what is mounted: `remount`, and propagation words alone. What was not asked for stays.
 
-use super::classic_attr::{change, each_below, propagate, remount_filesystem};
+use super::classic_attr::{self, each_below, propagate, remount_filesystem};
 use super::mounter::Mounter;
 use super::options::{Options, option_error};
 use super::words::Places;
 use crate::error::{Error, ErrorKind, Result};
-use crate::vfs::attr::{Locked, set_attr};
+use crate::table::mountinfo;
+use crate::vfs::attr::{Attr, Locked, MountAttr, set_attr};
 use crate::vfs::context::FsContext;
 use crate::vfs::features::Features;
-use crate::vfs::identity::is_mount_root;
+use crate::vfs::identity::{is_mount_root, mountinfo_id};
 use crate::vfs::target::Target;
 use rustix::fd::AsFd;
 use std::ffi::OsStr;
 
 /// Changes the mount at `target` as `options` say: per-mount attributes by mount_setattr(2) \[Linux 5.12\]; unless
 /// `bind` is among them, superblock flags and file-system words by fspick(2) and fsconfig(2) \[Linux 5.2\].
+///
+/// Where the file system refuses its part the attributes are as before. Recursive words and propagation come last.
 ///
 /// ```no_run
 /// use fmountat::{Options, Target, remount};
@@ -42,47 +45,65 @@ impl Mounter {
 }
 
 fn remount_with(target: &Target, options: &Options, features: &Features) -> Result<()> {
+    let way = if features.new_mount_api && features.mount_setattr { change } else { change_classic };
+    check(target, options).and_then(|()| way(target, options)).map_err(|e| match e.argument() {
+        Some(_) => e,
+        None => e.arg(target.path()),
+    })
+}
+
+fn check(target: &Target, options: &Options) -> Result<()> {
     if !is_mount_root(target.as_fd())? {
-        let error = Error::new(ErrorKind::NotMounted, "remount", "nothing is mounted there");
-        return Err(error.arg(target.path()));
+        return Err(Error::new(ErrorKind::NotMounted, "remount", "nothing is mounted there"));
     }
     // `remount` need not be among the words: a caller of this function means it.
     if let Some((_, text)) = options.misplaced(Places::REMOUNT).next() {
         let reason = "it has no effect on a mount that is there already";
         return Err(option_error(ErrorKind::OptionConflict, text, reason));
     }
-    if options.bind.is_some() {
-        if let Some(word) = options.words.first() {
-            let reason = "with `bind` only the mount is changed, not its file system";
-            return Err(option_error(ErrorKind::OptionConflict, &word.key, reason));
-        }
-        if let Some(flag) = options.superblock.iter().find(|flag| !["ro", "rw"].contains(flag)) {
-            let reason = "it belongs to the whole file system: leave `bind` out";
-            return Err(option_error(ErrorKind::OptionConflict, OsStr::new(flag), reason));
-        }
-    } else if !(options.superblock.is_empty() && options.words.is_empty()) {
-        let done = match features.new_mount_api {
-            true => reconfigure(target, options),
-            false => remount_filesystem(target.as_fd(), options),
-        };
-        done.map_err(|e| match e.argument() {
-            Some(_) => e,
-            None => e.arg(target.path()),
-        })?;
-    }
-    let named = |e: Error| e.arg(target.path());
-    let (whole, top) = (&options.recursive_attr, &options.attr);
-    if features.mount_setattr {
-        set_attr(target.as_fd(), whole, true, Locked::IsAnError).map_err(named)?;
-        return set_attr(target.as_fd(), top, false, Locked::IsAnError).map_err(named);
-    }
-    each_below(target.as_fd(), whole, Locked::IsAnError).map_err(named)?;
-    propagate(target.as_fd(), whole.propagation, true).map_err(named)?;
-    change(target.as_fd(), top, Locked::IsAnError).map_err(named)?;
-    propagate(target.as_fd(), top.propagation, false).map_err(named)
+    if options.bind.is_some() { only_the_mount(options) } else { Ok(()) }
 }
 
-fn reconfigure(target: &Target, options: &Options) -> Result<()> {
+/// By mount(2), in the same order; it takes attributes and the file system's flags in one call.
+fn change_classic(target: &Target, options: &Options) -> Result<()> {
+    let (root, whole, top) = (target.as_fd(), &options.recursive_attr, &options.attr);
+    if options.bind.is_none() && !(options.superblock.is_empty() && options.words.is_empty()) {
+        remount_filesystem(root, options)?;
+    }
+    classic_attr::change(root, top, Locked::IsAnError)?;
+    each_below(root, whole, Locked::IsAnError)?;
+    propagate(root, whole.propagation, true)?;
+    propagate(root, top.propagation, false)
+}
+
+fn change(target: &Target, options: &Options) -> Result<()> {
+    let flags = MountAttr { propagation: None, ..options.attr };
+    let propagation = MountAttr { propagation: options.attr.propagation, ..MountAttr::default() };
+    match file_system_part(target, options)? {
+        None => set(target, &flags)?,
+        Some(context) => {
+            let before = if flags.is_empty() { flags } else { undo(target, &flags)? };
+            set(target, &flags)?;
+            if let Err(error) = context.reconfigure() {
+                // A second failure is no news: the first is what the user can act on.
+                let _ = set(target, &before);
+                return Err(error);
+            }
+        }
+    }
+    set_attr(target.as_fd(), &options.recursive_attr, true, Locked::IsAnError)?;
+    set(target, &propagation)
+}
+
+fn set(target: &Target, attr: &MountAttr) -> Result<()> {
+    set_attr(target.as_fd(), attr, false, Locked::IsAnError)
+}
+
+/// The file system with what it is told, still to be done.
+fn file_system_part(target: &Target, options: &Options) -> Result<Option<FsContext>> {
+    if options.bind.is_some() || options.superblock.is_empty() && options.words.is_empty() {
+        return Ok(None);
+    }
     let mut context = FsContext::pick(target)?;
     for flag in &options.superblock {
         context.set_flag(flag)?;
@@ -90,5 +111,32 @@ fn reconfigure(target: &Target, options: &Options) -> Result<()> {
     for word in &options.words {
         word.set(&mut context)?;
     }
-    context.reconfigure()
+    Ok(Some(context))
+}
+
+fn only_the_mount(options: &Options) -> Result<()> {
+    if let Some(word) = options.words.first() {
+        let reason = "with `bind` only the mount is changed, not its file system";
+        return Err(option_error(ErrorKind::OptionConflict, &word.key, reason));
+    }
+    match options.superblock.iter().find(|flag| !["ro", "rw"].contains(flag)) {
+        Some(flag) => {
+            let reason = "it belongs to the whole file system: leave `bind` out";
+            Err(option_error(ErrorKind::OptionConflict, OsStr::new(flag), reason))
+        }
+        None => Ok(()),
+    }
+}
+
+/// What takes `attr` back: the attributes as the mount table has them now.
+fn undo(target: &Target, attr: &MountAttr) -> Result<MountAttr> {
+    let id = mountinfo_id(target.as_fd())?;
+    let table = mountinfo::read()?;
+    let shown = table.iter().find(|entry| entry.id == id).map(|entry| Options::parse([&entry.options]));
+    let now = shown.transpose()?.unwrap_or_default().attr;
+    let touched = attr.set | attr.clear;
+    // Of the policies the table shows all but strictatime.
+    let strict = !now.set.intersects(Attr::NOATIME) && !now.clear.intersects(Attr::ATIME_FIELD);
+    let policy = if strict { Attr::STRICTATIME } else { Attr::empty() };
+    Ok(MountAttr { set: (now.set | policy) & touched, clear: touched, propagation: None })
 }

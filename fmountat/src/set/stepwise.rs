@@ -9,6 +9,7 @@ use super::plan::{Plan, Step};
 use super::publish::{Applied, Way};
 use crate::error::{Error, ErrorKind, Result};
 use crate::vfs::identity::MountId;
+use crate::vfs::made::Made;
 use crate::vfs::target::{Target, open_in_root};
 use crate::vfs::tree::moved;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -25,7 +26,7 @@ pub(super) fn step_by_step(
             classic::check(step).map_err(|e| plan.in_step(step, e))?;
         }
     }
-    let mut done = Done { mounted: Vec::new() };
+    let mut done = Done { mounted: Vec::new(), made: Made::default() };
     let mut left_out = Vec::new();
     let mut root: Option<OwnedFd> = None;
     for step in &plan.steps {
@@ -44,12 +45,15 @@ pub(super) fn step_by_step(
         None => MountId::of(first.as_fd())?,
     };
     done.mounted.clear();
+    done.made.keep();
     Ok(Applied { id, left_out, way: Way::StepByStep })
 }
 
 /// The roots of what was mounted so far, taken away again, newest first, unless the list is emptied.
 struct Done {
     mounted: Vec<OwnedFd>,
+    /// Directories made for mount points; they go after the mounts.
+    made: Made,
 }
 
 impl Drop for Done {
@@ -83,6 +87,7 @@ fn one(
             None => classic::is_dir_source(pieces.dir, step),
         })?,
     };
+    done.made.take_over(place.made());
     let before = MountId::of(place.as_fd())?;
     let seen = match piece {
         Some(piece) => {

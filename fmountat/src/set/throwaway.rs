@@ -156,5 +156,7 @@ pub(super) fn open_directory(path: &Path) -> Result<rustix::fd::OwnedFd> {
 }
 
 pub(super) fn make_directory(root: BorrowedFd<'_>, path: &Path, mode: u32) -> Result<Target> {
-    Target::create_in_root(root, path, Create::Directory(mode))
+    let made = Target::create_in_root(root, path, Create::Directory(mode))?;
+    made.keep();
+    Ok(made)
 }

@@ -2,6 +2,7 @@
 //! What this kernel and this sandbox let us do: probed once, held as a value that tests can set.
 
 use crate::sys::attr::{MountAttrRaw, mount_setattr, open_tree_attr};
+use crate::sys::uname::release;
 use rustix::fd::BorrowedFd;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -96,8 +97,13 @@ fn is_initial_user_namespace() -> bool {
     }
 }
 
+/// Where neither uname(2) nor /proc tells, every feature that follows from the release counts as missing.
 fn kernel_release() -> (u32, u32) {
-    parse_release(&rustix::system::uname().release().to_string_lossy())
+    let text = match release() {
+        Ok(release) => release.to_string_lossy().into_owned(),
+        Err(_) => std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default(),
+    };
+    parse_release(&text)
 }
 
 fn parse_release(release: &str) -> (u32, u32) {

@@ -9,6 +9,7 @@ pub(crate) mod cwd;
 pub(crate) mod features;
 pub(crate) mod identity;
 pub(crate) mod idmap;
+pub(crate) mod made;
 pub(crate) mod namespace;
 pub(crate) mod target;
 pub(crate) mod tree;

@@ -2,6 +2,7 @@
 //! Mount points as descriptors: found once, below a root where one is given, and then mounted on as found.
 
 use super::bytes::c_string;
+use super::made::Made;
 use crate::error::{Error, ErrorKind, Result};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags, ResolveFlags};
@@ -25,6 +26,7 @@ pub struct Target {
     fd: OwnedFd,
     path: PathBuf,
     is_dir: bool,
+    made: Made,
 }
 
 /// What to make where a target is missing: see [`Target::create_in_root`].
@@ -62,6 +64,8 @@ impl Target {
     }
 
     /// As [`in_root`](Self::in_root), and makes what is missing: each parent with mkdirat(2), never outside the root.
+    /// Directories that were made go with the target, by rmdir(2), unless something was mounted on it or it is to
+    /// [`keep`](Self::keep) them. A file that was made stays.
     ///
     /// # Errors
     /// Those of [`in_root`](Self::in_root) and of mkdirat(2) and openat(2).
@@ -70,7 +74,8 @@ impl Target {
         Self::create_with(path.as_ref(), create, |path| open_in_root(root, path))
     }
 
-    /// As [`open`](Self::open), and makes what is missing, each parent with mkdirat(2).
+    /// As [`open`](Self::open), and makes what is missing, each parent with mkdirat(2). What was made goes as in
+    /// [`create_in_root`](Self::create_in_root).
     ///
     /// # Errors
     /// Those of [`open`](Self::open) and of mkdirat(2) and openat(2).
@@ -87,6 +92,7 @@ impl Target {
         let mode = match create {
             Create::Directory(mode) | Create::File(mode) => Mode::from_raw_mode(mode),
         };
+        let made = Made::default();
         let mut parent = open(Path::new("."))?;
         let mut walked = PathBuf::new();
         let mut components = path.components().peekable();
@@ -96,17 +102,27 @@ impl Target {
             if let Component::Normal(name) = component {
                 match (is_last, create) {
                     (true, Create::File(_)) => make_file(&parent, name, &walked)?,
-                    _ => make_directory(&parent, name, mode, &walked)?,
+                    _ => make_directory(parent, name, mode, &walked, &made)?,
                 }
             }
             parent = open(&walked)?;
         }
-        Self::from_fd(parent, path)
+        Ok(Self { made, ..Self::from_fd(parent, path)? })
     }
 
     fn from_fd(fd: OwnedFd, path: &Path) -> Result<Self> {
         let is_dir = is_dir(fd.as_fd())?;
-        Ok(Self { fd, path: path.to_owned(), is_dir })
+        Ok(Self { fd, path: path.to_owned(), is_dir, made: Made::default() })
+    }
+
+    /// What was made for it stays.
+    pub fn keep(&self) {
+        self.made.keep();
+    }
+
+    /// What was made for it, which goes with the target.
+    pub(crate) fn made(&self) -> &Made {
+        &self.made
     }
 
     /// The same place as it is seen through another descriptor.
@@ -175,11 +191,13 @@ pub(crate) fn open_error(step: impl Into<String>, call: &'static str, path: &Pat
     })
 }
 
-fn make_directory(parent: &OwnedFd, name: &OsStr, mode: Mode, walked: &Path) -> Result<()> {
-    match rustix::fs::mkdirat(parent, name, mode) {
-        Ok(()) | Err(Errno::EXIST) => Ok(()),
-        Err(errno) => Err(make_error("mkdirat", errno, walked)),
+fn make_directory(parent: OwnedFd, name: &OsStr, mode: Mode, walked: &Path, made: &Made) -> Result<()> {
+    match rustix::fs::mkdirat(&parent, name, mode) {
+        Ok(()) => made.add(parent, name),
+        Err(Errno::EXIST) => {}
+        Err(errno) => return Err(make_error("mkdirat", errno, walked)),
     }
+    Ok(())
 }
 
 fn make_file(parent: &OwnedFd, name: &OsStr, walked: &Path) -> Result<()> {

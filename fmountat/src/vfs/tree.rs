@@ -175,6 +175,7 @@ impl Tree {
         let flags = flags | MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
         rustix::mount::move_mount(&self.fd, c"", target.as_fd(), c"", flags)
             .map_err(|errno| self.explain_move(target, errno))?;
+        target.keep();
         Ok(Attached { fd: self.fd, id })
     }
 

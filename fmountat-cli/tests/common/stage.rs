@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The same fresh state for each run of a command: files and mounts on a tmpfs in a mount namespace of its own.
+
+use fmountat_testing::{MountLine, in_own_namespace, mount_table, scratch, write};
+use rustix::fs::{Gid, Mode, Uid};
+use rustix::mount::{MountFlags, MountPropagationFlags};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Runs `body` with the directory of a new stage, on a thread that sees the stage's mounts and nobody else does.
+///
+/// `/run` is empty there: mount(8) writes down in `/run/mount` what it did.
+pub(crate) fn on_stage<T: Send>(body: impl FnOnce(&Path) -> T + Send) -> T {
+    static COUNT: AtomicU32 = AtomicU32::new(0);
+    let dir = scratch().join(format!("stage{}", COUNT.fetch_add(1, Ordering::Relaxed)));
+    std::fs::create_dir(&dir).unwrap();
+    let result = in_own_namespace(|| {
+        tmpfs(Path::new("/run"), MountFlags::empty(), None);
+        tmpfs(&dir, MountFlags::empty(), None);
+        furnish(&dir);
+        body(&dir)
+    });
+    std::fs::remove_dir(&dir).unwrap();
+    result
+}
+
+fn tmpfs(path: &Path, flags: MountFlags, data: Option<&std::ffi::CStr>) {
+    rustix::mount::mount("stage", path, "tmpfs", flags, data).unwrap();
+}
+
+/// | name | what it is |
+/// |---|---|
+/// | `s`, `f`, `t`, `g` | a directory and a file to be mounted, and those to mount them on |
+/// | `link`, `flink`, `loose` | symbolic links to `t`, to `g`, to nothing |
+/// | `l1`, `l2`, `l3`, `u`, `w` | an overlay's lowers, upper and work |
+/// | `m` | a tmpfs with nosuid,noatime,size=64k |
+/// | `b` | a bind of `s` with nodev |
+/// | `tree`, `tree/sub` | a tmpfs in a tmpfs |
+/// | `sh` | a tmpfs with shared propagation, and a directory `sub` in it |
+fn furnish(dir: &Path) {
+    for name in ["s/sub/deep", "t", "l1", "l2", "l3", "u", "w", "m", "b", "tree", "sh", "tmp"] {
+        std::fs::create_dir_all(dir.join(name)).unwrap();
+    }
+    for name in ["s/in", "f", "g", "l1/a", "l2/b", "l3/c"] {
+        write(dir.join(name), name);
+    }
+    for (to, name) in [("t", "link"), ("g", "flink"), ("nowhere", "loose")] {
+        symlink(to, dir.join(name)).unwrap();
+    }
+    tmpfs(&dir.join("m"), MountFlags::NOSUID | MountFlags::NOATIME, Some(c"size=64k"));
+    tmpfs(&dir.join("tree"), MountFlags::empty(), None);
+    std::fs::create_dir(dir.join("tree/sub")).unwrap();
+    tmpfs(&dir.join("tree/sub"), MountFlags::empty(), None);
+    tmpfs(&dir.join("sh"), MountFlags::empty(), None);
+    rustix::mount::mount_change(dir.join("sh"), MountPropagationFlags::SHARED).unwrap();
+    std::fs::create_dir(dir.join("sh/sub")).unwrap();
+    rustix::mount::mount_bind(dir.join("s"), dir.join("b")).unwrap();
+    let nodev = MountFlags::BIND | MountFlags::NODEV;
+    rustix::mount::mount_remount(dir.join("b"), nodev, c"").unwrap();
+    // Root makes files with the umask of the case: all that a listing shows is set here.
+    rustix::fs::chown(dir, Some(Uid::ROOT), Some(Gid::ROOT)).unwrap();
+    rustix::fs::chmod(dir, Mode::from_raw_mode(0o755)).unwrap();
+}
+
+/// The mounts of the stage, one line each, in a form that is the same on every stage: no numbers, no path above it.
+pub(crate) fn mounts(dir: &Path) -> Vec<String> {
+    let below = |line: &MountLine| line.point.starts_with(dir) && line.point != dir;
+    mount_table().iter().filter(|line| below(line)).map(|line| describe(line, dir)).collect()
+}
+
+fn describe(line: &MountLine, dir: &Path) -> String {
+    let point = line.point.strip_prefix(dir).unwrap().display();
+    let propagation: String = line.propagation.iter().map(|p| format!(" {}", numberless(p))).collect();
+    let root = if line.root == "/" { String::new() } else { format!("[{}]", line.root) };
+    let source = if line.source.starts_with("/dev/loop") { "DEVICE" } else { &line.source };
+    let (flags, fstype, superblock) = (&line.flags, &line.fstype, superblock(&line.superblock));
+    format!("{point}: {fstype} {source}{root} {flags}{propagation}, superblock {superblock}")
+}
+
+fn numberless(propagation: &str) -> &str {
+    propagation.split(':').next().unwrap_or_default()
+}
+
+/// Layers by their names: which of `lowerdir` and `lowerdir+` was used, and whether with the whole path, is all the same.
+fn superblock(options: &str) -> String {
+    let word = |word: &str| match word.split_once('=') {
+        Some(("lowerdir" | "lowerdir+", layers)) => {
+            let names = layers.split(':').map(|layer| format!("lowerdir={}", name_of(layer)));
+            names.collect::<Vec<_>>().join(",")
+        }
+        Some((key @ ("upperdir" | "workdir"), path)) => format!("{key}={}", name_of(path)),
+        _ => word.to_owned(),
+    };
+    options.split(',').map(word).collect::<Vec<_>>().join(",")
+}
+
+fn name_of(path: &str) -> String {
+    let name = PathBuf::from(path);
+    name.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Each system call of the mount layer failing in turn: the command fails in words and leaves nothing, or does its work.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "faults/judge.rs"]
+mod judge;
+#[path = "faults/rows.rs"]
+mod rows;
+#[path = "common/stage.rs"]
+mod stage;
+#[path = "faults/trace.rs"]
+mod trace;
+
+use judge::{Run, Verdict, judge, run};
+use rows::Row;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use trace::{Errno, Place, places};
+
+/// What a single call may fail with.
+const ERRNOS: [Errno; 5] = [("EPERM", 1), ("ENOMEM", 12), ("EINTR", 4), ("EBUSY", 16), ("ENOSYS", 38)];
+/// What a call fails with each time: a filter's answers, and an old kernel's.
+const ALWAYS: [Errno; 2] = [("EPERM", 1), ("ENOSYS", 38)];
+
+struct Job<'a> {
+    row: &'a Row,
+    well: &'a Run,
+    place: Place,
+    errno: Errno,
+}
+
+impl Job<'_> {
+    /// Its verdict, or what is wrong.
+    fn run(&self) -> Result<Verdict, String> {
+        let run = run(self.row, Some((&self.place, self.errno)));
+        let wrong = match self.place.has_failed(&run.log, self.errno) {
+            true => judge(self.row, &run, self.well, self.place.reported(self.errno)),
+            false => Err(format!("never reached: {}", run.log)),
+        };
+        let (line, Place { nth, text, .. }) = (self.row.line, &self.place);
+        let which = if *nth == 0 { String::from("every time") } else { format!("time {nth}") };
+        wrong.map_err(|why| format!("{line}\n  {} {which}: {text}\n  {why}", self.errno.0))
+    }
+}
+
+fn each_call_failing(rows: &[Row]) {
+    let wells: Vec<Run> = rows.iter().map(|row| run(row, None)).collect();
+    let mut jobs = Vec::new();
+    for (row, well) in rows.iter().zip(&wells) {
+        assert_eq!(well.status, Some(0), "{row:?}: {}", well.stderr);
+        for place in places(&well.log) {
+            let errnos = if place.nth == 0 { &ALWAYS[..] } else { &ERRNOS };
+            jobs.extend(errnos.iter().map(|errno| Job { row, well, place: place.clone(), errno: *errno }));
+        }
+    }
+    let (next, results) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..threads {
+            scope.spawn(|| {
+                while let Some(job) = jobs.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let result = job.run();
+                    results.lock().unwrap().push(result);
+                }
+            });
+        }
+    });
+    let results = results.into_inner().unwrap();
+    let count = |verdict| results.iter().filter(|result| **result == Ok(verdict)).count();
+    let wrong: Vec<&String> = results.iter().filter_map(|result| result.as_ref().err()).collect();
+    println!(
+        "counted: {} commands, {} faults: {} failed cleanly, {} succeeded anyway, {} left a set beneath, {} wrong",
+        rows.len(),
+        jobs.len(),
+        count(Verdict::FailedCleanly),
+        count(Verdict::SucceededAnyway),
+        count(Verdict::LeftBeneath),
+        wrong.len()
+    );
+    for wrong in &wrong {
+        println!("{wrong}");
+    }
+    assert!(wrong.is_empty());
+}
+
+fmountat_testing::tests! {
+    fn mounts() needs [Root, Tool("strace")] {
+        each_call_failing(rows::MOUNTS);
+    }
+
+    fn overlays() needs [Root, Tool("strace"), Filesystem("overlay")] {
+        each_call_failing(rows::OVERLAYS);
+    }
+
+    fn sets() needs [Root, Tool("strace"), Filesystem("overlay"), Filesystem("mqueue")] {
+        each_call_failing(rows::SETS);
+    }
+
+    fn changes() needs [Root, Tool("strace")] {
+        each_call_failing(rows::CHANGES);
+    }
+}

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A run and its judge: it failed and said so and left nothing, or it did all of its work.
+
+use super::rows::Row;
+use super::stage::{mounts, on_stage};
+use super::trace::{Errno, Place, filter};
+use fmountat_testing::{binary, read, write};
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+/// What there is to see on a stage.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct View {
+    pub(crate) mounts: Vec<String>,
+    files: BTreeSet<String>,
+    loops: Vec<String>,
+}
+
+/// One run of a row.
+#[derive(Debug, Clone)]
+pub(crate) struct Run {
+    pub(crate) status: Option<i32>,
+    pub(crate) stderr: String,
+    pub(crate) log: String,
+    before: View,
+    pub(crate) after: View,
+}
+
+/// Runs the row on a new stage, with a fault if one is given.
+pub(crate) fn run(row: &Row, fault: Option<(&Place, Errno)>) -> Run {
+    on_stage(|dir| {
+        write(dir.join("set.json"), row.set);
+        for line in row.before {
+            let output = command(dir, binary(env!("CARGO_BIN_EXE_fmountat")), line).output().unwrap();
+            assert!(output.status.success(), "{line}: {output:?}");
+        }
+        let before = View::of(dir);
+        // A process that hangs fails its row and not the whole case.
+        let mut strace = command(dir, "timeout", "--signal=KILL 20 strace -f -o log -e");
+        strace.arg(filter());
+        if let Some((place, errno)) = fault {
+            place.fail(errno, &mut strace);
+        }
+        strace.arg(binary(env!("CARGO_BIN_EXE_fmountat"))).args(row.line.split(' '));
+        let Output { status, stderr, .. } = strace.output().unwrap();
+        let stderr = String::from_utf8(stderr).unwrap();
+        assert!(dir.join("log").exists(), "{strace:?}: {stderr}");
+        let log = read(dir.join("log"));
+        Run { status: status.code(), stderr, log, before, after: View::of(dir) }
+    })
+}
+
+fn command(dir: &Path, program: impl AsRef<OsStr>, arguments: &str) -> Command {
+    let mut command = Command::new(program);
+    command.args(arguments.split(' ')).current_dir(dir).env("TMPDIR", dir.join("tmp")).stdin(Stdio::null());
+    command
+}
+
+impl View {
+    fn of(dir: &Path) -> Self {
+        let mut files = BTreeSet::new();
+        list(dir, dir, &mut files);
+        Self { mounts: mounts(dir), files, loops: fmountat_testing::loop_devices(dir) }
+    }
+}
+
+/// All below `path` with type, mode, owner. The strace log and what the kernel itself keeps in `workdir` don't count.
+fn list(path: &Path, dir: &Path, files: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(path).unwrap().map(Result::unwrap) {
+        let (path, meta) = (entry.path(), entry.metadata().unwrap());
+        let name = path.strip_prefix(dir).unwrap();
+        if name == Path::new("log") || name.starts_with("w") {
+            continue;
+        }
+        let (mode, uid, gid) = (meta.mode(), meta.uid(), meta.gid());
+        files.insert(format!("{} {mode:o} {uid}:{gid}", name.display()));
+        if meta.is_dir() {
+            list(&path, dir, files);
+        }
+    }
+}
+
+/// How a run with a fault ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    FailedCleanly,
+    SucceededAnyway,
+    /// `apply --replace` after its move: nobody can take a mount from beneath another. It says so.
+    LeftBeneath,
+}
+
+/// What is wrong with a run, if anything; `well` is the one without a fault.
+pub(crate) fn judge(row: &Row, run: &Run, well: &Run, errno: &str) -> Result<Verdict, String> {
+    if run.status == Some(0) {
+        return match () {
+            () if run.after.mounts != well.after.mounts => {
+                Err(differ("mounts", &well.after.mounts, &run.after.mounts))
+            }
+            () if run.after.files != well.after.files => {
+                Err(differ("files", &well.after.files, &run.after.files))
+            }
+            () if run.stderr != well.stderr => Err(format!("it worked, and says: {}", run.stderr)),
+            () => Ok(Verdict::SucceededAnyway),
+        };
+    }
+    match run.status {
+        Some(1 | 2 | 32) => {}
+        status => return Err(format!("status {status:?}: {}", run.stderr)),
+    }
+    let bad = run.stderr.lines().find(|line| !is_of_the_form(line));
+    if bad.is_some() || run.stderr.is_empty() || run.stderr.contains("panicked") {
+        return Err(format!("it says: {}", run.stderr));
+    }
+    if !run.stderr.contains(&format!("({errno})")) && !is_probe(&run.stderr) {
+        return Err(format!("no errno: {}", run.stderr));
+    }
+    let (before, after) = (&run.before, &run.after);
+    if row.line.starts_with("umount") {
+        // What it has unmounted before the failure is gone, and that is all.
+        return match after.mounts.iter().find(|mount| !before.mounts.contains(mount)) {
+            Some(new) => Err(format!("new: {new}")),
+            None => Ok(Verdict::FailedCleanly),
+        };
+    }
+    if run.stderr.contains("beneath the old mount") {
+        let new = after.mounts.iter().filter(|mount| !before.mounts.contains(mount));
+        let is_whole = new.eq(well.after.mounts.iter().filter(|mount| !before.mounts.contains(mount)));
+        return if is_whole {
+            Ok(Verdict::LeftBeneath)
+        } else {
+            Err(differ("mounts", &before.mounts, &after.mounts))
+        };
+    }
+    match () {
+        () if after.mounts != before.mounts => Err(differ("mounts", &before.mounts, &after.mounts)),
+        () if after.files != before.files => Err(differ("files", &before.files, &after.files)),
+        () if after.loops != before.loops => Err(differ("loop devices", &before.loops, &after.loops)),
+        () => Ok(Verdict::FailedCleanly),
+    }
+}
+
+/// A feature that was found missing is said to be: no call of the mount itself has failed.
+fn is_probe(stderr: &str) -> bool {
+    stderr.starts_with("fmountat: build detached: ")
+}
+
+/// `fmountat: STEP ARGUMENT: REASON (ERRNO)`, and what follows it.
+fn is_of_the_form(line: &str) -> bool {
+    let error = |text: &str| {
+        text.split_once(": ").is_some_and(|(step, reason)| !step.is_empty() && !reason.is_empty())
+    };
+    line.strip_prefix("fmountat: ").is_some_and(error)
+        || line.starts_with("  kernel: ")
+        || line.starts_with("  hint: ")
+}
+
+fn differ<'a>(
+    what: &str,
+    want: impl IntoIterator<Item = &'a String>,
+    got: impl IntoIterator<Item = &'a String>,
+) -> String {
+    let (want, got): (Vec<_>, Vec<_>) = (want.into_iter().collect(), got.into_iter().collect());
+    let missing = want.iter().filter(|line| !got.contains(line)).map(|line| format!("\n    - {line}"));
+    let new = got.iter().filter(|line| !want.contains(line)).map(|line| format!("\n    + {line}"));
+    format!("other {what}:{}", missing.chain(new).collect::<String>())
+}

@@ -1,0 +1,81 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The command lines whose system calls are made to fail, one row each.
+
+/// A command line, typed in the directory of a stage.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Row {
+    /// The arguments, separated by blanks.
+    pub(crate) line: &'static str,
+    /// The mount list in the file `set.json`.
+    pub(crate) set: &'static str,
+    /// Command lines that come before, and work.
+    pub(crate) before: &'static [&'static str],
+}
+
+const fn row(line: &'static str) -> Row {
+    Row { line, set: "[]", before: &[] }
+}
+
+pub(crate) const MOUNTS: &[Row] = &[
+    row("mount -o bind,ro,nosuid s t"),
+    row("mount -o bind f g"),
+    row("mount -o rbind,rro tree t"),
+    row("mount -o bind,X-mount.subdir=sub s t"),
+    row("mount -t tmpfs -o size=64k,mode=0700,nosuid,noatime,shared x t"),
+    row("mount -t tmpfs -o X-mount.owner=1,X-mount.group=2,X-mount.mode=0711 x t"),
+    row("mount -t tmpfs -o X-mount.mkdir=0700 x new/place"),
+    row("mount -o bind,X-mount.mkdir f new/file"),
+];
+
+pub(crate) const OVERLAYS: &[Row] = &[
+    row("mount -t overlay -o lowerdir=l2:l1,upperdir=u,workdir=w,index=off overlay t"),
+    row("mount -t overlay -o lowerdir=l3:l2:l1 overlay t"),
+    row("mount -t overlay -o lowerdir=l3:tree/sub:l1,nosuid overlay t"),
+    Row {
+        // An upper that was in use once is asked about.
+        before: &["mount -t overlay -o lowerdir=l1,upperdir=u,workdir=w overlay t", "umount t"],
+        ..row("mount -t overlay -o lowerdir=l2:l1,upperdir=u,workdir=w overlay t")
+    },
+];
+
+/// A root file system as a container's.
+const SET: &str = r#"[
+    {"type": "overlay", "source": "overlay", "options": ["lowerdir=l2:l1", "upperdir=u", "workdir=w"]},
+    {"type": "tmpfs", "source": "tmpfs", "target": "/tmp", "options": ["nosuid", "mode=1777", "X-mount.mkdir"]},
+    {"type": "devpts", "source": "devpts", "target": "/dev/pts", "options": ["newinstance,ptmxmode=0666", "X-mount.mkdir"]},
+    {"type": "mqueue", "source": "mqueue", "target": "/dev/mqueue", "options": ["noexec", "X-mount.mkdir"]},
+    {"type": "bind", "source": "tree", "target": "/usr", "options": ["rbind", "rro", "X-mount.mkdir"]},
+    {"type": "bind", "source": "f", "target": "/etc/file", "options": ["ro", "X-mount.mkdir"]},
+    {"type": "bind", "source": "missing", "target": "/opt", "options": ["nofail", "X-mount.mkdir"]}]"#;
+
+/// Into a copy of what is at the target.
+const INTO: &str = r#"[
+    {"type": "tmpfs", "source": "tmpfs", "target": "/sub", "options": ["mode=0700"]},
+    {"type": "bind", "source": "f", "target": "in"}]"#;
+
+const VIEW: &str = r#"[
+    {"type": "bind", "source": "s", "options": ["rbind"]},
+    {"type": "overlay", "target": "sub", "options": ["lowerdir=l2:l1", "upperdir=u", "workdir=w"]}]"#;
+
+const TWO: &str = r#"[
+    {"type": "tmpfs", "source": "new", "options": ["nosuid"]},
+    {"type": "tmpfs", "source": "inner", "target": "/in", "options": ["X-mount.mkdir"]}]"#;
+
+pub(crate) const SETS: &[Row] = &[
+    Row { set: SET, ..row("apply set.json t") },
+    Row { set: INTO, ..row("apply set.json s") },
+    Row { set: TWO, ..row("apply --replace set.json m") },
+    Row { set: VIEW, ..row("apply --view set.json t") },
+];
+
+pub(crate) const CHANGES: &[Row] = &[
+    row("mount -o remount,ro,noexec,size=128k none m"),
+    row("mount -o remount,strictatime,suid,size=128k none m"),
+    row("mount -o remount,bind,noexec none m"),
+    row("mount -o rshared none tree"),
+    row("umount m"),
+    row("umount -l b"),
+    row("umount -R tree"),
+    Row { before: &["mount -t tmpfs x t", "mount -t tmpfs y t"], ..row("umount -R t") },
+    row("umount b m"),
+];

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What strace tells: the system calls that a command makes once it has started, and which of them it made fail.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::process::Command;
+
+/// The system calls that are made to fail: all that the mount layer uses, where this strace knows them.
+const CALLS: &[&str] = &[
+    "open_tree",
+    "open_tree_attr",
+    "move_mount",
+    "mount_setattr",
+    "fsopen",
+    "fsconfig",
+    "fsmount",
+    "fspick",
+    "mount",
+    "umount2",
+    "statmount",
+    "listmount",
+    "open",
+    "openat",
+    "openat2",
+    "statx",
+    "stat",
+    "lstat",
+    "fstat",
+    "newfstatat",
+    "fstatfs",
+    "statfs",
+    "mkdirat",
+    "mkdir",
+    "unlinkat",
+    "fchownat",
+    "fchown",
+    "fchmodat",
+    "fchmod",
+    "chown",
+    "chmod",
+    "readlink",
+    "readlinkat",
+    "getdents64",
+    "fgetxattr",
+    "fcntl",
+    "read",
+    "ioctl",
+    "clone",
+    "clone3",
+    "unshare",
+    "setns",
+    "pidfd_open",
+    "kcmp",
+    "uname",
+    "chdir",
+    "fchdir",
+    "pipe2",
+    "memfd_create",
+    "execve",
+];
+
+/// The value of `-e trace=`. The last is the mark after which a Rust program's own code begins.
+pub(crate) fn filter() -> String {
+    let calls: String = CALLS.iter().map(|call| format!("?{call},")).collect();
+    format!("trace={calls}{MARK}")
+}
+
+/// Before `main`, Rust gives the main thread a stack for signals.
+const MARK: &str = "sigaltstack";
+
+/// A system call to make fail.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) call: String,
+    /// From 1, counted from the start of the process, as `inject=...:when=` counts; 0 for every time.
+    pub(crate) nth: usize,
+    /// The call in the log, for messages.
+    pub(crate) text: String,
+}
+
+/// An errno's name and number.
+pub(crate) type Errno = (&'static str, u32);
+
+impl Place {
+    /// Makes it fail in what `strace` will start. A call that this strace does not know fails by a filter, which holds for
+    /// all that the calling thread starts from now on.
+    pub(crate) fn fail(&self, (name, number): Errno, strace: &mut Command) {
+        if let Some(call) = self.unknown() {
+            return fmountat_testing::filter::errno_on(&[call], number);
+        }
+        let when = if self.nth == 0 { String::new() } else { format!(":when={}", self.nth) };
+        strace.arg("-e").arg(format!("inject={}:error={name}{when}", self.call));
+    }
+
+    /// The number of a call that strace has no name for.
+    fn unknown(&self) -> Option<i64> {
+        i64::from_str_radix(self.call.strip_prefix("syscall_0x")?, 16).ok()
+    }
+
+    /// The errno that the command is to name. rustix takes a statx(2) that is always EPERM for a filter's way to say that
+    /// there is none.
+    pub(crate) fn reported(&self, (name, _): Errno) -> &'static str {
+        if self.nth == 0 && self.call == "statx" { "ENOSYS" } else { name }
+    }
+
+    /// Whether the log shows that it failed.
+    pub(crate) fn has_failed(&self, log: &str, (name, _): Errno) -> bool {
+        let sign =
+            if self.unknown().is_some() { format!("= -1 {name} ") } else { String::from("(INJECTED)") };
+        log.lines().any(|line| line.contains(&format!("{}(", self.call)) && line.contains(&sign))
+    }
+}
+
+/// The calls in a log after the mark, and for each that was made only there, all of them at once.
+pub(crate) fn places(log: &str) -> Vec<Place> {
+    let mut counts: HashMap<(&str, &str), usize> = HashMap::new();
+    let (mut started, mut early) = (false, HashSet::new());
+    let mut places = Vec::new();
+    let mut every: BTreeMap<&str, Place> = BTreeMap::new();
+    for (tid, text) in log.lines().filter_map(|line| line.split_once(' ')) {
+        let text = text.trim_start();
+        let Some((call, _)) = text.split_once('(').filter(|(call, _)| !call.contains([' ', '<'])) else {
+            continue;
+        };
+        started |= call == MARK && text.contains("ss_sp=0x");
+        if call == MARK {
+            continue;
+        }
+        let nth = counts.entry((tid, call)).and_modify(|n| *n += 1).or_insert(1);
+        if !started {
+            early.insert(call);
+        } else if !is_harmless(call, text) {
+            let place = Place { call: call.to_owned(), nth: *nth, text: text.to_owned() };
+            if place.unknown().is_none() && !places.contains(&place) {
+                places.push(place.clone());
+            }
+            every.entry(call).or_insert(Place { nth: 0, ..place });
+        }
+    }
+    assert!(started, "no start of main in {log}");
+    places.extend(every.into_values().filter(|place| !early.contains(place.call.as_str())));
+    places
+}
+
+/// Only debug builds look at a descriptor's flags before they close it.
+fn is_harmless(call: &str, text: &str) -> bool {
+    call == "fcntl" && text.contains("F_GETFD") || call == "execve" && text.contains("fmountat")
+}

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Mount namespaces for parts of a case: many fresh states beside each other, each gone when its part ends.
+
+use crate::raw::unshare;
+use rustix::thread::UnshareFlags;
+
+/// Runs `body` on a thread of its own, in a mount namespace of its own that starts as a copy of the caller's. What it
+/// starts sees what it mounts, and nobody else does. When it returns, the namespace goes with all mounts in it.
+///
+/// # Panics
+/// As `body` does.
+pub fn in_own_namespace<T: Send>(body: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            unshare(UnshareFlags::NEWNS).expect("make a mount namespace");
+            body()
+        });
+        thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    })
+}
