@@ -53,7 +53,7 @@ impl Overlay {
         let open = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let numbers = rustix::fs::openat(CWD, "/proc/self/fd", open, Mode::empty())
             .map_err(|e| Error::sys("open /proc/self/fd", "openat", e))?;
-        let source = make.source.unwrap_or(OsStr::new("overlay"));
+        let source = make.source.unwrap_or(OsStr::new("none"));
         // Every flag of ours fits: the highest is bit 25.
         let flags = u32::try_from(flags).unwrap_or(u32::MAX);
         let call = MountCall::new(source, target, "overlay", flags, OsStr::from_bytes(options.as_bytes()))?;
