@@ -22,11 +22,7 @@ fn apply(args: &ApplyArgs, json: bool) -> Result<(), Error> {
     let built = Mounter::detached().build(&dir, &plan, &target)?;
     let left_out = built.left_out.clone();
     let attached = if args.replace { built.replace(&dir, &target)? } else { built.attach(&target)? };
-    if !json {
-        for number in &left_out {
-            output::note(&format!("mount {number} left out: its source does not exist (nofail)"));
-        }
-    }
+    output::left_out(&left_out, json);
     let value = json!({
         "target": output::text(&args.target),
         "id": attached.id().get(),

@@ -29,11 +29,22 @@ fn mount(args: &MountArgs, json: bool) -> Result<(), Error> {
         output::result(&json!({"target": output::text(&args.target), "changed": true}), json);
         return Ok(());
     }
+    let Some(source) = &args.source else {
+        let reason = "what is to be mounted is missing: only a change to a mount goes without it";
+        return Err(Error::new(ErrorKind::Usage, "read the command line", reason).arg(&args.target));
+    };
     let fstype = args.fstype.clone().unwrap_or_default();
-    let mount = args.options.iter().fold(Mount::new(fstype, &args.source), |m, o| m.option(o));
+    let mount = args.options.iter().fold(Mount::new(fstype, source), |m, o| m.option(o));
     let plan = Plan::new(&[mount])?;
     let here = Target::open(&dir, ".")?;
-    let built = Mounter::detached().build(&dir, &plan, &here)?;
+    let built = match Mounter::detached().build(&dir, &plan, &here) {
+        Err(error) if error.kind() == ErrorKind::AllLeftOut => {
+            output::left_out(&[1], json);
+            output::result(&json!({"target": output::text(&args.target), "left_out": [1]}), json);
+            return Ok(());
+        }
+        built => built?,
+    };
     let target = match (&namespace, options.mkdir) {
         (Some(namespace), _) => namespace.enter(&args.target)?,
         (None, None) => Target::open(&dir, &args.target)?,

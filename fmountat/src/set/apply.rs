@@ -101,7 +101,7 @@ impl Mounter {
     ///
     /// # Errors
     /// The failing mount's own, with the step `mount N: ...` when there are several; nothing was published, and nothing
-    /// is left. [`ErrorKind::Unsupported`] where the kernel has no new mount API \[Linux 5.2\], or for several mounts
+    /// is left. [`ErrorKind::AllLeftOut`]. [`ErrorKind::Unsupported`] where the kernel has no new mount API \[Linux 5.2\], or for several mounts
     /// can't mount into a detached tree \[Linux 6.15\].
     pub fn build(&self, dir: impl AsFd, plan: &Plan, target: &Target) -> Result<Built> {
         self.need_new_api()?;
@@ -138,7 +138,7 @@ impl Mounter {
         }
         let left_out = builder.left_out;
         let every = || {
-            Error::new(ErrorKind::NotFound, "build", "every mount was left out: no source exists (nofail)")
+            Error::new(ErrorKind::AllLeftOut, "build", "every mount was left out: no source exists (nofail)")
         };
         builder.built.map(|built| Built { left_out, ..built }).ok_or_else(every)
     }

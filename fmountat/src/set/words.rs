@@ -29,6 +29,8 @@ use Effect::{Attr as A, Bind, Nothing, Propagation as P, ReadOnly, Refused, Remo
 const NONE: Attr = Attr::empty();
 /// What `user` and `users` imply, unless a later word takes it back.
 const USER: Attr = Attr::NOSUID.union(Attr::NODEV).union(Attr::NOEXEC);
+/// What `owner` and `group` imply.
+const OWNER: Attr = Attr::NOSUID.union(Attr::NODEV);
 const LATER_IDMAP: &str = "id-mapped mounts are not supported by this release";
 const LATER_LOOP: &str =
     "loop devices are not supported by this release: set one up with losetup(8) and mount that";
@@ -82,6 +84,11 @@ const WORDS: &[(&str, Effect)] = &[
     ("user", A(USER, NONE)),
     ("nouser", Nothing),
     ("users", A(USER, NONE)),
+    ("nousers", Nothing),
+    ("owner", A(OWNER, NONE)),
+    ("noowner", Nothing),
+    ("group", A(OWNER, NONE)),
+    ("nogroup", Nothing),
     ("loop", Refused(LATER_LOOP)),
     ("direct-io", Refused(LATER_LOOP)),
     ("uidmap", Refused(LATER_IDMAP)),
