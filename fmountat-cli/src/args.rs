@@ -26,6 +26,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     /// Mount one file system, bind or overlay, as mount(8) does
+    #[command(allow_missing_positional = true)]
     Mount(MountArgs),
     /// Mount a set of mounts on TARGET: all of it in one step, or nothing
     Apply(ApplyArgs),
@@ -65,8 +66,8 @@ pub(crate) struct MountArgs {
     /// Ignore words that have no effect, and list them, as this program's users expect
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) compat: Option<CompatArg>,
-    /// What to mount
-    pub(crate) source: PathBuf,
+    /// What to mount; not needed to change a mount (`-o remount`, `-o shared`, ...)
+    pub(crate) source: Option<PathBuf>,
     /// Where
     pub(crate) target: PathBuf,
 }

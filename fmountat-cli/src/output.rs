@@ -56,6 +56,13 @@ pub(crate) fn note(text: &str) {
     say(&format!("fmountat: {text}"));
 }
 
+/// The mounts that were left out; in JSON the result has them.
+pub(crate) fn left_out(numbers: &[usize], json: bool) {
+    for number in numbers.iter().filter(|_| !json) {
+        note(&format!("mount {number} left out: its source does not exist (nofail)"));
+    }
+}
+
 /// A result on stdout, only with `--json`: without it success is silent.
 pub(crate) fn result(value: &Value, json: bool) {
     if json {
@@ -64,8 +71,8 @@ pub(crate) fn result(value: &Value, json: bool) {
 }
 
 /// The words that `--compat` let pass, on stderr.
-pub(crate) fn ignored(plan: &Plan) {
-    for (number, word) in plan.ignored() {
+pub(crate) fn ignored(plan: &Plan, json: bool) {
+    for (number, word) in plan.ignored().iter().filter(|_| !json) {
         note(&format!("mount {number}: ignored: {}", escape(word.as_bytes())));
     }
 }

@@ -34,6 +34,8 @@ pub enum ErrorKind {
     OptionConflict,
     /// Nothing there.
     NotFound,
+    /// Every mount was left out: no source is there, and all of them say `nofail`.
+    AllLeftOut,
     /// A directory was needed.
     NotADirectory,
     /// A file cannot be mounted on a directory, nor a directory on a file.
@@ -79,6 +81,7 @@ impl ErrorKind {
             Self::OptionValue => "option-value",
             Self::OptionConflict => "option-conflict",
             Self::NotFound => "not-found",
+            Self::AllLeftOut => "all-left-out",
             Self::NotADirectory => "not-a-directory",
             Self::WrongTargetType => "wrong-target-type",
             Self::LayerMissing => "layer-missing",

@@ -31,12 +31,8 @@ fn apply(args: &ApplyArgs, json: bool) -> Result<(), Error> {
         let applied = mounter.apply(&dir, &plan, &target)?;
         (applied.id, applied.left_out, applied.way)
     };
-    if !json {
-        for number in &left_out {
-            output::note(&format!("mount {number} left out: its source does not exist (nofail)"));
-        }
-        output::ignored(&plan);
-    }
+    output::left_out(&left_out, json);
+    output::ignored(&plan, json);
     let value = json!({
         "target": output::text(&args.target),
         "id": id.get(),

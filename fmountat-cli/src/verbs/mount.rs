@@ -5,9 +5,10 @@ use super::{Outcome, compat, start_directory};
 use crate::args::MountArgs;
 use crate::into::Namespace;
 use crate::output;
-use fmountat::{Create, Error, ErrorKind, Mount, Mounter, Options, Plan, Target, Way, remount};
+use fmountat::{Create, Error, ErrorKind, Mount, MountId, Mounter, Options, Plan, Target, Way, remount};
 use serde_json::json;
 use std::os::fd::AsFd;
+use std::path::Path;
 
 pub(crate) fn run(args: &MountArgs, json: bool) -> Outcome {
     mount(args, json).map_err(|e| vec![e])
@@ -30,31 +31,52 @@ fn mount(args: &MountArgs, json: bool) -> Result<(), Error> {
         output::result(&json!({"target": output::text(&args.target), "changed": true}), json);
         return Ok(());
     }
+    let Some(source) = &args.source else {
+        let reason = "what is to be mounted is missing: only a change to a mount goes without it";
+        return Err(Error::new(ErrorKind::Usage, "read the command line", reason).arg(&args.target));
+    };
     let fstype = args.fstype.clone().unwrap_or_default();
-    let mount = args.options.iter().fold(Mount::new(fstype, &args.source), |m, o| m.option(o));
+    let mount = args.options.iter().fold(Mount::new(fstype, source), |m, o| m.option(o));
     let plan = Plan::with(&[mount], compat(args.compat))?;
-    if !json {
-        output::ignored(&plan);
-    }
+    output::ignored(&plan, json);
     let here = Target::open(&dir, ".")?;
     let mounter = Mounter::detached();
     if namespace.is_none() && mounter.way(&plan) == Way::StepByStep {
         let target = match options.mkdir {
             None => Target::open(&dir, &args.target)?,
-            Some(mode) => Target::create(&dir, &args.target, kind_of_source(&dir, args, &options, mode)?)?,
+            Some(mode) => Target::create(&dir, &args.target, kind_of_source(&dir, source, &options, mode)?)?,
         };
-        let applied = mounter.apply(&dir, &plan, &target)?;
-        output::result(&json!({"target": output::text(&args.target), "id": applied.id.get()}), json);
-        return Ok(());
+        return match mounter.apply(&dir, &plan, &target) {
+            Err(error) if error.kind() == ErrorKind::AllLeftOut => left_out(args, json),
+            Err(error) => Err(error),
+            Ok(applied) => {
+                target.keep();
+                mounted(args, applied.id, json)
+            }
+        };
     }
-    let built = mounter.build(&dir, &plan, &here)?;
+    let built = match mounter.build(&dir, &plan, &here) {
+        Err(error) if error.kind() == ErrorKind::AllLeftOut => return left_out(args, json),
+        built => built?,
+    };
     let target = match (&namespace, options.mkdir) {
         (Some(namespace), _) => namespace.enter(&args.target)?,
         (None, None) => Target::open(&dir, &args.target)?,
         (None, Some(mode)) => Target::create(&dir, &args.target, kind_of_target(&built, mode)?)?,
     };
     let attached = built.attach(&target)?;
-    output::result(&json!({"target": output::text(&args.target), "id": attached.id().get()}), json);
+    mounted(args, attached.id(), json)
+}
+
+fn mounted(args: &MountArgs, id: MountId, json: bool) -> Result<(), Error> {
+    output::result(&json!({"target": output::text(&args.target), "id": id.get()}), json);
+    Ok(())
+}
+
+/// The source is not there, and `nofail` says that this is no failure.
+fn left_out(args: &MountArgs, json: bool) -> Result<(), Error> {
+    output::left_out(&[1], json);
+    output::result(&json!({"target": output::text(&args.target), "left_out": [1]}), json);
     Ok(())
 }
 
@@ -65,8 +87,8 @@ fn kind_of_target(built: &fmountat::Built, mode: u32) -> Result<Create, Error> {
 }
 
 /// The same before it is mounted.
-fn kind_of_source(dir: impl AsFd, args: &MountArgs, options: &Options, mode: u32) -> Result<Create, Error> {
-    let is_file = options.bind.is_some() && !Target::open(dir, &args.source)?.is_dir();
+fn kind_of_source(dir: impl AsFd, source: &Path, options: &Options, mode: u32) -> Result<Create, Error> {
+    let is_file = options.bind.is_some() && !Target::open(dir, source)?.is_dir();
     Ok(if is_file { Create::File(mode) } else { Create::Directory(mode) })
 }
 

@@ -96,7 +96,7 @@ impl Mounter {
     ///
     /// # Errors
     /// The failing mount's own, with the step `mount N: ...` when there are several; nothing was published, and nothing
-    /// is left. [`ErrorKind::Unsupported`] where the kernel has no new mount API \[Linux 5.2\], or for several mounts
+    /// is left. [`ErrorKind::AllLeftOut`]. [`ErrorKind::Unsupported`] where the kernel has no new mount API \[Linux 5.2\], or for several mounts
     /// can't mount into a detached tree \[Linux 6.15\].
     pub fn build(&self, dir: impl AsFd, plan: &Plan, target: &Target) -> Result<Built> {
         self.need_new_api()?;
@@ -223,7 +223,7 @@ fn hang(built: &mut Built, piece: Tree, step: &Step) -> Result<()> {
 }
 
 pub(super) fn every_mount_left_out() -> Error {
-    Error::new(ErrorKind::NotFound, "build", "every mount was left out: no source exists (nofail)")
+    Error::new(ErrorKind::AllLeftOut, "build", "every mount was left out: no source exists (nofail)")
 }
 
 pub(super) fn is_missing_source(error: &Error, step: &Step) -> bool {
