@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The command lines whose system calls are made to fail, one row each.
+//! The command lines whose system calls are made to fail, one row each: a new command is one more row.
 
 /// A command line, typed in the directory of a stage.
 #[derive(Debug, Clone, Copy)]
