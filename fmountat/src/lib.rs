@@ -37,6 +37,7 @@ pub use set::temp::{TempError, TempMount, TempRoot};
 pub use set::throwaway::{NotCovered, standard_mounts};
 pub use set::view::read_only_view;
 pub use set::words::{OptionWord, Places, Value, option_words};
+pub use table::find::find;
 pub use table::mountinfo;
 pub use table::unmount::Unmount;
 pub use vfs::attr::{Attr, MountAttr, Propagation};

@@ -254,6 +254,10 @@ impl fmt::Display for Plan {
                         overlay.lowers.len() + overlay.data_only.len()
                     )?;
                 }
+                // `ro` and its like are for the top mount of a tree, `rro` and its like for all of it.
+                What::Bind { recursive: true } if !step.options.attr.set.is_empty() => {
+                    writeln!(f, "recursive bind, {} on the top mount only", step.options.attr.words())?;
+                }
                 What::Bind { recursive: true } => writeln!(f, "recursive bind")?,
                 What::Bind { recursive: false } => writeln!(f, "bind")?,
                 What::Filesystem(name) => writeln!(f, "new {}", escape(name.as_bytes()))?,
