@@ -4,5 +4,6 @@
 
 pub(crate) mod bind;
 pub(crate) mod filesystem;
+pub(crate) mod loopdev;
 pub(crate) mod overlay;
 pub(crate) mod store;

@@ -9,6 +9,7 @@ pub(crate) mod attr;
 pub(crate) mod child;
 pub(crate) mod fork_mark;
 pub(crate) mod listmount;
+pub(crate) mod loopctl;
 pub(crate) mod namespace;
 pub(crate) mod thread;
 pub(crate) mod uname;

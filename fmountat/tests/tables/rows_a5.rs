@@ -2,7 +2,10 @@
 //! The rows of table A5: what each must show on a way.
 
 use crate::ways::{Stage, tmpfs};
-use fmountat::{ErrorKind, Mount, Options, Plan, PrivateCwd, Target, TempError, TempMount, Unmount, common_directory, find};
+use fmountat::{
+    ErrorKind, Mount, Options, Plan, PrivateCwd, Target, TempError, TempMount, Unmount, common_directory,
+    find,
+};
 use fmountat_testing::{mkdirs, read, write};
 use rustix::fs::{CWD, StatVfsMountFlags, statvfs};
 use std::collections::BTreeMap;
@@ -68,7 +71,8 @@ pub(crate) fn dirfd_of_file(stage: &Stage) {
     let error = PrivateCwd::child().mount(&file, "s", "t", "", libc::MS_BIND as u32, "").unwrap_err();
     assert_eq!((error.errno(), error.step()), (Some(libc::ENOTDIR), "fchdir"));
     let target = Target::open(CWD, stage.file("t")).unwrap();
-    let error = stage.mounter.apply(&file, &Plan::new(&[Mount::new("bind", "s")]).unwrap(), &target).unwrap_err();
+    let error =
+        stage.mounter.apply(&file, &Plan::new(&[Mount::new("bind", "s")]).unwrap(), &target).unwrap_err();
     assert_eq!((error.errno(), error.kind()), (Some(libc::ENOTDIR), ErrorKind::NotADirectory));
 }
 

@@ -124,9 +124,13 @@ fn propagation(stage: &Stage, at: &str) -> String {
 
 pub(crate) fn defaults_and_propagation(stage: &Stage) {
     mkdirs(&stage.dir, &["s", "t"]);
-    for (words, seen) in
-        [("defaults", ""), ("defaults,shared", "shared"), ("rshared", "shared"), ("private", ""), ("unbindable", "unbindable")]
-    {
+    for (words, seen) in [
+        ("defaults", ""),
+        ("defaults,shared", "shared"),
+        ("rshared", "shared"),
+        ("private", ""),
+        ("unbindable", "unbindable"),
+    ] {
         for mount in [tmpfs().option(words), stage.bind("s", "bind").option(words)] {
             stage.apply(std::slice::from_ref(&mount), "t").unwrap();
             assert_eq!(propagation(stage, "t"), seen, "{mount:?}");
@@ -220,7 +224,8 @@ pub(crate) fn no_temporary_mount(stage: &Stage) {
 
 pub(crate) fn failed_list(stage: &Stage) {
     mkdirs(&stage.dir, &["s", "t/have"]);
-    let good = || [tmpfs(), tmpfs().at("a").option("X-mount.mkdir"), stage.bind("s", "bind,X-mount.mkdir").at("b")];
+    let good =
+        || [tmpfs(), tmpfs().at("a").option("X-mount.mkdir"), stage.bind("s", "bind,X-mount.mkdir").at("b")];
     for bad in [
         stage.bind("missing", "bind").at("a"),
         tmpfs().at("not/there"),
@@ -235,7 +240,8 @@ pub(crate) fn failed_list(stage: &Stage) {
         // Without a root of their own, and directories made for them.
         let error = stage.apply(&mounts[1..], "t").unwrap_err();
         assert!(error.step().starts_with("mount 3: "), "{error}");
-        let left: Vec<_> = std::fs::read_dir(stage.file("t")).unwrap().map(|e| e.unwrap().file_name()).collect();
+        let left: Vec<_> =
+            std::fs::read_dir(stage.file("t")).unwrap().map(|e| e.unwrap().file_name()).collect();
         assert_eq!((stage.mounts(), left), (Vec::new(), vec!["have".into()]));
     }
     stage.apply(&good(), "t").unwrap();
@@ -249,7 +255,8 @@ pub(crate) fn caller_stays(stage: &Stage) {
         let kept = |line: &&str| ["Sig", "Shd", "Umask"].iter().any(|key| line.starts_with(key));
         status.lines().filter(kept).map(str::to_owned).collect::<Vec<_>>()
     };
-    let overlay = format!("lowerdir={},upperdir={},workdir={}", stage.text("l"), stage.text("u"), stage.text("w"));
+    let overlay =
+        format!("lowerdir={},upperdir={},workdir={}", stage.text("l"), stage.text("u"), stage.text("w"));
     stage.apply(&[Mount::new("overlay", "overlay").option(overlay)], "t").unwrap();
     assert!(stage.apply(&[stage.bind("missing", "bind")], "t").is_err());
     let after = (std::env::current_dir().unwrap(), read("/proc/thread-self/status"));
@@ -275,7 +282,8 @@ pub(crate) fn every_error(stage: &Stage) {
     mkdirs(&stage.dir, &["t"]);
     let below = |name: &str| tmpfs().at(name).option("X-mount.mkdir");
     stage.apply(&[tmpfs(), below("a"), below("b"), below("c")], "t").unwrap();
-    let held = [std::fs::File::open(stage.file("t/a")).unwrap(), std::fs::File::open(stage.file("t/c")).unwrap()];
+    let held =
+        [std::fs::File::open(stage.file("t/a")).unwrap(), std::fs::File::open(stage.file("t/c")).unwrap()];
     let quick = Unmount::new().recursive(true).timeout(Duration::from_millis(20));
     let errors = quick.run(stage.file("t")).unwrap_err();
     let told = |name: &str| errors.iter().any(|e| e.argument() == Some(stage.file(name).as_os_str()));
@@ -326,7 +334,10 @@ pub(crate) fn nothing_deleted(stage: &Stage) {
     });
     if stage.is_new() {
         let error = done.unwrap_err();
-        assert!(matches!(&error, TempError::CleanUp(errors) if errors[0].kind() == ErrorKind::Busy), "{error}");
+        assert!(
+            matches!(&error, TempError::CleanUp(errors) if errors[0].kind() == ErrorKind::Busy),
+            "{error}"
+        );
         assert_eq!(stage.mounts().len(), 1);
     } else {
         assert!(matches!(done.unwrap_err(), TempError::Mount(e) if e.kind() == ErrorKind::Unsupported));
@@ -368,7 +379,12 @@ pub(crate) fn no_escape(stage: &Stage) {
                 match stage.apply(&[stage.bind("s", "bind").at("dir/sub")], "root") {
                     Ok(_) => mounted += 1,
                     Err(error) => {
-                        let fair = [ErrorKind::TargetMoved, ErrorKind::NotFound, ErrorKind::Busy, ErrorKind::NotADirectory];
+                        let fair = [
+                            ErrorKind::TargetMoved,
+                            ErrorKind::NotFound,
+                            ErrorKind::Busy,
+                            ErrorKind::NotADirectory,
+                        ];
                         assert!(fair.contains(&error.kind()), "{error}");
                         refused += 1;
                     }
@@ -400,7 +416,12 @@ pub(crate) fn errors_in_words(stage: &Stage) {
         (overlay("l/2"), ErrorKind::LayerMissing, "open layer 2", "no such file"),
         (overlay("l/file"), ErrorKind::LayerNotDirectory, "open layer 2", "must be a directory"),
         (Mount::new("nosuchfs", "x"), ErrorKind::UnknownFilesystem, "", "no such filesystem"),
-        (stage.bind("l/file", "bind"), ErrorKind::WrongTargetType, "attach", "a file can't be mounted on a directory"),
+        (
+            stage.bind("l/file", "bind"),
+            ErrorKind::WrongTargetType,
+            "attach",
+            "a file can't be mounted on a directory",
+        ),
     ] {
         let error = stage.apply(&[mount], "t").unwrap_err();
         assert_eq!(error.kind(), kind, "{error}");
@@ -414,7 +435,8 @@ pub(crate) fn errors_in_words(stage: &Stage) {
 pub(crate) fn descriptors_closed(stage: &Stage) {
     mkdirs(&stage.dir, &["t", "l", "u", "w"]);
     let count = || std::fs::read_dir("/proc/self/fd").unwrap().count();
-    let overlay = format!("lowerdir={},upperdir={},workdir={}", stage.text("l"), stage.text("u"), stage.text("w"));
+    let overlay =
+        format!("lowerdir={},upperdir={},workdir={}", stage.text("l"), stage.text("u"), stage.text("w"));
     let set = [Mount::new("overlay", "overlay").option(overlay), tmpfs().at("tmp").option("X-mount.mkdir")];
     let mut before = None;
     for _ in 0..3 {
