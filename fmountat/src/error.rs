@@ -54,6 +54,10 @@ pub enum ErrorKind {
     WorkUnusable,
     /// No such filesystem in this kernel.
     UnknownFilesystem,
+    /// The image or device holds another filesystem than was asked for.
+    WrongFilesystem,
+    /// A block device or an image file was needed.
+    NotADevice,
     /// Not allowed to.
     Permission,
     /// In use.
@@ -91,6 +95,8 @@ impl ErrorKind {
             Self::UpperInUse => "upper-in-use",
             Self::WorkUnusable => "work-unusable",
             Self::UnknownFilesystem => "unknown-filesystem",
+            Self::WrongFilesystem => "wrong-filesystem",
+            Self::NotADevice => "not-a-device",
             Self::Permission => "permission",
             Self::Busy => "busy",
             Self::NotMounted => "not-mounted",

@@ -19,6 +19,7 @@ fmountat_testing::tests! {
     fn a5_07_open_file_in_an_idmapped_temp_mount() needs [Root] { both(rows::open_in_temp) }
     fn a5_08_statfs_flags_of_tmpfs() needs [] { both(rows::statfs_flags) }
     fn a5_09_lookup_by_kind() needs [Root, Tool("mkfs.ext4"), Tool("mkfs.xfs"), Filesystem("ext4"), Filesystem("xfs")] { both(rows::lookup) }
+    fn a5_10_loop_devices() needs [Root, Tool("mkfs.ext4"), Filesystem("ext4")] { both(rows::loops) }
     fn a5_11_each_level_of_128_layers() needs [] { both(rows::levels) }
     fn a5_12_contexts_with_commas() needs [] { both(rows::contexts) }
     fn a5_13_long_options_of_another_filesystem() needs [] { both(rows::long_options) }

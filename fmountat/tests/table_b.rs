@@ -24,6 +24,7 @@ fmountat_testing::tests! {
     fn b12_unmount_follows_no_link_and_lies_about_nothing() needs [] { both(rows::honest_unmount) }
     fn b13_every_error_of_an_unmounted_list_is_told() needs [] { both(rows::every_error) }
     fn b14_lookup_gives_the_top_of_a_stack() needs [] { both(rows::top_of_stack) }
+    fn b15_loop_set_up_is_tried_again() needs [Root, Tool("mkfs.ext4"), Filesystem("ext4")] { both(rows::loop_retry) }
     fn b16_a_busy_mount_is_tried_again() needs [] { both(rows::busy_is_retried) }
     fn b17_nothing_is_deleted_below_a_mount() needs [] { both(rows::nothing_deleted) }
     fn b18_the_table_has_the_bytes_of_paths() needs [] { both(rows::bytes_of_paths) }

@@ -4,6 +4,8 @@
 
 pub(crate) mod bind;
 pub(crate) mod filesystem;
+pub(crate) mod image;
 pub(crate) mod loopdev;
+mod magic;
 pub(crate) mod overlay;
 pub(crate) mod store;

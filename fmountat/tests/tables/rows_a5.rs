@@ -13,6 +13,7 @@ use std::fs::File;
 use std::os::unix::fs::{MetadataExt, chown};
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 pub(crate) fn common_prefix() {
     for (paths, common) in [
@@ -197,6 +198,35 @@ pub(crate) fn lookup(stage: &Stage) {
     for at in ["file", "bind", "overlay", "xfs", "ext4"] {
         stage.unmount(at);
     }
+}
+
+pub(crate) fn loops(stage: &Stage) {
+    mkdirs(&stage.dir, &["t"]);
+    let image = stage.file("image");
+    File::create(&image).unwrap().set_len(16 << 20).unwrap();
+    fmountat_testing::command_output(Command::new("mkfs.ext4").arg("-q").arg(&image));
+    let missing = Mount::new("ext4", stage.file("missing")).option("loop");
+    assert_eq!(stage.apply(&[missing], "t").unwrap_err().kind(), ErrorKind::NotFound);
+    let is_gone_within = |time: Duration| {
+        let end = Instant::now() + time;
+        while !fmountat_testing::loop_devices(&stage.dir).is_empty() && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        fmountat_testing::loop_devices(&stage.dir).is_empty()
+    };
+    for (words, writes) in [("loop,ro", false), ("loop", true)] {
+        stage.apply(&[Mount::new("ext4", &image).option(words)], "t").unwrap();
+        assert_eq!(std::fs::write(stage.file("t/f"), "").is_ok(), writes, "{words}");
+        stage.unmount("t");
+        assert!(is_gone_within(Duration::from_secs(1)), "{words}");
+    }
+    let stays = LoopOptions { autoclear: false, ..LoopOptions::default() };
+    let device = LoopDevice::attach(CWD, &image, &stays).unwrap();
+    stage.apply(&[Mount::new("ext4", device.path())], "t").unwrap();
+    stage.unmount("t");
+    assert!(!is_gone_within(Duration::from_millis(100)));
+    device.detach().unwrap();
+    assert!(is_gone_within(Duration::from_secs(1)));
 }
 
 fn tree(root: &Path) -> BTreeMap<String, String> {

@@ -303,6 +303,31 @@ pub(crate) fn top_of_stack(stage: &Stage) {
     assert_eq!((top.target, top.parent), (stage.file("t"), bottom.id));
 }
 
+/// Every thread is told the same free number at once, and all but one come too late.
+pub(crate) fn loop_retry(stage: &Stage) {
+    let barrier = std::sync::Barrier::new(8);
+    for thread in 0..8 {
+        let image = stage.file(&format!("image{thread}"));
+        std::fs::File::create(&image).unwrap().set_len(16 << 20).unwrap();
+        let mut mkfs = std::process::Command::new("mkfs.ext4");
+        fmountat_testing::command_output(mkfs.arg("-q").arg(&image));
+        mkdirs(&stage.dir, &[&format!("t{thread}")]);
+    }
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let barrier = &barrier;
+            scope.spawn(move || {
+                let image = Mount::new("ext4", stage.file(&format!("image{thread}"))).option("loop");
+                for _ in 0..10 {
+                    barrier.wait();
+                    stage.apply(std::slice::from_ref(&image), format!("t{thread}")).unwrap();
+                    Unmount::new().run(stage.file(&format!("t{thread}"))).unwrap();
+                }
+            });
+        }
+    });
+}
+
 pub(crate) fn busy_is_retried(stage: &Stage) {
     mkdirs(&stage.dir, &["t"]);
     stage.apply(&[tmpfs()], "t").unwrap();
