@@ -3,8 +3,8 @@
 
 use crate::ways::{Stage, tmpfs};
 use fmountat::{
-    ErrorKind, Mount, Options, Plan, PrivateCwd, Target, TempError, TempMount, Unmount, common_directory,
-    find,
+    ErrorKind, LoopDevice, LoopOptions, Mount, Options, Plan, PrivateCwd, Target, TempError, TempMount,
+    Unmount, common_directory, find,
 };
 use fmountat_testing::{mkdirs, read, write};
 use rustix::fs::{CWD, StatVfsMountFlags, statvfs};
