@@ -34,6 +34,7 @@ fn error_value(error: &Error) -> Value {
         "reason": error.reason(),
         "errno": error.errno(),
         "kernel": error.kernel(),
+        "output": error.output(),
         "hint": error.hint(),
     }})
 }

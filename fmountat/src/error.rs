@@ -60,6 +60,12 @@ pub enum ErrorKind {
     NotADevice,
     /// Not allowed to.
     Permission,
+    /// There is no program that mounts this type.
+    HelperMissing,
+    /// A mount helper failed; [`Error::output`] has what it said.
+    HelperFailed,
+    /// It took longer than it was given.
+    TimedOut,
     /// In use.
     Busy,
     /// Nothing is mounted there.
@@ -98,6 +104,9 @@ impl ErrorKind {
             Self::WrongFilesystem => "wrong-filesystem",
             Self::NotADevice => "not-a-device",
             Self::Permission => "permission",
+            Self::HelperMissing => "helper-missing",
+            Self::HelperFailed => "helper-failed",
+            Self::TimedOut => "timed-out",
             Self::Busy => "busy",
             Self::NotMounted => "not-mounted",
             Self::TargetMoved => "target-moved",
@@ -123,7 +132,7 @@ impl ErrorKind {
 /// A failure, with everything needed to act on it.
 ///
 /// `Display` gives the command's own form: `STEP ARGUMENT: REASON (ERRNO)`, then a line `  kernel: ...` for each line
-/// of the kernel's log and `  hint: ...` where there is advice. Control characters and bytes that are not UTF-8 are
+/// of the kernel's log, `  helper: ...` for what a mount helper said, and `  hint: ...` where there is advice. Control characters and bytes that are not UTF-8 are
 /// escaped, so it is safe on a terminal.
 ///
 /// ```
@@ -146,6 +155,7 @@ struct Inner {
     reason: Option<String>,
     errno: Option<Errno>,
     kernel: Vec<String>,
+    output: Vec<String>,
     hint: Option<String>,
 }
 
@@ -188,6 +198,7 @@ impl Error {
             reason,
             errno: None,
             kernel: Vec::new(),
+            output: Vec::new(),
             hint: None,
         }))
     }
@@ -216,6 +227,11 @@ impl Error {
 
     pub(crate) fn with_kernel_log(mut self, lines: Vec<String>) -> Self {
         self.0.kernel = lines;
+        self
+    }
+
+    pub(crate) fn with_output(mut self, lines: Vec<String>) -> Self {
+        self.0.output = lines;
         self
     }
 
@@ -278,6 +294,12 @@ impl Error {
         &self.0.kernel
     }
 
+    /// What a mount helper said, the last of it.
+    #[must_use]
+    pub fn output(&self) -> &[String] {
+        &self.0.output
+    }
+
     /// What to try.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
@@ -301,6 +323,9 @@ impl fmt::Display for Error {
         }
         for line in &self.0.kernel {
             write!(f, "\n  kernel: {}", escape(line.as_bytes()))?;
+        }
+        for line in &self.0.output {
+            write!(f, "\n  helper: {}", escape(line.as_bytes()))?;
         }
         if let Some(hint) = &self.0.hint {
             write!(f, "\n  hint: {}", escape(hint.as_bytes()))?;

@@ -24,6 +24,7 @@ mod vfs;
 
 pub use error::{Error, ErrorKind, Result, escape};
 pub use kinds::filesystem::Word;
+pub use kinds::helper::{HELPER_LIMIT, Helper};
 pub use kinds::loopdev::{LoopDevice, LoopOptions};
 pub use kinds::overlay::{Layer, OVERLAY_LAYERS_MAX, Overlay, common_directory};
 pub use set::apply::Built;

@@ -4,6 +4,8 @@
 
 #[path = "tables/rows_b.rs"]
 mod rows;
+#[path = "tables/rows_b_sets.rs"]
+mod sets;
 #[path = "tables/ways.rs"]
 mod ways;
 
@@ -19,16 +21,16 @@ fmountat_testing::tests! {
     fn b07_ro_bind_with_idmap_is_mapped() needs [Root] { both(rows::read_only_idmap) }
     fn b08_an_idmapped_overlay_mounts_twice() needs [Root] { both(rows::idmapped_twice) }
     fn b09_no_temporary_mount_is_ever_seen() needs [Root] { both(rows::no_temporary_mount) }
-    fn b10_a_partly_failed_list_leaves_nothing() needs [] { both(rows::failed_list) }
-    fn b11_cwd_and_children_of_the_caller_stay() needs [] { both(rows::caller_stays) }
-    fn b12_unmount_follows_no_link_and_lies_about_nothing() needs [] { both(rows::honest_unmount) }
-    fn b13_every_error_of_an_unmounted_list_is_told() needs [] { both(rows::every_error) }
-    fn b14_lookup_gives_the_top_of_a_stack() needs [] { both(rows::top_of_stack) }
-    fn b15_loop_set_up_is_tried_again() needs [Root, Tool("mkfs.ext4"), Filesystem("ext4")] { both(rows::loop_retry) }
-    fn b16_a_busy_mount_is_tried_again() needs [] { both(rows::busy_is_retried) }
-    fn b17_nothing_is_deleted_below_a_mount() needs [] { both(rows::nothing_deleted) }
-    fn b18_the_table_has_the_bytes_of_paths() needs [] { both(rows::bytes_of_paths) }
-    fn b19_no_mount_escapes_a_renaming_attacker() needs [] { both(rows::no_escape) }
-    fn b20_errors_name_layer_and_reason() needs [] { both(rows::errors_in_words) }
-    fn b21_every_descriptor_is_closed() needs [] { both(rows::descriptors_closed) }
+    fn b10_a_partly_failed_list_leaves_nothing() needs [] { both(sets::failed_list) }
+    fn b11_cwd_and_children_of_the_caller_stay() needs [] { both(sets::caller_stays) }
+    fn b12_unmount_follows_no_link_and_lies_about_nothing() needs [] { both(sets::honest_unmount) }
+    fn b13_every_error_of_an_unmounted_list_is_told() needs [] { both(sets::every_error) }
+    fn b14_lookup_gives_the_top_of_a_stack() needs [] { both(sets::top_of_stack) }
+    fn b15_loop_set_up_is_tried_again() needs [Root, Tool("mkfs.ext4"), Filesystem("ext4")] { both(sets::loop_retry) }
+    fn b16_a_busy_mount_is_tried_again() needs [] { both(sets::busy_is_retried) }
+    fn b17_nothing_is_deleted_below_a_mount() needs [] { both(sets::nothing_deleted) }
+    fn b18_the_table_has_the_bytes_of_paths() needs [] { both(sets::bytes_of_paths) }
+    fn b19_no_mount_escapes_a_renaming_attacker() needs [] { both(sets::no_escape) }
+    fn b20_errors_name_layer_and_reason() needs [] { both(sets::errors_in_words) }
+    fn b21_every_descriptor_is_closed() needs [] { both(sets::descriptors_closed) }
 }

@@ -4,6 +4,7 @@
 
 pub(crate) mod bind;
 pub(crate) mod filesystem;
+pub(crate) mod helper;
 pub(crate) mod image;
 pub(crate) mod loopdev;
 mod magic;

@@ -11,6 +11,7 @@ pub(crate) mod fork_mark;
 pub(crate) mod listmount;
 pub(crate) mod loopctl;
 pub(crate) mod namespace;
+pub(crate) mod spawn;
 pub(crate) mod thread;
 pub(crate) mod uname;
 pub(crate) mod userns;

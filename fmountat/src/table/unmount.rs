@@ -231,10 +231,3 @@ fn lowest_of_stack(table: &[MountEntry], top: u64) -> u64 {
     }
     at
 }
-
-/// Takes away, lazily and with all below, the mount that `fd` is the root of. The kernel takes what is on top of that
-/// place: the caller has looked.
-pub(crate) fn detach_fd(fd: BorrowedFd<'_>) -> Result<()> {
-    let name = format!("/proc/self/fd/{}", fd.as_raw_fd());
-    rustix::mount::unmount(name, UnmountFlags::DETACH).map_err(|e| Error::sys("unmount", "umount2", e))
-}

@@ -8,9 +8,9 @@ use super::identity::MountId;
 use super::target::Target;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::attr::open_tree_attr;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
-use rustix::mount::{MoveMountFlags, OpenTreeFlags};
+use rustix::mount::{MoveMountFlags, OpenTreeFlags, UnmountFlags};
 use std::path::Path;
 
 /// A detached mount, with whatever was mounted inside it.
@@ -238,4 +238,11 @@ impl Attached {
     pub(crate) fn into_fd(self) -> OwnedFd {
         self.fd
     }
+}
+
+/// Takes away, lazily and with all below, the mount that `fd` is the root of. The kernel takes what is on top of that
+/// place: the caller has looked.
+pub(crate) fn detach_fd(fd: BorrowedFd<'_>) -> Result<()> {
+    let name = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    rustix::mount::unmount(name, UnmountFlags::DETACH).map_err(|e| Error::sys("unmount", "umount2", e))
 }

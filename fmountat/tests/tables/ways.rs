@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Each row on both ways: the new mount interface, and mount(2) alone behind a filter that answers as an old kernel.
+// Each test file uses a part of it.
+#![allow(dead_code)]
 
 use fmountat::{Applied, Error, Features, Mount, Mounter, Plan, Target, Unmount, Way};
 use fmountat_testing::{mounts_below, scratch};
