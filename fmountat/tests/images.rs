@@ -152,9 +152,7 @@ fn types(stage: &Stage) {
         no_loops(stage);
     }
     write(stage.file("text"), "no file system");
-    for (source, kind) in
-        [("text", ErrorKind::UnknownFilesystem), ("directory", ErrorKind::UnknownFilesystem)]
-    {
+    for (source, kind) in [("text", ErrorKind::UnknownFilesystem), ("directory", ErrorKind::NotADevice)] {
         let error = stage.apply(&[Mount::new("auto", stage.file(source))], "t").unwrap_err();
         assert_eq!(error.kind(), kind, "{error}");
     }

@@ -6,9 +6,9 @@ use super::loopdev::{LoopDevice, LoopOptions};
 use super::magic;
 use crate::error::{Error, ErrorKind, Result};
 use crate::vfs::target::Target;
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
 use rustix::fs::{FileType, Mode, OFlags};
-use rustix::io::Errno;
+use rustix::io::{Errno, retry_on_intr};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -54,7 +54,9 @@ impl Source<'_> {
         words: &[Word],
         mount: impl Fn(&Told<'_>) -> Result<T>,
     ) -> Result<T> {
-        if fstype != "auto" && !takes_device(fstype.as_bytes()) {
+        let takes_device =
+            fstype == "auto" || takes_device(fstype.as_bytes()).unwrap_or_else(|| self.is_one());
+        if !takes_device {
             return match self.loop_device {
                 None => mount(&Told::new(fstype, self.path, words)),
                 Some(_) => {
@@ -65,29 +67,41 @@ impl Source<'_> {
             };
         }
         let source = Target::open(self.dir, self.path).map_err(|e| self.open_error(e))?;
+        let stat = rustix::fs::fstat(&source).map_err(|e| Error::sys("look at the source", "fstat", e))?;
+        let kind = FileType::from_raw_mode(stat.st_mode);
+        if !matches!(kind, FileType::RegularFile | FileType::BlockDevice) {
+            let reason = "the file system needs a block device or an image file, and this is neither";
+            return Err(Error::new(ErrorKind::NotADevice, "open device", reason)
+                .arg(self.path)
+                .hinted("to show a directory or file at another place, use the option `bind`"));
+        }
         let offset = self.loop_device.map_or(0, |options| options.offset);
-        let found = reopen(&source).and_then(|file| magic::probe(file, offset));
-        let name = match (fstype == "auto", found) {
+        let found = self.probe(offset);
+        let name = match (fstype == "auto", &found) {
             (false, _) => fstype,
-            (true, Some(name)) => OsStr::new(name),
-            (true, None) => {
+            (true, Ok(Some(name))) => OsStr::new(*name),
+            (true, Err(error)) => return Err(error.clone()),
+            (true, Ok(None)) => {
                 let reason = "no file system that is known here was found on it";
                 let error = Error::new(ErrorKind::UnknownFilesystem, "find the file system's type", reason);
                 return Err(error.arg(self.path).hinted("name it with -t"));
             }
         };
-        self.mount_as(name, &source, words, mount).map_err(|error| explain(error, name, found))
+        self.mount_as(name, &source, kind, words, mount).map_err(|error| match found {
+            Ok(found) => explain(error, name, found),
+            Err(_) => error,
+        })
     }
 
     fn mount_as<T>(
         &self,
         fstype: &OsStr,
         source: &Target,
+        kind: FileType,
         words: &[Word],
         mount: impl Fn(&Told<'_>) -> Result<T>,
     ) -> Result<T> {
-        let stat = rustix::fs::fstat(source).map_err(|e| Error::sys("look at the source", "fstat", e))?;
-        match (FileType::from_raw_mode(stat.st_mode), self.loop_device) {
+        match (kind, self.loop_device) {
             (FileType::BlockDevice, None) => mount(&Told::new(fstype, &real_path(source)?, words)),
             (FileType::RegularFile, None) if fstype == "erofs" => {
                 let direct = mount(&Told::new(fstype, &real_path(source)?, &self.real_devices(words)?));
@@ -99,13 +113,7 @@ impl Source<'_> {
                     done => done,
                 }
             }
-            (FileType::RegularFile | FileType::BlockDevice, options) => {
-                self.by_loop(fstype, options.unwrap_or_default(), words, mount)
-            }
-            _ => {
-                let reason = "the file system needs a block device or an image file, and this is neither";
-                Err(Error::new(ErrorKind::NotADevice, "open device", reason).arg(self.path))
-            }
+            (_, options) => self.by_loop(fstype, options.unwrap_or_default(), words, mount),
         }
     }
 
@@ -139,6 +147,21 @@ impl Source<'_> {
         Ok(told)
     }
 
+    /// What the bytes at `offset` say.
+    fn probe(&self, offset: u64) -> Result<Option<&'static str>> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let opened = retry_on_intr(|| rustix::fs::openat(self.dir, self.path, flags, Mode::empty()));
+        let file = opened.map_err(|e| Error::sys("read image", "openat", e).arg(self.path))?;
+        Ok(magic::probe(&file, offset))
+    }
+
+    /// Whether the source is a block device or a file, as far as can be seen.
+    fn is_one(&self) -> bool {
+        let stat = rustix::fs::statat(self.dir, self.path, rustix::fs::AtFlags::empty());
+        let kind = stat.map(|stat| FileType::from_raw_mode(stat.st_mode));
+        matches!(kind, Ok(FileType::RegularFile | FileType::BlockDevice))
+    }
+
     fn open_error(&self, error: Error) -> Error {
         let error = error.with_step("open device");
         let text = self.path.as_os_str().as_bytes();
@@ -160,15 +183,6 @@ fn device_words<'w>(fstype: &OsStr, words: &'w mut [Word]) -> impl Iterator<Item
         let path = PathBuf::from(path);
         Some((word, path))
     })
-}
-
-fn reopen(source: &Target) -> Option<OwnedFd> {
-    let name = format!("/proc/self/fd/{}", source.as_fd().as_raw_fd());
-    let stat = rustix::fs::fstat(source).ok()?;
-    let readable =
-        [FileType::RegularFile, FileType::BlockDevice].contains(&FileType::from_raw_mode(stat.st_mode));
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    readable.then(|| rustix::fs::open(name, flags, Mode::empty()).ok()).flatten()
 }
 
 /// Where a device or file really is: a relative path starts at our directory, not at the cwd that the kernel would look
@@ -203,10 +217,12 @@ fn explain(error: Error, fstype: &OsStr, found: Option<&'static str>) -> Error {
     }
 }
 
-/// Whether the file system's source is a device: its line in /proc/filesystems has no `nodev`.
-fn takes_device(fstype: &[u8]) -> bool {
-    let Ok(known) = std::fs::read("/proc/filesystems") else {
-        return false;
-    };
-    known.split(|b| *b == b'\n').any(|line| line.strip_prefix(b"\t") == Some(fstype))
+/// Whether the file system's source is a device: its line in /proc/filesystems has no `nodev`. `None` for one that has no
+/// line, since its module may be loaded later, or where there is no such file.
+fn takes_device(fstype: &[u8]) -> Option<bool> {
+    let known = std::fs::read("/proc/filesystems").ok()?;
+    known.split(|b| *b == b'\n').find_map(|line| match line.strip_prefix(b"nodev\t") {
+        Some(name) => (name == fstype).then_some(false),
+        None => (line.strip_prefix(b"\t") == Some(fstype)).then_some(true),
+    })
 }

@@ -10,6 +10,7 @@ use crate::kinds::image::Source;
 use crate::kinds::loopdev::LoopOptions;
 use crate::kinds::overlay::{Make, Overlay};
 use crate::kinds::store::Store;
+use crate::vfs::attr::Attr;
 use crate::vfs::target::open_in_root;
 use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, BorrowedFd};
@@ -54,6 +55,9 @@ impl Pieces<'_> {
                 let tree = self.source(step).mount(fstype, &options.words, |told| {
                     let ro = Some("ro").filter(|ro| told.is_read_only && !flags.contains(ro));
                     let flags: Vec<_> = flags.iter().copied().chain(ro).collect();
+                    // As mount(2) has it: what can't be written to is mounted read-only.
+                    let mut attr = attr;
+                    attr.set.set(Attr::RDONLY, attr.set.contains(Attr::RDONLY) || told.is_read_only);
                     filesystem(told.fstype, told.path.as_os_str(), &flags, told.words, &attr)
                 })?;
                 if let Some(userns) = &userns {
