@@ -10,6 +10,7 @@ pub(crate) mod child;
 pub(crate) mod fork_mark;
 pub(crate) mod listmount;
 pub(crate) mod namespace;
+pub(crate) mod statmount;
 pub(crate) mod thread;
 pub(crate) mod uname;
 pub(crate) mod userns;
