@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The one error type: which step failed, on which argument, why, in whose words, and what to try.
 
+mod holder;
 mod text;
 
+pub use holder::{Holder, HolderKind};
 pub use text::escape;
 use text::{errno_name, errno_text};
 
@@ -58,6 +60,8 @@ pub enum ErrorKind {
     Permission,
     /// In use.
     Busy,
+    /// The time was up, and what was asked for may still happen.
+    TimedOut,
     /// Nothing is mounted there.
     NotMounted,
     /// The target moved away while it was being mounted on.
@@ -93,6 +97,7 @@ impl ErrorKind {
             Self::UnknownFilesystem => "unknown-filesystem",
             Self::Permission => "permission",
             Self::Busy => "busy",
+            Self::TimedOut => "timed-out",
             Self::NotMounted => "not-mounted",
             Self::TargetMoved => "target-moved",
             Self::Unsupported => "unsupported",
@@ -117,8 +122,8 @@ impl ErrorKind {
 /// A failure, with everything needed to act on it.
 ///
 /// `Display` gives the command's own form: `STEP ARGUMENT: REASON (ERRNO)`, then a line `  kernel: ...` for each line
-/// of the kernel's log and `  hint: ...` where there is advice. Control characters and bytes that are not UTF-8 are
-/// escaped, so it is safe on a terminal.
+/// of the kernel's log, `  held by ...` for who keeps a busy mount in use, and `  hint: ...` where there is advice.
+/// Control characters and bytes that are not UTF-8 are escaped, so it is safe on a terminal.
 ///
 /// ```
 /// # fn main() {
@@ -141,6 +146,7 @@ struct Inner {
     errno: Option<Errno>,
     kernel: Vec<String>,
     hint: Option<String>,
+    holders: Vec<Holder>,
 }
 
 impl Error {
@@ -183,6 +189,7 @@ impl Error {
             errno: None,
             kernel: Vec::new(),
             hint: None,
+            holders: Vec::new(),
         }))
     }
 
@@ -210,6 +217,13 @@ impl Error {
 
     pub(crate) fn with_kernel_log(mut self, lines: Vec<String>) -> Self {
         self.0.kernel = lines;
+        self
+    }
+
+    pub(crate) fn held_by(mut self, mut holders: Vec<Holder>) -> Self {
+        holders.sort();
+        holders.dedup();
+        self.0.holders = holders;
         self
     }
 
@@ -272,6 +286,13 @@ impl Error {
         &self.0.kernel
     }
 
+    /// Who keeps a busy mount in use, sorted by process: all that could be found, where [`Display`](fmt::Display) names
+    /// the first five processes.
+    #[must_use]
+    pub fn holders(&self) -> &[Holder] {
+        &self.0.holders
+    }
+
     /// What to try.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
@@ -295,6 +316,9 @@ impl fmt::Display for Error {
         }
         for line in &self.0.kernel {
             write!(f, "\n  kernel: {}", escape(line.as_bytes()))?;
+        }
+        for line in holder::lines(&self.0.holders) {
+            write!(f, "\n  {line}")?;
         }
         if let Some(hint) = &self.0.hint {
             write!(f, "\n  hint: {}", escape(hint.as_bytes()))?;

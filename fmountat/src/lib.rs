@@ -22,7 +22,7 @@ mod sys;
 mod table;
 mod vfs;
 
-pub use error::{Error, ErrorKind, Result, escape};
+pub use error::{Error, ErrorKind, Holder, HolderKind, Result, escape};
 pub use kinds::filesystem::Word;
 pub use kinds::overlay::{Layer, OVERLAY_LAYERS_MAX, Overlay, common_directory};
 pub use set::apply::Built;
@@ -37,6 +37,7 @@ pub use set::temp::{TempError, TempMount, TempRoot};
 pub use set::throwaway::{NotCovered, standard_mounts};
 pub use set::view::read_only_view;
 pub use set::words::{OptionWord, Places, Value, option_words};
+pub use table::holders::holders;
 pub use table::mountinfo;
 pub use table::unmount::Unmount;
 pub use vfs::attr::{Attr, MountAttr, Propagation};
