@@ -33,6 +33,16 @@ enum Held {
 }
 
 impl Sought {
+    fn new(mount: MountId, table: &[MountEntry], entry: &MountEntry) -> Self {
+        Self {
+            mount,
+            number: entry.id,
+            copies: copies::of(table, entry),
+            point: entry.target.clone(),
+            device: entry.device,
+        }
+    }
+
     /// Whether the file that `path` leads to, followed as magic links are, is on the mount. Nothing is asked of the file
     /// system: one whose server is dead can't hold us up.
     fn has(&self, path: &Path) -> Result<Option<Held>, Errno> {
@@ -40,7 +50,7 @@ impl Sought {
         let statx = |mask| rustix::fs::statx(CWD, path, flags, mask).map(|found| found.stx_mnt_id);
         let number = match statx(StatxFlags::MNT_ID | STATX_MNT_ID_UNIQUE) {
             Ok(id) if id == self.mount.get() => return Ok(Some(Held::Mount)),
-            Ok(_) if self.copies.is_empty() => return Ok(None),
+            Ok(_) if self.copies.is_empty() && self.mount.is_unique() => return Ok(None),
             Ok(_) => statx(StatxFlags::MNT_ID)?,
             // FUSE keeps everybody but the user who mounted it out, root too.
             Err(Errno::ACCESS) => super::fdinfo::mount_number_at(path).ok_or(Errno::ACCESS)?,
@@ -82,21 +92,23 @@ impl Sought {
 /// [`ErrorKind::NotMounted`](crate::ErrorKind::NotMounted) where this namespace has no such mount.
 pub fn holders(mount: MountId) -> Result<Vec<Holder>> {
     let (table, entry) = located::read_with(mount)?;
-    let sought = Sought {
-        mount,
-        number: entry.id,
-        copies: copies::of(&table, &entry),
-        point: entry.target.clone(),
-        device: entry.device,
-    };
+    let sought = Sought::new(mount, &table, &entry);
     let mut found = mounts_below(&table, &entry);
     found.extend(loop_devices(&sought));
-    for pid in numbers("/proc")? {
-        found.extend(process::holders(pid, &sought));
-    }
+    found.extend(processes(&sought)?);
     found.sort();
     found.dedup();
     Ok(found)
+}
+
+/// The processes among the holders.
+pub(crate) fn of_processes(mount: MountId) -> Result<Vec<Holder>> {
+    let (table, entry) = located::read_with(mount)?;
+    processes(&Sought::new(mount, &table, &entry))
+}
+
+fn processes(sought: &Sought) -> Result<Vec<Holder>> {
+    Ok(numbers("/proc")?.into_iter().flat_map(|pid| process::holders(pid, sought)).collect())
 }
 
 fn without_process(kind: HolderKind, held: Held) -> Holder {

@@ -3,20 +3,47 @@
 
 use super::mountinfo::{self, MountEntry};
 use crate::error::{Error, ErrorKind, Result};
-use crate::sys::statmount::{MNT_BASIC, statmount};
+use crate::sys::statmount::{FS_TYPE, MNT_BASIC, MNT_POINT, StatMount, statmount};
 use crate::vfs::identity::MountId;
 use rustix::io::Errno;
-
-/// Unique ids begin above the numbers that mountinfo can have (`MNT_UNIQUE_ID_OFFSET`, fs/namespace.c).
-const UNIQUE_FROM: u64 = 1 << 31;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::PathBuf;
 
 /// The number that mountinfo has for a mount: `statmount(2)` for a unique id \[Linux 6.8\].
 pub(crate) fn table_id(id: MountId) -> Result<u64> {
-    if id.get() <= UNIQUE_FROM {
-        return Ok(id.get());
+    match ask(id, MNT_BASIC)? {
+        Some(told) => told.basic.map(|basic| basic.old_id).ok_or_else(|| not_here(id)),
+        None => Ok(id.get()),
     }
-    match statmount(id.get(), MNT_BASIC) {
-        Ok(told) => told.basic.map(|basic| basic.old_id).ok_or_else(|| not_here(id)),
+}
+
+/// Where a mount is, seen from the caller's root.
+pub(crate) fn point(id: MountId) -> Result<PathBuf> {
+    match ask(id, MNT_POINT)? {
+        Some(told) => {
+            let point = told.mnt_point.filter(|point| !point.is_empty()).ok_or_else(|| not_here(id))?;
+            Ok(OsString::from_vec(point).into())
+        }
+        None => Ok(read_with(id)?.1.target),
+    }
+}
+
+/// The type of the file system, which may lack a subtype: `fuse` for `fuse.sshfs`.
+pub(crate) fn fs_type(id: MountId) -> Result<OsString> {
+    match ask(id, FS_TYPE)? {
+        Some(told) => Ok(OsString::from_vec(told.fs_type.unwrap_or_default())),
+        None => Ok(read_with(id)?.1.fstype),
+    }
+}
+
+/// What statmount(2) says; `None` for an id of mountinfo, which it does not take.
+fn ask(id: MountId, mask: u64) -> Result<Option<StatMount>> {
+    if !id.is_unique() {
+        return Ok(None);
+    }
+    match statmount(id.get(), mask) {
+        Ok(told) => Ok(Some(told)),
         Err(Errno::NOENT) => Err(not_here(id)),
         Err(errno) => Err(Error::sys("find the mount", "statmount", errno).arg(id.get().to_string())),
     }
