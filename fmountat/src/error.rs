@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The one error type: which step failed, on which argument, why, in whose words, and what to try.
 
+mod holder;
 mod text;
 
+pub use holder::{Holder, HolderKind};
 pub use text::escape;
 use text::{errno_name, errno_text};
 
@@ -64,7 +66,7 @@ pub enum ErrorKind {
     HelperMissing,
     /// A mount helper failed; [`Error::output`] has what it said.
     HelperFailed,
-    /// It took longer than it was given.
+    /// The time was up: a mount helper was ended; an unmount may still happen.
     TimedOut,
     /// In use.
     Busy,
@@ -132,8 +134,9 @@ impl ErrorKind {
 /// A failure, with everything needed to act on it.
 ///
 /// `Display` gives the command's own form: `STEP ARGUMENT: REASON (ERRNO)`, then a line `  kernel: ...` for each line
-/// of the kernel's log, `  helper: ...` for what a mount helper said, and `  hint: ...` where there is advice. Control characters and bytes that are not UTF-8 are
-/// escaped, so it is safe on a terminal.
+/// of the kernel's log, `  helper: ...` for what a mount helper said, `  held by ...` for who keeps a busy mount in use,
+/// and `  hint: ...` where there is advice. Control characters and bytes that are not UTF-8 are escaped, so it is safe on
+/// a terminal.
 ///
 /// ```
 /// # fn main() {
@@ -157,6 +160,7 @@ struct Inner {
     kernel: Vec<String>,
     output: Vec<String>,
     hint: Option<String>,
+    holders: Vec<Holder>,
 }
 
 impl Error {
@@ -200,6 +204,7 @@ impl Error {
             kernel: Vec::new(),
             output: Vec::new(),
             hint: None,
+            holders: Vec::new(),
         }))
     }
 
@@ -232,6 +237,13 @@ impl Error {
 
     pub(crate) fn with_output(mut self, lines: Vec<String>) -> Self {
         self.0.output = lines;
+        self
+    }
+
+    pub(crate) fn held_by(mut self, mut holders: Vec<Holder>) -> Self {
+        holders.sort();
+        holders.dedup();
+        self.0.holders = holders;
         self
     }
 
@@ -300,6 +312,13 @@ impl Error {
         &self.0.output
     }
 
+    /// Who keeps a busy mount in use, sorted by process: all that could be found, where [`Display`](fmt::Display) names
+    /// the first five processes.
+    #[must_use]
+    pub fn holders(&self) -> &[Holder] {
+        &self.0.holders
+    }
+
     /// What to try.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
@@ -326,6 +345,9 @@ impl fmt::Display for Error {
         }
         for line in &self.0.output {
             write!(f, "\n  helper: {}", escape(line.as_bytes()))?;
+        }
+        for line in holder::lines(&self.0.holders) {
+            write!(f, "\n  {line}")?;
         }
         if let Some(hint) = &self.0.hint {
             write!(f, "\n  hint: {}", escape(hint.as_bytes()))?;

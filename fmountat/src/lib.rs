@@ -22,7 +22,7 @@ mod sys;
 mod table;
 mod vfs;
 
-pub use error::{Error, ErrorKind, Result, escape};
+pub use error::{Error, ErrorKind, Holder, HolderKind, Result, escape};
 pub use kinds::filesystem::Word;
 pub use kinds::helper::{HELPER_LIMIT, Helper};
 pub use kinds::loopdev::{LoopDevice, LoopOptions};
@@ -40,6 +40,7 @@ pub use set::throwaway::{NotCovered, standard_mounts};
 pub use set::view::read_only_view;
 pub use set::words::{OptionWord, Places, Value, option_words};
 pub use table::find::find;
+pub use table::holders::holders;
 pub use table::mountinfo;
 pub use table::unmount::Unmount;
 pub use vfs::attr::{Attr, MountAttr, Propagation};

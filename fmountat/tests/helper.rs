@@ -166,22 +166,25 @@ fmountat_testing::tests! {
     /// One of the processes of the next case: waits for a helper that hangs.
     fn waits_for_a_helper() needs [] {
         mkdirs(scratch(), &["t2"]);
-        let _ = mount(&script("sleep 56789"), "t2", Duration::from_secs(3));
+        write(file("hang"), "");
+        let hangs = format!("tail -f {}", file("hang").display());
+        let _ = mount(&script(&hangs), "t2", Duration::from_secs(3));
     }
 
     /// When the caller is killed the helper is too.
     fn a_killed_caller_leaves_no_helper() needs [] {
         let inside = [fmountat_testing::INSIDE, "waits_for_a_helper"];
         let mut child = Command::new("/proc/self/exe").args(inside).arg(scratch()).spawn().unwrap();
+        let hangs = format!("tail -f {}", file("hang").display());
         let end = Instant::now() + LONG;
-        while processes("sleep 56789").is_empty() && Instant::now() < end {
+        while processes(&hangs).is_empty() && Instant::now() < end {
             std::thread::sleep(Duration::from_millis(2));
         }
         child.kill().unwrap();
         child.wait().unwrap();
-        // `sleep` is the shell's child, which the kernel does not end with it.
-        gone("bin/mount.script");
-        let _ = Command::new("pkill").args(["-f", "sleep 56789"]).status();
+        gone(&file("bin/mount.script").display().to_string());
+        // The shell's own child, which nobody ends with it.
+        command_output(Command::new("pkill").args(["-f", &hangs]));
     }
 
     /// The caller's children are its own: a thread that waits for any of them, and a handler that counts SIGCHLD, see those

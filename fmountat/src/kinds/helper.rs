@@ -61,11 +61,7 @@ impl Helper {
     /// Those of [`find`](Self::find).
     pub fn find_in(fstype: impl AsRef<OsStr>, fuse: &[PathBuf], system: &[PathBuf]) -> Result<Option<Self>> {
         let fstype = fstype.as_ref();
-        let look = |dirs: &[PathBuf], name: &OsStr| {
-            dirs.iter()
-                .map(|dir| dir.join(name))
-                .find(|path| rustix::fs::access(path, rustix::fs::Access::EXEC_OK).is_ok())
-        };
+        let look = |dirs: &[PathBuf], name: &OsStr| dirs.iter().find_map(|dir| executable(dir.join(name)));
         let Some((names, subtype)) = fuse_names(fstype) else {
             let mut name = OsString::from("mount.");
             name.push(fstype);
@@ -164,37 +160,52 @@ impl Helper {
     }
 
     fn run(&self, dir: BorrowedFd<'_>, argv: &[CString], limit: Duration) -> Result<(Ended, Vec<String>)> {
-        let failed = |call, errno| {
+        run_program(dir, argv, limit).map_err(|(call, errno)| {
             let error = Error::sys("run mount helper", call, errno).arg(&self.program);
             if errno == Errno::NOENT { error.with_kind(ErrorKind::HelperMissing) } else { error }
-        };
-        let output =
-            rustix::fs::memfd_create("output", MemfdFlags::CLOEXEC).map_err(|e| failed("memfd_create", e))?;
-        let null = OFlags::RDWR | OFlags::CLOEXEC;
-        let input = rustix::fs::open("/dev/null", null, Mode::empty()).map_err(|e| failed("open", e))?;
-        // Not 0 to 2, which the helper's own are put on.
-        let high = |fd: &OwnedFd| rustix::io::fcntl_dupfd_cloexec(fd, 3).map_err(|e| failed("fcntl", e));
-        let (input, mut output) = (high(&input)?, std::fs::File::from(high(&output)?));
-        let environment: Vec<CString> = std::env::vars_os()
-            .filter_map(|(name, value)| CString::new([name.as_bytes(), b"=", value.as_bytes()].concat()).ok())
-            .collect();
-        let cwd = if dir.as_raw_fd() == CWD.as_raw_fd() {
-            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            Some(rustix::fs::open(".", flags, Mode::empty()).map_err(|e| failed("open", e))?)
-        } else {
-            None
-        };
-        let program = Program {
-            argv,
-            environment: &environment,
-            dir: cwd.as_ref().map_or(dir, AsFd::as_fd),
-            input: input.as_fd(),
-            output: output.as_fd(),
-            limit,
-        };
-        let ended = run(&program).map_err(|(call, errno)| failed(call, errno))?;
-        Ok((ended, last_lines(&mut output)))
+        })
     }
+}
+
+/// Runs a program in the directory, for the limit at most: how it ended, and the last of what it said. No SIGCHLD comes of
+/// it.
+pub(crate) fn run_program(
+    dir: BorrowedFd<'_>,
+    argv: &[CString],
+    limit: Duration,
+) -> Result<(Ended, Vec<String>), (&'static str, Errno)> {
+    let output = rustix::fs::memfd_create("output", MemfdFlags::CLOEXEC).map_err(|e| ("memfd_create", e))?;
+    let open = |path, flags| rustix::fs::open(path, flags, Mode::empty()).map_err(|e| ("open", e));
+    let input = open("/dev/null", OFlags::RDWR | OFlags::CLOEXEC)?;
+    // Not 0 to 2, which the program's own are put on.
+    let high = |fd: &OwnedFd| rustix::io::fcntl_dupfd_cloexec(fd, 3).map_err(|e| ("fcntl", e));
+    let (input, mut output) = (high(&input)?, std::fs::File::from(high(&output)?));
+    let variables = std::env::vars_os();
+    let environment: Vec<CString> = variables
+        .filter_map(|(name, value)| CString::new([name.as_bytes(), b"=", value.as_bytes()].concat()).ok())
+        .collect();
+    let is_cwd = dir.as_raw_fd() == CWD.as_raw_fd();
+    let cwd =
+        if is_cwd { Some(open(".", OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC)?) } else { None };
+    let ended = run(&Program {
+        argv,
+        environment: &environment,
+        dir: cwd.as_ref().map_or(dir, AsFd::as_fd),
+        input: input.as_fd(),
+        output: output.as_fd(),
+        limit,
+    })?;
+    Ok((ended, last_lines(&mut output)))
+}
+
+/// A program in the directories of PATH.
+pub(crate) fn in_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).find_map(|dir| executable(dir.join(name)))
+}
+
+fn executable(path: PathBuf) -> Option<PathBuf> {
+    rustix::fs::access(&path, rustix::fs::Access::EXEC_OK).is_ok().then_some(path)
 }
 
 /// The helpers for `fuse.X` and `fuse3.X`, and X.

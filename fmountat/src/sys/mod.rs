@@ -12,6 +12,7 @@ pub(crate) mod listmount;
 pub(crate) mod loopctl;
 pub(crate) mod namespace;
 pub(crate) mod spawn;
+pub(crate) mod statmount;
 pub(crate) mod thread;
 pub(crate) mod uname;
 pub(crate) mod userns;
