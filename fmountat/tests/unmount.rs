@@ -21,7 +21,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-const MS_BIND: libc::c_ulong = 4096;
+const MS_BIND: u32 = libc::MS_BIND as u32;
+const MS_REC: u32 = libc::MS_REC as u32;
 
 /// A tmpfs at `path` in the scratch directory, which is made.
 fn put(path: &str) -> MountId {
@@ -105,7 +106,7 @@ fmountat_testing::tests! {
         put("t/a/hidden");
         put("t/b");
         let cover = put("t/a");
-        let held = Holding::start(shell("").current_dir(file("t/a")), "sleep");
+        let held = Holding::start(shell("true").current_dir(file("t/a")), "sleep");
         let errors = soon().recursive(true).run(file("t")).unwrap_err();
         let told: Vec<&Path> = errors.iter().map(|e| Path::new(e.argument().unwrap())).collect();
         assert_eq!(told[0], file("t/a"), "{errors:?}");
@@ -292,7 +293,7 @@ fmountat_testing::tests! {
             put("t/sub");
         }
         mkdirs(scratch(), &["copy"]);
-        fmountat::fmountat(CWD, file("t"), file("copy"), "", MS_BIND | libc::MS_REC, "").unwrap();
+        fmountat::fmountat(CWD, file("t"), file("copy"), "", MS_BIND | MS_REC, "").unwrap();
         let held = Holding::start(Command::new("sleep").arg("1000").current_dir(file("copy/sub")), "sleep");
         let errors = soon().recursive(true).run(file("copy")).unwrap_err();
         assert!(errors.iter().all(|error| error.kind() == ErrorKind::Busy), "{errors:?}");
