@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Option lists, parsed: per-mount attributes, superblock flags, the engine's words, the file system's words.
 
-use super::engine::LoopWords;
+use super::engine::{LoopWords, Mkdir};
 use super::split::{key_and_value, unquote, words};
 use super::words::{Effect, OptionWord, Places, Value, look_up};
 use crate::error::{Error, ErrorKind, Result};
@@ -35,8 +35,8 @@ pub struct Options {
     pub remount: bool,
     /// `nofail`: a missing source is no error.
     pub nofail: bool,
-    /// `X-mount.mkdir[=MODE]`: make the mount point.
-    pub mkdir: Option<u32>,
+    /// `X-mount.mkdir[=MODE[:UID:GID]]`: make the mount point.
+    pub mkdir: Option<Mkdir>,
     /// `X-mount.subdir=`: show this directory of it.
     pub subdir: Option<PathBuf>,
     /// `X-mount.owner=`, `X-mount.group=`: numeric ids for the root of the mount.
@@ -286,6 +286,9 @@ mod tests {
             ("nofail=1", ErrorKind::OptionValue),
             ("tmpcopyup", ErrorKind::Unsupported),
             ("iversion", ErrorKind::Unsupported),
+            ("X-mount.mkdir=0755:1", ErrorKind::OptionValue),
+            ("X-mount.mkdir=0755:a:b", ErrorKind::OptionValue),
+            ("X-mount.mkdir=99", ErrorKind::OptionValue),
             ("uidmap=0:1", ErrorKind::OptionValue),
             ("gidmap=0:-1:2", ErrorKind::OptionValue),
             ("X-mount.idmap=x:0:1:2", ErrorKind::OptionValue),

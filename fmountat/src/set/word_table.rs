@@ -102,7 +102,7 @@ pub(super) const WORDS: &[OptionWord] = &[
     valued("nofail", Value::None, Engine::Nofail, ALL, "a missing source is no error: the mount is left out"),
     valued(
         "X-mount.mkdir",
-        Value::Optional("MODE"),
+        Value::Optional("MODE[:UID:GID]"),
         Engine::Mkdir,
         MADE,
         "make the mount point, with its parents; 0755 without MODE",
