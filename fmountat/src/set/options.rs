@@ -146,15 +146,17 @@ impl Options {
     }
 
     fn set(&mut self, effect: Effect, recursive: bool) {
-        let attr = if recursive { &mut self.recursive_attr } else { &mut self.attr };
         match effect {
-            Effect::Attr(set, clear) => change(attr, set, clear),
+            Effect::Attr(set, clear) => self.change(set, clear, recursive),
             Effect::ReadOnly(yes) => {
                 self.set_read_only_attr(yes, recursive);
                 self.set_read_only_filesystem(yes);
             }
             Effect::Superblock(name, opposite) => self.set_superblock(name, opposite),
-            Effect::Propagation(propagation, true) => self.recursive_attr.propagation = Some(propagation),
+            Effect::Propagation(propagation, true) => {
+                self.recursive_attr.propagation = Some(propagation);
+                self.attr.propagation = None;
+            }
             Effect::Propagation(propagation, false) => self.attr.propagation = Some(propagation),
             Effect::Bind(recursive) => self.bind = Some(recursive),
             Effect::Remount => self.remount = true,
@@ -163,11 +165,19 @@ impl Options {
     }
 
     fn set_read_only_attr(&mut self, yes: bool, recursive: bool) {
-        let attr = if recursive { &mut self.recursive_attr } else { &mut self.attr };
         match yes {
-            true => change(attr, Attr::RDONLY, Attr::empty()),
-            false => change(attr, Attr::empty(), Attr::RDONLY),
+            true => self.change(Attr::RDONLY, Attr::empty(), recursive),
+            false => self.change(Attr::empty(), Attr::RDONLY, recursive),
         }
+    }
+
+    /// A word for the whole tree takes back what an earlier one said of the top: words for the top are applied last.
+    fn change(&mut self, set: Attr, clear: Attr, recursive: bool) {
+        if recursive {
+            self.attr.set -= set | clear;
+            self.attr.clear -= set | clear;
+        }
+        change(if recursive { &mut self.recursive_attr } else { &mut self.attr }, set, clear);
     }
 
     fn set_read_only_filesystem(&mut self, yes: bool) {

@@ -62,7 +62,7 @@ impl Drop for Done {
             // The error on its way to the caller is the first one. A mount that somebody covered stays beneath: what
             // covers it is not ours to take.
             if classic::is_on_top(fd.as_fd()) {
-                let _ = crate::table::unmount::detach_fd(fd.as_fd());
+                let _ = crate::table::unmount::take_back(fd.as_fd());
             }
         }
     }

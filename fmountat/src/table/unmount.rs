@@ -8,7 +8,7 @@ use crate::vfs::tree::NEEDS_ADMIN;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
-use rustix::mount::UnmountFlags;
+use rustix::mount::{MountPropagationFlags, UnmountFlags};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -237,4 +237,13 @@ fn lowest_of_stack(table: &[MountEntry], top: u64) -> u64 {
 pub(crate) fn detach_fd(fd: BorrowedFd<'_>) -> Result<()> {
     let name = format!("/proc/self/fd/{}", fd.as_raw_fd());
     rustix::mount::unmount(name, UnmountFlags::DETACH).map_err(|e| Error::sys("unmount", "umount2", e))
+}
+
+/// Takes back, lazily and with all below, a mount that we made and that is on top of its place. It is made private first:
+/// a tree that was bound from a shared one is its peer, and what is mounted below the source would go with it.
+pub(crate) fn take_back(fd: BorrowedFd<'_>) -> Result<()> {
+    let name = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+    rustix::mount::mount_change(name, private).map_err(|e| Error::sys("unmount", "mount", e))?;
+    detach_fd(fd)
 }
