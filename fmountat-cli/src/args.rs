@@ -136,7 +136,13 @@ pub(crate) struct UmountArgs {
     /// How long to try while it is busy
     #[arg(long, value_name = "SECONDS", default_value_t = 2.5)]
     pub(crate) timeout: f64,
+    /// All mounts of a stack at TARGET; nothing mounted there is success
+    #[arg(long)]
+    pub(crate) all: bool,
+    /// Exactly the mount with this id, never one on top of it: the kernel's unique id, or the one that mountinfo shows
+    #[arg(long, value_name = "ID", conflicts_with_all = ["recursive", "all", "target"])]
+    pub(crate) id: Vec<u64>,
     /// Mount points; a symbolic link is not followed
-    #[arg(required = true)]
+    #[arg(required_unless_present = "id")]
     pub(crate) target: Vec<PathBuf>,
 }

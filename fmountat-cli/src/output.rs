@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What the user sees: results on stdout, errors and notes on stderr, both as text or JSON.
 
-use fmountat::{Error, ErrorKind, NotCovered, Plan, escape};
+use fmountat::{Error, ErrorKind, Holder, HolderKind, NotCovered, Plan, escape};
 use serde_json::{Value, json};
 use std::ffi::OsString;
 use std::io::Write;
@@ -34,8 +34,25 @@ fn error_value(error: &Error) -> Value {
         "reason": error.reason(),
         "errno": error.errno(),
         "kernel": error.kernel(),
+        "output": error.output(),
         "hint": error.hint(),
+        "holders": error.holders().iter().map(holder_value).collect::<Value>(),
     }})
+}
+
+fn holder_value(holder: &Holder) -> Value {
+    let descriptor = match holder.kind {
+        HolderKind::Descriptor(number) => Some(number),
+        _ => None,
+    };
+    json!({
+        "pid": holder.pid,
+        "command": holder.command.to_string_lossy(),
+        "kind": holder.kind.name(),
+        "descriptor": descriptor,
+        "path": holder.kind.path().map(text),
+        "in_copy": holder.in_copy,
+    })
 }
 
 /// What clap says, as our own error.

@@ -92,6 +92,18 @@ fmountat_testing::tests! {
         each_call_failing(rows::OVERLAYS);
     }
 
+    fn idmaps() needs [Root, Tool("strace"), Filesystem("overlay")] {
+        each_call_failing(rows::IDMAPS);
+    }
+
+    fn images() needs [Root, Tool("strace"), Tool("mkfs.erofs"), Filesystem("erofs")] {
+        fmountat_testing::write(fmountat_testing::scratch().join("image.tree/who"), "it");
+        let image = fmountat_testing::scratch().join("image");
+        let mut mkfs = std::process::Command::new("mkfs.erofs");
+        fmountat_testing::command_output(mkfs.arg(image).arg(fmountat_testing::scratch().join("image.tree")));
+        each_call_failing(rows::IMAGES);
+    }
+
     fn sets() needs [Root, Tool("strace"), Filesystem("overlay"), Filesystem("mqueue")] {
         each_call_failing(rows::SETS);
     }

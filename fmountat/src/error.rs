@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The one error type: which step failed, on which argument, why, in whose words, and what to try.
 
+mod holder;
 mod text;
 
+pub use holder::{Holder, HolderKind};
 pub use text::escape;
 use text::{errno_name, errno_text};
 
@@ -54,8 +56,18 @@ pub enum ErrorKind {
     WorkUnusable,
     /// No such filesystem in this kernel.
     UnknownFilesystem,
+    /// The image or device holds another filesystem than was asked for.
+    WrongFilesystem,
+    /// A block device or an image file was needed.
+    NotADevice,
     /// Not allowed to.
     Permission,
+    /// There is no program that mounts this type.
+    HelperMissing,
+    /// A mount helper failed; [`Error::output`] has what it said.
+    HelperFailed,
+    /// The time was up: a mount helper was ended; an unmount may still happen.
+    TimedOut,
     /// In use.
     Busy,
     /// Nothing is mounted there.
@@ -91,7 +103,12 @@ impl ErrorKind {
             Self::UpperInUse => "upper-in-use",
             Self::WorkUnusable => "work-unusable",
             Self::UnknownFilesystem => "unknown-filesystem",
+            Self::WrongFilesystem => "wrong-filesystem",
+            Self::NotADevice => "not-a-device",
             Self::Permission => "permission",
+            Self::HelperMissing => "helper-missing",
+            Self::HelperFailed => "helper-failed",
+            Self::TimedOut => "timed-out",
             Self::Busy => "busy",
             Self::NotMounted => "not-mounted",
             Self::TargetMoved => "target-moved",
@@ -117,8 +134,9 @@ impl ErrorKind {
 /// A failure, with everything needed to act on it.
 ///
 /// `Display` gives the command's own form: `STEP ARGUMENT: REASON (ERRNO)`, then a line `  kernel: ...` for each line
-/// of the kernel's log and `  hint: ...` where there is advice. Control characters and bytes that are not UTF-8 are
-/// escaped, so it is safe on a terminal.
+/// of the kernel's log, `  helper: ...` for what a mount helper said, `  held by ...` for who keeps a busy mount in use,
+/// and `  hint: ...` where there is advice. Control characters and bytes that are not UTF-8 are escaped, so it is safe on
+/// a terminal.
 ///
 /// ```
 /// # fn main() {
@@ -140,7 +158,9 @@ struct Inner {
     reason: Option<String>,
     errno: Option<Errno>,
     kernel: Vec<String>,
+    output: Vec<String>,
     hint: Option<String>,
+    holders: Vec<Holder>,
 }
 
 impl Error {
@@ -182,7 +202,9 @@ impl Error {
             reason,
             errno: None,
             kernel: Vec::new(),
+            output: Vec::new(),
             hint: None,
+            holders: Vec::new(),
         }))
     }
 
@@ -210,6 +232,18 @@ impl Error {
 
     pub(crate) fn with_kernel_log(mut self, lines: Vec<String>) -> Self {
         self.0.kernel = lines;
+        self
+    }
+
+    pub(crate) fn with_output(mut self, lines: Vec<String>) -> Self {
+        self.0.output = lines;
+        self
+    }
+
+    pub(crate) fn held_by(mut self, mut holders: Vec<Holder>) -> Self {
+        holders.sort();
+        holders.dedup();
+        self.0.holders = holders;
         self
     }
 
@@ -272,6 +306,19 @@ impl Error {
         &self.0.kernel
     }
 
+    /// What a mount helper said, the last of it.
+    #[must_use]
+    pub fn output(&self) -> &[String] {
+        &self.0.output
+    }
+
+    /// Who keeps a busy mount in use, sorted by process: all that could be found, where [`Display`](fmt::Display) names
+    /// the first five processes.
+    #[must_use]
+    pub fn holders(&self) -> &[Holder] {
+        &self.0.holders
+    }
+
     /// What to try.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
@@ -295,6 +342,12 @@ impl fmt::Display for Error {
         }
         for line in &self.0.kernel {
             write!(f, "\n  kernel: {}", escape(line.as_bytes()))?;
+        }
+        for line in &self.0.output {
+            write!(f, "\n  helper: {}", escape(line.as_bytes()))?;
+        }
+        for line in holder::lines(&self.0.holders) {
+            write!(f, "\n  {line}")?;
         }
         if let Some(hint) = &self.0.hint {
             write!(f, "\n  hint: {}", escape(hint.as_bytes()))?;

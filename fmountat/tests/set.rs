@@ -149,7 +149,6 @@ fmountat_testing::tests! {
             (tmpfs().option("remount"), ErrorKind::OptionConflict, "remount"),
             (tmpfs().option("X-containerd.x=1"), ErrorKind::UnknownOption, "X-containerd.x=1"),
             (tmpfs().option("tmpcopyup"), ErrorKind::Unsupported, "tmpcopyup"),
-            (Mount::new("fuse.x", "x"), ErrorKind::Unsupported, "fuse.x"),
             (Mount::new("overlay", "x").option("upperdir=a,upperdir=b"), ErrorKind::OptionConflict, "upperdir"),
             (Mount::new("tmpfs", "a\0b"), ErrorKind::NulByte, "a\0b"),
         ] {

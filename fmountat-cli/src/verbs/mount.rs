@@ -35,7 +35,9 @@ fn mount(args: &MountArgs, json: bool) -> Result<(), Error> {
         let reason = "what is to be mounted is missing: only a change to a mount goes without it";
         return Err(Error::new(ErrorKind::Usage, "read the command line", reason).arg(&args.target));
     };
-    let fstype = args.fstype.clone().unwrap_or_default();
+    // As mount(8): what an image or device holds is found out.
+    let without = if options.bind.is_some() { "" } else { "auto" };
+    let fstype = args.fstype.clone().unwrap_or_else(|| without.into());
     let mount = args.options.iter().fold(Mount::new(fstype, source), |m, o| m.option(o));
     let plan = Plan::with(&[mount], compat(args.compat))?;
     output::ignored(&plan, json);

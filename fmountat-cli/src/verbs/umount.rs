@@ -4,7 +4,7 @@
 use super::Outcome;
 use crate::args::UmountArgs;
 use crate::output;
-use fmountat::{Error, ErrorKind, Unmount};
+use fmountat::{Error, ErrorKind, MountId, Unmount};
 use serde_json::json;
 use std::time::Duration;
 
@@ -16,11 +16,17 @@ pub(crate) fn run(args: &UmountArgs, json: bool) -> Outcome {
         ]);
     }
     let timeout = Duration::try_from_secs_f64(args.timeout).unwrap_or(Duration::MAX);
-    let unmount = Unmount::new().recursive(args.recursive).lazy(args.lazy).timeout(timeout);
+    let unmount = Unmount::new().recursive(args.recursive).all(args.all).lazy(args.lazy).timeout(timeout);
     let mut errors = Vec::new();
     for target in &args.target {
         match unmount.run(target) {
             Ok(()) => output::result(&json!({"unmounted": output::text(target)}), json),
+            Err(more) => errors.extend(more),
+        }
+    }
+    for id in &args.id {
+        match unmount.run_id(MountId::from_number(*id)) {
+            Ok(()) => output::result(&json!({"unmounted": id}), json),
             Err(more) => errors.extend(more),
         }
     }

@@ -45,6 +45,11 @@ fn furnish(dir: &Path) {
     for name in ["s/in", "f", "g", "l1/a", "l2/b", "l3/c"] {
         write(dir.join(name), name);
     }
+    // Where a case has made one.
+    let image = scratch().join("image");
+    if image.exists() {
+        std::fs::copy(image, dir.join("image")).unwrap();
+    }
     for (to, name) in [("t", "link"), ("g", "flink"), ("nowhere", "loose")] {
         symlink(to, dir.join(name)).unwrap();
     }

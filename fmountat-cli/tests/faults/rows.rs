@@ -38,6 +38,19 @@ pub(crate) const OVERLAYS: &[Row] = &[
     },
 ];
 
+pub(crate) const IDMAPS: &[Row] = &[
+    row("mount -o bind,ro,uidmap=0:500:10,gidmap=0:600:10 s t"),
+    row("mount -o rbind,X-mount.idmap=u:0:500:10 tree t"),
+    row("mount -t overlay -o lowerdir=l2:l1,upperdir=u,workdir=w,uidmap=0:500:10 overlay t"),
+];
+
+/// On a tmpfs an erofs image needs a loop device, which is found out.
+pub(crate) const IMAGES: &[Row] = &[
+    row("mount -t erofs image t"),
+    row("mount -o loop,ro,offset=0 image t"),
+    row("mount -t erofs -o loop,noatime image t"),
+];
+
 /// A root file system as a container's.
 const SET: &str = r#"[
     {"type": "overlay", "source": "overlay", "options": ["lowerdir=l2:l1", "upperdir=u", "workdir=w"]},

@@ -4,5 +4,9 @@
 
 pub(crate) mod bind;
 pub(crate) mod filesystem;
+pub(crate) mod helper;
+pub(crate) mod image;
+pub(crate) mod loopdev;
+mod magic;
 pub(crate) mod overlay;
 pub(crate) mod store;

@@ -87,7 +87,7 @@ fn take_away_top(dir: BorrowedFd<'_>, target: &Target) -> Result<()> {
         return Err(Error::new(ErrorKind::Busy, "unmount", reason));
     }
     drop(top);
-    crate::table::unmount::detach_fd(target.as_fd())
+    crate::vfs::tree::detach_fd(target.as_fd())
 }
 
 impl Mounter {

@@ -8,6 +8,7 @@ use super::options::Options;
 use super::piece::Pieces;
 use super::plan::{Step, What};
 use crate::error::{Error, ErrorKind, Result};
+use crate::kinds::filesystem::Word;
 use crate::vfs::attr::{Attr, Locked, MountAttr, Propagation};
 use crate::vfs::bytes::c_string;
 use crate::vfs::cwd::MOUNT_DATA_MAX;
@@ -17,6 +18,7 @@ use crate::vfs::tree::{NEEDS_ADMIN, moved};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::CWD;
 use rustix::io::Errno;
+use rustix::mount::MountFlags;
 use std::ffi::{CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
@@ -41,7 +43,7 @@ pub(super) fn check(step: &Step) -> Result<()> {
         return refuse("X-mount.subdir", "open_tree(2) [5.2]");
     }
     if let What::Filesystem(fstype) = &step.what {
-        data(fstype, &step.options)?;
+        data(fstype, &step.options.words)?;
     }
     Ok(())
 }
@@ -75,11 +77,13 @@ impl Classic<'_> {
             }
             What::Filesystem(fstype) => {
                 check_kinds(true, place, step)?;
-                let source = self.pieces.device(fstype.as_bytes(), &step.source)?;
-                let data = data(fstype, &step.options)?;
                 let flags = mount_flags(new_flags(&step.options));
-                rustix::mount::mount(source, target, fstype, flags, data.as_deref())
-                    .map_err(|e| self.error("mount", e))
+                self.pieces.source(step).mount(fstype, &step.options.words, |told| {
+                    let data = data(told.fstype, told.words)?;
+                    let ro = if told.is_read_only { MountFlags::RDONLY } else { MountFlags::empty() };
+                    rustix::mount::mount(told.path, &target, told.fstype, flags | ro, data.as_deref())
+                        .map_err(|e| self.error("mount", e))
+                })
             }
         }
     }
@@ -158,9 +162,9 @@ pub(super) fn new_flags(options: &Options) -> u64 {
 }
 
 /// The option bytes for mount(2)'s page.
-pub(super) fn data(fstype: &OsStr, options: &Options) -> Result<Option<CString>> {
+pub(super) fn data(fstype: &OsStr, words: &[Word]) -> Result<Option<CString>> {
     let mut bytes = Vec::new();
-    for word in &options.words {
+    for word in words {
         let text = word.classic_text()?;
         if !bytes.is_empty() {
             bytes.push(b',');
@@ -198,5 +202,5 @@ pub(super) fn is_on_top(fd: BorrowedFd<'_>) -> bool {
 pub(super) fn take_away_from(place: &Target) -> Result<()> {
     let top = open_top(place.as_fd())?;
     let is_ours = is_mount_root(top.as_fd())? && MountId::of(top.as_fd())? != MountId::of(place.as_fd())?;
-    if is_ours { crate::table::unmount::take_back(top.as_fd()) } else { Err(moved(place.path())) }
+    if is_ours { crate::vfs::tree::take_back(top.as_fd()) } else { Err(moved(place.path())) }
 }

@@ -46,7 +46,7 @@ pub(super) fn remount_filesystem(root: BorrowedFd<'_>, options: &Options) -> Res
             flags |= ms_of_superblock(word.name);
         }
     }
-    let data = data(&entry.fstype, options)?;
+    let data = data(&entry.fstype, &options.words)?;
     rustix::mount::mount_remount(name(root), mount_flags(flags), data.as_deref().unwrap_or_default())
         .map_err(|e| Error::sys("reconfigure", "mount", e).arg(&entry.target))?;
     let read_only = MountAttr { set: before & Attr::RDONLY, clear: Attr::RDONLY, propagation: None };

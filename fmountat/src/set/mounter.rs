@@ -147,6 +147,6 @@ fn check_writable_at(dir: BorrowedFd<'_>, overlay: &Overlay, target: &Path) -> R
     if !stat.is_ok_and(|stat| stat.f_flag.contains(StatVfsMountFlags::RDONLY)) {
         return Ok(());
     }
-    crate::table::unmount::detach_fd(mounted.as_fd())?;
+    crate::vfs::tree::detach_fd(mounted.as_fd())?;
     Err(overlay.read_only_error())
 }

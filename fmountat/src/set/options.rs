@@ -210,6 +210,17 @@ impl Options {
         })
     }
 
+    /// The words for a mount helper: all but those for this layer, each by itself.
+    pub(super) fn helper_words(&self) -> Vec<OsString> {
+        let for_helper = |name: &str| {
+            look_up(name).is_some_and(|(word, _)| {
+                matches!(word.effect, Effect::Attr(..) | Effect::Superblock(..) | Effect::ReadOnly(_))
+            })
+        };
+        let known = self.given.iter().filter(|(name, _)| for_helper(name)).map(|(_, text)| text.clone());
+        known.chain(self.words.iter().map(Word::text)).collect()
+    }
+
     /// Attributes for a mount that is one mount: the recursive ones count too.
     pub(crate) fn single_attr(&self) -> MountAttr {
         let (a, r) = (&self.attr, &self.recursive_attr);

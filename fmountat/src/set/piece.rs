@@ -6,15 +6,17 @@ use super::plan::{Step, What};
 use crate::error::{Error, Result};
 use crate::kinds::bind::bind;
 use crate::kinds::filesystem::filesystem;
+use crate::kinds::image::Source;
+use crate::kinds::loopdev::LoopOptions;
 use crate::kinds::overlay::{Make, Overlay};
 use crate::kinds::store::Store;
-use crate::vfs::target::{Target, open_in_root};
+use crate::vfs::attr::Attr;
+use crate::vfs::target::open_in_root;
 use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 use std::borrow::Cow;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 /// What pieces are made with.
@@ -50,8 +52,14 @@ impl Pieces<'_> {
                 bind(self.dir, &step.source, *recursive, &options.attr, &options.recursive_attr, idmap)?
             }
             What::Filesystem(fstype) => {
-                let source = self.device(fstype.as_bytes(), &step.source)?;
-                let tree = filesystem(fstype, source.as_os_str(), &flags, &options.words, &attr)?;
+                let tree = self.source(step).mount(fstype, &options.words, |told| {
+                    let ro = Some("ro").filter(|ro| told.is_read_only && !flags.contains(ro));
+                    let flags: Vec<_> = flags.iter().copied().chain(ro).collect();
+                    // As mount(2) has it: what can't be written to is mounted read-only.
+                    let mut attr = attr;
+                    attr.set.set(Attr::RDONLY, attr.set.contains(Attr::RDONLY) || told.is_read_only);
+                    filesystem(told.fstype, told.path.as_os_str(), &flags, told.words, &attr)
+                })?;
                 if let Some(userns) = &userns {
                     tree.set_idmap(userns, false).map_err(|e| e.arg(fstype))?;
                 }
@@ -73,17 +81,18 @@ impl Pieces<'_> {
         }
     }
 
-    /// A block device's relative path starts at our directory, not at the cwd that the kernel would look from.
-    pub(super) fn device(&self, fstype: &[u8], source: &Path) -> Result<std::path::PathBuf> {
-        if source.is_absolute() || source.as_os_str().is_empty() || !takes_device(fstype) {
-            return Ok(source.to_owned());
-        }
-        let opened = Target::open(self.dir, source).map_err(|e| e.with_step("open device"))?;
-        let name = format!("/proc/self/fd/{}", rustix::fd::AsRawFd::as_raw_fd(&opened.as_fd()));
-        std::fs::read_link(name).map_err(|e| {
-            let errno = Errno::from_io_error(&e).unwrap_or(Errno::IO);
-            Error::sys("find device", "readlink", errno).arg(source)
-        })
+    /// What a file system of its own is mounted from.
+    pub(super) fn source<'s>(&'s self, step: &'s Step) -> Source<'s> {
+        let options = &step.options;
+        let loop_device = options.loop_device.map(|words| LoopOptions {
+            offset: words.offset,
+            size_limit: words.size_limit,
+            sector_size: words.sector_size,
+            direct_io: words.direct_io,
+            ..LoopOptions::default()
+        });
+        let read_only = options.superblock.contains(&"ro");
+        Source { dir: self.dir, path: &step.source, loop_device, read_only }
     }
 }
 
@@ -117,12 +126,4 @@ fn set_root_mode(root: BorrowedFd<'_>, mode: u32) -> Result<(), (&'static str, E
         Err(errno) => return Err(("openat", errno)),
     };
     rustix::fs::fchmod(root, Mode::from_raw_mode(mode)).map_err(|e| ("fchmod", e))
-}
-
-/// Whether the file system's source is a device: its line in /proc/filesystems has no `nodev`.
-fn takes_device(fstype: &[u8]) -> bool {
-    let Ok(known) = std::fs::read("/proc/filesystems") else {
-        return false;
-    };
-    known.split(|b| *b == b'\n').any(|line| line.strip_prefix(b"\t") == Some(fstype))
 }

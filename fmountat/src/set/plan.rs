@@ -24,6 +24,8 @@ use std::path::{Component, Path, PathBuf};
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub(crate) steps: Vec<Step>,
+    /// Of the list that was read, of which these may be a part.
+    total: usize,
     ignored: Vec<(usize, OsString)>,
 }
 
@@ -62,7 +64,7 @@ impl Plan {
     /// # Errors
     /// Those of [`Options::parse`] and [`Overlay::from_words`]; [`ErrorKind::OptionConflict`] for a word that has no
     /// meaning for its kind of mount; [`ErrorKind::Spec`] for an empty list or a mount without a type;
-    /// [`ErrorKind::Unsupported`] for FUSE helpers and id mappings. The step is `read mount N: ...`.
+    /// [`ErrorKind::Unsupported`]. The step is `mount N: ...`.
     pub fn new(mounts: &[Mount]) -> Result<Self> {
         Self::with(mounts, Compat::Strict)
     }
@@ -88,7 +90,13 @@ impl Plan {
             ignored.extend(words.into_iter().map(|word| (step.number, word)));
             steps.push(step);
         }
-        Ok(Self { steps, ignored })
+        Ok(Self { total: steps.len(), steps, ignored })
+    }
+
+    /// The steps that `keep` takes, with the numbers that they have here.
+    pub(super) fn part(&self, keep: impl Fn(&Step) -> bool) -> Self {
+        let steps = self.steps.iter().filter(|step| keep(step)).cloned().collect();
+        Self { steps, total: self.total, ignored: Vec::new() }
     }
 
     /// The words that were ignored with [`Compat::Containerd`], each with the number of its mount.
@@ -105,7 +113,7 @@ impl Plan {
 
     /// The error of one step, with its number if there are several.
     pub(super) fn in_step(&self, step: &Step, error: Error) -> Error {
-        if self.len() == 1 {
+        if self.total == 1 {
             return error;
         }
         let named = format!("mount {}: {}", step.number, error.step());
@@ -147,6 +155,12 @@ impl Step {
         }
         let (source, target) = (mount.source.clone(), mount.target.clone());
         Ok((Self { number, source, target, what, options }, ignored))
+    }
+
+    /// Whether a FUSE helper mounts it: it can't be built detached.
+    pub(crate) fn is_fuse(&self) -> bool {
+        let is = |name: &OsString| [&b"fuse."[..], b"fuse3."].iter().any(|p| name.as_bytes().starts_with(p));
+        matches!(&self.what, What::Filesystem(name) if is(name))
     }
 
     pub(crate) fn is_root(&self) -> bool {
@@ -201,9 +215,6 @@ fn what(mount: &Mount, options: &mut Options) -> Result<What> {
         b"" | b"none" => Err(Error::new(ErrorKind::Spec, "read mount", "it has no type and is no bind")
             .arg(&mount.source)
             .hinted("give a file system's name, or the option `bind`")),
-        name if name.starts_with(b"fuse.") || name.starts_with(b"fuse3.") => {
-            Err(unsupported(mount, "FUSE helpers are not supported by this release"))
-        }
         _ => Ok(What::Filesystem(fstype.to_owned())),
     }
 }
@@ -230,10 +241,6 @@ fn without_effect(what: &What, options: &mut Options) -> Vec<Error> {
     errors
 }
 
-fn unsupported(mount: &Mount, reason: &str) -> Error {
-    Error::new(ErrorKind::Unsupported, "read mount", reason).arg(&mount.fstype)
-}
-
 impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.has_root() {
@@ -254,8 +261,15 @@ impl fmt::Display for Plan {
                         overlay.lowers.len() + overlay.data_only.len()
                     )?;
                 }
+                // `ro` and its like are for the top mount of a tree, `rro` and its like for all of it.
+                What::Bind { recursive: true } if !step.options.attr.set.is_empty() => {
+                    writeln!(f, "recursive bind, {} on the top mount only", step.options.attr.words())?;
+                }
                 What::Bind { recursive: true } => writeln!(f, "recursive bind")?,
                 What::Bind { recursive: false } => writeln!(f, "bind")?,
+                What::Filesystem(name) if step.is_fuse() => {
+                    writeln!(f, "{}, by its mount helper, after all others", escape(name.as_bytes()))?;
+                }
                 What::Filesystem(name) => writeln!(f, "new {}", escape(name.as_bytes()))?,
             }
         }

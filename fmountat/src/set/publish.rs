@@ -4,7 +4,7 @@
 use super::apply::Built;
 use super::mounter::Mounter;
 use super::plan::Plan;
-use super::stepwise::step_by_step;
+use super::stepwise::{can_be_last, find_helpers, step_by_step};
 use crate::error::{Error, ErrorKind, Result};
 use crate::vfs::identity::MountId;
 use crate::vfs::target::Target;
@@ -43,33 +43,45 @@ pub struct Applied {
 
 impl Mounter {
     /// The way that [`apply`](Self::apply) takes here: [`Way::Detached`] needs fsopen(2) and its like \[Linux 5.2\], and
-    /// for several mounts that the kernel can mount into a detached tree \[Linux 6.15\].
+    /// for several mounts that the kernel can mount into a detached tree \[Linux 6.15\]. What a mount helper mounts is
+    /// never detached.
     #[must_use]
     pub fn way(&self, plan: &Plan) -> Way {
+        let is_helped = find_helpers(plan).is_ok_and(|helpers| !helpers.is_empty());
+        if is_helped || !self.can_publish(plan) { Way::StepByStep } else { Way::Detached }
+    }
+
+    fn can_publish(&self, plan: &Plan) -> bool {
         let is_lone = plan.len() == 1 && plan.has_root();
-        match self.features.new_mount_api && (is_lone || self.features.detached_children) {
-            true => Way::Detached,
-            false => Way::StepByStep,
-        }
+        self.features.new_mount_api && (is_lone || self.features.detached_children)
     }
 
     /// Mounts the plan on `target`, by the [`way`](Self::way) that serves; relative sources and layers start at `dir`.
     ///
+    /// What a mount helper mounts comes after all others, which are published in one step where they can be, unless one
+    /// of them goes below it; all is taken back if it fails.
+    ///
     /// # Errors
-    /// Those of [`build`](Self::build) and [`Tree::attach`](crate::Tree::attach); nothing is left mounted. Step by step
-    /// also [`ErrorKind::Unsupported`], before any change, for what mount(2) can't do: id mappings, `X-mount.subdir`,
-    /// options over 4,095 bytes.
+    /// Those of [`build`](Self::build), [`Tree::attach`](crate::Tree::attach) and [`Helper::mount`](crate::Helper::mount);
+    /// nothing is left mounted. Step by step also [`ErrorKind::Unsupported`], before any change, for what mount(2) can't
+    /// do: id mappings, `X-mount.subdir`, options over 4,095 bytes.
     pub fn apply(&self, dir: impl AsFd, plan: &Plan, target: &Target) -> Result<Applied> {
         let dir = dir.as_fd();
-        match self.way(plan) {
-            Way::Detached => {
-                let mut built: Built = self.build(dir, plan, target)?;
-                let left_out = std::mem::take(&mut built.left_out);
-                let id = built.attach(target)?.id();
-                Ok(Applied { id, left_out, way: Way::Detached })
-            }
-            Way::StepByStep => step_by_step(self, dir, plan, target),
+        let helpers = find_helpers(plan)?;
+        let kernel = plan.part(|step| !helpers.contains_key(&step.number));
+        if kernel.is_empty() || !self.can_publish(&kernel) || !can_be_last(plan, &helpers) {
+            return step_by_step(self, dir, plan, &helpers, target, None);
         }
+        let mut built: Built = self.build(dir, &kernel, target)?;
+        let left_out = std::mem::take(&mut built.left_out);
+        let attached = built.attach(target)?;
+        let id = attached.id();
+        if helpers.is_empty() {
+            return Ok(Applied { id, left_out, way: Way::Detached });
+        }
+        let helped = plan.part(|step| helpers.contains_key(&step.number));
+        step_by_step(self, dir, &helped, &helpers, target, Some(attached.into_fd()))?;
+        Ok(Applied { id, left_out, way: Way::StepByStep })
     }
 
     /// Refuses a plan that others could see half done here.
@@ -80,8 +92,16 @@ impl Mounter {
         if plan.len() == 1 || self.way(plan) == Way::Detached {
             return Ok(());
         }
-        let reason = "on this kernel the set could be seen half done: it can't mount into a detached tree";
-        Err(Error::new(ErrorKind::Unsupported, "choose the way", reason)
-            .hinted("it needs Linux 6.15; without `--strict` the set is mounted step by step"))
+        let (reason, hint) = match self.can_publish(plan) {
+            true => (
+                "the set could be seen half done: a mount helper mounts by itself",
+                "without `--strict` it is mounted after all others",
+            ),
+            false => (
+                "on this kernel the set could be seen half done: it can't mount into a detached tree",
+                "it needs Linux 6.15; without `--strict` the set is mounted step by step",
+            ),
+        };
+        Err(Error::new(ErrorKind::Unsupported, "choose the way", reason).hinted(hint))
     }
 }

@@ -3,34 +3,72 @@
 
 use super::apply::{every_mount_left_out, is_missing_source, mount_point};
 use super::classic::{self, Classic};
+use super::classic_attr::{change, propagate};
 use super::mounter::Mounter;
 use super::piece::{Pieces, set_root_owner};
-use super::plan::{Plan, Step};
+use super::plan::{Plan, Step, What};
 use super::publish::{Applied, Way};
 use crate::error::{Error, ErrorKind, Result};
+use crate::kinds::helper::{HELPER_LIMIT, Helper};
+use crate::vfs::attr::{Locked, set_attr};
 use crate::vfs::identity::MountId;
 use crate::vfs::made::Made;
 use crate::vfs::target::{Target, open_in_root};
 use crate::vfs::tree::moved;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::collections::HashMap;
 
+/// The helpers of a plan's steps, by the steps' numbers.
+pub(super) type Helpers = HashMap<usize, Helper>;
+
+/// Finds the helpers: `mount.fuse3` for FUSE types, and `mount.TYPE` where there is one.
+pub(super) fn find_helpers(plan: &Plan) -> Result<Helpers> {
+    let mut helpers = Helpers::new();
+    for step in &plan.steps {
+        if let What::Filesystem(fstype) = &step.what {
+            let helper = Helper::find(fstype).map_err(|e| plan.in_step(step, e))?;
+            helpers.extend(helper.map(|helper| (step.number, helper)));
+        }
+    }
+    Ok(helpers)
+}
+
+/// Whether the helpers' mounts can come after all others: none of those goes below one of them.
+pub(super) fn can_be_last(plan: &Plan, helpers: &Helpers) -> bool {
+    let is_helped = |step: &&Step| helpers.contains_key(&step.number);
+    let below = |step: &Step, helped: &Step| {
+        step.number > helped.number && (helped.is_root() || step.target.starts_with(&helped.target))
+    };
+    let others = || plan.steps.iter().filter(|step| !is_helped(step));
+    plan.steps.iter().filter(is_helped).all(|helped| others().all(|step| !below(step, helped)))
+}
+
+/// Mounts the steps in order. `published` is the root of what is there already, and goes too if one of them fails.
 pub(super) fn step_by_step(
     mounter: &Mounter,
     dir: BorrowedFd<'_>,
     plan: &Plan,
+    helpers: &Helpers,
     target: &Target,
+    published: Option<OwnedFd>,
 ) -> Result<Applied> {
     let pieces = Pieces { mounter, dir, store: None };
-    if !mounter.features.new_mount_api {
-        for step in &plan.steps {
+    for step in &plan.steps {
+        if helpers.contains_key(&step.number) {
+            check_helped(step)?;
+        } else if !mounter.features.new_mount_api {
             classic::check(step).map_err(|e| plan.in_step(step, e))?;
         }
     }
     let mut done = Done { mounted: Vec::new(), made: Made::default() };
     let mut left_out = Vec::new();
     let mut root: Option<OwnedFd> = None;
+    if let Some(published) = published {
+        root = Some(classic::open_top(target.as_fd())?);
+        done.mounted.push(published);
+    }
     for step in &plan.steps {
-        match one(&pieces, &mut done, root.as_ref(), target, step) {
+        match one(&pieces, &mut done, root.as_ref(), target, step, helpers.get(&step.number)) {
             Ok(mounted) if step.is_root() => root = Some(mounted),
             Ok(_) => {}
             Err(error) if step.options.nofail && is_missing_source(&error, step) => {
@@ -49,6 +87,18 @@ pub(super) fn step_by_step(
     Ok(Applied { id, left_out, way: Way::StepByStep })
 }
 
+/// A helper mounts as it does: what would have to be done to a detached mount can't be.
+fn check_helped(step: &Step) -> Result<()> {
+    let word = match &step.options {
+        options if options.idmap.is_some() => "idmap",
+        options if options.subdir.is_some() => "X-mount.subdir",
+        options if options.loop_device.is_some() => "loop",
+        _ => return Ok(()),
+    };
+    let reason = "a mount helper mounts this type, and it has no such option";
+    Err(Error::new(ErrorKind::OptionConflict, "read option", reason).arg(word))
+}
+
 /// The roots of what was mounted so far, taken away again, newest first, unless the list is emptied.
 struct Done {
     mounted: Vec<OwnedFd>,
@@ -62,7 +112,7 @@ impl Drop for Done {
             // The error on its way to the caller is the first one. A mount that somebody covered stays beneath: what
             // covers it is not ours to take.
             if classic::is_on_top(fd.as_fd()) {
-                let _ = crate::table::unmount::take_back(fd.as_fd());
+                let _ = crate::vfs::tree::take_back(fd.as_fd());
             }
         }
     }
@@ -75,8 +125,12 @@ fn one(
     root: Option<&OwnedFd>,
     target: &Target,
     step: &Step,
+    helper: Option<&Helper>,
 ) -> Result<OwnedFd> {
     let base = root.map_or(target.as_fd(), AsFd::as_fd);
+    if let Some(helper) = helper {
+        return by_helper(pieces, done, base, target, step, helper);
+    }
     let api = pieces.mounter.features.new_mount_api;
     let piece = if api { Some(pieces.detached(step)?) } else { None };
     let place = match step.is_root() {
@@ -115,6 +169,39 @@ fn one(
             seen
         }
     };
+    Ok(seen)
+}
+
+/// The helper mounts on the step's place; the words for the mount itself are put in force whatever the helper did.
+fn by_helper(
+    pieces: &Pieces<'_>,
+    done: &mut Done,
+    base: BorrowedFd<'_>,
+    target: &Target,
+    step: &Step,
+    helper: &Helper,
+) -> Result<OwnedFd> {
+    let place = match step.is_root() {
+        true => target.again(classic::open_top(target.as_fd())?)?,
+        false => mount_point(base, step, || Ok(true))?,
+    };
+    done.made.take_over(place.made());
+    let words = step.options.helper_words();
+    let mounted = helper.mount(pieces.dir, &step.source, &place, &words, HELPER_LIMIT)?;
+    let id = MountId::of(mounted.as_fd())?;
+    done.mounted.push(mounted);
+    let seen = look(base, target, step)?;
+    if MountId::of(seen.as_fd())? != id {
+        return Err(moved(&step.target));
+    }
+    let attr = step.options.single_attr();
+    match pieces.mounter.features.mount_setattr {
+        true => set_attr(seen.as_fd(), &attr, false, Locked::StaysAsItIs)?,
+        false => {
+            change(seen.as_fd(), &attr, Locked::StaysAsItIs)?;
+            propagate(seen.as_fd(), attr.propagation, false)?;
+        }
+    }
     Ok(seen)
 }
 

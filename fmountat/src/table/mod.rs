@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What is mounted: the table, and taking mounts away.
+//! What is mounted: the table, who uses it, and taking mounts away.
 #![forbid(unsafe_code)]
 
+mod fdinfo;
+pub(crate) mod find;
+pub(crate) mod holders;
+mod located;
 pub mod mountinfo;
 pub(crate) mod unmount;

@@ -15,6 +15,12 @@ pub struct MountEntry {
     pub id: u64,
     /// The id of the mount it is on.
     pub parent: u64,
+    /// Major and minor number of the file system's device.
+    pub device: (u32, u32),
+    /// The peer group it is in: mounts of one group pass on to each other what is mounted and unmounted in them.
+    pub shared: Option<u64>,
+    /// The peer group that it receives from.
+    pub master: Option<u64>,
     /// The directory of the file system that is its root.
     pub root: PathBuf,
     /// Where it is, seen from the reader's root; the bytes as they are.
@@ -61,16 +67,42 @@ fn parse_line(line: &[u8]) -> Option<MountEntry> {
     let mut next = || fields.next();
     let id = number(next()?)?;
     let parent = number(next()?)?;
-    let _device = next()?;
+    let device = device(next()?)?;
     let root = unescape(next()?).into();
     let target = unescape(next()?).into();
     let options = unescape(next()?);
-    // Optional fields (propagation) up to a lone dash.
-    while next()? != b"-" {}
+    let (mut shared, mut master) = (None, None);
+    // Optional fields up to a lone dash.
+    loop {
+        match next()? {
+            b"-" => break,
+            field => {
+                shared = shared.or_else(|| number(field.strip_prefix(b"shared:")?));
+                master = master.or_else(|| number(field.strip_prefix(b"master:")?));
+            }
+        }
+    }
     let fstype = unescape(next()?);
     let source = unescape(next()?);
     let super_options = unescape(next().unwrap_or_default());
-    Some(MountEntry { id, parent, root, target, options, fstype, source, super_options })
+    Some(MountEntry {
+        id,
+        parent,
+        device,
+        shared,
+        master,
+        root,
+        target,
+        options,
+        fstype,
+        source,
+        super_options,
+    })
+}
+
+fn device(field: &[u8]) -> Option<(u32, u32)> {
+    let (major, minor) = std::str::from_utf8(field).ok()?.split_once(':')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
 }
 
 fn number(field: &[u8]) -> Option<u64> {
@@ -122,7 +154,8 @@ mod tests {
     #[test]
     fn a_line_gives_its_bytes() {
         let entry = parse_line(LINE).unwrap();
-        assert_eq!((entry.id, entry.parent), (36, 35));
+        assert_eq!((entry.id, entry.parent, entry.device), (36, 35, (98, 0)));
+        assert_eq!((entry.shared, entry.master), (Some(2), Some(1)));
         assert_eq!(entry.target, PathBuf::from("/mnt 2\\x\n"));
         assert_eq!(entry.options, "rw,noatime");
         assert_eq!((entry.fstype, entry.super_options), ("ext3".into(), "rw,errors=continue".into()));

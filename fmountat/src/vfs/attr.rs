@@ -76,6 +76,23 @@ impl MountAttr {
         self.set.is_empty() && self.clear.is_empty() && self.propagation.is_none()
     }
 
+    /// The attributes to set, as option words: `ro,nosuid`.
+    pub(crate) fn words(&self) -> String {
+        let names = [
+            (Attr::RDONLY, "ro"),
+            (Attr::NOSUID, "nosuid"),
+            (Attr::NODEV, "nodev"),
+            (Attr::NOEXEC, "noexec"),
+            (Attr::NOATIME, "noatime"),
+            (Attr::STRICTATIME, "strictatime"),
+            (Attr::NODIRATIME, "nodiratime"),
+            (Attr::NOSYMFOLLOW, "nosymfollow"),
+        ];
+        let set: Vec<&str> =
+            names.iter().filter(|(bit, _)| self.set.contains(*bit)).map(|(_, name)| *name).collect();
+        set.join(",")
+    }
+
     /// The attributes as fsmount(2) takes them at birth, when there is nothing to clear.
     pub(crate) fn at_birth(&self) -> MountAttrFlags {
         MountAttrFlags::from_bits_retain(u32::try_from(self.set.bits()).unwrap_or(0))

@@ -8,6 +8,9 @@ use rustix::fs::{AtFlags, Statx, StatxAttributes, StatxFlags};
 /// `STATX_MNT_ID_UNIQUE` \[Linux 6.8\]: an id that is never used again, where `STATX_MNT_ID` is.
 pub(crate) const STATX_MNT_ID_UNIQUE: StatxFlags = StatxFlags::from_bits_retain(0x4000);
 
+/// The file system is not asked: what a mount is the kernel knows by itself, and a dead file server must not hold us up.
+const LOOK: AtFlags = AtFlags::EMPTY_PATH.union(AtFlags::STATX_DONT_SYNC);
+
 /// The identity of a mount: the kernel's unique id where there is one \[Linux 6.8\], else the id of mountinfo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MountId(u64);
@@ -19,6 +22,18 @@ impl MountId {
     /// The errno of statx(2).
     pub fn of(fd: BorrowedFd<'_>) -> Result<Self> {
         Ok(Self(stat_mount(fd)?.stx_mnt_id))
+    }
+
+    /// The mount with this number: the unique id \[Linux 6.8\], or the one that mountinfo shows, which another mount
+    /// may have once this one is gone. Nothing is looked at.
+    #[must_use]
+    pub fn from_number(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// Unique ids begin above the numbers that mountinfo can have (`MNT_UNIQUE_ID_OFFSET`, fs/namespace.c).
+    pub(crate) fn is_unique(self) -> bool {
+        self.0 > 1 << 31
     }
 
     /// The number.
@@ -35,12 +50,11 @@ pub(crate) fn is_mount_root(fd: BorrowedFd<'_>) -> Result<bool> {
 
 /// The id that `/proc/self/mountinfo` shows for the mount that `fd` is on \[Linux 5.8\].
 pub(crate) fn mountinfo_id(fd: BorrowedFd<'_>) -> Result<u64> {
-    let statx = rustix::fs::statx(fd, "", AtFlags::EMPTY_PATH, StatxFlags::MNT_ID);
+    let statx = rustix::fs::statx(fd, "", LOOK, StatxFlags::MNT_ID);
     Ok(statx.map_err(|e| Error::sys("look at the mount", "statx", e))?.stx_mnt_id)
 }
 
 fn stat_mount(fd: BorrowedFd<'_>) -> Result<Statx> {
     let mask = StatxFlags::TYPE | StatxFlags::MNT_ID | STATX_MNT_ID_UNIQUE;
-    rustix::fs::statx(fd, "", AtFlags::EMPTY_PATH, mask)
-        .map_err(|e| Error::sys("look at the mount", "statx", e))
+    rustix::fs::statx(fd, "", LOOK, mask).map_err(|e| Error::sys("look at the mount", "statx", e))
 }

@@ -8,9 +8,9 @@ use super::identity::MountId;
 use super::target::Target;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::attr::open_tree_attr;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
-use rustix::mount::{MoveMountFlags, OpenTreeFlags};
+use rustix::mount::{MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags};
 use std::path::Path;
 
 /// A detached mount, with whatever was mounted inside it.
@@ -238,4 +238,20 @@ impl Attached {
     pub(crate) fn into_fd(self) -> OwnedFd {
         self.fd
     }
+}
+
+/// Takes away, lazily and with all below, the mount that `fd` is the root of. The kernel takes what is on top of that
+/// place: the caller has looked.
+pub(crate) fn detach_fd(fd: BorrowedFd<'_>) -> Result<()> {
+    let name = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    rustix::mount::unmount(name, UnmountFlags::DETACH).map_err(|e| Error::sys("unmount", "umount2", e))
+}
+
+/// Takes back a mount that we made and that is on top of its place. It is made private first: a tree that was bound from a
+/// shared one is its peer, and what is mounted below the source would go with it.
+pub(crate) fn take_back(fd: BorrowedFd<'_>) -> Result<()> {
+    let name = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+    rustix::mount::mount_change(name, private).map_err(|e| Error::sys("unmount", "mount", e))?;
+    detach_fd(fd)
 }

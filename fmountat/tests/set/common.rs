@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What the tests of sets are written in: places, mounts, and the way to put them there and away.
+// Each test file uses a part of it.
+#![allow(dead_code)]
 
 use fmountat::{Error, Mount, Mounter, Plan, Target, Unmount};
 use fmountat_testing::{mounts_below, scratch};

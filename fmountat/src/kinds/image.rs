@@ -1,0 +1,228 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! File systems on block devices and in image files: straight from the file where the kernel can, else by a loop device.
+
+use super::filesystem::Word;
+use super::loopdev::{LoopDevice, LoopOptions};
+use super::magic;
+use crate::error::{Error, ErrorKind, Result};
+use crate::vfs::target::Target;
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
+use rustix::fs::{FileType, Mode, OFlags};
+use rustix::io::{Errno, retry_on_intr};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// What a file system is mounted from.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Source<'a> {
+    /// Where relative paths start.
+    pub(crate) dir: BorrowedFd<'a>,
+    pub(crate) path: &'a Path,
+    /// `loop` and its like, if asked for.
+    pub(crate) loop_device: Option<LoopOptions>,
+    pub(crate) read_only: bool,
+}
+
+/// What the kernel is told.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Told<'a> {
+    pub(crate) fstype: &'a OsStr,
+    pub(crate) path: &'a Path,
+    pub(crate) words: &'a [Word],
+    /// It can't be written to whatever is asked: without `ro` the kernel would want to write to its device.
+    pub(crate) is_read_only: bool,
+}
+
+impl<'a> Told<'a> {
+    fn new(fstype: &'a OsStr, path: &'a Path, words: &'a [Word]) -> Self {
+        Self { fstype, path, words, is_read_only: is_read_only(fstype) }
+    }
+}
+
+fn is_read_only(fstype: &OsStr) -> bool {
+    ["erofs", "squashfs", "cramfs", "iso9660", "romfs"].iter().any(|name| fstype == *name)
+}
+
+impl Source<'_> {
+    /// Calls `mount` with what the kernel is to be told. What the path leads to is there until `mount` has returned; a mounted file system keeps its device itself.
+    ///
+    /// `auto` for a name means: what the image or device holds.
+    pub(crate) fn mount<T>(
+        &self,
+        fstype: &OsStr,
+        words: &[Word],
+        mount: impl Fn(&Told<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let takes_device =
+            fstype == "auto" || takes_device(fstype.as_bytes()).unwrap_or_else(|| self.is_one());
+        if !takes_device {
+            return match self.loop_device {
+                None => mount(&Told::new(fstype, self.path, words)),
+                Some(_) => {
+                    let reason =
+                        "it is made without a device: there is nothing for `loop` and its like to do";
+                    Err(Error::new(ErrorKind::OptionConflict, "read option loop", reason).arg(fstype))
+                }
+            };
+        }
+        let source = Target::open(self.dir, self.path).map_err(|e| self.open_error(e))?;
+        let stat = rustix::fs::fstat(&source).map_err(|e| Error::sys("look at the source", "fstat", e))?;
+        let kind = FileType::from_raw_mode(stat.st_mode);
+        if !matches!(kind, FileType::RegularFile | FileType::BlockDevice) {
+            let reason = "the file system needs a block device or an image file, and this is neither";
+            return Err(Error::new(ErrorKind::NotADevice, "open device", reason)
+                .arg(self.path)
+                .hinted("to show a directory or file at another place, use the option `bind`"));
+        }
+        let offset = self.loop_device.map_or(0, |options| options.offset);
+        let found = self.probe(offset);
+        let name = match (fstype == "auto", &found) {
+            (false, _) => fstype,
+            (true, Ok(Some(name))) => OsStr::new(*name),
+            (true, Err(error)) => return Err(error.clone()),
+            (true, Ok(None)) => {
+                let reason = "no file system that is known here was found on it";
+                let error = Error::new(ErrorKind::UnknownFilesystem, "find the file system's type", reason);
+                return Err(error.arg(self.path).hinted("name it with -t"));
+            }
+        };
+        self.mount_as(name, &source, kind, words, mount).map_err(|error| match found {
+            Ok(found) => explain(error, name, found),
+            Err(_) => error,
+        })
+    }
+
+    fn mount_as<T>(
+        &self,
+        fstype: &OsStr,
+        source: &Target,
+        kind: FileType,
+        words: &[Word],
+        mount: impl Fn(&Told<'_>) -> Result<T>,
+    ) -> Result<T> {
+        match (kind, self.loop_device) {
+            (FileType::BlockDevice, None) => mount(&Told::new(fstype, &real_path(source)?, words)),
+            (FileType::RegularFile, None) if fstype == "erofs" => {
+                let direct = mount(&Told::new(fstype, &real_path(source)?, &self.real_devices(words)?));
+                match direct {
+                    // The file lies where the kernel can't read it page by page, on a tmpfs for instance.
+                    Err(error) if error.raw_errno() == Some(Errno::NOTBLK) => {
+                        self.by_loop(fstype, LoopOptions::default(), words, mount)
+                    }
+                    done => done,
+                }
+            }
+            (_, options) => self.by_loop(fstype, options.unwrap_or_default(), words, mount),
+        }
+    }
+
+    fn by_loop<T>(
+        &self,
+        fstype: &OsStr,
+        options: LoopOptions,
+        words: &[Word],
+        mount: impl Fn(&Told<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let options = LoopOptions { read_only: self.read_only || is_read_only(fstype), ..options };
+        let device = LoopDevice::attach(self.dir, self.path, &options)?;
+        let mut further = Vec::new();
+        let mut told = words.to_vec();
+        for (word, path) in device_words(fstype, &mut told) {
+            let options = LoopOptions { read_only: true, ..LoopOptions::default() };
+            let device = LoopDevice::attach(self.dir, &path, &options)?;
+            word.value = Some(device.path().into());
+            further.push(device);
+        }
+        mount(&Told::new(fstype, device.path(), &told))
+    }
+
+    /// The words, with further images by their real paths: the kernel would start at our cwd.
+    fn real_devices(&self, words: &[Word]) -> Result<Vec<Word>> {
+        let mut told = words.to_vec();
+        for (word, path) in device_words(OsStr::new("erofs"), &mut told) {
+            let image = Target::open(self.dir, &path).map_err(|e| e.with_step("open device"))?;
+            word.value = Some(real_path(&image)?.into_os_string());
+        }
+        Ok(told)
+    }
+
+    /// What the bytes at `offset` say.
+    fn probe(&self, offset: u64) -> Result<Option<&'static str>> {
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let opened = retry_on_intr(|| rustix::fs::openat(self.dir, self.path, flags, Mode::empty()));
+        let file = opened.map_err(|e| Error::sys("read image", "openat", e).arg(self.path))?;
+        Ok(magic::probe(&file, offset))
+    }
+
+    /// Whether the source is a block device or a file, as far as can be seen.
+    fn is_one(&self) -> bool {
+        let stat = rustix::fs::statat(self.dir, self.path, rustix::fs::AtFlags::empty());
+        let kind = stat.map(|stat| FileType::from_raw_mode(stat.st_mode));
+        matches!(kind, Ok(FileType::RegularFile | FileType::BlockDevice))
+    }
+
+    fn open_error(&self, error: Error) -> Error {
+        let error = error.with_step("open device");
+        let text = self.path.as_os_str().as_bytes();
+        let by_tag = [(&b"UUID="[..], "by-uuid"), (b"LABEL=", "by-label")].into_iter();
+        match by_tag.into_iter().find(|(tag, _)| text.starts_with(tag)) {
+            Some((_, directory)) => {
+                error.hinted(format!("give the device's path: see /dev/disk/{directory}"))
+            }
+            None => error,
+        }
+    }
+}
+
+/// The `device=` words of erofs, with their paths.
+fn device_words<'w>(fstype: &OsStr, words: &'w mut [Word]) -> impl Iterator<Item = (&'w mut Word, PathBuf)> {
+    let is_erofs = fstype == "erofs";
+    words.iter_mut().filter_map(move |word| {
+        let path = word.value.as_ref().filter(|_| is_erofs && word.key == *"device")?;
+        let path = PathBuf::from(path);
+        Some((word, path))
+    })
+}
+
+/// Where a device or file really is: a relative path starts at our directory, not at the cwd that the kernel would look
+/// from. A path that fsconfig(2) can't take is replaced by the descriptor's name.
+fn real_path(file: &Target) -> Result<PathBuf> {
+    let name = PathBuf::from(format!("/proc/self/fd/{}", file.as_fd().as_raw_fd()));
+    let path = std::fs::read_link(&name).map_err(|e| Error::from_io("find device", file.path(), e))?;
+    let is_long = path.as_os_str().len() > crate::vfs::context::FSCONFIG_STRING_MAX;
+    Ok(if is_long { name } else { path })
+}
+
+/// A failure, with what was found on the device where that is something else than was said.
+fn explain(error: Error, fstype: &OsStr, found: Option<&'static str>) -> Error {
+    let is_about_content = matches!(error.raw_errno(), Some(Errno::INVAL | Errno::UCLEAN | Errno::IO))
+        && matches!(error.call(), Some("fsconfig" | "mount"))
+        && error.kind() != ErrorKind::UnknownOption;
+    match found {
+        Some(found)
+            if is_about_content && !fstype.to_str().is_some_and(|name| magic::is_same(name, found)) =>
+        {
+            let said = OsString::from(fstype).to_string_lossy().into_owned();
+            error
+                .with_kind(ErrorKind::WrongFilesystem)
+                .because(format!(
+                    "it holds {found}, and {} was asked for",
+                    crate::error::escape(said.as_bytes())
+                ))
+                .hinted(format!("mount it with -t {found}"))
+        }
+        None if is_about_content => error.hinted("no file system that is known here was found on it"),
+        _ => error,
+    }
+}
+
+/// Whether the file system's source is a device: its line in /proc/filesystems has no `nodev`. `None` for one that has no
+/// line, since its module may be loaded later, or where there is no such file.
+fn takes_device(fstype: &[u8]) -> Option<bool> {
+    let known = std::fs::read("/proc/filesystems").ok()?;
+    known.split(|b| *b == b'\n').find_map(|line| match line.strip_prefix(b"nodev\t") {
+        Some(name) => (name == fstype).then_some(false),
+        None => (line.strip_prefix(b"\t") == Some(fstype)).then_some(true),
+    })
+}

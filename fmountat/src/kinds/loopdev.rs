@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Loop devices: a file as a block device, set up without a race among threads and processes, freed whatever happens.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::sys::loopctl::{
+    LO_FLAGS_AUTOCLEAR, LO_FLAGS_DIRECT_IO, LO_FLAGS_READ_ONLY, LO_NAME_SIZE, LoopInfo, clear_fd, configure,
+    get_free, get_status, set_block_size, set_direct_io, set_fd, set_status,
+};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{CWD, FileType, Mode, OFlags};
+use rustix::io::{Errno, retry_on_intr};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How a loop device is set up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoopOptions {
+    /// Where in the file it starts, in bytes.
+    pub offset: u64,
+    /// How many bytes of the file it shows; 0 for all.
+    pub size_limit: u64,
+    /// The logical sector size in bytes; the kernel's choice without it.
+    pub sector_size: Option<u32>,
+    /// The file is opened for reading only, and the device refuses writes.
+    pub read_only: bool,
+    /// Around the page cache of the file.
+    pub direct_io: bool,
+    /// The kernel frees it when nobody has it open or mounted any more. Without it, [`LoopDevice::detach`] does.
+    pub autoclear: bool,
+}
+
+impl Default for LoopOptions {
+    fn default() -> Self {
+        Self {
+            offset: 0,
+            size_limit: 0,
+            sector_size: None,
+            read_only: false,
+            direct_io: false,
+            autoclear: true,
+        }
+    }
+}
+
+/// A loop device of ours, open. Dropping it frees the device, unless something is mounted from it or it is
+/// [kept](Self::keep).
+///
+/// ```no_run
+/// use fmountat::{LoopDevice, LoopOptions};
+/// let options = LoopOptions { read_only: true, ..LoopOptions::default() };
+/// let device = LoopDevice::attach(rustix::fs::CWD, "disk.img", &options)?;
+/// println!("{}", device.path().display());
+/// # Ok::<(), fmountat::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct LoopDevice {
+    fd: OwnedFd,
+    path: PathBuf,
+    /// Whether dropping it has to free it: the kernel does not.
+    is_ours_to_free: bool,
+}
+
+/// How long other programs may take the device that we were told is free, before that is an error.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Threads of this process would be told the same number again and again.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+impl LoopDevice {
+    /// Sets up a free device on `file`, which starts at `dir`: `LOOP_CTL_GET_FREE` and `LOOP_CONFIGURE` \[Linux 5.8\],
+    /// before that `LOOP_SET_FD` and `LOOP_SET_STATUS64`. A number that somebody else was quicker to take is asked for
+    /// again, by the errno, for ten seconds.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] for the file or /dev/loop-control; [`ErrorKind::Permission`]; [`ErrorKind::OptionValue`]
+    /// for an offset past the end or a bad sector size; [`ErrorKind::Unsupported`] where direct I/O can't be had;
+    /// [`ErrorKind::Busy`] after ten seconds. No device is left.
+    pub fn attach(dir: impl AsFd, file: impl AsRef<Path>, options: &LoopOptions) -> Result<Self> {
+        let path = file.as_ref();
+        let file = open_file(dir.as_fd(), path, options)?;
+        let control = open_control()?;
+        let start = Instant::now();
+        loop {
+            let error = match Self::try_free(control.as_fd(), file.as_fd(), path, options) {
+                Ok(device) => return device.checked(options, path),
+                Err(error) => error,
+            };
+            let patience = match error.raw_errno() {
+                // Taken between the question and our answer, or removed.
+                Some(Errno::BUSY | Errno::NXIO | Errno::AGAIN) => PATIENCE,
+                // Its file in /dev may come a moment later; in a container it never does.
+                Some(Errno::NOENT) => PATIENCE / 20,
+                _ => Duration::ZERO,
+            };
+            if start.elapsed() >= patience {
+                return Err(error);
+            }
+            std::thread::sleep(Duration::from_micros(200));
+        }
+    }
+
+    /// The device's file, `/dev/loopN`.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Frees the device: `LOOP_CLR_FD`. What is mounted from it keeps it until it is unmounted.
+    ///
+    /// # Errors
+    /// The errno of the ioctl.
+    pub fn detach(mut self) -> Result<()> {
+        self.is_ours_to_free = false;
+        retry_on_intr(|| clear_fd(self.fd.as_fd()))
+            .map_err(|e| Error::sys("free loop device", "ioctl(LOOP_CLR_FD)", e).arg(&self.path))
+    }
+
+    /// Leaves the device set up, for whoever frees it later. With `autoclear` it goes all the same when nobody has it
+    /// open.
+    pub fn keep(mut self) {
+        self.is_ours_to_free = false;
+    }
+
+    fn try_free(
+        control: BorrowedFd<'_>,
+        file: BorrowedFd<'_>,
+        backing: &Path,
+        options: &LoopOptions,
+    ) -> Result<Self> {
+        let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = retry_on_intr(|| get_free(control))
+            .map_err(|e| Error::sys("find a free loop device", "ioctl(LOOP_CTL_GET_FREE)", e))?;
+        let path = PathBuf::from(format!("/dev/loop{number}"));
+        let access = if options.read_only { OFlags::RDONLY } else { OFlags::RDWR };
+        let fd = retry_on_intr(|| rustix::fs::openat(CWD, &path, access | OFlags::CLOEXEC, Mode::empty()))
+            .map_err(|e| open_error(&path, e))?;
+        let device = Self { fd, path, is_ours_to_free: false };
+        device.set_up(file, backing, options)
+    }
+
+    fn set_up(mut self, file: BorrowedFd<'_>, backing: &Path, options: &LoopOptions) -> Result<Self> {
+        let info = info(backing, options);
+        let size = options.sector_size.unwrap_or(0);
+        let at_once = retry_on_intr(|| configure(self.fd.as_fd(), file, size, &info));
+        match at_once {
+            Ok(()) => {}
+            // Before 5.8 there is no such request; a real fault of ours comes out of the older ones too.
+            Err(Errno::INVAL | Errno::NOTTY | Errno::NOSYS) => self.set_up_in_steps(file, &info, options)?,
+            Err(errno) => return Err(self.error("ioctl(LOOP_CONFIGURE)", errno, options)),
+        }
+        self.is_ours_to_free = !options.autoclear;
+        Ok(self)
+    }
+
+    /// As before 5.8. From the first request on the device is ours, and freed if a later one fails.
+    fn set_up_in_steps(
+        &mut self,
+        file: BorrowedFd<'_>,
+        info: &LoopInfo,
+        options: &LoopOptions,
+    ) -> Result<()> {
+        let fd = self.fd.as_fd();
+        retry_on_intr(|| set_fd(fd, file)).map_err(|e| self.error("ioctl(LOOP_SET_FD)", e, options))?;
+        let steps = || {
+            if let Some(size) = options.sector_size {
+                again(|| set_block_size(fd, size)).map_err(|e| ("ioctl(LOOP_SET_BLOCK_SIZE)", e))?;
+            }
+            again(|| set_status(fd, info)).map_err(|e| ("ioctl(LOOP_SET_STATUS64)", e))?;
+            if options.direct_io {
+                again(|| set_direct_io(fd)).map_err(|e| ("ioctl(LOOP_SET_DIRECT_IO)", e))?;
+            }
+            Ok(())
+        };
+        steps().map_err(|(call, errno)| {
+            let error = self.error(call, errno, options);
+            // The first failure is the one to tell.
+            let _ = clear_fd(fd);
+            // Not to be taken for a race over the number, which is ours already.
+            if error.kind() == ErrorKind::Busy { error.with_kind(ErrorKind::System) } else { error }
+        })
+    }
+
+    /// The kernel falls back to the page cache without a word.
+    fn checked(self, options: &LoopOptions, file: &Path) -> Result<Self> {
+        if !options.direct_io {
+            return Ok(self);
+        }
+        let status = retry_on_intr(|| get_status(self.fd.as_fd()))
+            .map_err(|e| self.error("ioctl(LOOP_GET_STATUS64)", e, options))?;
+        if status.flags & LO_FLAGS_DIRECT_IO != 0 {
+            return Ok(self);
+        }
+        let reason =
+            "the file system that the file is on can't do direct I/O with this offset and sector size";
+        Err(Error::new(ErrorKind::Unsupported, "set up loop device", reason)
+            .arg(file)
+            .hinted("leave `direct-io` out, or give `sector-size=4096`"))
+    }
+
+    fn error(&self, call: &'static str, errno: Errno, options: &LoopOptions) -> Error {
+        let error = Error::sys("set up loop device", call, errno).arg(&self.path);
+        match (errno, options.sector_size) {
+            (Errno::INVAL, Some(size)) => error
+                .with_kind(ErrorKind::OptionValue)
+                .because(format!("the kernel takes no loop device with sectors of {size} bytes")),
+            (Errno::PERM | Errno::ACCESS, _) => {
+                error.hinted("loop devices need CAP_SYS_ADMIN on the machine itself")
+            }
+            _ => error,
+        }
+    }
+}
+
+impl Drop for LoopDevice {
+    fn drop(&mut self) {
+        if self.is_ours_to_free {
+            let _ = retry_on_intr(|| clear_fd(self.fd.as_fd()));
+        }
+    }
+}
+
+impl AsFd for LoopDevice {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+}
+
+/// The kernel says EAGAIN while pages of the device are in memory.
+fn again(request: impl Fn() -> Result<(), Errno>) -> Result<(), Errno> {
+    let deadline = Instant::now() + Duration::from_secs(1);
+    loop {
+        match request() {
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(1)),
+            other => return other,
+        }
+    }
+}
+
+fn info(backing: &Path, options: &LoopOptions) -> LoopInfo {
+    let mut info = LoopInfo::default();
+    (info.offset, info.size_limit) = (options.offset, options.size_limit);
+    for (wanted, flag) in [
+        (options.read_only, LO_FLAGS_READ_ONLY),
+        (options.autoclear, LO_FLAGS_AUTOCLEAR),
+        (options.direct_io, LO_FLAGS_DIRECT_IO),
+    ] {
+        info.flags |= if wanted { flag } else { 0 };
+    }
+    // What losetup(8) shows; the kernel cuts it as we do.
+    for (to, from) in info.file_name[..LO_NAME_SIZE - 1].iter_mut().zip(backing.as_os_str().as_bytes()) {
+        *to = *from;
+    }
+    info
+}
+
+fn open_control() -> Result<OwnedFd> {
+    const CONTROL: &str = "/dev/loop-control";
+    let flags = OFlags::RDWR | OFlags::CLOEXEC;
+    retry_on_intr(|| rustix::fs::openat(CWD, CONTROL, flags, Mode::empty())).map_err(|errno| {
+        let error = Error::sys("open loop control", "openat", errno).arg(CONTROL);
+        match errno {
+            Errno::NOENT | Errno::NODEV | Errno::NXIO => error
+                .because("this machine or container has no loop devices")
+                .hinted("modprobe loop; in a container, give it /dev/loop-control and /dev/loop*"),
+            Errno::ACCESS | Errno::PERM => error.hinted("loop devices are for root"),
+            _ => error,
+        }
+    })
+}
+
+fn open_file(dir: BorrowedFd<'_>, path: &Path, options: &LoopOptions) -> Result<OwnedFd> {
+    let access = if options.read_only { OFlags::RDONLY } else { OFlags::RDWR };
+    let flags = access | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let opened = retry_on_intr(|| rustix::fs::openat(dir, path, flags, Mode::empty()));
+    let file = opened.map_err(|errno| {
+        let error = Error::sys("open image", "openat", errno).arg(path);
+        match errno {
+            Errno::ISDIR => error.because("a directory can't be a loop device's file"),
+            Errno::ROFS | Errno::ACCESS | Errno::PERM | Errno::TXTBSY if !options.read_only => {
+                error.hinted("it can't be written to: mount it with `ro`")
+            }
+            _ => error,
+        }
+    })?;
+    let stat = rustix::fs::fstat(&file).map_err(|e| Error::sys("look at image", "fstat", e).arg(path))?;
+    let kind = FileType::from_raw_mode(stat.st_mode);
+    if !matches!(kind, FileType::RegularFile | FileType::BlockDevice) {
+        let reason = "only a regular file or a block device can be a loop device's file";
+        return Err(Error::new(ErrorKind::OptionConflict, "open image", reason).arg(path));
+    }
+    let size = u64::try_from(stat.st_size).unwrap_or(0);
+    if kind == FileType::RegularFile && options.offset > 0 && options.offset >= size {
+        let reason = format!("offset {} is past the end: the file has {size} bytes", options.offset);
+        return Err(Error::new(ErrorKind::OptionValue, "open image", reason).arg(path));
+    }
+    Ok(file)
+}
+
+fn open_error(path: &Path, errno: Errno) -> Error {
+    let error = Error::sys("open loop device", "openat", errno).arg(path);
+    match errno {
+        Errno::NOENT => error
+            .because("the kernel has this device, and /dev has no file for it")
+            .hinted("in a container, give it the machine's /dev/loop*, or a devtmpfs"),
+        Errno::ACCESS | Errno::PERM => error.hinted("loop devices are for root"),
+        _ => error,
+    }
+}

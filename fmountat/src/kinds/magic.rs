@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What file system an image or a device holds, by the bytes that file systems put there.
+
+use rustix::fd::AsFd;
+use rustix::io::pread;
+
+/// The file system's name to the kernel, where its bytes are, and the bytes.
+const MAGIC: [(&str, u64, &[u8]); 12] = [
+    ("xfs", 0, b"XFSB"),
+    ("squashfs", 0, b"hsqs"),
+    ("cramfs", 0, &[0x45, 0x3D, 0xCD, 0x28]),
+    ("erofs", 1024, &[0xE2, 0xE1, 0xF5, 0xE0]),
+    ("f2fs", 1024, &[0x10, 0x20, 0xF5, 0xF2]),
+    ("ext4", 1080, &[0x53, 0xEF]),
+    ("btrfs", 0x1_0040, b"_BHRfS_M"),
+    ("iso9660", 32_769, b"CD001"),
+    ("exfat", 3, b"EXFAT   "),
+    ("ntfs3", 3, b"NTFS    "),
+    ("vfat", 82, b"FAT32   "),
+    ("vfat", 54, b"FAT"),
+];
+
+/// The file system that starts at `offset` of the file or device; ext2 and ext3 are `ext4` to the kernel.
+pub(crate) fn probe(file: impl AsFd, offset: u64) -> Option<&'static str> {
+    let holds = |(_, at, magic): &&(&str, u64, &[u8])| {
+        let mut bytes = [0u8; 8];
+        let wanted = &mut bytes[..magic.len()];
+        pread(&file, &mut *wanted, offset + at).is_ok_and(|count| count == magic.len()) && *wanted == **magic
+    };
+    MAGIC.iter().find(holds).map(|(name, ..)| *name)
+}
+
+/// Whether two names mean file systems that one driver mounts.
+pub(crate) fn is_same(a: &str, b: &str) -> bool {
+    let family = |name: &str| match name {
+        "ext2" | "ext3" => "ext4".to_owned(),
+        "msdos" => "vfat".to_owned(),
+        "ntfs" => "ntfs3".to_owned(),
+        name => name.to_owned(),
+    };
+    family(a) == family(b)
+}

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The mount that a descriptor is on, told by `/proc/PID/fdinfo` without asking the file system.
+
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
+use rustix::fs::{CWD, Mode, OFlags};
+use std::path::Path;
+
+/// The id that mountinfo has for the mount that `fd` is on.
+pub(crate) fn mount_number(fd: BorrowedFd<'_>) -> Option<u64> {
+    let text = std::fs::read_to_string(format!("/proc/thread-self/fdinfo/{}", fd.as_raw_fd())).ok()?;
+    text.lines().find_map(|line| line.strip_prefix("mnt_id:"))?.trim().parse().ok()
+}
+
+/// The same for what `path` leads to.
+pub(crate) fn mount_number_at(path: &Path) -> Option<u64> {
+    let fd = rustix::fs::openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    mount_number(fd.as_fd())
+}

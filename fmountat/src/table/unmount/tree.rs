@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Several mounts: a stack from its top, a tree from its deepest, a locked one as a whole.
+
+use super::place::Place;
+use super::{Unmount, call, errors};
+use crate::error::{Error, Result};
+use crate::table::holders;
+use crate::table::mountinfo::{self, MountEntry};
+use crate::vfs::identity::MountId;
+use rustix::io::Errno;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// All mounts of the stack that `top` is the top of, from the top down.
+pub(super) fn stack(unmount: &Unmount, top: &Place, deadline: Option<Instant>) -> Result<(), Vec<Error>> {
+    let table = mountinfo::read().map_err(|e| vec![e])?;
+    for entry in stack_of(&table, top.number) {
+        let place = Place::of(entry).and_then(|seen| seen.ok_or_else(|| errors::exchanged(&top.path)));
+        place.and_then(|place| call::one(&place, unmount.lazy, deadline)).map_err(|e| vec![e])?;
+    }
+    Ok(())
+}
+
+/// The stack that `top` is the top of, and everything below it.
+pub(super) fn tree(unmount: &Unmount, top: Place, deadline: Option<Instant>) -> Result<(), Vec<Error>> {
+    let table = mountinfo::read().map_err(|e| vec![e])?;
+    // What is stacked on the same place goes too, so start at the lowest mount there.
+    let lowest = stack_of(&table, top.number).last().map_or(top.number, |entry| entry.id);
+    let path = top.path.clone();
+    drop(top);
+    let order = mountinfo::deepest_first(&table, lowest);
+    if unmount.lazy {
+        return whole(&path, &order, deadline).map_err(|e| vec![e]);
+    }
+    let mut errors = Vec::new();
+    match deepest_first(&order, deadline, &mut errors) {
+        Done::Tried => {}
+        // One that can't go alone would take with it what has just been found to be in use.
+        Done::Locked(error) if !errors.is_empty() => errors.push(error),
+        Done::Locked(_) => errors.extend(locked(&path, &order, deadline).err()),
+    }
+    if errors.is_empty() { Ok(()) } else { Err(errors) }
+}
+
+enum Done {
+    Tried,
+    /// The kernel has locked them together (mount_namespaces(7)).
+    Locked(Error),
+}
+
+/// Each mount after all that are mounted on it. One that another hides waits for that one to go.
+fn deepest_first(order: &[&MountEntry], deadline: Option<Instant>, errors: &mut Vec<Error>) -> Done {
+    let mut left = order.to_vec();
+    while !left.is_empty() {
+        let mut later: Vec<&MountEntry> = Vec::new();
+        for entry in &left {
+            if later.iter().any(|hidden| hidden.parent == entry.id) {
+                later.push(entry);
+                continue;
+            }
+            match Place::of(entry) {
+                Ok(None) => later.push(entry),
+                Err(error) => errors.push(error),
+                Ok(Some(place)) => match call::one(&place, false, deadline) {
+                    Err(error) if error.raw_errno() == Some(Errno::INVAL) => return Done::Locked(error),
+                    done => errors.extend(done.err()),
+                },
+            }
+        }
+        // Unmounting one may have taken others with it, by propagation.
+        if let Some(now) = (!later.is_empty()).then(mountinfo::read).and_then(Result::ok) {
+            later.retain(|entry| now.iter().any(|other| other.id == entry.id));
+        }
+        if later.len() == left.len() {
+            errors.extend(later.iter().map(|entry| errors::hidden(&entry.target)));
+            return Done::Tried;
+        }
+        left = later;
+    }
+    Done::Tried
+}
+
+/// Mounts that the kernel has locked together, which only `MNT_DETACH` takes. That asks nobody who uses them, so we do.
+fn locked(path: &Path, order: &[&MountEntry], deadline: Option<Instant>) -> Result<()> {
+    let users = || -> Result<Vec<_>> {
+        let mut found = Vec::new();
+        for entry in order {
+            found.extend(holders::of_processes(MountId::from_number(entry.id))?);
+        }
+        Ok(found)
+    };
+    loop {
+        let found = users()?;
+        if found.is_empty() {
+            return whole(path, order, deadline);
+        }
+        if deadline.is_some_and(|end| Instant::now() >= end) {
+            return Err(errors::in_use(path, found));
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
+/// Each tree on the place, by `MNT_DETACH`.
+fn whole(path: &Path, known: &[&MountEntry], deadline: Option<Instant>) -> Result<()> {
+    for _ in known {
+        match Place::open(path) {
+            Ok(Some(place)) if known.iter().any(|entry| entry.id == place.number) => {
+                call::one(&place, true, deadline)?;
+            }
+            _ => return Ok(()),
+        }
+    }
+    Ok(())
+}
+
+/// The mounts that are stacked on each other's root at one place, from `top` down.
+fn stack_of(table: &[MountEntry], top: u64) -> Vec<&MountEntry> {
+    let find = |id| table.iter().find(|entry| entry.id == id);
+    let on_root_of = |entry: &&MountEntry| {
+        find(entry.parent).filter(|parent| parent.target == entry.target && parent.id != entry.id)
+    };
+    std::iter::successors(find(top), on_root_of).collect()
+}

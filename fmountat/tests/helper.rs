@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Mount helpers: what they mount, what they say when they fail, and that they are nobody's children.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use fmountat::{Error, ErrorKind, Helper, Mount, Mounter, Plan, Target, Unmount, Way, find};
+use fmountat_testing::{command_output, mkdirs, mounts_below, read, scratch, write};
+use rustix::fs::CWD;
+use std::ffi::OsString;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+fn file(path: &str) -> PathBuf {
+    scratch().join(path)
+}
+
+/// A helper for the type `script` that is a shell script.
+fn script(body: &str) -> Helper {
+    let path = file("bin/mount.script");
+    write(&path, format!("#!/bin/sh\n{body}\n"));
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+    Helper::find_in("script", &[], &[file("bin")]).unwrap().unwrap()
+}
+
+fn mount(helper: &Helper, target: &str, limit: Duration) -> Result<(), Error> {
+    let target = Target::open(CWD, file(target)).unwrap();
+    let options = ["ro".into(), "a,b".into(), OsString::from("x y")];
+    helper.mount(CWD, "the source", &target, &options, limit).map(drop)
+}
+
+const LONG: Duration = Duration::from_secs(20);
+
+/// Processes whose command line has this in it.
+fn processes(text: &str) -> Vec<String> {
+    let all = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
+        let line = std::fs::read(entry.unwrap().path().join("cmdline")).ok()?;
+        let line = String::from_utf8_lossy(&line).replace('\0', " ");
+        (line.contains(text) && !line.contains(fmountat_testing::INSIDE)).then_some(line)
+    });
+    all.collect()
+}
+
+fn gone(text: &str) {
+    let end = Instant::now() + Duration::from_secs(3);
+    while !processes(text).is_empty() && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    assert_eq!(processes(text), Vec::<String>::new());
+}
+
+/// A squashfs image with the file `who`.
+fn image() -> PathBuf {
+    write(file("tree/who"), "by FUSE");
+    let mut pack = Command::new("mksquashfs");
+    command_output(pack.arg(file("tree")).arg(file("image")).args(["-noappend", "-quiet"]));
+    file("image")
+}
+
+fmountat_testing::tests! {
+    /// A real FUSE file system: read through, its flags in force, and its process gone with the mount.
+    fn a_fuse_file_system() needs [Root, Tool("mount.fuse3"), Tool("squashfuse"), Tool("mksquashfs"), Filesystem("fuse")] {
+        mkdirs(scratch(), &["t"]);
+        let image = image();
+        let one = Mount::new("fuse3.squashfuse", &image).option("ro,nosuid,noexec");
+        let target = Target::open(CWD, file("t")).unwrap();
+        let plan = Plan::new(std::slice::from_ref(&one)).unwrap();
+        assert!(plan.to_string().contains("by its mount helper"));
+        let applied = Mounter::detached().apply(CWD, &plan, &target).unwrap();
+        assert_eq!((read(file("t/who")), applied.way), ("by FUSE".into(), Way::StepByStep));
+        let found = find(CWD, file("t")).unwrap();
+        assert_eq!(found.fstype, "fuse.squashfuse");
+        let flags = found.options.into_string().unwrap();
+        assert!(["ro", "nosuid", "noexec"].iter().all(|word| flags.contains(word)), "{flags}");
+        drop(target);
+        Unmount::new().run(file("t")).unwrap();
+        gone(&image.display().to_string());
+    }
+
+    /// In a set it comes last; when it fails the others go too, and when another goes below it the order is kept.
+    fn in_a_set() needs [Root, Tool("mount.fuse3"), Tool("squashfuse"), Tool("mksquashfs"), Filesystem("fuse")] {
+        mkdirs(scratch(), &["t"]);
+        let image = image();
+        let fuse = |at: &str| Mount::new("fuse.squashfuse", &image).at(at).option("X-mount.mkdir");
+        let tmpfs = |at: &str| Mount::new("tmpfs", "tmpfs").at(at).option("X-mount.mkdir");
+        let apply = |mounts: &[Mount]| {
+            let (plan, target) = (Plan::new(mounts).unwrap(), Target::open(CWD, file("t")).unwrap());
+            let strict = Mounter::detached().need_one_step(&plan);
+            assert_eq!(strict.unwrap_err().kind(), ErrorKind::Unsupported);
+            Mounter::detached().apply(CWD, &plan, &target).map(drop)
+        };
+        apply(&[tmpfs("/"), fuse("a"), tmpfs("b")]).unwrap();
+        assert_eq!((read(file("t/a/who")), mounts_below(file("t")).len()), ("by FUSE".into(), 3));
+        Unmount::new().recursive(true).run(file("t")).unwrap();
+        let bad = Mount::new("fuse.squashfuse", file("missing")).at("z").option("X-mount.mkdir");
+        let error = apply(&[tmpfs("/"), fuse("a"), bad.clone()]).unwrap_err();
+        assert_eq!((error.kind(), error.step()), (ErrorKind::HelperFailed, "mount 3: run mount helper"), "{error}");
+        assert_eq!(mounts_below(file("t")), Vec::<String>::new());
+        let error = apply(&[fuse("x/y"), bad]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::HelperFailed);
+        assert_eq!(std::fs::read_dir(file("t")).unwrap().count(), 0);
+        gone(&image.display().to_string());
+    }
+
+    /// What a helper is called with: each option by itself for FUSE, one list for others; the target by its real path.
+    fn arguments() needs [] {
+        mkdirs(scratch(), &["t"]);
+        std::os::unix::fs::symlink("t", file("link")).unwrap();
+        let helper = script(r#"for word; do echo "[$word]"; done; exit 3"#);
+        let error = mount(&helper, "link", LONG).unwrap_err();
+        let target = format!("[{}]", file("t").display());
+        assert_eq!(error.output(), ["[the source]", &target, "[-o]", "[ro,a,b,x y]"]);
+        assert_eq!((error.kind(), error.reason().as_str()), (ErrorKind::HelperFailed, "exit status 3"));
+        write(file("bin/mount.fuse3"), "#!/bin/sh\nfor word; do echo \"[$word]\"; done; exit 3");
+        std::fs::set_permissions(file("bin/mount.fuse3"), PermissionsExt::from_mode(0o755)).unwrap();
+        for fstype in ["fuse.some.fs", "fuse3.some.fs"] {
+            let helper = Helper::find_in(fstype, &[file("bin")], &[]).unwrap().unwrap();
+            let error = mount(&helper, "link", LONG).unwrap_err();
+            let want = ["[the source]", &target, "[-o]", "[ro]", "[-o]", "[a,b]", "[-o]", "[x y]", "[-t]", "[some.fs]"];
+            assert_eq!(error.output(), want);
+        }
+        assert!(error.to_string().contains("\n  helper: [the source]"), "{error}");
+    }
+
+    /// No helper, and none needed; a FUSE type without one names what to install.
+    fn missing() needs [] {
+        assert_eq!(Helper::find_in("tmpfs", &[], &[file("bin")]).unwrap(), None);
+        assert_eq!(Helper::find_in("../../bin/sh", &[], &[file("bin")]).unwrap(), None);
+        let error = Helper::find_in("fuse.sshfs", &[file("bin")], &[]).unwrap_err();
+        assert_eq!((error.kind(), error.argument().unwrap().to_str()), (ErrorKind::HelperMissing, Some("fuse.sshfs")));
+        assert!(error.hint().unwrap().contains("fuse3"));
+        mkdirs(scratch(), &["t"]);
+        let helper = script("");
+        write(file("bin/mount.script"), "#!/no/such/shell\n");
+        let error = mount(&helper, "t", LONG).unwrap_err();
+        assert_eq!((error.kind(), error.call()), (ErrorKind::HelperMissing, Some("execve")), "{error}");
+    }
+
+    /// Success without a mount is a failure; a mount at another place is taken away.
+    fn what_it_did_is_looked_at() needs [Root] {
+        mkdirs(scratch(), &["t", "other"]);
+        let error = mount(&script("exit 0"), "t", LONG).unwrap_err();
+        assert!(error.reason().contains("nothing is mounted"), "{error}");
+        let moves = script(r#"mv "$2" "$2.moved"; mkdir "$2"; mount -t tmpfs x "$2""#);
+        let error = mount(&moves, "t", LONG).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TargetMoved, "{error}");
+        assert_eq!(mounts_below(scratch()), Vec::<String>::new());
+        let error = mount(&script(r#"mount -t tmpfs x "$2"; echo sorry; exit 32"#), "t", LONG).unwrap_err();
+        assert_eq!((error.output(), mounts_below(scratch())), (&["sorry".to_owned()][..], Vec::new()));
+        mount(&script(r#"mount -t tmpfs x "$2""#), "t", LONG).unwrap();
+        assert_eq!(mounts_below(file("t")).len(), 1);
+    }
+
+    /// A helper that hangs is ended with all that it has started, also one that ignores signals.
+    fn a_hung_helper_is_ended() needs [] {
+        mkdirs(scratch(), &["t"]);
+        let helper = script("trap '' TERM INT HUP; echo waiting; sleep 98765 & sleep 98765; sleep 98765");
+        let start = Instant::now();
+        let error = mount(&helper, "t", Duration::from_millis(300)).unwrap_err();
+        assert!(start.elapsed() < Duration::from_secs(5));
+        assert_eq!((error.kind(), error.output()), (ErrorKind::TimedOut, &["waiting".to_owned()][..]), "{error}");
+        gone("sleep 98765");
+    }
+
+    /// One of the processes of the next case: waits for a helper that hangs.
+    fn waits_for_a_helper() needs [] {
+        mkdirs(scratch(), &["t2"]);
+        write(file("hang"), "");
+        let hangs = format!("tail -f {}", file("hang").display());
+        let _ = mount(&script(&hangs), "t2", Duration::from_secs(3));
+    }
+
+    /// When the caller is killed the helper is too.
+    fn a_killed_caller_leaves_no_helper() needs [] {
+        let inside = [fmountat_testing::INSIDE, "waits_for_a_helper"];
+        let mut child = Command::new("/proc/self/exe").args(inside).arg(scratch()).spawn().unwrap();
+        let hangs = format!("tail -f {}", file("hang").display());
+        let end = Instant::now() + LONG;
+        while processes(&hangs).is_empty() && Instant::now() < end {
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+        gone(&file("bin/mount.script").display().to_string());
+        // The shell's own child, which nobody ends with it.
+        command_output(Command::new("pkill").args(["-f", &hangs]));
+    }
+
+    /// The caller's children are its own: a thread that waits for any of them, and a handler that counts SIGCHLD, see those
+    /// and no helper; and the helper's end is not lost to them.
+    fn nobodys_child() needs [] {
+        const ROUNDS: usize = 100;
+        mkdirs(scratch(), &["t"]);
+        let helper = script("exit 7");
+        let (stop, reaped) = (AtomicBool::new(false), AtomicUsize::new(0));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !stop.load(Ordering::Relaxed) || rustix::process::wait(rustix::process::WaitOptions::NOHANG).is_ok() {
+                    match rustix::process::wait(rustix::process::WaitOptions::NOHANG) {
+                        Ok(Some(_)) => drop(reaped.fetch_add(1, Ordering::Relaxed)),
+                        _ => std::thread::yield_now(),
+                    }
+                }
+            });
+            for _ in 0..ROUNDS {
+                let own = Command::new("true").spawn().unwrap();
+                let error = mount(&helper, "t", LONG).unwrap_err();
+                assert_eq!(error.reason(), "exit status 7");
+                // Not waited for: the other thread does.
+                drop(own);
+            }
+            let end = Instant::now() + LONG;
+            while reaped.load(Ordering::Relaxed) < ROUNDS && Instant::now() < end {
+                std::thread::yield_now();
+            }
+            stop.store(true, Ordering::Relaxed);
+        });
+        assert_eq!(reaped.load(Ordering::Relaxed), ROUNDS);
+    }
+
+    /// A descriptor that is not close-on-exec does not get into the helper, and the caller's mask and handlers stay.
+    fn nothing_leaks_into_it() needs [] {
+        mkdirs(scratch(), &["t"]);
+        let leaky = std::fs::File::open("/etc/hostname").unwrap();
+        rustix::io::fcntl_setfd(&leaky, rustix::io::FdFlags::empty()).unwrap();
+        let status = || {
+            let text = read("/proc/thread-self/status");
+            text.lines().filter(|l| l.starts_with("Sig") && !l.starts_with("SigQ")).map(str::to_owned).collect::<Vec<_>>()
+        };
+        let before = status();
+        let helper = script("ls -l /proc/self/fd | sed -n 's/.* \\([0-9]*\\) -> .*/\\1/p'; grep SigBlk /proc/self/status; exit 1");
+        let error = mount(&helper, "t", LONG).unwrap_err();
+        // 3 is the listing's own.
+        assert_eq!(error.output(), ["0", "1", "2", "3", "SigBlk:\t0000000000000000"], "{error}");
+        assert_eq!(status(), before);
+    }
+
+    /// The cost does not grow with the caller.
+    fn cost_of_a_large_caller() needs [] {
+        mkdirs(scratch(), &["t"]);
+        let helper = script("exit 1");
+        let median = || {
+            let mut samples: Vec<Duration> = (0..31).map(|_| {
+                let start = Instant::now();
+                mount(&helper, "t", LONG).unwrap_err();
+                start.elapsed()
+            }).collect();
+            samples.sort();
+            samples[15]
+        };
+        let small = median();
+        let ballast = vec![1u8; 1 << 30];
+        let large = median();
+        assert_eq!(std::hint::black_box(&ballast)[7], 1);
+        println!("counted: a helper that fails at once: {small:?}, from a process of 1 GB {large:?}");
+        assert!(large.as_secs_f64() < 2.0 * small.as_secs_f64());
+    }
+}

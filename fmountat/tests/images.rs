@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! File systems in image files: by loop device, straight from the file, with further images, of a type that is found out.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "tables/ways.rs"]
+mod ways;
+
+use fmountat::{ErrorKind, Mount, find};
+use fmountat_testing::{command_output, loop_devices, mkdirs, read, write};
+use rustix::fs::CWD;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+use ways::{Stage, both, tmpfs};
+
+/// An ext4 image that starts at `offset`.
+fn ext4(stage: &Stage, name: &str, offset: u64) -> PathBuf {
+    let path = stage.file(name);
+    File::create(&path).unwrap().set_len(offset + (16 << 20)).unwrap();
+    let at = format!("offset={offset}");
+    command_output(Command::new("mkfs.ext4").args(["-q", "-E", &at]).arg(&path).arg("16M"));
+    path
+}
+
+/// A read-only image of a directory with one file.
+fn packed(stage: &Stage, kind: &str, name: &str) -> PathBuf {
+    let (source, path) = (stage.file(&format!("{name}.tree")), stage.file(name));
+    write(source.join("who"), name);
+    let mut command = match kind {
+        "erofs" => Command::new("mkfs.erofs"),
+        _ => Command::new("mksquashfs"),
+    };
+    match kind {
+        "erofs" => command_output(command.arg("-Enoinline_data").arg(&path).arg(&source)),
+        _ => command_output(command.arg(&source).arg(&path).args(["-noappend", "-quiet"])),
+    };
+    path
+}
+
+fn no_loops(stage: &Stage) {
+    let end = Instant::now() + Duration::from_secs(1);
+    while !loop_devices(&stage.dir).is_empty() && Instant::now() < end {
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    assert_eq!(loop_devices(&stage.dir), Vec::<String>::new());
+}
+
+/// Missing, read-only, writable, gone within a second of the unmount, also after a failure.
+fn loop_mounts(stage: &Stage) {
+    mkdirs(&stage.dir, &["t"]);
+    let image = ext4(stage, "image", 0);
+    let error = stage.apply(&[Mount::new("ext4", stage.file("missing")).option("loop")], "t").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    for (options, is_ro) in [("loop,ro", true), ("loop", false), ("defaults", false)] {
+        let mount = Mount::new("ext4", &image).option(options);
+        stage.apply(&[mount], "t").unwrap_or_else(|e| panic!("{options}: {e}"));
+        let device = PathBuf::from(find(CWD, stage.file("t")).unwrap().source);
+        let sys = PathBuf::from("/sys/block").join(device.file_name().unwrap());
+        assert_eq!(read(sys.join("ro")).trim() == "1", is_ro, "{options}");
+        assert_eq!(std::fs::write(stage.file("t/f"), "x").is_err(), is_ro, "{options}");
+        stage.unmount("t");
+        no_loops(stage);
+    }
+    let mkfs_garbage = File::options().write(true).open(&image).unwrap();
+    mkfs_garbage.write_all_at(&[0; 4096], 0).unwrap();
+    let error = stage.apply(&[Mount::new("ext4", &image).option("loop")], "t").unwrap_err();
+    assert!(error.to_string().contains("no file system that is known here was found"), "{error}");
+    no_loops(stage);
+}
+
+fn offset_and_words(stage: &Stage) {
+    mkdirs(&stage.dir, &["t"]);
+    let image = ext4(stage, "image", 1 << 20);
+    for words in ["offset=1MiB", "loop,offset=1048576,sizelimit=16M", "offset=1M,direct-io,sector-size=512"] {
+        let mount = Mount::new("ext4", &image).option(words);
+        stage.apply(&[mount], "t").unwrap_or_else(|e| panic!("{words}: {e}"));
+        write(stage.file("t/f"), words);
+        stage.unmount("t");
+        no_loops(stage);
+    }
+    let error = stage.apply(&[Mount::new("ext4", &image).option("offset=64M")], "t").unwrap_err();
+    assert_eq!((error.kind(), error.step()), (ErrorKind::OptionValue, "open image"));
+    let error = stage.apply(&[tmpfs().option("loop")], "t").unwrap_err();
+    assert_eq!((error.kind(), error.step()), (ErrorKind::OptionConflict, "read option loop"));
+}
+
+/// erofs needs no loop device where its file can be read page by page; on a tmpfs it gets one.
+fn erofs(stage: &Stage) {
+    mkdirs(&stage.dir, &["t", "shm"]);
+    let image = packed(stage, "erofs", "image");
+    stage.apply(&[Mount::new("erofs", &image)], "t").unwrap();
+    assert_eq!((read(stage.file("t/who")), loop_devices(&stage.dir).len()), ("image".into(), 0));
+    stage.unmount("t");
+    stage.apply(&[Mount::new("erofs", &image).option("loop")], "t").unwrap();
+    assert_eq!((read(stage.file("t/who")), loop_devices(&stage.dir).len()), ("image".into(), 1));
+    stage.unmount("t");
+    no_loops(stage);
+    stage.apply(&[tmpfs()], "shm").unwrap();
+    std::fs::copy(&image, stage.file("shm/image")).unwrap();
+    stage.apply(&[Mount::new("erofs", stage.file("shm/image"))], "t").unwrap();
+    assert_eq!((read(stage.file("t/who")), loop_devices(&stage.dir).len()), ("image".into(), 1));
+    stage.unmount("t");
+    no_loops(stage);
+    stage.unmount("shm");
+}
+
+/// A second image that holds the files' bytes, by a relative path; both images by loop devices too.
+fn erofs_devices(stage: &Stage) {
+    mkdirs(&stage.dir, &["t"]);
+    let bytes = vec![b'y'; 100_000];
+    write(stage.file("tree/big"), &bytes);
+    let (image, blob) = (stage.file("image"), stage.file("blob"));
+    let blob_option = format!("--blobdev={}", blob.display());
+    command_output(
+        Command::new("mkfs.erofs")
+            .arg("--chunksize=4096")
+            .arg(blob_option)
+            .arg(&image)
+            .arg(stage.file("tree")),
+    );
+    let dir = File::open(&stage.dir).unwrap();
+    for (words, loops) in [("device=blob", 0), ("device=blob,loop", 2)] {
+        let plan = fmountat::Plan::new(&[Mount::new("erofs", "image").option(words)]).unwrap();
+        let target = fmountat::Target::open(&dir, "t").unwrap();
+        stage.mounter.apply(&dir, &plan, &target).unwrap_or_else(|e| panic!("{words}: {e}"));
+        drop(target);
+        assert_eq!(std::fs::read(stage.file("t/big")).unwrap(), bytes);
+        assert_eq!(loop_devices(&stage.dir).len(), loops, "{words}");
+        stage.unmount("t");
+        no_loops(stage);
+    }
+}
+
+/// `auto`, and a name that is not what the image holds.
+fn types(stage: &Stage) {
+    mkdirs(&stage.dir, &["t", "directory"]);
+    for (image, kind) in [
+        (ext4(stage, "ext4", 0), "ext4"),
+        (packed(stage, "erofs", "erofs"), "erofs"),
+        (packed(stage, "squashfs", "squashfs"), "squashfs"),
+    ] {
+        stage.apply(&[Mount::new("auto", &image)], "t").unwrap_or_else(|e| panic!("{kind}: {e}"));
+        assert_eq!(find(CWD, stage.file("t")).unwrap().fstype, kind);
+        stage.unmount("t");
+        no_loops(stage);
+        let wrong = if kind == "ext4" { "squashfs" } else { "ext4" };
+        let error = stage.apply(&[Mount::new(wrong, &image).option("ro")], "t").unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::WrongFilesystem, "{error}");
+        assert!(error.reason().contains(&format!("it holds {kind}, and {wrong} was asked for")), "{error}");
+        no_loops(stage);
+    }
+    write(stage.file("text"), "no file system");
+    for (source, kind) in [("text", ErrorKind::UnknownFilesystem), ("directory", ErrorKind::NotADevice)] {
+        let error = stage.apply(&[Mount::new("auto", stage.file(source))], "t").unwrap_err();
+        assert_eq!(error.kind(), kind, "{error}");
+    }
+    let error = stage.apply(&[Mount::new("ext4", stage.file("directory"))], "t").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotADevice, "{error}");
+}
+
+fmountat_testing::tests! {
+    fn a_loop_device_for_a_mount() needs [Root, Tool("mkfs.ext4"), Filesystem("ext4")] { both(loop_mounts) }
+    fn offsets_and_what_implies_loop() needs [Root, Tool("mkfs.ext4"), Filesystem("ext4")] { both(offset_and_words) }
+    fn erofs_straight_from_the_file() needs [Root, Tool("mkfs.erofs"), Filesystem("erofs")] { both(erofs) }
+    fn erofs_with_further_images() needs [Root, Tool("mkfs.erofs"), Filesystem("erofs")] { both(erofs_devices) }
+    fn the_type_is_found_out() needs [
+        Root, Tool("mkfs.ext4"), Tool("mkfs.erofs"), Tool("mksquashfs"), Filesystem("ext4"), Filesystem("erofs"), Filesystem("squashfs"),
+    ] { both(types) }
+}
