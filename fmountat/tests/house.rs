@@ -59,3 +59,118 @@ fn files_are_short() {
         assert!(text.lines().count() <= 420, "{} has {} lines", path.display(), text.lines().count());
     }
 }
+
+/// `docs/options.md` as the table has it: `FMOUNTAT_REGENERATE=1 cargo test --test house` writes it.
+#[test]
+fn the_page_of_options_is_true() {
+    let attr = |bits: fmountat::Attr| {
+        let names: Vec<_> =
+            bits.iter_names().map(|(name, _)| name.replace("ATIME_FIELD", "_ATIME")).collect();
+        names.join(" ")
+    };
+    let mut page = String::from(PAGE_HEAD);
+    for word in fmountat::option_words() {
+        let value = match word.value {
+            fmountat::Value::None => String::new(),
+            fmountat::Value::Optional(what) => format!("[={what}]"),
+            fmountat::Value::Required(what) => format!("={what}"),
+        };
+        let places: Vec<_> = word.places.iter_names().map(|(name, _)| name.to_lowercase()).collect();
+        let (set, clear) = word.attr();
+        let (ms_set, ms_clear) = word.ms();
+        page += &format!(
+            "| `{}{}` | {} | {} | {} | {} | {} | {} | {} | {} |\n",
+            word.name,
+            value.replace('|', "\\|"),
+            word.recursive_form().map(|form| format!("`{form}`")).unwrap_or_default(),
+            word.layer(),
+            if word.layer() == "refused" { "nowhere".to_owned() } else { places.join(", ") },
+            attr(set),
+            attr(clear),
+            if ms_set == 0 { String::new() } else { format!("{ms_set:#x}") },
+            if ms_clear == 0 { String::new() } else { format!("{ms_clear:#x}") },
+            word.help,
+        );
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/options.md");
+    if std::env::var_os("FMOUNTAT_REGENERATE").is_some() {
+        std::fs::write(&path, &page).unwrap();
+    }
+    assert!(std::fs::read_to_string(&path).unwrap_or_default() == page, "docs/options.md is out of date");
+}
+
+/// What `-o` completes to in bash, from the table: `FMOUNTAT_REGENERATE=1` writes it.
+#[test]
+fn the_completion_of_options_is_true() {
+    let with = |word: &fmountat::OptionWord| {
+        let equals = if matches!(word.value, fmountat::Value::Required(_)) { "=" } else { "" };
+        format!("{}{equals}", word.name)
+    };
+    let words = fmountat::option_words().iter().filter(|word| word.layer() != "refused");
+    let mut all: Vec<String> =
+        words.flat_map(|word| std::iter::once(with(word)).chain(word.recursive_form())).collect();
+    all.sort();
+    let script = COMPLETION.replace("@WORDS@", &all.join(" "));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../completions/fmountat.bash");
+    if std::env::var_os("FMOUNTAT_REGENERATE").is_some() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, &script).unwrap();
+    }
+    assert!(
+        std::fs::read_to_string(&path).unwrap_or_default() == script,
+        "completions/fmountat.bash is out of date"
+    );
+    for (typed, completed) in [
+        ("nos", "nosuid nosymfollow nostrictatime"),
+        ("ro,nosu", "ro,nosuid"),
+        ("ro,X-mount.s", "ro,X-mount.subdir="),
+    ] {
+        let try_it = format!(
+            ". '{}'; COMP_WORDS=(fmountat mount -o {typed}); COMP_CWORD=3; _fmountat; echo \"${{COMPREPLY[*]}}\"",
+            path.display()
+        );
+        let Ok(output) = std::process::Command::new("bash").args(["-c", &try_it]).output() else { continue };
+        let mut got: Vec<_> =
+            String::from_utf8_lossy(&output.stdout).split_whitespace().map(str::to_owned).collect();
+        let mut want: Vec<_> = completed.split(' ').map(str::to_owned).collect();
+        got.sort();
+        want.sort();
+        assert_eq!(got, want, "{typed}");
+    }
+}
+
+const COMPLETION: &str = r#"# SPDX-License-Identifier: Apache-2.0 OR MIT
+# Completes the verbs of fmountat and the words of `mount -o`. Made from the option table by `cargo test --test house`.
+_fmountat() {
+    local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
+    if [[ $before == -o || $before == --options ]]; then
+        local done_words= last=$current
+        if [[ $current == *,* ]]; then
+            done_words=${current%,*},
+            last=${current##*,}
+        fi
+        local words='@WORDS@'
+        mapfile -t COMPREPLY < <(compgen -P "$done_words" -W "$words" -- "$last")
+        [[ $(type -t compopt) == builtin ]] && compopt -o nospace 2> /dev/null
+    elif ((COMP_CWORD == 1)); then
+        mapfile -t COMPREPLY < <(compgen -W 'mount apply run umount help' -- "$current")
+    else
+        mapfile -t COMPREPLY < <(compgen -f -- "$current")
+    fi
+}
+complete -F _fmountat fmountat
+"#;
+
+const PAGE_HEAD: &str = "# Option words
+
+Made from the option table by a test (`FMOUNTAT_REGENERATE=1 cargo test -p fmountat --test house` writes it). That each word and each
+pair of words does what stands here is read back from the kernel by `cargo test -p fmountat --test options`.
+
+Every word that is not in the table goes to the file system. Of two words that exclude each other the later one wins. The access-time policy
+is one field (`_ATIME`), which each of its words clears as a whole; no word at all is relatime. A comma inside double quotes or after a backslash
+separates nothing; the quotes are taken off. `WORD=recursive` is the recursive form; `ro=vfs` and `ro=fs` are half of what `ro` does. A word
+where it would have no effect is an error; with `--compat containerd` it is ignored and listed. `x-...`, `X-...` and `comment=` are notes.
+
+| word | for a tree | layer | where | sets MOUNT_ATTR_ | clears | MS_ | clears | what it does |
+|---|---|---|---|---|---|---|---|---|
+";

@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "set/common.rs"]
-#[allow(dead_code)]
 mod common;
 #[path = "unmount/fuse.rs"]
 mod fuse;
@@ -60,7 +59,9 @@ fn put_below_shared() {
 fmountat_testing::tests! {
     /// `all` takes the whole stack of that place, and is content with nothing; a plain call takes the top.
     fn all_of_a_stack() needs [] {
-        (0..3).for_each(|_| drop(put("t")));
+        (0..3).for_each(|_| {
+            put("t");
+        });
         put("t/below");
         assert_eq!(kinds(soon().all(true).run(file("t"))), [ErrorKind::Busy]);
         Unmount::new().run(file("t/below")).unwrap();
@@ -75,7 +76,9 @@ fmountat_testing::tests! {
         put("t");
         symlink(file("t"), file("link")).unwrap();
         assert_eq!(kinds(soon().all(true).run(file("link"))), [ErrorKind::NotMounted]);
-        (0..2).for_each(|_| drop(put("t")));
+        (0..2).for_each(|_| {
+            put("t");
+        });
         put("t/below");
         Unmount::new().all(true).lazy(true).run(file("t")).unwrap();
         assert_eq!(left("t"), 0);

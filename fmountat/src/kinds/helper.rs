@@ -252,6 +252,6 @@ fn take_away_from(path: &Path, before: &OwnedFd) {
     if let Some(root) = Target::open(CWD, path).ok().map(Target::into_fd).filter(|root| is_new(root, before))
     {
         // The helper's failure is the one to tell.
-        let _ = crate::vfs::tree::detach_fd(root.as_fd());
+        let _ = crate::vfs::tree::take_back(root.as_fd());
     }
 }
