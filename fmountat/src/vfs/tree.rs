@@ -247,8 +247,8 @@ pub(crate) fn detach_fd(fd: BorrowedFd<'_>) -> Result<()> {
     rustix::mount::unmount(name, UnmountFlags::DETACH).map_err(|e| Error::sys("unmount", "umount2", e))
 }
 
-/// Takes back a mount that we made and that is on top of its place. It is made private first: a tree that was bound from a
-/// shared one is its peer, and what is mounted below the source would go with it.
+/// As [`detach_fd`], for a mount that was made and is taken back. It is made private first, with all below: a bind is the
+/// peer of a shared source, and with it would go what is mounted below the source.
 pub(crate) fn take_back(fd: BorrowedFd<'_>) -> Result<()> {
     let name = format!("/proc/self/fd/{}", fd.as_raw_fd());
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
