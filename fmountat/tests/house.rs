@@ -63,9 +63,12 @@ fn files_are_short() {
 /// `docs/options.md` as the table has it: `FMOUNTAT_REGENERATE=1 cargo test --test house` writes it.
 #[test]
 fn the_page_of_options_is_true() {
+    let field = fmountat::Attr::ATIME_FIELD;
     let attr = |bits: fmountat::Attr| {
-        let names: Vec<_> =
-            bits.iter_names().map(|(name, _)| name.replace("ATIME_FIELD", "_ATIME")).collect();
+        // The policy field as a whole, for what lies in it.
+        let single = if bits.contains(field) { bits - field } else { bits };
+        let mut names: Vec<_> = single.iter_names().map(|(name, _)| name).collect();
+        names.extend(bits.contains(field).then_some("_ATIME"));
         names.join(" ")
     };
     let mut page = String::from(PAGE_HEAD);
@@ -87,8 +90,8 @@ fn the_page_of_options_is_true() {
             if word.layer() == "refused" { "nowhere".to_owned() } else { places.join(", ") },
             attr(set),
             attr(clear),
-            if ms_set == 0 { String::new() } else { format!("{ms_set:#x}") },
-            if ms_clear == 0 { String::new() } else { format!("{ms_clear:#x}") },
+            ms_names(ms_set),
+            ms_names(ms_clear),
             word.help,
         );
     }
@@ -97,6 +100,34 @@ fn the_page_of_options_is_true() {
         std::fs::write(&path, &page).unwrap();
     }
     assert!(std::fs::read_to_string(&path).unwrap_or_default() == page, "docs/options.md is out of date");
+}
+
+/// `MS_*` of `<linux/mount.h>` without the prefix.
+fn ms_names(bits: u64) -> String {
+    let all = [
+        (libc::MS_RDONLY, "RDONLY"),
+        (libc::MS_NOSUID, "NOSUID"),
+        (libc::MS_NODEV, "NODEV"),
+        (libc::MS_NOEXEC, "NOEXEC"),
+        (libc::MS_SYNCHRONOUS, "SYNCHRONOUS"),
+        (libc::MS_REMOUNT, "REMOUNT"),
+        (libc::MS_MANDLOCK, "MANDLOCK"),
+        (libc::MS_DIRSYNC, "DIRSYNC"),
+        (libc::MS_NOSYMFOLLOW, "NOSYMFOLLOW"),
+        (libc::MS_NOATIME, "NOATIME"),
+        (libc::MS_NODIRATIME, "NODIRATIME"),
+        (libc::MS_BIND, "BIND"),
+        (libc::MS_REC, "REC"),
+        (libc::MS_UNBINDABLE, "UNBINDABLE"),
+        (libc::MS_PRIVATE, "PRIVATE"),
+        (libc::MS_SLAVE, "SLAVE"),
+        (libc::MS_SHARED, "SHARED"),
+        (libc::MS_STRICTATIME, "STRICTATIME"),
+        (libc::MS_LAZYTIME, "LAZYTIME"),
+    ];
+    let known = all.iter().filter(|(bit, _)| bits & bit != 0);
+    assert_eq!(known.clone().fold(0, |all, (bit, _)| all | bit), bits, "a bit of {bits:#x} has no name here");
+    known.map(|(_, name)| *name).collect::<Vec<_>>().join(" ")
 }
 
 /// What `-o` completes to in bash, from the table: `FMOUNTAT_REGENERATE=1` writes it.
@@ -166,11 +197,12 @@ const PAGE_HEAD: &str = "# Option words
 Made from the option table by a test (`FMOUNTAT_REGENERATE=1 cargo test -p fmountat --test house` writes it). That each word and each
 pair of words does what stands here is read back from the kernel by `cargo test -p fmountat --test options`.
 
-Every word that is not in the table goes to the file system. Of two words that exclude each other the later one wins. The access-time policy
+Every word that is not in the table goes to the file system. Of two words that exclude each other the later one wins: `rw,rro` is all
+read-only, `rro,rw` all but the top. A bind without a propagation word is private, with all below. The access-time policy
 is one field (`_ATIME`), which each of its words clears as a whole; no word at all is relatime. A comma inside double quotes or after a backslash
 separates nothing; the quotes are taken off. `WORD=recursive` is the recursive form; `ro=vfs` and `ro=fs` are half of what `ro` does. A word
 where it would have no effect is an error; with `--compat containerd` it is ignored and listed. `x-...`, `X-...` and `comment=` are notes.
 
-| word | for a tree | layer | where | sets MOUNT_ATTR_ | clears | MS_ | clears | what it does |
+| word | for a tree | layer | where | sets MOUNT_ATTR_ | clears | sets MS_ | clears | what it does |
 |---|---|---|---|---|---|---|---|---|
 ";
