@@ -130,68 +130,6 @@ fn ms_names(bits: u64) -> String {
     known.map(|(_, name)| *name).collect::<Vec<_>>().join(" ")
 }
 
-/// What `-o` completes to in bash, from the table: `FMOUNTAT_REGENERATE=1` writes it.
-#[test]
-fn the_completion_of_options_is_true() {
-    let with = |word: &fmountat::OptionWord| {
-        let equals = if matches!(word.value, fmountat::Value::Required(_)) { "=" } else { "" };
-        format!("{}{equals}", word.name)
-    };
-    let words = fmountat::option_words().iter().filter(|word| word.layer() != "refused");
-    let mut all: Vec<String> =
-        words.flat_map(|word| std::iter::once(with(word)).chain(word.recursive_form())).collect();
-    all.sort();
-    let script = COMPLETION.replace("@WORDS@", &all.join(" "));
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../completions/fmountat.bash");
-    if std::env::var_os("FMOUNTAT_REGENERATE").is_some() {
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, &script).unwrap();
-    }
-    assert!(
-        std::fs::read_to_string(&path).unwrap_or_default() == script,
-        "completions/fmountat.bash is out of date"
-    );
-    for (typed, completed) in [
-        ("nos", "nosuid nosymfollow nostrictatime"),
-        ("ro,nosu", "ro,nosuid"),
-        ("ro,X-mount.s", "ro,X-mount.subdir="),
-    ] {
-        let try_it = format!(
-            ". '{}'; COMP_WORDS=(fmountat mount -o {typed}); COMP_CWORD=3; _fmountat; echo \"${{COMPREPLY[*]}}\"",
-            path.display()
-        );
-        let Ok(output) = std::process::Command::new("bash").args(["-c", &try_it]).output() else { continue };
-        let mut got: Vec<_> =
-            String::from_utf8_lossy(&output.stdout).split_whitespace().map(str::to_owned).collect();
-        let mut want: Vec<_> = completed.split(' ').map(str::to_owned).collect();
-        got.sort();
-        want.sort();
-        assert_eq!(got, want, "{typed}");
-    }
-}
-
-const COMPLETION: &str = r#"# SPDX-License-Identifier: Apache-2.0 OR MIT
-# Completes the verbs of fmountat and the words of `mount -o`. Made from the option table by `cargo test --test house`.
-_fmountat() {
-    local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-    if [[ $before == -o || $before == --options ]]; then
-        local done_words= last=$current
-        if [[ $current == *,* ]]; then
-            done_words=${current%,*},
-            last=${current##*,}
-        fi
-        local words='@WORDS@'
-        mapfile -t COMPREPLY < <(compgen -P "$done_words" -W "$words" -- "$last")
-        [[ $(type -t compopt) == builtin ]] && compopt -o nospace 2> /dev/null
-    elif ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'mount apply run umount help' -- "$current")
-    else
-        mapfile -t COMPREPLY < <(compgen -f -- "$current")
-    fi
-}
-complete -F _fmountat fmountat
-"#;
-
 const PAGE_HEAD: &str = "# Option words
 
 Made from the option table by a test (`FMOUNTAT_REGENERATE=1 cargo test -p fmountat --test house` writes it). That each word and each

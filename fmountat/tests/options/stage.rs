@@ -43,7 +43,7 @@ impl Start {
     /// The top mount and the one below it.
     pub(crate) fn states(self) -> [MountState; 2] {
         let is_full = self == Self::Full;
-        let all = Attr::all() - Attr::ATIME_FIELD | Attr::NOATIME;
+        let all = (Attr::all() - Attr::ATIME_FIELD) | Attr::NOATIME;
         let propagation = Propagations { shared: is_full, ..Propagations::default() };
         let attr = if is_full { all } else { Attr::STRICTATIME };
         [MountState { attr, superblock: self.superblock(), propagation }; 2]
