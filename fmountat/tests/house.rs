@@ -63,9 +63,12 @@ fn files_are_short() {
 /// `docs/options.md` as the table has it: `FMOUNTAT_REGENERATE=1 cargo test --test house` writes it.
 #[test]
 fn the_page_of_options_is_true() {
+    let field = fmountat::Attr::ATIME_FIELD;
     let attr = |bits: fmountat::Attr| {
-        let names: Vec<_> =
-            bits.iter_names().map(|(name, _)| name.replace("ATIME_FIELD", "_ATIME")).collect();
+        // The policy field as a whole, for what lies in it.
+        let single = if bits.contains(field) { bits - field } else { bits };
+        let mut names: Vec<_> = single.iter_names().map(|(name, _)| name).collect();
+        names.extend(bits.contains(field).then_some("_ATIME"));
         names.join(" ")
     };
     let mut page = String::from(PAGE_HEAD);
@@ -87,8 +90,8 @@ fn the_page_of_options_is_true() {
             if word.layer() == "refused" { "nowhere".to_owned() } else { places.join(", ") },
             attr(set),
             attr(clear),
-            if ms_set == 0 { String::new() } else { format!("{ms_set:#x}") },
-            if ms_clear == 0 { String::new() } else { format!("{ms_clear:#x}") },
+            ms_names(ms_set),
+            ms_names(ms_clear),
             word.help,
         );
     }
@@ -99,78 +102,45 @@ fn the_page_of_options_is_true() {
     assert!(std::fs::read_to_string(&path).unwrap_or_default() == page, "docs/options.md is out of date");
 }
 
-/// What `-o` completes to in bash, from the table: `FMOUNTAT_REGENERATE=1` writes it.
-#[test]
-fn the_completion_of_options_is_true() {
-    let with = |word: &fmountat::OptionWord| {
-        let equals = if matches!(word.value, fmountat::Value::Required(_)) { "=" } else { "" };
-        format!("{}{equals}", word.name)
-    };
-    let words = fmountat::option_words().iter().filter(|word| word.layer() != "refused");
-    let mut all: Vec<String> =
-        words.flat_map(|word| std::iter::once(with(word)).chain(word.recursive_form())).collect();
-    all.sort();
-    let script = COMPLETION.replace("@WORDS@", &all.join(" "));
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../completions/fmountat.bash");
-    if std::env::var_os("FMOUNTAT_REGENERATE").is_some() {
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, &script).unwrap();
-    }
-    assert!(
-        std::fs::read_to_string(&path).unwrap_or_default() == script,
-        "completions/fmountat.bash is out of date"
-    );
-    for (typed, completed) in [
-        ("nos", "nosuid nosymfollow nostrictatime"),
-        ("ro,nosu", "ro,nosuid"),
-        ("ro,X-mount.s", "ro,X-mount.subdir="),
-    ] {
-        let try_it = format!(
-            ". '{}'; COMP_WORDS=(fmountat mount -o {typed}); COMP_CWORD=3; _fmountat; echo \"${{COMPREPLY[*]}}\"",
-            path.display()
-        );
-        let Ok(output) = std::process::Command::new("bash").args(["-c", &try_it]).output() else { continue };
-        let mut got: Vec<_> =
-            String::from_utf8_lossy(&output.stdout).split_whitespace().map(str::to_owned).collect();
-        let mut want: Vec<_> = completed.split(' ').map(str::to_owned).collect();
-        got.sort();
-        want.sort();
-        assert_eq!(got, want, "{typed}");
-    }
+/// `MS_*` of `<linux/mount.h>` without the prefix.
+fn ms_names(bits: u64) -> String {
+    let all = [
+        (libc::MS_RDONLY, "RDONLY"),
+        (libc::MS_NOSUID, "NOSUID"),
+        (libc::MS_NODEV, "NODEV"),
+        (libc::MS_NOEXEC, "NOEXEC"),
+        (libc::MS_SYNCHRONOUS, "SYNCHRONOUS"),
+        (libc::MS_REMOUNT, "REMOUNT"),
+        (libc::MS_MANDLOCK, "MANDLOCK"),
+        (libc::MS_DIRSYNC, "DIRSYNC"),
+        (libc::MS_NOSYMFOLLOW, "NOSYMFOLLOW"),
+        (libc::MS_NOATIME, "NOATIME"),
+        (libc::MS_NODIRATIME, "NODIRATIME"),
+        (libc::MS_BIND, "BIND"),
+        (libc::MS_REC, "REC"),
+        (libc::MS_UNBINDABLE, "UNBINDABLE"),
+        (libc::MS_PRIVATE, "PRIVATE"),
+        (libc::MS_SLAVE, "SLAVE"),
+        (libc::MS_SHARED, "SHARED"),
+        (libc::MS_STRICTATIME, "STRICTATIME"),
+        (libc::MS_LAZYTIME, "LAZYTIME"),
+    ];
+    let known = all.iter().filter(|(bit, _)| bits & bit != 0);
+    assert_eq!(known.clone().fold(0, |all, (bit, _)| all | bit), bits, "a bit of {bits:#x} has no name here");
+    known.map(|(_, name)| *name).collect::<Vec<_>>().join(" ")
 }
-
-const COMPLETION: &str = r#"# SPDX-License-Identifier: Apache-2.0 OR MIT
-# Completes the verbs of fmountat and the words of `mount -o`. Made from the option table by `cargo test --test house`.
-_fmountat() {
-    local current=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
-    if [[ $before == -o || $before == --options ]]; then
-        local done_words= last=$current
-        if [[ $current == *,* ]]; then
-            done_words=${current%,*},
-            last=${current##*,}
-        fi
-        local words='@WORDS@'
-        mapfile -t COMPREPLY < <(compgen -P "$done_words" -W "$words" -- "$last")
-        [[ $(type -t compopt) == builtin ]] && compopt -o nospace 2> /dev/null
-    elif ((COMP_CWORD == 1)); then
-        mapfile -t COMPREPLY < <(compgen -W 'mount apply run umount help' -- "$current")
-    else
-        mapfile -t COMPREPLY < <(compgen -f -- "$current")
-    fi
-}
-complete -F _fmountat fmountat
-"#;
 
 const PAGE_HEAD: &str = "# Option words
 
 Made from the option table by a test (`FMOUNTAT_REGENERATE=1 cargo test -p fmountat --test house` writes it). That each word and each
 pair of words does what stands here is read back from the kernel by `cargo test -p fmountat --test options`.
 
-Every word that is not in the table goes to the file system. Of two words that exclude each other the later one wins. The access-time policy
+Every word that is not in the table goes to the file system. Of two words that exclude each other the later one wins: `rw,rro` is all
+read-only, `rro,rw` all but the top. A bind without a propagation word is private, with all below. The access-time policy
 is one field (`_ATIME`), which each of its words clears as a whole; no word at all is relatime. A comma inside double quotes or after a backslash
 separates nothing; the quotes are taken off. `WORD=recursive` is the recursive form; `ro=vfs` and `ro=fs` are half of what `ro` does. A word
 where it would have no effect is an error; with `--compat containerd` it is ignored and listed. `x-...`, `X-...` and `comment=` are notes.
 
-| word | for a tree | layer | where | sets MOUNT_ATTR_ | clears | MS_ | clears | what it does |
+| word | for a tree | layer | where | sets MOUNT_ATTR_ | clears | sets MS_ | clears | what it does |
 |---|---|---|---|---|---|---|---|---|
 ";

@@ -111,17 +111,27 @@ fn mounter(detached: bool) -> Mounter {
     Mounter::with(features, None)
 }
 
+/// How many words a list has at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Most {
+    One,
+    Two,
+}
+
 /// No word, every word, every ordered pair.
-fn lists(choices: &[Choice]) -> Vec<Vec<&Choice>> {
+fn lists(choices: &[Choice], most: Most) -> Vec<Vec<&Choice>> {
     let mut lists = vec![Vec::new()];
     lists.extend(choices.iter().map(|one| vec![one]));
+    if most == Most::One {
+        return lists;
+    }
     lists.extend(choices.iter().flat_map(|one| choices.iter().map(move |other| vec![one, other])));
     lists
 }
 
-fn each_case(call: Call, start: Start, count: &mut Count) {
+fn each_case(call: Call, start: Start, most: Most, count: &mut Count) {
     let choices = choices();
-    let lists = lists(&choices);
+    let lists = lists(&choices, most);
     for detached in [true, false] {
         let mounter = mounter(detached);
         let staged = Table::read();
@@ -153,43 +163,61 @@ fn each_case(call: Call, start: Start, count: &mut Count) {
     }
 }
 
-fn on_binds(call: Call, what: &str) {
-    make_places();
+fn on_binds(call: Call, most: Most, count: &mut Count) {
     fmountat_testing::mkdirs(fmountat_testing::scratch(), &["source"]);
-    let mut count = Count::default();
     for start in [Start::Bare, Start::Full] {
         start.mount(&file("source"), &file("peer"));
-        each_case(call, start, &mut count);
+        each_case(call, start, most, count);
         take_away(&file("source"));
         if start == Start::Full {
             take_away(&file("peer"));
         }
     }
+}
+
+/// Every list on one kind of mount, from every start.
+fn on(call: Call, most: Most, count: &mut Count) {
+    make_places();
+    match call {
+        Call::Bind { .. } => on_binds(call, most, count),
+        Call::New => each_case(call, Start::Bare, most, count),
+        Call::Remount => {
+            for start in [Start::Bare, Start::Full] {
+                each_case(call, start, most, count);
+            }
+        }
+    }
+}
+
+fn pairs_on(call: Call, what: &str) {
+    let mut count = Count::default();
+    on(call, Most::Two, &mut count);
     count.print(what);
 }
 
 fmountat_testing::tests! {
     fn words_on_a_bind() needs [] {
-        on_binds(Call::Bind { recursive: false }, "a bind");
+        pairs_on(Call::Bind { recursive: false }, "a bind");
     }
 
     fn words_on_a_bind_of_a_tree() needs [] {
-        on_binds(Call::Bind { recursive: true }, "a bind of a tree");
+        pairs_on(Call::Bind { recursive: true }, "a bind of a tree");
     }
 
     fn words_on_a_new_file_system() needs [] {
-        make_places();
-        let mut count = Count::default();
-        each_case(Call::New, Start::Bare, &mut count);
-        count.print("a new file system");
+        pairs_on(Call::New, "a new file system");
     }
 
     fn words_of_a_remount() needs [] {
-        make_places();
+        pairs_on(Call::Remount, "a remount");
+    }
+
+    /// Each word alone; an ordinary user who runs these tests has the pairs there too.
+    fn words_in_a_user_namespace() needs [User] {
         let mut count = Count::default();
-        for start in [Start::Bare, Start::Full] {
-            each_case(Call::Remount, start, &mut count);
+        for call in [Call::Bind { recursive: false }, Call::Bind { recursive: true }, Call::New, Call::Remount] {
+            on(call, Most::One, &mut count);
         }
-        count.print("a remount");
+        count.print("mounts of a user namespace");
     }
 }

@@ -87,20 +87,34 @@ pub(crate) fn promise(call: Call, list: &[&Choice], start: &[MountState], detach
         (Call::New, _) => false,
         (Call::Remount, _) => true,
     };
-    let subdir = named(&["X-mount.subdir"]);
     let mut mounts = start[..if recursive { 2 } else { 1 }].to_vec();
     for choice in list {
         take_flags(choice, &mut mounts, call, alone);
     }
     take_propagation(call, list, &mut mounts);
-    let unwritable = mounts[0].attr.contains(Attr::RDONLY) || mounts[0].superblock & MS_RDONLY != 0;
-    let unbindable = mounts[0].propagation.unbindable;
-    let loops = ["loop", "offset", "sizelimit", "sector-size", "direct-io"];
-    let or_refused = named(&["X-mount.idmap", "uidmap", "gidmap", "idmap", "ridmap"])
-        || named(&loops)
-        || subdir && (!detached || unbindable || call == Call::New)
-        || unwritable && named(&["X-mount.owner", "X-mount.group", "X-mount.mode"]);
+    if is_impossible(call, &named, &mounts[0], detached) {
+        return Promise::Refused;
+    }
+    // Two mappings may overlap; in a user namespace nothing is mapped that it doesn't own.
+    let or_refused = named(&MAPS) && (list.len() > 1 || !fmountat_testing::is_real_root());
     Promise::Mounts { mounts, or_refused }
+}
+
+const MAPS: [&str; 3] = ["X-mount.idmap", "uidmap", "gidmap"];
+const MAPPED: [&str; 2] = ["idmap", "ridmap"];
+const OWNERS: [&str; 3] = ["X-mount.owner", "X-mount.group", "X-mount.mode"];
+const LOOP: [&str; 5] = ["loop", "offset", "sizelimit", "sector-size", "direct-io"];
+
+/// What the table has no column for: what a word needs of its source, of the way, of the mount it is for.
+fn is_impossible(call: Call, named: &dyn Fn(&[&str]) -> bool, top: &MountState, detached: bool) -> bool {
+    let is_read_only = top.attr.contains(Attr::RDONLY) || top.superblock & MS_RDONLY != 0;
+    let subdir = named(&["X-mount.subdir"]);
+    // The source of a new file system is no image here, and has no directory yet.
+    call == Call::New && (subdir || named(&LOOP))
+        || !detached && (subdir || named(&MAPS))
+        || subdir && top.propagation.unbindable
+        || named(&MAPPED) && !named(&MAPS)
+        || named(&OWNERS) && is_read_only
 }
 
 /// One word after the other: the later one wins, and each access-time word clears the whole field.
