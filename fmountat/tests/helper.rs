@@ -240,20 +240,21 @@ fmountat_testing::tests! {
     fn cost_of_a_large_caller() needs [] {
         mkdirs(scratch(), &["t"]);
         let helper = script("exit 1");
-        let median = || {
+        // The least of many: what a busy machine adds is no cost of ours. A fork of 1 GB takes 40 times as long.
+        let least = || {
             let mut samples: Vec<Duration> = (0..31).map(|_| {
                 let start = Instant::now();
                 mount(&helper, "t", LONG).unwrap_err();
                 start.elapsed()
             }).collect();
             samples.sort();
-            samples[15]
+            samples[0]
         };
-        let small = median();
+        let small = least();
         let ballast = vec![1u8; 1 << 30];
-        let large = median();
+        let large = least();
         assert_eq!(std::hint::black_box(&ballast)[7], 1);
         println!("counted: a helper that fails at once: {small:?}, from a process of 1 GB {large:?}");
-        assert!(large.as_secs_f64() < 2.0 * small.as_secs_f64());
+        assert!(large.as_secs_f64() < 4.0 * small.as_secs_f64());
     }
 }
