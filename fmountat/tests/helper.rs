@@ -1,62 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Mount helpers: what they mount, what they say when they fail, and that they are nobody's children.
+//! Mount helpers: what they mount, what they say when they fail, what they are called with and what they cost.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use fmountat::{Error, ErrorKind, Helper, Mount, Mounter, Plan, Target, Unmount, Way, find};
-use fmountat_testing::{command_output, mkdirs, mounts_below, read, scratch, write};
+#[path = "helper/common.rs"]
+mod common;
+
+use common::{LONG, file, gone, image, mount, script};
+use fmountat::{ErrorKind, Helper, Mount, Mounter, Plan, Target, Unmount, Way, find};
+use fmountat_testing::{mkdirs, mounts_below, read, scratch, write};
 use rustix::fs::CWD;
-use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
-use std::process::Command;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-
-fn file(path: &str) -> PathBuf {
-    scratch().join(path)
-}
-
-/// A helper for the type `script` that is a shell script.
-fn script(body: &str) -> Helper {
-    let path = file("bin/mount.script");
-    write(&path, format!("#!/bin/sh\n{body}\n"));
-    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
-    Helper::find_in("script", &[], &[file("bin")]).unwrap().unwrap()
-}
-
-fn mount(helper: &Helper, target: &str, limit: Duration) -> Result<(), Error> {
-    let target = Target::open(CWD, file(target)).unwrap();
-    let options = ["ro".into(), "a,b".into(), OsString::from("x y")];
-    helper.mount(CWD, "the source", &target, &options, limit).map(drop)
-}
-
-const LONG: Duration = Duration::from_secs(20);
-
-/// Processes whose command line has this in it.
-fn processes(text: &str) -> Vec<String> {
-    let all = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
-        let line = std::fs::read(entry.unwrap().path().join("cmdline")).ok()?;
-        let line = String::from_utf8_lossy(&line).replace('\0', " ");
-        (line.contains(text) && !line.contains(fmountat_testing::INSIDE)).then_some(line)
-    });
-    all.collect()
-}
-
-fn gone(text: &str) {
-    let end = Instant::now() + Duration::from_secs(3);
-    while !processes(text).is_empty() && Instant::now() < end {
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    assert_eq!(processes(text), Vec::<String>::new());
-}
-
-/// A squashfs image with the file `who`.
-fn image() -> PathBuf {
-    write(file("tree/who"), "by FUSE");
-    let mut pack = Command::new("mksquashfs");
-    command_output(pack.arg(file("tree")).arg(file("image")).args(["-noappend", "-quiet"]));
-    file("image")
-}
 
 fmountat_testing::tests! {
     /// A real FUSE file system: read through, its flags in force, and its process gone with the mount.
@@ -161,62 +115,6 @@ fmountat_testing::tests! {
         assert!(start.elapsed() < Duration::from_secs(5));
         assert_eq!((error.kind(), error.output()), (ErrorKind::TimedOut, &["waiting".to_owned()][..]), "{error}");
         gone("sleep 98765");
-    }
-
-    /// One of the processes of the next case: waits for a helper that hangs.
-    fn waits_for_a_helper() needs [] {
-        mkdirs(scratch(), &["t2"]);
-        write(file("hang"), "");
-        let hangs = format!("tail -f {}", file("hang").display());
-        let _ = mount(&script(&hangs), "t2", Duration::from_secs(3));
-    }
-
-    /// When the caller is killed the helper is too.
-    fn a_killed_caller_leaves_no_helper() needs [] {
-        let inside = [fmountat_testing::INSIDE, "waits_for_a_helper"];
-        let mut child = Command::new("/proc/self/exe").args(inside).arg(scratch()).spawn().unwrap();
-        let hangs = format!("tail -f {}", file("hang").display());
-        let end = Instant::now() + LONG;
-        while processes(&hangs).is_empty() && Instant::now() < end {
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        child.kill().unwrap();
-        child.wait().unwrap();
-        gone(&file("bin/mount.script").display().to_string());
-        // The shell's own child, which nobody ends with it.
-        command_output(Command::new("pkill").args(["-f", &hangs]));
-    }
-
-    /// The caller's children are its own: a thread that waits for any of them, and a handler that counts SIGCHLD, see those
-    /// and no helper; and the helper's end is not lost to them.
-    fn nobodys_child() needs [] {
-        const ROUNDS: usize = 100;
-        mkdirs(scratch(), &["t"]);
-        let helper = script("exit 7");
-        let (stop, reaped) = (AtomicBool::new(false), AtomicUsize::new(0));
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                while !stop.load(Ordering::Relaxed) || rustix::process::wait(rustix::process::WaitOptions::NOHANG).is_ok() {
-                    match rustix::process::wait(rustix::process::WaitOptions::NOHANG) {
-                        Ok(Some(_)) => drop(reaped.fetch_add(1, Ordering::Relaxed)),
-                        _ => std::thread::yield_now(),
-                    }
-                }
-            });
-            for _ in 0..ROUNDS {
-                let own = Command::new("true").spawn().unwrap();
-                let error = mount(&helper, "t", LONG).unwrap_err();
-                assert_eq!(error.reason(), "exit status 7");
-                // Not waited for: the other thread does.
-                drop(own);
-            }
-            let end = Instant::now() + LONG;
-            while reaped.load(Ordering::Relaxed) < ROUNDS && Instant::now() < end {
-                std::thread::yield_now();
-            }
-            stop.store(true, Ordering::Relaxed);
-        });
-        assert_eq!(reaped.load(Ordering::Relaxed), ROUNDS);
     }
 
     /// A descriptor that is not close-on-exec does not get into the helper, and the caller's mask and handlers stay.
