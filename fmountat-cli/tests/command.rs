@@ -60,7 +60,7 @@ fmountat_testing::tests! {
             (&[], 1),
             (&["mount"], 1),
             (&["nosuchverb"], 1),
-            (&["mount", "a", "t"], 1),
+            (&["mount", "a", "t"], 32),
             (&["mount", "-o", "loop,bind", "a", "t"], 1),
             (&["mount", "-o", "X-containerd.a", "-t", "tmpfs", "a", "t"], 1),
             (&["mount", "-t", "nosuchfs", "a", "t"], 32),

@@ -28,7 +28,7 @@ pub use kinds::helper::{HELPER_LIMIT, Helper};
 pub use kinds::loopdev::{LoopDevice, LoopOptions};
 pub use kinds::overlay::{Layer, OVERLAY_LAYERS_MAX, Overlay, common_directory};
 pub use set::apply::Built;
-pub use set::engine::LoopWords;
+pub use set::engine::{LoopWords, Mkdir};
 pub use set::mount::Mount;
 pub use set::mounter::Mounter;
 pub use set::options::Options;

@@ -147,11 +147,15 @@ fmountat_testing::tests! {
             samples.sort();
             samples[15]
         };
-        let small = median();
-        let ballast = vec![1u8; 1 << 30];
-        let large = median();
-        assert_eq!(std::hint::black_box(&ballast)[7], 1);
-        println!("counted: a helper that fails at once: {small:?}, from a process of 1 GB {large:?}");
-        assert!(large.as_secs_f64() < 2.0 * small.as_secs_f64());
+        // Both halves of one try are measured while the machine does other things.
+        let is_as_fast = (0..5).any(|_| {
+            let small = median();
+            let ballast = vec![1u8; 1 << 30];
+            let large = median();
+            assert_eq!(std::hint::black_box(&ballast)[7], 1);
+            println!("counted: a helper that fails at once: {small:?}, from a process of 1 GB {large:?}");
+            large.as_secs_f64() < 1.5 * small.as_secs_f64()
+        });
+        assert!(is_as_fast);
     }
 }

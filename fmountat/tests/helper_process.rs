@@ -9,9 +9,9 @@ mod process;
 
 use common::{LONG, file, gone, mount, processes, script, signal};
 use fmountat::ErrorKind;
-use fmountat_testing::{filter, mkdirs, scratch, write};
+use fmountat_testing::{filter, mkdirs, read, scratch, write};
 use process::Reaper;
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::io::Read;
 use std::os::fd::AsFd;
@@ -48,10 +48,11 @@ fn storm(flags: libc::c_int) {
             done.store(true, Ordering::SeqCst);
         });
         while !done.load(Ordering::SeqCst) && !helpers.is_finished() {
-            let child = Command::new("true").spawn().unwrap();
+            // The reaper waits for it.
+            let number = Command::new("true").spawn().map(|child| child.id()).unwrap();
             own += 1;
             until("a SIGCHLD was lost", || process::received() >= own);
-            until("a child was lost", || !Path::new(&format!("/proc/{}", child.id())).exists());
+            until("a child was lost", || !Path::new(&format!("/proc/{number}")).exists());
         }
         helpers.join().unwrap();
     });
@@ -187,6 +188,23 @@ fmountat_testing::tests! {
             gone("sleep 98764");
             gone(&file("bin/mount.script").display().to_string());
         }
+    }
+
+    /// Who kills the helper's parent gets neither a helper that stays nor a caller that waits for it.
+    fn a_killed_minder_takes_the_helper_with_it() needs [] {
+        mkdirs(scratch(), &["t"]);
+        let helper = script("exec sleep 98767");
+        std::thread::scope(|scope| {
+            let hung = scope.spawn(|| mount(&helper, "t", LONG).unwrap_err());
+            until("the helper does not start", || !processes("sleep 98767").is_empty());
+            let threads = std::fs::read_dir("/proc/self/task").unwrap().map(Result::unwrap);
+            let children: String = threads.map(|thread| read(thread.path().join("children"))).collect();
+            let minder = Pid::from_raw(children.trim().parse().unwrap()).unwrap();
+            rustix::process::kill_process(minder, Signal::KILL).unwrap();
+            let error = hung.join().unwrap();
+            assert!(error.reason().contains("killed"), "{error}");
+        });
+        gone("sleep 98767");
     }
 
     /// A descriptor that the caller closes meanwhile is closed: no copy of it waits for the helper.

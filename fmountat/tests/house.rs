@@ -59,3 +59,88 @@ fn files_are_short() {
         assert!(text.lines().count() <= 420, "{} has {} lines", path.display(), text.lines().count());
     }
 }
+
+/// `docs/options.md` as the table has it: `FMOUNTAT_REGENERATE=1 cargo test --test house` writes it.
+#[test]
+fn the_page_of_options_is_true() {
+    let field = fmountat::Attr::ATIME_FIELD;
+    let attr = |bits: fmountat::Attr| {
+        // The policy field as a whole, for what lies in it.
+        let single = if bits.contains(field) { bits - field } else { bits };
+        let mut names: Vec<_> = single.iter_names().map(|(name, _)| name).collect();
+        names.extend(bits.contains(field).then_some("_ATIME"));
+        names.join(" ")
+    };
+    let mut page = String::from(PAGE_HEAD);
+    for word in fmountat::option_words() {
+        let value = match word.value {
+            fmountat::Value::None => String::new(),
+            fmountat::Value::Optional(what) => format!("[={what}]"),
+            fmountat::Value::Required(what) => format!("={what}"),
+        };
+        let places: Vec<_> = word.places.iter_names().map(|(name, _)| name.to_lowercase()).collect();
+        let (set, clear) = word.attr();
+        let (ms_set, ms_clear) = word.ms();
+        page += &format!(
+            "| `{}{}` | {} | {} | {} | {} | {} | {} | {} | {} |\n",
+            word.name,
+            value.replace('|', "\\|"),
+            word.recursive_form().map(|form| format!("`{form}`")).unwrap_or_default(),
+            word.layer(),
+            if word.layer() == "refused" { "nowhere".to_owned() } else { places.join(", ") },
+            attr(set),
+            attr(clear),
+            ms_names(ms_set),
+            ms_names(ms_clear),
+            word.help,
+        );
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/options.md");
+    if std::env::var_os("FMOUNTAT_REGENERATE").is_some() {
+        std::fs::write(&path, &page).unwrap();
+    }
+    assert!(std::fs::read_to_string(&path).unwrap_or_default() == page, "docs/options.md is out of date");
+}
+
+/// `MS_*` of `<linux/mount.h>` without the prefix.
+fn ms_names(bits: u64) -> String {
+    let all = [
+        (libc::MS_RDONLY, "RDONLY"),
+        (libc::MS_NOSUID, "NOSUID"),
+        (libc::MS_NODEV, "NODEV"),
+        (libc::MS_NOEXEC, "NOEXEC"),
+        (libc::MS_SYNCHRONOUS, "SYNCHRONOUS"),
+        (libc::MS_REMOUNT, "REMOUNT"),
+        (libc::MS_MANDLOCK, "MANDLOCK"),
+        (libc::MS_DIRSYNC, "DIRSYNC"),
+        (libc::MS_NOSYMFOLLOW, "NOSYMFOLLOW"),
+        (libc::MS_NOATIME, "NOATIME"),
+        (libc::MS_NODIRATIME, "NODIRATIME"),
+        (libc::MS_BIND, "BIND"),
+        (libc::MS_REC, "REC"),
+        (libc::MS_UNBINDABLE, "UNBINDABLE"),
+        (libc::MS_PRIVATE, "PRIVATE"),
+        (libc::MS_SLAVE, "SLAVE"),
+        (libc::MS_SHARED, "SHARED"),
+        (libc::MS_STRICTATIME, "STRICTATIME"),
+        (libc::MS_LAZYTIME, "LAZYTIME"),
+    ];
+    let known = all.iter().filter(|(bit, _)| bits & bit != 0);
+    assert_eq!(known.clone().fold(0, |all, (bit, _)| all | bit), bits, "a bit of {bits:#x} has no name here");
+    known.map(|(_, name)| *name).collect::<Vec<_>>().join(" ")
+}
+
+const PAGE_HEAD: &str = "# Option words
+
+Made from the option table by a test (`FMOUNTAT_REGENERATE=1 cargo test -p fmountat --test house` writes it). That each word and each
+pair of words does what stands here is read back from the kernel by `cargo test -p fmountat --test options`.
+
+Every word that is not in the table goes to the file system. Of two words that exclude each other the later one wins: `rw,rro` is all
+read-only, `rro,rw` all but the top. A bind without a propagation word is private, with all below. The access-time policy
+is one field (`_ATIME`), which each of its words clears as a whole; no word at all is relatime. A comma inside double quotes or after a backslash
+separates nothing; the quotes are taken off. `WORD=recursive` is the recursive form; `ro=vfs` and `ro=fs` are half of what `ro` does. A word
+where it would have no effect is an error; with `--compat containerd` it is ignored and listed. `x-...`, `X-...` and `comment=` are notes.
+
+| word | for a tree | layer | where | sets MOUNT_ATTR_ | clears | sets MS_ | clears | what it does |
+|---|---|---|---|---|---|---|---|---|
+";

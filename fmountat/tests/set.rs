@@ -261,18 +261,40 @@ fmountat_testing::tests! {
     fn what_was_made_goes_unless_it_is_used() needs [] {
         mkdirs(scratch(), &["old"]);
         let make = |path: &str, create| Target::create(CWD, file(path), create).unwrap();
-        drop(make("old/a/b", Create::Directory(0o755)));
+        drop(make("old/a/b", Create::directory(0o755)));
         assert_eq!(std::fs::read_dir(file("old")).unwrap().count(), 0);
-        drop(make("old/c/f", Create::File(0o755)));
+        drop(make("old/c/f", Create::file(0o755)));
         assert!(file("old/c/f").exists());
-        let (used, written) = (make("d/e", Create::Directory(0o755)), make("g/h", Create::File(0o755)));
+        let (used, written) = (make("d/e", Create::directory(0o755)), make("g/h", Create::file(0o755)));
         write(file("d/theirs"), "precious");
         write(file("g/h"), "precious");
         drop((used, written));
         assert!(!file("d/e").exists());
         assert_eq!(read(file("d/theirs")) + &read(file("g/h")), "preciousprecious");
-        make("kept/f", Create::File(0o755)).keep();
+        make("kept/f", Create::file(0o755)).keep();
         assert!(file("kept/f").exists());
+    }
+
+    /// Made with a mode and an owner, parents and files alike; what was there keeps its own.
+    fn mount_points_are_made_for_their_owner() needs [Root] {
+        mkdirs(scratch(), &["t", "s"]);
+        write(file("s/f"), "");
+        let stat = |path: &str| {
+            let meta = file(path).metadata().unwrap();
+            (meta.permissions().mode() & 0o7777, meta.uid(), meta.gid())
+        };
+        let set = [
+            bind("t", "bind"),
+            tmpfs().at("a/b").option("X-mount.mkdir=0700:5:6"),
+            bind("s/f", "bind,X-mount.mkdir=0750:7:8").at("c/f"),
+        ];
+        apply(&set, "t").unwrap();
+        unmount_all("t");
+        assert_eq!((stat("t/a"), stat("t/a/b")), ((0o700, 5, 6), (0o700, 5, 6)));
+        assert_eq!((stat("t/c"), stat("t/c/f")), ((0o750, 7, 8), (0o644, 7, 8)));
+        apply(&[bind("t", "bind"), tmpfs().at("a/b/new").option("X-mount.mkdir=0711:9:9")], "t").unwrap();
+        unmount_all("t");
+        assert_eq!((stat("t/a/b"), stat("t/a/b/new")), ((0o700, 5, 6), (0o711, 9, 9)));
     }
 
     /// A mount that fails leaves no mount point behind that an earlier one would have had made.

@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "set/common.rs"]
-#[allow(dead_code)]
 mod common;
 #[path = "unmount/fuse.rs"]
 mod fuse;
@@ -21,7 +20,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-const MS_BIND: libc::c_ulong = 4096;
+const MS_BIND: u32 = libc::MS_BIND as u32;
+const MS_REC: u32 = libc::MS_REC as u32;
 
 /// A tmpfs at `path` in the scratch directory, which is made.
 fn put(path: &str) -> MountId {
@@ -59,7 +59,9 @@ fn put_below_shared() {
 fmountat_testing::tests! {
     /// `all` takes the whole stack of that place, and is content with nothing; a plain call takes the top.
     fn all_of_a_stack() needs [] {
-        (0..3).for_each(|_| drop(put("t")));
+        (0..3).for_each(|_| {
+            put("t");
+        });
         put("t/below");
         assert_eq!(kinds(soon().all(true).run(file("t"))), [ErrorKind::Busy]);
         Unmount::new().run(file("t/below")).unwrap();
@@ -74,7 +76,9 @@ fmountat_testing::tests! {
         put("t");
         symlink(file("t"), file("link")).unwrap();
         assert_eq!(kinds(soon().all(true).run(file("link"))), [ErrorKind::NotMounted]);
-        (0..2).for_each(|_| drop(put("t")));
+        (0..2).for_each(|_| {
+            put("t");
+        });
         put("t/below");
         Unmount::new().all(true).lazy(true).run(file("t")).unwrap();
         assert_eq!(left("t"), 0);
@@ -105,7 +109,7 @@ fmountat_testing::tests! {
         put("t/a/hidden");
         put("t/b");
         let cover = put("t/a");
-        let held = Holding::start(shell("").current_dir(file("t/a")), "sleep");
+        let held = Holding::start(shell("true").current_dir(file("t/a")), "sleep");
         let errors = soon().recursive(true).run(file("t")).unwrap_err();
         let told: Vec<&Path> = errors.iter().map(|e| Path::new(e.argument().unwrap())).collect();
         assert_eq!(told[0], file("t/a"), "{errors:?}");
@@ -292,7 +296,7 @@ fmountat_testing::tests! {
             put("t/sub");
         }
         mkdirs(scratch(), &["copy"]);
-        fmountat::fmountat(CWD, file("t"), file("copy"), "", MS_BIND | libc::MS_REC, "").unwrap();
+        fmountat::fmountat(CWD, file("t"), file("copy"), "", MS_BIND | MS_REC, "").unwrap();
         let held = Holding::start(Command::new("sleep").arg("1000").current_dir(file("copy/sub")), "sleep");
         let errors = soon().recursive(true).run(file("copy")).unwrap_err();
         assert!(errors.iter().all(|error| error.kind() == ErrorKind::Busy), "{errors:?}");

@@ -5,7 +5,9 @@ use super::{Outcome, compat, start_directory};
 use crate::args::MountArgs;
 use crate::into::Namespace;
 use crate::output;
-use fmountat::{Create, Error, ErrorKind, Mount, MountId, Mounter, Options, Plan, Target, Way, remount};
+use fmountat::{
+    Create, Error, ErrorKind, Mkdir, Mount, MountId, Mounter, Options, Plan, Target, Way, remount,
+};
 use serde_json::json;
 use std::os::fd::AsFd;
 use std::path::Path;
@@ -46,7 +48,9 @@ fn mount(args: &MountArgs, json: bool) -> Result<(), Error> {
     if namespace.is_none() && mounter.way(&plan) == Way::StepByStep {
         let target = match options.mkdir {
             None => Target::open(&dir, &args.target)?,
-            Some(mode) => Target::create(&dir, &args.target, kind_of_source(&dir, source, &options, mode)?)?,
+            Some(mkdir) => {
+                Target::create(&dir, &args.target, kind_of_source(&dir, source, &options, mkdir)?)?
+            }
         };
         return match mounter.apply(&dir, &plan, &target) {
             Err(error) if error.kind() == ErrorKind::AllLeftOut => left_out(args, json),
@@ -64,7 +68,7 @@ fn mount(args: &MountArgs, json: bool) -> Result<(), Error> {
     let target = match (&namespace, options.mkdir) {
         (Some(namespace), _) => namespace.enter(&args.target)?,
         (None, None) => Target::open(&dir, &args.target)?,
-        (None, Some(mode)) => Target::create(&dir, &args.target, kind_of_target(&built, mode)?)?,
+        (None, Some(mkdir)) => Target::create(&dir, &args.target, kind_of_target(&built, mkdir)?)?,
     };
     let attached = built.attach(&target)?;
     mounted(args, attached.id(), json)
@@ -83,15 +87,15 @@ fn left_out(args: &MountArgs, json: bool) -> Result<(), Error> {
 }
 
 /// A bound file is mounted on a file.
-fn kind_of_target(built: &fmountat::Built, mode: u32) -> Result<Create, Error> {
+fn kind_of_target(built: &fmountat::Built, mkdir: Mkdir) -> Result<Create, Error> {
     let is_dir = built.is_dir()?;
-    Ok(if is_dir { Create::Directory(mode) } else { Create::File(mode) })
+    Ok(mkdir.create(is_dir))
 }
 
 /// The same before it is mounted.
-fn kind_of_source(dir: impl AsFd, source: &Path, options: &Options, mode: u32) -> Result<Create, Error> {
+fn kind_of_source(dir: impl AsFd, source: &Path, options: &Options, mkdir: Mkdir) -> Result<Create, Error> {
     let is_file = options.bind.is_some() && !Target::open(dir, source)?.is_dir();
-    Ok(if is_file { Create::File(mode) } else { Create::Directory(mode) })
+    Ok(mkdir.create(!is_file))
 }
 
 /// `mount -o private none TARGET`, as `mount --make-private TARGET`.

@@ -9,7 +9,7 @@ use crate::kinds::store::Store;
 use crate::vfs::attr::{MountAttr, Propagation};
 use crate::vfs::identity::{MountId, is_mount_root};
 use crate::vfs::made::Made;
-use crate::vfs::target::{Create, Target, is_dir, open_in_root};
+use crate::vfs::target::{Target, is_dir, open_in_root};
 use crate::vfs::tree::{Attached, Tree, moved};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -198,8 +198,7 @@ pub(super) fn mount_point(
             ErrorKind::NotFound => e.hinted("the mount point must exist; the option X-mount.mkdir makes it"),
             _ => e,
         }),
-        Some(mode) if is_dir()? => Target::create_in_root(root, path, Create::Directory(mode)),
-        Some(mode) => Target::create_in_root(root, path, Create::File(mode)),
+        Some(mkdir) => Target::create_in_root(root, path, mkdir.create(is_dir()?)),
     }
 }
 

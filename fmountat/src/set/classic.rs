@@ -202,5 +202,5 @@ pub(super) fn is_on_top(fd: BorrowedFd<'_>) -> bool {
 pub(super) fn take_away_from(place: &Target) -> Result<()> {
     let top = open_top(place.as_fd())?;
     let is_ours = is_mount_root(top.as_fd())? && MountId::of(top.as_fd())? != MountId::of(place.as_fd())?;
-    if is_ours { crate::vfs::tree::detach_fd(top.as_fd()) } else { Err(moved(place.path())) }
+    if is_ours { crate::vfs::tree::take_back(top.as_fd()) } else { Err(moved(place.path())) }
 }

@@ -31,10 +31,12 @@ pub(super) fn propagate(root: BorrowedFd<'_>, to: Option<Propagation>, recursive
     rustix::mount::mount_change(name(root), flags).map_err(|e| Error::sys("set propagation", "mount", e))
 }
 
-/// `MS_REMOUNT` of the file system: mount(2) takes all flags at once, so those that it has now are repeated.
+/// `MS_REMOUNT` of the file system: mount(2) takes all flags at once, so those that it has now are repeated. `MS_RDONLY`
+/// is for the file system and the mount alike, which then becomes again what it was.
 pub(super) fn remount_filesystem(root: BorrowedFd<'_>, options: &Options) -> Result<()> {
     let entry = entry_of(root)?;
-    let mut flags = ms_of_attr(attr_of_words(&entry.options) - Attr::RDONLY);
+    let before = attr_of_words(&entry.options);
+    let mut flags = ms_of_attr(before - Attr::RDONLY);
     for word in entry.super_options.to_string_lossy().split(',') {
         flags |= ms_of_superblock(word);
     }
@@ -46,7 +48,9 @@ pub(super) fn remount_filesystem(root: BorrowedFd<'_>, options: &Options) -> Res
     }
     let data = data(&entry.fstype, &options.words)?;
     rustix::mount::mount_remount(name(root), mount_flags(flags), data.as_deref().unwrap_or_default())
-        .map_err(|e| Error::sys("reconfigure", "mount", e).arg(&entry.target))
+        .map_err(|e| Error::sys("reconfigure", "mount", e).arg(&entry.target))?;
+    let read_only = MountAttr { set: before & Attr::RDONLY, clear: Attr::RDONLY, propagation: None };
+    change(root, &read_only, Locked::IsAnError)
 }
 
 /// Sets and clears attributes of one mount by `MS_REMOUNT|MS_BIND`, which takes all of them at once. In a user namespace

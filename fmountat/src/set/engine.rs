@@ -6,7 +6,26 @@ use super::split::{id_range, size, unquote};
 use super::words::Engine;
 use crate::error::{Error, ErrorKind, Result};
 use crate::vfs::idmap::{IdMapping, Idmap, Ids};
+use crate::vfs::target::Create;
 use std::ffi::OsStr;
+
+/// What `X-mount.mkdir` asks for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Mkdir {
+    /// Of the directories, less the umask.
+    pub mode: u32,
+    /// User and group of all that is made.
+    pub owner: Option<(u32, u32)>,
+}
+
+impl Mkdir {
+    /// As [`Target::create`](crate::Target::create) takes it, for a directory or a file.
+    #[must_use]
+    pub fn create(self, is_dir: bool) -> Create {
+        let create = if is_dir { Create::directory(self.mode) } else { Create::file(self.mode) };
+        self.owner.map_or(create, |(uid, gid)| create.owner(uid, gid))
+    }
+}
 
 /// What `loop` and the words that imply it ask for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -37,7 +56,7 @@ pub(super) fn take(options: &mut Options, engine: Engine, value: Option<&OsStr>,
         || value.and_then(size).ok_or_else(|| bad("its value must be a size in bytes, such as 512 or 1MiB"));
     match engine {
         Engine::Nofail => options.nofail = true,
-        Engine::Mkdir => options.mkdir = Some(if value.is_some() { mode()? } else { 0o755 }),
+        Engine::Mkdir => options.mkdir = Some(mkdir(value, text)?),
         Engine::Owner => options.owner.0 = Some(id()?),
         Engine::Group => options.owner.1 = Some(id()?),
         Engine::Mode => options.mode = Some(mode()?),
@@ -61,6 +80,23 @@ pub(super) fn take(options: &mut Options, engine: Engine, value: Option<&OsStr>,
         Engine::DirectIo => options.loop_device.get_or_insert_default().direct_io = true,
     }
     Ok(())
+}
+
+/// `MODE` as util-linux has it, and behind it an owner.
+fn mkdir(value: Option<&OsStr>, text: &OsStr) -> Result<Mkdir> {
+    let Some(value) = value else { return Ok(Mkdir { mode: 0o755, owner: None }) };
+    let fields: Vec<&str> = utf8(value, text)?.split(':').collect();
+    let parsed = match fields[..] {
+        [mode] => Some((mode, None)),
+        [mode, uid, gid] => uid.parse().ok().zip(gid.parse().ok()).map(|owner| (mode, Some(owner))),
+        _ => None,
+    };
+    let made =
+        parsed.and_then(|(mode, owner)| Some(Mkdir { mode: u32::from_str_radix(mode, 8).ok()?, owner }));
+    made.filter(|mkdir| mkdir.mode <= 0o7777).ok_or_else(|| {
+        let reason = "its value must be an octal mode, or MODE:UID:GID with numeric ids";
+        option_error(ErrorKind::OptionValue, text, reason)
+    })
 }
 
 /// `uidmap=` and `gidmap=` of containerd: ranges with commas between them.

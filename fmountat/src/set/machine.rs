@@ -126,7 +126,7 @@ impl<'a> Machine<'a> {
             FileType::Directory => self.directory(built, path, stat.st_mode & 0o7777),
             FileType::RegularFile => {
                 let file = self.read_only_file(path)?;
-                let place = Target::create_in_root(root, path, Create::File(0o755))?;
+                let place = Target::create_in_root(root, path, Create::file(0o755))?;
                 file.attach(&place)?;
                 Ok(())
             }

@@ -5,6 +5,8 @@
 pub(crate) mod apply;
 mod classic;
 mod classic_attr;
+#[cfg(any(feature = "containerd-shim-protos", feature = "oci-spec"))]
+mod convert;
 pub(crate) mod engine;
 mod flags;
 mod json;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Option lists, parsed: per-mount attributes, superblock flags, the engine's words, the file system's words.
 
-use super::engine::LoopWords;
+use super::engine::{LoopWords, Mkdir};
 use super::split::{key_and_value, unquote, words};
 use super::words::{Effect, OptionWord, Places, Value, look_up};
 use crate::error::{Error, ErrorKind, Result};
@@ -35,8 +35,8 @@ pub struct Options {
     pub remount: bool,
     /// `nofail`: a missing source is no error.
     pub nofail: bool,
-    /// `X-mount.mkdir[=MODE]`: make the mount point.
-    pub mkdir: Option<u32>,
+    /// `X-mount.mkdir[=MODE[:UID:GID]]`: make the mount point.
+    pub mkdir: Option<Mkdir>,
     /// `X-mount.subdir=`: show this directory of it.
     pub subdir: Option<PathBuf>,
     /// `X-mount.owner=`, `X-mount.group=`: numeric ids for the root of the mount.
@@ -146,15 +146,17 @@ impl Options {
     }
 
     fn set(&mut self, effect: Effect, recursive: bool) {
-        let attr = if recursive { &mut self.recursive_attr } else { &mut self.attr };
         match effect {
-            Effect::Attr(set, clear) => change(attr, set, clear),
+            Effect::Attr(set, clear) => self.change(set, clear, recursive),
             Effect::ReadOnly(yes) => {
                 self.set_read_only_attr(yes, recursive);
                 self.set_read_only_filesystem(yes);
             }
             Effect::Superblock(name, opposite) => self.set_superblock(name, opposite),
-            Effect::Propagation(propagation, true) => self.recursive_attr.propagation = Some(propagation),
+            Effect::Propagation(propagation, true) => {
+                self.recursive_attr.propagation = Some(propagation);
+                self.attr.propagation = None;
+            }
             Effect::Propagation(propagation, false) => self.attr.propagation = Some(propagation),
             Effect::Bind(recursive) => self.bind = Some(recursive),
             Effect::Remount => self.remount = true,
@@ -163,11 +165,19 @@ impl Options {
     }
 
     fn set_read_only_attr(&mut self, yes: bool, recursive: bool) {
-        let attr = if recursive { &mut self.recursive_attr } else { &mut self.attr };
         match yes {
-            true => change(attr, Attr::RDONLY, Attr::empty()),
-            false => change(attr, Attr::empty(), Attr::RDONLY),
+            true => self.change(Attr::RDONLY, Attr::empty(), recursive),
+            false => self.change(Attr::empty(), Attr::RDONLY, recursive),
         }
+    }
+
+    /// A word for the whole tree takes back what an earlier one said of the top: words for the top are applied last.
+    fn change(&mut self, set: Attr, clear: Attr, recursive: bool) {
+        if recursive {
+            self.attr.set -= set | clear;
+            self.attr.clear -= set | clear;
+        }
+        change(if recursive { &mut self.recursive_attr } else { &mut self.attr }, set, clear);
     }
 
     fn set_read_only_filesystem(&mut self, yes: bool) {
@@ -276,6 +286,9 @@ mod tests {
             ("nofail=1", ErrorKind::OptionValue),
             ("tmpcopyup", ErrorKind::Unsupported),
             ("iversion", ErrorKind::Unsupported),
+            ("X-mount.mkdir=0755:1", ErrorKind::OptionValue),
+            ("X-mount.mkdir=0755:a:b", ErrorKind::OptionValue),
+            ("X-mount.mkdir=99", ErrorKind::OptionValue),
             ("uidmap=0:1", ErrorKind::OptionValue),
             ("gidmap=0:-1:2", ErrorKind::OptionValue),
             ("X-mount.idmap=x:0:1:2", ErrorKind::OptionValue),

@@ -70,15 +70,14 @@ fn change_classic(target: &Target, options: &Options) -> Result<()> {
     if options.bind.is_none() && !(options.superblock.is_empty() && options.words.is_empty()) {
         remount_filesystem(root, options)?;
     }
-    classic_attr::change(root, top, Locked::IsAnError)?;
     each_below(root, whole, Locked::IsAnError)?;
+    classic_attr::change(root, top, Locked::IsAnError)?;
     propagate(root, whole.propagation, true)?;
     propagate(root, top.propagation, false)
 }
 
 fn change(target: &Target, options: &Options) -> Result<()> {
     let flags = MountAttr { propagation: None, ..options.attr };
-    let propagation = MountAttr { propagation: options.attr.propagation, ..MountAttr::default() };
     match file_system_part(target, options)? {
         None => set(target, &flags)?,
         Some(context) => {
@@ -91,8 +90,9 @@ fn change(target: &Target, options: &Options) -> Result<()> {
             }
         }
     }
+    // The words for the top once more: those for the tree reached it too.
     set_attr(target.as_fd(), &options.recursive_attr, true, Locked::IsAnError)?;
-    set(target, &propagation)
+    set(target, &options.attr)
 }
 
 fn set(target: &Target, attr: &MountAttr) -> Result<()> {

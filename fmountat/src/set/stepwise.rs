@@ -112,7 +112,7 @@ impl Drop for Done {
             // The error on its way to the caller is the first one. A mount that somebody covered stays beneath: what
             // covers it is not ours to take.
             if classic::is_on_top(fd.as_fd()) {
-                let _ = crate::vfs::tree::detach_fd(fd.as_fd());
+                let _ = crate::vfs::tree::take_back(fd.as_fd());
             }
         }
     }

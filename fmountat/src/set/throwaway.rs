@@ -156,7 +156,7 @@ pub(super) fn open_directory(path: &Path) -> Result<rustix::fd::OwnedFd> {
 }
 
 pub(super) fn make_directory(root: BorrowedFd<'_>, path: &Path, mode: u32) -> Result<Target> {
-    let made = Target::create_in_root(root, path, Create::Directory(mode))?;
+    let made = Target::create_in_root(root, path, Create::directory(mode))?;
     made.keep();
     Ok(made)
 }

@@ -63,7 +63,7 @@ pub(super) const WORDS: &[OptionWord] = &[
     word("symfollow", A(NONE, Attr::NOSYMFOLLOW), ALL, "they are"),
     word("sync", S("sync", "async"), OF_FILESYSTEM, "writes are synchronous"),
     word("async", S("async", "sync"), OF_FILESYSTEM, "they are not"),
-    word("dirsync", S("dirsync", ""), OF_FILESYSTEM, "changes of directories are synchronous"),
+    word("dirsync", S("dirsync", ""), NEW, "changes of directories are synchronous"),
     word("mand", S("mand", "nomand"), OF_FILESYSTEM, "mandatory locks: a flag without effect since 5.15"),
     word("nomand", S("nomand", "mand"), OF_FILESYSTEM, "none"),
     word("lazytime", S("lazytime", "nolazytime"), OF_FILESYSTEM, "times are kept in memory for a while"),
@@ -102,7 +102,7 @@ pub(super) const WORDS: &[OptionWord] = &[
     valued("nofail", Value::None, Engine::Nofail, ALL, "a missing source is no error: the mount is left out"),
     valued(
         "X-mount.mkdir",
-        Value::Optional("MODE"),
+        Value::Optional("MODE[:UID:GID]"),
         Engine::Mkdir,
         MADE,
         "make the mount point, with its parents; 0755 without MODE",

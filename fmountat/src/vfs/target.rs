@@ -5,7 +5,7 @@ use super::bytes::c_string;
 use super::made::Made;
 use crate::error::{Error, ErrorKind, Result};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{FileType, Mode, OFlags, ResolveFlags, StatxFlags};
+use rustix::fs::{FileType, Gid, Mode, OFlags, ResolveFlags, StatxFlags, Uid};
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
@@ -30,12 +30,48 @@ pub struct Target {
 }
 
 /// What to make where a target is missing: see [`Target::create_in_root`].
+///
+/// ```
+/// use fmountat::Create;
+/// let theirs = Create::directory(0o700).owner(1000, 1000);
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Create {
-    /// A directory of this mode.
-    Directory(u32),
-    /// An empty file; missing parents become directories of this mode.
-    File(u32),
+pub struct Create {
+    mode: u32,
+    is_file: bool,
+    owner: Option<(u32, u32)>,
+}
+
+impl Create {
+    /// A directory of this mode, less the umask, and missing parents alike.
+    #[must_use]
+    pub fn directory(mode: u32) -> Self {
+        Self { mode, is_file: false, owner: None }
+    }
+
+    /// An empty file; missing parents become directories of this mode, less the umask.
+    #[must_use]
+    pub fn file(mode: u32) -> Self {
+        Self { mode, is_file: true, owner: None }
+    }
+
+    /// The same, with all that is made given to this user and group.
+    #[must_use]
+    pub fn owner(mut self, uid: u32, gid: u32) -> Self {
+        self.owner = Some((uid, gid));
+        self
+    }
+
+    /// A descriptor of what was made is given away, which no link can lead elsewhere.
+    fn give(self, parent: &OwnedFd, name: &OsStr, walked: &Path) -> Result<()> {
+        let Some((uid, gid)) = self.owner else { return Ok(()) };
+        let (uid, gid) = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
+        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
+        let made = rustix::fs::openat(parent, name, flags, Mode::empty())
+            .map_err(|e| Error::sys("give mount point away", "openat", e).arg(walked))?;
+        rustix::fs::fchown(made, uid, gid)
+            .map_err(|e| Error::sys("give mount point away", "fchown", e).arg(walked))
+    }
 }
 
 impl Target {
@@ -89,9 +125,6 @@ impl Target {
             Err(error) if error.raw_errno() == Some(Errno::NOENT) => {}
             other => return Self::from_fd(other?, path),
         }
-        let mode = match create {
-            Create::Directory(mode) | Create::File(mode) => Mode::from_raw_mode(mode),
-        };
         let made = Made::default();
         let mut parent = open(Path::new("."))?;
         let mut walked = PathBuf::new();
@@ -100,9 +133,9 @@ impl Target {
             walked.push(component);
             let is_last = components.peek().is_none();
             if let Component::Normal(name) = component {
-                match (is_last, create) {
-                    (true, Create::File(_)) => make_file(&parent, name, &walked)?,
-                    _ => make_directory(parent, name, mode, &walked, &made)?,
+                match is_last && create.is_file {
+                    true => make_file(&parent, name, create, &walked)?,
+                    false => make_directory(parent, name, create, &walked, &made)?,
                 }
             }
             parent = open(&walked)?;
@@ -192,19 +225,24 @@ pub(crate) fn open_error(step: impl Into<String>, call: &'static str, path: &Pat
     })
 }
 
-fn make_directory(parent: OwnedFd, name: &OsStr, mode: Mode, walked: &Path, made: &Made) -> Result<()> {
-    match rustix::fs::mkdirat(&parent, name, mode) {
-        Ok(()) => made.add(parent, name),
+fn make_directory(parent: OwnedFd, name: &OsStr, create: Create, walked: &Path, made: &Made) -> Result<()> {
+    match rustix::fs::mkdirat(&parent, name, Mode::from_raw_mode(create.mode)) {
+        Ok(()) => {
+            let given = create.give(&parent, name, walked);
+            made.add(parent, name);
+            given?;
+        }
         Err(Errno::EXIST) => {}
         Err(errno) => return Err(make_error("mkdirat", errno, walked)),
     }
     Ok(())
 }
 
-fn make_file(parent: &OwnedFd, name: &OsStr, walked: &Path) -> Result<()> {
+fn make_file(parent: &OwnedFd, name: &OsStr, create: Create, walked: &Path) -> Result<()> {
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     match rustix::fs::openat(parent, name, flags, Mode::from_raw_mode(0o644)) {
-        Ok(_) | Err(Errno::EXIST) => Ok(()),
+        Ok(_) => create.give(parent, name, walked),
+        Err(Errno::EXIST) => Ok(()),
         Err(errno) => Err(make_error("openat", errno, walked)),
     }
 }

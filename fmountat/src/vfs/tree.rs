@@ -10,7 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sys::attr::open_tree_attr;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
-use rustix::mount::{MoveMountFlags, OpenTreeFlags, UnmountFlags};
+use rustix::mount::{MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags};
 use std::path::Path;
 
 /// A detached mount, with whatever was mounted inside it.
@@ -245,4 +245,13 @@ impl Attached {
 pub(crate) fn detach_fd(fd: BorrowedFd<'_>) -> Result<()> {
     let name = format!("/proc/self/fd/{}", fd.as_raw_fd());
     rustix::mount::unmount(name, UnmountFlags::DETACH).map_err(|e| Error::sys("unmount", "umount2", e))
+}
+
+/// As [`detach_fd`], for a mount that was made and is taken back. It is made private first, with all below: a bind is the
+/// peer of a shared source, and with it would go what is mounted below the source.
+pub(crate) fn take_back(fd: BorrowedFd<'_>) -> Result<()> {
+    let name = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+    rustix::mount::mount_change(name, private).map_err(|e| Error::sys("unmount", "mount", e))?;
+    detach_fd(fd)
 }

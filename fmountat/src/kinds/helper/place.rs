@@ -6,7 +6,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::vfs::bytes::c_string;
 use crate::vfs::identity::{MountsBefore, is_same_place};
 use crate::vfs::target::{Target, open_error};
-use crate::vfs::tree::{detach_fd, moved};
+use crate::vfs::tree::{moved, take_back};
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use std::ffi::{OsStr, OsString};
@@ -87,7 +87,7 @@ impl<'a> Place<'a> {
         if !self.before.has_new(seen.as_fd()).ok()? {
             return None;
         }
-        detach_fd(seen.as_fd()).ok().or_else(|| named.by_fusermount())
+        take_back(seen.as_fd()).ok().or_else(|| named.by_fusermount())
     }
 }
 

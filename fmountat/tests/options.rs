@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Every word of the option table and every ordered pair of them, on every kind of mount and by both ways: the kernel
+//! then shows what the table promises, or an error came before any change.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "options/model.rs"]
+mod model;
+#[path = "options/stage.rs"]
+mod stage;
+#[path = "options/state.rs"]
+mod state;
+
+use fmountat::{Attr, Error, Features, Mount, Mounter, Options, Plan, Target};
+use model::{Call, Choice, Promise, choices, promise};
+use rustix::fs::CWD;
+use stage::{Start, file, make_places, take_away};
+use state::{MountState, Propagations, Table};
+
+/// What was seen so far.
+#[derive(Debug, Default)]
+struct Count {
+    combinations: usize,
+    mounted: usize,
+    refused: usize,
+    wrong: Vec<String>,
+}
+
+impl Count {
+    fn print(&self, what: &str) {
+        let Self { combinations, mounted, refused, wrong } = self;
+        for wrong in wrong.iter().take(40) {
+            println!("{wrong}");
+        }
+        println!(
+            "counted: {combinations} combinations on {what}, {mounted} mounted as promised, {refused} refused before any change"
+        );
+        assert!(wrong.is_empty(), "{} of {combinations} are not as promised", wrong.len());
+    }
+
+    /// Judges one outcome; gives whether there is something to unmount.
+    fn judge(&mut self, case: &Case<'_>, promise: &Promise, done: Result<(), Error>, before: &Table) {
+        self.combinations += 1;
+        let after = Table::read();
+        let why = match (promise, done) {
+            (Promise::Refused, Ok(())) => String::from("it should be refused"),
+            (Promise::Mounts { or_refused: false, .. }, Err(error)) => format!("refused: {error}"),
+            (_, Err(_)) if after == *before => {
+                self.refused += 1;
+                return;
+            }
+            (_, Err(error)) => format!("after `{error}` the mount table is another"),
+            (Promise::Mounts { mounts, .. }, Ok(())) => {
+                let seen = after.at(&file("t"));
+                if seen == *mounts {
+                    self.mounted += 1;
+                    return;
+                }
+                format!("\n  promised {mounts:?}\n  seen     {seen:?}")
+            }
+        };
+        self.wrong.push(format!("{case:?}: {why}"));
+    }
+}
+
+/// One call with its words.
+struct Case<'a> {
+    call: Call,
+    start: Start,
+    detached: bool,
+    list: &'a [&'a Choice],
+}
+
+impl std::fmt::Debug for Case<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let way = if self.detached { "detached" } else { "mount(2)" };
+        write!(f, "{:?} {:?} by {way}: {}", self.call, self.start, self.words())
+    }
+}
+
+impl Case<'_> {
+    fn words(&self) -> String {
+        self.list.iter().map(|choice| choice.text.as_str()).collect::<Vec<_>>().join(",")
+    }
+
+    fn start(&self) -> [MountState; 2] {
+        let propagation = Propagations::default();
+        let new = MountState { attr: Attr::empty(), superblock: 0, propagation };
+        if self.call == Call::New { [new; 2] } else { self.start.states() }
+    }
+
+    fn run(&self, mounter: &Mounter) -> Result<(), Error> {
+        let target = Target::open(CWD, file("t"))?;
+        let mount = match self.call {
+            Call::Remount => return mounter.remount(&target, &Options::parse(["remount", &self.words()])?),
+            Call::New => Mount::new("tmpfs", "tmpfs").option("size=64k"),
+            Call::Bind { recursive: false } => Mount::new("bind", file("source")),
+            Call::Bind { recursive: true } => Mount::new("rbind", file("source")),
+        };
+        mounter.apply(CWD, &Plan::new(&[mount.option(self.words())])?, &target).map(drop)
+    }
+}
+
+fn mounter(detached: bool) -> Mounter {
+    if detached {
+        return Mounter::detached();
+    }
+    let mut features = Features::get();
+    features.new_mount_api = false;
+    features.mount_setattr = false;
+    features.detached_children = false;
+    Mounter::with(features, None)
+}
+
+/// How many words a list has at most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Most {
+    One,
+    Two,
+}
+
+/// No word, every word, every ordered pair.
+fn lists(choices: &[Choice], most: Most) -> Vec<Vec<&Choice>> {
+    let mut lists = vec![Vec::new()];
+    lists.extend(choices.iter().map(|one| vec![one]));
+    if most == Most::One {
+        return lists;
+    }
+    lists.extend(choices.iter().flat_map(|one| choices.iter().map(move |other| vec![one, other])));
+    lists
+}
+
+fn each_case(call: Call, start: Start, most: Most, count: &mut Count) {
+    let choices = choices();
+    let lists = lists(&choices, most);
+    for detached in [true, false] {
+        let mounter = mounter(detached);
+        let staged = Table::read();
+        for list in &lists {
+            let case = Case { call, start, detached, list };
+            let promise = promise(call, list, &case.start(), detached);
+            if call == Call::Remount {
+                start.mount(&file("t"), &file("peer"));
+                count.judge(&case, &promise, case.run(&mounter), &Table::read());
+                take_away(&file("t"));
+                if start == Start::Full {
+                    take_away(&file("peer"));
+                }
+                continue;
+            }
+            let done = case.run(&mounter);
+            let mounted = done.is_ok();
+            count.judge(&case, &promise, done, &staged);
+            if mounted {
+                take_away(&file("t"));
+            }
+        }
+        let now = Table::read();
+        if now != staged {
+            count
+                .wrong
+                .push(format!("{call:?} {start:?} left another mount table: {:?}", now.difference(&staged)));
+        }
+    }
+}
+
+fn on_binds(call: Call, most: Most, count: &mut Count) {
+    fmountat_testing::mkdirs(fmountat_testing::scratch(), &["source"]);
+    for start in [Start::Bare, Start::Full] {
+        start.mount(&file("source"), &file("peer"));
+        each_case(call, start, most, count);
+        take_away(&file("source"));
+        if start == Start::Full {
+            take_away(&file("peer"));
+        }
+    }
+}
+
+/// Every list on one kind of mount, from every start.
+fn on(call: Call, most: Most, count: &mut Count) {
+    make_places();
+    match call {
+        Call::Bind { .. } => on_binds(call, most, count),
+        Call::New => each_case(call, Start::Bare, most, count),
+        Call::Remount => {
+            for start in [Start::Bare, Start::Full] {
+                each_case(call, start, most, count);
+            }
+        }
+    }
+}
+
+fn pairs_on(call: Call, what: &str) {
+    let mut count = Count::default();
+    on(call, Most::Two, &mut count);
+    count.print(what);
+}
+
+fmountat_testing::tests! {
+    fn words_on_a_bind() needs [] {
+        pairs_on(Call::Bind { recursive: false }, "a bind");
+    }
+
+    fn words_on_a_bind_of_a_tree() needs [] {
+        pairs_on(Call::Bind { recursive: true }, "a bind of a tree");
+    }
+
+    fn words_on_a_new_file_system() needs [] {
+        pairs_on(Call::New, "a new file system");
+    }
+
+    fn words_of_a_remount() needs [] {
+        pairs_on(Call::Remount, "a remount");
+    }
+
+    /// Each word alone; an ordinary user who runs these tests has the pairs there too.
+    fn words_in_a_user_namespace() needs [User] {
+        let mut count = Count::default();
+        for call in [Call::Bind { recursive: false }, Call::Bind { recursive: true }, Call::New, Call::Remount] {
+            on(call, Most::One, &mut count);
+        }
+        count.print("mounts of a user namespace");
+    }
+}

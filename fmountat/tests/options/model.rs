@@ -1,0 +1,170 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What the option table promises for a list of words, worked out from its public data alone.
+
+use super::state::{MS_RDONLY, MountState, Propagations};
+use fmountat::{Attr, OptionWord, Places, Value, option_words};
+
+/// A word as it is written in a list.
+#[derive(Debug, Clone)]
+pub(crate) struct Choice {
+    pub(crate) word: &'static OptionWord,
+    pub(crate) text: String,
+    pub(crate) recursive: bool,
+}
+
+/// Every word of the table with a sample value, and every recursive form.
+pub(crate) fn choices() -> Vec<Choice> {
+    let mut all = Vec::new();
+    for word in option_words() {
+        let plain = |text: String| Choice { word, text, recursive: false };
+        match word.value {
+            Value::None => all.push(plain(word.name.to_owned())),
+            Value::Optional(what) => {
+                all.push(plain(word.name.to_owned()));
+                all.push(plain(format!("{}={}", word.name, sample(what))));
+            }
+            Value::Required(what) => all.push(plain(format!("{}={}", word.name, sample(what)))),
+        }
+        if let Some(text) = word.recursive_form() {
+            all.push(Choice { word, text, recursive: true });
+        }
+    }
+    all
+}
+
+fn sample(what: &str) -> &'static str {
+    match what {
+        "MODE" => "0755",
+        "PATH" => "d",
+        "UID" | "GID" => "0",
+        "BYTES" => "4096",
+        what if what.contains("DISK:SEEN:COUNT") => "0:0:1",
+        _ => panic!("a value for {what}, please"),
+    }
+}
+
+/// What is done with the words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Call {
+    Bind { recursive: bool },
+    New,
+    Remount,
+}
+
+impl Call {
+    fn place(self) -> Places {
+        match self {
+            Self::Bind { .. } => Places::BIND,
+            Self::New => Places::NEW,
+            Self::Remount => Places::REMOUNT,
+        }
+    }
+}
+
+/// What must come of it.
+#[derive(Debug, Clone)]
+pub(crate) enum Promise {
+    /// An error before any change.
+    Refused,
+    /// The mounts, the top one first; or, where the reason lies outside of the table, an error before any change.
+    Mounts { mounts: Vec<MountState>, or_refused: bool },
+}
+
+/// The words `list` in `call`, where there is `start`: the top mount and the one below it.
+pub(crate) fn promise(call: Call, list: &[&Choice], start: &[MountState], detached: bool) -> Promise {
+    let named = |names: &[&str]| list.iter().any(|choice| names.contains(&choice.word.name));
+    let bind_word = list.iter().rev().find(|choice| ["bind", "rbind"].contains(&choice.word.name));
+    let alone = call == Call::Remount && bind_word.is_some();
+    for Choice { word, .. } in list {
+        let misplaced = !word.places.contains(call.place());
+        if misplaced || word.layer() == "refused" || alone && word.layer() == "filesystem" {
+            return Promise::Refused;
+        }
+    }
+    let recursive = match (call, bind_word) {
+        (Call::Bind { recursive }, None) => recursive,
+        (Call::Bind { .. }, Some(choice)) => choice.word.name == "rbind",
+        (Call::New, _) => false,
+        (Call::Remount, _) => true,
+    };
+    let mut mounts = start[..if recursive { 2 } else { 1 }].to_vec();
+    for choice in list {
+        take_flags(choice, &mut mounts, call, alone);
+    }
+    take_propagation(call, list, &mut mounts);
+    if is_impossible(call, &named, &mounts[0], detached) {
+        return Promise::Refused;
+    }
+    // Two mappings may overlap; in a user namespace nothing is mapped that it doesn't own.
+    let or_refused = named(&MAPS) && (list.len() > 1 || !fmountat_testing::is_real_root());
+    Promise::Mounts { mounts, or_refused }
+}
+
+const MAPS: [&str; 3] = ["X-mount.idmap", "uidmap", "gidmap"];
+const MAPPED: [&str; 2] = ["idmap", "ridmap"];
+const OWNERS: [&str; 3] = ["X-mount.owner", "X-mount.group", "X-mount.mode"];
+const LOOP: [&str; 5] = ["loop", "offset", "sizelimit", "sector-size", "direct-io"];
+
+/// What the table has no column for: what a word needs of its source, of the way, of the mount it is for.
+fn is_impossible(call: Call, named: &dyn Fn(&[&str]) -> bool, top: &MountState, detached: bool) -> bool {
+    let is_read_only = top.attr.contains(Attr::RDONLY) || top.superblock & MS_RDONLY != 0;
+    let subdir = named(&["X-mount.subdir"]);
+    // The source of a new file system is no image here, and has no directory yet.
+    call == Call::New && (subdir || named(&LOOP))
+        || !detached && (subdir || named(&MAPS))
+        || subdir && top.propagation.unbindable
+        || named(&MAPPED) && !named(&MAPS)
+        || named(&OWNERS) && is_read_only
+}
+
+/// One word after the other: the later one wins, and each access-time word clears the whole field.
+fn take_flags(choice: &Choice, mounts: &mut [MountState], call: Call, alone: bool) {
+    let (set, clear) = choice.word.attr();
+    let reached = if choice.recursive { mounts.len() } else { 1 };
+    for mount in &mut mounts[..reached] {
+        mount.attr = (mount.attr - clear) | set;
+    }
+    let has_superblock = !matches!(call, Call::Bind { .. }) && !alone;
+    if has_superblock && choice.word.layer().contains("filesystem") {
+        let (set, clear) = choice.word.ms();
+        mounts[0].superblock = (mounts[0].superblock & !clear) | set;
+    }
+}
+
+/// The last word for the tree reaches all, then the last word for the top; one for the tree takes back those for the top
+/// before it. A bind without any is private.
+fn take_propagation(call: Call, list: &[&Choice], mounts: &mut [MountState]) {
+    let (mut top, mut whole) = (None, None);
+    for choice in list.iter().filter(|choice| choice.word.layer() == "propagation") {
+        let flags = choice.word.ms().0;
+        match flags & libc::MS_REC {
+            0 => top = Some(flags),
+            _ => (top, whole) = (None, Some(flags & !libc::MS_REC)),
+        }
+    }
+    if matches!(call, Call::Bind { .. }) && top.is_none() && whole.is_none() {
+        whole = Some(libc::MS_PRIVATE);
+    }
+    // Who is shared from the start has a peer; who becomes it has none.
+    let has_peers = mounts[0].propagation.shared;
+    for mount in mounts.iter_mut() {
+        change_propagation(&mut mount.propagation, whole, has_peers);
+    }
+    change_propagation(&mut mounts[0].propagation, top, has_peers);
+}
+
+/// The table of state transitions in mount_namespaces(7), "Propagation type transitions".
+fn change_propagation(now: &mut Propagations, flags: Option<u64>, has_peers: bool) {
+    let Propagations { shared, master, unbindable } = *now;
+    let none = Propagations::default();
+    *now = match flags {
+        None => *now,
+        Some(libc::MS_SHARED) => Propagations { shared: true, master, ..none },
+        Some(libc::MS_SLAVE) => {
+            Propagations { shared: false, master: master || shared && has_peers, unbindable }
+        }
+        Some(libc::MS_PRIVATE) => none,
+        Some(libc::MS_UNBINDABLE) => Propagations { unbindable: true, ..none },
+        Some(other) => panic!("the table has a propagation {other:#x}"),
+    };
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The mounts that words are tried on, made by mount(2) without the crate: a tmpfs with another on `d/sub`.
+
+use super::state::{MountState, Propagations};
+use fmountat::Attr;
+use fmountat_testing::{mkdirs, scratch};
+use rustix::mount::{
+    MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind_recursive, mount_change,
+    mount_remount, unmount,
+};
+use std::path::{Path, PathBuf};
+
+/// In what state the mounts are before the words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Start {
+    /// Private, no attribute, strictatime; a read-only file system with `lazytime`.
+    Bare,
+    /// Shared with a peer, every attribute, noatime; a writable file system with `sync` and `mand`.
+    Full,
+}
+
+pub(crate) fn file(path: &str) -> PathBuf {
+    scratch().join(path)
+}
+
+fn bits(flags: u64) -> MountFlags {
+    MountFlags::from_bits_retain(u32::try_from(flags).unwrap())
+}
+
+impl Start {
+    /// Attributes as `MS_*`.
+    fn attributes(self) -> u64 {
+        use libc::{MS_NOATIME, MS_NODEV, MS_NODIRATIME, MS_NOEXEC, MS_NOSUID, MS_NOSYMFOLLOW, MS_RDONLY};
+        let all = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC | MS_NOATIME | MS_NODIRATIME | MS_NOSYMFOLLOW;
+        if self == Self::Full { all } else { libc::MS_STRICTATIME }
+    }
+
+    fn superblock(self) -> u64 {
+        let full = libc::MS_SYNCHRONOUS | libc::MS_MANDLOCK;
+        if self == Self::Full { full } else { libc::MS_RDONLY | libc::MS_LAZYTIME }
+    }
+
+    /// The top mount and the one below it.
+    pub(crate) fn states(self) -> [MountState; 2] {
+        let is_full = self == Self::Full;
+        let all = (Attr::all() - Attr::ATIME_FIELD) | Attr::NOATIME;
+        let propagation = Propagations { shared: is_full, ..Propagations::default() };
+        let attr = if is_full { all } else { Attr::STRICTATIME };
+        [MountState { attr, superblock: self.superblock(), propagation }; 2]
+    }
+
+    /// Mounts the tree at `path`, with its peers at `peer`.
+    pub(crate) fn mount(self, path: &Path, peer: &Path) {
+        let sub = path.join("d/sub");
+        for place in [path, &sub] {
+            mount("tmpfs", place, "tmpfs", MountFlags::empty(), c"size=64k").unwrap();
+            std::fs::create_dir_all(place.join("d/sub")).unwrap();
+        }
+        for place in [&sub, path] {
+            mount_remount(place, bits(self.superblock()), c"").unwrap();
+            mount_remount(place, bits(libc::MS_BIND | self.attributes()), c"").unwrap();
+        }
+        if self == Self::Full {
+            mount_change(path, MountPropagationFlags::SHARED | MountPropagationFlags::REC).unwrap();
+            mount_bind_recursive(path, peer).unwrap();
+        }
+    }
+}
+
+/// Unmounts the tree. It is made private first: otherwise what is below goes away in its peers too.
+pub(crate) fn take_away(path: &Path) {
+    mount_change(path, MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).unwrap();
+    unmount(path, UnmountFlags::DETACH).unwrap();
+}
+
+pub(crate) fn make_places() {
+    mkdirs(scratch(), &["t", "peer"]);
+}
