@@ -5,7 +5,7 @@
 #[path = "helper/common.rs"]
 mod common;
 
-use common::{LONG, file, gone, image, mount, script};
+use common::{LONG, file, gone, hang, image, mount, script};
 use fmountat::{ErrorKind, Helper, Mount, Mounter, Plan, Target, Unmount, Way, find};
 use fmountat_testing::{mkdirs, mounts_below, read, scratch, write};
 use rustix::fs::CWD;
@@ -109,12 +109,13 @@ fmountat_testing::tests! {
     /// A helper that hangs is ended with all that it has started, also one that ignores signals.
     fn a_hung_helper_is_ended() needs [] {
         mkdirs(scratch(), &["t"]);
-        let helper = script("trap '' TERM INT HUP; echo waiting; sleep 98765 & sleep 98765; sleep 98765");
+        let hang = hang();
+        let helper = script(&format!("trap '' TERM INT HUP; echo waiting; {hang} & {hang}; {hang}"));
         let start = Instant::now();
         let error = mount(&helper, "t", Duration::from_millis(300)).unwrap_err();
         assert!(start.elapsed() < Duration::from_secs(5));
         assert_eq!((error.kind(), error.output()), (ErrorKind::TimedOut, &["waiting".to_owned()][..]), "{error}");
-        gone("sleep 98765");
+        gone(&hang);
     }
 
     /// A descriptor that is not close-on-exec does not get into the helper, and the caller's mask and handlers stay.

@@ -7,7 +7,7 @@ mod common;
 #[path = "contract/process.rs"]
 mod process;
 
-use common::{LONG, file, gone, mount, processes, script, signal};
+use common::{LONG, file, gone, gone_within, hang, mount, processes, script, signal};
 use fmountat::ErrorKind;
 use fmountat_testing::{filter, mkdirs, read, scratch, write};
 use process::Reaper;
@@ -136,28 +136,30 @@ fmountat_testing::tests! {
     /// At the limit all goes that the helper has started, also what left its session, and the caller gets no zombie.
     fn a_hung_helper_goes_with_all_it_started() needs [Tool("setsid")] {
         mkdirs(scratch(), &["t"]);
-        let body = "trap '' TERM; (setsid sh -c 'sleep 98761; true' &) ; setsid -f sleep 98761; sleep 98761 & sleep 98761";
+        let hang = hang();
+        let body = format!("trap '' TERM; (setsid sh -c '{hang}; true' &) ; setsid -f {hang}; {hang} & {hang}");
         let start = Instant::now();
-        let error = mount(&script(body), "t", SOON).unwrap_err();
+        let error = mount(&script(&body), "t", SOON).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
         assert!(start.elapsed() < Duration::from_secs(3));
-        assert_eq!(processes("sleep 98761"), Vec::<String>::new());
+        gone_within(&hang, Duration::ZERO);
     }
 
     /// What a helper that ended in time leaves running is its own business.
     fn a_daemon_stays() needs [Tool("setsid")] {
         mkdirs(scratch(), &["t"]);
-        mount(&script("setsid -f sleep 98762; exit 1"), "t", LONG).unwrap_err();
+        let hang = hang();
+        mount(&script(&format!("setsid -f {hang}; exit 1")), "t", LONG).unwrap_err();
         std::thread::sleep(Duration::from_millis(50));
-        assert_eq!(processes("sleep 98762").len(), 1);
-        signal("sleep 98762", Signal::KILL);
-        gone("sleep 98762");
+        assert_eq!(processes(&hang).len(), 1);
+        signal(&hang, Signal::KILL);
+        gone(&hang);
     }
 
     /// A daemon that goes on writing to what was its helper's output fills no memory.
     fn a_daemon_that_goes_on_talking_is_not_heard() needs [] {
         mkdirs(scratch(), &["t"]);
-        mount(&script("(while echo talk; do sleep 0.01; done; : 98763) & exit 1"), "t", LONG).unwrap_err();
+        mount(&script("(while echo talk; do sleep 0.01; done) & exit 1"), "t", LONG).unwrap_err();
         gone(&file("bin/mount.script").display().to_string());
     }
 
@@ -180,12 +182,13 @@ fmountat_testing::tests! {
 
     /// Killed with -9, a caller leaves no helper, nor what that has started.
     fn a_killed_caller_leaves_nothing() needs [Tool("setsid")] {
-        script("setsid -f sleep 98764; sleep 98764 & sleep 98764");
+        let hang = hang();
+        script(&format!("setsid -f {hang}; {hang} & {hang}"));
         for case in ["waits", "waits_by_older_means"] {
-            let mut child = start(case, "sleep 98764");
+            let mut child = start(case, &hang);
             child.kill().unwrap();
             child.wait().unwrap();
-            gone("sleep 98764");
+            gone(&hang);
             gone(&file("bin/mount.script").display().to_string());
         }
     }
@@ -193,10 +196,11 @@ fmountat_testing::tests! {
     /// Who kills the helper's parent gets neither a helper that stays nor a caller that waits for it.
     fn a_killed_minder_takes_the_helper_with_it() needs [] {
         mkdirs(scratch(), &["t"]);
-        let helper = script("exec sleep 98767");
+        let hang = hang();
+        let helper = script(&format!("exec {hang}"));
         std::thread::scope(|scope| {
             let hung = scope.spawn(|| mount(&helper, "t", LONG).unwrap_err());
-            until("the helper does not start", || !processes("sleep 98767").is_empty());
+            until("the helper does not start", || !processes(&hang).is_empty());
             let threads = std::fs::read_dir("/proc/self/task").unwrap().map(Result::unwrap);
             let children: String = threads.map(|thread| read(thread.path().join("children"))).collect();
             let minder = Pid::from_raw(children.trim().parse().unwrap()).unwrap();
@@ -204,17 +208,18 @@ fmountat_testing::tests! {
             let error = hung.join().unwrap();
             assert!(error.reason().contains("killed"), "{error}");
         });
-        gone("sleep 98767");
+        gone(&hang);
     }
 
     /// A descriptor that the caller closes meanwhile is closed: no copy of it waits for the helper.
     fn what_the_caller_closes_is_closed() needs [] {
         mkdirs(scratch(), &["t"]);
         let (read_end, write_end) = rustix::pipe::pipe().unwrap();
-        let helper = script("sleep 98765");
+        let hang = hang();
+        let helper = script(&hang);
         std::thread::scope(|scope| {
             let hung = scope.spawn(|| mount(&helper, "t", Duration::from_secs(3)).unwrap_err());
-            until("the helper does not start", || !processes("sleep 98765").is_empty());
+            until("the helper does not start", || !processes(&hang).is_empty());
             let start = Instant::now();
             drop(write_end);
             assert_eq!(std::fs::File::from(read_end).read(&mut [0]).unwrap(), 0);
@@ -244,8 +249,10 @@ fmountat_testing::tests! {
         let error = mount(&script("sleep 0.1; ls /proc/self/fd; exit 7"), "t", LONG).unwrap_err();
         // 3 is the listing's own.
         assert_eq!((error.reason().as_str(), error.output().join(" ").as_str()), ("exit status 7", "0 1 2 3"));
-        let error = mount(&script("setsid -f sleep 98766; sleep 98766"), "t", SOON).unwrap_err();
-        assert_eq!((error.kind(), processes("sleep 98766")), (ErrorKind::TimedOut, Vec::new()));
+        let hang = hang();
+        let error = mount(&script(&format!("setsid -f {hang}; {hang}")), "t", SOON).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TimedOut);
+        gone_within(&hang, Duration::ZERO);
     }
 
     /// A line that holds a long path is told whole, its control characters escaped.

@@ -68,13 +68,26 @@ pub(crate) fn signal(text: &str, signal: Signal) {
     }
 }
 
-/// Waits until there is none of those.
+/// Waits until there is none of those; what is left is ended, and fails the case.
 pub(crate) fn gone(text: &str) {
-    let end = Instant::now() + Duration::from_secs(3);
+    gone_within(text, Duration::from_secs(3));
+}
+
+/// As [`gone`], by then.
+pub(crate) fn gone_within(text: &str, time: Duration) {
+    let end = Instant::now() + time;
     while !processes(text).is_empty() && Instant::now() < end {
         std::thread::sleep(Duration::from_millis(5));
     }
-    assert_eq!(processes(text), Vec::<String>::new());
+    let left = processes(text);
+    signal(text, Signal::KILL);
+    assert_eq!(left, Vec::<String>::new());
+}
+
+/// A command that never ends, and that no other case has.
+pub(crate) fn hang() -> String {
+    write(file("hang"), "");
+    format!("tail -f {}", file("hang").display())
 }
 
 /// A squashfs image with the file `who`.
