@@ -182,7 +182,7 @@ fn is_of_the_form(line: &str) -> bool {
         text.split_once(": ").is_some_and(|(step, reason)| !step.is_empty() && !reason.is_empty())
     };
     line.strip_prefix("fmountat: ").is_some_and(error)
-        || line.starts_with("  kernel: ")
+        || ["  kernel: ", "  helper: ", "  held by "].iter().any(|lead| line.starts_with(lead))
         || line.starts_with("  hint: ")
 }
 

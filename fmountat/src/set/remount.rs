@@ -90,6 +90,10 @@ fn change(target: &Target, options: &Options) -> Result<()> {
             }
         }
     }
+    let propagation = MountAttr { propagation: options.attr.propagation, ..MountAttr::default() };
+    if options.recursive_attr.is_empty() {
+        return set(target, &propagation);
+    }
     // The words for the top once more: those for the tree reached it too.
     set_attr(target.as_fd(), &options.recursive_attr, true, Locked::IsAnError)?;
     set(target, &options.attr)

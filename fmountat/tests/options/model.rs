@@ -35,6 +35,7 @@ pub(crate) fn choices() -> Vec<Choice> {
 fn sample(what: &str) -> &'static str {
     match what {
         "MODE" => "0755",
+        "MODE[:UID:GID]" => "0755:0:0",
         "PATH" => "d",
         "UID" | "GID" => "0",
         "BYTES" => "4096",
