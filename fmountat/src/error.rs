@@ -6,7 +6,7 @@ mod text;
 
 pub use holder::{Holder, HolderKind};
 pub use text::escape;
-use text::{errno_name, errno_text};
+use text::{errno_name, errno_text, escape_whole};
 
 use rustix::io::Errno;
 use std::ffi::OsStr;
@@ -215,6 +215,11 @@ impl Error {
         self
     }
 
+    /// The same with this argument, unless it has one.
+    pub(crate) fn arg_if_none(self, argument: impl AsRef<OsStr>) -> Self {
+        if self.0.argument.is_some() { self } else { self.arg(argument) }
+    }
+
     pub(crate) fn with_kind(mut self, kind: ErrorKind) -> Self {
         self.0.kind = kind;
         self
@@ -344,7 +349,7 @@ impl fmt::Display for Error {
             write!(f, "\n  kernel: {}", escape(line.as_bytes()))?;
         }
         for line in &self.0.output {
-            write!(f, "\n  helper: {}", escape(line.as_bytes()))?;
+            write!(f, "\n  helper: {}", escape_whole(line.as_bytes()))?;
         }
         for line in holder::lines(&self.0.holders) {
             write!(f, "\n  {line}")?;

@@ -1,62 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Mount helpers: what they mount, what they say when they fail, and that they are nobody's children.
+//! Mount helpers: what they mount, what they say when they fail, what they are called with and what they cost.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use fmountat::{Error, ErrorKind, Helper, Mount, Mounter, Plan, Target, Unmount, Way, find};
-use fmountat_testing::{command_output, mkdirs, mounts_below, read, scratch, write};
+#[path = "helper/common.rs"]
+mod common;
+
+use common::{LONG, file, gone, hang, image, mount, script};
+use fmountat::{ErrorKind, Helper, Mount, Mounter, Plan, Target, Unmount, Way, find};
+use fmountat_testing::{mkdirs, mounts_below, read, scratch, write};
 use rustix::fs::CWD;
-use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
-use std::process::Command;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
-
-fn file(path: &str) -> PathBuf {
-    scratch().join(path)
-}
-
-/// A helper for the type `script` that is a shell script.
-fn script(body: &str) -> Helper {
-    let path = file("bin/mount.script");
-    write(&path, format!("#!/bin/sh\n{body}\n"));
-    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
-    Helper::find_in("script", &[], &[file("bin")]).unwrap().unwrap()
-}
-
-fn mount(helper: &Helper, target: &str, limit: Duration) -> Result<(), Error> {
-    let target = Target::open(CWD, file(target)).unwrap();
-    let options = ["ro".into(), "a,b".into(), OsString::from("x y")];
-    helper.mount(CWD, "the source", &target, &options, limit).map(drop)
-}
-
-const LONG: Duration = Duration::from_secs(20);
-
-/// Processes whose command line has this in it.
-fn processes(text: &str) -> Vec<String> {
-    let all = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
-        let line = std::fs::read(entry.unwrap().path().join("cmdline")).ok()?;
-        let line = String::from_utf8_lossy(&line).replace('\0', " ");
-        (line.contains(text) && !line.contains(fmountat_testing::INSIDE)).then_some(line)
-    });
-    all.collect()
-}
-
-fn gone(text: &str) {
-    let end = Instant::now() + Duration::from_secs(3);
-    while !processes(text).is_empty() && Instant::now() < end {
-        std::thread::sleep(Duration::from_millis(5));
-    }
-    assert_eq!(processes(text), Vec::<String>::new());
-}
-
-/// A squashfs image with the file `who`.
-fn image() -> PathBuf {
-    write(file("tree/who"), "by FUSE");
-    let mut pack = Command::new("mksquashfs");
-    command_output(pack.arg(file("tree")).arg(file("image")).args(["-noappend", "-quiet"]));
-    file("image")
-}
 
 fmountat_testing::tests! {
     /// A real FUSE file system: read through, its flags in force, and its process gone with the mount.
@@ -155,68 +109,13 @@ fmountat_testing::tests! {
     /// A helper that hangs is ended with all that it has started, also one that ignores signals.
     fn a_hung_helper_is_ended() needs [] {
         mkdirs(scratch(), &["t"]);
-        let helper = script("trap '' TERM INT HUP; echo waiting; sleep 98765 & sleep 98765; sleep 98765");
+        let hang = hang();
+        let helper = script(&format!("trap '' TERM INT HUP; echo waiting; {hang} & {hang}; {hang}"));
         let start = Instant::now();
         let error = mount(&helper, "t", Duration::from_millis(300)).unwrap_err();
         assert!(start.elapsed() < Duration::from_secs(5));
         assert_eq!((error.kind(), error.output()), (ErrorKind::TimedOut, &["waiting".to_owned()][..]), "{error}");
-        gone("sleep 98765");
-    }
-
-    /// One of the processes of the next case: waits for a helper that hangs.
-    fn waits_for_a_helper() needs [] {
-        mkdirs(scratch(), &["t2"]);
-        write(file("hang"), "");
-        let hangs = format!("tail -f {}", file("hang").display());
-        let _ = mount(&script(&hangs), "t2", Duration::from_secs(3));
-    }
-
-    /// When the caller is killed the helper is too.
-    fn a_killed_caller_leaves_no_helper() needs [] {
-        let inside = [fmountat_testing::INSIDE, "waits_for_a_helper"];
-        let mut child = Command::new("/proc/self/exe").args(inside).arg(scratch()).spawn().unwrap();
-        let hangs = format!("tail -f {}", file("hang").display());
-        let end = Instant::now() + LONG;
-        while processes(&hangs).is_empty() && Instant::now() < end {
-            std::thread::sleep(Duration::from_millis(2));
-        }
-        child.kill().unwrap();
-        child.wait().unwrap();
-        gone(&file("bin/mount.script").display().to_string());
-        // The shell's own child, which nobody ends with it.
-        command_output(Command::new("pkill").args(["-f", &hangs]));
-    }
-
-    /// The caller's children are its own: a thread that waits for any of them, and a handler that counts SIGCHLD, see those
-    /// and no helper; and the helper's end is not lost to them.
-    fn nobodys_child() needs [] {
-        const ROUNDS: usize = 100;
-        mkdirs(scratch(), &["t"]);
-        let helper = script("exit 7");
-        let (stop, reaped) = (AtomicBool::new(false), AtomicUsize::new(0));
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                while !stop.load(Ordering::Relaxed) || rustix::process::wait(rustix::process::WaitOptions::NOHANG).is_ok() {
-                    match rustix::process::wait(rustix::process::WaitOptions::NOHANG) {
-                        Ok(Some(_)) => drop(reaped.fetch_add(1, Ordering::Relaxed)),
-                        _ => std::thread::yield_now(),
-                    }
-                }
-            });
-            for _ in 0..ROUNDS {
-                let own = Command::new("true").spawn().unwrap();
-                let error = mount(&helper, "t", LONG).unwrap_err();
-                assert_eq!(error.reason(), "exit status 7");
-                // Not waited for: the other thread does.
-                drop(own);
-            }
-            let end = Instant::now() + LONG;
-            while reaped.load(Ordering::Relaxed) < ROUNDS && Instant::now() < end {
-                std::thread::yield_now();
-            }
-            stop.store(true, Ordering::Relaxed);
-        });
-        assert_eq!(reaped.load(Ordering::Relaxed), ROUNDS);
+        gone(&hang);
     }
 
     /// A descriptor that is not close-on-exec does not get into the helper, and the caller's mask and handlers stay.
@@ -240,21 +139,24 @@ fmountat_testing::tests! {
     fn cost_of_a_large_caller() needs [] {
         mkdirs(scratch(), &["t"]);
         let helper = script("exit 1");
-        // The least of many: what a busy machine adds is no cost of ours. A fork of 1 GB takes 40 times as long.
-        let least = || {
+        let median = || {
             let mut samples: Vec<Duration> = (0..31).map(|_| {
                 let start = Instant::now();
                 mount(&helper, "t", LONG).unwrap_err();
                 start.elapsed()
             }).collect();
             samples.sort();
-            samples[0]
+            samples[15]
         };
-        let small = least();
-        let ballast = vec![1u8; 1 << 30];
-        let large = least();
-        assert_eq!(std::hint::black_box(&ballast)[7], 1);
-        println!("counted: a helper that fails at once: {small:?}, from a process of 1 GB {large:?}");
-        assert!(large.as_secs_f64() < 4.0 * small.as_secs_f64());
+        // Both halves of one try are measured while the machine does other things.
+        let is_as_fast = (0..5).any(|_| {
+            let small = median();
+            let ballast = vec![1u8; 1 << 30];
+            let large = median();
+            assert_eq!(std::hint::black_box(&ballast)[7], 1);
+            println!("counted: a helper that fails at once: {small:?}, from a process of 1 GB {large:?}");
+            large.as_secs_f64() < 1.5 * small.as_secs_f64()
+        });
+        assert!(is_as_fast);
     }
 }

@@ -12,6 +12,11 @@ pub fn escape(bytes: &[u8]) -> String {
         let (head, tail) = (&bytes[..SHOWN / 2], &bytes[bytes.len() - SHOWN / 4..]);
         return format!("{}...{} [{} bytes]", escape(head), escape(tail), bytes.len());
     }
+    escape_whole(bytes)
+}
+
+/// As [`escape`], however long.
+pub(super) fn escape_whole(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {

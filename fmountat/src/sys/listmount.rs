@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `listmount(2)` \[Linux 6.8\].
+//! `listmount(2)` \[Linux 6.8\]: unique ids of mounts.
 
 use super::result;
+use rustix::io::Errno;
 
 /// `struct mnt_id_req` of `<linux/mount.h>`, version 0.
 #[repr(C)]
@@ -14,13 +15,26 @@ struct MntIdReq {
 
 const _: () = assert!(size_of::<MntIdReq>() == 24);
 
+const SYS_LISTMOUNT: libc::c_long = 458;
+
 /// Whether at least `limit` (at most 64) mounts lie below the mount with this unique id. Where it can't be told: yes.
 pub(crate) fn has_mounts_below(mount: u64, limit: usize) -> bool {
-    const SYS_LISTMOUNT: libc::c_long = 458;
     let request = MntIdReq { size: size_of::<MntIdReq>() as u32, spare: 0, mnt_id: mount, param: 0 };
     let mut ids = [0u64; 64];
     let room = limit.min(ids.len());
     // SAFETY: the request is a live structure of the size it says, and the kernel writes at most `room` numbers.
     let count = unsafe { libc::syscall(SYS_LISTMOUNT, &raw const request, ids.as_mut_ptr(), room, 0) };
     !matches!(result(count), Ok(count) if usize::try_from(count).is_ok_and(|count| count < room))
+}
+
+/// The unique id of the newest mount that is seen below our root: `LISTMOUNT_REVERSE` \[Linux 6.11\].
+pub(crate) fn newest_mount() -> Result<u64, Errno> {
+    const LISTMOUNT_REVERSE: libc::c_uint = 1;
+    const LSMT_ROOT: u64 = u64::MAX;
+    let request = MntIdReq { size: size_of::<MntIdReq>() as u32, spare: 0, mnt_id: LSMT_ROOT, param: 0 };
+    let mut id = 0u64;
+    // SAFETY: the request is a live structure of the size it says, and the kernel writes one number at most.
+    let count =
+        unsafe { libc::syscall(SYS_LISTMOUNT, &raw const request, &raw mut id, 1usize, LISTMOUNT_REVERSE) };
+    if result(count)? == 1 { Ok(id) } else { Err(Errno::NOENT) }
 }

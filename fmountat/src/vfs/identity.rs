@@ -2,14 +2,19 @@
 //! Which mount a descriptor is on.
 
 use crate::error::{Error, Result};
+use crate::sys::listmount::newest_mount;
+use crate::sys::statmount::{FS_TYPE, statmount};
 use rustix::fd::BorrowedFd;
 use rustix::fs::{AtFlags, Statx, StatxAttributes, StatxFlags};
+use std::collections::HashSet;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 
 /// `STATX_MNT_ID_UNIQUE` \[Linux 6.8\]: an id that is never used again, where `STATX_MNT_ID` is.
 pub(crate) const STATX_MNT_ID_UNIQUE: StatxFlags = StatxFlags::from_bits_retain(0x4000);
 
 /// The file system is not asked: what a mount is the kernel knows by itself, and a dead file server must not hold us up.
-const LOOK: AtFlags = AtFlags::EMPTY_PATH.union(AtFlags::STATX_DONT_SYNC);
+pub(crate) const LOOK: AtFlags = AtFlags::EMPTY_PATH.union(AtFlags::STATX_DONT_SYNC);
 
 /// The identity of a mount: the kernel's unique id where there is one \[Linux 6.8\], else the id of mountinfo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -54,7 +59,84 @@ pub(crate) fn mountinfo_id(fd: BorrowedFd<'_>) -> Result<u64> {
     Ok(statx.map_err(|e| Error::sys("look at the mount", "statx", e))?.stx_mnt_id)
 }
 
+/// Whether both are the same directory or file on the same mount.
+pub(crate) fn is_same_place(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> Result<bool> {
+    let place = |fd| stat_mount(fd).map(|s| (s.stx_mnt_id, s.stx_dev_major, s.stx_dev_minor, s.stx_ino));
+    Ok(place(one)? == place(other)?)
+}
+
+/// The type of the file system that is mounted there, without asking it: statmount(2), else the table.
+pub(crate) fn mounted_type(fd: BorrowedFd<'_>) -> Result<OsString> {
+    let told = statmount(MountId::of(fd)?.get(), FS_TYPE).ok().and_then(|told| told.fs_type);
+    if let Some(fstype) = told {
+        return Ok(OsString::from_vec(fstype));
+    }
+    let id = mountinfo_id(fd)?;
+    let found = table()?.into_iter().find(|(number, _)| *number == id);
+    Ok(found.map(|(_, fstype)| fstype).unwrap_or_default())
+}
+
+/// The mounts that there are: those that come later are told apart by it.
+#[derive(Debug)]
+pub(crate) enum MountsBefore {
+    /// Unique ids only grow \[Linux 6.8\], and listmount(2) gives the newest \[Linux 6.11\].
+    UpTo(u64),
+    /// Numbers of mountinfo.
+    These(HashSet<u64>),
+}
+
+impl MountsBefore {
+    pub(crate) fn now() -> Result<Self> {
+        match newest_mount() {
+            Ok(id) => Ok(Self::UpTo(id)),
+            Err(_) => Ok(Self::These(table()?.into_iter().map(|(number, _)| number).collect())),
+        }
+    }
+
+    /// Whether `fd` is the root of a mount that was not there.
+    pub(crate) fn has_new(&self, fd: BorrowedFd<'_>) -> Result<bool> {
+        let is_new = match self {
+            Self::UpTo(id) => MountId::of(fd)?.get() > *id,
+            Self::These(ids) => !ids.contains(&mountinfo_id(fd)?),
+        };
+        Ok(is_new && is_mount_root(fd)?)
+    }
+}
+
+/// Numbers and types of the mounts in the table, for kernels that can't be asked for one.
+fn table() -> Result<Vec<(u64, OsString)>> {
+    const TABLE: &str = "/proc/thread-self/mountinfo";
+    let text = std::fs::read(TABLE).map_err(|e| Error::from_io("read the mount table", TABLE, e))?;
+    let parse = |line: &[u8]| {
+        let mut fields = line.split(|byte| *byte == b' ');
+        let number = std::str::from_utf8(fields.next()?).ok()?.parse().ok()?;
+        let fstype = fields.skip_while(|field| *field != b"-").nth(1)?;
+        Some((number, OsString::from_vec(fstype.to_vec())))
+    };
+    Ok(text.split(|byte| *byte == b'\n').filter_map(parse).collect())
+}
+
 fn stat_mount(fd: BorrowedFd<'_>) -> Result<Statx> {
-    let mask = StatxFlags::TYPE | StatxFlags::MNT_ID | STATX_MNT_ID_UNIQUE;
+    let mask = StatxFlags::TYPE | StatxFlags::INO | StatxFlags::MNT_ID | STATX_MNT_ID_UNIQUE;
     rustix::fs::statx(fd, "", LOOK, mask).map_err(|e| Error::sys("look at the mount", "statx", e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fd::AsFd;
+
+    #[test]
+    fn the_table_and_the_calls_agree() {
+        let proc = std::fs::File::open("/proc").unwrap();
+        assert_eq!(mounted_type(proc.as_fd()).unwrap(), "proc");
+        let id = mountinfo_id(proc.as_fd()).unwrap();
+        assert!(table().unwrap().contains(&(id, "proc".into())));
+        for before in [MountsBefore::now().unwrap(), MountsBefore::These(HashSet::from([id]))] {
+            assert!(!before.has_new(proc.as_fd()).unwrap(), "{before:?}");
+        }
+        for before in [MountsBefore::UpTo(0), MountsBefore::These(HashSet::new())] {
+            assert!(before.has_new(proc.as_fd()).unwrap(), "{before:?}");
+        }
+    }
 }

@@ -5,7 +5,7 @@ use super::bytes::c_string;
 use super::made::Made;
 use crate::error::{Error, ErrorKind, Result};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{FileType, Gid, Mode, OFlags, ResolveFlags, Uid};
+use rustix::fs::{FileType, Gid, Mode, OFlags, ResolveFlags, StatxFlags, Uid};
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
@@ -186,10 +186,11 @@ impl AsFd for Target {
     }
 }
 
-/// Whether `fd` is a directory.
+/// Whether `fd` is a directory. A file server that does not answer is not waited for.
 pub(crate) fn is_dir(fd: BorrowedFd<'_>) -> Result<bool> {
-    let stat = rustix::fs::fstat(fd).map_err(|e| Error::sys("look at the file", "fstat", e))?;
-    Ok(FileType::from_raw_mode(stat.st_mode).is_dir())
+    let stat = rustix::fs::statx(fd, "", super::identity::LOOK, StatxFlags::TYPE)
+        .map_err(|e| Error::sys("look at the file", "statx", e))?;
+    Ok(FileType::from_raw_mode(stat.stx_mode.into()).is_dir())
 }
 
 /// Opens with `O_PATH` inside `root`; an empty path and `/` are the root itself.

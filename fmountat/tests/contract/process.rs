@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What a hostile host process does around a mount: signal handlers, `waitpid(-1)` loops, forks, closed descriptors.
-#![allow(unsafe_code)]
+// Each test file uses a part of it.
+#![allow(dead_code, unsafe_code)]
 
 use rustix::fd::BorrowedFd;
 use std::mem::zeroed;
@@ -103,8 +104,7 @@ pub(crate) const HUNG: i32 = libc::SIGKILL;
 
 /// Forks this process into a new pid namespace, as its process 1; [`in_fork`] otherwise.
 pub(crate) fn in_fork_as_pid_1(seconds: u64, body: impl FnOnce() -> bool) -> i32 {
-    // SAFETY: CLONE_NEWPID touches no descriptor, and says only where children are born.
-    unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWPID) }.unwrap();
+    in_new_pid_namespace();
     in_fork(seconds, || {
         assert_eq!(rustix::process::getpid().as_raw_pid(), 1);
         body()
@@ -141,5 +141,34 @@ impl Reaper {
     pub(crate) fn stop(self) -> usize {
         self.stop.store(true, Ordering::SeqCst);
         self.thread.join().unwrap()
+    }
+}
+
+fn dispose(signal: libc::c_int, action: usize) {
+    // SAFETY: no handler is set, only one of the two words for what the kernel does by itself.
+    assert_ne!(unsafe { libc::signal(signal, action) }, libc::SIG_ERR);
+}
+
+/// This process ignores the signal from now on.
+pub(crate) fn ignore(signal: libc::c_int) {
+    dispose(signal, libc::SIG_IGN);
+}
+
+/// The default again.
+pub(crate) fn ignore_no_more(signal: libc::c_int) {
+    dispose(signal, libc::SIG_DFL);
+}
+
+/// The next child of this process will be the first of a new pid namespace.
+pub(crate) fn in_new_pid_namespace() {
+    // SAFETY: CLONE_NEWPID touches no descriptor, and says only where children are born.
+    unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWPID) }.unwrap();
+}
+
+/// Closes the descriptors 0 to 2.
+pub(crate) fn close_standard() {
+    for fd in 0..3 {
+        // SAFETY: what writes to them in this forked child only fails.
+        unsafe { libc::close(fd) };
     }
 }

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The place a helper mounts on: it goes by a path, and what is mounted must be on the descriptor that the path was read from.
+
+use super::run::{in_path, run_program};
+use crate::error::{Error, ErrorKind, Result};
+use crate::vfs::bytes::c_string;
+use crate::vfs::identity::{MountsBefore, is_same_place};
+use crate::vfs::target::{Target, open_error};
+use crate::vfs::tree::{moved, take_back};
+use rustix::fd::{AsFd, AsRawFd, OwnedFd};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+/// A target, the path that leads to it, and the mounts there were.
+#[derive(Debug)]
+pub(super) struct Place<'a> {
+    target: &'a Target,
+    path: PathBuf,
+    before: MountsBefore,
+}
+
+impl<'a> Place<'a> {
+    /// # Errors
+    /// [`ErrorKind::TargetMoved`] where its path leads elsewhere: it was removed or covered, or lies in a tree that is not
+    /// attached.
+    pub(super) fn of(target: &'a Target) -> Result<Self> {
+        let path = real_path(target)?;
+        if path.file_name().is_none() {
+            let reason = "what is mounted on the root directory is not seen";
+            return Err(Error::new(ErrorKind::Unsupported, "run mount helper", reason).arg(target.path()));
+        }
+        let before = MountsBefore::now()?;
+        let place = Self { target, path, before };
+        let reached = place.look();
+        if reached.is_ok_and(|seen| is_same_place(seen.as_fd(), target.as_fd()).is_ok_and(|same| same)) {
+            return Ok(place);
+        }
+        let reason = "no path leads to the target, and a mount helper needs one: it was moved, removed or covered, or \
+                      lies in a detached tree";
+        Err(moved(target.path()).because(reason))
+    }
+
+    /// What the helper is to be given.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The root of the new mount on the target, if there is one.
+    pub(super) fn mounted(&self) -> Result<Option<OwnedFd>> {
+        let seen = self.look()?;
+        Ok(if self.before.has_new(seen.as_fd())? { Some(seen) } else { None })
+    }
+
+    /// What is seen on the target: by its name in the directory that holds it, both before and after under the path that
+    /// it had. The name of a directory with a mount on it can't change, those above it can.
+    fn look(&self) -> Result<OwnedFd> {
+        let is_there = || real_path(self.target).is_ok_and(|path| path == self.path);
+        let seen = is_there().then(|| Named::open(&self.path)).and_then(Result::ok);
+        let seen = seen.filter(|named| self.is_parent(&named.parent)).and_then(|named| named.seen().ok());
+        seen.filter(|_| is_there()).ok_or_else(|| moved(self.target.path()))
+    }
+
+    fn is_parent(&self, dir: &OwnedFd) -> bool {
+        // A file does not know its directory.
+        !self.target.is_dir()
+            || open(self.target, "..")
+                .is_ok_and(|parent| is_same_place(parent.as_fd(), dir.as_fd()).is_ok_and(|same| same))
+    }
+
+    /// Takes away what has come to be mounted at the path since, and on the target under the name that it has now. The
+    /// helper's failure is the one to tell.
+    pub(super) fn take_back(&self) {
+        /// Of a helper that mounts more than once.
+        const MOST: usize = 8;
+        let now = real_path(self.target).ok().filter(|now| *now != self.path);
+        for path in [Some(&self.path), now.as_ref()].into_iter().flatten() {
+            let mut rounds = 0..MOST;
+            while rounds.next().is_some() && self.take_one(path).is_some() {}
+        }
+    }
+
+    fn take_one(&self, path: &Path) -> Option<()> {
+        let named = Named::open(path).ok()?;
+        let seen = named.seen().ok()?;
+        if !self.before.has_new(seen.as_fd()).ok()? {
+            return None;
+        }
+        take_back(seen.as_fd()).ok().or_else(|| named.by_fusermount())
+    }
+}
+
+/// A name in a directory.
+struct Named<'a> {
+    parent: OwnedFd,
+    name: &'a OsStr,
+}
+
+impl<'a> Named<'a> {
+    /// No symbolic link is followed: a real path has none.
+    fn open(path: &'a Path) -> Result<Self> {
+        let missing = || moved(path);
+        let (dir, name) = path.parent().zip(path.file_name()).ok_or_else(missing)?;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let resolve = ResolveFlags::NO_SYMLINKS;
+        let parent = rustix::fs::openat2(CWD, &*c_string("target", dir)?, flags, Mode::empty(), resolve)
+            .map_err(|e| open_error("open target", "openat2", dir, e))?;
+        Ok(Self { parent, name })
+    }
+
+    /// What is seen under the name: the root of the mount on it.
+    fn seen(&self) -> Result<OwnedFd> {
+        open(&self.parent, self.name)
+    }
+
+    /// For who may mount by `fusermount3` only.
+    fn by_fusermount(&self) -> Option<()> {
+        const LIMIT: Duration = Duration::from_secs(5);
+        let program = ["fusermount3", "fusermount"].iter().find_map(|name| in_path(name))?;
+        let mut last = OsString::from("./");
+        last.push(self.name);
+        let words = [program.into_os_string(), "-u".into(), "-z".into(), "--".into(), last];
+        let argv = words.iter().map(|word| c_string("argument", word)).collect::<Result<Vec<_>>>().ok()?;
+        let (ended, _) = run_program(self.parent.as_fd(), &argv, LIMIT).ok()?;
+        (ended == crate::sys::spawn::Ended::Exit(0)).then_some(())
+    }
+}
+
+fn open(dir: impl AsFd, name: impl AsRef<OsStr>) -> Result<OwnedFd> {
+    let name = name.as_ref();
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(dir, &*c_string("target", name)?, flags, Mode::empty())
+        .map_err(|e| open_error("open target", "openat", Path::new(name), e))
+}
+
+fn real_path(target: &Target) -> Result<PathBuf> {
+    let name = format!("/proc/self/fd/{}", target.as_fd().as_raw_fd());
+    std::fs::read_link(&name).map_err(|e| Error::from_io("look at the target", name, e))
+}
