@@ -278,7 +278,7 @@ fmountat_testing::tests! {
     }
 
     /// Without /proc the error says so.
-    fn without_proc() needs [] {
+    fn without_proc() needs [Root] {
         put("m");
         let errors = in_own_namespace(|| {
             rustix::mount::unmount("/proc", rustix::mount::UnmountFlags::DETACH).unwrap();
