@@ -88,7 +88,7 @@ fmountat_testing::tests! {
                 let source = if round % 2 == 0 { "b" } else { "a" };
                 let target = Target::open(CWD, file("t")).unwrap();
                 let plan = Plan::new(&[bind(source, "bind")]).unwrap();
-                Mounter::detached().build(CWD, &plan, &target).unwrap().replace(CWD, &target).unwrap();
+                Mounter::detached().build(CWD, &plan, &target).unwrap().replace(&target).unwrap();
             }
             stop.store(true, Ordering::Relaxed);
             reader.join().unwrap()
@@ -97,7 +97,7 @@ fmountat_testing::tests! {
         assert_eq!(mounts_below(file("t")).len(), 1);
         let plan = Plan::new(&[bind("a", "bind")]).unwrap();
         let empty = Target::open(CWD, file("a")).unwrap();
-        let error = Mounter::detached().build(CWD, &plan, &empty).unwrap().replace(CWD, &empty).unwrap_err();
+        let error = Mounter::detached().build(CWD, &plan, &empty).unwrap().replace(&empty).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotMounted);
     }
 

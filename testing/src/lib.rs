@@ -20,6 +20,7 @@
 //! |---|---|
 //! | `FMOUNTAT_NO_SKIP` | a case whose needs are not met fails, in place of being skipped |
 //! | `FMOUNTAT_TEST_SECONDS` | the time that one case may take; 120 without it |
+//! | `FMOUNTAT_PROOF` | `full`: as many rounds as the guarantees are stated with, which takes minutes: see [`times`] |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod files;
@@ -39,6 +40,12 @@ pub use namespace::in_own_namespace;
 pub use need::{Need, is_real_root};
 pub use run::{INSIDE, run};
 pub use snapshot::{Snapshot, loop_devices};
+
+/// How many rounds of something to run: `full` of them where `FMOUNTAT_PROOF=full`, else `usual`.
+#[must_use]
+pub fn times(usual: usize, full: usize) -> usize {
+    if std::env::var_os("FMOUNTAT_PROOF").is_some_and(|word| word == "full") { full } else { usual }
+}
 
 /// One test: what [`tests!`] makes of a function.
 #[derive(Debug, Clone, Copy)]

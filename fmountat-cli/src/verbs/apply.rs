@@ -26,7 +26,7 @@ fn apply(args: &ApplyArgs, json: bool) -> Result<(), Error> {
     let (id, left_out, way) = if args.replace {
         let mut built = mounter.build(&dir, &plan, &target)?;
         let left_out = std::mem::take(&mut built.left_out);
-        (built.replace(&dir, &target)?.id(), left_out, Way::Detached)
+        (built.replace(&target)?.id(), left_out, Way::Detached)
     } else {
         let applied = mounter.apply(&dir, &plan, &target)?;
         (applied.id, applied.left_out, applied.way)

@@ -6,11 +6,10 @@ use super::piece::{Pieces, set_root_owner};
 use super::plan::{Plan, Step, What};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::store::Store;
-use crate::vfs::attr::{MountAttr, Propagation};
 use crate::vfs::identity::{MountId, is_mount_root};
 use crate::vfs::made::Made;
-use crate::vfs::target::{Target, is_dir, open_in_root};
-use crate::vfs::tree::{Attached, Tree, moved};
+use crate::vfs::target::{Target, is_dir};
+use crate::vfs::tree::{Attached, Tree};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// A set of mounts that was built and not yet published.
@@ -64,30 +63,41 @@ impl Built {
         Ok(())
     }
 
-    /// Publishes the set in place of what is mounted on `target`: beneath it, then that one is taken away, so that
-    /// readers always see one of the two \[Linux 6.5\].
+    /// Publishes the set in place of what is mounted on `target`, so that readers always see one of the two: see
+    /// [`Tree::replace`].
     ///
     /// # Errors
-    /// Those of [`Tree::attach_beneath`].
-    pub fn replace(self, dir: impl AsFd, target: &Target) -> Result<Attached> {
+    /// Those of [`Tree::replace`].
+    pub fn replace(self, target: &Target) -> Result<Attached> {
         drop(self.top);
-        let attached = self.tree.attach_beneath(target)?;
+        let attached = self.tree.replace(target)?;
         self.made.keep();
-        let stays = "the new set is there, beneath the old mount: it is seen when that one is unmounted";
-        take_away_top(dir.as_fd(), target).map_err(|e| e.arg(target.path()).hinted(stays))?;
         Ok(attached)
     }
-}
 
-/// Unmounts what was at the target when it was opened. umount2(2) takes what is on top: that must still be the same.
-fn take_away_top(dir: BorrowedFd<'_>, target: &Target) -> Result<()> {
-    let top = Target::open(dir, target.path())?;
-    if MountId::of(top.as_fd())? != MountId::of(target.as_fd())? {
-        let reason = "another mount was put over the old one, which therefore stays";
-        return Err(Error::new(ErrorKind::Busy, "unmount", reason));
+    /// As [`replace`](Self::replace), and keeps what was there, to go back to it: see [`Tree::exchange`].
+    ///
+    /// ```no_run
+    /// # use fmountat::{Mounter, Plan, Target};
+    /// # fn check() -> Result<(), fmountat::Error> { Ok(()) }
+    /// # let plan: Plan = unimplemented!();
+    /// let target = Target::open(rustix::fs::CWD, "/srv/rootfs")?;
+    /// let built = Mounter::detached().build(rustix::fs::CWD, &plan, &target)?;
+    /// let (_, old) = built.exchange(&target)?;
+    /// if check().is_err() {
+    ///     old.replace(&Target::open(rustix::fs::CWD, "/srv/rootfs")?)?;
+    /// }
+    /// # Ok::<(), fmountat::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`Tree::exchange`].
+    pub fn exchange(self, target: &Target) -> Result<(Attached, Tree)> {
+        drop(self.top);
+        let exchanged = self.tree.exchange(target)?;
+        self.made.keep();
+        Ok(exchanged)
     }
-    drop(top);
-    crate::vfs::tree::detach_fd(target.as_fd())
 }
 
 impl Mounter {
@@ -100,7 +110,7 @@ impl Mounter {
     /// can't mount into a detached tree \[Linux 6.15\].
     pub fn build(&self, dir: impl AsFd, plan: &Plan, target: &Target) -> Result<Built> {
         self.need_new_api()?;
-        let base = if plan.has_root() { None } else { Some(Built::from_tree(copy_of(target)?)?) };
+        let base = if plan.has_root() { None } else { Some(Built::from_tree(Tree::private_copy(target)?)?) };
         self.build_on(dir.as_fd(), base, plan, None)
     }
 
@@ -128,14 +138,6 @@ impl Mounter {
         let left_out = builder.left_out;
         builder.built.map(|built| Built { left_out, ..built }).ok_or_else(every_mount_left_out)
     }
-}
-
-/// A private copy of what is at the target: mounts made in it are nobody else's until it is published.
-fn copy_of(target: &Target) -> Result<Tree> {
-    let copy = Tree::clone_of(target, "", true).map_err(|e| e.arg(target.path()))?;
-    let private = MountAttr { propagation: Some(Propagation::Private), ..MountAttr::default() };
-    copy.set_attr(&private, true)?;
-    Ok(copy)
 }
 
 impl Built {
@@ -202,7 +204,7 @@ pub(super) fn mount_point(
     }
 }
 
-/// Mounts the piece at its place inside the tree, and looks again whether it is there.
+/// Mounts the piece at its place inside the tree.
 fn hang(built: &mut Built, piece: Tree, step: &Step) -> Result<()> {
     let (root, path) = (built.top.as_fd(), step.target.as_path());
     let target = mount_point(root, step, || is_dir(piece.root()))?;
@@ -212,11 +214,6 @@ fn hang(built: &mut Built, piece: Tree, step: &Step) -> Result<()> {
     let attached = piece.attach(&target).map_err(|e| e.arg(path))?;
     if is_root {
         built.top = attached.into_fd();
-        return Ok(());
-    }
-    let seen = MountId::of(open_in_root(root, path)?.as_fd())?;
-    if seen != attached.id() {
-        return Err(moved(path));
     }
     Ok(())
 }

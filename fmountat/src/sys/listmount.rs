@@ -27,6 +27,27 @@ pub(crate) fn has_mounts_below(mount: u64, limit: usize) -> bool {
     !matches!(result(count), Ok(count) if usize::try_from(count).is_ok_and(|count| count < room))
 }
 
+/// The unique ids of all mounts below the mount with this one, in the order in which they were made.
+pub(crate) fn mounts_below(mount: u64) -> Result<Vec<u64>, Errno> {
+    const PAGE: usize = 512;
+    let mut ids = Vec::new();
+    loop {
+        let after = ids.last().copied().unwrap_or(0);
+        let request = MntIdReq { size: size_of::<MntIdReq>() as u32, spare: 0, mnt_id: mount, param: after };
+        let start = ids.len();
+        ids.resize(start + PAGE, 0u64);
+        let room = ids[start..].as_mut_ptr();
+        // SAFETY: the request is a live structure of the size it says, and the kernel writes at most `PAGE` numbers to
+        // the end of the vector, which has just grown by as many.
+        let count = unsafe { libc::syscall(SYS_LISTMOUNT, &raw const request, room, PAGE, 0) };
+        let count = usize::try_from(result(count)?).unwrap_or(0);
+        ids.truncate(start + count);
+        if count < PAGE {
+            return Ok(ids);
+        }
+    }
+}
+
 /// The unique id of the newest mount that is seen below our root: `LISTMOUNT_REVERSE` \[Linux 6.11\].
 pub(crate) fn newest_mount() -> Result<u64, Errno> {
     const LISTMOUNT_REVERSE: libc::c_uint = 1;

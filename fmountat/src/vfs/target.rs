@@ -2,10 +2,11 @@
 //! Mount points as descriptors: found once, below a root where one is given, and then mounted on as found.
 
 use super::bytes::c_string;
+use super::identity::is_same_place;
 use super::made::Made;
 use crate::error::{Error, ErrorKind, Result};
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{FileType, Gid, Mode, OFlags, ResolveFlags, StatxFlags, Uid};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fs::{CWD, FileType, Gid, Mode, OFlags, ResolveFlags, StatxFlags, Uid};
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
@@ -25,8 +26,33 @@ const RETRIES: usize = 128;
 pub struct Target {
     fd: OwnedFd,
     path: PathBuf,
+    start: Start,
     is_dir: bool,
     made: Made,
+}
+
+/// Where a target's path starts, and how it is walked: what it takes to look at the place again.
+#[derive(Debug)]
+enum Start {
+    /// The process's cwd.
+    Cwd,
+    Dir(OwnedFd),
+    /// A root that the path can't leave.
+    Root(OwnedFd),
+}
+
+impl Start {
+    fn dir(dir: BorrowedFd<'_>) -> Result<Self> {
+        if dir.as_raw_fd() == CWD.as_raw_fd() { Ok(Self::Cwd) } else { Ok(Self::Dir(duplicate(dir)?)) }
+    }
+
+    fn open(&self, path: &Path) -> Result<OwnedFd> {
+        match self {
+            Self::Cwd => open_anywhere(CWD, path),
+            Self::Dir(dir) => open_anywhere(dir.as_fd(), path),
+            Self::Root(root) => open_in_root(root.as_fd(), path),
+        }
+    }
 }
 
 /// What to make where a target is missing: see [`Target::create_in_root`].
@@ -81,11 +107,7 @@ impl Target {
     /// [`ErrorKind::NotFound`], [`ErrorKind::NotADirectory`], [`ErrorKind::TooLong`] (over 4,095 bytes, or a
     /// component over 255), [`ErrorKind::Permission`].
     pub fn open(dir: impl AsFd, path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
-        let c_path = c_string("target", path)?;
-        let fd = rustix::fs::openat(dir, &*c_path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
-            .map_err(|e| open_error("open target", "openat", path, e))?;
-        Self::from_fd(fd, path)
+        Self::at(Start::dir(dir.as_fd())?, path.as_ref())
     }
 
     /// Opens `path` **inside** `root`: absolute paths, absolute symbolic links and `..` start and stop there, and
@@ -94,9 +116,7 @@ impl Target {
     /// # Errors
     /// Those of [`open`](Self::open); [`ErrorKind::Busy`] when others rename so fast that the path can't be resolved.
     pub fn in_root(root: impl AsFd, path: impl AsRef<Path>) -> Result<Self> {
-        let path = path.as_ref();
-        let fd = open_in_root(root.as_fd(), path)?;
-        Self::from_fd(fd, path)
+        Self::at(Start::Root(duplicate(root.as_fd())?), path.as_ref())
     }
 
     /// As [`in_root`](Self::in_root), and makes what is missing: each parent with mkdirat(2), never outside the root.
@@ -106,8 +126,7 @@ impl Target {
     /// # Errors
     /// Those of [`in_root`](Self::in_root) and of mkdirat(2) and openat(2).
     pub fn create_in_root(root: impl AsFd, path: impl AsRef<Path>, create: Create) -> Result<Self> {
-        let root = root.as_fd();
-        Self::create_with(path.as_ref(), create, |path| open_in_root(root, path))
+        Self::create_at(Start::Root(duplicate(root.as_fd())?), path.as_ref(), create)
     }
 
     /// As [`open`](Self::open), and makes what is missing, each parent with mkdirat(2). What was made goes as in
@@ -116,17 +135,21 @@ impl Target {
     /// # Errors
     /// Those of [`open`](Self::open) and of mkdirat(2) and openat(2).
     pub fn create(dir: impl AsFd, path: impl AsRef<Path>, create: Create) -> Result<Self> {
-        let dir = dir.as_fd();
-        Self::create_with(path.as_ref(), create, |path| Ok(Self::open(dir, path)?.fd))
+        Self::create_at(Start::dir(dir.as_fd())?, path.as_ref(), create)
     }
 
-    fn create_with(path: &Path, create: Create, open: impl Fn(&Path) -> Result<OwnedFd>) -> Result<Self> {
-        match open(path) {
+    fn at(start: Start, path: &Path) -> Result<Self> {
+        let fd = start.open(path)?;
+        Self::from_fd(fd, start, path)
+    }
+
+    fn create_at(start: Start, path: &Path, create: Create) -> Result<Self> {
+        match start.open(path) {
             Err(error) if error.raw_errno() == Some(Errno::NOENT) => {}
-            other => return Self::from_fd(other?, path),
+            other => return Self::from_fd(other?, start, path),
         }
         let made = Made::default();
-        let mut parent = open(Path::new("."))?;
+        let mut parent = start.open(Path::new("."))?;
         let mut walked = PathBuf::new();
         let mut components = path.components().peekable();
         while let Some(component) = components.next() {
@@ -138,14 +161,32 @@ impl Target {
                     false => make_directory(parent, name, create, &walked, &made)?,
                 }
             }
-            parent = open(&walked)?;
+            parent = start.open(&walked)?;
         }
-        Ok(Self { made, ..Self::from_fd(parent, path)? })
+        Ok(Self { made, ..Self::from_fd(parent, start, path)? })
     }
 
-    fn from_fd(fd: OwnedFd, path: &Path) -> Result<Self> {
+    fn from_fd(fd: OwnedFd, start: Start, path: &Path) -> Result<Self> {
         let is_dir = is_dir(fd.as_fd())?;
-        Ok(Self { fd, path: path.to_owned(), is_dir, made: Made::default() })
+        Ok(Self { fd, path: path.to_owned(), start, is_dir, made: Made::default() })
+    }
+
+    /// What is seen at its path now, which is walked again as it was the first time.
+    pub(crate) fn seen_now(&self) -> Result<OwnedFd> {
+        self.start.open(&self.path)
+    }
+
+    /// Whether it was looked up inside a root, which it must not leave.
+    pub(crate) fn is_in_root(&self) -> bool {
+        matches!(self.start, Start::Root(_))
+    }
+
+    /// Whether it is that root itself, which a path in it shows without what is mounted over it.
+    pub(crate) fn is_the_root(&self) -> Result<bool> {
+        match &self.start {
+            Start::Root(root) => is_same_place(root.as_fd(), self.as_fd()),
+            _ => Ok(false),
+        }
     }
 
     /// What was made for it stays.
@@ -160,7 +201,7 @@ impl Target {
 
     /// The same place as it is seen through another descriptor.
     pub(crate) fn again(&self, fd: OwnedFd) -> Result<Self> {
-        Self::from_fd(fd, &self.path)
+        Self::from_fd(fd, Start::Cwd, &self.path)
     }
 
     pub(crate) fn into_fd(self) -> OwnedFd {
@@ -184,6 +225,17 @@ impl AsFd for Target {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
+}
+
+/// Opens with `O_PATH` as any path is opened.
+fn open_anywhere(dir: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
+    let c_path = c_string("target", path)?;
+    rustix::fs::openat(dir, &*c_path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+        .map_err(|e| open_error("open target", "openat", path, e))
+}
+
+fn duplicate(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
+    rustix::io::fcntl_dupfd_cloexec(fd, 0).map_err(|e| Error::sys("open target", "fcntl", e))
 }
 
 /// Whether `fd` is a directory. A file server that does not answer is not waited for.

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A detached mount tree, owned by a descriptor: nobody sees it until it is attached.
 
-use super::attr::{Locked, MountAttr, idmap_raw, set_attr, set_idmap};
+use super::attr::{Locked, MountAttr, Propagation, idmap_raw, set_attr, set_idmap};
 use super::bytes::c_string;
 use super::features::Features;
 use super::identity::MountId;
+use super::landed::verify;
 use super::target::Target;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::attr::open_tree_attr;
@@ -99,6 +100,14 @@ impl Tree {
         set_idmap(self.root(), userns.as_fd(), recursive)
     }
 
+    /// A copy of all that is at the target, made private: mounts made in it are nobody else's until it is published.
+    pub(crate) fn private_copy(target: &Target) -> Result<Self> {
+        let copy = Self::clone_of(target, "", true).map_err(|e| e.arg(target.path()))?;
+        let private = MountAttr { propagation: Some(Propagation::Private), ..MountAttr::default() };
+        copy.set_attr(&private, true)?;
+        Ok(copy)
+    }
+
     /// The descriptor of the tree's root (`O_PATH`).
     #[must_use]
     pub fn root(&self) -> BorrowedFd<'_> {
@@ -133,20 +142,18 @@ impl Tree {
     /// before 6.15.
     pub fn mount(&self, child: Self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
-        let target = Target::in_root(self.root(), path)?;
-        let id = child.mount_on(&target)?;
-        let seen = MountId::of(Target::in_root(self.root(), path)?.as_fd())?;
-        if seen != id.id {
-            return Err(moved(path));
-        }
+        child.mount_on(&Target::in_root(self.root(), path)?)?;
         Ok(())
     }
 
     /// Publishes the tree: one move_mount(2), after which every mount in it is visible at `target`.
     ///
-    /// A final symbolic link of the target's path was followed when the [`Target`] was opened, never here.
+    /// A final symbolic link of the target's path was followed when the [`Target`] was opened, never here. Of a target
+    /// inside a root ([`Target::in_root`]) the place is looked up again afterwards, inside that root: what has been moved
+    /// away meanwhile is taken back.
     ///
     /// # Errors
+    /// [`ErrorKind::TargetMoved`];
     /// [`ErrorKind::WrongTargetType`] for a file on a directory or the reverse, [`ErrorKind::NotFound`] when the
     /// target was removed meanwhile, [`ErrorKind::Permission`]. The tree is dissolved.
     pub fn attach(self, target: &Target) -> Result<Attached> {
@@ -175,6 +182,9 @@ impl Tree {
         let flags = flags | MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
         rustix::mount::move_mount(&self.fd, c"", target.as_fd(), c"", flags)
             .map_err(|errno| self.explain_move(target, errno))?;
+        if target.is_in_root() {
+            verify(target, self.fd.as_fd(), id)?;
+        }
         target.keep();
         Ok(Attached { fd: self.fd, id })
     }

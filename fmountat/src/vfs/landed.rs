@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Whether a mount landed where it should: its place is looked up once more, inside the root that it must not leave.
+
+use super::identity::{MountId, is_mount_root};
+use super::target::Target;
+use super::tree::{moved, take_back};
+use crate::error::Result;
+use crate::sys::listmount::mounts_below;
+use crate::sys::statmount::{MNT_BASIC, MNT_POINT, StatMount, statmount};
+use rustix::fd::{AsFd, BorrowedFd};
+
+/// Others may stack mounts on ours at once, and as fast as we look; more than this nobody does by accident.
+const STACK: usize = 256;
+
+/// The mount `id` with the root `fd` went onto `target`: if it is not seen there now, nor beneath what others have put
+/// over it since, it is taken back.
+pub(crate) fn verify(target: &Target, fd: BorrowedFd<'_>, id: MountId) -> Result<()> {
+    let error = match is_in_place(target, id) {
+        Ok(true) => return Ok(()),
+        Ok(false) => moved(target.path()),
+        Err(error) => error.with_step("verify target"),
+    };
+    if is_covered(id) {
+        return Err(error.hinted("it can't be taken back: another mount was put over it; unmount both"));
+    }
+    // In a detached tree there is nothing to take back: that one goes as a whole.
+    let _ = take_back(fd);
+    Err(error)
+}
+
+fn is_in_place(target: &Target, id: MountId) -> Result<bool> {
+    let seen = target.seen_now()?;
+    let mut top = MountId::of(seen.as_fd())?;
+    if top == id {
+        return Ok(true);
+    }
+    if target.is_the_root()? {
+        return Ok(true);
+    }
+    if !is_mount_root(seen.as_fd())? {
+        return Ok(false);
+    }
+    // What is seen is another mount's root: it may be stacked on ours.
+    for _ in 0..STACK {
+        let Some(basic) = ask(top, MNT_BASIC).and_then(|told| told.basic) else { return Ok(false) };
+        let (below, here) = (MountId::from_number(basic.parent), point(top));
+        if below == top || here.is_none() || point(below) != here {
+            return Ok(false);
+        }
+        if below == id {
+            return Ok(true);
+        }
+        top = below;
+    }
+    Ok(false)
+}
+
+/// Whether another mount is on the root of this one, so that umount2(2), which takes the top, would take that.
+fn is_covered(id: MountId) -> bool {
+    let Ok(below) = mounts_below(id.get()) else { return false };
+    let here = point(id);
+    below.into_iter().map(MountId::from_number).any(|other| {
+        let told = ask(other, MNT_BASIC | MNT_POINT);
+        told.is_some_and(|told| {
+            told.basic.is_some_and(|basic| basic.parent == id.get()) && told.mnt_point == here
+        })
+    })
+}
+
+fn point(id: MountId) -> Option<Vec<u8>> {
+    ask(id, MNT_POINT)?.mnt_point
+}
+
+fn ask(id: MountId, mask: u64) -> Option<StatMount> {
+    statmount(id.get(), mask).ok()
+}

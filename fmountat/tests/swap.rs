@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Swaps: seen as one step by readers, undone by the copy that was kept, refused before they are half done.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "set/common.rs"]
+mod common;
+
+use common::{bind, file, tmpfs, unmount_all};
+use fmountat::{Built, ErrorKind, Mount, Mounter, Plan, Target};
+use fmountat_testing::{in_own_namespace, mkdirs, mounts_below, read, scratch, times, write};
+use rustix::fd::AsRawFd;
+use rustix::fs::CWD;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+fn target() -> Target {
+    Target::open(CWD, file("t")).unwrap()
+}
+
+fn build(mounts: &[Mount]) -> Built {
+    Mounter::detached().build(CWD, &Plan::new(mounts).unwrap(), &target()).unwrap()
+}
+
+/// A set of two mounts that says which number it has, in both.
+fn numbered(number: usize) -> Built {
+    let built = build(&[tmpfs(), tmpfs().at("inner").option("X-mount.mkdir")]);
+    let root = format!("/proc/self/fd/{}", built.root().as_raw_fd());
+    for name in ["who", "inner/who"] {
+        std::fs::write(format!("{root}/{name}"), number.to_string()).unwrap();
+    }
+    built
+}
+
+/// What one reader saw.
+#[derive(Default)]
+struct Seen {
+    reads: usize,
+    missing: usize,
+    backwards: usize,
+}
+
+fn reader(stop: &AtomicBool, reads: &AtomicUsize) -> Seen {
+    let (mut seen, mut last) = (Seen::default(), 0);
+    let names = [file("t/who"), file("t/inner/who")];
+    while !stop.load(Ordering::Relaxed) {
+        for name in &names {
+            seen.reads += 1;
+            reads.fetch_add(1, Ordering::Relaxed);
+            match std::fs::read_to_string(name).ok().and_then(|text| text.parse::<usize>().ok()) {
+                None => seen.missing += 1,
+                Some(number) if number < last => seen.backwards += 1,
+                Some(number) => last = number,
+            }
+        }
+    }
+    seen
+}
+
+fmountat_testing::tests! {
+    /// Readers of two mounts of a set that is swapped all the time: nothing is missing, nothing comes back.
+    fn a_swap_is_one_step_for_readers() needs [] {
+        mkdirs(scratch(), &["t"]);
+        numbered(1).attach(&target()).unwrap();
+        let wanted = times(20_000, 100_000);
+        let (stop, reads) = (AtomicBool::new(false), AtomicUsize::new(0));
+        let (swaps, seen) = std::thread::scope(|scope| {
+            let readers: Vec<_> = (0..2).map(|_| scope.spawn(|| reader(&stop, &reads))).collect();
+            let mut number = 1;
+            while reads.load(Ordering::Relaxed) < wanted || number < 100 {
+                number += 1;
+                numbered(number).replace(&target()).unwrap();
+            }
+            stop.store(true, Ordering::Relaxed);
+            (number - 1, readers.into_iter().map(|r| r.join().unwrap()).collect::<Vec<_>>())
+        });
+        let sum = |of: fn(&Seen) -> usize| seen.iter().map(of).sum::<usize>();
+        let (missing, backwards) = (sum(|s| s.missing), sum(|s| s.backwards));
+        println!("counted: {swaps} swaps under {} reads: {missing} missing, {backwards} in wrong order", sum(|s| s.reads));
+        assert_eq!((missing, backwards), (0, 0));
+        assert_eq!(mounts_below(file("t")).len(), 2);
+        unmount_all("t");
+    }
+
+    /// The copy that an exchange gives is the old tree: flags, content and mounts below; put back, it is seen again.
+    fn an_exchange_can_be_taken_back() needs [] {
+        mkdirs(scratch(), &["t", "a"]);
+        write(file("a/who"), "old");
+        let old = [bind("a", "bind,nosuid,noexec"), tmpfs().at("in").option("X-mount.mkdir,noatime,ro")];
+        build(&old).attach(&target()).unwrap();
+        let flags = |at: &str| fmountat_testing::mount_flags(file(at));
+        let before = (flags("t"), flags("t/in"));
+        let (attached, kept) = numbered(7).exchange(&target()).unwrap();
+        assert_eq!((read(file("t/who")), mounts_below(file("t")).len()), ("7".into(), 2));
+        drop(attached);
+        kept.replace(&target()).unwrap();
+        assert_eq!((read(file("t/who")), mounts_below(file("t")).len()), ("old".into(), 2));
+        assert_eq!((flags("t"), flags("t/in")), before);
+        let (_, kept) = numbered(8).exchange(&target()).unwrap();
+        drop(kept);
+        assert_eq!((read(file("t/who")), mounts_below(file("t")).len()), ("8".into(), 2));
+        unmount_all("t");
+    }
+
+    /// Taking the old tree away does not reach the mounts of the kept copy, although both were of one peer group.
+    fn a_kept_tree_is_no_peer_of_the_old_one() needs [] {
+        mkdirs(scratch(), &["t"]);
+        build(&[tmpfs(), tmpfs().at("in").option("X-mount.mkdir")]).attach(&target()).unwrap();
+        fmountat::remount(&target(), &fmountat::Options::parse(["rshared"]).unwrap()).unwrap();
+        let (_, kept) = numbered(1).exchange(&target()).unwrap();
+        kept.replace(&target()).unwrap();
+        assert_eq!(mounts_below(file("t")).len(), 2);
+        unmount_all("t");
+    }
+
+    /// Where the old tree could not be taken away the new one is not put beneath it.
+    fn a_swap_that_could_not_end_does_not_begin() needs [] {
+        mkdirs(scratch(), &["t", "plain"]);
+        numbered(1).attach(&target()).unwrap();
+        let kinds = in_own_namespace(|| {
+            let (two, three) = (numbered(2), numbered(3));
+            let (one, other) = (target(), target());
+            fmountat_testing::filter::errno_on(&[libc::SYS_umount2], 1);
+            [two.replace(&one).unwrap_err().kind(), three.exchange(&other).unwrap_err().kind()]
+        });
+        assert_eq!(kinds, [ErrorKind::Permission; 2]);
+        assert_eq!((read(file("t/who")), mounts_below(file("t")).len()), ("1".into(), 2));
+        // Covered meanwhile by somebody else: the old one can't be taken away either.
+        let opened = target();
+        build(&[tmpfs()]).attach(&opened).unwrap();
+        let error = numbered(4).replace(&opened).unwrap_err();
+        assert_eq!((error.kind(), mounts_below(file("t")).len()), (ErrorKind::Busy, 3));
+        let plain = Target::open(CWD, file("plain")).unwrap();
+        assert_eq!(numbered(5).replace(&plain).unwrap_err().kind(), ErrorKind::NotMounted);
+        drop(opened);
+        unmount_all("t");
+    }
+}
