@@ -5,9 +5,9 @@
 //! ([`FsContext`], [`Tree`], [`Target`]) and the call this crate is named after, [`fmountat()`].
 //!
 //! ```no_run
-//! use fmountat::{Mount, Mounter, Plan, Target};
+//! use fmountat::{Compat, Mounter, Plan, Spec, Target};
 //! let list = std::fs::read("mounts.json")?; // as containerd writes it, or an OCI config.json
-//! let plan = Plan::new(&Mount::list_from_json(&list)?)?;
+//! let plan = Plan::of(&Spec::from_json(&list)?, Compat::Strict)?;
 //! let target = Target::open(rustix::fs::CWD, "/srv/rootfs")?;
 //! Mounter::detached().apply(rustix::fs::CWD, &plan, &target)?; // all of it is there now, or nothing
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -35,6 +35,7 @@ pub use set::options::Options;
 pub use set::plan::{Compat, Plan};
 pub use set::publish::{Applied, Way};
 pub use set::remount::remount;
+pub use set::spec::Spec;
 pub use set::temp::{TempError, TempMount, TempRoot};
 pub use set::throwaway::{NotCovered, standard_mounts};
 pub use set::view::read_only_view;

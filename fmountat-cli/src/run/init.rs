@@ -7,7 +7,7 @@ use super::terminal::{GO_ON_IN_BACKGROUND, GO_ON_IN_FOREGROUND, Job};
 use crate::args::{InitArgs, RunArgs};
 use crate::output;
 use crate::verbs::{read_spec, start_directory};
-use fmountat::{Error, ErrorKind, Mount, Mounter, Plan, standard_mounts};
+use fmountat::{Compat, Error, ErrorKind, Mount, Mounter, Plan, Spec, standard_mounts};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
 use std::ffi::OsStr;
@@ -63,15 +63,15 @@ fn end_with_the_supervisor(supervisor: i32) -> Result<(), Error> {
 fn enter_root(args: &RunArgs, json: bool) -> Result<bool, Error> {
     let dir = start_directory(args.directory.as_deref())?;
     let is_machine = args.lowers.iter().any(|lower| lower == Path::new("/"));
-    let mut mounts = match &args.spec {
+    let mut spec = match &args.spec {
         Some(spec) => read_spec(&dir, spec)?,
-        None if args.lowers.is_empty() => Vec::new(),
-        None => standard_mounts(),
+        None if args.lowers.is_empty() => Spec::default(),
+        None => standard_mounts().into(),
     };
     for bind in &args.binds {
-        mounts.push(bind_mount(bind)?);
+        spec.mounts.push(bind_mount(bind)?);
     }
-    let plan = if mounts.is_empty() { None } else { Some(Plan::new(&mounts)?) };
+    let plan = if spec == Spec::default() { None } else { Some(Plan::of(&spec, Compat::Strict)?) };
     let lowers: &[PathBuf] = &args.lowers;
     let (built, not_covered) = Mounter::detached().build_throwaway(&dir, lowers, plan.as_ref())?;
     if !json {

@@ -13,11 +13,11 @@ pub(crate) fn run(args: &ApplyArgs, json: bool) -> Outcome {
 
 fn apply(args: &ApplyArgs, json: bool) -> Result<(), Error> {
     let dir = start_directory(args.directory.as_deref())?;
-    let mut mounts = read_spec(&dir, &args.spec)?;
+    let mut spec = read_spec(&dir, &args.spec)?;
     if args.view {
-        mounts = read_only_view(&mounts);
+        spec.mounts = read_only_view(&spec.mounts);
     }
-    let plan = Plan::with(&mounts, compat(args.compat))?;
+    let plan = Plan::of(&spec, compat(args.compat))?;
     let mounter = Mounter::detached();
     if args.strict {
         mounter.need_one_step(&plan)?;

@@ -6,7 +6,7 @@ pub(crate) mod mount;
 pub(crate) mod umount;
 
 use crate::args::CompatArg;
-use fmountat::{Compat, Error, Mount};
+use fmountat::{Compat, Error, Spec};
 use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, Mode, OFlags};
 use std::io::Read;
@@ -23,8 +23,8 @@ pub(crate) fn start_directory(given: Option<&Path>) -> Result<OwnedFd, Error> {
         .map_err(|e| Error::from_io("open directory", path, e.into()))
 }
 
-/// The mount list from a file below `dir`, or from stdin for `-`.
-pub(crate) fn read_spec(dir: &OwnedFd, spec: &Path) -> Result<Vec<Mount>, Error> {
+/// The set from a file below `dir`, or from stdin for `-`.
+pub(crate) fn read_spec(dir: &OwnedFd, spec: &Path) -> Result<Spec, Error> {
     let mut text = Vec::new();
     let read = if spec == Path::new("-") {
         std::io::stdin().lock().read_to_end(&mut text)
@@ -34,7 +34,7 @@ pub(crate) fn read_spec(dir: &OwnedFd, spec: &Path) -> Result<Vec<Mount>, Error>
             .and_then(|fd| std::fs::File::from(fd).read_to_end(&mut text))
     };
     read.map_err(|e| Error::from_io("read the mount list", spec, e))?;
-    Mount::list_from_json(&text).map_err(|e| e.arg(spec))
+    Spec::from_json(&text).map_err(|e| e.arg(spec))
 }
 
 /// What becomes of words without effect.

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! From a plan to a tree, and from a tree to the namespace: all of it, or nothing.
 
+use super::cover;
 use super::mounter::Mounter;
 use super::piece::{Pieces, set_root_owner};
 use super::plan::{Plan, Step, What};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::store::Store;
+use crate::vfs::attr::{Attr, MountAttr};
 use crate::vfs::identity::{MountId, is_mount_root};
 use crate::vfs::made::Made;
 use crate::vfs::target::{Target, is_dir};
@@ -122,7 +124,7 @@ impl Mounter {
         plan: &Plan,
         store: Option<&Store>,
     ) -> Result<Built> {
-        if plan.len() + usize::from(base.is_some()) > 1 {
+        if base.is_some() || !plan.is_lone() {
             self.need_detached_children()?;
         }
         let pieces = Pieces { mounter: self, dir, store };
@@ -135,12 +137,23 @@ impl Mounter {
         for (step, piece) in made {
             builder.place(step, piece).map_err(|e| plan.in_step(step, e))?;
         }
+        builder.cover(plan)?;
         let left_out = builder.left_out;
         builder.built.map(|built| Built { left_out, ..built }).ok_or_else(every_mount_left_out)
     }
 }
 
 impl Built {
+    /// Of a detached tree the attributes of the lowest mount alone can be changed.
+    fn make_read_only(&self) -> Result<()> {
+        let read_only = MountAttr { set: Attr::RDONLY, ..MountAttr::default() };
+        if MountId::of(self.root())? != self.tree.id()? {
+            let reason = "two mounts are stacked on the root: say `ro` in the upper one";
+            return Err(Error::new(ErrorKind::Unsupported, "make the root read-only", reason));
+        }
+        self.tree.set_attr(&read_only, false).map_err(|e| e.with_step("make the root read-only"))
+    }
+
     pub(super) fn from_tree(tree: Tree) -> Result<Self> {
         let top = duplicate(tree.root())?;
         Ok(Self { tree, left_out: Vec::new(), top, made: Made::default() })
@@ -185,6 +198,24 @@ impl Builder<'_> {
             return Ok(());
         }
         hang(built, piece, step)
+    }
+}
+
+impl Builder<'_> {
+    fn cover(&mut self, plan: &Plan) -> Result<()> {
+        let Some(built) = &self.built else { return Ok(()) };
+        for (cover, path) in &plan.covers.paths {
+            let named = |e| cover.error(path, e);
+            let Some(found) = cover::find(built.root(), *cover, path, plan.len() + 1, false)? else {
+                continue;
+            };
+            let piece = found.pieces(&self.pieces).detached(&found.step).map_err(named)?;
+            piece.attach(&found.place).map_err(named)?;
+        }
+        if plan.covers.readonly_root {
+            built.make_read_only()?;
+        }
+        Ok(())
     }
 }
 

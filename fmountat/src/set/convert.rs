@@ -56,29 +56,58 @@ mod containerd {
 #[cfg(feature = "oci-spec")]
 mod oci {
     use crate::set::mount::Mount;
+    use crate::set::spec::Spec;
     use crate::vfs::idmap::IdMapping;
-    use oci_spec::runtime::{LinuxIdMapping, Mount as Theirs};
+    use oci_spec::runtime::{LinuxIdMapping, Mount as Theirs, Spec as Config};
     use std::ffi::OsString;
+
+    fn mappings(list: Option<&Vec<LinuxIdMapping>>) -> Vec<IdMapping> {
+        let one =
+            |m: &LinuxIdMapping| IdMapping { disk: m.container_id(), seen: m.host_id(), count: m.size() };
+        list.into_iter().flatten().map(one).collect()
+    }
+
+    /// As [`Spec::from_json`] reads the same configuration.
+    impl From<&Config> for Spec {
+        fn from(config: &Config) -> Self {
+            let linux = config.linux().as_ref();
+            let mut mounts: Vec<Mount> = config.mounts().iter().flatten().map(Mount::from).collect();
+            let users = mappings(linux.and_then(|l| l.uid_mappings().as_ref()));
+            let groups = mappings(linux.and_then(|l| l.gid_mappings().as_ref()));
+            crate::set::oci::fill(&mut mounts, &users, &groups);
+            let paths = |list: Option<&Vec<String>>| list.into_iter().flatten().map(Into::into).collect();
+            Self {
+                mounts,
+                readonly_paths: paths(linux.and_then(|l| l.readonly_paths().as_ref())),
+                masked_paths: paths(linux.and_then(|l| l.masked_paths().as_ref())),
+                readonly_root: config.root().as_ref().and_then(|root| root.readonly()).unwrap_or(false),
+            }
+        }
+    }
 
     impl From<&Theirs> for Mount {
         fn from(theirs: &Theirs) -> Self {
-            let mappings = |list: &Option<Vec<LinuxIdMapping>>| {
-                let one = |m: &LinuxIdMapping| IdMapping {
-                    disk: m.container_id(),
-                    seen: m.host_id(),
-                    count: m.size(),
-                };
-                list.iter().flatten().map(one).collect()
-            };
             Self {
                 fstype: theirs.typ().clone().unwrap_or_default().into(),
                 source: theirs.source().clone().unwrap_or_default(),
                 target: theirs.destination().clone(),
                 options: theirs.options().iter().flatten().map(OsString::from).collect(),
-                uid_mappings: mappings(theirs.uid_mappings()),
-                gid_mappings: mappings(theirs.gid_mappings()),
+                uid_mappings: mappings(theirs.uid_mappings().as_ref()),
+                gid_mappings: mappings(theirs.gid_mappings().as_ref()),
             }
         }
+    }
+
+    #[test]
+    fn a_whole_config() {
+        let mut config = Config::default();
+        let json = serde_json::to_vec(&config).unwrap();
+        assert_eq!(Spec::from(&config), Spec::from_json(&json).unwrap());
+        let mut root = config.root().clone().unwrap();
+        root.set_readonly(Some(false));
+        config.set_root(Some(root));
+        let spec = Spec::from(&config);
+        assert!(!spec.readonly_root && spec.masked_paths.len() > 3 && spec.readonly_paths.len() > 3);
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //! Mounts from and to JSON, as containerd and OCI write them.
 
 use super::mount::Mount;
-use super::oci::{OciLinux, id_mappings, written};
+use super::oci::{OciLinux, OciRoot, id_mappings, written};
+use super::spec::Spec;
 use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Error as _, Serialize, SerializeMap, Serializer};
 use std::ffi::{OsStr, OsString};
@@ -10,7 +11,7 @@ use std::fmt;
 use std::os::unix::ffi::OsStringExt;
 
 /// A JSON string as bytes: it need not be UTF-8.
-struct Bytes(OsString);
+pub(super) struct Bytes(pub(super) OsString);
 
 impl<'de> Deserialize<'de> for Bytes {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -76,38 +77,40 @@ fn read_field<'de, A: MapAccess<'de>>(mount: &mut Mount, key: &str, map: &mut A)
 }
 
 /// An array of mounts, alone or under `mounts`.
-pub(super) struct List(pub(super) Vec<Mount>);
-
-impl<'de> Deserialize<'de> for List {
+impl<'de> Deserialize<'de> for Spec {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Shape;
         impl<'de> Visitor<'de> for Shape {
-            type Value = List;
+            type Value = Spec;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a list of mounts, or an object with a list under `mounts`")
             }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<List, A::Error> {
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Spec, A::Error> {
                 let mut mounts = Vec::new();
                 while let Some(mount) = seq.next_element()? {
                     mounts.push(mount);
                 }
-                Ok(List(mounts))
+                Ok(mounts.into())
             }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<List, A::Error> {
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Spec, A::Error> {
                 let mut mounts = None;
+                let mut root = OciRoot::default();
                 let mut linux = OciLinux::default();
                 while let Some(key) = map.next_key::<String>()? {
                     if key.eq_ignore_ascii_case("mounts") {
                         mounts = Some(map.next_value::<Vec<Mount>>()?);
                     } else if key == "linux" {
                         linux = map.next_value::<Option<OciLinux>>()?.unwrap_or_default();
+                    } else if key == "root" {
+                        root = map.next_value::<Option<OciRoot>>()?.unwrap_or_default();
                     } else {
                         map.next_value::<IgnoredAny>()?;
                     }
                 }
                 let mut mounts = mounts.ok_or_else(|| de::Error::missing_field("mounts"))?;
                 linux.fill(&mut mounts);
-                Ok(List(mounts))
+                let (readonly_paths, masked_paths) = linux.covers();
+                Ok(Spec { mounts, readonly_paths, masked_paths, readonly_root: root.readonly })
             }
         }
         deserializer.deserialize_any(Shape)

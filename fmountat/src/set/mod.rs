@@ -7,6 +7,7 @@ mod classic;
 mod classic_attr;
 #[cfg(any(feature = "containerd-shim-protos", feature = "oci-spec"))]
 mod convert;
+mod cover;
 pub(crate) mod engine;
 mod flags;
 mod json;
@@ -19,6 +20,7 @@ mod piece;
 pub(crate) mod plan;
 pub(crate) mod publish;
 pub(crate) mod remount;
+pub(crate) mod spec;
 mod split;
 mod stepwise;
 pub(crate) mod temp;

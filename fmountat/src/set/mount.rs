@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `Mount`: the four fields that containerd, OCI and fstab share.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::vfs::idmap::IdMapping;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -51,25 +51,20 @@ impl Mount {
         self
     }
 
-    /// Reads a list of mounts: a JSON array as containerd writes it (`type`, `source`, `target`, `options`, keys in any
-    /// letter case), or an object with such an array under `mounts`, as OCI's `config.json` (`destination` for
-    /// `target`). Strings may hold bytes that are not UTF-8.
+    /// The mounts of a list in JSON: see [`Spec::from_json`](super::spec::Spec::from_json), which reads more of an OCI
+    /// `config.json` than they are.
     ///
     /// # Errors
-    /// [`ErrorKind::Spec`], with the line and column.
+    /// [`ErrorKind::Spec`](crate::ErrorKind::Spec), with the line and column.
     pub fn list_from_json(text: &[u8]) -> Result<Vec<Self>> {
-        match serde_json::from_slice::<super::json::List>(text) {
-            Ok(list) => Ok(list.0),
-            Err(e) => Err(Error::new(ErrorKind::Spec, "read the mount list", e.to_string()).hinted(
-                "a list of {\"type\", \"source\", \"target\", \"options\"}, or an object with one under \"mounts\"",
-            )),
-        }
+        Ok(super::spec::Spec::from_json(text)?.mounts)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::ErrorKind;
 
     #[test]
     fn containerd_and_oci_shapes_are_read() {

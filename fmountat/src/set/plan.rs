@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `Plan`: what will be done, in order; plain data, made without touching anything.
 
+use super::cover::Covers;
 use super::mount::Mount;
 use super::options::{Options, option_error};
+use super::spec::Spec;
 use super::words::Places;
 use crate::error::{Error, ErrorKind, Result, escape};
 use crate::kinds::overlay::Overlay;
@@ -27,6 +29,8 @@ pub struct Plan {
     /// Of the list that was read, of which these may be a part.
     total: usize,
     ignored: Vec<(usize, OsString)>,
+    /// Done after all steps.
+    pub(super) covers: Covers,
 }
 
 /// What becomes of a word that has no effect where it stands.
@@ -90,13 +94,26 @@ impl Plan {
             ignored.extend(words.into_iter().map(|word| (step.number, word)));
             steps.push(step);
         }
-        Ok(Self { total: steps.len(), steps, ignored })
+        Ok(Self { total: steps.len(), steps, ignored, covers: Covers::default() })
     }
 
-    /// The steps that `keep` takes, with the numbers that they have here.
+    /// Reads a set: its mounts, and what is covered in them.
+    ///
+    /// # Errors
+    /// Those of [`new`](Self::new); [`ErrorKind::Spec`] for a covered path that is not absolute.
+    pub fn of(spec: &Spec, compat: Compat) -> Result<Self> {
+        Ok(Self { covers: Covers::of(spec)?, ..Self::with(&spec.mounts, compat)? })
+    }
+
+    /// The steps that `keep` takes, with the numbers that they have here; without the covers.
     pub(super) fn part(&self, keep: impl Fn(&Step) -> bool) -> Self {
         let steps = self.steps.iter().filter(|step| keep(step)).cloned().collect();
-        Self { steps, total: self.total, ignored: Vec::new() }
+        Self { steps, total: self.total, ignored: Vec::new(), covers: Covers::default() }
+    }
+
+    /// One mount that is the root, and nothing in it.
+    pub(super) fn is_lone(&self) -> bool {
+        self.steps.len() == 1 && self.has_root() && self.covers.is_empty()
     }
 
     /// The words that were ignored with [`Compat::Containerd`], each with the number of its mount.
@@ -272,6 +289,12 @@ impl fmt::Display for Plan {
                 }
                 What::Filesystem(name) => writeln!(f, "new {}", escape(name.as_bytes()))?,
             }
+        }
+        for (cover, path) in &self.covers.paths {
+            writeln!(f, "then {} {}, if it exists", cover.step(), escape(path.as_os_str().as_bytes()))?;
+        }
+        if self.covers.readonly_root {
+            writeln!(f, "then make the root read-only")?;
         }
         Ok(())
     }

@@ -52,8 +52,7 @@ impl Mounter {
     }
 
     fn can_publish(&self, plan: &Plan) -> bool {
-        let is_lone = plan.len() == 1 && plan.has_root();
-        self.features.new_mount_api && (is_lone || self.features.detached_children)
+        self.features.new_mount_api && (plan.is_lone() || self.features.detached_children)
     }
 
     /// Mounts the plan on `target`, by the [`way`](Self::way) that serves; relative sources and layers start at `dir`.
@@ -68,7 +67,10 @@ impl Mounter {
     pub fn apply(&self, dir: impl AsFd, plan: &Plan, target: &Target) -> Result<Applied> {
         let dir = dir.as_fd();
         let helpers = find_helpers(plan)?;
-        let kernel = plan.part(|step| !helpers.contains_key(&step.number));
+        let mut kernel = plan.part(|step| !helpers.contains_key(&step.number));
+        if helpers.is_empty() {
+            kernel.covers = plan.covers.clone();
+        }
         if kernel.is_empty() || !self.can_publish(&kernel) || !can_be_last(plan, &helpers) {
             return step_by_step(self, dir, plan, &helpers, target, None);
         }
@@ -79,7 +81,8 @@ impl Mounter {
         if helpers.is_empty() {
             return Ok(Applied { id, left_out, way: Way::Detached });
         }
-        let helped = plan.part(|step| helpers.contains_key(&step.number));
+        let mut helped = plan.part(|step| helpers.contains_key(&step.number));
+        helped.covers = plan.covers.clone();
         step_by_step(self, dir, &helped, &helpers, target, Some(attached.into_fd()))?;
         Ok(Applied { id, left_out, way: Way::StepByStep })
     }
@@ -89,7 +92,7 @@ impl Mounter {
     /// # Errors
     /// [`ErrorKind::Unsupported`].
     pub fn need_one_step(&self, plan: &Plan) -> Result<()> {
-        if plan.len() == 1 || self.way(plan) == Way::Detached {
+        if plan.is_lone() || self.way(plan) == Way::Detached {
             return Ok(());
         }
         let (reason, hint) = match self.can_publish(plan) {

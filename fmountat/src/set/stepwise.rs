@@ -4,13 +4,14 @@
 use super::apply::{every_mount_left_out, is_missing_source, mount_point};
 use super::classic::{self, Classic};
 use super::classic_attr::{change, propagate};
+use super::cover;
 use super::mounter::Mounter;
 use super::piece::{Pieces, set_root_owner};
 use super::plan::{Plan, Step, What};
 use super::publish::{Applied, Way};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::helper::{HELPER_LIMIT, Helper};
-use crate::vfs::attr::{Locked, set_attr};
+use crate::vfs::attr::{Attr, Locked, MountAttr, set_attr};
 use crate::vfs::identity::MountId;
 use crate::vfs::made::Made;
 use crate::vfs::target::{Target, open_in_root};
@@ -60,6 +61,11 @@ pub(super) fn step_by_step(
             classic::check(step).map_err(|e| plan.in_step(step, e))?;
         }
     }
+    if plan.covers.readonly_root && !plan.has_root() && published.is_none() {
+        let reason = "step by step the root is the mount that is there already, which is not ours to change";
+        return Err(Error::new(ErrorKind::Unsupported, "make the root read-only", reason)
+            .hinted("give the set a root of its own: a first mount for `/`"));
+    }
     let mut done = Done { mounted: Vec::new(), made: Made::default() };
     let mut left_out = Vec::new();
     let mut root: Option<OwnedFd> = None;
@@ -77,7 +83,18 @@ pub(super) fn step_by_step(
             Err(error) => return Err(plan.in_step(step, error)),
         }
     }
+    for (cover, path) in &plan.covers.paths {
+        let base = root.as_ref().map_or(target.as_fd(), AsFd::as_fd);
+        let by_name = !mounter.features.new_mount_api;
+        let Some(found) = cover::find(base, *cover, path, plan.len() + 1, by_name)? else { continue };
+        one(&found.pieces(&pieces), &mut done, root.as_ref(), target, &found.step, None)
+            .map_err(|e| cover.error(path, e))?;
+    }
     let first = done.mounted.first().ok_or_else(every_mount_left_out)?;
+    if plan.covers.readonly_root {
+        let root = root.as_ref().map_or(target.as_fd(), AsFd::as_fd);
+        make_read_only(mounter, root).map_err(|e| e.with_step("make the root read-only"))?;
+    }
     let id = match &root {
         Some(root) => MountId::of(root.as_fd())?,
         None => MountId::of(first.as_fd())?,
@@ -194,15 +211,21 @@ fn by_helper(
     if MountId::of(seen.as_fd())? != id {
         return Err(moved(&step.target));
     }
-    let attr = step.options.single_attr();
-    match pieces.mounter.features.mount_setattr {
-        true => set_attr(seen.as_fd(), &attr, false, Locked::StaysAsItIs)?,
-        false => {
-            change(seen.as_fd(), &attr, Locked::StaysAsItIs)?;
-            propagate(seen.as_fd(), attr.propagation, false)?;
-        }
-    }
+    change_one(pieces.mounter, seen.as_fd(), &step.options.single_attr())?;
     Ok(seen)
+}
+
+fn change_one(mounter: &Mounter, root: BorrowedFd<'_>, attr: &MountAttr) -> Result<()> {
+    if mounter.features.mount_setattr {
+        return set_attr(root, attr, false, Locked::StaysAsItIs);
+    }
+    change(root, attr, Locked::StaysAsItIs)?;
+    propagate(root, attr.propagation, false)
+}
+
+/// The root of a set without one of its own is the caller's mount, which is not ours to change.
+fn make_read_only(mounter: &Mounter, root: BorrowedFd<'_>) -> Result<()> {
+    change_one(mounter, root, &MountAttr { set: Attr::RDONLY, ..MountAttr::default() })
 }
 
 fn is_new(seen: OwnedFd, before: MountId) -> Result<OwnedFd> {

@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Covers: paths of a set that are made read-only where they are, or hidden, after everything is mounted. Each becomes a
+//! step like any other once it is known what is there.
+
+use super::options::Options;
+use super::piece::Pieces;
+use super::plan::{Step, What};
+use super::spec::Spec;
+use crate::error::{Error, ErrorKind, Result, escape};
+use crate::vfs::target::Target;
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
+use rustix::fs::FileType;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// What is done to a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cover {
+    ReadOnly,
+    Mask,
+}
+
+/// What is done after all mounts, in order.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Covers {
+    pub(crate) paths: Vec<(Cover, PathBuf)>,
+    pub(crate) readonly_root: bool,
+}
+
+impl Covers {
+    /// In runc's order: what is masked in a read-only directory is masked.
+    pub(super) fn of(spec: &Spec) -> Result<Self> {
+        let readonly = spec.readonly_paths.iter().map(|path| (Cover::ReadOnly, path.clone()));
+        let masked = spec.masked_paths.iter().map(|path| (Cover::Mask, path.clone()));
+        let paths: Vec<_> = readonly.chain(masked).collect();
+        for (cover, path) in &paths {
+            crate::vfs::bytes::c_string("path", path)?;
+            if !path.is_absolute() {
+                let reason = "the path must be absolute: it starts at the root of the set";
+                return Err(Error::new(ErrorKind::Spec, cover.step(), reason).arg(path));
+            }
+        }
+        Ok(Self { paths, readonly_root: spec.readonly_root })
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.paths.is_empty() && !self.readonly_root
+    }
+}
+
+impl Cover {
+    /// The error of covering `path`.
+    pub(super) fn error(self, path: &Path, error: Error) -> Error {
+        let named = format!("{} {}: {}", self.step(), escape(path.as_os_str().as_bytes()), error.step());
+        error.with_step(named)
+    }
+
+    /// The name of the step, in errors and plans.
+    pub(crate) fn step(self) -> &'static str {
+        match self {
+            Self::ReadOnly => "make path read-only",
+            Self::Mask => "mask path",
+        }
+    }
+}
+
+/// A cover that found its path: a step, whose source starts at the descriptor.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) place: Target,
+    /// The step's source is this very file, and not a path.
+    pub(super) is_itself: bool,
+    pub(super) step: Step,
+}
+
+impl Found {
+    /// What the step is made with: its own place, where that is its source.
+    pub(super) fn pieces<'a>(&'a self, pieces: &Pieces<'a>) -> Pieces<'a> {
+        if self.is_itself { Pieces { dir: self.place.as_fd(), ..*pieces } } else { *pieces }
+    }
+}
+
+/// Looks the path up inside `root`; `None` where there is nothing to cover. The step's number follows the mounts'.
+pub(super) fn find(
+    root: BorrowedFd<'_>,
+    cover: Cover,
+    path: &Path,
+    number: usize,
+    by_name: bool,
+) -> Result<Option<Found>> {
+    let place = match Target::in_root(root, path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        place => place.map_err(|e| e.with_step(cover.step()))?,
+    };
+    let step = |source: PathBuf, what: What, words: &[&str]| {
+        let options = Options::parse(words)?;
+        Ok(Step { number, source, target: path.to_owned(), what, options })
+    };
+    let itself = match by_name {
+        true => PathBuf::from(format!("/proc/self/fd/{}", place.as_fd().as_raw_fd())),
+        false => PathBuf::new(),
+    };
+    let found = match (cover, place.is_dir()) {
+        (Cover::ReadOnly, _) => step(itself, What::Bind { recursive: true }, &["ro"]),
+        (Cover::Mask, true) => {
+            let words = ["ro", "nosuid", "nodev", "noexec", "nr_inodes=1", "size=4k"];
+            step("tmpfs".into(), What::Filesystem(OsString::from("tmpfs")), &words)
+        }
+        (Cover::Mask, false) => {
+            check_null()?;
+            step("/dev/null".into(), What::Bind { recursive: false }, &[])
+        }
+    };
+    Ok(Some(Found { is_itself: cover == Cover::ReadOnly && !by_name, step: found?, place }))
+}
+
+/// What hides a file must be the null device, whatever an earlier program has put at its name.
+fn check_null() -> Result<()> {
+    const NULL: &str = "/dev/null";
+    let stat = rustix::fs::stat(NULL).map_err(|e| Error::sys(Cover::Mask.step(), "stat", e).arg(NULL))?;
+    let device = (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev));
+    if FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice && device == (1, 3) {
+        return Ok(());
+    }
+    let reason = "it is not the null device, so it can't hide a file";
+    Err(Error::new(ErrorKind::NotADevice, Cover::Mask.step(), reason).arg(NULL))
+}

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `Spec`: a list of mounts, and what is to be covered in them, as an OCI `config.json` has it.
+
+use super::mount::Mount;
+use crate::error::{Error, ErrorKind, Result};
+use std::path::PathBuf;
+
+/// A set as it is asked for: mounts, then paths in them that are made read-only or hidden. It is a value; nothing in this
+/// crate ever changes one.
+///
+/// ```
+/// let text = br#"{"mounts": [{"type": "proc", "source": "proc", "destination": "/proc"}],
+///                 "linux": {"maskedPaths": ["/proc/kcore"], "readonlyPaths": ["/proc/sys"]}}"#;
+/// let spec = fmountat::Spec::from_json(text)?;
+/// assert_eq!((spec.mounts.len(), spec.masked_paths.len()), (1, 1));
+/// # Ok::<(), fmountat::Error>(())
+/// ```
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Spec {
+    /// The mounts, in order.
+    pub mounts: Vec<Mount>,
+    /// OCI's `linux.readonlyPaths`: each is made read-only where it is, without the mounts below it. A path that does not
+    /// exist is passed over, as runc does.
+    pub readonly_paths: Vec<PathBuf>,
+    /// OCI's `linux.maskedPaths`: a file shows /dev/null, a directory an empty one that can't be written to. A path that
+    /// does not exist is passed over, as runc does.
+    pub masked_paths: Vec<PathBuf>,
+    /// OCI's `root.readonly`: the root of the set is read-only, and the mounts in it are as they say.
+    pub readonly_root: bool,
+}
+
+impl Spec {
+    /// Reads a set: a JSON array of mounts as containerd writes it (`type`, `source`, `target`, `options`, keys in any
+    /// letter case), or an object with such an array under `mounts`, as OCI's `config.json` (`destination` for `target`),
+    /// of which `linux.maskedPaths`, `linux.readonlyPaths`, `linux.uidMappings`, `linux.gidMappings` and `root.readonly`
+    /// are taken too. Strings may hold bytes that are not UTF-8.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Spec`], with the line and column.
+    pub fn from_json(text: &[u8]) -> Result<Self> {
+        serde_json::from_slice(text).map_err(|e| {
+            Error::new(ErrorKind::Spec, "read the mount list", e.to_string()).hinted(
+                "a list of {\"type\", \"source\", \"target\", \"options\"}, or an object with one under \"mounts\"",
+            )
+        })
+    }
+}
+
+impl From<Vec<Mount>> for Spec {
+    fn from(mounts: Vec<Mount>) -> Self {
+        Self { mounts, ..Self::default() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_config_covers_is_read() {
+        let text = br#"{"root": {"path": "rootfs", "readonly": true}, "mounts": [{"destination": "/proc",
+            "type": "proc", "source": "proc"}], "linux": {"maskedPaths": ["/proc/kcore", "/sys/firmware"],
+            "readonlyPaths": ["/proc/sys"], "namespaces": []}}"#;
+        let spec = Spec::from_json(text).unwrap();
+        assert_eq!(spec.masked_paths, ["/proc/kcore", "/sys/firmware"].map(PathBuf::from));
+        assert_eq!((spec.readonly_paths, spec.readonly_root), (vec![PathBuf::from("/proc/sys")], true));
+        let without = Spec::from_json(br#"{"mounts": [], "root": null, "linux": {"maskedPaths": null}}"#);
+        assert_eq!(without.unwrap(), Spec::default());
+        assert_eq!(Spec::from_json(br#"{"mounts": [], "linux": 3}"#).unwrap_err().kind(), ErrorKind::Spec);
+    }
+}

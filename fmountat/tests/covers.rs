@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Covers: paths that are read-only or hidden, as an OCI config.json lists them, by each way.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "tables/ways.rs"]
+mod ways;
+
+use fmountat::{Applied, Compat, Error, ErrorKind, Mount, Mounter, Plan, Spec, Target};
+use fmountat_testing::{mkdirs, mount_flags, mounts_below, read, scratch, write};
+use rustix::fs::CWD;
+use std::path::PathBuf;
+use ways::{Stage, both};
+
+fn apply(stage: &Stage, spec: &Spec) -> Result<Applied, Error> {
+    let target = Target::open(CWD, stage.file("t"))?;
+    stage.mounter.apply(CWD, &Plan::of(spec, Compat::Strict)?, &target)
+}
+
+/// A root with something to cover, in a tmpfs below it too.
+fn spec(stage: &Stage) -> Spec {
+    write(stage.file("root/etc/secret"), "secret");
+    write(stage.file("root/etc/open"), "open");
+    write(stage.file("root/firmware/blob"), "blob");
+    write(stage.file("root/sys/knob"), "knob");
+    mkdirs(&stage.dir, &["root/sys/below", "t"]);
+    std::os::unix::fs::symlink("/etc/secret", stage.file("root/link")).unwrap();
+    Spec {
+        mounts: vec![stage.bind("root", "bind"), Mount::new("tmpfs", "tmpfs").at("sys/below")],
+        readonly_paths: vec!["/sys".into(), "/nowhere/at/all".into()],
+        masked_paths: vec!["/link".into(), "/firmware".into(), "/missing".into()],
+        readonly_root: false,
+    }
+}
+
+fn covered(stage: &Stage) {
+    apply(stage, &spec(stage)).unwrap();
+    // A link is followed inside the root; what is hidden reads as nothing.
+    assert_eq!(
+        (read(stage.file("t/etc/secret")), read(stage.file("t/etc/open"))),
+        (String::new(), "open".into())
+    );
+    assert_eq!(std::fs::read_dir(stage.file("t/firmware")).unwrap().count(), 0);
+    assert!(std::fs::write(stage.file("t/firmware/x"), "").is_err());
+    // The directory is read-only, the mount below it is as it was.
+    assert!(std::fs::write(stage.file("t/sys/knob"), "x").is_err());
+    std::fs::write(stage.file("t/sys/below/x"), "x").unwrap();
+    std::fs::write(stage.file("t/etc/open"), "x").unwrap();
+    assert_eq!(read(stage.file("root/etc/secret")), "secret");
+    stage.unmount("t");
+}
+
+fn read_only_root(stage: &Stage) {
+    let spec = Spec { readonly_root: true, ..spec(stage) };
+    apply(stage, &spec).unwrap();
+    assert!(mount_flags(stage.file("t")).starts_with("ro"));
+    assert!(std::fs::write(stage.file("t/etc/open"), "x").is_err());
+    std::fs::write(stage.file("t/sys/below/x"), "x").unwrap();
+    std::fs::write(stage.file("root/etc/open"), "x").unwrap();
+    stage.unmount("t");
+}
+
+fn nothing_is_left(stage: &Stage) {
+    let mut spec = spec(stage);
+    let loops = stage.file("root/loop");
+    std::os::unix::fs::symlink("loop", &loops).unwrap();
+    spec.masked_paths.push("/loop".into());
+    let error = apply(stage, &spec).unwrap_err();
+    assert_eq!((error.step().contains("mask path"), error.errno()), (true, Some(40)), "{error}");
+    assert_eq!(mounts_below(stage.file("t")), Vec::<String>::new());
+    spec.masked_paths = vec![PathBuf::from("relative")];
+    assert_eq!(apply(stage, &spec).unwrap_err().kind(), ErrorKind::Spec);
+}
+
+fmountat_testing::tests! {
+    /// Read-only paths, masked files and directories, links, what does not exist.
+    fn paths_are_covered() needs [] { both(covered); }
+
+    /// `root.readonly` is the root's alone.
+    fn the_root_is_read_only() needs [] { both(read_only_root); }
+
+    /// A cover that fails takes all back.
+    fn a_failed_cover_leaves_nothing() needs [] { both(nothing_is_left); }
+
+    /// A set without a root covers paths of a copy of the target, never of the target itself.
+    fn the_target_itself_is_not_changed() needs [] {
+        mkdirs(scratch(), &["t"]);
+        write(scratch().join("t/secret"), "secret");
+        let spec = Spec {
+            mounts: vec![Mount::new("tmpfs", "tmpfs").at("tmp").option("X-mount.mkdir")],
+            masked_paths: vec!["/secret".into()],
+            readonly_root: true,
+            ..Spec::default()
+        };
+        let target = Target::open(CWD, scratch().join("t")).unwrap();
+        let plan = Plan::of(&spec, Compat::Strict).unwrap();
+        assert!(plan.to_string().ends_with("then mask path /secret, if it exists\nthen make the root read-only\n"));
+        let built = Mounter::detached().build(CWD, &plan, &target).unwrap();
+        built.attach(&target).unwrap();
+        assert_eq!(read(scratch().join("t/secret")), "");
+        fmountat::Unmount::new().recursive(true).run(scratch().join("t")).unwrap();
+        assert_eq!(read(scratch().join("t/secret")), "secret");
+        std::fs::write(scratch().join("t/secret"), "x").unwrap();
+    }
+}
