@@ -9,7 +9,7 @@ use fmountat::{Applied, Compat, Error, ErrorKind, Mount, Mounter, Plan, Spec, Ta
 use fmountat_testing::{mkdirs, mount_flags, mounts_below, read, scratch, write};
 use rustix::fs::CWD;
 use std::path::PathBuf;
-use ways::{Stage, both};
+use ways::{Stage, all};
 
 fn apply(stage: &Stage, spec: &Spec) -> Result<Applied, Error> {
     let target = Target::open(CWD, stage.file("t"))?;
@@ -73,13 +73,13 @@ fn nothing_is_left(stage: &Stage) {
 
 fmountat_testing::tests! {
     /// Read-only paths, masked files and directories, links, what does not exist.
-    fn paths_are_covered() needs [] { both(covered); }
+    fn paths_are_covered() needs [] { all(covered); }
 
     /// `root.readonly` is the root's alone.
-    fn the_root_is_read_only() needs [] { both(read_only_root); }
+    fn the_root_is_read_only() needs [] { all(read_only_root); }
 
     /// A cover that fails takes all back.
-    fn a_failed_cover_leaves_nothing() needs [] { both(nothing_is_left); }
+    fn a_failed_cover_leaves_nothing() needs [] { all(nothing_is_left); }
 
     /// A set without a root covers paths of a copy of the target, never of the target itself.
     fn the_target_itself_is_not_changed() needs [] {

@@ -211,7 +211,8 @@ fmountat_testing::tests! {
         };
         let refused = Err(ErrorKind::Unsupported);
         assert_eq!(way(|_| (), &ten()), (Way::Detached, Ok(())));
-        assert_eq!(way(|f| f.detached_children = false, &ten()), (Way::StepByStep, refused));
+        assert_eq!(way(|f| f.detached_children = false, &ten()), (Way::PrivateNamespace, Ok(())));
+        assert_eq!(way(|f| (f.detached_children, f.private_namespace) = (false, false), &ten()), (Way::StepByStep, refused));
         assert_eq!(way(|f| f.detached_children = false, &[tmpfs()]), (Way::Detached, Ok(())));
         assert_eq!(way(|f| f.new_mount_api = false, &[tmpfs()]), (Way::StepByStep, Ok(())));
         let mut features = Features::get();

@@ -8,16 +8,16 @@ use crate::vfs::attr::MountAttr;
 use crate::vfs::tree::Tree;
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid};
-use std::cell::Cell;
 use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Where the writes of throw-away overlays, and of questions to the kernel, go.
 #[derive(Debug)]
 pub(crate) struct Store {
     tree: Tree,
-    given: Cell<usize>,
+    given: AtomicUsize,
 }
 
 impl Store {
@@ -25,13 +25,13 @@ impl Store {
         let mode = Word { key: "mode".into(), value: Some("0755".into()) };
         let name = OsStr::new("tmpfs");
         let tree = filesystem(name, name, &[], &[mode], &MountAttr::default())?;
-        Ok(Self { tree, given: Cell::new(0) })
+        Ok(Self { tree, given: AtomicUsize::new(0) })
     }
 
     /// The overlay, with a new upper and work directory of this store. The upper has the mode and, where ids are mapped,
     /// the owner of the topmost lower, which the root of the overlay then shows.
     pub(crate) fn give_upper(&self, overlay: Overlay, dir: BorrowedFd<'_>) -> Result<Overlay> {
-        let number = self.given.replace(self.given.get() + 1);
+        let number = self.given.fetch_add(1, Ordering::Relaxed);
         let upper = self.directory(&format!("upper{number}"))?;
         let work = self.directory(&format!("work{number}"))?;
         if let Some(Layer::Path(lower)) = overlay.lowers.first() {

@@ -2,7 +2,7 @@
 //! From a plan to a tree, and from a tree to the namespace: all of it, or nothing.
 
 use super::cover;
-use super::mounter::Mounter;
+use super::mounter::{Assembly, Mounter};
 use super::piece::{Pieces, set_root_owner};
 use super::plan::{Plan, Step, What};
 use crate::error::{Error, ErrorKind, Result};
@@ -10,9 +10,11 @@ use crate::kinds::store::Store;
 use crate::vfs::attr::{Attr, MountAttr};
 use crate::vfs::identity::{MountId, is_mount_root};
 use crate::vfs::made::Made;
+use crate::vfs::staging::in_private_namespace;
 use crate::vfs::target::{Target, is_dir};
 use crate::vfs::tree::{Attached, Tree};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::CWD;
 
 /// A set of mounts that was built and not yet published.
 #[derive(Debug)]
@@ -108,8 +110,8 @@ impl Mounter {
     ///
     /// # Errors
     /// The failing mount's own, with the step `mount N: ...` when there are several; nothing was published, and nothing
-    /// is left. [`ErrorKind::AllLeftOut`]. [`ErrorKind::Unsupported`] where the kernel has no new mount API \[Linux 5.2\], or for several mounts
-    /// can't mount into a detached tree \[Linux 6.15\].
+    /// is left. [`ErrorKind::AllLeftOut`]. [`ErrorKind::Unsupported`] where the kernel has no new mount API \[Linux 5.2\],
+    /// or several mounts can be put together neither in a detached tree \[Linux 6.15\] nor in a private mount namespace.
     pub fn build(&self, dir: impl AsFd, plan: &Plan, target: &Target) -> Result<Built> {
         self.need_new_api()?;
         let base = if plan.has_root() { None } else { Some(Built::from_tree(Tree::private_copy(target)?)?) };
@@ -124,9 +126,9 @@ impl Mounter {
         plan: &Plan,
         store: Option<&Store>,
     ) -> Result<Built> {
-        if base.is_some() || !plan.is_lone() {
-            self.need_detached_children()?;
-        }
+        let Some(assembly) = self.assembly(plan, base.is_none() && plan.is_lone()) else {
+            return Err(cannot_assemble());
+        };
         let pieces = Pieces { mounter: self, dir, store };
         let mut builder = Builder { pieces, built: base, left_out: Vec::new() };
         // All pieces before any is put in its place: that may make a directory, which would stay after a failure.
@@ -134,16 +136,25 @@ impl Mounter {
         for step in &plan.steps {
             made.extend(builder.make(step).map_err(|e| plan.in_step(step, e))?.map(|piece| (step, piece)));
         }
-        for (step, piece) in made {
-            builder.place(step, piece).map_err(|e| plan.in_step(step, e))?;
+        match assembly {
+            Assembly::Detached => builder.assemble(plan, made)?,
+            // The builder outlives the namespace: directories that it made can be taken away when nothing is mounted there.
+            Assembly::PrivateNamespace => in_private_namespace(|| builder.assemble_and_copy(plan, made))?,
         }
-        builder.cover(plan)?;
         let left_out = builder.left_out;
         builder.built.map(|built| Built { left_out, ..built }).ok_or_else(every_mount_left_out)
     }
 }
 
 impl Built {
+    /// Mounts the tree so far over this thread's `/`.
+    fn attach_here(&mut self) -> Result<()> {
+        let slash = Target::open(CWD, "/")?;
+        let tree = Tree::from_fd(duplicate(self.tree.root())?);
+        tree.attach(&slash)?;
+        Ok(())
+    }
+
     /// Of a detached tree the attributes of the lowest mount alone can be changed.
     fn make_read_only(&self) -> Result<()> {
         let read_only = MountAttr { set: Attr::RDONLY, ..MountAttr::default() };
@@ -202,6 +213,31 @@ impl Builder<'_> {
 }
 
 impl Builder<'_> {
+    fn assemble(&mut self, plan: &Plan, pieces: Vec<(&Step, Tree)>) -> Result<()> {
+        for (step, piece) in pieces {
+            self.place(step, piece).map_err(|e| plan.in_step(step, e))?;
+        }
+        self.cover(plan)
+    }
+
+    /// The same in a namespace of our own: the root goes over `/`, which this thread does not see, and in the end a copy of
+    /// all takes its place.
+    fn assemble_and_copy(&mut self, plan: &Plan, pieces: Vec<(&Step, Tree)>) -> Result<()> {
+        let mut pieces = pieces.into_iter();
+        if self.built.is_none() {
+            if let Some((step, piece)) = pieces.next() {
+                self.place(step, piece).map_err(|e| plan.in_step(step, e))?;
+            }
+        }
+        let Some(built) = &mut self.built else { return Err(every_mount_left_out()) };
+        built.attach_here()?;
+        self.assemble(plan, pieces.collect())?;
+        let Some(built) = &mut self.built else { return Err(every_mount_left_out()) };
+        built.tree = Tree::clone_of(built.tree.root(), "", true)?;
+        built.top = duplicate(built.tree.root())?;
+        Ok(())
+    }
+
     fn cover(&mut self, plan: &Plan) -> Result<()> {
         let Some(built) = &self.built else { return Ok(()) };
         for (cover, path) in &plan.covers.paths {
@@ -247,6 +283,14 @@ fn hang(built: &mut Built, piece: Tree, step: &Step) -> Result<()> {
         built.top = attached.into_fd();
     }
     Ok(())
+}
+
+fn cannot_assemble() -> Error {
+    let reason = "this kernel can't mount into a detached tree, and the set can't be copied out of a private mount \
+                  namespace, so it could be seen half built";
+    Error::new(ErrorKind::Unsupported, "build detached", reason).hinted(
+        "Linux 6.15 can; before that unshare(2) must be allowed, one mount at most have the target `/`, and none be unbindable",
+    )
 }
 
 pub(super) fn every_mount_left_out() -> Error {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `Mounter`: the handle that mounts many times, keeping what makes the next mount cheap.
 
+use super::plan::Plan;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::overlay::{Bases, Cwd, Make, Overlay};
 use crate::vfs::attr::MountAttr;
@@ -100,6 +101,17 @@ impl Mounter {
             .hinted("they need Linux 5.2; in a container, allow them in its seccomp profile"))
     }
 
+    /// How a set of several mounts is put together before it is published.
+    pub(super) fn assembly(&self, plan: &Plan, is_alone: bool) -> Option<Assembly> {
+        let features = &self.features;
+        match features.new_mount_api {
+            false => None,
+            true if is_alone || features.detached_children => Some(Assembly::Detached),
+            true if features.private_namespace && plan.can_be_copied() => Some(Assembly::PrivateNamespace),
+            true => None,
+        }
+    }
+
     pub(crate) fn need_detached_children(&self) -> Result<()> {
         if self.features.detached_children {
             return Ok(());
@@ -136,6 +148,15 @@ impl Mounter {
         }
         Ok(true)
     }
+}
+
+/// Where a set of several mounts is put together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Assembly {
+    /// In a detached tree.
+    Detached,
+    /// In a private mount namespace, out of which it is copied.
+    PrivateNamespace,
 }
 
 /// Takes back an overlay that the kernel made read-only for a reason of its own.

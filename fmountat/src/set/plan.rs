@@ -8,6 +8,7 @@ use super::spec::Spec;
 use super::words::Places;
 use crate::error::{Error, ErrorKind, Result, escape};
 use crate::kinds::overlay::Overlay;
+use crate::vfs::attr::Propagation;
 use crate::vfs::idmap::Idmap;
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -109,6 +110,17 @@ impl Plan {
     pub(super) fn part(&self, keep: impl Fn(&Step) -> bool) -> Self {
         let steps = self.steps.iter().filter(|step| keep(step)).cloned().collect();
         Self { steps, total: self.total, ignored: Vec::new(), covers: Covers::default() }
+    }
+
+    /// Whether open_tree(2) copies all of it: not what is unbindable, nor what is beneath a second root.
+    pub(super) fn can_be_copied(&self) -> bool {
+        let roots = self.steps.iter().filter(|step| step.is_root()).count();
+        let is_unbindable = |step: &Step| {
+            let options = &step.options;
+            let words = [options.attr.propagation, options.recursive_attr.propagation];
+            words.contains(&Some(Propagation::Unbindable))
+        };
+        roots <= 1 && !self.steps.iter().any(is_unbindable)
     }
 
     /// One mount that is the root, and nothing in it.

@@ -2,7 +2,7 @@
 //! A plan on its target: in one step where the kernel can, else step by step with roll-back.
 
 use super::apply::Built;
-use super::mounter::Mounter;
+use super::mounter::{Assembly, Mounter};
 use super::plan::Plan;
 use super::stepwise::{can_be_last, find_helpers, step_by_step};
 use crate::error::{Error, ErrorKind, Result};
@@ -16,6 +16,9 @@ use std::fmt;
 pub enum Way {
     /// Built detached, published in one step: others see none of it or all of it.
     Detached,
+    /// Built in a mount namespace that lives as long as that takes, copied out of it, published in one step: others see
+    /// none of it or all of it. It costs as much more as the machine has mounts.
+    PrivateNamespace,
     /// Mounted one by one, each finished before the next; taken back when one fails. Others can see it half done, and
     /// `kill -9` leaves it so.
     StepByStep,
@@ -25,6 +28,7 @@ impl fmt::Display for Way {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Detached => "built detached, published in one step",
+            Self::PrivateNamespace => "built in a private mount namespace, published in one step",
             Self::StepByStep => "step by step, taken back on failure",
         })
     }
@@ -43,16 +47,21 @@ pub struct Applied {
 
 impl Mounter {
     /// The way that [`apply`](Self::apply) takes here: [`Way::Detached`] needs fsopen(2) and its like \[Linux 5.2\], and
-    /// for several mounts that the kernel can mount into a detached tree \[Linux 6.15\]. What a mount helper mounts is
-    /// never detached.
+    /// for several mounts that the kernel can mount into a detached tree \[Linux 6.15\]; [`Way::PrivateNamespace`] that
+    /// unshare(2) is allowed, that the list has one root at most, and nothing that is unbindable. What a mount helper
+    /// mounts is never detached.
     #[must_use]
     pub fn way(&self, plan: &Plan) -> Way {
         let is_helped = find_helpers(plan).is_ok_and(|helpers| !helpers.is_empty());
-        if is_helped || !self.can_publish(plan) { Way::StepByStep } else { Way::Detached }
+        if is_helped { Way::StepByStep } else { self.publishing(plan).unwrap_or(Way::StepByStep) }
     }
 
-    fn can_publish(&self, plan: &Plan) -> bool {
-        self.features.new_mount_api && (plan.is_lone() || self.features.detached_children)
+    /// How the plan is published in one step, where it can be.
+    fn publishing(&self, plan: &Plan) -> Option<Way> {
+        match self.assembly(plan, plan.is_lone())? {
+            Assembly::Detached => Some(Way::Detached),
+            Assembly::PrivateNamespace => Some(Way::PrivateNamespace),
+        }
     }
 
     /// Mounts the plan on `target`, by the [`way`](Self::way) that serves; relative sources and layers start at `dir`.
@@ -71,15 +80,16 @@ impl Mounter {
         if helpers.is_empty() {
             kernel.covers = plan.covers.clone();
         }
-        if kernel.is_empty() || !self.can_publish(&kernel) || !can_be_last(plan, &helpers) {
+        let way = self.publishing(&kernel).filter(|_| !kernel.is_empty() && can_be_last(plan, &helpers));
+        let Some(way) = way else {
             return step_by_step(self, dir, plan, &helpers, target, None);
-        }
+        };
         let mut built: Built = self.build(dir, &kernel, target)?;
         let left_out = std::mem::take(&mut built.left_out);
         let attached = built.attach(target)?;
         let id = attached.id();
         if helpers.is_empty() {
-            return Ok(Applied { id, left_out, way: Way::Detached });
+            return Ok(Applied { id, left_out, way });
         }
         let mut helped = plan.part(|step| helpers.contains_key(&step.number));
         helped.covers = plan.covers.clone();
@@ -92,17 +102,19 @@ impl Mounter {
     /// # Errors
     /// [`ErrorKind::Unsupported`].
     pub fn need_one_step(&self, plan: &Plan) -> Result<()> {
-        if plan.is_lone() || self.way(plan) == Way::Detached {
+        if plan.is_lone() || self.way(plan) != Way::StepByStep {
             return Ok(());
         }
-        let (reason, hint) = match self.can_publish(plan) {
+        let (reason, hint) = match self.publishing(plan).is_some() {
             true => (
                 "the set could be seen half done: a mount helper mounts by itself",
                 "without `--strict` it is mounted after all others",
             ),
             false => (
-                "on this kernel the set could be seen half done: it can't mount into a detached tree",
-                "it needs Linux 6.15; without `--strict` the set is mounted step by step",
+                "on this kernel the set could be seen half done: it can't mount into a detached tree, and the set can't be \
+                 copied out of a private mount namespace",
+                "it needs Linux 6.15, or unshare(2), one mount for `/` at most and nothing unbindable; without `--strict` \
+                 the set is mounted step by step",
             ),
         };
         Err(Error::new(ErrorKind::Unsupported, "choose the way", reason).hinted(hint))

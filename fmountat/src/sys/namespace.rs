@@ -10,3 +10,15 @@ pub(crate) fn unshare_namespaces(user: bool) -> Result<(), Errno> {
     // SAFETY: CLONE_FILES, which makes `unshare` unsafe in rustix, is not among the flags.
     unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNS | UnshareFlags::NEWPID | user) }
 }
+
+/// A mount namespace of its own for the calling thread, as a copy of the one it is in; and a cwd and root of its own.
+pub(crate) fn unshare_mounts() -> Result<(), Errno> {
+    // SAFETY: CLONE_FILES, which makes `unshare` unsafe in rustix, is not among the flags.
+    unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNS) }
+}
+
+/// Whether unshare(2) may be called at all: without flags it changes nothing, and only a filter refuses it.
+pub(crate) fn may_unshare() -> bool {
+    // SAFETY: no flag is given.
+    unsafe { rustix::thread::unshare_unsafe(UnshareFlags::empty()) }.is_ok()
+}

@@ -2,6 +2,7 @@
 //! What this kernel and this sandbox let us do: probed once, held as a value that tests can set.
 
 use crate::sys::attr::{MountAttrRaw, mount_setattr, open_tree_attr};
+use crate::sys::namespace::may_unshare;
 use crate::sys::uname::release;
 use rustix::fd::BorrowedFd;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
@@ -31,6 +32,8 @@ pub struct Features {
     pub detached_children: bool,
     /// open_tree_attr \[Linux 6.15\]; sandboxes often forbid it.
     pub open_tree_attr: bool,
+    /// unshare(2) is not forbidden: a mount namespace for a moment can be made.
+    pub private_namespace: bool,
     /// We are in the machine's first user namespace: privilege here is real.
     pub initial_user_namespace: bool,
 }
@@ -51,6 +54,7 @@ impl Features {
             overlay_layer_fds: release >= (6, 13),
             detached_children: open_tree_attr || release >= (6, 15),
             open_tree_attr,
+            private_namespace: may_unshare(),
             initial_user_namespace: is_initial_user_namespace(),
         }
     }

@@ -65,21 +65,35 @@ impl Stage {
 
 /// Runs the row on each way. The filter can't be taken back, so the old way has a thread of its own.
 pub(crate) fn both(row: impl Fn(&Stage) + Sync) {
-    let stage = |way, mounter| {
-        let dir = scratch().join(if way == Way::Detached { "new" } else { "old" });
-        std::fs::create_dir(&dir).unwrap();
-        Stage { mounter, way, dir }
-    };
-    row(&stage(Way::Detached, Mounter::detached()));
+    row(&stage("new", Way::Detached, Mounter::detached()));
     std::thread::scope(|scope| {
         let old = scope.spawn(|| {
             fmountat_testing::filter::errno_on(&NEW_CALLS, libc::ENOSYS as u32);
             let features = Features::probe();
             assert!(!features.new_mount_api && !features.mount_setattr, "{features:?}");
-            row(&stage(Way::StepByStep, Mounter::with(features, None)));
+            row(&stage("old", Way::StepByStep, Mounter::with(features, None)));
         });
         old.join().unwrap_or_else(|_| panic!("by mount(2)"));
     });
+}
+
+/// As [`both`], and in a private mount namespace, as on kernels that can't mount into a detached tree.
+pub(crate) fn all(row: impl Fn(&Stage) + Sync) {
+    row(&stage("staged", Way::PrivateNamespace, staged()));
+    both(row);
+}
+
+/// A mounter as on a kernel before 6.15.
+pub(crate) fn staged() -> Mounter {
+    let mut features = Features::get();
+    features.detached_children = false;
+    Mounter::with(features, None)
+}
+
+fn stage(name: &str, way: Way, mounter: Mounter) -> Stage {
+    let dir = scratch().join(name);
+    std::fs::create_dir(&dir).unwrap();
+    Stage { mounter, way, dir }
 }
 
 pub(crate) fn tmpfs() -> Mount {
