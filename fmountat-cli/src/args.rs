@@ -54,9 +54,9 @@ pub(crate) struct MountArgs {
     /// Relative paths start at DIR
     #[arg(short = 'C', value_name = "DIR")]
     pub(crate) directory: Option<PathBuf>,
-    /// Mount into the mount namespace of process PID; TARGET is then a path in there
-    #[arg(long, value_name = "PID")]
-    pub(crate) into: Option<i32>,
+    /// Mount into the mount namespace of a process, or of a file like /proc/PID/ns/mnt; TARGET is then a path in there
+    #[arg(long, value_name = "PID|FILE")]
+    pub(crate) into: Option<OsString>,
     /// The file system's name, `bind` or `overlay`
     #[arg(short = 't', long = "types", value_name = "TYPE")]
     pub(crate) fstype: Option<OsString>,
@@ -80,6 +80,9 @@ pub(crate) struct ApplyArgs {
     /// Put the set in place of what is mounted on TARGET, without a moment between
     #[arg(long)]
     pub(crate) replace: bool,
+    /// Mount into the mount namespace of a process, or of a file like /proc/PID/ns/mnt; TARGET is then a path in there
+    #[arg(long, value_name = "PID|FILE", conflicts_with = "replace")]
+    pub(crate) into: Option<OsString>,
     /// Mount everything to be read only; an overlay's upperdir becomes its top layer
     #[arg(long)]
     pub(crate) view: bool,

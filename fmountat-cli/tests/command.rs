@@ -159,13 +159,24 @@ fmountat_testing::tests! {
         std::io::Read::read_exact(&mut out, &mut ready).unwrap();
         let target = file("t");
         ok(&["mount", "--into", &other.id().to_string(), "-o", "bind", "s", target.to_str().unwrap()], "");
+        let new = file("new/deep");
+        ok(&["mount", "--into", &other.id().to_string(), "-t", "tmpfs", "-o", "X-mount.mkdir", "x", new.to_str().unwrap()], "");
+        let set = r#"[{"type": "tmpfs", "source": "x"}, {"type": "tmpfs", "source": "x", "target": "in", "options": ["X-mount.mkdir"]}]"#;
+        let by_file = format!("/proc/{}/ns/mnt", other.id());
+        ok(&["apply", "--into", &by_file, "-", new.to_str().unwrap()], set);
+        let table = std::fs::read_to_string(format!("/proc/{}/mountinfo", other.id())).unwrap();
+        assert_eq!(table.matches(new.to_str().unwrap()).count(), 3, "{table}");
+        let rootless = r#"[{"type": "tmpfs", "source": "x", "target": "in"}]"#;
+        assert_eq!(run(&["apply", "--into", &by_file, "-", new.to_str().unwrap()], rootless).status.code(), Some(32));
         assert_eq!(mounted(), 0);
         writeln!(other.stdin.take().unwrap()).unwrap();
         let mut text = String::new();
         std::io::Read::read_to_string(&mut out, &mut text).unwrap();
         assert_eq!(text, "from outside");
         other.wait().unwrap();
-        assert_eq!(status(&["mount", "--into", "0", "-t", "tmpfs", "x", "/"]), 32);
+        for no_such in ["0", "-1", "nowhere", "s/who"] {
+            assert_eq!(status(&["mount", &format!("--into={no_such}"), "-t", "tmpfs", "x", "/"]), 32, "{no_such}");
+        }
     }
 
     /// kill -9 at moments from the start to the end of an apply: none of the set is there, or all of it.

@@ -51,5 +51,6 @@ pub use vfs::features::Features;
 pub use vfs::identity::MountId;
 pub use vfs::idmap::{IdMapping, Idmap, Ids};
 pub use vfs::namespace::unshare_mount_and_pid;
+pub use vfs::other::MountNamespace;
 pub use vfs::target::{Create, Target};
 pub use vfs::tree::{Attached, Tree};

@@ -3,8 +3,9 @@
 
 use super::{Outcome, compat, read_spec, start_directory};
 use crate::args::ApplyArgs;
+use crate::into::namespace;
 use crate::output;
-use fmountat::{Error, Mounter, Plan, Target, Way, read_only_view};
+use fmountat::{Error, ErrorKind, Mounter, Plan, Target, read_only_view};
 use serde_json::json;
 
 pub(crate) fn run(args: &ApplyArgs, json: bool) -> Outcome {
@@ -22,14 +23,30 @@ fn apply(args: &ApplyArgs, json: bool) -> Result<(), Error> {
     if args.strict {
         mounter.need_one_step(&plan)?;
     }
-    let target = Target::open(&dir, &args.target)?;
-    let (id, left_out, way) = if args.replace {
-        let mut built = mounter.build(&dir, &plan, &target)?;
-        let left_out = std::mem::take(&mut built.left_out);
-        (built.replace(&target)?.id(), left_out, Way::Detached)
-    } else {
-        let applied = mounter.apply(&dir, &plan, &target)?;
-        (applied.id, applied.left_out, applied.way)
+    let namespace = namespace(&dir, args.into.as_deref())?;
+    if namespace.is_some() && !plan.has_root() {
+        let reason = "a set for another namespace must have a root of its own: what is there can't be copied from outside";
+        return Err(Error::new(ErrorKind::Unsupported, "read --into", reason)
+            .hinted("make the first mount one for `/`"));
+    }
+    let target = match &namespace {
+        Some(namespace) => namespace.target(&args.target)?,
+        None => Target::open(&dir, &args.target)?,
+    };
+    let (id, left_out, way) = match &namespace {
+        None if !args.replace => {
+            let applied = mounter.apply(&dir, &plan, &target)?;
+            (applied.id, applied.left_out, applied.way)
+        }
+        namespace => {
+            let mut built = mounter.build(&dir, &plan, &target)?;
+            let left_out = std::mem::take(&mut built.left_out);
+            let attached = match namespace {
+                Some(namespace) => built.attach_in(namespace, &target)?,
+                None => built.replace(&target)?,
+            };
+            (attached.id(), left_out, mounter.way(&plan))
+        }
     };
     output::left_out(&left_out, json);
     output::ignored(&plan, json);

@@ -3,7 +3,7 @@
 
 use super::{Outcome, compat, start_directory};
 use crate::args::MountArgs;
-use crate::into::Namespace;
+use crate::into::namespace;
 use crate::output;
 use fmountat::{
     Create, Error, ErrorKind, Mkdir, Mount, MountId, Mounter, Options, Plan, Target, Way, remount,
@@ -19,14 +19,14 @@ pub(crate) fn run(args: &MountArgs, json: bool) -> Outcome {
 fn mount(args: &MountArgs, json: bool) -> Result<(), Error> {
     let dir = start_directory(args.directory.as_deref())?;
     let options = Options::parse(&args.options)?;
-    let namespace = args.into.map(Namespace::of).transpose()?;
-    if namespace.is_some() && options.mkdir.is_some() {
-        let reason = "it can't make a mount point in another namespace: make it there beforehand";
-        return Err(Error::new(ErrorKind::OptionConflict, "read --into", reason).arg("X-mount.mkdir"));
-    }
+    let namespace = namespace(&dir, args.into.as_deref())?;
     if options.remount || is_propagation_alone(args, &options) {
         let target = match &namespace {
-            Some(namespace) => namespace.enter(&args.target)?,
+            Some(namespace) => {
+                let target = namespace.target(&args.target)?;
+                namespace.enter()?;
+                target
+            }
             None => Target::open(&dir, &args.target)?,
         };
         remount(&target, &options)?;
@@ -66,11 +66,15 @@ fn mount(args: &MountArgs, json: bool) -> Result<(), Error> {
         built => built?,
     };
     let target = match (&namespace, options.mkdir) {
-        (Some(namespace), _) => namespace.enter(&args.target)?,
+        (Some(namespace), None) => namespace.target(&args.target)?,
+        (Some(namespace), Some(mkdir)) => namespace.create(&args.target, kind_of_target(&built, mkdir)?)?,
         (None, None) => Target::open(&dir, &args.target)?,
         (None, Some(mkdir)) => Target::create(&dir, &args.target, kind_of_target(&built, mkdir)?)?,
     };
-    let attached = built.attach(&target)?;
+    let attached = match &namespace {
+        Some(namespace) => built.attach_in(namespace, &target)?,
+        None => built.attach(&target)?,
+    };
     mounted(args, attached.id(), json)
 }
 

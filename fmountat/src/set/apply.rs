@@ -10,6 +10,7 @@ use crate::kinds::store::Store;
 use crate::vfs::attr::{Attr, MountAttr};
 use crate::vfs::identity::{MountId, is_mount_root};
 use crate::vfs::made::Made;
+use crate::vfs::other::MountNamespace;
 use crate::vfs::staging::in_private_namespace;
 use crate::vfs::target::{Target, is_dir};
 use crate::vfs::tree::{Attached, Tree};
@@ -51,6 +52,17 @@ impl Built {
     pub fn attach(self, target: &Target) -> Result<Attached> {
         drop(self.top);
         let attached = self.tree.attach(target)?;
+        self.made.keep();
+        Ok(attached)
+    }
+
+    /// Publishes the set in another mount namespace: see [`MountNamespace::attach`].
+    ///
+    /// # Errors
+    /// Those of [`MountNamespace::attach`].
+    pub fn attach_in(self, namespace: &MountNamespace, target: &Target) -> Result<Attached> {
+        drop(self.top);
+        let attached = namespace.attach(self.tree, target)?;
         self.made.keep();
         Ok(attached)
     }
@@ -143,6 +155,14 @@ impl Mounter {
         }
         let left_out = builder.left_out;
         builder.built.map(|built| Built { left_out, ..built }).ok_or_else(every_mount_left_out)
+    }
+}
+
+/// The tree of a finished set, to be sent to another process or attached by other means.
+impl From<Built> for Tree {
+    fn from(built: Built) -> Self {
+        built.made.keep();
+        built.tree
     }
 }
 

@@ -8,6 +8,7 @@
 pub(crate) mod attr;
 pub(crate) mod child;
 pub(crate) mod fork_mark;
+pub(crate) mod inside;
 pub(crate) mod listmount;
 pub(crate) mod loopctl;
 pub(crate) mod namespace;

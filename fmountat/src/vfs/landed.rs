@@ -4,7 +4,7 @@
 use super::identity::{MountId, is_mount_root};
 use super::target::Target;
 use super::tree::{moved, take_back};
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::sys::listmount::mounts_below;
 use crate::sys::statmount::{MNT_BASIC, MNT_POINT, StatMount, statmount};
 use rustix::fd::{AsFd, BorrowedFd};
@@ -15,16 +15,27 @@ const STACK: usize = 256;
 /// The mount `id` with the root `fd` went onto `target`: if it is not seen there now, nor beneath what others have put
 /// over it since, it is taken back.
 pub(crate) fn verify(target: &Target, fd: BorrowedFd<'_>, id: MountId) -> Result<()> {
+    verify_with(target, id, || {
+        // In a detached tree there is nothing to take back: that one goes as a whole.
+        let _ = take_back(fd);
+    })
+}
+
+/// The same, with the caller's way to take it back.
+pub(crate) fn verify_with(target: &Target, id: MountId, take_back: impl FnOnce()) -> Result<()> {
     let error = match is_in_place(target, id) {
         Ok(true) => return Ok(()),
         Ok(false) => moved(target.path()),
+        // Its name is gone, or leads elsewhere now.
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+            moved(target.path())
+        }
         Err(error) => error.with_step("verify target"),
     };
     if is_covered(id) {
         return Err(error.hinted("it can't be taken back: another mount was put over it; unmount both"));
     }
-    // In a detached tree there is nothing to take back: that one goes as a whole.
-    let _ = take_back(fd);
+    take_back();
     Err(error)
 }
 

@@ -12,6 +12,7 @@ pub(crate) mod idmap;
 mod landed;
 pub(crate) mod made;
 pub(crate) mod namespace;
+pub(crate) mod other;
 pub(crate) mod staging;
 mod swap;
 pub(crate) mod target;

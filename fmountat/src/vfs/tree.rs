@@ -108,6 +108,10 @@ impl Tree {
         Ok(copy)
     }
 
+    pub(crate) fn into_fd(self) -> OwnedFd {
+        self.fd
+    }
+
     /// The descriptor of the tree's root (`O_PATH`).
     #[must_use]
     pub fn root(&self) -> BorrowedFd<'_> {
@@ -189,7 +193,7 @@ impl Tree {
         Ok(Attached { fd: self.fd, id })
     }
 
-    fn explain_move(&self, target: &Target, errno: Errno) -> Error {
+    pub(crate) fn explain_move(&self, target: &Target, errno: Errno) -> Error {
         let error = Error::sys("attach", "move_mount", errno).arg(target.path());
         let source_is_dir = super::target::is_dir(self.root());
         match (errno, source_is_dir) {
@@ -233,6 +237,10 @@ pub struct Attached {
 }
 
 impl Attached {
+    pub(crate) fn new(fd: OwnedFd, id: MountId) -> Self {
+        Self { fd, id }
+    }
+
     /// The mount's unique id.
     #[must_use]
     pub fn id(&self) -> MountId {

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! One system call made inside another mount namespace, by a child that shares memory and descriptors with the caller
+//! (see `child`): the caller stays where it is, has as many threads as it likes, and nothing is copied.
+
+use super::last_errno;
+use super::thread::{block_all_signals, reap_clone_child};
+use rustix::fd::{BorrowedFd, OwnedFd};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use rustix::mount::{MoveMountFlags, UnmountFlags};
+use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
+use std::ffi::{CStr, c_int, c_void};
+
+/// Where to go, as files of namespaces (nsfs).
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Namespaces<'a> {
+    /// The user namespace to enter first, without privilege over the mount namespace from outside of it.
+    pub(crate) user: Option<BorrowedFd<'a>>,
+    pub(crate) mount: BorrowedFd<'a>,
+}
+
+/// What to do there.
+#[derive(Debug)]
+pub(crate) enum Act<'a> {
+    /// `open("/", O_PATH)`.
+    OpenRoot,
+    /// `move_mount(tree, "", target, "", flags)`.
+    Move(BorrowedFd<'a>, BorrowedFd<'a>, MoveMountFlags),
+    /// `umount2(name, MNT_DETACH)` from this directory.
+    Unmount(BorrowedFd<'a>, &'a CStr),
+}
+
+/// The step that failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    Clone,
+    Enter,
+    Act,
+}
+
+struct Job<'a> {
+    to: Namespaces<'a>,
+    act: &'a Act<'a>,
+    done: Option<Result<Option<OwnedFd>, (Step, Errno)>>,
+}
+
+const STACK: usize = 32 * 1024;
+
+/// Moves the calling thread there, which must share its cwd with no other: setns(2).
+pub(crate) fn enter(to: &Namespaces<'_>) -> Result<(), Errno> {
+    if let Some(user) = to.user {
+        move_into_link_name_space(user, Some(LinkNameSpaceType::User))?;
+    }
+    move_into_link_name_space(to.mount, Some(LinkNameSpaceType::Mount))
+}
+
+fn act(act: &Act<'_>) -> Result<Option<OwnedFd>, Errno> {
+    match act {
+        Act::OpenRoot => {
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            rustix::fs::open(c"/", flags, Mode::empty()).map(Some)
+        }
+        Act::Move(tree, target, flags) => {
+            rustix::mount::move_mount(tree, c"", target, c"", *flags).map(|()| None)
+        }
+        Act::Unmount(dir, name) => {
+            rustix::process::fchdir(dir)?;
+            rustix::mount::unmount(*name, UnmountFlags::DETACH).map(|()| None)
+        }
+    }
+}
+
+extern "C" fn child_main(job: *mut c_void) -> c_int {
+    // SAFETY: `job` is the `Job` that `inside` keeps alive, and its thread sleeps while we run (CLONE_VFORK). Only
+    // rustix's system calls are made, which use neither libc nor thread-local storage: no allocation, no lock.
+    let job = unsafe { &mut *job.cast::<Job<'_>>() };
+    job.done = Some(match enter(&job.to) {
+        Ok(()) => act(job.act).map_err(|e| (Step::Act, e)),
+        Err(errno) => Err((Step::Enter, errno)),
+    });
+    0
+}
+
+/// Does `act` inside the namespaces. A descriptor that it opens there is the caller's.
+pub(crate) fn inside(to: Namespaces<'_>, act: &Act<'_>) -> Result<Option<OwnedFd>, (Step, Errno)> {
+    let mut job = Job { to, act, done: None };
+    let mut stack = vec![0u128; STACK / 16];
+    let mask = block_all_signals().map_err(|e| (Step::Clone, e))?;
+    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_FILES;
+    // SAFETY: the stack is ours, 16-byte aligned, and outlives the child, since CLONE_VFORK keeps this thread asleep
+    // until the child has exited; `child_main` keeps to its own safety rules above. Exit signal 0: no SIGCHLD.
+    let pid = unsafe {
+        let top = stack.as_mut_ptr().add(stack.len());
+        libc::clone(child_main, top.cast(), flags, (&raw mut job).cast())
+    };
+    let clone_errno = (pid < 0).then(last_errno);
+    let reaped = if pid > 0 { reap_clone_child(pid) } else { Ok(()) };
+    drop(mask);
+    if let Some(errno) = clone_errno {
+        return Err((Step::Clone, errno));
+    }
+    // A child that a filter killed has left no answer.
+    let done = job.done.unwrap_or(Err((Step::Enter, Errno::PERM)))?;
+    reaped.map_err(|e| (Step::Clone, e))?;
+    Ok(done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fd::AsFd;
+
+    #[test]
+    fn our_own_namespace_is_entered_or_refused() {
+        let own = std::fs::File::open("/proc/self/ns/mnt").unwrap();
+        let done = inside(Namespaces { user: None, mount: own.as_fd() }, &Act::OpenRoot);
+        match done {
+            Ok(root) => assert!(root.is_some()),
+            Err(error) => assert_eq!(error, (Step::Enter, Errno::PERM)),
+        }
+        let none = std::fs::File::open("/proc/self/status").unwrap();
+        let error = inside(Namespaces { user: None, mount: none.as_fd() }, &Act::OpenRoot).unwrap_err();
+        assert_eq!(error, (Step::Enter, Errno::INVAL));
+    }
+}
