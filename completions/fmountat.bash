@@ -78,13 +78,17 @@ _fmountat() {
             return 0
             ;;
         fmountat__subcmd__apply)
-            opts="-C -h --replace --view --strict --compat --json --help"
+            opts="-C -h --replace --into --view --strict --compat --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --into)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -252,7 +256,7 @@ _fmountat() {
             return 0
             ;;
         fmountat__subcmd__umount)
-            opts="-R -l -h --recursive --lazy --timeout --all --id --json --help"
+            opts="-R -l -h --recursive --lazy --timeout --all --id --set --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -263,6 +267,10 @@ _fmountat() {
                     return 0
                     ;;
                 --id)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --set)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

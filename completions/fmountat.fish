@@ -43,13 +43,14 @@ complete -c fmountat -n "__fish_fmountat_needs_command" -f -a "run" -d 'Run a co
 complete -c fmountat -n "__fish_fmountat_needs_command" -f -a "umount" -d 'Unmount'
 complete -c fmountat -n "__fish_fmountat_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s C -d 'Relative paths start at DIR' -r -F
-complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -l into -d 'Mount into the mount namespace of process PID; TARGET is then a path in there' -r
+complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -l into -d 'Mount into the mount namespace of a process, or of a file like /proc/PID/ns/mnt; TARGET is then a path in there' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s t -l types -d 'The file system\'s name, `bind` or `overlay`' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s o -l options -d 'Options, separated by commas; may be given several times' -x -a '(__fmountat_options)'
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -l compat -d 'Ignore words that have no effect, and list them, as this program\'s users expect' -r -f -a "containerd\t'Words that have no effect where they stand are ignored'"
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -l json -d 'Print results and errors as JSON, one object each'
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -s C -d 'Relative paths start at DIR' -r -F
+complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l into -d 'Mount into the mount namespace of a process, or of a file like /proc/PID/ns/mnt; TARGET is then a path in there' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l compat -d 'Ignore words that have no effect, and list them, as this program\'s users expect' -r -f -a "containerd\t'Words that have no effect where they stand are ignored'"
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l replace -d 'Put the set in place of what is mounted on TARGET, without a moment between'
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l view -d 'Mount everything to be read only; an overlay\'s upperdir becomes its top layer'
@@ -63,6 +64,7 @@ complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l json -d 'Print
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fmountat -n "__fish_fmountat_using_subcommand umount" -l timeout -d 'How long to try while it is busy' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand umount" -l id -d 'Exactly the mount with this id, never one on top of it: the kernel\'s unique id, or the one that mountinfo shows' -r
+complete -c fmountat -n "__fish_fmountat_using_subcommand umount" -l set -d 'Whole sets, each in one call, many together: FILE (or `-`) has what `fmountat --json apply` printed for each of them' -r -F
 complete -c fmountat -n "__fish_fmountat_using_subcommand umount" -s R -l recursive -d 'Everything mounted at and below TARGET, deepest first'
 complete -c fmountat -n "__fish_fmountat_using_subcommand umount" -s l -l lazy -d 'Out of the table now, freed when its last user is gone'
 complete -c fmountat -n "__fish_fmountat_using_subcommand umount" -l all -d 'All mounts of a stack at TARGET; nothing mounted there is success'

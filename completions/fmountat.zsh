@@ -43,7 +43,7 @@ _fmountat() {
             (mount)
 _arguments "${_arguments_options[@]}" : \
 '-C+[Relative paths start at DIR]:DIR:_files' \
-'--into=[Mount into the mount namespace of process PID; TARGET is then a path in there]:PID:_default' \
+'--into=[Mount into the mount namespace of a process, or of a file like /proc/PID/ns/mnt; TARGET is then a path in there]:PID|FILE:_default' \
 '-t+[The file system'\''s name, \`bind\` or \`overlay\`]:TYPE:_default' \
 '--types=[The file system'\''s name, \`bind\` or \`overlay\`]:TYPE:_default' \
 '*-o+[Options, separated by commas; may be given several times]:OPTIONS:_fmountat_options' \
@@ -59,6 +59,7 @@ _arguments "${_arguments_options[@]}" : \
 (apply)
 _arguments "${_arguments_options[@]}" : \
 '-C+[Relative paths start at DIR]:DIR:_files' \
+'(--replace)--into=[Mount into the mount namespace of a process, or of a file like /proc/PID/ns/mnt; TARGET is then a path in there]:PID|FILE:_default' \
 '--compat=[Ignore words that have no effect, and list them, as this program'\''s users expect]:PROGRAM:((containerd\:"Words that have no effect where they stand are ignored"))' \
 '--replace[Put the set in place of what is mounted on TARGET, without a moment between]' \
 '--view[Mount everything to be read only; an overlay'\''s upperdir becomes its top layer]' \
@@ -86,6 +87,7 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 '--timeout=[How long to try while it is busy]:SECONDS:_default' \
 '(-R --recursive --all)*--id=[Exactly the mount with this id, never one on top of it\: the kernel'\''s unique id, or the one that mountinfo shows]:ID:_default' \
+'(-R --recursive --all --id)*--set=[Whole sets, each in one call, many together\: FILE (or \`-\`) has what \`fmountat --json apply\` printed for each of them]:FILE:_files' \
 '-R[Everything mounted at and below TARGET, deepest first]' \
 '--recursive[Everything mounted at and below TARGET, deepest first]' \
 '-l[Out of the table now, freed when its last user is gone]' \

@@ -145,7 +145,10 @@ pub(crate) struct UmountArgs {
     /// Exactly the mount with this id, never one on top of it: the kernel's unique id, or the one that mountinfo shows
     #[arg(long, value_name = "ID", conflicts_with_all = ["recursive", "all", "target"])]
     pub(crate) id: Vec<u64>,
+    /// Whole sets, each in one call, many together: FILE (or `-`) has what `fmountat --json apply` printed for each of them
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["recursive", "all", "target", "id"])]
+    pub(crate) set: Vec<PathBuf>,
     /// Mount points; a symbolic link is not followed
-    #[arg(required_unless_present = "id")]
+    #[arg(required_unless_present_any = ["id", "set"])]
     pub(crate) target: Vec<PathBuf>,
 }

@@ -43,6 +43,7 @@ pub use set::words::{OptionWord, Places, Value, option_words};
 pub use table::find::find;
 pub use table::holders::holders;
 pub use table::mountinfo;
+pub use table::published::PublishedSet;
 pub use table::unmount::Unmount;
 pub use vfs::attr::{Attr, MountAttr, Propagation};
 pub use vfs::context::{CreatedFs, FSCONFIG_STRING_MAX, FsContext};

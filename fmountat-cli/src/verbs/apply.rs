@@ -5,7 +5,7 @@ use super::{Outcome, compat, read_spec, start_directory};
 use crate::args::ApplyArgs;
 use crate::into::namespace;
 use crate::output;
-use fmountat::{Error, ErrorKind, Mounter, Plan, Target, read_only_view};
+use fmountat::{Error, ErrorKind, Mounter, Plan, PublishedSet, Target, read_only_view};
 use serde_json::json;
 
 pub(crate) fn run(args: &ApplyArgs, json: bool) -> Outcome {
@@ -33,10 +33,10 @@ fn apply(args: &ApplyArgs, json: bool) -> Result<(), Error> {
         Some(namespace) => namespace.target(&args.target)?,
         None => Target::open(&dir, &args.target)?,
     };
-    let (id, left_out, way) = match &namespace {
+    let (id, set, left_out, way) = match &namespace {
         None if !args.replace => {
             let applied = mounter.apply(&dir, &plan, &target)?;
-            (applied.id, applied.left_out, applied.way)
+            (applied.id, applied.set, applied.left_out, applied.way)
         }
         namespace => {
             let mut built = mounter.build(&dir, &plan, &target)?;
@@ -45,7 +45,7 @@ fn apply(args: &ApplyArgs, json: bool) -> Result<(), Error> {
                 Some(namespace) => built.attach_in(namespace, &target)?,
                 None => built.replace(&target)?,
             };
-            (attached.id(), left_out, mounter.way(&plan))
+            (attached.id(), PublishedSet::of(&attached).ok(), left_out, mounter.way(&plan))
         }
     };
     output::left_out(&left_out, json);
@@ -53,6 +53,7 @@ fn apply(args: &ApplyArgs, json: bool) -> Result<(), Error> {
     let value = json!({
         "target": output::text(&args.target),
         "id": id.get(),
+        "set": set,
         "mounts": plan.len() - left_out.len(),
         "left_out": left_out,
         "ignored": output::ignored_value(&plan),

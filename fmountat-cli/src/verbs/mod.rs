@@ -25,16 +25,21 @@ pub(crate) fn start_directory(given: Option<&Path>) -> Result<OwnedFd, Error> {
 
 /// The set from a file below `dir`, or from stdin for `-`.
 pub(crate) fn read_spec(dir: &OwnedFd, spec: &Path) -> Result<Spec, Error> {
+    Spec::from_json(&read_file(dir, spec, "read the mount list")?).map_err(|e| e.arg(spec))
+}
+
+/// The bytes of a file below `dir`, or of stdin for `-`.
+pub(crate) fn read_file(dir: &OwnedFd, path: &Path, step: &str) -> Result<Vec<u8>, Error> {
     let mut text = Vec::new();
-    let read = if spec == Path::new("-") {
+    let read = if path == Path::new("-") {
         std::io::stdin().lock().read_to_end(&mut text)
     } else {
-        rustix::fs::openat(dir, spec, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+        rustix::fs::openat(dir, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
             .map_err(std::io::Error::from)
             .and_then(|fd| std::fs::File::from(fd).read_to_end(&mut text))
     };
-    read.map_err(|e| Error::from_io("read the mount list", spec, e))?;
-    Spec::from_json(&text).map_err(|e| e.arg(spec))
+    read.map_err(|e| Error::from_io(step, path, e))?;
+    Ok(text)
 }
 
 /// What becomes of words without effect.

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `fmountat umount`.
 
-use super::Outcome;
+use super::{Outcome, read_file, start_directory};
 use crate::args::UmountArgs;
 use crate::output;
-use fmountat::{Error, ErrorKind, MountId, Unmount};
+use fmountat::{Error, ErrorKind, MountId, PublishedSet, Unmount};
+use serde::Deserialize;
 use serde_json::json;
+use std::path::Path;
 use std::time::Duration;
 
 pub(crate) fn run(args: &UmountArgs, json: bool) -> Outcome {
@@ -30,5 +32,30 @@ pub(crate) fn run(args: &UmountArgs, json: bool) -> Outcome {
             Err(more) => errors.extend(more),
         }
     }
+    if !args.set.is_empty() {
+        let sets = args.set.iter().map(|file| sets_of(file)).collect::<Result<Vec<_>, _>>();
+        let sets = sets.map_err(|e| vec![e])?.concat();
+        match unmount.run_sets(&sets) {
+            Ok(()) => output::result(&json!({"unmounted": sets}), json),
+            Err(more) => errors.extend(more),
+        }
+    }
     if errors.is_empty() { Ok(()) } else { Err(errors) }
+}
+
+/// One line of `apply --json`, of which this is wanted.
+#[derive(Deserialize)]
+struct Line {
+    set: PublishedSet,
+}
+
+fn sets_of(file: &Path) -> Result<Vec<PublishedSet>, Error> {
+    let text = read_file(&start_directory(None)?, file, "read the sets")?;
+    let lines = serde_json::Deserializer::from_slice(&text).into_iter::<Line>();
+    let sets: Result<Vec<_>, _> = lines.map(|line| line.map(|line| line.set)).collect();
+    let sets = sets.map_err(|e| Error::new(ErrorKind::Spec, "read the sets", e.to_string()).arg(file))?;
+    if sets.is_empty() {
+        return Err(Error::new(ErrorKind::Spec, "read the sets", "the file is empty").arg(file));
+    }
+    Ok(sets)
 }

@@ -1,17 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! From a plan to a tree, and from a tree to the namespace: all of it, or nothing.
+//! A built set, and how it comes into a namespace: all of it, or nothing.
 
-use super::cover;
-use super::mounter::{Assembly, Mounter};
-use super::piece::{Pieces, set_root_owner};
-use super::plan::{Plan, Step, What};
 use crate::error::{Error, ErrorKind, Result};
-use crate::kinds::store::Store;
 use crate::vfs::attr::{Attr, MountAttr};
-use crate::vfs::identity::{MountId, is_mount_root};
+use crate::vfs::identity::MountId;
 use crate::vfs::made::Made;
 use crate::vfs::other::MountNamespace;
-use crate::vfs::staging::in_private_namespace;
 use crate::vfs::target::{Target, is_dir};
 use crate::vfs::tree::{Attached, Tree};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -25,9 +19,11 @@ pub struct Built {
     /// The numbers of mounts that were left out, because their source is missing and they say `nofail`.
     pub left_out: Vec<usize>,
     /// The root as it is seen: the top of the mounts that were stacked on the tree's own root.
-    top: OwnedFd,
+    pub(super) top: OwnedFd,
     /// The mount points that were made in it; they go unless it is published.
-    made: Made,
+    pub(super) made: Made,
+    /// No mount of it is newer; unknown for copies of trees, whose mounts can't be asked before they are attached.
+    pub(super) newest: Option<MountId>,
 }
 
 impl Built {
@@ -53,7 +49,7 @@ impl Built {
         drop(self.top);
         let attached = self.tree.attach(target)?;
         self.made.keep();
-        Ok(attached)
+        Ok(attached.known_to(self.newest))
     }
 
     /// Publishes the set in another mount namespace: see [`MountNamespace::attach`].
@@ -88,7 +84,7 @@ impl Built {
         drop(self.top);
         let attached = self.tree.replace(target)?;
         self.made.keep();
-        Ok(attached)
+        Ok(attached.known_to(self.newest))
     }
 
     /// As [`replace`](Self::replace), and keeps what was there, to go back to it: see [`Tree::exchange`].
@@ -110,51 +106,9 @@ impl Built {
     /// Those of [`Tree::exchange`].
     pub fn exchange(self, target: &Target) -> Result<(Attached, Tree)> {
         drop(self.top);
-        let exchanged = self.tree.exchange(target)?;
+        let (attached, old) = self.tree.exchange(target)?;
         self.made.keep();
-        Ok(exchanged)
-    }
-}
-
-impl Mounter {
-    /// Builds the plan's mounts as one detached tree; relative sources and layers start at `dir`. A plan without a root
-    /// of its own gets a private copy of what is at `target`, and its mounts go into that.
-    ///
-    /// # Errors
-    /// The failing mount's own, with the step `mount N: ...` when there are several; nothing was published, and nothing
-    /// is left. [`ErrorKind::AllLeftOut`]. [`ErrorKind::Unsupported`] where the kernel has no new mount API \[Linux 5.2\],
-    /// or several mounts can be put together neither in a detached tree \[Linux 6.15\] nor in a private mount namespace.
-    pub fn build(&self, dir: impl AsFd, plan: &Plan, target: &Target) -> Result<Built> {
-        self.need_new_api()?;
-        let base = if plan.has_root() { None } else { Some(Built::from_tree(Tree::private_copy(target)?)?) };
-        self.build_on(dir.as_fd(), base, plan, None)
-    }
-
-    /// Adds the plan's mounts to what was built already. A read-only overlay at the root gets its upper from `store`.
-    pub(super) fn build_on(
-        &self,
-        dir: BorrowedFd<'_>,
-        base: Option<Built>,
-        plan: &Plan,
-        store: Option<&Store>,
-    ) -> Result<Built> {
-        let Some(assembly) = self.assembly(plan, base.is_none() && plan.is_lone()) else {
-            return Err(cannot_assemble());
-        };
-        let pieces = Pieces { mounter: self, dir, store };
-        let mut builder = Builder { pieces, built: base, left_out: Vec::new() };
-        // All pieces before any is put in its place: that may make a directory, which would stay after a failure.
-        let mut made = Vec::with_capacity(plan.len());
-        for step in &plan.steps {
-            made.extend(builder.make(step).map_err(|e| plan.in_step(step, e))?.map(|piece| (step, piece)));
-        }
-        match assembly {
-            Assembly::Detached => builder.assemble(plan, made)?,
-            // The builder outlives the namespace: directories that it made can be taken away when nothing is mounted there.
-            Assembly::PrivateNamespace => in_private_namespace(|| builder.assemble_and_copy(plan, made))?,
-        }
-        let left_out = builder.left_out;
-        builder.built.map(|built| Built { left_out, ..built }).ok_or_else(every_mount_left_out)
+        Ok((attached.known_to(self.newest), old))
     }
 }
 
@@ -168,7 +122,7 @@ impl From<Built> for Tree {
 
 impl Built {
     /// Mounts the tree so far over this thread's `/`.
-    fn attach_here(&mut self) -> Result<()> {
+    pub(super) fn attach_here(&mut self) -> Result<()> {
         let slash = Target::open(CWD, "/")?;
         let tree = Tree::from_fd(duplicate(self.tree.root())?);
         tree.attach(&slash)?;
@@ -176,7 +130,7 @@ impl Built {
     }
 
     /// Of a detached tree the attributes of the lowest mount alone can be changed.
-    fn make_read_only(&self) -> Result<()> {
+    pub(super) fn make_read_only(&self) -> Result<()> {
         let read_only = MountAttr { set: Attr::RDONLY, ..MountAttr::default() };
         if MountId::of(self.root())? != self.tree.id()? {
             let reason = "two mounts are stacked on the root: say `ro` in the upper one";
@@ -187,137 +141,10 @@ impl Built {
 
     pub(super) fn from_tree(tree: Tree) -> Result<Self> {
         let top = duplicate(tree.root())?;
-        Ok(Self { tree, left_out: Vec::new(), top, made: Made::default() })
+        Ok(Self { tree, left_out: Vec::new(), top, made: Made::default(), newest: None })
     }
 }
 
-fn duplicate(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
+pub(super) fn duplicate(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
     rustix::io::fcntl_dupfd_cloexec(fd, 0).map_err(|e| Error::sys("build", "fcntl", e))
-}
-
-struct Builder<'a> {
-    pieces: Pieces<'a>,
-    built: Option<Built>,
-    left_out: Vec<usize>,
-}
-
-impl Builder<'_> {
-    /// The step's mount, unless its source is missing and that is no error.
-    fn make(&mut self, step: &Step) -> Result<Option<Tree>> {
-        match self.pieces.detached(step) {
-            Err(error) if step.options.nofail && is_missing_source(&error, step) => {
-                self.left_out.push(step.number);
-                Ok(None)
-            }
-            other => other.map(Some),
-        }
-    }
-
-    fn place(&mut self, step: &Step, piece: Tree) -> Result<()> {
-        set_root_owner(piece.root(), step)?;
-        let Some(built) = &mut self.built else {
-            if !step.is_root() {
-                let reason = "the mount for `/` was left out (nofail), so there is nothing to mount it in";
-                return Err(Error::new(ErrorKind::NotFound, "build", reason).arg(&step.target));
-            }
-            self.built = Some(Built::from_tree(piece)?);
-            return Ok(());
-        };
-        if step.is_root() {
-            let top = Target::in_root(&built.top, "")?;
-            built.top = piece.attach(&top)?.into_fd();
-            return Ok(());
-        }
-        hang(built, piece, step)
-    }
-}
-
-impl Builder<'_> {
-    fn assemble(&mut self, plan: &Plan, pieces: Vec<(&Step, Tree)>) -> Result<()> {
-        for (step, piece) in pieces {
-            self.place(step, piece).map_err(|e| plan.in_step(step, e))?;
-        }
-        self.cover(plan)
-    }
-
-    /// The same in a namespace of our own: the root goes over `/`, which this thread does not see, and in the end a copy of
-    /// all takes its place.
-    fn assemble_and_copy(&mut self, plan: &Plan, pieces: Vec<(&Step, Tree)>) -> Result<()> {
-        let mut pieces = pieces.into_iter();
-        if self.built.is_none() {
-            if let Some((step, piece)) = pieces.next() {
-                self.place(step, piece).map_err(|e| plan.in_step(step, e))?;
-            }
-        }
-        let Some(built) = &mut self.built else { return Err(every_mount_left_out()) };
-        built.attach_here()?;
-        self.assemble(plan, pieces.collect())?;
-        let Some(built) = &mut self.built else { return Err(every_mount_left_out()) };
-        built.tree = Tree::clone_of(built.tree.root(), "", true)?;
-        built.top = duplicate(built.tree.root())?;
-        Ok(())
-    }
-
-    fn cover(&mut self, plan: &Plan) -> Result<()> {
-        let Some(built) = &self.built else { return Ok(()) };
-        for (cover, path) in &plan.covers.paths {
-            let named = |e| cover.error(path, e);
-            let Some(found) = cover::find(built.root(), *cover, path, plan.len() + 1, false)? else {
-                continue;
-            };
-            let piece = found.pieces(&self.pieces).detached(&found.step).map_err(named)?;
-            piece.attach(&found.place).map_err(named)?;
-        }
-        if plan.covers.readonly_root {
-            built.make_read_only()?;
-        }
-        Ok(())
-    }
-}
-
-/// The step's place below the root, made if it is to be: a file for a file.
-pub(super) fn mount_point(
-    root: BorrowedFd<'_>,
-    step: &Step,
-    is_dir: impl FnOnce() -> Result<bool>,
-) -> Result<Target> {
-    let path = step.target.as_path();
-    match step.options.mkdir {
-        None => Target::in_root(root, path).map_err(|e| match e.kind() {
-            ErrorKind::NotFound => e.hinted("the mount point must exist; the option X-mount.mkdir makes it"),
-            _ => e,
-        }),
-        Some(mkdir) => Target::create_in_root(root, path, mkdir.create(is_dir()?)),
-    }
-}
-
-/// Mounts the piece at its place inside the tree.
-fn hang(built: &mut Built, piece: Tree, step: &Step) -> Result<()> {
-    let (root, path) = (built.top.as_fd(), step.target.as_path());
-    let target = mount_point(root, step, || is_dir(piece.root()))?;
-    built.made.take_over(target.made());
-    // A link or `..` may lead to the root of the set itself.
-    let is_root = is_mount_root(target.as_fd())? && MountId::of(target.as_fd())? == MountId::of(root)?;
-    let attached = piece.attach(&target).map_err(|e| e.arg(path))?;
-    if is_root {
-        built.top = attached.into_fd();
-    }
-    Ok(())
-}
-
-fn cannot_assemble() -> Error {
-    let reason = "this kernel can't mount into a detached tree, and the set can't be copied out of a private mount \
-                  namespace, so it could be seen half built";
-    Error::new(ErrorKind::Unsupported, "build detached", reason).hinted(
-        "Linux 6.15 can; before that unshare(2) must be allowed, one mount at most have the target `/`, and none be unbindable",
-    )
-}
-
-pub(super) fn every_mount_left_out() -> Error {
-    Error::new(ErrorKind::AllLeftOut, "build", "every mount was left out: no source exists (nofail)")
-}
-
-pub(super) fn is_missing_source(error: &Error, step: &Step) -> bool {
-    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::LayerMissing)
-        && (matches!(step.what, What::Overlay(_)) || error.argument() == Some(step.source.as_os_str()))
 }

@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub(crate) mod apply;
+mod builder;
 mod classic;
 mod classic_attr;
 #[cfg(any(feature = "containerd-shim-protos", feature = "oci-spec"))]

@@ -6,6 +6,7 @@ use super::mounter::{Assembly, Mounter};
 use super::plan::Plan;
 use super::stepwise::{can_be_last, find_helpers, step_by_step};
 use crate::error::{Error, ErrorKind, Result};
+use crate::table::published::PublishedSet;
 use crate::vfs::identity::MountId;
 use crate::vfs::target::Target;
 use rustix::fd::AsFd;
@@ -39,6 +40,9 @@ impl fmt::Display for Way {
 pub struct Applied {
     /// The mount that is seen at the target; for a plan without a root, that of its first mount.
     pub id: MountId,
+    /// All its mounts, to be unmounted as one: [`Unmount::run_set`](crate::Unmount::run_set). None before Linux 6.8, and for
+    /// mounts that were put into a mount that was there, one by one.
+    pub set: Option<PublishedSet>,
     /// The numbers of mounts that were left out, because their source is missing and they say `nofail`.
     pub left_out: Vec<usize>,
     /// The way that was taken.
@@ -89,12 +93,12 @@ impl Mounter {
         let attached = built.attach(target)?;
         let id = attached.id();
         if helpers.is_empty() {
-            return Ok(Applied { id, left_out, way });
+            return Ok(Applied { id, set: PublishedSet::of(&attached).ok(), left_out, way });
         }
         let mut helped = plan.part(|step| helpers.contains_key(&step.number));
         helped.covers = plan.covers.clone();
-        step_by_step(self, dir, &helped, &helpers, target, Some(attached.into_fd()))?;
-        Ok(Applied { id, left_out, way: Way::StepByStep })
+        let applied = step_by_step(self, dir, &helped, &helpers, target, Some(attached.into_fd()))?;
+        Ok(Applied { id, left_out, ..applied })
     }
 
     /// Refuses a plan that others could see half done here.

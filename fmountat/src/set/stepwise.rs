@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Step by step: each mount attached by itself, in order; what was done is taken back when one fails.
 
-use super::apply::{every_mount_left_out, is_missing_source, mount_point};
+use super::builder::{every_mount_left_out, is_missing_source, mount_point};
 use super::classic::{self, Classic};
 use super::classic_attr::{change, propagate};
 use super::cover;
@@ -11,6 +11,7 @@ use super::plan::{Plan, Step, What};
 use super::publish::{Applied, Way};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::helper::{HELPER_LIMIT, Helper};
+use crate::table::published::PublishedSet;
 use crate::vfs::attr::{Attr, Locked, MountAttr, set_attr};
 use crate::vfs::identity::MountId;
 use crate::vfs::made::Made;
@@ -69,6 +70,7 @@ pub(super) fn step_by_step(
     let mut done = Done { mounted: Vec::new(), made: Made::default() };
     let mut left_out = Vec::new();
     let mut root: Option<OwnedFd> = None;
+    let is_published = published.is_some();
     if let Some(published) = published {
         root = Some(classic::open_top(target.as_fd())?);
         done.mounted.push(published);
@@ -99,9 +101,13 @@ pub(super) fn step_by_step(
         Some(root) => MountId::of(root.as_fd())?,
         None => MountId::of(first.as_fd())?,
     };
+    let set = match plan.has_root() || is_published {
+        true => PublishedSet::at(MountId::of(first.as_fd())?, None).ok(),
+        false => None,
+    };
     done.mounted.clear();
     done.made.keep();
-    Ok(Applied { id, left_out, way: Way::StepByStep })
+    Ok(Applied { id, set, left_out, way: Way::StepByStep })
 }
 
 /// A helper mounts as it does: what would have to be done to a detached mount can't be.

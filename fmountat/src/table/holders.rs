@@ -7,22 +7,23 @@ mod process;
 use super::located;
 use super::mountinfo::MountEntry;
 use crate::error::{Error, Holder, HolderKind, Result};
+use crate::sys::statmount::{MNT_POINT, SB_BASIC, statmount};
 use crate::vfs::identity::{MountId, STATX_MNT_ID_UNIQUE};
 use rustix::fs::{AtFlags, CWD, StatxFlags};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 /// What is looked for.
 #[derive(Debug)]
 struct Sought {
-    mount: MountId,
+    mounts: Vec<MountId>,
     /// Ids in the table: of the mount, and of the copies that unmounting takes with it.
-    number: u64,
+    number: Option<u64>,
     copies: Vec<u64>,
-    point: PathBuf,
-    device: (u32, u32),
+    points: Vec<PathBuf>,
+    devices: Vec<(u32, u32)>,
 }
 
 /// How something lies on what is looked for.
@@ -35,12 +36,21 @@ enum Held {
 impl Sought {
     fn new(mount: MountId, table: &[MountEntry], entry: &MountEntry) -> Self {
         Self {
-            mount,
-            number: entry.id,
+            mounts: vec![mount],
+            number: Some(entry.id),
             copies: copies::of(table, entry),
-            point: entry.target.clone(),
-            device: entry.device,
+            points: vec![entry.target.clone()],
+            devices: vec![entry.device],
         }
+    }
+
+    /// Any of these mounts, by their unique ids; those that are gone have no users.
+    fn any(mounts: Vec<MountId>) -> Self {
+        let told = |id: &MountId| statmount(id.get(), SB_BASIC | MNT_POINT).ok();
+        let told: Vec<_> = mounts.iter().filter_map(told).collect();
+        let devices = told.iter().filter_map(|told| told.device).collect();
+        let points = told.into_iter().filter_map(|told| Some(OsString::from_vec(told.mnt_point?).into()));
+        Self { number: None, copies: Vec::new(), points: points.collect(), devices, mounts }
     }
 
     /// Whether the file that `path` leads to, followed as magic links are, is on the mount. Nothing is asked of the file
@@ -49,8 +59,10 @@ impl Sought {
         let flags = AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT;
         let statx = |mask| rustix::fs::statx(CWD, path, flags, mask).map(|found| found.stx_mnt_id);
         let number = match statx(StatxFlags::MNT_ID | STATX_MNT_ID_UNIQUE) {
-            Ok(id) if id == self.mount.get() => return Ok(Some(Held::Mount)),
-            Ok(_) if self.copies.is_empty() && self.mount.is_unique() => return Ok(None),
+            Ok(id) if self.mounts.iter().any(|mount| mount.get() == id) => return Ok(Some(Held::Mount)),
+            Ok(_) if self.copies.is_empty() && self.mounts.iter().all(|mount| mount.is_unique()) => {
+                return Ok(None);
+            }
             Ok(_) => statx(StatxFlags::MNT_ID)?,
             // FUSE keeps everybody but the user who mounted it out, root too.
             Err(Errno::ACCESS) => super::fdinfo::mount_number_at(path).ok_or(Errno::ACCESS)?,
@@ -61,7 +73,7 @@ impl Sought {
 
     fn by_number(&self, number: u64) -> Option<Held> {
         match number {
-            number if number == self.number => Some(Held::Mount),
+            number if Some(number) == self.number => Some(Held::Mount),
             number if self.copies.contains(&number) => Some(Held::Copy),
             _ => None,
         }
@@ -105,6 +117,11 @@ pub fn holders(mount: MountId) -> Result<Vec<Holder>> {
 pub(crate) fn of_processes(mount: MountId) -> Result<Vec<Holder>> {
     let (table, entry) = located::read_with(mount)?;
     processes(&Sought::new(mount, &table, &entry))
+}
+
+/// The processes that use any of these mounts, found in one pass.
+pub(crate) fn users_of(mounts: Vec<MountId>) -> Result<Vec<Holder>> {
+    processes(&Sought::any(mounts))
 }
 
 fn processes(sought: &Sought) -> Result<Vec<Holder>> {

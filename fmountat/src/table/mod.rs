@@ -7,4 +7,5 @@ pub(crate) mod find;
 pub(crate) mod holders;
 mod located;
 pub mod mountinfo;
+pub(crate) mod published;
 pub(crate) mod unmount;

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Unmounting: what was looked at, and nothing else; no symbolic link followed; every error reported.
 
+mod batch;
 mod call;
 mod errors;
 mod fuse;
 mod place;
+mod set;
 mod tree;
 
 use super::located;
+use super::published::PublishedSet;
 use crate::error::{Error, ErrorKind, Result};
 use crate::vfs::identity::MountId;
 use place::Place;
@@ -112,6 +115,31 @@ impl Unmount {
     /// [`recursive`](Self::recursive), which take others too.
     pub fn run_id(&self, id: MountId) -> Result<(), Vec<Error>> {
         self.exactly(id).map_err(|e| vec![e])
+    }
+
+    /// Unmounts a published set in one call, by its identity: its root by `MNT_DETACH`, with all that is in it. Unless
+    /// [`lazy`](Self::lazy) is set, processes that use one of its mounts are looked for first, until the timeout.
+    ///
+    /// What others have mounted in it or on it since is not dropped: it is told, in [`Error::holders`], and nothing is
+    /// changed. (A mount that comes between this look and umount2(2) goes too: the kernel has no call that looks.)
+    ///
+    /// # Errors
+    /// [`ErrorKind::Busy`] with the holders; [`ErrorKind::NotMounted`] where the set is gone, or in another mount
+    /// namespace; [`ErrorKind::Unsupported`] before Linux 6.8 or without /proc; [`ErrorKind::Permission`].
+    pub fn run_set(&self, set: &PublishedSet) -> Result<()> {
+        set::one(self, set, self.deadline())
+    }
+
+    /// As [`run_set`](Self::run_set) for each of the sets, which are unmounted together: umount2(2) waits for an RCU grace
+    /// period, which is most of what it costs, so the sets are first moved below one mount, and that goes in one call. It
+    /// is put over one of the sets. Sets below a shared mount can't be moved and go one by one.
+    ///
+    /// # Errors
+    /// Those of [`run_set`](Self::run_set) for each set that fails; the others go. After `kill -9` in the middle of it, some
+    /// sets are found below the place of one of them; unmount that place recursively.
+    pub fn run_sets(&self, sets: &[PublishedSet]) -> Result<(), Vec<Error>> {
+        let errors = set::many(self, sets, self.deadline());
+        if errors.is_empty() { Ok(()) } else { Err(errors) }
     }
 
     fn exactly(&self, id: MountId) -> Result<()> {

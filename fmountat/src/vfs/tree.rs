@@ -190,7 +190,7 @@ impl Tree {
             verify(target, self.fd.as_fd(), id)?;
         }
         target.keep();
-        Ok(Attached { fd: self.fd, id })
+        Ok(Attached::new(self.fd, id))
     }
 
     pub(crate) fn explain_move(&self, target: &Target, errno: Errno) -> Error {
@@ -234,11 +234,22 @@ pub(crate) fn moved(path: &Path) -> Error {
 pub struct Attached {
     fd: OwnedFd,
     id: MountId,
+    /// No mount of it is newer.
+    newest: Option<MountId>,
 }
 
 impl Attached {
     pub(crate) fn new(fd: OwnedFd, id: MountId) -> Self {
-        Self { fd, id }
+        Self { fd, id, newest: None }
+    }
+
+    /// Its newest mount is known: whatever is found in it later and is newer is not of it.
+    pub(crate) fn known_to(self, newest: Option<MountId>) -> Self {
+        Self { newest, ..self }
+    }
+
+    pub(crate) fn newest(&self) -> Option<MountId> {
+        self.newest
     }
 
     /// The mount's unique id.

@@ -52,22 +52,25 @@ fn at(sought: &Sought, link: &Path) -> Option<Held> {
 fn mapping(process: &Path, sought: &Sought) -> Option<Held> {
     let maps = std::fs::read(process.join("maps")).ok()?;
     maps.split(|byte| *byte == b'\n').find_map(|line| {
-        let (range, name) = mapped(line, sought.device)?;
+        let (range, name) = mapped(line, &sought.devices)?;
         match sought.has(&process.join("map_files").join(range)) {
             // Without CAP_CHECKPOINT_RESTORE the name must do.
-            Err(Errno::PERM | Errno::ACCESS) => name.starts_with(&sought.point).then_some(Held::Mount),
+            Err(Errno::PERM | Errno::ACCESS) => {
+                let is_in = sought.points.iter().any(|point| name.starts_with(point));
+                is_in.then_some(Held::Mount)
+            }
             held => held.ok().flatten(),
         }
     })
 }
 
 /// Address range, as `map_files` has it, and path of a line of `maps`: `START-END PERMISSIONS OFFSET DEVICE INODE PATH`.
-fn mapped(line: &[u8], device: (u32, u32)) -> Option<(String, PathBuf)> {
+fn mapped(line: &[u8], devices: &[(u32, u32)]) -> Option<(String, PathBuf)> {
     let mut fields = line.splitn(6, |byte| *byte == b' ');
     let range = std::str::from_utf8(fields.next()?).ok()?;
     let (major, minor) = std::str::from_utf8(fields.nth(2)?).ok()?.split_once(':')?;
     let number = |text| u32::from_str_radix(text, 16).ok();
-    if (number(major)?, number(minor)?) != device {
+    if !devices.contains(&(number(major)?, number(minor)?)) {
         return None;
     }
     let name = fields.nth(1)?.trim_ascii_start().to_vec();
@@ -83,9 +86,9 @@ mod tests {
     #[test]
     fn a_line_of_maps_gives_the_name_in_map_files() {
         let line = b"00400000-004ab000 r-xp 00001000 fe:1f 1234567    /usr/bin/a b";
-        let (range, name) = mapped(line, (0xfe, 0x1f)).unwrap();
+        let (range, name) = mapped(line, &[(0, 1), (0xfe, 0x1f)]).unwrap();
         assert_eq!((range.as_str(), name), ("400000-4ab000", PathBuf::from("/usr/bin/a b")));
-        assert_eq!(mapped(line, (0xfe, 0x20)), None);
-        assert_eq!(mapped(b"7fff-8000 rw-p 00000000 00:00 0", (0, 1)), None);
+        assert_eq!(mapped(line, &[(0xfe, 0x20)]), None);
+        assert_eq!(mapped(b"7fff-8000 rw-p 00000000 00:00 0", &[(0, 1)]), None);
     }
 }

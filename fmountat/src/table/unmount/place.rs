@@ -106,6 +106,15 @@ impl Place {
         if self.is_seen()? { Ok(()) } else { Err(errors::exchanged(&self.path)) }
     }
 
+    /// The mount's root, if it is the one that is seen at its place.
+    pub(super) fn root(&self) -> Result<OwnedFd> {
+        let top = self.handle.top(&self.path)?;
+        match self.handle.seen(&self.path, top.as_fd())? {
+            Some((id, _)) if id == self.id => Ok(top),
+            _ => Err(errors::exchanged(&self.path)),
+        }
+    }
+
     /// Whether this mount is the one that is seen at its place.
     pub(super) fn is_seen(&self) -> Result<bool> {
         let top = self.handle.top(&self.path)?;

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! From a plan to a set that nobody sees: each mount made detached, then put in its place in a tree.
+
+use super::apply::{Built, duplicate};
+use super::cover;
+use super::mounter::{Assembly, Mounter};
+use super::piece::{Pieces, set_root_owner};
+use super::plan::{Plan, Step, What};
+use crate::error::{Error, ErrorKind, Result};
+use crate::kinds::store::Store;
+use crate::vfs::identity::{MountId, is_mount_root};
+use crate::vfs::staging::in_private_namespace;
+use crate::vfs::target::{Target, is_dir};
+use crate::vfs::tree::Tree;
+use rustix::fd::{AsFd, BorrowedFd};
+
+impl Mounter {
+    /// Builds the plan's mounts as one detached tree; relative sources and layers start at `dir`. A plan without a root
+    /// of its own gets a private copy of what is at `target`, and its mounts go into that.
+    ///
+    /// # Errors
+    /// The failing mount's own, with the step `mount N: ...` when there are several; nothing was published, and nothing
+    /// is left. [`ErrorKind::AllLeftOut`]. [`ErrorKind::Unsupported`] where the kernel has no new mount API \[Linux 5.2\],
+    /// or several mounts can be put together neither in a detached tree \[Linux 6.15\] nor in a private mount namespace.
+    pub fn build(&self, dir: impl AsFd, plan: &Plan, target: &Target) -> Result<Built> {
+        self.need_new_api()?;
+        let base = if plan.has_root() { None } else { Some(Built::from_tree(Tree::private_copy(target)?)?) };
+        self.build_on(dir.as_fd(), base, plan, None)
+    }
+
+    /// Adds the plan's mounts to what was built already. A read-only overlay at the root gets its upper from `store`.
+    pub(super) fn build_on(
+        &self,
+        dir: BorrowedFd<'_>,
+        base: Option<Built>,
+        plan: &Plan,
+        store: Option<&Store>,
+    ) -> Result<Built> {
+        let Some(assembly) = self.assembly(plan, base.is_none() && plan.is_lone()) else {
+            return Err(cannot_assemble());
+        };
+        let pieces = Pieces { mounter: self, dir, store };
+        let mut builder = Builder { pieces, built: base, left_out: Vec::new(), newest: None };
+        // All pieces before any is put in its place: that may make a directory, which would stay after a failure.
+        let mut made = Vec::with_capacity(plan.len());
+        for step in &plan.steps {
+            made.extend(builder.make(step).map_err(|e| plan.in_step(step, e))?.map(|piece| (step, piece)));
+        }
+        match assembly {
+            Assembly::Detached => builder.assemble(plan, made)?,
+            // The builder outlives the namespace: directories that it made can be taken away when nothing is mounted there.
+            Assembly::PrivateNamespace => in_private_namespace(|| builder.assemble_and_copy(plan, made))?,
+        }
+        let Some(built) = builder.built else { return Err(every_mount_left_out()) };
+        let newest = match builder.newest {
+            None if built.tree.id()?.is_unique() => Some(newer_than_all(&built.tree)?),
+            known => known,
+        };
+        Ok(Built { left_out: builder.left_out, newest, ..built })
+    }
+}
+
+struct Builder<'a> {
+    pieces: Pieces<'a>,
+    built: Option<Built>,
+    left_out: Vec<usize>,
+    /// The newest mount so far, if it is known: of a copy of a tree only the root can be asked for its id.
+    newest: Option<MountId>,
+}
+
+/// A mount is made for its id alone, which is above all that were made before.
+fn newer_than_all(tree: &Tree) -> Result<MountId> {
+    Tree::clone_of(tree.root(), "", false)?.id()
+}
+
+impl Builder<'_> {
+    /// The step's mount, unless its source is missing and that is no error.
+    fn make(&mut self, step: &Step) -> Result<Option<Tree>> {
+        let made = self.pieces.detached(step);
+        if let Ok(piece) = &made {
+            self.note(step, piece)?;
+        }
+        match made {
+            Err(error) if step.options.nofail && is_missing_source(&error, step) => {
+                self.left_out.push(step.number);
+                Ok(None)
+            }
+            other => other.map(Some),
+        }
+    }
+
+    fn note(&mut self, step: &Step, piece: &Tree) -> Result<()> {
+        let is_tree = matches!(step.what, What::Bind { recursive: true });
+        self.newest = if is_tree { None } else { Some(piece.id()?) };
+        Ok(())
+    }
+
+    fn place(&mut self, step: &Step, piece: Tree) -> Result<()> {
+        set_root_owner(piece.root(), step)?;
+        let Some(built) = &mut self.built else {
+            if !step.is_root() {
+                let reason = "the mount for `/` was left out (nofail), so there is nothing to mount it in";
+                return Err(Error::new(ErrorKind::NotFound, "build", reason).arg(&step.target));
+            }
+            self.built = Some(Built::from_tree(piece)?);
+            return Ok(());
+        };
+        if step.is_root() {
+            let top = Target::in_root(&built.top, "")?;
+            built.top = piece.attach(&top)?.into_fd();
+            return Ok(());
+        }
+        hang(built, piece, step)
+    }
+
+    fn assemble(&mut self, plan: &Plan, pieces: Vec<(&Step, Tree)>) -> Result<()> {
+        for (step, piece) in pieces {
+            self.place(step, piece).map_err(|e| plan.in_step(step, e))?;
+        }
+        self.cover(plan)
+    }
+
+    /// The same in a namespace of our own: the root goes over `/`, which this thread does not see, and in the end a copy of
+    /// all takes its place.
+    fn assemble_and_copy(&mut self, plan: &Plan, pieces: Vec<(&Step, Tree)>) -> Result<()> {
+        let mut pieces = pieces.into_iter();
+        if self.built.is_none() {
+            if let Some((step, piece)) = pieces.next() {
+                self.place(step, piece).map_err(|e| plan.in_step(step, e))?;
+            }
+        }
+        let Some(built) = &mut self.built else { return Err(every_mount_left_out()) };
+        built.attach_here()?;
+        self.assemble(plan, pieces.collect())?;
+        let Some(built) = &mut self.built else { return Err(every_mount_left_out()) };
+        if MountId::of(built.root())? != built.tree.id()? {
+            return Err(cannot_assemble());
+        }
+        built.tree = Tree::clone_of(built.tree.root(), "", true)?;
+        built.top = duplicate(built.tree.root())?;
+        self.newest = None;
+        Ok(())
+    }
+
+    fn cover(&mut self, plan: &Plan) -> Result<()> {
+        for (cover, path) in &plan.covers.paths {
+            let Some(built) = &self.built else { return Ok(()) };
+            let named = |e| cover.error(path, e);
+            let Some(found) = cover::find(built.root(), *cover, path, plan.len() + 1, false)? else {
+                continue;
+            };
+            let piece = found.pieces(&self.pieces).detached(&found.step).map_err(named)?;
+            self.note(&found.step, &piece)?;
+            piece.attach(&found.place).map_err(named)?;
+        }
+        let Some(built) = &self.built else { return Ok(()) };
+        if plan.covers.readonly_root {
+            built.make_read_only()?;
+        }
+        Ok(())
+    }
+}
+
+/// The step's place below the root, made if it is to be: a file for a file.
+pub(super) fn mount_point(
+    root: BorrowedFd<'_>,
+    step: &Step,
+    is_dir: impl FnOnce() -> Result<bool>,
+) -> Result<Target> {
+    let path = step.target.as_path();
+    match step.options.mkdir {
+        None => Target::in_root(root, path).map_err(|e| match e.kind() {
+            ErrorKind::NotFound => e.hinted("the mount point must exist; the option X-mount.mkdir makes it"),
+            _ => e,
+        }),
+        Some(mkdir) => Target::create_in_root(root, path, mkdir.create(is_dir()?)),
+    }
+}
+
+/// Mounts the piece at its place inside the tree.
+fn hang(built: &mut Built, piece: Tree, step: &Step) -> Result<()> {
+    let (root, path) = (built.top.as_fd(), step.target.as_path());
+    let target = mount_point(root, step, || is_dir(piece.root()))?;
+    built.made.take_over(target.made());
+    // A link or `..` may lead to the root of the set itself.
+    let is_root = is_mount_root(target.as_fd())? && MountId::of(target.as_fd())? == MountId::of(root)?;
+    let attached = piece.attach(&target).map_err(|e| e.arg(path))?;
+    if is_root {
+        built.top = attached.into_fd();
+    }
+    Ok(())
+}
+
+fn cannot_assemble() -> Error {
+    let reason = "this kernel can't mount into a detached tree, and the set can't be copied out of a private mount \
+                  namespace, so it could be seen half built";
+    Error::new(ErrorKind::Unsupported, "build detached", reason).hinted(
+        "Linux 6.15 can; before that unshare(2) must be allowed, one mount at most have the target `/`, and none be unbindable",
+    )
+}
+
+pub(super) fn every_mount_left_out() -> Error {
+    Error::new(ErrorKind::AllLeftOut, "build", "every mount was left out: no source exists (nofail)")
+}
+
+pub(super) fn is_missing_source(error: &Error, step: &Step) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::LayerMissing)
+        && (matches!(step.what, What::Overlay(_)) || error.argument() == Some(step.source.as_os_str()))
+}

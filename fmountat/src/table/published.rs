@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A set that is in its place, by the identity of its mounts: what was published, and nothing that came later.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::sys::listmount::mounts_below;
+use crate::vfs::identity::MountId;
+use crate::vfs::tree::Attached;
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
+
+/// The mounts of a published set, the root of it first. They are unique ids \[Linux 6.8\], which no other mount ever has:
+/// what [`Unmount::run_set`](crate::Unmount::run_set) takes away is this set, and it can tell what others have mounted in it.
+///
+/// ```
+/// # use fmountat::PublishedSet;
+/// let set = PublishedSet::from_numbers([4294968001, 4294968002])?;
+/// assert_eq!(set.root().get(), 4294968001);
+/// let line = serde_json::to_string(&set).unwrap(); // to be kept until it is unmounted
+/// assert_eq!(serde_json::from_str::<PublishedSet>(&line).unwrap(), set);
+/// # Ok::<(), fmountat::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "Vec<u64>", into = "Vec<u64>")]
+pub struct PublishedSet {
+    root: MountId,
+    inside: Vec<MountId>,
+}
+
+impl PublishedSet {
+    /// The mount that was attached, and all in it: listmount(2). Ask at once, and drop `attached` then, which keeps the
+    /// mount busy. What somebody mounts in it between the two calls is told apart where the set was built by this crate,
+    /// whose mounts are older than the publishing.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] before Linux 6.8; [`ErrorKind::NotMounted`] where it is gone already, or attached in
+    /// another namespace.
+    pub fn of(attached: &Attached) -> Result<Self> {
+        Self::at(attached.id(), attached.newest())
+    }
+
+    /// The mount with this id and all in it that are not newer than `newest`.
+    pub(crate) fn at(root: MountId, newest: Option<MountId>) -> Result<Self> {
+        let is_ours = |id: &MountId| newest.is_none_or(|newest| *id <= newest);
+        Ok(Self { root, inside: below(root)?.into_iter().filter(is_ours).collect() })
+    }
+
+    /// The set with these ids, its root's first. Nothing is looked at.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OptionValue`] for an empty list, or a number that is no unique id.
+    pub fn from_numbers(ids: impl IntoIterator<Item = u64>) -> Result<Self> {
+        let mut ids = ids.into_iter().map(MountId::from_number).map(|id| match id.is_unique() {
+            true => Ok(id),
+            false => {
+                let reason = "it is no unique mount id: those are above 2147483648";
+                Err(Error::new(ErrorKind::OptionValue, "read the set", reason).arg(id.get().to_string()))
+            }
+        });
+        let empty = || Error::new(ErrorKind::OptionValue, "read the set", "it has no mounts");
+        Ok(Self { root: ids.next().ok_or_else(empty)??, inside: ids.collect::<Result<_>>()? })
+    }
+
+    /// The mount that the others are in.
+    #[must_use]
+    pub fn root(&self) -> MountId {
+        self.root
+    }
+
+    /// All mounts, the root first.
+    pub fn mounts(&self) -> impl Iterator<Item = MountId> + '_ {
+        std::iter::once(self.root).chain(self.inside.iter().copied())
+    }
+
+    /// What is in it now and was not published with it.
+    pub(crate) fn others(&self) -> Result<Vec<MountId>> {
+        Ok(below(self.root)?.into_iter().filter(|id| !self.inside.contains(id)).collect())
+    }
+}
+
+fn below(root: MountId) -> Result<Vec<MountId>> {
+    let ids = mounts_below(root.get()).map_err(|errno| match errno {
+        Errno::NOENT => {
+            let reason = "this mount namespace has no mount with this id: it was unmounted, or is elsewhere";
+            Error::new(ErrorKind::NotMounted, "find the set", reason).arg(root.get().to_string())
+        }
+        Errno::NOSYS => Error::sys("find the set", "listmount", errno)
+            .hinted("sets are told by unique ids, which need Linux 6.8: unmount recursively by path"),
+        _ => Error::sys("find the set", "listmount", errno).arg(root.get().to_string()),
+    })?;
+    Ok(ids.into_iter().map(MountId::from_number).collect())
+}
+
+impl TryFrom<Vec<u64>> for PublishedSet {
+    type Error = Error;
+
+    fn try_from(ids: Vec<u64>) -> Result<Self> {
+        Self::from_numbers(ids)
+    }
+}
+
+impl From<PublishedSet> for Vec<u64> {
+    fn from(set: PublishedSet) -> Self {
+        set.mounts().map(MountId::get).collect()
+    }
+}

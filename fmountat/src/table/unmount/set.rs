@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Published sets: each in one call by its identity, many of them together.
+
+use super::batch;
+use super::place::{self, Place};
+use super::{Unmount, call, errors};
+use crate::error::{Error, ErrorKind, Holder, HolderKind, Result};
+use crate::table::published::PublishedSet;
+use crate::table::{holders, located};
+use crate::vfs::identity::MountId;
+use std::ffi::OsString;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// One set: nothing that others mounted in it goes with it unseen.
+pub(super) fn one(unmount: &Unmount, set: &PublishedSet, deadline: Option<Instant>) -> Result<()> {
+    let place = checked(set)?;
+    if !unmount.lazy {
+        wait_for_users(set, &place, deadline)?;
+    }
+    call::one(&place, true, deadline)
+}
+
+/// Each set is checked first. Those that can be are gathered below one mount, which goes in one call.
+pub(super) fn many(unmount: &Unmount, sets: &[PublishedSet], deadline: Option<Instant>) -> Vec<Error> {
+    let (mut errors, mut places) = (Vec::new(), Vec::new());
+    // One look for all is enough where nobody uses any.
+    let all = || holders::users_of(sets.iter().flat_map(PublishedSet::mounts).collect());
+    let is_idle = unmount.lazy || all().is_ok_and(|users| users.is_empty());
+    for set in sets {
+        let place = checked(set).and_then(|place| match is_idle {
+            true => Ok(place),
+            false => wait_for_users(set, &place, deadline).map(|()| place),
+        });
+        match place {
+            Ok(place) => places.push(place),
+            Err(error) => errors.push(error),
+        }
+    }
+    if places.len() > 2 {
+        let (left, done) = batch::together(places, deadline);
+        errors.extend(done.err());
+        places = left;
+    }
+    errors.extend(places.iter().filter_map(|place| call::one(place, true, deadline).err()));
+    errors
+}
+
+/// Where the set is, if nothing but itself would go with it.
+fn checked(set: &PublishedSet) -> Result<Place> {
+    let others = set.others()?;
+    let point = located::point(set.root())?;
+    if !others.is_empty() {
+        return Err(others_in_it(&point, &others));
+    }
+    match Place::open(&point) {
+        Ok(Some(place)) if place.id == set.root() => Ok(place),
+        Err(error) if !place::is_hidden(&error) => Err(error),
+        _ => Err(errors::hidden(&point)),
+    }
+}
+
+fn others_in_it(point: &Path, others: &[MountId]) -> Error {
+    let holder = |id: &MountId| {
+        let path = located::point(*id).ok()?;
+        Some(Holder {
+            pid: None,
+            command: OsString::new(),
+            kind: HolderKind::MountBelow(path),
+            in_copy: false,
+        })
+    };
+    let reason = match others.len() {
+        1 => String::from("a mount is in it that was not published with it"),
+        many => format!("{many} mounts are in it that were not published with it"),
+    };
+    Error::new(ErrorKind::Busy, "unmount", reason)
+        .arg(point)
+        .held_by(others.iter().filter_map(holder).collect())
+        .hinted("unmount those first; recursively (umount -R) all of it goes")
+}
+
+/// `MNT_DETACH` asks nobody who uses it, so we do.
+fn wait_for_users(set: &PublishedSet, place: &Place, deadline: Option<Instant>) -> Result<()> {
+    loop {
+        let found = holders::users_of(set.mounts().collect())?;
+        if found.is_empty() {
+            return Ok(());
+        }
+        if deadline.is_some_and(|end| Instant::now() >= end) {
+            return Err(errors::in_use(&place.path, found));
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
