@@ -48,6 +48,7 @@ pub use table::unmount::Unmount;
 pub use vfs::attr::{Attr, MountAttr, Propagation};
 pub use vfs::context::{CreatedFs, FSCONFIG_STRING_MAX, FsContext};
 pub use vfs::cwd::{MOUNT_DATA_MAX, PrivateCwd, fmountat};
+pub use vfs::feature_table::{KernelFeature, kernel_features};
 pub use vfs::features::Features;
 pub use vfs::identity::MountId;
 pub use vfs::idmap::{IdMapping, Idmap, Ids};

@@ -10,7 +10,6 @@ mod classic_attr;
 mod convert;
 mod cover;
 pub(crate) mod engine;
-mod flags;
 mod json;
 mod machine;
 pub(crate) mod mount;
@@ -29,3 +28,5 @@ pub(crate) mod throwaway;
 pub(crate) mod view;
 mod word_table;
 pub(crate) mod words;
+
+use crate::vfs::flags;

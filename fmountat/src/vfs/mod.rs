@@ -3,10 +3,13 @@
 #![forbid(unsafe_code)]
 
 pub(crate) mod attr;
+mod attr_old;
 pub(crate) mod bytes;
 pub(crate) mod context;
 pub(crate) mod cwd;
+pub(crate) mod feature_table;
 pub(crate) mod features;
+pub(crate) mod flags;
 pub(crate) mod identity;
 pub(crate) mod idmap;
 mod landed;

@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Namespaces of one's own: to mount without privilege, and to leave nothing when the process ends.
 
-use super::attr::{Locked, MountAttr, Propagation, set_attr};
 use super::target::Target;
 use super::tree::Tree;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::namespace::unshare_namespaces;
-use rustix::fd::AsFd;
 use rustix::fs::CWD;
 use rustix::io::Errno;
-use rustix::mount::UnmountFlags;
+use rustix::mount::{MountPropagationFlags, UnmountFlags};
 
 /// Moves the calling process into a mount namespace of its own, private throughout, and its next child into a pid
 /// namespace of its own. Where that needs privilege that the process lacks, a user namespace is made for it, in which
@@ -31,9 +29,8 @@ pub fn unshare_mount_and_pid() -> Result<()> {
         }
         Err(errno) => return Err(Error::sys("make namespaces", "unshare", errno)),
     }
-    let private = MountAttr { propagation: Some(Propagation::Private), ..MountAttr::default() };
-    let root = Target::open(CWD, "/")?;
-    set_attr(root.as_fd(), &private, true, Locked::StaysAsItIs)
+    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+    rustix::mount::mount_change("/", private).map_err(|e| Error::sys("make namespaces", "mount", e))
 }
 
 fn user_namespace_error(errno: Errno) -> Error {

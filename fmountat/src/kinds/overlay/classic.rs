@@ -5,7 +5,7 @@
 //! escape.
 
 use super::check::{check_writable, explain};
-use super::layers::{Role, check_counts};
+use super::layers::{OpenLayers, Role, check_counts};
 use super::mount::Make;
 use super::{LayerBases, Overlay};
 use crate::error::{Error, ErrorKind, Result};
@@ -23,7 +23,18 @@ impl Overlay {
         // The clones must live until it is mounted.
         let places = LayerBases::of(self, make);
         let layers = places.open_all(self, make.dir)?;
-        self.check_open(&layers, make.features)?;
+        self.mount_opened(make, &layers, target, flags)
+    }
+
+    /// The same for layers that are open.
+    pub(super) fn mount_opened(
+        &self,
+        make: &Make<'_>,
+        layers: &OpenLayers,
+        target: &Path,
+        flags: u64,
+    ) -> Result<()> {
+        self.check_open(layers, make.features)?;
         let mut options = OsString::new();
         for (at, (role, layer)) in layers.iter().enumerate() {
             options.push(match role {
@@ -59,7 +70,7 @@ impl Overlay {
         let call = MountCall::new(source, target, "overlay", flags, OsStr::from_bytes(options.as_bytes()))?;
         PrivateCwd::child()
             .run(numbers.as_fd(), call)
-            .map_err(|error| explain(error.with_step("create overlay"), self, &layers))
+            .map_err(|error| explain(error.with_step("create overlay"), self, layers))
     }
 
     /// Takes it for a failure that the overlay came out read-only without being asked to.
