@@ -176,6 +176,15 @@ impl Target {
         self.start.open(&self.path)
     }
 
+    /// Where its path starts, and whether it must not leave that.
+    pub(crate) fn start(&self) -> (BorrowedFd<'_>, bool) {
+        match &self.start {
+            Start::Cwd => (CWD, false),
+            Start::Dir(dir) => (dir.as_fd(), false),
+            Start::Root(root) => (root.as_fd(), true),
+        }
+    }
+
     /// Whether it was looked up inside a root, which it must not leave.
     pub(crate) fn is_in_root(&self) -> bool {
         matches!(self.start, Start::Root(_))
