@@ -4,15 +4,15 @@
 
 use super::attr::{Attr, MountAttr, Propagation};
 use super::flags::{MS_BIND, MS_REC, ms_of_attr};
+use super::hidden::HiddenPlace;
 use super::identity::mountinfo_id;
 use super::staging::in_private_namespace;
-use super::target::{Target, open_in_root};
+use super::target::{is_dir, open_in_root};
 use super::tree::Tree;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::descriptor::replace;
 use crate::table::mountinfo;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
-use rustix::fs::CWD;
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, MountPropagationFlags};
 use std::ffi::OsStr;
@@ -34,7 +34,7 @@ pub(super) fn set_attr(tree: &Tree, attr: &MountAttr, recursive: bool) -> Result
     let copy = in_private_namespace(|| {
         let attached =
             Tree::from_fd(rustix::io::fcntl_dupfd_cloexec(tree.root(), 0).map_err(failed("fcntl"))?);
-        attached.attach(&Target::open(CWD, "/")?)?;
+        attached.attach(&HiddenPlace::new(is_dir(tree.root())?)?.target()?)?;
         change(tree.root(), attr, recursive)?;
         Tree::clone_of(tree.root(), "", true)
     })?;
@@ -48,6 +48,7 @@ fn failed(call: &'static str) -> impl Fn(Errno) -> Error {
 /// Changes what is mounted in this thread's namespace.
 fn change(root: BorrowedFd<'_>, attr: &MountAttr, recursive: bool) -> Result<()> {
     let (table, id) = (mountinfo::read()?, mountinfo_id(root)?);
+    let top = table.iter().find(|entry| entry.id == id).map(|entry| &entry.target);
     let is_asked = !attr.set.is_empty() || !attr.clear.is_empty();
     for entry in mountinfo::deepest_first(&table, id).into_iter().filter(|_| is_asked) {
         let now = attr_of_words(&entry.options);
@@ -55,7 +56,7 @@ fn change(root: BorrowedFd<'_>, attr: &MountAttr, recursive: bool) -> Result<()>
             remount(root, now, attr)?;
         } else if recursive {
             // What is covered by another mount can't be reached by a path, and is not seen either.
-            let inside = entry.target.strip_prefix("/").unwrap_or(&entry.target);
+            let Some(inside) = top.and_then(|top| entry.target.strip_prefix(top).ok()) else { continue };
             let Ok(mounted) = open_in_root(root, inside) else { continue };
             if mountinfo_id(mounted.as_fd())? == entry.id {
                 remount(mounted.as_fd(), now, attr)?;

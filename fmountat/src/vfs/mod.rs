@@ -10,6 +10,7 @@ pub(crate) mod cwd;
 pub(crate) mod feature_table;
 pub(crate) mod features;
 pub(crate) mod flags;
+pub(crate) mod hidden;
 pub(crate) mod identity;
 pub(crate) mod idmap;
 mod landed;

@@ -6,10 +6,9 @@ use super::layers::{LayerBases, OpenLayers, Opened, check_counts};
 use super::mount::Make;
 use super::{Layer, Overlay};
 use crate::error::{Error, ErrorKind, Result};
-use crate::kinds::filesystem::filesystem;
 use crate::table::mountinfo;
-use crate::vfs::attr::MountAttr;
 use crate::vfs::flags::ms_of_superblock;
+use crate::vfs::hidden::HiddenPlace;
 use crate::vfs::identity::mountinfo_id;
 use crate::vfs::staging::in_private_namespace_from;
 use crate::vfs::target::Target;
@@ -17,8 +16,6 @@ use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, StatxFlags};
 use rustix::io::Errno;
-use std::ffi::OsStr;
-use std::path::Path;
 use std::sync::Arc;
 
 impl Overlay {
@@ -36,9 +33,9 @@ impl Overlay {
             let places = LayerBases::of(&overlay, &make);
             let layers = places.open_all(&overlay, dir)?;
             attach_mapped(&places, &layers)?;
-            let place = Place::new()?;
+            let place = HiddenPlace::new(true)?;
             overlay.mount_opened(&make, &layers, place.name().as_ref(), flags)?;
-            let mounted = place.open()?;
+            let mounted = place.mounted()?;
             overlay.check_classic(mounted.as_fd(), flags)?;
             Tree::clone_of(&mounted, "", false)
         })
@@ -112,38 +109,4 @@ fn attach_mapped(places: &LayerBases<'_>, layers: &OpenLayers) -> Result<()> {
         Tree::from_fd(fd).attach(&Target::open(CWD, "/")?)?;
     }
     Ok(())
-}
-
-/// A directory to mount on that no path leads to.
-struct Place {
-    parent: OwnedFd,
-    directory: OwnedFd,
-}
-
-const NAME: &str = "overlay";
-
-impl Place {
-    fn new() -> Result<Self> {
-        let step = "make a place for the overlay";
-        let tmpfs = OsStr::new("tmpfs");
-        let tree = filesystem(tmpfs, tmpfs, &[], &[], &MountAttr::default())?;
-        rustix::fs::mkdirat(tree.root(), NAME, Mode::RWXU).map_err(|e| Error::sys(step, "mkdirat", e))?;
-        let parent = tree.attach(&Target::open(CWD, "/")?)?.into_fd();
-        let directory = open(parent.as_fd()).map_err(|e| Error::sys(step, "openat", e))?;
-        Ok(Self { parent, directory })
-    }
-
-    fn name(&self) -> String {
-        format!("/proc/self/fd/{}", self.directory.as_raw_fd())
-    }
-
-    /// What is mounted on it now.
-    fn open(&self) -> Result<OwnedFd> {
-        open(self.parent.as_fd()).map_err(|e| Error::sys("look at the overlay", "openat", e))
-    }
-}
-
-fn open(parent: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    rustix::fs::openat(parent, Path::new(NAME), flags, Mode::empty())
 }
