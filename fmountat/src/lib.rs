@@ -36,6 +36,7 @@ pub use set::plan::{Compat, Plan};
 pub use set::publish::{Applied, Way};
 pub use set::remount::remount;
 pub use set::spec::Spec;
+pub use set::swap::SwapWay;
 pub use set::temp::{TempError, TempMount, TempRoot};
 pub use set::throwaway::{NotCovered, standard_mounts};
 pub use set::view::read_only_view;

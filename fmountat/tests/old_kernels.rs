@@ -179,4 +179,51 @@ fmountat_testing::tests! {
         });
         assert_eq!((error.kind(), error.hint()), (ErrorKind::Unsupported, Some("it needs Linux 5.12")), "{error}");
     }
+
+    /// Before 6.5 a set comes after the other, and the machine has the old one or the new one in the end.
+    fn a_swap_with_a_gap() needs [] {
+        mkdirs(scratch(), &["t", "a", "b"]);
+        write(file("a/who"), "a");
+        write(file("b/who"), "b");
+        write(file("f"), "");
+        let mounter = as_on(6, 1);
+        assert_eq!(mounter.need_swap_without_gap().unwrap_err().kind(), ErrorKind::Unsupported);
+        let build = |source: &str| {
+            let mounts = [bind(source, "bind"), tmpfs().at("/in").option("X-mount.mkdir")];
+            mounter.build(CWD, &Plan::new(&mounts).unwrap(), &target("t")).unwrap()
+        };
+        build("a").attach(&target("t")).unwrap();
+        for source in ["b", "a", "b"] {
+            mounter.swap(build(source), &target("t")).unwrap();
+            assert_eq!((read(file("t/who")), mounts_below(file("t")).len()), (source.into(), 2));
+        }
+        // A file can't go there: the directory comes back.
+        let lone = mounter.build(CWD, &Plan::new(&[bind("f", "bind")]).unwrap(), &target("f")).unwrap();
+        let error = mounter.swap(lone, &target("t")).unwrap_err();
+        assert!(error.hint().unwrap().contains("again"), "{error}");
+        assert_eq!((read(file("t/who")), mounts_below(file("t")).len()), ("b".into(), 2));
+        unmount_all("t");
+        assert_eq!(mounter.swap(build("a"), &target("t")).unwrap_err().kind(), ErrorKind::NotMounted);
+    }
+
+    /// Targets stay inside the root without openat2(2), whatever the filter answers.
+    fn targets_without_openat2() needs [] {
+        mkdirs(scratch(), &["root/etc", "t"]);
+        std::os::unix::fs::symlink("/etc", file("root/link")).unwrap();
+        std::os::unix::fs::symlink("../../..", file("root/up")).unwrap();
+        let mounts = [
+            bind("root", "bind"),
+            tmpfs().at("link/made").option("X-mount.mkdir"),
+            tmpfs().at("up/etc/other").option("X-mount.mkdir"),
+        ];
+        let apply = || {
+            Mounter::detached().apply(CWD, &Plan::new(&mounts).unwrap(), &target("t")).unwrap();
+            shape("t")
+        };
+        let expected = in_own_namespace(apply);
+        assert_eq!(expected.len(), 3);
+        for errno in [libc::ENOSYS, libc::EPERM] {
+            assert_eq!(under(&[libc::SYS_openat2], errno, apply), expected, "{errno}");
+        }
+    }
 }

@@ -23,6 +23,7 @@ pub(crate) mod remount;
 pub(crate) mod spec;
 mod split;
 mod stepwise;
+pub(crate) mod swap;
 pub(crate) mod temp;
 pub(crate) mod throwaway;
 pub(crate) mod view;

@@ -16,6 +16,7 @@ pub(crate) mod namespace;
 pub(crate) mod spawn;
 pub(crate) mod statmount;
 pub(crate) mod swap;
+pub(crate) mod swap_gap;
 pub(crate) mod thread;
 pub(crate) mod uname;
 pub(crate) mod userns;

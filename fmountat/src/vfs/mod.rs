@@ -21,4 +21,5 @@ pub(crate) mod staging;
 mod swap;
 pub(crate) mod target;
 pub(crate) mod tree;
+mod walk;
 mod worker;
