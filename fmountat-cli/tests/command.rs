@@ -2,7 +2,7 @@
 //! The verbs mount, apply and umount as a user types them: exit status, messages, JSON, other namespaces.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use fmountat_testing::{binary, mkdirs, mount_flags, mounts_below, read, scratch, write};
+use fmountat_testing::{binary, mkdirs, mount_flags, mounts_below, read, scratch, times, write};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
@@ -41,9 +41,6 @@ fn ok(arguments: &[&str], input: &str) -> String {
 fn mounted() -> usize {
     mounts_below(scratch()).len()
 }
-
-/// How often a test kills.
-const ROUNDS: u32 = 400;
 
 const TWO: &str = r#"[{"type": "tmpfs", "source": "a", "options": ["nosuid"]},
     {"type": "tmpfs", "source": "b", "target": "/in/it", "options": ["X-mount.mkdir,noexec"]}]"#;
@@ -189,11 +186,12 @@ fmountat_testing::tests! {
         ok(&["apply", "ten.json", "t"], "");
         let whole_time = start.elapsed();
         ok(&["umount", "-l", "t"], "");
+        let rounds = u32::try_from(times(400, 400)).unwrap();
         let (mut whole, mut none) = (0, 0);
-        for round in 0..ROUNDS {
+        for round in 0..rounds {
             let mut child = Command::new(binary(env!("CARGO_BIN_EXE_fmountat"))).args(["apply", "ten.json", "t"])
                 .current_dir(scratch()).spawn().unwrap();
-            std::thread::sleep(whole_time * 2 * round / ROUNDS);
+            std::thread::sleep(whole_time * 2 * round / rounds);
             child.kill().unwrap();
             child.wait().unwrap();
             match mounts_below(file("t")).len() {
@@ -205,7 +203,7 @@ fmountat_testing::tests! {
                 half => panic!("{half} of 10 mounts are left"),
             }
         }
-        println!("{ROUNDS} kills: {none} sets absent, {whole} whole, 0 half done");
+        println!("{rounds} kills: {none} sets absent, {whole} whole, 0 half done");
         assert!(none > 0 && whole > 0, "the kills missed the moment: {none} absent, {whole} whole");
     }
 }

@@ -16,6 +16,9 @@
 //! Every error is an [`Error`]: which step, on which argument, why, the kernel's own words, what to try.
 
 mod error;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod kinds;
 mod set;
 mod sys;

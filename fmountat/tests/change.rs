@@ -7,7 +7,7 @@ mod common;
 
 use common::{apply, bind, drop_in_one_step, file, ten, tmpfs, unmount_all};
 use fmountat::{Error, ErrorKind, MountId, Mounter, Options, Plan, Target, Unmount, remount};
-use fmountat_testing::{mkdirs, mount_flags, mounts_below, scratch, write};
+use fmountat_testing::{mkdirs, mount_flags, mounts_below, scratch, times, write};
 use rustix::fd::AsFd;
 use rustix::fs::CWD;
 use std::os::unix::fs::symlink;
@@ -51,11 +51,11 @@ fmountat_testing::tests! {
     /// A reader sees none of a set or all of it; the same reader does see sets that are mounted step by step half done.
     fn a_set_is_never_seen_half_done() needs [] {
         mkdirs(scratch(), &["t"]);
-        let whole = half_seen(300, || {
+        let whole = half_seen(times(300, 300), || {
             apply(&ten(), "t").unwrap();
             drop_in_one_step();
         });
-        let stepwise = half_seen(300, || {
+        let stepwise = half_seen(times(300, 300), || {
             fmountat::fmountat(CWD, "tmpfs", file("t"), "tmpfs", 0, "").unwrap();
             for n in 1..10 {
                 let dir = file(&format!("t/d{n}"));

@@ -226,4 +226,17 @@ fmountat_testing::tests! {
             assert_eq!(under(&[libc::SYS_openat2], errno, apply), expected, "{errno}");
         }
     }
+
+    /// A directory of a mount in its place, where nothing can be copied out of a detached tree.
+    fn a_sub_directory_without_detached_children() needs [] {
+        write(file("src/sub/file"), "inside");
+        mkdirs(scratch(), &["t"]);
+        let set = [bind("src", "bind,ro,X-mount.subdir=sub")];
+        for mounter in [as_on(6, 12), Mounter::detached()] {
+            mounter.apply(CWD, &Plan::new(&set).unwrap(), &target("t")).unwrap();
+            assert_eq!((read(file("t/file")), shape("t").len()), ("inside".into(), 1));
+            assert!(shape("t")[0].2.starts_with("ro"), "{:?}", shape("t"));
+            unmount_all("t");
+        }
+    }
 }

@@ -45,7 +45,7 @@ impl Outcome {
         let line = format!("case {case} {word} {:.2} {why}\n", time.as_secs_f64());
         let file = std::fs::OpenOptions::new().append(true).open(&path);
         let written = file.and_then(|mut file| file.write_all(line.as_bytes()));
-        written.unwrap_or_else(|e| panic!("{RESULTS}: {}: {e}", path.display()));
+        written.unwrap_or_else(|e| panic!("{RESULTS}: {}: {e}", std::path::Path::new(&path).display()));
     }
 }
 

@@ -31,3 +31,9 @@ mod word_table;
 pub(crate) mod words;
 
 use crate::vfs::flags;
+
+/// For the fuzzers.
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz {
+    pub(crate) use super::split::{size, split, unquote};
+}

@@ -110,7 +110,7 @@ pub(crate) fn statmount(id: u64, mask: u64) -> Result<StatMount, Errno> {
     }
 }
 
-fn parse(buffer: &[u8]) -> StatMount {
+pub(crate) fn parse(buffer: &[u8]) -> StatMount {
     let mut raw = MaybeUninit::<Raw>::zeroed();
     let (head, strings) = buffer.split_at(size_of::<Raw>().min(buffer.len()));
     // SAFETY: `head` is no longer than `Raw`, which consists of integers: any bytes are a value, and it began as zeros.

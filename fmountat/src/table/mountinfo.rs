@@ -3,6 +3,7 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use rustix::io::Errno;
+use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
@@ -110,7 +111,7 @@ fn number(field: &[u8]) -> Option<u64> {
 }
 
 /// `\040` and its like: three octal digits (`mangle`, fs/seq_file.c).
-fn unescape(field: &[u8]) -> OsString {
+pub(crate) fn unescape(field: &[u8]) -> OsString {
     let octal = |digits: &[u8]| {
         let value = digits
             .iter()
@@ -131,9 +132,12 @@ fn unescape(field: &[u8]) -> OsString {
 pub(crate) fn deepest_first(entries: &[MountEntry], id: u64) -> Vec<&MountEntry> {
     let mut order: Vec<&MountEntry> = entries.iter().filter(|e| e.id == id).collect();
     let mut at = 0;
+    // A table that changed while it was read may have mounts on each other.
+    let mut seen: HashSet<u64> = HashSet::from([id]);
+    order.truncate(1);
     while at < order.len() {
         let parent = order[at].id;
-        order.extend(entries.iter().filter(|e| e.parent == parent && e.id != parent));
+        order.extend(entries.iter().filter(|e| e.parent == parent && seen.insert(e.id)));
         at += 1;
     }
     order.reverse();

@@ -168,7 +168,7 @@ impl FsContext {
 }
 
 /// A message without its level (`e `, `w `, `i `).
-fn log_line(bytes: &[u8]) -> String {
+pub(crate) fn log_line(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let text = text.trim_end();
     let unlevelled = ["e ", "w ", "i "].iter().find_map(|level| text.strip_prefix(level));

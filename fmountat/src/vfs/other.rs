@@ -129,7 +129,7 @@ impl MountNamespace {
             _ => entering(step, errno),
         })?;
         let fd = tree.into_fd();
-        landed::verify_with(target, id, || self.take_back(fd.as_fd()))?;
+        landed::verify_with(target, fd.as_fd(), id, || self.take_back(fd.as_fd()))?;
         target.keep();
         Ok(Attached::new(fd, id))
     }

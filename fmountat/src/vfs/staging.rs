@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A mount namespace for a moment: what is mounted in it nobody sees, and it goes with its thread, whatever happens.
 
+use super::hidden::HiddenPlace;
+use super::target::is_dir;
+use super::tree::Tree;
 use crate::error::{Error, Result};
 use crate::sys::namespace::unshare_mounts;
 use crate::sys::thread::{block_all_signals, unshare_fs};
@@ -40,6 +43,19 @@ pub(crate) fn in_private_namespace_from<T: Send>(
 /// (`open_tree(OPEN_TREE_CLONE)`) can be attached elsewhere. The copy of the namespace costs as much as it has mounts.
 pub(crate) fn in_private_namespace<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     on_a_thread(|| Ok(()), work)
+}
+
+/// Runs `work` on the root of the tree while that is mounted in such a namespace. Before 6.15 nothing can be copied out of a
+/// detached tree.
+pub(crate) fn while_attached<T: Send>(
+    tree: Tree,
+    work: impl FnOnce(BorrowedFd<'_>) -> Result<T> + Send,
+) -> Result<T> {
+    in_private_namespace(|| {
+        let place = HiddenPlace::new(is_dir(tree.root())?)?;
+        let attached = tree.attach(&place.target()?)?;
+        work(attached.root())
+    })
 }
 
 fn on_a_thread<T: Send>(

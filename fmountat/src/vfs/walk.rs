@@ -14,7 +14,7 @@ use rustix::io::Errno;
 const LINKS_MAX: usize = 40;
 
 /// `PROC_SUPER_MAGIC` and `PROC_ROOT_INO`.
-const PROC: i64 = 0x9fa0;
+const PROC: rustix::fs::FsWord = 0x9fa0;
 const PROC_ROOT: u64 = 1;
 
 /// `ST_NOSYMFOLLOW` of statfs(2).
@@ -82,7 +82,7 @@ fn read_link(dir: BorrowedFd<'_>, fd: BorrowedFd<'_>) -> Result<Option<Vec<u8>>,
     if !FileType::from_raw_mode(stat.stx_mode.into()).is_symlink() {
         return Ok(None);
     }
-    let is_of_proc = i64::try_from(rustix::fs::fstatfs(fd)?.f_type) == Ok(PROC);
+    let is_of_proc = rustix::fs::fstatfs(fd)?.f_type == PROC;
     if is_of_proc && rustix::fs::statx(dir, "", AtFlags::EMPTY_PATH, StatxFlags::INO)?.stx_ino != PROC_ROOT {
         return Err(Errno::LOOP);
     }
