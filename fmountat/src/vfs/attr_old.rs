@@ -5,7 +5,7 @@
 use super::attr::{Attr, MountAttr, Propagation};
 use super::flags::{MS_BIND, MS_REC, ms_of_attr};
 use super::hidden::HiddenPlace;
-use super::identity::mountinfo_id;
+use super::identity::{is_attached_here, mountinfo_id};
 use super::staging::in_private_namespace;
 use super::target::{is_dir, open_in_root};
 use super::tree::Tree;
@@ -27,8 +27,7 @@ pub(super) fn set_attr(tree: &Tree, attr: &MountAttr, recursive: bool) -> Result
         return Err(Error::new(ErrorKind::Unsupported, STEP, reason).hinted("it needs Linux 5.12"));
     }
     // Once it is part of what this thread sees, in a private namespace of ours, it is changed in its place.
-    let id = mountinfo_id(tree.root())?;
-    if mountinfo::read()?.iter().any(|entry| entry.id == id) {
+    if is_attached_here(tree.root())? {
         return change(tree.root(), attr, recursive);
     }
     let copy = in_private_namespace(|| {

@@ -45,6 +45,15 @@ pub fn kernel_features() -> &'static [KernelFeature] {
 }
 
 impl Features {
+    /// All features that a release decides, whether this kernel has them or not: for pages and plans about other kernels.
+    #[must_use]
+    pub fn with_all(mut self) -> Self {
+        for feature in TABLE {
+            *(feature.field)(&mut self) = true;
+        }
+        self
+    }
+
     /// These features less all that came after Linux `major`.`minor`: to find out what would be done there.
     ///
     /// ```
@@ -175,7 +184,7 @@ const TABLE: &[KernelFeature] = &[
         what: "open_tree_attr(2)",
         used_for: "mapping what is mapped already",
         otherwise: "open_tree(2) and mount_setattr(2); what is mapped already: refused",
-        shown_by: "idmap: `a_mapped_source_and_older_kernels`",
+        shown_by: "idmap: `older_ways`",
         field: |f| &mut f.open_tree_attr,
     },
 ];

@@ -3,9 +3,10 @@
 
 use crate::error::{Error, Result};
 use crate::sys::listmount::newest_mount;
-use crate::sys::statmount::{FS_TYPE, statmount};
+use crate::sys::statmount::{FS_TYPE, MNT_BASIC, statmount};
 use rustix::fd::BorrowedFd;
 use rustix::fs::{AtFlags, Statx, StatxAttributes, StatxFlags};
+use rustix::io::Errno;
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -51,6 +52,18 @@ impl MountId {
 /// Whether `fd` is the root of a mount.
 pub(crate) fn is_mount_root(fd: BorrowedFd<'_>) -> Result<bool> {
     Ok(stat_mount(fd)?.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
+}
+
+/// Whether the mount that `fd` is on is in this thread's namespace, and in no detached tree: statmount(2), else the table.
+pub(crate) fn is_attached_here(fd: BorrowedFd<'_>) -> Result<bool> {
+    match statmount(MountId::of(fd)?.get(), MNT_BASIC) {
+        Ok(_) => Ok(true),
+        Err(Errno::NOSYS | Errno::PERM) => {
+            let id = mountinfo_id(fd)?;
+            Ok(table()?.into_iter().any(|(number, _)| number == id))
+        }
+        Err(_) => Ok(false),
+    }
 }
 
 /// The id that `/proc/self/mountinfo` shows for the mount that `fd` is on \[Linux 5.8\].

@@ -6,10 +6,9 @@ use super::layers::{LayerBases, OpenLayers, Opened, check_counts};
 use super::mount::Make;
 use super::{Layer, Overlay};
 use crate::error::{Error, ErrorKind, Result};
-use crate::table::mountinfo;
 use crate::vfs::flags::ms_of_superblock;
 use crate::vfs::hidden::HiddenPlace;
-use crate::vfs::identity::mountinfo_id;
+use crate::vfs::identity::is_attached_here;
 use crate::vfs::staging::in_private_namespace_from;
 use crate::vfs::target::Target;
 use crate::vfs::tree::Tree;
@@ -72,8 +71,7 @@ impl Overlay {
 
 /// The directory that the descriptor is on, found by its name in this thread's namespace.
 fn seen_here(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
-    let id = mountinfo_id(fd)?;
-    if mountinfo::read()?.iter().any(|entry| entry.id == id) {
+    if is_attached_here(fd)? {
         return rustix::io::fcntl_dupfd_cloexec(fd, 0).map_err(|e| Error::sys("open layer", "fcntl", e));
     }
     let name = format!("/proc/self/fd/{}", fd.as_raw_fd());
