@@ -41,7 +41,7 @@ mod snapshot;
 
 pub use files::{binary, command_output, copy_from_package, mkdirs, read, scratch, write};
 pub use mounts::{MountLine, mount_flags, mount_table, mounts_below};
-pub use namespace::in_own_namespace;
+pub use namespace::{in_own_namespace, own_root};
 pub use need::{Need, is_real_root, kernel_release};
 pub use run::{INSIDE, run};
 pub use snapshot::{Snapshot, loop_devices};

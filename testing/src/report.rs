@@ -49,12 +49,11 @@ impl Outcome {
     }
 }
 
-/// The text of the first error of kind `Unsupported` in what a case printed when it panicked: `[unsupported] ...`, as
-/// `Debug` shows it, up to the end of its line and with the kernel's words and the hint that follow it.
+/// The error of kind `Unsupported` that a case panicked with: `[unsupported] ...`, as `Debug` shows it, on the first line of
+/// the message, and with the kernel's words and the hint that follow it.
 fn unsupported_error(text: &str) -> Option<String> {
-    let error = text.split_once("[unsupported] ")?.1;
-    let mut lines = error.lines();
-    let mut words = vec![lines.next()?];
+    let mut lines = text.lines().skip_while(|line| !line.contains("panicked at ")).skip(1);
+    let mut words = vec![lines.next()?.split_once("[unsupported] ")?.1];
     words.extend(lines.take_while(|line| line.starts_with("  ")).map(str::trim));
     Some(words.join("; "))
 }

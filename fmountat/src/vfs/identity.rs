@@ -10,14 +10,28 @@ use rustix::io::Errno;
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
+use std::sync::OnceLock;
 
 /// `STATX_MNT_ID_UNIQUE` \[Linux 6.8\]: an id that is never used again, where `STATX_MNT_ID` is.
 pub(crate) const STATX_MNT_ID_UNIQUE: StatxFlags = StatxFlags::from_bits_retain(0x4000);
 
+/// What statx(2) is asked for the id of a mount: the unique one, where statmount(2) can be asked about it. Profiles that
+/// know statx and not statmount (podman's) would leave us with an id that nobody takes.
+pub(crate) fn id_mask() -> StatxFlags {
+    static MASK: OnceLock<StatxFlags> = OnceLock::new();
+    // No mount has this id: the kernel says ENOENT.
+    let can_ask = || !matches!(statmount(u64::MAX - 1, MNT_BASIC), Err(Errno::NOSYS | Errno::PERM));
+    *MASK.get_or_init(|| match can_ask() {
+        true => StatxFlags::MNT_ID | STATX_MNT_ID_UNIQUE,
+        false => StatxFlags::MNT_ID,
+    })
+}
+
 /// The file system is not asked: what a mount is the kernel knows by itself, and a dead file server must not hold us up.
 pub(crate) const LOOK: AtFlags = AtFlags::EMPTY_PATH.union(AtFlags::STATX_DONT_SYNC);
 
-/// The identity of a mount: the kernel's unique id where there is one \[Linux 6.8\], else the id of mountinfo.
+/// The identity of a mount: the kernel's unique id where there is one \[Linux 6.8\] and statmount(2) is not forbidden, else
+/// the id of mountinfo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MountId(u64);
 
@@ -130,7 +144,7 @@ fn table() -> Result<Vec<(u64, OsString)>> {
 }
 
 fn stat_mount(fd: BorrowedFd<'_>) -> Result<Statx> {
-    let mask = StatxFlags::TYPE | StatxFlags::INO | StatxFlags::MNT_ID | STATX_MNT_ID_UNIQUE;
+    let mask = StatxFlags::TYPE | StatxFlags::INO | id_mask();
     rustix::fs::statx(fd, "", LOOK, mask).map_err(|e| Error::sys("look at the mount", "statx", e))
 }
 

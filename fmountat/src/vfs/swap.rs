@@ -3,14 +3,13 @@
 
 use super::bytes::c_string;
 use super::features::Features;
-use super::identity::{MountId, STATX_MNT_ID_UNIQUE, is_mount_root};
+use super::identity::{MountId, id_mask, is_mount_root};
 use super::target::Target;
 use super::tree::{Attached, NEEDS_ADMIN, Tree};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::swap::{Failed, Swap, swap};
 use crate::sys::swap_gap::swap_with_gap;
 use rustix::fd::{AsFd, AsRawFd};
-use rustix::fs::StatxFlags;
 use rustix::io::Errno;
 use rustix::mount::UnmountFlags;
 use std::path::Path;
@@ -78,7 +77,7 @@ impl Tree {
             target: target.as_fd(),
             name: &c_string("target", format!("/proc/self/fd/{}", target.as_fd().as_raw_fd()))?,
             old: old.get(),
-            mask: StatxFlags::MNT_ID | STATX_MNT_ID_UNIQUE,
+            mask: id_mask(),
             start,
             path: &c_string("target", path)?,
             in_root,
