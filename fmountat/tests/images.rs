@@ -163,8 +163,8 @@ fn types(stage: &Stage) {
 fmountat_testing::tests! {
     fn a_loop_device_for_a_mount() needs [Root, Tool("mkfs.ext4"), Filesystem("ext4")] { both(loop_mounts) }
     fn offsets_and_what_implies_loop() needs [Root, Tool("mkfs.ext4"), Filesystem("ext4")] { both(offset_and_words) }
-    fn erofs_straight_from_the_file() needs [Root, Tool("mkfs.erofs"), Filesystem("erofs")] { both(erofs) }
-    fn erofs_with_further_images() needs [Root, Tool("mkfs.erofs"), Filesystem("erofs")] { both(erofs_devices) }
+    fn erofs_straight_from_the_file() needs [Kernel(6, 12), Root, Tool("mkfs.erofs"), Filesystem("erofs")] { both(erofs) }
+    fn erofs_with_further_images() needs [Kernel(6, 12), Root, Tool("mkfs.erofs"), Filesystem("erofs")] { both(erofs_devices) }
     fn the_type_is_found_out() needs [
         Root, Tool("mkfs.ext4"), Tool("mkfs.erofs"), Tool("mksquashfs"), Filesystem("ext4"), Filesystem("erofs"), Filesystem("squashfs"),
     ] { both(types) }

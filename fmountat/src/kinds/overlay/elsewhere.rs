@@ -33,7 +33,10 @@ impl Overlay {
             let layers = places.open_all(&overlay, dir)?;
             attach_mapped(&places, &layers)?;
             let place = HiddenPlace::new(true)?;
-            overlay.mount_opened(&make, &layers, place.name().as_ref(), flags)?;
+            let name = place.name();
+            if !overlay.mount_by_paths(&make, &layers, name.as_ref(), flags)? {
+                overlay.mount_opened(&make, &layers, name.as_ref(), flags)?;
+            }
             let mounted = place.mounted()?;
             overlay.check_classic(mounted.as_fd(), flags)?;
             Tree::clone_of(&mounted, "", false)
