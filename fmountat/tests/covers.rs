@@ -8,6 +8,7 @@ mod ways;
 use fmountat::{Applied, Compat, Error, ErrorKind, Mount, Mounter, Plan, Spec, Target};
 use fmountat_testing::{mkdirs, mount_flags, mounts_below, read, scratch, write};
 use rustix::fs::CWD;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use ways::{Stage, all};
 
@@ -74,6 +75,23 @@ fn nothing_is_left(stage: &Stage) {
 fmountat_testing::tests! {
     /// Read-only paths, masked files and directories, links, what does not exist.
     fn paths_are_covered() needs [] { all(covered); }
+
+    /// All masked directories are one empty file system that cannot be written to.
+    fn masks_share_a_file_system() needs [] {
+        mkdirs(scratch(), &["t", "root/a", "root/b", "root/c"]);
+        let masked_paths = vec!["/a".into(), "/b".into(), "/c".into()];
+        let spec = Spec { mounts: vec![Mount::new("bind", scratch().join("root")).option("bind")], masked_paths, ..Spec::default() };
+        let target = Target::open(CWD, scratch().join("t")).unwrap();
+        Mounter::detached().apply(CWD, &Plan::of(&spec, Compat::Strict).unwrap(), &target).unwrap();
+        let device = |name: &str| std::fs::metadata(scratch().join("t").join(name)).unwrap().dev();
+        assert_eq!((device("a"), device("b")), (device("b"), device("c")));
+        assert_ne!(device("a"), device("."));
+        for name in ["a", "b", "c"] {
+            assert_eq!(mount_flags(scratch().join("t").join(name)), "ro,nosuid,nodev,noexec,relatime");
+            assert!(std::fs::write(scratch().join("t").join(name).join("x"), "").is_err());
+        }
+        fmountat::Unmount::new().recursive(true).run(scratch().join("t")).unwrap();
+    }
 
     /// `root.readonly` is the root's alone.
     fn the_root_is_read_only() needs [] { all(read_only_root); }
