@@ -6,6 +6,7 @@ use super::classic::{self, Classic};
 use super::classic_attr::{change, propagate};
 use super::cover;
 use super::mounter::Mounter;
+use super::notes::Note;
 use super::piece::{Pieces, set_root_owner};
 use super::plan::{Plan, Step, What};
 use super::publish::{Applied, Way};
@@ -51,16 +52,27 @@ pub(super) fn can_be_last(plan: &Plan, helpers: &Helpers) -> bool {
     plan.steps.iter().filter(is_helped).all(|helped| others().all(|step| !below(step, helped)))
 }
 
-/// Mounts the steps in order. `published` is the root of what is there already, and goes too if one of them fails.
+/// What there is before the first step.
+#[derive(Debug)]
+pub(super) struct Begun {
+    /// The root of what is there already, which goes too if a step fails.
+    pub(super) published: Option<OwnedFd>,
+    pub(super) note: Option<Note>,
+}
+
+/// Mounts the steps in order.
 pub(super) fn step_by_step(
     mounter: &Mounter,
     dir: BorrowedFd<'_>,
     plan: &Plan,
     helpers: &Helpers,
     target: &Target,
-    published: Option<OwnedFd>,
+    begun: Begun,
 ) -> Result<Applied> {
     let pieces = Pieces { mounter, dir, store: None };
+    let mut done = Done { mounted: Vec::new(), made: Made::default(), note: begun.note };
+    let is_published = begun.published.is_some();
+    done.mounted.extend(begun.published);
     for step in &plan.steps {
         if helpers.contains_key(&step.number) {
             check_helped(step)?;
@@ -68,18 +80,15 @@ pub(super) fn step_by_step(
             classic::check(step).map_err(|e| plan.in_step(step, e))?;
         }
     }
-    if plan.covers.readonly_root && !plan.has_root() && published.is_none() {
+    if plan.covers.readonly_root && !plan.has_root() && !is_published {
         let reason = "step by step the root is the mount that is there already, which is not ours to change";
         return Err(Error::new(ErrorKind::Unsupported, "make the root read-only", reason)
             .hinted("give the set a root of its own: a first mount for `/`"));
     }
-    let mut done = Done { mounted: Vec::new(), made: Made::default() };
     let mut left_out = Vec::new();
     let mut root: Option<OwnedFd> = None;
-    let is_published = published.is_some();
-    if let Some(published) = published {
+    if is_published {
         root = Some(classic::open_top(target.as_fd())?);
-        done.mounted.push(published);
     }
     for step in &plan.steps {
         match one(&pieces, &mut done, root.as_ref(), target, step, helpers.get(&step.number)) {
@@ -111,8 +120,7 @@ pub(super) fn step_by_step(
         true => PublishedSet::at(MountId::of(first.as_fd())?, None).ok(),
         false => None,
     };
-    done.mounted.clear();
-    done.made.keep();
+    done.keep();
     Ok(Applied { id, set, left_out, way: Way::StepByStep })
 }
 
@@ -133,16 +141,50 @@ struct Done {
     mounted: Vec<OwnedFd>,
     /// Directories made for mount points; they go after the mounts.
     made: Made,
+    note: Option<Note>,
+}
+
+impl Done {
+    /// All of it stays.
+    fn keep(mut self) {
+        self.mounted.clear();
+        self.made.keep();
+    }
+
+    /// What was made for a place is remembered, here and in the note.
+    fn take_over(&self, made: &Made) {
+        if let Some(note) = &self.note {
+            note.directories(made);
+        }
+        self.made.take_over(made);
+    }
+
+    /// The mount is about to be attached, and to be remembered.
+    fn will_mount(&self, root: BorrowedFd<'_>, place: &Target) {
+        if let Some(note) = &self.note {
+            note.mount(root, place.as_fd());
+        }
+    }
+
+    /// A mount that nobody knows yet is about to be made.
+    fn mounting(&self, place: &Target) {
+        if let Some(note) = &self.note {
+            note.mounting(place.as_fd());
+        }
+    }
 }
 
 impl Drop for Done {
     fn drop(&mut self) {
+        let mut all_gone = true;
         while let Some(fd) = self.mounted.pop() {
             // The error on its way to the caller is the first one. A mount that somebody covered stays beneath: what
             // covers it is not ours to take.
-            if classic::is_on_top(fd.as_fd()) {
-                let _ = crate::vfs::tree::take_back(fd.as_fd());
-            }
+            let is_gone = classic::is_on_top(fd.as_fd()) && crate::vfs::tree::take_back(fd.as_fd()).is_ok();
+            all_gone = all_gone && is_gone;
+        }
+        if let Some(note) = self.note.take().filter(|_| all_gone) {
+            note.remove();
         }
     }
 }
@@ -170,11 +212,12 @@ fn one(
             None => classic::is_dir_source(pieces.dir, step),
         })?,
     };
-    done.made.take_over(place.made());
+    done.take_over(place.made());
     let before = MountId::of(place.as_fd())?;
     let seen = match piece {
         Some(piece) => {
             set_root_owner(piece.root(), step)?;
+            done.will_mount(piece.root(), &place);
             let fd = piece.attach(&place).map_err(|e| e.arg(&step.target))?.into_fd();
             let id = MountId::of(fd.as_fd())?;
             done.mounted.push(fd);
@@ -186,12 +229,14 @@ fn one(
         }
         None => {
             let call = Classic { pieces, step };
+            done.mounting(&place);
             call.mount(&place)?;
             let seen = look(base, target, step);
             let Ok(seen) = seen.and_then(|seen| is_new(seen, before)) else {
                 classic::take_away_from(&place)?;
                 return Err(moved(&step.target));
             };
+            done.will_mount(seen.as_fd(), &place);
             done.mounted.push(seen.try_clone().map_err(|e| Error::from_io("look at the mount", "dup", e))?);
             call.finish(seen.as_fd())?;
             set_root_owner(seen.as_fd(), step)?;
@@ -214,10 +259,12 @@ fn by_helper(
         true => target.again(classic::open_top(target.as_fd())?)?,
         false => mount_point(base, step, || Ok(true))?,
     };
-    done.made.take_over(place.made());
+    done.take_over(place.made());
+    done.mounting(&place);
     let words = step.options.helper_words();
     let mounted = helper.mount(pieces.dir, &step.source, &place, &words, HELPER_LIMIT)?;
     let id = MountId::of(mounted.as_fd())?;
+    done.will_mount(mounted.as_fd(), &place);
     done.mounted.push(mounted);
     let seen = look(base, target, step)?;
     if MountId::of(seen.as_fd())? != id {
