@@ -10,7 +10,7 @@ use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Gid, Mode, OFlags, ResolveFlags, StatxFlags, Uid};
 use rustix::io::Errno;
 use std::ffi::OsStr;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 /// openat2 answers EAGAIN when a rename anywhere on the system raced with a `..`; an attacker can keep that up.
 const RETRIES: usize = 128;
@@ -116,7 +116,8 @@ impl Target {
     /// component, downwards only.
     ///
     /// # Errors
-    /// Those of [`open`](Self::open); [`ErrorKind::Busy`] when others rename so fast that the path can't be resolved.
+    /// Those of [`open`](Self::open); [`ErrorKind::TargetMoved`] when a directory on the way is moved out of the root
+    /// meanwhile; [`ErrorKind::Busy`] when others rename so fast that the path can't be resolved.
     pub fn in_root(root: impl AsFd, path: impl AsRef<Path>) -> Result<Self> {
         Self::at(Start::Root(duplicate(root.as_fd())?), path.as_ref())
     }
@@ -150,20 +151,28 @@ impl Target {
             Err(error) if error.raw_errno() == Some(Errno::NOENT) => {}
             other => return Self::from_fd(other?, start, path),
         }
+        // From below, for mostly the last component alone is missing.
+        let mut missing = vec![path];
+        let mut parent = loop {
+            let up = missing.last().and_then(|path| path.parent()).unwrap_or(Path::new(""));
+            let up = if up.as_os_str().is_empty() { Path::new(".") } else { up };
+            match start.open(up) {
+                Err(error) if error.raw_errno() == Some(Errno::NOENT) && up != Path::new(".") => {
+                    missing.push(up)
+                }
+                opened => break opened?,
+            }
+        };
         let made = Made::default();
-        let mut parent = start.open(Path::new("."))?;
-        let mut walked = PathBuf::new();
-        let mut components = path.components().peekable();
-        while let Some(component) = components.next() {
-            walked.push(component);
-            let is_last = components.peek().is_none();
-            if let Component::Normal(name) = component {
-                match is_last && create.is_file {
-                    true => make_file(&parent, name, create, &walked)?,
-                    false => make_directory(parent, name, create, &walked, &made)?,
+        while let Some(walked) = missing.pop() {
+            // `..` at the end has no name, and is there once what it follows is.
+            if let Some(name) = walked.file_name() {
+                match missing.is_empty() && create.is_file {
+                    true => make_file(&parent, name, create, walked)?,
+                    false => make_directory(parent, name, create, walked, &made)?,
                 }
             }
-            parent = start.open(&walked)?;
+            parent = start.open(walked)?;
         }
         Ok(Self { made, ..Self::from_fd(parent, start, path)? })
     }
@@ -270,6 +279,12 @@ pub(crate) fn open_in_root(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd>
             Err(Errno::NOSYS | Errno::PERM) => {
                 return open_inside(root, c_path.to_bytes())
                     .map_err(|errno| open_error("resolve target", "openat", path, errno));
+            }
+            // `complete_walk`, fs/namei.c: what was found is no longer below the root.
+            Err(Errno::XDEV) => {
+                let error = Error::sys("resolve target", "openat2", Errno::XDEV).arg(path);
+                let error = error.with_kind(ErrorKind::TargetMoved);
+                return Err(error.because("a directory on the way was moved out of the root meanwhile"));
             }
             Err(errno) => return Err(open_error("resolve target", "openat2", path, errno)),
         }
