@@ -155,8 +155,9 @@ mod tests {
             assert!(files.len() >= 3, "{name} has {} files", files.len());
             assert!(fuzz.join("fuzz_targets").join(name).with_extension("rs").exists(), "{name}");
             for file in files {
-                eprintln!("{}", file.display());
-                target(&std::fs::read(file).unwrap());
+                let bytes = std::fs::read(&file).unwrap();
+                let done = std::panic::catch_unwind(|| target(&bytes));
+                assert!(done.is_ok(), "{}", file.display());
             }
         }
     }

@@ -135,7 +135,7 @@ fmountat_testing::tests! {
     }
 
     /// A helper that mounts and then hangs: its mount goes, and with it its daemon.
-    fn a_mount_of_a_hung_helper_goes() needs [Root, Tool("squashfuse"), Tool("mksquashfs"), Filesystem("fuse")] {
+    fn a_mount_of_a_hung_helper_goes() needs [SteadyTime, Root, Tool("squashfuse"), Tool("mksquashfs"), Filesystem("fuse")] {
         mkdirs(scratch(), &["t"]);
         let image = image().display().to_string();
         let helper = script(&format!(r#"squashfuse {image} "$2"; echo mounted; {}"#, hang()));

@@ -243,7 +243,7 @@ fmountat_testing::tests! {
     }
 
     /// The namespace costs the same in a large process: it shares the memory.
-    fn cost_does_not_grow_with_the_process() needs [Root] {
+    fn cost_does_not_grow_with_the_process() needs [SteadyTime, Root] {
         mkdirs(scratch(), &["t", "up/fs", "up/work"]);
         cost::compare(&overlay(&layers(20)));
     }

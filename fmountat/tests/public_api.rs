@@ -64,7 +64,11 @@ fn bound(value: &Value) -> String {
 fn signature(sig: &Value) -> String {
     let inputs = joined(&sig["inputs"], ", ", |input| {
         let name = input[0].as_str().unwrap_or("_");
-        if name == "self" { ty(&input[1]).replace("Self", "self") } else { format!("{name}: {}", ty(&input[1])) }
+        if name == "self" {
+            ty(&input[1]).replace("Self", "self")
+        } else {
+            format!("{name}: {}", ty(&input[1]))
+        }
     });
     let output = if sig["output"].is_null() { String::new() } else { format!(" -> {}", ty(&sig["output"])) };
     format!("({inputs}){output}")

@@ -22,6 +22,7 @@
 //! | variable | meaning |
 //! |---|---|
 //! | `FMOUNTAT_NO_SKIP` | a case whose needs are not met, or that this kernel can't do, fails in place of being skipped |
+//! | `FMOUNTAT_EMULATED` | the processor is emulated: cases that measure time are skipped |
 //! | `FMOUNTAT_RESULTS` | a file that gets a line for each case: `case NAME OUTCOME SECONDS WHY` |
 //! | `FMOUNTAT_TEST_SECONDS` | the time that one case may take; 120 without it |
 //! | `FMOUNTAT_PROOF` | `full`: as many rounds as the guarantees are stated with, which takes minutes; `short`: an eighth of the usual, for emulated machines: see [`times`] |

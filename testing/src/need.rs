@@ -21,6 +21,8 @@ pub enum Need {
     Filesystem(&'static str),
     /// A kernel of this release or newer, for a case about something that older ones don't have at all.
     Kernel(u32, u32),
+    /// A processor that is not emulated, for a case that measures time: `FMOUNTAT_EMULATED` says where one is.
+    SteadyTime,
 }
 
 /// The facts that needs are held against, found out once for each run.
@@ -80,7 +82,10 @@ impl Machine {
             Need::Filesystem(name) if !self.filesystems.iter().any(|known| known == name) => {
                 Some(format!("needs the file system {name} in /proc/filesystems"))
             }
-            Need::Root | Need::Tool(_) | Need::Filesystem(_) | Need::Kernel(..) => None,
+            Need::SteadyTime if std::env::var_os("FMOUNTAT_EMULATED").is_some() => {
+                Some(String::from("needs a processor that is not emulated: it measures time"))
+            }
+            Need::SteadyTime | Need::Root | Need::Tool(_) | Need::Filesystem(_) | Need::Kernel(..) => None,
         }
     }
 }
