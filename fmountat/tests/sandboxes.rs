@@ -203,7 +203,7 @@ fmountat_testing::tests! {
         loop {
             setrlimit(Resource::Nofile, Rlimit { current: Some(room), maximum: limit.maximum }).unwrap();
             let applied = Mounter::with(Features::get(), None).apply(CWD, &plan, &target).map(drop);
-            setrlimit(Resource::Nofile, limit.clone()).unwrap();
+            setrlimit(Resource::Nofile, limit).unwrap();
             let Err(error) = applied else { break };
             let is_emfile = error.errno() == Some(libc::EMFILE);
             assert!(is_emfile || error.kind() == ErrorKind::WorkUnusable, "room for {room}: {error:?}");
