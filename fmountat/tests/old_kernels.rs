@@ -239,4 +239,40 @@ fmountat_testing::tests! {
             unmount_all("t");
         }
     }
+
+    /// A filter that kills who asks for a call that it does not know: what is newer than the filter counts as missing.
+    fn a_filter_that_kills_is_survived() needs [] {
+        mkdirs(scratch(), &["t"]);
+        filter::kill_on(&[457, 458, 467]);
+        let features = Features::probe();
+        assert_eq!((features.open_tree_attr, features.mount_setattr), (false, fmountat_testing::kernel_release() >= (5, 12)));
+        Mounter::with(features, None).apply(CWD, &Plan::new(&ten()).unwrap(), &target("t")).unwrap();
+        assert_eq!(mounts_below(file("t")).len(), 10);
+        fmountat::Unmount::new().recursive(true).run(file("t")).unwrap();
+    }
+
+    /// One that kills for all of the new mount interface: step by step, by mount(2).
+    fn a_filter_that_kills_for_the_new_interface() needs [] {
+        mkdirs(scratch(), &["t"]);
+        filter::kill_on(&[
+            libc::SYS_fsopen, libc::SYS_open_tree, libc::SYS_move_mount, libc::SYS_mount_setattr, 457, 458, 467,
+        ]);
+        let applied = Mounter::with(Features::probe(), None).apply(CWD, &Plan::new(&ten()).unwrap(), &target("t")).unwrap();
+        assert_eq!((applied.way, mounts_below(file("t")).len()), (Way::StepByStep, 10));
+        fmountat::Unmount::new().recursive(true).run(file("t")).unwrap();
+    }
+
+    /// Two overlays never get one upper, however old the kernel.
+    fn an_upper_in_use_is_found_out() needs [] {
+        let overlay = layered(2).upper("up", "work");
+        let dir = std::fs::File::open(scratch()).unwrap();
+        for (major, minor) in [(6, 1), (6, 12)] {
+            let mounter = as_on(major, minor);
+            mounter.overlay_tree(&dir, &overlay, &MountAttr::default()).unwrap().attach(&target("t")).unwrap();
+            let error = mounter.overlay_tree(&dir, &overlay, &MountAttr::default()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::UpperInUse, "{error}");
+            unmount_all("t");
+            mounter.overlay_tree(&dir, &overlay, &MountAttr::default()).unwrap();
+        }
+    }
 }

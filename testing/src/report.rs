@@ -53,9 +53,22 @@ impl Outcome {
 /// the message, and with the kernel's words and the hint that follow it.
 fn unsupported_error(text: &str) -> Option<String> {
     let mut lines = text.lines().skip_while(|line| !line.contains("panicked at ")).skip(1);
+    if let Some(said) = said_by_the_command(&lines.clone().collect::<Vec<_>>().join("\n")) {
+        return Some(said);
+    }
     let mut words = vec![lines.next()?.split_once("[unsupported] ")?.1];
     words.extend(lines.take_while(|line| line.starts_with("  ")).map(str::trim));
     Some(words.join("; "))
+}
+
+/// What the command said: an error whose hint names the release that it needs. In a message it may stand as `Debug` shows it.
+fn said_by_the_command(text: &str) -> Option<String> {
+    let text = text.replace("\\n", "\n");
+    let error = text.split_once("fmountat: ")?.1;
+    let mut lines = error.lines();
+    let (error, hint) =
+        (lines.next()?, lines.find_map(|line| line.trim().strip_prefix("hint: it needs Linux "))?);
+    Some(format!("{error}; hint: it needs Linux {hint}"))
 }
 
 #[cfg(test)]
@@ -68,6 +81,11 @@ mod tests {
                     [unsupported] build detached: it can't\n  hint: it needs Linux 6.15\nnote: run with\n";
         let why = String::from("build detached: it can't; hint: it needs Linux 6.15");
         assert_eq!(Outcome::of_failure(text.into()), Outcome::Unsupported(why));
+        let command = "panicked at x:1:\nleft: Done { err: \"fmountat: run: it can't\\n  hint: it needs Linux 6.15\\n\" }";
+        let why = String::from("run: it can't; hint: it needs Linux 6.15");
+        assert!(
+            matches!(Outcome::of_failure(command.into()), Outcome::Unsupported(text) if text.starts_with(&why))
+        );
         let other = "panicked: [system] create overlay: invalid (EINVAL)";
         assert_eq!(Outcome::of_failure(other.into()), Outcome::Failed(other.into()));
     }

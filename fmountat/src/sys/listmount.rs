@@ -2,6 +2,7 @@
 //! `listmount(2)` \[Linux 6.8\]: unique ids of mounts.
 
 use super::result;
+use super::statmount::may_be_asked;
 use rustix::io::Errno;
 
 /// `struct mnt_id_req` of `<linux/mount.h>`, version 0.
@@ -22,6 +23,9 @@ const SYS_LISTMOUNT: libc::c_long = 458;
 
 /// Whether at least `limit` (at most 128) mounts lie below the mount with this unique id. Where it can't be told: yes.
 pub(crate) fn has_mounts_below(mount: u64, limit: usize) -> bool {
+    if !may_be_asked() {
+        return true;
+    }
     let request = MntIdReq { size: size_of::<MntIdReq>() as u32, spare: 0, mnt_id: mount, param: 0 };
     let mut ids = [0u64; 128];
     let room = limit.min(ids.len());
@@ -33,6 +37,9 @@ pub(crate) fn has_mounts_below(mount: u64, limit: usize) -> bool {
 /// The unique ids of all mounts below the mount with this one, in the order in which they were made, from after `first` on.
 /// The kernel looks at every mount of the namespace that is newer than that.
 pub(crate) fn mounts_below(mount: u64, first: u64) -> Result<Vec<u64>, Errno> {
+    if !may_be_asked() {
+        return Err(Errno::NOSYS);
+    }
     const PAGE: usize = 512;
     let mut ids = Vec::new();
     loop {
@@ -54,6 +61,9 @@ pub(crate) fn mounts_below(mount: u64, first: u64) -> Result<Vec<u64>, Errno> {
 
 /// The unique id of the newest mount that is seen below our root: `LISTMOUNT_REVERSE` \[Linux 6.11\].
 pub(crate) fn newest_mount() -> Result<u64, Errno> {
+    if !may_be_asked() {
+        return Err(Errno::NOSYS);
+    }
     const LISTMOUNT_REVERSE: libc::c_uint = 1;
     let request = MntIdReq { size: size_of::<MntIdReq>() as u32, spare: 0, mnt_id: LSMT_ROOT, param: 0 };
     let mut id = 0u64;

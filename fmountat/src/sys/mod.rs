@@ -15,6 +15,7 @@ pub(crate) mod loopctl;
 pub(crate) mod namespace;
 pub(crate) mod spawn;
 pub(crate) mod statmount;
+pub(crate) mod survive;
 pub(crate) mod swap;
 pub(crate) mod swap_gap;
 pub(crate) mod thread;

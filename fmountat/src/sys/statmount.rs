@@ -2,8 +2,10 @@
 //! `statmount(2)` \[Linux 6.8\]: what the kernel says of one mount, without reading the table.
 
 use super::result;
+use super::survive::ask;
 use rustix::io::Errno;
 use std::mem::{MaybeUninit, offset_of};
+use std::sync::OnceLock;
 
 /// Device numbers.
 pub(crate) const SB_BASIC: u64 = 0x1;
@@ -92,6 +94,9 @@ pub(crate) struct Basic {
 
 /// `statmount(id, mask)` for a mount of the caller's namespace by its unique id. The buffer grows on `EOVERFLOW`.
 pub(crate) fn statmount(id: u64, mask: u64) -> Result<StatMount, Errno> {
+    if !may_be_asked() {
+        return Err(Errno::NOSYS);
+    }
     const SYS_STATMOUNT: libc::c_long = 457;
     const MOST: usize = 1 << 22;
     let request = MntIdReq { size: size_of::<MntIdReq>() as u32, spare: 0, mnt_id: id, param: mask };
@@ -108,6 +113,20 @@ pub(crate) fn statmount(id: u64, mask: u64) -> Result<StatMount, Errno> {
             Err(errno) => return Err(errno),
         }
     }
+}
+
+/// Whether this call and listmount(2) are there \[Linux 6.8\], and no filter forbids them or kills who makes them.
+pub(crate) fn may_be_asked() -> bool {
+    static ANSWER: OnceLock<bool> = OnceLock::new();
+    *ANSWER.get_or_init(|| ask([|| is_there(457), || is_there(458)]) == [true, true])
+}
+
+/// Without a request both say EFAULT.
+fn is_there(number: libc::c_long) -> bool {
+    let nothing = std::ptr::null::<u8>();
+    // SAFETY: the kernel is given no memory to read or to write.
+    let done = result(unsafe { libc::syscall(number, nothing, nothing, 0usize, 0) });
+    !matches!(done, Err(Errno::NOSYS | Errno::PERM))
 }
 
 pub(crate) fn parse(buffer: &[u8]) -> StatMount {

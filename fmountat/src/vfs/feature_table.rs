@@ -175,7 +175,7 @@ const TABLE: &[KernelFeature] = &[
         what: "overlay layers in a detached tree",
         used_for: "overlays at the same cost however many mounts the machine has; mapped layers",
         otherwise: "layers where they are; mapped ones in a private mount namespace",
-        shown_by: "old_kernels: `mapped_layers_in_a_private_namespace`",
+        shown_by: "old_kernels: `mapped_layers_in_a_private_namespace`; old_kernels: `an_upper_in_use_is_found_out`",
         field: |f| &mut f.overlay_detached_layers,
     },
     KernelFeature {

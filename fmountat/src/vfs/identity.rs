@@ -3,14 +3,13 @@
 
 use crate::error::{Error, Result};
 use crate::sys::listmount::newest_mount;
-use crate::sys::statmount::{FS_TYPE, MNT_BASIC, statmount};
+use crate::sys::statmount::{FS_TYPE, MNT_BASIC, may_be_asked, statmount};
 use rustix::fd::BorrowedFd;
 use rustix::fs::{AtFlags, Statx, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
-use std::sync::OnceLock;
 
 /// `STATX_MNT_ID_UNIQUE` \[Linux 6.8\]: an id that is never used again, where `STATX_MNT_ID` is.
 pub(crate) const STATX_MNT_ID_UNIQUE: StatxFlags = StatxFlags::from_bits_retain(0x4000);
@@ -18,13 +17,10 @@ pub(crate) const STATX_MNT_ID_UNIQUE: StatxFlags = StatxFlags::from_bits_retain(
 /// What statx(2) is asked for the id of a mount: the unique one, where statmount(2) can be asked about it. Profiles that
 /// know statx and not statmount (podman's) would leave us with an id that nobody takes.
 pub(crate) fn id_mask() -> StatxFlags {
-    static MASK: OnceLock<StatxFlags> = OnceLock::new();
-    // No mount has this id: the kernel says ENOENT.
-    let can_ask = || !matches!(statmount(u64::MAX - 1, MNT_BASIC), Err(Errno::NOSYS | Errno::PERM));
-    *MASK.get_or_init(|| match can_ask() {
+    match may_be_asked() {
         true => StatxFlags::MNT_ID | STATX_MNT_ID_UNIQUE,
         false => StatxFlags::MNT_ID,
-    })
+    }
 }
 
 /// The file system is not asked: what a mount is the kernel knows by itself, and a dead file server must not hold us up.
