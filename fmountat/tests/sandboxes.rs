@@ -29,8 +29,12 @@ fn furnish() {
 fn words(error: &Error) -> String {
     let text = format!("{error:?}").replace(&scratch().display().to_string(), "").replace('|', "\\|");
     // The number of a process that was parked for its user namespace.
-    let is_number = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
-    let parts = text.split('/').map(|part| if is_number(&part) { "PID" } else { part });
+    let is_number = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let parts = text.split('/').map(|part| match part.split_once(':') {
+        _ if is_number(part) => String::from("PID"),
+        Some((number, rest)) if is_number(number) => format!("N:{rest}"),
+        _ => part.to_owned(),
+    });
     let text = parts.collect::<Vec<_>>().join("/");
     let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with("  hint")).map(str::trim).collect();
     lines.join("; ")
@@ -219,7 +223,7 @@ fmountat_testing::tests! {
     }
 
     /// The namespace is full (fs.mount-max): nothing of a set is left, and the error is the kernel's.
-    fn at_mount_max() needs [] {
+    fn at_mount_max() needs [SteadyTime] {
         furnish();
         let max: usize = std::fs::read_to_string("/proc/sys/fs/mount-max").unwrap().trim().parse().unwrap();
         mkdirs(scratch(), &["full"]);

@@ -58,6 +58,16 @@ pub(crate) fn while_attached<T: Send>(
     })
 }
 
+/// Into the process's namespace, whichever: the one that is left ends now, with all its mounts. A thread that ends is joined
+/// before the kernel has taken its namespace down, and what is mounted there keeps file systems and devices in use.
+fn leave() {
+    use rustix::process::{PidfdFlags, getpid, pidfd_open};
+    use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
+    // Where this is not allowed they go a moment later.
+    let _ = pidfd_open(getpid(), PidfdFlags::empty())
+        .and_then(|process| move_into_thread_name_spaces(process.as_fd(), ThreadNameSpaceType::MOUNT));
+}
+
 fn on_a_thread<T: Send>(
     before: impl FnOnce() -> Result<()> + Send,
     work: impl FnOnce() -> Result<T> + Send,
@@ -71,8 +81,10 @@ fn on_a_thread<T: Send>(
             unshare_mounts().map_err(|e| Error::sys(step, "unshare", e))?;
             // Nothing that is mounted here may show where the caller's mounts are shared.
             let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
-            rustix::mount::mount_change("/", private).map_err(|e| Error::sys(step, "mount", e))?;
-            work()
+            let made = rustix::mount::mount_change("/", private).map_err(|e| Error::sys(step, "mount", e));
+            let done = made.and_then(|()| work());
+            leave();
+            done
         });
         drop(mask);
         let no_thread =

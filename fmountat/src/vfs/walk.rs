@@ -100,7 +100,13 @@ mod tests {
 
     fn by_openat2(root: BorrowedFd<'_>, path: &[u8]) -> Result<OwnedFd, Errno> {
         let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
-        rustix::fs::openat2(root, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve)
+        loop {
+            match rustix::fs::openat2(root, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty(), resolve) {
+                // Somebody on this machine has renamed something.
+                Err(Errno::AGAIN) => {}
+                opened => return opened,
+            }
+        }
     }
 
     fn told(opened: Result<OwnedFd, Errno>) -> Result<(u64, u64), Errno> {
