@@ -202,7 +202,7 @@ fmountat_testing::tests! {
     }
 
     /// Without the means to publish in one step the plan's way says so, and `--strict` refuses it.
-    fn missing_features_are_said() needs [] {
+    fn missing_features_are_said() needs [Kernel(6, 15)] {
         let way = |change: fn(&mut Features), mounts: &[Mount]| {
             let mut features = Features::get();
             change(&mut features);
@@ -245,7 +245,7 @@ fmountat_testing::tests! {
     }
 
     /// A target that leads to the root of the set stacks on it, and what comes later is mounted in what is seen.
-    fn a_target_may_lead_to_the_root() needs [] {
+    fn a_target_may_lead_to_the_root() needs [Kernel(6, 15)] {
         mkdirs(scratch(), &["t", "s/x", "l"]);
         symlink("/", file("s/link")).unwrap();
         write(file("l/who"), "seen");

@@ -15,8 +15,8 @@ fmountat_testing::tests! {
     fn a5_03_file_bind_from_a_directory() needs [] { both(rows::file_bind) }
     fn a5_04_dirfd_of_a_regular_file() needs [] { both(rows::dirfd_of_file) }
     fn a5_05_nested_read_only_binds_all_go() needs [] { both(rows::nested_binds) }
-    fn a5_06_idmapped_overlays_of_n_lowers() needs [Root] { both(rows::idmapped_overlays) }
-    fn a5_07_open_file_in_an_idmapped_temp_mount() needs [Root] { both(rows::open_in_temp) }
+    fn a5_06_idmapped_overlays_of_n_lowers() needs [Kernel(5, 19), Root] { both(rows::idmapped_overlays) }
+    fn a5_07_open_file_in_an_idmapped_temp_mount() needs [Kernel(5, 19), Root] { both(rows::open_in_temp) }
     fn a5_08_statfs_flags_of_tmpfs() needs [] { both(rows::statfs_flags) }
     fn a5_09_lookup_by_kind() needs [Root, Tool("mkfs.ext4"), Tool("mkfs.xfs"), Filesystem("ext4"), Filesystem("xfs")] { both(rows::lookup) }
     fn a5_10_loop_devices() needs [Root, Tool("mkfs.ext4"), Filesystem("ext4")] { both(rows::loops) }

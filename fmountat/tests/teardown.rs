@@ -25,7 +25,7 @@ fn soon() -> Unmount {
 
 fmountat_testing::tests! {
     /// The set holds every mount, those of recursive binds too, and is gone after one call.
-    fn a_set_goes_as_one() needs [] {
+    fn a_set_goes_as_one() needs [Kernel(6, 8)] {
         mkdirs(scratch(), &["t", "s"]);
         common::apply(&ten(), "s").unwrap();
         let mut mounts = ten();
@@ -41,7 +41,7 @@ fmountat_testing::tests! {
     }
 
     /// What others mounted in it, on it or moved to it is named, and nothing is changed.
-    fn what_others_mounted_is_told_first() needs [] {
+    fn what_others_mounted_is_told_first() needs [Kernel(6, 8)] {
         mkdirs(scratch(), &["t"]);
         let set = publish(&ten(), "t");
         for at in ["t/d3/in", "t"] {
@@ -60,7 +60,7 @@ fmountat_testing::tests! {
     }
 
     /// In use it stays, lazily it goes; hidden by another mount it is not found, and that one is not taken.
-    fn in_use_and_hidden() needs [] {
+    fn in_use_and_hidden() needs [Kernel(6, 8)] {
         mkdirs(scratch(), &["up/t"]);
         let set = publish(&ten(), "up/t");
         let held = std::fs::File::create(file("up/t/d5/held")).unwrap();
@@ -76,7 +76,7 @@ fmountat_testing::tests! {
     }
 
     /// Many sets together, with one among them that has others' mounts, one that is gone, files, and shared parents.
-    fn many_sets_go_together() needs [] {
+    fn many_sets_go_together() needs [Kernel(6, 8)] {
         let names: Vec<String> = (0..40).map(|n| format!("t{n}")).collect();
         mkdirs(scratch(), &names.iter().map(String::as_str).collect::<Vec<_>>());
         mkdirs(scratch(), &["shared", "kept"]);
@@ -105,7 +105,7 @@ fmountat_testing::tests! {
     }
 
     /// What propagated to peers of the place goes there too.
-    fn a_set_below_a_shared_mount_goes_everywhere() needs [] {
+    fn a_set_below_a_shared_mount_goes_everywhere() needs [Kernel(6, 8)] {
         mkdirs(scratch(), &["s", "peer"]);
         common::apply(&[tmpfs().option("shared")], "s").unwrap();
         mkdirs(scratch(), &["s/t"]);

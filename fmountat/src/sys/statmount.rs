@@ -169,6 +169,9 @@ mod tests {
 
     #[test]
     fn the_root_mount_is_told_of_as_mountinfo_does() {
+        if !may_be_asked() {
+            return;
+        }
         let root = std::fs::File::open("/").unwrap();
         let id = MountId::of(root.as_fd()).unwrap().get();
         let all = SB_BASIC | MNT_BASIC | MNT_ROOT | MNT_POINT | FS_TYPE | MNT_NS_ID;

@@ -32,7 +32,8 @@ impl Stage {
     pub(crate) fn apply(&self, mounts: &[Mount], target: impl AsRef<Path>) -> Result<Applied, Error> {
         let target = Target::open(CWD, self.dir.join(target))?;
         let applied = self.mounter.apply(CWD, &Plan::new(mounts)?, &target)?;
-        assert_eq!(applied.way, self.way);
+        // On older kernels the detached way leads through a private namespace: in one step as well.
+        assert_eq!(applied.way == Way::StepByStep, self.way == Way::StepByStep, "{}", applied.way);
         Ok(applied)
     }
 
