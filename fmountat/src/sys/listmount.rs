@@ -48,6 +48,32 @@ pub(crate) fn mounts_below(mount: u64) -> Result<Vec<u64>, Errno> {
     }
 }
 
+/// The unique ids of all mounts that are seen below the root, in the order in which they were made, in place of what
+/// `ids` holds: of the mount namespace with the id `namespace`, or of the caller's for 0.
+///
+/// A page goes on after the last id of the one before, and ids only grow: a mount that stays is in one of them, whatever
+/// comes and goes between.
+pub(crate) fn all_mounts(namespace: u64, ids: &mut Vec<u64>) -> Result<(), Errno> {
+    const PAGE: usize = 4096;
+    const LSMT_ROOT: u64 = u64::MAX;
+    ids.clear();
+    loop {
+        let after = ids.last().copied().unwrap_or(0);
+        let request = super::statmount::MntIdReq::new(LSMT_ROOT, after, namespace);
+        let start = ids.len();
+        ids.resize(start + PAGE, 0u64);
+        let room = ids[start..].as_mut_ptr();
+        // SAFETY: the request is a live structure of the size it says, and the kernel writes at most `PAGE` numbers to
+        // the end of the vector, which has just grown by as many.
+        let count = unsafe { libc::syscall(SYS_LISTMOUNT, &raw const request, room, PAGE, 0) };
+        let count = result(count).map(|count| usize::try_from(count).unwrap_or(0));
+        ids.truncate(start + *count.as_ref().unwrap_or(&0));
+        if count? < PAGE {
+            return Ok(());
+        }
+    }
+}
+
 /// The unique id of the newest mount that is seen below our root: `LISTMOUNT_REVERSE` \[Linux 6.11\].
 pub(crate) fn newest_mount() -> Result<u64, Errno> {
     const LISTMOUNT_REVERSE: libc::c_uint = 1;

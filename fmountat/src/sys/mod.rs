@@ -12,6 +12,7 @@ pub(crate) mod inside;
 pub(crate) mod listmount;
 pub(crate) mod loopctl;
 pub(crate) mod namespace;
+pub(crate) mod nsfs;
 pub(crate) mod spawn;
 pub(crate) mod statmount;
 pub(crate) mod thread;
