@@ -74,6 +74,18 @@ pub(crate) fn all_mounts(namespace: u64, ids: &mut Vec<u64>) -> Result<(), Errno
     }
 }
 
+/// The unique id of the first mount that is seen below the root and is newer than `after`, or with `reverse` \[Linux 6.11\]
+/// of the last that is older (0 for none); of the mount namespace with the id `namespace`, or of the caller's for 0.
+pub(crate) fn next_mount(namespace: u64, after: u64, reverse: bool) -> Result<u64, Errno> {
+    const LSMT_ROOT: u64 = u64::MAX;
+    let request = super::statmount::MntIdReq::new(LSMT_ROOT, after, namespace);
+    let mut id = 0u64;
+    let flags = libc::c_uint::from(reverse);
+    // SAFETY: the request is a live structure of the size it says, and the kernel writes one number at most.
+    let count = unsafe { libc::syscall(SYS_LISTMOUNT, &raw const request, &raw mut id, 1usize, flags) };
+    if result(count)? == 1 { Ok(id) } else { Err(Errno::NOENT) }
+}
+
 /// The unique id of the newest mount that is seen below our root: `LISTMOUNT_REVERSE` \[Linux 6.11\].
 pub(crate) fn newest_mount() -> Result<u64, Errno> {
     const LISTMOUNT_REVERSE: libc::c_uint = 1;

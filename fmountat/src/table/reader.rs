@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Reading the mount table: whose, what of it, by which interface.
 
+use super::by_mountinfo::{Read, Reading};
+use super::choose::Probe;
 use super::fields::{Fields, TableWay};
 use super::place::Place;
 use super::snapshot::Table;
@@ -116,40 +118,53 @@ impl TableReader {
     }
 
     fn by_either(&mut self) -> Result<Table> {
-        let Some(namespace) = self.place.statmount_id() else { return self.by_mountinfo() };
-        match all_mounts(namespace, &mut self.ids) {
-            Ok(()) => {}
-            // Not there, forbidden by a filter, or a namespace that we have no privilege over.
-            Err(Errno::NOSYS | Errno::PERM | Errno::INVAL | Errno::NOENT) => return self.by_mountinfo(),
-            Err(errno) => return Err(Error::sys("read the mount table", "listmount", errno)),
+        if choose::is_for_statmount(self.fields) {
+            return self
+                .by_statmount()
+                .or_else(|error| if is_refused(&error) { self.by_mountinfo() } else { Err(error) });
         }
-        match choose::way(self.fields, &self.ids, namespace, &mut self.buffer) {
-            TableWay::Mountinfo => match self.by_mountinfo() {
-                // Without /proc.
-                Err(error) if error.kind() == ErrorKind::NotFound => self.by_listed(namespace),
-                read => read,
-            },
-            _ => match self.by_listed(namespace) {
-                // A filter that came later lets one of the two calls pass alone.
-                Err(e) if matches!(e.kind(), ErrorKind::Unsupported | ErrorKind::Permission) => {
-                    self.by_mountinfo()
+        let file = match self.place.mountinfo() {
+            Ok(file) => file,
+            // Without /proc.
+            Err(error) => return self.by_statmount().map_err(|_| error),
+        };
+        let mut reading = Reading::of(&file);
+        let read = self.read_while_cheap(&mut reading)?;
+        if read != Read::Whole {
+            match self.by_statmount() {
+                Err(error) if is_refused(&error) => {
+                    reading.rest(None)?;
                 }
-                read => read,
-            },
+                read => return read,
+            }
         }
+        reading.table(by_mountinfo::keeps_its_place())
+    }
+
+    /// Reads mountinfo to its end, or to where statmount(2) is seen to be faster.
+    fn read_while_cheap(&mut self, reading: &mut Reading<'_>) -> Result<Read> {
+        let Some(namespace) = self.place.statmount_id() else { return reading.rest(None) };
+        let mut probe = Probe { fields: self.fields, namespace, buffer: &mut self.buffer };
+        if probe.newest_is_costly() {
+            return Ok(Read::Part);
+        }
+        for (bytes, samples) in choose::STEPS {
+            let read = reading.up_to(bytes, choose::SLOW)?;
+            if read != Read::Part || probe.some_are_costly(samples) {
+                return Ok(read);
+            }
+        }
+        let is_watched = !self.fields.contains(Fields::PROPAGATE_FROM);
+        reading.rest(is_watched.then_some(choose::SLOW))
     }
 
     fn by_statmount(&mut self) -> Result<Table> {
         let Some(namespace) = self.place.statmount_id() else {
-            let reason = "statmount(2) can't show the mounts of this process: they are not seen from its namespace's root";
+            let reason = "statmount(2) can't show what this process sees from its root directory, or may not";
             return Err(Error::new(ErrorKind::Unsupported, "read the mount table", reason));
         };
         all_mounts(namespace, &mut self.ids)
             .map_err(|e| Error::sys("read the mount table", "listmount", e))?;
-        self.by_listed(namespace)
-    }
-
-    fn by_listed(&mut self, namespace: u64) -> Result<Table> {
         by_statmount::read(&self.ids, self.fields, namespace, &mut self.buffer)
     }
 
@@ -168,4 +183,9 @@ impl TableReader {
             None => Ok(None),
         }
     }
+}
+
+/// The calls are not there, forbidden by a filter, or the namespace is one that we have no privilege over.
+fn is_refused(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::Permission | ErrorKind::NotFound)
 }
