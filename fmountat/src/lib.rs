@@ -22,7 +22,7 @@ mod sys;
 mod table;
 mod vfs;
 
-pub use error::{Error, ErrorKind, Holder, HolderKind, Result, escape};
+pub use error::{Error, ErrorKind, Holder, HolderKind, Result, escape, escape_whole};
 pub use kinds::filesystem::Word;
 pub use kinds::helper::{HELPER_LIMIT, Helper};
 pub use kinds::loopdev::{LoopDevice, LoopOptions};

@@ -2,6 +2,8 @@
 //! One file for each verb, and what they share.
 
 pub(crate) mod apply;
+pub(crate) mod find;
+pub(crate) mod list;
 pub(crate) mod mount;
 pub(crate) mod umount;
 

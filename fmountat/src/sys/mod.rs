@@ -7,6 +7,7 @@
 
 pub(crate) mod attr;
 pub(crate) mod child;
+pub(crate) mod fanotify;
 pub(crate) mod fork_mark;
 pub(crate) mod inside;
 pub(crate) mod listmount;

@@ -25,7 +25,8 @@ pub struct MountEntry {
     pub shared: Option<u64>,
     /// The peer group that it receives from.
     pub master: Option<u64>,
-    /// The nearest group of this namespace that it receives from, where that is not its master.
+    /// The nearest group of this namespace that it receives from, where that is not its master and was asked for:
+    /// [`find`](crate::find) does not.
     pub propagate_from: Option<u64>,
     /// It can't be bound.
     pub unbindable: bool,
