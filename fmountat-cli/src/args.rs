@@ -41,6 +41,10 @@ pub(crate) enum Verb {
     List(ListArgs),
     /// The mount that holds PATH; status 32 if there is none
     Find(FindArgs),
+    /// Mounts as they come and go, a line for each
+    ///
+    /// An overflow means that the kernel has lost events; what differs is then printed, and `resync` after it.
+    Watch(WatchArgs),
     /// The first process of `run`'s pid namespace
     #[command(name = "__run-init", hide = true)]
     RunInit(InitArgs),
@@ -224,5 +228,26 @@ pub(crate) struct FindArgs {
     pub(crate) way: WayArg,
     /// A file or directory; symbolic links are followed
     #[arg(required_unless_present = "id")]
+    pub(crate) path: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WatchArgs {
+    /// End after so many events
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) count: Option<u64>,
+    /// End after this time; the status is 32 if --count events have not come by then
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) timeout: Option<f64>,
+    /// Of the mount namespace of a process, of a file like /proc/PID/ns/mnt, or with this id; PATH is then a path in there
+    #[arg(short = 'N', long, value_name = "PID|FILE|id:ID")]
+    pub(crate) namespace: Option<OsString>,
+    /// Everything, however long: no "37 layers"
+    #[arg(long)]
+    pub(crate) full: bool,
+    /// The interface to watch by
+    #[arg(long, hide = true, default_value = "auto")]
+    pub(crate) way: WayArg,
+    /// Only what is mounted at PATH and below it
     pub(crate) path: Option<PathBuf>,
 }

@@ -26,6 +26,7 @@ fn main() -> ExitCode {
         Verb::Umount(args) => verbs::umount::run(&args, json),
         Verb::List(args) => verbs::list::run(&args, json),
         Verb::Find(args) => verbs::find::run(&args, json),
+        Verb::Watch(args) => verbs::watch::run(&args, json),
         Verb::Run(args) => return ExitCode::from(run::supervisor::run(&args, json)),
         Verb::RunInit(args) => return ExitCode::from(run::init::run(&args, json)),
     };

@@ -50,6 +50,7 @@ pub use table::published::PublishedSet;
 pub use table::reader::TableReader;
 pub use table::snapshot::Table;
 pub use table::unmount::Unmount;
+pub use table::watch::{MountAction, MountEvent, Watch};
 pub use vfs::attr::{Attr, MountAttr, Propagation};
 pub use vfs::context::{CreatedFs, FSCONFIG_STRING_MAX, FsContext};
 pub use vfs::cwd::{MOUNT_DATA_MAX, PrivateCwd, fmountat};

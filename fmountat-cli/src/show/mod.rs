@@ -109,9 +109,15 @@ pub(crate) fn way(arg: WayArg) -> TableWay {
 
 /// A reader that has gone away has read enough.
 pub(crate) fn write(text: &str) -> Result<(), Error> {
+    write_on(text).map(drop)
+}
+
+/// The same; false when the reader has gone.
+pub(crate) fn write_on(text: &str) -> Result<bool, Error> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => Err(Error::from_io("write", "stdout", e)),
-        _ => Ok(()),
+        Ok(()) => Ok(true),
+        Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
+        Err(e) => Err(Error::from_io("write", "stdout", e)),
     }
 }

@@ -54,7 +54,7 @@ fn is_below(entry: &TableEntry<'_>, id: u64) -> bool {
 }
 
 /// The path as the table has it. In another namespace it is taken as it is.
-fn place(path: &Path, is_elsewhere: bool) -> Result<PathBuf, Error> {
+pub(crate) fn place(path: &Path, is_elsewhere: bool) -> Result<PathBuf, Error> {
     if is_elsewhere {
         return Ok(Path::new("/").join(path));
     }

@@ -99,7 +99,8 @@ fn mount_id(mut records: &[u8]) -> Option<u64> {
     const FAN_EVENT_INFO_TYPE_MNT: u8 = 7;
     loop {
         let [kind, _, low, high, ..] = *records else { return None };
-        if let Some(record) = records.get(..size_of::<InfoMnt>()).filter(|_| kind == FAN_EVENT_INFO_TYPE_MNT) {
+        if let Some(record) = records.get(..size_of::<InfoMnt>()).filter(|_| kind == FAN_EVENT_INFO_TYPE_MNT)
+        {
             // SAFETY: as above.
             return Some(unsafe { record.as_ptr().cast::<InfoMnt>().read_unaligned() }.mnt_id);
         }

@@ -20,3 +20,4 @@ pub(crate) mod reader;
 mod record;
 pub(crate) mod snapshot;
 pub(crate) mod unmount;
+pub(crate) mod watch;

@@ -86,6 +86,10 @@ impl TableReader {
         self
     }
 
+    pub(crate) fn chosen_way(&self) -> TableWay {
+        self.way
+    }
+
     /// The id of the mount namespace, never used again: `ioctl(NS_GET_MNTNS_ID)` \[Linux 6.11\].
     ///
     /// # Errors
