@@ -27,6 +27,7 @@ fn main() -> ExitCode {
         Verb::List(args) => verbs::list::run(&args, json),
         Verb::Find(args) => verbs::find::run(&args, json),
         Verb::Watch(args) => verbs::watch::run(&args, json),
+        Verb::Clean => verbs::clean::run(json),
         Verb::Run(args) => return ExitCode::from(run::supervisor::run(&args, json)),
         Verb::RunInit(args) => return ExitCode::from(run::init::run(&args, json)),
     };

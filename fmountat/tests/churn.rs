@@ -2,7 +2,7 @@
 //! Snapshots while mounts come and go a thousand times a second: no mount that stays is ever missing, by either way.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use fmountat::{Fields, MountId, Table, TableReader, TableWay, Tree, find};
+use fmountat::{Fields, Table, TableReader, TableWay, Tree, find};
 use fmountat_testing::{mkdirs, scratch, times};
 use rustix::fs::CWD;
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, mount_move, unmount};
@@ -32,13 +32,13 @@ fn furnish() {
             tmpfs(&format!("stays/{n}/deeper"));
         }
     }
-    mkdirs(scratch(), &["here", "there", "tree/a", "tree/b", "published"]);
+    mkdirs(scratch(), &["tree/a", "tree/b"]);
 }
 
 /// Mounts and unmounts until told to stop; counts both.
-fn churn(stop: &AtomicBool, changes: &AtomicUsize) {
+fn churn(name: &str, stop: &AtomicBool, changes: &AtomicUsize) {
     let one = |n: usize| {
-        let at = format!("comes/{}", n % 32);
+        let at = format!("{name}/comes/{}", n % 32);
         tmpfs(&at);
         // Sometimes with something on it, which then goes with it.
         let flags = if n % 4 == 0 {
@@ -50,31 +50,34 @@ fn churn(stop: &AtomicBool, changes: &AtomicUsize) {
         unmount(file(&at), flags).unwrap();
         changes.fetch_add(2 + 2 * usize::from(n % 4 == 0), Ordering::Relaxed);
     };
+    let own = |at: &str| format!("{name}/{at}");
+    mkdirs(scratch(), &[&own("published")]);
+    // Which of the two takes one away does not matter.
     let mut n = 0;
     while !stop.load(Ordering::Relaxed) {
         if n < STABLE {
-            unmount(file(format!("goes/{n}")), UnmountFlags::empty()).unwrap();
+            let _ = unmount(file(format!("goes/{n}")), UnmountFlags::empty());
         }
         one(n);
         // A tree whose mounts are older than what was mounted meanwhile, and a mount that moves onto a newer one.
         let tree = Tree::clone_of(CWD, file("tree"), true).unwrap();
         one(n + 1);
-        drop(tree.attach(&fmountat::Target::open(CWD, file("published")).unwrap()).unwrap());
-        unmount(file("published"), UnmountFlags::DETACH).unwrap();
-        tmpfs("here");
-        tmpfs("there");
-        mkdirs(file("there"), &["on"]);
-        mount_move(file("here"), file("there/on")).unwrap();
-        unmount(file("there"), UnmountFlags::DETACH).unwrap();
+        drop(tree.attach(&fmountat::Target::open(CWD, file(own("published"))).unwrap()).unwrap());
+        unmount(file(own("published")), UnmountFlags::DETACH).unwrap();
+        tmpfs(&own("here"));
+        tmpfs(&own("there"));
+        mkdirs(file(own("there")), &["on"]);
+        mount_move(file(own("here")), file(own("there/on"))).unwrap();
+        unmount(file(own("there")), UnmountFlags::DETACH).unwrap();
         changes.fetch_add(10, Ordering::Relaxed);
         n += 2;
     }
 }
 
-/// What stays: parents and targets by id.
-fn stable(table: &Table) -> HashMap<MountId, (u64, PathBuf)> {
+/// What stays: parents and targets by the id of mountinfo, which both ways have.
+fn stable(table: &Table) -> HashMap<u64, (u64, PathBuf)> {
     let stays = table.iter().filter(|entry| entry.target().starts_with(file("stays")));
-    stays.map(|entry| (entry.id(), (entry.parent_number(), entry.target().to_owned()))).collect()
+    stays.map(|entry| (entry.number(), (entry.parent_number(), entry.target().to_owned()))).collect()
 }
 
 fn snapshots(way: TableWay, fields: Fields, rounds: usize) {
@@ -87,7 +90,10 @@ fn snapshots(way: TableWay, fields: Fields, rounds: usize) {
     let (stop, changes) = (AtomicBool::new(false), AtomicUsize::new(0));
     let start = Instant::now();
     std::thread::scope(|scope| {
-        scope.spawn(|| churn(&stop, &changes));
+        for name in ["x", "y"] {
+            let (stop, changes) = (&stop, &changes);
+            scope.spawn(move || churn(name, stop, changes));
+        }
         let checked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             for round in 0..rounds {
                 let table = reader.read().unwrap();
@@ -112,7 +118,8 @@ fn snapshots(way: TableWay, fields: Fields, rounds: usize) {
         "counted: {rounds} snapshots by {way}, {rate:.0} mounts and unmounts a second: none of {} missing",
         want.len()
     );
-    assert!(rate > 1_000.0, "the churn was too slow to show anything: {rate}");
+    // What is promised is shown by the full proof; a busy machine does less.
+    assert!(rate > times(100, 1_000) as f64, "the churn was too slow to show anything: {rate}");
 }
 
 fmountat_testing::tests! {
@@ -137,7 +144,10 @@ fmountat_testing::tests! {
         let (stop, changes) = (AtomicBool::new(false), AtomicUsize::new(0));
         let end = Instant::now() + Duration::from_secs(times(1, 10) as u64);
         std::thread::scope(|scope| {
-            scope.spawn(|| churn(&stop, &changes));
+            for name in ["x", "y"] {
+            let (stop, changes) = (&stop, &changes);
+            scope.spawn(move || churn(name, stop, changes));
+        }
             let checked = std::panic::catch_unwind(|| {
                 for n in (0..STABLE).cycle().take_while(|_| Instant::now() < end) {
                     let target = file(format!("stays/{n}"));

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `Mounter`: the handle that mounts many times, keeping what makes the next mount cheap.
 
+use super::notes::Notes;
 use super::plan::Plan;
 use crate::error::{Error, ErrorKind, Result};
+use crate::kinds::crowd::Crowds;
 use crate::kinds::overlay::{Bases, Cwd, Make, Overlay};
 use crate::vfs::attr::MountAttr;
 use crate::vfs::cwd::{MountCall, PrivateCwd};
@@ -31,7 +33,9 @@ use std::path::Path;
 pub struct Mounter {
     pub(crate) features: Features,
     pub(crate) bases: Bases,
+    pub(crate) crowds: Crowds,
     pub(crate) namespaces: UserNamespaces,
+    pub(super) notes: Notes,
     cwd: Option<PrivateCwd>,
 }
 
@@ -53,7 +57,15 @@ impl Mounter {
     /// With features and a way of the caller's choice: how tests reach every way on one kernel.
     #[must_use]
     pub fn with(features: Features, cwd: Option<PrivateCwd>) -> Self {
-        Self { features, bases: Bases::default(), namespaces: UserNamespaces::default(), cwd }
+        let (bases, crowds, namespaces) = Default::default();
+        Self { features, bases, crowds, namespaces, notes: Notes::standard(), cwd }
+    }
+
+    /// The same with notes kept there of what is mounted step by step; without this they are where
+    /// [`Notes::standard`] says.
+    #[must_use]
+    pub fn with_notes(self, notes: Notes) -> Self {
+        Self { notes, ..self }
     }
 
     /// Mounts a lone overlay on `target`; both it and the layers start at `dir`.

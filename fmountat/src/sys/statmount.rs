@@ -222,6 +222,8 @@ pub(crate) struct Basic {
     /// The ids of mountinfo.
     pub(crate) old_id: u64,
     pub(crate) old_parent: u64,
+    /// `MOUNT_ATTR_*`.
+    pub(crate) attr: u64,
     /// `MS_SHARED` and its like.
     pub(crate) propagation: u64,
     pub(crate) peer_group: u64,
@@ -241,6 +243,7 @@ pub(crate) fn statmount(id: u64, mask: u64) -> Result<StatMount, Errno> {
             parent: raw.mnt_parent_id,
             old_id: raw.mnt_id_old.into(),
             old_parent: raw.mnt_parent_id_old.into(),
+            attr: raw.mnt_attr,
             propagation: raw.mnt_propagation,
             peer_group: raw.mnt_peer_group,
             master: raw.mnt_master,
