@@ -5,8 +5,8 @@ mod holder;
 mod text;
 
 pub use holder::{Holder, HolderKind};
-pub use text::escape;
-use text::{errno_name, errno_text, escape_whole};
+use text::{errno_name, errno_text};
+pub use text::{escape, escape_whole};
 
 use rustix::io::Errno;
 use std::ffi::OsStr;
