@@ -195,10 +195,10 @@ fmountat_testing::tests! {
         for (before, way) in before.iter().zip(WAYS) {
             let after = read(Fields::MOUNTINFO, way);
             let words: Vec<_> = before.diff(&after).iter().map(|change| match change {
-                Change::Added(entry) => format!("+{}", entry.source().display()),
-                Change::Removed(entry) => format!("-{}", entry.source().display()),
-                Change::Moved { to, .. } => format!(">{}", to.target().file_name().unwrap().display()),
-                Change::Changed { to, .. } => format!("={}", to.options().display()),
+                Change::Added(entry) => format!("+{}", entry.source().to_string_lossy()),
+                Change::Removed(entry) => format!("-{}", entry.source().to_string_lossy()),
+                Change::Moved { to, .. } => format!(">{}", to.target().file_name().unwrap().to_string_lossy()),
+                Change::Changed { to, .. } => format!("={}", to.options().to_string_lossy()),
             }).collect();
             assert_eq!(words, ["-goes", ">moved", "=rw,nosuid,relatime", "+comes"], "{way}");
         }
