@@ -30,6 +30,9 @@ _fmountat() {
             fmountat,apply)
                 cmd="fmountat__subcmd__apply"
                 ;;
+            fmountat,clean)
+                cmd="fmountat__subcmd__clean"
+                ;;
             fmountat,find)
                 cmd="fmountat__subcmd__find"
                 ;;
@@ -53,6 +56,9 @@ _fmountat() {
                 ;;
             fmountat__subcmd__help,apply)
                 cmd="fmountat__subcmd__help__subcmd__apply"
+                ;;
+            fmountat__subcmd__help,clean)
+                cmd="fmountat__subcmd__help__subcmd__clean"
                 ;;
             fmountat__subcmd__help,find)
                 cmd="fmountat__subcmd__help__subcmd__find"
@@ -82,7 +88,7 @@ _fmountat() {
 
     case "${cmd}" in
         fmountat)
-            opts="-h -V --json --help --version mount apply run umount list find watch help"
+            opts="-h -V --json --help --version mount apply run umount list find watch clean help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -121,6 +127,20 @@ _fmountat() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        fmountat__subcmd__clean)
+            opts="-h --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         fmountat__subcmd__find)
             opts="-o -n -v -h --id --mountpoint --output --full --noheadings --nofsroot --way --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -152,7 +172,7 @@ _fmountat() {
             return 0
             ;;
         fmountat__subcmd__help)
-            opts="mount apply run umount list find watch help"
+            opts="mount apply run umount list find watch clean help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -166,6 +186,20 @@ _fmountat() {
             return 0
             ;;
         fmountat__subcmd__help__subcmd__apply)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        fmountat__subcmd__help__subcmd__clean)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

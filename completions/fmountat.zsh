@@ -155,6 +155,13 @@ _arguments "${_arguments_options[@]}" : \
 '::path -- Only what is mounted at PATH and below it:_files' \
 && ret=0
 ;;
+(clean)
+_arguments "${_arguments_options[@]}" : \
+'--json[Print results and errors as JSON, one object each]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
 (help)
 _arguments "${_arguments_options[@]}" : \
 ":: :_fmountat__subcmd__help_commands" \
@@ -195,6 +202,10 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(clean)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
 (help)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
@@ -218,6 +229,7 @@ _fmountat_commands() {
 'list:The mounts as a tree' \
 'find:The mount that holds PATH; status 32 if there is none' \
 'watch:Mounts as they come and go, a line for each' \
+'clean:Take away what a set that was killed half way has left, where it could not be mounted in one step' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'fmountat commands' commands "$@"
@@ -226,6 +238,11 @@ _fmountat_commands() {
 _fmountat__subcmd__apply_commands() {
     local commands; commands=()
     _describe -t commands 'fmountat apply commands' commands "$@"
+}
+(( $+functions[_fmountat__subcmd__clean_commands] )) ||
+_fmountat__subcmd__clean_commands() {
+    local commands; commands=()
+    _describe -t commands 'fmountat clean commands' commands "$@"
 }
 (( $+functions[_fmountat__subcmd__find_commands] )) ||
 _fmountat__subcmd__find_commands() {
@@ -242,6 +259,7 @@ _fmountat__subcmd__help_commands() {
 'list:The mounts as a tree' \
 'find:The mount that holds PATH; status 32 if there is none' \
 'watch:Mounts as they come and go, a line for each' \
+'clean:Take away what a set that was killed half way has left, where it could not be mounted in one step' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'fmountat help commands' commands "$@"
@@ -250,6 +268,11 @@ _fmountat__subcmd__help_commands() {
 _fmountat__subcmd__help__subcmd__apply_commands() {
     local commands; commands=()
     _describe -t commands 'fmountat help apply commands' commands "$@"
+}
+(( $+functions[_fmountat__subcmd__help__subcmd__clean_commands] )) ||
+_fmountat__subcmd__help__subcmd__clean_commands() {
+    local commands; commands=()
+    _describe -t commands 'fmountat help clean commands' commands "$@"
 }
 (( $+functions[_fmountat__subcmd__help__subcmd__find_commands] )) ||
 _fmountat__subcmd__help__subcmd__find_commands() {
