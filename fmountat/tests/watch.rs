@@ -40,7 +40,7 @@ fn words(events: &[MountEvent]) -> Vec<String> {
         let of = |entry: &Option<MountEntry>| {
             entry.as_ref().map_or(String::from("?"), |entry| {
                 let target = entry.target.strip_prefix(scratch()).unwrap_or(&entry.target);
-                format!("{} {}", entry.source.display(), target.display())
+                format!("{} {}", entry.source.to_string_lossy(), target.display())
             })
         };
         match &event.before {

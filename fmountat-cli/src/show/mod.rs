@@ -66,7 +66,9 @@ impl Show {
             match mounts[n].parent.filter(|_| is_tree).and_then(|parent| values[parent].as_mut()) {
                 Some(parent) => {
                     let children = parent.entry("children").or_insert_with(|| Value::Array(Vec::new()));
-                    children.as_array_mut().into_iter().for_each(|list| list.push(value.clone().into()));
+                    if let Value::Array(list) = children {
+                        list.push(value.into());
+                    }
                 }
                 None => roots.push(value.into()),
             }

@@ -23,7 +23,7 @@ pub(crate) struct Taken {
     pub(crate) question: Question,
     pub(crate) way: &'static str,
     pub(crate) median: f64,
-    pub(crate) low: f64,
+    pub(crate) least: f64,
 }
 
 /// Everything measured so far.
@@ -80,7 +80,7 @@ impl Results {
         for (way, _, mut samples) in series {
             samples.sort_by(f64::total_cmp);
             let at = |percent: usize| samples.get(samples.len() * percent / 100).copied().unwrap_or(f64::NAN);
-            self.0.push(Taken { kind, question, way: way.name, median: at(50), low: at(10) });
+            self.0.push(Taken { kind, question, way: way.name, median: at(50), least: at(0) });
         }
         Ok(compared)
     }

@@ -11,7 +11,7 @@ pub(crate) fn block(results: &Results, kind: Kind, compared: usize) {
     for question in Question::ALL {
         for way in WAYS.iter().filter(|way| way.question == question) {
             let Some(taken) = results.find(kind, question, way.name) else { continue };
-            println!("  {:22}{:22}{:>14.1}{:>14.1}", question.name(), way.name, taken.median, taken.low);
+            println!("  {:22}{:22}{:>14.1}{:>14.1}", question.name(), way.name, taken.median, taken.least);
         }
     }
 }
@@ -21,7 +21,7 @@ pub(crate) fn goals(results: &Results, kinds: &[Kind]) -> bool {
     println!("\ngoals");
     let mut met = true;
     for kind in kinds {
-        let of = |question, way| results.find(*kind, question, way).map_or(f64::NAN, |taken| taken.low);
+        let of = |question, way| results.find(*kind, question, way).map_or(f64::NAN, |taken| taken.least);
         let list = of(Question::List, DEFAULT);
         let others = [BY_STATMOUNT, BY_MOUNTINFO, PROCFS, FINDMNT].map(|way| of(Question::List, way));
         let best = others.iter().copied().fold(f64::INFINITY, f64::min);

@@ -47,7 +47,7 @@ pub struct MountEntry {
 /// The table of this thread's namespace.
 ///
 /// # Errors
-/// [`ErrorKind::NotFound`] without /proc; [`ErrorKind::System`] for a line that can't be parsed.
+/// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) without /proc; [`ErrorKind::System`](crate::ErrorKind::System) for a line that can't be parsed.
 pub fn read() -> Result<Vec<MountEntry>> {
     let table = TableReader::here().way(TableWay::Mountinfo).read()?;
     Ok(table.iter().map(|entry| entry.to_entry()).collect())
@@ -56,7 +56,7 @@ pub fn read() -> Result<Vec<MountEntry>> {
 /// Parses the text of a mountinfo file.
 ///
 /// # Errors
-/// [`ErrorKind::System`], with the line, where it is not of the documented form.
+/// [`ErrorKind::System`](crate::ErrorKind::System), with the line, where it is not of the documented form.
 pub fn parse(text: &[u8]) -> Result<Vec<MountEntry>> {
     Ok(by_mountinfo::parse(text.to_vec())?.iter().map(|entry| entry.to_entry()).collect())
 }
