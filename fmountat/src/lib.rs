@@ -15,6 +15,7 @@
 //!
 //! Every error is an [`Error`]: which step, on which argument, why, the kernel's own words, what to try.
 
+mod diagnose;
 mod error;
 mod kinds;
 mod set;
@@ -22,6 +23,9 @@ mod sys;
 mod table;
 mod vfs;
 
+pub use diagnose::diagnose;
+pub use diagnose::limits::Limits;
+pub use diagnose::standing::{MountOwner, Standing};
 pub use error::{Error, ErrorKind, Holder, HolderKind, Result, escape};
 pub use kinds::filesystem::Word;
 pub use kinds::helper::{HELPER_LIMIT, Helper};

@@ -213,6 +213,12 @@ fn explain(error: Error, fstype: &OsStr, found: Option<&'static str>) -> Error {
                 .hinted(format!("mount it with -t {found}"))
         }
         None if is_about_content => error.hinted("no file system that is known here was found on it"),
+        Some(found) if is_about_content && !error.has_reason() => error
+            .with_kind(ErrorKind::Damaged)
+            .because(format!("it begins as {found} does, and the kernel can't mount the rest"))
+            .hinted(format!(
+                "damaged, cut short, or of a newer kernel: try fsck.{found}; the kernel's log (dmesg) says more"
+            )),
         _ => error,
     }
 }

@@ -27,5 +27,6 @@ mod stepwise;
 pub(crate) mod temp;
 pub(crate) mod throwaway;
 pub(crate) mod view;
+mod why;
 mod word_table;
 pub(crate) mod words;

@@ -2,6 +2,7 @@
 //! `Mounter`: the handle that mounts many times, keeping what makes the next mount cheap.
 
 use super::plan::Plan;
+use crate::diagnose::diagnose;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::overlay::{Bases, Cwd, Make, Overlay};
 use crate::vfs::attr::MountAttr;
@@ -71,7 +72,7 @@ impl Mounter {
             return Ok(());
         }
         let target = Target::open(dir, target)?;
-        self.overlay_tree(dir, overlay, &MountAttr::default())?.attach(&target)?;
+        self.overlay_tree(dir, overlay, &MountAttr::default())?.attach(&target).map_err(diagnose)?;
         Ok(())
     }
 
@@ -83,7 +84,8 @@ impl Mounter {
     /// - [`ErrorKind::UpperInUse`], [`ErrorKind::UpperWork`], [`ErrorKind::WorkUnusable`];
     /// - [`ErrorKind::UnknownOption`], [`ErrorKind::OptionValue`], with the kernel's words.
     pub fn overlay_tree(&self, dir: impl AsFd, overlay: &Overlay, attr: &MountAttr) -> Result<Tree> {
-        overlay.mount_detached(&self.make(dir.as_fd(), attr))
+        let dir = dir.as_fd();
+        overlay.mount_detached(&self.make(dir, attr)).map_err(|error| super::why::of_overlay(error, dir, overlay))
     }
 
     /// What every detached overlay of this handle is made with.

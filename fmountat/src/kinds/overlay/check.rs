@@ -120,14 +120,11 @@ pub(crate) fn explain(error: Error, overlay: &Overlay, layers: &[(Role, Opened)]
             let reason = "upperdir or workdir is in use by another overlay";
             with_layer(error.with_kind(ErrorKind::UpperInUse).because(reason), overlay.upper.as_ref())
         }
-        Some(Errno::INVAL) if overlay.has_word("userxattr") && overlay.has_word("metacopy") => {
-            error.with_kind(ErrorKind::OptionConflict).because("metacopy and userxattr exclude each other")
+        Some(Errno::INVAL) if overlay.has_word("userxattr") && excluded(overlay).is_some() => {
+            let word = excluded(overlay).unwrap_or_default();
+            error.with_kind(ErrorKind::OptionConflict).because(format!("{word} and userxattr exclude each other"))
         }
-        Some(Errno::INVAL) => error.hinted(format!(
-            "{} layers: an overlay of overlays of overlays is too deep; in a user namespace a layer with mounts below \
-             it is refused",
-            layers.len()
-        )),
+        Some(Errno::INVAL) => error.hinted(format!("{} layers; the kernel's log (dmesg) may say more", layers.len())),
         _ => error,
     }
 }
@@ -201,6 +198,11 @@ fn lies_in(inner: BorrowedFd<'_>, outer: BorrowedFd<'_>) -> bool {
         at = up(here.as_fd()).filter(|above| !same(above.as_fd(), here.as_fd()));
     }
     false
+}
+
+/// What overlay refuses beside `userxattr` (`ovl_fs_params_verify`, fs/overlayfs/params.c).
+fn excluded(overlay: &Overlay) -> Option<&'static str> {
+    ["metacopy", "redirect_dir", "verity"].into_iter().find(|word| overlay.has_word(word))
 }
 
 fn is_volatile_left(work: BorrowedFd<'_>) -> bool {

@@ -169,9 +169,16 @@ impl Overlay {
     fn layer_error(&self, error: Error, role: Role) -> Error {
         let is_file = error.kernel().iter().any(|line| line.contains("is not a directory"));
         let error = error.with_step(format!("set {}", role.words()));
-        let error = match is_file {
-            true => error.with_kind(ErrorKind::LayerNotDirectory).because("a layer must be a directory"),
-            false => error,
+        let is_unfit = error.kernel().iter().any(|line| line.contains("not supported") || line.contains("read-only"));
+        let error = match (is_file, is_unfit) {
+            (true, _) => error.with_kind(ErrorKind::LayerNotDirectory).because("a layer must be a directory"),
+            (_, true) if role.is_upper() || role.is_work() => error
+                .with_kind(ErrorKind::UpperUnusable)
+                .because("overlay can't write to this file system")
+                .hinted("upperdir and workdir need a writable file system with d_type and extended attributes: ext4, xfs, \
+                         btrfs, tmpfs"),
+            (_, true) => error.because("overlay can't stack this file system"),
+            _ => error,
         };
         let same = |other: Role| other.words() == role.words();
         match roles(self).find(|(other, _)| same(*other)) {
