@@ -226,6 +226,11 @@ fn explain(error: Error, fstype: &OsStr, found: Option<&'static str>) -> Error {
 /// Whether the file system's source is a device: its line in /proc/filesystems has no `nodev`. `None` for one that has no
 /// line, since its module may be loaded later, or where there is no such file.
 fn takes_device(fstype: &[u8]) -> Option<bool> {
+    // The kernel's own, which every container has: to read that file takes longer than to mount one of them.
+    const NEVER: [&[u8]; 7] = [b"proc", b"sysfs", b"tmpfs", b"devpts", b"mqueue", b"cgroup2", b"ramfs"];
+    if NEVER.contains(&fstype) {
+        return Some(false);
+    }
     let known = std::fs::read("/proc/filesystems").ok()?;
     known.split(|b| *b == b'\n').find_map(|line| match line.strip_prefix(b"nodev\t") {
         Some(name) => (name == fstype).then_some(false),

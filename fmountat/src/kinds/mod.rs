@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 pub(crate) mod bind;
+pub(crate) mod crowd;
 pub(crate) mod filesystem;
 pub(crate) mod helper;
 pub(crate) mod image;

@@ -9,6 +9,8 @@ use super::plan::{Plan, Step, What};
 use crate::diagnose::diagnose;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::store::Store;
+use crate::vfs::attr::MountAttr;
+use crate::vfs::context::FsContext;
 use crate::vfs::identity::{MountId, is_mount_root};
 use crate::vfs::staging::in_private_namespace;
 use crate::vfs::target::{Target, is_dir};
@@ -47,6 +49,9 @@ impl Mounter {
         for step in &plan.steps {
             made.extend(builder.make(step).map_err(|e| plan.in_step(step, e))?.map(|piece| (step, piece)));
         }
+        if let Some((step, piece)) = made.last() {
+            builder.note(step, piece)?;
+        }
         match assembly {
             Assembly::Detached => builder.assemble(plan, made)?,
             // The builder outlives the namespace: directories that it made can be taken away when nothing is mounted there.
@@ -69,19 +74,17 @@ struct Builder<'a> {
     newest: Option<MountId>,
 }
 
-/// A mount is made for its id alone, which is above all that were made before.
+/// A mount is made for its id alone, which is above all that were made before. What can't be copied (it is unbindable, or
+/// has locked mounts in it) takes a new file system.
 fn newer_than_all(tree: &Tree) -> Result<MountId> {
-    Tree::clone_of(tree.root(), "", false)?.id()
+    let copy = Tree::clone_of(tree.root(), "", false);
+    copy.or_else(|_| FsContext::open("tmpfs")?.create()?.mount(&MountAttr::default()))?.id()
 }
 
 impl Builder<'_> {
     /// The step's mount, unless its source is missing and that is no error.
     fn make(&mut self, step: &Step) -> Result<Option<Tree>> {
-        let made = self.pieces.detached(step);
-        if let Ok(piece) = &made {
-            self.note(step, piece)?;
-        }
-        match made {
+        match self.pieces.detached(step) {
             Err(error) if step.options.nofail && is_missing_source(&error, step) => {
                 self.left_out.push(step.number);
                 Ok(None)

@@ -5,7 +5,7 @@ use super::apply::Built;
 use super::mounter::Mounter;
 use super::throwaway::{NotCovered, make_directory, open_directory, throwaway_overlay};
 use crate::error::{Error, Result, escape};
-use crate::kinds::bind::bind;
+use crate::kinds::bind::Bind;
 use crate::kinds::filesystem::{Word, filesystem};
 use crate::kinds::overlay::Overlay;
 use crate::kinds::store::Store;
@@ -154,8 +154,10 @@ impl<'a> Machine<'a> {
     }
 
     fn read_only_file(&mut self, path: &Path) -> Result<Tree> {
-        let read_only = MountAttr { set: Attr::RDONLY, ..MountAttr::default() };
-        let file = bind(CWD, path, false, &read_only, &MountAttr::default(), None)?;
+        let attr = MountAttr { set: Attr::RDONLY, ..MountAttr::default() };
+        let recursive_attr = MountAttr::default();
+        let bind = Bind { dir: CWD, source: path, recursive: false, attr, recursive_attr, idmap: None };
+        let file = bind.mount(&self.mounter.crowds)?;
         self.leave_out(path, String::from("a single file can't be an overlay: it is there to be read only"));
         Ok(file)
     }

@@ -4,6 +4,7 @@
 use super::plan::Plan;
 use crate::diagnose::diagnose;
 use crate::error::{Error, ErrorKind, Result};
+use crate::kinds::crowd::Crowds;
 use crate::kinds::overlay::{Bases, Cwd, Make, Overlay};
 use crate::vfs::attr::MountAttr;
 use crate::vfs::cwd::{MountCall, PrivateCwd};
@@ -32,6 +33,7 @@ use std::path::Path;
 pub struct Mounter {
     pub(crate) features: Features,
     pub(crate) bases: Bases,
+    pub(crate) crowds: Crowds,
     pub(crate) namespaces: UserNamespaces,
     cwd: Option<PrivateCwd>,
 }
@@ -54,7 +56,8 @@ impl Mounter {
     /// With features and a way of the caller's choice: how tests reach every way on one kernel.
     #[must_use]
     pub fn with(features: Features, cwd: Option<PrivateCwd>) -> Self {
-        Self { features, bases: Bases::default(), namespaces: UserNamespaces::default(), cwd }
+        let (bases, crowds, namespaces) = Default::default();
+        Self { features, bases, crowds, namespaces, cwd }
     }
 
     /// Mounts a lone overlay on `target`; both it and the layers start at `dir`.

@@ -4,7 +4,7 @@
 use super::mounter::Mounter;
 use super::plan::{Step, What};
 use crate::error::{Error, Result};
-use crate::kinds::bind::bind;
+use crate::kinds::bind::Bind;
 use crate::kinds::filesystem::filesystem;
 use crate::kinds::image::Source;
 use crate::kinds::loopdev::LoopOptions;
@@ -53,7 +53,16 @@ impl Pieces<'_> {
             What::Bind { recursive } => {
                 let whole = options.idmap_recursive.unwrap_or(true) && *recursive;
                 let idmap = userns.as_ref().map(|fd| (fd.as_fd(), whole));
-                bind(self.dir, &step.source, *recursive, &options.attr, &options.recursive_attr, idmap)?
+                let (attr, recursive_attr) = (options.attr, options.recursive_attr);
+                let bind = Bind {
+                    dir: self.dir,
+                    source: &step.source,
+                    recursive: *recursive,
+                    attr,
+                    recursive_attr,
+                    idmap,
+                };
+                bind.mount(&self.mounter.crowds)?
             }
             What::Filesystem(fstype) => {
                 let tree = self.source(step).mount(fstype, &options.words, |told| {

@@ -19,6 +19,7 @@ use crate::vfs::target::{Target, open_in_root};
 use crate::vfs::tree::moved;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::collections::HashMap;
+use std::ffi::OsStr;
 
 /// The helpers of a plan's steps, by the steps' numbers.
 pub(super) type Helpers = HashMap<usize, Helper>;
@@ -26,10 +27,15 @@ pub(super) type Helpers = HashMap<usize, Helper>;
 /// Finds the helpers: `mount.fuse3` for FUSE types, and `mount.TYPE` where there is one.
 pub(super) fn find_helpers(plan: &Plan) -> Result<Helpers> {
     let mut helpers = Helpers::new();
+    let mut without: Vec<&OsStr> = Vec::new();
     for step in &plan.steps {
-        if let What::Filesystem(fstype) = &step.what {
-            let helper = Helper::find(fstype).map_err(|e| plan.in_step(step, e))?;
-            helpers.extend(helper.map(|helper| (step.number, helper)));
+        let What::Filesystem(fstype) = &step.what else { continue };
+        if without.contains(&fstype.as_os_str()) {
+            continue;
+        }
+        match Helper::find(fstype).map_err(|e| plan.in_step(step, e))? {
+            Some(helper) => drop(helpers.insert(step.number, helper)),
+            None => without.push(fstype),
         }
     }
     Ok(helpers)

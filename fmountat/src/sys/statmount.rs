@@ -82,6 +82,8 @@ pub(crate) struct Basic {
     /// The ids of mountinfo.
     pub(crate) old_id: u64,
     pub(crate) old_parent: u64,
+    /// `MOUNT_ATTR_*`.
+    pub(crate) attr: u64,
     /// `MS_SHARED` and its like.
     pub(crate) propagation: u64,
     pub(crate) peer_group: u64,
@@ -128,6 +130,7 @@ fn parse(buffer: &[u8]) -> StatMount {
             parent: raw.mnt_parent_id,
             old_id: raw.mnt_id_old.into(),
             old_parent: raw.mnt_parent_id_old.into(),
+            attr: raw.mnt_attr,
             propagation: raw.mnt_propagation,
             peer_group: raw.mnt_peer_group,
             master: raw.mnt_master,

@@ -2,11 +2,13 @@
 //! A set that is in its place, by the identity of its mounts: what was published, and nothing that came later.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::sys::listmount::mounts_below;
+use crate::sys::listmount::{LSMT_ROOT, mounts_below};
+use crate::sys::statmount::{MNT_BASIC, statmount};
 use crate::vfs::identity::MountId;
 use crate::vfs::tree::Attached;
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
 
 /// The mounts of a published set, the root of it first. They are unique ids \[Linux 6.8\], which no other mount ever has:
 /// what [`Unmount::run_set`](crate::Unmount::run_set) takes away is this set, and it can tell what others have mounted in it.
@@ -40,8 +42,10 @@ impl PublishedSet {
 
     /// The mount with this id and all in it that are not newer than `newest`.
     pub(crate) fn at(root: MountId, newest: Option<MountId>) -> Result<Self> {
+        // What this crate builds begins with its root.
+        let oldest = if newest.is_some() { root.get() } else { 0 };
         let is_ours = |id: &MountId| newest.is_none_or(|newest| *id <= newest);
-        Ok(Self { root, inside: below(root)?.into_iter().filter(is_ours).collect() })
+        Ok(Self { root, inside: below(root, oldest)?.into_iter().filter(is_ours).collect() })
     }
 
     /// The set with these ids, its root's first. Nothing is looked at.
@@ -73,12 +77,37 @@ impl PublishedSet {
 
     /// What is in it now and was not published with it.
     pub(crate) fn others(&self) -> Result<Vec<MountId>> {
-        Ok(below(self.root)?.into_iter().filter(|id| !self.inside.contains(id)).collect())
+        Ok(below(self.root, 0)?.into_iter().filter(|id| !self.inside.contains(id)).collect())
     }
 }
 
-fn below(root: MountId) -> Result<Vec<MountId>> {
-    let ids = mounts_below(root.get()).map_err(|errno| match errno {
+/// As [`PublishedSet::others`], for each of the sets: the mount table is gone through once, and of each mount that is of no
+/// set it is asked what it is in.
+pub(crate) fn others_in(sets: &[PublishedSet]) -> Result<Vec<Vec<MountId>>> {
+    let number =
+        |(number, set): (usize, &PublishedSet)| set.mounts().map(move |id| (id, number)).collect::<Vec<_>>();
+    let known: HashMap<MountId, usize> = sets.iter().enumerate().flat_map(number).collect();
+    let mut others = vec![Vec::new(); sets.len()];
+    for id in below(MountId::from_number(LSMT_ROOT), 0)?.into_iter().filter(|id| !known.contains_key(id)) {
+        let set = parents(id).find_map(|parent| known.get(&parent));
+        if let Some(others) = set.and_then(|set| others.get_mut(*set)) {
+            others.push(id);
+        }
+    }
+    Ok(others)
+}
+
+/// The mount that this one is on, and so on up.
+fn parents(id: MountId) -> impl Iterator<Item = MountId> {
+    let parent = |id: &MountId| {
+        let parent = MountId::from_number(statmount(id.get(), MNT_BASIC).ok()?.basic?.parent);
+        (parent != *id).then_some(parent)
+    };
+    std::iter::successors(Some(id), parent).skip(1)
+}
+
+fn below(root: MountId, after: u64) -> Result<Vec<MountId>> {
+    let ids = mounts_below(root.get(), after).map_err(|errno| match errno {
         Errno::NOENT => {
             let reason = "this mount namespace has no mount with this id: it was unmounted, or is elsewhere";
             Error::new(ErrorKind::NotMounted, "find the set", reason).arg(root.get().to_string())

@@ -68,7 +68,7 @@ fn is_in_place(target: &Target, id: MountId) -> Result<bool> {
 
 /// Whether another mount is on the root of this one, so that umount2(2), which takes the top, would take that.
 fn is_covered(id: MountId) -> bool {
-    let Ok(below) = mounts_below(id.get()) else { return false };
+    let Ok(below) = mounts_below(id.get(), 0) else { return false };
     let here = point(id);
     below.into_iter().map(MountId::from_number).any(|other| {
         let told = ask(other, MNT_BASIC | MNT_POINT);

@@ -7,7 +7,7 @@
 
 use crate::error::Result;
 use crate::sys::listmount::has_mounts_below;
-use crate::vfs::attr::{Attr, MountAttr};
+use crate::vfs::attr::{Attr, MountAttr, Propagation};
 use crate::vfs::identity::STATX_MNT_ID_UNIQUE;
 use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -149,7 +149,9 @@ fn clone_of(original: BorrowedFd<'_>) -> Result<Tree> {
 }
 
 fn no_links(clone: &Tree) -> Result<()> {
-    clone.set_attr(&MountAttr { set: Attr::NOSYMFOLLOW, ..MountAttr::default() }, false)
+    // Nor must what is mounted in its peers later appear in it.
+    let propagation = Some(Propagation::Private);
+    clone.set_attr(&MountAttr { set: Attr::NOSYMFOLLOW, propagation, ..MountAttr::default() }, false)
 }
 
 impl Key {

@@ -5,7 +5,7 @@ use super::batch;
 use super::place::{self, Place};
 use super::{Unmount, call, errors};
 use crate::error::{Error, ErrorKind, Holder, HolderKind, Result};
-use crate::table::published::PublishedSet;
+use crate::table::published::{self, PublishedSet};
 use crate::table::{holders, located};
 use crate::vfs::identity::MountId;
 use std::ffi::OsString;
@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 /// One set: nothing that others mounted in it goes with it unseen.
 pub(super) fn one(unmount: &Unmount, set: &PublishedSet, deadline: Option<Instant>) -> Result<()> {
-    let place = checked(set)?;
+    let place = checked(set, &set.others()?)?;
     if !unmount.lazy {
         wait_for_users(set, &place, deadline)?;
     }
@@ -27,8 +27,12 @@ pub(super) fn many(unmount: &Unmount, sets: &[PublishedSet], deadline: Option<In
     // One look for all is enough where nobody uses any.
     let all = || holders::users_of(sets.iter().flat_map(PublishedSet::mounts).collect());
     let is_idle = unmount.lazy || all().is_ok_and(|users| users.is_empty());
-    for set in sets {
-        let place = checked(set).and_then(|place| match is_idle {
+    let others = match published::others_in(sets) {
+        Ok(others) => others,
+        Err(error) => return vec![error],
+    };
+    for (set, others) in sets.iter().zip(&others) {
+        let place = checked(set, others).and_then(|place| match is_idle {
             true => Ok(place),
             false => wait_for_users(set, &place, deadline).map(|()| place),
         });
@@ -47,11 +51,10 @@ pub(super) fn many(unmount: &Unmount, sets: &[PublishedSet], deadline: Option<In
 }
 
 /// Where the set is, if nothing but itself would go with it.
-fn checked(set: &PublishedSet) -> Result<Place> {
-    let others = set.others()?;
+fn checked(set: &PublishedSet, others: &[MountId]) -> Result<Place> {
     let point = located::point(set.root())?;
     if !others.is_empty() {
-        return Err(others_in_it(&point, &others));
+        return Err(others_in_it(&point, others));
     }
     match Place::open(&point) {
         Ok(Some(place)) if place.id == set.root() => Ok(place),
