@@ -8,7 +8,7 @@ mod text;
 pub use holder::{Holder, HolderKind};
 pub use kind::ErrorKind;
 pub use text::escape;
-use text::{errno_name, errno_text, escape_whole};
+use text::{errno_name, errno_text, escape_controls, escape_whole};
 
 use rustix::io::Errno;
 use std::ffi::OsStr;
@@ -246,12 +246,12 @@ impl fmt::Display for Error {
         if let Some(argument) = &self.0.argument {
             write!(f, " {}", escape(argument))?;
         }
-        write!(f, ": {}", escape(self.reason().as_bytes()))?;
+        write!(f, ": {}", escape_controls(&self.reason()))?;
         if let Some(errno) = self.0.errno {
             write!(f, " ({})", errno_name(errno))?;
         }
         for line in &self.0.kernel {
-            write!(f, "\n  kernel: {}", escape(line.as_bytes()))?;
+            write!(f, "\n  kernel: {}", escape_controls(line))?;
         }
         for line in &self.0.output {
             write!(f, "\n  helper: {}", escape_whole(line.as_bytes()))?;
@@ -260,7 +260,7 @@ impl fmt::Display for Error {
             write!(f, "\n  {line}")?;
         }
         if let Some(hint) = &self.0.hint {
-            write!(f, "\n  hint: {}", escape(hint.as_bytes()))?;
+            write!(f, "\n  hint: {}", escape_controls(hint))?;
         }
         Ok(())
     }

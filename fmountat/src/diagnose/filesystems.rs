@@ -9,7 +9,8 @@ use std::path::PathBuf;
 
 /// Those that the kernel lets a user namespace mount (`FS_USERNS_MOUNT`).
 pub(crate) const IN_USER_NAMESPACES: [&str; 12] = [
-    "binder", "bpf", "cgroup", "cgroup2", "devpts", "fuse", "mqueue", "overlay", "proc", "ramfs", "sysfs", "tmpfs",
+    "binder", "bpf", "cgroup", "cgroup2", "devpts", "fuse", "mqueue", "overlay", "proc", "ramfs", "sysfs",
+    "tmpfs",
 ];
 
 /// The names in /proc/filesystems; empty where it can't be read.
@@ -37,14 +38,17 @@ pub(super) fn explain(error: Error) -> Error {
     }
     let error = error.because("this kernel has no such file system: it is not in /proc/filesystems");
     if has_module(&name) {
-        return error.hinted(format!("its module is installed: `modprobe {name}`, as root on the machine itself"));
+        return error
+            .hinted(format!("its module is installed: `modprobe {name}`, as root on the machine itself"));
     }
     let known = parameters::filesystems().map(str::to_owned);
     let names: Vec<String> = listed.into_iter().chain(known).collect();
     let near = spelling::nearest(&name, names.iter().map(String::as_str));
     match near {
         Some(near) if near != name => error.hinted(format!("did you mean {near}?")),
-        _ => error.hinted("there is no module for it in /lib/modules either: it needs a kernel that has it, or FUSE"),
+        _ => error.hinted(
+            "there is no module for it in /lib/modules either: it needs a kernel that has it, or FUSE",
+        ),
     }
 }
 

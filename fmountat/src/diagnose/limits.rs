@@ -102,8 +102,12 @@ mod tests {
         let full = explain(Error::sys("make mount point", "mkdirat", Errno::NOSPC), &limits);
         assert_eq!(full.kind(), ErrorKind::System);
         let files = Limits { files_max: Some(3), machine_files_max: Some(5), ..limits };
-        assert!(explain(Error::sys("open", "openat", Errno::MFILE), &files).reason().contains("3 open files"));
-        assert!(explain(Error::sys("open", "openat", Errno::NFILE), &files).reason().contains("5 open files"));
+        assert!(
+            explain(Error::sys("open", "openat", Errno::MFILE), &files).reason().contains("3 open files")
+        );
+        assert!(
+            explain(Error::sys("open", "openat", Errno::NFILE), &files).reason().contains("5 open files")
+        );
         let none = explain(Error::sys("make user namespace", "clone", Errno::NOSPC), &limits);
         assert_eq!(none.kind(), ErrorKind::TooManyNamespaces);
     }

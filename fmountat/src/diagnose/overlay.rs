@@ -30,7 +30,8 @@ impl<'a> Look<'a> {
             layers.iter().enumerate().map(move |(at, layer)| (format!("{what} {}", at + 1), layer))
         };
         let written = [("upperdir", &overlay.upper), ("workdir", &overlay.work)];
-        let written = written.into_iter().filter_map(|(name, layer)| Some((name.to_owned(), layer.as_ref()?)));
+        let written =
+            written.into_iter().filter_map(|(name, layer)| Some((name.to_owned(), layer.as_ref()?)));
         let all = numbered("layer", &overlay.lowers).chain(numbered("data-only layer", &overlay.data_only));
         all.chain(written).map(|(name, layer)| Self { name, layer, fd: open(layer, dir) }).collect()
     }
@@ -84,7 +85,9 @@ fn without_lowers(error: Error, overlay: &Overlay) -> Error {
     let keys = overlay.words.iter().filter_map(|word| word.key.to_str());
     let near = keys.into_iter().find(|key| super::spelling::nearest(key, ["lowerdir"]).is_some());
     match near {
-        Some(key) => error.hinted(format!("did you mean lowerdir? `{}` is none of its words", escape(key.as_bytes()))),
+        Some(key) => {
+            error.hinted(format!("did you mean lowerdir? `{}` is none of its words", escape(key.as_bytes())))
+        }
         None => error,
     }
 }
@@ -99,10 +102,17 @@ fn refused(error: Error, overlay: &Overlay, dir: BorrowedFd<'_>) -> Error {
     let found = looks.find_map(|look| {
         let fd = look.fd.as_ref()?;
         if look.name == "upperdir" && is_read_only(fd.as_fd()) {
-            return Some((look, ErrorKind::UpperUnusable, String::from("it is on a read-only mount"), READ_ONLY_HINT));
+            return Some((
+                look,
+                ErrorKind::UpperUnusable,
+                String::from("it is on a read-only mount"),
+                READ_ONLY_HINT,
+            ));
         }
         if depth(&look) >= MOST_DEEP {
-            let reason = String::from("it lies on an overlay whose layers are overlays: the kernel stacks two at most");
+            let reason = String::from(
+                "it lies on an overlay whose layers are overlays: the kernel stacks two at most",
+            );
             return Some((look, ErrorKind::TooDeep, reason, DEEP_HINT));
         }
         let below = mount_below(fd.as_fd(), &table).filter(|_| !Features::get().initial_user_namespace)?;
@@ -119,8 +129,10 @@ fn refused(error: Error, overlay: &Overlay, dir: BorrowedFd<'_>) -> Error {
 }
 
 const READ_ONLY_HINT: &str = "give an upperdir that can be written to, or none for a read-only overlay";
-const DEEP_HINT: &str = "give the inner overlay's own layers, or put these layers on a volume that is no overlay";
-const LOCKED_HINT: &str = "give directories that have no mounts below, each as a layer of an overlay of its own";
+const DEEP_HINT: &str =
+    "give the inner overlay's own layers, or put these layers on a volume that is no overlay";
+const LOCKED_HINT: &str =
+    "give directories that have no mounts below, each as a layer of an overlay of its own";
 
 fn is_read_only(fd: BorrowedFd<'_>) -> bool {
     rustix::fs::fstatvfs(fd).is_ok_and(|stat| stat.f_flag.contains(StatVfsMountFlags::RDONLY))
@@ -170,7 +182,8 @@ fn layers_of(options: &OsStr) -> Vec<PathBuf> {
 fn mount_below(fd: BorrowedFd<'_>, table: &[MountEntry]) -> Option<PathBuf> {
     let here = std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())).ok()?;
     let id = mountinfo_id(fd).ok()?;
-    let below = |entry: &&MountEntry| entry.parent == id && entry.target != here && entry.target.starts_with(&here);
+    let below =
+        |entry: &&MountEntry| entry.parent == id && entry.target != here && entry.target.starts_with(&here);
     table.iter().find(below).map(|entry| entry.target.clone())
 }
 
@@ -205,11 +218,14 @@ fn work(error: Error, overlay: &Overlay, dir: BorrowedFd<'_>) -> Error {
         if !has_attributes(&fd) {
             return Some(format!("the file system of {name} has no extended attributes"));
         }
-        (has_types(&fd) == Some(false))
-            .then(|| format!("the file system of {name} does not tell the types of directory entries (d_type)"))
+        (has_types(&fd) == Some(false)).then(|| {
+            format!("the file system of {name} does not tell the types of directory entries (d_type)")
+        })
     });
     match found {
-        Some(reason) => error.because(format!("{reason}: the overlay would have been read-only without a word")),
+        Some(reason) => {
+            error.because(format!("{reason}: the overlay would have been read-only without a word"))
+        }
         None => error,
     }
 }
@@ -242,10 +258,13 @@ pub(crate) fn upper_in_use_here(directory: BorrowedFd<'_>) -> Option<PathBuf> {
     let table = mountinfo::read().ok()?;
     let id = |fd: BorrowedFd<'_>| rustix::fs::fstat(fd).ok().map(|stat| (stat.st_dev, stat.st_ino));
     let own = id(directory)?;
-    let is_same = |path: &[u8]| open_path(Path::new(OsStr::from_bytes(path))).and_then(|fd| id(fd.as_fd())) == Some(own);
+    let is_same = |path: &[u8]| {
+        open_path(Path::new(OsStr::from_bytes(path))).and_then(|fd| id(fd.as_fd())) == Some(own)
+    };
     let has = |entry: &&MountEntry| {
         let words = entry.super_options.as_bytes().split(|byte| *byte == b',');
-        let written = words.filter_map(|word| word.strip_prefix(b"upperdir=").or(word.strip_prefix(b"workdir=")));
+        let written =
+            words.filter_map(|word| word.strip_prefix(b"upperdir=").or(word.strip_prefix(b"workdir=")));
         entry.fstype == "overlay" && written.into_iter().any(is_same)
     };
     table.iter().find(has).map(|entry| entry.target.clone())
@@ -257,7 +276,8 @@ mod tests {
 
     #[test]
     fn layers_of_each_spelling_are_found() {
-        let options = OsStr::new("rw,lowerdir+=/a,datadir+=/d,lowerdir=/b:/c::/e,upperdir=/u,workdir=/w,uuid=on");
+        let options =
+            OsStr::new("rw,lowerdir+=/a,datadir+=/d,lowerdir=/b:/c::/e,upperdir=/u,workdir=/w,uuid=on");
         let want = ["/a", "/d", "/b", "/c", "/e", "/u"].map(PathBuf::from);
         assert_eq!(layers_of(options), want);
     }

@@ -11,7 +11,10 @@ const PARAMETERS: &[(&str, &str)] = &[
          max_inline datacow nodatacow datasum nodatasum norecovery space_cache nospace_cache ssd nossd ssd_spread subvol \
          subvolid thread_pool user_subvol_rm_allowed autodefrag barrier nobarrier rescue skip_balance",
     ),
-    ("cgroup2", "nsdelegate favordynmods memory_localevents memory_recursiveprot memory_hugetlb_accounting pids_localevents"),
+    (
+        "cgroup2",
+        "nsdelegate favordynmods memory_localevents memory_recursiveprot memory_hugetlb_accounting pids_localevents",
+    ),
     ("devpts", "uid gid mode ptmxmode newinstance max"),
     ("erofs", "user_xattr nouser_xattr acl noacl cache_strategy dax device fsid domain_id directio fsoffset"),
     (
@@ -35,7 +38,10 @@ const PARAMETERS: &[(&str, &str)] = &[
         "norock nojoliet unhide showassoc cruft utf8 iocharset map session sbsector check uid gid mode dmode overriderockperm block",
     ),
     ("mqueue", ""),
-    ("nfs", "vers nfsvers proto port rsize wsize timeo retrans soft hard sec addr clientaddr nolock lock actimeo noac bg fg"),
+    (
+        "nfs",
+        "vers nfsvers proto port rsize wsize timeo retrans soft hard sec addr clientaddr nolock lock actimeo noac bg fg",
+    ),
     (
         "ntfs3",
         "uid gid umask dmask fmask sys_immutable discard force sparse hidden hide_dot_files windows_names showmeta acl nls iocharset \

@@ -83,7 +83,8 @@ impl Standing {
 
     /// A label under which a security module may forbid something.
     fn confined(&self) -> Option<&str> {
-        let free = |label: &&str| *label != "unconfined" && !label.contains("unconfined_t") && *label != "kernel";
+        let free =
+            |label: &&str| *label != "unconfined" && !label.contains("unconfined_t") && *label != "kernel";
         self.label.as_deref().filter(free)
     }
 }
@@ -130,15 +131,19 @@ pub(super) fn explain(error: Error, who: &Standing) -> Error {
         return error.because(reason).hinted(hint);
     }
     if who.seccomp != 0 {
-        let reason = format!("CAP_SYS_ADMIN is there, and a seccomp filter is in force that may forbid {call}");
+        let reason =
+            format!("CAP_SYS_ADMIN is there, and a seccomp filter is in force that may forbid {call}");
         return error.because(reason).hinted(format!(
             "allow {call} in the container's or service's seccomp profile (`--security-opt seccomp=`, SystemCallFilter=)"
         ));
     }
     match who.confined() {
         Some(label) => {
-            let reason = format!("CAP_SYS_ADMIN is there, and a security module confines the process as `{label}`");
-            error.because(reason).hinted("its log has the refusal (dmesg, or ausearch -m avc): allow `mount` in that profile")
+            let reason =
+                format!("CAP_SYS_ADMIN is there, and a security module confines the process as `{label}`");
+            error
+                .because(reason)
+                .hinted("its log has the refusal (dmesg, or ausearch -m avc): allow `mount` in that profile")
         }
         None => error,
     }
@@ -146,22 +151,30 @@ pub(super) fn explain(error: Error, who: &Standing) -> Error {
 
 /// What a user namespace can't have, whatever its capabilities.
 fn in_user_namespace(error: &Error, who: &Standing) -> Option<(String, &'static str)> {
-    if who.initial_user_namespace || !matches!(error.call(), Some("fsopen" | "fsconfig" | "fsmount" | "mount")) {
+    if who.initial_user_namespace
+        || !matches!(error.call(), Some("fsopen" | "fsconfig" | "fsmount" | "mount"))
+    {
         return None;
     }
     let fstype = error.argument().and_then(OsStr::to_str)?;
     Some(match fstype {
         "proc" => (
-            String::from("in a user namespace, proc needs a pid namespace of its own, and the proc there now wholly visible"),
+            String::from(
+                "in a user namespace, proc needs a pid namespace of its own, and the proc there now wholly visible",
+            ),
             "`unshare --pid --fork`; or bind the one that is there: `bind,rbind` of /proc",
         ),
         "sysfs" => (
-            String::from("in a user namespace, sysfs needs a network namespace of its own, and the sysfs there now wholly visible"),
+            String::from(
+                "in a user namespace, sysfs needs a network namespace of its own, and the sysfs there now wholly visible",
+            ),
             "`unshare --net`; or bind the one that is there: `rbind` of /sys",
         ),
         name if super::filesystems::IN_USER_NAMESPACES.contains(&name) => return None,
         name => (
-            format!("{name} can't be mounted in a user namespace: the kernel trusts its bytes to real root alone"),
+            format!(
+                "{name} can't be mounted in a user namespace: the kernel trusts its bytes to real root alone"
+            ),
             "mount it as root outside; images can be mounted by FUSE (fuse2fs, squashfuse, erofsfuse)",
         ),
     })

@@ -79,7 +79,12 @@ fn meant(key: &str, fstype: &OsStr, option_words: fn() -> Vec<&'static str>) -> 
 }
 
 /// mount(2) says EINVAL without a word: the words that we don't know are the first to suspect.
-fn unnamed_word(error: Error, fstype: &OsStr, words: &[Word], option_words: fn() -> Vec<&'static str>) -> Error {
+fn unnamed_word(
+    error: Error,
+    fstype: &OsStr,
+    words: &[Word],
+    option_words: fn() -> Vec<&'static str>,
+) -> Error {
     let is_mute = error.raw_errno() == Some(Errno::INVAL) && error.call() == Some("mount");
     let known: Option<Vec<_>> = fstype.to_str().and_then(parameters::of).map(Iterator::collect);
     let (true, false, Some(known)) = (is_mute, error.has_reason(), known) else { return error };
@@ -87,11 +92,15 @@ fn unnamed_word(error: Error, fstype: &OsStr, words: &[Word], option_words: fn()
     let Some(key) = odd.and_then(|word| word.key.to_str()) else { return error };
     let near = meant(key, fstype, option_words).map(|near| format!(": did you mean {near}?"));
     let (fstype, near) = (fstype.to_string_lossy(), near.unwrap_or_default());
-    error.hinted(format!("mount(2) does not say which option it is; `{}` is none of {fstype}'s{near}", escape(key.as_bytes())))
+    error.hinted(format!(
+        "mount(2) does not say which option it is; `{}` is none of {fstype}'s{near}",
+        escape(key.as_bytes())
+    ))
 }
 
 fn bind(error: Error, about: &About<'_>, recursive: bool) -> Error {
-    let is_refused = error.raw_errno() == Some(Errno::INVAL) && matches!(error.call(), Some("open_tree" | "mount"));
+    let is_refused =
+        error.raw_errno() == Some(Errno::INVAL) && matches!(error.call(), Some("open_tree" | "mount"));
     let (true, Ok(source)) = (is_refused, Target::open(about.dir, about.source)) else { return error };
     let told = MountId::of(source.as_fd()).map(|id| statmount(id.get(), MNT_BASIC));
     match told {
@@ -107,7 +116,9 @@ fn bind(error: Error, about: &About<'_>, recursive: bool) -> Error {
         }
         _ if !recursive && !Features::get().initial_user_namespace => error
             .with_kind(ErrorKind::Locked)
-            .because("it has mounts below that hide something, and may not be uncovered in this user namespace")
+            .because(
+                "it has mounts below that hide something, and may not be uncovered in this user namespace",
+            )
             .hinted("bind it with all that is mounted below: `rbind`"),
         _ => error,
     }
@@ -117,7 +128,8 @@ fn bind(error: Error, about: &About<'_>, recursive: bool) -> Error {
 fn device(error: Error, about: &About<'_>, fstype: &OsStr) -> Error {
     let number = rustix::fs::statat(about.dir, about.source, AtFlags::empty()).ok();
     let number = number.filter(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::BlockDevice);
-    let Some(number) = number.map(|stat| (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev))) else {
+    let Some(number) = number.map(|stat| (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev)))
+    else {
         return error;
     };
     match error.raw_errno() {
@@ -152,10 +164,18 @@ fn in_use(error: Error, number: (u32, u32), fstype: &OsStr) -> Error {
     }
     let (major, minor) = number;
     let holders = std::fs::read_dir(format!("/sys/dev/block/{major}:{minor}/holders"));
-    let holders: Vec<String> =
-        holders.into_iter().flatten().flatten().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    let holders: Vec<String> = holders
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
     match holders.is_empty() {
-        true => error.because("the device is in use").hinted("by swap (swapon --show), by a mount in another namespace, or by a program"),
-        false => error.because(format!("the device is part of {}", escape(holders.join(", ").as_bytes()))).hinted("mount that device"),
+        true => error
+            .because("the device is in use")
+            .hinted("by swap (swapon --show), by a mount in another namespace, or by a program"),
+        false => error
+            .because(format!("the device is part of {}", escape(holders.join(", ").as_bytes())))
+            .hinted("mount that device"),
     }
 }

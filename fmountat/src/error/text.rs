@@ -34,6 +34,15 @@ pub(super) fn escape_whole(bytes: &[u8]) -> String {
     out
 }
 
+/// Text in which paths were escaped already: only what a terminal would obey is left to escape.
+pub(super) fn escape_controls(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    out
+}
+
 pub(super) fn errno_text(errno: Errno) -> String {
     let text = std::io::Error::from(errno).to_string();
     match text.rfind(" (os error") {

@@ -27,7 +27,11 @@ impl Mounter {
     /// or several mounts can be put together neither in a detached tree \[Linux 6.15\] nor in a private mount namespace.
     pub fn build(&self, dir: impl AsFd, plan: &Plan, target: &Target) -> Result<Built> {
         self.need_new_api()?;
-        let base = if plan.has_root() { None } else { Some(Built::from_tree(Tree::private_copy(target).map_err(diagnose)?)?) };
+        let base = if plan.has_root() {
+            None
+        } else {
+            Some(Built::from_tree(Tree::private_copy(target).map_err(diagnose)?)?)
+        };
         self.build_on(dir.as_fd(), base, plan, None)
     }
 

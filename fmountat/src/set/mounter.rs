@@ -88,7 +88,9 @@ impl Mounter {
     /// - [`ErrorKind::UnknownOption`], [`ErrorKind::OptionValue`], with the kernel's words.
     pub fn overlay_tree(&self, dir: impl AsFd, overlay: &Overlay, attr: &MountAttr) -> Result<Tree> {
         let dir = dir.as_fd();
-        overlay.mount_detached(&self.make(dir, attr)).map_err(|error| super::why::of_overlay(error, dir, overlay))
+        overlay
+            .mount_detached(&self.make(dir, attr))
+            .map_err(|error| super::why::of_overlay(error, dir, overlay))
     }
 
     /// What every detached overlay of this handle is made with.

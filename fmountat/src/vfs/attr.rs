@@ -144,7 +144,8 @@ fn explain_attr(error: Error, fd: BorrowedFd<'_>, attr: &MountAttr) -> Error {
     if error.raw_errno() != Some(Errno::PERM) {
         return error;
     }
-    let now = rustix::fs::fstatvfs(fd).map(|stat| Attr::from_bits_truncate(stat.f_flag.bits())).unwrap_or_default();
+    let now =
+        rustix::fs::fstatvfs(fd).map(|stat| Attr::from_bits_truncate(stat.f_flag.bits())).unwrap_or_default();
     // The five lowest bits of statvfs(3)'s flags mean what the attributes mean, but for the access times.
     let restrictions = Attr::RDONLY | Attr::NOSUID | Attr::NODEV | Attr::NOEXEC;
     let locked = MountAttr { set: attr.clear & now & restrictions, ..MountAttr::default() };

@@ -43,7 +43,8 @@ impl FsContext {
         let fd = rustix::mount::fsopen(&*name, FsOpenFlags::FSOPEN_CLOEXEC).map_err(|errno| {
             let error = Error::sys("open filesystem", "fsopen", errno).arg(fstype);
             match errno {
-                Errno::NODEV => error.hinted("this kernel has no such file system: see /proc/filesystems, or load its module"),
+                Errno::NODEV => error
+                    .hinted("this kernel has no such file system: see /proc/filesystems, or load its module"),
                 Errno::PERM => error.hinted(NEEDS_ADMIN),
                 _ => error,
             }

@@ -122,9 +122,13 @@ pub(crate) fn explain(error: Error, overlay: &Overlay, layers: &[(Role, Opened)]
         }
         Some(Errno::INVAL) if overlay.has_word("userxattr") && excluded(overlay).is_some() => {
             let word = excluded(overlay).unwrap_or_default();
-            error.with_kind(ErrorKind::OptionConflict).because(format!("{word} and userxattr exclude each other"))
+            error
+                .with_kind(ErrorKind::OptionConflict)
+                .because(format!("{word} and userxattr exclude each other"))
         }
-        Some(Errno::INVAL) => error.hinted(format!("{} layers; the kernel's log (dmesg) may say more", layers.len())),
+        Some(Errno::INVAL) => {
+            error.hinted(format!("{} layers; the kernel's log (dmesg) may say more", layers.len()))
+        }
         _ => error,
     }
 }

@@ -169,7 +169,8 @@ impl Overlay {
     fn layer_error(&self, error: Error, role: Role) -> Error {
         let is_file = error.kernel().iter().any(|line| line.contains("is not a directory"));
         let error = error.with_step(format!("set {}", role.words()));
-        let is_unfit = error.kernel().iter().any(|line| line.contains("not supported") || line.contains("read-only"));
+        let is_unfit =
+            error.kernel().iter().any(|line| line.contains("not supported") || line.contains("read-only"));
         let error = match (is_file, is_unfit) {
             (true, _) => error.with_kind(ErrorKind::LayerNotDirectory).because("a layer must be a directory"),
             (_, true) if role.is_upper() || role.is_work() => error
