@@ -30,6 +30,11 @@ pub(crate) enum Verb {
     Mount(MountArgs),
     /// Mount a set of mounts on TARGET: all of it in one step, or nothing
     Apply(ApplyArgs),
+    /// Show what `apply` would do, and what would be refused; changes nothing
+    ///
+    /// It looks at sources, layers, images, targets, options, privilege and the kernel's features. The exit status is the
+    /// one that `apply` would give, as far as looking can tell: a damaged image, say, only shows when it is mounted.
+    Explain(ExplainArgs),
     /// Run a command in a throw-away root: needs no privilege, leaves nothing
     ///
     /// The command is root in user, mount and pid namespaces of its own (as real root: in mount and pid namespaces).
@@ -84,6 +89,29 @@ pub(crate) struct ApplyArgs {
     #[arg(long, value_name = "PID|FILE", conflicts_with = "replace")]
     pub(crate) into: Option<OsString>,
     /// Mount everything to be read only; an overlay's upperdir becomes its top layer
+    #[arg(long)]
+    pub(crate) view: bool,
+    /// Refuse a set that others could see half done, as on kernels before 6.15
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Ignore words that have no effect, and list them, as this program's users expect
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) compat: Option<CompatArg>,
+    /// The mount list: a file with JSON as containerd or OCI write it, or `-`
+    pub(crate) spec: PathBuf,
+    /// Where
+    pub(crate) target: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// Relative paths start at DIR
+    #[arg(short = 'C', value_name = "DIR")]
+    pub(crate) directory: Option<PathBuf>,
+    /// As if the set were to replace what is mounted on TARGET
+    #[arg(long)]
+    pub(crate) replace: bool,
+    /// As if everything were to be mounted read only
     #[arg(long)]
     pub(crate) view: bool,
     /// Refuse a set that others could see half done, as on kernels before 6.15

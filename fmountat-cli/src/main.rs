@@ -22,6 +22,7 @@ fn main() -> ExitCode {
     let done = match cli.verb {
         Verb::Mount(args) => verbs::mount::run(&args, json),
         Verb::Apply(args) => verbs::apply::run(&args, json),
+        Verb::Explain(args) => verbs::explain::run(&args, json),
         Verb::Umount(args) => verbs::umount::run(&args, json),
         Verb::Run(args) => return ExitCode::from(run::supervisor::run(&args, json)),
         Verb::RunInit(args) => return ExitCode::from(run::init::run(&args, json)),
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(errors) => {
+            let errors: Vec<_> = errors.into_iter().map(fmountat::diagnose).collect();
             for error in &errors {
                 output::error(error, json);
             }

@@ -220,11 +220,6 @@ impl Error {
         self.0.hint.as_deref()
     }
 
-    /// The same with advice, unless it has some.
-    pub(crate) fn hinted_if_none(self, hint: impl Into<String>) -> Self {
-        if self.0.hint.is_some() { self } else { self.hinted(hint) }
-    }
-
     /// Whether the reason is in words of ours already.
     pub(crate) fn has_reason(&self) -> bool {
         self.0.reason.is_some()

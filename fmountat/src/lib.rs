@@ -25,7 +25,7 @@ mod vfs;
 
 pub use diagnose::diagnose;
 pub use diagnose::limits::Limits;
-pub use diagnose::standing::{MountOwner, Standing};
+pub use diagnose::standing::{Owner, Standing};
 pub use error::{Error, ErrorKind, Holder, HolderKind, Result, escape};
 pub use kinds::filesystem::Word;
 pub use kinds::helper::{HELPER_LIMIT, Helper};
@@ -33,6 +33,7 @@ pub use kinds::loopdev::{LoopDevice, LoopOptions};
 pub use kinds::overlay::{Layer, OVERLAY_LAYERS_MAX, Overlay, common_directory};
 pub use set::apply::Built;
 pub use set::engine::{LoopWords, Mkdir};
+pub use set::explain::{ExplainedStep, Explanation, Needed};
 pub use set::mount::Mount;
 pub use set::mounter::Mounter;
 pub use set::options::Options;

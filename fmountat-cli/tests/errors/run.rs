@@ -156,7 +156,8 @@ fn in_short(text: &str, dir: &Path, device: &str) -> String {
     let mut out = String::new();
     for piece in text.split_inclusive(|c: char| !c.is_ascii_digit()) {
         let digits = piece.trim_end_matches(|c: char| !c.is_ascii_digit());
-        let is_pid = out.ends_with("(pid ") && !digits.is_empty();
+        let before = ["(pid ", "descriptor ", "loop"].iter().any(|word| out.ends_with(word));
+        let is_pid = before && !digits.is_empty();
         match is_pid || digits.len() >= 5 {
             true => out.push_str(&format!("N{}", &piece[digits.len()..])),
             false => out.push_str(piece),

@@ -13,8 +13,7 @@ pub(crate) mod spelling;
 pub(crate) mod standing;
 mod step;
 
-pub(crate) use overlay::{overlay_depth, upper_in_use_here};
-pub(crate) use step::{About, What, spelled, step};
+pub(crate) use step::{About, What, foresee as foresee_step, spelled, step, writable_device};
 
 use crate::error::{Error, ErrorKind};
 use limits::Limits;

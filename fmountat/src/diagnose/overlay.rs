@@ -8,7 +8,7 @@ use crate::vfs::features::Features;
 use crate::vfs::identity::mountinfo_id;
 use crate::vfs::target::is_dir;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use rustix::fs::{CWD, Mode, OFlags, StatVfsMountFlags};
+use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags, StatVfsMountFlags};
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -54,7 +54,7 @@ fn open(layer: &Layer, dir: BorrowedFd<'_>) -> Option<OwnedFd> {
 }
 
 /// Why the overlay was refused, or what is wrong with the work directory that the kernel could not use.
-pub(super) fn explain(error: Error, overlay: &Overlay, dir: BorrowedFd<'_>) -> Error {
+pub(crate) fn explain(error: Error, overlay: &Overlay, dir: BorrowedFd<'_>) -> Error {
     let is_create = matches!(error.call(), Some("fsconfig" | "mount" | "fsmount"));
     let is_inside = !Features::get().initial_user_namespace;
     if overlay.lowers.is_empty() && error.kind() == ErrorKind::OptionConflict {
@@ -140,11 +140,6 @@ fn is_read_only(fd: BorrowedFd<'_>) -> bool {
 
 /// How deep the file system is stacked that the descriptor is on: 0 for a plain one, 1 for an overlay of plain ones. What lies
 /// behind paths that lead nowhere now counts as plain.
-pub(crate) fn overlay_depth(fd: BorrowedFd<'_>) -> u32 {
-    let table = mountinfo::read().unwrap_or_default();
-    depth_of(fd, &table, MOST_DEEP)
-}
-
 fn depth_of(fd: BorrowedFd<'_>, table: &[MountEntry], left: u32) -> u32 {
     let Ok(id) = mountinfo_id(fd) else { return 0 };
     let Some(mount) = table.iter().find(|entry| entry.id == id) else { return 0 };
@@ -179,7 +174,7 @@ fn layers_of(options: &OsStr) -> Vec<PathBuf> {
 }
 
 /// A mount that lies below the directory.
-fn mount_below(fd: BorrowedFd<'_>, table: &[MountEntry]) -> Option<PathBuf> {
+pub(super) fn mount_below(fd: BorrowedFd<'_>, table: &[MountEntry]) -> Option<PathBuf> {
     let here = std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())).ok()?;
     let id = mountinfo_id(fd).ok()?;
     let below =
@@ -230,6 +225,34 @@ fn work(error: Error, overlay: &Overlay, dir: BorrowedFd<'_>) -> Error {
     }
 }
 
+/// What looking at the layers tells of an overlay that was not tried yet: the kernel's refusal, or a read-only outcome.
+pub(crate) fn foresee(overlay: &Overlay, dir: BorrowedFd<'_>) -> Option<Error> {
+    let guess = refused(Error::sys("create", "fsconfig", Errno::INVAL).arg("overlay"), overlay, dir);
+    if guess.kind() != ErrorKind::System {
+        return Some(guess);
+    }
+    for (name, layer) in [("upperdir", &overlay.upper), ("workdir", &overlay.work)] {
+        let (Some(layer), is_work) = (layer, name == "workdir") else { continue };
+        let Some(fd) = open(layer, dir) else { continue };
+        let named = |error: Error| match layer {
+            Layer::Path(path) => error.arg(path),
+            Layer::Fd(_) => error,
+        };
+        if let Some(point) = upper_in_use_here(fd.as_fd()) {
+            let reason = format!("it is in use by the overlay on {}", escape(point.as_os_str().as_bytes()));
+            let error =
+                Error::sys(format!("check {name}"), "fsconfig", Errno::BUSY).with_kind(ErrorKind::UpperInUse);
+            return Some(named(error.because(reason).hinted("unmount that overlay first")));
+        }
+        let may_write = rustix::fs::accessat(&fd, c".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS);
+        if is_work && may_write.is_err() {
+            let error = Error::new(ErrorKind::WorkUnusable, "check workdir", "it can't be written to");
+            return Some(work(named(error), overlay, dir));
+        }
+    }
+    None
+}
+
 /// Ids that are not mapped show as the overflow id.
 fn is_unmapped(id: u32, which: &str) -> bool {
     let overflow = super::look::number(format!("/proc/sys/kernel/overflow{which}"));
@@ -254,7 +277,7 @@ fn has_types(fd: &OwnedFd) -> Option<bool> {
 
 /// The mount of this namespace's table that has the directory as its upperdir or workdir. A look that changes nothing, and
 /// sees this namespace alone.
-pub(crate) fn upper_in_use_here(directory: BorrowedFd<'_>) -> Option<PathBuf> {
+fn upper_in_use_here(directory: BorrowedFd<'_>) -> Option<PathBuf> {
     let table = mountinfo::read().ok()?;
     let id = |fd: BorrowedFd<'_>| rustix::fs::fstat(fd).ok().map(|stat| (stat.st_dev, stat.st_ino));
     let own = id(directory)?;

@@ -13,10 +13,10 @@ use std::ffi::OsStr;
 /// `CAP_SYS_ADMIN`, <linux/capability.h>.
 const CAP_SYS_ADMIN: u64 = 1 << 21;
 
-/// Which user namespace owns the mount namespace that the process is in.
+/// Which user namespace owns a namespace that the process is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum MountOwner {
+pub enum Owner {
     /// The one that the process is in: its capabilities count for mounting.
     Own,
     /// One above it: they don't.
@@ -38,7 +38,9 @@ pub struct Standing {
     /// Whether it is in the machine's first user namespace.
     pub initial_user_namespace: bool,
     /// Who owns the mount namespace.
-    pub mount_owner: MountOwner,
+    pub mount_owner: Owner,
+    /// Who owns the pid namespace.
+    pub pid_owner: Owner,
     /// Seccomp's mode: 0 for none, 2 for filters.
     pub seccomp: u32,
     /// How many filters there are \[Linux 5.9\].
@@ -61,7 +63,8 @@ impl Standing {
             uid: rustix::process::geteuid().as_raw(),
             capabilities: field("CapEff").and_then(|hex| u64::from_str_radix(&hex, 16).ok()).unwrap_or(0),
             initial_user_namespace: Features::get().initial_user_namespace,
-            mount_owner: mount_owner(),
+            mount_owner: owner_of_mine("mnt"),
+            pid_owner: owner_of_mine("pid"),
             seccomp: field("Seccomp").and_then(|mode| mode.parse().ok()).unwrap_or(0),
             seccomp_filters: field("Seccomp_filters").and_then(|count| count.parse().ok()),
             no_new_privs: field("NoNewPrivs").is_some_and(|flag| flag == "1"),
@@ -78,7 +81,7 @@ impl Standing {
     /// Whether it may mount: `CAP_SYS_ADMIN` in the user namespace that owns the mount namespace.
     #[must_use]
     pub fn may_mount(&self) -> bool {
-        self.is_admin() && self.mount_owner != MountOwner::Above
+        self.is_admin() && self.mount_owner != Owner::Above
     }
 
     /// A label under which a security module may forbid something.
@@ -89,17 +92,20 @@ impl Standing {
     }
 }
 
-fn mount_owner() -> MountOwner {
+/// Who owns one of the process's namespaces.
+fn owner_of_mine(name: &str) -> Owner {
     let open = |path: &str| rustix::fs::openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
     let inode = |fd: &rustix::fd::OwnedFd| rustix::fs::fstat(fd).map(|stat| stat.st_ino);
-    let (Ok(mount), Ok(user)) = (open("/proc/thread-self/ns/mnt"), open("/proc/thread-self/ns/user")) else {
-        return MountOwner::Unknown;
+    let (Ok(own), Ok(user)) =
+        (open(&format!("/proc/thread-self/ns/{name}")), open("/proc/thread-self/ns/user"))
+    else {
+        return Owner::Unknown;
     };
-    match owner_of(mount.as_fd()) {
-        Ok(owner) if inode(&owner) == inode(&user) => MountOwner::Own,
-        Ok(_) => MountOwner::Below,
-        Err(Errno::PERM) => MountOwner::Above,
-        Err(_) => MountOwner::Unknown,
+    match owner_of(own.as_fd()) {
+        Ok(owner) if inode(&owner) == inode(&user) => Owner::Own,
+        Ok(_) => Owner::Below,
+        Err(Errno::PERM) => Owner::Above,
+        Err(_) => Owner::Unknown,
     }
 }
 
@@ -122,7 +128,7 @@ pub(super) fn explain(error: Error, who: &Standing) -> Error {
         let reason = "it needs CAP_SYS_ADMIN in the user namespace that owns the mount namespace";
         return error.because(reason).hinted(OWN_NAMESPACE);
     }
-    if who.mount_owner == MountOwner::Above {
+    if who.mount_owner == Owner::Above {
         return error
             .because("CAP_SYS_ADMIN is held in a user namespace that does not own the mount namespace")
             .hinted("make a mount namespace in that user namespace too: `unshare --mount`");
@@ -189,7 +195,8 @@ mod tests {
             uid: 0,
             capabilities: u64::MAX,
             initial_user_namespace: true,
-            mount_owner: MountOwner::Own,
+            mount_owner: Owner::Own,
+            pid_owner: Owner::Own,
             seccomp: 0,
             seccomp_filters: Some(0),
             no_new_privs: false,
@@ -211,7 +218,7 @@ mod tests {
         let inner = Standing { initial_user_namespace: false, ..root() };
         assert!(told(&inner, "ext4").starts_with("ext4 can't be mounted in a user namespace"));
         assert!(told(&inner, "proc").contains("pid namespace"));
-        let above = Standing { mount_owner: MountOwner::Above, ..inner };
+        let above = Standing { mount_owner: Owner::Above, ..inner };
         assert!(told(&above, "tmpfs").contains("does not own the mount namespace"));
         let filtered = Standing { seccomp: 2, ..root() };
         assert!(told(&filtered, "tmpfs").contains("a seccomp filter is in force that may forbid fsconfig"));

@@ -98,6 +98,27 @@ fn unnamed_word(
     ))
 }
 
+/// What looking at the source tells of a mount that was not tried yet.
+pub(crate) fn foresee(about: &About<'_>) -> Option<Error> {
+    let known = |error: Error| (error.kind() != ErrorKind::System).then_some(error);
+    match about.what {
+        What::Overlay(overlay) => overlay::foresee(overlay, about.dir),
+        What::Bind { recursive } => {
+            let refused = Error::sys("clone mount", "open_tree", Errno::INVAL).arg(about.source);
+            known(bind(refused, about, recursive))
+                .filter(|error| error.kind() != ErrorKind::Locked || has_locked(about))
+        }
+        What::Filesystem(..) => None,
+    }
+}
+
+/// Whether the kernel would have a reason: mounts below the source, in a user namespace.
+fn has_locked(about: &About<'_>) -> bool {
+    let Ok(source) = Target::open(about.dir, about.source) else { return false };
+    let table = mountinfo::read().unwrap_or_default();
+    overlay::mount_below(source.as_fd(), &table).is_some()
+}
+
 fn bind(error: Error, about: &About<'_>, recursive: bool) -> Error {
     let is_refused =
         error.raw_errno() == Some(Errno::INVAL) && matches!(error.call(), Some("open_tree" | "mount"));
@@ -133,16 +154,32 @@ fn device(error: Error, about: &About<'_>, fstype: &OsStr) -> Error {
         return error;
     };
     match error.raw_errno() {
-        Some(Errno::ACCESS | Errno::ROFS) if is_read_only(number) => error
-            .with_kind(ErrorKind::ReadOnlyDevice)
-            .arg(about.source)
-            .because("the device is set read-only, and the file system was to be writable")
-            .hinted("mount it with `ro`, or set the device writable: blockdev --setrw"),
+        Some(Errno::ACCESS | Errno::ROFS) if is_read_only(number) => read_only_device(error, about.source),
         Some(Errno::BUSY) if matches!(error.call(), Some("fsconfig" | "mount" | "fsmount")) => {
             in_use(error.arg(about.source), number, fstype)
         }
         _ => error,
     }
+}
+
+/// Refuses a block device that is set read-only.
+pub(crate) fn writable_device(dir: BorrowedFd<'_>, source: &Path) -> crate::error::Result<()> {
+    let stat = rustix::fs::statat(dir, source, AtFlags::empty());
+    let number = stat.map(|stat| (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev)));
+    match number {
+        Ok(number) if is_read_only(number) => {
+            Err(read_only_device(Error::sys("create", "fsconfig", Errno::ACCESS), source))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn read_only_device(error: Error, source: &Path) -> Error {
+    error
+        .with_kind(ErrorKind::ReadOnlyDevice)
+        .arg(source)
+        .because("the device is set read-only, and the file system was to be writable")
+        .hinted("mount it with `ro`, or set the device writable: blockdev --setrw")
 }
 
 fn is_read_only((major, minor): (u32, u32)) -> bool {

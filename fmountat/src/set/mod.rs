@@ -10,6 +10,7 @@ mod classic_attr;
 mod convert;
 mod cover;
 pub(crate) mod engine;
+pub(crate) mod explain;
 mod flags;
 mod json;
 mod machine;

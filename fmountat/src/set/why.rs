@@ -14,12 +14,17 @@ use std::path::Path;
 
 /// Looks into the failure of a step whose relative paths start at `dir`.
 pub(super) fn why(error: Error, dir: BorrowedFd<'_>, failed: &Step) -> Error {
-    let what = match &failed.what {
+    step(error, &about(dir, failed))
+}
+
+/// The step as it is looked into.
+pub(super) fn about<'a>(dir: BorrowedFd<'a>, step: &'a Step) -> About<'a> {
+    let what = match &step.what {
         What::Overlay(overlay) => diagnose::What::Overlay(overlay),
         What::Bind { recursive } => diagnose::What::Bind { recursive: *recursive },
-        What::Filesystem(fstype) => diagnose::What::Filesystem(fstype, &failed.options.words),
+        What::Filesystem(fstype) => diagnose::What::Filesystem(fstype, &step.options.words),
     };
-    step(error, &About { dir, source: &failed.source, what, option_words: names })
+    About { dir, source: &step.source, what, option_words: names }
 }
 
 /// A word that is neither in the option table nor anything else, before any system call.

@@ -173,7 +173,7 @@ fn upper_and_work<'a>(
     None
 }
 
-fn same_as_lower<'a>(layers: &[(Role, Opened)], overlay: &'a Overlay) -> Option<&'a Layer> {
+pub(super) fn same_as_lower<'a>(layers: &[(Role, Opened)], overlay: &'a Overlay) -> Option<&'a Layer> {
     let upper = fd_of(layers, Role::is_upper)?;
     let twin = layers.iter().find_map(|(role, fd)| match role {
         Role::Lower(n) if same(fd.as_fd(), upper) || lies_in(fd.as_fd(), upper) => Some(*n),
@@ -205,8 +205,13 @@ fn lies_in(inner: BorrowedFd<'_>, outer: BorrowedFd<'_>) -> bool {
 }
 
 /// What overlay refuses beside `userxattr` (`ovl_fs_params_verify`, fs/overlayfs/params.c).
-fn excluded(overlay: &Overlay) -> Option<&'static str> {
-    ["metacopy", "redirect_dir", "verity"].into_iter().find(|word| overlay.has_word(word))
+pub(super) fn excluded(overlay: &Overlay) -> Option<&'static str> {
+    let is_on = |name: &str| {
+        let last = overlay.words.iter().rev().find(|word| word.key == *name);
+        let value = last.and_then(|word| word.value.as_deref());
+        value.is_some_and(|value| !["off", "nofollow"].iter().any(|off| value == *off))
+    };
+    ["metacopy", "redirect_dir", "verity"].into_iter().find(|name| is_on(name))
 }
 
 fn is_volatile_left(work: BorrowedFd<'_>) -> bool {
