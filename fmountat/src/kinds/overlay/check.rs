@@ -209,7 +209,8 @@ pub(super) fn excluded(overlay: &Overlay) -> Option<&'static str> {
     let is_on = |name: &str| {
         let last = overlay.words.iter().rev().find(|word| word.key == *name);
         let value = last.and_then(|word| word.value.as_deref());
-        value.is_some_and(|value| !["off", "nofollow"].iter().any(|off| value == *off))
+        let harmless = if name == "redirect_dir" { "nofollow" } else { "off" };
+        value.is_some_and(|value| value != harmless)
     };
     ["metacopy", "redirect_dir", "verity"].into_iter().find(|name| is_on(name))
 }

@@ -158,6 +158,9 @@ impl<'a> Looker<'a> {
         self.may_create(name)?;
         let content = match name.to_str() {
             Some("tmpfs" | "ramfs" | "mqueue") => Content::Empty,
+            // Another one of this pid namespace shows the same.
+            Some("proc") => open_directory(rustix::fs::CWD, Path::new("/proc"))
+                .map_or(Content::Unknown, |proc| Content::Layers(vec![proc])),
             _ => Content::Unknown,
         };
         Ok(Made { is_read_only: read_only, ..Made::new(content, Some(true)) })
@@ -231,15 +234,18 @@ impl<'a> Looker<'a> {
         Ok(())
     }
 
-    /// Puts what was made on its place in the sketch.
-    pub(super) fn place(&mut self, step: &Step, made: Made) -> Result<()> {
+    /// Puts what was made on its place in the sketch; says whether the place could be looked up.
+    pub(super) fn place(&mut self, step: &Step, made: Made) -> Result<bool> {
         let Made { content, is_dir, is_read_only, crosses } = made;
-        let place = if step.is_root() { PathBuf::from("/") } else { self.mount_point(step, is_dir)? };
+        let (place, is_known) = match step.is_root() {
+            true => (PathBuf::from("/"), true),
+            false => self.mount_point(step, is_dir)?,
+        };
         self.sketch.mount(place, content, is_read_only, crosses);
-        Ok(())
+        Ok(is_known)
     }
 
-    fn mount_point(&mut self, step: &Step, is_dir: Option<bool>) -> Result<PathBuf> {
+    fn mount_point(&mut self, step: &Step, is_dir: Option<bool>) -> Result<(PathBuf, bool)> {
         let path = step.target.as_path();
         let not_found = |errno| {
             let error = open_error("resolve target", "openat2", path, errno);
@@ -251,11 +257,12 @@ impl<'a> Looker<'a> {
         match (self.sketch.find(path), step.options.mkdir) {
             (Place::There(place, kind), _) => match (kind, is_dir) {
                 (Some(kind), Some(is_dir)) if kind != is_dir => Err(wrong_type(is_dir, path, Errno::INVAL)),
-                _ => Ok(place),
+                _ => Ok((place, kind.is_some())),
             },
             (Place::Not(Errno::NOENT), Some(_)) => self
                 .sketch
                 .make(path, is_dir.unwrap_or(true))
+                .map(|place| (place, true))
                 .map_err(|errno| Error::sys("make mount point", "mkdirat", errno).arg(path)),
             (Place::Not(errno), _) => Err(not_found(errno)),
         }

@@ -176,10 +176,16 @@ impl Mounter {
                         root_is_dir = content.is_dir;
                     }
                     has_root |= step.is_root();
-                    if let Err(error) = looker.place(step, content) {
-                        let error = plan.in_step(step, error);
-                        told.refused = Some(error.clone());
-                        placed.push(error);
+                    match looker.place(step, content) {
+                        Ok(true) => {}
+                        Ok(false) => told.notes.push(String::from(
+                            "whether its mount point is there only shows when what it is in is mounted",
+                        )),
+                        Err(error) => {
+                            let error = plan.in_step(step, error);
+                            told.refused = Some(error.clone());
+                            placed.push(error);
+                        }
                     }
                 }
             }
@@ -188,7 +194,7 @@ impl Mounter {
         // All mounts are made before the first is put in its place, where that is done at once.
         explained.refused.extend(made);
         explained.refused.extend(placed);
-        if explained.left_out.len() == plan.len() {
+        if explained.left_out.len() == plan.len() && plan.has_root() {
             return Err(every_mount_left_out());
         }
         let last = match root_is_dir {
