@@ -35,6 +35,10 @@ pub(crate) enum Verb {
     /// It looks at sources, layers, images, targets, options, privilege and the kernel's features. The exit status is the
     /// one that `apply` would give, as far as looking can tell: a damaged image, say, only shows when it is mounted.
     Explain(ExplainArgs),
+    /// Show what this kernel, user and sandbox allow, what is used instead, and what to change
+    ///
+    /// Good to paste into a bug report: it has no names of hosts, users or files of theirs.
+    Doctor,
     /// Run a command in a throw-away root: needs no privilege, leaves nothing
     ///
     /// The command is root in user, mount and pid namespaces of its own (as real root: in mount and pid namespaces).

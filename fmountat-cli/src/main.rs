@@ -22,6 +22,7 @@ fn main() -> ExitCode {
     let done = match cli.verb {
         Verb::Mount(args) => verbs::mount::run(&args, json),
         Verb::Apply(args) => verbs::apply::run(&args, json),
+        Verb::Doctor => verbs::doctor::run(json),
         Verb::Explain(args) => verbs::explain::run(&args, json),
         Verb::Umount(args) => verbs::umount::run(&args, json),
         Verb::Run(args) => return ExitCode::from(run::supervisor::run(&args, json)),

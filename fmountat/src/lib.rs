@@ -24,6 +24,7 @@ mod table;
 mod vfs;
 
 pub use diagnose::diagnose;
+pub use diagnose::doctor::{Doctor, Finding, State};
 pub use diagnose::limits::Limits;
 pub use diagnose::standing::{Owner, Standing};
 pub use error::{Error, ErrorKind, Holder, HolderKind, Result, escape};

@@ -3,6 +3,7 @@
 //! here changes anything, and a look that fails leaves the error as it was.
 #![forbid(unsafe_code)]
 
+pub(crate) mod doctor;
 pub(crate) mod filesystems;
 pub(crate) mod limits;
 pub(crate) mod look;

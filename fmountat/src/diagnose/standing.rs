@@ -85,7 +85,7 @@ impl Standing {
     }
 
     /// A label under which a security module may forbid something.
-    fn confined(&self) -> Option<&str> {
+    pub(super) fn confined(&self) -> Option<&str> {
         let free =
             |label: &&str| *label != "unconfined" && !label.contains("unconfined_t") && *label != "kernel";
         self.label.as_deref().filter(free)

@@ -2,12 +2,10 @@
 //! An explanation as people read it, in lines of 80 columns at most where words allow it.
 
 use super::{ExplainedStep, Explanation, Needed};
-use crate::error::escape;
+use crate::error::{escape, wrapped};
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
-
-const WIDTH: usize = 80;
 
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -59,23 +57,4 @@ fn one(f: &mut fmt::Formatter<'_>, step: &ExplainedStep) -> fmt::Result {
         }
         None => Ok(()),
     }
-}
-
-/// Words in lines that begin with `first`, then with `next`.
-fn wrapped(f: &mut fmt::Formatter<'_>, first: &str, next: &str, text: &str) -> fmt::Result {
-    let mut line = first.to_owned();
-    let mut is_empty = true;
-    for word in text.split(' ') {
-        if !is_empty && line.chars().count() + 1 + word.chars().count() > WIDTH {
-            writeln!(f, "{}", line.trim_end())?;
-            line = next.to_owned();
-            is_empty = true;
-        }
-        if !is_empty {
-            line.push(' ');
-        }
-        line.push_str(word);
-        is_empty = false;
-    }
-    writeln!(f, "{}", line.trim_end())
 }
