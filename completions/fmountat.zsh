@@ -53,7 +53,7 @@ _arguments "${_arguments_options[@]}" : \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '::source -- What to mount; not needed to change a mount (`-o remount`, `-o shared`, ...):_files' \
-':target -- Where:_files' \
+':target -- Where; a symbolic link is followed:_files' \
 && ret=0
 ;;
 (apply)
@@ -68,7 +68,28 @@ _arguments "${_arguments_options[@]}" : \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 ':spec -- The mount list\: a file with JSON as containerd or OCI write it, or `-`:_files' \
-':target -- Where:_files' \
+':target -- Where\: a directory, or a file for a set that is one bound file:_files' \
+&& ret=0
+;;
+(explain)
+_arguments "${_arguments_options[@]}" : \
+'-C+[Relative paths start at DIR]:DIR:_files' \
+'--compat=[Ignore words that have no effect, and list them, as this program'\''s users expect]:PROGRAM:((containerd\:"Words that have no effect where they stand are ignored"))' \
+'--replace[As if the set were to replace what is mounted on TARGET]' \
+'--view[As if everything were to be mounted read only]' \
+'--strict[Refuse a set that others could see half done, as on kernels before 6.15]' \
+'--json[Print results and errors as JSON, one object each]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+':spec -- The mount list\: a file with JSON as containerd or OCI write it, or `-`:_files' \
+':target -- Where\: a directory, or a file for a set that is one bound file:_files' \
+&& ret=0
+;;
+(doctor)
+_arguments "${_arguments_options[@]}" : \
+'--json[Print results and errors as JSON, one object each]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
 ;;
 (run)
@@ -94,8 +115,8 @@ _arguments "${_arguments_options[@]}" : \
 '--lazy[Out of the table now, freed when its last user is gone]' \
 '--all[All mounts of a stack at TARGET; nothing mounted there is success]' \
 '--json[Print results and errors as JSON, one object each]' \
-'-h[Print help]' \
-'--help[Print help]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
 '*::target -- Mount points; a symbolic link is not followed:_files' \
 && ret=0
 ;;
@@ -116,6 +137,14 @@ _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
 (apply)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(explain)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(doctor)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
@@ -145,8 +174,10 @@ _fmountat_commands() {
     local commands; commands=(
 'mount:Mount one file system, bind or overlay, as mount(8) does' \
 'apply:Mount a set of mounts on TARGET\: all of it in one step, or nothing' \
+'explain:Show what \`apply\` would do, and what would be refused; changes nothing' \
+'doctor:Show what this kernel, user and sandbox allow, what is used instead, and what to change' \
 'run:Run a command in a throw-away root\: needs no privilege, leaves nothing' \
-'umount:Unmount' \
+'umount:Unmount\: what is named and nothing else, no link followed, busy mounts tried again' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'fmountat commands' commands "$@"
@@ -156,13 +187,25 @@ _fmountat__subcmd__apply_commands() {
     local commands; commands=()
     _describe -t commands 'fmountat apply commands' commands "$@"
 }
+(( $+functions[_fmountat__subcmd__doctor_commands] )) ||
+_fmountat__subcmd__doctor_commands() {
+    local commands; commands=()
+    _describe -t commands 'fmountat doctor commands' commands "$@"
+}
+(( $+functions[_fmountat__subcmd__explain_commands] )) ||
+_fmountat__subcmd__explain_commands() {
+    local commands; commands=()
+    _describe -t commands 'fmountat explain commands' commands "$@"
+}
 (( $+functions[_fmountat__subcmd__help_commands] )) ||
 _fmountat__subcmd__help_commands() {
     local commands; commands=(
 'mount:Mount one file system, bind or overlay, as mount(8) does' \
 'apply:Mount a set of mounts on TARGET\: all of it in one step, or nothing' \
+'explain:Show what \`apply\` would do, and what would be refused; changes nothing' \
+'doctor:Show what this kernel, user and sandbox allow, what is used instead, and what to change' \
 'run:Run a command in a throw-away root\: needs no privilege, leaves nothing' \
-'umount:Unmount' \
+'umount:Unmount\: what is named and nothing else, no link followed, busy mounts tried again' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'fmountat help commands' commands "$@"
@@ -171,6 +214,16 @@ _fmountat__subcmd__help_commands() {
 _fmountat__subcmd__help__subcmd__apply_commands() {
     local commands; commands=()
     _describe -t commands 'fmountat help apply commands' commands "$@"
+}
+(( $+functions[_fmountat__subcmd__help__subcmd__doctor_commands] )) ||
+_fmountat__subcmd__help__subcmd__doctor_commands() {
+    local commands; commands=()
+    _describe -t commands 'fmountat help doctor commands' commands "$@"
+}
+(( $+functions[_fmountat__subcmd__help__subcmd__explain_commands] )) ||
+_fmountat__subcmd__help__subcmd__explain_commands() {
+    local commands; commands=()
+    _describe -t commands 'fmountat help explain commands' commands "$@"
 }
 (( $+functions[_fmountat__subcmd__help__subcmd__help_commands] )) ||
 _fmountat__subcmd__help__subcmd__help_commands() {
