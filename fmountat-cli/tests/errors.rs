@@ -39,7 +39,64 @@ fn wrong(row: &Row, said: &Said) -> Option<String> {
     (!is_right).then(|| format!("{}: {row:?}\n  {said:?}", row.name))
 }
 
+/// What is looked at to find out why something failed, and never before.
+const LOOKS: [&str; 9] = [
+    "/proc/thread-self/status",
+    "/proc/thread-self/attr",
+    "/proc/thread-self/mountinfo",
+    "/proc/filesystems",
+    "/proc/sys/",
+    "/lib/modules",
+    "/sys/dev/block",
+    "NS_GET_USERNS",
+    "/ns/mnt",
+];
+
+/// The system calls of a mount, each with its arguments, after the questions about the kernel's features.
+fn calls(dir: &std::path::Path, line: &str) -> (bool, Vec<String>) {
+    let mut strace = Command::new("strace");
+    strace
+        .args(["-f", "-o", "log"])
+        .arg(fmountat_testing::binary(env!("CARGO_BIN_EXE_fmountat")))
+        .args(line.split(' '));
+    let status = strace.current_dir(dir).stderr(std::process::Stdio::null()).status().unwrap();
+    let log = fmountat_testing::read(dir.join("log"));
+    let lines =
+        log.lines().map(|line| line.split_once(' ').map_or(line, |(_, text)| text.trim_start()).to_owned());
+    let own = lines.skip_while(|line| !line.starts_with("unshare(0)")).skip(1);
+    (status.success(), own.collect())
+}
+
 fmountat_testing::tests! {
+    /// A mount that works makes the calls that mounting takes, and not one to be ready for an error.
+    fn a_mount_that_works_looks_for_no_reason() needs [Root, Tool("strace"), Filesystem("overlay")] {
+        let mounting = ["fsopen", "fsconfig", "fsmount", "open_tree", "mount_setattr", "move_mount", "openat2"];
+        for (line, want) in [
+            ("mount -t tmpfs -o size=1m x t", &["fsopen", "fsconfig", "fsconfig", "fsconfig", "fsmount", "move_mount"][..]),
+            ("mount -o bind,ro s t", &["open_tree", "mount_setattr", "move_mount"]),
+            (
+                "mount -t overlay -o lowerdir=l1:l2,upperdir=u,workdir=w x t",
+                &["open_tree", "mount_setattr", "fsopen", "fsconfig", "fsconfig", "fsconfig", "fsconfig", "fsconfig", "fsconfig", "fsmount", "move_mount"],
+            ),
+            ("apply set.json t", &[]),
+        ] {
+            let (has_worked, calls) = stage::on_stage(|dir| {
+                let set = r#"[{"type": "tmpfs", "source": "x"}, {"type": "bind", "source": "s", "target": "a", "options": ["X-mount.mkdir"]}]"#;
+                fmountat_testing::write(dir.join("set.json"), set);
+                calls(dir, line)
+            });
+            assert!(has_worked, "{line}: {calls:?}");
+            let looks: Vec<_> = calls.iter().filter(|call| LOOKS.iter().any(|look| call.contains(look))).collect();
+            assert!(looks.is_empty(), "{line}: {looks:?}");
+            let names = calls.iter().filter_map(|call| call.split('(').next()).filter(|name| mounting.contains(name));
+            let names: Vec<_> = names.collect();
+            assert!(want.is_empty() || names == want, "{line}: {names:?}");
+        }
+        // The same judge sees them where there is a reason to look.
+        let (has_worked, calls) = stage::on_stage(|dir| calls(dir, "mount -t tmfs x t"));
+        assert!(!has_worked && calls.iter().any(|call| call.contains("/proc/filesystems")), "{calls:?}");
+    }
+
     /// Code, step, argument, errno and hint of each situation; nothing is left mounted. The pages are what was said.
     fn every_error_says_what_it_is() needs [Root, Tool("mount"), Tool("losetup"), Tool("mkfs.ext4"), Tool("setpriv"), Tool("unshare"),
         Tool("prlimit"), Filesystem("ext4"), Filesystem("overlay"), Filesystem("xfs"), Filesystem("squashfs"), UserNamespaces] {
