@@ -120,6 +120,13 @@ _arguments "${_arguments_options[@]}" : \
 '*::target -- Mount points; a symbolic link is not followed:_files' \
 && ret=0
 ;;
+(clean)
+_arguments "${_arguments_options[@]}" : \
+'--json[Print results and errors as JSON, one object each]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
 (help)
 _arguments "${_arguments_options[@]}" : \
 ":: :_fmountat__subcmd__help_commands" \
@@ -156,6 +163,10 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(clean)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
 (help)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
@@ -178,6 +189,7 @@ _fmountat_commands() {
 'doctor:Show what this kernel, user and sandbox allow, what is used instead, and what to change' \
 'run:Run a command in a throw-away root\: needs no privilege, leaves nothing' \
 'umount:Unmount\: what is named and nothing else, no link followed, busy mounts tried again' \
+'clean:Take away what a set that was killed half way has left, where it could not be mounted in one step' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'fmountat commands' commands "$@"
@@ -186,6 +198,11 @@ _fmountat_commands() {
 _fmountat__subcmd__apply_commands() {
     local commands; commands=()
     _describe -t commands 'fmountat apply commands' commands "$@"
+}
+(( $+functions[_fmountat__subcmd__clean_commands] )) ||
+_fmountat__subcmd__clean_commands() {
+    local commands; commands=()
+    _describe -t commands 'fmountat clean commands' commands "$@"
 }
 (( $+functions[_fmountat__subcmd__doctor_commands] )) ||
 _fmountat__subcmd__doctor_commands() {
@@ -206,6 +223,7 @@ _fmountat__subcmd__help_commands() {
 'doctor:Show what this kernel, user and sandbox allow, what is used instead, and what to change' \
 'run:Run a command in a throw-away root\: needs no privilege, leaves nothing' \
 'umount:Unmount\: what is named and nothing else, no link followed, busy mounts tried again' \
+'clean:Take away what a set that was killed half way has left, where it could not be mounted in one step' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'fmountat help commands' commands "$@"
@@ -214,6 +232,11 @@ _fmountat__subcmd__help_commands() {
 _fmountat__subcmd__help__subcmd__apply_commands() {
     local commands; commands=()
     _describe -t commands 'fmountat help apply commands' commands "$@"
+}
+(( $+functions[_fmountat__subcmd__help__subcmd__clean_commands] )) ||
+_fmountat__subcmd__help__subcmd__clean_commands() {
+    local commands; commands=()
+    _describe -t commands 'fmountat help clean commands' commands "$@"
 }
 (( $+functions[_fmountat__subcmd__help__subcmd__doctor_commands] )) ||
 _fmountat__subcmd__help__subcmd__doctor_commands() {

@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         Verb::Doctor => verbs::doctor::run(json),
         Verb::Explain(args) => verbs::explain::run(&args, json),
         Verb::Umount(args) => verbs::umount::run(&args, json),
+        Verb::Clean => verbs::clean::run(json),
         Verb::Run(args) => return ExitCode::from(run::supervisor::run(&args, json)),
         Verb::RunInit(args) => return ExitCode::from(run::init::run(&args, json)),
     };

@@ -37,6 +37,7 @@ pub use set::engine::{LoopWords, Mkdir};
 pub use set::explain::{ExplainedStep, Explanation, Needed};
 pub use set::mount::Mount;
 pub use set::mounter::Mounter;
+pub use set::notes::{Cleaned, Notes};
 pub use set::options::Options;
 pub use set::plan::{Compat, Plan};
 pub use set::publish::{Applied, Way};

@@ -8,6 +8,7 @@ mod ways;
 use fmountat::{Applied, Compat, Error, ErrorKind, Mount, Mounter, Plan, Spec, Target};
 use fmountat_testing::{mkdirs, mount_flags, mounts_below, read, scratch, write};
 use rustix::fs::CWD;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use ways::{Stage, all};
 
@@ -59,6 +60,25 @@ fn read_only_root(stage: &Stage) {
     stage.unmount("t");
 }
 
+/// A path that leads to the root makes it read-only, and what is hidden after that is hidden; the root itself can't be hidden.
+fn the_root_by_a_path(stage: &Stage) {
+    let mut spec = spec(stage);
+    std::os::unix::fs::symlink("/", stage.file("root/etc/up")).unwrap();
+    spec.readonly_paths = vec!["/etc/up".into()];
+    apply(stage, &spec).unwrap();
+    assert!(mount_flags(stage.file("t")).starts_with("ro"));
+    assert!(std::fs::write(stage.file("t/etc/open"), "x").is_err());
+    assert_eq!((read(stage.file("t/etc/secret")), mounts_below(stage.file("t")).len()), (String::new(), 4));
+    stage.unmount("t");
+    spec.masked_paths = vec!["/etc/up".into()];
+    let error = apply(stage, &spec).unwrap_err();
+    assert_eq!(
+        (error.kind(), mounts_below(stage.file("t")).len()),
+        (ErrorKind::OptionConflict, 0),
+        "{error}"
+    );
+}
+
 fn nothing_is_left(stage: &Stage) {
     let mut spec = spec(stage);
     let loops = stage.file("root/loop");
@@ -75,8 +95,27 @@ fmountat_testing::tests! {
     /// Read-only paths, masked files and directories, links, what does not exist.
     fn paths_are_covered() needs [] { all(covered); }
 
+    /// All masked directories are one empty file system that cannot be written to.
+    fn masks_share_a_file_system() needs [] {
+        mkdirs(scratch(), &["t", "root/a", "root/b", "root/c"]);
+        let masked_paths = vec!["/a".into(), "/b".into(), "/c".into()];
+        let spec = Spec { mounts: vec![Mount::new("bind", scratch().join("root")).option("bind")], masked_paths, ..Spec::default() };
+        let target = Target::open(CWD, scratch().join("t")).unwrap();
+        Mounter::detached().apply(CWD, &Plan::of(&spec, Compat::Strict).unwrap(), &target).unwrap();
+        let device = |name: &str| std::fs::metadata(scratch().join("t").join(name)).unwrap().dev();
+        assert_eq!((device("a"), device("b")), (device("b"), device("c")));
+        assert_ne!(device("a"), device("."));
+        for name in ["a", "b", "c"] {
+            assert_eq!(mount_flags(scratch().join("t").join(name)), "ro,nosuid,nodev,noexec,relatime");
+            assert!(std::fs::write(scratch().join("t").join(name).join("x"), "").is_err());
+        }
+        fmountat::Unmount::new().recursive(true).run(scratch().join("t")).unwrap();
+    }
+
     /// `root.readonly` is the root's alone.
     fn the_root_is_read_only() needs [] { all(read_only_root); }
+
+    fn the_root_is_covered_by_no_mount() needs [] { all(the_root_by_a_path); }
 
     /// A cover that fails takes all back.
     fn a_failed_cover_leaves_nothing() needs [] { all(nothing_is_left); }

@@ -70,8 +70,7 @@ impl Built {
     /// # Errors
     /// [`ErrorKind::Permission`]; the errno of pivot_root(2).
     pub fn enter(self) -> Result<()> {
-        drop(self.top);
-        crate::vfs::namespace::enter(self.tree).map_err(pivot)?;
+        crate::vfs::namespace::enter(self.tree, self.top.as_fd()).map_err(pivot)?;
         self.made.keep();
         Ok(())
     }

@@ -16,6 +16,7 @@ mod json;
 mod machine;
 pub(crate) mod mount;
 pub(crate) mod mounter;
+pub(crate) mod notes;
 mod oci;
 pub(crate) mod options;
 mod piece;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `Mounter`: the handle that mounts many times, keeping what makes the next mount cheap.
 
+use super::notes::Notes;
 use super::plan::Plan;
 use crate::diagnose::diagnose;
 use crate::error::{Error, ErrorKind, Result};
@@ -35,6 +36,7 @@ pub struct Mounter {
     pub(crate) bases: Bases,
     pub(crate) crowds: Crowds,
     pub(crate) namespaces: UserNamespaces,
+    pub(super) notes: Notes,
     cwd: Option<PrivateCwd>,
 }
 
@@ -57,7 +59,14 @@ impl Mounter {
     #[must_use]
     pub fn with(features: Features, cwd: Option<PrivateCwd>) -> Self {
         let (bases, crowds, namespaces) = Default::default();
-        Self { features, bases, crowds, namespaces, cwd }
+        Self { features, bases, crowds, namespaces, notes: Notes::standard(), cwd }
+    }
+
+    /// The same with notes kept there of what is mounted step by step; without this they are where
+    /// [`Notes::standard`] says.
+    #[must_use]
+    pub fn with_notes(self, notes: Notes) -> Self {
+        Self { notes, ..self }
     }
 
     /// Mounts a lone overlay on `target`; both it and the layers start at `dir`.

@@ -3,8 +3,9 @@
 
 use super::apply::Built;
 use super::mounter::{Assembly, Mounter};
+use super::notes::Note;
 use super::plan::Plan;
-use super::stepwise::{can_be_last, find_helpers, step_by_step};
+use super::stepwise::{Begun, can_be_last, find_helpers, step_by_step};
 use crate::error::{Error, ErrorKind, Result};
 use crate::table::published::PublishedSet;
 use crate::vfs::identity::MountId;
@@ -87,18 +88,30 @@ impl Mounter {
         }
         let way = self.publishing(&kernel).filter(|_| !kernel.is_empty() && can_be_last(plan, &helpers));
         let Some(way) = way else {
-            return step_by_step(self, dir, plan, &helpers, target, None);
+            let note = self.notes.begin(target.path());
+            return step_by_step(self, dir, plan, &helpers, target, Begun { published: None, note });
         };
         let mut built: Built = self.build(dir, &kernel, target)?;
         let left_out = std::mem::take(&mut built.left_out);
-        let attached = built.attach(target)?;
+        let note = if helpers.is_empty() { None } else { self.notes.begin(target.path()) };
+        if let Some(note) = &note {
+            note.tree(&built, target.as_fd());
+        }
+        let attached = match built.attach(target) {
+            Ok(attached) => attached,
+            Err(error) => {
+                note.into_iter().for_each(Note::remove);
+                return Err(error);
+            }
+        };
         let id = attached.id();
         if helpers.is_empty() {
             return Ok(Applied { id, set: PublishedSet::of(&attached).ok(), left_out, way });
         }
         let mut helped = plan.part(|step| helpers.contains_key(&step.number));
         helped.covers = plan.covers.clone();
-        let applied = step_by_step(self, dir, &helped, &helpers, target, Some(attached.into_fd()))?;
+        let begun = Begun { published: Some(attached.into_fd()), note };
+        let applied = step_by_step(self, dir, &helped, &helpers, target, begun)?;
         Ok(Applied { id, left_out, ..applied })
     }
 

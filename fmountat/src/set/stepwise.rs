@@ -4,8 +4,9 @@
 use super::builder::{every_mount_left_out, is_missing_source, mount_point};
 use super::classic::{self, Classic};
 use super::classic_attr::{change, propagate};
-use super::cover;
+use super::cover::{self, Place};
 use super::mounter::Mounter;
+use super::notes::Note;
 use super::piece::{Pieces, set_root_owner};
 use super::plan::{Plan, Step, What};
 use super::publish::{Applied, Way};
@@ -51,16 +52,27 @@ pub(super) fn can_be_last(plan: &Plan, helpers: &Helpers) -> bool {
     plan.steps.iter().filter(is_helped).all(|helped| others().all(|step| !below(step, helped)))
 }
 
-/// Mounts the steps in order. `published` is the root of what is there already, and goes too if one of them fails.
+/// What there is before the first step.
+#[derive(Debug)]
+pub(super) struct Begun {
+    /// The root of what is there already, which goes too if a step fails.
+    pub(super) published: Option<OwnedFd>,
+    pub(super) note: Option<Note>,
+}
+
+/// Mounts the steps in order.
 pub(super) fn step_by_step(
     mounter: &Mounter,
     dir: BorrowedFd<'_>,
     plan: &Plan,
     helpers: &Helpers,
     target: &Target,
-    published: Option<OwnedFd>,
+    begun: Begun,
 ) -> Result<Applied> {
     let pieces = Pieces { mounter, dir, store: None };
+    let mut done = Done { mounted: Vec::new(), made: Made::default(), note: begun.note };
+    let is_published = begun.published.is_some();
+    done.mounted.extend(begun.published);
     for step in &plan.steps {
         if helpers.contains_key(&step.number) {
             check_helped(step)?;
@@ -68,18 +80,14 @@ pub(super) fn step_by_step(
             classic::check(step).map_err(|e| plan.in_step(step, e))?;
         }
     }
-    if plan.covers.readonly_root && !plan.has_root() && published.is_none() {
-        let reason = "step by step the root is the mount that is there already, which is not ours to change";
-        return Err(Error::new(ErrorKind::Unsupported, "make the root read-only", reason)
-            .hinted("give the set a root of its own: a first mount for `/`"));
+    let has_root = plan.has_root() || is_published;
+    if plan.covers.readonly_root && !has_root {
+        return Err(root_is_not_ours());
     }
-    let mut done = Done { mounted: Vec::new(), made: Made::default() };
     let mut left_out = Vec::new();
     let mut root: Option<OwnedFd> = None;
-    let is_published = published.is_some();
-    if let Some(published) = published {
+    if is_published {
         root = Some(classic::open_top(target.as_fd())?);
-        done.mounted.push(published);
     }
     for step in &plan.steps {
         match one(&pieces, &mut done, root.as_ref(), target, step, helpers.get(&step.number)) {
@@ -91,15 +99,24 @@ pub(super) fn step_by_step(
             Err(error) => return Err(plan.in_step(step, error)),
         }
     }
+    let mut readonly_root = plan.covers.readonly_root;
     for (cover, path) in &plan.covers.paths {
         let base = root.as_ref().map_or(target.as_fd(), AsFd::as_fd);
         let by_name = !mounter.features.new_mount_api;
-        let Some(found) = cover::find(base, *cover, path, plan.len() + 1, by_name)? else { continue };
+        let found = match cover::find(base, *cover, path, plan.len() + 1, by_name)? {
+            Place::Step(found) => found,
+            Place::Nothing => continue,
+            Place::Root if !has_root => return Err(cover.error(path, root_is_not_ours())),
+            Place::Root => {
+                readonly_root = true;
+                continue;
+            }
+        };
         one(&found.pieces(&pieces), &mut done, root.as_ref(), target, &found.step, None)
             .map_err(|e| cover.error(path, e))?;
     }
     let first = done.mounted.first().ok_or_else(every_mount_left_out)?;
-    if plan.covers.readonly_root {
+    if readonly_root {
         let root = root.as_ref().map_or(target.as_fd(), AsFd::as_fd);
         make_read_only(mounter, root).map_err(|e| e.with_step("make the root read-only"))?;
     }
@@ -107,13 +124,18 @@ pub(super) fn step_by_step(
         Some(root) => MountId::of(root.as_fd())?,
         None => MountId::of(first.as_fd())?,
     };
-    let set = match plan.has_root() || is_published {
+    let set = match has_root {
         true => PublishedSet::at(MountId::of(first.as_fd())?, None).ok(),
         false => None,
     };
-    done.mounted.clear();
-    done.made.keep();
+    done.keep();
     Ok(Applied { id, set, left_out, way: Way::StepByStep })
+}
+
+fn root_is_not_ours() -> Error {
+    let reason = "step by step the root is the mount that is there already, which is not ours to change";
+    Error::new(ErrorKind::Unsupported, "make the root read-only", reason)
+        .hinted("give the set a root of its own: a first mount for `/`")
 }
 
 /// A helper mounts as it does: what would have to be done to a detached mount can't be.
@@ -133,16 +155,50 @@ struct Done {
     mounted: Vec<OwnedFd>,
     /// Directories made for mount points; they go after the mounts.
     made: Made,
+    note: Option<Note>,
+}
+
+impl Done {
+    /// All of it stays.
+    fn keep(mut self) {
+        self.mounted.clear();
+        self.made.keep();
+    }
+
+    /// What was made for a place is remembered, here and in the note.
+    fn take_over(&self, made: &Made) {
+        if let Some(note) = &self.note {
+            note.directories(made);
+        }
+        self.made.take_over(made);
+    }
+
+    /// The mount is about to be attached, and to be remembered.
+    fn will_mount(&self, root: BorrowedFd<'_>, place: &Target) {
+        if let Some(note) = &self.note {
+            note.mount(root, place.as_fd());
+        }
+    }
+
+    /// A mount that nobody knows yet is about to be made.
+    fn mounting(&self, place: &Target) {
+        if let Some(note) = &self.note {
+            note.mounting(place.as_fd());
+        }
+    }
 }
 
 impl Drop for Done {
     fn drop(&mut self) {
+        let mut all_gone = true;
         while let Some(fd) = self.mounted.pop() {
             // The error on its way to the caller is the first one. A mount that somebody covered stays beneath: what
             // covers it is not ours to take.
-            if classic::is_on_top(fd.as_fd()) {
-                let _ = crate::vfs::tree::take_back(fd.as_fd());
-            }
+            let is_gone = classic::is_on_top(fd.as_fd()) && crate::vfs::tree::take_back(fd.as_fd()).is_ok();
+            all_gone = all_gone && is_gone;
+        }
+        if let Some(note) = self.note.take().filter(|_| all_gone) {
+            note.remove();
         }
     }
 }
@@ -170,11 +226,12 @@ fn one(
             None => classic::is_dir_source(pieces.dir, step),
         })?,
     };
-    done.made.take_over(place.made());
+    done.take_over(place.made());
     let before = MountId::of(place.as_fd())?;
     let seen = match piece {
         Some(piece) => {
             set_root_owner(piece.root(), step)?;
+            done.will_mount(piece.root(), &place);
             let fd = piece.attach(&place).map_err(|e| e.arg(&step.target))?.into_fd();
             let id = MountId::of(fd.as_fd())?;
             done.mounted.push(fd);
@@ -186,12 +243,14 @@ fn one(
         }
         None => {
             let call = Classic { pieces, step };
+            done.mounting(&place);
             call.mount(&place)?;
             let seen = look(base, target, step);
             let Ok(seen) = seen.and_then(|seen| is_new(seen, before)) else {
                 classic::take_away_from(&place)?;
                 return Err(moved(&step.target));
             };
+            done.will_mount(seen.as_fd(), &place);
             done.mounted.push(seen.try_clone().map_err(|e| Error::from_io("look at the mount", "dup", e))?);
             call.finish(seen.as_fd())?;
             set_root_owner(seen.as_fd(), step)?;
@@ -214,10 +273,12 @@ fn by_helper(
         true => target.again(classic::open_top(target.as_fd())?)?,
         false => mount_point(base, step, || Ok(true))?,
     };
-    done.made.take_over(place.made());
+    done.take_over(place.made());
+    done.mounting(&place);
     let words = step.options.helper_words();
     let mounted = helper.mount(pieces.dir, &step.source, &place, &words, HELPER_LIMIT)?;
     let id = MountId::of(mounted.as_fd())?;
+    done.will_mount(mounted.as_fd(), &place);
     done.mounted.push(mounted);
     let seen = look(base, target, step)?;
     if MountId::of(seen.as_fd())? != id {

@@ -1,11 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A `CLONE_VM|CLONE_VFORK` child that does `fchdir` and `mount` with a filesystem state of its own.
-//!
-//! It shares memory and descriptors with the caller, which sleeps until it has exited, so nothing is copied whatever
-//! the size of the process. It is no `fork`: no page table is duplicated, and its exit sends no signal.
+//! A child (see `vfork`) that does `fchdir` and `mount` with a filesystem state of its own.
 
-use super::last_errno;
-use super::thread::{block_all_signals, reap_clone_child};
+use super::vfork::in_child;
 use rustix::fd::RawFd;
 use rustix::io::Errno;
 use std::ffi::{CStr, c_char, c_int, c_ulong, c_void};
@@ -31,9 +27,6 @@ pub(crate) enum Step {
     /// `mount(2)`.
     Mount,
 }
-
-/// The child has no guard page of its own to grow into; two system calls need far less than this.
-const STACK: usize = 32 * 1024;
 
 extern "C" fn child_main(job: *mut c_void) -> c_int {
     // SAFETY: `job` is the `Job` that `mount_in_child` keeps alive, and its thread sleeps while we run (CLONE_VFORK).
@@ -69,22 +62,8 @@ pub(crate) fn mount_in_child(
         data: data.map_or(std::ptr::null(), |d| d.as_ptr().cast()),
         failed: None,
     };
-    let mut stack = vec![0u128; STACK / 16];
-    // A handler of the caller that ran in the child would run twice at once on shared memory.
-    let mask = block_all_signals().map_err(|e| (Step::Clone, e))?;
-    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_FILES;
-    // SAFETY: the stack is ours, 16-byte aligned, and outlives the child, since CLONE_VFORK keeps this thread asleep
-    // until the child has exited; `child_main` keeps to its own safety rules above. Exit signal 0: no SIGCHLD.
-    let pid = unsafe {
-        let top = stack.as_mut_ptr().add(stack.len());
-        libc::clone(child_main, top.cast(), flags, (&raw mut job).cast())
-    };
-    let clone_errno = (pid < 0).then(last_errno);
-    let reaped = if pid > 0 { reap_clone_child(pid) } else { Ok(()) };
-    drop(mask);
-    if let Some(errno) = clone_errno {
-        return Err((Step::Clone, errno));
-    }
+    // SAFETY: `child_main` takes a `Job`, whose strings outlive this call, and keeps to the rules.
+    let reaped = unsafe { in_child(child_main, (&raw mut job).cast()) }.map_err(|e| (Step::Clone, e))?;
     if let Some((step, errno)) = job.failed {
         return Err((step, Errno::from_raw_os_error(errno)));
     }

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! One system call made inside another mount namespace, by a child that shares memory and descriptors with the caller
-//! (see `child`): the caller stays where it is, has as many threads as it likes, and nothing is copied.
+//! (see `vfork`): the caller stays where it is, has as many threads as it likes, and nothing is copied.
 
-use super::last_errno;
-use super::thread::{block_all_signals, reap_clone_child};
+use super::vfork::in_child;
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -44,8 +43,6 @@ struct Job<'a> {
     done: Option<Result<Option<OwnedFd>, (Step, Errno)>>,
 }
 
-const STACK: usize = 32 * 1024;
-
 /// Moves the calling thread there, which must share its cwd with no other: setns(2).
 pub(crate) fn enter(to: &Namespaces<'_>) -> Result<(), Errno> {
     if let Some(user) = to.user {
@@ -84,21 +81,8 @@ extern "C" fn child_main(job: *mut c_void) -> c_int {
 /// Does `act` inside the namespaces. A descriptor that it opens there is the caller's.
 pub(crate) fn inside(to: Namespaces<'_>, act: &Act<'_>) -> Result<Option<OwnedFd>, (Step, Errno)> {
     let mut job = Job { to, act, done: None };
-    let mut stack = vec![0u128; STACK / 16];
-    let mask = block_all_signals().map_err(|e| (Step::Clone, e))?;
-    let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_FILES;
-    // SAFETY: the stack is ours, 16-byte aligned, and outlives the child, since CLONE_VFORK keeps this thread asleep
-    // until the child has exited; `child_main` keeps to its own safety rules above. Exit signal 0: no SIGCHLD.
-    let pid = unsafe {
-        let top = stack.as_mut_ptr().add(stack.len());
-        libc::clone(child_main, top.cast(), flags, (&raw mut job).cast())
-    };
-    let clone_errno = (pid < 0).then(last_errno);
-    let reaped = if pid > 0 { reap_clone_child(pid) } else { Ok(()) };
-    drop(mask);
-    if let Some(errno) = clone_errno {
-        return Err((Step::Clone, errno));
-    }
+    // SAFETY: `child_main` takes a `Job`, which outlives this call, and keeps to the rules.
+    let reaped = unsafe { in_child(child_main, (&raw mut job).cast()) }.map_err(|e| (Step::Clone, e))?;
     // A child that a filter killed has left no answer.
     let done = job.done.unwrap_or(Err((Step::Enter, Errno::PERM)))?;
     reaped.map_err(|e| (Step::Clone, e))?;

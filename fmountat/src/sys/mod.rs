@@ -14,9 +14,11 @@ pub(crate) mod loopctl;
 pub(crate) mod namespace;
 pub(crate) mod spawn;
 pub(crate) mod statmount;
+pub(crate) mod swap;
 pub(crate) mod thread;
 pub(crate) mod uname;
 pub(crate) mod userns;
+mod vfork;
 
 use rustix::io::Errno;
 

@@ -2,7 +2,7 @@
 //! A process parked in a new user namespace, for as long as it takes to write its maps and to open the namespace.
 //!
 //! It shares memory and descriptors with the caller, so nothing is copied whatever the size of the process. Unlike
-//! `child`, it runs beside the calling thread: it must not even touch `errno`, which the two would share, so it makes
+//! what `vfork` makes, it runs beside the calling thread: it must not even touch `errno`, which the two would share, so it makes
 //! no call through libc.
 
 use super::last_errno;

@@ -27,6 +27,13 @@ impl Made {
         self.entries().append(&mut other.entries());
     }
 
+    /// Calls `look` with the parent and the name of each.
+    pub(crate) fn each(&self, mut look: impl FnMut(&OwnedFd, &OsStr)) {
+        for (parent, name) in self.entries().iter() {
+            look(parent, name);
+        }
+    }
+
     fn entries(&self) -> std::sync::MutexGuard<'_, Vec<(OwnedFd, OsString)>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,24 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Swaps: a tree in the place of what is mounted, without a moment between.
 
-use super::identity::{MountId, is_mount_root};
+use super::bytes::c_string;
+use super::identity::{MountId, STATX_MNT_ID_UNIQUE, is_mount_root};
 use super::target::Target;
-use super::tree::{Attached, NEEDS_ADMIN, Tree, detach_fd};
+use super::tree::{Attached, NEEDS_ADMIN, Tree};
 use crate::error::{Error, ErrorKind, Result};
-use rustix::fd::AsFd;
+use crate::sys::swap::{Failed, Swap, swap};
+use rustix::fd::{AsFd, AsRawFd};
+use rustix::fs::StatxFlags;
 use rustix::io::Errno;
 use rustix::mount::UnmountFlags;
-
-/// A swap that has come half way is not given up at the first refusal: what is left then is the new tree beneath the
-/// old one.
-const TRIES: usize = 4;
+use std::path::Path;
 
 impl Tree {
     /// Publishes the tree in place of what is mounted on `target`: **beneath** it (`MOVE_MOUNT_BENEATH` \[Linux 6.5\]),
     /// then that one is taken away with all that is mounted in it (`umount2(MNT_DETACH)`). Readers see one of the two at
     /// any moment. Who has a file or directory of the old one open keeps it.
     ///
-    /// What could fail is looked at before the move.
+    /// What could fail is looked at before the move. Both calls are made by a child that shares memory with this process and
+    /// is no part of it, so that `kill -9` of this process leaves one of the two mounts, never both. (Who kills everything at
+    /// once, a whole pid namespace or cgroup, may find the new tree beneath the old one.)
     ///
     /// # Errors
     /// [`ErrorKind::NotMounted`] when nothing is mounted there; [`ErrorKind::Busy`] when another mount was put over the
@@ -46,21 +48,51 @@ impl Tree {
     }
 
     fn put_beneath(self, target: &Target, old: MountId) -> Result<Attached> {
-        let attached = self.attach_beneath(target)?;
-        let mut tries = 1;
-        loop {
-            match take_away(target, old) {
-                Ok(()) => return Ok(attached),
-                Err(error) if tries == TRIES => {
-                    let stays =
-                        "the new set is there, beneath the old mount: it is seen when that one is unmounted";
-                    return Err(error.arg(target.path()).hinted(stays));
-                }
-                Err(_) => tries += 1,
+        let id = self.id()?;
+        let (start, in_root) = target.start();
+        let path = match target.path() {
+            root if root.as_os_str().is_empty() => Path::new("."),
+            path => path,
+        };
+        let done = swap(&Swap {
+            new: self.root(),
+            target: target.as_fd(),
+            name: &c_string("target", format!("/proc/self/fd/{}", target.as_fd().as_raw_fd()))?,
+            old: old.get(),
+            mask: StatxFlags::MNT_ID | STATX_MNT_ID_UNIQUE,
+            start,
+            path: &c_string("target", path)?,
+            in_root,
+        });
+        match done {
+            Ok(()) => {
+                target.keep();
+                Ok(Attached::new(self.into_fd(), id))
+            }
+            Err(Failed::Clone(errno)) => Err(Error::sys("replace", "clone", errno).arg(target.path())),
+            Err(Failed::Move(errno)) => Err(self.explain_beneath(target, errno)),
+            Err(Failed::Covered) => Err(covered(target).hinted(STAYS_BENEATH)),
+            Err(Failed::TakeAway(errno)) => {
+                let error = Error::sys("unmount", "umount2", errno).arg(target.path());
+                Err(error.hinted(STAYS_BENEATH))
             }
         }
     }
+
+    fn explain_beneath(&self, target: &Target, errno: Errno) -> Error {
+        let error = self.explain_move(target, errno);
+        match errno {
+            Errno::INVAL => error.hinted(
+                "MOVE_MOUNT_BENEATH needs Linux 6.5, and can't go beneath a mount that the kernel has locked, or beneath the \
+                 root directory of the process",
+            ),
+            _ => error,
+        }
+    }
 }
+
+const STAYS_BENEATH: &str =
+    "the new set is there, beneath the old mount: it is seen when that one is unmounted";
 
 /// The mount that is to be replaced, if it is the one that is seen, and if it can be taken away.
 fn look(target: &Target) -> Result<MountId> {
@@ -80,16 +112,11 @@ fn look(target: &Target) -> Result<MountId> {
     }
 }
 
-/// umount2(2) takes what is on top: that must be the old mount.
 fn check_top(target: &Target, old: MountId) -> Result<()> {
-    if MountId::of(target.seen_now()?.as_fd())? == old {
-        return Ok(());
-    }
-    let reason = "another mount was put over the old one, which therefore stays";
-    Err(Error::new(ErrorKind::Busy, "unmount", reason).arg(target.path()))
+    if MountId::of(target.seen_now()?.as_fd())? == old { Ok(()) } else { Err(covered(target)) }
 }
 
-fn take_away(target: &Target, old: MountId) -> Result<()> {
-    check_top(target, old)?;
-    detach_fd(target.as_fd())
+fn covered(target: &Target) -> Error {
+    let reason = "another mount was put over the old one, which therefore stays";
+    Error::new(ErrorKind::Busy, "unmount", reason).arg(target.path())
 }

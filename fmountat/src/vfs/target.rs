@@ -9,7 +9,7 @@ use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Gid, Mode, OFlags, ResolveFlags, StatxFlags, Uid};
 use rustix::io::Errno;
 use std::ffi::OsStr;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 
 /// openat2 answers EAGAIN when a rename anywhere on the system raced with a `..`; an attacker can keep that up.
 const RETRIES: usize = 128;
@@ -148,20 +148,28 @@ impl Target {
             Err(error) if error.raw_errno() == Some(Errno::NOENT) => {}
             other => return Self::from_fd(other?, start, path),
         }
+        // From below, for mostly the last component alone is missing.
+        let mut missing = vec![path];
+        let mut parent = loop {
+            let up = missing.last().and_then(|path| path.parent()).unwrap_or(Path::new(""));
+            let up = if up.as_os_str().is_empty() { Path::new(".") } else { up };
+            match start.open(up) {
+                Err(error) if error.raw_errno() == Some(Errno::NOENT) && up != Path::new(".") => {
+                    missing.push(up)
+                }
+                opened => break opened?,
+            }
+        };
         let made = Made::default();
-        let mut parent = start.open(Path::new("."))?;
-        let mut walked = PathBuf::new();
-        let mut components = path.components().peekable();
-        while let Some(component) = components.next() {
-            walked.push(component);
-            let is_last = components.peek().is_none();
-            if let Component::Normal(name) = component {
-                match is_last && create.is_file {
-                    true => make_file(&parent, name, create, &walked)?,
-                    false => make_directory(parent, name, create, &walked, &made)?,
+        while let Some(walked) = missing.pop() {
+            // `..` at the end has no name, and is there once what it follows is.
+            if let Some(name) = walked.file_name() {
+                match missing.is_empty() && create.is_file {
+                    true => make_file(&parent, name, create, walked)?,
+                    false => make_directory(parent, name, create, walked, &made)?,
                 }
             }
-            parent = start.open(&walked)?;
+            parent = start.open(walked)?;
         }
         Ok(Self { made, ..Self::from_fd(parent, start, path)? })
     }
@@ -174,6 +182,15 @@ impl Target {
     /// What is seen at its path now, which is walked again as it was the first time.
     pub(crate) fn seen_now(&self) -> Result<OwnedFd> {
         self.start.open(&self.path)
+    }
+
+    /// Where its path starts, and whether it must not leave that.
+    pub(crate) fn start(&self) -> (BorrowedFd<'_>, bool) {
+        match &self.start {
+            Start::Cwd => (CWD, false),
+            Start::Dir(dir) => (dir.as_fd(), false),
+            Start::Root(root) => (root.as_fd(), true),
+        }
     }
 
     /// Whether it was looked up inside a root, which it must not leave.

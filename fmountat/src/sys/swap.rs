@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The two calls of a swap, made by a child that outlives its caller: after `kill -9` between the two, one mount would be left
+//! beneath the other.
+//!
+//! The child shares memory and descriptors with the caller (see `vfork`) and is no part of its process, its session or its
+//! process group. When the caller is killed it goes on, and with it stay the memory and the descriptors that it uses.
+
+use super::vfork::in_child;
+use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, StatxFlags};
+use rustix::io::Errno;
+use rustix::mount::{MoveMountFlags, UnmountFlags};
+use std::ffi::{CStr, c_int, c_void};
+
+/// What goes beneath what, and how to see what is on top there.
+#[derive(Debug)]
+pub(crate) struct Swap<'a> {
+    /// The root of a detached tree.
+    pub(crate) new: BorrowedFd<'a>,
+    /// The root of the mount that is to go.
+    pub(crate) target: BorrowedFd<'a>,
+    /// The same, by its name in /proc.
+    pub(crate) name: &'a CStr,
+    /// Its id, as statx(2) gives it with `mask`.
+    pub(crate) old: u64,
+    pub(crate) mask: StatxFlags,
+    /// The path that leads to it, whether that must not leave the directory it starts at.
+    pub(crate) start: BorrowedFd<'a>,
+    pub(crate) path: &'a CStr,
+    pub(crate) in_root: bool,
+}
+
+/// How far it came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Failed {
+    /// Nothing was done.
+    Clone(Errno),
+    /// move_mount(2): nothing was done.
+    Move(Errno),
+    /// The new tree is beneath; the path shows another mount than the old one, or none.
+    Covered,
+    /// The new tree is beneath; umount2(2), again and again.
+    TakeAway(Errno),
+}
+
+struct Job<'a> {
+    swap: &'a Swap<'a>,
+    done: Option<Result<(), Failed>>,
+}
+
+/// What has come half way is not given up at the first refusal.
+const TRIES: usize = 4;
+/// openat2(2) answers `EAGAIN` to renames on the way.
+const LOOKS: usize = 128;
+
+fn run(swap: &Swap<'_>) -> Result<(), Failed> {
+    // A signal to the caller's process group is none to this process. It leads no group, so it can't fail.
+    let _ = rustix::process::setsid();
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH
+        | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH
+        | MoveMountFlags::MOVE_MOUNT_BENEATH;
+    rustix::mount::move_mount(swap.new, c"", swap.target, c"", flags).map_err(Failed::Move)?;
+    let mut failed = Failed::Covered;
+    for _ in 0..TRIES {
+        // umount2(2) takes what is on top: that must be the old mount.
+        match top(swap) {
+            Ok(id) if id == swap.old => {}
+            Ok(_) => return Err(Failed::Covered),
+            Err(errno) => {
+                failed = Failed::TakeAway(errno);
+                continue;
+            }
+        }
+        match rustix::mount::unmount(swap.name, UnmountFlags::DETACH) {
+            Ok(()) => return Ok(()),
+            Err(errno) => failed = Failed::TakeAway(errno),
+        }
+    }
+    Err(failed)
+}
+
+/// The id of the mount that the path leads to.
+fn top(swap: &Swap<'_>) -> Result<u64, Errno> {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let mut looks = 0;
+    let seen = loop {
+        let opened = match swap.in_root {
+            true => {
+                let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+                rustix::fs::openat2(swap.start, swap.path, flags, Mode::empty(), resolve)
+            }
+            false => rustix::fs::openat(swap.start, swap.path, flags, Mode::empty()),
+        };
+        match opened {
+            Err(Errno::AGAIN | Errno::INTR) if looks < LOOKS => looks += 1,
+            opened => break opened?,
+        }
+    };
+    let look = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
+    Ok(rustix::fs::statx(seen.as_fd(), c"", look, swap.mask)?.stx_mnt_id)
+}
+
+extern "C" fn child_main(job: *mut c_void) -> c_int {
+    // SAFETY: `job` is the `Job` that `swap` keeps alive: its thread sleeps while we run (CLONE_VFORK), or was killed, and
+    // then its memory lives as long as we do. Only rustix's system calls are made, on strings and numbers that are ready:
+    // no allocation, no lock that a killed thread could have held.
+    let job = unsafe { &mut *job.cast::<Job<'_>>() };
+    job.done = Some(run(job.swap));
+    0
+}
+
+/// Puts the new tree beneath and takes the old mount away.
+pub(crate) fn swap(swap: &Swap<'_>) -> Result<(), Failed> {
+    let mut job = Job { swap, done: None };
+    // SAFETY: `child_main` takes a `Job`, which outlives this call, and keeps to the rules.
+    match unsafe { in_child(child_main, (&raw mut job).cast()) } {
+        Err(errno) => Err(Failed::Clone(errno)),
+        // A child that a filter killed has left no answer: it was at its first call that the filter does not know.
+        Ok(_) => job.done.unwrap_or(Err(Failed::Move(Errno::PERM))),
+    }
+}
