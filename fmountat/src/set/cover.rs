@@ -89,7 +89,7 @@ pub(super) enum Place {
     Nothing,
     /// The root itself is to be read-only: a mount over it would hide the set from who starts at the root.
     Root,
-    Step(Found),
+    Step(Box<Found>),
 }
 
 /// Looks the path up inside `root`. The step's number follows the mounts'.
@@ -132,7 +132,8 @@ pub(super) fn find(
             step("/dev/null".into(), What::Bind { recursive: false }, &[])
         }
     };
-    Ok(Place::Step(Found { is_itself: cover == Cover::ReadOnly && !by_name, step: found?, place }))
+    let is_itself = cover == Cover::ReadOnly && !by_name;
+    Ok(Place::Step(Box::new(Found { is_itself, step: found?, place })))
 }
 
 /// What hides a file must be the null device, whatever an earlier program has put at its name.
