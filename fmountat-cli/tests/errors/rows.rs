@@ -84,11 +84,11 @@ pub(crate) fn paths() -> Vec<Row> {
         line(E::NotFound, "a source that is not there", "mount -o bind $PWD/s/no/such t")
             .at("clone mount", "s/no/such")
             .errno(ENOENT)
-            .hint("/s is there, and has no `no`"),
+            .hint("/s has no `no`"),
         line(E::NotFound, "a target that is not there", "mount -t tmpfs x nowhere")
             .at("open target", "nowhere")
             .errno(ENOENT),
-        line(E::NotFound, "a link to nowhere", "mount -o bind $PWD/loose t")
+        line(E::NotFound, "a link to nowhere", "mount -o bind loose t")
             .at("clone mount", "loose")
             .errno(ENOENT)
             .hint("is a symbolic link to nowhere"),
@@ -102,10 +102,10 @@ pub(crate) fn paths() -> Vec<Row> {
             .after(gone)
             .at("build", "")
             .beside("mount -o bind,nofail gone t"),
-        line(E::NotADirectory, "a path through a file", "mount -o bind $PWD/f/below t")
+        line(E::NotADirectory, "a path through a file", "mount -o bind f/below t")
             .at("clone mount", "f/below")
             .errno(ENOTDIR)
-            .hint("/f is a file"),
+            .hint("f is a file"),
         line(E::WrongTargetType, "a directory on a file", "mount -o bind s g")
             .at("attach", "g")
             .errno(EINVAL),

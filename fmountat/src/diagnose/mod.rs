@@ -18,6 +18,7 @@ pub(crate) use step::{About, What, foresee as foresee_step, spelled, step, writa
 
 use crate::error::{Error, ErrorKind};
 use limits::Limits;
+use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 use standing::Standing;
 
@@ -31,16 +32,21 @@ use standing::Standing;
 ///
 /// ```
 /// let error = fmountat::Target::open(rustix::fs::CWD, "/proc/nowhere/deep").map_err(fmountat::diagnose).unwrap_err();
-/// assert_eq!(error.hint(), Some("/proc is there, and has no `nowhere`"));
+/// assert_eq!(error.hint(), Some("/proc has no `nowhere`"));
 /// ```
 #[must_use]
-pub fn diagnose(mut error: Error) -> Error {
+pub fn diagnose(error: Error) -> Error {
+    diagnose_from(error, None)
+}
+
+/// The same, with the directory that relative paths start at.
+pub(crate) fn diagnose_from(mut error: Error, dir: Option<BorrowedFd<'_>>) -> Error {
     if !error.begin_diagnosis() {
         return error;
     }
     match (error.raw_errno(), error.kind()) {
         (Some(Errno::PERM), ErrorKind::Permission) => standing::explain(error, &Standing::look()),
-        (Some(Errno::ACCESS | Errno::NOENT | Errno::NOTDIR | Errno::LOOP), _) => paths::explain(error),
+        (Some(Errno::ACCESS | Errno::NOENT | Errno::NOTDIR | Errno::LOOP), _) => paths::explain(error, dir),
         (Some(Errno::NOSPC | Errno::USERS | Errno::MFILE | Errno::NFILE), _) => {
             limits::explain(error, &Limits::look())
         }

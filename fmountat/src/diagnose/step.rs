@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! One mount that failed: what its source, its device and its words say about why.
 
-use super::{diagnose, overlay, parameters, spelling};
+use super::{diagnose_from, overlay, parameters, spelling};
 use crate::error::{Error, ErrorKind, escape};
 use crate::kinds::filesystem::Word;
 use crate::kinds::overlay::Overlay;
@@ -50,7 +50,7 @@ pub(crate) fn step(error: Error, about: &About<'_>) -> Error {
         What::Bind { .. } => OsStr::new(""),
         What::Filesystem(fstype, _) => fstype,
     };
-    diagnose(spelled(error, fstype, about.option_words))
+    diagnose_from(spelled(error, fstype, about.option_words), Some(about.dir))
 }
 
 /// `did you mean`, for a word that nobody knew.
