@@ -12,13 +12,22 @@ mod trace;
 use fmountat_testing::{binary, command_output, mkdirs, mounts_below, scratch, write};
 use specs::{Spec, specs};
 use stage::{mounts, on_stage};
+use std::ffi::OsStr;
 use std::fs::File;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-/// Runs a verb in the directory, with the list in a file there.
-fn run(dir: &Path, verb: &str, spec: &Spec) -> Output {
-    Command::new(binary(env!("CARGO_BIN_EXE_fmountat")))
+/// Runs a verb in the directory, behind these words of another program.
+fn run_behind(prefix: &[&str], dir: &Path, verb: &str, spec: &Spec) -> Output {
+    let program = scratch().join("fmountat");
+    if !program.exists() {
+        std::fs::copy(binary(env!("CARGO_BIN_EXE_fmountat")), &program).unwrap();
+        std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    }
+    let words: Vec<&OsStr> = prefix.iter().map(OsStr::new).chain([program.as_os_str()]).collect();
+    Command::new(words[0])
+        .args(&words[1..])
         .arg(verb)
         .args(&spec.flags)
         .args(["set.json", spec.target])
@@ -26,6 +35,10 @@ fn run(dir: &Path, verb: &str, spec: &Spec) -> Output {
         .stdin(Stdio::null())
         .output()
         .unwrap()
+}
+
+fn run(dir: &Path, verb: &str, spec: &Spec) -> Output {
+    run_behind(&[], dir, verb, spec)
 }
 
 fn make_image() {
@@ -49,13 +62,13 @@ enum Verdict {
     NotToBeTold,
 }
 
-fn beside_apply(spec: &Spec) -> Result<Verdict, String> {
+fn beside_apply(prefix: &[&str], spec: &Spec) -> Result<Verdict, String> {
     on_stage(|dir| {
         write(dir.join("set.json"), &spec.json);
         let before = (mounts(dir), listing(dir));
-        let explained = run(dir, "explain", spec);
+        let explained = run_behind(prefix, dir, "explain", spec);
         let after = (mounts(dir), listing(dir));
-        let applied = run(dir, "apply", spec);
+        let applied = run_behind(prefix, dir, "apply", spec);
         let (ours, theirs) = (explained.status.code(), applied.status.code());
         let words = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
         let told = format!(
@@ -83,8 +96,8 @@ fn beside_apply(spec: &Spec) -> Result<Verdict, String> {
     })
 }
 
-fn compare(specs: &[Spec]) {
-    let results: Vec<_> = specs.iter().map(|spec| (spec, beside_apply(spec))).collect();
+fn compare(prefix: &[&str], specs: &[Spec]) {
+    let results: Vec<_> = specs.iter().map(|spec| (spec, beside_apply(prefix, spec))).collect();
     let wrong: Vec<&String> = results.iter().filter_map(|(_, result)| result.as_ref().err()).collect();
     let count = |verdict| results.iter().filter(|(_, result)| *result == Ok(verdict)).count();
     let (same, status, untold) =
@@ -108,7 +121,20 @@ fmountat_testing::tests! {
     /// Each set is explained and then applied: the exit status is the same, and explaining changed nothing.
     fn the_exit_status_is_that_of_apply() needs [Root, Tool("mkfs.ext4"), Tool("losetup"), Filesystem("ext4"), Filesystem("overlay")] {
         make_image();
-        compare(&specs());
+        compare(&[], &specs());
+    }
+
+    /// The same in a user namespace, which is refused more.
+    fn in_a_user_namespace_too() needs [User, Filesystem("overlay")] {
+        let without_images: Vec<Spec> = specs().into_iter().filter(|spec| !spec.json.contains("\"image\"")).collect();
+        compare(&[], &without_images);
+    }
+
+    /// And for who may not mount at all.
+    fn without_privilege_too() needs [Root, Tool("setpriv"), Filesystem("overlay")] {
+        let some: Vec<Spec> = specs().into_iter().filter(|spec| !spec.json.contains("\"image\"")).step_by(3).collect();
+        compare(&["setpriv", "--bounding-set", "-sys_admin"], &some);
+        compare(&["setpriv", "--reuid", "1000", "--regid", "1000", "--clear-groups"], &some);
     }
 
     /// The system calls of explaining: none that changes anything, for sets good and bad.

@@ -7,6 +7,7 @@ use crate::table::mountinfo::{self, MountEntry};
 use crate::vfs::features::Features;
 use crate::vfs::identity::mountinfo_id;
 use crate::vfs::target::is_dir;
+use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags, StatVfsMountFlags};
 use rustix::io::Errno;
@@ -115,7 +116,7 @@ fn refused(error: Error, overlay: &Overlay, dir: BorrowedFd<'_>) -> Error {
             );
             return Some((look, ErrorKind::TooDeep, reason, DEEP_HINT));
         }
-        let below = mount_below(fd.as_fd(), &table).filter(|_| !Features::get().initial_user_namespace)?;
+        let below = locked_below(fd.as_fd(), &table)?;
         let below = escape(below.as_os_str().as_bytes());
         let reason = format!("{below} is mounted below it, which a layer can't have in a user namespace");
         Some((look, ErrorKind::Locked, reason, LOCKED_HINT))
@@ -173,8 +174,19 @@ fn layers_of(options: &OsStr) -> Vec<PathBuf> {
     layers
 }
 
+/// A mount below the directory, where one is locked in this user namespace. Which ones are the table does not show: the
+/// kernel is asked for a copy without them, which is dropped.
+pub(super) fn locked_below(fd: BorrowedFd<'_>, table: &[MountEntry]) -> Option<PathBuf> {
+    if Features::get().initial_user_namespace {
+        return None;
+    }
+    let below = mount_below(fd, table)?;
+    let refused = Tree::clone_of(fd, "", false).err()?;
+    (refused.raw_errno() == Some(Errno::INVAL)).then_some(below)
+}
+
 /// A mount that lies below the directory.
-pub(super) fn mount_below(fd: BorrowedFd<'_>, table: &[MountEntry]) -> Option<PathBuf> {
+fn mount_below(fd: BorrowedFd<'_>, table: &[MountEntry]) -> Option<PathBuf> {
     let here = std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())).ok()?;
     let id = mountinfo_id(fd).ok()?;
     let below =

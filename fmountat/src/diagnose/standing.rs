@@ -39,8 +39,6 @@ pub struct Standing {
     pub initial_user_namespace: bool,
     /// Who owns the mount namespace.
     pub mount_owner: Owner,
-    /// Who owns the pid namespace.
-    pub pid_owner: Owner,
     /// Seccomp's mode: 0 for none, 2 for filters.
     pub seccomp: u32,
     /// How many filters there are \[Linux 5.9\].
@@ -64,7 +62,6 @@ impl Standing {
             capabilities: field("CapEff").and_then(|hex| u64::from_str_radix(&hex, 16).ok()).unwrap_or(0),
             initial_user_namespace: Features::get().initial_user_namespace,
             mount_owner: owner_of_mine("mnt"),
-            pid_owner: owner_of_mine("pid"),
             seccomp: field("Seccomp").and_then(|mode| mode.parse().ok()).unwrap_or(0),
             seccomp_filters: field("Seccomp_filters").and_then(|count| count.parse().ok()),
             no_new_privs: field("NoNewPrivs").is_some_and(|flag| flag == "1"),
@@ -93,7 +90,7 @@ impl Standing {
 }
 
 /// Who owns one of the process's namespaces.
-fn owner_of_mine(name: &str) -> Owner {
+pub(crate) fn owner_of_mine(name: &str) -> Owner {
     let open = |path: &str| rustix::fs::openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
     let inode = |fd: &rustix::fd::OwnedFd| rustix::fs::fstat(fd).map(|stat| stat.st_ino);
     let (Ok(own), Ok(user)) =
@@ -168,13 +165,20 @@ fn in_user_namespace(error: &Error, who: &Standing) -> Option<(String, &'static 
             String::from(
                 "in a user namespace, proc needs a pid namespace of its own, and the proc there now wholly visible",
             ),
-            "`unshare --pid --fork`; or bind the one that is there: `bind,rbind` of /proc",
+            "`unshare --pid --fork`; or bind the one that is there: `rbind` of /proc",
         ),
         "sysfs" => (
             String::from(
                 "in a user namespace, sysfs needs a network namespace of its own, and the sysfs there now wholly visible",
             ),
             "`unshare --net`; or bind the one that is there: `rbind` of /sys",
+        ),
+        "mqueue" => {
+            (String::from("in a user namespace, mqueue needs an ipc namespace of its own"), "`unshare --ipc`")
+        }
+        name @ ("cgroup" | "cgroup2") => (
+            format!("in a user namespace, {name} needs a cgroup namespace of its own"),
+            "`unshare --cgroup`; or bind the one that is there: `rbind` of /sys/fs/cgroup",
         ),
         name if super::filesystems::IN_USER_NAMESPACES.contains(&name) => return None,
         name => (
@@ -196,7 +200,6 @@ mod tests {
             capabilities: u64::MAX,
             initial_user_namespace: true,
             mount_owner: Owner::Own,
-            pid_owner: Owner::Own,
             seccomp: 0,
             seccomp_filters: Some(0),
             no_new_privs: false,

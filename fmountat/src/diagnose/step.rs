@@ -112,11 +112,11 @@ pub(crate) fn foresee(about: &About<'_>) -> Option<Error> {
     }
 }
 
-/// Whether the kernel would have a reason: mounts below the source, in a user namespace.
+/// Whether the kernel would have a reason: mounts below the source that are locked.
 fn has_locked(about: &About<'_>) -> bool {
     let Ok(source) = Target::open(about.dir, about.source) else { return false };
     let table = mountinfo::read().unwrap_or_default();
-    overlay::mount_below(source.as_fd(), &table).is_some()
+    overlay::locked_below(source.as_fd(), &table).is_some()
 }
 
 fn bind(error: Error, about: &About<'_>, recursive: bool) -> Error {

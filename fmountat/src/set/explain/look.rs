@@ -3,7 +3,7 @@
 
 use super::ExplainedStep;
 use super::sketch::{Content, Place, Sketch};
-use crate::diagnose::standing::{Owner, Standing};
+use crate::diagnose::standing::{Owner, Standing, owner_of_mine};
 use crate::diagnose::{self, filesystems, foresee_step};
 use crate::error::{Error, ErrorKind, Result, escape};
 use crate::kinds::filesystem::Word;
@@ -16,6 +16,7 @@ use crate::set::stepwise::{Helpers, check_helped};
 use crate::set::why::{about, why};
 use crate::vfs::attr::Attr;
 use crate::vfs::context::FsContext;
+use crate::vfs::idmap::{IdMapping, Idmap};
 use crate::vfs::target::{Target, open_error, open_in_root};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags};
@@ -127,10 +128,11 @@ impl<'a> Looker<'a> {
     }
 
     fn bind(&self, step: &Step, recursive: bool) -> Result<Made> {
+        // The kernel looks at privilege before it looks at the path.
+        self.need_admin("clone mount", "open_tree", step.source.as_os_str())?;
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         let source = rustix::fs::openat(self.dir, &step.source, flags, Mode::empty())
             .map_err(|e| open_error("clone mount", "open_tree", &step.source, e))?;
-        self.need_admin("clone mount", "open_tree", step.source.as_os_str())?;
         if let Some(error) = foresee_step(&about(self.dir, step)) {
             return Err(error);
         }
@@ -196,9 +198,17 @@ impl<'a> Looker<'a> {
     /// What a user namespace is refused at the end.
     fn may_create(&self, name: &OsStr) -> Result<()> {
         let text = name.to_str().unwrap_or_default();
-        let is_foreign = !filesystems::IN_USER_NAMESPACES.contains(&text);
-        let is_proc_of_others = text == "proc" && self.standing.pid_owner != Owner::Own;
-        if self.standing.initial_user_namespace || !(is_foreign || is_proc_of_others) {
+        if self.standing.initial_user_namespace {
+            return Ok(());
+        }
+        let namespace = match text {
+            "proc" => "pid",
+            "mqueue" => "ipc",
+            "cgroup" | "cgroup2" => "cgroup",
+            name if filesystems::IN_USER_NAMESPACES.contains(&name) => return Ok(()),
+            _ => return Err(Error::sys("create", "fsconfig", Errno::PERM).arg(name)),
+        };
+        if owner_of_mine(namespace) == Owner::Own {
             return Ok(());
         }
         Err(Error::sys("create", "fsconfig", Errno::PERM).arg(name))
@@ -213,7 +223,11 @@ impl<'a> Looker<'a> {
     }
 
     fn check_idmap(&self, step: &Step) -> Result<()> {
-        if step.options.idmap.is_none() || matches!(step.what, What::Overlay(_)) {
+        let Some(idmap) = &step.options.idmap else { return Ok(()) };
+        if !self.standing.initial_user_namespace {
+            mapped_here(idmap)?;
+        }
+        if matches!(step.what, What::Overlay(_)) {
             return Ok(());
         }
         if !self.mounter.features.new_mount_api {
@@ -267,6 +281,31 @@ impl<'a> Looker<'a> {
             (Place::Not(errno), _) => Err(not_found(errno)),
         }
     }
+}
+
+/// A mapping can only lead to ids that exist where this runs.
+fn mapped_here(idmap: &Idmap) -> Result<()> {
+    let Idmap::Ranges { users, groups } = idmap else { return Ok(()) };
+    for (ranges, file) in [(users, "/proc/self/uid_map"), (groups, "/proc/self/gid_map")] {
+        let text = diagnose::look::text(file).unwrap_or_default();
+        let known: Vec<(u64, u64)> = text
+            .lines()
+            .filter_map(|line| {
+                let mut numbers = line.split_whitespace().map(|number| number.parse::<u64>().ok());
+                let (inside, count) = (numbers.next()??, numbers.nth(1)??);
+                Some((inside, inside + count))
+            })
+            .collect();
+        let exists = |range: &IdMapping| {
+            let (first, end) = (u64::from(range.seen), u64::from(range.seen) + u64::from(range.count));
+            known.iter().any(|(from, to)| *from <= first && end <= *to)
+        };
+        if !ranges.iter().all(exists) {
+            return Err(Error::sys("map ids", "write", Errno::PERM)
+                .hinted("a mapping can only lead to ids that are mapped where this runs"));
+        }
+    }
+    Ok(())
 }
 
 /// A file on a directory, or the reverse.

@@ -101,7 +101,8 @@ impl Explanation {
 impl Mounter {
     /// Looks at sources, layers, images, targets, options, privilege and features, and tells what
     /// [`apply`](Self::apply) would do. File systems are asked for their options by fsopen(2) and fsconfig(2) and never
-    /// created; nothing is mounted, made or written, no helper is run, no module loaded.
+    /// created; nothing is mounted, made or written, no helper is run, no module loaded. In a user namespace the kernel is asked
+    /// for an unseen copy of a source or layer with mounts below it, which is dropped.
     ///
     /// What only the kernel's last word would tell stays unknown: a damaged image, an upper that an overlay of another
     /// namespace uses, whether a lower layer's file handles are those of `index=on`, what a helper says.
