@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The two system calls that rustix lacks or calls unsafe: the only unsafe code of this crate.
+//! The system calls that rustix lacks or calls unsafe: the only unsafe code of this crate.
 #![allow(unsafe_code)]
 
+use rustix::process::Pid;
 use rustix::thread::UnshareFlags;
 
 /// `unshare(2)`; the mount namespace is the calling thread's alone, others need a process with one thread.
@@ -19,4 +20,24 @@ pub(crate) fn child_left() -> Option<String> {
         -1 => None,
         pid => Some(format!("a zombie, process {pid}")),
     }
+}
+
+/// `fork(2)`; `None` is the child.
+pub(crate) fn fork() -> Option<Pid> {
+    // SAFETY: a case that forks has one thread, so the child finds no lock held; it leaves by `exit_now`.
+    let pid = unsafe { libc::fork() };
+    assert!(pid >= 0, "fork: {}", std::io::Error::last_os_error());
+    Pid::from_raw(pid)
+}
+
+/// `_exit(2)`: no destructor of the parent's runs twice.
+pub(crate) fn exit_now(status: i32) -> ! {
+    // SAFETY: it takes a number and does not come back.
+    unsafe { libc::_exit(status) }
+}
+
+/// Waits for a child of [`fork`].
+pub(crate) fn reap(pid: Pid) {
+    // SAFETY: a null status pointer is allowed.
+    unsafe { libc::waitpid(pid.as_raw_nonzero().get(), std::ptr::null_mut(), 0) };
 }

@@ -87,7 +87,7 @@ pub(super) fn step_by_step(
     let mut left_out = Vec::new();
     let mut root: Option<OwnedFd> = None;
     if is_published {
-        root = Some(classic::open_top(target.as_fd())?);
+        root = Some(target.seen_now()?);
     }
     for step in &plan.steps {
         match one(&pieces, &mut done, root.as_ref(), target, step, helpers.get(&step.number)) {
@@ -219,8 +219,7 @@ fn one(
     let api = pieces.mounter.features.new_mount_api;
     let piece = if api { Some(pieces.detached(step)?) } else { None };
     let place = match step.is_root() {
-        // By its path again: what was mounted there meanwhile is what is seen.
-        true => target.again(classic::open_top(target.as_fd())?)?,
+        true => seen_now(target)?,
         false => mount_point(base, step, || match &piece {
             Some(piece) => crate::vfs::target::is_dir(piece.root()),
             None => classic::is_dir_source(pieces.dir, step),
@@ -270,7 +269,7 @@ fn by_helper(
     helper: &Helper,
 ) -> Result<OwnedFd> {
     let place = match step.is_root() {
-        true => target.again(classic::open_top(target.as_fd())?)?,
+        true => seen_now(target)?,
         false => mount_point(base, step, || Ok(true))?,
     };
     done.take_over(place.made());
@@ -308,10 +307,17 @@ fn is_new(seen: OwnedFd, before: MountId) -> Result<OwnedFd> {
     }
 }
 
+/// The target by its path again: what was mounted there meanwhile is what is seen. If it has moved, it is not followed: it may
+/// have left its root.
+fn seen_now(target: &Target) -> Result<Target> {
+    let moved = |_| moved(target.path());
+    target.again(target.seen_now().map_err(moved)?)
+}
+
 /// What is seen at the step's place now.
 fn look(base: BorrowedFd<'_>, target: &Target, step: &Step) -> Result<OwnedFd> {
     if step.is_root() {
-        return classic::open_top(target.as_fd());
+        return target.seen_now();
     }
     open_in_root(base, &step.target)
 }
