@@ -267,14 +267,26 @@ fn explain(error: Error, fstype: &OsStr, found: Option<&'static str>) -> Error {
                 .hinted(format!("mount it with -t {found}"))
         }
         None if is_about_content => error.hinted("no file system that is known here was found on it"),
-        Some(found) if is_about_content && !error.has_reason() => error
-            .with_kind(ErrorKind::Damaged)
-            .because(format!("it begins as {found} does, and the kernel can't mount the rest"))
-            .hinted(format!(
-                "damaged, cut short, or of a newer kernel: try fsck.{found}; the kernel's log (dmesg) says more"
-            )),
+        Some(found) if is_about_content && is_of_create(&error) => {
+            let name = crate::error::escape(fstype.as_bytes());
+            let hint = match fstype == found {
+                true => format!(
+                    "damaged, cut short, or of a newer kernel: try fsck.{found}; the kernel's log (dmesg) says more"
+                ),
+                false => format!(
+                    "it may have what only {found} has: mount it with -t {found}; else try fsck.{found}"
+                ),
+            };
+            let reason = format!("it begins as {found} does, and the kernel can't mount the rest as {name}");
+            error.with_kind(ErrorKind::Damaged).because(reason).hinted(hint)
+        }
         _ => error,
     }
+}
+
+/// Whether the content was refused, and not a word: mount(2) takes both at once.
+fn is_of_create(error: &Error) -> bool {
+    error.kind() == ErrorKind::System && error.call() == Some("fsconfig") && !error.has_reason()
 }
 
 /// Whether the file system's source is a device: its line in /proc/filesystems has no `nodev`. `None` for one that has no
