@@ -132,8 +132,7 @@ pub(super) fn find(
             step("/dev/null".into(), What::Bind { recursive: false }, &[])
         }
     };
-    let is_itself = cover == Cover::ReadOnly && !by_name;
-    Ok(Place::Step(Box::new(Found { is_itself, step: found?, place })))
+    Ok(Place::Step(Box::new(Found { is_itself: cover == Cover::ReadOnly && !by_name, step: found?, place })))
 }
 
 /// What hides a file must be the null device, whatever an earlier program has put at its name.
