@@ -120,6 +120,62 @@ _arguments "${_arguments_options[@]}" : \
 '*::target -- Mount points; a symbolic link is not followed:_files' \
 && ret=0
 ;;
+(list)
+_arguments "${_arguments_options[@]}" : \
+'-t+[Only mounts of these types, separated by commas; with \`no\` in front, all others]:TYPES:_default' \
+'--types=[Only mounts of these types, separated by commas; with \`no\` in front, all others]:TYPES:_default' \
+'-N+[Of the mount namespace of a process, of a file like /proc/PID/ns/mnt, or with this id; PATH is then a path in there]:PID|FILE|id:ID:_default' \
+'--namespace=[Of the mount namespace of a process, of a file like /proc/PID/ns/mnt, or with this id; PATH is then a path in there]:PID|FILE|id:ID:_default' \
+'*-o+[Columns, separated by commas\: TARGET, SOURCE, FSTYPE, OPTIONS (these without it), ID, UNIQ-ID, PARENT, MAJ\:MIN, FSROOT, VFS-OPTIONS, FS-OPTIONS, PROPAGATION, OPT-FIELDS]:COLUMNS:_default' \
+'*--output=[Columns, separated by commas\: TARGET, SOURCE, FSTYPE, OPTIONS (these without it), ID, UNIQ-ID, PARENT, MAJ\:MIN, FSROOT, VFS-OPTIONS, FS-OPTIONS, PROPAGATION, OPT-FIELDS]:COLUMNS:_default' \
+'--way=[The interface to read by]:WAY:(auto statmount mountinfo)' \
+'(--pseudo)--real[Only file systems that have data of their own, on devices or elsewhere]' \
+'--pseudo[Only the others\: proc, sysfs, tmpfs, overlay, ...]' \
+'-l[One after the other, not as a tree]' \
+'--list[One after the other, not as a tree]' \
+'--full[Everything, however long\: no "37 layers", nothing cut to fit the terminal]' \
+'-n[No line with the columns'\'' names]' \
+'--noheadings[No line with the columns'\'' names]' \
+'-v[Sources without the directory that a bind shows, \[/DIR\]]' \
+'--nofsroot[Sources without the directory that a bind shows, \[/DIR\]]' \
+'--json[Print results and errors as JSON, one object each]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'::path -- Only what is mounted at PATH and below it:_files' \
+&& ret=0
+;;
+(find)
+_arguments "${_arguments_options[@]}" : \
+'(--mountpoint)--id=[The mount with this id\: the kernel'\''s unique id, or the one that mountinfo shows]:ID:_default' \
+'*-o+[Columns, separated by commas\: TARGET, SOURCE, FSTYPE, OPTIONS (these without it), ID, UNIQ-ID, PARENT, MAJ\:MIN, FSROOT, VFS-OPTIONS, FS-OPTIONS, PROPAGATION, OPT-FIELDS]:COLUMNS:_default' \
+'*--output=[Columns, separated by commas\: TARGET, SOURCE, FSTYPE, OPTIONS (these without it), ID, UNIQ-ID, PARENT, MAJ\:MIN, FSROOT, VFS-OPTIONS, FS-OPTIONS, PROPAGATION, OPT-FIELDS]:COLUMNS:_default' \
+'--way=[The interface to read by]:WAY:(auto statmount mountinfo)' \
+'--mountpoint[PATH itself must be a mount point]' \
+'--full[Everything, however long\: no "37 layers", nothing cut to fit the terminal]' \
+'-n[No line with the columns'\'' names]' \
+'--noheadings[No line with the columns'\'' names]' \
+'-v[Sources without the directory that a bind shows, \[/DIR\]]' \
+'--nofsroot[Sources without the directory that a bind shows, \[/DIR\]]' \
+'--json[Print results and errors as JSON, one object each]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'::path -- A file or directory; symbolic links are followed:_files' \
+&& ret=0
+;;
+(watch)
+_arguments "${_arguments_options[@]}" : \
+'--count=[End after so many events]:NUMBER:_default' \
+'--timeout=[End after this time; the status is 32 if --count events have not come by then]:SECONDS:_default' \
+'-N+[Of the mount namespace of a process, of a file like /proc/PID/ns/mnt, or with this id; PATH is then a path in there]:PID|FILE|id:ID:_default' \
+'--namespace=[Of the mount namespace of a process, of a file like /proc/PID/ns/mnt, or with this id; PATH is then a path in there]:PID|FILE|id:ID:_default' \
+'--way=[The interface to watch by]:WAY:(auto statmount mountinfo)' \
+'--full[Everything, however long\: no "37 layers"]' \
+'--json[Print results and errors as JSON, one object each]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'::path -- Only what is mounted at PATH and below it:_files' \
+&& ret=0
+;;
 (clean)
 _arguments "${_arguments_options[@]}" : \
 '--json[Print results and errors as JSON, one object each]' \
@@ -163,6 +219,18 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(list)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(find)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(watch)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
 (clean)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
@@ -189,6 +257,9 @@ _fmountat_commands() {
 'doctor:Show what this kernel, user and sandbox allow, what is used instead, and what to change' \
 'run:Run a command in a throw-away root\: needs no privilege, leaves nothing' \
 'umount:Unmount\: what is named and nothing else, no link followed, busy mounts tried again' \
+'list:The mounts as a tree' \
+'find:The mount that holds PATH; status 32 if there is none' \
+'watch:Mounts as they come and go, a line for each' \
 'clean:Take away what a set that was killed half way has left, where it could not be mounted in one step' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
@@ -214,6 +285,11 @@ _fmountat__subcmd__explain_commands() {
     local commands; commands=()
     _describe -t commands 'fmountat explain commands' commands "$@"
 }
+(( $+functions[_fmountat__subcmd__find_commands] )) ||
+_fmountat__subcmd__find_commands() {
+    local commands; commands=()
+    _describe -t commands 'fmountat find commands' commands "$@"
+}
 (( $+functions[_fmountat__subcmd__help_commands] )) ||
 _fmountat__subcmd__help_commands() {
     local commands; commands=(
@@ -223,6 +299,9 @@ _fmountat__subcmd__help_commands() {
 'doctor:Show what this kernel, user and sandbox allow, what is used instead, and what to change' \
 'run:Run a command in a throw-away root\: needs no privilege, leaves nothing' \
 'umount:Unmount\: what is named and nothing else, no link followed, busy mounts tried again' \
+'list:The mounts as a tree' \
+'find:The mount that holds PATH; status 32 if there is none' \
+'watch:Mounts as they come and go, a line for each' \
 'clean:Take away what a set that was killed half way has left, where it could not be mounted in one step' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
@@ -248,10 +327,20 @@ _fmountat__subcmd__help__subcmd__explain_commands() {
     local commands; commands=()
     _describe -t commands 'fmountat help explain commands' commands "$@"
 }
+(( $+functions[_fmountat__subcmd__help__subcmd__find_commands] )) ||
+_fmountat__subcmd__help__subcmd__find_commands() {
+    local commands; commands=()
+    _describe -t commands 'fmountat help find commands' commands "$@"
+}
 (( $+functions[_fmountat__subcmd__help__subcmd__help_commands] )) ||
 _fmountat__subcmd__help__subcmd__help_commands() {
     local commands; commands=()
     _describe -t commands 'fmountat help help commands' commands "$@"
+}
+(( $+functions[_fmountat__subcmd__help__subcmd__list_commands] )) ||
+_fmountat__subcmd__help__subcmd__list_commands() {
+    local commands; commands=()
+    _describe -t commands 'fmountat help list commands' commands "$@"
 }
 (( $+functions[_fmountat__subcmd__help__subcmd__mount_commands] )) ||
 _fmountat__subcmd__help__subcmd__mount_commands() {
@@ -268,6 +357,16 @@ _fmountat__subcmd__help__subcmd__umount_commands() {
     local commands; commands=()
     _describe -t commands 'fmountat help umount commands' commands "$@"
 }
+(( $+functions[_fmountat__subcmd__help__subcmd__watch_commands] )) ||
+_fmountat__subcmd__help__subcmd__watch_commands() {
+    local commands; commands=()
+    _describe -t commands 'fmountat help watch commands' commands "$@"
+}
+(( $+functions[_fmountat__subcmd__list_commands] )) ||
+_fmountat__subcmd__list_commands() {
+    local commands; commands=()
+    _describe -t commands 'fmountat list commands' commands "$@"
+}
 (( $+functions[_fmountat__subcmd__mount_commands] )) ||
 _fmountat__subcmd__mount_commands() {
     local commands; commands=()
@@ -282,6 +381,11 @@ _fmountat__subcmd__run_commands() {
 _fmountat__subcmd__umount_commands() {
     local commands; commands=()
     _describe -t commands 'fmountat umount commands' commands "$@"
+}
+(( $+functions[_fmountat__subcmd__watch_commands] )) ||
+_fmountat__subcmd__watch_commands() {
+    local commands; commands=()
+    _describe -t commands 'fmountat watch commands' commands "$@"
 }
 
 if [ "$funcstack[1]" = "_fmountat" ]; then

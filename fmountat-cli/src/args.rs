@@ -56,6 +56,14 @@ pub(crate) enum Verb {
     ///
     /// Who keeps a busy mount in use is named. Of a stack of mounts the topmost goes, with `--all` each of them.
     Umount(UmountArgs),
+    /// The mounts as a tree
+    List(ListArgs),
+    /// The mount that holds PATH; status 32 if there is none
+    Find(FindArgs),
+    /// Mounts as they come and go, a line for each
+    ///
+    /// An overflow means that the kernel has lost events; what differs is then printed, and `resync` after it.
+    Watch(WatchArgs),
     /// Take away what a set that was killed half way has left, where it could not be mounted in one step
     ///
     /// A set that is built detached leaves nothing. One that is mounted step by step (on an old kernel, in a sandbox, with a
@@ -199,4 +207,95 @@ pub(crate) struct UmountArgs {
     /// Mount points; a symbolic link is not followed
     #[arg(required_unless_present_any = ["id", "set"])]
     pub(crate) target: Vec<PathBuf>,
+}
+
+/// The interface that the mount table is read by.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum WayArg {
+    Auto,
+    Statmount,
+    Mountinfo,
+}
+
+/// How mounts are printed.
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// Columns, separated by commas: TARGET, SOURCE, FSTYPE, OPTIONS (these without it), ID, UNIQ-ID, PARENT, MAJ:MIN,
+    /// FSROOT, VFS-OPTIONS, FS-OPTIONS, PROPAGATION, OPT-FIELDS
+    #[arg(short = 'o', long = "output", value_name = "COLUMNS", value_delimiter = ',', ignore_case = true)]
+    pub(crate) output: Vec<String>,
+    /// Everything, however long: no "37 layers", nothing cut to fit the terminal
+    #[arg(long)]
+    pub(crate) full: bool,
+    /// No line with the columns' names
+    #[arg(short = 'n', long)]
+    pub(crate) noheadings: bool,
+    /// Sources without the directory that a bind shows, [/DIR]
+    #[arg(short = 'v', long)]
+    pub(crate) nofsroot: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// Only mounts of these types, separated by commas; with `no` in front, all others
+    #[arg(short = 't', long = "types", value_name = "TYPES")]
+    pub(crate) types: Option<OsString>,
+    /// Only file systems that have data of their own, on devices or elsewhere
+    #[arg(long, conflicts_with = "pseudo")]
+    pub(crate) real: bool,
+    /// Only the others: proc, sysfs, tmpfs, overlay, ...
+    #[arg(long)]
+    pub(crate) pseudo: bool,
+    /// One after the other, not as a tree
+    #[arg(short = 'l', long)]
+    pub(crate) list: bool,
+    /// Of the mount namespace of a process, of a file like /proc/PID/ns/mnt, or with this id; PATH is then a path in there
+    #[arg(short = 'N', long, value_name = "PID|FILE|id:ID")]
+    pub(crate) namespace: Option<OsString>,
+    #[command(flatten)]
+    pub(crate) show: ShowArgs,
+    /// The interface to read by
+    #[arg(long, hide = true, default_value = "auto")]
+    pub(crate) way: WayArg,
+    /// Only what is mounted at PATH and below it
+    pub(crate) path: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FindArgs {
+    /// The mount with this id: the kernel's unique id, or the one that mountinfo shows
+    #[arg(long, value_name = "ID", conflicts_with_all = ["path", "mountpoint"])]
+    pub(crate) id: Option<u64>,
+    /// PATH itself must be a mount point
+    #[arg(long)]
+    pub(crate) mountpoint: bool,
+    #[command(flatten)]
+    pub(crate) show: ShowArgs,
+    /// The interface to read by
+    #[arg(long, hide = true, default_value = "auto")]
+    pub(crate) way: WayArg,
+    /// A file or directory; symbolic links are followed
+    #[arg(required_unless_present = "id")]
+    pub(crate) path: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WatchArgs {
+    /// End after so many events
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) count: Option<u64>,
+    /// End after this time; the status is 32 if --count events have not come by then
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) timeout: Option<f64>,
+    /// Of the mount namespace of a process, of a file like /proc/PID/ns/mnt, or with this id; PATH is then a path in there
+    #[arg(short = 'N', long, value_name = "PID|FILE|id:ID")]
+    pub(crate) namespace: Option<OsString>,
+    /// Everything, however long: no "37 layers"
+    #[arg(long)]
+    pub(crate) full: bool,
+    /// The interface to watch by
+    #[arg(long, hide = true, default_value = "auto")]
+    pub(crate) way: WayArg,
+    /// Only what is mounted at PATH and below it
+    pub(crate) path: Option<PathBuf>,
 }

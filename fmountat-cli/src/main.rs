@@ -7,6 +7,7 @@ mod exit;
 mod into;
 mod output;
 mod run;
+mod show;
 mod verbs;
 
 use args::{Cli, Verb};
@@ -25,6 +26,9 @@ fn main() -> ExitCode {
         Verb::Doctor => verbs::doctor::run(json),
         Verb::Explain(args) => verbs::explain::run(&args, json),
         Verb::Umount(args) => verbs::umount::run(&args, json),
+        Verb::List(args) => verbs::list::run(&args, json),
+        Verb::Find(args) => verbs::find::run(&args, json),
+        Verb::Watch(args) => verbs::watch::run(&args, json),
         Verb::Clean => verbs::clean::run(json),
         Verb::Run(args) => return ExitCode::from(run::supervisor::run(&args, json)),
         Verb::RunInit(args) => return ExitCode::from(run::init::run(&args, json)),

@@ -265,7 +265,11 @@ fn every_help_reads_well() {
         for (name, help) in helps.filter(|(name, _)| !["help", "version"].contains(&name.as_str())) {
             let help = help.unwrap_or_else(|| panic!("{} {name}", verb.get_name())).to_string();
             let first = help.chars().next().unwrap();
-            assert!(first.is_uppercase() && !help.ends_with('.'), "{} {name}: {help}", verb.get_name());
+            assert!(
+                first.is_uppercase() && (!help.ends_with('.') || help.ends_with("...")),
+                "{} {name}: {help}",
+                verb.get_name()
+            );
         }
         assert!(!about.ends_with('.') && about.len() < 100, "{about}");
         let long = verb.clone().term_width(80).render_long_help().to_string();

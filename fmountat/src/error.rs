@@ -7,9 +7,9 @@ mod text;
 
 pub use holder::{Holder, HolderKind};
 pub use kind::ErrorKind;
-pub use text::escape;
 pub(crate) use text::wrapped;
-use text::{errno_name, errno_text, escape_controls, escape_whole};
+use text::{errno_name, errno_text, escape_controls};
+pub use text::{escape, escape_whole};
 
 use rustix::io::Errno;
 use std::ffi::OsStr;

@@ -5,8 +5,11 @@ pub(crate) mod apply;
 pub(crate) mod clean;
 pub(crate) mod doctor;
 pub(crate) mod explain;
+pub(crate) mod find;
+pub(crate) mod list;
 pub(crate) mod mount;
 pub(crate) mod umount;
+pub(crate) mod watch;
 
 use crate::args::CompatArg;
 use fmountat::{Compat, Error, Spec};

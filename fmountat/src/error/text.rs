@@ -17,7 +17,8 @@ pub fn escape(bytes: &[u8]) -> String {
 }
 
 /// As [`escape`], however long.
-pub(super) fn escape_whole(bytes: &[u8]) -> String {
+#[must_use]
+pub fn escape_whole(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {

@@ -7,11 +7,13 @@
 
 pub(crate) mod attr;
 pub(crate) mod child;
+pub(crate) mod fanotify;
 pub(crate) mod fork_mark;
 pub(crate) mod inside;
 pub(crate) mod listmount;
 pub(crate) mod loopctl;
 pub(crate) mod namespace;
+pub(crate) mod nsfs;
 pub(crate) mod spawn;
 pub(crate) mod statmount;
 pub(crate) mod swap;
