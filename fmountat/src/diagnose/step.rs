@@ -7,6 +7,7 @@ use crate::kinds::filesystem::Word;
 use crate::kinds::overlay::Overlay;
 use crate::sys::statmount::{MNT_BASIC, statmount};
 use crate::table::mountinfo;
+use crate::vfs::attr::Propagation;
 use crate::vfs::features::Features;
 use crate::vfs::identity::MountId;
 use crate::vfs::target::Target;
@@ -125,10 +126,14 @@ fn bind(error: Error, about: &About<'_>, recursive: bool) -> Error {
     let (true, Ok(source)) = (is_refused, Target::open(about.dir, about.source)) else { return error };
     let told = MountId::of(source.as_fd()).map(|id| statmount(id.get(), MNT_BASIC));
     match told {
-        Ok(Ok(told)) if told.basic.is_some_and(|basic| basic.propagation & libc::MS_UNBINDABLE != 0) => error
-            .with_kind(ErrorKind::Unbindable)
-            .because("the mount that the source is on is unbindable")
-            .hinted("make it private first: `mount -o private none` on its mount point"),
+        Ok(Ok(told))
+            if told.basic.is_some_and(|basic| basic.propagation & Propagation::Unbindable.bits() != 0) =>
+        {
+            error
+                .with_kind(ErrorKind::Unbindable)
+                .because("the mount that the source is on is unbindable")
+                .hinted("make it private first: `mount -o private none` on its mount point")
+        }
         Ok(Err(Errno::NOENT)) => {
             let reason = "the source is on a mount that is not in this mount namespace";
             error.with_kind(ErrorKind::Unsupported).because(reason).hinted(
