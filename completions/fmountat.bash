@@ -33,6 +33,12 @@ _fmountat() {
             fmountat,clean)
                 cmd="fmountat__subcmd__clean"
                 ;;
+            fmountat,doctor)
+                cmd="fmountat__subcmd__doctor"
+                ;;
+            fmountat,explain)
+                cmd="fmountat__subcmd__explain"
+                ;;
             fmountat,find)
                 cmd="fmountat__subcmd__find"
                 ;;
@@ -59,6 +65,12 @@ _fmountat() {
                 ;;
             fmountat__subcmd__help,clean)
                 cmd="fmountat__subcmd__help__subcmd__clean"
+                ;;
+            fmountat__subcmd__help,doctor)
+                cmd="fmountat__subcmd__help__subcmd__doctor"
+                ;;
+            fmountat__subcmd__help,explain)
+                cmd="fmountat__subcmd__help__subcmd__explain"
                 ;;
             fmountat__subcmd__help,find)
                 cmd="fmountat__subcmd__help__subcmd__find"
@@ -88,7 +100,7 @@ _fmountat() {
 
     case "${cmd}" in
         fmountat)
-            opts="-h -V --json --help --version mount apply run umount list find watch clean help"
+            opts="-h -V --json --help --version mount apply explain doctor run umount list find watch clean help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -141,6 +153,42 @@ _fmountat() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        fmountat__subcmd__doctor)
+            opts="-h --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        fmountat__subcmd__explain)
+            opts="-C -h --replace --view --strict --compat --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                -C)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --compat)
+                    COMPREPLY=($(compgen -W "containerd" -- "${cur}"))
+                    return 0
+                    ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         fmountat__subcmd__find)
             opts="-o -n -v -h --id --mountpoint --output --full --noheadings --nofsroot --way --json --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
@@ -172,7 +220,7 @@ _fmountat() {
             return 0
             ;;
         fmountat__subcmd__help)
-            opts="mount apply run umount list find watch clean help"
+            opts="mount apply explain doctor run umount list find watch clean help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -200,6 +248,34 @@ _fmountat() {
             return 0
             ;;
         fmountat__subcmd__help__subcmd__clean)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        fmountat__subcmd__help__subcmd__doctor)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        fmountat__subcmd__help__subcmd__explain)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

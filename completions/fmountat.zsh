@@ -53,7 +53,7 @@ _arguments "${_arguments_options[@]}" : \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '::source -- What to mount; not needed to change a mount (`-o remount`, `-o shared`, ...):_files' \
-':target -- Where:_files' \
+':target -- Where; a symbolic link is followed:_files' \
 && ret=0
 ;;
 (apply)
@@ -68,7 +68,28 @@ _arguments "${_arguments_options[@]}" : \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 ':spec -- The mount list\: a file with JSON as containerd or OCI write it, or `-`:_files' \
-':target -- Where:_files' \
+':target -- Where\: a directory, or a file for a set that is one bound file:_files' \
+&& ret=0
+;;
+(explain)
+_arguments "${_arguments_options[@]}" : \
+'-C+[Relative paths start at DIR]:DIR:_files' \
+'--compat=[Ignore words that have no effect, and list them, as this program'\''s users expect]:PROGRAM:((containerd\:"Words that have no effect where they stand are ignored"))' \
+'--replace[As if the set were to replace what is mounted on TARGET]' \
+'--view[As if everything were to be mounted read only]' \
+'--strict[Refuse a set that others could see half done, as on kernels before 6.15]' \
+'--json[Print results and errors as JSON, one object each]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+':spec -- The mount list\: a file with JSON as containerd or OCI write it, or `-`:_files' \
+':target -- Where\: a directory, or a file for a set that is one bound file:_files' \
+&& ret=0
+;;
+(doctor)
+_arguments "${_arguments_options[@]}" : \
+'--json[Print results and errors as JSON, one object each]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
 ;;
 (run)
@@ -94,8 +115,8 @@ _arguments "${_arguments_options[@]}" : \
 '--lazy[Out of the table now, freed when its last user is gone]' \
 '--all[All mounts of a stack at TARGET; nothing mounted there is success]' \
 '--json[Print results and errors as JSON, one object each]' \
-'-h[Print help]' \
-'--help[Print help]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
 '*::target -- Mount points; a symbolic link is not followed:_files' \
 && ret=0
 ;;
@@ -182,6 +203,14 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(explain)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(doctor)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
 (run)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
@@ -224,8 +253,10 @@ _fmountat_commands() {
     local commands; commands=(
 'mount:Mount one file system, bind or overlay, as mount(8) does' \
 'apply:Mount a set of mounts on TARGET\: all of it in one step, or nothing' \
+'explain:Show what \`apply\` would do, and what would be refused; changes nothing' \
+'doctor:Show what this kernel, user and sandbox allow, what is used instead, and what to change' \
 'run:Run a command in a throw-away root\: needs no privilege, leaves nothing' \
-'umount:Unmount' \
+'umount:Unmount\: what is named and nothing else, no link followed, busy mounts tried again' \
 'list:The mounts as a tree' \
 'find:The mount that holds PATH; status 32 if there is none' \
 'watch:Mounts as they come and go, a line for each' \
@@ -244,6 +275,16 @@ _fmountat__subcmd__clean_commands() {
     local commands; commands=()
     _describe -t commands 'fmountat clean commands' commands "$@"
 }
+(( $+functions[_fmountat__subcmd__doctor_commands] )) ||
+_fmountat__subcmd__doctor_commands() {
+    local commands; commands=()
+    _describe -t commands 'fmountat doctor commands' commands "$@"
+}
+(( $+functions[_fmountat__subcmd__explain_commands] )) ||
+_fmountat__subcmd__explain_commands() {
+    local commands; commands=()
+    _describe -t commands 'fmountat explain commands' commands "$@"
+}
 (( $+functions[_fmountat__subcmd__find_commands] )) ||
 _fmountat__subcmd__find_commands() {
     local commands; commands=()
@@ -254,8 +295,10 @@ _fmountat__subcmd__help_commands() {
     local commands; commands=(
 'mount:Mount one file system, bind or overlay, as mount(8) does' \
 'apply:Mount a set of mounts on TARGET\: all of it in one step, or nothing' \
+'explain:Show what \`apply\` would do, and what would be refused; changes nothing' \
+'doctor:Show what this kernel, user and sandbox allow, what is used instead, and what to change' \
 'run:Run a command in a throw-away root\: needs no privilege, leaves nothing' \
-'umount:Unmount' \
+'umount:Unmount\: what is named and nothing else, no link followed, busy mounts tried again' \
 'list:The mounts as a tree' \
 'find:The mount that holds PATH; status 32 if there is none' \
 'watch:Mounts as they come and go, a line for each' \
@@ -273,6 +316,16 @@ _fmountat__subcmd__help__subcmd__apply_commands() {
 _fmountat__subcmd__help__subcmd__clean_commands() {
     local commands; commands=()
     _describe -t commands 'fmountat help clean commands' commands "$@"
+}
+(( $+functions[_fmountat__subcmd__help__subcmd__doctor_commands] )) ||
+_fmountat__subcmd__help__subcmd__doctor_commands() {
+    local commands; commands=()
+    _describe -t commands 'fmountat help doctor commands' commands "$@"
+}
+(( $+functions[_fmountat__subcmd__help__subcmd__explain_commands] )) ||
+_fmountat__subcmd__help__subcmd__explain_commands() {
+    local commands; commands=()
+    _describe -t commands 'fmountat help explain commands' commands "$@"
 }
 (( $+functions[_fmountat__subcmd__help__subcmd__find_commands] )) ||
 _fmountat__subcmd__help__subcmd__find_commands() {

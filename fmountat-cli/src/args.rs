@@ -12,7 +12,7 @@ use std::path::PathBuf;
     name = "fmountat",
     bin_name = "fmountat",
     version,
-    max_term_width = 100,
+    max_term_width = 80,
     arg_required_else_help = true
 )]
 pub(crate) struct Cli {
@@ -26,16 +26,35 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     /// Mount one file system, bind or overlay, as mount(8) does
+    ///
+    /// A failure leaves nothing mounted, and says which step, option or layer it was, in the kernel's words and ours. Without
+    /// `-t` the type is what the image or device holds; `-o bind`, `-o loop`, `-o remount` and the propagation words are as
+    /// mount(8) has them. A bind is private, unless a word says otherwise.
     #[command(allow_missing_positional = true)]
     Mount(MountArgs),
     /// Mount a set of mounts on TARGET: all of it in one step, or nothing
+    ///
+    /// SPEC is a JSON list of `{"type", "source", "target", "options"}` as containerd writes it, or an object with such a list
+    /// under `mounts`, as an OCI config.json. The targets are places inside TARGET, which no link in it leads out of. A set
+    /// without a mount for `/` goes into a private copy of what is at TARGET.
     Apply(ApplyArgs),
+    /// Show what `apply` would do, and what would be refused; changes nothing
+    ///
+    /// It looks at sources, layers, images, targets, options, privilege and the kernel's features. The exit status is the
+    /// one that `apply` would give, as far as looking can tell: a damaged image, say, only shows when it is mounted.
+    Explain(ExplainArgs),
+    /// Show what this kernel, user and sandbox allow, what is used instead, and what to change
+    ///
+    /// Good to paste into a bug report: it has no names of hosts, users or files of theirs.
+    Doctor,
     /// Run a command in a throw-away root: needs no privilege, leaves nothing
     ///
     /// The command is root in user, mount and pid namespaces of its own (as real root: in mount and pid namespaces).
     /// What it writes goes to a tmpfs that ends with it. This protects files; it is no boundary against hostile code.
     Run(RunArgs),
-    /// Unmount
+    /// Unmount: what is named and nothing else, no link followed, busy mounts tried again
+    ///
+    /// Who keeps a busy mount in use is named. Of a stack of mounts the topmost goes, with `--all` each of them.
     Umount(UmountArgs),
     /// The mounts as a tree
     List(ListArgs),
@@ -82,7 +101,7 @@ pub(crate) struct MountArgs {
     pub(crate) compat: Option<CompatArg>,
     /// What to mount; not needed to change a mount (`-o remount`, `-o shared`, ...)
     pub(crate) source: Option<PathBuf>,
-    /// Where
+    /// Where; a symbolic link is followed
     pub(crate) target: PathBuf,
 }
 
@@ -108,7 +127,30 @@ pub(crate) struct ApplyArgs {
     pub(crate) compat: Option<CompatArg>,
     /// The mount list: a file with JSON as containerd or OCI write it, or `-`
     pub(crate) spec: PathBuf,
-    /// Where
+    /// Where: a directory, or a file for a set that is one bound file
+    pub(crate) target: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// Relative paths start at DIR
+    #[arg(short = 'C', value_name = "DIR")]
+    pub(crate) directory: Option<PathBuf>,
+    /// As if the set were to replace what is mounted on TARGET
+    #[arg(long)]
+    pub(crate) replace: bool,
+    /// As if everything were to be mounted read only
+    #[arg(long)]
+    pub(crate) view: bool,
+    /// Refuse a set that others could see half done, as on kernels before 6.15
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Ignore words that have no effect, and list them, as this program's users expect
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) compat: Option<CompatArg>,
+    /// The mount list: a file with JSON as containerd or OCI write it, or `-`
+    pub(crate) spec: PathBuf,
+    /// Where: a directory, or a file for a set that is one bound file
     pub(crate) target: PathBuf,
 }
 

@@ -23,6 +23,8 @@ fn main() -> ExitCode {
     let done = match cli.verb {
         Verb::Mount(args) => verbs::mount::run(&args, json),
         Verb::Apply(args) => verbs::apply::run(&args, json),
+        Verb::Doctor => verbs::doctor::run(json),
+        Verb::Explain(args) => verbs::explain::run(&args, json),
         Verb::Umount(args) => verbs::umount::run(&args, json),
         Verb::List(args) => verbs::list::run(&args, json),
         Verb::Find(args) => verbs::find::run(&args, json),
@@ -34,6 +36,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(errors) => {
+            let errors: Vec<_> = errors.into_iter().map(fmountat::diagnose).collect();
             for error in &errors {
                 output::error(error, json);
             }

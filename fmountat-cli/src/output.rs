@@ -25,7 +25,7 @@ pub(crate) fn error(error: &Error, json: bool) {
     }
 }
 
-fn error_value(error: &Error) -> Value {
+pub(crate) fn error_value(error: &Error) -> Value {
     json!({"error": {
         "code": error.code(),
         "step": error.step(),

@@ -15,6 +15,7 @@
 //!
 //! Every error is an [`Error`]: which step, on which argument, why, the kernel's own words, what to try.
 
+mod diagnose;
 mod error;
 mod kinds;
 mod set;
@@ -22,6 +23,10 @@ mod sys;
 mod table;
 mod vfs;
 
+pub use diagnose::diagnose;
+pub use diagnose::doctor::{Doctor, Finding, State};
+pub use diagnose::limits::Limits;
+pub use diagnose::standing::{Owner, Standing};
 pub use error::{Error, ErrorKind, Holder, HolderKind, Result, escape, escape_whole};
 pub use kinds::filesystem::Word;
 pub use kinds::helper::{HELPER_LIMIT, Helper};
@@ -29,6 +34,7 @@ pub use kinds::loopdev::{LoopDevice, LoopOptions};
 pub use kinds::overlay::{Layer, OVERLAY_LAYERS_MAX, Overlay, common_directory};
 pub use set::apply::Built;
 pub use set::engine::{LoopWords, Mkdir};
+pub use set::explain::{ExplainedStep, Explanation, Needed};
 pub use set::mount::Mount;
 pub use set::mounter::Mounter;
 pub use set::notes::{Cleaned, Notes};

@@ -3,6 +3,8 @@
 
 pub(crate) mod apply;
 pub(crate) mod clean;
+pub(crate) mod doctor;
+pub(crate) mod explain;
 pub(crate) mod find;
 pub(crate) mod list;
 pub(crate) mod mount;

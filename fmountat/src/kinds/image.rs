@@ -44,21 +44,42 @@ fn is_read_only(fstype: &OsStr) -> bool {
     ["erofs", "squashfs", "cramfs", "iso9660", "romfs"].iter().any(|name| fstype == *name)
 }
 
+/// A source that was looked at.
+#[derive(Debug)]
+pub(crate) struct Looked<'n> {
+    /// The file system's type, found out for `auto`.
+    pub(crate) name: &'n OsStr,
+    /// `None` for a file system that needs no device.
+    pub(crate) device: Option<OnDevice>,
+}
+
+/// A block device or an image file.
+#[derive(Debug)]
+pub(crate) struct OnDevice {
+    pub(crate) source: Target,
+    pub(crate) kind: FileType,
+    /// What its bytes say.
+    found: Result<Option<&'static str>>,
+}
+
+impl OnDevice {
+    /// The error that the kernel's refusal of these bytes would become, if they are not what was asked for.
+    pub(crate) fn wrong(&self, name: &OsStr) -> Option<Error> {
+        let refused = Error::sys("create", "fsconfig", Errno::INVAL).arg(name);
+        let explained = explain(refused, name, self.found.clone().ok()?);
+        (explained.kind() == ErrorKind::WrongFilesystem || matches!(self.found, Ok(None)))
+            .then_some(explained)
+    }
+}
+
 impl Source<'_> {
-    /// Calls `mount` with what the kernel is to be told. What the path leads to is there until `mount` has returned; a mounted file system keeps its device itself.
-    ///
-    /// `auto` for a name means: what the image or device holds.
-    pub(crate) fn mount<T>(
-        &self,
-        fstype: &OsStr,
-        words: &[Word],
-        mount: impl Fn(&Told<'_>) -> Result<T>,
-    ) -> Result<T> {
+    /// What the source is, and what is on it. Nothing is changed.
+    pub(crate) fn look<'n>(&self, fstype: &'n OsStr) -> Result<Looked<'n>> {
         let takes_device =
             fstype == "auto" || takes_device(fstype.as_bytes()).unwrap_or_else(|| self.is_one());
         if !takes_device {
             return match self.loop_device {
-                None => mount(&Told::new(fstype, self.path, words)),
+                None => Ok(Looked { name: fstype, device: None }),
                 Some(_) => {
                     let reason =
                         "it is made without a device: there is nothing for `loop` and its like to do";
@@ -87,6 +108,22 @@ impl Source<'_> {
                 return Err(error.arg(self.path).hinted("name it with -t"));
             }
         };
+        Ok(Looked { name, device: Some(OnDevice { source, kind, found }) })
+    }
+
+    /// Calls `mount` with what the kernel is to be told. What the path leads to is there until `mount` has returned; a mounted file system keeps its device itself.
+    ///
+    /// `auto` for a name means: what the image or device holds.
+    pub(crate) fn mount<T>(
+        &self,
+        fstype: &OsStr,
+        words: &[Word],
+        mount: impl Fn(&Told<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let Looked { name, device } = self.look(fstype)?;
+        let Some(OnDevice { source, kind, found }) = device else {
+            return mount(&Told::new(name, self.path, words));
+        };
         self.mount_as(name, &source, kind, words, mount).map_err(|error| match found {
             Ok(found) => explain(error, name, found),
             Err(_) => error,
@@ -114,6 +151,23 @@ impl Source<'_> {
                 }
             }
             (_, options) => self.by_loop(fstype, options.unwrap_or_default(), words, mount),
+        }
+    }
+
+    /// The way to the kernel, and the error that would come on it.
+    pub(crate) fn rehearse(&self, name: &OsStr, device: &OnDevice) -> Result<&'static str> {
+        match (device.kind, self.loop_device) {
+            (FileType::BlockDevice, None) => Ok("from the device"),
+            (FileType::RegularFile, None) if name == "erofs" => Ok("straight from the file"),
+            (_, options) => {
+                let read_only = self.read_only || is_read_only(name);
+                LoopDevice::rehearse(
+                    self.dir,
+                    self.path,
+                    &LoopOptions { read_only, ..options.unwrap_or_default() },
+                )?;
+                Ok("by a loop device")
+            }
         }
     }
 
@@ -213,8 +267,26 @@ fn explain(error: Error, fstype: &OsStr, found: Option<&'static str>) -> Error {
                 .hinted(format!("mount it with -t {found}"))
         }
         None if is_about_content => error.hinted("no file system that is known here was found on it"),
+        Some(found) if is_about_content && is_of_create(&error) => {
+            let name = crate::error::escape(fstype.as_bytes());
+            let hint = match fstype == found {
+                true => format!(
+                    "damaged, cut short, or of a newer kernel: try fsck.{found}; the kernel's log (dmesg) says more"
+                ),
+                false => format!(
+                    "it may have what only {found} has: mount it with -t {found}; else try fsck.{found}"
+                ),
+            };
+            let reason = format!("it begins as {found} does, and the kernel can't mount the rest as {name}");
+            error.with_kind(ErrorKind::Damaged).because(reason).hinted(hint)
+        }
         _ => error,
     }
+}
+
+/// Whether the content was refused, and not a word: mount(2) takes both at once.
+fn is_of_create(error: &Error) -> bool {
+    error.kind() == ErrorKind::System && error.call() == Some("fsconfig") && !error.has_reason()
 }
 
 /// Whether the file system's source is a device: its line in /proc/filesystems has no `nodev`. `None` for one that has no

@@ -101,6 +101,12 @@ impl LoopDevice {
         }
     }
 
+    /// Whether a device could be set up on the file, as far as opening it and the control device tells.
+    pub(crate) fn rehearse(dir: BorrowedFd<'_>, path: &Path, options: &LoopOptions) -> Result<()> {
+        open_file(dir, path, options)?;
+        open_control().map(drop)
+    }
+
     /// The device's file, `/dev/loopN`.
     #[must_use]
     pub fn path(&self) -> &Path {

@@ -67,7 +67,7 @@ impl Options {
         for element in elements {
             crate::vfs::bytes::c_string("options", element.as_ref())?;
             for word in words(element.as_ref()) {
-                options.take(&word)?;
+                options.take(&word).map_err(super::why::of_word)?;
             }
         }
         if let Some(idmap) = &options.idmap {

@@ -32,6 +32,10 @@ pub(super) struct Pieces<'a> {
 impl Pieces<'_> {
     /// The step's mount, detached and finished.
     pub(super) fn detached(&self, step: &Step) -> Result<Tree> {
+        self.make(step).map_err(|error| super::why::why(error, self.dir, step))
+    }
+
+    fn make(&self, step: &Step) -> Result<Tree> {
         let options = &step.options;
         let attr = options.single_attr();
         let flags = options.superblock_at_birth();

@@ -84,6 +84,7 @@ impl Plan {
         }
         let step = |(at, mount): (usize, &Mount)| {
             let of_list = |e: Error| {
+                let e = super::why::of_word(e);
                 let step = format!("mount {}: {}", at + 1, e.step());
                 if mounts.len() > 1 { e.with_step(step) } else { e }
             };
@@ -142,6 +143,7 @@ impl Plan {
 
     /// The error of one step, with its number if there are several.
     pub(super) fn in_step(&self, step: &Step, error: Error) -> Error {
+        let error = crate::diagnose::diagnose(error);
         if self.total == 1 {
             return error;
         }

@@ -46,10 +46,8 @@ impl Mounter {
 
 fn remount_with(target: &Target, options: &Options, features: &Features) -> Result<()> {
     let way = if features.new_mount_api && features.mount_setattr { change } else { change_classic };
-    check(target, options).and_then(|()| way(target, options)).map_err(|e| match e.argument() {
-        Some(_) => e,
-        None => e.arg(target.path()),
-    })
+    let done = check(target, options).and_then(|()| way(target, options));
+    done.map_err(|e| super::why::of_change(e.arg_if_none(target.path()), target))
 }
 
 fn check(target: &Target, options: &Options) -> Result<()> {

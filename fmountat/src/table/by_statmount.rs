@@ -188,7 +188,7 @@ fn numbers(raw: &Raw) -> Record {
         master: raw.mnt_master,
         // As in mountinfo: only where it is not the master itself.
         from: if raw.propagate_from == raw.mnt_master { 0 } else { raw.propagate_from },
-        unbindable: raw.mnt_propagation & u64::from(libc::MS_UNBINDABLE as u32) != 0,
+        unbindable: raw.mnt_propagation & crate::vfs::attr::Propagation::Unbindable.bits() != 0,
         ..Record::default()
     }
 }

@@ -44,8 +44,7 @@ impl FsContext {
             let error = Error::sys("open filesystem", "fsopen", errno).arg(fstype);
             match errno {
                 Errno::NODEV => error
-                    .because("this kernel has no such filesystem")
-                    .hinted("see /proc/filesystems, or load its module"),
+                    .hinted("this kernel has no such file system: see /proc/filesystems, or load its module"),
                 Errno::PERM => error.hinted(NEEDS_ADMIN),
                 _ => error,
             }
@@ -187,10 +186,7 @@ impl CreatedFs {
                 let error = Error::sys("mount", "fsmount", errno).arg(&context.fstype);
                 let error = error.with_kernel_log(context.log());
                 match errno {
-                    Errno::PERM => error.hinted(
-                        "in a user namespace, proc and sysfs can only be mounted where the ones there now are \
-                         wholly visible, and proc only in a pid namespace of its own",
-                    ),
+                    Errno::PERM => error.hinted(NEEDS_ADMIN),
                     _ => error,
                 }
             })?;

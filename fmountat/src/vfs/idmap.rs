@@ -147,7 +147,7 @@ fn make_namespace(users: &[IdMapping], groups: &[IdMapping]) -> Result<OwnedFd> 
     let step = "make user namespace";
     let parked = Parked::new().map_err(|errno| match errno {
         Errno::NOSPC | Errno::USERS => Error::sys(step, "clone", errno)
-            .with_kind(ErrorKind::Permission)
+            .with_kind(ErrorKind::TooManyNamespaces)
             .because("the limit of user namespaces is reached")
             .hinted("raise /proc/sys/user/max_user_namespaces"),
         Errno::PERM => Error::sys(step, "clone", errno)

@@ -40,7 +40,7 @@ fn user_namespace_error(errno: Errno) -> Error {
     let error = Error::sys("make a user namespace", "unshare", errno);
     match errno {
         Errno::NOSPC | Errno::USERS => error
-            .with_kind(ErrorKind::Permission)
+            .with_kind(ErrorKind::TooManyNamespaces)
             .because("the limit of user namespaces is reached")
             .hinted("raise /proc/sys/user/max_user_namespaces, or run as root"),
         Errno::PERM => error.hinted(

@@ -227,7 +227,7 @@ pub(crate) fn errors_in_words(stage: &Stage) {
     for (mount, kind, step, words) in [
         (overlay("l/2"), ErrorKind::LayerMissing, "open layer 2", "no such file"),
         (overlay("l/file"), ErrorKind::LayerNotDirectory, "open layer 2", "must be a directory"),
-        (Mount::new("nosuchfs", "x"), ErrorKind::UnknownFilesystem, "", "no such filesystem"),
+        (Mount::new("nosuchfs", "x"), ErrorKind::UnknownFilesystem, "", "no such file system"),
         (
             stage.bind("l/file", "bind"),
             ErrorKind::WrongTargetType,
@@ -240,7 +240,7 @@ pub(crate) fn errors_in_words(stage: &Stage) {
         assert!(error.step().contains(step) && error.reason().contains(words), "{error}");
     }
     let error = stage.apply(&[tmpfs().option("sise=1m")], "t").unwrap_err();
-    let told = if stage.is_new() { "kernel: tmpfs: Unknown parameter 'sise'" } else { "dmesg" };
+    let told = if stage.is_new() { "kernel: tmpfs: Unknown parameter 'sise'" } else { "did you mean size?" };
     assert!(error.to_string().contains(told), "{error}");
 }
 
