@@ -10,6 +10,7 @@ mod classic_attr;
 mod convert;
 mod cover;
 pub(crate) mod engine;
+mod fields;
 mod flags;
 mod json;
 mod machine;
