@@ -6,7 +6,8 @@ use crate::args::MountArgs;
 use crate::into::namespace;
 use crate::output;
 use fmountat::{
-    Create, Error, ErrorKind, Mkdir, Mount, MountId, Mounter, Options, Plan, Target, Way, remount,
+    Create, Error, ErrorKind, Mkdir, Mount, MountId, Mounter, Options, Plan, Target, Way,
+    remount_with,
 };
 use serde_json::json;
 use std::os::fd::AsFd;
@@ -29,8 +30,12 @@ fn mount(args: &MountArgs, json: bool) -> Result<(), Error> {
             }
             None => Target::open(&dir, &args.target)?,
         };
-        remount(&target, &options)?;
-        output::result(&json!({"target": output::text(&args.target), "changed": true}), json);
+        let ignored = remount_with(&target, &options, compat(args.compat))?;
+        let ignored: Vec<_> = ignored.into_iter().map(|word| (1, word)).collect();
+        output::ignored(&ignored, json);
+        let ignored = output::ignored_value(&ignored);
+        let target = output::text(&args.target);
+        output::result(&json!({"target": target, "changed": true, "ignored": ignored}), json);
         return Ok(());
     }
     let Some(source) = &args.source else {
@@ -42,7 +47,7 @@ fn mount(args: &MountArgs, json: bool) -> Result<(), Error> {
     let fstype = args.fstype.clone().unwrap_or_else(|| without.into());
     let mount = args.options.iter().fold(Mount::new(fstype, source), |m, o| m.option(o));
     let plan = Plan::with(&[mount], compat(args.compat))?;
-    output::ignored(&plan, json);
+    output::ignored(plan.ignored(), json);
     let here = Target::open(&dir, ".")?;
     let mounter = Mounter::detached();
     if namespace.is_none() && mounter.way(&plan) == Way::StepByStep {
@@ -53,16 +58,16 @@ fn mount(args: &MountArgs, json: bool) -> Result<(), Error> {
             }
         };
         return match mounter.apply(&dir, &plan, &target) {
-            Err(error) if error.kind() == ErrorKind::AllLeftOut => left_out(args, json),
+            Err(error) if error.kind() == ErrorKind::AllLeftOut => left_out(args, &plan, json),
             Err(error) => Err(error),
             Ok(applied) => {
                 target.keep();
-                mounted(args, applied.id, json)
+                mounted(args, &plan, applied.id, json)
             }
         };
     }
     let built = match mounter.build(&dir, &plan, &here) {
-        Err(error) if error.kind() == ErrorKind::AllLeftOut => return left_out(args, json),
+        Err(error) if error.kind() == ErrorKind::AllLeftOut => return left_out(args, &plan, json),
         built => built?,
     };
     let target = match (&namespace, options.mkdir) {
@@ -75,18 +80,20 @@ fn mount(args: &MountArgs, json: bool) -> Result<(), Error> {
         Some(namespace) => built.attach_in(namespace, &target)?,
         None => built.attach(&target)?,
     };
-    mounted(args, attached.id(), json)
+    mounted(args, &plan, attached.id(), json)
 }
 
-fn mounted(args: &MountArgs, id: MountId, json: bool) -> Result<(), Error> {
-    output::result(&json!({"target": output::text(&args.target), "id": id.get()}), json);
+fn mounted(args: &MountArgs, plan: &Plan, id: MountId, json: bool) -> Result<(), Error> {
+    let (target, ignored) = (output::text(&args.target), output::ignored_value(plan.ignored()));
+    output::result(&json!({"target": target, "id": id.get(), "ignored": ignored}), json);
     Ok(())
 }
 
 /// The source is not there, and `nofail` says that this is no failure.
-fn left_out(args: &MountArgs, json: bool) -> Result<(), Error> {
+fn left_out(args: &MountArgs, plan: &Plan, json: bool) -> Result<(), Error> {
     output::left_out(&[1], json);
-    output::result(&json!({"target": output::text(&args.target), "left_out": [1]}), json);
+    let (target, ignored) = (output::text(&args.target), output::ignored_value(plan.ignored()));
+    output::result(&json!({"target": target, "left_out": [1], "ignored": ignored}), json);
     Ok(())
 }
 

@@ -12,6 +12,7 @@ mod cover;
 pub(crate) mod engine;
 mod fields;
 mod flags;
+mod helper_words;
 mod json;
 mod machine;
 pub(crate) mod mount;
