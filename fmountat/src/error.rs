@@ -60,6 +60,8 @@ pub enum ErrorKind {
     WrongFilesystem,
     /// A block device or an image file was needed.
     NotADevice,
+    /// The device or image can't be written to, and `ro` was not asked for.
+    WriteProtected,
     /// Not allowed to.
     Permission,
     /// There is no program that mounts this type.
@@ -105,6 +107,7 @@ impl ErrorKind {
             Self::UnknownFilesystem => "unknown-filesystem",
             Self::WrongFilesystem => "wrong-filesystem",
             Self::NotADevice => "not-a-device",
+            Self::WriteProtected => "write-protected",
             Self::Permission => "permission",
             Self::HelperMissing => "helper-missing",
             Self::HelperFailed => "helper-failed",
@@ -208,10 +211,13 @@ impl Error {
         }))
     }
 
-    /// The same with the path, word or other argument at fault.
+    /// The same with the path, word or other argument at fault; an empty one says nothing, and is none.
     #[must_use]
     pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
-        self.0.argument = Some(argument.as_ref().as_bytes().to_vec());
+        let argument = argument.as_ref().as_bytes();
+        if !argument.is_empty() {
+            self.0.argument = Some(argument.to_vec());
+        }
         self
     }
 
@@ -383,5 +389,7 @@ mod tests {
             error.to_string(),
             "open layer 3 a\\nb\\u{1b}: no such file or directory (ENOENT)\n  kernel: overlay: no\n  hint: make it"
         );
+        let error = Error::sys("clone mount", "open_tree", Errno::SRCH).arg("");
+        assert_eq!(error.to_string(), "clone mount: no such process (ESRCH)");
     }
 }

@@ -51,6 +51,8 @@ pub struct Options {
     pub loop_device: Option<LoopWords>,
     /// Words for the file system.
     pub words: Vec<Word>,
+    /// Whether the mapping is that of `X-mount.idmap=`, to which nothing can be added.
+    pub(super) idmap_is_whole: bool,
     /// Words of the table as they were given, for the check of where they stand.
     given: Vec<Given>,
 }
@@ -124,6 +126,8 @@ impl Options {
         self.given.push(given);
         match (word.effect, value.and_then(OsStr::to_str)) {
             (Effect::Refused(reason), _) => return Err(option_error(ErrorKind::Unsupported, text, reason)),
+            // `user=NAME` tells who may unmount, and mount(8) alone reads it.
+            (Effect::Attr(..), Some(_)) if matches!(word.value, Value::Optional(_)) => return Ok(()),
             (effect, Some("recursive")) if word.recursive_form().is_some() => {
                 self.set(effect, true);
                 return Ok(());
@@ -233,10 +237,10 @@ impl Options {
     /// Takes out the words that would have no effect in a remount, and gives them.
     pub(super) fn leave_out_of_remount(&mut self) -> Vec<OsString> {
         let is_alone = self.bind.is_some();
-        let has_effect = |given: &Given| {
-            given.places.contains(Places::REMOUNT) && !(is_alone && given.is_of_filesystem)
-        };
-        let (kept, gone): (Vec<_>, Vec<_>) = std::mem::take(&mut self.given).into_iter().partition(has_effect);
+        let has_effect =
+            |given: &Given| given.places.contains(Places::REMOUNT) && !(is_alone && given.is_of_filesystem);
+        let (kept, gone): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.given).into_iter().partition(has_effect);
         self.given = kept;
         self.superblock.retain(|flag| !gone.iter().any(|given| given.name == *flag));
         let words = if is_alone { std::mem::take(&mut self.words) } else { Vec::new() };
@@ -315,6 +319,10 @@ mod tests {
             ("gidmap=0:-1:2", ErrorKind::OptionValue),
             ("X-mount.idmap=x:0:1:2", ErrorKind::OptionValue),
             ("X-mount.idmap=", ErrorKind::OptionValue),
+            ("X-mount.owner=4294967295", ErrorKind::OptionValue),
+            ("X-mount.group=4294967295", ErrorKind::OptionValue),
+            ("X-mount.mkdir=0755:4294967295:0", ErrorKind::OptionValue),
+            ("X-mount.mkdir=7777", ErrorKind::OptionValue),
         ] {
             let error = Options::parse([word]).unwrap_err();
             assert_eq!((error.kind(), error.argument().unwrap()), (kind, OsStr::new(word)));
@@ -336,6 +344,15 @@ mod tests {
         ] {
             let options = Options::parse([words]).unwrap();
             assert_eq!(options.idmap, Some(Idmap::Ranges { users, groups }), "{words}");
+        }
+        // Two writers at once map as neither of them says.
+        for one in ["uidmap=5:6:1", "gidmap=5:6:1", "X-mount.idmap=u:9:9:1", "X-mount.idmap=/n/s"] {
+            for other in ["X-mount.idmap=u:0:7:1", "X-mount.idmap=/proc/7/ns/user"] {
+                for both in [[one, other], [other, one]] {
+                    let error = Options::parse(both).unwrap_err();
+                    assert_eq!(error.kind(), ErrorKind::OptionConflict, "{both:?}");
+                }
+            }
         }
         let options = Options::parse(["X-mount.idmap=/proc/7/ns/user"]).unwrap();
         assert_eq!(options.idmap, Some(Idmap::Namespace("/proc/7/ns/user".into())));

@@ -47,8 +47,7 @@ const LAST_SIGNAL: libc::c_int = 64;
 
 fn is_fatal(signal: libc::c_int) -> bool {
     use libc::{SIGCHLD, SIGCONT, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG, SIGWINCH};
-    const OTHERS: [libc::c_int; 8] =
-        [SIGCHLD, SIGCONT, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG, SIGWINCH];
+    const OTHERS: [libc::c_int; 8] = [SIGCHLD, SIGCONT, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG, SIGWINCH];
     // SAFETY: the structure is plain data; nothing is set.
     let is_default = unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();

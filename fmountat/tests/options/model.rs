@@ -21,6 +21,8 @@ enum Part {
     All,
     Mount,
     Filesystem,
+    /// With a value it is a note.
+    Nothing,
 }
 
 /// Every word of the table with a sample value, and every recursive form.
@@ -33,7 +35,8 @@ pub(crate) fn choices() -> Vec<Choice> {
             Value::None => all.push(plain(word.name.to_owned())),
             Value::Optional(what) => {
                 all.push(plain(word.name.to_owned()));
-                all.push(plain(format!("{}={}", word.name, sample(what))));
+                let part = if word.layer() == "attribute" { Part::Nothing } else { Part::All };
+                all.push(Choice { part, ..plain(format!("{}={}", word.name, sample(what))) });
             }
             Value::Required(what) => all.push(plain(format!("{}={}", word.name, sample(what)))),
         }
@@ -182,7 +185,7 @@ fn is_impossible(call: Call, named: &dyn Fn(&[&str]) -> bool, top: &MountState, 
 fn take_flags(choice: &Choice, mounts: &mut [MountState], call: Call, alone: bool) {
     let (set, clear) = choice.word.attr();
     let reached = if choice.recursive { mounts.len() } else { 1 };
-    if choice.part != Part::Filesystem {
+    if matches!(choice.part, Part::All | Part::Mount) {
         for mount in &mut mounts[..reached] {
             mount.attr = (mount.attr - clear) | set;
         }
