@@ -80,11 +80,20 @@ pub(crate) fn left_out(numbers: &[usize], json: bool) {
     }
 }
 
-/// A result on stdout, only with `--json`: without it success is silent.
-pub(crate) fn result(value: &Value, json: bool) {
-    if json {
-        let _ = writeln!(std::io::stdout(), "{value}");
+/// The step that fails when all is done and nobody can be told.
+pub(crate) const WRITE: &str = "write the result";
+
+/// A result on stdout, only with `--json`: without it success is silent. It has the ids that take down what was mounted, so
+/// one that can't be written goes to stderr, and is a failure.
+pub(crate) fn result(value: &Value, json: bool) -> Result<(), Error> {
+    if !json {
+        return Ok(());
     }
+    let mut out = std::io::stdout();
+    writeln!(out, "{value}").and_then(|()| out.flush()).map_err(|e| {
+        say(&value.to_string());
+        Error::from_io(WRITE, "", e).hinted("all else was done; the result is on stderr")
+    })
 }
 
 /// The words that `--compat` let pass, each with the number of its mount, on stderr.

@@ -59,6 +59,5 @@ fn apply(args: &ApplyArgs, json: bool) -> Result<(), Error> {
         "ignored": output::ignored_value(plan.ignored()),
         "way": way.to_string(),
     });
-    output::result(&value, json);
-    Ok(())
+    output::result(&value, json)
 }
