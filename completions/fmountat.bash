@@ -30,6 +30,9 @@ _fmountat() {
             fmountat,apply)
                 cmd="fmountat__subcmd__apply"
                 ;;
+            fmountat,clean)
+                cmd="fmountat__subcmd__clean"
+                ;;
             fmountat,help)
                 cmd="fmountat__subcmd__help"
                 ;;
@@ -44,6 +47,9 @@ _fmountat() {
                 ;;
             fmountat__subcmd__help,apply)
                 cmd="fmountat__subcmd__help__subcmd__apply"
+                ;;
+            fmountat__subcmd__help,clean)
+                cmd="fmountat__subcmd__help__subcmd__clean"
                 ;;
             fmountat__subcmd__help,help)
                 cmd="fmountat__subcmd__help__subcmd__help"
@@ -64,7 +70,7 @@ _fmountat() {
 
     case "${cmd}" in
         fmountat)
-            opts="-h -V --json --help --version mount apply run umount help"
+            opts="-h -V --json --help --version mount apply run umount clean help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -103,8 +109,22 @@ _fmountat() {
             COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
             return 0
             ;;
+        fmountat__subcmd__clean)
+            opts="-h --json --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
         fmountat__subcmd__help)
-            opts="mount apply run umount help"
+            opts="mount apply run umount clean help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -118,6 +138,20 @@ _fmountat() {
             return 0
             ;;
         fmountat__subcmd__help__subcmd__apply)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        fmountat__subcmd__help__subcmd__clean)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )

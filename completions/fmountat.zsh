@@ -99,6 +99,13 @@ _arguments "${_arguments_options[@]}" : \
 '*::target -- Mount points; a symbolic link is not followed:_files' \
 && ret=0
 ;;
+(clean)
+_arguments "${_arguments_options[@]}" : \
+'--json[Print results and errors as JSON, one object each]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+&& ret=0
+;;
 (help)
 _arguments "${_arguments_options[@]}" : \
 ":: :_fmountat__subcmd__help_commands" \
@@ -127,6 +134,10 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(clean)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
 (help)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
@@ -147,6 +158,7 @@ _fmountat_commands() {
 'apply:Mount a set of mounts on TARGET\: all of it in one step, or nothing' \
 'run:Run a command in a throw-away root\: needs no privilege, leaves nothing' \
 'umount:Unmount' \
+'clean:Take away what a set that was killed half way has left, where it could not be mounted in one step' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'fmountat commands' commands "$@"
@@ -156,6 +168,11 @@ _fmountat__subcmd__apply_commands() {
     local commands; commands=()
     _describe -t commands 'fmountat apply commands' commands "$@"
 }
+(( $+functions[_fmountat__subcmd__clean_commands] )) ||
+_fmountat__subcmd__clean_commands() {
+    local commands; commands=()
+    _describe -t commands 'fmountat clean commands' commands "$@"
+}
 (( $+functions[_fmountat__subcmd__help_commands] )) ||
 _fmountat__subcmd__help_commands() {
     local commands; commands=(
@@ -163,6 +180,7 @@ _fmountat__subcmd__help_commands() {
 'apply:Mount a set of mounts on TARGET\: all of it in one step, or nothing' \
 'run:Run a command in a throw-away root\: needs no privilege, leaves nothing' \
 'umount:Unmount' \
+'clean:Take away what a set that was killed half way has left, where it could not be mounted in one step' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'fmountat help commands' commands "$@"
@@ -171,6 +189,11 @@ _fmountat__subcmd__help_commands() {
 _fmountat__subcmd__help__subcmd__apply_commands() {
     local commands; commands=()
     _describe -t commands 'fmountat help apply commands' commands "$@"
+}
+(( $+functions[_fmountat__subcmd__help__subcmd__clean_commands] )) ||
+_fmountat__subcmd__help__subcmd__clean_commands() {
+    local commands; commands=()
+    _describe -t commands 'fmountat help clean commands' commands "$@"
 }
 (( $+functions[_fmountat__subcmd__help__subcmd__help_commands] )) ||
 _fmountat__subcmd__help__subcmd__help_commands() {

@@ -37,6 +37,12 @@ pub(crate) enum Verb {
     Run(RunArgs),
     /// Unmount
     Umount(UmountArgs),
+    /// Take away what a set that was killed half way has left, where it could not be mounted in one step
+    ///
+    /// A set that is built detached leaves nothing. One that is mounted step by step (on an old kernel, in a sandbox, with a
+    /// mount helper) is noted in /run/fmountat, or $XDG_RUNTIME_DIR/fmountat, until it is complete. Those very mounts and
+    /// directories are taken away, and nothing else.
+    Clean,
     /// The first process of `run`'s pid namespace
     #[command(name = "__run-init", hide = true)]
     RunInit(InitArgs),

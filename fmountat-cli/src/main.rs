@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         Verb::Mount(args) => verbs::mount::run(&args, json),
         Verb::Apply(args) => verbs::apply::run(&args, json),
         Verb::Umount(args) => verbs::umount::run(&args, json),
+        Verb::Clean => verbs::clean::run(json),
         Verb::Run(args) => return ExitCode::from(run::supervisor::run(&args, json)),
         Verb::RunInit(args) => return ExitCode::from(run::init::run(&args, json)),
     };

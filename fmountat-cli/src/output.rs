@@ -96,6 +96,20 @@ pub(crate) fn result(value: &Value, json: bool) -> Result<(), Error> {
     })
 }
 
+/// What was done with a path, on stdout.
+pub(crate) fn line(what: &str, path: &Path) {
+    let _ = writeln!(std::io::stdout(), "{what} {}", escape(path.as_os_str().as_bytes()));
+}
+
+/// A place where something may be left of a killed set, or may be somebody else's.
+pub(crate) fn uncertain(path: &Path) {
+    let path = escape(path.as_os_str().as_bytes());
+    note(&format!(
+        "not sure: a set was killed while it mounted on {path}, and what is mounted there now may be somebody else's: look, \
+         and unmount it"
+    ));
+}
+
 /// The words that `--compat` let pass, each with the number of its mount, on stderr.
 pub(crate) fn ignored(words: &[(usize, OsString)], json: bool) {
     for (number, word) in words.iter().filter(|_| !json) {

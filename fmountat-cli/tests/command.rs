@@ -42,9 +42,6 @@ fn mounted() -> usize {
     mounts_below(scratch()).len()
 }
 
-/// How often a test kills.
-const ROUNDS: u32 = 400;
-
 const TWO: &str = r#"[{"type": "tmpfs", "source": "a", "options": ["nosuid"]},
     {"type": "tmpfs", "source": "b", "target": "/in/it", "options": ["X-mount.mkdir,noexec"]}]"#;
 
@@ -199,35 +196,5 @@ fmountat_testing::tests! {
         for no_such in ["0", "-1", "nowhere", "s/who"] {
             assert_eq!(status(&["mount", &format!("--into={no_such}"), "-t", "tmpfs", "x", "/"]), 32, "{no_such}");
         }
-    }
-
-    /// kill -9 at moments from the start to the end of an apply: none of the set is there, or all of it.
-    fn killed_at_any_moment_nothing_is_half_done() needs [] {
-        mkdirs(scratch(), &["t"]);
-        let one = |n: u32| format!(r#"{{"type": "tmpfs", "source": "x", "target": "d{n}", "options": ["X-mount.mkdir"]}}"#);
-        let inner: Vec<String> = (1..10).map(one).collect();
-        write(file("ten.json"), format!(r#"[{{"type": "tmpfs", "source": "x"}}, {}]"#, inner.join(", ")));
-        let start = std::time::Instant::now();
-        ok(&["apply", "ten.json", "t"], "");
-        let whole_time = start.elapsed();
-        ok(&["umount", "-l", "t"], "");
-        let (mut whole, mut none) = (0, 0);
-        for round in 0..ROUNDS {
-            let mut child = Command::new(binary(env!("CARGO_BIN_EXE_fmountat"))).args(["apply", "ten.json", "t"])
-                .current_dir(scratch()).spawn().unwrap();
-            std::thread::sleep(whole_time * 2 * round / ROUNDS);
-            child.kill().unwrap();
-            child.wait().unwrap();
-            match mounts_below(file("t")).len() {
-                0 => none += 1,
-                10 => {
-                    whole += 1;
-                    ok(&["umount", "-l", "t"], "");
-                }
-                half => panic!("{half} of 10 mounts are left"),
-            }
-        }
-        println!("{ROUNDS} kills: {none} sets absent, {whole} whole, 0 half done");
-        assert!(none > 0 && whole > 0, "the kills missed the moment: {none} absent, {whole} whole");
     }
 }

@@ -31,6 +31,8 @@ fmountat_testing::tests! {
     fn every_real_file_system_as_user() needs [User, Tool("unshare")] { roots::every_real_file_system(); }
     fn every_real_file_system_as_root() needs [Root] { roots::every_real_file_system(); }
 
+    fn the_upper_root_as_user() needs [User, Tool("unshare")] { roots::the_upper_root(); }
+    fn the_upper_root_as_root() needs [Root] { roots::the_upper_root(); }
     fn a_run_in_a_run_as_user() needs [User, Tool("unshare")] { roots::a_run_in_a_run(); }
     fn a_run_in_a_run_as_root() needs [Root] { roots::a_run_in_a_run(); }
 

@@ -1,74 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Sets as they come, change and go: seen whole or not at all, replaced, remounted, unmounted.
+//! Sets as they change and go: replaced, remounted, unmounted.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "set/common.rs"]
 mod common;
 
-use common::{apply, bind, drop_in_one_step, file, ten, tmpfs, unmount_all};
-use fmountat::{Error, ErrorKind, MountId, Mounter, Options, Plan, Target, Unmount, remount};
+use common::{apply, bind, file, ten, tmpfs, unmount_all};
+use fmountat::{Error, ErrorKind, Mounter, Options, Plan, Target, Unmount, remount};
 use fmountat_testing::{mkdirs, mount_flags, mounts_below, scratch, write};
-use rustix::fd::AsFd;
 use rustix::fs::CWD;
 use std::os::unix::fs::symlink;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The mount that is seen at a path.
-fn id_at(path: &std::path::Path) -> Option<MountId> {
-    MountId::of(Target::open(CWD, path).ok()?.as_fd()).ok()
-}
-
-/// Whether a set of ten is at `t`, the same before and after the look, and lacks some of its mounts.
-fn is_half_done(bare: MountId) -> bool {
-    let root = id_at(&file("t"));
-    let there =
-        (1..10).filter(|n| id_at(&file(&format!("t/d{n}"))).is_some_and(|id| Some(id) != root)).count();
-    root != Some(bare) && there < 9 && root == id_at(&file("t"))
-}
-
-/// The shared body of the two publishing tests: how often a reader in a thread of its own sees a half-done set while
-/// `publish` runs.
-fn half_seen(rounds: usize, publish: impl Fn()) -> usize {
-    let stop = AtomicBool::new(false);
-    let bare = id_at(&file("t")).unwrap();
-    std::thread::scope(|scope| {
-        let reader = scope.spawn(|| {
-            let mut half = 0;
-            while !stop.load(Ordering::Relaxed) {
-                half += usize::from(is_half_done(bare));
-            }
-            half
-        });
-        for _ in 0..rounds {
-            publish();
-        }
-        stop.store(true, Ordering::Relaxed);
-        reader.join().unwrap()
-    })
-}
-
 fmountat_testing::tests! {
-    /// A reader sees none of a set or all of it; the same reader does see sets that are mounted step by step half done.
-    fn a_set_is_never_seen_half_done() needs [] {
-        mkdirs(scratch(), &["t"]);
-        let whole = half_seen(300, || {
-            apply(&ten(), "t").unwrap();
-            drop_in_one_step();
-        });
-        let stepwise = half_seen(300, || {
-            fmountat::fmountat(CWD, "tmpfs", file("t"), "tmpfs", 0, "").unwrap();
-            for n in 1..10 {
-                let dir = file(&format!("t/d{n}"));
-                std::fs::create_dir(&dir).unwrap();
-                fmountat::fmountat(CWD, "tmpfs", &dir, "tmpfs", 0, "size=64k").unwrap();
-            }
-            drop_in_one_step();
-        });
-        println!("half-seen sets: {whole} of 300 published, {stepwise} sightings of 300 step by step");
-        assert_eq!(whole, 0);
-        assert!(stepwise > 0, "the reader is too slow to see anything");
-    }
-
     /// Replacing: a reader of a file under the target never misses it.
     fn a_replaced_set_is_never_missed() needs [] {
         mkdirs(scratch(), &["t", "a", "b"]);

@@ -60,6 +60,25 @@ fn read_only_root(stage: &Stage) {
     stage.unmount("t");
 }
 
+/// A path that leads to the root makes it read-only, and what is hidden after that is hidden; the root itself can't be hidden.
+fn the_root_by_a_path(stage: &Stage) {
+    let mut spec = spec(stage);
+    std::os::unix::fs::symlink("/", stage.file("root/etc/up")).unwrap();
+    spec.readonly_paths = vec!["/etc/up".into()];
+    apply(stage, &spec).unwrap();
+    assert!(mount_flags(stage.file("t")).starts_with("ro"));
+    assert!(std::fs::write(stage.file("t/etc/open"), "x").is_err());
+    assert_eq!((read(stage.file("t/etc/secret")), mounts_below(stage.file("t")).len()), (String::new(), 4));
+    stage.unmount("t");
+    spec.masked_paths = vec!["/etc/up".into()];
+    let error = apply(stage, &spec).unwrap_err();
+    assert_eq!(
+        (error.kind(), mounts_below(stage.file("t")).len()),
+        (ErrorKind::OptionConflict, 0),
+        "{error}"
+    );
+}
+
 fn nothing_is_left(stage: &Stage) {
     let mut spec = spec(stage);
     let loops = stage.file("root/loop");
@@ -95,6 +114,8 @@ fmountat_testing::tests! {
 
     /// `root.readonly` is the root's alone.
     fn the_root_is_read_only() needs [] { all(read_only_root); }
+
+    fn the_root_is_covered_by_no_mount() needs [] { all(the_root_by_a_path); }
 
     /// A cover that fails takes all back.
     fn a_failed_cover_leaves_nothing() needs [] { all(nothing_is_left); }

@@ -25,6 +25,7 @@
 
 mod files;
 pub mod filter;
+mod forked;
 mod inside;
 mod mounts;
 mod namespace;
@@ -33,8 +34,10 @@ mod raw;
 mod run;
 mod scratch;
 mod snapshot;
+mod stop;
 
 pub use files::{binary, command_output, copy_from_package, mkdirs, read, scratch, write};
+pub use forked::{Forked, Stop};
 pub use mounts::{MountLine, mount_flags, mount_table, mounts_below};
 pub use namespace::in_own_namespace;
 pub use need::{Need, is_real_root};

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The two system calls that rustix lacks or calls unsafe: the only unsafe code of this crate.
+//! The system calls that rustix lacks or calls unsafe: the only unsafe code of this crate.
 #![allow(unsafe_code)]
 
+use rustix::process::Pid;
 use rustix::thread::UnshareFlags;
 
 /// `unshare(2)`; the mount namespace is the calling thread's alone, others need a process with one thread.
@@ -18,5 +19,69 @@ pub(crate) fn child_left() -> Option<String> {
         0 => Some(String::from("a child process that runs")),
         -1 => None,
         pid => Some(format!("a zombie, process {pid}")),
+    }
+}
+
+/// `fork(2)`; `None` is the child.
+pub(crate) fn fork() -> Option<Pid> {
+    // SAFETY: a case that forks has one thread, so the child finds no lock held; it leaves by `exit_now`.
+    let pid = unsafe { libc::fork() };
+    assert!(pid >= 0, "fork: {}", std::io::Error::last_os_error());
+    Pid::from_raw(pid)
+}
+
+/// `_exit(2)`: no destructor of the parent's runs twice.
+pub(crate) fn exit_now(status: i32) -> ! {
+    // SAFETY: it takes a number and does not come back.
+    unsafe { libc::_exit(status) }
+}
+
+/// Waits for a child of [`fork`].
+pub(crate) fn reap(pid: Pid) {
+    // SAFETY: a null status pointer is allowed.
+    unsafe { libc::waitpid(pid.as_raw_nonzero().get(), std::ptr::null_mut(), 0) };
+}
+
+/// The signals that end a test run, unless its parent had them ignored.
+fn ends() -> libc::sigset_t {
+    // SAFETY: the structures are plain data, filled by libc; nothing is set.
+    unsafe {
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        for signal in [libc::SIGTERM, libc::SIGINT] {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            libc::sigaction(signal, std::ptr::null(), &raw mut action);
+            if action.sa_sigaction == libc::SIG_DFL {
+                libc::sigaddset(&raw mut set, signal);
+            }
+        }
+        set
+    }
+}
+
+/// Blocks them, for this thread and those that it starts.
+pub(crate) fn block_ends() {
+    let set = ends();
+    // SAFETY: the set is plain data of ours.
+    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) };
+}
+
+/// Waits for one of them.
+pub(crate) fn next_end() -> i32 {
+    let set = ends();
+    let mut signal = 0;
+    // SAFETY: both are ours and live.
+    while unsafe { libc::sigwait(&raw const set, &raw mut signal) } != 0 {}
+    signal
+}
+
+/// Ends the process as the signal would have.
+pub(crate) fn die_of(signal: i32) -> ! {
+    let set = ends();
+    // SAFETY: numbers, and a set of ours.
+    unsafe {
+        libc::raise(signal);
+        libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const set, std::ptr::null_mut());
+        libc::_exit(128 + signal)
     }
 }

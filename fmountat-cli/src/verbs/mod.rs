@@ -2,6 +2,7 @@
 //! One file for each verb, and what they share.
 
 pub(crate) mod apply;
+pub(crate) mod clean;
 pub(crate) mod mount;
 pub(crate) mod umount;
 

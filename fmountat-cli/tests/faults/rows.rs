@@ -4,11 +4,11 @@
 /// A command line, typed in the directory of a stage.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Row {
-    /// The arguments, separated by blanks; `ID` stands for the id of the mount at `m`.
+    /// The arguments, separated by blanks; `{dir}` is the stage's directory, `{id}` the id of the mount at `m`.
     pub(crate) line: &'static str,
     /// The mount list in the file `set.json`.
     pub(crate) set: &'static str,
-    /// Command lines that come before, and work.
+    /// Command lines that come before, and work; the file `said` has what the last one printed.
     pub(crate) before: &'static [&'static str],
 }
 
@@ -78,14 +78,28 @@ const TWO: &str = r#"[
     {"type": "tmpfs", "source": "new", "options": ["nosuid"]},
     {"type": "tmpfs", "source": "inner", "target": "/in", "options": ["X-mount.mkdir"]}]"#;
 
+/// Read-only and hidden paths, as OCI has them.
+const COVERED: &str = r#"{"root": {"readonly": true}, "mounts": [
+    {"type": "bind", "source": "s", "destination": "/", "options": ["bind"]},
+    {"type": "tmpfs", "source": "tmpfs", "destination": "/sub", "options": ["nosuid"]}],
+    "linux": {"maskedPaths": ["/in", "/sub/deep", "/sub"], "readonlyPaths": ["/sub"]}}"#;
+
 pub(crate) const SETS: &[Row] = &[
     Row { set: SET, ..row("apply set.json t") },
     Row { set: INTO, ..row("apply set.json s") },
-    Row { set: TWO, ..row("apply --replace set.json m") },
     Row { set: VIEW, ..row("apply --view set.json t") },
 ];
 
+pub(crate) const SWAPS: &[Row] = &[
+    Row { set: TWO, ..row("apply --replace set.json m") },
+    Row { set: COVERED, before: &["apply set.json t"], ..row("apply --replace set.json t") },
+    Row { set: COVERED, ..row("apply set.json t") },
+    Row { set: TWO, ..row("apply --into /proc/self/ns/mnt set.json {dir}/t") },
+];
+
 pub(crate) const CHANGES: &[Row] = &[
+    // Lazily, for who looks for users makes a hundred calls for each process of the machine.
+    Row { set: TWO, before: &["--json apply set.json t"], ..row("umount -l --set said") },
     row("mount -o remount,ro,noexec,size=128k none m"),
     row("mount -o remount,strictatime,suid,size=128k none m"),
     row("mount -o remount,bind,noexec none m"),
@@ -95,6 +109,6 @@ pub(crate) const CHANGES: &[Row] = &[
     row("umount -R tree"),
     Row { before: &["mount -t tmpfs x t", "mount -t tmpfs y t"], ..row("umount -R t") },
     row("umount b m"),
-    row("umount --id ID"),
+    row("umount --id {id}"),
     Row { before: &["mount -t tmpfs x t", "mount -t tmpfs y t"], ..row("umount --all t") },
 ];

@@ -151,6 +151,22 @@ pub(crate) fn layers_and_binds() {
     assert!(!here.join("data/g").exists());
 }
 
+/// Of two mounts for the root the upper one is the root, with what is mounted in it.
+pub(crate) fn the_upper_root() {
+    write(
+        scratch().join("two.json"),
+        r#"[
+        {"type": "tmpfs", "source": "lower", "target": "/"},
+        {"type": "bind", "source": "/", "target": "/", "options": ["rbind"]},
+        {"type": "tmpfs", "source": "tmpfs", "target": "/tmp"}]"#,
+    );
+    let before = Untouched::now();
+    let spec = scratch().join("two.json");
+    let script = "test -e /usr && echo it >/tmp/x && cat /tmp/x && ls -A /tmp";
+    assert_eq!(lines(fmountat(&[spec.to_str().unwrap(), "--", "sh", "-c", script])), ["it", "x"]);
+    before.assert("two roots");
+}
+
 /// A mount of the machine is as much of it as the root: seen, writable in the copy, and whole outside.
 pub(crate) fn every_real_file_system() {
     let real = scratch().join("real");

@@ -69,8 +69,7 @@ impl Built {
     /// # Errors
     /// [`ErrorKind::Permission`]; the errno of pivot_root(2).
     pub fn enter(self) -> Result<()> {
-        drop(self.top);
-        crate::vfs::namespace::enter(self.tree)?;
+        crate::vfs::namespace::enter(self.tree, self.top.as_fd())?;
         self.made.keep();
         Ok(())
     }

@@ -2,7 +2,7 @@
 //! From a plan to a set that nobody sees: each mount made detached, then put in its place in a tree.
 
 use super::apply::{Built, duplicate};
-use super::cover;
+use super::cover::{self, Place};
 use super::mounter::{Assembly, Mounter};
 use super::piece::{Pieces, set_root_owner};
 use super::plan::{Plan, Step, What};
@@ -148,11 +148,17 @@ impl Builder<'_> {
     fn cover(&mut self, plan: &Plan) -> Result<()> {
         // One empty file system hides all directories: to make one, and to take it away, costs more than all else of it.
         let mut mask: Option<Attached> = None;
+        let mut readonly_root = plan.covers.readonly_root;
         for (cover, path) in &plan.covers.paths {
             let Some(built) = &self.built else { return Ok(()) };
             let named = |e| cover.error(path, e);
-            let Some(found) = cover::find(built.root(), *cover, path, plan.len() + 1, false)? else {
-                continue;
+            let found = match cover::find(built.root(), *cover, path, plan.len() + 1, false)? {
+                Place::Step(found) => found,
+                Place::Nothing => continue,
+                Place::Root => {
+                    readonly_root = true;
+                    continue;
+                }
             };
             let is_mask = matches!(found.step.what, What::Filesystem(_));
             let piece = match mask.as_ref().filter(|_| is_mask) {
@@ -167,7 +173,7 @@ impl Builder<'_> {
             }
         }
         let Some(built) = &self.built else { return Ok(()) };
-        if plan.covers.readonly_root {
+        if readonly_root {
             built.make_read_only()?;
         }
         Ok(())

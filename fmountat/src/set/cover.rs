@@ -7,6 +7,7 @@ use super::piece::Pieces;
 use super::plan::{Step, What};
 use super::spec::Spec;
 use crate::error::{Error, ErrorKind, Result, escape};
+use crate::vfs::identity::is_same_place;
 use crate::vfs::target::Target;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
 use rustix::fs::FileType;
@@ -81,18 +82,37 @@ impl Found {
     }
 }
 
-/// Looks the path up inside `root`; `None` where there is nothing to cover. The step's number follows the mounts'.
+/// What a path leads to.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// There is nothing to cover.
+    Nothing,
+    /// The root itself is to be read-only: a mount over it would hide the set from who starts at the root.
+    Root,
+    Step(Box<Found>),
+}
+
+/// Looks the path up inside `root`. The step's number follows the mounts'.
 pub(super) fn find(
     root: BorrowedFd<'_>,
     cover: Cover,
     path: &Path,
     number: usize,
     by_name: bool,
-) -> Result<Option<Found>> {
+) -> Result<Place> {
     let place = match Target::in_root(root, path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Place::Nothing),
         place => place.map_err(|e| e.with_step(cover.step()))?,
     };
+    if is_same_place(root, place.as_fd())? {
+        return match cover {
+            Cover::ReadOnly => Ok(Place::Root),
+            Cover::Mask => {
+                let reason = "it is the root of the set: all of it would be hidden";
+                Err(Error::new(ErrorKind::OptionConflict, cover.step(), reason).arg(path))
+            }
+        };
+    }
     let step = |source: PathBuf, what: What, words: &[&str]| {
         let options = Options::parse(words)?;
         Ok(Step { number, source, target: path.to_owned(), what, options })
@@ -112,7 +132,7 @@ pub(super) fn find(
             step("/dev/null".into(), What::Bind { recursive: false }, &[])
         }
     };
-    Ok(Some(Found { is_itself: cover == Cover::ReadOnly && !by_name, step: found?, place }))
+    Ok(Place::Step(Box::new(Found { is_itself: cover == Cover::ReadOnly && !by_name, step: found?, place })))
 }
 
 /// What hides a file must be the null device, whatever an earlier program has put at its name.

@@ -94,7 +94,7 @@ impl Mounter {
         let left_out = std::mem::take(&mut built.left_out);
         let note = if helpers.is_empty() { None } else { self.notes.begin(target.path()) };
         if let Some(note) = &note {
-            note.mount(built.tree.root(), target.as_fd());
+            note.tree(&built, target.as_fd());
         }
         let attached = match built.attach(target) {
             Ok(attached) => attached,

@@ -4,7 +4,7 @@
 use super::builder::{every_mount_left_out, is_missing_source, mount_point};
 use super::classic::{self, Classic};
 use super::classic_attr::{change, propagate};
-use super::cover;
+use super::cover::{self, Place};
 use super::mounter::Mounter;
 use super::notes::Note;
 use super::piece::{Pieces, set_root_owner};
@@ -80,15 +80,14 @@ pub(super) fn step_by_step(
             classic::check(step).map_err(|e| plan.in_step(step, e))?;
         }
     }
-    if plan.covers.readonly_root && !plan.has_root() && !is_published {
-        let reason = "step by step the root is the mount that is there already, which is not ours to change";
-        return Err(Error::new(ErrorKind::Unsupported, "make the root read-only", reason)
-            .hinted("give the set a root of its own: a first mount for `/`"));
+    let has_root = plan.has_root() || is_published;
+    if plan.covers.readonly_root && !has_root {
+        return Err(root_is_not_ours());
     }
     let mut left_out = Vec::new();
     let mut root: Option<OwnedFd> = None;
     if is_published {
-        root = Some(classic::open_top(target.as_fd())?);
+        root = Some(target.seen_now()?);
     }
     for step in &plan.steps {
         match one(&pieces, &mut done, root.as_ref(), target, step, helpers.get(&step.number)) {
@@ -100,15 +99,24 @@ pub(super) fn step_by_step(
             Err(error) => return Err(plan.in_step(step, error)),
         }
     }
+    let mut readonly_root = plan.covers.readonly_root;
     for (cover, path) in &plan.covers.paths {
         let base = root.as_ref().map_or(target.as_fd(), AsFd::as_fd);
         let by_name = !mounter.features.new_mount_api;
-        let Some(found) = cover::find(base, *cover, path, plan.len() + 1, by_name)? else { continue };
+        let found = match cover::find(base, *cover, path, plan.len() + 1, by_name)? {
+            Place::Step(found) => found,
+            Place::Nothing => continue,
+            Place::Root if !has_root => return Err(cover.error(path, root_is_not_ours())),
+            Place::Root => {
+                readonly_root = true;
+                continue;
+            }
+        };
         one(&found.pieces(&pieces), &mut done, root.as_ref(), target, &found.step, None)
             .map_err(|e| cover.error(path, e))?;
     }
     let first = done.mounted.first().ok_or_else(every_mount_left_out)?;
-    if plan.covers.readonly_root {
+    if readonly_root {
         let root = root.as_ref().map_or(target.as_fd(), AsFd::as_fd);
         make_read_only(mounter, root).map_err(|e| e.with_step("make the root read-only"))?;
     }
@@ -116,12 +124,18 @@ pub(super) fn step_by_step(
         Some(root) => MountId::of(root.as_fd())?,
         None => MountId::of(first.as_fd())?,
     };
-    let set = match plan.has_root() || is_published {
+    let set = match has_root {
         true => PublishedSet::at(MountId::of(first.as_fd())?, None).ok(),
         false => None,
     };
     done.keep();
     Ok(Applied { id, set, left_out, way: Way::StepByStep })
+}
+
+fn root_is_not_ours() -> Error {
+    let reason = "step by step the root is the mount that is there already, which is not ours to change";
+    Error::new(ErrorKind::Unsupported, "make the root read-only", reason)
+        .hinted("give the set a root of its own: a first mount for `/`")
 }
 
 /// A helper mounts as it does: what would have to be done to a detached mount can't be.
@@ -205,8 +219,7 @@ fn one(
     let api = pieces.mounter.features.new_mount_api;
     let piece = if api { Some(pieces.detached(step)?) } else { None };
     let place = match step.is_root() {
-        // By its path again: what was mounted there meanwhile is what is seen.
-        true => target.again(classic::open_top(target.as_fd())?)?,
+        true => seen_now(target)?,
         false => mount_point(base, step, || match &piece {
             Some(piece) => crate::vfs::target::is_dir(piece.root()),
             None => classic::is_dir_source(pieces.dir, step),
@@ -256,7 +269,7 @@ fn by_helper(
     helper: &Helper,
 ) -> Result<OwnedFd> {
     let place = match step.is_root() {
-        true => target.again(classic::open_top(target.as_fd())?)?,
+        true => seen_now(target)?,
         false => mount_point(base, step, || Ok(true))?,
     };
     done.take_over(place.made());
@@ -294,10 +307,17 @@ fn is_new(seen: OwnedFd, before: MountId) -> Result<OwnedFd> {
     }
 }
 
+/// The target by its path again: what was mounted there meanwhile is what is seen. If it has moved, it is not followed: it may
+/// have left its root.
+fn seen_now(target: &Target) -> Result<Target> {
+    let moved = |_| moved(target.path());
+    target.again(target.seen_now().map_err(moved)?)
+}
+
 /// What is seen at the step's place now.
 fn look(base: BorrowedFd<'_>, target: &Target, step: &Step) -> Result<OwnedFd> {
     if step.is_root() {
-        return classic::open_top(target.as_fd());
+        return target.seen_now();
     }
     open_in_root(base, &step.target)
 }

@@ -5,6 +5,7 @@ use super::target::Target;
 use super::tree::Tree;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::namespace::unshare_namespaces;
+use rustix::fd::BorrowedFd;
 use rustix::fs::CWD;
 use rustix::io::Errno;
 use rustix::mount::{MountPropagationFlags, UnmountFlags};
@@ -72,16 +73,16 @@ fn write_map(file: &str, text: &str) -> Result<()> {
     })
 }
 
-/// Makes `tree` the root of the calling process and its mount namespace, and takes the old root away with all that is
-/// mounted in it: pivot_root(2) onto itself, then `umount2(MNT_DETACH)`. The cwd is then `/`.
+/// Makes `tree` the root of the calling process and its mount namespace, as it is seen from `top`, the uppermost of the mounts
+/// on its root; and takes the old root away with all that is mounted in it: pivot_root(2) onto itself, then `umount2(MNT_DETACH)`. The cwd is then `/`.
 ///
 /// # Errors
 /// [`ErrorKind::Permission`]; the errno of pivot_root(2).
-pub(crate) fn enter(tree: Tree) -> Result<()> {
+pub(crate) fn enter(tree: Tree, top: BorrowedFd<'_>) -> Result<()> {
     let step = "enter the root";
     let slash = Target::open(CWD, "/")?;
-    let attached = tree.attach(&slash)?;
-    rustix::process::fchdir(attached.root()).map_err(|e| Error::sys(step, "fchdir", e))?;
+    tree.attach(&slash)?;
+    rustix::process::fchdir(top).map_err(|e| Error::sys(step, "fchdir", e))?;
     rustix::process::pivot_root(".", ".").map_err(|e| Error::sys(step, "pivot_root", e))?;
     rustix::mount::unmount(".", UnmountFlags::DETACH).map_err(|e| Error::sys(step, "umount2", e))?;
     rustix::process::chdir("/").map_err(|e| Error::sys(step, "chdir", e))

@@ -114,7 +114,8 @@ impl Target {
     /// links of /proc are refused. `openat2(RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS)` \[Linux 5.6\].
     ///
     /// # Errors
-    /// Those of [`open`](Self::open); [`ErrorKind::Busy`] when others rename so fast that the path can't be resolved.
+    /// Those of [`open`](Self::open); [`ErrorKind::TargetMoved`] when a directory on the way is moved out of the root
+    /// meanwhile; [`ErrorKind::Busy`] when others rename so fast that the path can't be resolved.
     pub fn in_root(root: impl AsFd, path: impl AsRef<Path>) -> Result<Self> {
         Self::at(Start::Root(duplicate(root.as_fd())?), path.as_ref())
     }
@@ -272,6 +273,12 @@ pub(crate) fn open_in_root(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd>
         match rustix::fs::openat2(root, &*c_path, flags, Mode::empty(), resolve) {
             Ok(fd) => return Ok(fd),
             Err(Errno::AGAIN | Errno::INTR) => {}
+            // `complete_walk`, fs/namei.c: what was found is no longer below the root.
+            Err(Errno::XDEV) => {
+                let error = Error::sys("resolve target", "openat2", Errno::XDEV).arg(path);
+                let error = error.with_kind(ErrorKind::TargetMoved);
+                return Err(error.because("a directory on the way was moved out of the root meanwhile"));
+            }
             Err(errno) => return Err(open_error("resolve target", "openat2", path, errno)),
         }
     }

@@ -8,18 +8,6 @@ use fmountat_testing::{mounts_below, scratch};
 use rustix::fs::CWD;
 use std::path::{Path, PathBuf};
 
-/// What a kernel before 5.2 answers with ENOSYS; open_tree_attr(2) has no name in libc.
-const NEW_CALLS: [libc::c_long; 8] = [
-    libc::SYS_fsopen,
-    libc::SYS_fsconfig,
-    libc::SYS_fsmount,
-    libc::SYS_fspick,
-    libc::SYS_open_tree,
-    libc::SYS_move_mount,
-    libc::SYS_mount_setattr,
-    467,
-];
-
 /// One way, with a directory of its own.
 #[derive(Debug)]
 pub(crate) struct Stage {
@@ -68,7 +56,7 @@ pub(crate) fn both(row: impl Fn(&Stage) + Sync) {
     row(&stage("new", Way::Detached, Mounter::detached()));
     std::thread::scope(|scope| {
         let old = scope.spawn(|| {
-            fmountat_testing::filter::errno_on(&NEW_CALLS, libc::ENOSYS as u32);
+            fmountat_testing::filter::without_new_mount_interface();
             let features = Features::probe();
             assert!(!features.new_mount_api && !features.mount_setattr, "{features:?}");
             row(&stage("old", Way::StepByStep, Mounter::with(features, None)));

@@ -5,6 +5,7 @@ use super::note::{Line, VERSION};
 use super::{Notes, boot_id, namespace, open_directory, remove};
 use crate::error::{Error, ErrorKind, Result};
 use crate::table::mountinfo;
+use crate::table::published::PublishedSet;
 use crate::table::unmount::Unmount;
 use crate::vfs::identity::MountId;
 use rustix::fd::OwnedFd;
@@ -117,6 +118,11 @@ impl Cleaned {
                     later.push(at.clone());
                     self.unmount(MountId::from_number(id), at);
                 }
+                Line::Tree { id, newest, at } => {
+                    let at = PathBuf::from(at);
+                    later.push(at.clone());
+                    self.unmount_tree(MountId::from_number(id), newest.map(MountId::from_number), at);
+                }
                 // A mount follows where all went well with it.
                 Line::Mounting { at } if later.contains(&PathBuf::from(at.clone())) => {}
                 Line::Mounting { at } => self.uncertain(at.into()),
@@ -134,7 +140,21 @@ impl Cleaned {
         if !id.is_unique() && !is_at(id, &at) {
             return;
         }
-        match Unmount::new().timeout(Duration::from_millis(500)).run_id(id) {
+        self.done(id, at, soon().run_id(id));
+    }
+
+    /// All mounts of a published tree, in one call.
+    fn unmount_tree(&mut self, id: MountId, newest: Option<MountId>, at: PathBuf) {
+        if newest.is_none() {
+            return self.unmount(id, at);
+        }
+        let set = PublishedSet::at(id, newest);
+        let done = set.and_then(|set| soon().run_set(&set)).map_err(|error| vec![error]);
+        self.done(id, at, done);
+    }
+
+    fn done(&mut self, id: MountId, at: PathBuf, done: std::result::Result<(), Vec<Error>>) {
+        match done {
             Ok(()) => self.unmounted.push((id, at)),
             Err(errors) => {
                 let is_there = |error: &Error| error.kind() != ErrorKind::NotMounted;
@@ -157,6 +177,11 @@ impl Cleaned {
             self.removed.push(at);
         }
     }
+}
+
+/// What is in use is not waited for: it may stay so.
+fn soon() -> Unmount {
+    Unmount::new().timeout(Duration::from_millis(500))
 }
 
 enum Told {

@@ -3,6 +3,7 @@
 
 use super::{boot_id, namespace, open_directory, remove};
 use crate::error::{Error, Result};
+use crate::set::apply::Built;
 use crate::vfs::identity::MountId;
 use crate::vfs::made::Made;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -22,6 +23,8 @@ pub(super) enum Line {
     Begin { version: u32, boot: String, namespace: u64, pid: u32, target: Bytes },
     /// About to be attached, or attached.
     Mount { id: u64, at: Bytes },
+    /// The same of a tree: its root, and the newest mount of it, where that is known.
+    Tree { id: u64, newest: Option<u64>, at: Bytes },
     /// About to be mounted by mount(2) or a helper, whose mount has no id yet.
     Mounting { at: Bytes },
     /// Made for a mount point.
@@ -118,6 +121,14 @@ impl Note {
     pub(in crate::set) fn mount(&self, root: BorrowedFd<'_>, place: BorrowedFd<'_>) {
         if let Ok(id) = MountId::of(root) {
             self.add(&Line::Mount { id: id.get(), at: path_of(place) });
+        }
+    }
+
+    /// The tree is about to be published on `place`.
+    pub(in crate::set) fn tree(&self, built: &Built, place: BorrowedFd<'_>) {
+        if let Ok(id) = built.tree.id() {
+            let newest = built.newest.map(MountId::get);
+            self.add(&Line::Tree { id: id.get(), newest, at: path_of(place) });
         }
     }
 

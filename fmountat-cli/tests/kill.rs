@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `kill -9` at any moment of apply, replace and umount: a set is there as a whole or not at all, and nothing else is left.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "kill/moment.rs"]
+mod moment;
+#[path = "kill/set.rs"]
+mod set;
+#[path = "kill/stepwise.rs"]
+mod stepwise;
+
+use fmountat_testing::times;
+use moment::{Count, Moments};
+use set::Set;
+
+/// Kills of each kind; of all three kinds 10,000 in the full proof.
+fn rounds() -> u32 {
+    times(120, 3_334).try_into().unwrap()
+}
+
+/// The set is absent or whole after each kill.
+fn apply(set: &Set) {
+    let moments = Moments::of(rounds(), || {
+        set.fresh();
+        set.run(&["apply", "new.json", "t"]);
+        set.drop();
+    });
+    let mut count = Count::default();
+    for moment in moments {
+        set.fresh();
+        moment.kill(set.command(&["apply", "new.json", "t"]));
+        count.add(set.is_there("new"));
+        set.drop();
+    }
+    count.print("apply", "absent", "whole");
+}
+
+/// The old set or the new one is there after each kill, and never a mount of the other.
+fn replace(set: &Set) {
+    set.fresh();
+    set.run(&["apply", "old.json", "t"]);
+    let moments = Moments::of(rounds(), || drop(set.run(&["apply", "--replace", "new.json", "t"])));
+    let mut count = Count::default();
+    for moment in moments {
+        set.renew();
+        moment.kill(set.command(&["apply", "--replace", "new.json", "t"]));
+        count.add(set.is_one_of_two());
+    }
+    set.drop();
+    count.print("replace", "of the old set", "of the new set");
+}
+
+/// The set is whole or gone after each kill.
+fn umount(set: &Set) {
+    let moments = Moments::of(rounds(), || {
+        set.published();
+        set.run(&["umount", "--set", "published"]);
+    });
+    let mut count = Count::default();
+    for moment in moments {
+        set.published();
+        moment.kill(set.command(&["umount", "--set", "published"]));
+        count.add(!set.is_there("new"));
+        set.drop();
+    }
+    count.print("umount", "whole", "gone");
+}
+
+fmountat_testing::tests! {
+    /// With an overlay, a loop device, mapped owners, proc and masks.
+    fn apply_as_root() needs [Root, Filesystem("overlay"), Filesystem("erofs"), Tool("mkfs.erofs")] { apply(&Set::of_root()); }
+    fn replace_as_root() needs [Root, Filesystem("overlay"), Filesystem("erofs"), Tool("mkfs.erofs")] { replace(&Set::of_root()); }
+    fn umount_as_root() needs [Root, Filesystem("overlay"), Filesystem("erofs"), Tool("mkfs.erofs")] { umount(&Set::of_root()); }
+
+    fn apply_as_user() needs [User] { apply(&Set::of_user()); }
+    fn replace_as_user() needs [User] { replace(&Set::of_user()); }
+    fn umount_as_user() needs [User] { umount(&Set::of_user()); }
+
+    /// Where the kernel can't do it in one step, `clean` takes away what is left, and nothing else.
+    fn clean_after_step_by_step() needs [Tool("setarch")] { stepwise::new_interface(); }
+    /// By mount(2) the mount that was just being made may be somebody else's, and is told.
+    fn clean_after_mount_2() needs [] { stepwise::mount_2(); }
+    /// A mount helper that hangs when its caller is killed.
+    fn clean_after_a_helper() needs [] { stepwise::helper(); }
+    /// What is no note, of another boot, namespace or writer, in use, or somebody else's.
+    fn clean_and_nothing_else() needs [] { stepwise::nothing_else(); }
+}

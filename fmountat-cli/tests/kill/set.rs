@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The sets that are mounted, and what is to be seen of them.
+
+use fmountat_testing::{
+    binary, command_output, loop_devices, mkdirs, mount_table, mounts_below, read, scratch, write,
+};
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+/// What the system does after the last process is gone is waited for.
+const SETTLE: Duration = Duration::from_secs(1);
+
+pub(crate) fn file(path: &str) -> PathBuf {
+    scratch().join(path)
+}
+
+/// Two sets of one shape, which differ in a file that tells them apart.
+#[derive(Debug)]
+pub(crate) struct Set {
+    mounts: usize,
+    has_overlay: bool,
+}
+
+impl Set {
+    /// An overlay with what a container has in it.
+    pub(crate) fn of_root() -> Self {
+        let tree = file("tree");
+        write(tree.join("in"), "image");
+        command_output(Command::new("mkfs.erofs").arg(file("image")).arg(tree));
+        // On a tmpfs an image needs a loop device.
+        mkdirs(scratch(), &["images"]);
+        rustix::mount::mount("images", file("images"), "tmpfs", rustix::mount::MountFlags::empty(), None)
+            .unwrap();
+        std::fs::copy(file("image"), file("images/image")).unwrap();
+        mkdirs(scratch(), &["l1/proc", "l1/run", "l1/img", "l1/data", "l1/secret", "l1/sys", "l2", "data"]);
+        for name in ["l1/etc/file", "l1/hidden", "file"] {
+            write(file(name), name);
+        }
+        let inner = r#"{"type": "proc", "source": "proc", "destination": "/proc"},
+            {"type": "tmpfs", "source": "tmpfs", "destination": "/run", "options": ["nosuid"]},
+            {"type": "tmpfs", "source": "tmpfs", "destination": "/run/lock", "options": ["X-mount.mkdir"]},
+            {"type": "none", "source": "images/image", "destination": "/img", "options": ["loop", "ro"]},
+            {"type": "bind", "source": "data", "destination": "/data", "options": ["bind", "uidmap=0:1000:10", "gidmap=0:1000:10"]},
+            {"type": "bind", "source": "file", "destination": "/etc/file", "options": ["bind", "ro"]}"#
+            .replace(r#""type": "none""#, r#""type": "erofs""#);
+        Self::write(&|name| {
+            format!(
+                r#"{{"mounts": [{{"type": "overlay", "source": "overlay", "destination": "/",
+                    "options": ["lowerdir={name}:l2:l1,upperdir=upper/{name}/u,workdir=upper/{name}/w"]}}, {inner}],
+                    "linux": {{"maskedPaths": ["/hidden", "/secret"], "readonlyPaths": ["/sys"]}}}}"#
+            )
+        });
+        Self { mounts: 10, has_overlay: true }
+    }
+
+    /// What needs no privilege beyond one's own namespaces.
+    pub(crate) fn of_user() -> Self {
+        mkdirs(scratch(), &["data"]);
+        Self::write(&|name| {
+            format!(
+                r#"[{{"type": "bind", "source": "{name}", "target": "/", "options": ["rbind"]}},
+                    {{"type": "tmpfs", "source": "tmpfs", "target": "/run"}},
+                    {{"type": "tmpfs", "source": "tmpfs", "target": "/run/a/b", "options": ["X-mount.mkdir"]}},
+                    {{"type": "bind", "source": "data", "target": "/run/data", "options": ["rbind,rro,X-mount.mkdir"]}}]"#
+            )
+        });
+        Self { mounts: 4, has_overlay: false }
+    }
+
+    fn write(text: &dyn Fn(&str) -> String) {
+        mkdirs(scratch(), &["t"]);
+        for name in ["old", "new"] {
+            mkdirs(file(name), &["run"]);
+            write(file(name).join("who"), name);
+            write(file(&format!("{name}.json")), text(name));
+        }
+    }
+
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(binary(env!("CARGO_BIN_EXE_fmountat")));
+        command.args(["--json"]).args(arguments).current_dir(scratch());
+        // By this its processes are found.
+        command.env("FMOUNTAT_TEST_KILL", scratch());
+        command
+    }
+
+    /// Runs to the end, which must be success; what it printed.
+    pub(crate) fn run(&self, arguments: &[&str]) -> String {
+        self.fresh_if_replacing(arguments);
+        command_output(&mut self.command(arguments))
+    }
+
+    fn fresh_if_replacing(&self, arguments: &[&str]) {
+        if arguments.contains(&"--replace") {
+            self.renew();
+        }
+    }
+
+    /// Upper directories that no overlay has, for both sets.
+    pub(crate) fn fresh(&self) {
+        if self.has_overlay {
+            for name in ["old", "new"] {
+                self.new_upper(name);
+            }
+        }
+    }
+
+    fn new_upper(&self, name: &str) {
+        let _ = std::fs::remove_dir_all(file("upper").join(name));
+        mkdirs(file("upper").join(name), &["u", "w"]);
+    }
+
+    /// The old set is there, and the new one has a new upper.
+    pub(crate) fn renew(&self) {
+        self.drop();
+        self.fresh();
+        command_output(&mut self.command(&["apply", "old.json", "t"]));
+    }
+
+    /// The new set is there, and the file `published` says which it is.
+    pub(crate) fn published(&self) {
+        self.fresh();
+        let text = self.run(&["apply", "new.json", "t"]);
+        write(file("published"), text);
+    }
+
+    /// Whether the set is there as a whole; if not, nothing is.
+    pub(crate) fn is_there(&self, name: &str) -> bool {
+        let found = settled(|| [0, self.mounts].contains(&mounts_below(file("t")).len()));
+        assert!(found, "half built: {:#?}", mounts_below(file("t")));
+        let is_there = !mounts_below(file("t")).is_empty();
+        if is_there {
+            assert_eq!(read(file("t/who")), name);
+        } else {
+            self.nothing_else();
+        }
+        is_there
+    }
+
+    /// Whether the new set is there; else it is the old one.
+    pub(crate) fn is_one_of_two(&self) -> bool {
+        let found = settled(|| mounts_below(file("t")).len() == self.mounts);
+        assert!(
+            found,
+            "not one set: {:#?}",
+            mount_table().iter().filter(|line| line.point.starts_with(file("t"))).collect::<Vec<_>>()
+        );
+        let name = read(file("t/who"));
+        assert!(["old", "new"].contains(&name.as_str()), "{name}");
+        name == "new"
+    }
+
+    /// No loop device, process or mount of it is anywhere.
+    fn nothing_else(&self) {
+        assert!(settled(|| processes().is_empty()), "{:#?}", processes());
+        assert_eq!(loop_devices(&scratch()), Vec::<String>::new());
+        let mounts = mounts_below(scratch());
+        assert_eq!(mounts.len(), usize::from(self.has_overlay), "{mounts:#?}");
+    }
+
+    /// Takes the set away, if one is there.
+    pub(crate) fn drop(&self) {
+        if !mounts_below(file("t")).is_empty() {
+            command_output(&mut self.command(&["umount", "-R", "-l", "t"]));
+        }
+        self.nothing_else();
+    }
+}
+
+pub(crate) fn settled(is_so: impl Fn() -> bool) -> bool {
+    let start = Instant::now();
+    while !is_so() {
+        if start.elapsed() > SETTLE {
+            return false;
+        }
+        std::thread::sleep(Duration::from_micros(200));
+    }
+    true
+}
+
+/// The command lines of what this case has started and still runs.
+pub(crate) fn processes() -> Vec<String> {
+    let mark = format!("FMOUNTAT_TEST_KILL={}\0", scratch().display());
+    let all = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+    let is_ours = |dir: &PathBuf| {
+        let environment = std::fs::read(dir.join("environ")).unwrap_or_default();
+        environment.windows(mark.len()).any(|window| window == mark.as_bytes())
+    };
+    let shown = |dir: PathBuf| {
+        let words = std::fs::read(dir.join("cmdline")).unwrap_or_default();
+        format!("{}: {}", dir.display(), String::from_utf8_lossy(&words).replace('\0', " "))
+    };
+    all.filter(is_ours).map(shown).collect()
+}

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Sets that can't be mounted in one step: what a kill leaves is noted, and `clean` takes it away.
+
+use super::moment::Moments;
+use super::set::{file, processes, settled};
+use fmountat_testing::{binary, filter, mkdirs, mounts_below, read, scratch, times, write};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+const SIX: &str = r#"[{"type": "tmpfs", "source": "root"},
+    {"type": "tmpfs", "source": "a", "target": "a", "options": ["X-mount.mkdir"]},
+    {"type": "bind", "source": "data", "target": "b", "options": ["bind,ro,X-mount.mkdir"]},
+    {"type": "tmpfs", "source": "c", "target": "a/c/d", "options": ["X-mount.mkdir"]},
+    {"type": "tmpfs", "source": "e", "target": "e", "options": ["X-mount.mkdir,nosuid"]},
+    {"type": "tmpfs", "source": "f", "target": "e/f", "options": ["X-mount.mkdir"]}]"#;
+
+fn program() -> std::path::PathBuf {
+    binary(env!("CARGO_BIN_EXE_fmountat"))
+}
+
+fn command(words: &[&str]) -> Command {
+    let mut command = Command::new(words[0]);
+    command.args(&words[1..]).current_dir(scratch()).env("FMOUNTAT_TEST_KILL", scratch());
+    command
+}
+
+fn fmountat(words: &[&str]) -> Command {
+    let program = program();
+    command(&[&[program.to_str().unwrap()], words].concat())
+}
+
+fn clean() -> Output {
+    fmountat(&["--json", "clean"]).stdin(Stdio::null()).output().unwrap()
+}
+
+/// `/run` of the case's own, so that its notes are nobody else's.
+fn stage() {
+    rustix::mount::mount("run", "/run", "tmpfs", rustix::mount::MountFlags::empty(), None).unwrap();
+    mkdirs(scratch(), &["t", "data", "new"]);
+    write(file("six.json"), SIX);
+}
+
+fn notes() -> usize {
+    std::fs::read_dir("/run/fmountat").map_or(0, Iterator::count)
+}
+
+fn unmount() {
+    assert!(fmountat(&["umount", "-R", "t"]).status().unwrap().success());
+}
+
+/// Kills `apply` at many moments where `restrict` holds; gives how often it left something, which `clean` took away.
+fn killed(words: &[&str], restrict: impl Fn() + Sync, may_be_uncertain: bool) -> (usize, usize) {
+    let apply = [words, &["apply", "six.json", "t"]].concat();
+    // The filter stays with the thread, and what it forbids `clean` and the look need.
+    let restricted = |work: &(dyn Fn() + Sync)| {
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                restrict();
+                work();
+            });
+        });
+    };
+    let run = || restricted(&|| assert!(command(&apply).status().unwrap().success()));
+    let moments = Moments::of(times(150, 3_000).try_into().unwrap(), || {
+        run();
+        unmount();
+    });
+    let (mut left, mut uncertain) = (0, 0);
+    for moment in moments {
+        restricted(&|| moment.kill(command(&apply)));
+        let whole = mounts_below(file("t")).len() == 6 && notes() == 0;
+        if whole {
+            unmount();
+            continue;
+        }
+        left += usize::from(!mounts_below(file("t")).is_empty());
+        let cleaned = clean();
+        let text = String::from_utf8(cleaned.stdout).unwrap();
+        let errors = String::from_utf8(cleaned.stderr).unwrap();
+        if may_be_uncertain && !text.contains(r#""uncertain":[]"#) {
+            // What it is in stays with it, and its note.
+            assert!(!mounts_below(file("t")).is_empty(), "{text}");
+            uncertain += 1;
+            unmount();
+            clean();
+        } else {
+            assert!(cleaned.status.success(), "{text}{errors}");
+            assert_eq!(mounts_below(file("t")), Vec::<String>::new(), "{text}{errors}");
+        }
+        assert_eq!((notes(), Path::new("/run/fmountat").exists()), (0, false), "{text}");
+    }
+    (left, uncertain)
+}
+
+/// As on a kernel from 5.2 to 6.14 where unshare(2) is forbidden.
+pub(crate) fn new_interface() {
+    stage();
+    let program = program();
+    let words = ["setarch", "--uname-2.6", program.to_str().unwrap()];
+    let (left, _) = killed(&words, filter::without_one_step, false);
+    println!("counted: step by step: {left} kills left something, and nothing was left after clean");
+    assert!(left > 0, "the kills missed the moment");
+    rustix::mount::unmount("/run", rustix::mount::UnmountFlags::empty()).unwrap();
+}
+
+/// As on a kernel before 5.2.
+pub(crate) fn mount_2() {
+    stage();
+    let program = program();
+    let (left, uncertain) = killed(&[program.to_str().unwrap()], filter::without_new_mount_interface, true);
+    println!(
+        "counted: by mount(2): {left} kills left something, after clean {uncertain} a mount that was told of"
+    );
+    assert!(left > 0, "the kills missed the moment");
+    rustix::mount::unmount("/run", rustix::mount::UnmountFlags::empty()).unwrap();
+}
+
+/// Everything else is published, the helper hangs, the caller is killed.
+pub(crate) fn helper() {
+    stage();
+    let hang = file("bin/mount.fuse3");
+    write(&hang, "#!/bin/sh\ntouch started\nsleep 60\n");
+    std::fs::set_permissions(&hang, PermissionsExt::from_mode(0o755)).unwrap();
+    write(
+        file("helped.json"),
+        SIX.replace("]}]", r#"]}, {"type": "fuse3.x", "source": "x", "target": "a"}]"#),
+    );
+    let path = format!("{}:{}", file("bin").display(), std::env::var("PATH").unwrap());
+    let mut child = fmountat(&["apply", "helped.json", "t"]).env("PATH", path).spawn().unwrap();
+    assert!(settled(|| file("started").exists()), "the helper did not start");
+    assert_eq!((mounts_below(file("t")).len(), notes()), (6, 1));
+    // Its note is locked, so nobody takes its mounts away.
+    assert!(String::from_utf8_lossy(&clean().stdout).contains(r#""skipped":1"#));
+    assert_eq!(mounts_below(file("t")).len(), 6);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(settled(|| processes().is_empty()), "{:#?}", processes());
+    let cleaned = fmountat(&["clean"]).output().unwrap();
+    let text = String::from_utf8(cleaned.stdout).unwrap();
+    assert_eq!(text, format!("unmounted {}\n", file("t").display()));
+    assert_eq!((mounts_below(file("t")).len(), notes()), (0, 0));
+    rustix::mount::unmount("/run", rustix::mount::UnmountFlags::empty()).unwrap();
+}
+
+fn boot() -> String {
+    read("/proc/sys/kernel/random/boot_id").trim().to_owned()
+}
+
+fn namespace() -> u64 {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata("/proc/thread-self/ns/mnt").unwrap().ino()
+}
+
+/// A note as one that was killed would have left it.
+fn note(name: &str, boot: &str, namespace: u64, lines: &str) {
+    let begin = format!(
+        r#"{{"begin":{{"version":1,"boot":"{boot}","namespace":{namespace},"pid":1,"target":"t"}}}}"#
+    );
+    write(Path::new("/run/fmountat").join(name), format!("{begin}\n{lines}"));
+}
+
+fn published() -> Vec<u64> {
+    let output = fmountat(&["--json", "apply", "six.json", "t"]).output().unwrap();
+    let value: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    value["set"].as_array().unwrap().iter().map(|id| id.as_u64().unwrap()).collect()
+}
+
+pub(crate) fn nothing_else() {
+    stage();
+    let ids = published();
+    mkdirs("/run", &["fmountat"]);
+    std::fs::set_permissions("/run/fmountat", PermissionsExt::from_mode(0o700)).unwrap();
+    let mount = |id: u64, at: &str| format!("{{\"mount\":{{\"id\":{id},\"at\":\"{at}\"}}}}\n");
+    let after = |name: &str| {
+        let output = clean();
+        let left = Path::new("/run/fmountat").join(name).exists();
+        let errors = String::from_utf8(output.stderr).unwrap();
+        (mounts_below(file("t")).len(), left, output.status.code().unwrap(), errors)
+    };
+    let last = mount(ids[5], "elsewhere");
+    // Of another boot, whatever number its mounts had.
+    note("boot", "00000000-0000-0000-0000-000000000000", namespace(), &last);
+    assert_eq!(after("boot"), (6, false, 0, String::new()));
+    mkdirs("/run", &["fmountat"]);
+    std::fs::set_permissions("/run/fmountat", PermissionsExt::from_mode(0o700)).unwrap();
+    // Of another namespace.
+    note("space", &boot(), 1, &last);
+    assert_eq!(after("space"), (6, true, 0, String::new()));
+    std::fs::remove_file("/run/fmountat/space").unwrap();
+    // Not ours to read; a kind that is not known; cut off before it began.
+    write("/run/fmountat/strange", "no note\n");
+    write("/run/fmountat/cut", "{\"beg");
+    let (mounts, left, status, errors) = after("strange");
+    assert_eq!((mounts, left, status), (6, true, 1), "{errors}");
+    assert!(errors.contains("/run/fmountat/strange") && errors.contains("another release"), "{errors}");
+    std::fs::remove_file("/run/fmountat/strange").unwrap();
+    // One mount of the six, which has none in it, and a line that was cut off.
+    note("one", &boot(), namespace(), &format!("{last}{{\"mount\":{{\"id\":{}", ids[0]));
+    assert_eq!(after("one"), (5, false, 0, String::new()));
+    mkdirs("/run", &["fmountat"]);
+    std::fs::set_permissions("/run/fmountat", PermissionsExt::from_mode(0o700)).unwrap();
+    // In use: it stays, with its note, and the error says by whom.
+    let held = std::fs::File::create(file("t/e/held")).unwrap();
+    note("busy", &boot(), namespace(), &mount(ids[4], "e"));
+    let (mounts, left, status, errors) = after("busy");
+    assert_eq!((mounts, left, status), (5, true, 32), "{errors}");
+    assert!(errors.contains("\"descriptor\""), "{errors}");
+    drop(held);
+    assert_eq!(after("busy"), (4, false, 0, String::new()));
+    // A directory that anybody can write to is not believed.
+    mkdirs("/run", &["fmountat"]);
+    std::fs::set_permissions("/run/fmountat", PermissionsExt::from_mode(0o777)).unwrap();
+    note("false", &boot(), namespace(), &mount(ids[1], "a"));
+    let (mounts, left, status, errors) = after("false");
+    assert_eq!((mounts, left, status), (4, true, 1), "{errors}");
+    unmount();
+    directories();
+    rustix::mount::unmount("/run", rustix::mount::UnmountFlags::empty()).unwrap();
+}
+
+/// Made directories go if they are the very ones and empty.
+fn directories() {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::remove_dir_all("/run/fmountat").unwrap();
+    mkdirs("/run", &["fmountat"]);
+    std::fs::set_permissions("/run/fmountat", PermissionsExt::from_mode(0o700)).unwrap();
+    mkdirs(file("new"), &["empty", "used/x", "another"]);
+    let line = |name: &str, more: u64| {
+        let (at, stat) = (file("new").join(name), std::fs::metadata(file("new").join(name)).unwrap());
+        let (device, inode) = (stat.dev(), stat.ino() + more);
+        format!("{{\"directory\":{{\"at\":\"{}\",\"device\":{device},\"inode\":{inode}}}}}\n", at.display())
+    };
+    note("dirs", &boot(), namespace(), &[line("empty", 0), line("used", 0), line("another", 1)].concat());
+    let output = clean();
+    assert!(output.status.success());
+    let left = ["empty", "used", "another"].map(|name| file("new").join(name).exists());
+    assert_eq!(left, [false, true, true], "{}", String::from_utf8_lossy(&output.stdout));
+}
