@@ -20,6 +20,7 @@ pub(crate) fn code_of(error: &Error) -> u8 {
     const ENFILE: i32 = 23;
     const EMFILE: i32 = 24;
     match error.kind() {
+        _ if error.step() == crate::output::WRITE => SYSTEM,
         ErrorKind::Permission => USAGE,
         // Found by us before any system call: the user wrote something that can't be.
         _ if error.call().is_none() && is_usage(error.kind()) => USAGE,

@@ -12,6 +12,7 @@ mod verbs;
 
 use args::{Cli, Verb};
 use clap::Parser;
+use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -48,8 +49,8 @@ fn main() -> ExitCode {
 /// Help and version are answers; everything else is wrong usage: 1 as mount(8), and for `run` its own failure.
 fn usage(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
-        let _ = error.print();
-        return ExitCode::from(exit::OK);
+        let printed = error.print().and_then(|()| std::io::stdout().flush());
+        return ExitCode::from(if printed.is_ok() { exit::OK } else { exit::SYSTEM });
     }
     let words: Vec<_> = std::env::args_os().skip(1).take_while(|word| word != "--").collect();
     if words.iter().any(|word| word == "--json") {

@@ -93,6 +93,28 @@ fmountat_testing::tests! {
         ok(&["umount", "d/new/place", "d/g", "d/t"], "");
     }
 
+    /// With --compat containerd a word without effect is ignored, and listed: by a new mount and by a change to one.
+    fn what_compat_ignores_is_listed() needs [] {
+        mkdirs(scratch(), &["s", "t"]);
+        let compat = ["--json", "mount", "--compat", "containerd"];
+        for (arguments, ignored) in [
+            (&["-o", "bind,sync,ro=fs,size=1m", "s", "t"][..], &["sync", "ro=fs", "size=1m"][..]),
+            (&["-o", "remount,bind,sync,nodev,size=1m", "none", "t"], &["sync", "size=1m"]),
+            (&["-o", "remount,dirsync,X-mount.mkdir,noexec", "none", "t"], &["dirsync", "X-mount.mkdir"]),
+            (&["-o", "bind,nofail,dirsync", "missing", "t"], &["dirsync"]),
+        ] {
+            assert_eq!(status(&[&["mount"], arguments].concat()), 1, "{arguments:?}");
+            let text = ok(&[&compat, arguments].concat(), "");
+            let words: Vec<String> =
+                ignored.iter().map(|word| format!(r#"{{"mount":1,"word":"{word}"}}"#)).collect();
+            let want = format!("\"ignored\":[{}]", words.join(","));
+            assert!(text.contains(&want), "{arguments:?}: {text} has no {want}");
+        }
+        assert_eq!(mount_flags(file("t")), "rw,nodev,noexec,relatime");
+        let output = run(&["mount", "--compat", "containerd", "-o", "remount,dirsync", "none", "t"], "");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "fmountat: mount 1: ignored: dirsync\n");
+    }
+
     /// A set from stdin and from a file, its JSON result, --view, --replace, --strict.
     fn apply_and_its_flags() needs [] {
         mkdirs(scratch(), &["t"]);

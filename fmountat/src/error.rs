@@ -99,10 +99,13 @@ impl Error {
         }))
     }
 
-    /// The same with the path, word or other argument at fault.
+    /// The same with the path, word or other argument at fault; an empty one says nothing, and is none.
     #[must_use]
     pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
-        self.0.argument = Some(argument.as_ref().as_bytes().to_vec());
+        let argument = argument.as_ref().as_bytes();
+        if !argument.is_empty() {
+            self.0.argument = Some(argument.to_vec());
+        }
         self
     }
 
@@ -284,5 +287,7 @@ mod tests {
             error.to_string(),
             "open layer 3 a\\nb\\u{1b}: no such file or directory (ENOENT)\n  kernel: overlay: no\n  hint: make it"
         );
+        let error = Error::sys("clone mount", "open_tree", Errno::SRCH).arg("");
+        assert_eq!(error.to_string(), "clone mount: no such process (ESRCH)");
     }
 }

@@ -41,7 +41,7 @@ pub use set::notes::{Cleaned, Notes};
 pub use set::options::Options;
 pub use set::plan::{Compat, Plan};
 pub use set::publish::{Applied, Way};
-pub use set::remount::remount;
+pub use set::remount::{remount, remount_with};
 pub use set::spec::Spec;
 pub use set::temp::{TempError, TempMount, TempRoot};
 pub use set::throwaway::{NotCovered, standard_mounts};

@@ -298,6 +298,22 @@ fmountat_testing::tests! {
         assert_eq!((stat("t/a/b"), stat("t/a/b/new")), ((0o700, 5, 6), (0o711, 9, 9)));
     }
 
+    /// The root of a bound file, or of one that can't be opened, gets its mode and owner too; a failure names the source.
+    fn files_get_their_mode_and_owner() needs [Root] {
+        mkdirs(scratch(), &["t"]);
+        write(file("f"), "");
+        rustix::fs::mknodat(CWD, file("fifo"), rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0).unwrap();
+        write(file("t/f"), "");
+        for source in ["f", "fifo"] {
+            apply(&[bind(source, "bind,X-mount.mode=0640,X-mount.owner=5").at("f")], "t").unwrap();
+            let meta = file(source).metadata().unwrap();
+            assert_eq!((meta.permissions().mode() & 0o7777, meta.uid()), (0o640, 5));
+            unmount_all("t/f");
+            let error = apply(&[bind(source, "bind,ro,X-mount.mode=0600").at("f")], "t").unwrap_err();
+            assert_eq!(error.argument(), Some(file(source).as_os_str()), "{error}");
+        }
+    }
+
     /// A mount that fails leaves no mount point behind that an earlier one would have had made.
     fn a_failed_list_makes_no_directories() needs [] {
         mkdirs(scratch(), &["t"]);

@@ -4,8 +4,9 @@
 use crate::inside::{ORDINARY, run_case, try_user_namespaces};
 use crate::mounts::lines_that_mention;
 use crate::need::Machine;
+use crate::stop::{self, Trial};
 use crate::{Case, Need, scratch};
-use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use libtest_mimic::{Arguments, Completion, Failed};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::MemfdFlags;
 use rustix::io::Errno;
@@ -47,10 +48,11 @@ pub fn run(cases: &'static [Case]) -> ExitCode {
 
 fn run_all(cases: &'static [Case]) -> ExitCode {
     let arguments = Arguments::from_args();
+    stop::watch();
     let machine = Arc::new(Machine::probe(user_namespaces()));
     let trials = cases.iter().map(|case| {
         let machine = Arc::clone(&machine);
-        Trial::ignorable_test(case.name, move || trial(case, &machine))
+        libtest_mimic::Trial::ignorable_test(case.name, move || trial(case, &machine))
     });
     libtest_mimic::run(&arguments, trials.collect()).exit_code()
 }
@@ -65,6 +67,7 @@ fn trial(case: &Case, machine: &Machine) -> Result<Completion, Failed> {
         let _ = std::io::stderr().write_all(line.as_bytes());
         return Ok(Completion::ignored_with(why));
     }
+    let _running = Trial::begin().ok_or("the test run is to end")?;
     let path = scratch::make().map_err(|e| format!("make a scratch directory: {e}"))?;
     let result = outside(case, &path);
     // Nothing is deleted below a mount: what is mounted there could be anything.
@@ -117,6 +120,7 @@ fn show_counts(case: &Case, text: &str) {
 /// Waits for a child and its whole process group to be gone; `None` if the time was up first.
 fn wait(child: &mut Child, limit: Duration) -> std::io::Result<Option<ExitStatus>> {
     let pid = Pid::from_child(child);
+    stop::remember(pid);
     let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
     let in_time = readable_within(&pidfd, limit)?;
     // Before the child is reaped, so that the number of the group can't have become another's.
@@ -124,6 +128,7 @@ fn wait(child: &mut Child, limit: Duration) -> std::io::Result<Option<ExitStatus
         Ok(()) | Err(Errno::SRCH | Errno::PERM) => {}
         Err(errno) => return Err(errno.into()),
     }
+    stop::forget(pid);
     let status = child.wait()?;
     Ok(in_time.then_some(status))
 }

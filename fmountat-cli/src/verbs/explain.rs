@@ -29,7 +29,7 @@ fn explain(args: &ExplainArgs, json: bool) -> Result<(), Error> {
     if args.replace {
         explained.refused.extend(mounter.explain_replace(&target).err());
     }
-    output::ignored(&plan, json);
+    output::ignored(plan.ignored(), json);
     if json {
         output::result(&value(&explained, &plan, &args.target), true);
     } else {
@@ -51,7 +51,7 @@ fn value(explained: &Explanation, plan: &Plan, target: &Path) -> Value {
         "covers": explained.covers.iter().map(|(what, path)| json!({"what": what, "path": output::text(path)})).collect::<Value>(),
         "features": explained.needs.iter().map(need).collect::<Value>(),
         "left_out": explained.left_out,
-        "ignored": output::ignored_value(plan),
+        "ignored": output::ignored_value(plan.ignored()),
         "refused": explained.refused.iter().map(|error| output::error_value(error)["error"].clone()).collect::<Value>(),
     })
 }

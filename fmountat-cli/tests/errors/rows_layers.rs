@@ -64,12 +64,12 @@ pub(crate) fn images() -> Vec<Row> {
             .at("find the file system's type", "f")
             .hint("-t"),
         line(E::WrongFilesystem, "another type than the image's", "mount -t squashfs -o loop image t")
-            .at("create", "squashfs")
+            .at("create squashfs on", "image")
             .errno(EINVAL)
             .hint("mount it with -t ext4"),
         line(E::Damaged, "an image that was cut short", "mount -t ext4 -o loop image t")
             .after("truncate -s 1M image")
-            .at("create", "ext4")
+            .at("create ext4 on", "image")
             .errno(EINVAL)
             .hint("fsck.ext4"),
         line(E::NotADevice, "a directory in place of a device", "mount -t ext4 s t")
@@ -78,13 +78,13 @@ pub(crate) fn images() -> Vec<Row> {
         line(E::NotFound, "an image that is not there", "mount -o loop missing t")
             .at("open device", "missing")
             .errno(ENOENT),
-        line(E::ReadOnlyDevice, "a device that is read-only", "mount -t ext4 READONLY t")
-            .at("create", "DEVICE")
+        line(E::ReadOnlyDevice, "a device that is read-only", "mount -t ext4 -o rw READONLY t")
+            .at("create ext4 on", "DEVICE")
             .errno(EACCES)
             .hint("blockdev --setrw"),
         line(E::Busy, "a device that is mounted as something else", "mount -t xfs DEVICE t")
             .after("mount DEVICE s")
-            .at("create", "DEVICE")
+            .at("create xfs on", "DEVICE")
             .errno(EBUSY)
             .hint("as ext4 too"),
         line(E::NotADevice, "a character device", "mount -t ext4 -o loop /dev/null t")

@@ -99,8 +99,12 @@ impl Classic<'_> {
             overlay.check_classic(root, new_flags(options))?;
         }
         let What::Bind { recursive } = self.step.what else {
-            change(root, &options.single_attr(), Locked::StaysAsItIs)
-                .map_err(|e| e.arg(&self.step.target))?;
+            let mut attr = options.single_attr();
+            // `ro=fs`: the MS_RDONLY that said so has made the mount read-only too.
+            if options.superblock.contains(&"ro") && !attr.set.contains(Attr::RDONLY) {
+                attr.clear |= Attr::RDONLY;
+            }
+            change(root, &attr, Locked::StaysAsItIs).map_err(|e| e.arg(&self.step.target))?;
             return self.propagate(root, options.single_attr().propagation, false);
         };
         let whole = options.recursive_attr;

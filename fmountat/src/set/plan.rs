@@ -254,13 +254,13 @@ fn what(mount: &Mount, options: &mut Options) -> Result<What> {
 fn without_effect(what: &What, options: &mut Options) -> Vec<Error> {
     let is_bind = matches!(what, What::Bind { .. });
     let place = if is_bind { Places::BIND } else { Places::NEW };
-    let misplaced = options.misplaced(place).map(|(word, text)| {
-        let reason = match (word.layer(), is_bind) {
-            ("filesystem", true) => "it belongs to the whole file system: a bind can't have its own",
+    let misplaced = options.misplaced(place).map(|given| {
+        let reason = match (given.is_of_filesystem, is_bind) {
+            (true, true) => "it belongs to the whole file system: a bind can't have its own",
             (_, true) => "it has no effect on a bind",
             (_, false) => "it has no effect on a new file system",
         };
-        option_error(ErrorKind::OptionConflict, text, reason)
+        option_error(ErrorKind::OptionConflict, &given.text, reason)
     });
     let mut errors: Vec<Error> = misplaced.collect();
     if is_bind {

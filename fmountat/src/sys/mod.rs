@@ -6,6 +6,7 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod attr;
+pub(crate) mod block;
 pub(crate) mod child;
 pub(crate) mod fanotify;
 pub(crate) mod fork_mark;

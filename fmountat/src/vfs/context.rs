@@ -44,8 +44,9 @@ impl FsContext {
             let error = Error::sys("open filesystem", "fsopen", errno).arg(fstype);
             match errno {
                 Errno::NODEV => error
-                    .hinted("this kernel has no such file system: see /proc/filesystems, or load its module"),
-                Errno::PERM => error.hinted(NEEDS_ADMIN),
+                    .because("this kernel has no such filesystem")
+                    .hinted("see /proc/filesystems, or load its module"),
+                Errno::PERM => error.hinted(what_is_missing(fstype)),
                 _ => error,
             }
         })?;
@@ -118,7 +119,8 @@ impl FsContext {
             Err(errno) => {
                 let error = Error::sys("create", "fsconfig", errno).arg(&self.fstype);
                 let error = error.with_kernel_log(self.log());
-                Err(if errno == Errno::PERM { error.hinted(NEEDS_ADMIN) } else { error })
+                let is_refused = errno == Errno::PERM;
+                Err(if is_refused { error.hinted(what_is_missing(&self.fstype)) } else { error })
             }
         }
     }
@@ -172,6 +174,22 @@ fn log_line(bytes: &[u8]) -> String {
     let text = text.trim_end();
     let unlevelled = ["e ", "w ", "i "].iter().find_map(|level| text.strip_prefix(level));
     unlevelled.unwrap_or(text).to_owned()
+}
+
+/// What shows a namespace's own things can be mounted by who made that namespace; a user and a mount namespace, which who has
+/// CAP_SYS_ADMIN is in, do not do.
+fn what_is_missing(fstype: &OsStr) -> &'static str {
+    let is_admin = rustix::thread::capabilities(None)
+        .is_ok_and(|sets| sets.effective.contains(rustix::thread::CapabilitySet::SYS_ADMIN));
+    match fstype.to_str().filter(|_| is_admin) {
+        Some("proc") => "be root, or make a pid namespace with the user namespace: unshare --pid --fork",
+        Some("mqueue") => "be root, or make an ipc namespace with the user namespace: unshare --ipc",
+        Some("sysfs") => "be root, or make a network namespace with the user namespace: unshare --net",
+        Some("cgroup" | "cgroup2") => {
+            "be root, or make a cgroup namespace with the user namespace: unshare --cgroup"
+        }
+        _ => NEEDS_ADMIN,
+    }
 }
 
 impl CreatedFs {

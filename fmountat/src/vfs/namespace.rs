@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Namespaces of one's own: to mount without privilege, and to leave nothing when the process ends.
 
-use super::attr::{Locked, MountAttr, Propagation, set_attr};
 use super::target::Target;
 use super::tree::Tree;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::namespace::unshare_namespaces;
-use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fd::BorrowedFd;
 use rustix::fs::CWD;
 use rustix::io::Errno;
-use rustix::mount::UnmountFlags;
+use rustix::mount::{MountPropagationFlags, UnmountFlags};
 
 /// Moves the calling process into a mount namespace of its own, private throughout, and its next child into a pid
 /// namespace of its own. Where that needs privilege that the process lacks, a user namespace is made for it, in which
@@ -31,9 +30,21 @@ pub fn unshare_mount_and_pid() -> Result<()> {
         }
         Err(errno) => return Err(Error::sys("make namespaces", "unshare", errno)),
     }
-    let private = MountAttr { propagation: Some(Propagation::Private), ..MountAttr::default() };
-    let root = Target::open(CWD, "/")?;
-    set_attr(root.as_fd(), &private, true, Locked::StaysAsItIs)
+    make_private("make namespaces")
+}
+
+/// Makes every mount of the calling thread's mount namespace private.
+pub(super) fn make_private(step: &str) -> Result<()> {
+    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+    rustix::mount::mount_change("/", private).map_err(|errno| {
+        let error = Error::sys(step, "mount", errno);
+        match errno {
+            Errno::INVAL => error
+                .because("the root directory is no mount: this runs in a chroot, whose other mounts can't be reached")
+                .hinted("bind the directory onto itself before chroot(1)"),
+            _ => error,
+        }
+    })
 }
 
 fn user_namespace_error(errno: Errno) -> Error {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A mount namespace for a moment: what is mounted in it nobody sees, and it goes with its thread, whatever happens.
 
+use super::namespace::make_private;
 use crate::error::{Error, Result};
 use crate::sys::namespace::unshare_mounts;
 use crate::sys::thread::block_all_signals;
 use rustix::io::Errno;
-use rustix::mount::MountPropagationFlags;
 
 /// Runs `work` on a thread of its own with a private copy of the caller's mount namespace, and waits for it. Descriptors
 /// are shared: one that is opened there is the caller's.
@@ -20,8 +20,7 @@ pub(crate) fn in_private_namespace<T: Send>(work: impl FnOnce() -> Result<T> + S
         let thread = std::thread::Builder::new().name(String::from("fmountat")).spawn_scoped(scope, || {
             unshare_mounts().map_err(|e| Error::sys(step, "unshare", e))?;
             // Nothing that is mounted here may show where the caller's mounts are shared.
-            let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
-            rustix::mount::mount_change("/", private).map_err(|e| Error::sys(step, "mount", e))?;
+            make_private(step)?;
             work()
         });
         drop(mask);

@@ -5,7 +5,7 @@ use crate::ways::{Stage, tmpfs};
 use fmountat::{ErrorKind, Mount, TempError, TempMount, Unmount, find, mountinfo};
 use fmountat_testing::{mkdirs, read, write};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{OpenOptionsExt, symlink};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -91,6 +91,22 @@ pub(crate) fn top_of_stack(stage: &Stage) {
 }
 
 /// Every thread is told the same free number at once, and all but one come too late.
+/// The free device is somebody else's for a while: the kernel gives its number all the same, and refuses to set it up.
+fn loop_of_somebody_else(stage: &Stage) {
+    let free = fmountat_testing::command_output(std::process::Command::new("losetup").arg("--find"));
+    let mut exclusive = std::fs::OpenOptions::new();
+    exclusive.read(true).custom_flags(libc::O_EXCL);
+    let claimed = exclusive.open(free.trim()).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(300));
+            drop(claimed);
+        });
+        stage.apply(&[Mount::new("ext4", stage.file("image0")).option("loop")], "t0").unwrap();
+    });
+    Unmount::new().run(stage.file("t0")).unwrap();
+}
+
 pub(crate) fn loop_retry(stage: &Stage) {
     let barrier = std::sync::Barrier::new(8);
     for thread in 0..8 {
@@ -100,6 +116,7 @@ pub(crate) fn loop_retry(stage: &Stage) {
         fmountat_testing::command_output(mkfs.arg("-q").arg(&image));
         mkdirs(&stage.dir, &[&format!("t{thread}")]);
     }
+    loop_of_somebody_else(stage);
     std::thread::scope(|scope| {
         for thread in 0..8 {
             let barrier = &barrier;
