@@ -149,7 +149,7 @@ fmountat_testing::tests! {
     }
 
     /// umount: several targets, all errors; a busy one within its time; recursive; lazy; links are not followed.
-    fn umount_and_its_flags() needs [] {
+    fn umount_and_its_flags() needs [SteadyTime] {
         mkdirs(scratch(), &["a", "b"]);
         ok(&["apply", "-", "a"], TWO);
         let start = std::time::Instant::now();

@@ -17,6 +17,9 @@
 
 mod diagnose;
 mod error;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod kinds;
 mod set;
 mod sys;
@@ -43,6 +46,7 @@ pub use set::plan::{Compat, Plan};
 pub use set::publish::{Applied, Way};
 pub use set::remount::{remount, remount_with};
 pub use set::spec::Spec;
+pub use set::swap::SwapWay;
 pub use set::temp::{TempError, TempMount, TempRoot};
 pub use set::throwaway::{NotCovered, standard_mounts};
 pub use set::view::read_only_view;
@@ -61,6 +65,7 @@ pub use table::watch::{MountAction, MountEvent, Watch};
 pub use vfs::attr::{Attr, MountAttr, Propagation};
 pub use vfs::context::{CreatedFs, FSCONFIG_STRING_MAX, FsContext};
 pub use vfs::cwd::{MOUNT_DATA_MAX, PrivateCwd, fmountat};
+pub use vfs::feature_table::{KernelFeature, kernel_features};
 pub use vfs::features::Features;
 pub use vfs::identity::MountId;
 pub use vfs::idmap::{IdMapping, Idmap, Ids};

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 fmountat_testing::tests! {
     /// Replacing: a reader of a file under the target never misses it.
-    fn a_replaced_set_is_never_missed() needs [] {
+    fn a_replaced_set_is_never_missed() needs [Kernel(6, 5)] {
         mkdirs(scratch(), &["t", "a", "b"]);
         write(file("a/who"), "a");
         write(file("b/who"), "b");

@@ -81,7 +81,7 @@ fn pid(child: &Child) -> i32 {
 
 fmountat_testing::tests! {
     /// A set is built here, sent by a socket, and attached in another namespace by who received it.
-    fn a_tree_is_sent_and_attached_elsewhere() needs [] {
+    fn a_tree_is_sent_and_attached_elsewhere() needs [Kernel(6, 15)] {
         mkdirs(scratch(), &["t", "a"]);
         write(file("a/who"), "sent");
         let (ours, theirs) = rustix::net::socketpair(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC, None).unwrap();

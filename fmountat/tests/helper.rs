@@ -137,7 +137,7 @@ fmountat_testing::tests! {
     }
 
     /// The cost does not grow with the caller.
-    fn cost_of_a_large_caller() needs [] {
+    fn cost_of_a_large_caller() needs [SteadyTime] {
         mkdirs(scratch(), &["t"]);
         let helper = script("exit 1");
         let median = || {

@@ -212,8 +212,8 @@ fn failures_name_the_source(stage: &Stage) {
 fmountat_testing::tests! {
     fn a_loop_device_for_a_mount() needs [Root, Tool("mkfs.ext4"), Filesystem("ext4")] { both(loop_mounts) }
     fn offsets_and_what_implies_loop() needs [Root, Tool("mkfs.ext4"), Filesystem("ext4")] { both(offset_and_words) }
-    fn erofs_straight_from_the_file() needs [Root, Tool("mkfs.erofs"), Filesystem("erofs")] { both(erofs) }
-    fn erofs_with_further_images() needs [Root, Tool("mkfs.erofs"), Filesystem("erofs")] { both(erofs_devices) }
+    fn erofs_straight_from_the_file() needs [Kernel(6, 12), Root, Tool("mkfs.erofs"), Filesystem("erofs")] { both(erofs) }
+    fn erofs_with_further_images() needs [Kernel(6, 12), Root, Tool("mkfs.erofs"), Filesystem("erofs")] { both(erofs_devices) }
     fn one_of_several_types() needs [Root, Tool("mkfs.ext4"), Filesystem("ext4")] { both(lists_of_types) }
     fn what_cannot_be_written_to() needs [Root, Tool("mkfs.ext4"), Filesystem("ext4")] { both(write_protected) }
     fn what_fails_is_named() needs [Root, Tool("mkfs.ext4"), Filesystem("ext4")] { both(failures_name_the_source) }

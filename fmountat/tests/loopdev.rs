@@ -210,7 +210,7 @@ fmountat_testing::tests! {
     }
 
     /// Eight processes of eight threads: none lost, none leaked, no error.
-    fn many_at_once() needs [Root] {
+    fn many_at_once() needs [SteadyTime, Root] {
         let start = Instant::now();
         let children: Vec<_> = (0..PROCESSES)
             .map(|_| Command::new("/proc/self/exe").args([INSIDE, "one_of_many"]).arg(scratch()).spawn().unwrap())

@@ -206,7 +206,7 @@ fmountat_testing::tests! {
     }
 
     /// A kept clone follows what happens below its directory: new layers, removed and renamed ones.
-    fn a_kept_clone_is_never_stale() needs [] {
+    fn a_kept_clone_is_never_stale() needs [Kernel(6, 15)] {
         on_tmpfs();
         crowd();
         mkdirs(scratch(), &["s/1", "s/2", "t"]);
@@ -228,7 +228,7 @@ fmountat_testing::tests! {
     }
 
     /// In a crowd the default way is mount(2) from a clone: links inside the layers work, writing works, names are odd.
-    fn an_overlay_from_a_clone_is_like_any_other() needs [] {
+    fn an_overlay_from_a_clone_is_like_any_other() needs [Kernel(6, 15)] {
         on_tmpfs();
         crowd();
         mkdirs(scratch(), &["s/1/fs/dir", "s/2/fs", "s/3/fs", "s/3/work", "s/t"]);
@@ -307,7 +307,7 @@ fmountat_testing::tests! {
     }
 
     /// The words of the file system take effect.
-    fn words_reach_the_kernel() needs [] {
+    fn words_reach_the_kernel() needs [Kernel(6, 6)] {
         on_tmpfs();
         mkdirs(scratch(), &["l", "l2", "u", "w", "t", "data"]);
         let table = || std::fs::read_to_string("/proc/self/mountinfo").unwrap();

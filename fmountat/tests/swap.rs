@@ -57,7 +57,7 @@ fn reader(stop: &AtomicBool, reads: &AtomicUsize) -> Seen {
 
 fmountat_testing::tests! {
     /// Readers of two mounts of a set that is swapped all the time: nothing is missing, nothing comes back.
-    fn a_swap_is_one_step_for_readers() needs [] {
+    fn a_swap_is_one_step_for_readers() needs [Kernel(6, 5)] {
         mkdirs(scratch(), &["t"]);
         numbered(1).attach(&target()).unwrap();
         let wanted = times(20_000, 100_000);
@@ -81,7 +81,7 @@ fmountat_testing::tests! {
     }
 
     /// The copy that an exchange gives is the old tree: flags, content and mounts below; put back, it is seen again.
-    fn an_exchange_can_be_taken_back() needs [] {
+    fn an_exchange_can_be_taken_back() needs [Kernel(6, 5)] {
         mkdirs(scratch(), &["t", "a"]);
         write(file("a/who"), "old");
         let old = [bind("a", "bind,nosuid,noexec"), tmpfs().at("in").option("X-mount.mkdir,noatime,ro")];
@@ -101,7 +101,7 @@ fmountat_testing::tests! {
     }
 
     /// Taking the old tree away does not reach the mounts of the kept copy, although both were of one peer group.
-    fn a_kept_tree_is_no_peer_of_the_old_one() needs [] {
+    fn a_kept_tree_is_no_peer_of_the_old_one() needs [Kernel(6, 5)] {
         mkdirs(scratch(), &["t"]);
         build(&[tmpfs(), tmpfs().at("in").option("X-mount.mkdir")]).attach(&target()).unwrap();
         fmountat::remount(&target(), &fmountat::Options::parse(["rshared"]).unwrap()).unwrap();
@@ -112,7 +112,7 @@ fmountat_testing::tests! {
     }
 
     /// Where the old tree could not be taken away the new one is not put beneath it.
-    fn a_swap_that_could_not_end_does_not_begin() needs [] {
+    fn a_swap_that_could_not_end_does_not_begin() needs [Kernel(6, 5)] {
         mkdirs(scratch(), &["t", "plain"]);
         numbered(1).attach(&target()).unwrap();
         let kinds = in_own_namespace(|| {

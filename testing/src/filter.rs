@@ -39,6 +39,11 @@ pub fn errno_on(calls: &[libc::c_long], errno: u32) {
     install(calls.iter().map(|call| (wide(*call), Vec::new())).collect(), errno);
 }
 
+/// From here on whoever of them makes one of these system calls is killed (SIGSYS).
+pub fn kill_on(calls: &[libc::c_long]) {
+    install_with(calls.iter().map(|call| (wide(*call), Vec::new())).collect(), SeccompAction::KillProcess);
+}
+
 /// As [`errno_on`] for one system call, and only when its argument number `index` (from 0) is `value`.
 pub fn errno_when(call: libc::c_long, index: u8, value: u64, errno: u32) {
     let condition = SeccompCondition::new(index, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, value).unwrap();
@@ -54,8 +59,12 @@ fn wide(call: libc::c_long) -> i64 {
 
 fn install(rules: BTreeMap<i64, Vec<SeccompRule>>, errno: u32) {
     assert!((1..=4095).contains(&errno), "the kernel has no errno {errno}");
+    install_with(rules, SeccompAction::Errno(errno));
+}
+
+fn install_with(rules: BTreeMap<i64, Vec<SeccompRule>>, action: SeccompAction) {
     let arch = std::env::consts::ARCH.try_into().expect("seccompiler knows this processor");
-    let filter = SeccompFilter::new(rules, SeccompAction::Allow, SeccompAction::Errno(errno), arch).unwrap();
+    let filter = SeccompFilter::new(rules, SeccompAction::Allow, action, arch).unwrap();
     let program: BpfProgram = filter.try_into().unwrap();
     apply_filter(&program).expect("a seccomp filter can be installed");
 }

@@ -14,13 +14,18 @@
 //! A body fails by panicking. It may mount what it likes and need not unmount, save what holds a loop device. When it
 //! returns, everything else must be as before: descriptors, threads, children, cwd, umask ([`Snapshot`]).
 //!
+//! A case that fails with an error of kind `Unsupported` is **unsupported**: it has not passed, and its reason is that error.
+//! A case that could not even be written for an old kernel says so with [`Need::Kernel`], and is unsupported as well.
+//!
 //! Of what a passing case prints only lines that begin with `counted: ` are shown.
 //!
 //! | variable | meaning |
 //! |---|---|
-//! | `FMOUNTAT_NO_SKIP` | a case whose needs are not met fails, in place of being skipped |
+//! | `FMOUNTAT_NO_SKIP` | a case whose needs are not met, or that this kernel can't do, fails in place of being skipped |
+//! | `FMOUNTAT_EMULATED` | the processor is emulated: cases that measure time are skipped |
+//! | `FMOUNTAT_RESULTS` | a file that gets a line for each case: `case NAME OUTCOME SECONDS WHY` |
 //! | `FMOUNTAT_TEST_SECONDS` | the time that one case may take; 120 without it |
-//! | `FMOUNTAT_PROOF` | `full`: as many rounds as the guarantees are stated with, which takes minutes: see [`times`] |
+//! | `FMOUNTAT_PROOF` | `full`: as many rounds as the guarantees are stated with, which takes minutes; `short`: an eighth of the usual, for emulated machines: see [`times`] |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod files;
@@ -31,6 +36,7 @@ mod mounts;
 mod namespace;
 mod need;
 mod raw;
+mod report;
 mod run;
 mod scratch;
 mod snapshot;
@@ -39,15 +45,19 @@ mod stop;
 pub use files::{binary, command_output, copy_from_package, mkdirs, read, scratch, write};
 pub use forked::{Forked, Stop};
 pub use mounts::{MountLine, mount_flags, mount_table, mounts_below};
-pub use namespace::in_own_namespace;
-pub use need::{Need, is_real_root};
+pub use namespace::{in_own_namespace, own_root};
+pub use need::{Need, is_real_root, kernel_release};
 pub use run::{INSIDE, run};
 pub use snapshot::{Snapshot, loop_devices};
 
 /// How many rounds of something to run: `full` of them where `FMOUNTAT_PROOF=full`, else `usual`.
 #[must_use]
 pub fn times(usual: usize, full: usize) -> usize {
-    if std::env::var_os("FMOUNTAT_PROOF").is_some_and(|word| word == "full") { full } else { usual }
+    match std::env::var("FMOUNTAT_PROOF").as_deref() {
+        Ok("full") => full,
+        Ok("short") => usual.div_ceil(8),
+        _ => usual,
+    }
 }
 
 /// One test: what [`tests!`] makes of a function.

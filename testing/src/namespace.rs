@@ -4,6 +4,16 @@
 use crate::raw::unshare;
 use rustix::thread::UnshareFlags;
 
+/// From here on `path` is the root directory of the calling thread, which must have a cwd and root of its own, as in
+/// [`in_own_namespace`].
+///
+/// # Panics
+/// Where chroot(2) is not allowed.
+pub fn own_root(path: &std::path::Path) {
+    rustix::process::chroot(path).expect("change the root");
+    rustix::process::chdir("/").expect("go to the root");
+}
+
 /// Runs `body` on a thread of its own, in a mount namespace of its own that starts as a copy of the caller's. What it
 /// starts sees what it mounts, and nobody else does. When it returns, the namespace goes with all mounts in it.
 ///

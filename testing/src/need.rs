@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What a case needs of the machine, and whether this machine has it.
 
+use crate::report::Outcome;
 use rustix::thread::{CapabilitySet, capabilities};
 use std::path::PathBuf;
 
@@ -18,6 +19,10 @@ pub enum Need {
     Tool(&'static str),
     /// A file system listed in `/proc/filesystems`.
     Filesystem(&'static str),
+    /// A kernel of this release or newer, for a case about something that older ones don't have at all.
+    Kernel(u32, u32),
+    /// A processor that is not emulated, for a case that measures time: `FMOUNTAT_EMULATED` says where one is.
+    SteadyTime,
 }
 
 /// The facts that needs are held against, found out once for each run.
@@ -29,6 +34,7 @@ pub(crate) struct Machine {
     pub(crate) user_namespaces: Result<(), String>,
     pub(crate) path: Vec<PathBuf>,
     pub(crate) filesystems: Vec<String>,
+    pub(crate) kernel: (u32, u32),
 }
 
 impl Machine {
@@ -46,14 +52,22 @@ impl Machine {
                 .filter_map(|line| line.split_whitespace().last())
                 .map(str::to_owned)
                 .collect(),
+            kernel: kernel_release(),
         }
     }
 
     /// Why a case with these needs can't run here; `None` if it can.
-    pub(crate) fn unmet(&self, needs: &[Need]) -> Option<String> {
+    pub(crate) fn unmet(&self, needs: &[Need]) -> Option<Outcome> {
+        let too_old = needs.iter().find_map(|need| match need {
+            Need::Kernel(major, minor) if self.kernel < (*major, *minor) => Some((major, minor)),
+            _ => None,
+        });
+        if let Some((major, minor)) = too_old {
+            return Some(Outcome::Unsupported(format!("needs Linux {major}.{minor}")));
+        }
         // Without privileges the mount namespace of every case comes with a user namespace.
         let implied = (!self.admin).then_some(&Need::UserNamespaces);
-        needs.iter().chain(implied).find_map(|need| self.unmet_one(*need))
+        needs.iter().chain(implied).find_map(|need| self.unmet_one(*need)).map(Outcome::Skipped)
     }
 
     fn unmet_one(&self, need: Need) -> Option<String> {
@@ -68,9 +82,21 @@ impl Machine {
             Need::Filesystem(name) if !self.filesystems.iter().any(|known| known == name) => {
                 Some(format!("needs the file system {name} in /proc/filesystems"))
             }
-            Need::Root | Need::Tool(_) | Need::Filesystem(_) => None,
+            Need::SteadyTime if std::env::var_os("FMOUNTAT_EMULATED").is_some() => {
+                Some(String::from("needs a processor that is not emulated: it measures time"))
+            }
+            Need::SteadyTime | Need::Root | Need::Tool(_) | Need::Filesystem(_) | Need::Kernel(..) => None,
         }
     }
+}
+
+/// The first two numbers of the kernel's release.
+#[must_use]
+pub fn kernel_release() -> (u32, u32) {
+    let uname = rustix::system::uname();
+    let release = uname.release().to_string_lossy();
+    let mut numbers = release.split(|c: char| !c.is_ascii_digit()).map(|n| n.parse().unwrap_or(0));
+    (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
 /// User 0 with `CAP_SYS_ADMIN`, be it of a user namespace only.
@@ -99,7 +125,19 @@ mod tests {
             user_namespaces: Ok(()),
             path: vec![PathBuf::from("/bin"), PathBuf::from("/usr/bin")],
             filesystems: vec![String::from("tmpfs"), String::from("ext4")],
+            kernel: (6, 12),
         }
+    }
+
+    fn skipped(why: &str) -> Option<Outcome> {
+        Some(Outcome::Skipped(String::from(why)))
+    }
+
+    #[test]
+    fn an_old_kernel_is_no_want_of_the_machine() {
+        let needs = [Need::Kernel(6, 15), Need::Filesystem("ext")];
+        assert_eq!(machine().unmet(&needs), Some(Outcome::Unsupported(String::from("needs Linux 6.15"))));
+        assert_eq!(machine().unmet(&[Need::Kernel(6, 12), Need::Kernel(5, 19)]), None);
     }
 
     #[test]
@@ -113,14 +151,14 @@ mod tests {
     #[test]
     fn the_first_unmet_need_is_the_reason() {
         let needs = [Need::Filesystem("tmpfs"), Need::Tool("no-such-tool"), Need::Filesystem("ext")];
-        assert_eq!(machine().unmet(&needs).unwrap(), "needs the program no-such-tool in PATH");
-        assert_eq!(machine().unmet(&needs[2..]).unwrap(), "needs the file system ext in /proc/filesystems");
+        assert_eq!(machine().unmet(&needs), skipped("needs the program no-such-tool in PATH"));
+        assert_eq!(machine().unmet(&needs[2..]), skipped("needs the file system ext in /proc/filesystems"));
     }
 
     #[test]
     fn root_of_a_user_namespace_is_not_real_root() {
         let inner = Machine { real_root: false, ..machine() };
-        assert_eq!(inner.unmet(&[Need::Root]).unwrap(), "needs real root");
+        assert_eq!(inner.unmet(&[Need::Root]), skipped("needs real root"));
         assert_eq!(inner.unmet(&[]), None);
     }
 
@@ -128,9 +166,9 @@ mod tests {
     fn without_user_namespaces_a_user_runs_nothing_and_root_runs_what_needs_none() {
         let root = Machine { user_namespaces: Err(String::from("forbidden")), ..machine() };
         let user = Machine { admin: false, real_root: false, ..root.clone() };
-        let reason = "needs user namespaces: forbidden";
+        let reason = skipped("needs user namespaces: forbidden");
         assert_eq!(root.unmet(&[Need::Root]), None);
-        assert_eq!(root.unmet(&[Need::User]).unwrap(), reason);
-        assert_eq!(user.unmet(&[]).unwrap(), reason);
+        assert_eq!(root.unmet(&[Need::User]), reason);
+        assert_eq!(user.unmet(&[]), reason);
     }
 }

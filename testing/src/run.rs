@@ -4,6 +4,7 @@
 use crate::inside::{ORDINARY, run_case, try_user_namespaces};
 use crate::mounts::lines_that_mention;
 use crate::need::Machine;
+use crate::report::Outcome;
 use crate::stop::{self, Trial};
 use crate::{Case, Need, scratch};
 use libtest_mimic::{Arguments, Completion, Failed};
@@ -58,31 +59,44 @@ fn run_all(cases: &'static [Case]) -> ExitCode {
 }
 
 fn trial(case: &Case, machine: &Machine) -> Result<Completion, Failed> {
-    if let Some(why) = machine.unmet(case.needs) {
-        if std::env::var_os("FMOUNTAT_NO_SKIP").is_some() {
-            return Err(Failed::from(why));
-        }
-        // One write, so that the line stays whole beside those of the other threads.
-        let line = format!("skipped: {}: {why}\n", case.name);
-        let _ = std::io::stderr().write_all(line.as_bytes());
-        return Ok(Completion::ignored_with(why));
+    let start = Instant::now();
+    let outcome = match machine.unmet(case.needs) {
+        Some(why) => why,
+        None => in_scratch(case)?,
+    };
+    outcome.report(case.name, start.elapsed());
+    let (word, why) = match outcome {
+        Outcome::Passed => return Ok(Completion::Completed),
+        Outcome::Failed(why) => return Err(Failed::from(why)),
+        Outcome::Skipped(why) => ("skipped", why),
+        Outcome::Unsupported(why) => ("unsupported", why),
+    };
+    if std::env::var_os("FMOUNTAT_NO_SKIP").is_some() {
+        return Err(Failed::from(why));
     }
+    // One write, so that the line stays whole beside those of the other threads.
+    let line = format!("{word}: {}: {why}\n", case.name);
+    let _ = std::io::stderr().write_all(line.as_bytes());
+    Ok(Completion::ignored_with(why))
+}
+
+fn in_scratch(case: &Case) -> Result<Outcome, Failed> {
     let _running = Trial::begin().ok_or("the test run is to end")?;
     let path = scratch::make().map_err(|e| format!("make a scratch directory: {e}"))?;
-    let result = outside(case, &path);
+    let outcome = outside(case, &path).unwrap_or_else(|e| Outcome::Failed(e.to_string()));
     // Nothing is deleted below a mount: what is mounted there could be anything.
     let mounted = lines_that_mention(&path);
     if !mounted.is_empty() {
-        return Err(Failed::from(format!("mounted outside of the case's namespace: {mounted:#?}")));
+        return Ok(Outcome::Failed(format!("mounted outside of the case's namespace: {mounted:#?}")));
     }
-    let removed = scratch::remove(&path);
-    result?;
-    removed?;
-    Ok(Completion::Completed)
+    match (scratch::remove(&path), outcome) {
+        (Err(error), Outcome::Passed) => Ok(Outcome::Failed(error.to_string())),
+        (_, outcome) => Ok(outcome),
+    }
 }
 
 /// Runs the case in a child process and judges how it ended.
-fn outside(case: &Case, scratch: &Path) -> Result<(), Failed> {
+fn outside(case: &Case, scratch: &Path) -> std::io::Result<Outcome> {
     let limit = Duration::from_secs(seconds());
     let mut output = File::from(rustix::fs::memfd_create("output", MemfdFlags::CLOEXEC)?);
     let mut command = myself();
@@ -102,10 +116,10 @@ fn outside(case: &Case, scratch: &Path) -> Result<(), Failed> {
     match ended {
         Some(status) if status.success() => {
             show_counts(case, &text);
-            Ok(())
+            Ok(Outcome::Passed)
         }
-        Some(status) => Err(Failed::from(format!("{}\n{text}", describe(status)))),
-        None => Err(Failed::from(format!("not done after {} s, killed\n{text}", limit.as_secs()))),
+        Some(status) => Ok(Outcome::of_failure(format!("{}\n{text}", describe(status)))),
+        None => Ok(Outcome::Failed(format!("not done after {} s, killed\n{text}", limit.as_secs()))),
     }
 }
 

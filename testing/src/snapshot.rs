@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// A joined thread leaves `/proc/self/task` a moment after the join has returned.
-const PATIENCE: Duration = Duration::from_millis(200);
+const PATIENCE: Duration = Duration::from_secs(2);
 /// The kernel frees an auto-clear loop device in the background after the last unmount.
 const LOOP_PATIENCE: Duration = Duration::from_secs(1);
 

@@ -22,6 +22,9 @@ fn apply(args: &ApplyArgs, json: bool) -> Result<(), Error> {
     let mounter = Mounter::detached();
     if args.strict {
         mounter.need_one_step(&plan)?;
+        if args.replace {
+            mounter.need_swap_without_gap()?;
+        }
     }
     let namespace = namespace(&dir, args.into.as_deref())?;
     if namespace.is_some() && !plan.has_root() {
@@ -33,6 +36,7 @@ fn apply(args: &ApplyArgs, json: bool) -> Result<(), Error> {
         Some(namespace) => namespace.target(&args.target)?,
         None => Target::open(&dir, &args.target)?,
     };
+    let mut swap = None;
     let (id, set, left_out, way) = match &namespace {
         None if !args.replace => {
             let applied = mounter.apply(&dir, &plan, &target)?;
@@ -43,8 +47,9 @@ fn apply(args: &ApplyArgs, json: bool) -> Result<(), Error> {
             let left_out = std::mem::take(&mut built.left_out);
             let attached = match namespace {
                 Some(namespace) => built.attach_in(namespace, &target)?,
-                None => built.replace(&target)?,
+                None => mounter.swap(built, &target)?,
             };
+            swap = Some(mounter.swap_way()).filter(|_| namespace.is_none());
             (attached.id(), PublishedSet::of(&attached).ok(), left_out, mounter.way(&plan))
         }
     };
@@ -58,6 +63,7 @@ fn apply(args: &ApplyArgs, json: bool) -> Result<(), Error> {
         "left_out": left_out,
         "ignored": output::ignored_value(plan.ignored()),
         "way": way.to_string(),
+        "swap": swap.map(|swap| swap.to_string()),
     });
     output::result(&value, json)
 }

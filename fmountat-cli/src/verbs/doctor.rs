@@ -10,7 +10,7 @@ use std::io::Write;
 pub(crate) fn run(json: bool) -> Outcome {
     let report = Doctor::look();
     if json {
-        output::result(&value(&report), true);
+        output::result(&value(&report), true).map_err(|e| vec![e])?;
     } else {
         let _ = write!(std::io::stdout(), "{report}");
     }

@@ -31,7 +31,7 @@ fn explain(args: &ExplainArgs, json: bool) -> Result<(), Error> {
     }
     output::ignored(plan.ignored(), json);
     if json {
-        output::result(&value(&explained, &plan, &args.target), true);
+        output::result(&value(&explained, &plan, &args.target), true)?;
     } else {
         let _ = write!(std::io::stdout(), "{explained}");
     }

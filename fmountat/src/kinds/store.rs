@@ -5,9 +5,10 @@ use crate::error::{Error, Result};
 use crate::kinds::filesystem::{Word, filesystem};
 use crate::kinds::overlay::{Layer, Overlay};
 use crate::vfs::attr::MountAttr;
+use crate::vfs::target::Target;
 use crate::vfs::tree::Tree;
 use rustix::fd::{BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid};
+use rustix::fs::{AtFlags, CWD, Gid, Mode, OFlags, Uid};
 use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
@@ -26,6 +27,15 @@ impl Store {
         let name = OsStr::new("tmpfs");
         let tree = filesystem(name, name, &[], &[mode], &MountAttr::default())?;
         Ok(Self { tree, given: AtomicUsize::new(0) })
+    }
+
+    /// Mounts it over this thread's `/`, which it does not see itself: for a namespace of our own, on kernels that take no
+    /// layer of a detached tree.
+    pub(crate) fn attach_here(&self) -> Result<()> {
+        let copy = rustix::io::fcntl_dupfd_cloexec(self.tree.root(), 0);
+        let tree = Tree::from_fd(copy.map_err(|e| Error::sys("make upper directory", "fcntl", e))?);
+        tree.attach(&Target::open(CWD, "/")?)?;
+        Ok(())
     }
 
     /// The overlay, with a new upper and work directory of this store. The upper has the mode and, where ids are mapped,

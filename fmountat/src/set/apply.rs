@@ -87,6 +87,17 @@ impl Built {
         Ok(attached.known_to(self.newest))
     }
 
+    /// The same with a moment between, for kernels before 6.5: see [`Tree::replace_with_gap`].
+    ///
+    /// # Errors
+    /// Those of [`Tree::replace_with_gap`].
+    pub fn replace_with_gap(self, target: &Target) -> Result<Attached> {
+        drop(self.top);
+        let attached = self.tree.replace_with_gap(target)?;
+        self.made.keep();
+        Ok(attached.known_to(self.newest))
+    }
+
     /// As [`replace`](Self::replace), and keeps what was there, to go back to it: see [`Tree::exchange`].
     ///
     /// ```no_run

@@ -12,7 +12,6 @@ mod cover;
 pub(crate) mod engine;
 pub(crate) mod explain;
 mod fields;
-mod flags;
 mod helper_words;
 mod json;
 mod machine;
@@ -28,9 +27,18 @@ pub(crate) mod remount;
 pub(crate) mod spec;
 mod split;
 mod stepwise;
+pub(crate) mod swap;
 pub(crate) mod temp;
 pub(crate) mod throwaway;
 pub(crate) mod view;
 mod why;
 mod word_table;
 pub(crate) mod words;
+
+use crate::vfs::flags;
+
+/// For the fuzzers.
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzz {
+    pub(crate) use super::split::{size, split, unquote};
+}

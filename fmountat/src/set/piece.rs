@@ -11,6 +11,7 @@ use crate::kinds::loopdev::LoopOptions;
 use crate::kinds::overlay::{Make, Overlay};
 use crate::kinds::store::Store;
 use crate::vfs::attr::Attr;
+use crate::vfs::staging::while_attached;
 use crate::vfs::target::open_in_root;
 use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, BorrowedFd};
@@ -85,7 +86,10 @@ impl Pieces<'_> {
             }
         };
         match &options.subdir {
-            Some(subdir) => sub_directory(&tree, subdir, step),
+            Some(subdir) if self.mounter.features.detached_children => {
+                sub_directory(tree.root(), subdir, step)
+            }
+            Some(subdir) => while_attached(tree, |root| sub_directory(root, subdir, step)),
             None => Ok(tree),
         }
     }
@@ -115,8 +119,8 @@ impl Pieces<'_> {
 }
 
 /// `X-mount.subdir=`: a bind of that directory takes the place of the whole, which goes when its last user goes.
-fn sub_directory(tree: &Tree, subdir: &Path, step: &Step) -> Result<Tree> {
-    let inside = open_in_root(tree.root(), subdir).map_err(|e| e.with_step("open subdir"))?;
+fn sub_directory(root: BorrowedFd<'_>, subdir: &Path, step: &Step) -> Result<Tree> {
+    let inside = open_in_root(root, subdir).map_err(|e| e.with_step("open subdir"))?;
     // Its mounts have their attributes already, and keep them in a copy.
     let recursive = matches!(step.what, What::Bind { recursive: true });
     Tree::clone_of(&inside, "", recursive).map_err(|e| e.arg(subdir))

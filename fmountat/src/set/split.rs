@@ -6,7 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
 /// Splits at commas, save after a backslash or inside double quotes.
-pub(super) fn split(text: &[u8]) -> Vec<&[u8]> {
+pub(crate) fn split(text: &[u8]) -> Vec<&[u8]> {
     let mut words = Vec::new();
     let (mut start, mut quoted, mut escaped) = (0, false, false);
     for (at, byte) in text.iter().enumerate() {
@@ -59,7 +59,7 @@ pub(super) fn key_and_value(text: &OsStr) -> (&OsStr, Option<&OsStr>) {
 }
 
 /// `"a,b"` without its quotes, as mount(8) writes SELinux contexts.
-pub(super) fn unquote(value: &OsStr) -> OsString {
+pub(crate) fn unquote(value: &OsStr) -> OsString {
     match value.as_bytes() {
         [b'"', inner @ .., b'"'] => OsStr::from_bytes(inner).to_owned(),
         _ => value.to_owned(),
@@ -67,7 +67,7 @@ pub(super) fn unquote(value: &OsStr) -> OsString {
 }
 
 /// A size as mount(8) takes it: `4096`, `4K`, `4KiB` (times 1024), `4KB` (times 1000), up to `T`.
-pub(super) fn size(text: &OsStr) -> Option<u64> {
+pub(crate) fn size(text: &OsStr) -> Option<u64> {
     let text = text.to_str()?;
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     let number: u64 = text[..digits].parse().ok()?;

@@ -2,7 +2,7 @@
 //! `listmount(2)` \[Linux 6.8\]: unique ids of mounts.
 
 use super::result;
-use super::statmount::MntIdReq;
+use super::statmount::{MntIdReq, may_be_asked};
 use rustix::io::Errno;
 
 /// In place of a mount's id: the root of the namespace, as the caller sees it.
@@ -12,6 +12,9 @@ const SYS_LISTMOUNT: libc::c_long = 458;
 
 /// Whether at least `limit` (at most 128) mounts lie below the mount with this unique id. Where it can't be told: yes.
 pub(crate) fn has_mounts_below(mount: u64, limit: usize) -> bool {
+    if !may_be_asked() {
+        return true;
+    }
     let request = MntIdReq::new(mount, 0, 0);
     let mut ids = [0u64; 128];
     let room = limit.min(ids.len());
@@ -23,6 +26,9 @@ pub(crate) fn has_mounts_below(mount: u64, limit: usize) -> bool {
 /// The unique ids of all mounts below the mount with this one, in the order in which they were made, from after `first` on.
 /// The kernel looks at every mount of the namespace that is newer than that.
 pub(crate) fn mounts_below(mount: u64, first: u64) -> Result<Vec<u64>, Errno> {
+    if !may_be_asked() {
+        return Err(Errno::NOSYS);
+    }
     const PAGE: usize = 512;
     let mut ids = Vec::new();
     loop {
@@ -50,6 +56,9 @@ pub(crate) fn mounts_below(mount: u64, first: u64) -> Result<Vec<u64>, Errno> {
 pub(crate) fn all_mounts(namespace: u64, ids: &mut Vec<u64>) -> Result<(), Errno> {
     const PAGE: usize = 4096;
     ids.clear();
+    if !may_be_asked() {
+        return Err(Errno::NOSYS);
+    }
     loop {
         let after = ids.last().copied().unwrap_or(0);
         let request = MntIdReq::new(LSMT_ROOT, after, namespace);
@@ -70,6 +79,9 @@ pub(crate) fn all_mounts(namespace: u64, ids: &mut Vec<u64>) -> Result<(), Errno
 /// The unique id of the first mount that is seen below the root and is newer than `after`, or with `reverse` \[Linux 6.11\]
 /// of the last that is older (0 for none); of the mount namespace with the id `namespace`, or of the caller's for 0.
 pub(crate) fn next_mount(namespace: u64, after: u64, reverse: bool) -> Result<u64, Errno> {
+    if !may_be_asked() {
+        return Err(Errno::NOSYS);
+    }
     let request = MntIdReq::new(LSMT_ROOT, after, namespace);
     let mut id = 0u64;
     let flags = libc::c_uint::from(reverse);
@@ -80,11 +92,5 @@ pub(crate) fn next_mount(namespace: u64, after: u64, reverse: bool) -> Result<u6
 
 /// The unique id of the newest mount that is seen below our root: `LISTMOUNT_REVERSE` \[Linux 6.11\].
 pub(crate) fn newest_mount() -> Result<u64, Errno> {
-    const LISTMOUNT_REVERSE: libc::c_uint = 1;
-    let request = MntIdReq::new(LSMT_ROOT, 0, 0);
-    let mut id = 0u64;
-    // SAFETY: the request is a live structure of the size it says, and the kernel writes one number at most.
-    let count =
-        unsafe { libc::syscall(SYS_LISTMOUNT, &raw const request, &raw mut id, 1usize, LISTMOUNT_REVERSE) };
-    if result(count)? == 1 { Ok(id) } else { Err(Errno::NOENT) }
+    next_mount(0, 0, true)
 }

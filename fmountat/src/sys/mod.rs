@@ -8,6 +8,7 @@
 pub(crate) mod attr;
 pub(crate) mod block;
 pub(crate) mod child;
+pub(crate) mod descriptor;
 pub(crate) mod fanotify;
 pub(crate) mod fork_mark;
 pub(crate) mod inside;
@@ -17,7 +18,9 @@ pub(crate) mod namespace;
 pub(crate) mod nsfs;
 pub(crate) mod spawn;
 pub(crate) mod statmount;
+pub(crate) mod survive;
 pub(crate) mod swap;
+pub(crate) mod swap_gap;
 pub(crate) mod thread;
 pub(crate) mod uname;
 pub(crate) mod userns;

@@ -2,8 +2,10 @@
 //! `statmount(2)` \[Linux 6.8\]: what the kernel says of one mount, without reading the table.
 
 use super::result;
+use super::survive;
 use rustix::io::Errno;
 use std::mem::offset_of;
+use std::sync::OnceLock;
 
 /// Device numbers, superblock flags.
 pub(crate) const SB_BASIC: u64 = 0x1;
@@ -121,6 +123,9 @@ impl StatBuffer {
     pub(crate) fn ask(&mut self, id: u64, mask: u64, namespace: u64) -> Result<Told<'_>, Errno> {
         const SYS_STATMOUNT: libc::c_long = 457;
         const MOST: usize = 1 << 20;
+        if !may_be_asked() {
+            return Err(Errno::NOSYS);
+        }
         let request = MntIdReq::new(id, mask, namespace);
         loop {
             let length = size_of_val(self.words.as_slice());
@@ -232,27 +237,62 @@ pub(crate) struct Basic {
 
 /// `statmount(id, mask)` for one mount of the caller's namespace by its unique id.
 pub(crate) fn statmount(id: u64, mask: u64) -> Result<StatMount, Errno> {
+    Ok(StatMount::of(StatBuffer::new().ask(id, mask, 0)?))
+}
+
+/// Whether this call and listmount(2) are there \[Linux 6.8\], and no filter forbids them or kills who makes them.
+pub(crate) fn may_be_asked() -> bool {
+    static ANSWER: OnceLock<bool> = OnceLock::new();
+    *ANSWER.get_or_init(|| survive::ask([|| is_there(457), || is_there(458)]) == [true, true])
+}
+
+/// Without a request both say EFAULT.
+fn is_there(number: libc::c_long) -> bool {
+    let nothing = std::ptr::null::<u8>();
+    // SAFETY: the kernel is given no memory to read or to write.
+    let done = result(unsafe { libc::syscall(number, nothing, nothing, 0usize, 0) });
+    !matches!(done, Err(Errno::NOSYS | Errno::PERM))
+}
+
+/// An answer of any length and content, for the fuzzers.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn parse(answer: &[u8]) -> StatMount {
     let mut buffer = StatBuffer::new();
-    let told = buffer.ask(id, mask, 0)?;
-    let raw = told.raw;
-    let owned = |bit| told.text(bit).map(<[u8]>::to_vec);
-    Ok(StatMount {
-        device: told.has(SB_BASIC).then_some((raw.sb_dev_major, raw.sb_dev_minor)),
-        basic: told.has(MNT_BASIC).then_some(Basic {
-            id: raw.mnt_id,
-            parent: raw.mnt_parent_id,
-            old_id: raw.mnt_id_old.into(),
-            old_parent: raw.mnt_parent_id_old.into(),
-            attr: raw.mnt_attr,
-            propagation: raw.mnt_propagation,
-            peer_group: raw.mnt_peer_group,
-            master: raw.mnt_master,
-        }),
-        fs_type: owned(FS_TYPE),
-        mnt_root: owned(MNT_ROOT),
-        mnt_point: owned(MNT_POINT),
-        mnt_ns_id: told.namespace(),
-    })
+    buffer.words.resize(buffer.words.len().max(answer.len().div_ceil(8)), 0);
+    for (word, bytes) in buffer.words.iter_mut().zip(answer.chunks(8)) {
+        let mut whole = [0; 8];
+        whole[..bytes.len()].copy_from_slice(bytes);
+        *word = u64::from_ne_bytes(whole);
+    }
+    let told = buffer.told();
+    for bit in [OPT_SEC_ARRAY, MNT_UIDMAP, MNT_GIDMAP] {
+        let _ = told.texts(bit).map(<[u8]>::len).sum::<usize>();
+    }
+    StatMount::of(told)
+}
+
+impl StatMount {
+    fn of(told: Told<'_>) -> Self {
+        let raw = told.raw;
+        let owned = |bit| told.text(bit).map(<[u8]>::to_vec);
+        Self {
+            device: told.has(SB_BASIC).then_some((raw.sb_dev_major, raw.sb_dev_minor)),
+            basic: told.has(MNT_BASIC).then_some(Basic {
+                id: raw.mnt_id,
+                parent: raw.mnt_parent_id,
+                old_id: raw.mnt_id_old.into(),
+                old_parent: raw.mnt_parent_id_old.into(),
+                attr: raw.mnt_attr,
+                propagation: raw.mnt_propagation,
+                peer_group: raw.mnt_peer_group,
+                master: raw.mnt_master,
+            }),
+            fs_type: owned(FS_TYPE),
+            mnt_root: owned(MNT_ROOT),
+            mnt_point: owned(MNT_POINT),
+            mnt_ns_id: told.namespace(),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@
 //! process group. When the caller is killed it goes on, and with it stay the memory and the descriptors that it uses.
 
 use super::vfork::in_child;
-use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, StatxFlags};
 use rustix::io::Errno;
 use rustix::mount::{MoveMountFlags, UnmountFlags};
@@ -41,10 +41,20 @@ pub(crate) enum Failed {
     Covered,
     /// The new tree is beneath; umount2(2), again and again.
     TakeAway(Errno),
+    /// Another mount than the old one is on top: nothing was done.
+    NotOnTop,
+    /// The old mount was taken away and the new one could not be attached: a copy of the old one is there.
+    PutBack(Errno),
+    /// The same, and the copy could not be attached either.
+    Lost(Errno),
 }
+
+type Run = fn(&Swap<'_>, Option<BorrowedFd<'_>>) -> Result<(), Failed>;
 
 struct Job<'a> {
     swap: &'a Swap<'a>,
+    copy: Option<BorrowedFd<'a>>,
+    run: Run,
     done: Option<Result<(), Failed>>,
 }
 
@@ -53,9 +63,7 @@ const TRIES: usize = 4;
 /// openat2(2) answers `EAGAIN` to renames on the way.
 const LOOKS: usize = 128;
 
-fn run(swap: &Swap<'_>) -> Result<(), Failed> {
-    // A signal to the caller's process group is none to this process. It leads no group, so it can't fail.
-    let _ = rustix::process::setsid();
+fn run(swap: &Swap<'_>, _: Option<BorrowedFd<'_>>) -> Result<(), Failed> {
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH
         | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH
         | MoveMountFlags::MOVE_MOUNT_BENEATH;
@@ -80,10 +88,17 @@ fn run(swap: &Swap<'_>) -> Result<(), Failed> {
 }
 
 /// The id of the mount that the path leads to.
-fn top(swap: &Swap<'_>) -> Result<u64, Errno> {
+pub(super) fn top(swap: &Swap<'_>) -> Result<u64, Errno> {
+    let seen = open_place(swap)?;
+    let look = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
+    Ok(rustix::fs::statx(seen.as_fd(), c"", look, swap.mask)?.stx_mnt_id)
+}
+
+/// What is seen at the path now.
+pub(super) fn open_place(swap: &Swap<'_>) -> Result<OwnedFd, Errno> {
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let mut looks = 0;
-    let seen = loop {
+    loop {
         let opened = match swap.in_root {
             true => {
                 let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
@@ -93,11 +108,9 @@ fn top(swap: &Swap<'_>) -> Result<u64, Errno> {
         };
         match opened {
             Err(Errno::AGAIN | Errno::INTR) if looks < LOOKS => looks += 1,
-            opened => break opened?,
+            opened => break opened,
         }
-    };
-    let look = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
-    Ok(rustix::fs::statx(seen.as_fd(), c"", look, swap.mask)?.stx_mnt_id)
+    }
 }
 
 extern "C" fn child_main(job: *mut c_void) -> c_int {
@@ -105,13 +118,19 @@ extern "C" fn child_main(job: *mut c_void) -> c_int {
     // then its memory lives as long as we do. Only rustix's system calls are made, on strings and numbers that are ready:
     // no allocation, no lock that a killed thread could have held.
     let job = unsafe { &mut *job.cast::<Job<'_>>() };
-    job.done = Some(run(job.swap));
+    // A signal to the caller's process group is none to this process. It leads no group, so it can't fail.
+    let _ = rustix::process::setsid();
+    job.done = Some((job.run)(job.swap, job.copy));
     0
 }
 
 /// Puts the new tree beneath and takes the old mount away.
 pub(crate) fn swap(swap: &Swap<'_>) -> Result<(), Failed> {
-    let mut job = Job { swap, done: None };
+    with_child(swap, None, run)
+}
+
+pub(super) fn with_child(swap: &Swap<'_>, copy: Option<BorrowedFd<'_>>, run: Run) -> Result<(), Failed> {
+    let mut job = Job { swap, copy, run, done: None };
     // SAFETY: `child_main` takes a `Job`, which outlives this call, and keeps to the rules.
     match unsafe { in_child(child_main, (&raw mut job).cast()) } {
         Err(errno) => Err(Failed::Clone(errno)),

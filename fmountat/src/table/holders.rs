@@ -8,7 +8,7 @@ use super::located;
 use super::mountinfo::MountEntry;
 use crate::error::{Error, Holder, HolderKind, Result};
 use crate::sys::statmount::{MNT_POINT, SB_BASIC, statmount};
-use crate::vfs::identity::{MountId, STATX_MNT_ID_UNIQUE};
+use crate::vfs::identity::{MountId, id_mask};
 use rustix::fs::{AtFlags, CWD, StatxFlags};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
@@ -58,7 +58,7 @@ impl Sought {
     fn has(&self, path: &Path) -> Result<Option<Held>, Errno> {
         let flags = AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT;
         let statx = |mask| rustix::fs::statx(CWD, path, flags, mask).map(|found| found.stx_mnt_id);
-        let number = match statx(StatxFlags::MNT_ID | STATX_MNT_ID_UNIQUE) {
+        let number = match statx(id_mask()) {
             Ok(id) if self.mounts.iter().any(|mount| mount.get() == id) => return Ok(Some(Held::Mount)),
             Ok(_) if self.copies.is_empty() && self.mounts.iter().all(|mount| mount.is_unique()) => {
                 return Ok(None);

@@ -17,7 +17,7 @@ pub mod mountinfo;
 mod place;
 pub(crate) mod published;
 pub(crate) mod reader;
-mod record;
+pub(crate) mod record;
 pub(crate) mod snapshot;
 pub(crate) mod unmount;
 pub(crate) mod watch;

@@ -6,6 +6,7 @@ use super::fields::TableWay;
 use super::reader::TableReader;
 use crate::error::Result;
 use crate::vfs::identity::MountId;
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -65,9 +66,12 @@ pub fn parse(text: &[u8]) -> Result<Vec<MountEntry>> {
 pub(crate) fn deepest_first(entries: &[MountEntry], id: u64) -> Vec<&MountEntry> {
     let mut order: Vec<&MountEntry> = entries.iter().filter(|e| e.id == id).collect();
     let mut at = 0;
+    // A table that changed while it was read may have mounts on each other.
+    let mut seen: HashSet<u64> = HashSet::from([id]);
+    order.truncate(1);
     while at < order.len() {
         let parent = order[at].id;
-        order.extend(entries.iter().filter(|e| e.parent == parent && e.id != parent));
+        order.extend(entries.iter().filter(|e| e.parent == parent && seen.insert(e.id)));
         at += 1;
     }
     order.reverse();

@@ -172,6 +172,13 @@ pub(super) fn idmap_raw(userns: BorrowedFd<'_>) -> MountAttrRaw {
 /// Maps owners on the detached mount that `fd` is on, and with `recursive` on all below: mount_setattr(2) \[Linux 5.12\].
 pub(super) fn set_idmap(fd: BorrowedFd<'_>, userns: BorrowedFd<'_>, recursive: bool) -> Result<()> {
     let flags = libc::AT_EMPTY_PATH as u32 | if recursive { libc::AT_RECURSIVE as u32 } else { 0 };
-    mount_setattr(fd, c"", flags, &idmap_raw(userns))
-        .map_err(|e| super::idmap::explain_idmap(Error::sys("map ids", "mount_setattr", e), userns))
+    mount_setattr(fd, c"", flags, &idmap_raw(userns)).map_err(|e| {
+        let error = super::idmap::explain_idmap(Error::sys("map ids", "mount_setattr", e), userns);
+        match e {
+            Errno::NOSYS => error
+                .because("this kernel, or a seccomp filter, has no id-mapped mounts")
+                .hinted("it needs Linux 5.12"),
+            _ => error,
+        }
+    })
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The file-system context: fsopen … fsconfig … fsmount, with the kernel's log in every error.
 
-use super::attr::MountAttr;
+use super::attr::{Attr, MountAttr};
 use super::bytes::c_string;
 use super::tree::{NEEDS_ADMIN, Tree};
 use crate::error::{Error, ErrorKind, Result};
@@ -169,7 +169,7 @@ impl FsContext {
 }
 
 /// A message without its level (`e `, `w `, `i `).
-fn log_line(bytes: &[u8]) -> String {
+pub(crate) fn log_line(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let text = text.trim_end();
     let unlevelled = ["e ", "w ", "i "].iter().find_map(|level| text.strip_prefix(level));
@@ -199,20 +199,26 @@ impl CreatedFs {
     /// The errno of fsmount(2).
     pub fn mount(self, attr: &MountAttr) -> Result<Tree> {
         let context = self.0;
-        let fd = rustix::mount::fsmount(&context.fd, FsMountFlags::FSMOUNT_CLOEXEC, attr.at_birth())
-            .map_err(|errno| {
-                let error = Error::sys("mount", "fsmount", errno).arg(&context.fstype);
-                let error = error.with_kernel_log(context.log());
-                match errno {
-                    Errno::PERM => error.hinted(NEEDS_ADMIN),
-                    _ => error,
-                }
-            })?;
+        let fsmount = |flags| rustix::mount::fsmount(&context.fd, FsMountFlags::FSMOUNT_CLOEXEC, flags);
+        let mut later = MountAttr { propagation: attr.propagation, ..MountAttr::default() };
+        let made = match fsmount(attr.at_birth()) {
+            // Before 5.14 no mount is born with it.
+            Err(Errno::INVAL) if attr.set.contains(Attr::NOSYMFOLLOW) => {
+                later.set = Attr::NOSYMFOLLOW;
+                fsmount(MountAttr { set: attr.set - Attr::NOSYMFOLLOW, ..*attr }.at_birth())
+            }
+            made => made,
+        };
+        let fd = made.map_err(|errno| {
+            let error = Error::sys("mount", "fsmount", errno).arg(&context.fstype);
+            let error = error.with_kernel_log(context.log());
+            match errno {
+                Errno::PERM => error.hinted(NEEDS_ADMIN),
+                _ => error,
+            }
+        })?;
         let tree = Tree::from_fd(fd);
-        if attr.propagation.is_some() {
-            let only = MountAttr { propagation: attr.propagation, ..MountAttr::default() };
-            tree.set_attr(&only, false)?;
-        }
+        tree.set_attr(&later, false)?;
         Ok(tree)
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::sys::attr::{MountAttrRaw, mount_setattr, open_tree_attr};
 use crate::sys::namespace::may_unshare;
+use crate::sys::survive::ask;
 use crate::sys::uname::release;
 use rustix::fd::BorrowedFd;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
@@ -24,12 +25,22 @@ pub struct Features {
     pub openat2: bool,
     /// mount_setattr \[Linux 5.12\].
     pub mount_setattr: bool,
+    /// A tree can be mounted beneath what is mounted (`MOVE_MOUNT_BENEATH`) \[Linux 6.5\].
+    pub move_beneath: bool,
+    /// Overlay can be mounted in a user namespace \[Linux 5.11\].
+    pub overlay_in_user_namespace: bool,
+    /// Overlay takes id-mapped layers \[Linux 5.19\].
+    pub overlay_mapped_layers: bool,
     /// An overlay leaves its uuid on its upper directory \[Linux 6.6\].
     pub overlay_leaves_uuid: bool,
+    /// Overlay takes its layers one by one (`lowerdir+`) \[Linux 6.7\].
+    pub overlay_layer_words: bool,
     /// Overlay takes its layers as descriptors \[Linux 6.13\].
     pub overlay_layer_fds: bool,
     /// A detached mount can be mounted into a detached tree \[Linux 6.15\].
     pub detached_children: bool,
+    /// An overlay's layers can lie in a detached tree \[Linux 6.15\].
+    pub overlay_detached_layers: bool,
     /// open_tree_attr \[Linux 6.15\]; sandboxes often forbid it.
     pub open_tree_attr: bool,
     /// unshare(2) is not forbidden: a mount namespace for a moment can be made.
@@ -41,20 +52,32 @@ pub struct Features {
 impl Features {
     /// Asks the kernel, without changing anything: each call is made with a bad descriptor, and `ENOSYS` (or `EPERM`,
     /// a seccomp filter's answer where the kernel itself would say `EBADF`) means that it isn't there. What can't be
-    /// asked that way follows from the release that uname(2) gives.
+    /// asked that way follows from the release that uname(2) gives. Where a filter is in force the calls are made by a forked
+    /// child, since it may kill who makes one: that means missing too.
     #[must_use]
     pub fn probe() -> Self {
         let release = kernel_release();
-        let open_tree_attr = there(open_tree_attr(bad_fd(), c"", 0, &MountAttrRaw::default()).map(drop));
+        let [new_mount_api, openat2, mount_setattr, open_tree_attr, private_namespace] = ask([
+            has_new_mount_api,
+            has_openat2,
+            || there(mount_setattr(bad_fd(), c"", 0, &MountAttrRaw::default())),
+            || there(open_tree_attr(bad_fd(), c"", 0, &MountAttrRaw::default()).map(drop)),
+            may_unshare,
+        ]);
         Self {
-            new_mount_api: has_new_mount_api(),
-            openat2: has_openat2(),
-            mount_setattr: there(mount_setattr(bad_fd(), c"", 0, &MountAttrRaw::default())),
+            new_mount_api,
+            openat2,
+            mount_setattr,
+            move_beneath: release >= (6, 5),
+            overlay_in_user_namespace: release >= (5, 11),
+            overlay_mapped_layers: release >= (5, 19),
             overlay_leaves_uuid: release >= (6, 6),
+            overlay_layer_words: release >= (6, 7),
             overlay_layer_fds: release >= (6, 13),
             detached_children: open_tree_attr || release >= (6, 15),
+            overlay_detached_layers: open_tree_attr || release >= (6, 15),
             open_tree_attr,
-            private_namespace: may_unshare(),
+            private_namespace,
             initial_user_namespace: is_initial_user_namespace(),
         }
     }

@@ -3,9 +3,10 @@
 
 use crate::error::{Error, Result};
 use crate::sys::listmount::newest_mount;
-use crate::sys::statmount::{FS_TYPE, statmount};
+use crate::sys::statmount::{FS_TYPE, MNT_BASIC, may_be_asked, statmount};
 use rustix::fd::BorrowedFd;
 use rustix::fs::{AtFlags, Statx, StatxAttributes, StatxFlags};
+use rustix::io::Errno;
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -13,10 +14,20 @@ use std::os::unix::ffi::OsStringExt;
 /// `STATX_MNT_ID_UNIQUE` \[Linux 6.8\]: an id that is never used again, where `STATX_MNT_ID` is.
 pub(crate) const STATX_MNT_ID_UNIQUE: StatxFlags = StatxFlags::from_bits_retain(0x4000);
 
+/// What statx(2) is asked for the id of a mount: the unique one, where statmount(2) can be asked about it. Profiles that
+/// know statx and not statmount (podman's) would leave us with an id that nobody takes.
+pub(crate) fn id_mask() -> StatxFlags {
+    match may_be_asked() {
+        true => StatxFlags::MNT_ID | STATX_MNT_ID_UNIQUE,
+        false => StatxFlags::MNT_ID,
+    }
+}
+
 /// The file system is not asked: what a mount is the kernel knows by itself, and a dead file server must not hold us up.
 pub(crate) const LOOK: AtFlags = AtFlags::EMPTY_PATH.union(AtFlags::STATX_DONT_SYNC);
 
-/// The identity of a mount: the kernel's unique id where there is one \[Linux 6.8\], else the id of mountinfo.
+/// The identity of a mount: the kernel's unique id where there is one \[Linux 6.8\] and statmount(2) is not forbidden, else
+/// the id of mountinfo.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MountId(u64);
 
@@ -51,6 +62,18 @@ impl MountId {
 /// Whether `fd` is the root of a mount.
 pub(crate) fn is_mount_root(fd: BorrowedFd<'_>) -> Result<bool> {
     Ok(stat_mount(fd)?.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
+}
+
+/// Whether the mount that `fd` is on is in this thread's namespace, and in no detached tree: statmount(2), else the table.
+pub(crate) fn is_attached_here(fd: BorrowedFd<'_>) -> Result<bool> {
+    match statmount(MountId::of(fd)?.get(), MNT_BASIC) {
+        Ok(_) => Ok(true),
+        Err(Errno::NOSYS | Errno::PERM) => {
+            let id = mountinfo_id(fd)?;
+            Ok(table()?.into_iter().any(|(number, _)| number == id))
+        }
+        Err(_) => Ok(false),
+    }
 }
 
 /// The id that `/proc/self/mountinfo` shows for the mount that `fd` is on \[Linux 5.8\].
@@ -117,7 +140,7 @@ fn table() -> Result<Vec<(u64, OsString)>> {
 }
 
 fn stat_mount(fd: BorrowedFd<'_>) -> Result<Statx> {
-    let mask = StatxFlags::TYPE | StatxFlags::INO | StatxFlags::MNT_ID | STATX_MNT_ID_UNIQUE;
+    let mask = StatxFlags::TYPE | StatxFlags::INO | id_mask();
     rustix::fs::statx(fd, "", LOOK, mask).map_err(|e| Error::sys("look at the mount", "statx", e))
 }
 

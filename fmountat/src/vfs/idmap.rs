@@ -219,8 +219,8 @@ pub(crate) fn explain_idmap(error: Error, userns: BorrowedFd<'_>) -> Error {
             .with_kind(ErrorKind::OptionValue)
             .because("the user namespace has no id maps yet: they must be written before"),
         Some(Errno::INVAL) => error.with_kind(ErrorKind::Unsupported).because(
-            "this file system can't be id-mapped, or the mount is already (ext4, xfs, btrfs, tmpfs, erofs, squashfs \
-             can; overlay can't, its layers can)",
+            "this file system can't be id-mapped, or the mount is already (ext4 and xfs can, btrfs from Linux 5.15 on, erofs \
+             5.19, squashfs 6.2, tmpfs 6.3; overlay can't, its layers can)",
         ),
         Some(Errno::PERM) if is_initial(userns) => {
             error.because("the first user namespace maps nothing: give one with mappings of its own")

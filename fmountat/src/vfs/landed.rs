@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Whether a mount landed where it should: its place is looked up once more, inside the root that it must not leave.
 
-use super::identity::{MountId, is_mount_root};
+use super::identity::{MountId, is_mount_root, mountinfo_id};
 use super::target::Target;
 use super::tree::{moved, take_back};
 use crate::error::{ErrorKind, Result};
 use crate::sys::listmount::mounts_below;
 use crate::sys::statmount::{MNT_BASIC, MNT_POINT, StatMount, statmount};
+use crate::table::mountinfo;
 use rustix::fd::{AsFd, BorrowedFd};
+use rustix::io::Errno;
 
 /// Others may stack mounts on ours at once, and as fast as we look; more than this nobody does by accident.
 const STACK: usize = 256;
@@ -15,15 +17,20 @@ const STACK: usize = 256;
 /// The mount `id` with the root `fd` went onto `target`: if it is not seen there now, nor beneath what others have put
 /// over it since, it is taken back.
 pub(crate) fn verify(target: &Target, fd: BorrowedFd<'_>, id: MountId) -> Result<()> {
-    verify_with(target, id, || {
+    verify_with(target, fd, id, || {
         // In a detached tree there is nothing to take back: that one goes as a whole.
         let _ = take_back(fd);
     })
 }
 
 /// The same, with the caller's way to take it back.
-pub(crate) fn verify_with(target: &Target, id: MountId, take_back: impl FnOnce()) -> Result<()> {
-    let error = match is_in_place(target, id) {
+pub(crate) fn verify_with(
+    target: &Target,
+    fd: BorrowedFd<'_>,
+    id: MountId,
+    take_back: impl FnOnce(),
+) -> Result<()> {
+    let error = match is_in_place(target, fd, id) {
         Ok(true) => return Ok(()),
         Ok(false) => moved(target.path()),
         // Its name is gone, or leads elsewhere now.
@@ -32,14 +39,14 @@ pub(crate) fn verify_with(target: &Target, id: MountId, take_back: impl FnOnce()
         }
         Err(error) => error.with_step("verify target"),
     };
-    if is_covered(id) {
+    if is_covered(fd, id) {
         return Err(error.hinted("it can't be taken back: another mount was put over it; unmount both"));
     }
     take_back();
     Err(error)
 }
 
-fn is_in_place(target: &Target, id: MountId) -> Result<bool> {
+fn is_in_place(target: &Target, fd: BorrowedFd<'_>, id: MountId) -> Result<bool> {
     let seen = target.seen_now()?;
     let mut top = MountId::of(seen.as_fd())?;
     if top == id {
@@ -52,6 +59,9 @@ fn is_in_place(target: &Target, id: MountId) -> Result<bool> {
         return Ok(false);
     }
     // What is seen is another mount's root: it may be stacked on ours.
+    if !can_ask(id) {
+        return is_below_in_table(mountinfo_id(seen.as_fd())?, mountinfo_id(fd)?);
+    }
     for _ in 0..STACK {
         let Some(basic) = ask(top, MNT_BASIC).and_then(|told| told.basic) else { return Ok(false) };
         let (below, here) = (MountId::from_number(basic.parent), point(top));
@@ -67,7 +77,10 @@ fn is_in_place(target: &Target, id: MountId) -> Result<bool> {
 }
 
 /// Whether another mount is on the root of this one, so that umount2(2), which takes the top, would take that.
-fn is_covered(id: MountId) -> bool {
+fn is_covered(fd: BorrowedFd<'_>, id: MountId) -> bool {
+    if !can_ask(id) {
+        return mountinfo_id(fd).is_ok_and(is_covered_in_table);
+    }
     let Ok(below) = mounts_below(id.get(), 0) else { return false };
     let here = point(id);
     below.into_iter().map(MountId::from_number).any(|other| {
@@ -76,6 +89,34 @@ fn is_covered(id: MountId) -> bool {
             told.basic.is_some_and(|basic| basic.parent == id.get()) && told.mnt_point == here
         })
     })
+}
+
+/// Whether statmount(2) is there \[Linux 6.8\] and no filter forbids it; else the table tells.
+fn can_ask(id: MountId) -> bool {
+    !matches!(statmount(id.get(), MNT_BASIC), Err(Errno::NOSYS | Errno::PERM))
+}
+
+/// Whether `top` is stacked, be it with others between, on `below`: numbers of mountinfo.
+fn is_below_in_table(mut top: u64, below: u64) -> Result<bool> {
+    let table = mountinfo::read()?;
+    let find = |id| table.iter().find(|entry| entry.id == id);
+    for _ in 0..STACK {
+        let Some((over, under)) = find(top).and_then(|over| Some((over, find(over.parent)?))) else { break };
+        if over.id == under.id || over.target != under.target {
+            break;
+        }
+        if under.id == below {
+            return Ok(true);
+        }
+        top = under.id;
+    }
+    Ok(false)
+}
+
+fn is_covered_in_table(id: u64) -> bool {
+    let Ok(table) = mountinfo::read() else { return false };
+    let here = table.iter().find(|entry| entry.id == id);
+    here.is_some_and(|here| table.iter().any(|other| other.parent == id && other.target == here.target))
 }
 
 fn point(id: MountId) -> Option<Vec<u8>> {

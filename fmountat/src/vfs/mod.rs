@@ -3,10 +3,14 @@
 #![forbid(unsafe_code)]
 
 pub(crate) mod attr;
+mod attr_old;
 pub(crate) mod bytes;
 pub(crate) mod context;
 pub(crate) mod cwd;
+pub(crate) mod feature_table;
 pub(crate) mod features;
+pub(crate) mod flags;
+pub(crate) mod hidden;
 pub(crate) mod identity;
 pub(crate) mod idmap;
 mod landed;
@@ -17,4 +21,5 @@ pub(crate) mod staging;
 mod swap;
 pub(crate) mod target;
 pub(crate) mod tree;
+mod walk;
 mod worker;

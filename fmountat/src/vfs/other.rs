@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Another mount namespace: a tree that was built here is attached there.
 
-use super::identity::MountId;
 use super::landed;
 use super::target::{Create, Target};
 use super::tree::{Attached, NEEDS_ADMIN, Tree};
@@ -134,7 +133,7 @@ impl MountNamespace {
             _ => entering(step, errno),
         })?;
         let fd = tree.into_fd();
-        landed::verify_with(target, id, || self.take_back(fd.as_fd()))?;
+        landed::verify_with(target, fd.as_fd(), id, || self.take_back(fd.as_fd()))?;
         target.keep();
         Ok(Attached::new(fd, id))
     }
@@ -222,9 +221,7 @@ impl Tree {
         if !super::identity::is_mount_root(fd.as_fd())? {
             return refused("the descriptor is not the root of a mount");
         }
-        if crate::sys::statmount::statmount(MountId::of(fd.as_fd())?.get(), crate::sys::statmount::MNT_BASIC)
-            .is_ok()
-        {
+        if super::identity::is_attached_here(fd.as_fd())? {
             return refused("the mount is attached: only a detached tree can be handed over");
         }
         Ok(Self::from_fd(fd))

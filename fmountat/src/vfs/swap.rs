@@ -2,13 +2,14 @@
 //! Swaps: a tree in the place of what is mounted, without a moment between.
 
 use super::bytes::c_string;
-use super::identity::{MountId, STATX_MNT_ID_UNIQUE, is_mount_root};
+use super::features::Features;
+use super::identity::{MountId, id_mask, is_mount_root};
 use super::target::Target;
 use super::tree::{Attached, NEEDS_ADMIN, Tree};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::swap::{Failed, Swap, swap};
+use crate::sys::swap_gap::swap_with_gap;
 use rustix::fd::{AsFd, AsRawFd};
-use rustix::fs::StatxFlags;
 use rustix::io::Errno;
 use rustix::mount::UnmountFlags;
 use std::path::Path;
@@ -47,27 +48,57 @@ impl Tree {
         Ok((self.put_beneath(target, old)?, copy))
     }
 
+    /// As [`replace`](Self::replace), for kernels before 6.5: the old mount is taken away and this tree attached, one call
+    /// after the other. **Readers see neither for a moment** (some ten microseconds). Should the tree be refused, a copy of the old one
+    /// takes its place again (see [`exchange`](Self::exchange)).
+    ///
+    /// # Errors
+    /// Those of [`replace`](Self::replace); where also the copy is refused, the error says that nothing is mounted there.
+    pub fn replace_with_gap(self, target: &Target) -> Result<Attached> {
+        let old = look(target)?;
+        let copy = Self::private_copy(target)?;
+        self.put_in_place(target, old, Some(&copy))
+    }
+
     fn put_beneath(self, target: &Target, old: MountId) -> Result<Attached> {
+        self.put_in_place(target, old, None)
+    }
+
+    /// Beneath the old mount, or with a gap where there is a copy of it to go back to.
+    fn put_in_place(self, target: &Target, old: MountId, copy: Option<&Self>) -> Result<Attached> {
         let id = self.id()?;
         let (start, in_root) = target.start();
         let path = match target.path() {
             root if root.as_os_str().is_empty() => Path::new("."),
             path => path,
         };
-        let done = swap(&Swap {
+        let job = Swap {
             new: self.root(),
             target: target.as_fd(),
             name: &c_string("target", format!("/proc/self/fd/{}", target.as_fd().as_raw_fd()))?,
             old: old.get(),
-            mask: StatxFlags::MNT_ID | STATX_MNT_ID_UNIQUE,
+            mask: id_mask(),
             start,
             path: &c_string("target", path)?,
             in_root,
-        });
+        };
+        let done = match copy {
+            None => swap(&job),
+            Some(copy) => swap_with_gap(&job, copy.root()),
+        };
         match done {
             Ok(()) => {
                 target.keep();
                 Ok(Attached::new(self.into_fd(), id))
+            }
+            Err(Failed::NotOnTop) => Err(covered(target)),
+            Err(Failed::PutBack(errno)) => {
+                let there = "a copy of the old tree is there again";
+                Err(Error::sys("attach", "move_mount", errno).arg(target.path()).hinted(there))
+            }
+            Err(Failed::Lost(errno)) => {
+                let gone = "neither the new tree nor a copy of the old one could be attached: nothing is mounted there";
+                Err(Error::sys("attach", "move_mount", errno).arg(target.path()).hinted(gone))
             }
             Err(Failed::Clone(errno)) => Err(Error::sys("replace", "clone", errno).arg(target.path())),
             Err(Failed::Move(errno)) => Err(self.explain_beneath(target, errno)),
@@ -82,6 +113,10 @@ impl Tree {
     fn explain_beneath(&self, target: &Target, errno: Errno) -> Error {
         let error = self.explain_move(target, errno);
         match errno {
+            Errno::INVAL if !Features::get().move_beneath => error
+                .with_kind(ErrorKind::Unsupported)
+                .because("this kernel can't put a mount beneath another, so a swap would have a gap")
+                .hinted("it needs Linux 6.5"),
             Errno::INVAL => error.hinted(
                 "MOVE_MOUNT_BENEATH needs Linux 6.5, and can't go beneath a mount that the kernel has locked, or beneath the \
                  root directory of the process",

@@ -4,6 +4,7 @@
 use super::bytes::c_string;
 use super::identity::is_same_place;
 use super::made::Made;
+use super::walk::open_inside;
 use crate::error::{Error, ErrorKind, Result};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Gid, Mode, OFlags, ResolveFlags, StatxFlags, Uid};
@@ -111,7 +112,8 @@ impl Target {
     }
 
     /// Opens `path` **inside** `root`: absolute paths, absolute symbolic links and `..` start and stop there, and
-    /// links of /proc are refused. `openat2(RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS)` \[Linux 5.6\].
+    /// links of /proc are refused. `openat2(RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS)` \[Linux 5.6\]; without it component by
+    /// component, downwards only.
     ///
     /// # Errors
     /// Those of [`open`](Self::open); [`ErrorKind::TargetMoved`] when a directory on the way is moved out of the root
@@ -273,6 +275,11 @@ pub(crate) fn open_in_root(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd>
         match rustix::fs::openat2(root, &*c_path, flags, Mode::empty(), resolve) {
             Ok(fd) => return Ok(fd),
             Err(Errno::AGAIN | Errno::INTR) => {}
+            // EPERM is a filter's answer: the kernel has none for this call.
+            Err(Errno::NOSYS | Errno::PERM) => {
+                return open_inside(root, c_path.to_bytes())
+                    .map_err(|errno| open_error("resolve target", "openat", path, errno));
+            }
             // `complete_walk`, fs/namei.c: what was found is no longer below the root.
             Err(Errno::XDEV) => {
                 let error = Error::sys("resolve target", "openat2", Errno::XDEV).arg(path);

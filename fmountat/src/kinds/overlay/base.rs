@@ -90,9 +90,12 @@ impl Bases {
         Some(Base { original, mount, clone: Arc::new(clone) })
     }
 
-    /// The cheaper way to the directory's layers; counts its mounts now and then.
-    pub(crate) fn reach(&self, dir: BorrowedFd<'_>, path: &Path) -> Option<Reach> {
+    /// The cheaper way to the directory's layers; counts its mounts now and then. Before 6.15 no layer may lie in a clone.
+    pub(crate) fn reach(&self, dir: BorrowedFd<'_>, path: &Path, by_clone: bool) -> Option<Reach> {
         let original = open_base(dir, path)?;
+        if !by_clone {
+            return Some(Reach::Host(original));
+        }
         let key = Key::of(original.as_fd())?;
         let is_crowded = self.with(key, |kept| {
             if kept.uses % COUNT_AGAIN == 0 {

@@ -5,12 +5,12 @@
 //! escape.
 
 use super::check::{check_writable, explain};
-use super::layers::{Role, check_counts};
+use super::layers::{OpenLayers, Role, check_counts, roles};
 use super::mount::Make;
-use super::{LayerBases, Overlay};
+use super::{Layer, LayerBases, Overlay};
 use crate::error::{Error, ErrorKind, Result};
 use crate::vfs::cwd::{MOUNT_DATA_MAX, MountCall, PrivateCwd};
-use rustix::fd::{AsFd, AsRawFd};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
 use rustix::fs::{CWD, Mode, OFlags};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -23,9 +23,55 @@ impl Overlay {
         // The clones must live until it is mounted.
         let places = LayerBases::of(self, make);
         let layers = places.open_all(self, make.dir)?;
-        self.check_open(&layers, make.features)?;
-        let mut options = OsString::new();
-        for (at, (role, layer)) in layers.iter().enumerate() {
+        self.mount_opened(make, &layers, target, flags)
+    }
+
+    /// The same for layers that are open.
+    pub(super) fn mount_opened(
+        &self,
+        make: &Make<'_>,
+        layers: &OpenLayers,
+        target: &Path,
+        flags: u64,
+    ) -> Result<()> {
+        self.check_open(layers, make.features)?;
+        let numbers: Vec<_> = layers.iter().map(|(_, layer)| layer.as_fd().as_raw_fd().to_string()).collect();
+        let options = self.classic_options(make, numbers.iter().map(OsStr::new))?;
+        let open = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let fds = rustix::fs::openat(CWD, "/proc/self/fd", open, Mode::empty())
+            .map_err(|e| Error::sys("open /proc/self/fd", "openat", e))?;
+        self.mount_from(make, fds.as_fd(), layers, target, flags, &options)
+    }
+
+    /// The same by the layers' paths, which the mount table then shows; false where they do not serve.
+    pub(super) fn mount_by_paths(
+        &self,
+        make: &Make<'_>,
+        layers: &OpenLayers,
+        target: &Path,
+        flags: u64,
+    ) -> Result<bool> {
+        let paths = roles(self).map(|(_, layer)| match layer {
+            Layer::Path(path) if !path.as_os_str().as_bytes().iter().any(|byte| b",:\\\"".contains(byte)) => {
+                Some(path.as_os_str())
+            }
+            _ => None,
+        });
+        let paths: Option<Vec<&OsStr>> = paths.collect();
+        let Some(paths) = paths.filter(|_| make.userns.is_none()) else { return Ok(false) };
+        let Ok(options) = self.classic_options(make, paths.into_iter()) else { return Ok(false) };
+        self.check_open(layers, make.features)?;
+        self.mount_from(make, make.dir, layers, target, flags, &options)?;
+        Ok(true)
+    }
+
+    fn classic_options<'a>(
+        &self,
+        make: &Make<'_>,
+        names: impl ExactSizeIterator<Item = &'a OsStr>,
+    ) -> Result<OsString> {
+        let (mut options, count) = (OsString::new(), names.len());
+        for (at, ((role, _), name)) in roles(self).zip(names).enumerate() {
             options.push(match role {
                 Role::Lower(_) if at == 0 => "lowerdir=",
                 Role::Lower(_) => ":",
@@ -33,7 +79,7 @@ impl Overlay {
                 Role::Upper => ",upperdir=",
                 Role::Work => ",workdir=",
             });
-            options.push(layer.as_fd().as_raw_fd().to_string());
+            options.push(name);
         }
         for word in &self.words {
             options.push(",");
@@ -44,22 +90,30 @@ impl Overlay {
         }
         if options.len() > MOUNT_DATA_MAX {
             let reason = format!(
-                "the options of {} layers have {} bytes and mount(2) takes {MOUNT_DATA_MAX}",
-                layers.len(),
+                "the options of {count} layers have {} bytes and mount(2) takes {MOUNT_DATA_MAX}",
                 options.len()
             );
             return Err(Error::new(ErrorKind::TooLong, "read overlay options", reason));
         }
-        let open = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let numbers = rustix::fs::openat(CWD, "/proc/self/fd", open, Mode::empty())
-            .map_err(|e| Error::sys("open /proc/self/fd", "openat", e))?;
+        Ok(options)
+    }
+
+    fn mount_from(
+        &self,
+        make: &Make<'_>,
+        cwd: BorrowedFd<'_>,
+        layers: &OpenLayers,
+        target: &Path,
+        flags: u64,
+        options: &OsStr,
+    ) -> Result<()> {
         let source = make.source.unwrap_or(OsStr::new("none"));
         // Every flag of ours fits: the highest is bit 25.
         let flags = u32::try_from(flags).unwrap_or(u32::MAX);
         let call = MountCall::new(source, target, "overlay", flags, OsStr::from_bytes(options.as_bytes()))?;
         PrivateCwd::child()
-            .run(numbers.as_fd(), call)
-            .map_err(|error| explain(error.with_step("create overlay"), self, &layers))
+            .run(cwd, call)
+            .map_err(|error| explain(error.with_step("create overlay"), self, layers))
     }
 
     /// Takes it for a failure that the overlay came out read-only without being asked to.

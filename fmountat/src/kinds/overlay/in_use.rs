@@ -8,6 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::store::Store;
 use crate::vfs::context::FsContext;
 use crate::vfs::features::Features;
+use crate::vfs::staging::in_private_namespace_from;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -78,26 +79,40 @@ fn has_uuid(overlay: &Overlay, upper: &Written<'_>, features: &Features) -> bool
 /// In a user namespace the kernel takes `index=on` back before it looks at the lowers. There the question is an overlay
 /// that has the directory as its upper **and** work directory: that can't be mounted, but whether the upper is in use
 /// comes first (`ovl_get_upper`). Each such question leaves a line in the kernel's log.
+///
+/// Before 6.15 the kernel takes no layer that lies in a detached tree: the overlay of the question is then made in a private
+/// namespace, where its upper is mounted.
 fn is_in_use(directory: &Written<'_>, features: &Features) -> bool {
-    let ask = || -> Result<()> {
+    let asked = || -> Result<()> {
         let directory = directory.open(OFlags::PATH).map_err(|e| Error::sys("ask", "openat", e))?;
-        let store = Store::new()?;
-        let scratch = store.give_upper(Overlay::new(), directory.as_fd())?;
-        let (Some(Layer::Fd(own)), Some(Layer::Fd(work))) = (&scratch.upper, &scratch.work) else {
-            return Ok(());
-        };
-        let mut context = FsContext::open("overlay")?;
-        let (own, work, directory) = (own.as_fd(), work.as_fd(), directory.as_fd());
-        let layers = match features.initial_user_namespace {
-            true => [("lowerdir+", directory), ("upperdir", own), ("workdir", work)],
-            false => [("lowerdir+", own), ("upperdir", directory), ("workdir", directory)],
-        };
-        for (key, fd) in layers {
-            set_layer_as(&mut context, key, fd, features)?;
+        if features.overlay_detached_layers {
+            return ask(&Store::new()?, directory.as_fd(), features);
         }
-        context.set_string("index", "on")?;
-        context.create().map(drop)
+        in_private_namespace_from(directory.as_fd(), |here| {
+            let store = Store::new()?;
+            store.attach_here()?;
+            ask(&store, here, features)
+        })
     };
     // Any other failure is the question's own; the mount itself will tell what is wrong.
-    ask().is_err_and(|error| error.raw_errno() == Some(Errno::BUSY))
+    asked().is_err_and(|error| error.raw_errno() == Some(Errno::BUSY))
+}
+
+fn ask(store: &Store, directory: BorrowedFd<'_>, features: &Features) -> Result<()> {
+    let scratch = store.give_upper(Overlay::new(), directory)?;
+    let (Some(Layer::Fd(own)), Some(Layer::Fd(work))) = (&scratch.upper, &scratch.work) else {
+        return Ok(());
+    };
+    let mut context = FsContext::open("overlay")?;
+    let (own, work) = (own.as_fd(), work.as_fd());
+    let lower = if features.overlay_layer_words { "lowerdir+" } else { "lowerdir" };
+    let layers = match features.initial_user_namespace {
+        true => [(lower, directory), ("upperdir", own), ("workdir", work)],
+        false => [(lower, own), ("upperdir", directory), ("workdir", directory)],
+    };
+    for (key, fd) in layers {
+        set_layer_as(&mut context, key, fd, features)?;
+    }
+    context.set_string("index", "on")?;
+    context.create().map(drop)
 }

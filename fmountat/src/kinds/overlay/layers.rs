@@ -71,7 +71,8 @@ impl<'a> LayerBases<'a> {
 
     pub(crate) fn of(overlay: &Overlay, make: &Make<'a>) -> Self {
         let Make { dir, bases, userns, .. } = *make;
-        if !make.features.new_mount_api {
+        let can_be_detached = make.features.overlay_detached_layers;
+        if !make.features.new_mount_api || (userns.is_none() && !can_be_detached) {
             return Self { lower: None, upper: None, userns: None };
         }
         let lowers = paths(overlay.lowers.iter().chain(&overlay.data_only));
@@ -82,7 +83,7 @@ impl<'a> LayerBases<'a> {
         if let Some(userns) = userns {
             // What is written must not come through a mapping: the overlay would be read-only.
             let mapped = |path: PathBuf| bases.open_idmapped(dir, &path, userns).map(|base| (path, base));
-            let upper = base_directory(uppers.iter().copied()).and_then(open);
+            let upper = base_directory(uppers.iter().copied()).filter(|_| can_be_detached).and_then(open);
             return Self { lower: lower.and_then(mapped), upper, userns: Some(userns) };
         }
         // One base for both serves mount(2), which has one cwd; two where the common one is only `/`.
@@ -91,6 +92,11 @@ impl<'a> LayerBases<'a> {
         }
         let upper = base_directory(uppers.iter().copied()).and_then(open);
         Self { lower: lower.and_then(open), upper, userns: None }
+    }
+
+    /// The mapped clone that lower layers lie in.
+    pub(super) fn mapped(&self) -> Option<BorrowedFd<'_>> {
+        self.lower.as_ref().filter(|_| self.userns.is_some()).map(|(_, base)| base.clone_root())
     }
 
     fn of_role(&self, role: Role) -> Option<&(PathBuf, Base)> {

@@ -24,6 +24,11 @@ impl Overlay {
     pub(crate) fn mount_detached(&self, make: &Make<'_>) -> Result<Tree> {
         let Make { dir, features, source, flags, attr, .. } = *make;
         check_counts(self)?;
+        let is_old =
+            !features.overlay_layer_words || (make.userns.is_some() && !features.overlay_detached_layers);
+        if is_old {
+            return self.mount_elsewhere(make);
+        }
         // The clones must live until the file system is created.
         let places = LayerBases::of(self, make);
         let layers = places.open_all(self, dir)?;
@@ -77,7 +82,7 @@ impl Overlay {
         let Some(options) = self.option_bytes(&base, features) else {
             return Ok(None);
         };
-        let Some(reach) = bases.reach(dir, &base) else {
+        let Some(reach) = bases.reach(dir, &base, features.overlay_detached_layers) else {
             return Ok(None);
         };
         let cwd = match reach {

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Classic flags: attributes and superblock flags as the `MS_*` bits of mount(2), `<linux/mount.h>`.
 
-use crate::vfs::attr::Attr;
+use super::attr::Attr;
 
-pub(super) const MS_REMOUNT: u64 = libc::MS_REMOUNT;
-pub(super) const MS_BIND: u64 = libc::MS_BIND;
-pub(super) const MS_REC: u64 = libc::MS_REC;
+pub(crate) const MS_REMOUNT: u64 = libc::MS_REMOUNT;
+pub(crate) const MS_BIND: u64 = libc::MS_BIND;
+pub(crate) const MS_REC: u64 = libc::MS_REC;
 
 const OF_ATTR: [(Attr, u64); 8] = [
     (Attr::RDONLY, libc::MS_RDONLY),
@@ -19,12 +19,12 @@ const OF_ATTR: [(Attr, u64); 8] = [
 ];
 
 /// The bits for attributes. No access-time word at all is relatime to mount(2) as to fsmount(2).
-pub(super) fn ms_of_attr(attr: Attr) -> u64 {
+pub(crate) fn ms_of_attr(attr: Attr) -> u64 {
     OF_ATTR.iter().filter(|(bit, _)| attr.contains(*bit)).fold(0, |all, (_, ms)| all | ms)
 }
 
 /// The bit for a superblock flag by fsconfig's name; the opposites have none.
-pub(super) fn ms_of_superblock(name: &str) -> u64 {
+pub(crate) fn ms_of_superblock(name: &str) -> u64 {
     match name {
         "ro" => libc::MS_RDONLY,
         "sync" => libc::MS_SYNCHRONOUS,
@@ -36,7 +36,7 @@ pub(super) fn ms_of_superblock(name: &str) -> u64 {
 }
 
 /// The bit that a word takes back: that of `ro` for `rw`.
-pub(super) fn opposite_of_superblock(name: &str) -> u64 {
+pub(crate) fn opposite_of_superblock(name: &str) -> u64 {
     match name {
         "rw" => libc::MS_RDONLY,
         "async" => libc::MS_SYNCHRONOUS,

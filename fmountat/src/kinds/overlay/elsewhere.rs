@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A detached overlay for kernels that take no layer by itself (`lowerdir+` \[Linux 6.7\]), or none that lies in a detached
+//! tree \[6.15\], which a mapped one does: by mount(2) in a private namespace, and copied out of it.
+
+use super::layers::{LayerBases, OpenLayers, Opened, check_counts};
+use super::mount::Make;
+use super::{Layer, Overlay};
+use crate::error::{Error, ErrorKind, Result};
+use crate::vfs::flags::ms_of_superblock;
+use crate::vfs::hidden::HiddenPlace;
+use crate::vfs::identity::is_attached_here;
+use crate::vfs::staging::in_private_namespace_from;
+use crate::vfs::target::Target;
+use crate::vfs::tree::Tree;
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, StatxFlags};
+use rustix::io::Errno;
+use std::sync::Arc;
+
+impl Overlay {
+    pub(super) fn mount_elsewhere(&self, make: &Make<'_>) -> Result<Tree> {
+        let features = make.features;
+        if make.userns.is_some() && !features.overlay_mapped_layers {
+            let reason = "this kernel's overlay takes no id-mapped layers";
+            return Err(Error::new(ErrorKind::Unsupported, "map ids", reason).hinted("it needs Linux 5.19"));
+        }
+        let flags = make.flags.iter().fold(0, |all, name| all | ms_of_superblock(name));
+        let tree = in_private_namespace_from(make.dir, |dir| {
+            let make = Make { dir, ..*make };
+            let overlay = self.as_seen_here()?;
+            check_counts(&overlay)?;
+            let places = LayerBases::of(&overlay, &make);
+            let layers = places.open_all(&overlay, dir)?;
+            attach_mapped(&places, &layers)?;
+            let place = HiddenPlace::new(true)?;
+            let name = place.name();
+            if !overlay.mount_by_paths(&make, &layers, name.as_ref(), flags)? {
+                overlay.mount_opened(&make, &layers, name.as_ref(), flags)?;
+            }
+            let mounted = place.mounted()?;
+            overlay.check_classic(mounted.as_fd(), flags)?;
+            Tree::clone_of(&mounted, "", false)
+        })
+        .map_err(|error| self.explain_old(error, make))?;
+        tree.set_attr(make.attr, false)?;
+        Ok(tree)
+    }
+
+    /// The overlay with descriptors that are good in this thread's namespace.
+    fn as_seen_here(&self) -> Result<Self> {
+        let mut overlay = self.clone();
+        let lowers = overlay.lowers.iter_mut().chain(&mut overlay.data_only);
+        for layer in lowers.chain(&mut overlay.upper).chain(&mut overlay.work) {
+            if let Layer::Fd(fd) = layer {
+                *layer = Layer::Fd(Arc::new(seen_here(fd.as_fd())?));
+            }
+        }
+        Ok(overlay)
+    }
+
+    fn explain_old(&self, error: Error, make: &Make<'_>) -> Error {
+        let features = make.features;
+        match error.raw_errno() {
+            Some(Errno::PERM) if !features.initial_user_namespace && !features.overlay_in_user_namespace => {
+                error
+                    .with_kind(ErrorKind::Unsupported)
+                    .because("this kernel mounts no overlay in a user namespace")
+                    .hinted("it needs Linux 5.11")
+            }
+            _ => error,
+        }
+    }
+}
+
+/// The directory that the descriptor is on, found by its name in this thread's namespace.
+fn seen_here(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
+    if is_attached_here(fd)? {
+        return rustix::io::fcntl_dupfd_cloexec(fd, 0).map_err(|e| Error::sys("open layer", "fcntl", e));
+    }
+    let name = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    let path = std::fs::read_link(&name).map_err(|e| Error::from_io("open layer", &name, e))?;
+    let same = |a: BorrowedFd<'_>, b: BorrowedFd<'_>| {
+        let place = |fd| {
+            let stat = rustix::fs::statx(fd, "", AtFlags::EMPTY_PATH, StatxFlags::INO);
+            stat.map(|s| (s.stx_dev_major, s.stx_dev_minor, s.stx_ino))
+        };
+        matches!((place(a), place(b)), (Ok(a), Ok(b)) if a == b)
+    };
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    match rustix::fs::openat(CWD, &path, flags, Mode::empty()) {
+        Ok(here) if same(here.as_fd(), fd) => Ok(here),
+        _ => {
+            let reason = "on this kernel a layer given as a descriptor must be seen by its path";
+            Err(Error::new(ErrorKind::Unsupported, "open layer", reason)
+                .arg(path)
+                .hinted("it needs Linux 6.7"))
+        }
+    }
+}
+
+/// Mapped clones are mounted, over one another and this thread's `/`, which it does not see itself: as part of its
+/// namespace they may hold layers.
+fn attach_mapped(places: &LayerBases<'_>, layers: &OpenLayers) -> Result<()> {
+    let single = layers.iter().filter_map(|(_, layer)| match layer {
+        Opened::Mapped(tree) => Some(tree.root()),
+        _ => None,
+    });
+    for root in places.mapped().into_iter().chain(single) {
+        let fd = rustix::io::fcntl_dupfd_cloexec(root, 0).map_err(|e| Error::sys("map ids", "fcntl", e))?;
+        Tree::from_fd(fd).attach(&Target::open(CWD, "/")?)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Attributes of a detached tree where mount_setattr(2) \[Linux 5.12\] is missing or forbidden: the tree is attached in a
+//! private namespace for a moment, changed there by mount(2), and copied out.
+
+use super::attr::{Attr, MountAttr, Propagation};
+use super::flags::{MS_BIND, MS_REC, ms_of_attr};
+use super::hidden::HiddenPlace;
+use super::identity::{is_attached_here, mountinfo_id};
+use super::staging::in_private_namespace;
+use super::target::{is_dir, open_in_root};
+use super::tree::Tree;
+use crate::error::{Error, ErrorKind, Result};
+use crate::sys::descriptor::replace;
+use crate::table::mountinfo;
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
+use rustix::io::Errno;
+use rustix::mount::{MountFlags, MountPropagationFlags};
+use std::ffi::OsStr;
+
+const STEP: &str = "set mount attributes";
+
+/// Changes the tree's root mount, with `recursive` all its mounts. Afterwards the tree is another, equal one: its mounts
+/// have new ids. An unbindable mount could not be copied, so none can be made so.
+pub(super) fn set_attr(tree: &Tree, attr: &MountAttr, recursive: bool) -> Result<()> {
+    if attr.propagation == Some(Propagation::Unbindable) {
+        let reason = "without mount_setattr(2) a mount can't be made unbindable before it is attached";
+        return Err(Error::new(ErrorKind::Unsupported, STEP, reason).hinted("it needs Linux 5.12"));
+    }
+    // Once it is part of what this thread sees, in a private namespace of ours, it is changed in its place.
+    if is_attached_here(tree.root())? {
+        return change(tree.root(), attr, recursive);
+    }
+    let copy = in_private_namespace(|| {
+        let attached =
+            Tree::from_fd(rustix::io::fcntl_dupfd_cloexec(tree.root(), 0).map_err(failed("fcntl"))?);
+        attached.attach(&HiddenPlace::new(is_dir(tree.root())?)?.target()?)?;
+        change(tree.root(), attr, recursive)?;
+        Tree::clone_of(tree.root(), "", true)
+    })?;
+    replace(tree.root(), copy.into_fd()).map_err(failed("dup3"))
+}
+
+fn failed(call: &'static str) -> impl Fn(Errno) -> Error {
+    move |errno| Error::sys(STEP, call, errno)
+}
+
+/// Changes what is mounted in this thread's namespace.
+fn change(root: BorrowedFd<'_>, attr: &MountAttr, recursive: bool) -> Result<()> {
+    let (table, id) = (mountinfo::read()?, mountinfo_id(root)?);
+    let top = table.iter().find(|entry| entry.id == id).map(|entry| &entry.target);
+    let is_asked = !attr.set.is_empty() || !attr.clear.is_empty();
+    for entry in mountinfo::deepest_first(&table, id).into_iter().filter(|_| is_asked) {
+        let now = attr_of_words(&entry.options);
+        if entry.id == id {
+            remount(root, now, attr)?;
+        } else if recursive {
+            // What is covered by another mount can't be reached by a path, and is not seen either.
+            let Some(inside) = top.and_then(|top| entry.target.strip_prefix(top).ok()) else { continue };
+            let Ok(mounted) = open_in_root(root, inside) else { continue };
+            if mountinfo_id(mounted.as_fd())? == entry.id {
+                remount(mounted.as_fd(), now, attr)?;
+            }
+        }
+    }
+    let Some(propagation) = attr.propagation else { return Ok(()) };
+    let flags = propagation.bits() | if recursive { MS_REC } else { 0 };
+    let flags = MountPropagationFlags::from_bits_retain(u32::try_from(flags).unwrap_or(0));
+    rustix::mount::mount_change(name(root), flags).map_err(|e| Error::sys("set propagation", "mount", e))
+}
+
+/// `MS_REMOUNT|MS_BIND`, which takes all attributes at once. What the kernel has locked stays as it is.
+fn remount(root: BorrowedFd<'_>, now: Attr, attr: &MountAttr) -> Result<()> {
+    let wanted = (now - attr.clear) | attr.set;
+    if wanted == now {
+        return Ok(());
+    }
+    let call = |attr: Attr| {
+        // No access-time word at all would mean: as it is.
+        let relatime = if attr.intersects(Attr::ATIME_FIELD) { 0 } else { libc::MS_RELATIME };
+        let flags = u32::try_from(MS_BIND | relatime | ms_of_attr(attr)).unwrap_or(0);
+        rustix::mount::mount_remount(name(root), MountFlags::from_bits_retain(flags), c"")
+    };
+    let done = match call(wanted) {
+        Err(Errno::PERM) => call(wanted | now),
+        other => other,
+    };
+    done.map_err(failed("mount"))
+}
+
+fn name(fd: BorrowedFd<'_>) -> String {
+    format!("/proc/self/fd/{}", fd.as_raw_fd())
+}
+
+/// The per-mount options of a line of mountinfo; it shows no word for strictatime.
+fn attr_of_words(words: &OsStr) -> Attr {
+    words.to_string_lossy().split(',').fold(Attr::STRICTATIME, |all, word| match word {
+        "ro" => all | Attr::RDONLY,
+        "nosuid" => all | Attr::NOSUID,
+        "nodev" => all | Attr::NODEV,
+        "noexec" => all | Attr::NOEXEC,
+        "relatime" => all - Attr::ATIME_FIELD,
+        "noatime" => (all - Attr::ATIME_FIELD) | Attr::NOATIME,
+        "nodiratime" => all | Attr::NODIRATIME,
+        "nosymfollow" => all | Attr::NOSYMFOLLOW,
+        _ => all,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_mountinfo_are_attributes() {
+        assert_eq!(attr_of_words("rw,nosuid,relatime".as_ref()), Attr::NOSUID);
+        assert_eq!(attr_of_words("ro".as_ref()), Attr::RDONLY | Attr::STRICTATIME);
+        assert_eq!(attr_of_words("rw,nodev,noatime,idmapped".as_ref()), Attr::NODEV | Attr::NOATIME);
+    }
+}

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The kernel's features as a table: since when, what for, and what is done without. `docs/kernel-features.md` is made of it.
+
+use super::features::Features;
+
+/// A feature of the kernel that something depends on: one field of [`Features`].
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct KernelFeature {
+    /// The field's name.
+    pub name: &'static str,
+    /// The first release that has it.
+    pub kernel: (u32, u32),
+    /// What it is called in manual pages.
+    pub what: &'static str,
+    /// What is done with it.
+    pub used_for: &'static str,
+    /// What is done without it, and what is then promised less.
+    pub otherwise: &'static str,
+    /// The test that takes the other way by value or under a filter.
+    pub shown_by: &'static str,
+    field: fn(&mut Features) -> &mut bool,
+}
+
+impl KernelFeature {
+    /// Whether it is there.
+    #[must_use]
+    pub fn is_in(&self, features: &Features) -> bool {
+        let mut features = *features;
+        *(self.field)(&mut features)
+    }
+}
+
+/// All of them, oldest first.
+///
+/// ```
+/// use fmountat::{Features, kernel_features};
+/// for feature in kernel_features().iter().filter(|feature| !feature.is_in(&Features::get())) {
+///     println!("{} needs Linux {}.{}: {}", feature.what, feature.kernel.0, feature.kernel.1, feature.otherwise);
+/// }
+/// ```
+#[must_use]
+pub fn kernel_features() -> &'static [KernelFeature] {
+    TABLE
+}
+
+impl Features {
+    /// All features that a release decides, whether this kernel has them or not: for pages and plans about other kernels.
+    #[must_use]
+    pub fn with_all(mut self) -> Self {
+        for feature in TABLE {
+            *(feature.field)(&mut self) = true;
+        }
+        self
+    }
+
+    /// These features less all that came after Linux `major`.`minor`: to find out what would be done there.
+    ///
+    /// ```
+    /// use fmountat::{Features, Mount, Mounter, Plan};
+    /// let plan = Plan::new(&[Mount::new("tmpfs", "tmpfs"), Mount::new("tmpfs", "tmpfs").at("/tmp")])?;
+    /// println!("{}", Mounter::with(Features::get().at_most(6, 1), None).way(&plan));
+    /// # Ok::<(), fmountat::Error>(())
+    /// ```
+    #[must_use]
+    pub fn at_most(mut self, major: u32, minor: u32) -> Self {
+        for feature in TABLE.iter().filter(|feature| feature.kernel > (major, minor)) {
+            *(feature.field)(&mut self) = false;
+        }
+        self
+    }
+}
+
+const TABLE: &[KernelFeature] = &[
+    KernelFeature {
+        name: "new_mount_api",
+        kernel: (5, 2),
+        what: "fsopen(2), fsconfig(2), fsmount(2), open_tree(2), move_mount(2)",
+        used_for: "mounts that nobody sees before they are published; the kernel's own words in errors",
+        otherwise: "mount(2), step by step: a set can be seen half done (`--strict` refuses); no id mapping, no \
+                    `X-mount.subdir`, no `--replace`: refused",
+        shown_by: "set: `missing_features_are_said`; table_a5, table_b by each way",
+        field: |f| &mut f.new_mount_api,
+    },
+    KernelFeature {
+        name: "openat2",
+        kernel: (5, 6),
+        what: "openat2(2) with `RESOLVE_IN_ROOT`",
+        used_for: "targets that can't leave the root",
+        otherwise: "each component is opened by itself with `O_PATH|O_NOFOLLOW`, links are read, and the end is held against \
+                    where it should be; others' renames make it start again",
+        shown_by: "old_kernels: `targets_without_openat2`",
+        field: |f| &mut f.openat2,
+    },
+    KernelFeature {
+        name: "overlay_in_user_namespace",
+        kernel: (5, 11),
+        what: "overlay in a user namespace, `userxattr`",
+        used_for: "overlays of ordinary users",
+        otherwise: "refused",
+        shown_by: "old_kernels: `what_is_refused_is_said`",
+        field: |f| &mut f.overlay_in_user_namespace,
+    },
+    KernelFeature {
+        name: "mount_setattr",
+        kernel: (5, 12),
+        what: "mount_setattr(2)",
+        used_for: "attributes and propagation of detached mounts; id mappings",
+        otherwise: "attributes by mount(2) in a private mount namespace, out of which the mount is copied; `unbindable` and \
+                    id mappings: refused",
+        shown_by: "old_kernels: `attributes_without_mount_setattr`",
+        field: |f| &mut f.mount_setattr,
+    },
+    KernelFeature {
+        name: "overlay_mapped_layers",
+        kernel: (5, 19),
+        what: "id-mapped overlay layers",
+        used_for: "an overlay whose lower layers' owners are mapped",
+        otherwise: "refused",
+        shown_by: "old_kernels: `what_is_refused_is_said`",
+        field: |f| &mut f.overlay_mapped_layers,
+    },
+    KernelFeature {
+        name: "move_beneath",
+        kernel: (6, 5),
+        what: "move_mount(2) with `MOVE_MOUNT_BENEATH`",
+        used_for: "`--replace`: readers always see the old set or the new one",
+        otherwise: "the old set is taken away and the new one attached at once: for microseconds readers see neither (`--strict` \
+                    refuses); if attaching fails, a copy of the old one comes back",
+        shown_by: "old_kernels: `a_swap_with_a_gap`",
+        field: |f| &mut f.move_beneath,
+    },
+    KernelFeature {
+        name: "overlay_leaves_uuid",
+        kernel: (6, 6),
+        what: "overlay's uuid on the upper directory",
+        used_for: "asking the kernel about an upper in use only where there ever was one",
+        otherwise: "the work directory decides whether to ask",
+        shown_by: "table_a5 by each way",
+        field: |f| &mut f.overlay_leaves_uuid,
+    },
+    KernelFeature {
+        name: "overlay_layer_words",
+        kernel: (6, 7),
+        what: "overlay's `lowerdir+`, `datadir+`",
+        used_for: "500 layers of any names, each with the kernel's words if it is refused",
+        otherwise: "mount(2) in a private mount namespace, with the numbers of descriptors as layers, and copied out of it: \
+                    500 layers too; a bad option is refused without the kernel's words",
+        shown_by: "old_kernels: `five_hundred_layers_without_lowerdir_plus`",
+        field: |f| &mut f.overlay_layer_words,
+    },
+    KernelFeature {
+        name: "overlay_layer_fds",
+        kernel: (6, 13),
+        what: "overlay's layers as descriptors",
+        used_for: "layers found once",
+        otherwise: "the descriptors' names in /proc",
+        shown_by: "overlays: `any_bytes_a_path_may_hold`",
+        field: |f| &mut f.overlay_layer_fds,
+    },
+    KernelFeature {
+        name: "detached_children",
+        kernel: (6, 15),
+        what: "mounting into a detached tree",
+        used_for: "sets, built where nobody sees them",
+        otherwise: "put together in a private mount namespace and copied out of it: published in one step as well, at a cost \
+                    that grows with the machine's mounts; with two mounts for `/` or an `unbindable` one step by step \
+                    (`--strict` refuses); `run`: refused",
+        shown_by: "staging: all",
+        field: |f| &mut f.detached_children,
+    },
+    KernelFeature {
+        name: "overlay_detached_layers",
+        kernel: (6, 15),
+        what: "overlay layers in a detached tree",
+        used_for: "overlays at the same cost however many mounts the machine has; mapped layers",
+        otherwise: "layers where they are; mapped ones in a private mount namespace",
+        shown_by: "old_kernels: `mapped_layers_in_a_private_namespace`; old_kernels: `an_upper_in_use_is_found_out`",
+        field: |f| &mut f.overlay_detached_layers,
+    },
+    KernelFeature {
+        name: "open_tree_attr",
+        kernel: (6, 15),
+        what: "open_tree_attr(2)",
+        used_for: "mapping what is mapped already",
+        otherwise: "open_tree(2) and mount_setattr(2); what is mapped already: refused",
+        shown_by: "idmap: `older_ways`",
+        field: |f| &mut f.open_tree_attr,
+    },
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_release_has_what_came_before_it() {
+        let old = Features::get().at_most(5, 10);
+        assert!(!old.mount_setattr && !old.overlay_layer_words && !old.detached_children);
+        assert_eq!(old.new_mount_api, Features::get().new_mount_api);
+        assert_eq!(Features::get().at_most(99, 0), Features::get());
+        assert!(TABLE.is_sorted_by_key(|feature| feature.kernel));
+        let here = Features::get();
+        assert!(TABLE.iter().all(|feature| feature.is_in(&here) || !feature.is_in(&here.at_most(0, 0))));
+    }
+}

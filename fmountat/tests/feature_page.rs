@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `docs/kernel-features.md` as the code has it: `FMOUNTAT_REGENERATE=1 cargo test --test feature_page` writes it.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use fmountat::{Features, KernelFeature, Mount, Mounter, Plan, kernel_features};
+use std::path::{Path, PathBuf};
+
+const HEAD: &str = "# What of the kernel is used, and what is done without
+
+Made from the code by a test (`FMOUNTAT_REGENERATE=1 cargo test -p fmountat --test feature_page` writes it). The release is the first that has
+it. [The table of tests by kernel](kernels.md) says what was seen on real ones. Linux 5.8 is the oldest on which anything is promised: statx(2)
+tells since then which mount a file is on. Sandboxes may forbid a call that the kernel has: that counts as missing, whatever errno they answer.
+
+| feature | since | used for | without it | shown by |
+|---|---|---|---|---|
+";
+
+const WAYS: &str = "
+## The way that is taken, by kernel
+
+What `Mounter::way` and `Mounter::swap_way` say with the features of that release, where unshare(2) is allowed. *Step by step* and *with a moment
+between* are the weaker promises: `apply` says in its output (`way`, `swap`) which was taken, and `--strict` refuses them.
+
+| kernel | one mount | ten mounts, one root | an `unbindable` mount among them | two mounts for `/` | `--replace` |
+|---|---|---|---|---|---|
+";
+
+/// The releases at which something changes, and those that many machines run.
+const KERNELS: [(u32, u32); 7] = [(5, 8), (5, 10), (5, 15), (6, 1), (6, 6), (6, 12), (6, 15)];
+
+fn top() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn tmpfs(target: &str, words: &str) -> Mount {
+    Mount::new("tmpfs", "tmpfs").at(target).option(words)
+}
+
+/// Every feature that there is, on whatever kernel this runs.
+fn newest() -> Features {
+    let mut features = Features::get();
+    features.private_namespace = true;
+    features.with_all()
+}
+
+fn ways(release: (u32, u32)) -> String {
+    let mounter = Mounter::with(newest().at_most(release.0, release.1), None);
+    let ten = |words: &str| {
+        let inner = (1..10).map(|n| tmpfs(&format!("d{n}"), words));
+        std::iter::once(tmpfs("/", "rw")).chain(inner).collect::<Vec<_>>()
+    };
+    let way = |mounts: &[Mount]| mounter.way(&Plan::new(mounts).unwrap()).to_string();
+    format!(
+        "| {}.{} | {} | {} | {} | {} | {} |\n",
+        release.0,
+        release.1,
+        way(&[tmpfs("/", "rw")]),
+        way(&ten("rw")),
+        way(&ten("unbindable")),
+        way(&[tmpfs("/", "rw"), tmpfs("/", "rw")]),
+        mounter.swap_way(),
+    )
+}
+
+fn row(feature: &KernelFeature) -> String {
+    let (major, minor) = feature.kernel;
+    let KernelFeature { what, used_for, otherwise, shown_by, .. } = feature;
+    format!("| {what} | {major}.{minor} | {used_for} | {otherwise} | {shown_by} |\n")
+}
+
+#[test]
+fn the_page_of_features_is_true() {
+    let mut page = String::from(HEAD);
+    page.extend(kernel_features().iter().map(row));
+    page += WAYS;
+    page.extend(KERNELS.into_iter().map(ways));
+    let path = top().join("docs/kernel-features.md");
+    if std::env::var_os("FMOUNTAT_REGENERATE").is_some() {
+        std::fs::write(&path, &page).unwrap();
+    }
+    assert!(
+        std::fs::read_to_string(&path).unwrap_or_default() == page,
+        "docs/kernel-features.md is out of date"
+    );
+}
+
+/// `FILE: `CASE`` names a case that exists.
+#[test]
+fn the_tests_that_the_page_names_are_there() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    for feature in kernel_features() {
+        for part in feature.shown_by.split(';') {
+            let (file, case) = part.trim().split_once(": ").unwrap_or((part.trim(), ""));
+            for file in file.trim_end_matches(" by each way").split(", ") {
+                let file = if file == "overlays" { "overlay" } else { file };
+                let text = std::fs::read_to_string(tests.join(file).with_extension("rs"))
+                    .unwrap_or_else(|e| panic!("{}: {file}: {e}", feature.name));
+                let case = case.trim_matches('`');
+                assert!(case == "all" || text.contains(case), "{}: no {case} in {file}", feature.name);
+            }
+        }
+    }
+}
+
+/// Every field of `Features` that a kernel release decides is in the table.
+#[test]
+fn no_feature_is_left_out() {
+    let text = format!("{:?}", newest().at_most(0, 0));
+    let here: Vec<&str> =
+        text.split([' ', '{', ',', '}']).filter_map(|word| word.strip_suffix(':')).collect();
+    let of_the_sandbox = ["private_namespace", "initial_user_namespace"];
+    for name in &here {
+        assert!(of_the_sandbox.contains(name) || kernel_features().iter().any(|f| f.name == *name), "{name}");
+    }
+    assert_eq!(here.len(), kernel_features().len() + of_the_sandbox.len());
+}

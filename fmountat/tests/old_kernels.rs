@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What older kernels lack, taken away by value or by a filter: the same mounts by other ways.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+#[path = "set/common.rs"]
+mod common;
+
+use common::{bind, file, ten, tmpfs, unmount_all};
+use fmountat::{
+    Attr, ErrorKind, Features, Mount, MountAttr, Mounter, Overlay, Plan, Propagation, Target, Tree, Way,
+};
+use fmountat_testing::{
+    filter, in_own_namespace, is_real_root, mkdirs, mount_table, mounts_below, read, scratch, write,
+};
+use rustix::fs::CWD;
+use std::os::unix::fs::MetadataExt;
+
+/// What this kernel has of what Linux `major.minor` had.
+fn as_on(major: u32, minor: u32) -> Mounter {
+    Mounter::with(Features::get().at_most(major, minor), None)
+}
+
+fn target(path: &str) -> Target {
+    Target::open(CWD, file(path)).unwrap()
+}
+
+/// mount_setattr(2) and all that came later as system calls: `statmount`, `listmount`, `open_tree_attr`.
+const SINCE_5_12: [libc::c_long; 4] = [libc::SYS_mount_setattr, 457, 458, 467];
+
+/// Runs `body` on a thread that is answered `errno` by these calls, in a mount namespace of its own.
+fn under<T: Send>(calls: &'static [libc::c_long], errno: i32, body: impl FnOnce() -> T + Send) -> T {
+    in_own_namespace(|| {
+        filter::errno_on(calls, errno.unsigned_abs());
+        body()
+    })
+}
+
+/// Lines of the mount table below a place, without what differs from one mount to the next.
+fn shape(at: &str) -> Vec<(String, String, String, usize)> {
+    let below = mount_table().into_iter().filter(|line| line.point.starts_with(file(at)));
+    let mut told: Vec<_> = below
+        .map(|line| {
+            let place = line.point.strip_prefix(file(at)).unwrap().display().to_string();
+            (place, line.fstype, line.flags, line.propagation.len())
+        })
+        .collect();
+    told.sort();
+    told
+}
+
+/// Layers `layers/0` to `layers/COUNT-1`, topmost first, each with a file of its own and one that hides the lower ones'.
+fn layered(count: usize) -> Overlay {
+    mkdirs(scratch(), &["up", "work", "t", "u"]);
+    (0..count).fold(Overlay::new(), |overlay, n| {
+        write(file(&format!("layers/{n}/own{n}")), n.to_string());
+        write(file(&format!("layers/{n}/top")), n.to_string());
+        overlay.lower(format!("layers/{n}"))
+    })
+}
+
+fmountat_testing::tests! {
+    /// As many layers as any kernel takes, where they can't be given one by one.
+    fn five_hundred_layers_without_lowerdir_plus() needs [] {
+        let overlay = layered(500).upper("up", "work");
+        let dir = std::fs::File::open(scratch()).unwrap();
+        for (major, minor) in [(5, 10), (6, 1)] {
+            let attr = MountAttr { set: Attr::NOSUID, ..MountAttr::default() };
+            let before = mount_table().len();
+            let tree = as_on(major, minor).overlay_tree(&dir, &overlay, &attr).unwrap();
+            assert_eq!(mount_table().len(), before, "nothing is seen before it is attached");
+            tree.attach(&target("t")).unwrap();
+            assert_eq!((read(file("t/top")), read(file("t/own0")), read(file("t/own499"))), ("0".into(), "0".into(), "499".into()));
+            assert!(shape("t")[0].2.contains("nosuid"), "{:?}", shape("t"));
+            write(file("t/new"), "new");
+            assert_eq!(read(file("up/new")), "new");
+            unmount_all("t");
+            std::fs::remove_file(file("up/new")).unwrap();
+        }
+        let error = as_on(6, 1).overlay_tree(&dir, &layered(501), &MountAttr::default()).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::TooManyLayers);
+    }
+
+    /// Layers by descriptor, absolute and relative, and a directory that another mount covers meanwhile.
+    fn layers_are_what_they_were_when_they_were_opened() needs [] {
+        layered(3);
+        let open = |path: &str| std::sync::Arc::new(std::fs::File::open(file(path)).unwrap().into());
+        let dir = std::fs::File::open(scratch()).unwrap();
+        let overlay = Overlay::new().lower(fmountat::Layer::Fd(open("layers/0"))).lower(file("layers/1")).lower("layers/2");
+        as_on(6, 1).overlay_tree(&dir, &overlay, &MountAttr::default()).unwrap().attach(&target("t")).unwrap();
+        assert_eq!((read(file("t/top")), read(file("t/own1")), read(file("t/own2"))), ("0".into(), "1".into(), "2".into()));
+        unmount_all("t");
+        let missing = Overlay::new().lower("layers/0").lower("layers/9");
+        let error = as_on(6, 1).overlay_tree(&dir, &missing, &MountAttr::default()).unwrap_err();
+        assert_eq!((error.kind(), error.step()), (ErrorKind::LayerMissing, "open layer 2"), "{error}");
+    }
+
+    /// Owners of layers are mapped without a layer in a detached tree; nothing is attached on the machine for it.
+    fn mapped_layers_in_a_private_namespace() needs [Root] {
+        layered(3);
+        let words = "lowerdir=layers/0:layers/1:layers/2,upperdir=up,workdir=work,uidmap=0:100000:1000,gidmap=0:200000:1000";
+        let plan = Plan::new(&[Mount::new("overlay", "overlay").option(words)]).unwrap();
+        let dir = std::fs::File::open(scratch()).unwrap();
+        for (mounter, at) in [(as_on(6, 1), "t"), (as_on(6, 12), "u")] {
+            let before = mount_table().len();
+            mounter.apply(&dir, &plan, &target(at)).unwrap();
+            assert_eq!(mount_table().len(), before + 1);
+            let meta = std::fs::metadata(file(at).join("own2")).unwrap();
+            assert_eq!((meta.uid(), meta.gid()), (100_000, 200_000));
+            unmount_all(at);
+        }
+    }
+
+    /// Attributes and propagation of detached mounts by mount(2), in a namespace that nobody sees.
+    fn attributes_without_mount_setattr() needs [] {
+        write(file("src/file"), "x");
+        mkdirs(scratch(), &["src/in", "t", "u"]);
+        fmountat::fmountat(CWD, "tmpfs", file("src/in"), "tmpfs", 0, "").unwrap();
+        let sets = || [
+            vec![bind("src", "rbind,nosuid,rro")],
+            vec![bind("src", "rbind,rnoexec,shared")],
+            vec![bind("src", "bind,ro,noatime,nosymfollow")],
+            vec![bind("src/file", "bind,ro")],
+            vec![tmpfs().option("nosuid,nodev,nosymfollow,strictatime"), bind("src", "rbind,rro").at("a").option("X-mount.mkdir")],
+        ];
+        for (number, set) in sets().into_iter().enumerate() {
+            let at = if number == 3 { "src/other" } else { "t" };
+            write(file("src/other"), "");
+            let apply = |mounter: Mounter| mounter.apply(CWD, &Plan::new(&set).unwrap(), &target(at)).map(drop);
+            // The filter comes first: what the process has probed once it does not probe again.
+            let got = [libc::EPERM, libc::ENOSYS].map(|errno| under(&SINCE_5_12, errno, || {
+                apply(Mounter::with(Features::get().at_most(5, 10), None)).unwrap_or_else(|e| panic!("{number}: {e}"));
+                shape(at)
+            }));
+            let expected = in_own_namespace(|| { apply(Mounter::with(Features::probe(), None)).unwrap(); shape(at) });
+            assert_eq!(got, [expected.clone(), expected], "{number}");
+        }
+        let unbindable = under(&SINCE_5_12, libc::ENOSYS, || {
+            let attr = MountAttr { propagation: Some(Propagation::Unbindable), ..MountAttr::default() };
+            Tree::clone_of(CWD, file("src"), false).unwrap().set_attr(&attr, false).unwrap_err()
+        });
+        assert_eq!(unbindable.kind(), ErrorKind::Unsupported, "{unbindable}");
+        unmount_all("src/in");
+    }
+
+    /// A set of ten as 5.10 and 6.1 make it: in one step, and `--strict` allows it.
+    fn a_set_comes_in_one_step() needs [] {
+        mkdirs(scratch(), &["t"]);
+        let plan = Plan::new(&ten()).unwrap();
+        let expected = in_own_namespace(|| { Mounter::detached().apply(CWD, &plan, &target("t")).unwrap(); shape("t") });
+        let on_6_1 = in_own_namespace(|| {
+            let mounter = as_on(6, 1);
+            mounter.need_one_step(&plan).unwrap();
+            (mounter.apply(CWD, &plan, &target("t")).unwrap().way, shape("t"))
+        });
+        let on_5_10 = under(&SINCE_5_12, libc::ENOSYS, || {
+            let mounter = Mounter::with(Features::probe().at_most(5, 10), None);
+            mounter.need_one_step(&plan).unwrap();
+            (mounter.apply(CWD, &plan, &target("t")).unwrap().way, shape("t"))
+        });
+        assert_eq!(on_6_1, (Way::PrivateNamespace, expected.clone()));
+        assert_eq!(on_5_10, (Way::PrivateNamespace, expected));
+        assert_eq!(mounts_below(file("t")).len(), 0);
+    }
+
+    /// What has no other way is refused, with the release that it needs.
+    fn what_is_refused_is_said() needs [] {
+        layered(2);
+        let dir = std::fs::File::open(scratch()).unwrap();
+        let mapped = "lowerdir=layers/0:layers/1,uidmap=0:0:1,gidmap=0:0:1";
+        let plan = Plan::new(&[Mount::new("overlay", "overlay").option(mapped)]).unwrap();
+        let error = as_on(5, 18).build(&dir, &plan, &target("t")).unwrap_err();
+        assert_eq!((error.kind(), error.hint()), (ErrorKind::Unsupported, Some("it needs Linux 5.19")), "{error}");
+        if !is_real_root() {
+            return;
+        }
+        let error = under(&[libc::SYS_mount_setattr, 467], libc::ENOSYS, || {
+            let plan = Plan::new(&[bind("layers", "bind,uidmap=0:1000:10,gidmap=0:1000:10")]).unwrap();
+            Mounter::with(Features::probe(), None).build(CWD, &plan, &target("t")).unwrap_err()
+        });
+        assert_eq!((error.kind(), error.hint()), (ErrorKind::Unsupported, Some("it needs Linux 5.12")), "{error}");
+    }
+
+    /// Before 6.5 a set comes after the other, and the machine has the old one or the new one in the end.
+    fn a_swap_with_a_gap() needs [] {
+        mkdirs(scratch(), &["t", "a", "b"]);
+        write(file("a/who"), "a");
+        write(file("b/who"), "b");
+        write(file("f"), "");
+        let mounter = as_on(6, 1);
+        assert_eq!(mounter.need_swap_without_gap().unwrap_err().kind(), ErrorKind::Unsupported);
+        let build = |source: &str| {
+            let mounts = [bind(source, "bind"), tmpfs().at("/in").option("X-mount.mkdir")];
+            mounter.build(CWD, &Plan::new(&mounts).unwrap(), &target("t")).unwrap()
+        };
+        build("a").attach(&target("t")).unwrap();
+        for source in ["b", "a", "b"] {
+            mounter.swap(build(source), &target("t")).unwrap();
+            assert_eq!((read(file("t/who")), mounts_below(file("t")).len()), (source.into(), 2));
+        }
+        // A file can't go there: the directory comes back.
+        let lone = mounter.build(CWD, &Plan::new(&[bind("f", "bind")]).unwrap(), &target("f")).unwrap();
+        let error = mounter.swap(lone, &target("t")).unwrap_err();
+        assert!(error.hint().unwrap().contains("again"), "{error}");
+        assert_eq!((read(file("t/who")), mounts_below(file("t")).len()), ("b".into(), 2));
+        unmount_all("t");
+        assert_eq!(mounter.swap(build("a"), &target("t")).unwrap_err().kind(), ErrorKind::NotMounted);
+    }
+
+    /// Targets stay inside the root without openat2(2), whatever the filter answers.
+    fn targets_without_openat2() needs [] {
+        mkdirs(scratch(), &["root/etc", "t"]);
+        std::os::unix::fs::symlink("/etc", file("root/link")).unwrap();
+        std::os::unix::fs::symlink("../../..", file("root/up")).unwrap();
+        let mounts = [
+            bind("root", "bind"),
+            tmpfs().at("link/made").option("X-mount.mkdir"),
+            tmpfs().at("up/etc/other").option("X-mount.mkdir"),
+        ];
+        let apply = || {
+            Mounter::detached().apply(CWD, &Plan::new(&mounts).unwrap(), &target("t")).unwrap();
+            shape("t")
+        };
+        let expected = in_own_namespace(apply);
+        assert_eq!(expected.len(), 3);
+        for errno in [libc::ENOSYS, libc::EPERM] {
+            assert_eq!(under(&[libc::SYS_openat2], errno, apply), expected, "{errno}");
+        }
+    }
+
+    /// A directory of a mount in its place, where nothing can be copied out of a detached tree.
+    fn a_sub_directory_without_detached_children() needs [] {
+        write(file("src/sub/file"), "inside");
+        mkdirs(scratch(), &["t"]);
+        let set = [bind("src", "bind,ro,X-mount.subdir=sub")];
+        for mounter in [as_on(6, 12), Mounter::detached()] {
+            mounter.apply(CWD, &Plan::new(&set).unwrap(), &target("t")).unwrap();
+            assert_eq!((read(file("t/file")), shape("t").len()), ("inside".into(), 1));
+            assert!(shape("t")[0].2.starts_with("ro"), "{:?}", shape("t"));
+            unmount_all("t");
+        }
+    }
+
+    /// A filter that kills who asks for a call that it does not know: what is newer than the filter counts as missing.
+    fn a_filter_that_kills_is_survived() needs [] {
+        mkdirs(scratch(), &["t"]);
+        filter::kill_on(&[457, 458, 467]);
+        let features = Features::probe();
+        assert_eq!((features.open_tree_attr, features.mount_setattr), (false, fmountat_testing::kernel_release() >= (5, 12)));
+        Mounter::with(features, None).apply(CWD, &Plan::new(&ten()).unwrap(), &target("t")).unwrap();
+        assert_eq!(mounts_below(file("t")).len(), 10);
+        fmountat::Unmount::new().recursive(true).run(file("t")).unwrap();
+    }
+
+    /// One that kills for all of the new mount interface: step by step, by mount(2).
+    fn a_filter_that_kills_for_the_new_interface() needs [] {
+        mkdirs(scratch(), &["t"]);
+        filter::kill_on(&[
+            libc::SYS_fsopen, libc::SYS_open_tree, libc::SYS_move_mount, libc::SYS_mount_setattr, 457, 458, 467,
+        ]);
+        let applied = Mounter::with(Features::probe(), None).apply(CWD, &Plan::new(&ten()).unwrap(), &target("t")).unwrap();
+        assert_eq!((applied.way, mounts_below(file("t")).len()), (Way::StepByStep, 10));
+        fmountat::Unmount::new().recursive(true).run(file("t")).unwrap();
+    }
+
+    /// Two overlays never get one upper, however old the kernel.
+    fn an_upper_in_use_is_found_out() needs [] {
+        let overlay = layered(2).upper("up", "work");
+        let dir = std::fs::File::open(scratch()).unwrap();
+        for (major, minor) in [(6, 1), (6, 12)] {
+            let mounter = as_on(major, minor);
+            mounter.overlay_tree(&dir, &overlay, &MountAttr::default()).unwrap().attach(&target("t")).unwrap();
+            let error = mounter.overlay_tree(&dir, &overlay, &MountAttr::default()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::UpperInUse, "{error}");
+            unmount_all("t");
+            mounter.overlay_tree(&dir, &overlay, &MountAttr::default()).unwrap();
+        }
+    }
+}

@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: Apache-2.0 OR MIT
+# Each recipe is one script that works by itself too.
+
+# Everything that CI runs
+check:
+    .ci/run
+
+# The suite on Debian's 5.10, 6.1, 6.12 and newest kernels and on this one, and docs/kernels.md
+kernels *WORDS:
+    .ci/kernels --table {{WORDS}}
+
+# Each fuzz target for SECONDS
+fuzz SECONDS="60":
+    .ci/fuzz {{SECONDS}}
