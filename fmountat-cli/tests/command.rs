@@ -63,9 +63,10 @@ fmountat_testing::tests! {
             (&["mount", "-t", "nosuchfs", "a", "t"], 32),
             (&["mount", "-t", "tmpfs", "a", "nowhere"], 32),
             (&["mount", "-t", "tmpfs", "-o", "nosuchword", "a", "t"], 32),
-            (&["mount", "-C", "nowhere", "-t", "tmpfs", "a", "t"], 32),
+            (&["mount", "-C", "nowhere", "-t", "tmpfs", "a", "t"], 1),
             (&["apply", "bad.json", "t"], 1),
-            (&["apply", "missing.json", "t"], 32),
+            (&["apply", "missing.json", "t"], 1),
+            (&["umount", "--set", "missing.json"], 1),
             (&["umount", "t"], 32),
             (&["umount"], 1),
         ] {

@@ -66,6 +66,13 @@ pub(crate) fn block_ends() {
     unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) };
 }
 
+/// As every program expects them, for a case: a blocked signal stays so in what is started.
+pub(crate) fn unblock_ends() {
+    let set = ends();
+    // SAFETY: the set is plain data of ours.
+    unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const set, std::ptr::null_mut()) };
+}
+
 /// Waits for one of them.
 pub(crate) fn next_end() -> i32 {
     let set = ends();
@@ -77,11 +84,8 @@ pub(crate) fn next_end() -> i32 {
 
 /// Ends the process as the signal would have.
 pub(crate) fn die_of(signal: i32) -> ! {
-    let set = ends();
-    // SAFETY: numbers, and a set of ours.
-    unsafe {
-        libc::raise(signal);
-        libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const set, std::ptr::null_mut());
-        libc::_exit(128 + signal)
-    }
+    // SAFETY: numbers only.
+    unsafe { libc::raise(signal) };
+    unblock_ends();
+    exit_now(128 + signal)
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `fmountat umount`.
 
-use super::{Outcome, read_file, start_directory};
+use super::{Outcome, SETS, read_file, start_directory};
 use crate::args::UmountArgs;
 use crate::output;
 use fmountat::{Error, ErrorKind, MountId, PublishedSet, Unmount};
@@ -50,10 +50,10 @@ struct Line {
 }
 
 fn sets_of(file: &Path) -> Result<Vec<PublishedSet>, Error> {
-    let text = read_file(&start_directory(None)?, file, "read the sets")?;
+    let text = read_file(&start_directory(None)?, file, SETS)?;
     let lines = serde_json::Deserializer::from_slice(&text).into_iter::<Line>();
     let sets: Result<Vec<_>, _> = lines.map(|line| line.map(|line| line.set)).collect();
-    let bad = |reason: &str| Error::new(ErrorKind::Spec, "read the sets", reason).arg(file);
+    let bad = |reason: &str| Error::new(ErrorKind::Spec, SETS, reason).arg(file);
     let sets: Vec<_> = sets.map_err(|e| bad(&e.to_string()))?;
     if sets.is_empty() {
         return Err(bad("the file is empty"));
