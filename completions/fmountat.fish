@@ -39,8 +39,14 @@ complete -c fmountat -n "__fish_fmountat_needs_command" -s h -l help -d 'Print h
 complete -c fmountat -n "__fish_fmountat_needs_command" -s V -l version -d 'Print version'
 complete -c fmountat -n "__fish_fmountat_needs_command" -f -a "mount" -d 'Mount one file system, bind or overlay, as mount(8) does'
 complete -c fmountat -n "__fish_fmountat_needs_command" -f -a "apply" -d 'Mount a set of mounts on TARGET: all of it in one step, or nothing'
+complete -c fmountat -n "__fish_fmountat_needs_command" -f -a "explain" -d 'Show what `apply` would do, and what would be refused; changes nothing'
+complete -c fmountat -n "__fish_fmountat_needs_command" -f -a "doctor" -d 'Show what this kernel, user and sandbox allow, what is used instead, and what to change'
 complete -c fmountat -n "__fish_fmountat_needs_command" -f -a "run" -d 'Run a command in a throw-away root: needs no privilege, leaves nothing'
-complete -c fmountat -n "__fish_fmountat_needs_command" -f -a "umount" -d 'Unmount'
+complete -c fmountat -n "__fish_fmountat_needs_command" -f -a "umount" -d 'Unmount: what is named and nothing else, no link followed, busy mounts tried again'
+complete -c fmountat -n "__fish_fmountat_needs_command" -f -a "list" -d 'The mounts as a tree'
+complete -c fmountat -n "__fish_fmountat_needs_command" -f -a "find" -d 'The mount that holds PATH; status 32 if there is none'
+complete -c fmountat -n "__fish_fmountat_needs_command" -f -a "watch" -d 'Mounts as they come and go, a line for each'
+complete -c fmountat -n "__fish_fmountat_needs_command" -f -a "clean" -d 'Take away what a set that was killed half way has left, where it could not be mounted in one step'
 complete -c fmountat -n "__fish_fmountat_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s C -d 'Relative paths start at DIR' -r -F
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -l into -d 'Mount into the mount namespace of a process, or of a file like /proc/PID/ns/mnt; TARGET is then a path in there' -r
@@ -57,6 +63,15 @@ complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l view -d 'Mou
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l strict -d 'Refuse a set that others could see half done, as on kernels before 6.15'
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l json -d 'Print results and errors as JSON, one object each'
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -s C -d 'Relative paths start at DIR' -r -F
+complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -l compat -d 'Ignore words that have no effect, and list them, as this program\'s users expect' -r -f -a "containerd\t'Words that have no effect where they stand are ignored'"
+complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -l replace -d 'As if the set were to replace what is mounted on TARGET'
+complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -l view -d 'As if everything were to be mounted read only'
+complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -l strict -d 'Refuse a set that others could see half done, as on kernels before 6.15'
+complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -l json -d 'Print results and errors as JSON, one object each'
+complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c fmountat -n "__fish_fmountat_using_subcommand doctor" -l json -d 'Print results and errors as JSON, one object each'
+complete -c fmountat -n "__fish_fmountat_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -s C -d 'Relative paths start at DIR' -r -F
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l lower -d 'A layer of the root, topmost first; `/` alone is a copy of this machine\'s own system' -r -F
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l bind -d 'Show SRC, writable unless OPTIONS say `rro`, at DST (or SRC) in the root' -r
@@ -69,9 +84,51 @@ complete -c fmountat -n "__fish_fmountat_using_subcommand umount" -s R -l recurs
 complete -c fmountat -n "__fish_fmountat_using_subcommand umount" -s l -l lazy -d 'Out of the table now, freed when its last user is gone'
 complete -c fmountat -n "__fish_fmountat_using_subcommand umount" -l all -d 'All mounts of a stack at TARGET; nothing mounted there is success'
 complete -c fmountat -n "__fish_fmountat_using_subcommand umount" -l json -d 'Print results and errors as JSON, one object each'
-complete -c fmountat -n "__fish_fmountat_using_subcommand umount" -s h -l help -d 'Print help'
-complete -c fmountat -n "__fish_fmountat_using_subcommand help; and not __fish_seen_subcommand_from mount apply run umount help" -f -a "mount" -d 'Mount one file system, bind or overlay, as mount(8) does'
-complete -c fmountat -n "__fish_fmountat_using_subcommand help; and not __fish_seen_subcommand_from mount apply run umount help" -f -a "apply" -d 'Mount a set of mounts on TARGET: all of it in one step, or nothing'
-complete -c fmountat -n "__fish_fmountat_using_subcommand help; and not __fish_seen_subcommand_from mount apply run umount help" -f -a "run" -d 'Run a command in a throw-away root: needs no privilege, leaves nothing'
-complete -c fmountat -n "__fish_fmountat_using_subcommand help; and not __fish_seen_subcommand_from mount apply run umount help" -f -a "umount" -d 'Unmount'
-complete -c fmountat -n "__fish_fmountat_using_subcommand help; and not __fish_seen_subcommand_from mount apply run umount help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c fmountat -n "__fish_fmountat_using_subcommand umount" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c fmountat -n "__fish_fmountat_using_subcommand list" -s t -l types -d 'Only mounts of these types, separated by commas; with `no` in front, all others' -r
+complete -c fmountat -n "__fish_fmountat_using_subcommand list" -s N -l namespace -d 'Of the mount namespace of a process, of a file like /proc/PID/ns/mnt, or with this id; PATH is then a path in there' -r
+complete -c fmountat -n "__fish_fmountat_using_subcommand list" -s o -l output -d 'Columns, separated by commas: TARGET, SOURCE, FSTYPE, OPTIONS (these without it), ID, UNIQ-ID, PARENT, MAJ:MIN, FSROOT, VFS-OPTIONS, FS-OPTIONS, PROPAGATION, OPT-FIELDS' -r
+complete -c fmountat -n "__fish_fmountat_using_subcommand list" -l way -d 'The interface to read by' -r -f -a "auto\t''
+statmount\t''
+mountinfo\t''"
+complete -c fmountat -n "__fish_fmountat_using_subcommand list" -l real -d 'Only file systems that have data of their own, on devices or elsewhere'
+complete -c fmountat -n "__fish_fmountat_using_subcommand list" -l pseudo -d 'Only the others: proc, sysfs, tmpfs, overlay, ...'
+complete -c fmountat -n "__fish_fmountat_using_subcommand list" -s l -l list -d 'One after the other, not as a tree'
+complete -c fmountat -n "__fish_fmountat_using_subcommand list" -l full -d 'Everything, however long: no "37 layers", nothing cut to fit the terminal'
+complete -c fmountat -n "__fish_fmountat_using_subcommand list" -s n -l noheadings -d 'No line with the columns\' names'
+complete -c fmountat -n "__fish_fmountat_using_subcommand list" -s v -l nofsroot -d 'Sources without the directory that a bind shows, [/DIR]'
+complete -c fmountat -n "__fish_fmountat_using_subcommand list" -l json -d 'Print results and errors as JSON, one object each'
+complete -c fmountat -n "__fish_fmountat_using_subcommand list" -s h -l help -d 'Print help'
+complete -c fmountat -n "__fish_fmountat_using_subcommand find" -l id -d 'The mount with this id: the kernel\'s unique id, or the one that mountinfo shows' -r
+complete -c fmountat -n "__fish_fmountat_using_subcommand find" -s o -l output -d 'Columns, separated by commas: TARGET, SOURCE, FSTYPE, OPTIONS (these without it), ID, UNIQ-ID, PARENT, MAJ:MIN, FSROOT, VFS-OPTIONS, FS-OPTIONS, PROPAGATION, OPT-FIELDS' -r
+complete -c fmountat -n "__fish_fmountat_using_subcommand find" -l way -d 'The interface to read by' -r -f -a "auto\t''
+statmount\t''
+mountinfo\t''"
+complete -c fmountat -n "__fish_fmountat_using_subcommand find" -l mountpoint -d 'PATH itself must be a mount point'
+complete -c fmountat -n "__fish_fmountat_using_subcommand find" -l full -d 'Everything, however long: no "37 layers", nothing cut to fit the terminal'
+complete -c fmountat -n "__fish_fmountat_using_subcommand find" -s n -l noheadings -d 'No line with the columns\' names'
+complete -c fmountat -n "__fish_fmountat_using_subcommand find" -s v -l nofsroot -d 'Sources without the directory that a bind shows, [/DIR]'
+complete -c fmountat -n "__fish_fmountat_using_subcommand find" -l json -d 'Print results and errors as JSON, one object each'
+complete -c fmountat -n "__fish_fmountat_using_subcommand find" -s h -l help -d 'Print help'
+complete -c fmountat -n "__fish_fmountat_using_subcommand watch" -l count -d 'End after so many events' -r
+complete -c fmountat -n "__fish_fmountat_using_subcommand watch" -l timeout -d 'End after this time; the status is 32 if --count events have not come by then' -r
+complete -c fmountat -n "__fish_fmountat_using_subcommand watch" -s N -l namespace -d 'Of the mount namespace of a process, of a file like /proc/PID/ns/mnt, or with this id; PATH is then a path in there' -r
+complete -c fmountat -n "__fish_fmountat_using_subcommand watch" -l way -d 'The interface to watch by' -r -f -a "auto\t''
+statmount\t''
+mountinfo\t''"
+complete -c fmountat -n "__fish_fmountat_using_subcommand watch" -l full -d 'Everything, however long: no "37 layers"'
+complete -c fmountat -n "__fish_fmountat_using_subcommand watch" -l json -d 'Print results and errors as JSON, one object each'
+complete -c fmountat -n "__fish_fmountat_using_subcommand watch" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c fmountat -n "__fish_fmountat_using_subcommand clean" -l json -d 'Print results and errors as JSON, one object each'
+complete -c fmountat -n "__fish_fmountat_using_subcommand clean" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c fmountat -n "__fish_fmountat_using_subcommand help; and not __fish_seen_subcommand_from mount apply explain doctor run umount list find watch clean help" -f -a "mount" -d 'Mount one file system, bind or overlay, as mount(8) does'
+complete -c fmountat -n "__fish_fmountat_using_subcommand help; and not __fish_seen_subcommand_from mount apply explain doctor run umount list find watch clean help" -f -a "apply" -d 'Mount a set of mounts on TARGET: all of it in one step, or nothing'
+complete -c fmountat -n "__fish_fmountat_using_subcommand help; and not __fish_seen_subcommand_from mount apply explain doctor run umount list find watch clean help" -f -a "explain" -d 'Show what `apply` would do, and what would be refused; changes nothing'
+complete -c fmountat -n "__fish_fmountat_using_subcommand help; and not __fish_seen_subcommand_from mount apply explain doctor run umount list find watch clean help" -f -a "doctor" -d 'Show what this kernel, user and sandbox allow, what is used instead, and what to change'
+complete -c fmountat -n "__fish_fmountat_using_subcommand help; and not __fish_seen_subcommand_from mount apply explain doctor run umount list find watch clean help" -f -a "run" -d 'Run a command in a throw-away root: needs no privilege, leaves nothing'
+complete -c fmountat -n "__fish_fmountat_using_subcommand help; and not __fish_seen_subcommand_from mount apply explain doctor run umount list find watch clean help" -f -a "umount" -d 'Unmount: what is named and nothing else, no link followed, busy mounts tried again'
+complete -c fmountat -n "__fish_fmountat_using_subcommand help; and not __fish_seen_subcommand_from mount apply explain doctor run umount list find watch clean help" -f -a "list" -d 'The mounts as a tree'
+complete -c fmountat -n "__fish_fmountat_using_subcommand help; and not __fish_seen_subcommand_from mount apply explain doctor run umount list find watch clean help" -f -a "find" -d 'The mount that holds PATH; status 32 if there is none'
+complete -c fmountat -n "__fish_fmountat_using_subcommand help; and not __fish_seen_subcommand_from mount apply explain doctor run umount list find watch clean help" -f -a "watch" -d 'Mounts as they come and go, a line for each'
+complete -c fmountat -n "__fish_fmountat_using_subcommand help; and not __fish_seen_subcommand_from mount apply explain doctor run umount list find watch clean help" -f -a "clean" -d 'Take away what a set that was killed half way has left, where it could not be mounted in one step'
+complete -c fmountat -n "__fish_fmountat_using_subcommand help; and not __fish_seen_subcommand_from mount apply explain doctor run umount list find watch clean help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

@@ -12,7 +12,7 @@ use std::path::PathBuf;
     name = "fmountat",
     bin_name = "fmountat",
     version,
-    max_term_width = 100,
+    max_term_width = 80,
     arg_required_else_help = true
 )]
 pub(crate) struct Cli {
@@ -26,17 +26,44 @@ pub(crate) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
     /// Mount one file system, bind or overlay, as mount(8) does
+    ///
+    /// A failure leaves nothing mounted, and says which step, option or layer it was, in the kernel's words and ours. Without
+    /// `-t` the type is what the image or device holds; `-o bind`, `-o loop`, `-o remount` and the propagation words are as
+    /// mount(8) has them. A bind is private, unless a word says otherwise.
     #[command(allow_missing_positional = true)]
     Mount(MountArgs),
     /// Mount a set of mounts on TARGET: all of it in one step, or nothing
+    ///
+    /// SPEC is a JSON list of `{"type", "source", "target", "options"}` as containerd writes it, or an object with such a list
+    /// under `mounts`, as an OCI config.json. The targets are places inside TARGET, which no link in it leads out of. A set
+    /// without a mount for `/` goes into a private copy of what is at TARGET.
     Apply(ApplyArgs),
+    /// Show what `apply` would do, and what would be refused; changes nothing
+    ///
+    /// It looks at sources, layers, images, targets, options, privilege and the kernel's features. The exit status is the
+    /// one that `apply` would give, as far as looking can tell: a damaged image, say, only shows when it is mounted.
+    Explain(ExplainArgs),
+    /// Show what this kernel, user and sandbox allow, what is used instead, and what to change
+    ///
+    /// Good to paste into a bug report: it has no names of hosts, users or files of theirs.
+    Doctor,
     /// Run a command in a throw-away root: needs no privilege, leaves nothing
     ///
     /// The command is root in user, mount and pid namespaces of its own (as real root: in mount and pid namespaces).
     /// What it writes goes to a tmpfs that ends with it. This protects files; it is no boundary against hostile code.
     Run(RunArgs),
-    /// Unmount
+    /// Unmount: what is named and nothing else, no link followed, busy mounts tried again
+    ///
+    /// Who keeps a busy mount in use is named. Of a stack of mounts the topmost goes, with `--all` each of them.
     Umount(UmountArgs),
+    /// The mounts as a tree
+    List(ListArgs),
+    /// The mount that holds PATH; status 32 if there is none
+    Find(FindArgs),
+    /// Mounts as they come and go, a line for each
+    ///
+    /// An overflow means that the kernel has lost events; what differs is then printed, and `resync` after it.
+    Watch(WatchArgs),
     /// Take away what a set that was killed half way has left, where it could not be mounted in one step
     ///
     /// A set that is built detached leaves nothing. One that is mounted step by step (on an old kernel, in a sandbox, with a
@@ -74,7 +101,7 @@ pub(crate) struct MountArgs {
     pub(crate) compat: Option<CompatArg>,
     /// What to mount; not needed to change a mount (`-o remount`, `-o shared`, ...)
     pub(crate) source: Option<PathBuf>,
-    /// Where
+    /// Where; a symbolic link is followed
     pub(crate) target: PathBuf,
 }
 
@@ -100,7 +127,30 @@ pub(crate) struct ApplyArgs {
     pub(crate) compat: Option<CompatArg>,
     /// The mount list: a file with JSON as containerd or OCI write it, or `-`
     pub(crate) spec: PathBuf,
-    /// Where
+    /// Where: a directory, or a file for a set that is one bound file
+    pub(crate) target: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// Relative paths start at DIR
+    #[arg(short = 'C', value_name = "DIR")]
+    pub(crate) directory: Option<PathBuf>,
+    /// As if the set were to replace what is mounted on TARGET
+    #[arg(long)]
+    pub(crate) replace: bool,
+    /// As if everything were to be mounted read only
+    #[arg(long)]
+    pub(crate) view: bool,
+    /// Refuse a set that others could see half done, as on kernels before 6.15
+    #[arg(long)]
+    pub(crate) strict: bool,
+    /// Ignore words that have no effect, and list them, as this program's users expect
+    #[arg(long, value_name = "PROGRAM")]
+    pub(crate) compat: Option<CompatArg>,
+    /// The mount list: a file with JSON as containerd or OCI write it, or `-`
+    pub(crate) spec: PathBuf,
+    /// Where: a directory, or a file for a set that is one bound file
     pub(crate) target: PathBuf,
 }
 
@@ -157,4 +207,95 @@ pub(crate) struct UmountArgs {
     /// Mount points; a symbolic link is not followed
     #[arg(required_unless_present_any = ["id", "set"])]
     pub(crate) target: Vec<PathBuf>,
+}
+
+/// The interface that the mount table is read by.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+pub(crate) enum WayArg {
+    Auto,
+    Statmount,
+    Mountinfo,
+}
+
+/// How mounts are printed.
+#[derive(Debug, Args)]
+pub(crate) struct ShowArgs {
+    /// Columns, separated by commas: TARGET, SOURCE, FSTYPE, OPTIONS (these without it), ID, UNIQ-ID, PARENT, MAJ:MIN,
+    /// FSROOT, VFS-OPTIONS, FS-OPTIONS, PROPAGATION, OPT-FIELDS
+    #[arg(short = 'o', long = "output", value_name = "COLUMNS", value_delimiter = ',', ignore_case = true)]
+    pub(crate) output: Vec<String>,
+    /// Everything, however long: no "37 layers", nothing cut to fit the terminal
+    #[arg(long)]
+    pub(crate) full: bool,
+    /// No line with the columns' names
+    #[arg(short = 'n', long)]
+    pub(crate) noheadings: bool,
+    /// Sources without the directory that a bind shows, [/DIR]
+    #[arg(short = 'v', long)]
+    pub(crate) nofsroot: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ListArgs {
+    /// Only mounts of these types, separated by commas; with `no` in front, all others
+    #[arg(short = 't', long = "types", value_name = "TYPES")]
+    pub(crate) types: Option<OsString>,
+    /// Only file systems that have data of their own, on devices or elsewhere
+    #[arg(long, conflicts_with = "pseudo")]
+    pub(crate) real: bool,
+    /// Only the others: proc, sysfs, tmpfs, overlay, ...
+    #[arg(long)]
+    pub(crate) pseudo: bool,
+    /// One after the other, not as a tree
+    #[arg(short = 'l', long)]
+    pub(crate) list: bool,
+    /// Of the mount namespace of a process, of a file like /proc/PID/ns/mnt, or with this id; PATH is then a path in there
+    #[arg(short = 'N', long, value_name = "PID|FILE|id:ID")]
+    pub(crate) namespace: Option<OsString>,
+    #[command(flatten)]
+    pub(crate) show: ShowArgs,
+    /// The interface to read by
+    #[arg(long, hide = true, default_value = "auto")]
+    pub(crate) way: WayArg,
+    /// Only what is mounted at PATH and below it
+    pub(crate) path: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FindArgs {
+    /// The mount with this id: the kernel's unique id, or the one that mountinfo shows
+    #[arg(long, value_name = "ID", conflicts_with_all = ["path", "mountpoint"])]
+    pub(crate) id: Option<u64>,
+    /// PATH itself must be a mount point
+    #[arg(long)]
+    pub(crate) mountpoint: bool,
+    #[command(flatten)]
+    pub(crate) show: ShowArgs,
+    /// The interface to read by
+    #[arg(long, hide = true, default_value = "auto")]
+    pub(crate) way: WayArg,
+    /// A file or directory; symbolic links are followed
+    #[arg(required_unless_present = "id")]
+    pub(crate) path: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WatchArgs {
+    /// End after so many events
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) count: Option<u64>,
+    /// End after this time; the status is 32 if --count events have not come by then
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) timeout: Option<f64>,
+    /// Of the mount namespace of a process, of a file like /proc/PID/ns/mnt, or with this id; PATH is then a path in there
+    #[arg(short = 'N', long, value_name = "PID|FILE|id:ID")]
+    pub(crate) namespace: Option<OsString>,
+    /// Everything, however long: no "37 layers"
+    #[arg(long)]
+    pub(crate) full: bool,
+    /// The interface to watch by
+    #[arg(long, hide = true, default_value = "auto")]
+    pub(crate) way: WayArg,
+    /// Only what is mounted at PATH and below it
+    pub(crate) path: Option<PathBuf>,
 }

@@ -20,7 +20,11 @@ pub(crate) fn code_of(error: &Error) -> u8 {
     const ENFILE: i32 = 23;
     const EMFILE: i32 = 24;
     match error.kind() {
+        _ if error.step() == crate::output::WRITE => SYSTEM,
+        _ if crate::verbs::READING.contains(&error.step()) => USAGE,
         ErrorKind::Permission => USAGE,
+        // Without /proc: nothing that the user wrote.
+        ErrorKind::Unsupported if error.step() == "unmount" => MOUNT,
         // Found by us before any system call: the user wrote something that can't be.
         _ if error.call().is_none() && is_usage(error.kind()) => USAGE,
         _ if matches!(error.errno(), Some(ENOMEM | ENFILE | EMFILE)) => SYSTEM,

@@ -7,10 +7,12 @@ mod exit;
 mod into;
 mod output;
 mod run;
+mod show;
 mod verbs;
 
 use args::{Cli, Verb};
 use clap::Parser;
+use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -22,7 +24,12 @@ fn main() -> ExitCode {
     let done = match cli.verb {
         Verb::Mount(args) => verbs::mount::run(&args, json),
         Verb::Apply(args) => verbs::apply::run(&args, json),
+        Verb::Doctor => verbs::doctor::run(json),
+        Verb::Explain(args) => verbs::explain::run(&args, json),
         Verb::Umount(args) => verbs::umount::run(&args, json),
+        Verb::List(args) => verbs::list::run(&args, json),
+        Verb::Find(args) => verbs::find::run(&args, json),
+        Verb::Watch(args) => verbs::watch::run(&args, json),
         Verb::Clean => verbs::clean::run(json),
         Verb::Run(args) => return ExitCode::from(run::supervisor::run(&args, json)),
         Verb::RunInit(args) => return ExitCode::from(run::init::run(&args, json)),
@@ -30,6 +37,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(errors) => {
+            let errors: Vec<_> = errors.into_iter().map(fmountat::diagnose).collect();
             for error in &errors {
                 output::error(error, json);
             }
@@ -41,8 +49,8 @@ fn main() -> ExitCode {
 /// Help and version are answers; everything else is wrong usage: 1 as mount(8), and for `run` its own failure.
 fn usage(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
-        let _ = error.print();
-        return ExitCode::from(exit::OK);
+        let printed = error.print().and_then(|()| std::io::stdout().flush());
+        return ExitCode::from(if printed.is_ok() { exit::OK } else { exit::SYSTEM });
     }
     let words: Vec<_> = std::env::args_os().skip(1).take_while(|word| word != "--").collect();
     if words.iter().any(|word| word == "--json") {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What the user sees: results on stdout, errors and notes on stderr, both as text or JSON.
 
-use fmountat::{Error, ErrorKind, Holder, HolderKind, NotCovered, Plan, escape};
+use fmountat::{Error, ErrorKind, Holder, HolderKind, NotCovered, escape};
 use serde_json::{Value, json};
 use std::ffi::OsString;
 use std::io::Write;
@@ -25,7 +25,7 @@ pub(crate) fn error(error: &Error, json: bool) {
     }
 }
 
-fn error_value(error: &Error) -> Value {
+pub(crate) fn error_value(error: &Error) -> Value {
     json!({"error": {
         "code": error.code(),
         "step": error.step(),
@@ -80,11 +80,20 @@ pub(crate) fn left_out(numbers: &[usize], json: bool) {
     }
 }
 
-/// A result on stdout, only with `--json`: without it success is silent.
-pub(crate) fn result(value: &Value, json: bool) {
-    if json {
-        let _ = writeln!(std::io::stdout(), "{value}");
+/// The step that fails when all is done and nobody can be told.
+pub(crate) const WRITE: &str = "write the result";
+
+/// A result on stdout, only with `--json`: without it success is silent. It has the ids that take down what was mounted, so
+/// one that can't be written goes to stderr, and is a failure.
+pub(crate) fn result(value: &Value, json: bool) -> Result<(), Error> {
+    if !json {
+        return Ok(());
     }
+    let mut out = std::io::stdout();
+    writeln!(out, "{value}").and_then(|()| out.flush()).map_err(|e| {
+        say(&value.to_string());
+        Error::from_io(WRITE, "", e).hinted("all else was done; the result is on stderr")
+    })
 }
 
 /// What was done with a path, on stdout.
@@ -101,17 +110,17 @@ pub(crate) fn uncertain(path: &Path) {
     ));
 }
 
-/// The words that `--compat` let pass, on stderr.
-pub(crate) fn ignored(plan: &Plan, json: bool) {
-    for (number, word) in plan.ignored().iter().filter(|_| !json) {
+/// The words that `--compat` let pass, each with the number of its mount, on stderr.
+pub(crate) fn ignored(words: &[(usize, OsString)], json: bool) {
+    for (number, word) in words.iter().filter(|_| !json) {
         note(&format!("mount {number}: ignored: {}", escape(word.as_bytes())));
     }
 }
 
 /// The same as JSON.
-pub(crate) fn ignored_value(plan: &Plan) -> Value {
+pub(crate) fn ignored_value(words: &[(usize, OsString)]) -> Value {
     let one = |(number, word): &(usize, OsString)| json!({"mount": number, "word": word.to_string_lossy()});
-    plan.ignored().iter().map(one).collect()
+    words.iter().map(one).collect()
 }
 
 /// What a copy of the machine's system does not cover.

@@ -2,7 +2,7 @@
 //! The verbs mount, apply and umount as a user types them: exit status, messages, JSON, other namespaces.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use fmountat_testing::{binary, mkdirs, mount_flags, mounts_below, read, scratch, times, write};
+use fmountat_testing::{binary, mkdirs, mount_flags, mounts_below, read, scratch, write};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
@@ -63,9 +63,10 @@ fmountat_testing::tests! {
             (&["mount", "-t", "nosuchfs", "a", "t"], 32),
             (&["mount", "-t", "tmpfs", "a", "nowhere"], 32),
             (&["mount", "-t", "tmpfs", "-o", "nosuchword", "a", "t"], 32),
-            (&["mount", "-C", "nowhere", "-t", "tmpfs", "a", "t"], 32),
+            (&["mount", "-C", "nowhere", "-t", "tmpfs", "a", "t"], 1),
             (&["apply", "bad.json", "t"], 1),
-            (&["apply", "missing.json", "t"], 32),
+            (&["apply", "missing.json", "t"], 1),
+            (&["umount", "--set", "missing.json"], 1),
             (&["umount", "t"], 32),
             (&["umount"], 1),
         ] {
@@ -91,6 +92,28 @@ fmountat_testing::tests! {
         assert_eq!(read(file("d/g")), "a file");
         ok(&["mount", "-t", "tmpfs", "-o", "X-mount.mkdir=0700", "x", "d/new/place"], "");
         ok(&["umount", "d/new/place", "d/g", "d/t"], "");
+    }
+
+    /// With --compat containerd a word without effect is ignored, and listed: by a new mount and by a change to one.
+    fn what_compat_ignores_is_listed() needs [] {
+        mkdirs(scratch(), &["s", "t"]);
+        let compat = ["--json", "mount", "--compat", "containerd"];
+        for (arguments, ignored) in [
+            (&["-o", "bind,sync,ro=fs,size=1m", "s", "t"][..], &["sync", "ro=fs", "size=1m"][..]),
+            (&["-o", "remount,bind,sync,nodev,size=1m", "none", "t"], &["sync", "size=1m"]),
+            (&["-o", "remount,dirsync,X-mount.mkdir,noexec", "none", "t"], &["dirsync", "X-mount.mkdir"]),
+            (&["-o", "bind,nofail,dirsync", "missing", "t"], &["dirsync"]),
+        ] {
+            assert_eq!(status(&[&["mount"], arguments].concat()), 1, "{arguments:?}");
+            let text = ok(&[&compat, arguments].concat(), "");
+            let words: Vec<String> =
+                ignored.iter().map(|word| format!(r#"{{"mount":1,"word":"{word}"}}"#)).collect();
+            let want = format!("\"ignored\":[{}]", words.join(","));
+            assert!(text.contains(&want), "{arguments:?}: {text} has no {want}");
+        }
+        assert_eq!(mount_flags(file("t")), "rw,nodev,noexec,relatime");
+        let output = run(&["mount", "--compat", "containerd", "-o", "remount,dirsync", "none", "t"], "");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "fmountat: mount 1: ignored: dirsync\n");
     }
 
     /// A set from stdin and from a file, its JSON result, --view, --replace, --strict.
@@ -174,36 +197,5 @@ fmountat_testing::tests! {
         for no_such in ["0", "-1", "nowhere", "s/who"] {
             assert_eq!(status(&["mount", &format!("--into={no_such}"), "-t", "tmpfs", "x", "/"]), 32, "{no_such}");
         }
-    }
-
-    /// kill -9 at moments from the start to the end of an apply: none of the set is there, or all of it.
-    fn killed_at_any_moment_nothing_is_half_done() needs [] {
-        mkdirs(scratch(), &["t"]);
-        let one = |n: u32| format!(r#"{{"type": "tmpfs", "source": "x", "target": "d{n}", "options": ["X-mount.mkdir"]}}"#);
-        let inner: Vec<String> = (1..10).map(one).collect();
-        write(file("ten.json"), format!(r#"[{{"type": "tmpfs", "source": "x"}}, {}]"#, inner.join(", ")));
-        let start = std::time::Instant::now();
-        ok(&["apply", "ten.json", "t"], "");
-        let whole_time = start.elapsed();
-        ok(&["umount", "-l", "t"], "");
-        let rounds = u32::try_from(times(400, 400)).unwrap();
-        let (mut whole, mut none) = (0, 0);
-        for round in 0..rounds {
-            let mut child = Command::new(binary(env!("CARGO_BIN_EXE_fmountat"))).args(["apply", "ten.json", "t"])
-                .current_dir(scratch()).spawn().unwrap();
-            std::thread::sleep(whole_time * 2 * round / rounds);
-            child.kill().unwrap();
-            child.wait().unwrap();
-            match mounts_below(file("t")).len() {
-                0 => none += 1,
-                10 => {
-                    whole += 1;
-                    ok(&["umount", "-l", "t"], "");
-                }
-                half => panic!("{half} of 10 mounts are left"),
-            }
-        }
-        println!("{rounds} kills: {none} sets absent, {whole} whole, 0 half done");
-        assert!(none > 0 && whole > 0, "the kills missed the moment: {none} absent, {whole} whole");
     }
 }

@@ -103,6 +103,13 @@ fmountat_testing::tests! {
         each_call_failing(rows::IMAGES);
     }
 
+    fn ext4_images() needs [Root, Tool("strace"), Tool("mkfs.ext4"), Filesystem("ext4")] {
+        let image = fmountat_testing::scratch().join("image");
+        std::fs::File::create(&image).unwrap().set_len(2 << 20).unwrap();
+        fmountat_testing::command_output(std::process::Command::new("mkfs.ext4").arg("-q").arg(image));
+        each_call_failing(rows::EXT4);
+    }
+
     fn sets() needs [Root, Tool("strace"), Filesystem("overlay"), Filesystem("mqueue")] {
         each_call_failing(rows::SETS);
     }

@@ -2,11 +2,14 @@
 //! The one error type: which step failed, on which argument, why, in whose words, and what to try.
 
 mod holder;
+mod kind;
 mod text;
 
 pub use holder::{Holder, HolderKind};
-pub use text::escape;
-use text::{errno_name, errno_text, escape_whole};
+pub use kind::ErrorKind;
+pub(crate) use text::wrapped;
+use text::{errno_name, errno_text, escape_controls};
+pub use text::{escape, escape_whole};
 
 use rustix::io::Errno;
 use std::ffi::OsStr;
@@ -15,121 +18,6 @@ use std::os::unix::ffi::OsStrExt;
 
 /// The result of everything in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
-
-/// What kind of failure an [`Error`] is: stable, to be matched on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum ErrorKind {
-    /// A string holds a NUL byte. Found before any system call.
-    NulByte,
-    /// A path or an option list is longer than the kernel takes.
-    TooLong,
-    /// The command line can't be understood.
-    Usage,
-    /// The mount list could not be read as JSON of a known shape.
-    Spec,
-    /// A word that neither we nor the filesystem know.
-    UnknownOption,
-    /// A known word with a value that it can't take, or that can't stand where it does.
-    OptionValue,
-    /// Two words, or a word and a kind of mount, that exclude each other.
-    OptionConflict,
-    /// Nothing there.
-    NotFound,
-    /// Every mount was left out: no source is there, and all of them say `nofail`.
-    AllLeftOut,
-    /// A directory was needed.
-    NotADirectory,
-    /// A file cannot be mounted on a directory, nor a directory on a file.
-    WrongTargetType,
-    /// An overlay layer that doesn't exist.
-    LayerMissing,
-    /// An overlay layer that is no directory.
-    LayerNotDirectory,
-    /// More than 500 layers.
-    TooManyLayers,
-    /// `upperdir` and `workdir` are not on one mount, are the same, or one lies in the other.
-    UpperWork,
-    /// `upperdir` is in use by another overlay.
-    UpperInUse,
-    /// `workdir` can't be used.
-    WorkUnusable,
-    /// No such filesystem in this kernel.
-    UnknownFilesystem,
-    /// The image or device holds another filesystem than was asked for.
-    WrongFilesystem,
-    /// A block device or an image file was needed.
-    NotADevice,
-    /// Not allowed to.
-    Permission,
-    /// There is no program that mounts this type.
-    HelperMissing,
-    /// A mount helper failed; [`Error::output`] has what it said.
-    HelperFailed,
-    /// The time was up: a mount helper was ended; an unmount may still happen.
-    TimedOut,
-    /// In use.
-    Busy,
-    /// Nothing is mounted there.
-    NotMounted,
-    /// The target moved away while it was being mounted on.
-    TargetMoved,
-    /// This kernel, or this release, can't.
-    Unsupported,
-    /// Any other failure of a system call; [`Error::errno`] has it.
-    System,
-}
-
-impl ErrorKind {
-    /// The stable code of this kind, as the command prints it with `--json`.
-    #[must_use]
-    pub fn code(self) -> &'static str {
-        match self {
-            Self::NulByte => "nul-byte",
-            Self::TooLong => "too-long",
-            Self::Usage => "usage",
-            Self::Spec => "spec",
-            Self::UnknownOption => "unknown-option",
-            Self::OptionValue => "option-value",
-            Self::OptionConflict => "option-conflict",
-            Self::NotFound => "not-found",
-            Self::AllLeftOut => "all-left-out",
-            Self::NotADirectory => "not-a-directory",
-            Self::WrongTargetType => "wrong-target-type",
-            Self::LayerMissing => "layer-missing",
-            Self::LayerNotDirectory => "layer-not-a-directory",
-            Self::TooManyLayers => "too-many-layers",
-            Self::UpperWork => "upper-work",
-            Self::UpperInUse => "upper-in-use",
-            Self::WorkUnusable => "work-unusable",
-            Self::UnknownFilesystem => "unknown-filesystem",
-            Self::WrongFilesystem => "wrong-filesystem",
-            Self::NotADevice => "not-a-device",
-            Self::Permission => "permission",
-            Self::HelperMissing => "helper-missing",
-            Self::HelperFailed => "helper-failed",
-            Self::TimedOut => "timed-out",
-            Self::Busy => "busy",
-            Self::NotMounted => "not-mounted",
-            Self::TargetMoved => "target-moved",
-            Self::Unsupported => "unsupported",
-            Self::System => "system",
-        }
-    }
-
-    fn of_errno(errno: Errno) -> Self {
-        match errno {
-            Errno::PERM | Errno::ACCESS => Self::Permission,
-            Errno::NOENT => Self::NotFound,
-            Errno::NOTDIR => Self::NotADirectory,
-            Errno::NAMETOOLONG => Self::TooLong,
-            Errno::BUSY => Self::Busy,
-            Errno::NODEV => Self::UnknownFilesystem,
-            Errno::NOSYS | Errno::OPNOTSUPP => Self::Unsupported,
-            _ => Self::System,
-        }
-    }
-}
 
 /// A failure, with everything needed to act on it.
 ///
@@ -161,6 +49,8 @@ struct Inner {
     output: Vec<String>,
     hint: Option<String>,
     holders: Vec<Holder>,
+    /// It was looked into already.
+    is_diagnosed: bool,
 }
 
 impl Error {
@@ -205,13 +95,17 @@ impl Error {
             output: Vec::new(),
             hint: None,
             holders: Vec::new(),
+            is_diagnosed: false,
         }))
     }
 
-    /// The same with the path, word or other argument at fault.
+    /// The same with the path, word or other argument at fault; an empty one says nothing, and is none.
     #[must_use]
     pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
-        self.0.argument = Some(argument.as_ref().as_bytes().to_vec());
+        let argument = argument.as_ref().as_bytes();
+        if !argument.is_empty() {
+            self.0.argument = Some(argument.to_vec());
+        }
         self
     }
 
@@ -330,6 +224,16 @@ impl Error {
         self.0.hint.as_deref()
     }
 
+    /// Whether the reason is in words of ours already.
+    pub(crate) fn has_reason(&self) -> bool {
+        self.0.reason.is_some()
+    }
+
+    /// Says that it was looked into; false if it had been before.
+    pub(crate) fn begin_diagnosis(&mut self) -> bool {
+        !std::mem::replace(&mut self.0.is_diagnosed, true)
+    }
+
     pub(crate) fn raw_errno(&self) -> Option<Errno> {
         self.0.errno
     }
@@ -341,12 +245,12 @@ impl fmt::Display for Error {
         if let Some(argument) = &self.0.argument {
             write!(f, " {}", escape(argument))?;
         }
-        write!(f, ": {}", escape(self.reason().as_bytes()))?;
+        write!(f, ": {}", escape_controls(&self.reason()))?;
         if let Some(errno) = self.0.errno {
             write!(f, " ({})", errno_name(errno))?;
         }
         for line in &self.0.kernel {
-            write!(f, "\n  kernel: {}", escape(line.as_bytes()))?;
+            write!(f, "\n  kernel: {}", escape_controls(line))?;
         }
         for line in &self.0.output {
             write!(f, "\n  helper: {}", escape_whole(line.as_bytes()))?;
@@ -355,7 +259,7 @@ impl fmt::Display for Error {
             write!(f, "\n  {line}")?;
         }
         if let Some(hint) = &self.0.hint {
-            write!(f, "\n  hint: {}", escape(hint.as_bytes()))?;
+            write!(f, "\n  hint: {}", escape_controls(hint))?;
         }
         Ok(())
     }
@@ -383,5 +287,7 @@ mod tests {
             error.to_string(),
             "open layer 3 a\\nb\\u{1b}: no such file or directory (ENOENT)\n  kernel: overlay: no\n  hint: make it"
         );
+        let error = Error::sys("clone mount", "open_tree", Errno::SRCH).arg("");
+        assert_eq!(error.to_string(), "clone mount: no such process (ESRCH)");
     }
 }

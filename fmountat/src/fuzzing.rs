@@ -5,6 +5,7 @@
 use crate::error::escape;
 use crate::set::fuzz;
 use crate::table::mountinfo;
+use crate::table::record::unescape_in_place;
 use crate::vfs::context::log_line;
 use crate::{Compat, Mount, Options, Plan, Spec};
 use std::ffi::{OsStr, OsString};
@@ -133,8 +134,9 @@ pub fn quoting(data: &[u8]) {
         b' ' | b'\t' | b'\n' | b'\\' => format!("\\{byte:03o}").into_bytes(),
         byte => vec![*byte],
     });
-    let escaped: Vec<u8> = escaped.collect();
-    assert_eq!(mountinfo::unescape(&escaped).as_bytes(), data);
+    let mut escaped: Vec<u8> = escaped.collect();
+    let length = unescape_in_place(&mut escaped);
+    assert_eq!(escaped.get(..length), Some(data));
 }
 
 fn fit_for_a_terminal(text: &str) {

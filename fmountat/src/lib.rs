@@ -15,6 +15,7 @@
 //!
 //! Every error is an [`Error`]: which step, on which argument, why, the kernel's own words, what to try.
 
+mod diagnose;
 mod error;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
@@ -25,31 +26,42 @@ mod sys;
 mod table;
 mod vfs;
 
-pub use error::{Error, ErrorKind, Holder, HolderKind, Result, escape};
+pub use diagnose::diagnose;
+pub use diagnose::doctor::{Doctor, Finding, State};
+pub use diagnose::limits::Limits;
+pub use diagnose::standing::{Owner, Standing};
+pub use error::{Error, ErrorKind, Holder, HolderKind, Result, escape, escape_whole};
 pub use kinds::filesystem::Word;
 pub use kinds::helper::{HELPER_LIMIT, Helper};
 pub use kinds::loopdev::{LoopDevice, LoopOptions};
 pub use kinds::overlay::{Layer, OVERLAY_LAYERS_MAX, Overlay, common_directory};
 pub use set::apply::Built;
 pub use set::engine::{LoopWords, Mkdir};
+pub use set::explain::{ExplainedStep, Explanation, Needed};
 pub use set::mount::Mount;
 pub use set::mounter::Mounter;
 pub use set::notes::{Cleaned, Notes};
 pub use set::options::Options;
 pub use set::plan::{Compat, Plan};
 pub use set::publish::{Applied, Way};
-pub use set::remount::remount;
+pub use set::remount::{remount, remount_with};
 pub use set::spec::Spec;
 pub use set::swap::SwapWay;
 pub use set::temp::{TempError, TempMount, TempRoot};
 pub use set::throwaway::{NotCovered, standard_mounts};
 pub use set::view::read_only_view;
 pub use set::words::{OptionWord, Places, Value, option_words};
-pub use table::find::find;
+pub use table::diff::Change;
+pub use table::entry::TableEntry;
+pub use table::fields::{Fields, TableWay};
+pub use table::find::{find, find_by, is_mount_point};
 pub use table::holders::holders;
 pub use table::mountinfo;
 pub use table::published::PublishedSet;
+pub use table::reader::TableReader;
+pub use table::snapshot::Table;
 pub use table::unmount::Unmount;
+pub use table::watch::{MountAction, MountEvent, Watch};
 pub use vfs::attr::{Attr, MountAttr, Propagation};
 pub use vfs::context::{CreatedFs, FSCONFIG_STRING_MAX, FsContext};
 pub use vfs::cwd::{MOUNT_DATA_MAX, PrivateCwd, fmountat};

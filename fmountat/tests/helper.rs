@@ -17,7 +17,8 @@ fmountat_testing::tests! {
     fn a_fuse_file_system() needs [Root, Tool("mount.fuse3"), Tool("squashfuse"), Tool("mksquashfs"), Filesystem("fuse")] {
         mkdirs(scratch(), &["t"]);
         let image = image();
-        let one = Mount::new("fuse3.squashfuse", &image).option("ro,nosuid,noexec");
+        // libfuse knows no `rro` and no `strictatime`.
+        let one = Mount::new("fuse3.squashfuse", &image).option("rro,nosuid=recursive,exec,noexec,strictatime");
         let target = Target::open(CWD, file("t")).unwrap();
         let plan = Plan::new(std::slice::from_ref(&one)).unwrap();
         assert!(plan.to_string().contains("by its mount helper"));

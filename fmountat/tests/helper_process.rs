@@ -15,6 +15,7 @@ use rustix::process::{Pid, Signal};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::io::Read;
 use std::os::fd::AsFd;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -67,7 +68,7 @@ fn storm(flags: libc::c_int) {
 /// This binary again, in the case `name`, which runs the script `bin/mount.script` of the scratch directory.
 fn start(name: &str, mark: &str) -> Child {
     let inside = [fmountat_testing::INSIDE, name];
-    let child = Command::new("/proc/self/exe").args(inside).arg(scratch()).spawn().unwrap();
+    let child = Command::new("/proc/self/exe").args(inside).arg(scratch()).process_group(0).spawn().unwrap();
     until("the helper does not start", || !processes(mark).is_empty());
     child
 }
@@ -188,6 +189,21 @@ fmountat_testing::tests! {
             let mut child = start(case, &hang);
             child.kill().unwrap();
             child.wait().unwrap();
+            gone(&hang);
+            gone(&file("bin/mount.script").display().to_string());
+        }
+    }
+
+    /// A signal that ends a caller does so at once, and to its whole process group (^C) too; nothing is left of the helper.
+    fn a_hung_helper_can_be_interrupted() needs [Tool("setsid")] {
+        let hang = hang();
+        script(&format!("setsid -f {hang}; {hang} & {hang}"));
+        for signal in [Signal::TERM, Signal::INT, Signal::HUP, Signal::USR1] {
+            let mut child = start("waits", &hang);
+            let start = Instant::now();
+            rustix::process::kill_process_group(Pid::from_child(&child), signal).unwrap();
+            assert_eq!(child.wait().unwrap().signal(), Some(signal.as_raw()));
+            assert!(start.elapsed() < Duration::from_secs(5), "{signal:?}: {:?}", start.elapsed());
             gone(&hang);
             gone(&file("bin/mount.script").display().to_string());
         }

@@ -8,8 +8,9 @@ mod common;
 mod cost;
 
 use common::{apply, bind, file, tmpfs};
-use fmountat::{ErrorKind, IdMapping, Mount};
+use fmountat::{ErrorKind, IdMapping, Mount, Mounter, Plan, Target};
 use fmountat_testing::{filter, is_real_root, mkdirs, mount_flags, mounts_below, read, scratch, write};
+use rustix::fs::CWD;
 use std::os::unix::fs::{MetadataExt, chown};
 use std::path::Path;
 use std::process::{Child, Command};
@@ -51,23 +52,28 @@ fn overlay(lowerdir: &str) -> Mount {
     Mount::new("overlay", "overlay").option(lowerdir).option(upper).option(THREE).option(THREE_GROUPS)
 }
 
-/// The most lines that the mount table had while `work` ran.
-fn most_mounts(work: impl FnOnce()) -> usize {
-    let stop = AtomicBool::new(false);
+/// The most lines that the mount table had while `work` ran, and how often somebody looked meanwhile.
+fn most_mounts(work: impl FnOnce()) -> (usize, usize) {
+    let (ready, stop) = (AtomicBool::new(false), AtomicBool::new(false));
     let count = || std::fs::read_to_string("/proc/self/mountinfo").unwrap().lines().count();
     std::thread::scope(|scope| {
         let watcher = scope.spawn(|| {
-            let (mut most, mut looks) = (0, 0);
-            while !stop.load(Ordering::Relaxed) || looks == 0 {
+            let (mut most, mut looks) = (count(), 0);
+            ready.store(true, Ordering::SeqCst);
+            while !stop.load(Ordering::SeqCst) {
                 most = most.max(count());
                 looks += 1;
             }
-            most
+            // What is there when all is done.
+            (most.max(count()), looks)
         });
+        while !ready.load(Ordering::SeqCst) {
+            std::thread::yield_now();
+        }
         let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
-        stop.store(true, Ordering::Relaxed);
-        let most = watcher.join().unwrap();
-        done.map(|()| most).unwrap()
+        stop.store(true, Ordering::SeqCst);
+        let seen = watcher.join().unwrap();
+        done.map(|()| seen).unwrap()
     })
 }
 
@@ -91,20 +97,33 @@ fmountat_testing::tests! {
     fn overlay_of_100_layers_and_3_ranges() needs [Root] {
         mkdirs(scratch(), &["t", "up/fs", "up/work"]);
         let mount = overlay(&layers(100));
-        let before = most_mounts(|| ());
-        for round in 0..2 {
+        let (before, _) = most_mounts(|| ());
+        let mut looks = 0;
+        for round in 0..50 {
             let given = mount.clone();
-            let most = most_mounts(|| apply(std::slice::from_ref(&mount), "t").unwrap());
+            let (most, seen) = most_mounts(|| apply(std::slice::from_ref(&mount), "t").unwrap());
             assert_eq!((most, &given), (before + 1, &mount), "round {round}");
-            for n in [0, 50, 99] {
+            looks += seen;
+            // Often enough that a mount which is there for a part of the call would be seen.
+            if round > 1 {
+                common::unmount_all("t");
+                if looks > 50 { break } else { continue }
+            }
+            for n in 0..100 {
                 for (seen, name) in SEEN.iter().zip(["a", "b", "c", "d"]) {
                     assert_eq!(owner(file(&format!("t/{name}{n}"))), (*seen, *seen), "{name}{n}");
                 }
             }
             assert_eq!((read(file("t/top")), owner(file("t/top"))), ("99".into(), (300_000, 100_000)));
             // Copied up: the owner that was seen, on the disk of the upper too.
-            std::fs::write(file("t/c7"), "changed").unwrap();
-            assert_eq!((owner(file("t/c7")), owner(file("up/fs/c7"))), ((300_000, 300_000), (300_000, 300_000)));
+            for n in (7..100).step_by(10) {
+                for (seen, name) in SEEN.iter().zip(["a", "b", "c", "d"]) {
+                    let name = format!("{name}{n}");
+                    std::fs::write(file(&format!("t/{name}")), "changed").unwrap();
+                    let owners = [format!("t/{name}"), format!("up/fs/{name}")].map(|path| owner(file(&path)));
+                    assert_eq!(owners, [(*seen, *seen); 2], "{name}");
+                }
+            }
             chown(file("t/a8"), Some(300_005), None).unwrap();
             assert_eq!(owner(file("up/fs/a8")), (300_005, 100_000));
             // Made new: by us, who are not mapped.
@@ -112,7 +131,28 @@ fmountat_testing::tests! {
             assert_eq!((owner(file("t/new")), owner(file("up/fs/new"))), ((0, 0), (0, 0)));
             assert_eq!((owner(file("layers/7/fs/c7")), read(file("layers/7/fs/c7"))), ((1000, 1000), "layers/7/fs/c7".into()));
             common::unmount_all("t");
+            // The next round finds nothing of this one.
+            for entry in std::fs::read_dir(file("up/fs")).unwrap() {
+                std::fs::remove_file(entry.unwrap().path()).unwrap();
+            }
         }
+        println!("counted: {looks} looks at the mount table while an overlay was mounted");
+        assert!(looks > 50, "{looks}");
+    }
+
+    /// A handle makes the namespace of a mapping once: it is there still when none can be made any more.
+    fn a_mapping_is_made_once() needs [Root] {
+        mkdirs(scratch(), &["t"]);
+        owned("s/f", 1, 2);
+        let mounter = Mounter::detached();
+        let map = |uids: &str| {
+            let plan = Plan::new(&[bind("s", &format!("bind,uidmap={uids},gidmap={uids}"))]).unwrap();
+            mounter.apply(CWD, &plan, &Target::open(CWD, file("t")).unwrap()).map(|_| owner(file("t/f")))
+        };
+        assert_eq!(map("0:500:10").unwrap(), (501, 502));
+        filter::errno_on(&[libc::SYS_clone, libc::SYS_clone3], libc::EPERM as u32);
+        assert_eq!(map("0:500:10").unwrap(), (501, 502));
+        assert_eq!(map("0:600:10").unwrap_err().step(), "make user namespace");
     }
 
     /// Layers that no one clone covers: behind a link, on a mount of their own, outside of the common directory.

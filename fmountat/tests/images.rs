@@ -5,7 +5,7 @@
 #[path = "tables/ways.rs"]
 mod ways;
 
-use fmountat::{ErrorKind, Mount, find};
+use fmountat::{ErrorKind, LoopDevice, LoopOptions, Mount, Options, Target, find};
 use fmountat_testing::{command_output, loop_devices, mkdirs, read, write};
 use rustix::fs::CWD;
 use std::fs::File;
@@ -160,11 +160,63 @@ fn types(stage: &Stage) {
     assert_eq!(error.kind(), ErrorKind::NotADevice, "{error}");
 }
 
+/// Of several types the one that it holds.
+fn lists_of_types(stage: &Stage) {
+    mkdirs(&stage.dir, &["t"]);
+    let image = ext4(stage, "image", 0);
+    stage.apply(&[Mount::new("xfs,ext4", &image)], "t").unwrap();
+    stage.unmount("t");
+    let error = stage.apply(&[Mount::new("xfs,erofs", &image)], "t").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::WrongFilesystem, "{error}");
+    no_loops(stage);
+}
+
+/// A device or a file that can't be written to is an error that names it, unless `ro` was asked for.
+fn write_protected(stage: &Stage) {
+    mkdirs(&stage.dir, &["t", "m"]);
+    stage.apply(&[tmpfs()], "m").unwrap();
+    let image = ext4(stage, "m/image", 0);
+    let read_only = LoopOptions { read_only: true, ..LoopOptions::default() };
+    let device = LoopDevice::attach(CWD, &image, &read_only).unwrap();
+    let target = Target::open(CWD, stage.file("m")).unwrap();
+    stage.mounter.remount(&target, &Options::parse(["remount,bind,ro"]).unwrap()).unwrap();
+    drop(target);
+    for source in [device.path(), &image] {
+        let error = stage.apply(&[Mount::new("ext4", source)], "t").unwrap_err();
+        assert_eq!(
+            (error.kind(), error.argument()),
+            (ErrorKind::ReadOnlyDevice, Some(source.as_os_str())),
+            "{error}"
+        );
+        assert!(error.hint().unwrap().contains("`ro`"), "{error}");
+        stage.apply(&[Mount::new("ext4", source).option("ro")], "t").unwrap();
+        stage.unmount("t");
+    }
+    drop(device);
+    no_loops(stage);
+    stage.unmount("m");
+}
+
+/// What fails as a whole names what it was to be made of.
+fn failures_name_the_source(stage: &Stage) {
+    mkdirs(&stage.dir, &["t"]);
+    let image = ext4(stage, "image", 0);
+    for words in ["sector-size=4096", "sizelimit=4096"] {
+        let error = stage.apply(&[Mount::new("ext4", &image).option(words)], "t").unwrap_err();
+        assert_eq!(error.argument(), Some(image.as_os_str()), "{words}: {error}");
+        assert!(error.step().ends_with(" ext4 on") && error.hint().is_some(), "{words}: {error}");
+        no_loops(stage);
+    }
+}
+
 fmountat_testing::tests! {
     fn a_loop_device_for_a_mount() needs [Root, Tool("mkfs.ext4"), Filesystem("ext4")] { both(loop_mounts) }
     fn offsets_and_what_implies_loop() needs [Root, Tool("mkfs.ext4"), Filesystem("ext4")] { both(offset_and_words) }
     fn erofs_straight_from_the_file() needs [Kernel(6, 12), Root, Tool("mkfs.erofs"), Filesystem("erofs")] { both(erofs) }
     fn erofs_with_further_images() needs [Kernel(6, 12), Root, Tool("mkfs.erofs"), Filesystem("erofs")] { both(erofs_devices) }
+    fn one_of_several_types() needs [Root, Tool("mkfs.ext4"), Filesystem("ext4")] { both(lists_of_types) }
+    fn what_cannot_be_written_to() needs [Root, Tool("mkfs.ext4"), Filesystem("ext4")] { both(write_protected) }
+    fn what_fails_is_named() needs [Root, Tool("mkfs.ext4"), Filesystem("ext4")] { both(failures_name_the_source) }
     fn the_type_is_found_out() needs [
         Root, Tool("mkfs.ext4"), Tool("mkfs.erofs"), Tool("mksquashfs"), Filesystem("ext4"), Filesystem("erofs"), Filesystem("squashfs"),
     ] { both(types) }

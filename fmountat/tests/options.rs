@@ -13,8 +13,8 @@ mod state;
 use fmountat::{Attr, Error, Features, Mount, Mounter, Options, Plan, Target};
 use model::{Call, Choice, Promise, choices, promise};
 use rustix::fs::CWD;
-use stage::{Start, file, make_places, take_away};
-use state::{MountState, Propagations, Table};
+use stage::{Start, WayIn, file, make_places, take_away};
+use state::{Look, MountState, Propagations, Table};
 
 /// What was seen so far.
 #[derive(Debug, Default)]
@@ -49,13 +49,13 @@ impl Count {
                 return;
             }
             (_, Err(error)) => format!("after `{error}` the mount table is another"),
-            (Promise::Mounts { mounts, .. }, Ok(())) => {
-                let seen = after.at(&file("t"));
-                if seen == *mounts {
+            (Promise::Mounts { mounts, root, .. }, Ok(())) => {
+                let seen = (after.at(&file("t")), Look::at(&file("t")));
+                if (&seen.0, &seen.1) == (mounts, root) {
                     self.mounted += 1;
                     return;
                 }
-                format!("\n  promised {mounts:?}\n  seen     {seen:?}")
+                format!("\n  promised {:?}\n  seen     {seen:?}", (mounts, root))
             }
         };
         self.wrong.push(format!("{case:?}: {why}"));
@@ -84,8 +84,19 @@ impl Case<'_> {
 
     fn start(&self) -> [MountState; 2] {
         let propagation = Propagations::default();
-        let new = MountState { attr: Attr::empty(), superblock: 0, propagation };
+        let new = MountState { attr: Attr::empty(), superblock: 0, propagation, idmapped: false };
         if self.call == Call::New { [new; 2] } else { self.start.states() }
+    }
+
+    /// What is to be the root of the mount, as it is without the words.
+    fn root(&self) -> Look {
+        let subdir = self.list.iter().any(|choice| choice.word.name == "X-mount.subdir");
+        match self.call {
+            Call::New => Look { mode: 0o1777, uid: 0, gid: 0 },
+            Call::Bind { .. } if subdir => Look::at(&file("source/d")),
+            Call::Bind { .. } => Look::at(&file("source")),
+            Call::Remount => Look::at(&file("t")),
+        }
     }
 
     fn run(&self, mounter: &Mounter) -> Result<(), Error> {
@@ -125,11 +136,12 @@ fn lists(choices: &[Choice], most: Most) -> Vec<Vec<&Choice>> {
     if most == Most::One {
         return lists;
     }
-    lists.extend(choices.iter().flat_map(|one| choices.iter().map(move |other| vec![one, other])));
+    let in_pairs: Vec<&Choice> = choices.iter().filter(|choice| !choice.is_known_otherwise).collect();
+    lists.extend(in_pairs.iter().flat_map(|one| in_pairs.iter().map(|other| vec![*one, *other])));
     lists
 }
 
-fn each_case(call: Call, start: Start, most: Most, count: &mut Count) {
+fn each_case(call: Call, start: Start, most: Most, source: Option<&WayIn>, count: &mut Count) {
     let choices = choices();
     let lists = lists(&choices, most);
     for detached in [true, false] {
@@ -137,9 +149,9 @@ fn each_case(call: Call, start: Start, most: Most, count: &mut Count) {
         let staged = Table::read();
         for list in &lists {
             let case = Case { call, start, detached, list };
-            let promise = promise(call, list, &case.start(), detached);
             if call == Call::Remount {
                 start.mount(&file("t"), &file("peer"));
+                let promise = promise(call, list, &case.start(), case.root(), detached);
                 count.judge(&case, &promise, case.run(&mounter), &Table::read());
                 take_away(&file("t"));
                 if start == Start::Full {
@@ -147,12 +159,14 @@ fn each_case(call: Call, start: Start, most: Most, count: &mut Count) {
                 }
                 continue;
             }
+            let promise = promise(call, list, &case.start(), case.root(), detached);
             let done = case.run(&mounter);
             let mounted = done.is_ok();
             count.judge(&case, &promise, done, &staged);
             if mounted {
                 take_away(&file("t"));
             }
+            source.inspect(|source| source.restore());
         }
         let now = Table::read();
         if now != staged {
@@ -166,8 +180,8 @@ fn each_case(call: Call, start: Start, most: Most, count: &mut Count) {
 fn on_binds(call: Call, most: Most, count: &mut Count) {
     fmountat_testing::mkdirs(fmountat_testing::scratch(), &["source"]);
     for start in [Start::Bare, Start::Full] {
-        start.mount(&file("source"), &file("peer"));
-        each_case(call, start, most, count);
+        let source = start.mount(&file("source"), &file("peer"));
+        each_case(call, start, most, Some(&source), count);
         take_away(&file("source"));
         if start == Start::Full {
             take_away(&file("peer"));
@@ -180,10 +194,10 @@ fn on(call: Call, most: Most, count: &mut Count) {
     make_places();
     match call {
         Call::Bind { .. } => on_binds(call, most, count),
-        Call::New => each_case(call, Start::Bare, most, count),
+        Call::New => each_case(call, Start::Bare, most, None, count),
         Call::Remount => {
             for start in [Start::Bare, Start::Full] {
-                each_case(call, start, most, count);
+                each_case(call, start, most, None, count);
             }
         }
     }

@@ -46,8 +46,8 @@ fmountat_testing::tests! {
         }
         // What can't be had is an error, not dropped.
         let error = apply(&[Mount::new("bind", "/").option("rbind,rnoatime")], "t").unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Permission);
-        assert!(error.hint().is_some_and(|hint| hint.contains("locked")));
+        assert_eq!(error.kind(), ErrorKind::Locked);
+        assert!(error.reason().contains("access-time policy"), "{error}");
     }
 
     /// Sub-targets are taken inside the target: absolute links, `..` and links to `/` clamp to it.
@@ -296,6 +296,22 @@ fmountat_testing::tests! {
         apply(&[bind("t", "bind"), tmpfs().at("a/b/new").option("X-mount.mkdir=0711:9:9")], "t").unwrap();
         unmount_all("t");
         assert_eq!((stat("t/a/b"), stat("t/a/b/new")), ((0o700, 5, 6), (0o711, 9, 9)));
+    }
+
+    /// The root of a bound file, or of one that can't be opened, gets its mode and owner too; a failure names the source.
+    fn files_get_their_mode_and_owner() needs [Root] {
+        mkdirs(scratch(), &["t"]);
+        write(file("f"), "");
+        rustix::fs::mknodat(CWD, file("fifo"), rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR, 0).unwrap();
+        write(file("t/f"), "");
+        for source in ["f", "fifo"] {
+            apply(&[bind(source, "bind,X-mount.mode=0640,X-mount.owner=5").at("f")], "t").unwrap();
+            let meta = file(source).metadata().unwrap();
+            assert_eq!((meta.permissions().mode() & 0o7777, meta.uid()), (0o640, 5));
+            unmount_all("t/f");
+            let error = apply(&[bind(source, "bind,ro,X-mount.mode=0600").at("f")], "t").unwrap_err();
+            assert_eq!(error.argument(), Some(file(source).as_os_str()), "{error}");
+        }
     }
 
     /// A mount that fails leaves no mount point behind that an earlier one would have had made.

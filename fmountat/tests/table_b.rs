@@ -26,7 +26,7 @@ fmountat_testing::tests! {
     fn b12_unmount_follows_no_link_and_lies_about_nothing() needs [] { both(sets::honest_unmount) }
     fn b13_every_error_of_an_unmounted_list_is_told() needs [] { both(sets::every_error) }
     fn b14_lookup_gives_the_top_of_a_stack() needs [] { both(sets::top_of_stack) }
-    fn b15_loop_set_up_is_tried_again() needs [Root, Tool("mkfs.ext4"), Filesystem("ext4")] { both(sets::loop_retry) }
+    fn b15_loop_set_up_is_tried_again() needs [Root, Tool("mkfs.ext4"), Tool("losetup"), Filesystem("ext4")] { both(sets::loop_retry) }
     fn b16_a_busy_mount_is_tried_again() needs [] { both(sets::busy_is_retried) }
     fn b17_nothing_is_deleted_below_a_mount() needs [] { both(sets::nothing_deleted) }
     fn b18_the_table_has_the_bytes_of_paths() needs [] { both(sets::bytes_of_paths) }

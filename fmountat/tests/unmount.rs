@@ -102,6 +102,22 @@ fmountat_testing::tests! {
         }
     }
 
+    /// What comes on top while a busy mount is tried again is not what was meant, and stays.
+    fn a_mount_that_came_on_top_is_not_taken() needs [] {
+        put("t");
+        let held = std::fs::File::create(file("t/held")).unwrap();
+        let unmount = Unmount::new().timeout(Duration::from_secs(20));
+        std::thread::scope(|scope| {
+            let busy = scope.spawn(|| unmount.run(file("t")));
+            std::thread::sleep(Duration::from_millis(200));
+            assert!(!busy.is_finished());
+            put("t");
+            assert_eq!(kinds(busy.join().unwrap()), [ErrorKind::Busy]);
+        });
+        assert_eq!(left("t"), 2);
+        drop(held);
+    }
+
     /// What can't go is all told of, and the rest goes.
     fn all_errors_of_a_tree() needs [] {
         put("t");

@@ -3,7 +3,7 @@
 
 use crate::files::settle;
 use crate::need::is_admin;
-use crate::raw::unshare;
+use crate::raw::{unblock_ends, unshare};
 use crate::snapshot::{Snapshot, left_overs};
 use crate::{Case, Need};
 use rustix::fs::Mode;
@@ -21,6 +21,7 @@ pub(crate) const ORDINARY: u32 = 1000;
 /// # Panics
 /// If the case fails or leaves something behind.
 pub(crate) fn run_case(case: &Case, scratch: &Path) {
+    unblock_ends();
     settle(scratch);
     std::env::set_current_dir("/").expect("go to the root");
     if case.needs.contains(&Need::User) {

@@ -40,6 +40,7 @@ mod report;
 mod run;
 mod scratch;
 mod snapshot;
+mod stop;
 
 pub use files::{binary, command_output, copy_from_package, mkdirs, read, scratch, write};
 pub use forked::{Forked, Stop};

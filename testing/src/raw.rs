@@ -41,3 +41,51 @@ pub(crate) fn reap(pid: Pid) {
     // SAFETY: a null status pointer is allowed.
     unsafe { libc::waitpid(pid.as_raw_nonzero().get(), std::ptr::null_mut(), 0) };
 }
+
+/// The signals that end a test run, unless its parent had them ignored.
+fn ends() -> libc::sigset_t {
+    // SAFETY: the structures are plain data, filled by libc; nothing is set.
+    unsafe {
+        let mut set: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&raw mut set);
+        for signal in [libc::SIGTERM, libc::SIGINT] {
+            let mut action: libc::sigaction = std::mem::zeroed();
+            libc::sigaction(signal, std::ptr::null(), &raw mut action);
+            if action.sa_sigaction == libc::SIG_DFL {
+                libc::sigaddset(&raw mut set, signal);
+            }
+        }
+        set
+    }
+}
+
+/// Blocks them, for this thread and those that it starts.
+pub(crate) fn block_ends() {
+    let set = ends();
+    // SAFETY: the set is plain data of ours.
+    unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) };
+}
+
+/// As every program expects them, for a case: a blocked signal stays so in what is started.
+pub(crate) fn unblock_ends() {
+    let set = ends();
+    // SAFETY: the set is plain data of ours.
+    unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const set, std::ptr::null_mut()) };
+}
+
+/// Waits for one of them.
+pub(crate) fn next_end() -> i32 {
+    let set = ends();
+    let mut signal = 0;
+    // SAFETY: both are ours and live.
+    while unsafe { libc::sigwait(&raw const set, &raw mut signal) } != 0 {}
+    signal
+}
+
+/// Ends the process as the signal would have.
+pub(crate) fn die_of(signal: i32) -> ! {
+    // SAFETY: numbers only.
+    unsafe { libc::raise(signal) };
+    unblock_ends();
+    exit_now(128 + signal)
+}

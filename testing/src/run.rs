@@ -5,8 +5,9 @@ use crate::inside::{ORDINARY, run_case, try_user_namespaces};
 use crate::mounts::lines_that_mention;
 use crate::need::Machine;
 use crate::report::Outcome;
+use crate::stop::{self, Trial};
 use crate::{Case, Need, scratch};
-use libtest_mimic::{Arguments, Completion, Failed, Trial};
+use libtest_mimic::{Arguments, Completion, Failed};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::MemfdFlags;
 use rustix::io::Errno;
@@ -48,10 +49,11 @@ pub fn run(cases: &'static [Case]) -> ExitCode {
 
 fn run_all(cases: &'static [Case]) -> ExitCode {
     let arguments = Arguments::from_args();
+    stop::watch();
     let machine = Arc::new(Machine::probe(user_namespaces()));
     let trials = cases.iter().map(|case| {
         let machine = Arc::clone(&machine);
-        Trial::ignorable_test(case.name, move || trial(case, &machine))
+        libtest_mimic::Trial::ignorable_test(case.name, move || trial(case, &machine))
     });
     libtest_mimic::run(&arguments, trials.collect()).exit_code()
 }
@@ -79,6 +81,7 @@ fn trial(case: &Case, machine: &Machine) -> Result<Completion, Failed> {
 }
 
 fn in_scratch(case: &Case) -> Result<Outcome, Failed> {
+    let _running = Trial::begin().ok_or("the test run is to end")?;
     let path = scratch::make().map_err(|e| format!("make a scratch directory: {e}"))?;
     let outcome = outside(case, &path).unwrap_or_else(|e| Outcome::Failed(e.to_string()));
     // Nothing is deleted below a mount: what is mounted there could be anything.
@@ -131,6 +134,7 @@ fn show_counts(case: &Case, text: &str) {
 /// Waits for a child and its whole process group to be gone; `None` if the time was up first.
 fn wait(child: &mut Child, limit: Duration) -> std::io::Result<Option<ExitStatus>> {
     let pid = Pid::from_child(child);
+    stop::remember(pid);
     let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
     let in_time = readable_within(&pidfd, limit)?;
     // Before the child is reaped, so that the number of the group can't have become another's.
@@ -138,6 +142,7 @@ fn wait(child: &mut Child, limit: Duration) -> std::io::Result<Option<ExitStatus
         Ok(()) | Err(Errno::SRCH | Errno::PERM) => {}
         Err(errno) => return Err(errno.into()),
     }
+    stop::forget(pid);
     let status = child.wait()?;
     Ok(in_time.then_some(status))
 }

@@ -7,9 +7,11 @@ use fmountat_testing::{
     write,
 };
 use rustix::mount::{MountFlags, mount};
+use rustix::process::{Pid, Signal};
 use std::os::unix::fs::MetadataExt;
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
-use std::process::{Command, ExitCode, Output};
+use std::process::{Command, ExitCode, Output, Stdio};
 use std::time::Duration;
 
 /// With this variable the binary offers [`FAULTY`] in place of [`CASES`].
@@ -22,6 +24,7 @@ fn main() -> ExitCode {
 const CASES: &[Case] = &[
     Case { name: "every_fault_is_seen", needs: &[], body: every_fault_is_seen },
     Case { name: "a_case_that_hangs_is_killed", needs: &[], body: a_case_that_hangs_is_killed },
+    Case { name: "a_run_that_is_ended_leaves_nothing", needs: &[], body: a_run_that_is_ended_leaves_nothing },
     Case { name: "mounts_stay_inside", needs: &[], body: mounts_stay_inside },
     Case { name: "the_top_of_a_stack_is_seen", needs: &[], body: the_top_of_a_stack_is_seen },
     Case { name: "unmet_needs_skip_or_fail", needs: &[], body: unmet_needs_skip_or_fail },
@@ -106,6 +109,23 @@ fn every_fault_is_seen() {
 
 fn a_case_that_hangs_is_killed() {
     assert_fails(&faulty("hang", &[("FMOUNTAT_TEST_SECONDS", "1")]), "not done after 1 s, killed");
+}
+
+/// Told to end, it kills its cases and takes away what it made for them.
+fn a_run_that_is_ended_leaves_nothing() {
+    let mut command = Command::new(binary(std::env::current_exe().unwrap()));
+    command.args(["--exact", "hang"]).env(SWITCH, "1").env("TMPDIR", scratch());
+    let mut run = command.stdout(Stdio::null()).spawn().unwrap();
+    let made = || {
+        let names = std::fs::read_dir(scratch()).unwrap().map(|entry| entry.unwrap().file_name());
+        names.filter(|name| name != "bin").count()
+    };
+    while made() == 0 {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    rustix::process::kill_process(Pid::from_child(&run), Signal::TERM).unwrap();
+    assert_eq!(run.wait().unwrap().signal(), Some(Signal::TERM.as_raw()));
+    assert_eq!(made(), 0, "a scratch directory is left");
 }
 
 fn mounts_stay_inside() {

@@ -54,17 +54,16 @@ fn apply(args: &ApplyArgs, json: bool) -> Result<(), Error> {
         }
     };
     output::left_out(&left_out, json);
-    output::ignored(&plan, json);
+    output::ignored(plan.ignored(), json);
     let value = json!({
         "target": output::text(&args.target),
         "id": id.get(),
         "set": set,
         "mounts": plan.len() - left_out.len(),
         "left_out": left_out,
-        "ignored": output::ignored_value(&plan),
+        "ignored": output::ignored_value(plan.ignored()),
         "way": way.to_string(),
         "swap": swap.map(|swap| swap.to_string()),
     });
-    output::result(&value, json);
-    Ok(())
+    output::result(&value, json)
 }

@@ -7,7 +7,7 @@ use fmountat::Notes;
 use serde_json::json;
 
 pub(crate) fn run(json: bool) -> Outcome {
-    let cleaned = Notes::standard().clean();
+    let mut cleaned = Notes::standard().clean();
     if json {
         let mount = |(id, place): &(fmountat::MountId, std::path::PathBuf)| json!({"id": id.get(), "target": output::text(place)});
         let texts = |places: &[std::path::PathBuf]| -> serde_json::Value {
@@ -19,7 +19,7 @@ pub(crate) fn run(json: bool) -> Outcome {
             "uncertain": texts(&cleaned.uncertain),
             "skipped": cleaned.skipped,
         });
-        output::result(&value, true);
+        cleaned.errors.extend(output::result(&value, true).err());
     } else {
         for (_, place) in &cleaned.unmounted {
             output::line("unmounted", place);

@@ -3,8 +3,13 @@
 
 pub(crate) mod apply;
 pub(crate) mod clean;
+pub(crate) mod doctor;
+pub(crate) mod explain;
+pub(crate) mod find;
+pub(crate) mod list;
 pub(crate) mod mount;
 pub(crate) mod umount;
+pub(crate) mod watch;
 
 use crate::args::CompatArg;
 use fmountat::{Compat, Error, Spec};
@@ -16,17 +21,23 @@ use std::path::Path;
 /// A verb's outcome: every error it met.
 pub(crate) type Outcome = Result<(), Vec<Error>>;
 
+/// The steps that take in what the command line names, before anything is mounted: it is wrong where they fail.
+pub(crate) const READING: [&str; 3] = [DIRECTORY, LIST, SETS];
+const DIRECTORY: &str = "open directory";
+const LIST: &str = "read the mount list";
+/// What `umount --set` reads.
+pub(crate) const SETS: &str = "read the sets";
+
 /// The directory that relative paths start at.
 pub(crate) fn start_directory(given: Option<&Path>) -> Result<OwnedFd, Error> {
     let path = given.unwrap_or(Path::new("."));
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    rustix::fs::openat(CWD, path, flags, Mode::empty())
-        .map_err(|e| Error::from_io("open directory", path, e.into()))
+    rustix::fs::openat(CWD, path, flags, Mode::empty()).map_err(|e| Error::from_io(DIRECTORY, path, e.into()))
 }
 
 /// The set from a file below `dir`, or from stdin for `-`.
 pub(crate) fn read_spec(dir: &OwnedFd, spec: &Path) -> Result<Spec, Error> {
-    Spec::from_json(&read_file(dir, spec, "read the mount list")?).map_err(|e| e.arg(spec))
+    Spec::from_json(&read_file(dir, spec, LIST)?).map_err(|e| e.arg(spec))
 }
 
 /// The bytes of a file below `dir`, or of stdin for `-`.

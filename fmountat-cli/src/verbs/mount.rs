@@ -6,10 +6,14 @@ use crate::args::MountArgs;
 use crate::into::namespace;
 use crate::output;
 use fmountat::{
-    Create, Error, ErrorKind, Mkdir, Mount, MountId, Mounter, Options, Plan, Target, Way, remount,
+    Create, Error, ErrorKind, Mkdir, Mount, MountId, MountNamespace, Mounter, Options, Plan, Target, Way,
+    escape, remount_with,
 };
+use rustix::fd::OwnedFd;
 use serde_json::json;
+use std::ffi::OsString;
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 pub(crate) fn run(args: &MountArgs, json: bool) -> Outcome {
@@ -21,73 +25,106 @@ fn mount(args: &MountArgs, json: bool) -> Result<(), Error> {
     let options = Options::parse(&args.options)?;
     let namespace = namespace(&dir, args.into.as_deref())?;
     if options.remount || is_propagation_alone(args, &options) {
-        let target = match &namespace {
-            Some(namespace) => {
-                let target = namespace.target(&args.target)?;
-                namespace.enter()?;
-                target
-            }
-            None => Target::open(&dir, &args.target)?,
-        };
-        remount(&target, &options)?;
-        output::result(&json!({"target": output::text(&args.target), "changed": true}), json);
-        return Ok(());
+        return change(args, &options, &dir, namespace, json);
     }
     let Some(source) = &args.source else {
         let reason = "what is to be mounted is missing: only a change to a mount goes without it";
         return Err(Error::new(ErrorKind::Usage, "read the command line", reason).arg(&args.target));
     };
+    let new = |words: &[OsString]| mount_new(args, source, words, &dir, namespace.as_ref(), json);
+    match new(&args.options) {
+        // As mount(8); where `rw` was asked for it is an error, as is every word that can't take effect.
+        Err(error) if error.kind() == ErrorKind::ReadOnlyDevice && !options.superblock.contains(&"rw") => {
+            new(&args.options.iter().cloned().chain(["ro".into()]).collect::<Vec<_>>())?;
+            let path = escape(source.as_os_str().as_bytes());
+            output::note(&format!("{path} can't be written to: mounted read-only"));
+            Ok(())
+        }
+        done => done,
+    }
+}
+
+fn change(
+    args: &MountArgs,
+    options: &Options,
+    dir: &OwnedFd,
+    namespace: Option<MountNamespace>,
+    json: bool,
+) -> Result<(), Error> {
+    let target = match &namespace {
+        Some(namespace) => {
+            let target = namespace.target(&args.target)?;
+            namespace.enter()?;
+            target
+        }
+        None => Target::open(dir, &args.target)?,
+    };
+    let ignored = remount_with(&target, options, compat(args.compat))?;
+    let ignored: Vec<_> = ignored.into_iter().map(|word| (1, word)).collect();
+    output::ignored(&ignored, json);
+    let (target, ignored) = (output::text(&args.target), output::ignored_value(&ignored));
+    output::result(&json!({"target": target, "changed": true, "ignored": ignored}), json)
+}
+
+fn mount_new(
+    args: &MountArgs,
+    source: &Path,
+    words: &[OsString],
+    dir: &OwnedFd,
+    namespace: Option<&MountNamespace>,
+    json: bool,
+) -> Result<(), Error> {
+    let options = Options::parse(words)?;
     // As mount(8): what an image or device holds is found out.
     let without = if options.bind.is_some() { "" } else { "auto" };
     let fstype = args.fstype.clone().unwrap_or_else(|| without.into());
-    let mount = args.options.iter().fold(Mount::new(fstype, source), |m, o| m.option(o));
+    let mount = words.iter().fold(Mount::new(fstype, source), |m, o| m.option(o));
     let plan = Plan::with(&[mount], compat(args.compat))?;
-    output::ignored(&plan, json);
-    let here = Target::open(&dir, ".")?;
+    let here = Target::open(dir, ".")?;
     let mounter = Mounter::detached();
     if namespace.is_none() && mounter.way(&plan) == Way::StepByStep {
         let target = match options.mkdir {
-            None => Target::open(&dir, &args.target)?,
-            Some(mkdir) => {
-                Target::create(&dir, &args.target, kind_of_source(&dir, source, &options, mkdir)?)?
-            }
+            None => Target::open(dir, &args.target)?,
+            Some(mkdir) => Target::create(dir, &args.target, kind_of_source(dir, source, &options, mkdir)?)?,
         };
-        return match mounter.apply(&dir, &plan, &target) {
-            Err(error) if error.kind() == ErrorKind::AllLeftOut => left_out(args, json),
+        return match mounter.apply(dir, &plan, &target) {
+            Err(error) if error.kind() == ErrorKind::AllLeftOut => left_out(args, &plan, json),
             Err(error) => Err(error),
             Ok(applied) => {
                 target.keep();
-                mounted(args, applied.id, json)
+                mounted(args, &plan, applied.id, json)
             }
         };
     }
-    let built = match mounter.build(&dir, &plan, &here) {
-        Err(error) if error.kind() == ErrorKind::AllLeftOut => return left_out(args, json),
+    let built = match mounter.build(dir, &plan, &here) {
+        Err(error) if error.kind() == ErrorKind::AllLeftOut => return left_out(args, &plan, json),
         built => built?,
     };
-    let target = match (&namespace, options.mkdir) {
+    let target = match (namespace, options.mkdir) {
         (Some(namespace), None) => namespace.target(&args.target)?,
         (Some(namespace), Some(mkdir)) => namespace.create(&args.target, kind_of_target(&built, mkdir)?)?,
-        (None, None) => Target::open(&dir, &args.target)?,
-        (None, Some(mkdir)) => Target::create(&dir, &args.target, kind_of_target(&built, mkdir)?)?,
+        (None, None) => Target::open(dir, &args.target)?,
+        (None, Some(mkdir)) => Target::create(dir, &args.target, kind_of_target(&built, mkdir)?)?,
     };
-    let attached = match &namespace {
+    let attached = match namespace {
         Some(namespace) => built.attach_in(namespace, &target)?,
         None => built.attach(&target)?,
     };
-    mounted(args, attached.id(), json)
+    mounted(args, &plan, attached.id(), json)
 }
 
-fn mounted(args: &MountArgs, id: MountId, json: bool) -> Result<(), Error> {
-    output::result(&json!({"target": output::text(&args.target), "id": id.get()}), json);
-    Ok(())
+fn mounted(args: &MountArgs, plan: &Plan, id: MountId, json: bool) -> Result<(), Error> {
+    output::ignored(plan.ignored(), json);
+    let (target, ignored) = (output::text(&args.target), output::ignored_value(plan.ignored()));
+    output::result(&json!({"target": target, "id": id.get(), "ignored": ignored}), json)
 }
 
 /// The source is not there, and `nofail` says that this is no failure.
-fn left_out(args: &MountArgs, json: bool) -> Result<(), Error> {
+fn left_out(args: &MountArgs, plan: &Plan, json: bool) -> Result<(), Error> {
+    output::ignored(plan.ignored(), json);
     output::left_out(&[1], json);
-    output::result(&json!({"target": output::text(&args.target), "left_out": [1]}), json);
-    Ok(())
+    let (target, ignored) = (output::text(&args.target), output::ignored_value(plan.ignored()));
+    output::result(&json!({"target": target, "left_out": [1], "ignored": ignored}), json)
 }
 
 /// A bound file is mounted on a file.

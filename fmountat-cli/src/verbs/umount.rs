@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `fmountat umount`.
 
-use super::{Outcome, read_file, start_directory};
+use super::{Outcome, SETS, read_file, start_directory};
 use crate::args::UmountArgs;
 use crate::output;
 use fmountat::{Error, ErrorKind, MountId, PublishedSet, Unmount};
@@ -22,13 +22,13 @@ pub(crate) fn run(args: &UmountArgs, json: bool) -> Outcome {
     let mut errors = Vec::new();
     for target in &args.target {
         match unmount.run(target) {
-            Ok(()) => output::result(&json!({"unmounted": output::text(target)}), json),
+            Ok(()) => errors.extend(output::result(&json!({"unmounted": output::text(target)}), json).err()),
             Err(more) => errors.extend(more),
         }
     }
     for id in &args.id {
         match unmount.run_id(MountId::from_number(*id)) {
-            Ok(()) => output::result(&json!({"unmounted": id}), json),
+            Ok(()) => errors.extend(output::result(&json!({"unmounted": id}), json).err()),
             Err(more) => errors.extend(more),
         }
     }
@@ -36,7 +36,7 @@ pub(crate) fn run(args: &UmountArgs, json: bool) -> Outcome {
         let sets = args.set.iter().map(|file| sets_of(file)).collect::<Result<Vec<_>, _>>();
         let sets = sets.map_err(|e| vec![e])?.concat();
         match unmount.run_sets(&sets) {
-            Ok(()) => output::result(&json!({"unmounted": sets}), json),
+            Ok(()) => errors.extend(output::result(&json!({"unmounted": sets}), json).err()),
             Err(more) => errors.extend(more),
         }
     }
@@ -46,16 +46,20 @@ pub(crate) fn run(args: &UmountArgs, json: bool) -> Outcome {
 /// One line of `apply --json`, of which this is wanted.
 #[derive(Deserialize)]
 struct Line {
-    set: PublishedSet,
+    set: Option<PublishedSet>,
 }
 
 fn sets_of(file: &Path) -> Result<Vec<PublishedSet>, Error> {
-    let text = read_file(&start_directory(None)?, file, "read the sets")?;
+    let text = read_file(&start_directory(None)?, file, SETS)?;
     let lines = serde_json::Deserializer::from_slice(&text).into_iter::<Line>();
     let sets: Result<Vec<_>, _> = lines.map(|line| line.map(|line| line.set)).collect();
-    let sets = sets.map_err(|e| Error::new(ErrorKind::Spec, "read the sets", e.to_string()).arg(file))?;
+    let bad = |reason: &str| Error::new(ErrorKind::Spec, SETS, reason).arg(file);
+    let sets: Vec<_> = sets.map_err(|e| bad(&e.to_string()))?;
     if sets.is_empty() {
-        return Err(Error::new(ErrorKind::Spec, "read the sets", "the file is empty").arg(file));
+        return Err(bad("the file is empty"));
     }
-    Ok(sets)
+    let without = "a set in it has no ids: it is in another mount namespace, or not in one piece";
+    sets.into_iter()
+        .collect::<Option<_>>()
+        .ok_or_else(|| bad(without).hinted("unmount it by its target with -R, there"))
 }

@@ -4,7 +4,7 @@
 /// A command line, typed in the directory of a stage.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Row {
-    /// The arguments, separated by blanks; `{dir}` is the stage's directory.
+    /// The arguments, separated by blanks; `{dir}` is the stage's directory, `{id}` the id of the mount at `m`.
     pub(crate) line: &'static str,
     /// The mount list in the file `set.json`.
     pub(crate) set: &'static str,
@@ -50,6 +50,10 @@ pub(crate) const IMAGES: &[Row] = &[
     row("mount -o loop,ro,offset=0 image t"),
     row("mount -t erofs -o loop,noatime image t"),
 ];
+
+/// An ext4, which needs a loop device.
+pub(crate) const EXT4: &[Row] =
+    &[row("mount -o loop,ro image t"), row("mount -t ext4 -o offset=0,nosuid image t")];
 
 /// A root file system as a container's.
 const SET: &str = r#"[
@@ -105,4 +109,6 @@ pub(crate) const CHANGES: &[Row] = &[
     row("umount -R tree"),
     Row { before: &["mount -t tmpfs x t", "mount -t tmpfs y t"], ..row("umount -R t") },
     row("umount b m"),
+    row("umount --id {id}"),
+    Row { before: &["mount -t tmpfs x t", "mount -t tmpfs y t"], ..row("umount --all t") },
 ];

@@ -127,6 +127,7 @@ impl Set {
 
     /// Whether the set is there as a whole; if not, nothing is.
     pub(crate) fn is_there(&self, name: &str) -> bool {
+        all_have_ended();
         let found = settled(|| [0, self.mounts].contains(&mounts_below(file("t")).len()));
         assert!(found, "half built: {:#?}", mounts_below(file("t")));
         let is_there = !mounts_below(file("t")).is_empty();
@@ -140,6 +141,7 @@ impl Set {
 
     /// Whether the new set is there; else it is the old one.
     pub(crate) fn is_one_of_two(&self) -> bool {
+        all_have_ended();
         let found = settled(|| mounts_below(file("t")).len() == self.mounts);
         assert!(
             found,
@@ -153,7 +155,7 @@ impl Set {
 
     /// No loop device, process or mount of it is anywhere.
     fn nothing_else(&self) {
-        assert!(settled(|| processes().is_empty()), "{:#?}", processes());
+        all_have_ended();
         assert_eq!(loop_devices(&scratch()), Vec::<String>::new());
         let mounts = mounts_below(scratch());
         assert_eq!(mounts.len(), usize::from(self.has_overlay), "{mounts:#?}");
@@ -166,6 +168,11 @@ impl Set {
         }
         self.nothing_else();
     }
+}
+
+/// The process that makes the calls of a swap outlives the one that was killed.
+fn all_have_ended() {
+    assert!(settled(|| processes().is_empty()), "{:#?}", processes());
 }
 
 pub(crate) fn settled(is_so: impl Fn() -> bool) -> bool {

@@ -54,7 +54,8 @@ this file, and fails on any difference that has no reason here.
 
 In the state before, `s` and `t` are directories, `f` and `g` files, `link` leads to `t`, `flink` to `g` and `loose` nowhere;
 `m` is a tmpfs (nosuid,noatime,size=64k), `b` a bind of `s` with nodev, `tree` a tmpfs with another on `tree/sub`, `sh` a shared
-tmpfs; `l1`, `l2`, `l3`, `u`, `w` are directories; `image` is an ext4, and `DEVICE` a loop device on it.
+tmpfs; `l1`, `l2`, `l3`, `u`, `w` are directories; `image` is an ext4, and `DEVICE` a loop device on it, `PROTECTED-DEVICE` one
+that can't be written to.
 ";
 
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/mount8.md");

@@ -52,7 +52,7 @@ pub(crate) fn make_image() {
 pub(crate) fn run(program: Program, row: &Row) -> Outcome {
     on_stage(|dir| {
         std::fs::copy(image(), dir.join("image")).unwrap();
-        let device = row.line.contains("DEVICE").then(|| Device::on(&dir.join("image")));
+        let device = row.line.contains("DEVICE").then(|| Device::on(&dir.join("image"), row));
         let name = device.as_ref().map_or("", |device| &device.name);
         let before = mounts(dir);
         let mut command = match program {
@@ -62,7 +62,9 @@ pub(crate) fn run(program: Program, row: &Row) -> Outcome {
         if let Program::Fmountat = program {
             command.arg("mount");
         }
-        command.args(row.line.split(' ').map(|word| if word == "DEVICE" { name } else { word }));
+        command.args(
+            row.line.split(' ').map(|word| word.replace("PROTECTED-DEVICE", name).replace("DEVICE", name)),
+        );
         let output = command.current_dir(dir).env("LC_ALL", "C").stdin(Stdio::null()).output().unwrap();
         let message = String::from_utf8_lossy(&output.stderr).into_owned();
         let mut changed: Vec<String> =
@@ -97,9 +99,12 @@ struct Device {
 }
 
 impl Device {
-    fn on(file: &Path) -> Self {
-        let name =
-            command_output(Command::new("losetup").args(["--find", "--show"]).arg(file)).trim().to_owned();
+    fn on(file: &Path, row: &Row) -> Self {
+        let mut command = Command::new("losetup");
+        if row.line.contains("PROTECTED-DEVICE") {
+            command.arg("--read-only");
+        }
+        let name = command_output(command.args(["--find", "--show"]).arg(file)).trim().to_owned();
         let open = File::open(&name).unwrap();
         // While it is open, to detach it means: when its last user goes.
         command_output(Command::new("losetup").arg("--detach").arg(&name));

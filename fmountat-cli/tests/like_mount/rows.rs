@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The command lines that both programs are given, and where they are meant to differ.
 
-/// A command line, typed in the directory of a stage. `DEVICE` stands for a loop device with a new ext4 on it.
+/// A command line, typed in the directory of a stage. `DEVICE` stands for a loop device with a new ext4 on it,
+/// `PROTECTED-DEVICE` for one that can't be written to.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Row {
     /// The arguments, separated by blanks.
@@ -124,6 +125,7 @@ const PROPAGATION: &[Row] = &[
 const PSEUDO: &[Row] = &[
     same("-t tmpfs x t"),
     same("-t tmpfs none t"),
+    differs(LONG_NAME, "fsconfig(2) takes 255 bytes for a source"),
     same("-t tmpfs -o ro x t"),
     same("-t tmpfs -o rw x t"),
     same("-t tmpfs -o size=64k,mode=0700,uid=1,gid=2 x t"),
@@ -156,6 +158,9 @@ const PSEUDO: &[Row] = &[
     differs("-t bind s t", "the type `bind`, as containerd and OCI write it, is a bind"),
 ];
 
+/// A source of 256 bytes, one more than fsconfig(2) takes.
+const LONG_NAME: &str = "-t tmpfs xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx t";
+
 const DEVICES: &[Row] = &[
     same("-t ext4 DEVICE t"),
     same("-t ext4 -o ro DEVICE t"),
@@ -176,6 +181,14 @@ const DEVICES: &[Row] = &[
     same("-t ext4 -o loop,noatime image t"),
     same("-t ext4 -o offset=0,sizelimit=8M image t"),
     same("-o loop missing t"),
+    same("PROTECTED-DEVICE t"),
+    same("-t ext4 PROTECTED-DEVICE t"),
+    same("-t ext4 -o ro PROTECTED-DEVICE t"),
+    differs("-t ext4 -o rw PROTECTED-DEVICE t", "`rw` where it can't be is an error"),
+    same("-t ext4,xfs DEVICE t"),
+    same("-t xfs,ext4 DEVICE t"),
+    same("-t noext4 DEVICE t"),
+    differs("-o loop=DEVICE image t", "the loop device is a free one, which nobody else can take meanwhile"),
     differs("-t tmpfs -o loop x t", "a word that would have no effect is an error"),
 ];
 
@@ -202,6 +215,8 @@ const WORDS: &[Row] = &[
     same("-t tmpfs -o noauto,_netdev,x-foo=1,X-bar,comment=some x t"),
     same("-t tmpfs -o user x t"),
     same("-t tmpfs -o users,exec x t"),
+    same("-t tmpfs -o user=somebody x t"),
+    same("-t tmpfs -o user=recursive x t"),
     same("-t tmpfs -o nouser x t"),
     same("-t tmpfs -o owner x t"),
     same("-t tmpfs -o group x t"),

@@ -2,6 +2,7 @@
 //! Errors as text: names and words of an errno, bytes from outside made fit for a terminal.
 
 use rustix::io::Errno;
+use std::fmt;
 
 /// Bytes from outside as a terminal may see them: control characters as `\n`, `\x1b`, other odd bytes as `\xff`, and
 /// a path of more than 160 bytes shortened in the middle.
@@ -16,7 +17,8 @@ pub fn escape(bytes: &[u8]) -> String {
 }
 
 /// As [`escape`], however long.
-pub(super) fn escape_whole(bytes: &[u8]) -> String {
+#[must_use]
+pub fn escape_whole(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len());
     for chunk in bytes.utf8_chunks() {
         for c in chunk.valid().chars() {
@@ -34,6 +36,37 @@ pub(super) fn escape_whole(bytes: &[u8]) -> String {
     out
 }
 
+/// Text in which paths were escaped already: only what a terminal would obey is left to escape.
+pub(super) fn escape_controls(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    out
+}
+
+/// As wide as the narrowest terminal that people have.
+const WIDTH: usize = 80;
+
+/// Words in lines that begin with `first`, then with `next`.
+pub(crate) fn wrapped(f: &mut fmt::Formatter<'_>, first: &str, next: &str, text: &str) -> fmt::Result {
+    let mut line = first.to_owned();
+    let mut is_empty = true;
+    for word in text.split(' ') {
+        if !is_empty && line.chars().count() + 1 + word.chars().count() > WIDTH {
+            writeln!(f, "{}", line.trim_end())?;
+            line = next.to_owned();
+            is_empty = true;
+        }
+        if !is_empty {
+            line.push(' ');
+        }
+        line.push_str(word);
+        is_empty = false;
+    }
+    writeln!(f, "{}", line.trim_end())
+}
+
 pub(super) fn errno_text(errno: Errno) -> String {
     let text = std::io::Error::from(errno).to_string();
     match text.rfind(" (os error") {
@@ -47,6 +80,7 @@ pub(super) fn errno_name(errno: Errno) -> String {
     let name = match errno {
         Errno::PERM => "EPERM",
         Errno::NOENT => "ENOENT",
+        Errno::SRCH => "ESRCH",
         Errno::INTR => "EINTR",
         Errno::IO => "EIO",
         Errno::NXIO => "ENXIO",
@@ -68,16 +102,28 @@ pub(super) fn errno_name(errno: Errno) -> String {
         Errno::INVAL => "EINVAL",
         Errno::NFILE => "ENFILE",
         Errno::MFILE => "EMFILE",
+        Errno::NOTTY => "ENOTTY",
+        Errno::TXTBSY => "ETXTBSY",
         Errno::FBIG => "EFBIG",
         Errno::NOSPC => "ENOSPC",
         Errno::ROFS => "EROFS",
+        Errno::SPIPE => "ESPIPE",
         Errno::MLINK => "EMLINK",
+        Errno::PIPE => "EPIPE",
+        Errno::DOM => "EDOM",
         Errno::RANGE => "ERANGE",
+        Errno::DEADLK => "EDEADLK",
         Errno::NAMETOOLONG => "ENAMETOOLONG",
         Errno::NOSYS => "ENOSYS",
         Errno::NOTEMPTY => "ENOTEMPTY",
         Errno::LOOP => "ELOOP",
         Errno::NODATA => "ENODATA",
+        Errno::BADMSG => "EBADMSG",
+        Errno::NOTCONN => "ENOTCONN",
+        Errno::TIMEDOUT => "ETIMEDOUT",
+        Errno::NOMEDIUM => "ENOMEDIUM",
+        Errno::MEDIUMTYPE => "EMEDIUMTYPE",
+        Errno::NOKEY => "ENOKEY",
         Errno::OVERFLOW => "EOVERFLOW",
         Errno::USERS => "EUSERS",
         Errno::OPNOTSUPP => "EOPNOTSUPP",

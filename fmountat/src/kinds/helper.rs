@@ -105,7 +105,7 @@ impl Helper {
     /// root of the mount.
     ///
     /// No SIGCHLD comes of it, and no `wait` of the caller's finds a child. The calling thread sleeps, with its signals
-    /// blocked. The helper has a session of its own, the caller's environment, the null device as input, and none of
+    /// blocked save those that end the process. The helper has a session of its own, the caller's environment, the null device as input, and none of
     /// the caller's descriptors; when the caller dies it is killed, with all that it has started. Directories on the
     /// target's path that others rename while it runs can send it elsewhere: what it mounts there is not found.
     ///

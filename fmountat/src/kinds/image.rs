@@ -4,7 +4,8 @@
 use super::filesystem::Word;
 use super::loopdev::{LoopDevice, LoopOptions};
 use super::magic;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, escape};
+use crate::sys::block::is_write_protected;
 use crate::vfs::target::Target;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
 use rustix::fs::{FileType, Mode, OFlags};
@@ -40,25 +41,56 @@ impl<'a> Told<'a> {
     }
 }
 
+fn is_list(fstype: &OsStr) -> bool {
+    fstype.as_bytes().contains(&b',')
+}
+
+fn is_among(found: &str, fstype: &OsStr) -> bool {
+    let mut listed = fstype.as_bytes().split(|byte| *byte == b',');
+    fstype == "auto"
+        || listed.any(|name| std::str::from_utf8(name).is_ok_and(|name| magic::is_same(name, found)))
+}
+
 fn is_read_only(fstype: &OsStr) -> bool {
     ["erofs", "squashfs", "cramfs", "iso9660", "romfs"].iter().any(|name| fstype == *name)
 }
 
+/// A source that was looked at.
+#[derive(Debug)]
+pub(crate) struct Looked<'n> {
+    /// The file system's type, found out for `auto`.
+    pub(crate) name: &'n OsStr,
+    /// `None` for a file system that needs no device.
+    pub(crate) device: Option<OnDevice>,
+}
+
+/// A block device or an image file.
+#[derive(Debug)]
+pub(crate) struct OnDevice {
+    pub(crate) source: Target,
+    pub(crate) kind: FileType,
+    /// What its bytes say.
+    found: Result<Option<&'static str>>,
+}
+
+impl OnDevice {
+    /// The error that the kernel's refusal of these bytes would become, if they are not what was asked for.
+    pub(crate) fn wrong(&self, name: &OsStr) -> Option<Error> {
+        let refused = Error::sys("create", "fsconfig", Errno::INVAL).arg(name);
+        let explained = explain(refused, name, self.found.clone().ok()?);
+        (explained.kind() == ErrorKind::WrongFilesystem || matches!(self.found, Ok(None)))
+            .then_some(explained)
+    }
+}
+
 impl Source<'_> {
-    /// Calls `mount` with what the kernel is to be told. What the path leads to is there until `mount` has returned; a mounted file system keeps its device itself.
-    ///
-    /// `auto` for a name means: what the image or device holds.
-    pub(crate) fn mount<T>(
-        &self,
-        fstype: &OsStr,
-        words: &[Word],
-        mount: impl Fn(&Told<'_>) -> Result<T>,
-    ) -> Result<T> {
-        let takes_device =
-            fstype == "auto" || takes_device(fstype.as_bytes()).unwrap_or_else(|| self.is_one());
+    /// What the source is, and what is on it. Nothing is changed.
+    pub(crate) fn look<'n>(&self, fstype: &'n OsStr) -> Result<Looked<'n>> {
+        let is_choice = fstype == "auto" || is_list(fstype);
+        let takes_device = is_choice || takes_device(fstype.as_bytes()).unwrap_or_else(|| self.is_one());
         if !takes_device {
             return match self.loop_device {
-                None => mount(&Told::new(fstype, self.path, words)),
+                None => Ok(Looked { name: fstype, device: None }),
                 Some(_) => {
                     let reason =
                         "it is made without a device: there is nothing for `loop` and its like to do";
@@ -77,9 +109,14 @@ impl Source<'_> {
         }
         let offset = self.loop_device.map_or(0, |options| options.offset);
         let found = self.probe(offset);
-        let name = match (fstype == "auto", &found) {
+        let name = match (is_choice, &found) {
             (false, _) => fstype,
-            (true, Ok(Some(name))) => OsStr::new(*name),
+            (true, Ok(Some(name))) if is_among(name, fstype) => OsStr::new(*name),
+            (true, Ok(Some(name))) => {
+                let reason = format!("it holds {name}, which is not among them");
+                let error = Error::new(ErrorKind::WrongFilesystem, "find the file system's type", reason);
+                return Err(error.arg(fstype).hinted(format!("mount it with -t {name}")));
+            }
             (true, Err(error)) => return Err(error.clone()),
             (true, Ok(None)) => {
                 let reason = "no file system that is known here was found on it";
@@ -87,9 +124,33 @@ impl Source<'_> {
                 return Err(error.arg(self.path).hinted("name it with -t"));
             }
         };
-        self.mount_as(name, &source, kind, words, mount).map_err(|error| match found {
-            Ok(found) => explain(error, name, found),
-            Err(_) => error,
+        Ok(Looked { name, device: Some(OnDevice { source, kind, found }) })
+    }
+
+    /// Calls `mount` with what the kernel is to be told. What the path leads to is there until `mount` has returned; a mounted file system keeps its device itself.
+    ///
+    /// `auto` for a name means: what the image or device holds; `ext4,xfs`: if it is one of these.
+    pub(crate) fn mount<T>(
+        &self,
+        fstype: &OsStr,
+        words: &[Word],
+        mount: impl Fn(&Told<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let Looked { name, device } = self.look(fstype)?;
+        let Some(OnDevice { source, kind, found }) = device else {
+            return mount(&Told::new(name, self.path, words));
+        };
+        self.mount_as(name, &source, kind, words, mount).map_err(|error| {
+            if !is_about_whole(&error) {
+                return error;
+            }
+            let is_protected = self.is_write_protected(&error);
+            let error = self.name_source(error, name);
+            match found {
+                _ if is_protected => write_protected(error),
+                Ok(found) => explain(error, name, found),
+                Err(_) => error,
+            }
         })
     }
 
@@ -114,6 +175,23 @@ impl Source<'_> {
                 }
             }
             (_, options) => self.by_loop(fstype, options.unwrap_or_default(), words, mount),
+        }
+    }
+
+    /// The way to the kernel, and the error that would come on it.
+    pub(crate) fn rehearse(&self, name: &OsStr, device: &OnDevice) -> Result<&'static str> {
+        match (device.kind, self.loop_device) {
+            (FileType::BlockDevice, None) => Ok("from the device"),
+            (FileType::RegularFile, None) if name == "erofs" => Ok("straight from the file"),
+            (_, options) => {
+                let read_only = self.read_only || is_read_only(name);
+                LoopDevice::rehearse(
+                    self.dir,
+                    self.path,
+                    &LoopOptions { read_only, ..options.unwrap_or_default() },
+                )?;
+                Ok("by a loop device")
+            }
         }
     }
 
@@ -155,6 +233,25 @@ impl Source<'_> {
         Ok(magic::probe(&file, offset))
     }
 
+    /// A failure of the file system as a whole, with what it was to be made of.
+    fn name_source(&self, error: Error, fstype: &OsStr) -> Error {
+        let step = format!("{} {} on", error.step(), escape(fstype.as_bytes()));
+        let is_silent = error.kernel().is_empty() && error.hint().is_none();
+        let error = error.with_step(step).arg(self.path);
+        // What ext4, xfs, erofs and others say of an image goes there only.
+        if is_silent { error.hinted("the kernel's log may say more: see dmesg") } else { error }
+    }
+
+    /// Whether the failure is that of a block device without `ro` that can't be written to.
+    fn is_write_protected(&self, error: &Error) -> bool {
+        let is_refusal = matches!(error.raw_errno(), Some(Errno::ACCESS | Errno::ROFS));
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        is_refusal
+            && !self.read_only
+            && rustix::fs::openat(self.dir, self.path, flags, Mode::empty())
+                .is_ok_and(|device| is_write_protected(device.as_fd()).unwrap_or(false))
+    }
+
     /// Whether the source is a block device or a file, as far as can be seen.
     fn is_one(&self) -> bool {
         let stat = rustix::fs::statat(self.dir, self.path, rustix::fs::AtFlags::empty());
@@ -194,11 +291,22 @@ fn real_path(file: &Target) -> Result<PathBuf> {
     Ok(if is_long { name } else { path })
 }
 
+/// Whether it is a failure to make the file system, and not of one of its words.
+fn is_about_whole(error: &Error) -> bool {
+    matches!(error.call(), Some("fsconfig" | "mount")) && matches!(error.step(), "create" | "mount")
+}
+
+/// The device's failure in the words of a user, who may not know that it is one that can't be written to.
+pub(super) fn write_protected(error: Error) -> Error {
+    error
+        .with_kind(ErrorKind::ReadOnlyDevice)
+        .because("it can't be written to, and `ro` was not asked for")
+        .hinted("mount it with `ro`")
+}
+
 /// A failure, with what was found on the device where that is something else than was said.
 fn explain(error: Error, fstype: &OsStr, found: Option<&'static str>) -> Error {
-    let is_about_content = matches!(error.raw_errno(), Some(Errno::INVAL | Errno::UCLEAN | Errno::IO))
-        && matches!(error.call(), Some("fsconfig" | "mount"))
-        && error.kind() != ErrorKind::UnknownOption;
+    let is_about_content = matches!(error.raw_errno(), Some(Errno::INVAL | Errno::UCLEAN | Errno::IO));
     match found {
         Some(found)
             if is_about_content && !fstype.to_str().is_some_and(|name| magic::is_same(name, found)) =>
@@ -206,15 +314,30 @@ fn explain(error: Error, fstype: &OsStr, found: Option<&'static str>) -> Error {
             let said = OsString::from(fstype).to_string_lossy().into_owned();
             error
                 .with_kind(ErrorKind::WrongFilesystem)
-                .because(format!(
-                    "it holds {found}, and {} was asked for",
-                    crate::error::escape(said.as_bytes())
-                ))
+                .because(format!("it holds {found}, and {} was asked for", escape(said.as_bytes())))
                 .hinted(format!("mount it with -t {found}"))
         }
         None if is_about_content => error.hinted("no file system that is known here was found on it"),
+        Some(found) if is_about_content && is_of_create(&error) => {
+            let name = crate::error::escape(fstype.as_bytes());
+            let hint = match fstype == found {
+                true => format!(
+                    "damaged, cut short, or of a newer kernel: try fsck.{found}; the kernel's log (dmesg) says more"
+                ),
+                false => format!(
+                    "it may have what only {found} has: mount it with -t {found}; else try fsck.{found}"
+                ),
+            };
+            let reason = format!("it begins as {found} does, and the kernel can't mount the rest as {name}");
+            error.with_kind(ErrorKind::Damaged).because(reason).hinted(hint)
+        }
         _ => error,
     }
+}
+
+/// Whether the content was refused, and not a word: mount(2) takes both at once.
+fn is_of_create(error: &Error) -> bool {
+    error.kind() == ErrorKind::System && error.call() == Some("fsconfig") && !error.has_reason()
 }
 
 /// Whether the file system's source is a device: its line in /proc/filesystems has no `nodev`. `None` for one that has no

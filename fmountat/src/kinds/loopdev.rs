@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Loop devices: a file as a block device, set up without a race among threads and processes, freed whatever happens.
 
+use super::image::write_protected;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::loopctl::{
     LO_FLAGS_AUTOCLEAR, LO_FLAGS_DIRECT_IO, LO_FLAGS_READ_ONLY, LO_NAME_SIZE, LoopInfo, clear_fd, configure,
@@ -99,6 +100,12 @@ impl LoopDevice {
             }
             std::thread::sleep(Duration::from_micros(200));
         }
+    }
+
+    /// Whether a device could be set up on the file, as far as opening it and the control device tells.
+    pub(crate) fn rehearse(dir: BorrowedFd<'_>, path: &Path, options: &LoopOptions) -> Result<()> {
+        open_file(dir, path, options)?;
+        open_control().map(drop)
     }
 
     /// The device's file, `/dev/loopN`.
@@ -274,13 +281,20 @@ fn open_control() -> Result<OwnedFd> {
 fn open_file(dir: BorrowedFd<'_>, path: &Path, options: &LoopOptions) -> Result<OwnedFd> {
     let access = if options.read_only { OFlags::RDONLY } else { OFlags::RDWR };
     let flags = access | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let opened = retry_on_intr(|| rustix::fs::openat(dir, path, flags, Mode::empty()));
-    let file = opened.map_err(|errno| {
+    let open = |flags| retry_on_intr(|| rustix::fs::openat(dir, path, flags, Mode::empty()));
+    let file = open(flags).map_err(|errno| {
         let error = Error::sys("open image", "openat", errno).arg(path);
         match errno {
             Errno::ISDIR => error.because("a directory can't be a loop device's file"),
             Errno::ROFS | Errno::ACCESS | Errno::PERM | Errno::TXTBSY if !options.read_only => {
-                error.hinted("it can't be written to: mount it with `ro`")
+                let to_read = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+                match open(to_read).map(|_| open_control()) {
+                    Ok(Ok(_)) if matches!(errno, Errno::ROFS | Errno::ACCESS) => write_protected(error),
+                    Ok(Ok(_)) => error.hinted("it can't be written to: mount it with `ro`"),
+                    // Read-only it would fail at the next step.
+                    Ok(Err(control)) => control,
+                    Err(_) => error,
+                }
             }
             _ => error,
         }

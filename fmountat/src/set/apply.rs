@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A built set, and how it comes into a namespace: all of it, or nothing.
 
+use crate::diagnose::{diagnose, pivot};
 use crate::error::{Error, ErrorKind, Result};
 use crate::vfs::attr::{Attr, MountAttr};
 use crate::vfs::identity::MountId;
@@ -47,7 +48,7 @@ impl Built {
     /// Those of [`Tree::attach`].
     pub fn attach(self, target: &Target) -> Result<Attached> {
         drop(self.top);
-        let attached = self.tree.attach(target)?;
+        let attached = self.tree.attach(target).map_err(diagnose)?;
         self.made.keep();
         Ok(attached.known_to(self.newest))
     }
@@ -58,7 +59,7 @@ impl Built {
     /// Those of [`MountNamespace::attach`].
     pub fn attach_in(self, namespace: &MountNamespace, target: &Target) -> Result<Attached> {
         drop(self.top);
-        let attached = namespace.attach(self.tree, target)?;
+        let attached = namespace.attach(self.tree, target).map_err(diagnose)?;
         self.made.keep();
         Ok(attached)
     }
@@ -69,7 +70,7 @@ impl Built {
     /// # Errors
     /// [`ErrorKind::Permission`]; the errno of pivot_root(2).
     pub fn enter(self) -> Result<()> {
-        crate::vfs::namespace::enter(self.tree, self.top.as_fd())?;
+        crate::vfs::namespace::enter(self.tree, self.top.as_fd()).map_err(pivot)?;
         self.made.keep();
         Ok(())
     }
@@ -81,7 +82,7 @@ impl Built {
     /// Those of [`Tree::replace`].
     pub fn replace(self, target: &Target) -> Result<Attached> {
         drop(self.top);
-        let attached = self.tree.replace(target)?;
+        let attached = self.tree.replace(target).map_err(diagnose)?;
         self.made.keep();
         Ok(attached.known_to(self.newest))
     }
@@ -116,7 +117,7 @@ impl Built {
     /// Those of [`Tree::exchange`].
     pub fn exchange(self, target: &Target) -> Result<(Attached, Tree)> {
         drop(self.top);
-        let (attached, old) = self.tree.exchange(target)?;
+        let (attached, old) = self.tree.exchange(target).map_err(diagnose)?;
         self.made.keep();
         Ok((attached.known_to(self.newest), old))
     }

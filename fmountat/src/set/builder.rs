@@ -6,6 +6,7 @@ use super::cover::{self, Place};
 use super::mounter::{Assembly, Mounter};
 use super::piece::{Pieces, set_root_owner};
 use super::plan::{Plan, Step, What};
+use crate::diagnose::diagnose;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::store::Store;
 use crate::vfs::attr::MountAttr;
@@ -26,7 +27,11 @@ impl Mounter {
     /// or several mounts can be put together neither in a detached tree \[Linux 6.15\] nor in a private mount namespace.
     pub fn build(&self, dir: impl AsFd, plan: &Plan, target: &Target) -> Result<Built> {
         self.need_new_api()?;
-        let base = if plan.has_root() { None } else { Some(Built::from_tree(Tree::private_copy(target)?)?) };
+        let base = if plan.has_root() {
+            None
+        } else {
+            Some(Built::from_tree(Tree::private_copy(target).map_err(diagnose)?)?)
+        };
         self.build_on(dir.as_fd(), base, plan, None)
     }
 

@@ -51,6 +51,10 @@ pub(super) fn check(step: &Step) -> Result<()> {
 impl Classic<'_> {
     /// mount(2) on the place, without the attributes that take a second call.
     pub(super) fn mount(&self, place: &Target) -> Result<()> {
+        self.call(place).map_err(|error| super::why::why(error, self.pieces.dir, self.step))
+    }
+
+    fn call(&self, place: &Target) -> Result<()> {
         let step = self.step;
         let target = name(place.as_fd());
         match &step.what {
@@ -95,8 +99,12 @@ impl Classic<'_> {
             overlay.check_classic(root, new_flags(options))?;
         }
         let What::Bind { recursive } = self.step.what else {
-            change(root, &options.single_attr(), Locked::StaysAsItIs)
-                .map_err(|e| e.arg(&self.step.target))?;
+            let mut attr = options.single_attr();
+            // `ro=fs`: the MS_RDONLY that said so has made the mount read-only too.
+            if options.superblock.contains(&"ro") && !attr.set.contains(Attr::RDONLY) {
+                attr.clear |= Attr::RDONLY;
+            }
+            change(root, &attr, Locked::StaysAsItIs).map_err(|e| e.arg(&self.step.target))?;
             return self.propagate(root, options.single_attr().propagation, false);
         };
         let whole = options.recursive_attr;
@@ -122,10 +130,9 @@ impl Classic<'_> {
     fn error(&self, step: &str, errno: Errno) -> Error {
         let error = Error::sys(step, "mount", errno).arg(&self.step.target);
         match (errno, &self.step.what) {
+            (Errno::NODEV, What::Filesystem(fstype)) => error.arg(fstype),
+            (Errno::PERM, What::Filesystem(fstype)) => error.arg(fstype).hinted(NEEDS_ADMIN),
             (Errno::PERM, _) => error.hinted(NEEDS_ADMIN),
-            (Errno::NODEV, What::Filesystem(fstype)) => {
-                error.arg(fstype).because("this kernel has no such filesystem")
-            }
             (Errno::INVAL, What::Filesystem(_)) => {
                 error.hinted("mount(2) does not say which option it is; the kernel's log may (dmesg)")
             }

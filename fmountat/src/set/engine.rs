@@ -9,6 +9,9 @@ use crate::vfs::idmap::{IdMapping, Idmap, Ids};
 use crate::vfs::target::Create;
 use std::ffi::OsStr;
 
+/// `(uid_t) -1`, which chown(2) takes for: as it is.
+const NO_ID: u32 = u32::MAX;
+
 /// What `X-mount.mkdir` asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Mkdir {
@@ -51,7 +54,10 @@ pub(super) fn take(options: &mut Options, engine: Engine, value: Option<&OsStr>,
         mode @ 0..=0o7777 => Ok(mode),
         _ => Err(bad("its value must be an octal mode, 7777 at most")),
     };
-    let id = || number(10, "its value must be a numeric id");
+    let id = || match number(10, "its value must be a numeric id")? {
+        NO_ID => Err(bad("4294967295 is no id: it means to leave the owner as it is")),
+        id => Ok(id),
+    };
     let bytes =
         || value.and_then(size).ok_or_else(|| bad("its value must be a size in bytes, such as 512 or 1MiB"));
     match engine {
@@ -64,7 +70,14 @@ pub(super) fn take(options: &mut Options, engine: Engine, value: Option<&OsStr>,
             Some(path) => options.subdir = Some(unquote(path).into()),
             None => return Err(bad("its value must be a path")),
         },
-        Engine::Idmap => options.idmap = Some(util_linux_map(value.unwrap_or_default(), text)?),
+        Engine::Idmap if options.idmap.is_some() => {
+            let reason = "an earlier word maps already: all ranges belong into one word";
+            return Err(option_error(ErrorKind::OptionConflict, text, reason));
+        }
+        Engine::Idmap => {
+            options.idmap = Some(util_linux_map(value.unwrap_or_default(), text)?);
+            options.idmap_is_whole = true;
+        }
         Engine::IdmapOf(ids) => add_ranges(options, ids, value.unwrap_or_default(), text)?,
         Engine::IdmapRecursive(recursive) => options.idmap_recursive = Some(recursive),
         Engine::Loop => drop(options.loop_device.get_or_insert_default()),
@@ -93,8 +106,10 @@ fn mkdir(value: Option<&OsStr>, text: &OsStr) -> Result<Mkdir> {
     };
     let made =
         parsed.and_then(|(mode, owner)| Some(Mkdir { mode: u32::from_str_radix(mode, 8).ok()?, owner }));
-    made.filter(|mkdir| mkdir.mode <= 0o7777).ok_or_else(|| {
-        let reason = "its value must be an octal mode, or MODE:UID:GID with numeric ids";
+    let is_id = |mkdir: &Mkdir| mkdir.owner.is_none_or(|(uid, gid)| uid != NO_ID && gid != NO_ID);
+    // mkdir(2) does not set the set-user-ID and set-group-ID bits.
+    made.filter(|mkdir| mkdir.mode <= 0o1777).filter(is_id).ok_or_else(|| {
+        let reason = "its value must be an octal mode, 1777 at most, or MODE:UID:GID with numeric ids";
         option_error(ErrorKind::OptionValue, text, reason)
     })
 }
@@ -102,8 +117,10 @@ fn mkdir(value: Option<&OsStr>, text: &OsStr) -> Result<Mkdir> {
 /// `uidmap=` and `gidmap=` of containerd: ranges with commas between them.
 fn add_ranges(options: &mut Options, ids: Ids, value: &OsStr, text: &OsStr) -> Result<()> {
     let empty = || Idmap::Ranges { users: Vec::new(), groups: Vec::new() };
-    let Idmap::Ranges { users, groups } = options.idmap.get_or_insert_with(empty) else {
-        let reason = "X-mount.idmap= names a namespace, and this would map otherwise";
+    let (false, Idmap::Ranges { users, groups }) =
+        (options.idmap_is_whole, options.idmap.get_or_insert_with(empty))
+    else {
+        let reason = "X-mount.idmap= maps already: all ranges belong into one word";
         return Err(option_error(ErrorKind::OptionConflict, text, reason));
     };
     let ranges = match ids {

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Mounts from and to JSON, as containerd and OCI write them.
 
+use super::fields::{Fields, fields, object};
 use super::mount::Mount;
 use super::oci::{OciLinux, OciRoot, id_mappings, written};
 use super::spec::Spec;
-use serde::de::{self, Deserialize, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::ser::{Error as _, Serialize, SerializeMap, Serializer};
 use std::ffi::{OsStr, OsString};
 use std::fmt;
@@ -34,46 +35,56 @@ impl<'de> Deserialize<'de> for Bytes {
 
 impl<'de> Deserialize<'de> for Mount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Fields;
-        impl<'de> Visitor<'de> for Fields {
-            type Value = Mount;
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a mount: an object with type, source, target and options")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Mount, A::Error> {
-                let mut mount = Mount::default();
-                let mut seen: Vec<String> = Vec::new();
-                while let Some(key) = map.next_key::<String>()? {
-                    let key = key.to_ascii_lowercase();
-                    if seen.contains(&key) {
-                        return Err(de::Error::custom(format!(
-                            "the field `{key}` is given twice in a mount"
-                        )));
-                    }
-                    read_field(&mut mount, &key, &mut map)?;
-                    seen.push(key);
-                }
-                Ok(mount)
-            }
-        }
-        deserializer.deserialize_map(Fields)
+        object(deserializer)
     }
 }
 
-fn read_field<'de, A: MapAccess<'de>>(mount: &mut Mount, key: &str, map: &mut A) -> Result<(), A::Error> {
-    match key {
-        "type" => mount.fstype = map.next_value::<Bytes>()?.0,
-        "source" => mount.source = map.next_value::<Bytes>()?.0.into(),
-        "target" | "destination" => mount.target = map.next_value::<Bytes>()?.0.into(),
-        "options" => {
-            let options = map.next_value::<Option<Vec<Bytes>>>()?.unwrap_or_default();
-            mount.options = options.into_iter().map(|o| o.0).collect();
-        }
-        "uidmappings" => mount.uid_mappings = id_mappings(map)?,
-        "gidmappings" => mount.gid_mappings = id_mappings(map)?,
-        _ => return Err(de::Error::custom(format!("unknown field `{key}` in a mount"))),
+impl Fields for Mount {
+    const WHAT: &'static str = "a mount (type, source, target, options)";
+    const PASSES_OVER: bool = false;
+
+    fn own_name(name: String) -> String {
+        if name == "destination" { String::from("target") } else { name }
     }
-    Ok(())
+
+    fn take<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
+        match name {
+            "type" => self.fstype = map.next_value::<Bytes>()?.0,
+            "source" => self.source = map.next_value::<Bytes>()?.0.into(),
+            "target" => self.target = map.next_value::<Bytes>()?.0.into(),
+            "options" => {
+                let options = map.next_value::<Option<Vec<Bytes>>>()?.unwrap_or_default();
+                self.options = options.into_iter().map(|o| o.0).collect();
+            }
+            "uidmappings" => self.uid_mappings = id_mappings(map)?,
+            "gidmappings" => self.gid_mappings = id_mappings(map)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+/// What an object with mounts has for us.
+#[derive(Default)]
+struct Config {
+    mounts: Option<Vec<Mount>>,
+    root: OciRoot,
+    linux: OciLinux,
+}
+
+impl Fields for Config {
+    const WHAT: &'static str = "an object with mounts";
+    const PASSES_OVER: bool = true;
+
+    fn take<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
+        match name {
+            "mounts" => self.mounts = Some(map.next_value()?),
+            "root" => self.root = map.next_value::<Option<_>>()?.unwrap_or_default(),
+            "linux" => self.linux = map.next_value::<Option<_>>()?.unwrap_or_default(),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
 }
 
 /// An array of mounts, alone or under `mounts`.
@@ -92,21 +103,8 @@ impl<'de> Deserialize<'de> for Spec {
                 }
                 Ok(mounts.into())
             }
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Spec, A::Error> {
-                let mut mounts = None;
-                let mut root = OciRoot::default();
-                let mut linux = OciLinux::default();
-                while let Some(key) = map.next_key::<String>()? {
-                    if key.eq_ignore_ascii_case("mounts") {
-                        mounts = Some(map.next_value::<Vec<Mount>>()?);
-                    } else if key == "linux" {
-                        linux = map.next_value::<Option<OciLinux>>()?.unwrap_or_default();
-                    } else if key == "root" {
-                        root = map.next_value::<Option<OciRoot>>()?.unwrap_or_default();
-                    } else {
-                        map.next_value::<IgnoredAny>()?;
-                    }
-                }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Spec, A::Error> {
+                let Config { mounts, root, linux } = fields(map)?;
                 let mut mounts = mounts.ok_or_else(|| de::Error::missing_field("mounts"))?;
                 linux.fill(&mut mounts);
                 let (readonly_paths, masked_paths) = linux.covers();

@@ -10,6 +10,9 @@ mod classic_attr;
 mod convert;
 mod cover;
 pub(crate) mod engine;
+pub(crate) mod explain;
+mod fields;
+mod helper_words;
 mod json;
 mod machine;
 pub(crate) mod mount;
@@ -28,6 +31,7 @@ pub(crate) mod swap;
 pub(crate) mod temp;
 pub(crate) mod throwaway;
 pub(crate) mod view;
+mod why;
 mod word_table;
 pub(crate) mod words;
 

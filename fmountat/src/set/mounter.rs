@@ -3,6 +3,7 @@
 
 use super::notes::Notes;
 use super::plan::Plan;
+use crate::diagnose::diagnose;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::crowd::Crowds;
 use crate::kinds::overlay::{Bases, Cwd, Make, Overlay};
@@ -83,7 +84,7 @@ impl Mounter {
             return Ok(());
         }
         let target = Target::open(dir, target)?;
-        self.overlay_tree(dir, overlay, &MountAttr::default())?.attach(&target)?;
+        self.overlay_tree(dir, overlay, &MountAttr::default())?.attach(&target).map_err(diagnose)?;
         Ok(())
     }
 
@@ -95,7 +96,10 @@ impl Mounter {
     /// - [`ErrorKind::UpperInUse`], [`ErrorKind::UpperWork`], [`ErrorKind::WorkUnusable`];
     /// - [`ErrorKind::UnknownOption`], [`ErrorKind::OptionValue`], with the kernel's words.
     pub fn overlay_tree(&self, dir: impl AsFd, overlay: &Overlay, attr: &MountAttr) -> Result<Tree> {
-        overlay.mount_detached(&self.make(dir.as_fd(), attr))
+        let dir = dir.as_fd();
+        overlay
+            .mount_detached(&self.make(dir, attr))
+            .map_err(|error| super::why::of_overlay(error, dir, overlay))
     }
 
     /// What every detached overlay of this handle is made with.

@@ -1,22 +1,57 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The parts of OCI's `config.json` that tell how a mount maps ids: config.md and config-linux.md.
 
+use super::fields::{Fields, object};
 use super::json::Bytes;
 use super::mount::Mount;
 use crate::vfs::idmap::IdMapping;
-use serde::de::MapAccess;
-use serde::{Deserialize, Serialize};
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess};
 use std::path::PathBuf;
 
 /// `{"containerID": 0, "hostID": 1000, "size": 1}`, as OCI writes it.
-#[derive(Clone, Copy, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[derive(Clone, Copy, serde::Serialize)]
 pub(super) struct OciMapping {
     #[serde(rename = "containerID")]
     container_id: u32,
     #[serde(rename = "hostID")]
     host_id: u32,
     size: u32,
+}
+
+/// A mapping while it is being read: all of its fields are needed.
+#[derive(Default)]
+struct Partly {
+    container_id: Option<u32>,
+    host_id: Option<u32>,
+    size: Option<u32>,
+}
+
+impl Fields for Partly {
+    const WHAT: &'static str = "a mapping (containerID, hostID, size)";
+    const PASSES_OVER: bool = false;
+
+    fn take<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
+        let field = match name {
+            "containerid" => &mut self.container_id,
+            "hostid" => &mut self.host_id,
+            "size" => &mut self.size,
+            _ => return Ok(false),
+        };
+        *field = Some(map.next_value()?);
+        Ok(true)
+    }
+}
+
+impl<'de> Deserialize<'de> for OciMapping {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let Partly { container_id, host_id, size } = object(deserializer)?;
+        let missing = D::Error::missing_field;
+        Ok(Self {
+            container_id: container_id.ok_or_else(|| missing("containerID"))?,
+            host_id: host_id.ok_or_else(|| missing("hostID"))?,
+            size: size.ok_or_else(|| missing("size"))?,
+        })
+    }
 }
 
 impl From<OciMapping> for IdMapping {
@@ -31,38 +66,74 @@ pub(super) fn id_mappings<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Vec<IdM
 }
 
 /// The mappings of the container itself, which `idmap` without mappings of its own means: config-linux.md.
-#[derive(Deserialize, Default)]
+#[derive(Default)]
 pub(super) struct OciLinux {
-    #[serde(rename = "uidMappings", default)]
-    uid_mappings: Option<Vec<OciMapping>>,
-    #[serde(rename = "gidMappings", default)]
-    gid_mappings: Option<Vec<OciMapping>>,
-    #[serde(rename = "readonlyPaths", default)]
-    readonly_paths: Option<Vec<Bytes>>,
-    #[serde(rename = "maskedPaths", default)]
-    masked_paths: Option<Vec<Bytes>>,
+    uid_mappings: Vec<IdMapping>,
+    gid_mappings: Vec<IdMapping>,
+    readonly_paths: Vec<PathBuf>,
+    masked_paths: Vec<PathBuf>,
+}
+
+impl Fields for OciLinux {
+    const WHAT: &'static str = "linux";
+    const PASSES_OVER: bool = true;
+
+    fn take<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
+        match name {
+            "uidmappings" => self.uid_mappings = id_mappings(map)?,
+            "gidmappings" => self.gid_mappings = id_mappings(map)?,
+            "readonlypaths" => self.readonly_paths = paths(map)?,
+            "maskedpaths" => self.masked_paths = paths(map)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+impl<'de> Deserialize<'de> for OciLinux {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        object(deserializer)
+    }
+}
+
+fn paths<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Vec<PathBuf>, A::Error> {
+    let paths = map.next_value::<Option<Vec<Bytes>>>()?.unwrap_or_default();
+    Ok(paths.into_iter().map(|path| path.0.into()).collect())
 }
 
 /// The root file system: config.md.
-#[derive(Deserialize, Default)]
+#[derive(Default)]
 pub(super) struct OciRoot {
-    #[serde(default)]
     pub(super) readonly: bool,
+}
+
+impl Fields for OciRoot {
+    const WHAT: &'static str = "root";
+    const PASSES_OVER: bool = true;
+
+    fn take<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
+        if name != "readonly" {
+            return Ok(false);
+        }
+        self.readonly = map.next_value::<Option<bool>>()?.unwrap_or_default();
+        Ok(true)
+    }
+}
+
+impl<'de> Deserialize<'de> for OciRoot {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        object(deserializer)
+    }
 }
 
 impl OciLinux {
     /// The paths that are to be read-only, and those that are to be hidden.
     pub(super) fn covers(self) -> (Vec<PathBuf>, Vec<PathBuf>) {
-        let paths =
-            |list: Option<Vec<Bytes>>| list.unwrap_or_default().into_iter().map(|b| b.0.into()).collect();
-        (paths(self.readonly_paths), paths(self.masked_paths))
+        (self.readonly_paths, self.masked_paths)
     }
 
     pub(super) fn fill(&self, mounts: &mut [Mount]) {
-        let own = |m: &Option<Vec<OciMapping>>| -> Vec<_> {
-            m.iter().flatten().copied().map(IdMapping::from).collect()
-        };
-        fill(mounts, &own(&self.uid_mappings), &own(&self.gid_mappings));
+        fill(mounts, &self.uid_mappings, &self.gid_mappings);
     }
 }
 

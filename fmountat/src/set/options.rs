@@ -51,8 +51,21 @@ pub struct Options {
     pub loop_device: Option<LoopWords>,
     /// Words for the file system.
     pub words: Vec<Word>,
+    /// Whether the mapping is that of `X-mount.idmap=`, to which nothing can be added.
+    pub(super) idmap_is_whole: bool,
     /// Words of the table as they were given, for the check of where they stand.
-    given: Vec<(&'static str, OsString)>,
+    given: Vec<Given>,
+}
+
+/// A word of the table as it was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Given {
+    name: &'static str,
+    pub(super) text: OsString,
+    /// Where it has an effect: its value may leave less than the word alone.
+    places: Places,
+    /// Whether it is for the file system, and for nothing of the mount.
+    pub(super) is_of_filesystem: bool,
 }
 
 impl Options {
@@ -67,7 +80,7 @@ impl Options {
         for element in elements {
             crate::vfs::bytes::c_string("options", element.as_ref())?;
             for word in words(element.as_ref()) {
-                options.take(&word)?;
+                options.take(&word).map_err(super::why::of_word)?;
             }
         }
         if let Some(idmap) = &options.idmap {
@@ -108,19 +121,27 @@ impl Options {
         value: Option<&OsStr>,
         text: &OsStr,
     ) -> Result<()> {
-        self.given.push((word.name, text.to_owned()));
-        match (word.effect, word.value, value.and_then(OsStr::to_str)) {
-            (Effect::Refused(reason), ..) => return Err(option_error(ErrorKind::Unsupported, text, reason)),
-            (Effect::Attr(..) | Effect::ReadOnly(_), _, Some("recursive")) => {
-                self.set(word.effect, true);
+        let is_of_filesystem = word.layer() == "filesystem";
+        let given = Given { name: word.name, text: text.to_owned(), places: word.places, is_of_filesystem };
+        self.given.push(given);
+        match (word.effect, value.and_then(OsStr::to_str)) {
+            (Effect::Refused(reason), _) => return Err(option_error(ErrorKind::Unsupported, text, reason)),
+            // `user=NAME` tells who may unmount, and mount(8) alone reads it.
+            (Effect::Attr(..), Some(_)) if matches!(word.value, Value::Optional(_)) => return Ok(()),
+            (effect, Some("recursive")) if word.recursive_form().is_some() => {
+                self.set(effect, true);
                 return Ok(());
             }
             // Of the two things that `ro` does, one: util-linux 2.39.
-            (Effect::ReadOnly(yes), _, Some("vfs")) if !recursive => {
+            (Effect::ReadOnly(yes), Some("vfs")) if !recursive => {
                 self.set_read_only_attr(yes, false);
                 return Ok(());
             }
-            (Effect::ReadOnly(yes), _, Some("fs")) if !recursive => {
+            (Effect::ReadOnly(yes), Some("fs")) if !recursive => {
+                if let Some(given) = self.given.last_mut() {
+                    given.places -= Places::BIND;
+                    given.is_of_filesystem = true;
+                }
                 self.set_read_only_filesystem(yes);
                 return Ok(());
             }
@@ -203,22 +224,27 @@ impl Options {
     }
 
     /// The words that would have no effect in a mount of this kind.
-    pub(super) fn misplaced(&self, place: Places) -> impl Iterator<Item = (&'static OptionWord, &OsStr)> {
-        self.given.iter().filter_map(move |(name, text)| {
-            let (word, _) = look_up(name)?;
-            (!word.places.contains(place)).then_some((word, text.as_os_str()))
-        })
+    pub(super) fn misplaced(&self, place: Places) -> impl Iterator<Item = &Given> {
+        self.given.iter().filter(move |given| !given.places.contains(place))
     }
 
-    /// The words for a mount helper: all but those for this layer, each by itself.
-    pub(super) fn helper_words(&self) -> Vec<OsString> {
-        let for_helper = |name: &str| {
-            look_up(name).is_some_and(|(word, _)| {
-                matches!(word.effect, Effect::Attr(..) | Effect::Superblock(..) | Effect::ReadOnly(_))
-            })
-        };
-        let known = self.given.iter().filter(|(name, _)| for_helper(name)).map(|(_, text)| text.clone());
-        known.chain(self.words.iter().map(Word::text)).collect()
+    /// The words for the file system alone, of the table and its own.
+    pub(super) fn of_filesystem(&self) -> impl Iterator<Item = OsString> {
+        let known = self.given.iter().filter(|given| given.is_of_filesystem).map(|given| given.text.clone());
+        known.chain(self.words.iter().map(Word::text))
+    }
+
+    /// Takes out the words that would have no effect in a remount, and gives them.
+    pub(super) fn leave_out_of_remount(&mut self) -> Vec<OsString> {
+        let is_alone = self.bind.is_some();
+        let has_effect =
+            |given: &Given| given.places.contains(Places::REMOUNT) && !(is_alone && given.is_of_filesystem);
+        let (kept, gone): (Vec<_>, Vec<_>) =
+            std::mem::take(&mut self.given).into_iter().partition(has_effect);
+        self.given = kept;
+        self.superblock.retain(|flag| !gone.iter().any(|given| given.name == *flag));
+        let words = if is_alone { std::mem::take(&mut self.words) } else { Vec::new() };
+        gone.into_iter().map(|given| given.text).chain(words.iter().map(Word::text)).collect()
     }
 
     /// Attributes for a mount that is one mount: the recursive ones count too.
@@ -293,6 +319,10 @@ mod tests {
             ("gidmap=0:-1:2", ErrorKind::OptionValue),
             ("X-mount.idmap=x:0:1:2", ErrorKind::OptionValue),
             ("X-mount.idmap=", ErrorKind::OptionValue),
+            ("X-mount.owner=4294967295", ErrorKind::OptionValue),
+            ("X-mount.group=4294967295", ErrorKind::OptionValue),
+            ("X-mount.mkdir=0755:4294967295:0", ErrorKind::OptionValue),
+            ("X-mount.mkdir=7777", ErrorKind::OptionValue),
         ] {
             let error = Options::parse([word]).unwrap_err();
             assert_eq!((error.kind(), error.argument().unwrap()), (kind, OsStr::new(word)));
@@ -314,6 +344,15 @@ mod tests {
         ] {
             let options = Options::parse([words]).unwrap();
             assert_eq!(options.idmap, Some(Idmap::Ranges { users, groups }), "{words}");
+        }
+        // Two writers at once map as neither of them says.
+        for one in ["uidmap=5:6:1", "gidmap=5:6:1", "X-mount.idmap=u:9:9:1", "X-mount.idmap=/n/s"] {
+            for other in ["X-mount.idmap=u:0:7:1", "X-mount.idmap=/proc/7/ns/user"] {
+                for both in [[one, other], [other, one]] {
+                    let error = Options::parse(both).unwrap_err();
+                    assert_eq!(error.kind(), ErrorKind::OptionConflict, "{both:?}");
+                }
+            }
         }
         let options = Options::parse(["X-mount.idmap=/proc/7/ns/user"]).unwrap();
         assert_eq!(options.idmap, Some(Idmap::Namespace("/proc/7/ns/user".into())));

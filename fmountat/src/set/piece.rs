@@ -3,7 +3,7 @@
 
 use super::mounter::Mounter;
 use super::plan::{Step, What};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::bind::Bind;
 use crate::kinds::filesystem::filesystem;
 use crate::kinds::image::Source;
@@ -33,6 +33,10 @@ pub(super) struct Pieces<'a> {
 impl Pieces<'_> {
     /// The step's mount, detached and finished.
     pub(super) fn detached(&self, step: &Step) -> Result<Tree> {
+        self.make(step).map_err(|error| super::why::why(error, self.dir, step))
+    }
+
+    fn make(&self, step: &Step) -> Result<Tree> {
         let options = &step.options;
         let attr = options.single_attr();
         let flags = options.superblock_at_birth();
@@ -60,6 +64,11 @@ impl Pieces<'_> {
                     idmap,
                 };
                 bind.mount(&self.mounter.crowds)?
+            }
+            What::Filesystem(fstype) if step.is_fuse() => {
+                let reason = "a mount helper mounts this type by itself, on a target that can be seen: not in a detached \
+                              tree, nor in another mount namespace";
+                return Err(Error::new(ErrorKind::Unsupported, "build", reason).arg(fstype));
             }
             What::Filesystem(fstype) => {
                 let tree = self.source(step).mount(fstype, &options.words, |told| {
@@ -119,24 +128,29 @@ fn sub_directory(root: BorrowedFd<'_>, subdir: &Path, step: &Step) -> Result<Tre
 
 pub(super) fn set_root_owner(root: BorrowedFd<'_>, step: &Step) -> Result<()> {
     let (uid, gid) = step.options.owner;
+    let failed = |what: &str, call, errno| {
+        Error::sys(format!("set {what} of the root of"), call, errno).arg(&step.source)
+    };
     if uid.is_some() || gid.is_some() {
         let (uid, gid) = (uid.map(Uid::from_raw), gid.map(Gid::from_raw));
         rustix::fs::chownat(root, "", uid, gid, AtFlags::EMPTY_PATH)
-            .map_err(|e| Error::sys("set owner of the mount's root", "fchownat", e).arg(&step.target))?;
+            .map_err(|e| failed("owner", "fchownat", e))?;
     }
     if let Some(mode) = step.options.mode {
-        set_root_mode(root, mode)
-            .map_err(|(call, e)| Error::sys("set mode of the mount's root", call, e).arg(&step.target))?;
+        set_root_mode(root, mode).map_err(|(call, e)| failed("mode", call, e))?;
     }
     Ok(())
 }
 
-/// fchmod(2) takes no `O_PATH` descriptor, so the root is opened for reading.
+/// fchmod(2) takes no `O_PATH` descriptor, and not every file can be opened: by its name in /proc, which leads to what the
+/// descriptor is on; where there is none, what can be opened is.
 fn set_root_mode(root: BorrowedFd<'_>, mode: u32) -> Result<(), (&'static str, Errno)> {
+    let mode = Mode::from_raw_mode(mode);
+    match rustix::fs::chmod(super::classic::name(root), mode) {
+        Err(Errno::NOENT) => {}
+        done => return done.map_err(|e| ("chmod", e)),
+    }
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let root = match rustix::fs::openat(root, ".", flags, Mode::empty()) {
-        Ok(root) => root,
-        Err(errno) => return Err(("openat", errno)),
-    };
-    rustix::fs::fchmod(root, Mode::from_raw_mode(mode)).map_err(|e| ("fchmod", e))
+    let root = rustix::fs::openat(root, ".", flags, Mode::empty()).map_err(|e| ("openat", e))?;
+    rustix::fs::fchmod(root, mode).map_err(|e| ("fchmod", e))
 }

@@ -84,6 +84,7 @@ impl Plan {
         }
         let step = |(at, mount): (usize, &Mount)| {
             let of_list = |e: Error| {
+                let e = super::why::of_word(e);
                 let step = format!("mount {}: {}", at + 1, e.step());
                 if mounts.len() > 1 { e.with_step(step) } else { e }
             };
@@ -142,6 +143,7 @@ impl Plan {
 
     /// The error of one step, with its number if there are several.
     pub(super) fn in_step(&self, step: &Step, error: Error) -> Error {
+        let error = crate::diagnose::diagnose(error);
         if self.total == 1 {
             return error;
         }
@@ -252,13 +254,13 @@ fn what(mount: &Mount, options: &mut Options) -> Result<What> {
 fn without_effect(what: &What, options: &mut Options) -> Vec<Error> {
     let is_bind = matches!(what, What::Bind { .. });
     let place = if is_bind { Places::BIND } else { Places::NEW };
-    let misplaced = options.misplaced(place).map(|(word, text)| {
-        let reason = match (word.layer(), is_bind) {
-            ("filesystem", true) => "it belongs to the whole file system: a bind can't have its own",
+    let misplaced = options.misplaced(place).map(|given| {
+        let reason = match (given.is_of_filesystem, is_bind) {
+            (true, true) => "it belongs to the whole file system: a bind can't have its own",
             (_, true) => "it has no effect on a bind",
             (_, false) => "it has no effect on a new file system",
         };
-        option_error(ErrorKind::OptionConflict, text, reason)
+        option_error(ErrorKind::OptionConflict, &given.text, reason)
     });
     let mut errors: Vec<Error> = misplaced.collect();
     if is_bind {

@@ -57,7 +57,8 @@ impl Mounter {
     /// mounts is never detached.
     #[must_use]
     pub fn way(&self, plan: &Plan) -> Way {
-        let is_helped = find_helpers(plan).is_ok_and(|helpers| !helpers.is_empty());
+        // A helper that is not there is for `apply` to report.
+        let is_helped = !find_helpers(plan).is_ok_and(|helpers| helpers.is_empty());
         if is_helped { Way::StepByStep } else { self.publishing(plan).unwrap_or(Way::StepByStep) }
     }
 

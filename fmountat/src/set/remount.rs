@@ -4,6 +4,7 @@
 use super::classic_attr::{self, each_below, propagate, remount_filesystem};
 use super::mounter::Mounter;
 use super::options::{Options, option_error};
+use super::plan::Compat;
 use super::words::Places;
 use crate::error::{Error, ErrorKind, Result};
 use crate::table::mountinfo;
@@ -13,7 +14,7 @@ use crate::vfs::features::Features;
 use crate::vfs::identity::{is_mount_root, mountinfo_id};
 use crate::vfs::target::Target;
 use rustix::fd::AsFd;
-use std::ffi::OsStr;
+use std::ffi::OsString;
 
 /// Changes the mount at `target` as `options` say: per-mount attributes by mount_setattr(2) \[Linux 5.12\]; unless
 /// `bind` is among them, superblock flags and file-system words by fspick(2) and fsconfig(2) \[Linux 5.2\].
@@ -31,7 +32,20 @@ use std::ffi::OsStr;
 /// [`ErrorKind::NotMounted`]; [`ErrorKind::OptionConflict`] for a file-system word with `bind`, before any change;
 /// the kernel's errno and words.
 pub fn remount(target: &Target, options: &Options) -> Result<()> {
-    remount_with(target, options, &Features::get())
+    remount_by(target, options, &Features::get())
+}
+
+/// As [`remount`], with words that have no effect in it treated as `compat` says; gives those that were ignored.
+///
+/// # Errors
+/// Those of [`remount`].
+pub fn remount_with(target: &Target, options: &Options, compat: Compat) -> Result<Vec<OsString>> {
+    let mut options = options.clone();
+    let ignored = match compat {
+        Compat::Strict => Vec::new(),
+        Compat::Containerd => options.leave_out_of_remount(),
+    };
+    remount(target, &options).map(|()| ignored)
 }
 
 impl Mounter {
@@ -40,16 +54,14 @@ impl Mounter {
     /// # Errors
     /// Those of [`remount`].
     pub fn remount(&self, target: &Target, options: &Options) -> Result<()> {
-        remount_with(target, options, &self.features)
+        remount_by(target, options, &self.features)
     }
 }
 
-fn remount_with(target: &Target, options: &Options, features: &Features) -> Result<()> {
+fn remount_by(target: &Target, options: &Options, features: &Features) -> Result<()> {
     let way = if features.new_mount_api && features.mount_setattr { change } else { change_classic };
-    check(target, options).and_then(|()| way(target, options)).map_err(|e| match e.argument() {
-        Some(_) => e,
-        None => e.arg(target.path()),
-    })
+    let done = check(target, options).and_then(|()| way(target, options));
+    done.map_err(|e| super::why::of_change(e.arg_if_none(target.path()), target))
 }
 
 fn check(target: &Target, options: &Options) -> Result<()> {
@@ -57,11 +69,17 @@ fn check(target: &Target, options: &Options) -> Result<()> {
         return Err(Error::new(ErrorKind::NotMounted, "remount", "nothing is mounted there"));
     }
     // `remount` need not be among the words: a caller of this function means it.
-    if let Some((_, text)) = options.misplaced(Places::REMOUNT).next() {
+    if let Some(given) = options.misplaced(Places::REMOUNT).next() {
         let reason = "it has no effect on a mount that is there already";
-        return Err(option_error(ErrorKind::OptionConflict, text, reason));
+        return Err(option_error(ErrorKind::OptionConflict, &given.text, reason));
     }
-    if options.bind.is_some() { only_the_mount(options) } else { Ok(()) }
+    match options.of_filesystem().next().filter(|_| options.bind.is_some()) {
+        Some(text) => {
+            let reason = "with `bind` only the mount is changed, not its file system: leave `bind` out";
+            Err(option_error(ErrorKind::OptionConflict, &text, reason))
+        }
+        None => Ok(()),
+    }
 }
 
 /// By mount(2), in the same order; it takes attributes and the file system's flags in one call.
@@ -116,20 +134,6 @@ fn file_system_part(target: &Target, options: &Options) -> Result<Option<FsConte
         word.set(&mut context)?;
     }
     Ok(Some(context))
-}
-
-fn only_the_mount(options: &Options) -> Result<()> {
-    if let Some(word) = options.words.first() {
-        let reason = "with `bind` only the mount is changed, not its file system";
-        return Err(option_error(ErrorKind::OptionConflict, &word.key, reason));
-    }
-    match options.superblock.iter().find(|flag| !["ro", "rw"].contains(flag)) {
-        Some(flag) => {
-            let reason = "it belongs to the whole file system: leave `bind` out";
-            Err(option_error(ErrorKind::OptionConflict, OsStr::new(flag), reason))
-        }
-        None => Ok(()),
-    }
 }
 
 /// What takes `attr` back: the attributes as the mount table has them now.

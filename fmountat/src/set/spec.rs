@@ -68,4 +68,28 @@ mod tests {
         assert_eq!(without.unwrap(), Spec::default());
         assert_eq!(Spec::from_json(br#"{"mounts": [], "linux": 3}"#).unwrap_err().kind(), ErrorKind::Spec);
     }
+
+    #[test]
+    fn no_field_is_dropped_for_its_letters_or_for_another() {
+        let spec = Spec::from_json(
+            br#"{"Mounts": [{"Type": "tmpfs", "Destination": "/a"}], "ROOT": {"ReadOnly": true},
+                "Linux": {"MaskedPaths": ["/m"], "readonlypaths": ["/r"]}, "process": 1, "Process": 2}"#,
+        );
+        let spec = spec.unwrap();
+        assert_eq!((spec.masked_paths, spec.readonly_root), (vec![PathBuf::from("/m")], true));
+        assert_eq!((spec.readonly_paths, spec.mounts.len()), (vec![PathBuf::from("/r")], 1));
+        for (text, field) in [
+            (r#"{"mounts": [], "linux": {"maskedPaths": ["/a"]}, "linux": {}}"#, "linux"),
+            (r#"{"mounts": [], "root": {"readonly": true}, "Root": {}}"#, "Root"),
+            (r#"{"mounts": [], "Mounts": []}"#, "Mounts"),
+            (r#"{"mounts": [], "root": {"readonly": true, "readOnly": false}}"#, "readOnly"),
+            (r#"{"mounts": [], "linux": {"maskedPaths": ["/a"], "maskedpaths": []}}"#, "maskedpaths"),
+            (r#"[{"target": "/a", "destination": "/b"}]"#, "destination"),
+            (r#"[{"uidMappings": [{"containerID": 0, "hostID": 1, "size": 1, "SIZE": 2}]}]"#, "SIZE"),
+        ] {
+            let error = Spec::from_json(text.as_bytes()).unwrap_err();
+            let says = format!("`{field}` is given twice");
+            assert!(error.kind() == ErrorKind::Spec && error.reason().contains(&says), "{text}: {error}");
+        }
+    }
 }

@@ -139,7 +139,7 @@ fn root_is_not_ours() -> Error {
 }
 
 /// A helper mounts as it does: what would have to be done to a detached mount can't be.
-fn check_helped(step: &Step) -> Result<()> {
+pub(super) fn check_helped(step: &Step) -> Result<()> {
     let word = match &step.options {
         options if options.idmap.is_some() => "idmap",
         options if options.subdir.is_some() => "X-mount.subdir",

@@ -91,7 +91,10 @@ pub(super) const WORDS: &[OptionWord] = &[
     note("auto", "for mount -a"),
     note("noauto", "for mount -a"),
     note("_netdev", "needs the network first"),
-    word("user", A(USER, NONE), ALL, "implies nosuid, nodev, noexec"),
+    OptionWord {
+        value: Value::Optional("NAME"),
+        ..word("user", A(USER, NONE), ALL, "implies nosuid, nodev, noexec; with NAME a note")
+    },
     note("nouser", "for mount(8)"),
     word("users", A(USER, NONE), ALL, "implies nosuid, nodev, noexec"),
     note("nousers", "for mount(8)"),

@@ -23,6 +23,8 @@ pub(crate) struct Namespaces<'a> {
 pub(crate) enum Act<'a> {
     /// `open("/", O_PATH)`.
     OpenRoot,
+    /// `openat(dir, name, O_RDONLY)`, with a directory that was opened outside.
+    Open(BorrowedFd<'a>, &'a CStr),
     /// `move_mount(tree, "", target, "", flags)`.
     Move(BorrowedFd<'a>, BorrowedFd<'a>, MoveMountFlags),
     /// `umount2(name, MNT_DETACH)` from this directory.
@@ -56,6 +58,9 @@ fn act(act: &Act<'_>) -> Result<Option<OwnedFd>, Errno> {
         Act::OpenRoot => {
             let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
             rustix::fs::open(c"/", flags, Mode::empty()).map(Some)
+        }
+        Act::Open(dir, name) => {
+            rustix::fs::openat(dir, *name, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).map(Some)
         }
         Act::Move(tree, target, flags) => {
             rustix::mount::move_mount(tree, c"", target, c"", *flags).map(|()| None)

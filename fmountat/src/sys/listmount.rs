@@ -2,19 +2,8 @@
 //! `listmount(2)` \[Linux 6.8\]: unique ids of mounts.
 
 use super::result;
-use super::statmount::may_be_asked;
+use super::statmount::{MntIdReq, may_be_asked};
 use rustix::io::Errno;
-
-/// `struct mnt_id_req` of `<linux/mount.h>`, version 0.
-#[repr(C)]
-struct MntIdReq {
-    size: u32,
-    spare: u32,
-    mnt_id: u64,
-    param: u64,
-}
-
-const _: () = assert!(size_of::<MntIdReq>() == 24);
 
 /// In place of a mount's id: the root of the namespace, as the caller sees it.
 pub(crate) const LSMT_ROOT: u64 = u64::MAX;
@@ -26,7 +15,7 @@ pub(crate) fn has_mounts_below(mount: u64, limit: usize) -> bool {
     if !may_be_asked() {
         return true;
     }
-    let request = MntIdReq { size: size_of::<MntIdReq>() as u32, spare: 0, mnt_id: mount, param: 0 };
+    let request = MntIdReq::new(mount, 0, 0);
     let mut ids = [0u64; 128];
     let room = limit.min(ids.len());
     // SAFETY: the request is a live structure of the size it says, and the kernel writes at most `room` numbers.
@@ -44,7 +33,7 @@ pub(crate) fn mounts_below(mount: u64, first: u64) -> Result<Vec<u64>, Errno> {
     let mut ids = Vec::new();
     loop {
         let after = ids.last().copied().unwrap_or(first);
-        let request = MntIdReq { size: size_of::<MntIdReq>() as u32, spare: 0, mnt_id: mount, param: after };
+        let request = MntIdReq::new(mount, after, 0);
         let start = ids.len();
         ids.resize(start + PAGE, 0u64);
         let room = ids[start..].as_mut_ptr();
@@ -59,16 +48,49 @@ pub(crate) fn mounts_below(mount: u64, first: u64) -> Result<Vec<u64>, Errno> {
     }
 }
 
-/// The unique id of the newest mount that is seen below our root: `LISTMOUNT_REVERSE` \[Linux 6.11\].
-pub(crate) fn newest_mount() -> Result<u64, Errno> {
+/// The unique ids of all mounts that are seen below the root, in the order in which they were made, in place of what
+/// `ids` holds: of the mount namespace with the id `namespace`, or of the caller's for 0.
+///
+/// A page goes on after the last id of the one before, and ids only grow: a mount that stays is in one of them, whatever
+/// comes and goes between.
+pub(crate) fn all_mounts(namespace: u64, ids: &mut Vec<u64>) -> Result<(), Errno> {
+    const PAGE: usize = 4096;
+    ids.clear();
     if !may_be_asked() {
         return Err(Errno::NOSYS);
     }
-    const LISTMOUNT_REVERSE: libc::c_uint = 1;
-    let request = MntIdReq { size: size_of::<MntIdReq>() as u32, spare: 0, mnt_id: LSMT_ROOT, param: 0 };
+    loop {
+        let after = ids.last().copied().unwrap_or(0);
+        let request = MntIdReq::new(LSMT_ROOT, after, namespace);
+        let start = ids.len();
+        ids.resize(start + PAGE, 0u64);
+        let room = ids[start..].as_mut_ptr();
+        // SAFETY: the request is a live structure of the size it says, and the kernel writes at most `PAGE` numbers to
+        // the end of the vector, which has just grown by as many.
+        let count = unsafe { libc::syscall(SYS_LISTMOUNT, &raw const request, room, PAGE, 0) };
+        let count = result(count).map(|count| usize::try_from(count).unwrap_or(0));
+        ids.truncate(start + *count.as_ref().unwrap_or(&0));
+        if count? < PAGE {
+            return Ok(());
+        }
+    }
+}
+
+/// The unique id of the first mount that is seen below the root and is newer than `after`, or with `reverse` \[Linux 6.11\]
+/// of the last that is older (0 for none); of the mount namespace with the id `namespace`, or of the caller's for 0.
+pub(crate) fn next_mount(namespace: u64, after: u64, reverse: bool) -> Result<u64, Errno> {
+    if !may_be_asked() {
+        return Err(Errno::NOSYS);
+    }
+    let request = MntIdReq::new(LSMT_ROOT, after, namespace);
     let mut id = 0u64;
+    let flags = libc::c_uint::from(reverse);
     // SAFETY: the request is a live structure of the size it says, and the kernel writes one number at most.
-    let count =
-        unsafe { libc::syscall(SYS_LISTMOUNT, &raw const request, &raw mut id, 1usize, LISTMOUNT_REVERSE) };
+    let count = unsafe { libc::syscall(SYS_LISTMOUNT, &raw const request, &raw mut id, 1usize, flags) };
     if result(count)? == 1 { Ok(id) } else { Err(Errno::NOENT) }
+}
+
+/// The unique id of the newest mount that is seen below our root: `LISTMOUNT_REVERSE` \[Linux 6.11\].
+pub(crate) fn newest_mount() -> Result<u64, Errno> {
+    next_mount(0, 0, true)
 }

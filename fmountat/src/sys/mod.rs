@@ -6,13 +6,16 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod attr;
+pub(crate) mod block;
 pub(crate) mod child;
 pub(crate) mod descriptor;
+pub(crate) mod fanotify;
 pub(crate) mod fork_mark;
 pub(crate) mod inside;
 pub(crate) mod listmount;
 pub(crate) mod loopctl;
 pub(crate) mod namespace;
+pub(crate) mod nsfs;
 pub(crate) mod spawn;
 pub(crate) mod statmount;
 pub(crate) mod survive;

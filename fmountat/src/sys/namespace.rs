@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `unshare(2)` into new namespaces.
 
+use rustix::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::thread::UnshareFlags;
 
@@ -21,4 +22,16 @@ pub(crate) fn unshare_mounts() -> Result<(), Errno> {
 pub(crate) fn may_unshare() -> bool {
     // SAFETY: no flag is given.
     unsafe { rustix::thread::unshare_unsafe(UnshareFlags::empty()) }.is_ok()
+}
+
+/// The user namespace that owns a namespace: `ioctl(NS_GET_USERNS)`, ioctl_ns(2) \[Linux 4.9\]. `EPERM` where it is above the
+/// caller's own.
+pub(crate) fn owner_of(namespace: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
+    /// `_IO(0xB7, 1)` of `<linux/nsfs.h>`.
+    const NS_GET_USERNS: libc::Ioctl = 0xB701;
+    // SAFETY: the request takes no argument.
+    let fd = unsafe { libc::ioctl(namespace.as_raw_fd(), NS_GET_USERNS, 0) };
+    super::result(libc::c_long::from(fd))?;
+    // SAFETY: the kernel has just given us this descriptor.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }

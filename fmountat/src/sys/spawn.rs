@@ -8,7 +8,7 @@
 mod minder;
 
 use super::last_errno;
-use super::thread::{block_all_signals, reap_clone_child};
+use super::thread::{block_all_but_fatal_signals, reap_clone_child};
 use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use rustix::io::Errno;
 use rustix::process::PidfdFlags;
@@ -98,7 +98,8 @@ pub(crate) fn run(program: &Program<'_>) -> Result<Ended, (&'static str, Errno)>
         minder_pid: 0,
         answer: None,
     };
-    let mask = block_all_signals().map_err(|e| ("sigprocmask", e))?;
+    // A signal that ends this process must do so while the thread sleeps: the minder then ends the helper.
+    let mask = block_all_but_fatal_signals().map_err(|e| ("sigprocmask", e))?;
     // SAFETY: both stacks, the lists and the job outlive the minder, since CLONE_VFORK keeps this thread asleep until it
     // has exited; `minder` makes only system calls. Exit signal 0: no SIGCHLD.
     let pid = unsafe {

@@ -2,15 +2,17 @@
 //! `statmount(2)` \[Linux 6.8\]: what the kernel says of one mount, without reading the table.
 
 use super::result;
-use super::survive::ask;
+use super::survive;
 use rustix::io::Errno;
-use std::mem::{MaybeUninit, offset_of};
+use std::mem::offset_of;
 use std::sync::OnceLock;
 
-/// Device numbers.
+/// Device numbers, superblock flags.
 pub(crate) const SB_BASIC: u64 = 0x1;
-/// Ids, parent, propagation.
+/// Ids, parent, attributes, propagation.
 pub(crate) const MNT_BASIC: u64 = 0x2;
+/// The nearest peer group of this namespace that a slave receives from.
+pub(crate) const PROPAGATE_FROM: u64 = 0x4;
 /// The root of the mount in its file system.
 pub(crate) const MNT_ROOT: u64 = 0x8;
 /// The mount point, seen from the caller's root.
@@ -19,51 +21,192 @@ pub(crate) const MNT_POINT: u64 = 0x10;
 pub(crate) const FS_TYPE: u64 = 0x20;
 /// The mount namespace \[Linux 6.11\].
 pub(crate) const MNT_NS_ID: u64 = 0x40;
+/// The file system's options, escaped as in mountinfo \[Linux 6.11\].
+pub(crate) const MNT_OPTS: u64 = 0x80;
+/// What follows the dot in `fuse.sshfs` \[Linux 6.13\].
+pub(crate) const FS_SUBTYPE: u64 = 0x100;
+/// The source \[Linux 6.13\].
+pub(crate) const SB_SOURCE: u64 = 0x200;
+/// Options of security modules \[Linux 6.13\].
+pub(crate) const OPT_SEC_ARRAY: u64 = 0x800;
+/// Which of these bits this kernel knows \[Linux 6.15\].
+pub(crate) const SUPPORTED_MASK: u64 = 0x1000;
+/// How an idmapped mount maps users \[Linux 6.15\].
+pub(crate) const MNT_UIDMAP: u64 = 0x2000;
+/// How it maps groups \[Linux 6.15\].
+pub(crate) const MNT_GIDMAP: u64 = 0x4000;
 
-/// `struct mnt_id_req` of `<linux/mount.h>`, version 0.
+/// `struct mnt_id_req` of `<linux/mount.h>`, version 1. With `mnt_ns_id` 0 it goes as version 0, which Linux 6.8 knows.
 #[repr(C)]
-struct MntIdReq {
+pub(super) struct MntIdReq {
     size: u32,
     spare: u32,
     mnt_id: u64,
     param: u64,
+    mnt_ns_id: u64,
 }
 
-const _: () = assert!(size_of::<MntIdReq>() == 24);
+const _: () = assert!(size_of::<MntIdReq>() == 32 && offset_of!(MntIdReq, mnt_ns_id) == 24);
+
+impl MntIdReq {
+    pub(super) fn new(mnt_id: u64, param: u64, namespace: u64) -> Self {
+        let size = if namespace == 0 { offset_of!(Self, mnt_ns_id) } else { size_of::<Self>() };
+        Self { size: size as u32, spare: 0, mnt_id, param, mnt_ns_id: namespace }
+    }
+}
 
 /// `struct statmount` of `<linux/mount.h>` without the strings that follow it; their numbers are offsets into those.
 #[repr(C)]
 #[derive(Clone, Copy)]
-struct Raw {
+pub(crate) struct Raw {
     size: u32,
     mnt_opts: u32,
-    mask: u64,
-    sb_dev_major: u32,
-    sb_dev_minor: u32,
-    sb_magic: u64,
-    sb_flags: u32,
+    pub(crate) mask: u64,
+    pub(crate) sb_dev_major: u32,
+    pub(crate) sb_dev_minor: u32,
+    pub(crate) sb_magic: u64,
+    pub(crate) sb_flags: u32,
     fs_type: u32,
-    mnt_id: u64,
-    mnt_parent_id: u64,
-    mnt_id_old: u32,
-    mnt_parent_id_old: u32,
-    mnt_attr: u64,
-    mnt_propagation: u64,
-    mnt_peer_group: u64,
-    mnt_master: u64,
-    propagate_from: u64,
+    pub(crate) mnt_id: u64,
+    pub(crate) mnt_parent_id: u64,
+    pub(crate) mnt_id_old: u32,
+    pub(crate) mnt_parent_id_old: u32,
+    pub(crate) mnt_attr: u64,
+    pub(crate) mnt_propagation: u64,
+    pub(crate) mnt_peer_group: u64,
+    pub(crate) mnt_master: u64,
+    pub(crate) propagate_from: u64,
     mnt_root: u32,
     mnt_point: u32,
     mnt_ns_id: u64,
-    spare: [u64; 49],
+    fs_subtype: u32,
+    sb_source: u32,
+    opt_num: u32,
+    opt_array: u32,
+    opt_sec_num: u32,
+    opt_sec_array: u32,
+    supported_mask: u64,
+    mnt_uidmap_num: u32,
+    mnt_uidmap: u32,
+    mnt_gidmap_num: u32,
+    mnt_gidmap: u32,
+    spare: [u64; 43],
 }
 
-const _: () = assert!(size_of::<Raw>() == 512);
+const _: () = assert!(size_of::<Raw>() == 512 && align_of::<Raw>() == align_of::<u64>());
 const _: () = assert!(offset_of!(Raw, fs_type) == 36 && offset_of!(Raw, mnt_id) == 40);
 const _: () = assert!(offset_of!(Raw, mnt_id_old) == 56 && offset_of!(Raw, mnt_peer_group) == 80);
 const _: () = assert!(offset_of!(Raw, mnt_root) == 104 && offset_of!(Raw, mnt_ns_id) == 112);
+const _: () = assert!(offset_of!(Raw, fs_subtype) == 120 && offset_of!(Raw, opt_num) == 128);
+const _: () = assert!(offset_of!(Raw, supported_mask) == 144 && offset_of!(Raw, mnt_gidmap) == 164);
 
-/// What `statmount` found: a field that was not asked for, or that this kernel does not know, is `None`.
+/// Room for answers, used again and again: it grows once, to the longest of them.
+#[derive(Debug)]
+pub(crate) struct StatBuffer {
+    words: Vec<u64>,
+}
+
+/// The answer about one mount, in the buffer's own memory.
+#[derive(Clone, Copy)]
+pub(crate) struct Told<'a> {
+    pub(crate) raw: &'a Raw,
+    strings: &'a [u8],
+}
+
+impl StatBuffer {
+    pub(crate) fn new() -> Self {
+        Self { words: vec![0; 4096 / size_of::<u64>()] }
+    }
+
+    /// `statmount(id, mask)` for a mount by its unique id, in the mount namespace with the id `namespace`, or the
+    /// caller's for 0. The buffer grows on `EOVERFLOW`.
+    pub(crate) fn ask(&mut self, id: u64, mask: u64, namespace: u64) -> Result<Told<'_>, Errno> {
+        const SYS_STATMOUNT: libc::c_long = 457;
+        const MOST: usize = 1 << 20;
+        if !may_be_asked() {
+            return Err(Errno::NOSYS);
+        }
+        let request = MntIdReq::new(id, mask, namespace);
+        loop {
+            let length = size_of_val(self.words.as_slice());
+            // SAFETY: the request is a live structure of at least the size it says, and the kernel writes at most `length`
+            // bytes to memory that is ours alone.
+            let done = unsafe {
+                libc::syscall(SYS_STATMOUNT, &raw const request, self.words.as_mut_ptr(), length, 0)
+            };
+            match result(done) {
+                Ok(_) => return Ok(self.told()),
+                Err(Errno::INTR) => {}
+                Err(Errno::OVERFLOW) if self.words.len() < MOST => self.words.resize(self.words.len() * 4, 0),
+                Err(errno) => return Err(errno),
+            }
+        }
+    }
+
+    fn told(&self) -> Told<'_> {
+        let start = self.words.as_ptr();
+        let length = size_of_val(self.words.as_slice());
+        // SAFETY: the buffer is longer than `Raw` and aligned as it, `Raw` consists of integers, and every byte of the
+        // buffer began as zero; the rest of it is bytes. Both borrows last as long as that of `self`.
+        unsafe {
+            let strings = start.cast::<u8>().add(size_of::<Raw>());
+            Told {
+                raw: &*start.cast::<Raw>(),
+                strings: std::slice::from_raw_parts(strings, length - size_of::<Raw>()),
+            }
+        }
+    }
+}
+
+impl<'a> Told<'a> {
+    pub(crate) fn has(&self, bit: u64) -> bool {
+        self.raw.mask & bit != 0
+    }
+
+    /// The string of one of the bits, without its NUL.
+    pub(crate) fn text(&self, bit: u64) -> Option<&'a [u8]> {
+        let raw = self.raw;
+        let at = match bit {
+            MNT_ROOT => raw.mnt_root,
+            MNT_POINT => raw.mnt_point,
+            FS_TYPE => raw.fs_type,
+            FS_SUBTYPE => raw.fs_subtype,
+            MNT_OPTS => raw.mnt_opts,
+            SB_SOURCE => raw.sb_source,
+            _ => return None,
+        };
+        self.has(bit).then(|| self.strings_at(at)?.next()).flatten()
+    }
+
+    /// The strings of one of the bits that have several.
+    pub(crate) fn texts(&self, bit: u64) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        let raw = self.raw;
+        let (count, at) = match bit {
+            OPT_SEC_ARRAY => (raw.opt_sec_num, raw.opt_sec_array),
+            MNT_UIDMAP => (raw.mnt_uidmap_num, raw.mnt_uidmap),
+            MNT_GIDMAP => (raw.mnt_gidmap_num, raw.mnt_gidmap),
+            _ => (0, 0),
+        };
+        let strings = self.has(bit).then(|| self.strings_at(at)).flatten();
+        strings.into_iter().flatten().take(count as usize)
+    }
+
+    /// The bits that this kernel knows, where it says so.
+    pub(crate) fn supported(&self) -> Option<u64> {
+        self.has(SUPPORTED_MASK).then_some(self.raw.supported_mask)
+    }
+
+    /// The id of the mount namespace.
+    pub(crate) fn namespace(&self) -> Option<u64> {
+        self.has(MNT_NS_ID).then_some(self.raw.mnt_ns_id)
+    }
+
+    fn strings_at(&self, at: u32) -> Option<impl Iterator<Item = &'a [u8]> + use<'a>> {
+        Some(self.strings.get(at as usize..)?.split(|byte| *byte == 0))
+    }
+}
+
+/// What [`statmount`] found: a field that was not asked for, or that this kernel does not know, is `None`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StatMount {
     /// Major and minor number of the file system's device.
@@ -92,33 +235,15 @@ pub(crate) struct Basic {
     pub(crate) master: u64,
 }
 
-/// `statmount(id, mask)` for a mount of the caller's namespace by its unique id. The buffer grows on `EOVERFLOW`.
+/// `statmount(id, mask)` for one mount of the caller's namespace by its unique id.
 pub(crate) fn statmount(id: u64, mask: u64) -> Result<StatMount, Errno> {
-    if !may_be_asked() {
-        return Err(Errno::NOSYS);
-    }
-    const SYS_STATMOUNT: libc::c_long = 457;
-    const MOST: usize = 1 << 22;
-    let request = MntIdReq { size: size_of::<MntIdReq>() as u32, spare: 0, mnt_id: id, param: mask };
-    let mut length = 1024;
-    loop {
-        let mut buffer = vec![0u8; length];
-        // SAFETY: the request is a live structure of the size it says, and the kernel writes at most `length` bytes.
-        let done =
-            unsafe { libc::syscall(SYS_STATMOUNT, &raw const request, buffer.as_mut_ptr(), length, 0) };
-        match result(done) {
-            Ok(_) => return Ok(parse(&buffer)),
-            Err(Errno::INTR) => {}
-            Err(Errno::OVERFLOW) if length < MOST => length *= 4,
-            Err(errno) => return Err(errno),
-        }
-    }
+    Ok(StatMount::of(StatBuffer::new().ask(id, mask, 0)?))
 }
 
 /// Whether this call and listmount(2) are there \[Linux 6.8\], and no filter forbids them or kills who makes them.
 pub(crate) fn may_be_asked() -> bool {
     static ANSWER: OnceLock<bool> = OnceLock::new();
-    *ANSWER.get_or_init(|| ask([|| is_there(457), || is_there(458)]) == [true, true])
+    *ANSWER.get_or_init(|| survive::ask([|| is_there(457), || is_there(458)]) == [true, true])
 }
 
 /// Without a request both say EFAULT.
@@ -129,35 +254,44 @@ fn is_there(number: libc::c_long) -> bool {
     !matches!(done, Err(Errno::NOSYS | Errno::PERM))
 }
 
-pub(crate) fn parse(buffer: &[u8]) -> StatMount {
-    let mut raw = MaybeUninit::<Raw>::zeroed();
-    let (head, strings) = buffer.split_at(size_of::<Raw>().min(buffer.len()));
-    // SAFETY: `head` is no longer than `Raw`, which consists of integers: any bytes are a value, and it began as zeros.
-    let raw = unsafe {
-        std::ptr::copy_nonoverlapping(head.as_ptr(), raw.as_mut_ptr().cast::<u8>(), head.len());
-        raw.assume_init()
-    };
-    let has = |bit: u64| raw.mask & bit != 0;
-    let text = |bit: u64, at: u32| {
-        let bytes = has(bit).then(|| strings.get(at as usize..)).flatten()?;
-        Some(bytes.split(|byte| *byte == 0).next().unwrap_or_default().to_vec())
-    };
-    StatMount {
-        device: has(SB_BASIC).then_some((raw.sb_dev_major, raw.sb_dev_minor)),
-        basic: has(MNT_BASIC).then_some(Basic {
-            id: raw.mnt_id,
-            parent: raw.mnt_parent_id,
-            old_id: raw.mnt_id_old.into(),
-            old_parent: raw.mnt_parent_id_old.into(),
-            attr: raw.mnt_attr,
-            propagation: raw.mnt_propagation,
-            peer_group: raw.mnt_peer_group,
-            master: raw.mnt_master,
-        }),
-        fs_type: text(FS_TYPE, raw.fs_type),
-        mnt_root: text(MNT_ROOT, raw.mnt_root),
-        mnt_point: text(MNT_POINT, raw.mnt_point),
-        mnt_ns_id: has(MNT_NS_ID).then_some(raw.mnt_ns_id),
+/// An answer of any length and content, for the fuzzers.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn parse(answer: &[u8]) -> StatMount {
+    let mut buffer = StatBuffer::new();
+    buffer.words.resize(buffer.words.len().max(answer.len().div_ceil(8)), 0);
+    for (word, bytes) in buffer.words.iter_mut().zip(answer.chunks(8)) {
+        let mut whole = [0; 8];
+        whole[..bytes.len()].copy_from_slice(bytes);
+        *word = u64::from_ne_bytes(whole);
+    }
+    let told = buffer.told();
+    for bit in [OPT_SEC_ARRAY, MNT_UIDMAP, MNT_GIDMAP] {
+        let _ = told.texts(bit).map(<[u8]>::len).sum::<usize>();
+    }
+    StatMount::of(told)
+}
+
+impl StatMount {
+    fn of(told: Told<'_>) -> Self {
+        let raw = told.raw;
+        let owned = |bit| told.text(bit).map(<[u8]>::to_vec);
+        Self {
+            device: told.has(SB_BASIC).then_some((raw.sb_dev_major, raw.sb_dev_minor)),
+            basic: told.has(MNT_BASIC).then_some(Basic {
+                id: raw.mnt_id,
+                parent: raw.mnt_parent_id,
+                old_id: raw.mnt_id_old.into(),
+                old_parent: raw.mnt_parent_id_old.into(),
+                attr: raw.mnt_attr,
+                propagation: raw.mnt_propagation,
+                peer_group: raw.mnt_peer_group,
+                master: raw.mnt_master,
+            }),
+            fs_type: owned(FS_TYPE),
+            mnt_root: owned(MNT_ROOT),
+            mnt_point: owned(MNT_POINT),
+            mnt_ns_id: told.namespace(),
+        }
     }
 }
 
@@ -187,5 +321,18 @@ mod tests {
         assert!(told.device.is_some() && told.mnt_ns_id.is_some());
         assert_eq!(statmount(id, MNT_BASIC).unwrap().mnt_point, None);
         assert_eq!(statmount(u64::MAX - 1, MNT_BASIC), Err(Errno::NOENT));
+    }
+
+    #[test]
+    fn the_buffer_grows_and_is_used_again() {
+        let root = std::fs::File::open("/").unwrap();
+        let id = MountId::of(root.as_fd()).unwrap().get();
+        // No longer than the structure: the strings do not fit.
+        let mut buffer = StatBuffer { words: vec![0; size_of::<Raw>() / size_of::<u64>()] };
+        let told = buffer.ask(id, MNT_POINT | FS_TYPE, 0).unwrap();
+        assert_eq!(told.text(MNT_POINT), Some(&b"/"[..]));
+        assert_eq!((told.text(MNT_ROOT), told.texts(MNT_UIDMAP).count()), (None, 0));
+        // A string of the answer before is not taken for one of this answer.
+        assert_eq!(buffer.ask(id, MNT_BASIC, 0).unwrap().text(MNT_POINT), None);
     }
 }

@@ -11,22 +11,50 @@ pub(crate) fn unshare_fs() -> Result<(), Errno> {
     unsafe { rustix::thread::unshare_unsafe(UnshareFlags::FS) }
 }
 
-/// A signal mask saved by [`block_all_signals`]; put back on drop.
+/// A signal mask saved by [`block_all_signals`] or [`block_all_but_fatal_signals`]; put back on drop.
 #[derive(Debug)]
 pub(crate) struct SavedSignalMask(libc::sigset_t);
 
 /// Blocks every signal for the calling thread until the returned value is dropped.
 pub(crate) fn block_all_signals() -> Result<SavedSignalMask, Errno> {
+    block(|_| true)
+}
+
+/// As [`block_all_signals`], without those that end the process: it has no handler for them, does not ignore or block them,
+/// and what they do by default is that. A sleep that only such a signal ends can be ended then.
+pub(crate) fn block_all_but_fatal_signals() -> Result<SavedSignalMask, Errno> {
+    block(|signal| !is_fatal(signal))
+}
+
+/// Blocks the signals that `which` is true for, and those that are blocked already.
+fn block(which: impl Fn(libc::c_int) -> bool) -> Result<SavedSignalMask, Errno> {
     // SAFETY: both sets are plain data on our stack, filled by libc before they are read.
     unsafe {
-        let mut all: libc::sigset_t = std::mem::zeroed();
+        let mut set: libc::sigset_t = std::mem::zeroed();
         let mut old: libc::sigset_t = std::mem::zeroed();
-        libc::sigfillset(&mut all);
-        match libc::pthread_sigmask(libc::SIG_SETMASK, &all, &mut old) {
+        libc::sigfillset(&mut set);
+        for signal in (1..=LAST_SIGNAL).filter(|signal| !which(*signal)) {
+            libc::sigdelset(&mut set, signal);
+        }
+        match libc::pthread_sigmask(libc::SIG_BLOCK, &set, &mut old) {
             0 => Ok(SavedSignalMask(old)),
             errno => Err(Errno::from_raw_os_error(errno)),
         }
     }
+}
+
+const LAST_SIGNAL: libc::c_int = 64;
+
+fn is_fatal(signal: libc::c_int) -> bool {
+    use libc::{SIGCHLD, SIGCONT, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG, SIGWINCH};
+    const OTHERS: [libc::c_int; 8] = [SIGCHLD, SIGCONT, SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU, SIGURG, SIGWINCH];
+    // SAFETY: the structure is plain data; nothing is set.
+    let is_default = unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        let known = libc::sigaction(signal, std::ptr::null(), &raw mut action) == 0;
+        known && action.sa_sigaction == libc::SIG_DFL
+    };
+    is_default && !OTHERS.contains(&signal)
 }
 
 impl Drop for SavedSignalMask {

@@ -1,15 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Which mount holds a path: the one that is seen there, the top of a stack.
+//! Which mount holds a path: the one that is seen there, the top of a stack. In constant time where the kernel can.
 
+use super::fdinfo::mount_number;
+use super::fields::{Fields, TableWay};
 use super::mountinfo::{self, MountEntry};
+use super::reader::TableReader;
 use crate::error::{Error, ErrorKind, Result};
-use crate::vfs::identity::mountinfo_id;
-use crate::vfs::target::Target;
-use rustix::fd::AsFd;
+use crate::vfs::identity::{MountId, STATX_MNT_ID_UNIQUE};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fs::{AtFlags, Mode, OFlags, Statx, StatxAttributes, StatxFlags};
+use rustix::io::Errno;
 use std::path::Path;
 
-/// The mount that holds `path`, which starts at `dir`; symbolic links are followed. By the id that statx(2) gives
-/// \[Linux 5.8\] and its line in mountinfo.
+/// `STATX_MNT_ID` \[Linux 5.8\].
+const STATX_MNT_ID: u32 = 0x1000;
+
+/// The mount that holds `path`, which starts at `dir`; symbolic links are followed. By statx(2) and statmount(2) at the same
+/// cost whatever the size of the mount table \[Linux 6.13\], else by the id that statx(2) gives \[Linux 5.8\] and the table.
 ///
 /// ```no_run
 /// let root = fmountat::find(rustix::fs::CWD, "/etc/passwd")?;
@@ -18,15 +25,125 @@ use std::path::Path;
 /// ```
 ///
 /// # Errors
-/// Those of [`Target::open`] and [`mountinfo::read`]; [`ErrorKind::NotMounted`] for a mount that is in no table of ours:
-/// detached, or of another namespace.
+/// [`ErrorKind::NotFound`], [`ErrorKind::Permission`] and the other errors of path_resolution(7);
+/// [`ErrorKind::NotMounted`] for a mount that is in no table of ours: detached, of another namespace, or not below our root.
 pub fn find(dir: impl AsFd, path: impl AsRef<Path>) -> Result<MountEntry> {
-    let path = path.as_ref();
-    let opened = Target::open(dir, path)?;
-    let id = mountinfo_id(opened.as_fd())?;
+    find_by(dir, path, TableWay::Auto)
+}
+
+/// [`find`] by one interface: statmount(2), or a scan of mountinfo.
+///
+/// # Errors
+/// Those of [`find`]; [`ErrorKind::Unsupported`] where this kernel has not the way.
+pub fn find_by(dir: impl AsFd, path: impl AsRef<Path>, way: TableWay) -> Result<MountEntry> {
+    let (dir, path) = (dir.as_fd(), path.as_ref());
+    if way != TableWay::Mountinfo {
+        let statx = look(dir, path, STATX_MNT_ID_UNIQUE)?;
+        let has_unique = statx.stx_mask & STATX_MNT_ID_UNIQUE.bits() != 0;
+        let id = MountId::from_number(if has_unique { statx.stx_mnt_id } else { 0 });
+        // For the nearest group that a slave receives from all peers are walked: not in constant time.
+        let fields = Fields::MOUNTINFO - Fields::PROPAGATE_FROM;
+        let mut reader = TableReader::here().fields(fields);
+        let table = reader.read_one(id);
+        if let Ok(Some(table)) = &table {
+            // One that is not below our root directory has no target, and is seen nowhere.
+            let found = table.iter().next().filter(|entry| !entry.target().as_os_str().is_empty());
+            match found {
+                Some(entry) => return Ok(entry.to_entry()),
+                None if way == TableWay::Statmount => return Err(not_here(path)),
+                // A filter may have refused the call.
+                None => {}
+            }
+        } else if way == TableWay::Statmount {
+            let unsupported = || {
+                let reason = "statmount(2) of this kernel can't tell of it";
+                Error::new(ErrorKind::Unsupported, "find mount", reason).arg(path)
+            };
+            return Err(table.err().unwrap_or_else(unsupported));
+        }
+    }
+    let id = number(dir, path)?;
     let entry = mountinfo::read()?.into_iter().find(|entry| entry.id == id);
-    entry.ok_or_else(|| {
-        let reason = "the mount that holds it is not in the mount table of this namespace";
-        Error::new(ErrorKind::NotMounted, "find mount", reason).arg(path)
-    })
+    entry.ok_or_else(|| not_here(path))
+}
+
+/// Whether `path`, which starts at `dir`, is the root of a mount: symbolic links are followed. By statx(2)
+/// \[Linux 5.8\], else by the table.
+///
+/// ```
+/// assert!(fmountat::is_mount_point(rustix::fs::CWD, "/proc")?);
+/// # Ok::<(), fmountat::Error>(())
+/// ```
+///
+/// # Errors
+/// [`ErrorKind::NotFound`], [`ErrorKind::Permission`] and the other errors of path_resolution(7).
+pub fn is_mount_point(dir: impl AsFd, path: impl AsRef<Path>) -> Result<bool> {
+    let (dir, path) = (dir.as_fd(), path.as_ref());
+    let statx = look(dir, path, StatxFlags::empty())?;
+    if statx.stx_attributes_mask.contains(StatxAttributes::MOUNT_ROOT) {
+        return Ok(statx.stx_attributes.contains(StatxAttributes::MOUNT_ROOT));
+    }
+    is_mount_point_by_table(dir, path)
+}
+
+/// A mount's root is seen right at its target, everything else below it.
+fn is_mount_point_by_table(dir: BorrowedFd<'_>, path: &Path) -> Result<bool> {
+    let fd = open(dir, path)?;
+    let link = format!("/proc/thread-self/fd/{}", fd.as_raw_fd());
+    let real = std::fs::read_link(&link).map_err(|e| Error::from_io("find mount", &link, e))?;
+    let id = mount_number(fd.as_fd()).ok_or_else(|| no_proc(path))?;
+    Ok(mountinfo::read()?.iter().any(|entry| entry.id == id && entry.target == real))
+}
+
+/// The file system is not asked, and no automount is set off: what is mounted there the kernel knows by itself.
+fn look(dir: BorrowedFd<'_>, path: &Path, mask: StatxFlags) -> Result<Statx> {
+    let flags = AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT;
+    rustix::fs::statx(dir, path, flags, mask).map_err(|e| failed("statx", e, path))
+}
+
+/// The id of mountinfo of the mount that holds `path`.
+fn number(dir: BorrowedFd<'_>, path: &Path) -> Result<u64> {
+    let statx = look(dir, path, StatxFlags::MNT_ID)?;
+    if statx.stx_mask & STATX_MNT_ID != 0 {
+        return Ok(statx.stx_mnt_id);
+    }
+    mount_number(open(dir, path)?.as_fd()).ok_or_else(|| no_proc(path))
+}
+
+fn open(dir: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    rustix::fs::openat(dir, path, flags, Mode::empty()).map_err(|e| failed("openat", e, path))
+}
+
+fn failed(call: &'static str, errno: Errno, path: &Path) -> Error {
+    Error::sys("find mount", call, errno).arg(path)
+}
+
+fn no_proc(path: &Path) -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        "find mount",
+        "this kernel tells it in /proc alone, which is not there",
+    )
+    .arg(path)
+}
+
+fn not_here(path: &Path) -> Error {
+    let reason = "the mount that holds it is not in the mount table of this namespace";
+    Error::new(ErrorKind::NotMounted, "find mount", reason).arg(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fs::CWD;
+
+    #[test]
+    fn both_ways_know_mount_points() {
+        for (path, want) in [("/proc", true), ("/proc/self", false), ("/etc", false), ("/proc/..", true)] {
+            assert_eq!(is_mount_point(CWD, path).unwrap(), want, "{path}");
+            assert_eq!(is_mount_point_by_table(CWD, Path::new(path)).unwrap(), want, "{path}");
+        }
+        assert_eq!(is_mount_point(CWD, "/proc/none").unwrap_err().kind(), ErrorKind::NotFound);
+    }
 }

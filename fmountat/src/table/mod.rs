@@ -2,10 +2,22 @@
 //! What is mounted: the table, who uses it, and taking mounts away.
 #![forbid(unsafe_code)]
 
+mod by_mountinfo;
+mod by_statmount;
+mod choose;
+pub(crate) mod diff;
+pub(crate) mod entry;
 mod fdinfo;
+pub(crate) mod fields;
 pub(crate) mod find;
 pub(crate) mod holders;
+mod links;
 mod located;
 pub mod mountinfo;
+mod place;
 pub(crate) mod published;
+pub(crate) mod reader;
+pub(crate) mod record;
+pub(crate) mod snapshot;
 pub(crate) mod unmount;
+pub(crate) mod watch;

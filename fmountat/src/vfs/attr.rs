@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Per-mount attributes and propagation, as mount_setattr(2) takes them.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::sys::attr::{MountAttrRaw, mount_setattr};
 use bitflags::bitflags;
 use rustix::fd::{AsRawFd, BorrowedFd};
@@ -135,16 +135,28 @@ pub(crate) fn set_attr(fd: BorrowedFd<'_>, attr: &MountAttr, recursive: bool, lo
         }
         other => other,
     };
-    done.map_err(|errno| {
-        let error = Error::sys("set mount attributes", "mount_setattr", errno);
-        match errno {
-            Errno::PERM => error.hinted(
-                "in a user namespace the access-time policy of a mount from outside is locked; otherwise CAP_SYS_ADMIN \
-                 is missing",
-            ),
-            _ => error,
-        }
-    })
+    done.map_err(|errno| explain_attr(Error::sys("set mount attributes", "mount_setattr", errno), fd, attr))
+}
+
+/// What the kernel has locked in a user namespace, of what was to be changed.
+fn explain_attr(error: Error, fd: BorrowedFd<'_>, attr: &MountAttr) -> Error {
+    let is_inside = !super::features::Features::get().initial_user_namespace;
+    if error.raw_errno() != Some(Errno::PERM) {
+        return error;
+    }
+    let now =
+        rustix::fs::fstatvfs(fd).map(|stat| Attr::from_bits_truncate(stat.f_flag.bits())).unwrap_or_default();
+    // The five lowest bits of statvfs(3)'s flags mean what the attributes mean, but for the access times.
+    let restrictions = Attr::RDONLY | Attr::NOSUID | Attr::NODEV | Attr::NOEXEC;
+    let locked = MountAttr { set: attr.clear & now & restrictions, ..MountAttr::default() };
+    let policy = (attr.set | attr.clear).intersects(Attr::ATIME_FIELD | Attr::NODIRATIME);
+    let reason = match (is_inside, locked.set.is_empty(), policy) {
+        (true, false, _) => format!("the kernel has locked {} on this mount", locked.words()),
+        (true, true, true) => String::from("the kernel has locked the access-time policy of this mount"),
+        _ => return error.hinted(super::tree::NEEDS_ADMIN),
+    };
+    let hint = "what came into a user namespace from outside keeps its restrictions: leave that word out, or do it outside";
+    error.with_kind(ErrorKind::Locked).because(reason).hinted(hint)
 }
 
 /// `MOUNT_ATTR_IDMAP`, which is no attribute to be read back.

@@ -46,7 +46,7 @@ impl FsContext {
                 Errno::NODEV => error
                     .because("this kernel has no such filesystem")
                     .hinted("see /proc/filesystems, or load its module"),
-                Errno::PERM => error.hinted(NEEDS_ADMIN),
+                Errno::PERM => error.hinted(what_is_missing(fstype)),
                 _ => error,
             }
         })?;
@@ -119,7 +119,8 @@ impl FsContext {
             Err(errno) => {
                 let error = Error::sys("create", "fsconfig", errno).arg(&self.fstype);
                 let error = error.with_kernel_log(self.log());
-                Err(if errno == Errno::PERM { error.hinted(NEEDS_ADMIN) } else { error })
+                let is_refused = errno == Errno::PERM;
+                Err(if is_refused { error.hinted(what_is_missing(&self.fstype)) } else { error })
             }
         }
     }
@@ -175,6 +176,22 @@ pub(crate) fn log_line(bytes: &[u8]) -> String {
     unlevelled.unwrap_or(text).to_owned()
 }
 
+/// What shows a namespace's own things can be mounted by who made that namespace; a user and a mount namespace, which who has
+/// CAP_SYS_ADMIN is in, do not do.
+fn what_is_missing(fstype: &OsStr) -> &'static str {
+    let is_admin = rustix::thread::capabilities(None)
+        .is_ok_and(|sets| sets.effective.contains(rustix::thread::CapabilitySet::SYS_ADMIN));
+    match fstype.to_str().filter(|_| is_admin) {
+        Some("proc") => "be root, or make a pid namespace with the user namespace: unshare --pid --fork",
+        Some("mqueue") => "be root, or make an ipc namespace with the user namespace: unshare --ipc",
+        Some("sysfs") => "be root, or make a network namespace with the user namespace: unshare --net",
+        Some("cgroup" | "cgroup2") => {
+            "be root, or make a cgroup namespace with the user namespace: unshare --cgroup"
+        }
+        _ => NEEDS_ADMIN,
+    }
+}
+
 impl CreatedFs {
     /// A detached mount of it, born with these attributes: fsmount(2), then mount_setattr(2) for the propagation.
     ///
@@ -196,10 +213,7 @@ impl CreatedFs {
             let error = Error::sys("mount", "fsmount", errno).arg(&context.fstype);
             let error = error.with_kernel_log(context.log());
             match errno {
-                Errno::PERM => error.hinted(
-                    "in a user namespace, proc and sysfs can only be mounted where the ones there now are \
-                         wholly visible, and proc only in a pid namespace of its own",
-                ),
+                Errno::PERM => error.hinted(NEEDS_ADMIN),
                 _ => error,
             }
         })?;

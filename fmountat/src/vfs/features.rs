@@ -125,7 +125,7 @@ fn is_initial_user_namespace() -> bool {
 }
 
 /// Where neither uname(2) nor /proc tells, every feature that follows from the release counts as missing.
-fn kernel_release() -> (u32, u32) {
+pub(crate) fn kernel_release() -> (u32, u32) {
     let text = match release() {
         Ok(release) => release.to_string_lossy().into_owned(),
         Err(_) => std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default(),

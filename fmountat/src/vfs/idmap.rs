@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Id mappings: what owners on disk are seen as through a mount, and the user namespaces that carry them.
 
+use super::attr::{MountAttr, idmap_raw};
 use super::bytes::c_string;
+use super::context::FsContext;
 use crate::error::{Error, ErrorKind, Result};
+use crate::sys::attr::mount_setattr;
 use crate::sys::userns::{Parked, user_namespace_of};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
@@ -147,7 +150,7 @@ fn make_namespace(users: &[IdMapping], groups: &[IdMapping]) -> Result<OwnedFd> 
     let step = "make user namespace";
     let parked = Parked::new().map_err(|errno| match errno {
         Errno::NOSPC | Errno::USERS => Error::sys(step, "clone", errno)
-            .with_kind(ErrorKind::Permission)
+            .with_kind(ErrorKind::TooManyNamespaces)
             .because("the limit of user namespaces is reached")
             .hinted("raise /proc/sys/user/max_user_namespaces"),
         Errno::PERM => Error::sys(step, "clone", errno)
@@ -212,6 +215,9 @@ fn unchanged(file: &str) -> Result<String> {
 /// The attribute call's failure in words.
 pub(crate) fn explain_idmap(error: Error, userns: BorrowedFd<'_>) -> Error {
     match error.raw_errno() {
+        Some(Errno::INVAL) if maps_nothing(userns) => error
+            .with_kind(ErrorKind::OptionValue)
+            .because("the user namespace has no id maps yet: they must be written before"),
         Some(Errno::INVAL) => error.with_kind(ErrorKind::Unsupported).because(
             "this file system can't be id-mapped, or the mount is already (ext4 and xfs can, btrfs from Linux 5.15 on, erofs \
              5.19, squashfs 6.2, tmpfs 6.3; overlay can't, its layers can)",
@@ -224,6 +230,16 @@ pub(crate) fn explain_idmap(error: Error, userns: BorrowedFd<'_>) -> Error {
         ),
         _ => error,
     }
+}
+
+/// Whether not even a tmpfs can be mapped by it.
+fn maps_nothing(userns: BorrowedFd<'_>) -> bool {
+    let tmpfs = FsContext::open("tmpfs").and_then(FsContext::create);
+    let tmpfs = tmpfs.and_then(|tmpfs| tmpfs.mount(&MountAttr::default()));
+    tmpfs.is_ok_and(|tree| {
+        let mapped = mount_setattr(tree.root(), c"", libc::AT_EMPTY_PATH as u32, &idmap_raw(userns));
+        mapped == Err(Errno::INVAL)
+    })
 }
 
 fn is_initial(userns: BorrowedFd<'_>) -> bool {

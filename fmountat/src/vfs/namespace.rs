@@ -30,15 +30,28 @@ pub fn unshare_mount_and_pid() -> Result<()> {
         }
         Err(errno) => return Err(Error::sys("make namespaces", "unshare", errno)),
     }
+    make_private("make namespaces")
+}
+
+/// Makes every mount of the calling thread's mount namespace private.
+pub(super) fn make_private(step: &str) -> Result<()> {
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
-    rustix::mount::mount_change("/", private).map_err(|e| Error::sys("make namespaces", "mount", e))
+    rustix::mount::mount_change("/", private).map_err(|errno| {
+        let error = Error::sys(step, "mount", errno);
+        match errno {
+            Errno::INVAL => error
+                .because("the root directory is no mount: this runs in a chroot, whose other mounts can't be reached")
+                .hinted("bind the directory onto itself before chroot(1)"),
+            _ => error,
+        }
+    })
 }
 
 fn user_namespace_error(errno: Errno) -> Error {
     let error = Error::sys("make a user namespace", "unshare", errno);
     match errno {
         Errno::NOSPC | Errno::USERS => error
-            .with_kind(ErrorKind::Permission)
+            .with_kind(ErrorKind::TooManyNamespaces)
             .because("the limit of user namespaces is reached")
             .hinted("raise /proc/sys/user/max_user_namespaces, or run as root"),
         Errno::PERM => error.hinted(

@@ -79,15 +79,20 @@ impl MountNamespace {
     /// [`ErrorKind::Permission`].
     pub fn open(dir: impl AsFd, path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
-        let named = |call, errno| Error::sys("open mount namespace", call, errno).arg(path);
         let mount = rustix::fs::openat(dir, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-            .map_err(|e| named("openat", e))?;
+            .map_err(|e| Error::sys("open mount namespace", "openat", e).arg(path))?;
+        Self::of_file(mount).map_err(|e| e.arg_if_none(path))
+    }
+
+    /// That of an open namespace file.
+    pub(crate) fn of_file(mount: OwnedFd) -> Result<Self> {
+        let named = |call, errno| Error::sys("open mount namespace", call, errno);
         let to = Namespaces { user: None, mount: mount.as_fd() };
         let root = inside(to, &Act::OpenRoot).map_err(|(step, errno)| match (step, errno) {
             (Step::Enter, Errno::INVAL) => named("setns", errno)
                 .with_kind(ErrorKind::OptionValue)
                 .because("the file is no mount namespace"),
-            (step, errno) => entering(step, errno).arg(path),
+            (step, errno) => entering(step, errno),
         })?;
         let root = root.ok_or_else(|| named("openat", Errno::NOENT))?;
         Ok(Self { mount, user: None, root })
@@ -131,6 +136,33 @@ impl MountNamespace {
         landed::verify_with(target, fd.as_fd(), id, || self.take_back(fd.as_fd()))?;
         target.keep();
         Ok(Attached::new(fd, id))
+    }
+
+    /// The namespace's file.
+    pub(crate) fn file(&self) -> BorrowedFd<'_> {
+        self.mount.as_fd()
+    }
+
+    /// Whether the process `pid` is in it, and so the one that it was opened by, or as good.
+    pub(crate) fn has_process(&self, pid: i32) -> bool {
+        let of_process = rustix::fs::stat(format!("/proc/{pid}/ns/mnt"));
+        let own = rustix::fs::fstat(&self.mount);
+        matches!((of_process, own), (Ok(a), Ok(b)) if (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino))
+    }
+
+    /// The mount table of the namespace, below its root: opened by a child inside that finds itself in our /proc.
+    pub(crate) fn open_mountinfo(&self) -> Result<OwnedFd> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let failed =
+            |call, errno| Error::sys("read the mount table", call, errno).arg("/proc/self/mountinfo");
+        let proc =
+            rustix::fs::openat(CWD, c"/proc", flags, Mode::empty()).map_err(|e| failed("openat", e))?;
+        let opened =
+            self.act(&Act::Open(proc.as_fd(), c"self/mountinfo")).map_err(|(step, errno)| match step {
+                Step::Act => failed("openat", errno),
+                _ => entering(step, errno),
+            })?;
+        opened.ok_or_else(|| failed("openat", Errno::NOENT))
     }
 
     /// Moves the calling process into it, for good; its cwd and root are then the namespace's root. The process must have

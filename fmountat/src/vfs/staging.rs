@@ -2,6 +2,7 @@
 //! A mount namespace for a moment: what is mounted in it nobody sees, and it goes with its thread, whatever happens.
 
 use super::hidden::HiddenPlace;
+use super::namespace::make_private;
 use super::target::is_dir;
 use super::tree::Tree;
 use crate::error::{Error, Result};
@@ -10,7 +11,6 @@ use crate::sys::thread::{block_all_signals, unshare_fs};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
-use rustix::mount::MountPropagationFlags;
 
 /// As [`in_private_namespace`], with the directory `dir` as it is seen there. What is opened elsewhere belongs to the
 /// namespace it was opened in, and mount(2) refuses it; but a cwd goes along with its thread into a new namespace.
@@ -80,9 +80,7 @@ fn on_a_thread<T: Send>(
             before()?;
             unshare_mounts().map_err(|e| Error::sys(step, "unshare", e))?;
             // Nothing that is mounted here may show where the caller's mounts are shared.
-            let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
-            let made = rustix::mount::mount_change("/", private).map_err(|e| Error::sys(step, "mount", e));
-            let done = made.and_then(|()| work());
+            let done = make_private(step).and_then(|()| work());
             leave();
             done
         });

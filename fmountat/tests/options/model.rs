@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What the option table promises for a list of words, worked out from its public data alone.
 
-use super::state::{MS_RDONLY, MountState, Propagations};
+use super::state::{Look, MS_RDONLY, MountState, Propagations};
 use fmountat::{Attr, OptionWord, Places, Value, option_words};
 
 /// A word as it is written in a list.
@@ -10,36 +10,67 @@ pub(crate) struct Choice {
     pub(crate) word: &'static OptionWord,
     pub(crate) text: String,
     pub(crate) recursive: bool,
+    part: Part,
+    /// Another spelling of a form that stands in every pair.
+    pub(crate) is_known_otherwise: bool,
+}
+
+/// Of the mount and the file system, what a word is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    All,
+    Mount,
+    Filesystem,
+    /// With a value it is a note.
+    Nothing,
 }
 
 /// Every word of the table with a sample value, and every recursive form.
 pub(crate) fn choices() -> Vec<Choice> {
     let mut all = Vec::new();
     for word in option_words() {
-        let plain = |text: String| Choice { word, text, recursive: false };
+        let plain =
+            |text| Choice { word, text, recursive: false, part: Part::All, is_known_otherwise: false };
         match word.value {
             Value::None => all.push(plain(word.name.to_owned())),
             Value::Optional(what) => {
                 all.push(plain(word.name.to_owned()));
-                all.push(plain(format!("{}={}", word.name, sample(what))));
+                let part = if word.layer() == "attribute" { Part::Nothing } else { Part::All };
+                all.push(Choice { part, ..plain(format!("{}={}", word.name, sample(what))) });
             }
             Value::Required(what) => all.push(plain(format!("{}={}", word.name, sample(what)))),
         }
+        let has_both = word.layer() == "attribute, filesystem";
         if let Some(text) = word.recursive_form() {
-            all.push(Choice { word, text, recursive: true });
+            all.push(Choice { recursive: true, ..plain(text) });
+            let text = format!("{}=recursive", word.name);
+            all.push(Choice { recursive: true, is_known_otherwise: !has_both, ..plain(text) });
+        }
+        if has_both {
+            all.push(Choice { part: Part::Mount, ..plain(format!("{}=vfs", word.name)) });
+            all.push(Choice { part: Part::Filesystem, ..plain(format!("{}=fs", word.name)) });
         }
     }
     all
 }
 
+/// Something else than what is there without the word, where that can be seen.
 fn sample(what: &str) -> &'static str {
     match what {
-        "MODE" => "0755",
+        "MODE" => "0711",
         "MODE[:UID:GID]" => "0755:0:0",
         "PATH" => "d",
-        "UID" | "GID" => "0",
+        // A user namespace has nobody else.
+        "UID" | "GID" => {
+            if fmountat_testing::is_real_root() {
+                "7"
+            } else {
+                "0"
+            }
+        }
         "BYTES" => "4096",
         what if what.contains("DISK:SEEN:COUNT") => "0:0:1",
+        "NAME" => "somebody",
         _ => panic!("a value for {what}, please"),
     }
 }
@@ -68,17 +99,25 @@ pub(crate) enum Promise {
     /// An error before any change.
     Refused,
     /// The mounts, the top one first; or, where the reason lies outside of the table, an error before any change.
-    Mounts { mounts: Vec<MountState>, or_refused: bool },
+    Mounts { mounts: Vec<MountState>, root: Look, or_refused: bool },
 }
 
-/// The words `list` in `call`, where there is `start`: the top mount and the one below it.
-pub(crate) fn promise(call: Call, list: &[&Choice], start: &[MountState], detached: bool) -> Promise {
+/// The words `list` in `call`, where there is `start`: the top mount and the one below it, and `root`: what is to be its root.
+pub(crate) fn promise(
+    call: Call,
+    list: &[&Choice],
+    start: &[MountState],
+    root: Look,
+    detached: bool,
+) -> Promise {
     let named = |names: &[&str]| list.iter().any(|choice| names.contains(&choice.word.name));
     let bind_word = list.iter().rev().find(|choice| ["bind", "rbind"].contains(&choice.word.name));
     let alone = call == Call::Remount && bind_word.is_some();
-    for Choice { word, .. } in list {
-        let misplaced = !word.places.contains(call.place());
-        if misplaced || word.layer() == "refused" || alone && word.layer() == "filesystem" {
+    for Choice { word, part, .. } in list {
+        let is_of_filesystem = word.layer() == "filesystem" || *part == Part::Filesystem;
+        let is_bind = matches!(call, Call::Bind { .. });
+        let misplaced = !word.places.contains(call.place()) || is_of_filesystem && (alone || is_bind);
+        if misplaced || word.layer() == "refused" {
             return Promise::Refused;
         }
     }
@@ -93,12 +132,36 @@ pub(crate) fn promise(call: Call, list: &[&Choice], start: &[MountState], detach
         take_flags(choice, &mut mounts, call, alone);
     }
     take_propagation(call, list, &mut mounts);
+    take_mapping(list, &mut mounts);
     if is_impossible(call, &named, &mounts[0], detached) {
         return Promise::Refused;
     }
     // Two mappings may overlap; in a user namespace nothing is mapped that it doesn't own.
     let or_refused = named(&MAPS) && (list.len() > 1 || !fmountat_testing::is_real_root());
-    Promise::Mounts { mounts, or_refused }
+    Promise::Mounts { mounts, root: take_root(list, root), or_refused }
+}
+
+/// A tree is mapped as a whole unless a word says otherwise.
+fn take_mapping(list: &[&Choice], mounts: &mut [MountState]) {
+    let last = list.iter().rev().find(|choice| MAPPED.contains(&choice.word.name));
+    let whole = last.is_none_or(|choice| choice.word.name == "ridmap");
+    if list.iter().any(|choice| MAPS.contains(&choice.word.name)) {
+        let reached = if whole { mounts.len() } else { 1 };
+        mounts[..reached].iter_mut().for_each(|mount| mount.idmapped = true);
+    }
+}
+
+fn take_root(list: &[&Choice], mut root: Look) -> Look {
+    for choice in list {
+        let number = |radix| u32::from_str_radix(choice.text.rsplit('=').next().unwrap(), radix).unwrap();
+        match choice.word.name {
+            "X-mount.owner" => root.uid = number(10),
+            "X-mount.group" => root.gid = number(10),
+            "X-mount.mode" => root.mode = number(8),
+            _ => {}
+        }
+    }
+    root
 }
 
 const MAPS: [&str; 3] = ["X-mount.idmap", "uidmap", "gidmap"];
@@ -122,10 +185,12 @@ fn is_impossible(call: Call, named: &dyn Fn(&[&str]) -> bool, top: &MountState, 
 fn take_flags(choice: &Choice, mounts: &mut [MountState], call: Call, alone: bool) {
     let (set, clear) = choice.word.attr();
     let reached = if choice.recursive { mounts.len() } else { 1 };
-    for mount in &mut mounts[..reached] {
-        mount.attr = (mount.attr - clear) | set;
+    if matches!(choice.part, Part::All | Part::Mount) {
+        for mount in &mut mounts[..reached] {
+            mount.attr = (mount.attr - clear) | set;
+        }
     }
-    let has_superblock = !matches!(call, Call::Bind { .. }) && !alone;
+    let has_superblock = !matches!(call, Call::Bind { .. }) && !alone && choice.part != Part::Mount;
     if has_superblock && choice.word.layer().contains("filesystem") {
         let (set, clear) = choice.word.ms();
         mounts[0].superblock = (mounts[0].superblock & !clear) | set;

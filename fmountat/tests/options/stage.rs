@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The mounts that words are tried on, made by mount(2) without the crate: a tmpfs with another on `d/sub`.
 
-use super::state::{MountState, Propagations};
+use super::state::{Look, MountState, Propagations};
 use fmountat::Attr;
 use fmountat_testing::{mkdirs, scratch};
+use rustix::fd::{AsRawFd, OwnedFd};
+use rustix::fs::{CWD, Gid, Mode, Uid};
 use rustix::mount::{
-    MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_bind_recursive, mount_change,
-    mount_remount, unmount,
+    MountFlags, MountPropagationFlags, OpenTreeFlags, UnmountFlags, mount, mount_bind_recursive,
+    mount_change, mount_remount, open_tree, unmount,
 };
 use std::path::{Path, PathBuf};
 
@@ -46,16 +48,18 @@ impl Start {
         let all = (Attr::all() - Attr::ATIME_FIELD) | Attr::NOATIME;
         let propagation = Propagations { shared: is_full, ..Propagations::default() };
         let attr = if is_full { all } else { Attr::STRICTATIME };
-        [MountState { attr, superblock: self.superblock(), propagation }; 2]
+        [MountState { attr, superblock: self.superblock(), propagation, idmapped: false }; 2]
     }
 
-    /// Mounts the tree at `path`, with its peers at `peer`.
-    pub(crate) fn mount(self, path: &Path, peer: &Path) {
+    /// Mounts the tree at `path`, with its peers at `peer`. Gives a way in that no attribute closes.
+    pub(crate) fn mount(self, path: &Path, peer: &Path) -> WayIn {
         let sub = path.join("d/sub");
         for place in [path, &sub] {
             mount("tmpfs", place, "tmpfs", MountFlags::empty(), c"size=64k").unwrap();
             std::fs::create_dir_all(place.join("d/sub")).unwrap();
         }
+        let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
+        let way_in = WayIn(open_tree(CWD, path, flags).unwrap());
         for place in [&sub, path] {
             mount_remount(place, bits(self.superblock()), c"").unwrap();
             mount_remount(place, bits(libc::MS_BIND | self.attributes()), c"").unwrap();
@@ -63,6 +67,25 @@ impl Start {
         if self == Self::Full {
             mount_change(path, MountPropagationFlags::SHARED | MountPropagationFlags::REC).unwrap();
             mount_bind_recursive(path, peer).unwrap();
+        }
+        way_in
+    }
+}
+
+/// A clone of the top mount that nobody sees, writable where the file system is.
+#[derive(Debug)]
+pub(crate) struct WayIn(OwnedFd);
+
+impl WayIn {
+    /// Makes mode and owner what they were at the start, where words have changed them.
+    pub(crate) fn restore(&self) {
+        let top = PathBuf::from(format!("/proc/self/fd/{}", self.0.as_raw_fd()));
+        for (path, mode) in [(top.join("."), 0o1777), (top.join("d"), 0o755)] {
+            let want = Look { mode, uid: 0, gid: 0 };
+            if Look::at(&path) != want {
+                rustix::fs::chown(&path, Some(Uid::ROOT), Some(Gid::ROOT)).unwrap();
+                rustix::fs::chmod(&path, Mode::from_raw_mode(mode)).unwrap();
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 //! The state of a mount as the kernel shows it in mountinfo.
 
 use fmountat::Attr;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 pub(crate) const MS_RDONLY: u64 = libc::MS_RDONLY;
@@ -13,6 +14,22 @@ pub(crate) struct MountState {
     /// `MS_*` of the file system.
     pub(crate) superblock: u64,
     pub(crate) propagation: Propagations,
+    pub(crate) idmapped: bool,
+}
+
+/// The root of a mount.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Look {
+    pub(crate) mode: u32,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+}
+
+impl Look {
+    pub(crate) fn at(path: &Path) -> Self {
+        let meta = std::fs::metadata(path).unwrap();
+        Self { mode: meta.mode() & 0o7777, uid: meta.uid(), gid: meta.gid() }
+    }
 }
 
 impl std::fmt::Debug for MountState {
@@ -20,7 +37,7 @@ impl std::fmt::Debug for MountState {
         let Propagations { shared, master, unbindable } = self.propagation;
         let attr: Vec<&str> = self.attr.iter_names().map(|(name, _)| name).collect();
         write!(f, "<{}; superblock {:#x}; ", attr.join("|"), self.superblock)?;
-        write!(f, "shared {shared}, master {master}, unbindable {unbindable}>")
+        write!(f, "shared {shared}, master {master}, unbindable {unbindable}; idmapped {}>", self.idmapped)
     }
 }
 
@@ -71,6 +88,7 @@ fn state(line: &str) -> MountState {
             master: optional("master"),
             unbindable: optional("unbindable"),
         },
+        idmapped: fields[5].split(',').any(|word| word == "idmapped"),
     }
 }
 

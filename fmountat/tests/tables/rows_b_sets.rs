@@ -5,7 +5,7 @@ use crate::ways::{Stage, tmpfs};
 use fmountat::{ErrorKind, Mount, TempError, TempMount, Unmount, find, mountinfo};
 use fmountat_testing::{mkdirs, read, write};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
-use std::os::unix::fs::symlink;
+use std::os::unix::fs::{OpenOptionsExt, symlink};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -93,6 +93,22 @@ pub(crate) fn top_of_stack(stage: &Stage) {
 }
 
 /// Every thread is told the same free number at once, and all but one come too late.
+/// The free device is somebody else's for a while: the kernel gives its number all the same, and refuses to set it up.
+fn loop_of_somebody_else(stage: &Stage) {
+    let free = fmountat_testing::command_output(std::process::Command::new("losetup").arg("--find"));
+    let mut exclusive = std::fs::OpenOptions::new();
+    exclusive.read(true).custom_flags(libc::O_EXCL);
+    let claimed = exclusive.open(free.trim()).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            std::thread::sleep(Duration::from_millis(300));
+            drop(claimed);
+        });
+        stage.apply(&[Mount::new("ext4", stage.file("image0")).option("loop")], "t0").unwrap();
+    });
+    Unmount::new().run(stage.file("t0")).unwrap();
+}
+
 pub(crate) fn loop_retry(stage: &Stage) {
     let barrier = std::sync::Barrier::new(8);
     for thread in 0..8 {
@@ -102,6 +118,7 @@ pub(crate) fn loop_retry(stage: &Stage) {
         fmountat_testing::command_output(mkfs.arg("-q").arg(&image));
         mkdirs(&stage.dir, &[&format!("t{thread}")]);
     }
+    loop_of_somebody_else(stage);
     std::thread::scope(|scope| {
         for thread in 0..8 {
             let barrier = &barrier;
@@ -229,7 +246,7 @@ pub(crate) fn errors_in_words(stage: &Stage) {
     for (mount, kind, step, words) in [
         (overlay("l/2"), ErrorKind::LayerMissing, "open layer 2", "no such file"),
         (overlay("l/file"), ErrorKind::LayerNotDirectory, "open layer 2", "must be a directory"),
-        (Mount::new("nosuchfs", "x"), ErrorKind::UnknownFilesystem, "", "no such filesystem"),
+        (Mount::new("nosuchfs", "x"), ErrorKind::UnknownFilesystem, "", "no such file system"),
         (
             stage.bind("l/file", "bind"),
             ErrorKind::WrongTargetType,
@@ -242,7 +259,7 @@ pub(crate) fn errors_in_words(stage: &Stage) {
         assert!(error.step().contains(step) && error.reason().contains(words), "{error}");
     }
     let error = stage.apply(&[tmpfs().option("sise=1m")], "t").unwrap_err();
-    let told = if stage.is_new() { "kernel: tmpfs: Unknown parameter 'sise'" } else { "dmesg" };
+    let told = if stage.is_new() { "kernel: tmpfs: Unknown parameter 'sise'" } else { "did you mean size?" };
     assert!(error.to_string().contains(told), "{error}");
 }
 

@@ -19,7 +19,8 @@ const OUTPUT_KEPT: usize = 4096;
 const STEP: &str = "run mount helper";
 
 /// Runs a program in the directory, for the limit at most: how it ended, and the last of what it said. No SIGCHLD comes of
-/// it, and no `wait` finds a child; the calling thread sleeps, with its signals blocked.
+/// it, and no `wait` finds a child; the calling thread sleeps, with its signals blocked save those that
+/// end the process.
 pub(crate) fn run_program(
     dir: BorrowedFd<'_>,
     argv: &[CString],

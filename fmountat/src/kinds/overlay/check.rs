@@ -120,14 +120,15 @@ pub(crate) fn explain(error: Error, overlay: &Overlay, layers: &[(Role, Opened)]
             let reason = "upperdir or workdir is in use by another overlay";
             with_layer(error.with_kind(ErrorKind::UpperInUse).because(reason), overlay.upper.as_ref())
         }
-        Some(Errno::INVAL) if overlay.has_word("userxattr") && overlay.has_word("metacopy") => {
-            error.with_kind(ErrorKind::OptionConflict).because("metacopy and userxattr exclude each other")
+        Some(Errno::INVAL) if overlay.has_word("userxattr") && excluded(overlay).is_some() => {
+            let word = excluded(overlay).unwrap_or_default();
+            error
+                .with_kind(ErrorKind::OptionConflict)
+                .because(format!("{word} and userxattr exclude each other"))
         }
-        Some(Errno::INVAL) => error.hinted(format!(
-            "{} layers: an overlay of overlays of overlays is too deep; in a user namespace a layer with mounts below \
-             it is refused",
-            layers.len()
-        )),
+        Some(Errno::INVAL) => {
+            error.hinted(format!("{} layers; the kernel's log (dmesg) may say more", layers.len()))
+        }
         _ => error,
     }
 }
@@ -172,7 +173,7 @@ fn upper_and_work<'a>(
     None
 }
 
-fn same_as_lower<'a>(layers: &[(Role, Opened)], overlay: &'a Overlay) -> Option<&'a Layer> {
+pub(super) fn same_as_lower<'a>(layers: &[(Role, Opened)], overlay: &'a Overlay) -> Option<&'a Layer> {
     let upper = fd_of(layers, Role::is_upper)?;
     let twin = layers.iter().find_map(|(role, fd)| match role {
         Role::Lower(n) if same(fd.as_fd(), upper) || lies_in(fd.as_fd(), upper) => Some(*n),
@@ -201,6 +202,17 @@ fn lies_in(inner: BorrowedFd<'_>, outer: BorrowedFd<'_>) -> bool {
         at = up(here.as_fd()).filter(|above| !same(above.as_fd(), here.as_fd()));
     }
     false
+}
+
+/// What overlay refuses beside `userxattr` (`ovl_fs_params_verify`, fs/overlayfs/params.c).
+pub(super) fn excluded(overlay: &Overlay) -> Option<&'static str> {
+    let is_on = |name: &str| {
+        let last = overlay.words.iter().rev().find(|word| word.key == *name);
+        let value = last.and_then(|word| word.value.as_deref());
+        let harmless = if name == "redirect_dir" { "nofollow" } else { "off" };
+        value.is_some_and(|value| value != harmless)
+    };
+    ["metacopy", "redirect_dir", "verity"].into_iter().find(|name| is_on(name))
 }
 
 fn is_volatile_left(work: BorrowedFd<'_>) -> bool {

@@ -64,6 +64,11 @@ pub(crate) struct LayerBases<'a> {
 }
 
 impl<'a> LayerBases<'a> {
+    /// None: every layer is opened on the host.
+    pub(crate) fn none() -> Self {
+        Self { lower: None, upper: None, userns: None }
+    }
+
     pub(crate) fn of(overlay: &Overlay, make: &Make<'a>) -> Self {
         let Make { dir, bases, userns, .. } = *make;
         let can_be_detached = make.features.overlay_detached_layers;

@@ -10,6 +10,7 @@ mod in_use;
 mod layers;
 mod mount;
 mod options;
+mod rehearse;
 
 pub(crate) use base::Bases;
 pub use common::common_directory;

@@ -171,12 +171,20 @@ impl Overlay {
         read_only(self.work.as_ref())
     }
 
-    fn layer_error(&self, error: Error, role: Role) -> Error {
+    pub(super) fn layer_error(&self, error: Error, role: Role) -> Error {
         let is_file = error.kernel().iter().any(|line| line.contains("is not a directory"));
         let error = error.with_step(format!("set {}", role.words()));
-        let error = match is_file {
-            true => error.with_kind(ErrorKind::LayerNotDirectory).because("a layer must be a directory"),
-            false => error,
+        let is_unfit =
+            error.kernel().iter().any(|line| line.contains("not supported") || line.contains("read-only"));
+        let error = match (is_file, is_unfit) {
+            (true, _) => error.with_kind(ErrorKind::LayerNotDirectory).because("a layer must be a directory"),
+            (_, true) if role.is_upper() || role.is_work() => error
+                .with_kind(ErrorKind::UpperUnusable)
+                .because("overlay can't write to this file system")
+                .hinted("upperdir and workdir need a writable file system with d_type and extended attributes: ext4, xfs, \
+                         btrfs, tmpfs"),
+            (_, true) => error.because("overlay can't stack this file system"),
+            _ => error,
         };
         let same = |other: Role| other.words() == role.words();
         match roles(self).find(|(other, _)| same(*other)) {
@@ -238,6 +246,16 @@ fn or_dot(path: &Path) -> &Path {
     if path.as_os_str().is_empty() { Path::new(".") } else { path }
 }
 
+/// The option that takes it.
+pub(super) fn layer_key(role: Role) -> &'static str {
+    match role {
+        Role::Lower(_) => "lowerdir+",
+        Role::Data(_) => "datadir+",
+        Role::Upper => "upperdir",
+        Role::Work => "workdir",
+    }
+}
+
 /// Gives the kernel one layer. A tree that comes back must live until the file system is created.
 fn set_layer(
     context: &mut FsContext,
@@ -245,12 +263,7 @@ fn set_layer(
     layer: BorrowedFd<'_>,
     features: &Features,
 ) -> Result<Option<Tree>> {
-    let key = match role {
-        Role::Lower(_) => "lowerdir+",
-        Role::Data(_) => "datadir+",
-        Role::Upper => "upperdir",
-        Role::Work => "workdir",
-    };
+    let key = layer_key(role);
     match set_layer_as(context, key, layer, features) {
         Err(error) if error.raw_errno() == Some(Errno::NAMETOOLONG) => {
             // The kernel writes the layer's path down, in a page: the root of a clone of its own has the path `/`.

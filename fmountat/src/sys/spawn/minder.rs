@@ -33,6 +33,8 @@ pub(super) extern "C" fn minder(job: *mut c_void) -> c_int {
 unsafe fn mind(job: *mut Job) -> Step<Answer> {
     // SAFETY: as in `minder`. The signal table, the descriptors and the cwd are copies of the caller's.
     unsafe {
+        // What ends the caller, and is sent to its process group, must leave somebody to end the helper.
+        set_mask(libc::sigfillset)?;
         // Ignored, it would have the kernel reap the helper, and its status with it.
         set_default(libc::SIGCHLD);
         // What the helper leaves without a parent comes to us: at the limit it goes too.
@@ -200,11 +202,20 @@ unsafe fn ready(minder: libc::pid_t) -> Step<()> {
                 set_default(signal);
             }
         }
-        let mut none: libc::sigset_t = zeroed();
-        libc::sigemptyset(&raw mut none);
-        libc::pthread_sigmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
+        set_mask(libc::sigemptyset)
     }
-    Ok(())
+}
+
+unsafe fn set_mask(fill: unsafe extern "C" fn(*mut libc::sigset_t) -> c_int) -> Step<()> {
+    // SAFETY: the set is plain data of ours.
+    unsafe {
+        let mut set: libc::sigset_t = zeroed();
+        fill(&raw mut set);
+        match libc::pthread_sigmask(libc::SIG_SETMASK, &raw const set, std::ptr::null_mut()) {
+            0 => Ok(()),
+            _ => Err("sigprocmask"),
+        }
+    }
 }
 
 unsafe fn set_default(signal: c_int) {

@@ -85,6 +85,7 @@ pub(super) fn of_errno(path: &Path, errno: Errno) -> Error {
     let error = Error::sys(STEP, "umount2", errno).arg(path);
     match errno {
         Errno::INVAL => error
+            .with_kind(ErrorKind::Locked)
             .because("the kernel keeps it locked here")
             .hinted("mounts that came into a user namespace from outside can't be unmounted one by one"),
         Errno::PERM => error.hinted(NEEDS_ADMIN),

@@ -1,0 +1,192 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Cells in columns, a tree in one of them, cut where the terminal is too narrow.
+
+use super::Shown;
+use super::columns::Column;
+use super::terminal::Terminal;
+
+/// A text, behind the lines that join a mount to its parent.
+#[derive(Debug, Default)]
+pub(crate) struct Cell {
+    pub(crate) branch: String,
+    pub(crate) text: String,
+}
+
+impl Cell {
+    fn width(&self) -> usize {
+        width(&self.branch) + width(&self.text)
+    }
+}
+
+/// Characters; wide ones count as one.
+fn width(text: &str) -> usize {
+    text.chars().count()
+}
+
+/// The lines of the tree before each mount.
+pub(crate) fn branches(mounts: &[Shown], utf8: bool) -> Vec<String> {
+    let (down, last, through, none) =
+        if utf8 { ("├─", "└─", "│ ", "  ") } else { ("|-", "`-", "| ", "  ") };
+    let mut is_last = vec![true; mounts.len()];
+    let mut has_later = vec![false; mounts.len()];
+    for n in (0..mounts.len()).rev() {
+        if let Some(parent) = mounts[n].parent {
+            is_last[n] = !std::mem::replace(&mut has_later[parent], true);
+        }
+    }
+    // What stands before the children of each.
+    let mut before: Vec<String> = Vec::with_capacity(mounts.len());
+    let mut out = Vec::with_capacity(mounts.len());
+    for (n, mount) in mounts.iter().enumerate() {
+        let (own, below) = match mount.parent {
+            None => (String::new(), String::new()),
+            Some(parent) => {
+                let above: &String = &before[parent];
+                let (own, below) = if is_last[n] { (last, none) } else { (down, through) };
+                (format!("{above}{own}"), format!("{above}{below}"))
+            }
+        };
+        out.push(own);
+        before.push(below);
+    }
+    out
+}
+
+/// Rows of cells.
+#[derive(Debug)]
+pub(crate) struct Grid<'a> {
+    columns: &'a [Column],
+    rows: Vec<Vec<Cell>>,
+}
+
+impl<'a> Grid<'a> {
+    pub(crate) fn new(columns: &'a [Column]) -> Self {
+        Self { columns, rows: Vec::new() }
+    }
+
+    pub(crate) fn row(&mut self, cells: Vec<Cell>) {
+        self.rows.push(cells);
+    }
+
+    /// The text, no wider than `limit`.
+    pub(crate) fn print(&self, headings: bool, limit: Option<usize>, terminal: Terminal) -> String {
+        let natural: Vec<usize> = (0..self.columns.len())
+            .map(|n| {
+                let cells = self.rows.iter().filter_map(|row| row.get(n)).map(Cell::width).max().unwrap_or(0);
+                if headings { cells.max(width(self.columns[n].name())) } else { cells }
+            })
+            .collect();
+        let widths = match limit {
+            Some(limit) => fit(self.columns, natural, limit),
+            None => natural,
+        };
+        let mark = if terminal.utf8 { "…" } else { "~" };
+        let mut out = String::new();
+        if headings {
+            let cells =
+                self.columns.iter().map(|c| Cell { branch: String::new(), text: c.name().to_owned() });
+            let plain = Terminal { colour: false, ..terminal };
+            let mut line = String::new();
+            self.line(&mut line, &cells.collect::<Vec<_>>(), &widths, mark, plain);
+            match terminal.colour {
+                true => out.push_str(&format!("\x1b[1m{}\x1b[0m\n", line.trim_end())),
+                false => out.push_str(&line),
+            }
+        }
+        for row in &self.rows {
+            self.line(&mut out, row, &widths, mark, terminal);
+        }
+        out
+    }
+
+    fn line(&self, out: &mut String, row: &[Cell], widths: &[usize], mark: &str, terminal: Terminal) {
+        let start = out.len();
+        for ((column, cell), room) in self.columns.iter().zip(row).zip(widths) {
+            if out.len() > start {
+                out.push(' ');
+            }
+            let branch = cut(&cell.branch, *room, false, mark);
+            let left = room - width(&branch);
+            // A path tells most at both its ends, options at their start.
+            let is_path = matches!(column, Column::Target | Column::Source | Column::Fsroot);
+            let text = cut(&cell.text, left, is_path, mark);
+            let blanks = " ".repeat(left - width(&text));
+            if column.is_number() {
+                out.push_str(&blanks);
+            }
+            if !branch.is_empty() {
+                out.push_str(&painted(&branch, "2", terminal));
+            }
+            match column {
+                Column::Fstype => out.push_str(&painted(&text, "36", terminal)),
+                _ => out.push_str(&text),
+            }
+            if !column.is_number() {
+                out.push_str(&blanks);
+            }
+        }
+        out.truncate(start + out[start..].trim_end().len());
+        out.push('\n');
+    }
+}
+
+fn painted(text: &str, how: &str, terminal: Terminal) -> String {
+    if terminal.colour { format!("\x1b[{how}m{text}\x1b[0m") } else { text.to_owned() }
+}
+
+/// Narrows columns until all fit: the long ones first, down to what still tells something, then all.
+fn fit(columns: &[Column], mut widths: Vec<usize>, limit: usize) -> Vec<usize> {
+    let least = |column: Column| match column {
+        Column::Options | Column::FsOptions | Column::VfsOptions => (0, 20),
+        Column::Source | Column::Fsroot => (1, 14),
+        Column::Target => (2, 24),
+        _ => (3, 7),
+    };
+    let total = |widths: &[usize]| widths.iter().sum::<usize>() + widths.len().saturating_sub(1);
+    let mut order: Vec<usize> = (0..columns.len()).collect();
+    order.sort_by_key(|n| least(columns[*n]).0);
+    for hard in [false, true] {
+        for n in &order {
+            let over = total(&widths).saturating_sub(limit);
+            let floor = if hard { 3 } else { least(columns[*n]).1 };
+            widths[*n] -= over.min(widths[*n].saturating_sub(floor));
+        }
+    }
+    widths
+}
+
+/// At most `room` characters, with a mark where something is left out: in the middle, or at the end.
+fn cut(text: &str, room: usize, in_middle: bool, mark: &str) -> String {
+    let length = width(text);
+    if length <= room {
+        return text.to_owned();
+    }
+    let kept = room.saturating_sub(1);
+    let tail = if in_middle { kept * 2 / 3 } else { 0 };
+    let head: String = text.chars().take(kept - tail).collect();
+    let end: String = text.chars().skip(length - tail).collect();
+    if room == 0 { String::new() } else { format!("{head}{mark}{end}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_cut_where_it_hurts_least() {
+        assert_eq!(cut("/var/lib/x/merged", 10, true, "…"), "/va…merged");
+        assert_eq!(cut("rw,relatime", 6, false, "…"), "rw,re…");
+        assert_eq!((cut("abc", 3, true, "…"), cut("abc", 0, true, "…")), ("abc".into(), String::new()));
+    }
+
+    #[test]
+    fn columns_fit_the_terminal() {
+        let columns = [Column::Target, Column::Source, Column::Fstype, Column::Options];
+        let total = |widths: Vec<usize>| widths.iter().sum::<usize>() + 3;
+        assert_eq!(fit(&columns, vec![10, 10, 6, 20], 80), [10, 10, 6, 20]);
+        assert_eq!(fit(&columns, vec![30, 10, 6, 200], 80), [30, 10, 6, 31]);
+        for limit in [80, 40, 20] {
+            assert_eq!(total(fit(&columns, vec![100, 100, 9, 200], limit)), limit);
+        }
+    }
+}

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What the standard output can show.
+
+use rustix::termios::{isatty, tcgetwinsize};
+
+/// Where stdout is no terminal nothing is cut and nothing coloured.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Terminal {
+    pub(crate) width: Option<usize>,
+    pub(crate) colour: bool,
+    pub(crate) utf8: bool,
+}
+
+impl Terminal {
+    pub(crate) fn of_stdout() -> Self {
+        let is_terminal = isatty(std::io::stdout());
+        Self {
+            width: is_terminal.then(width),
+            colour: is_terminal && !is_set("NO_COLOR") && variable("TERM") != "dumb",
+            utf8: is_utf8(),
+        }
+    }
+}
+
+fn variable(name: &str) -> String {
+    std::env::var(name).unwrap_or_default()
+}
+
+fn is_set(name: &str) -> bool {
+    !variable(name).is_empty()
+}
+
+fn width() -> usize {
+    const UNKNOWN: usize = 80;
+    let told = tcgetwinsize(std::io::stdout()).map_or(0, |size| usize::from(size.ws_col));
+    let wanted = variable("COLUMNS").parse().unwrap_or(told);
+    if wanted == 0 { UNKNOWN } else { wanted }
+}
+
+/// As locale(7) looks for it. Without a locale: today's terminals are.
+fn is_utf8() -> bool {
+    let set = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().map(variable).find(|value| !value.is_empty());
+    set.is_none_or(|locale| {
+        let locale = locale.to_lowercase();
+        locale.contains("utf-8") || locale.contains("utf8")
+    })
+}

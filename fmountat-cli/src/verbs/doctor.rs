@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `fmountat doctor`: what this machine lets us do.
+
+use super::Outcome;
+use crate::output;
+use fmountat::{Doctor, Finding};
+use serde_json::{Value, json};
+use std::io::Write;
+
+pub(crate) fn run(json: bool) -> Outcome {
+    let report = Doctor::look();
+    if json {
+        output::result(&value(&report), true).map_err(|e| vec![e])?;
+    } else {
+        let _ = write!(std::io::stdout(), "{report}");
+    }
+    Ok(())
+}
+
+fn value(report: &Doctor) -> Value {
+    json!({
+        "version": report.version,
+        "release": report.release,
+        "architecture": report.architecture,
+        "findings": report.findings.iter().map(finding).collect::<Value>(),
+    })
+}
+
+fn finding(finding: &Finding) -> Value {
+    json!({
+        "topic": finding.topic,
+        "name": finding.name,
+        "state": finding.state.name(),
+        "found": finding.found,
+        "instead": finding.instead,
+        "change": finding.change,
+    })
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `fmountat explain`: what `apply` would do, with nothing done.
+
+use super::{Outcome, compat, read_spec, start_directory};
+use crate::args::ExplainArgs;
+use crate::output;
+use fmountat::{Error, ExplainedStep, Explanation, Mounter, Needed, Plan, Target, read_only_view};
+use serde_json::{Value, json};
+use std::io::Write;
+use std::path::Path;
+
+pub(crate) fn run(args: &ExplainArgs, json: bool) -> Outcome {
+    explain(args, json).map_err(|e| vec![e])
+}
+
+fn explain(args: &ExplainArgs, json: bool) -> Result<(), Error> {
+    let dir = start_directory(args.directory.as_deref())?;
+    let mut spec = read_spec(&dir, &args.spec)?;
+    if args.view {
+        spec.mounts = read_only_view(&spec.mounts);
+    }
+    let plan = Plan::of(&spec, compat(args.compat))?;
+    let mounter = Mounter::detached();
+    if args.strict {
+        mounter.need_one_step(&plan)?;
+    }
+    let target = Target::open(&dir, &args.target)?;
+    let mut explained = mounter.explain(&dir, &plan, &target);
+    if args.replace {
+        explained.refused.extend(mounter.explain_replace(&target).err());
+    }
+    output::ignored(plan.ignored(), json);
+    if json {
+        output::result(&value(&explained, &plan, &args.target), true)?;
+    } else {
+        let _ = write!(std::io::stdout(), "{explained}");
+    }
+    match explained.error() {
+        Some(error) => Err(error.clone()),
+        None => Ok(()),
+    }
+}
+
+fn value(explained: &Explanation, plan: &Plan, target: &Path) -> Value {
+    json!({
+        "target": output::text(target),
+        "way": explained.way.to_string(),
+        "why": explained.why,
+        "into_copy": explained.into_copy,
+        "mounts": explained.steps.iter().map(step).collect::<Value>(),
+        "covers": explained.covers.iter().map(|(what, path)| json!({"what": what, "path": output::text(path)})).collect::<Value>(),
+        "features": explained.needs.iter().map(need).collect::<Value>(),
+        "left_out": explained.left_out,
+        "ignored": output::ignored_value(plan.ignored()),
+        "refused": explained.refused.iter().map(|error| output::error_value(error)["error"].clone()).collect::<Value>(),
+    })
+}
+
+fn step(step: &ExplainedStep) -> Value {
+    json!({
+        "mount": step.number,
+        "source": output::text(&step.source),
+        "target": output::text(&step.target),
+        "what": step.what,
+        "notes": step.notes,
+        "layers": step.layers,
+        "option_bytes": step.option_bytes,
+        "refused": step.refused.as_ref().map(|error| output::error_value(error)["error"].clone()),
+    })
+}
+
+fn need(need: &Needed) -> Value {
+    json!({"feature": need.what, "since": need.since, "is_there": need.is_there, "without": need.without})
+}

@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `fmountat find`: the mount that holds a path.
+
+use super::Outcome;
+use crate::args::FindArgs;
+use crate::show::{Show, Shown, way};
+use fmountat::mountinfo::MountEntry;
+use fmountat::{Error, ErrorKind, Fields, MountId, TableReader, find_by, is_mount_point};
+use rustix::fs::CWD;
+
+pub(crate) fn run(args: &FindArgs, json: bool) -> Outcome {
+    find(args, json).map_err(|e| vec![e])
+}
+
+fn find(args: &FindArgs, json: bool) -> Result<(), Error> {
+    let show = Show::of(&args.show)?;
+    let entry = match (&args.path, args.id) {
+        (Some(path), _) => {
+            if args.mountpoint && !is_mount_point(CWD, path)? {
+                return Err(
+                    Error::new(ErrorKind::NotMounted, "find mount", "it is not a mount point").arg(path)
+                );
+            }
+            find_by(CWD, path, way(args.way))?
+        }
+        (None, id) => with_id(args, MountId::from_number(id.unwrap_or_default()))?,
+    };
+    show.print(&[Shown { entry, parent: None }], false, json)
+}
+
+fn with_id(args: &FindArgs, id: MountId) -> Result<MountEntry, Error> {
+    let fields = (Fields::MOUNTINFO - Fields::PROPAGATE_FROM) | Fields::UNIQUE_ID;
+    let mut reader = TableReader::here().fields(fields).way(way(args.way));
+    let found = reader.read_with_id(id)?;
+    found.ok_or_else(|| {
+        let reason = "this mount namespace has no mount with this id below its root directory";
+        Error::new(ErrorKind::NotMounted, "find mount", reason).arg(id.get().to_string())
+    })
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `fmountat list`: the mount table as a tree.
+
+use super::Outcome;
+use crate::args::ListArgs;
+use crate::show::options::{is_chosen, is_pseudo};
+use crate::show::{Show, Shown, way};
+use fmountat::{Error, ErrorKind, Fields, TableEntry, TableReader};
+use rustix::fs::CWD;
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+pub(crate) fn run(args: &ListArgs, json: bool) -> Outcome {
+    list(args, json).map_err(|e| vec![e])
+}
+
+fn list(args: &ListArgs, json: bool) -> Result<(), Error> {
+    let show = Show::of(&args.show)?;
+    let path = args.path.as_deref().map(|path| place(path, args.namespace.is_some())).transpose()?;
+    let is_by_type = args.types.is_some() || args.real || args.pseudo;
+    let fields = show.fields() | if is_by_type { Fields::FSTYPE } else { Fields::empty() };
+    let table = reader(args.namespace.as_deref())?.fields(fields).way(way(args.way)).read()?;
+    let is_wanted = |entry: &TableEntry<'_>| {
+        path.as_ref().is_none_or(|path| entry.target().starts_with(path))
+            && args.types.as_ref().is_none_or(|types| is_chosen(entry.fstype(), types))
+            && !(args.real && is_pseudo(entry.fstype()))
+            && (!args.pseudo || is_pseudo(entry.fstype()))
+    };
+    // On the way down: the mounts that are shown, with their depths. What is not shown has its children shown in its place.
+    let mut shown: Vec<Shown> = Vec::new();
+    let mut above: Vec<(usize, usize)> = Vec::new();
+    for (depth, entry) in table.walk().filter(|(_, entry)| is_wanted(entry)) {
+        above.retain(|(other, _)| *other < depth);
+        // Depths alone don't tell brothers' children apart.
+        while above.last().is_some_and(|(_, n)| !is_below(&entry, shown[*n].entry.id)) {
+            above.pop();
+        }
+        shown.push(Shown { entry: entry.to_entry(), parent: above.last().map(|(_, n)| *n) });
+        above.push((depth, shown.len() - 1));
+    }
+    if shown.is_empty() {
+        let error =
+            Error::new(ErrorKind::NotMounted, "list mounts", "no mount is of this kind, at this place");
+        return Err(match &args.path {
+            Some(path) => error.arg(path),
+            None => error,
+        });
+    }
+    show.print(&shown, !args.list, json)
+}
+
+fn is_below(entry: &TableEntry<'_>, id: u64) -> bool {
+    std::iter::successors(entry.parent(), TableEntry::parent).any(|parent| parent.number() == id)
+}
+
+/// The path as the table has it. In another namespace it is taken as it is.
+pub(crate) fn place(path: &Path, is_elsewhere: bool) -> Result<PathBuf, Error> {
+    if is_elsewhere {
+        return Ok(Path::new("/").join(path));
+    }
+    std::fs::canonicalize(path).map_err(|e| Error::from_io("list mounts", path, e))
+}
+
+/// Whose table: a number is a process, `id:` a namespace's id, all else a file.
+pub(crate) fn reader(namespace: Option<&OsStr>) -> Result<TableReader, Error> {
+    let Some(namespace) = namespace else { return Ok(TableReader::here()) };
+    let text = namespace.to_str().unwrap_or_default();
+    if let Ok(pid) = text.parse() {
+        return TableReader::of_process(pid);
+    }
+    match text.strip_prefix("id:").map(str::parse) {
+        Some(Ok(id)) => TableReader::of_namespace_id(id),
+        Some(Err(_)) => {
+            let error = Error::new(ErrorKind::Usage, "read --namespace", "the id of a namespace is a number");
+            Err(error.arg(namespace))
+        }
+        None => TableReader::of_namespace(CWD, namespace),
+    }
+}

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `fmountat watch`: mounts as they come and go.
+
+use super::Outcome;
+use super::list::{place, reader};
+use crate::args::WatchArgs;
+use crate::show::columns::Column;
+use crate::show::{way, write_on};
+use fmountat::mountinfo::MountEntry;
+use fmountat::{Error, ErrorKind, MountAction, MountEvent, Watch, escape_whole};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
+use serde_json::{Map, Value, json};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+pub(crate) fn run(args: &WatchArgs, json: bool) -> Outcome {
+    watch(args, json).map_err(|e| vec![e])
+}
+
+fn watch(args: &WatchArgs, json: bool) -> Result<(), Error> {
+    let path = args.path.as_deref().map(|path| place(path, args.namespace.is_some())).transpose()?;
+    let end = args.timeout.map(limit).transpose()?.map(|limit| Instant::now() + limit);
+    let mut watch = Watch::of(reader(args.namespace.as_deref())?.way(way(args.way)))?;
+    let mut left = args.count;
+    while left != Some(0) {
+        match watch.next()? {
+            Some(event) if is_below(&event, path.as_deref()) => {
+                let line = if json { value(&event).to_string() } else { text(&event, args.full) };
+                if !write_on(&format!("{line}\n"))? {
+                    return Ok(());
+                }
+                left = left.map(|left| left - 1);
+            }
+            Some(_) => {}
+            None => match wait(&watch, end)? {
+                Waited::Events => {}
+                Waited::TimeIsOver if args.count.is_none() => return Ok(()),
+                Waited::TimeIsOver => {
+                    return Err(Error::new(
+                        ErrorKind::TimedOut,
+                        "watch mounts",
+                        "not so many events came in time",
+                    ));
+                }
+                Waited::NobodyReads => return Ok(()),
+            },
+        }
+    }
+    Ok(())
+}
+
+fn limit(seconds: f64) -> Result<Duration, Error> {
+    Duration::try_from_secs_f64(seconds).map_err(|_| {
+        let reason = "the time must be a number of seconds, not negative";
+        Error::new(ErrorKind::Usage, "read --timeout", reason).arg(seconds.to_string())
+    })
+}
+
+enum Waited {
+    Events,
+    TimeIsOver,
+    NobodyReads,
+}
+
+/// Until there may be events; or the reader of our output has gone, which a pipe tells although nothing is written.
+fn wait(watch: &Watch, end: Option<Instant>) -> Result<Waited, Error> {
+    let stdout = std::io::stdout();
+    let left = end.map(|end| end.saturating_duration_since(Instant::now()));
+    let left = left.and_then(|left| Timespec::try_from(left).ok());
+    let mut ready = [PollFd::new(watch, PollFlags::IN), PollFd::new(&stdout, PollFlags::empty())];
+    match poll(&mut ready, left.as_ref()) {
+        Ok(0) => Ok(Waited::TimeIsOver),
+        Ok(_) if !ready[0].revents().is_empty() => Ok(Waited::Events),
+        Ok(_) => Ok(Waited::NobodyReads),
+        // A stopped and continued one goes on.
+        Err(Errno::INTR) => Ok(Waited::Events),
+        Err(errno) => Err(Error::from_io("watch mounts", "poll", errno.into())),
+    }
+}
+
+/// Overflows are everybody's, and so is a mount of which nothing is known.
+fn is_below(event: &MountEvent, path: Option<&Path>) -> bool {
+    let Some(path) = path else { return true };
+    let mut known = event.entry.iter().chain(&event.before).peekable();
+    known.peek().is_none() || known.any(|entry| entry.target.starts_with(path))
+}
+
+/// One object, with findmnt's names.
+fn value(event: &MountEvent) -> Value {
+    let mut object = Map::new();
+    object.insert("action".into(), json!(event.action.to_string()));
+    object.insert("uniq-id".into(), json!(event.id.map(|id| id.get()).filter(|id| *id > 1 << 31)));
+    let columns = [Column::Id, Column::Target, Column::Source, Column::Fstype, Column::Options];
+    for column in columns {
+        let value = event.entry.as_ref().map(|entry| column.json(entry, true));
+        object.insert(column.name().to_lowercase(), json!(value));
+    }
+    if let Some(before) = &event.before {
+        object.insert("old-target".into(), Column::Target.json(before, true));
+        object.insert("old-options".into(), Column::Options.json(before, true));
+    }
+    object.into()
+}
+
+fn text(event: &MountEvent, full: bool) -> String {
+    let action = event.action.to_string();
+    let details = |entry: &MountEntry| {
+        let columns = [Column::Source, Column::Fstype, Column::Options];
+        let texts: Vec<String> = columns.iter().map(|column| column.text(entry, true, full)).collect();
+        texts.join(" ")
+    };
+    let target = |entry: &MountEntry| escape_whole(entry.target.as_os_str().as_bytes());
+    let told = match (event.action, &event.entry, &event.before) {
+        (MountAction::Overflow, ..) => String::from("events were lost: what differs now follows"),
+        (MountAction::Resync, ..) => String::from("nothing else has changed"),
+        (MountAction::Move, Some(entry), Some(before)) => {
+            format!("{} from {} {}", target(entry), target(before), details(entry))
+        }
+        (MountAction::Remount, Some(entry), Some(before)) => {
+            let was = Column::Options.text(before, true, full);
+            format!("{} {} was {was}", target(entry), details(entry))
+        }
+        (_, Some(entry), _) => format!("{} {}", target(entry), details(entry)),
+        (_, None, Some(before)) => format!("from {}, and gone since", target(before)),
+        (_, None, None) => {
+            let id = event.id.map_or(0, |id| id.get());
+            format!("the mount {id}, which was gone before it could be looked at")
+        }
+    };
+    format!("{action:8} {told}")
+}

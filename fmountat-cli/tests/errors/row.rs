@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! One situation: what leads to it, who runs into it, and what the error must say.
+
+use fmountat::{Error, ErrorKind};
+use std::path::Path;
+
+/// Who types the command line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Who {
+    Root,
+    /// User 1000.
+    User,
+    /// User 1000 as root of a user and mount namespace.
+    Inside,
+    /// The same without a mount namespace.
+    InsideUserOnly,
+    /// Inside, with no more user namespaces allowed.
+    NoNamespaces,
+    /// Root of a container that lacks the capability.
+    NoCapability,
+    /// Root with few open files.
+    FewFiles,
+    /// Root, with these programs alone in PATH and where system programs are.
+    NoPrograms,
+    /// Root behind a seccomp filter that answers EPERM to fsmount(2) and mount(2).
+    Filtered,
+}
+
+impl Who {
+    /// What stands before the program in the shell.
+    pub(crate) fn prefix(self) -> &'static str {
+        match self {
+            Self::Root | Self::Filtered | Self::NoPrograms => "",
+            Self::User => "setpriv --reuid 1000 --regid 1000 --clear-groups",
+            Self::Inside => {
+                "setpriv --reuid 1000 --regid 1000 --clear-groups unshare --user --map-root-user --mount"
+            }
+            Self::InsideUserOnly => {
+                "setpriv --reuid 1000 --regid 1000 --clear-groups unshare --user --map-root-user"
+            }
+            Self::NoNamespaces => {
+                "setpriv --reuid 1000 --regid 1000 --clear-groups unshare --user --map-root-user --mount \
+                 sh -c 'echo 0 > /proc/sys/user/max_user_namespaces; exec \"$@\"' sh"
+            }
+            Self::NoCapability => "setpriv --bounding-set -sys_admin",
+            Self::FewFiles => "prlimit --nofile=8",
+        }
+    }
+
+    /// As the table says it.
+    pub(crate) fn words(self) -> &'static str {
+        match self {
+            Self::Root | Self::NoPrograms => "",
+            Self::User => "as a user: ",
+            Self::Inside => "in a user and mount namespace: ",
+            Self::InsideUserOnly => "in a user namespace alone: ",
+            Self::NoNamespaces => "where no namespace may be made: ",
+            Self::NoCapability => "as root without CAP_SYS_ADMIN: ",
+            Self::FewFiles => "with 8 open files at most: ",
+            Self::Filtered => "behind a seccomp filter: ",
+        }
+    }
+}
+
+/// What is done.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Ours {
+    /// A line for the shell, typed in the stage's directory after `fmountat `.
+    Line(&'static str),
+    /// A call of the library.
+    Call(&'static str, fn(&Path) -> Error),
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Row {
+    pub(crate) name: &'static str,
+    pub(crate) who: Who,
+    /// Lines for the shell that come before.
+    pub(crate) before: &'static str,
+    pub(crate) ours: Ours,
+    /// What is typed for mount(8) or umount(8); none where neither can be asked for it.
+    pub(crate) theirs: Option<&'static str>,
+    pub(crate) kind: ErrorKind,
+    pub(crate) step: &'static str,
+    /// Is in the argument; empty for none.
+    pub(crate) argument: &'static str,
+    pub(crate) errno: i32,
+    /// Is in the hint; empty for none.
+    pub(crate) hint: &'static str,
+}
+
+impl Row {
+    fn new(kind: ErrorKind, name: &'static str, ours: Ours, theirs: Option<&'static str>) -> Self {
+        let (who, before) = (Who::Root, "");
+        Self { name, who, before, ours, theirs, kind, step: "", argument: "", errno: 0, hint: "" }
+    }
+
+    pub(crate) fn by(self, who: Who) -> Self {
+        Self { who, ..self }
+    }
+
+    pub(crate) fn after(self, before: &'static str) -> Self {
+        Self { before, ..self }
+    }
+
+    /// mount(8) is asked otherwise.
+    pub(crate) fn beside(self, theirs: &'static str) -> Self {
+        Self { theirs: Some(theirs), ..self }
+    }
+
+    /// The step, and what is in the argument.
+    pub(crate) fn at(self, step: &'static str, argument: &'static str) -> Self {
+        Self { step, argument, ..self }
+    }
+
+    pub(crate) fn errno(self, errno: i32) -> Self {
+        Self { errno, ..self }
+    }
+
+    pub(crate) fn hint(self, hint: &'static str) -> Self {
+        Self { hint, ..self }
+    }
+}
+
+/// A line that mount(8) or umount(8) takes too.
+pub(crate) fn line(kind: ErrorKind, name: &'static str, line: &'static str) -> Row {
+    let is_theirs = line.starts_with("mount ") || line.starts_with("umount ");
+    Row::new(kind, name, Ours::Line(line), is_theirs.then_some(line))
+}
+
+/// A line that only we take.
+pub(crate) fn only(kind: ErrorKind, name: &'static str, line: &'static str) -> Row {
+    Row::new(kind, name, Ours::Line(line), None)
+}
+
+pub(crate) fn call(
+    kind: ErrorKind,
+    name: &'static str,
+    words: &'static str,
+    call: fn(&Path) -> Error,
+) -> Row {
+    Row::new(kind, name, Ours::Call(words, call), None)
+}

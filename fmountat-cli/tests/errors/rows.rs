@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The situations: words, paths, privilege, limits. Each is provoked for real.
+
+use super::row::{Row, Who, call, line, only};
+use fmountat::{
+    Create, ErrorKind as E, FsContext, HELPER_LIMIT, Helper, Mount, MountAttr, Mounter, Plan, Target,
+};
+use libc::{EACCES, EBUSY, EINVAL, ELOOP, EMFILE, ENAMETOOLONG, ENODEV, ENOENT, ENOSPC, ENOTDIR, EPERM};
+use rustix::fs::CWD;
+use std::time::Duration;
+
+/// What is said of words and lists.
+pub(crate) fn words() -> Vec<Row> {
+    vec![
+        only(E::NulByte, "a NUL byte in a list", "apply - t")
+            .after("INPUT=[{\"type\": \"bind\", \"source\": \"a\\u0000b\"}]")
+            .at("read source", "a\0b")
+            .beside(""),
+        line(E::TooLong, "a component of 256 bytes", "mount -o bind $(printf 'n%.0s' $(seq 256)) t")
+            .at("clone mount", "nnn")
+            .errno(ENAMETOOLONG),
+        line(E::TooLong, "a value of 256 bytes", "mount -t tmpfs -o mpol=$(printf 'n%.0s' $(seq 256)) x t")
+            .at("set option", "mpol"),
+        only(E::Usage, "an argument is missing", "mount")
+            .at("read the command line", "TARGET")
+            .hint("see --help")
+            .beside("mount -t tmpfs"),
+        line(E::Usage, "a flag that is not there", "mount --nosuchflag x t")
+            .at("read the command line", "--nosuchflag")
+            .hint("see --help"),
+        only(E::Spec, "a list that is no JSON", "apply - t")
+            .after("INPUT=[{]")
+            .at("read the mount list", "-")
+            .hint("a list of"),
+        only(E::Spec, "a mount without a type", "apply - t")
+            .after("INPUT=[{\"source\": \"s\"}]")
+            .at("read mount", "s")
+            .hint("give a file system's name")
+            .beside("mount -t none s t"),
+        line(E::UnknownOption, "a misspelt option of tmpfs", "mount -t tmpfs -o sise=1m x t")
+            .at("set option", "sise=1m")
+            .errno(EINVAL)
+            .hint("did you mean size?"),
+        line(E::UnknownOption, "a misspelt flag of a bind", "mount -o bind,nosiud s t")
+            .at("read option", "nosiud")
+            .hint("did you mean nosuid?"),
+        line(E::UnknownOption, "a misspelt X-mount word", "mount -t tmpfs -o X-mount.mkdri x new/t")
+            .at("read option", "X-mount.mkdri")
+            .hint("did you mean X-mount.mkdir?"),
+        line(E::UnknownOption, "an option of no file system", "mount -t tmpfs -o compression=lz4 x t")
+            .at("set option", "compression=lz4")
+            .errno(EINVAL)
+            .hint("tmpfs knows: "),
+        line(E::OptionValue, "a size that is none", "mount -t tmpfs -o size=big x t")
+            .at("set option", "size=big")
+            .errno(EINVAL),
+        line(E::OptionValue, "a mode that is none", "mount -t tmpfs -o X-mount.mode=9 x t")
+            .at("read option", "X-mount.mode=9"),
+        line(E::OptionValue, "an offset past the end", "mount -t ext4 -o loop,offset=64M image t")
+            .at("open image", "image"),
+        line(E::OptionConflict, "a word of file systems on a bind", "mount -o bind,sync s t")
+            .at("read option", "sync"),
+        line(E::OptionConflict, "loop without a device", "mount -t tmpfs -o loop x t")
+            .at("read option loop", "tmpfs"),
+        line(E::OptionConflict, "idmap without a mapping", "mount -o bind,idmap s t")
+            .at("read option", "idmap"),
+        line(E::Unsupported, "a word of old kernels", "mount -t tmpfs -o iversion x t")
+            .at("read option", "iversion"),
+        line(E::Unsupported, "owners of proc mapped", "mount -t proc -o uidmap=0:1:1 proc t")
+            .at("map ids", "proc")
+            .errno(EINVAL),
+        line(E::System, "a size below what is in use", "mount -o remount,size=4k none m")
+            .after("head -c 20000 /dev/zero > m/file")
+            .at("reconfigure", "m")
+            .errno(EINVAL),
+    ]
+}
+
+/// What is said of sources, targets and what is mounted there.
+pub(crate) fn paths() -> Vec<Row> {
+    let two = "INPUT=[{\"type\": \"tmpfs\", \"source\": \"x\"}, {\"type\": \"tmpfs\", \"source\": \"x\", \"target\": \"/tmp\"}]";
+    let gone = "INPUT=[{\"type\": \"bind\", \"source\": \"gone\", \"options\": [\"nofail\"]}]";
+    vec![
+        line(E::NotFound, "a source that is not there", "mount -o bind $PWD/s/no/such t")
+            .at("clone mount", "s/no/such")
+            .errno(ENOENT)
+            .hint("/s has no `no`"),
+        line(E::NotFound, "a target that is not there", "mount -t tmpfs x nowhere")
+            .at("open target", "nowhere")
+            .errno(ENOENT),
+        line(E::NotFound, "a link to nowhere", "mount -o bind loose t")
+            .at("clone mount", "loose")
+            .errno(ENOENT)
+            .hint("is a symbolic link to nowhere"),
+        only(E::NotFound, "a mount point inside a set", "apply - t")
+            .after(two)
+            .at("mount 2: resolve target", "/tmp")
+            .errno(ENOENT)
+            .hint("X-mount.mkdir")
+            .beside("mount -t tmpfs x t/tmp"),
+        only(E::AllLeftOut, "no source, and nofail", "apply - t")
+            .after(gone)
+            .at("build", "")
+            .beside("mount -o bind,nofail gone t"),
+        line(E::NotADirectory, "a path through a file", "mount -o bind f/below t")
+            .at("clone mount", "f/below")
+            .errno(ENOTDIR)
+            .hint("f is a file"),
+        line(E::WrongTargetType, "a directory on a file", "mount -o bind s g")
+            .at("attach", "g")
+            .errno(EINVAL),
+        line(E::WrongTargetType, "a file on a directory", "mount -o bind f t")
+            .at("attach", "t")
+            .errno(EINVAL),
+        line(E::Unbindable, "an unbindable source", "mount -o bind m t")
+            .after("mount --make-unbindable m")
+            .at("clone mount", "m")
+            .errno(EINVAL)
+            .hint("make it private first"),
+        line(E::NotMounted, "nothing to unmount", "umount t").at("unmount", "t"),
+        line(E::NotMounted, "a link to unmount", "umount mlink")
+            .after("ln -s m mlink")
+            .at("unmount", "mlink"),
+        line(E::NotMounted, "nothing to remount", "mount -o remount,bind,ro none t").at("remount", "t"),
+        only(E::NotMounted, "nothing to replace", "apply --replace - t")
+            .after(two_inner())
+            .at("replace", "t"),
+        only(E::NotMounted, "an id that no mount has", "umount --id 4000000000000")
+            .at("find the mount", "4000000000000"),
+        line(E::Busy, "mounts below", "umount tree").at("unmount", "tree").errno(EBUSY).hint("umount -R"),
+        line(E::Busy, "a file that is open", "umount m 7>&-")
+            .after("exec 7> m/open")
+            .at("unmount", "m")
+            .errno(EBUSY)
+            .hint("end those who use it"),
+        call(E::TargetMoved, "a target that was moved out of its root", "attach in a root", |dir| {
+            for name in ["root/a/t", "out"] {
+                std::fs::create_dir_all(dir.join(name)).unwrap();
+            }
+            let root = std::fs::File::open(dir.join("root")).unwrap();
+            let target = Target::in_root(&root, "a/t").unwrap();
+            let tree =
+                FsContext::open("tmpfs").unwrap().create().unwrap().mount(&MountAttr::default()).unwrap();
+            std::fs::rename(dir.join("root/a"), dir.join("out/a")).unwrap();
+            tree.attach(&target).unwrap_err()
+        })
+        .at("verify target", "a/t"),
+        call(E::System, "a link of /proc inside a root", "open inside a root", |dir| {
+            std::os::unix::fs::symlink("/proc/self/root", dir.join("magic")).unwrap();
+            let proc = std::fs::File::open("/").unwrap();
+            fmountat::diagnose(Target::in_root(proc, "proc/self/root/nowhere").unwrap_err())
+        })
+        .at("resolve target", "proc/self/root/nowhere")
+        .errno(ELOOP)
+        .hint("a link of /proc"),
+        call(E::NotADirectory, "a file to start at", "fmountat(file, ...)", |dir| {
+            let file = std::fs::File::open(dir.join("f")).unwrap();
+            fmountat::fmountat(&file, "x", "t", "tmpfs", 0, "").unwrap_err()
+        })
+        .at("fchdir", "descriptor")
+        .errno(ENOTDIR),
+        call(E::System, "a root on a shared mount", "Built::enter", |_| {
+            let shared =
+                rustix::mount::MountPropagationFlags::SHARED | rustix::mount::MountPropagationFlags::REC;
+            rustix::mount::mount_change("/", shared).unwrap();
+            let plan = Plan::new(&[Mount::new("tmpfs", "x")]).unwrap();
+            let built = Mounter::detached().build(CWD, &plan, &Target::open(CWD, "/").unwrap()).unwrap();
+            built.enter().unwrap_err()
+        })
+        .at("enter the root", "")
+        .errno(EINVAL)
+        .hint("make a mount namespace that is private"),
+    ]
+}
+
+fn two_inner() -> &'static str {
+    "INPUT=[{\"type\": \"tmpfs\", \"source\": \"x\"}]"
+}
+
+/// What is said of privilege, limits and helpers.
+pub(crate) fn machine() -> Vec<Row> {
+    vec![
+        line(E::Permission, "an ordinary user", "mount -t tmpfs x t").by(Who::User).at("open filesystem", "tmpfs").errno(EPERM)
+            .hint("fmountat run"),
+        line(E::Permission, "root without the capability", "mount -t tmpfs x t").by(Who::NoCapability)
+            .at("open filesystem", "tmpfs").errno(EPERM).hint("--cap-add SYS_ADMIN"),
+        line(E::Permission, "a capability that does not count", "mount -o bind s t").by(Who::InsideUserOnly)
+            .at("clone mount", "s").errno(EPERM).hint("unshare --mount"),
+        line(E::Permission, "a seccomp filter", "mount -t tmpfs x t").by(Who::Filtered).at("mount", "tmpfs").errno(EPERM)
+            .hint("allow fsmount"),
+        line(E::Permission, "ext4 in a user namespace", "mount -t ext4 -o ro DEVICE t").by(Who::Inside).at("create", "ext4").errno(EPERM)
+            .hint("FUSE"),
+        line(E::Permission, "proc in a user namespace", "mount -t proc proc t").by(Who::Inside).at("create", "proc").errno(EPERM)
+            .hint("unshare --pid"),
+        line(E::Permission, "sysfs in a user namespace", "mount -t sysfs sysfs t").by(Who::Inside).at("open filesystem", "sysfs")
+            .errno(EPERM).hint("unshare --net"),
+        line(E::Permission, "an image for who may have no loop device", "mount -o loop image t").by(Who::Inside)
+            .at("open image", "image").errno(EACCES).hint("mount it with `ro`"),
+        line(E::Permission, "a directory that is closed", "mount -o bind $PWD/s/sub/deep t").by(Who::Inside).after("chmod 700 s/sub")
+            .at("clone mount", "s/sub/deep").errno(EACCES).hint("/s/sub may not be entered"),
+        line(E::Locked, "a locked flag", "mount -o remount,bind,suid none m").by(Who::Inside).at("set mount attributes", "m")
+            .errno(EPERM).hint("leave that word out"),
+        line(E::Locked, "a locked access-time policy", "mount -o remount,bind,strictatime none m").by(Who::Inside)
+            .at("set mount attributes", "m").errno(EPERM),
+        line(E::Locked, "a bind that would uncover something", "mount -o bind tree t").by(Who::Inside).at("clone mount", "tree")
+            .errno(EINVAL).hint("`rbind`"),
+        line(E::Locked, "a mount that came from outside", "umount tree/sub").by(Who::Inside).at("unmount", "tree/sub").errno(EINVAL),
+        line(E::TooManyMounts, "fs.mount-max", "mount -o rbind m t").after(
+            "mount --make-private m; n=1; max=$(cat /proc/sys/fs/mount-max); i=0; \
+             while [ $((n * 2)) -lt $max ]; do mkdir m/$i; mount --rbind m m/$i; i=$((i + 1)); n=$((n * 2)); done",
+        ).at("attach", "t").errno(ENOSPC).hint("fs.mount-max"),
+        line(E::TooManyNamespaces, "user.max_user_namespaces", "mount -o bind,uidmap=0:0:1 s t").by(Who::NoNamespaces)
+            .at("make user namespace", "").errno(ENOSPC).hint("0 forbids"),
+        line(E::TooManyFiles, "open files", "mount -t overlay -o lowerdir=l1:l2:l3:s:tree x t").by(Who::FewFiles)
+            .at("open layer 1", "l1").errno(EMFILE).hint("ulimit -n"),
+        line(E::UnknownFilesystem, "a misspelt type", "mount -t tmfs x t").at("open filesystem", "tmfs").errno(ENODEV)
+            .hint("did you mean tmpfs?"),
+        line(E::UnknownFilesystem, "a type that nobody has", "mount -t nosuchfs x t").at("open filesystem", "nosuchfs").errno(ENODEV)
+            .hint("there is no module"),
+        line(E::HelperMissing, "a FUSE type without its program", "mount -t fuse3.sshfs host:/ t").by(Who::NoPrograms)
+            .at("find mount helper", "fuse3.sshfs").hint("install fuse3"),
+        line(E::HelperFailed, "a program that fails", "mount -t fuse.fake x t").by(Who::NoPrograms).after(
+            "printf '#!/bin/sh\\necho no such server >&2\\nexit 3\\n' > bin/mount.fuse; chmod 755 bin/mount.fuse",
+        ).at("run mount helper", "bin/mount.fuse"),
+        call(E::TimedOut, "a program that hangs", "Helper::mount", |dir| {
+            use std::os::unix::fs::PermissionsExt;
+            let program = dir.join("mount.fuse");
+            fmountat_testing::write(&program, "#!/bin/sh\nsleep 60\n");
+            std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+            let helper = Helper::find_in("fuse.fake", &[dir.to_owned()], &[]).unwrap().unwrap();
+            let target = Target::open(CWD, dir.join("t")).unwrap();
+            assert!(HELPER_LIMIT > Duration::from_secs(1));
+            helper.mount(CWD, "x", &target, &[], Duration::from_millis(200)).unwrap_err()
+        }).at("run mount helper", "mount.fuse"),
+        call(E::WrongTargetType, "a mount point that is made is of the right type", "attach a file on a directory", |dir| {
+            let target = Target::create(CWD, dir.join("new"), Create::directory(0o755)).unwrap();
+            let tree = fmountat::Tree::clone_of(CWD, dir.join("f"), false).unwrap();
+            tree.attach(&target).unwrap_err()
+        }).at("attach", "new").errno(EINVAL),
+    ]
+}

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What each field costs by each interface: the numbers that the default way is chosen by.
+
+use crate::Outcome;
+use crate::measure::Effort;
+use fmountat::{Fields, TableReader, TableWay};
+use std::time::Instant;
+
+/// For the table that is there: microseconds for each mount, the least of several.
+pub(crate) fn block(effort: Effort) -> Outcome<()> {
+    let list = Fields::LIST;
+    let rows = [
+        ("ids, parents, options", Fields::empty()),
+        ("and the target", Fields::TARGET),
+        ("target, type, source", list - Fields::SUPER_OPTIONS),
+        ("a list's: all options too", list),
+        ("all but propagate_from", Fields::MOUNTINFO - Fields::PROPAGATE_FROM),
+        ("all that mountinfo has", Fields::MOUNTINFO),
+    ];
+    println!("  each field's cost, microseconds for each mount");
+    for (name, fields) in rows {
+        print!("    {name:28}");
+        for way in [TableWay::Auto, TableWay::Statmount, TableWay::Mountinfo] {
+            let mut reader = TableReader::here().fields(fields).way(way);
+            let (mut least, mut mounts) = (f64::INFINITY, 1);
+            let (begin, mut rounds) = (Instant::now(), 0);
+            while rounds < effort.least || (begin.elapsed() < effort.budget && rounds < effort.most) {
+                let start = Instant::now();
+                mounts = reader.read()?.len();
+                least = least.min(start.elapsed().as_secs_f64() * 1e6);
+                rounds += 1;
+            }
+            print!("{:>22}", format!("{way} {:.2}", least / mounts as f64));
+        }
+        println!();
+    }
+    Ok(())
+}

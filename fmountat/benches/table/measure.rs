@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Times the ways in turns, so that the machine's moods hit all alike, and holds their answers against each other.
+
+use crate::Outcome;
+use crate::scene::Kind;
+use crate::ways::{Question, WAYS, Way};
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+/// How long to measure.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Effort {
+    /// For one way and one table.
+    pub(crate) budget: Duration,
+    pub(crate) least: usize,
+    pub(crate) most: usize,
+}
+
+/// What one way took, in microseconds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Taken {
+    pub(crate) kind: Kind,
+    pub(crate) question: Question,
+    pub(crate) way: &'static str,
+    pub(crate) median: f64,
+    pub(crate) least: f64,
+}
+
+/// Everything measured so far.
+#[derive(Debug, Default)]
+pub(crate) struct Results(pub(crate) Vec<Taken>);
+
+impl Results {
+    pub(crate) fn find(&self, kind: Kind, question: Question, way: &str) -> Option<&Taken> {
+        self.0.iter().find(|t| t.kind == kind && t.question == question && t.way == way)
+    }
+
+    /// Measures every way of answering `question`; gives how many entries were compared.
+    pub(crate) fn add(
+        &mut self,
+        kind: Kind,
+        question: Question,
+        path: &Path,
+        effort: Effort,
+    ) -> Outcome<usize> {
+        let ways: Vec<&Way> = WAYS.iter().filter(|way| way.question == question).collect();
+        let mut compared = 0;
+        let mut first = None;
+        let mut series = Vec::new();
+        for way in ways {
+            let start = Instant::now();
+            let answer = (way.ask)(path)?;
+            let took = start.elapsed();
+            let rows = answer.rows()?;
+            let want = first.get_or_insert_with(|| rows.clone());
+            if *want != rows {
+                let differs = want.iter().zip(&rows).find(|(one, other)| one != other);
+                return Err(format!("{}: {} has another answer: {differs:?}", kind.name(), way.name).into());
+            }
+            compared += rows.len();
+            let fit =
+                usize::try_from(effort.budget.as_nanos() / took.as_nanos().max(1)).unwrap_or(usize::MAX);
+            series.push((way, fit.clamp(effort.least, effort.most), Vec::new()));
+        }
+        let rounds = series.iter().map(|(_, wanted, _)| *wanted).max().unwrap_or(0);
+        for round in 0..rounds {
+            // Not always in one order.
+            let turn = round % series.len();
+            series.rotate_left(turn);
+            for (way, wanted, samples) in &mut series {
+                if samples.len() * rounds > round * *wanted {
+                    continue;
+                }
+                let start = Instant::now();
+                let answer = (way.ask)(path)?;
+                samples.push(start.elapsed().as_secs_f64() * 1e6);
+                drop(answer);
+            }
+        }
+        for (way, _, mut samples) in series {
+            samples.sort_by(f64::total_cmp);
+            let at = |percent: usize| samples.get(samples.len() * percent / 100).copied().unwrap_or(f64::NAN);
+            self.0.push(Taken { kind, question, way: way.name, median: at(50), least: at(0) });
+        }
+        Ok(compared)
+    }
+}

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Mount namespaces: ours, and others that are held by their files alone.
+#![allow(unsafe_code)]
+
+use crate::Outcome;
+use rustix::fd::OwnedFd;
+use rustix::fs::{Mode, OFlags};
+use rustix::mount::{MountPropagationFlags, mount_change};
+use rustix::thread::UnshareFlags;
+
+/// Gives the calling thread a mount namespace of its own, as a copy of the one it is in.
+fn unshare() -> Result<(), rustix::io::Errno> {
+    // SAFETY: NEWNS does not touch the descriptor table, which is what makes `unshare` unsafe in rustix.
+    unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNS) }
+}
+
+/// Runs `body` on a thread in a mount namespace of its own, from which nothing spreads, and which ends with it.
+pub(crate) fn in_own_namespace<T: Send>(body: impl FnOnce() -> Outcome<T> + Send) -> Outcome<T> {
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            let unshared =
+                unshare().map_err(|e| format!("needs root, for a mount namespace of its own: {e}"));
+            unshared.map_err(|e| e.to_string())?;
+            let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+            mount_change("/", private).map_err(|e| e.to_string())?;
+            body().map_err(|e| e.to_string())
+        });
+        let done = thread.join().map_err(|_| String::from("a thread panicked"))?;
+        done.map_err(Into::into)
+    })
+}
+
+/// A copy of the calling thread's mount namespace that nobody is in.
+pub(crate) fn copy_of_namespace() -> Outcome<OwnedFd> {
+    std::thread::scope(|scope| {
+        let thread = scope.spawn(|| {
+            unshare()?;
+            rustix::fs::open("/proc/thread-self/ns/mnt", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+        });
+        let made = thread.join().map_err(|_| "a thread panicked")?;
+        Ok(made?)
+    })
+}

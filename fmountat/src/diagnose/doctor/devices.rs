@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Loop devices and FUSE: what images and helpers need.
+
+use super::Finding;
+use crate::kinds::helper::in_path;
+use rustix::fs::{Access, AtFlags, CWD};
+use std::path::Path;
+
+const TOPIC: &str = "devices";
+
+pub(super) fn look() -> Vec<Finding> {
+    vec![
+        proc(),
+        loops(),
+        fuse(),
+        helper("fusermount3", "an ordinary user's FUSE mounts"),
+        helper("mount.fuse3", "FUSE types"),
+    ]
+}
+
+fn may_use(path: &str) -> Option<bool> {
+    let exists = Path::new(path).exists();
+    let access = Access::READ_OK | Access::WRITE_OK;
+    exists.then(|| rustix::fs::accessat(CWD, path, access, AtFlags::EACCESS).is_ok())
+}
+
+fn proc() -> Finding {
+    let name = "/proc";
+    match Path::new("/proc/self/fd").exists() {
+        true => Finding::fine(TOPIC, name, "mounted"),
+        false => {
+            Finding::missing(TOPIC, name, "not mounted: unmounting, helpers and old kernels' ways need it")
+                .change("mount -t proc proc /proc")
+        }
+    }
+}
+
+fn loops() -> Finding {
+    let name = "loop devices";
+    let devices = std::fs::read_dir("/sys/block").into_iter().flatten().flatten();
+    let loops: Vec<_> =
+        devices.filter(|device| device.file_name().to_string_lossy().starts_with("loop")).collect();
+    let used = loops.iter().filter(|device| device.path().join("loop/backing_file").exists()).count();
+    match may_use("/dev/loop-control") {
+        Some(true) => {
+            Finding::fine(TOPIC, name, format!("{}, {used} in use; more are made as needed", loops.len()))
+        }
+        Some(false) => {
+            Finding::missing(TOPIC, name, "for root only").instead("FUSE: fuse2fs, squashfuse, erofsfuse")
+        }
+        None => Finding::missing(TOPIC, name, "/dev/loop-control is missing")
+            .instead("erofs straight from its file [6.12]; FUSE")
+            .change("modprobe loop; give a container /dev/loop-control and /dev/loop*"),
+    }
+}
+
+fn fuse() -> Finding {
+    let name = "/dev/fuse";
+    match may_use(name) {
+        Some(true) => Finding::fine(TOPIC, name, "can be used"),
+        Some(false) => {
+            Finding::missing(TOPIC, name, "may not be opened").change("chmod 666 /dev/fuse, as udev sets it")
+        }
+        None => Finding::missing(TOPIC, name, "missing")
+            .change("modprobe fuse; give a container the device (--device /dev/fuse)"),
+    }
+}
+
+fn helper(name: &'static str, wanted_for: &str) -> Finding {
+    match in_path(name) {
+        Some(_) => Finding::fine(TOPIC, name, "installed"),
+        None => Finding::missing(TOPIC, name, format!("not installed: {wanted_for} need it"))
+            .change("install fuse3"),
+    }
+}

@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What the kernel has: calls and file systems, each with what is used in its place.
+
+use super::Finding;
+use crate::diagnose::filesystems::{has_module, listed};
+use crate::diagnose::standing::Standing;
+use crate::sys::listmount::newest_mount;
+use crate::vfs::features::Features;
+use rustix::io::Errno;
+
+const TOPIC: &str = "kernel";
+
+pub(super) fn look(features: &Features, who: &Standing) -> Vec<Finding> {
+    let feature = |name, since: &str, is_there: bool, instead: &str| {
+        let change = format!("Linux {since}; in a container, its seccomp profile must allow it");
+        match is_there {
+            true => Finding::fine(TOPIC, name, format!("there [{since}]")),
+            false => {
+                Finding::missing(TOPIC, name, format!("missing [{since}]")).instead(instead).change(change)
+            }
+        }
+    };
+    let can_list = !matches!(newest_mount(), Err(Errno::NOSYS | Errno::PERM));
+    let mount_setattr = match who.may_mount() {
+        true => feature("mount_setattr", "5.12", features.mount_setattr, "remounts by mount(2); no idmap"),
+        // The kernel looks at privilege first.
+        false => Finding::fine(TOPIC, "mount_setattr", "not to be told without privilege [5.12]"),
+    };
+    let mut findings = vec![
+        sets(features),
+        feature("fsopen and its like", "5.2", features.new_mount_api, "mount(2), each mount by itself"),
+        feature("openat2", "5.6", features.openat2, "nothing: targets inside a set can't be resolved safely"),
+        mount_setattr,
+        feature("mounts by unique id", "6.8", can_list, "/proc/self/mountinfo"),
+        feature("overlay layers by fd", "6.13", features.overlay_layer_fds, "their names in /proc"),
+        feature("detached trees", "6.15", features.detached_children, "a private mount namespace"),
+        feature("open_tree_attr", "6.15", features.open_tree_attr, "open_tree, then mount_setattr"),
+    ];
+    findings.extend(filesystems());
+    findings
+}
+
+fn sets(features: &Features) -> Finding {
+    let name = "sets of mounts";
+    match (features.new_mount_api, features.detached_children, features.private_namespace) {
+        (true, true, _) => Finding::fine(TOPIC, name, "built detached, published in one step"),
+        (true, false, true) => Finding::missing(TOPIC, name, "not in a detached tree")
+            .instead("a private mount namespace, published in one step")
+            .change("Linux 6.15"),
+        _ => Finding::missing(TOPIC, name, "not in one step")
+            .instead("mount by mount, taken back on failure")
+            .change("Linux 6.15, or allow unshare(2)"),
+    }
+}
+
+/// Those that containers and images live on.
+const WANTED: [&str; 12] = [
+    "overlay", "tmpfs", "proc", "sysfs", "devpts", "mqueue", "cgroup2", "ext4", "xfs", "erofs", "squashfs",
+    "fuse",
+];
+
+fn filesystems() -> Vec<Finding> {
+    const TOPIC: &str = "file systems";
+    let listed = listed();
+    let (there, missing): (Vec<&str>, Vec<&str>) =
+        WANTED.into_iter().partition(|name| listed.iter().any(|known| known == name));
+    let (loadable, gone): (Vec<&str>, Vec<&str>) = missing.into_iter().partition(|name| has_module(name));
+    let mut findings = vec![Finding::fine(TOPIC, "there", there.join(" "))];
+    if !loadable.is_empty() {
+        let names = loadable.join(" ");
+        findings.push(
+            Finding::missing(TOPIC, "modules", names.clone())
+                .instead("loaded when one is first mounted")
+                .change(format!("in a container nothing loads them: modprobe -a {names} on the machine")),
+        );
+    }
+    if !gone.is_empty() {
+        findings.push(
+            Finding::missing(TOPIC, "absent", gone.join(" ")).change("a kernel that has them, or FUSE"),
+        );
+    }
+    findings
+}

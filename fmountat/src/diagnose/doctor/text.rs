@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The report as people read it and paste it: 80 columns.
+
+use super::{Doctor, Finding, State};
+use crate::error::wrapped;
+use std::fmt;
+
+impl fmt::Display for Doctor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { version, release, architecture, findings } = self;
+        writeln!(f, "fmountat {version}, Linux {release}, {architecture}")?;
+        let mut topic = "";
+        for finding in findings {
+            if finding.topic != topic {
+                topic = finding.topic;
+                writeln!(f, "{topic}")?;
+            }
+            one(f, finding)?;
+        }
+        let changes: Vec<&Finding> = findings.iter().filter(|finding| finding.change.is_some()).collect();
+        if changes.is_empty() {
+            return writeln!(f, "Nothing to change.");
+        }
+        writeln!(f, "to change")?;
+        changes.iter().try_for_each(|finding| {
+            let change = finding.change.as_deref().unwrap_or_default();
+            wrapped(f, "  - ", "    ", &format!("{}: {change}", finding.name))
+        })
+    }
+}
+
+fn one(f: &mut fmt::Formatter<'_>, finding: &Finding) -> fmt::Result {
+    let mark = match finding.state {
+        State::Fine => "ok",
+        State::Instead => "~",
+        State::Missing => "NO",
+    };
+    let text = match &finding.instead {
+        Some(instead) => format!("{}; instead: {instead}", finding.found),
+        None => finding.found.clone(),
+    };
+    let lead = format!("  {mark:3}{:21} ", finding.name);
+    wrapped(f, &lead, &" ".repeat(lead.len()), &text)
+}

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Which file systems the kernel has, and which it could load.
+
+use super::{parameters, spelling};
+use crate::error::Error;
+use crate::sys::uname::release;
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+/// Those that the kernel lets a user namespace mount (`FS_USERNS_MOUNT`).
+pub(crate) const IN_USER_NAMESPACES: [&str; 12] = [
+    "binder", "bpf", "cgroup", "cgroup2", "devpts", "fuse", "mqueue", "overlay", "proc", "ramfs", "sysfs",
+    "tmpfs",
+];
+
+/// The names in /proc/filesystems; empty where it can't be read.
+pub(crate) fn listed() -> Vec<String> {
+    let text = std::fs::read_to_string("/proc/filesystems").unwrap_or_default();
+    text.lines().filter_map(|line| line.split_whitespace().last()).map(str::to_owned).collect()
+}
+
+/// Whether a module of this kernel says that it is the file system (`alias fs-NAME MODULE`, or by its name).
+pub(crate) fn has_module(fstype: &str) -> bool {
+    let Ok(release) = release() else { return false };
+    let modules = PathBuf::from("/lib/modules").join(release.to_string_lossy().as_ref());
+    let holds = |file: &str, wanted: &str| {
+        std::fs::read_to_string(modules.join(file)).is_ok_and(|text| text.contains(wanted))
+    };
+    holds("modules.alias", &format!("alias fs-{fstype} ")) || holds("modules.dep", &format!("/{fstype}.ko"))
+}
+
+/// What could be meant by a name that the kernel does not know, or what to load.
+pub(super) fn explain(error: Error) -> Error {
+    let Some(name) = error.argument().and_then(OsStr::to_str).map(str::to_owned) else { return error };
+    let listed = listed();
+    if listed.contains(&name) {
+        return error;
+    }
+    let error = error.because("this kernel has no such file system: it is not in /proc/filesystems");
+    if has_module(&name) {
+        return error
+            .hinted(format!("its module is installed: `modprobe {name}`, as root on the machine itself"));
+    }
+    let known = parameters::filesystems().map(str::to_owned);
+    let names: Vec<String> = listed.into_iter().chain(known).collect();
+    let near = spelling::nearest(&name, names.iter().map(String::as_str));
+    match near {
+        Some(near) if near != name => error.hinted(format!("did you mean {near}?")),
+        _ => error.hinted(
+            "there is no module for it in /lib/modules either: it needs a kernel that has it, or FUSE",
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::io::Errno;
+
+    #[test]
+    fn a_name_that_is_one_letter_off() {
+        let error = |name: &str| explain(Error::sys("open filesystem", "fsopen", Errno::NODEV).arg(name));
+        assert_eq!(error("tmfps").hint(), Some("did you mean tmpfs?"));
+        assert!(error("no-such-thing").hint().unwrap().starts_with("there is no module"));
+    }
+}

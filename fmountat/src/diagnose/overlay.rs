@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! An overlay that failed without a word: what its layers lie on.
+
+use crate::error::{Error, ErrorKind, escape};
+use crate::kinds::overlay::{Layer, Overlay};
+use crate::table::mountinfo::{self, MountEntry};
+use crate::vfs::features::Features;
+use crate::vfs::identity::mountinfo_id;
+use crate::vfs::target::is_dir;
+use crate::vfs::tree::Tree;
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags, StatVfsMountFlags};
+use rustix::io::Errno;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// `FILESYSTEM_MAX_STACK_DEPTH`, <linux/fs.h>: the overlay itself is one.
+const MOST_DEEP: u32 = 2;
+
+/// A layer with its name in errors, and where it is as far as it can be opened.
+struct Look<'a> {
+    name: String,
+    layer: &'a Layer,
+    fd: Option<OwnedFd>,
+}
+
+impl<'a> Look<'a> {
+    fn all(overlay: &'a Overlay, dir: BorrowedFd<'_>) -> Vec<Self> {
+        let numbered = |what: &'static str, layers: &'a [Layer]| {
+            layers.iter().enumerate().map(move |(at, layer)| (format!("{what} {}", at + 1), layer))
+        };
+        let written = [("upperdir", &overlay.upper), ("workdir", &overlay.work)];
+        let written =
+            written.into_iter().filter_map(|(name, layer)| Some((name.to_owned(), layer.as_ref()?)));
+        let all = numbered("layer", &overlay.lowers).chain(numbered("data-only layer", &overlay.data_only));
+        all.chain(written).map(|(name, layer)| Self { name, layer, fd: open(layer, dir) }).collect()
+    }
+
+    fn place(self, error: Error, what: &str) -> Error {
+        let error = error.with_step(format!("{what} {}", self.name));
+        match self.layer {
+            Layer::Path(path) => error.arg(path),
+            Layer::Fd(_) => error,
+        }
+    }
+}
+
+fn open(layer: &Layer, dir: BorrowedFd<'_>) -> Option<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    match layer {
+        Layer::Path(path) => rustix::fs::openat(dir, path, flags, Mode::empty()).ok(),
+        Layer::Fd(fd) => rustix::fs::openat(fd, c".", flags, Mode::empty()).ok(),
+    }
+}
+
+/// Why the overlay was refused, or what is wrong with the work directory that the kernel could not use.
+pub(crate) fn explain(error: Error, overlay: &Overlay, dir: BorrowedFd<'_>) -> Error {
+    let is_create = matches!(error.call(), Some("fsconfig" | "mount" | "fsmount"));
+    let is_inside = !Features::get().initial_user_namespace;
+    if overlay.lowers.is_empty() && error.kind() == ErrorKind::OptionConflict {
+        return without_lowers(error, overlay);
+    }
+    match error.raw_errno() {
+        Some(Errno::INVAL) if is_create && error.kernel().is_empty() && !error.has_reason() => {
+            let error = refused(error, overlay, dir);
+            if is_inside && !error.has_reason() { privileged_word(error, overlay) } else { error }
+        }
+        Some(Errno::STALE) if is_create => {
+            let error = error.with_kind(ErrorKind::UpperMismatch).with_step("check upperdir");
+            let error = error.because("with index=on it belongs to other lower layers than these");
+            let error = match &overlay.upper {
+                Some(Layer::Path(path)) => error.arg(path),
+                _ => error,
+            };
+            error.hinted("mount it with the layers it was first mounted with, or with index=off")
+        }
+        Some(Errno::PERM) if is_create && is_inside => privileged_word(error, overlay),
+        None if error.kind() == ErrorKind::WorkUnusable => work(error, overlay, dir),
+        _ => error,
+    }
+}
+
+/// A word that is almost `lowerdir`.
+fn without_lowers(error: Error, overlay: &Overlay) -> Error {
+    let keys = overlay.words.iter().filter_map(|word| word.key.to_str());
+    let near = keys.into_iter().find(|key| super::spelling::nearest(key, ["lowerdir"]).is_some());
+    match near {
+        Some(key) => {
+            error.hinted(format!("did you mean lowerdir? `{}` is none of its words", escape(key.as_bytes())))
+        }
+        None => error,
+    }
+}
+
+/// EINVAL at the end, with an empty log.
+fn refused(error: Error, overlay: &Overlay, dir: BorrowedFd<'_>) -> Error {
+    let layers = Look::all(overlay, dir);
+    let table = mountinfo::read().unwrap_or_default();
+    let depth = |look: &Look<'_>| look.fd.as_ref().map_or(0, |fd| depth_of(fd.as_fd(), &table, MOST_DEEP));
+    let mut looks = layers.into_iter();
+    // An upper that lies on a read-only mount has a word in newer logs.
+    let found = looks.find_map(|look| {
+        let fd = look.fd.as_ref()?;
+        if look.name == "upperdir" && is_read_only(fd.as_fd()) {
+            return Some((
+                look,
+                ErrorKind::UpperUnusable,
+                String::from("it is on a read-only mount"),
+                READ_ONLY_HINT,
+            ));
+        }
+        if depth(&look) >= MOST_DEEP {
+            let reason = String::from(
+                "it lies on an overlay whose layers are overlays: the kernel stacks two at most",
+            );
+            return Some((look, ErrorKind::TooDeep, reason, DEEP_HINT));
+        }
+        let below = locked_below(fd.as_fd(), &table)?;
+        let below = escape(below.as_os_str().as_bytes());
+        let reason = format!("{below} is mounted below it, which a layer can't have in a user namespace");
+        Some((look, ErrorKind::Locked, reason, LOCKED_HINT))
+    });
+    match found {
+        Some((look, kind, reason, hint)) => {
+            look.place(error.with_kind(kind).because(reason), "check").hinted(hint)
+        }
+        None => error,
+    }
+}
+
+const READ_ONLY_HINT: &str = "give an upperdir that can be written to, or none for a read-only overlay";
+const DEEP_HINT: &str =
+    "give the inner overlay's own layers, or put these layers on a volume that is no overlay";
+const LOCKED_HINT: &str =
+    "give directories that have no mounts below, each as a layer of an overlay of its own";
+
+fn is_read_only(fd: BorrowedFd<'_>) -> bool {
+    rustix::fs::fstatvfs(fd).is_ok_and(|stat| stat.f_flag.contains(StatVfsMountFlags::RDONLY))
+}
+
+/// How deep the file system is stacked that the descriptor is on: 0 for a plain one, 1 for an overlay of plain ones. What lies
+/// behind paths that lead nowhere now counts as plain.
+fn depth_of(fd: BorrowedFd<'_>, table: &[MountEntry], left: u32) -> u32 {
+    let Ok(id) = mountinfo_id(fd) else { return 0 };
+    let Some(mount) = table.iter().find(|entry| entry.id == id) else { return 0 };
+    // An erofs that is read straight from a file is stacked on that file's.
+    if mount.fstype == "erofs" && mount.device.0 == 0 && left > 0 {
+        return 1 + open_path(Path::new(&mount.source)).map_or(0, |fd| depth_of(fd.as_fd(), table, left - 1));
+    }
+    if mount.fstype != "overlay" || left == 0 {
+        return u32::from(mount.fstype == "overlay");
+    }
+    let below = layers_of(&mount.super_options).into_iter().filter_map(|path| open_path(&path));
+    1 + below.map(|fd| depth_of(fd.as_fd(), table, left - 1)).max().unwrap_or(0)
+}
+
+fn open_path(path: &Path) -> Option<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    path.is_absolute().then(|| rustix::fs::openat(CWD, path, flags, Mode::empty()).ok()).flatten()
+}
+
+/// The layers in an overlay's options, as the mount table has them.
+fn layers_of(options: &OsStr) -> Vec<PathBuf> {
+    let mut layers = Vec::new();
+    for word in options.as_bytes().split(|byte| *byte == b',') {
+        let Some(at) = word.iter().position(|byte| *byte == b'=') else { continue };
+        let (key, value) = (&word[..at], &word[at + 1..]);
+        if [&b"lowerdir"[..], b"lowerdir+", b"datadir+", b"upperdir"].contains(&key) {
+            let parts = value.split(|byte| *byte == b':').filter(|part| !part.is_empty());
+            layers.extend(parts.map(|part| PathBuf::from(OsStr::from_bytes(part))));
+        }
+    }
+    layers
+}
+
+/// A mount below the directory, where one is locked in this user namespace. Which ones are the table does not show: the
+/// kernel is asked for a copy without them, which is dropped.
+pub(super) fn locked_below(fd: BorrowedFd<'_>, table: &[MountEntry]) -> Option<PathBuf> {
+    if Features::get().initial_user_namespace {
+        return None;
+    }
+    let below = mount_below(fd, table)?;
+    let refused = Tree::clone_of(fd, "", false).err()?;
+    (refused.raw_errno() == Some(Errno::INVAL)).then_some(below)
+}
+
+/// A mount that lies below the directory.
+fn mount_below(fd: BorrowedFd<'_>, table: &[MountEntry]) -> Option<PathBuf> {
+    let here = std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())).ok()?;
+    let id = mountinfo_id(fd).ok()?;
+    let below =
+        |entry: &&MountEntry| entry.parent == id && entry.target != here && entry.target.starts_with(&here);
+    table.iter().find(below).map(|entry| entry.target.clone())
+}
+
+/// Words that the kernel keeps for real root.
+fn privileged_word(error: Error, overlay: &Overlay) -> Error {
+    let of_root = ["metacopy", "redirect_dir", "verity", "nfs_export", "xino"];
+    let word = overlay.words.iter().find(|word| of_root.iter().any(|name| word.key == *name));
+    match word {
+        Some(word) => error
+            .with_kind(ErrorKind::Permission)
+            .arg(word.text())
+            .because("overlay refuses this word in a user namespace")
+            .hinted("leave it out, or mount as real root"),
+        None => error,
+    }
+}
+
+/// What keeps the kernel from using the work directory: it mounts read-only then, and says nothing.
+fn work(error: Error, overlay: &Overlay, dir: BorrowedFd<'_>) -> Error {
+    let written = [("upperdir", &overlay.upper), ("workdir", &overlay.work)];
+    let found = written.into_iter().find_map(|(name, layer)| {
+        let fd = open(layer.as_ref()?, dir)?;
+        let stat = rustix::fs::fstat(&fd).ok()?;
+        if is_read_only(fd.as_fd()) {
+            return Some(format!("{name} is on a read-only mount"));
+        }
+        let ids = [("user", stat.st_uid, "uid"), ("group", stat.st_gid, "gid")];
+        let unmapped = ids.into_iter().find(|(_, id, file)| is_unmapped(*id, file));
+        if let Some((what, _, _)) = unmapped {
+            return Some(format!("{name} belongs to a {what} who is not mapped in this user namespace"));
+        }
+        if !has_attributes(&fd) {
+            return Some(format!("the file system of {name} has no extended attributes"));
+        }
+        (has_types(&fd) == Some(false)).then(|| {
+            format!("the file system of {name} does not tell the types of directory entries (d_type)")
+        })
+    });
+    match found {
+        Some(reason) => {
+            error.because(format!("{reason}: the overlay would have been read-only without a word"))
+        }
+        None => error,
+    }
+}
+
+/// What looking at the layers tells of an overlay that was not tried yet: the kernel's refusal, or a read-only outcome.
+pub(crate) fn foresee(overlay: &Overlay, dir: BorrowedFd<'_>) -> Option<Error> {
+    let guess = refused(Error::sys("create", "fsconfig", Errno::INVAL).arg("overlay"), overlay, dir);
+    if guess.kind() != ErrorKind::System {
+        return Some(guess);
+    }
+    for (name, layer) in [("upperdir", &overlay.upper), ("workdir", &overlay.work)] {
+        let (Some(layer), is_work) = (layer, name == "workdir") else { continue };
+        let Some(fd) = open(layer, dir) else { continue };
+        let named = |error: Error| match layer {
+            Layer::Path(path) => error.arg(path),
+            Layer::Fd(_) => error,
+        };
+        if let Some(point) = upper_in_use_here(fd.as_fd()) {
+            let reason = format!("it is in use by the overlay on {}", escape(point.as_os_str().as_bytes()));
+            let error =
+                Error::sys(format!("check {name}"), "fsconfig", Errno::BUSY).with_kind(ErrorKind::UpperInUse);
+            return Some(named(error.because(reason).hinted("unmount that overlay first")));
+        }
+        let may_write = rustix::fs::accessat(&fd, c".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS);
+        if is_work && may_write.is_err() {
+            let error = Error::new(ErrorKind::WorkUnusable, "check workdir", "it can't be written to");
+            return Some(work(named(error), overlay, dir));
+        }
+    }
+    None
+}
+
+/// Ids that are not mapped show as the overflow id.
+fn is_unmapped(id: u32, which: &str) -> bool {
+    let overflow = super::look::number(format!("/proc/sys/kernel/overflow{which}"));
+    !Features::get().initial_user_namespace && overflow == Some(u64::from(id))
+}
+
+fn has_attributes(fd: &OwnedFd) -> bool {
+    let name = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    let asked = rustix::fs::getxattr(name, c"user.overlay.opaque", &mut [0u8; 16]);
+    asked != Err(Errno::OPNOTSUPP)
+}
+
+/// Whether the entries of a directory come with their types; `None` for one that has only itself.
+fn has_types(fd: &OwnedFd) -> Option<bool> {
+    if !is_dir(fd.as_fd()).ok()? {
+        return None;
+    }
+    let opened = rustix::fs::openat(fd, c".", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let mut types = rustix::fs::Dir::new(opened).ok()?.flatten().map(|entry| entry.file_type());
+    types.next().map(|first| first != rustix::fs::FileType::Unknown)
+}
+
+/// The mount of this namespace's table that has the directory as its upperdir or workdir. A look that changes nothing, and
+/// sees this namespace alone.
+fn upper_in_use_here(directory: BorrowedFd<'_>) -> Option<PathBuf> {
+    let table = mountinfo::read().ok()?;
+    let id = |fd: BorrowedFd<'_>| rustix::fs::fstat(fd).ok().map(|stat| (stat.st_dev, stat.st_ino));
+    let own = id(directory)?;
+    let is_same = |path: &[u8]| {
+        open_path(Path::new(OsStr::from_bytes(path))).and_then(|fd| id(fd.as_fd())) == Some(own)
+    };
+    let has = |entry: &&MountEntry| {
+        let words = entry.super_options.as_bytes().split(|byte| *byte == b',');
+        let written =
+            words.filter_map(|word| word.strip_prefix(b"upperdir=").or(word.strip_prefix(b"workdir=")));
+        entry.fstype == "overlay" && written.into_iter().any(is_same)
+    };
+    table.iter().find(has).map(|entry| entry.target.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layers_of_each_spelling_are_found() {
+        let options =
+            OsStr::new("rw,lowerdir+=/a,datadir+=/d,lowerdir=/b:/c::/e,upperdir=/u,workdir=/w,uuid=on");
+        let want = ["/a", "/d", "/b", "/c", "/e", "/u"].map(PathBuf::from);
+        assert_eq!(layers_of(options), want);
+    }
+}

@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The parameters that common file systems take, as data: `fs_parameter_spec` of each, Linux 6.18. It is read for advice
+//! alone: whether a word is known the kernel decides.
+
+/// A file system and its parameters.
+const PARAMETERS: &[(&str, &str)] = &[
+    ("bpf", "uid gid mode delegate_cmds delegate_maps delegate_progs delegate_attachs"),
+    (
+        "btrfs",
+        "acl noacl clear_cache commit compress compress-force degraded device discard nodiscard fatal_errors flushoncommit \
+         max_inline datacow nodatacow datasum nodatasum norecovery space_cache nospace_cache ssd nossd ssd_spread subvol \
+         subvolid thread_pool user_subvol_rm_allowed autodefrag barrier nobarrier rescue skip_balance",
+    ),
+    (
+        "cgroup2",
+        "nsdelegate favordynmods memory_localevents memory_recursiveprot memory_hugetlb_accounting pids_localevents",
+    ),
+    ("devpts", "uid gid mode ptmxmode newinstance max"),
+    ("erofs", "user_xattr nouser_xattr acl noacl cache_strategy dax device fsid domain_id directio fsoffset"),
+    (
+        "exfat",
+        "uid gid umask dmask fmask allow_utime iocharset errors discard keep_last_dots sys_tz time_offset zero_size_dir",
+    ),
+    (
+        "ext4",
+        "acl noacl auto_da_alloc noauto_da_alloc barrier nobarrier block_validity noblock_validity bsddf minixdf commit \
+         data data_err dax debug debug_want_extra_isize delalloc nodelalloc dioread_lock dioread_nolock discard nodiscard errors \
+         grpid nogrpid bsdgroups sysvgroups i_version init_itable noinit_itable inode_readahead_blks inlinecrypt \
+         journal_async_commit journal_checksum nojournal_checksum journal_dev journal_ioprio journal_path jqfmt load noload \
+         lazytime nombcache max_batch_time max_dir_size_kb mb_optimize_scan min_batch_time norecovery oldalloc orlov quota \
+         noquota grpquota usrquota prjquota grpjquota usrjquota resgid resuid sb stripe test_dummy_encryption user_xattr \
+         nouser_xattr",
+    ),
+    ("fuse", "fd rootmode user_id group_id default_permissions allow_other max_read blksize subtype"),
+    ("hugetlbfs", "gid min_size mode nr_inodes pagesize size uid"),
+    (
+        "iso9660",
+        "norock nojoliet unhide showassoc cruft utf8 iocharset map session sbsector check uid gid mode dmode overriderockperm block",
+    ),
+    ("mqueue", ""),
+    (
+        "nfs",
+        "vers nfsvers proto port rsize wsize timeo retrans soft hard sec addr clientaddr nolock lock actimeo noac bg fg",
+    ),
+    (
+        "ntfs3",
+        "uid gid umask dmask fmask sys_immutable discard force sparse hidden hide_dot_files windows_names showmeta acl nls iocharset \
+         prealloc nocase",
+    ),
+    (
+        "overlay",
+        "lowerdir lowerdir+ datadir+ upperdir workdir default_permissions redirect_dir index uuid nfs_export userxattr xino \
+         metacopy verity fsync volatile override_creds nooverride_creds",
+    ),
+    ("proc", "gid hidepid subset pidns"),
+    ("ramfs", "mode"),
+    ("squashfs", "errors threads"),
+    (
+        "tmpfs",
+        "gid huge mode mpol nr_blocks nr_inodes size uid inode32 inode64 noswap quota usrquota grpquota \
+         usrquota_block_hardlimit usrquota_inode_hardlimit grpquota_block_hardlimit grpquota_inode_hardlimit casefold \
+         strict_encoding",
+    ),
+    (
+        "vfat",
+        "allow_utime check codepage debug discard dmask dos1xfloppy dots errors flush fmask gid iocharset nfs nodots \
+         nonumtail quiet rodir shortname showexec sys_immutable time_offset tz uid umask uni_xlate usefree utf8",
+    ),
+    (
+        "xfs",
+        "logbufs logbsize logdev rtdev wsync noalign swalloc sunit swidth nouuid grpid nogrpid bsdgroups sysvgroups \
+         allocsize norecovery inode64 inode32 largeio nolargeio filestreams quota noquota usrquota grpquota prjquota \
+         uquota gquota pquota uqnoenforce gqnoenforce pqnoenforce qnoenforce discard nodiscard dax lifetime max_atomic_write",
+    ),
+];
+
+/// The names of the file systems.
+pub(crate) fn filesystems() -> impl Iterator<Item = &'static str> {
+    PARAMETERS.iter().map(|(name, _)| *name)
+}
+
+/// The parameters of one; `None` for one that is not in the table.
+pub(crate) fn of(fstype: &str) -> Option<impl Iterator<Item = &'static str>> {
+    let name = match fstype {
+        "ext2" | "ext3" => "ext4",
+        "msdos" => "vfat",
+        name => name,
+    };
+    let (_, words) = PARAMETERS.iter().find(|(known, _)| *known == name)?;
+    Some(words.split_whitespace())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_is_sorted_and_has_no_word_twice() {
+        assert!(filesystems().is_sorted());
+        for name in filesystems() {
+            let mut words: Vec<_> = of(name).unwrap().collect();
+            let count = words.len();
+            words.sort_unstable();
+            words.dedup();
+            assert_eq!(words.len(), count, "{name}");
+        }
+        assert!(of("ext3").unwrap().any(|word| word == "errors") && of("nosuch").is_none());
+    }
+}

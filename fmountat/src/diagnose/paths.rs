@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Paths that could not be opened: the first part that is missing, is a file, or may not be entered.
+
+use crate::error::{Error, escape};
+use rustix::fd::BorrowedFd;
+use rustix::fs::{Access, AtFlags, CWD, FileType};
+use rustix::io::Errno;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// Says where on the path the way ends. A relative one starts at `dir`; where that is not known nothing is said of it.
+pub(super) fn explain(error: Error, dir: Option<BorrowedFd<'_>>) -> Error {
+    if error.hint().is_some() {
+        return error;
+    }
+    // Of a path inside a root `/` is that root, which is not known here either.
+    let is_inside = error.call() == Some("openat2");
+    if is_inside && error.raw_errno() == Some(Errno::LOOP) {
+        return error.hinted("a link of /proc (root, cwd, fd) on the way is not followed inside a root");
+    }
+    let path = error.argument().map(PathBuf::from).filter(|_| !is_inside);
+    let found = path.and_then(|path| {
+        let dir = if path.is_absolute() { CWD } else { dir? };
+        match error.raw_errno() {
+            Some(Errno::NOENT) => missing(dir, &path),
+            Some(Errno::NOTDIR) => not_a_directory(dir, &path),
+            Some(Errno::ACCESS) => closed(dir, &path),
+            _ => None,
+        }
+    });
+    match found {
+        Some(hint) => error.hinted(hint),
+        None => error,
+    }
+}
+
+fn shown(path: &Path) -> String {
+    escape(path.as_os_str().as_bytes())
+}
+
+/// The directories that lead to the path, outermost first, and the path itself.
+fn ways(path: &Path) -> Vec<&Path> {
+    let mut ways: Vec<&Path> = path.ancestors().filter(|way| !way.as_os_str().is_empty()).collect();
+    ways.reverse();
+    ways
+}
+
+/// Where more than the last part is missing, or what is there is a link to nowhere.
+fn missing(dir: BorrowedFd<'_>, path: &Path) -> Option<String> {
+    let exists = |path: &Path| rustix::fs::statat(dir, path, AtFlags::empty()).is_ok();
+    let gone = ways(path).into_iter().find(|path| !exists(path))?;
+    if let Ok(to) = rustix::fs::readlinkat(dir, gone, Vec::new()) {
+        return Some(format!(
+            "{} is a symbolic link to {}, which is not there",
+            shown(gone),
+            escape(to.as_bytes())
+        ));
+    }
+    let (parent, name) = (gone.parent()?, gone.file_name()?);
+    let parent = if parent.as_os_str().is_empty() {
+        String::from("the directory it starts at")
+    } else {
+        shown(parent)
+    };
+    (gone != path).then(|| format!("{parent} has no `{}`", escape(name.as_bytes())))
+}
+
+fn not_a_directory(dir: BorrowedFd<'_>, path: &Path) -> Option<String> {
+    let is_file = |path: &&Path| {
+        let stat = rustix::fs::statat(dir, *path, AtFlags::empty());
+        stat.is_ok_and(|stat| !FileType::from_raw_mode(stat.st_mode).is_dir())
+    };
+    let file = ways(path).into_iter().find(is_file)?;
+    (file != path).then(|| format!("{} is a file", shown(file)))
+}
+
+fn closed(dir: BorrowedFd<'_>, path: &Path) -> Option<String> {
+    let may_not_enter = |path: &&Path| {
+        let access = rustix::fs::accessat(dir, *path, Access::EXEC_OK, AtFlags::EACCESS);
+        access == Err(Errno::ACCESS)
+    };
+    let parent = path.parent()?;
+    let closed = ways(parent).into_iter().find(may_not_enter)?;
+    let stat = rustix::fs::statat(dir, closed, AtFlags::empty()).ok()?;
+    let (mode, uid) = (stat.st_mode & 0o7777, stat.st_uid);
+    let me = rustix::process::geteuid().as_raw();
+    Some(format!(
+        "{} may not be entered by user {me}: it has mode {mode:04o} and belongs to user {uid}",
+        shown(closed)
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_part_that_is_wrong_is_named() {
+        assert_eq!(missing(CWD, Path::new("/proc/nope/x/y")).unwrap(), "/proc has no `nope`");
+        assert_eq!(missing(CWD, Path::new("/proc/nope")), None);
+        assert_eq!(not_a_directory(CWD, Path::new("/proc/version/x")).unwrap(), "/proc/version is a file");
+    }
+}

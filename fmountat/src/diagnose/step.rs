@@ -1,0 +1,223 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! One mount that failed: what its source, its device and its words say about why.
+
+use super::{diagnose_from, overlay, parameters, spelling};
+use crate::error::{Error, ErrorKind, escape};
+use crate::kinds::filesystem::Word;
+use crate::kinds::overlay::Overlay;
+use crate::sys::statmount::{MNT_BASIC, statmount};
+use crate::table::mountinfo;
+use crate::vfs::attr::Propagation;
+use crate::vfs::features::Features;
+use crate::vfs::identity::MountId;
+use crate::vfs::target::Target;
+use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fs::{AtFlags, FileType};
+use rustix::io::Errno;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// The mount that failed.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct About<'a> {
+    /// Where relative paths start.
+    pub(crate) dir: BorrowedFd<'a>,
+    pub(crate) source: &'a Path,
+    pub(crate) what: What<'a>,
+    /// Words that are not the file system's own, and could have been meant.
+    pub(crate) option_words: fn() -> Vec<&'static str>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum What<'a> {
+    Overlay(&'a Overlay),
+    Bind { recursive: bool },
+    Filesystem(&'a OsStr, &'a [Word]),
+}
+
+/// Looks into the failure of one mount.
+pub(crate) fn step(error: Error, about: &About<'_>) -> Error {
+    let error = match about.what {
+        What::Overlay(overlay) => overlay::explain(error, overlay, about.dir),
+        What::Bind { recursive } => bind(error, about, recursive),
+        What::Filesystem(fstype, words) => {
+            let error = device(error, about, fstype);
+            unnamed_word(error, fstype, words, about.option_words)
+        }
+    };
+    let fstype = match about.what {
+        What::Overlay(_) => OsStr::new("overlay"),
+        What::Bind { .. } => OsStr::new(""),
+        What::Filesystem(fstype, _) => fstype,
+    };
+    diagnose_from(spelled(error, fstype, about.option_words), Some(about.dir))
+}
+
+/// `did you mean`, for a word that nobody knew.
+pub(crate) fn spelled(error: Error, fstype: &OsStr, option_words: fn() -> Vec<&'static str>) -> Error {
+    if error.kind() != ErrorKind::UnknownOption || error.hint().is_some() {
+        return error;
+    }
+    let Some(word) = error.argument().and_then(OsStr::to_str).map(str::to_owned) else { return error };
+    let key = word.split('=').next().unwrap_or_default();
+    match meant(key, fstype, option_words) {
+        Some(near) => error.hinted(format!("did you mean {near}?")),
+        None => match fstype.to_str().and_then(parameters::of).map(Iterator::collect::<Vec<_>>) {
+            Some(known) if !known.is_empty() && known.len() <= 24 => {
+                error.hinted(format!("{} knows: {}", escape(fstype.as_bytes()), known.join(", ")))
+            }
+            _ => error,
+        },
+    }
+}
+
+fn meant(key: &str, fstype: &OsStr, option_words: fn() -> Vec<&'static str>) -> Option<&'static str> {
+    let own = fstype.to_str().and_then(parameters::of).into_iter().flatten();
+    let near = spelling::nearest(key, own.chain(option_words()))?;
+    // The very word, and yet unknown: of another kernel, or where it can't stand.
+    (near != key).then_some(near)
+}
+
+/// mount(2) says EINVAL without a word: the words that we don't know are the first to suspect.
+fn unnamed_word(
+    error: Error,
+    fstype: &OsStr,
+    words: &[Word],
+    option_words: fn() -> Vec<&'static str>,
+) -> Error {
+    let is_mute = error.raw_errno() == Some(Errno::INVAL) && error.call() == Some("mount");
+    let known: Option<Vec<_>> = fstype.to_str().and_then(parameters::of).map(Iterator::collect);
+    let (true, false, Some(known)) = (is_mute, error.has_reason(), known) else { return error };
+    let odd = words.iter().find(|word| !known.iter().any(|name| word.key == **name));
+    let Some(key) = odd.and_then(|word| word.key.to_str()) else { return error };
+    let near = meant(key, fstype, option_words).map(|near| format!(": did you mean {near}?"));
+    let (fstype, near) = (fstype.to_string_lossy(), near.unwrap_or_default());
+    error.hinted(format!(
+        "mount(2) does not say which option it is; `{}` is none of {fstype}'s{near}",
+        escape(key.as_bytes())
+    ))
+}
+
+/// What looking at the source tells of a mount that was not tried yet.
+pub(crate) fn foresee(about: &About<'_>) -> Option<Error> {
+    let known = |error: Error| (error.kind() != ErrorKind::System).then_some(error);
+    match about.what {
+        What::Overlay(overlay) => overlay::foresee(overlay, about.dir),
+        What::Bind { recursive } => {
+            let refused = Error::sys("clone mount", "open_tree", Errno::INVAL).arg(about.source);
+            known(bind(refused, about, recursive))
+                .filter(|error| error.kind() != ErrorKind::Locked || has_locked(about))
+        }
+        What::Filesystem(..) => None,
+    }
+}
+
+/// Whether the kernel would have a reason: mounts below the source that are locked.
+fn has_locked(about: &About<'_>) -> bool {
+    let Ok(source) = Target::open(about.dir, about.source) else { return false };
+    let table = mountinfo::read().unwrap_or_default();
+    overlay::locked_below(source.as_fd(), &table).is_some()
+}
+
+fn bind(error: Error, about: &About<'_>, recursive: bool) -> Error {
+    let is_refused =
+        error.raw_errno() == Some(Errno::INVAL) && matches!(error.call(), Some("open_tree" | "mount"));
+    let (true, Ok(source)) = (is_refused, Target::open(about.dir, about.source)) else { return error };
+    let told = MountId::of(source.as_fd()).map(|id| statmount(id.get(), MNT_BASIC));
+    match told {
+        Ok(Ok(told))
+            if told.basic.is_some_and(|basic| basic.propagation & Propagation::Unbindable.bits() != 0) =>
+        {
+            error
+                .with_kind(ErrorKind::Unbindable)
+                .because("the mount that the source is on is unbindable")
+                .hinted("make it private first: `mount -o private none` on its mount point")
+        }
+        Ok(Err(Errno::NOENT)) => {
+            let reason = "the source is on a mount that is not in this mount namespace";
+            error.with_kind(ErrorKind::Unsupported).because(reason).hinted(
+                "a mount of another namespace can't be bound from here: open it there with open_tree(2), and send the descriptor",
+            )
+        }
+        _ if !recursive && !Features::get().initial_user_namespace => error
+            .with_kind(ErrorKind::Locked)
+            .because(
+                "it has mounts below that hide something, and may not be uncovered in this user namespace",
+            )
+            .hinted("bind it with all that is mounted below: `rbind`"),
+        _ => error,
+    }
+}
+
+/// What the device says: set read-only, or in use.
+fn device(error: Error, about: &About<'_>, fstype: &OsStr) -> Error {
+    let number = rustix::fs::statat(about.dir, about.source, AtFlags::empty()).ok();
+    let number = number.filter(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::BlockDevice);
+    let Some(number) = number.map(|stat| (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev)))
+    else {
+        return error;
+    };
+    match error.raw_errno() {
+        Some(Errno::ACCESS | Errno::ROFS) if is_read_only(number) => read_only_device(error, about.source),
+        Some(Errno::BUSY) if matches!(error.call(), Some("fsconfig" | "mount" | "fsmount")) => {
+            in_use(error.arg(about.source), number, fstype)
+        }
+        _ => error,
+    }
+}
+
+/// Refuses a block device that is set read-only.
+pub(crate) fn writable_device(dir: BorrowedFd<'_>, source: &Path) -> crate::error::Result<()> {
+    let stat = rustix::fs::statat(dir, source, AtFlags::empty());
+    let number = stat.map(|stat| (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev)));
+    match number {
+        Ok(number) if is_read_only(number) => {
+            Err(read_only_device(Error::sys("create", "fsconfig", Errno::ACCESS), source))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn read_only_device(error: Error, source: &Path) -> Error {
+    error
+        .with_kind(ErrorKind::ReadOnlyDevice)
+        .arg(source)
+        .because("the device is set read-only, and the file system was to be writable")
+        .hinted("mount it with `ro`, or set the device writable: blockdev --setrw")
+}
+
+fn is_read_only((major, minor): (u32, u32)) -> bool {
+    super::look::number(format!("/sys/dev/block/{major}:{minor}/ro")) == Some(1)
+}
+
+/// Who has the device: a mount of this namespace, swap, or devices made of it.
+fn in_use(error: Error, number: (u32, u32), fstype: &OsStr) -> Error {
+    let table = mountinfo::read().unwrap_or_default();
+    if let Some(mount) = table.iter().find(|entry| entry.device == number) {
+        let shown = |bytes: &OsStr| escape(bytes.as_bytes());
+        let (kind, point) = (shown(&mount.fstype), shown(mount.target.as_os_str()));
+        let reason = format!("the device is mounted already, as {kind} on {point}");
+        let hint = match mount.fstype == fstype {
+            true => String::from("a device is `ro` or writable for all its mounts: say what that one says"),
+            false => format!("mount it as {kind} too, or unmount that one first"),
+        };
+        return error.because(reason).hinted(hint);
+    }
+    let (major, minor) = number;
+    let holders = std::fs::read_dir(format!("/sys/dev/block/{major}:{minor}/holders"));
+    let holders: Vec<String> = holders
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    match holders.is_empty() {
+        true => error
+            .because("the device is in use")
+            .hinted("by swap (swapon --show), by a mount in another namespace, or by a program"),
+        false => error
+            .because(format!("the device is part of {}", escape(holders.join(", ").as_bytes())))
+            .hinted("mount that device"),
+    }
+}

@@ -1,0 +1,395 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! One step looked at: what it would be made from and put on, and the error that would come of it.
+
+use super::ExplainedStep;
+use super::sketch::{Content, Place, Sketch};
+use crate::diagnose::standing::{Owner, Standing, owner_of_mine};
+use crate::diagnose::{self, filesystems, foresee_step};
+use crate::error::{Error, ErrorKind, Result, escape};
+use crate::kinds::filesystem::Word;
+use crate::kinds::image::Looked;
+use crate::kinds::overlay::{Layer, Overlay};
+use crate::set::mounter::Mounter;
+use crate::set::piece::Pieces;
+use crate::set::plan::{Step, What};
+use crate::set::stepwise::{Helpers, check_helped};
+use crate::set::why::{about, why};
+use crate::vfs::attr::Attr;
+use crate::vfs::context::FsContext;
+use crate::vfs::idmap::{IdMapping, Idmap};
+use crate::vfs::target::{Target, open_error, open_in_root};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{FileType, Mode, OFlags};
+use rustix::io::Errno;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// Those that the kernel can't map owners on; what is not here is tried.
+const NO_IDMAP: [&str; 9] =
+    ["overlay", "proc", "sysfs", "cgroup", "cgroup2", "devpts", "mqueue", "bpf", "ramfs"];
+
+/// What a step would have made.
+#[derive(Debug)]
+pub(super) struct Made {
+    content: Content,
+    pub(super) is_dir: Option<bool>,
+    is_read_only: bool,
+    crosses: bool,
+}
+
+impl Made {
+    fn new(content: Content, is_dir: Option<bool>) -> Self {
+        Self { content, is_dir, is_read_only: false, crosses: false }
+    }
+
+    pub(super) fn unknown() -> Self {
+        Self::new(Content::Unknown, None)
+    }
+}
+
+/// Looks at the steps of a plan in order.
+#[derive(Debug)]
+pub(super) struct Looker<'a> {
+    mounter: &'a Mounter,
+    dir: BorrowedFd<'a>,
+    standing: &'a Standing,
+    helpers: &'a Helpers,
+    sketch: Sketch,
+}
+
+impl<'a> Looker<'a> {
+    pub(super) fn new(
+        mounter: &'a Mounter,
+        dir: BorrowedFd<'a>,
+        standing: &'a Standing,
+        helpers: &'a Helpers,
+    ) -> Self {
+        Self { mounter, dir, standing, helpers, sketch: Sketch::default() }
+    }
+
+    /// The set goes into a copy of what is at the target.
+    pub(super) fn start_in(&mut self, target: &Target) -> Result<()> {
+        let content = match target.is_dir() {
+            true => Content::Layers(vec![open_directory(target.as_fd(), Path::new("."))?]),
+            false => Content::File,
+        };
+        self.sketch.mount(PathBuf::from("/"), content, false, true);
+        Ok(())
+    }
+
+    /// What the step would be, and what it would have made.
+    pub(super) fn step(&self, step: &Step) -> (ExplainedStep, Result<Made>) {
+        let mut told = describe(step);
+        let made = self.made(step, &mut told.notes).map_err(|error| why(error, self.dir, step));
+        (told, made)
+    }
+
+    fn made(&self, step: &Step, notes: &mut Vec<String>) -> Result<Made> {
+        if self.helpers.contains_key(&step.number) {
+            check_helped(step)?;
+            notes.push(String::from("by its mount helper, which is not asked now, after all others"));
+            return Ok(Made::new(Content::Unknown, Some(true)));
+        }
+        let mut made = match &step.what {
+            What::Overlay(overlay) => self.overlay(overlay, step)?,
+            What::Bind { recursive } => self.bind(step, *recursive)?,
+            What::Filesystem(fstype) => self.filesystem(fstype, step, notes)?,
+        };
+        made.is_read_only |= step.options.single_attr().set.contains(Attr::RDONLY);
+        self.check_idmap(step)?;
+        match &step.options.subdir {
+            Some(subdir) => sub_directory(made, subdir),
+            None => Ok(made),
+        }
+    }
+
+    fn overlay(&self, overlay: &Overlay, step: &Step) -> Result<Made> {
+        let (attr, flags) = (step.options.single_attr(), step.options.superblock_at_birth());
+        let source = Some(step.source.as_os_str()).filter(|source| !source.is_empty());
+        let mut features = self.mounter.features;
+        if !filesystems::listed().iter().any(|name| name == "overlay") {
+            if !filesystems::has_module("overlay") {
+                return Err(Error::sys("open filesystem", "fsopen", Errno::NODEV).arg("overlay"));
+            }
+            // To ask it would load its module.
+            features.new_mount_api = false;
+        }
+        let make = self.mounter.make(self.dir, &attr);
+        let make = crate::kinds::overlay::Make { source, flags: &flags, features: &features, ..make };
+        overlay.rehearse(&make)?;
+        if let Some(error) = foresee_step(&about(self.dir, step)) {
+            return Err(error);
+        }
+        self.need_admin("open filesystem", "fsopen", OsStr::new("overlay"))?;
+        let content = Content::Layers(overlay.visible_layers(self.dir));
+        let is_read_only = !overlay.is_writable() || flags.contains(&"ro");
+        Ok(Made { is_read_only, ..Made::new(content, Some(true)) })
+    }
+
+    fn bind(&self, step: &Step, recursive: bool) -> Result<Made> {
+        // The kernel looks at privilege before it looks at the path.
+        self.need_admin("clone mount", "open_tree", step.source.as_os_str())?;
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let source = rustix::fs::openat(self.dir, &step.source, flags, Mode::empty())
+            .map_err(|e| open_error("clone mount", "open_tree", &step.source, e))?;
+        if let Some(error) = foresee_step(&about(self.dir, step)) {
+            return Err(error);
+        }
+        let is_dir = crate::vfs::target::is_dir(source.as_fd())?;
+        let content = if is_dir { Content::Layers(vec![source]) } else { Content::File };
+        Ok(Made { crosses: recursive, ..Made::new(content, Some(is_dir)) })
+    }
+
+    fn filesystem(&self, fstype: &OsStr, step: &Step, notes: &mut Vec<String>) -> Result<Made> {
+        let pieces = Pieces { mounter: self.mounter, dir: self.dir, store: None };
+        let source = pieces.source(step);
+        let Looked { name, device } = source.look(fstype)?;
+        let mut read_only = source.read_only;
+        if let Some(device) = &device {
+            notes.push(format!("{} {}", escape(name.as_bytes()), source.rehearse(name, device)?));
+            if let Some(error) = device.wrong(name) {
+                return Err(error);
+            }
+            if device.kind == FileType::BlockDevice && !read_only {
+                diagnose::writable_device(self.dir, &step.source)?;
+            }
+            read_only |= ["erofs", "squashfs", "iso9660"].iter().any(|only| name == *only);
+        }
+        self.ask(name, step, notes)?;
+        self.may_create(name)?;
+        let content = match name.to_str() {
+            Some("tmpfs" | "ramfs" | "mqueue") => Content::Empty,
+            // Another one of this pid namespace shows the same.
+            Some("proc") => open_directory(rustix::fs::CWD, Path::new("/proc"))
+                .map_or(Content::Unknown, |proc| Content::Layers(vec![proc])),
+            _ => Content::Unknown,
+        };
+        Ok(Made { is_read_only: read_only, ..Made::new(content, Some(true)) })
+    }
+
+    /// The file system is told its options, and never created.
+    fn ask(&self, name: &OsStr, step: &Step, notes: &mut Vec<String>) -> Result<()> {
+        let text = name.to_string_lossy();
+        let is_listed = filesystems::listed().iter().any(|listed| *listed == text);
+        if !is_listed && filesystems::has_module(&text) {
+            notes.push(String::from("its module would be loaded; its options are not looked at before that"));
+            return Ok(());
+        }
+        if !is_listed {
+            return Err(Error::sys("open filesystem", "fsopen", Errno::NODEV).arg(name));
+        }
+        if !self.mounter.features.new_mount_api {
+            return crate::set::classic::data(name, &step.options.words).map(drop);
+        }
+        let mut context = FsContext::open(name)?;
+        for flag in step.options.superblock_at_birth() {
+            context.set_flag(flag)?;
+        }
+        for word in &step.options.words {
+            // Further images are opened when it is created.
+            if word.key != *"device" {
+                word.set(&mut context)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What a user namespace is refused at the end.
+    fn may_create(&self, name: &OsStr) -> Result<()> {
+        let text = name.to_str().unwrap_or_default();
+        if self.standing.initial_user_namespace {
+            return Ok(());
+        }
+        let namespace = match text {
+            "proc" => "pid",
+            "mqueue" => "ipc",
+            "cgroup" | "cgroup2" => "cgroup",
+            name if filesystems::IN_USER_NAMESPACES.contains(&name) => return Ok(()),
+            _ => return Err(Error::sys("create", "fsconfig", Errno::PERM).arg(name)),
+        };
+        if owner_of_mine(namespace) == Owner::Own {
+            return Ok(());
+        }
+        Err(Error::sys("create", "fsconfig", Errno::PERM).arg(name))
+    }
+
+    fn need_admin(&self, what: &str, call: &'static str, argument: &OsStr) -> Result<()> {
+        if self.standing.may_mount() {
+            Ok(())
+        } else {
+            Err(Error::sys(what, call, Errno::PERM).arg(argument))
+        }
+    }
+
+    fn check_idmap(&self, step: &Step) -> Result<()> {
+        let Some(idmap) = &step.options.idmap else { return Ok(()) };
+        if !self.standing.initial_user_namespace {
+            mapped_here(idmap)?;
+        }
+        if matches!(step.what, What::Overlay(_)) {
+            return Ok(());
+        }
+        if !self.mounter.features.new_mount_api {
+            return crate::set::classic::check(step);
+        }
+        let (fstype, argument) = match &step.what {
+            What::Filesystem(fstype) => (fstype.clone(), fstype.clone()),
+            _ => {
+                let source = Target::open(self.dir, &step.source)?;
+                (crate::vfs::identity::mounted_type(source.as_fd())?, step.source.clone().into())
+            }
+        };
+        if NO_IDMAP.iter().any(|name| fstype == *name) {
+            let error =
+                Error::sys("map ids", "mount_setattr", Errno::INVAL).with_kind(ErrorKind::Unsupported);
+            return Err(error.arg(argument).because("this file system can't be id-mapped"));
+        }
+        Ok(())
+    }
+
+    /// Puts what was made on its place in the sketch; says whether the place could be looked up.
+    pub(super) fn place(&mut self, step: &Step, made: Made) -> Result<bool> {
+        let Made { content, is_dir, is_read_only, crosses } = made;
+        let (place, is_known) = match step.is_root() {
+            true => (PathBuf::from("/"), true),
+            false => self.mount_point(step, is_dir)?,
+        };
+        self.sketch.mount(place, content, is_read_only, crosses);
+        Ok(is_known)
+    }
+
+    fn mount_point(&mut self, step: &Step, is_dir: Option<bool>) -> Result<(PathBuf, bool)> {
+        let path = step.target.as_path();
+        let not_found = |errno| {
+            let error = open_error("resolve target", "openat2", path, errno);
+            match errno {
+                Errno::NOENT => error.hinted("the mount point must exist; the option X-mount.mkdir makes it"),
+                _ => error,
+            }
+        };
+        match (self.sketch.find(path), step.options.mkdir) {
+            (Place::There(place, kind), _) => match (kind, is_dir) {
+                (Some(kind), Some(is_dir)) if kind != is_dir => Err(wrong_type(is_dir, path, Errno::INVAL)),
+                _ => Ok((place, kind.is_some())),
+            },
+            (Place::Not(Errno::NOENT), Some(_)) => self
+                .sketch
+                .make(path, is_dir.unwrap_or(true))
+                .map(|place| (place, true))
+                .map_err(|errno| Error::sys("make mount point", "mkdirat", errno).arg(path)),
+            (Place::Not(errno), _) => Err(not_found(errno)),
+        }
+    }
+}
+
+/// A mapping can only lead to ids that exist where this runs.
+fn mapped_here(idmap: &Idmap) -> Result<()> {
+    let Idmap::Ranges { users, groups } = idmap else { return Ok(()) };
+    for (ranges, file) in [(users, "/proc/self/uid_map"), (groups, "/proc/self/gid_map")] {
+        let text = diagnose::look::text(file).unwrap_or_default();
+        let known: Vec<(u64, u64)> = text
+            .lines()
+            .filter_map(|line| {
+                let mut numbers = line.split_whitespace().map(|number| number.parse::<u64>().ok());
+                let (inside, count) = (numbers.next()??, numbers.nth(1)??);
+                Some((inside, inside + count))
+            })
+            .collect();
+        let exists = |range: &IdMapping| {
+            let (first, end) = (u64::from(range.seen), u64::from(range.seen) + u64::from(range.count));
+            known.iter().any(|(from, to)| *from <= first && end <= *to)
+        };
+        if !ranges.iter().all(exists) {
+            return Err(Error::sys("map ids", "write", Errno::PERM)
+                .hinted("a mapping can only lead to ids that are mapped where this runs"));
+        }
+    }
+    Ok(())
+}
+
+/// A file on a directory, or the reverse.
+pub(super) fn wrong_type(is_dir: bool, path: &Path, errno: Errno) -> Error {
+    let (what, on) = if is_dir { ("directory", "file") } else { ("file", "directory") };
+    let error = Error::sys("attach", "move_mount", errno).arg(path).with_kind(ErrorKind::WrongTargetType);
+    error.because(format!("a {what} can't be mounted on a {on}"))
+}
+
+fn open_directory(dir: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::openat(dir, path, flags, Mode::empty())
+        .map_err(|e| open_error("open target", "openat", path, e))
+}
+
+/// `X-mount.subdir=`, as far as it can be looked up.
+fn sub_directory(made: Made, subdir: &Path) -> Result<Made> {
+    let missing = |errno| open_error("open subdir", "openat2", subdir, errno);
+    match &made.content {
+        Content::Empty => Err(missing(Errno::NOENT)),
+        Content::Layers(layers) => match layers.as_slice() {
+            [one] => {
+                let inside = open_in_root(one.as_fd(), subdir).map_err(|e| e.with_step("open subdir"))?;
+                let is_dir = crate::vfs::target::is_dir(inside.as_fd())?;
+                let content = if is_dir { Content::Layers(vec![inside]) } else { Content::File };
+                Ok(Made { content, is_dir: Some(is_dir), ..made })
+            }
+            _ => Ok(Made { content: Content::Unknown, is_dir: None, ..made }),
+        },
+        Content::Unknown | Content::File => Ok(Made { is_dir: None, ..made }),
+    }
+}
+
+/// The step in words and numbers.
+fn describe(step: &Step) -> ExplainedStep {
+    let words = |words: &[Word]| words.iter().map(|word| word.text().len() + 1).sum::<usize>();
+    let (mut layers, mut bytes) = (0, words(&step.options.words));
+    let what = match &step.what {
+        What::Overlay(overlay) => {
+            layers = overlay.lowers.len() + overlay.data_only.len();
+            let all =
+                overlay.lowers.iter().chain(&overlay.data_only).chain(&overlay.upper).chain(&overlay.work);
+            let length = |layer: &Layer| match layer {
+                Layer::Path(path) => path.as_os_str().len() + 1,
+                Layer::Fd(_) => 0,
+            };
+            let keys = |layer: &Option<Layer>, key: &str| if layer.is_some() { key.len() } else { 0 };
+            let keys =
+                keys(&overlay.upper, "upperdir=") + keys(&overlay.work, "workdir=") + "lowerdir=".len();
+            bytes = keys + words(&overlay.words) + all.map(length).sum::<usize>();
+            let how = if overlay.is_writable() { "with an upper, writable" } else { "read-only" };
+            let data = overlay.data_only.len();
+            let data = if data > 0 { format!(" ({data} data-only)") } else { String::new() };
+            format!("overlay of {layers} {}{data}, {how}", if layers == 1 { "layer" } else { "layers" })
+        }
+        What::Bind { recursive } => {
+            let tree = if *recursive { "bind, with all mounted below" } else { "bind" };
+            format!("{tree}, of {}", escape(step.source.as_os_str().as_bytes()))
+        }
+        What::Filesystem(fstype) => format!("new {}", escape(fstype.as_bytes())),
+    };
+    let mut notes = Vec::new();
+    let (whole, top) = (step.options.recursive_attr, step.options.attr);
+    if !whole.set.is_empty() {
+        notes.push(format!("{} on all of it", whole.words()));
+    }
+    if !top.set.is_empty() {
+        let only = matches!(step.what, What::Bind { recursive: true });
+        notes.push(format!("{}{}", top.words(), if only { " on the top mount only" } else { "" }));
+    }
+    if step.options.idmap.is_some() {
+        notes.push(String::from("owners mapped"));
+    }
+    if step.options.mkdir.is_some() {
+        notes.push(String::from("the mount point is made if it is missing"));
+    }
+    ExplainedStep {
+        number: step.number,
+        target: step.target.clone(),
+        source: step.source.clone(),
+        what,
+        notes,
+        layers,
+        option_bytes: bytes.saturating_sub(1),
+        refused: None,
+    }
+}

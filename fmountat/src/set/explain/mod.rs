@@ -1,0 +1,284 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What applying a plan would do, and what would be refused: found out by looking, with nothing changed.
+
+mod look;
+mod sketch;
+mod text;
+
+use super::builder::{every_mount_left_out, is_missing_source};
+use super::mounter::Mounter;
+use super::plan::{Plan, Step, What};
+use super::publish::Way;
+use super::stepwise::find_helpers;
+use crate::diagnose::diagnose;
+use crate::diagnose::standing::Standing;
+use crate::error::{Error, ErrorKind, Result};
+use crate::vfs::identity::is_mount_root;
+use crate::vfs::target::Target;
+use look::{Looker, wrong_type};
+use rustix::fd::{AsFd, BorrowedFd};
+use rustix::io::Errno;
+use std::path::PathBuf;
+
+/// What [`Mounter::apply`] would do with a plan on a target: data, which prints as a plan that people read.
+///
+/// ```no_run
+/// use fmountat::{Mount, Mounter, Plan, Target};
+/// let plan = Plan::new(&[Mount::new("overlay", "overlay").option("lowerdir=2/fs:1/fs")])?;
+/// let target = Target::open(rustix::fs::CWD, "/srv/rootfs")?;
+/// let explained = Mounter::detached().explain(rustix::fs::CWD, &plan, &target);
+/// println!("{explained}");
+/// if let Some(error) = explained.error() {
+///     println!("it would fail: {error}");
+/// }
+/// # Ok::<(), fmountat::Error>(())
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Explanation {
+    /// The way that would be taken.
+    pub way: Way,
+    /// Why that one.
+    pub why: &'static str,
+    /// Whether the mounts go into a copy of what is at the target: the set has no root of its own.
+    pub into_copy: bool,
+    /// The mounts, in order.
+    pub steps: Vec<ExplainedStep>,
+    /// What is done to paths when all is mounted: the step's name and the path.
+    pub covers: Vec<(&'static str, PathBuf)>,
+    /// What of the kernel is used, and whether it is there.
+    pub needs: Vec<Needed>,
+    /// The numbers of mounts that would be left out: no source, and `nofail`.
+    pub left_out: Vec<usize>,
+    /// Everything that would be refused; the first one is what `apply` would fail with.
+    pub refused: Vec<Error>,
+}
+
+/// One mount of an [`Explanation`].
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct ExplainedStep {
+    /// From 1, as in the list.
+    pub number: usize,
+    /// Inside the set.
+    pub target: PathBuf,
+    /// What it is made from.
+    pub source: PathBuf,
+    /// `overlay`, `bind`, `tmpfs`, ... and how: a sentence without its point.
+    pub what: String,
+    /// Further things to know, a sentence each.
+    pub notes: Vec<String>,
+    /// Lower and data-only layers of an overlay.
+    pub layers: usize,
+    /// Bytes of the file system's options, paths of layers included: mount(2) takes 4,095.
+    pub option_bytes: usize,
+    /// What it would be refused with.
+    pub refused: Option<Error>,
+}
+
+/// A feature of the kernel that is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Needed {
+    /// The calls, or what they can.
+    pub what: &'static str,
+    /// The release that brought it.
+    pub since: &'static str,
+    /// Whether it is there.
+    pub is_there: bool,
+    /// What is done where it is not.
+    pub without: &'static str,
+}
+
+impl Explanation {
+    /// The error that [`Mounter::apply`] would end in, as far as looking can tell; `None` where it should work.
+    #[must_use]
+    pub fn error(&self) -> Option<&Error> {
+        self.refused.first()
+    }
+}
+
+impl Mounter {
+    /// Looks at sources, layers, images, targets, options, privilege and features, and tells what
+    /// [`apply`](Self::apply) would do. File systems are asked for their options by fsopen(2) and fsconfig(2) and never
+    /// created; nothing is mounted, made or written, no helper is run, no module loaded. In a user namespace the kernel is asked
+    /// for an unseen copy of a source or layer with mounts below it, which is dropped.
+    ///
+    /// What only the kernel's last word would tell stays unknown: a damaged image, an upper that an overlay of another
+    /// namespace uses, whether a lower layer's file handles are those of `index=on`, what a helper says.
+    pub fn explain(&self, dir: impl AsFd, plan: &Plan, target: &Target) -> Explanation {
+        let dir = dir.as_fd();
+        let way = self.way(plan);
+        let mut explained = Explanation {
+            way,
+            why: self.why(plan, way),
+            into_copy: !plan.has_root(),
+            steps: Vec::new(),
+            covers: plan.covers.paths.iter().map(|(cover, path)| (cover.step(), path.clone())).collect(),
+            needs: self.needs(plan),
+            left_out: Vec::new(),
+            refused: Vec::new(),
+        };
+        let found = self.explain_steps(&mut explained, dir, plan, target);
+        explained.refused.extend(found.err());
+        if plan.covers.readonly_root {
+            explained.covers.push(("make the root read-only", PathBuf::from("/")));
+        }
+        explained
+    }
+
+    /// The error is one that ends it before any step.
+    fn explain_steps(
+        &self,
+        explained: &mut Explanation,
+        dir: BorrowedFd<'_>,
+        plan: &Plan,
+        target: &Target,
+    ) -> Result<()> {
+        let standing = Standing::look();
+        let helpers = find_helpers(plan)?;
+        let mut looker = Looker::new(self, dir, &standing, &helpers);
+        if !plan.has_root() {
+            if !standing.may_mount() {
+                return Err(diagnose(Error::sys("clone mount", "open_tree", Errno::PERM).arg(target.path())));
+            }
+            looker.start_in(target)?;
+        }
+        let (mut made, mut placed, mut has_root) = (Vec::new(), Vec::new(), !plan.has_root());
+        let mut root_is_dir = None;
+        for step in &plan.steps {
+            let (mut told, content) = looker.step(step);
+            match content {
+                Err(error) if step.options.nofail && is_missing_source(&error, step) => {
+                    explained.left_out.push(step.number);
+                    told.notes.push(String::from("its source is missing: it would be left out (nofail)"));
+                }
+                Err(error) => {
+                    let error = plan.in_step(step, error);
+                    told.refused = Some(error.clone());
+                    made.push(error);
+                    // Whatever it would show can't be looked into.
+                    let _ = looker.place(step, look::Made::unknown());
+                    has_root |= step.is_root();
+                }
+                Ok(content) if !has_root && !step.is_root() => {
+                    drop(content);
+                    let reason =
+                        "the mount for `/` was left out (nofail), so there is nothing to mount it in";
+                    placed.push(
+                        plan.in_step(
+                            step,
+                            Error::new(ErrorKind::NotFound, "build", reason).arg(&step.target),
+                        ),
+                    );
+                }
+                Ok(content) => {
+                    if step.is_root() && root_is_dir.is_none() {
+                        root_is_dir = content.is_dir;
+                    }
+                    has_root |= step.is_root();
+                    match looker.place(step, content) {
+                        Ok(true) => {}
+                        Ok(false) => told.notes.push(String::from(
+                            "whether its mount point is there only shows when what it is in is mounted",
+                        )),
+                        Err(error) => {
+                            let error = plan.in_step(step, error);
+                            told.refused = Some(error.clone());
+                            placed.push(error);
+                        }
+                    }
+                }
+            }
+            explained.steps.push(told);
+        }
+        // All mounts are made before the first is put in its place, where that is done at once.
+        explained.refused.extend(made);
+        explained.refused.extend(placed);
+        if explained.left_out.len() == plan.len() && plan.has_root() {
+            return Err(every_mount_left_out());
+        }
+        let last = match root_is_dir {
+            Some(is_dir) if plan.has_root() && is_dir != target.is_dir() => {
+                Some(wrong_type(is_dir, target.path(), Errno::INVAL))
+            }
+            _ => None,
+        };
+        let roots = plan.steps.iter().filter(|step| step.is_root()).count();
+        let two_roots = (plan.covers.readonly_root && roots > 1).then(|| {
+            let reason = "two mounts are stacked on the root: say `ro` in the upper one";
+            Error::new(ErrorKind::Unsupported, "make the root read-only", reason)
+        });
+        explained.refused.extend(two_roots.into_iter().chain(last));
+        Ok(())
+    }
+
+    /// Refuses a plan whose target is no mount, as [`Built::replace`](crate::Built::replace) would.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotMounted`].
+    pub fn explain_replace(&self, target: &Target) -> Result<()> {
+        if is_mount_root(target.as_fd())? {
+            return Ok(());
+        }
+        Err(Error::new(ErrorKind::NotMounted, "replace", "nothing is mounted there to be replaced")
+            .arg(target.path()))
+    }
+
+    fn why(&self, plan: &Plan, way: Way) -> &'static str {
+        let features = &self.features;
+        let is_helped = !find_helpers(plan).is_ok_and(|helpers| helpers.is_empty());
+        match way {
+            Way::Detached if plan.is_lone() => "it is one mount, which is made whole before anyone sees it",
+            Way::Detached => "this kernel mounts into detached trees [6.15]",
+            Way::PrivateNamespace => {
+                "this kernel can't mount into detached trees [6.15], and unshare(2) is allowed, with one root at most and \
+                 nothing unbindable"
+            }
+            Way::StepByStep if is_helped => {
+                "a mount helper mounts by itself; what can be is mounted before, in one step"
+            }
+            Way::StepByStep if !features.new_mount_api => {
+                "fsopen(2) and its like [5.2] are missing here, or forbidden by a seccomp filter"
+            }
+            Way::StepByStep => {
+                "this kernel can't mount into detached trees [6.15], and the set can't be copied out of a private namespace"
+            }
+        }
+    }
+
+    fn needs(&self, plan: &Plan) -> Vec<Needed> {
+        let features = &self.features;
+        let need = |what, since, is_there, without| Needed { what, since, is_there, without };
+        let any = |wanted: fn(&Step) -> bool| plan.steps.iter().any(wanted);
+        let mut needs =
+            vec![need("fsopen, fsmount, open_tree, move_mount", "5.2", features.new_mount_api, "mount(2)")];
+        if any(|step| !step.is_root()) {
+            needs.push(need("openat2", "5.6", features.openat2, "no way round it"));
+        }
+        if any(|step| matches!(step.what, What::Bind { .. }) || !step.options.single_attr().is_empty()) {
+            needs.push(need("mount_setattr", "5.12", features.mount_setattr, "remounts by mount(2)"));
+        }
+        if any(|step| matches!(step.what, What::Overlay(_))) {
+            needs.push(need(
+                "overlay layers as descriptors",
+                "6.13",
+                features.overlay_layer_fds,
+                "their names in /proc",
+            ));
+        }
+        if any(|step| step.options.idmap.is_some()) {
+            needs.push(need(
+                "open_tree_attr",
+                "6.15",
+                features.open_tree_attr,
+                "open_tree and mount_setattr",
+            ));
+        }
+        if !plan.is_lone() {
+            let is_there = features.detached_children;
+            needs.push(need("mounting into detached trees", "6.15", is_there, "a private mount namespace"));
+        }
+        needs
+    }
+}

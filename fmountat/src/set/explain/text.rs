@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! An explanation as people read it, in lines of 80 columns at most where words allow it.
+
+use super::{ExplainedStep, Explanation, Needed};
+use crate::error::{escape, wrapped};
+use std::fmt;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let count = self.steps.len();
+        let mounts = if count == 1 { String::from("1 mount") } else { format!("{count} mounts") };
+        wrapped(f, "", "", &format!("{mounts}, {}", self.way))?;
+        wrapped(f, "  why: ", "       ", self.why)?;
+        if self.into_copy {
+            wrapped(f, "  ", "  ", "into a private copy of what is at the target: no mount is for `/`")?;
+        }
+        for step in &self.steps {
+            one(f, step)?;
+        }
+        for (what, path) in &self.covers {
+            wrapped(f, "then ", "     ", &format!("{what} {}, if it exists", shown(path)))?;
+        }
+        writeln!(f, "features of the kernel that it uses:")?;
+        for Needed { what, since, is_there, without } in &self.needs {
+            let without = if *is_there { String::from("there") } else { format!("MISSING, so: {without}") };
+            let since = format!("[{since}]");
+            writeln!(f, "  {what:40} {since:7} {without}")?;
+        }
+        match self.refused.len() {
+            0 => writeln!(f, "It should work."),
+            _ => writeln!(f, "It would fail, and change nothing."),
+        }
+    }
+}
+
+fn shown(path: &Path) -> String {
+    escape(path.as_os_str().as_bytes())
+}
+
+fn one(f: &mut fmt::Formatter<'_>, step: &ExplainedStep) -> fmt::Result {
+    let target = shown(&step.target);
+    let target = format!("/{}", target.trim_start_matches('/'));
+    let bytes = if step.option_bytes > 0 {
+        format!(", {} bytes of options", step.option_bytes)
+    } else {
+        String::new()
+    };
+    let lead = format!("{:>2}. {target:20} ", step.number);
+    wrapped(f, &lead, "      ", &format!("{}{bytes}", step.what))?;
+    step.notes.iter().try_for_each(|note| wrapped(f, "      - ", "        ", note))?;
+    match &step.refused {
+        Some(error) => {
+            let text = error.to_string();
+            text.lines().try_for_each(|line| wrapped(f, "      ! ", "        ", line.trim_start()))
+        }
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! ioctl_nsfs(2): what a namespace's file says of it.
+
+use rustix::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use rustix::io::Errno;
+use std::mem::offset_of;
+
+/// `struct mnt_ns_info` of `<linux/nsfs.h>`.
+#[repr(C)]
+#[derive(Debug, Clone, Copy, Default)]
+struct MntNsInfo {
+    size: u32,
+    nr_mounts: u32,
+    mnt_ns_id: u64,
+}
+
+const _: () = assert!(size_of::<MntNsInfo>() == 16 && offset_of!(MntNsInfo, mnt_ns_id) == 8);
+
+/// `_IOR(0xb7, 0x5, __u64)`.
+const NS_GET_MNTNS_ID: libc::Ioctl = 0x8008_b705u32 as libc::Ioctl;
+/// `_IOR(0xb7, 10, struct mnt_ns_info)`.
+const NS_MNT_GET_INFO: libc::Ioctl = 0x8010_b70au32 as libc::Ioctl;
+/// `_IOR(0xb7, 11, struct mnt_ns_info)`.
+const NS_MNT_GET_NEXT: libc::Ioctl = 0x8010_b70bu32 as libc::Ioctl;
+/// `_IOR(0xb7, 12, struct mnt_ns_info)`.
+const NS_MNT_GET_PREV: libc::Ioctl = 0x8010_b70cu32 as libc::Ioctl;
+
+/// The id of a mount namespace, never used again: `NS_GET_MNTNS_ID` \[Linux 6.11\].
+pub(crate) fn mount_namespace_id(file: BorrowedFd<'_>) -> Result<u64, Errno> {
+    let mut id = 0u64;
+    // SAFETY: the kernel writes one number of 64 bits.
+    super::result(unsafe { libc::ioctl(file.as_raw_fd(), NS_GET_MNTNS_ID, &raw mut id) }.into())?;
+    Ok(id)
+}
+
+/// Its id and how many mounts it has: `NS_MNT_GET_INFO` \[Linux 6.12\]. Other files answer `ENOTTY` or `EINVAL`.
+pub(crate) fn mount_namespace_info(file: BorrowedFd<'_>) -> Result<(u64, u32), Errno> {
+    let mut info = MntNsInfo::default();
+    // SAFETY: the kernel writes a structure of the size that the number says.
+    super::result(unsafe { libc::ioctl(file.as_raw_fd(), NS_MNT_GET_INFO, &raw mut info) }.into())?;
+    Ok((info.mnt_ns_id, info.nr_mounts))
+}
+
+/// The file of the next mount namespace by id, or the one before it, of those that the caller has privilege over;
+/// `ENOENT` at the end \[Linux 6.12\].
+pub(crate) fn neighbour(file: BorrowedFd<'_>, forward: bool) -> Result<OwnedFd, Errno> {
+    let request = if forward { NS_MNT_GET_NEXT } else { NS_MNT_GET_PREV };
+    let mut info = MntNsInfo::default();
+    // SAFETY: the kernel writes a structure of the size that the number says.
+    let fd = super::result(unsafe { libc::ioctl(file.as_raw_fd(), request, &raw mut info) }.into())?;
+    let fd = i32::try_from(fd).map_err(|_| Errno::BADF)?;
+    // SAFETY: the descriptor is new and nobody else's. The kernel opens it close-on-exec.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rustix::fd::AsFd;
+
+    #[test]
+    fn our_namespace_has_one_id() {
+        let own = std::fs::File::open("/proc/self/ns/mnt").unwrap();
+        let id = mount_namespace_id(own.as_fd()).unwrap();
+        let (same, mounts) = mount_namespace_info(own.as_fd()).unwrap();
+        assert!(same == id && mounts > 0);
+        let other = std::fs::File::open("/proc/self/ns/net").unwrap();
+        assert!(mount_namespace_id(other.as_fd()).is_err());
+    }
+}

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A snapshot by listmount(2) and statmount(2) \[Linux 6.8\].
+
+use super::fields::{Fields, TableWay};
+use super::links::orphans;
+use super::record::{Record, Span, Text, unescape_in_place};
+use super::snapshot::Table;
+use crate::error::{Error, Result};
+use crate::sys::statmount::{
+    FS_SUBTYPE, FS_TYPE, MNT_BASIC, MNT_GIDMAP, MNT_NS_ID, MNT_OPTS, MNT_POINT, MNT_ROOT, MNT_UIDMAP,
+    OPT_SEC_ARRAY, PROPAGATE_FROM, Raw, SB_BASIC, SB_SOURCE, SUPPORTED_MASK, StatBuffer, Told,
+};
+use crate::vfs::features::kernel_release;
+use crate::vfs::identity::MountId;
+use rustix::io::Errno;
+use std::sync::OnceLock;
+
+/// Mounts whose parent came after the list was made are looked for this often: each may have a new parent itself.
+const ROUNDS: usize = 16;
+
+/// The bits of statmount(2) that this kernel knows; none where it has not the call, or a filter forbids it.
+pub(crate) fn supported() -> u64 {
+    static SUPPORTED: OnceLock<u64> = OnceLock::new();
+    *SUPPORTED.get_or_init(|| {
+        let root = rustix::fs::open(
+            "/",
+            rustix::fs::OFlags::PATH | rustix::fs::OFlags::CLOEXEC,
+            rustix::fs::Mode::empty(),
+        );
+        let id = root.ok().and_then(|root| MountId::of(rustix::fd::AsFd::as_fd(&root)).ok());
+        let mut buffer = StatBuffer::new();
+        let told = id.and_then(|id| buffer.ask(id.get(), MNT_BASIC | SUPPORTED_MASK, 0).ok());
+        told.map_or(0, |told| told.supported().unwrap_or_else(|| of_release(kernel_release())))
+    })
+}
+
+/// What those before 6.15 know, which don't tell.
+fn of_release(release: (u32, u32)) -> u64 {
+    let first = SB_BASIC | MNT_BASIC | PROPAGATE_FROM | MNT_ROOT | MNT_POINT | FS_TYPE;
+    let later = [((6, 11), MNT_NS_ID | MNT_OPTS), ((6, 13), FS_SUBTYPE | SB_SOURCE | OPT_SEC_ARRAY)];
+    later.iter().filter(|(since, _)| release >= *since).fold(first, |all, (_, bits)| all | bits)
+}
+
+/// The table of the mounts with these ids, and of those that they are on.
+pub(crate) fn read(ids: &[u64], fields: Fields, namespace: u64, buffer: &mut StatBuffer) -> Result<Table> {
+    let mut reading = Reading {
+        buffer,
+        namespace,
+        mask: fields.mask(),
+        records: Vec::with_capacity(ids.len()),
+        text: Text::default(),
+        last_attr: None,
+    };
+    for id in ids {
+        if let Some(record) = reading.one(*id)? {
+            reading.records.push(record);
+        }
+    }
+    if reading.records.is_empty() && !ids.is_empty() {
+        // Not all of them went: a filter refuses the call.
+        return Err(Error::sys("read the mount table", "statmount", Errno::PERM));
+    }
+    reading.complete()?;
+    Ok(Table::new(reading.records, reading.text, fields | Fields::UNIQUE_ID, TableWay::Statmount))
+}
+
+/// The mount with this id as a table of its own, empty where the namespace has it not.
+pub(crate) fn read_one(id: u64, fields: Fields, namespace: u64, buffer: &mut StatBuffer) -> Result<Table> {
+    let (records, text) = (Vec::new(), Text::default());
+    let mut reading = Reading { buffer, namespace, mask: fields.mask(), records, text, last_attr: None };
+    let records = reading.one(id)?.into_iter().collect();
+    Ok(Table::new(records, reading.text, fields | Fields::UNIQUE_ID, TableWay::Statmount))
+}
+
+struct Reading<'a> {
+    buffer: &'a mut StatBuffer,
+    namespace: u64,
+    mask: u64,
+    records: Vec<Record>,
+    text: Text,
+    /// Most mounts have the options of the one before.
+    last_attr: Option<(u64, Span)>,
+}
+
+impl Reading<'_> {
+    /// `None` for a mount that went away meanwhile.
+    fn one(&mut self, id: u64) -> Result<Option<Record>> {
+        let told = match self.buffer.ask(id, self.mask, self.namespace) {
+            Ok(told) => told,
+            // EPERM: it was moved to where we may not look.
+            Err(Errno::NOENT | Errno::PERM) => return Ok(None),
+            Err(errno) => {
+                return Err(Error::sys("read the mount table", "statmount", errno).arg(id.to_string()));
+            }
+        };
+        let mut record = numbers(told.raw);
+        let (mask, text, before) = (self.mask, &mut self.text, self.records.last());
+        record.options = match self.last_attr {
+            Some((attr, span)) if attr == told.raw.mnt_attr => span,
+            _ => text.add(|out| mount_options(out, told.raw.mnt_attr))?,
+        };
+        self.last_attr = Some((told.raw.mnt_attr, record.options));
+        record.root = same_or(text, before.map(|b| b.root), told.text(MNT_ROOT))?;
+        record.target = same_or(text, None, told.text(MNT_POINT))?;
+        record.source = same_or(text, before.map(|b| b.source), told.text(SB_SOURCE))?;
+        record.fstype = match told.text(FS_SUBTYPE) {
+            None => same_or(text, before.map(|b| b.fstype), told.text(FS_TYPE))?,
+            Some(subtype) => {
+                let fstype = told.text(FS_TYPE).unwrap_or_default();
+                text.add(|out| out.extend(fstype.iter().chain(b".").chain(subtype)))?
+            }
+        };
+        if mask & MNT_OPTS != 0 {
+            record.super_options = text.add(|out| super_options(out, &told))?;
+        }
+        if mask & MNT_UIDMAP != 0 {
+            record.uid_map = text.add(|out| lines(out, &told, MNT_UIDMAP))?;
+            record.gid_map = text.add(|out| lines(out, &told, MNT_GIDMAP))?;
+        }
+        Ok(Some(record))
+    }
+
+    /// Adds the parents that were attached after the list was made, so that no mount that is on one of them hangs in the
+    /// air. With a single mount without a parent there are none: that one is the root, which does not come and go.
+    fn complete(&mut self) -> Result<()> {
+        for _ in 0..ROUNDS {
+            let orphans = orphans(&self.records);
+            if orphans.len() < 2 {
+                break;
+            }
+            let mut added = Vec::new();
+            for n in orphans.into_iter().rev() {
+                let parent = self.records[n].parent_unique;
+                if added.contains(&parent) {
+                    continue;
+                }
+                match self.seen_parent(parent)? {
+                    Parent::Found(record) => {
+                        self.records.push(record);
+                        added.push(parent);
+                    }
+                    Parent::OutOfSight => {}
+                    Parent::Gone => match self.one(self.records[n].unique)? {
+                        Some(record) if record.parent_unique != parent => {
+                            self.records[n] = record;
+                            added.push(record.unique);
+                        }
+                        Some(_) => {}
+                        None => {
+                            self.records.remove(n);
+                        }
+                    },
+                }
+            }
+            if added.is_empty() {
+                break;
+            }
+        }
+        self.records.sort_by_key(|record| record.unique);
+        Ok(())
+    }
+
+    fn seen_parent(&mut self, id: u64) -> Result<Parent> {
+        match self.buffer.ask(id, MNT_POINT, self.namespace) {
+            Ok(told) if told.text(MNT_POINT).is_none_or(<[u8]>::is_empty) => return Ok(Parent::OutOfSight),
+            Err(Errno::PERM) => return Ok(Parent::OutOfSight),
+            _ => {}
+        }
+        Ok(self.one(id)?.map_or(Parent::Gone, Parent::Found))
+    }
+}
+
+enum Parent {
+    Found(Record),
+    /// Not below the root directory, as that of the root itself.
+    OutOfSight,
+    Gone,
+}
+
+fn numbers(raw: &Raw) -> Record {
+    Record {
+        unique: raw.mnt_id,
+        parent_unique: raw.mnt_parent_id,
+        id: raw.mnt_id_old.into(),
+        parent: raw.mnt_parent_id_old.into(),
+        device: (raw.sb_dev_major, raw.sb_dev_minor),
+        shared: raw.mnt_peer_group,
+        master: raw.mnt_master,
+        // As in mountinfo: only where it is not the master itself.
+        from: if raw.propagate_from == raw.mnt_master { 0 } else { raw.propagate_from },
+        unbindable: raw.mnt_propagation & crate::vfs::attr::Propagation::Unbindable.bits() != 0,
+        ..Record::default()
+    }
+}
+
+/// The range of the same text in the mount before, or a new one.
+fn same_or(text: &mut Text, before: Option<Span>, bytes: Option<&[u8]>) -> Result<Span> {
+    let Some(bytes) = bytes else { return Ok(Span::default()) };
+    match before {
+        Some(span) if text.get(span).as_encoded_bytes() == bytes => Ok(span),
+        _ => text.add(|out| out.extend_from_slice(bytes)),
+    }
+}
+
+/// `MOUNT_ATTR_*` in the words and the order of mountinfo (`show_vfsmnt`, fs/proc_namespace.c).
+fn mount_options(out: &mut Vec<u8>, attr: u64) {
+    const ATIME_FIELD: u64 = 0x70;
+    let words = [
+        (0x2, ",nosuid"),
+        (0x4, ",nodev"),
+        (0x8, ",noexec"),
+        (0x10, ",noatime"),
+        (0x80, ",nodiratime"),
+        (0, ",relatime"),
+        (0x20_0000, ",nosymfollow"),
+        (0x10_0000, ",idmapped"),
+    ];
+    out.extend_from_slice(if attr & 0x1 != 0 { b"ro" } else { b"rw" });
+    for (bit, word) in words {
+        let is_set = if bit == 0 { attr & ATIME_FIELD == 0 } else { attr & bit != 0 };
+        if is_set {
+            out.extend_from_slice(word.as_bytes());
+        }
+    }
+}
+
+/// `SB_*` and the file system's own words, in the order of mountinfo (`show_sb_opts`).
+fn super_options(out: &mut Vec<u8>, told: &Told<'_>) {
+    let words = [(0x10, ",sync"), (0x80, ",dirsync"), (0x40, ",mand"), (1 << 25, ",lazytime")];
+    out.extend_from_slice(if told.raw.sb_flags & 0x1 != 0 { b"ro" } else { b"rw" });
+    for (_, word) in words.iter().filter(|(bit, _)| told.raw.sb_flags & bit != 0) {
+        out.extend_from_slice(word.as_bytes());
+    }
+    for word in told.texts(OPT_SEC_ARRAY) {
+        out.push(b',');
+        out.extend_from_slice(word);
+    }
+    if let Some(words) = told.text(MNT_OPTS).filter(|words| !words.is_empty()) {
+        out.push(b',');
+        let start = out.len();
+        out.extend_from_slice(words);
+        let length = unescape_in_place(&mut out[start..]);
+        out.truncate(start + length);
+    }
+}
+
+fn lines(out: &mut Vec<u8>, told: &Told<'_>, bit: u64) {
+    for (n, line) in told.texts(bit).enumerate() {
+        if n > 0 {
+            out.push(b'\n');
+        }
+        out.extend_from_slice(line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_are_those_of_mountinfo() {
+        let text = |attr| {
+            let mut out = Vec::new();
+            mount_options(&mut out, attr);
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(text(0), "rw,relatime");
+        assert_eq!(text(0x1 | 0x2 | 0x10), "ro,nosuid,noatime");
+        assert_eq!(text(0x20 | 0x80), "rw,nodiratime");
+    }
+
+    #[test]
+    fn what_kernels_know_grows() {
+        assert_eq!(of_release((6, 8)) & (MNT_OPTS | SB_SOURCE), 0);
+        assert_eq!(of_release((6, 12)) & (MNT_OPTS | SB_SOURCE), MNT_OPTS);
+        assert_eq!(Fields::MOUNTINFO.mask() & !of_release((6, 13)), 0);
+    }
+}

@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Reading the mount table: whose, what of it, by which interface.
+
+use super::by_mountinfo::{Read, Reading};
+use super::choose::Probe;
+use super::fields::{Fields, TableWay};
+use super::mountinfo::MountEntry;
+use super::place::Place;
+use super::snapshot::Table;
+use super::{by_mountinfo, by_statmount, choose};
+use crate::error::{Error, ErrorKind, Result};
+use crate::sys::listmount::all_mounts;
+use crate::sys::nsfs::mount_namespace_id;
+use crate::sys::statmount::StatBuffer;
+use crate::vfs::identity::MountId;
+use crate::vfs::other::MountNamespace;
+use rustix::fd::AsFd;
+use rustix::io::Errno;
+use std::path::Path;
+
+/// Reads the mount table of a mount namespace, as often as wanted.
+///
+/// ```no_run
+/// use fmountat::{Fields, TableReader};
+/// let mut reader = TableReader::of_process(1234)?.fields(Fields::TARGET | Fields::FSTYPE);
+/// let before = reader.read()?;
+/// let after = reader.read()?;
+/// println!("{} mounts, {} changes", after.len(), before.diff(&after).len());
+/// # Ok::<(), fmountat::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct TableReader {
+    pub(crate) place: Place,
+    fields: Fields,
+    way: TableWay,
+    ids: Vec<u64>,
+    buffer: StatBuffer,
+}
+
+impl TableReader {
+    pub(crate) fn of(place: Place) -> Self {
+        Self { place, fields: Fields::LIST, way: TableWay::Auto, ids: Vec::new(), buffer: StatBuffer::new() }
+    }
+
+    /// The table of the thread that calls [`read`](Self::read): what is below its root directory.
+    #[must_use]
+    pub fn here() -> Self {
+        Self::of(Place::Here)
+    }
+
+    /// That of the process `pid`, below its root directory.
+    ///
+    /// # Errors
+    /// Those of [`MountNamespace::of_process`].
+    pub fn of_process(pid: i32) -> Result<Self> {
+        Ok(Self::of(Place::Process { pid, namespace: MountNamespace::of_process(pid)? }))
+    }
+
+    /// That of a namespace file, `/proc/PID/ns/mnt` or a bind of one; `path` starts at `dir`.
+    ///
+    /// # Errors
+    /// Those of [`MountNamespace::open`].
+    pub fn of_namespace(dir: impl AsFd, path: impl AsRef<Path>) -> Result<Self> {
+        Ok(Self::of(Place::Namespace(MountNamespace::open(dir, path)?)))
+    }
+
+    /// That of the mount namespace with this id, as statmount(2) and `ioctl(NS_GET_MNTNS_ID)` give it \[Linux 6.12\].
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`], also for one that the caller has no privilege over; [`ErrorKind::Unsupported`].
+    pub fn of_namespace_id(id: u64) -> Result<Self> {
+        Ok(Self::of(Place::of_id(id)?))
+    }
+
+    /// What to know of each mount: [`Fields::LIST`] without this.
+    #[must_use]
+    pub fn fields(mut self, fields: Fields) -> Self {
+        self.fields = fields;
+        self
+    }
+
+    /// By which interface: [`TableWay::Auto`] without this.
+    #[must_use]
+    pub fn way(mut self, way: TableWay) -> Self {
+        self.way = way;
+        self
+    }
+
+    pub(crate) fn chosen_way(&self) -> TableWay {
+        self.way
+    }
+
+    /// The id of the mount namespace, never used again: `ioctl(NS_GET_MNTNS_ID)` \[Linux 6.11\].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`]; [`ErrorKind::NotFound`] without /proc.
+    pub fn namespace_id(&self) -> Result<u64> {
+        mount_namespace_id(self.place.file()?.as_fd()).map_err(|errno| {
+            let error = Error::sys("read the id of the mount namespace", "ioctl(NS_GET_MNTNS_ID)", errno);
+            if errno == Errno::NOTTY { error.with_kind(ErrorKind::Unsupported) } else { error }
+        })
+    }
+
+    /// Takes a snapshot.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] for a way that this kernel has not, or that has not the fields;
+    /// [`ErrorKind::Permission`] for the namespace of others; [`ErrorKind::NotFound`] without /proc, where that is needed,
+    /// or for a process that has ended.
+    pub fn read(&mut self) -> Result<Table> {
+        let missing = self.fields.mask() & !by_statmount::supported();
+        match self.way {
+            TableWay::Mountinfo => self.by_mountinfo(),
+            TableWay::Statmount if missing != 0 => {
+                let reason =
+                    format!("statmount(2) of this kernel has not what was asked for (mask {missing:#x})");
+                Err(Error::new(ErrorKind::Unsupported, "read the mount table", reason))
+            }
+            TableWay::Statmount => self.by_statmount(),
+            TableWay::Auto if missing != 0 => self.by_mountinfo(),
+            TableWay::Auto => self.by_either(),
+        }
+    }
+
+    fn by_either(&mut self) -> Result<Table> {
+        if choose::is_for_statmount(self.fields) {
+            return self
+                .by_statmount()
+                .or_else(|error| if is_refused(&error) { self.by_mountinfo() } else { Err(error) });
+        }
+        let file = match self.place.mountinfo() {
+            Ok(file) => file,
+            // Without /proc.
+            Err(error) => return self.by_statmount().map_err(|_| error),
+        };
+        let mut reading = Reading::of(&file);
+        let read = self.read_while_cheap(&mut reading)?;
+        if read != Read::Whole {
+            match self.by_statmount() {
+                Err(error) if is_refused(&error) => {
+                    reading.rest(None)?;
+                }
+                read => return read,
+            }
+        }
+        reading.table(by_mountinfo::keeps_its_place())
+    }
+
+    /// Reads mountinfo to its end, or to where statmount(2) is seen to be faster.
+    fn read_while_cheap(&mut self, reading: &mut Reading<'_>) -> Result<Read> {
+        let Some(namespace) = self.place.statmount_id() else { return reading.rest(None) };
+        let mut probe = Probe { fields: self.fields, namespace, buffer: &mut self.buffer };
+        if probe.newest_is_costly() {
+            return Ok(Read::Part);
+        }
+        for (bytes, samples) in choose::STEPS {
+            let read = reading.up_to(bytes, choose::SLOW)?;
+            if read != Read::Part || probe.some_are_costly(samples) {
+                return Ok(read);
+            }
+        }
+        let is_watched = !self.fields.contains(Fields::PROPAGATE_FROM);
+        reading.rest(is_watched.then_some(choose::SLOW))
+    }
+
+    fn by_statmount(&mut self) -> Result<Table> {
+        let Some(namespace) = self.place.statmount_id() else {
+            let reason = "statmount(2) can't show what this process sees from its root directory, or may not";
+            return Err(Error::new(ErrorKind::Unsupported, "read the mount table", reason));
+        };
+        all_mounts(namespace, &mut self.ids)
+            .map_err(|e| Error::sys("read the mount table", "listmount", e))?;
+        by_statmount::read(&self.ids, self.fields, namespace, &mut self.buffer)
+    }
+
+    fn by_mountinfo(&self) -> Result<Table> {
+        by_mountinfo::read(&self.place.mountinfo()?, by_mountinfo::keeps_its_place())
+    }
+
+    /// The mount with this id, a unique one or one of mountinfo; `None` if there is none. A unique id costs one call
+    /// \[Linux 6.13\].
+    ///
+    /// # Errors
+    /// Those of [`read`](Self::read).
+    pub fn read_with_id(&mut self, id: MountId) -> Result<Option<MountEntry>> {
+        if self.way != TableWay::Mountinfo {
+            if let Some(table) = self.read_one(id)? {
+                let seen = table.iter().next().filter(|entry| !entry.target().as_os_str().is_empty());
+                return Ok(seen.map(|entry| entry.to_entry()));
+            }
+        }
+        Ok(self.read()?.get(id).map(|entry| entry.to_entry()))
+    }
+
+    /// The mount with this id as a table of its own, which is empty if there is none; `None` where statmount(2) can't tell.
+    pub(crate) fn read_one(&mut self, id: MountId) -> Result<Option<Table>> {
+        let can = id.is_unique() && self.fields.mask() & !by_statmount::supported() == 0;
+        let namespace = if can { self.place.statmount_id() } else { None };
+        match namespace {
+            Some(namespace) => {
+                by_statmount::read_one(id.get(), self.fields, namespace, &mut self.buffer).map(Some)
+            }
+            None => Ok(None),
+        }
+    }
+}
+
+/// The calls are not there, forbidden by a filter, or the namespace is one that we have no privilege over.
+fn is_refused(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::Permission | ErrorKind::NotFound)
+}
