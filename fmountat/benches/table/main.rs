@@ -25,7 +25,7 @@ use ways::Question;
 /// A result with any error: a bench only prints it.
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;
 
-const FULL: Effort = Effort { budget: Duration::from_millis(3000), least: 5, most: 2_000 };
+const FULL: Effort = Effort { budget: Duration::from_millis(1500), least: 5, most: 1_000 };
 const QUICK: Effort = Effort { budget: Duration::from_millis(20), least: 2, most: 50 };
 
 const TABLES: [Kind; 6] = [
@@ -63,7 +63,7 @@ fn run() -> Outcome<()> {
         return Ok(());
     }
     let mut results = Results::default();
-    println!("microseconds: median, and the least, by which the goals are judged");
+    println!("microseconds of processor time: median, and the least, by which the goals are judged");
     for kind in &kinds {
         raw::in_own_namespace(|| {
             let scene = scene::furnish(*kind)?;

@@ -2,10 +2,11 @@
 //! Times the ways in turns, so that the machine's moods hit all alike, and holds their answers against each other.
 
 use crate::Outcome;
+use crate::raw::time_used;
 use crate::scene::Kind;
 use crate::ways::{Question, WAYS, Way};
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long to measure.
 #[derive(Debug, Clone, Copy)]
@@ -16,7 +17,7 @@ pub(crate) struct Effort {
     pub(crate) most: usize,
 }
 
-/// What one way took, in microseconds.
+/// What one way took of the processor's time, in microseconds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Taken {
     pub(crate) kind: Kind,
@@ -48,9 +49,9 @@ impl Results {
         let mut first = None;
         let mut series = Vec::new();
         for way in ways {
-            let start = Instant::now();
+            let start = time_used();
             let answer = (way.ask)(path)?;
-            let took = start.elapsed();
+            let took = time_used().saturating_sub(start);
             let rows = answer.rows()?;
             let want = first.get_or_insert_with(|| rows.clone());
             if *want != rows {
@@ -71,9 +72,9 @@ impl Results {
                 if samples.len() * rounds > round * *wanted {
                     continue;
                 }
-                let start = Instant::now();
+                let start = time_used();
                 let answer = (way.ask)(path)?;
-                samples.push(start.elapsed().as_secs_f64() * 1e6);
+                samples.push(time_used().saturating_sub(start).as_secs_f64() * 1e6);
                 drop(answer);
             }
         }

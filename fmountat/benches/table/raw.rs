@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Mount namespaces: ours, and others that are held by their files alone.
+//! Mount namespaces: ours, and others that are held by their files alone. The processor's time.
 #![allow(unsafe_code)]
 
 use crate::Outcome;
@@ -7,6 +7,7 @@ use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags};
 use rustix::mount::{MountPropagationFlags, mount_change};
 use rustix::thread::UnshareFlags;
+use std::time::Duration;
 
 /// Gives the calling thread a mount namespace of its own, as a copy of the one it is in.
 fn unshare() -> Result<(), rustix::io::Errno> {
@@ -40,4 +41,27 @@ pub(crate) fn copy_of_namespace() -> Outcome<OwnedFd> {
         let made = thread.join().map_err(|_| "a thread panicked")?;
         Ok(made?)
     })
+}
+
+/// The processor time that the calling thread has used, and children of ours that have ended, in the kernel and outside:
+/// others on the machine make it no longer, where they would make a clock's.
+pub(crate) fn time_used() -> Duration {
+    let thread = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
+    Duration::try_from(thread).unwrap_or_default() + of_children()
+}
+
+fn of_children() -> Duration {
+    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
+    // SAFETY: the structure is plain data, ours, and of the size that the call fills.
+    let usage = unsafe {
+        libc::getrusage(libc::RUSAGE_CHILDREN, usage.as_mut_ptr());
+        usage.assume_init()
+    };
+    let one = |time: libc::timeval| {
+        Duration::new(
+            u64::try_from(time.tv_sec).unwrap_or(0),
+            u32::try_from(time.tv_usec * 1000).unwrap_or(0),
+        )
+    };
+    one(usage.ru_utime) + one(usage.ru_stime)
 }
