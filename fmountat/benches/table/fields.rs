@@ -25,7 +25,9 @@ pub(crate) fn block(effort: Effort) -> Outcome<()> {
             let mut reader = TableReader::here().fields(fields).way(way);
             let (mut least, mut mounts) = (f64::INFINITY, 1);
             let (begin, mut rounds) = (Instant::now(), 0);
-            while rounds < effort.least || (begin.elapsed() < effort.budget && rounds < effort.most) {
+            while (rounds < effort.least && begin.elapsed() < effort.budget * 2)
+                || (begin.elapsed() < effort.budget && rounds < effort.most)
+            {
                 let start = time_used();
                 mounts = reader.read()?.len();
                 least = least.min(time_used().saturating_sub(start).as_secs_f64() * 1e6);

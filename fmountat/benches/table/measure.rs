@@ -61,7 +61,9 @@ impl Results {
             compared += rows.len();
             let fit =
                 usize::try_from(effort.budget.as_nanos() / took.as_nanos().max(1)).unwrap_or(usize::MAX);
-            series.push((way, fit.clamp(effort.least, effort.most), Vec::new()));
+            // What takes seconds is not asked so often.
+            let least = if took > effort.budget { 2 } else { effort.least };
+            series.push((way, fit.clamp(least, effort.most), Vec::new()));
         }
         let rounds = series.iter().map(|(_, wanted, _)| *wanted).max().unwrap_or(0);
         for round in 0..rounds {
