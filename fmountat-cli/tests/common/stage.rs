@@ -3,7 +3,7 @@
 
 use fmountat_testing::{MountLine, in_own_namespace, mount_table, scratch, write};
 use rustix::fs::{Gid, Mode, Uid};
-use rustix::mount::{MountFlags, MountPropagationFlags};
+use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -19,10 +19,20 @@ pub(crate) fn on_stage<T: Send>(body: impl FnOnce(&Path) -> T + Send) -> T {
         tmpfs(Path::new("/run"), MountFlags::empty(), None);
         tmpfs(&dir, MountFlags::empty(), None);
         furnish(&dir);
-        body(&dir)
+        let result = body(&dir);
+        unmount_below(&dir);
+        result
     });
     std::fs::remove_dir(&dir).unwrap();
     result
+}
+
+/// What is mounted in the stage goes one by one: an image on it that is mounted in it by a loop device would else keep the
+/// stage, and the stage it.
+fn unmount_below(dir: &Path) {
+    for line in mount_table().iter().rev().filter(|line| line.point.starts_with(dir) && line.point != dir) {
+        let _ = rustix::mount::unmount(&line.point, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW);
+    }
 }
 
 fn tmpfs(path: &Path, flags: MountFlags, data: Option<&std::ffi::CStr>) {

@@ -188,14 +188,14 @@ pub(crate) fn machine() -> Vec<Row> {
             .at("clone mount", "s").errno(EPERM).hint("unshare --mount"),
         line(E::Permission, "a seccomp filter", "mount -t tmpfs x t").by(Who::Filtered).at("mount", "tmpfs").errno(EPERM)
             .hint("allow fsmount"),
-        line(E::Permission, "ext4 in a user namespace", "mount -t ext4 -o ro DEVICE t").by(Who::Inside).at("create", "ext4").errno(EPERM)
+        line(E::Permission, "ext4 in a user namespace", "mount -t ext4 -o ro DEVICE t").by(Who::Inside).at("create ext4 on", "DEVICE").errno(EPERM)
             .hint("FUSE"),
         line(E::Permission, "proc in a user namespace", "mount -t proc proc t").by(Who::Inside).at("create", "proc").errno(EPERM)
             .hint("unshare --pid"),
         line(E::Permission, "sysfs in a user namespace", "mount -t sysfs sysfs t").by(Who::Inside).at("open filesystem", "sysfs")
             .errno(EPERM).hint("unshare --net"),
         line(E::Permission, "an image for who may have no loop device", "mount -o loop image t").by(Who::Inside)
-            .at("open image", "image").errno(EACCES).hint("mount it with `ro`"),
+            .at("open loop control", "/dev/loop-control").errno(EACCES).hint("loop devices are for root"),
         line(E::Permission, "a directory that is closed", "mount -o bind $PWD/s/sub/deep t").by(Who::Inside).after("chmod 700 s/sub")
             .at("clone mount", "s/sub/deep").errno(EACCES).hint("/s/sub may not be entered"),
         line(E::Locked, "a locked flag", "mount -o remount,bind,suid none m").by(Who::Inside).at("set mount attributes", "m")

@@ -52,8 +52,7 @@ pub(crate) const IMAGES: &[Row] = &[
 ];
 
 /// An ext4, which needs a loop device.
-pub(crate) const EXT4: &[Row] =
-    &[row("mount -o loop,ro image t"), row("mount -t ext4 -o offset=0,nosuid image t")];
+pub(crate) const EXT4: &[Row] = &[row("mount -o loop,ro image t")];
 
 /// A root file system as a container's.
 const SET: &str = r#"[
