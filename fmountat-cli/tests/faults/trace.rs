@@ -98,15 +98,24 @@ impl Place {
 
     /// The errno that the command is to name. rustix takes a statx(2) that is always EPERM for a filter's way to say that
     /// there is none.
-    pub(crate) fn reported(&self, (name, _): Errno) -> &'static str {
-        if self.nth == 0 && self.call == "statx" { "ENOSYS" } else { name }
+    ///
+    /// `None` for what is found missing before anything is done, and gone round: what fails then is another call.
+    pub(crate) fn reported(&self, (name, _): Errno) -> Option<&'static str> {
+        let is_asked_about = self.call == "mount_setattr" || self.unknown().is_some();
+        match self.nth {
+            0 if self.call == "statx" => Some("ENOSYS"),
+            0 if is_asked_about => None,
+            _ => Some(name),
+        }
     }
 
     /// Whether the log shows that it failed.
     pub(crate) fn has_failed(&self, log: &str, (name, _): Errno) -> bool {
         let sign =
             if self.unknown().is_some() { format!("= -1 {name} ") } else { String::from("(INJECTED)") };
-        log.lines().any(|line| line.contains(&format!("{}(", self.call)) && line.contains(&sign))
+        // A call that another process came between has a second line.
+        let names = [format!("{}(", self.call), format!("{} resumed>", self.call)];
+        log.lines().any(|line| names.iter().any(|name| line.contains(name)) && line.contains(&sign))
     }
 }
 

@@ -227,8 +227,7 @@ impl Tree {
 /// missing privilege: the probe has told them apart.
 fn is_missing(error: &Error, attr: &MountAttr) -> bool {
     match error.raw_errno() {
-        Some(Errno::NOSYS) => true,
-        Some(Errno::PERM) => !Features::get().mount_setattr,
+        Some(Errno::NOSYS | Errno::PERM) => !Features::get().mount_setattr,
         Some(Errno::INVAL) => (attr.set | attr.clear).contains(Attr::NOSYMFOLLOW),
         _ => false,
     }
