@@ -69,6 +69,8 @@ fn killed(words: &[&str], restrict: impl Fn() + Sync, may_be_uncertain: bool) ->
     let (mut left, mut uncertain) = (0, 0);
     for moment in moments {
         restricted(&|| moment.kill(command(&apply)));
+        // Behind a filter a forked child asks the kernel: it ends by itself, and has the note's lock until then.
+        assert!(settled(|| processes().is_empty()), "{:#?}", processes());
         let whole = mounts_below(file("t")).len() == 6 && notes() == 0;
         if whole {
             unmount();
