@@ -77,7 +77,12 @@ fn killed(words: &[&str], restrict: impl Fn() + Sync, may_be_uncertain: bool) ->
             continue;
         }
         left += usize::from(!mounts_below(file("t")).is_empty());
-        let cleaned = clean();
+        // A process that ends lets go of its files after its memory, by which it was known.
+        let mut cleaned = clean();
+        while String::from_utf8_lossy(&cleaned.stdout).contains(r#""skipped":1"#) {
+            std::thread::sleep(std::time::Duration::from_millis(2));
+            cleaned = clean();
+        }
         let text = String::from_utf8(cleaned.stdout).unwrap();
         let errors = String::from_utf8(cleaned.stderr).unwrap();
         if may_be_uncertain && !text.contains(r#""uncertain":[]"#) {

@@ -68,6 +68,8 @@ impl Cleaned {
                 Err(error) => self.errors.push(error.arg_if_none(note)),
             }
         }
+        // Who was killed before it had a note has left the directory alone.
+        let _ = rustix::fs::unlinkat(rustix::fs::CWD, path, AtFlags::REMOVEDIR);
         Ok(())
     }
 
