@@ -62,7 +62,7 @@ fn killed(words: &[&str], restrict: impl Fn() + Sync, may_be_uncertain: bool) ->
         });
     };
     let run = || restricted(&|| assert!(command(&apply).status().unwrap().success()));
-    let moments = Moments::of(times(150, 3_000).try_into().unwrap(), || {
+    let moments = Moments::of(times(500, 3_000).try_into().unwrap(), || {
         run();
         unmount();
     });
