@@ -9,8 +9,9 @@ mod common;
 use common::{file, ten};
 use fmountat::{Features, MountId, Mounter, Plan, Target, Unmount, Way};
 use fmountat_testing::{Forked, Stop, mkdirs, scratch, times};
-use rustix::fd::AsFd;
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::CWD;
+use rustix::pipe::{PipeFlags, pipe_with};
 use std::path::Path;
 
 /// The mount that is seen at a path.
@@ -19,8 +20,8 @@ fn id_at(path: &Path) -> Option<MountId> {
 }
 
 /// Looks at a set of ten in a loop: how often it saw none, all, and some of it. A look is counted only if the root was the
-/// same before and after it.
-fn look_out(stop: &Stop, bare: MountId) -> [u64; 3] {
+/// same before and after it. The first whole set is told at once, by a byte in the pipe.
+fn look_out(stop: &Stop, bare: MountId, tell: &OwnedFd) -> [u64; 3] {
     let places: Vec<_> = (1..10).map(|n| file(&format!("t/d{n}"))).collect();
     let top = file("t");
     let mut seen = [0; 3];
@@ -33,27 +34,39 @@ fn look_out(stop: &Stop, bare: MountId) -> [u64; 3] {
         if root.is_none() || root != id_at(&top) {
             continue;
         }
-        seen[match (root == Some(bare), there) {
+        let what = match (root == Some(bare), there) {
             // A set that came and went between two looks at the root.
             (true, _) => 0,
             (false, 9) => 1,
             (false, _) => 2,
-        }] += 1;
+        };
+        if what == 1 && seen[1] == 0 {
+            rustix::io::write(tell, b"x").unwrap();
+        }
+        seen[what] += 1;
     }
     seen
 }
 
-/// Publishes and drops the set so many times in view of two processes; what they saw together.
-fn shown(mounter: &Mounter, way: Way, rounds: usize) -> [u64; 3] {
+/// How many times more rounds than asked there may be until a whole set has been seen: a set lasts for microseconds, and
+/// on a busy machine the look-outs are often not running then.
+const PATIENCE: usize = 50;
+
+/// Publishes and drops the set at least so many times in view of two processes; how often it was, and what they saw together.
+fn shown(mounter: &Mounter, way: Way, least: usize) -> (usize, [u64; 3]) {
     let bare = id_at(&file("t")).unwrap();
-    let others: Vec<Forked> = (0..2).map(|_| Forked::start(|stop| look_out(stop, bare))).collect();
+    let (is_seen, tell) = pipe_with(PipeFlags::NONBLOCK | PipeFlags::CLOEXEC).unwrap();
+    let others: Vec<Forked> = (0..2).map(|_| Forked::start(|stop| look_out(stop, bare, &tell))).collect();
     let plan = Plan::new(&ten()).unwrap();
-    for _ in 0..rounds {
+    let mut rounds = 0;
+    while rounds < least || (rounds < PATIENCE * least && rustix::io::read(&is_seen, &mut [0]).is_err()) {
+        rounds += 1;
         let applied = mounter.apply(CWD, &plan, &Target::open(CWD, file("t")).unwrap()).unwrap();
         assert_eq!(applied.way, way);
         Unmount::new().lazy(true).run_set(&applied.set.unwrap()).unwrap();
     }
-    others.into_iter().map(Forked::end::<3>).fold([0; 3], |sum, seen| [0, 1, 2].map(|at| sum[at] + seen[at]))
+    let each = others.into_iter().map(Forked::end::<3>);
+    (rounds, each.fold([0; 3], |sum, seen| [0, 1, 2].map(|at| sum[at] + seen[at])))
 }
 
 fn print(way: Way, rounds: usize, [none, all, some]: [u64; 3]) {
@@ -75,7 +88,7 @@ fmountat_testing::tests! {
         for (way, mounter, rounds) in
             [(Way::Detached, Mounter::detached(), times(600, 10_000)), (Way::PrivateNamespace, private, times(100, 1_000))]
         {
-            let seen = shown(&mounter, way, rounds);
+            let (rounds, seen) = shown(&mounter, way, rounds);
             print(way, rounds, seen);
             assert_eq!(seen[2], 0);
             assert!(seen[0] > 0 && seen[1] > 0, "the look-outs are too slow to see anything: {seen:?}");
@@ -85,8 +98,7 @@ fmountat_testing::tests! {
     fn the_same_look_out_sees_steps() needs [] {
         mkdirs(scratch(), &["t"]);
         let stepwise = mounter(|features| (features.detached_children, features.private_namespace) = (false, false));
-        let rounds = times(600, 10_000);
-        let seen = shown(&stepwise, Way::StepByStep, rounds);
+        let (rounds, seen) = shown(&stepwise, Way::StepByStep, times(600, 10_000));
         print(Way::StepByStep, rounds, seen);
         assert!(seen[2] > 0, "the look-outs are too slow to see anything: {seen:?}");
     }
