@@ -120,11 +120,11 @@ _fmountat() {
                 return 0
             fi
             case "${prev}" in
-                -C)
+                --into)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --into)
+                -C)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -58,11 +58,11 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (apply)
 _arguments "${_arguments_options[@]}" : \
-'-C+[Relative paths start at DIR]:DIR:_files' \
 '(--replace)--into=[Mount into the mount namespace of a process, or of a file like /proc/PID/ns/mnt; TARGET is then a path in there]:PID|FILE:_default' \
+'-C+[Relative paths start at DIR]:DIR:_files' \
 '--compat=[Ignore words that have no effect, and list them, as this program'\''s users expect]:PROGRAM:((containerd\:"Words that have no effect where they stand are ignored"))' \
 '--replace[Put the set in place of what is mounted on TARGET, without a moment between]' \
-'--view[Mount everything to be read only; an overlay'\''s upperdir becomes its top layer]' \
+'--view[Everything read only; an overlay'\''s upperdir becomes its top layer]' \
 '--strict[Refuse a set that others could see half done, as on kernels before 6.15]' \
 '--json[Print results and errors as JSON, one object each]' \
 '-h[Print help (see more with '\''--help'\'')]' \
@@ -76,7 +76,7 @@ _arguments "${_arguments_options[@]}" : \
 '-C+[Relative paths start at DIR]:DIR:_files' \
 '--compat=[Ignore words that have no effect, and list them, as this program'\''s users expect]:PROGRAM:((containerd\:"Words that have no effect where they stand are ignored"))' \
 '--replace[As if the set were to replace what is mounted on TARGET]' \
-'--view[As if everything were to be mounted read only]' \
+'--view[Everything read only; an overlay'\''s upperdir becomes its top layer]' \
 '--strict[Refuse a set that others could see half done, as on kernels before 6.15]' \
 '--json[Print results and errors as JSON, one object each]' \
 '-h[Print help (see more with '\''--help'\'')]' \

@@ -107,39 +107,32 @@ pub(crate) struct MountArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ApplyArgs {
-    /// Relative paths start at DIR
-    #[arg(short = 'C', value_name = "DIR")]
-    pub(crate) directory: Option<PathBuf>,
     /// Put the set in place of what is mounted on TARGET, without a moment between
     #[arg(long)]
     pub(crate) replace: bool,
     /// Mount into the mount namespace of a process, or of a file like /proc/PID/ns/mnt; TARGET is then a path in there
     #[arg(long, value_name = "PID|FILE", conflicts_with = "replace")]
     pub(crate) into: Option<OsString>,
-    /// Mount everything to be read only; an overlay's upperdir becomes its top layer
-    #[arg(long)]
-    pub(crate) view: bool,
-    /// Refuse a set that others could see half done, as on kernels before 6.15
-    #[arg(long)]
-    pub(crate) strict: bool,
-    /// Ignore words that have no effect, and list them, as this program's users expect
-    #[arg(long, value_name = "PROGRAM")]
-    pub(crate) compat: Option<CompatArg>,
-    /// The mount list: a file with JSON as containerd or OCI write it, or `-`
-    pub(crate) spec: PathBuf,
-    /// Where: a directory, or a file for a set that is one bound file
-    pub(crate) target: PathBuf,
+    #[command(flatten)]
+    pub(crate) set: SetArgs,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArgs {
-    /// Relative paths start at DIR
-    #[arg(short = 'C', value_name = "DIR")]
-    pub(crate) directory: Option<PathBuf>,
     /// As if the set were to replace what is mounted on TARGET
     #[arg(long)]
     pub(crate) replace: bool,
-    /// As if everything were to be mounted read only
+    #[command(flatten)]
+    pub(crate) set: SetArgs,
+}
+
+/// A set of mounts, and where it is to be.
+#[derive(Debug, Args)]
+pub(crate) struct SetArgs {
+    /// Relative paths start at DIR
+    #[arg(short = 'C', value_name = "DIR")]
+    pub(crate) directory: Option<PathBuf>,
+    /// Everything read only; an overlay's upperdir becomes its top layer
     #[arg(long)]
     pub(crate) view: bool,
     /// Refuse a set that others could see half done, as on kernels before 6.15

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `fmountat apply`: a set of mounts, all or nothing.
 
-use super::{Outcome, compat, read_spec, start_directory};
+use super::Outcome;
+use super::prepare::{Prepared, prepare};
 use crate::args::ApplyArgs;
 use crate::into::namespace;
 use crate::output;
-use fmountat::{Error, ErrorKind, Mounter, Plan, PublishedSet, Target, read_only_view};
+use fmountat::{Error, ErrorKind, PublishedSet, Target};
 use serde_json::json;
 
 pub(crate) fn run(args: &ApplyArgs, json: bool) -> Outcome {
@@ -13,19 +14,8 @@ pub(crate) fn run(args: &ApplyArgs, json: bool) -> Outcome {
 }
 
 fn apply(args: &ApplyArgs, json: bool) -> Result<(), Error> {
-    let dir = start_directory(args.directory.as_deref())?;
-    let mut spec = read_spec(&dir, &args.spec)?;
-    if args.view {
-        spec.mounts = read_only_view(&spec.mounts);
-    }
-    let plan = Plan::of(&spec, compat(args.compat))?;
-    let mounter = Mounter::detached();
-    if args.strict {
-        mounter.need_one_step(&plan)?;
-        if args.replace {
-            mounter.need_swap_without_gap()?;
-        }
-    }
+    let Prepared { dir, plan, mounter } = prepare(&args.set, args.replace)?;
+    let path = &args.set.target;
     let namespace = namespace(&dir, args.into.as_deref())?;
     if namespace.is_some() && !plan.has_root() {
         let reason = "a set for another namespace must have a root of its own: what is there can't be copied from outside";
@@ -33,8 +23,8 @@ fn apply(args: &ApplyArgs, json: bool) -> Result<(), Error> {
             .hinted("make the first mount one for `/`"));
     }
     let target = match &namespace {
-        Some(namespace) => namespace.target(&args.target)?,
-        None => Target::open(&dir, &args.target)?,
+        Some(namespace) => namespace.target(path)?,
+        None => Target::open(&dir, path)?,
     };
     let mut swap = None;
     let (id, set, left_out, way) = match &namespace {
@@ -56,7 +46,7 @@ fn apply(args: &ApplyArgs, json: bool) -> Result<(), Error> {
     output::left_out(&left_out, json);
     output::ignored(plan.ignored(), json);
     let value = json!({
-        "target": output::text(&args.target),
+        "target": output::text(path),
         "id": id.get(),
         "set": set,
         "mounts": plan.len() - left_out.len(),

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `fmountat explain`: what `apply` would do, with nothing done.
 
-use super::{Outcome, compat, read_spec, start_directory};
+use super::Outcome;
+use super::prepare::{Prepared, prepare};
 use crate::args::ExplainArgs;
 use crate::output;
-use fmountat::{Error, ExplainedStep, Explanation, Mounter, Needed, Plan, Target, read_only_view};
+use fmountat::{Error, ExplainedStep, Explanation, Needed, Plan, Target};
 use serde_json::{Value, json};
 use std::io::Write;
 use std::path::Path;
@@ -14,24 +15,16 @@ pub(crate) fn run(args: &ExplainArgs, json: bool) -> Outcome {
 }
 
 fn explain(args: &ExplainArgs, json: bool) -> Result<(), Error> {
-    let dir = start_directory(args.directory.as_deref())?;
-    let mut spec = read_spec(&dir, &args.spec)?;
-    if args.view {
-        spec.mounts = read_only_view(&spec.mounts);
-    }
-    let plan = Plan::of(&spec, compat(args.compat))?;
-    let mounter = Mounter::detached();
-    if args.strict {
-        mounter.need_one_step(&plan)?;
-    }
-    let target = Target::open(&dir, &args.target)?;
+    let Prepared { dir, plan, mounter } = prepare(&args.set, args.replace)?;
+    let path = &args.set.target;
+    let target = Target::open(&dir, path)?;
     let mut explained = mounter.explain(&dir, &plan, &target);
     if args.replace {
         explained.refused.extend(mounter.explain_replace(&target).err());
     }
     output::ignored(plan.ignored(), json);
     if json {
-        output::result(&value(&explained, &plan, &args.target), true)?;
+        output::result(&value(&explained, &plan, path), true)?;
     } else {
         let _ = write!(std::io::stdout(), "{explained}");
     }

@@ -8,6 +8,7 @@ pub(crate) mod explain;
 pub(crate) mod find;
 pub(crate) mod list;
 pub(crate) mod mount;
+mod prepare;
 pub(crate) mod umount;
 pub(crate) mod watch;
 

@@ -8,10 +8,10 @@
 use crate::sys::listmount::has_mounts_below;
 use crate::sys::statmount::{MNT_BASIC, MNT_POINT, statmount};
 use crate::vfs::attr::{MountAttr, Propagation};
-use crate::vfs::identity::MountId;
+use crate::vfs::identity::{MountId, is_same_file};
 use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, Statx, StatxFlags};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -62,7 +62,7 @@ impl Crowds {
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         let found = rustix::fs::openat2(root.clone.root(), inside, flags, Mode::empty(), resolve).ok()?;
         // Names may have changed meanwhile, and another file be there.
-        (file(source.as_fd())? == file(found.as_fd())?).then_some(found)
+        is_same_file(source.as_fd(), found.as_fd()).is_ok_and(|is_same| is_same).then_some(found)
     }
 
     fn root_if_crowded(&self, mount: MountId) -> Option<Root> {
@@ -110,11 +110,4 @@ impl Root {
 fn like(mount: MountId) -> Option<(u64, u64)> {
     let basic = statmount(mount.get(), MNT_BASIC).ok()?.basic?;
     Some((basic.attr, basic.propagation))
-}
-
-/// Which file it is.
-fn file(fd: BorrowedFd<'_>) -> Option<(u32, u32, u64)> {
-    let flags = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
-    let stat: Statx = rustix::fs::statx(fd, "", flags, StatxFlags::INO).ok()?;
-    Some((stat.stx_dev_major, stat.stx_dev_minor, stat.stx_ino))
 }

@@ -26,51 +26,39 @@ pub(crate) fn has_mounts_below(mount: u64, limit: usize) -> bool {
 /// The unique ids of all mounts below the mount with this one, in the order in which they were made, from after `first` on.
 /// The kernel looks at every mount of the namespace that is newer than that.
 pub(crate) fn mounts_below(mount: u64, first: u64) -> Result<Vec<u64>, Errno> {
-    if !may_be_asked() {
-        return Err(Errno::NOSYS);
-    }
     const PAGE: usize = 512;
     let mut ids = Vec::new();
-    loop {
-        let after = ids.last().copied().unwrap_or(first);
-        let request = MntIdReq::new(mount, after, 0);
-        let start = ids.len();
-        ids.resize(start + PAGE, 0u64);
-        let room = ids[start..].as_mut_ptr();
-        // SAFETY: the request is a live structure of the size it says, and the kernel writes at most `PAGE` numbers to
-        // the end of the vector, which has just grown by as many.
-        let count = unsafe { libc::syscall(SYS_LISTMOUNT, &raw const request, room, PAGE, 0) };
-        let count = usize::try_from(result(count)?).unwrap_or(0);
-        ids.truncate(start + count);
-        if count < PAGE {
-            return Ok(ids);
-        }
-    }
+    pages(|after| MntIdReq::new(mount, after, 0), first, PAGE, &mut ids)?;
+    Ok(ids)
 }
 
 /// The unique ids of all mounts that are seen below the root, in the order in which they were made, in place of what
 /// `ids` holds: of the mount namespace with the id `namespace`, or of the caller's for 0.
-///
-/// A page goes on after the last id of the one before, and ids only grow: a mount that stays is in one of them, whatever
-/// comes and goes between.
 pub(crate) fn all_mounts(namespace: u64, ids: &mut Vec<u64>) -> Result<(), Errno> {
     const PAGE: usize = 4096;
     ids.clear();
+    pages(|after| MntIdReq::new(LSMT_ROOT, after, namespace), 0, PAGE, ids)
+}
+
+/// Asks page by page, and adds what comes to `ids`.
+///
+/// A page goes on after the last id of the one before, and ids only grow: a mount that stays is in one of them, whatever
+/// comes and goes between.
+fn pages(ask: impl Fn(u64) -> MntIdReq, first: u64, page: usize, ids: &mut Vec<u64>) -> Result<(), Errno> {
     if !may_be_asked() {
         return Err(Errno::NOSYS);
     }
     loop {
-        let after = ids.last().copied().unwrap_or(0);
-        let request = MntIdReq::new(LSMT_ROOT, after, namespace);
+        let request = ask(ids.last().copied().unwrap_or(first));
         let start = ids.len();
-        ids.resize(start + PAGE, 0u64);
+        ids.resize(start + page, 0u64);
         let room = ids[start..].as_mut_ptr();
-        // SAFETY: the request is a live structure of the size it says, and the kernel writes at most `PAGE` numbers to
+        // SAFETY: the request is a live structure of the size it says, and the kernel writes at most `page` numbers to
         // the end of the vector, which has just grown by as many.
-        let count = unsafe { libc::syscall(SYS_LISTMOUNT, &raw const request, room, PAGE, 0) };
+        let count = unsafe { libc::syscall(SYS_LISTMOUNT, &raw const request, room, page, 0) };
         let count = result(count).map(|count| usize::try_from(count).unwrap_or(0));
         ids.truncate(start + *count.as_ref().unwrap_or(&0));
-        if count? < PAGE {
+        if count? < page {
             return Ok(());
         }
     }

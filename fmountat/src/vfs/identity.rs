@@ -88,6 +88,12 @@ pub(crate) fn is_same_place(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> Resul
     Ok(place(one)? == place(other)?)
 }
 
+/// Whether both are the same directory or file, on whichever mounts.
+pub(crate) fn is_same_file(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> Result<bool> {
+    let file = |fd| stat_mount(fd).map(|s| (s.stx_dev_major, s.stx_dev_minor, s.stx_ino));
+    Ok(file(one)? == file(other)?)
+}
+
 /// The type of the file system that is mounted there, without asking it: statmount(2), else the table.
 pub(crate) fn mounted_type(fd: BorrowedFd<'_>) -> Result<OsString> {
     let told = statmount(MountId::of(fd)?.get(), FS_TYPE).ok().and_then(|told| told.fs_type);
