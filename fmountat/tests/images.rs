@@ -5,15 +5,17 @@
 #[path = "tables/ways.rs"]
 mod ways;
 
-use fmountat::{ErrorKind, LoopDevice, LoopOptions, Mount, Options, Target, find};
+use fmountat::{ErrorKind, LoopDevice, LoopOptions, Mount, Mounter, Options, Plan, Target, Tree, Way, find};
 use fmountat_testing::{command_output, loop_devices, mkdirs, read, write};
-use rustix::fs::CWD;
+use rustix::fs::{AtFlags, CWD};
+use std::collections::HashSet;
+use std::ffi::OsString;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
-use ways::{Stage, both, tmpfs};
+use ways::{Stage, both, stage, tmpfs};
 
 /// An ext4 image that starts at `offset`.
 fn ext4(stage: &Stage, name: &str, offset: u64) -> PathBuf {
@@ -104,6 +106,41 @@ fn erofs(stage: &Stage) {
     stage.unmount("t");
     no_loops(stage);
     stage.unmount("shm");
+}
+
+/// The super blocks of a type, by the names that sysfs has for them.
+fn super_blocks(fstype: &str) -> HashSet<OsString> {
+    let all = std::fs::read_dir(format!("/sys/fs/{fstype}")).unwrap();
+    all.map(|entry| entry.unwrap().file_name()).collect()
+}
+
+/// An image in the detached tree that it is mounted in is found there, and no other file of that path; it goes with the
+/// tree, though each could keep the other.
+fn in_its_own_tree(fstype: &str, words: &str) {
+    let stage = stage(&format!("{fstype}-{words}"), Way::Detached, Mounter::detached());
+    mkdirs(&stage.dir, &["t", "p"]);
+    match fstype {
+        "ext4" => ext4(&stage, "image", 0),
+        _ => packed(&stage, fstype, "image"),
+    };
+    let tree = Tree::clone_of(CWD, &stage.dir, false).unwrap();
+    let before = super_blocks(fstype);
+    let plan = Plan::new(&[Mount::new(fstype, "image").option(words)]).unwrap();
+    let target = Target::open(CWD, stage.file("t")).unwrap();
+    tree.mount(stage.mounter.build(tree.root(), &plan, &target).unwrap().into(), "p").unwrap();
+    let file = if fstype == "ext4" { "p/lost+found" } else { "p/who" };
+    rustix::fs::statat(tree.root(), file, AtFlags::empty()).unwrap();
+    let mut new: Vec<_> = super_blocks(fstype).difference(&before).cloned().collect();
+    assert!(!new.is_empty());
+    drop((tree, target));
+    let end = Instant::now() + Duration::from_secs(5);
+    while !new.is_empty() && Instant::now() < end {
+        // Other cases have theirs: each is seen to go once.
+        let there = super_blocks(fstype);
+        new.retain(|name| there.contains(name));
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert_eq!(new, Vec::<OsString>::new(), "left of {fstype} {words}");
 }
 
 /// A second image that holds the files' bytes, by a relative path; both images by loop devices too.
@@ -213,6 +250,13 @@ fmountat_testing::tests! {
     fn a_loop_device_for_a_mount() needs [Root, Tool("mkfs.ext4"), Filesystem("ext4")] { both(loop_mounts) }
     fn offsets_and_what_implies_loop() needs [Root, Tool("mkfs.ext4"), Filesystem("ext4")] { both(offset_and_words) }
     fn erofs_straight_from_the_file() needs [Kernel(6, 12), Root, Tool("mkfs.erofs"), Filesystem("erofs")] { both(erofs) }
+    fn an_image_in_the_tree_that_it_is_mounted_in() needs [
+        Kernel(6, 15), Root, Tool("mkfs.ext4"), Tool("mkfs.erofs"), Filesystem("ext4"), Filesystem("erofs")
+    ] {
+        for (fstype, words) in [("ext4", "loop"), ("erofs", "ro"), ("erofs", "loop")] {
+            in_its_own_tree(fstype, words);
+        }
+    }
     fn erofs_with_further_images() needs [Kernel(6, 12), Root, Tool("mkfs.erofs"), Filesystem("erofs")] { both(erofs_devices) }
     fn one_of_several_types() needs [Root, Tool("mkfs.ext4"), Filesystem("ext4")] { both(lists_of_types) }
     fn what_cannot_be_written_to() needs [Root, Tool("mkfs.ext4"), Filesystem("ext4")] { both(write_protected) }

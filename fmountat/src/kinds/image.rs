@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! File systems on block devices and in image files: straight from the file where the kernel can, else by a loop device.
 
+use super::device_path::DevicePath;
 use super::filesystem::Word;
 use super::loopdev::{LoopDevice, LoopOptions};
 use super::magic;
 use crate::error::{Error, ErrorKind, Result, escape};
 use crate::sys::block::is_write_protected;
 use crate::vfs::target::Target;
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
+use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::{Errno, retry_on_intr};
 use std::ffi::{OsStr, OsString};
@@ -163,10 +164,13 @@ impl Source<'_> {
         mount: impl Fn(&Told<'_>) -> Result<T>,
     ) -> Result<T> {
         match (kind, self.loop_device) {
-            (FileType::BlockDevice, None) => mount(&Told::new(fstype, &real_path(source)?, words)),
+            (FileType::BlockDevice, None) => {
+                mount(&Told::new(fstype, DevicePath::of(source)?.as_path(), words))
+            }
             (FileType::RegularFile, None) if fstype == "erofs" => {
-                let direct = mount(&Told::new(fstype, &real_path(source)?, &self.real_devices(words)?));
-                match direct {
+                let image = DevicePath::of(source)?;
+                let (words_told, _devices) = self.real_devices(words)?;
+                match mount(&Told::new(fstype, image.as_path(), &words_told)) {
                     // The file lies where the kernel can't read it page by page, on a tmpfs for instance.
                     Err(error) if error.raw_errno() == Some(Errno::NOTBLK) => {
                         self.by_loop(fstype, LoopOptions::default(), words, mount)
@@ -215,14 +219,16 @@ impl Source<'_> {
         mount(&Told::new(fstype, device.path(), &told))
     }
 
-    /// The words, with further images by their real paths: the kernel would start at our cwd.
-    fn real_devices(&self, words: &[Word]) -> Result<Vec<Word>> {
-        let mut told = words.to_vec();
+    /// The words, with further images by paths that serve while the second value is there.
+    fn real_devices(&self, words: &[Word]) -> Result<(Vec<Word>, Vec<DevicePath>)> {
+        let (mut told, mut devices) = (words.to_vec(), Vec::new());
         for (word, path) in device_words(OsStr::new("erofs"), &mut told) {
             let image = Target::open(self.dir, &path).map_err(|e| e.with_step("open device"))?;
-            word.value = Some(real_path(&image)?.into_os_string());
+            let device = DevicePath::of(&image)?;
+            word.value = Some(device.as_path().into());
+            devices.push(device);
         }
-        Ok(told)
+        Ok((told, devices))
     }
 
     /// What the bytes at `offset` say.
@@ -280,15 +286,6 @@ fn device_words<'w>(fstype: &OsStr, words: &'w mut [Word]) -> impl Iterator<Item
         let path = PathBuf::from(path);
         Some((word, path))
     })
-}
-
-/// Where a device or file really is: a relative path starts at our directory, not at the cwd that the kernel would look
-/// from. A path that fsconfig(2) can't take is replaced by the descriptor's name.
-fn real_path(file: &Target) -> Result<PathBuf> {
-    let name = PathBuf::from(format!("/proc/self/fd/{}", file.as_fd().as_raw_fd()));
-    let path = std::fs::read_link(&name).map_err(|e| Error::from_io("find device", file.path(), e))?;
-    let is_long = path.as_os_str().len() > crate::vfs::context::FSCONFIG_STRING_MAX;
-    Ok(if is_long { name } else { path })
 }
 
 /// Whether it is a failure to make the file system, and not of one of its words.

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Loop devices: a file as a block device, set up without a race among threads and processes, freed whatever happens.
 
+use super::device_path::descriptor_name;
 use super::image::write_protected;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::loopctl::{
     LO_FLAGS_AUTOCLEAR, LO_FLAGS_DIRECT_IO, LO_FLAGS_READ_ONLY, LO_NAME_SIZE, LoopInfo, clear_fd, configure,
     get_free, get_status, set_block_size, set_direct_io, set_fd, set_status,
 };
+use crate::vfs::apart::apart_from_tree;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::io::{Errno, retry_on_intr};
@@ -72,7 +74,8 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 impl LoopDevice {
     /// Sets up a free device on `file`, which starts at `dir`: `LOOP_CTL_GET_FREE` and `LOOP_CONFIGURE` \[Linux 5.8\],
     /// before that `LOOP_SET_FD` and `LOOP_SET_STATUS64`. A number that somebody else was quicker to take is asked for
-    /// again, by the errno, for ten seconds.
+    /// again, by the errno, for ten seconds. A file in a detached [`Tree`](crate::Tree) is opened by a mount of its own, so
+    /// that the device does not keep the tree.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] for the file or /dev/loop-control; [`ErrorKind::Permission`]; [`ErrorKind::OptionValue`]
@@ -310,7 +313,13 @@ fn open_file(dir: BorrowedFd<'_>, path: &Path, options: &LoopOptions) -> Result<
         let reason = format!("offset {} is past the end: the file has {size} bytes", options.offset);
         return Err(Error::new(ErrorKind::OptionValue, "open image", reason).arg(path));
     }
-    Ok(file)
+    Ok(by_mount_of_its_own(&file, flags).unwrap_or(file))
+}
+
+/// The file as another mount has it, so that the device does not keep the detached tree that the file is in.
+fn by_mount_of_its_own(file: &OwnedFd, flags: OFlags) -> Option<OwnedFd> {
+    let mount = apart_from_tree(file.as_fd())?;
+    rustix::fs::openat(CWD, descriptor_name(mount.root()), flags, Mode::empty()).ok()
 }
 
 fn open_error(path: &Path, errno: Errno) -> Error {

@@ -4,6 +4,7 @@
 
 pub(crate) mod bind;
 pub(crate) mod crowd;
+mod device_path;
 pub(crate) mod filesystem;
 pub(crate) mod helper;
 pub(crate) mod image;

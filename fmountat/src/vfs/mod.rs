@@ -2,6 +2,7 @@
 //! Descriptors as types: mount(2) from a directory, the file-system context, detached trees, targets, features.
 #![forbid(unsafe_code)]
 
+pub(crate) mod apart;
 pub(crate) mod attr;
 mod attr_old;
 pub(crate) mod bytes;

@@ -79,7 +79,7 @@ pub(crate) fn staged() -> Mounter {
     Mounter::with(features, None)
 }
 
-fn stage(name: &str, way: Way, mounter: Mounter) -> Stage {
+pub(crate) fn stage(name: &str, way: Way, mounter: Mounter) -> Stage {
     let dir = scratch().join(name);
     std::fs::create_dir(&dir).unwrap();
     Stage { mounter, way, dir }

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Names of devices and image files, for the kernel to look them up: it starts at the cwd, and takes no descriptor.
+
+use crate::error::{Error, Result};
+use crate::vfs::apart::apart_from_tree;
+use crate::vfs::context::FSCONFIG_STRING_MAX;
+use crate::vfs::identity::is_same_place;
+use crate::vfs::target::Target;
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fs::{CWD, Mode, OFlags};
+use std::path::{Path, PathBuf};
+
+/// A path that leads to a file while this is there.
+#[derive(Debug)]
+pub(crate) struct DevicePath {
+    path: PathBuf,
+    /// What a path of the form `/proc/self/fd/N` leads to.
+    _held: Option<OwnedFd>,
+}
+
+impl DevicePath {
+    /// The file's own path, for mount tables to show. Where that is too long for fsconfig(2), or leads elsewhere (the file
+    /// is in a detached tree, in another mount namespace, or was renamed), the descriptor's name.
+    ///
+    /// # Errors
+    /// The errno of readlink(2) for /proc/self/fd, of fcntl(2).
+    pub(crate) fn of(file: &Target) -> Result<Self> {
+        if let Some(mount) = apart_from_tree(file.as_fd()) {
+            return Ok(Self::held(mount.into_fd()));
+        }
+        let name = descriptor_name(file.as_fd());
+        let path = std::fs::read_link(&name).map_err(|e| Error::from_io("find device", file.path(), e))?;
+        if path.as_os_str().len() <= FSCONFIG_STRING_MAX && leads_to(&path, file.as_fd()) {
+            return Ok(Self { path, _held: None });
+        }
+        let held = rustix::io::fcntl_dupfd_cloexec(file, 0);
+        held.map(Self::held).map_err(|e| Error::sys("find device", "fcntl", e).arg(file.path()))
+    }
+
+    fn held(fd: OwnedFd) -> Self {
+        Self { path: descriptor_name(fd.as_fd()), _held: Some(fd) }
+    }
+
+    pub(crate) fn as_path(&self) -> &Path {
+        &self.path
+    }
+}
+
+/// The name of what a descriptor of this process leads to.
+pub(crate) fn descriptor_name(fd: BorrowedFd<'_>) -> PathBuf {
+    format!("/proc/self/fd/{}", fd.as_raw_fd()).into()
+}
+
+fn leads_to(path: &Path, file: BorrowedFd<'_>) -> bool {
+    let found =
+        rustix::fs::openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::empty());
+    found.is_ok_and(|found| is_same_place(found.as_fd(), file).unwrap_or(false))
+}
