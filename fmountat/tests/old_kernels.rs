@@ -112,6 +112,8 @@ fmountat_testing::tests! {
 
     /// Attributes and propagation of detached mounts by mount(2), in a namespace that nobody sees.
     fn attributes_without_mount_setattr() needs [] {
+        // What a user namespace got from outside is locked: nothing of a file system of our own is.
+        fmountat::fmountat(CWD, "tmpfs", scratch(), "tmpfs", 0, "").unwrap();
         write(file("src/file"), "x");
         mkdirs(scratch(), &["src/in", "t", "u"]);
         fmountat::fmountat(CWD, "tmpfs", file("src/in"), "tmpfs", 0, "").unwrap();
@@ -140,6 +142,14 @@ fmountat_testing::tests! {
         });
         assert_eq!(unbindable.kind(), ErrorKind::Unsupported, "{unbindable}");
         unmount_all("src/in");
+        if !is_real_root() {
+            let locked = || Plan::new(&[Mount::new("bind", "/etc").option("bind,noatime")]).unwrap();
+            let apply = |mounter: Mounter| mounter.apply(CWD, &locked(), &target("t")).unwrap_err().to_string();
+            let expected = apply(Mounter::detached());
+            assert!(expected.contains("the kernel has locked the access-time policy"), "{expected}");
+            let old = under(&SINCE_5_12, libc::ENOSYS, || apply(Mounter::with(Features::get().at_most(5, 10), None)));
+            assert_eq!(old, expected);
+        }
     }
 
     /// A set of ten as 5.10 and 6.1 make it: in one step, and `--strict` allows it.

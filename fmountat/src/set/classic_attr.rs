@@ -2,20 +2,19 @@
 //! Changes to what is mounted, by mount(2): attributes, propagation, and a remount of the file system.
 
 use super::classic::{data, name};
-use super::flags::{MS_BIND, MS_REC, ms_of_attr, ms_of_superblock};
+use super::flags::{MS_REC, ms_of_attr, ms_of_superblock};
 use super::options::Options;
 use super::words::look_up;
 use crate::error::{Error, Result};
 use crate::table::mountinfo::{self, MountEntry};
 use crate::vfs::attr::{Attr, Locked, MountAttr, Propagation};
+use crate::vfs::attr_old::{attr_of_words, remount};
 use crate::vfs::identity::mountinfo_id;
 use crate::vfs::target::Target;
 use crate::vfs::tree::moved;
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::CWD;
-use rustix::io::Errno;
 use rustix::mount::{MountFlags, MountPropagationFlags};
-use std::ffi::OsString;
 use std::path::Path;
 
 /// Every flag of ours fits: the highest is `MS_LAZYTIME`, bit 25.
@@ -59,22 +58,7 @@ pub(super) fn change(root: BorrowedFd<'_>, attr: &MountAttr, locked: Locked) -> 
     if attr.set.is_empty() && attr.clear.is_empty() {
         return Ok(());
     }
-    let now = attr_of(root)?;
-    let wanted = (now - attr.clear) | attr.set;
-    if wanted == now {
-        return Ok(());
-    }
-    let remount = |attr: Attr| {
-        // No access-time word at all would mean: as it is.
-        let relatime = if attr.intersects(Attr::ATIME_FIELD) { 0 } else { libc::MS_RELATIME };
-        let flags = mount_flags(MS_BIND | relatime | ms_of_attr(attr));
-        rustix::mount::mount_remount(name(root), flags, c"")
-    };
-    let done = match remount(wanted) {
-        Err(Errno::PERM) if locked == Locked::StaysAsItIs => remount(wanted | now),
-        other => other,
-    };
-    done.map_err(|e| Error::sys("set mount attributes", "mount", e))
+    remount(root, attr_of(root)?, attr, locked)
 }
 
 /// The per-mount attributes that the mount has now, from its line in mountinfo.
@@ -86,17 +70,6 @@ fn entry_of(root: BorrowedFd<'_>) -> Result<MountEntry> {
     let id = mountinfo_id(root)?;
     let entry = mountinfo::read()?.into_iter().find(|entry| entry.id == id);
     entry.ok_or_else(|| moved(Path::new("/")))
-}
-
-/// mountinfo shows no word for strictatime.
-fn attr_of_words(words: &OsString) -> Attr {
-    let mut attr = Attr::STRICTATIME;
-    for word in words.to_string_lossy().split(',') {
-        let Some((word, _)) = look_up(word) else { continue };
-        let (set, clear) = word.attr();
-        attr = (attr - clear) | set;
-    }
-    attr
 }
 
 /// Changes every mount of the tree below the root that can be reached.

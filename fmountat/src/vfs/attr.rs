@@ -139,7 +139,7 @@ pub(crate) fn set_attr(fd: BorrowedFd<'_>, attr: &MountAttr, recursive: bool, lo
 }
 
 /// What the kernel has locked in a user namespace, of what was to be changed.
-fn explain_attr(error: Error, fd: BorrowedFd<'_>, attr: &MountAttr) -> Error {
+pub(super) fn explain_attr(error: Error, fd: BorrowedFd<'_>, attr: &MountAttr) -> Error {
     let is_inside = !super::features::Features::get().initial_user_namespace;
     if error.raw_errno() != Some(Errno::PERM) {
         return error;

@@ -2,7 +2,7 @@
 //! Attributes of a detached tree where mount_setattr(2) \[Linux 5.12\] is missing or forbidden: the tree is attached in a
 //! private namespace for a moment, changed there by mount(2), and copied out.
 
-use super::attr::{Attr, MountAttr, Propagation};
+use super::attr::{Attr, Locked, MountAttr, Propagation, explain_attr};
 use super::flags::{MS_BIND, MS_REC, ms_of_attr};
 use super::hidden::HiddenPlace;
 use super::identity::{is_attached_here, mountinfo_id};
@@ -52,13 +52,13 @@ fn change(root: BorrowedFd<'_>, attr: &MountAttr, recursive: bool) -> Result<()>
     for entry in mountinfo::deepest_first(&table, id).into_iter().filter(|_| is_asked) {
         let now = attr_of_words(&entry.options);
         if entry.id == id {
-            remount(root, now, attr)?;
+            remount(root, now, attr, Locked::StaysAsItIs)?;
         } else if recursive {
             // What is covered by another mount can't be reached by a path, and is not seen either.
             let Some(inside) = top.and_then(|top| entry.target.strip_prefix(top).ok()) else { continue };
             let Ok(mounted) = open_in_root(root, inside) else { continue };
             if mountinfo_id(mounted.as_fd())? == entry.id {
-                remount(mounted.as_fd(), now, attr)?;
+                remount(mounted.as_fd(), now, attr, Locked::StaysAsItIs)?;
             }
         }
     }
@@ -68,8 +68,8 @@ fn change(root: BorrowedFd<'_>, attr: &MountAttr, recursive: bool) -> Result<()>
     rustix::mount::mount_change(name(root), flags).map_err(|e| Error::sys("set propagation", "mount", e))
 }
 
-/// `MS_REMOUNT|MS_BIND`, which takes all attributes at once. What the kernel has locked stays as it is.
-fn remount(root: BorrowedFd<'_>, now: Attr, attr: &MountAttr) -> Result<()> {
+/// Sets and clears attributes of one mount, which has `now`, by `MS_REMOUNT|MS_BIND`: it takes all of them at once.
+pub(crate) fn remount(root: BorrowedFd<'_>, now: Attr, attr: &MountAttr, locked: Locked) -> Result<()> {
     let wanted = (now - attr.clear) | attr.set;
     if wanted == now {
         return Ok(());
@@ -81,10 +81,10 @@ fn remount(root: BorrowedFd<'_>, now: Attr, attr: &MountAttr) -> Result<()> {
         rustix::mount::mount_remount(name(root), MountFlags::from_bits_retain(flags), c"")
     };
     let done = match call(wanted) {
-        Err(Errno::PERM) => call(wanted | now),
+        Err(Errno::PERM) if locked == Locked::StaysAsItIs => call(wanted | (now - Attr::ATIME_FIELD)),
         other => other,
     };
-    done.map_err(failed("mount"))
+    done.map_err(|errno| explain_attr(failed("mount")(errno), root, attr))
 }
 
 fn name(fd: BorrowedFd<'_>) -> String {
@@ -92,7 +92,7 @@ fn name(fd: BorrowedFd<'_>) -> String {
 }
 
 /// The per-mount options of a line of mountinfo; it shows no word for strictatime.
-fn attr_of_words(words: &OsStr) -> Attr {
+pub(crate) fn attr_of_words(words: &OsStr) -> Attr {
     words.to_string_lossy().split(',').fold(Attr::STRICTATIME, |all, word| match word {
         "ro" => all | Attr::RDONLY,
         "nosuid" => all | Attr::NOSUID,

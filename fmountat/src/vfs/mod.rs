@@ -4,7 +4,7 @@
 
 pub(crate) mod apart;
 pub(crate) mod attr;
-mod attr_old;
+pub(crate) mod attr_old;
 pub(crate) mod bytes;
 pub(crate) mod context;
 pub(crate) mod cwd;
