@@ -223,7 +223,7 @@ fmountat_testing::tests! {
     }
 
     /// The namespace is full (fs.mount-max): nothing of a set is left, and the error is the kernel's.
-    fn at_mount_max() needs [SteadyTime] {
+    fn at_mount_max() needs [Root, SteadyTime] {
         furnish();
         let max: usize = std::fs::read_to_string("/proc/sys/fs/mount-max").unwrap().trim().parse().unwrap();
         mkdirs(scratch(), &["full"]);
