@@ -119,6 +119,14 @@ fmountat_testing::tests! {
         each_call_failing(rows::SWAPS);
     }
 
+    /// What fails in the helper itself is its own affair: it is the calls up to its start, and those after its end.
+    fn helpers() needs [Root, Tool("strace"), Filesystem("overlay")] {
+        let helper = fmountat_testing::scratch().join("mount.helped");
+        fmountat_testing::write(&helper, "#!/bin/sh\nexec mount -i -n -t tmpfs helped \"$2\"\n");
+        std::fs::set_permissions(&helper, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+        each_call_failing(rows::HELPERS);
+    }
+
     fn changes() needs [Root, Tool("strace")] {
         each_call_failing(rows::CHANGES);
     }

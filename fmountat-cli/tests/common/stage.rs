@@ -55,10 +55,13 @@ fn furnish(dir: &Path) {
     for name in ["s/in", "f", "g", "l1/a", "l2/b", "l3/c"] {
         write(dir.join(name), name);
     }
-    // Where a case has made one.
-    let image = scratch().join("image");
-    if image.exists() {
-        std::fs::copy(image, dir.join("image")).unwrap();
+    // Where a case has made them.
+    for (name, place) in [("image", "image"), ("mount.helped", "sbin/mount.helped")] {
+        let made = scratch().join(name);
+        if made.exists() {
+            std::fs::create_dir_all(dir.join(place).parent().unwrap()).unwrap();
+            std::fs::copy(made, dir.join(place)).unwrap();
+        }
     }
     for (to, name) in [("t", "link"), ("g", "flink"), ("nowhere", "loose")] {
         symlink(to, dir.join(name)).unwrap();

@@ -39,7 +39,8 @@ pub(crate) fn run(row: &Row, fault: Option<(&Place, Errno)>) -> Run {
             write(dir.join("said"), output.stdout);
         }
         let before = View::of(dir, false);
-        // A process that hangs fails its row and not the whole case.
+        // strace ends with the last process that the command has started: one that hangs, or is left, fails its row and not
+        // the whole case.
         let mut strace = command(dir, "timeout", "--signal=KILL 20 strace -f -o log -e");
         strace.arg(filter());
         if let Some((place, errno)) = fault {
@@ -141,10 +142,12 @@ pub(crate) fn judge(row: &Row, run: &Run, well: &Run, errno: Option<&str>) -> Re
     }
 }
 
-/// A feature that was found missing is said to be: no call of the mount itself has failed.
+/// A feature that was found missing is said to be: no call of the mount itself has failed. Nor has one where the helper
+/// says that it failed.
 fn is_probe(stderr: &str) -> bool {
     stderr.starts_with("fmountat: build detached: ")
         || stderr.contains("which this kernel or sandbox does not have")
+        || stderr.contains("run mount helper /sbin/mount.helped: exit status ")
 }
 
 /// mount(2) is given layers by the numbers of their descriptors, which differ from run to run.

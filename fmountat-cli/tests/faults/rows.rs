@@ -111,3 +111,16 @@ pub(crate) const CHANGES: &[Row] = &[
     row("umount --id {id}"),
     Row { before: &["mount -t tmpfs x t", "mount -t tmpfs y t"], ..row("umount --all t") },
 ];
+
+/// `mount.helped` is put among the programs of the system.
+const WITH_HELPER: &[&str] = &["mount -t overlay -o lowerdir=sbin:/usr/sbin overlay /usr/sbin"];
+
+const HELPED: &str = r#"[
+    {"type": "tmpfs", "source": "tmpfs", "options": ["nosuid"]},
+    {"type": "bind", "source": "f", "target": "file", "options": ["ro", "X-mount.mkdir"]},
+    {"type": "helped", "source": "it", "target": "/in", "options": ["X-mount.mkdir"]}]"#;
+
+pub(crate) const HELPERS: &[Row] = &[
+    Row { before: WITH_HELPER, ..row("mount -t helped it t") },
+    Row { before: WITH_HELPER, set: HELPED, ..row("apply set.json t") },
+];

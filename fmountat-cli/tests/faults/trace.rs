@@ -119,10 +119,11 @@ impl Place {
     }
 }
 
-/// The calls in a log after the mark, and for each that was made only there, all of them at once.
+/// The calls in a log after the mark, and for each that was made only there, all of them at once. What another program does
+/// is left out.
 pub(crate) fn places(log: &str) -> Vec<Place> {
     let mut counts: HashMap<(&str, &str), usize> = HashMap::new();
-    let (mut started, mut early) = (false, HashSet::new());
+    let (mut started, mut early, mut others) = (false, HashSet::new(), HashSet::new());
     let mut places = Vec::new();
     let mut every: BTreeMap<&str, Place> = BTreeMap::new();
     for (tid, text) in log.lines().filter_map(|line| line.split_once(' ')) {
@@ -130,6 +131,12 @@ pub(crate) fn places(log: &str) -> Vec<Place> {
         let Some((call, _)) = text.split_once('(').filter(|(call, _)| !call.contains([' ', '<'])) else {
             continue;
         };
+        if others.contains(tid) {
+            continue;
+        }
+        if is_of_another(call, text) {
+            others.insert(tid);
+        }
         started |= call == MARK && text.contains("ss_sp=0x");
         if call == MARK {
             continue;
@@ -150,7 +157,12 @@ pub(crate) fn places(log: &str) -> Vec<Place> {
     places
 }
 
+/// Whether another program is started, in place of the process's own.
+fn is_of_another(call: &str, text: &str) -> bool {
+    call == "execve" && !text.split('"').nth(1).is_some_and(|program| program.ends_with("/fmountat"))
+}
+
 /// Only debug builds look at a descriptor's flags before they close it.
 fn is_harmless(call: &str, text: &str) -> bool {
-    call == "fcntl" && text.contains("F_GETFD") || call == "execve" && text.contains("fmountat")
+    call == "fcntl" && text.contains("F_GETFD") || call == "execve" && !is_of_another(call, text)
 }

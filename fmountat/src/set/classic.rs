@@ -199,12 +199,6 @@ pub(super) fn open_top(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
     Target::open(CWD, path).map(Target::into_fd)
 }
 
-/// Whether the mount is the one that is seen in its place.
-pub(super) fn is_on_top(fd: BorrowedFd<'_>) -> bool {
-    let top = open_top(fd).and_then(|top| MountId::of(top.as_fd()));
-    matches!((top, MountId::of(fd)), (Ok(top), Ok(id)) if top == id)
-}
-
 /// Takes back a mount that went onto a place which was moved meanwhile.
 pub(super) fn take_away_from(place: &Target) -> Result<()> {
     let top = open_top(place.as_fd())?;

@@ -15,6 +15,7 @@ use crate::kinds::helper::{HELPER_LIMIT, Helper};
 use crate::table::published::PublishedSet;
 use crate::vfs::attr::{Attr, Locked, MountAttr, set_attr};
 use crate::vfs::identity::MountId;
+use crate::vfs::landed::{is_on_top, moved_or};
 use crate::vfs::made::Made;
 use crate::vfs::target::{Target, open_in_root};
 use crate::vfs::tree::moved;
@@ -194,7 +195,7 @@ impl Drop for Done {
         while let Some(fd) = self.mounted.pop() {
             // The error on its way to the caller is the first one. A mount that somebody covered stays beneath: what
             // covers it is not ours to take.
-            let is_gone = classic::is_on_top(fd.as_fd()) && crate::vfs::tree::take_back(fd.as_fd()).is_ok();
+            let is_gone = is_on_top(fd.as_fd()) && crate::vfs::tree::take_back(fd.as_fd()).is_ok();
             all_gone = all_gone && is_gone;
         }
         if let Some(note) = self.note.take().filter(|_| all_gone) {
@@ -231,9 +232,9 @@ fn one(
         Some(piece) => {
             set_root_owner(piece.root(), step)?;
             done.will_mount(piece.root(), &place);
-            let fd = piece.attach(&place).map_err(|e| e.arg(&step.target))?.into_fd();
-            let id = MountId::of(fd.as_fd())?;
-            done.mounted.push(fd);
+            let attached = piece.attach(&place).map_err(|e| e.arg(&step.target))?;
+            let id = attached.id();
+            done.mounted.push(attached.into_fd());
             let seen = look(base, target, step)?;
             if MountId::of(seen.as_fd())? != id {
                 return Err(moved(&step.target));
@@ -244,13 +245,18 @@ fn one(
             let call = Classic { pieces, step };
             done.mounting(&place);
             call.mount(&place)?;
-            let seen = look(base, target, step);
-            let Ok(seen) = seen.and_then(|seen| is_new(seen, before)) else {
-                classic::take_away_from(&place)?;
-                return Err(moved(&step.target));
+            let seen = look(base, target, step).and_then(|seen| is_new(seen, before));
+            let seen = match seen {
+                Ok(seen) => seen,
+                Err(error) => {
+                    classic::take_away_from(&place)?;
+                    return Err(moved_or(error, &step.target));
+                }
             };
             done.will_mount(seen.as_fd(), &place);
-            done.mounted.push(seen.try_clone().map_err(|e| Error::from_io("look at the mount", "dup", e))?);
+            let again = seen.try_clone();
+            done.mounted.push(seen);
+            let seen = again.map_err(|e| Error::from_io("look at the mount", "dup", e))?;
             call.finish(seen.as_fd())?;
             set_root_owner(seen.as_fd(), step)?;
             seen
@@ -276,9 +282,10 @@ fn by_helper(
     done.mounting(&place);
     let words = step.options.helper_words();
     let mounted = helper.mount(pieces.dir, &step.source, &place, &words, HELPER_LIMIT)?;
-    let id = MountId::of(mounted.as_fd())?;
     done.will_mount(mounted.as_fd(), &place);
+    let id = MountId::of(mounted.as_fd());
     done.mounted.push(mounted);
+    let id = id?;
     let seen = look(base, target, step)?;
     if MountId::of(seen.as_fd())? != id {
         return Err(moved(&step.target));
@@ -310,8 +317,7 @@ fn is_new(seen: OwnedFd, before: MountId) -> Result<OwnedFd> {
 /// The target by its path again: what was mounted there meanwhile is what is seen. If it has moved, it is not followed: it may
 /// have left its root.
 fn seen_now(target: &Target) -> Result<Target> {
-    let moved = |_| moved(target.path());
-    target.again(target.seen_now().map_err(moved)?)
+    target.again(target.seen_now().map_err(|e| moved_or(e, target.path()))?)
 }
 
 /// What is seen at the step's place now.

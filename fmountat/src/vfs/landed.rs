@@ -4,12 +4,13 @@
 use super::identity::{MountId, is_mount_root, mountinfo_id};
 use super::target::Target;
 use super::tree::{moved, take_back};
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::sys::listmount::mounts_below;
 use crate::sys::statmount::{MNT_BASIC, MNT_POINT, StatMount, statmount};
 use crate::table::mountinfo;
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
+use std::path::Path;
 
 /// Others may stack mounts on ours at once, and as fast as we look; more than this nobody does by accident.
 const STACK: usize = 256;
@@ -33,17 +34,21 @@ pub(crate) fn verify_with(
     let error = match is_in_place(target, fd, id) {
         Ok(true) => return Ok(()),
         Ok(false) => moved(target.path()),
-        // Its name is gone, or leads elsewhere now.
-        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
-            moved(target.path())
-        }
-        Err(error) => error.with_step("verify target"),
+        Err(error) => moved_or(error, target.path()),
     };
     if is_covered(fd, id) {
         return Err(error.hinted("it can't be taken back: another mount was put over it; unmount both"));
     }
     take_back();
     Err(error)
+}
+
+/// The failure to look at a place again: one whose name is gone, or leads elsewhere now, was moved.
+pub(crate) fn moved_or(error: Error, path: &Path) -> Error {
+    match error.kind() {
+        ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::TargetMoved => moved(path),
+        _ => error.with_step("verify target"),
+    }
 }
 
 fn is_in_place(target: &Target, fd: BorrowedFd<'_>, id: MountId) -> Result<bool> {
@@ -76,7 +81,12 @@ fn is_in_place(target: &Target, fd: BorrowedFd<'_>, id: MountId) -> Result<bool>
     Ok(false)
 }
 
-/// Whether another mount is on the root of this one, so that umount2(2), which takes the top, would take that.
+/// Whether the mount that `fd` is the root of is the one that umount2(2) would take there, which takes the top.
+pub(crate) fn is_on_top(fd: BorrowedFd<'_>) -> bool {
+    MountId::of(fd).is_ok_and(|id| !is_covered(fd, id))
+}
+
+/// Whether another mount is on the root of this one.
 fn is_covered(fd: BorrowedFd<'_>, id: MountId) -> bool {
     if !can_ask(id) {
         return mountinfo_id(fd).is_ok_and(is_covered_in_table);

@@ -14,7 +14,7 @@ pub(crate) mod flags;
 pub(crate) mod hidden;
 pub(crate) mod identity;
 pub(crate) mod idmap;
-mod landed;
+pub(crate) mod landed;
 pub(crate) mod made;
 pub(crate) mod namespace;
 pub(crate) mod other;

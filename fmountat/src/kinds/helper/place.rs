@@ -9,6 +9,7 @@ use crate::vfs::target::{Target, open_error};
 use crate::vfs::tree::{moved, take_back};
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -33,9 +34,10 @@ impl<'a> Place<'a> {
         }
         let before = MountsBefore::now()?;
         let place = Self { target, path, before };
-        let reached = place.look();
-        if reached.is_ok_and(|seen| is_same_place(seen.as_fd(), target.as_fd()).is_ok_and(|same| same)) {
-            return Ok(place);
+        if let Some(seen) = place.look()? {
+            if is_same_place(seen.as_fd(), target.as_fd())? {
+                return Ok(place);
+            }
         }
         let reason = "no path leads to the target, and a mount helper needs one: it was moved, removed or covered, or \
                       lies in a detached tree";
@@ -49,24 +51,30 @@ impl<'a> Place<'a> {
 
     /// The root of the new mount on the target, if there is one.
     pub(super) fn mounted(&self) -> Result<Option<OwnedFd>> {
-        let seen = self.look()?;
+        let seen = self.look()?.ok_or_else(|| moved(self.target.path()))?;
         Ok(if self.before.has_new(seen.as_fd())? { Some(seen) } else { None })
     }
 
     /// What is seen on the target: by its name in the directory that holds it, both before and after under the path that
-    /// it had. The name of a directory with a mount on it can't change, those above it can.
-    fn look(&self) -> Result<OwnedFd> {
-        let is_there = || real_path(self.target).is_ok_and(|path| path == self.path);
-        let seen = is_there().then(|| Named::open(&self.path)).and_then(Result::ok);
-        let seen = seen.filter(|named| self.is_parent(&named.parent)).and_then(|named| named.seen().ok());
-        seen.filter(|_| is_there()).ok_or_else(|| moved(self.target.path()))
+    /// it had. The name of a directory with a mount on it can't change, those above it can; `None` if they have.
+    fn look(&self) -> Result<Option<OwnedFd>> {
+        if real_path(self.target)? != self.path {
+            return Ok(None);
+        }
+        let Some(named) = there(Named::open(&self.path))? else { return Ok(None) };
+        if !self.is_parent(&named.parent)? {
+            return Ok(None);
+        }
+        let seen = there(named.seen())?;
+        Ok(if real_path(self.target)? == self.path { seen } else { None })
     }
 
-    fn is_parent(&self, dir: &OwnedFd) -> bool {
+    fn is_parent(&self, dir: &OwnedFd) -> Result<bool> {
         // A file does not know its directory.
-        !self.target.is_dir()
-            || open(self.target, "..")
-                .is_ok_and(|parent| is_same_place(parent.as_fd(), dir.as_fd()).is_ok_and(|same| same))
+        if !self.target.is_dir() {
+            return Ok(true);
+        }
+        is_same_place(open(self.target, "..")?.as_fd(), dir.as_fd())
     }
 
     /// Takes away what has come to be mounted at the path since, and on the target under the name that it has now. The
@@ -104,9 +112,13 @@ impl<'a> Named<'a> {
         let (dir, name) = path.parent().zip(path.file_name()).ok_or_else(missing)?;
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let resolve = ResolveFlags::NO_SYMLINKS;
-        let parent = rustix::fs::openat2(CWD, &*c_string("target", dir)?, flags, Mode::empty(), resolve)
-            .map_err(|e| open_error("open target", "openat2", dir, e))?;
-        Ok(Self { parent, name })
+        let c_path = c_string("target", dir)?;
+        let parent = match rustix::fs::openat2(CWD, &*c_path, flags, Mode::empty(), resolve) {
+            // Without the call, or with a filter that forbids it: a link would show in the target's real path.
+            Err(Errno::NOSYS | Errno::PERM) => rustix::fs::openat(CWD, &*c_path, flags, Mode::empty()),
+            other => other,
+        };
+        Ok(Self { parent: parent.map_err(|e| open_error("open target", "openat2", dir, e))?, name })
     }
 
     /// What is seen under the name: the root of the mount on it.
@@ -124,6 +136,17 @@ impl<'a> Named<'a> {
         let argv = words.iter().map(|word| c_string("argument", word)).collect::<Result<Vec<_>>>().ok()?;
         let (ended, _) = run_program(self.parent.as_fd(), &argv, LIMIT).ok()?;
         (ended == crate::sys::spawn::Ended::Exit(0)).then_some(())
+    }
+}
+
+/// `None` for a name that leads nowhere, or by a symbolic link.
+fn there<T>(opened: Result<T>) -> Result<Option<T>> {
+    match opened {
+        Ok(opened) => Ok(Some(opened)),
+        Err(error) if matches!(error.raw_errno(), Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP)) => {
+            Ok(None)
+        }
+        Err(error) => Err(error),
     }
 }
 
