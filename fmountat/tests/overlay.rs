@@ -149,7 +149,19 @@ fmountat_testing::tests! {
     fn table_of_what_mounts_and_what_is_refused() needs [Kernel(6, 7)] { print_table(); }
 
     /// The same where overlays need `userxattr` and `index=on` is not to be had.
-    fn table_in_a_user_namespace() needs [User] { print_table(); }
+    fn table_in_a_user_namespace() needs [User, Kernel(6, 7)] { print_table(); }
+
+    /// Also where the kernel does not say which word it is, before 6.5.
+    fn an_unknown_word_is_named() needs [] {
+        on_tmpfs();
+        mkdirs(scratch(), &["l", "u", "w", "t"]);
+        for (way, mounter) in ways() {
+            let overlay = Overlay::new().lower(file("l")).upper(file("u"), file("w")).word("indx", "on");
+            let error = mounter.overlay(CWD, &overlay, file("t")).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::UnknownOption, "{way}: {error}");
+            assert_eq!(error.argument().unwrap(), "indx=on", "{way}");
+        }
+    }
 
     /// Odd names as lower, upper, work and target, by value and by escaped option words.
     fn any_bytes_a_path_may_hold() needs [] {
@@ -335,8 +347,9 @@ fmountat_testing::tests! {
         }
     }
 
-    /// In a user namespace, a directory over a lower one can be removed and made again: `userxattr` is always there.
-    fn userxattr_is_given_where_it_is_needed() needs [User] {
+    /// In a user namespace, a directory over a lower one can be removed and made again: `userxattr` is always there. (A tmpfs
+    /// has such attributes since 6.6.)
+    fn userxattr_is_given_where_it_is_needed() needs [User, Kernel(6, 6)] {
         on_tmpfs();
         mkdirs(scratch(), &["l/dir/sub", "u", "w", "t"]);
         for (way, mounter) in ways() {

@@ -64,6 +64,7 @@ pub(crate) fn explain(error: Error, overlay: &Overlay, dir: BorrowedFd<'_>) -> E
     match error.raw_errno() {
         Some(Errno::INVAL) if is_create && error.kernel().is_empty() && !error.has_reason() => {
             let error = refused(error, overlay, dir);
+            let error = if error.has_reason() { error } else { unknown_word(error, overlay) };
             if is_inside && !error.has_reason() { privileged_word(error, overlay) } else { error }
         }
         Some(Errno::STALE) if is_create => {
@@ -89,6 +90,19 @@ fn without_lowers(error: Error, overlay: &Overlay) -> Error {
         Some(key) => {
             error.hinted(format!("did you mean lowerdir? `{}` is none of its words", escape(key.as_bytes())))
         }
+        None => error,
+    }
+}
+
+/// Before Linux 6.5 overlay reads its words at the end, and tells the kernel's log alone which one it does not know.
+fn unknown_word(error: Error, overlay: &Overlay) -> Error {
+    let known: Vec<_> = super::parameters::of("overlay").into_iter().flatten().collect();
+    match overlay.words.iter().find(|word| !known.iter().any(|name| word.key == **name)) {
+        Some(word) => error
+            .with_kind(ErrorKind::UnknownOption)
+            .with_step("set option")
+            .arg(word.text())
+            .because("overlay of this kernel does not know it"),
         None => error,
     }
 }
