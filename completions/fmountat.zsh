@@ -141,7 +141,7 @@ _arguments "${_arguments_options[@]}" : \
 '--json[Print results and errors as JSON, one object each]' \
 '-h[Print help]' \
 '--help[Print help]' \
-'::path -- Only what is mounted at PATH and below it:_files' \
+'::path -- Only what is mounted at PATH and below it; not what was gone before it could be seen where:_files' \
 && ret=0
 ;;
 (find)

@@ -62,7 +62,10 @@ pub(crate) enum Verb {
     Find(FindArgs),
     /// Mounts as they come and go, a line for each
     ///
-    /// An overflow means that the kernel has lost events; what differs is then printed, and `resync` after it.
+    /// An overflow means that the kernel has lost events; what differs is then printed, and `resync` after it. By fanotify
+    /// (Linux 6.15, with privilege over the namespace) every mount and unmount is an event, but not changed options. Elsewhere
+    /// the table is watched, which is said first: changed options are events there, and what comes and goes within a moment
+    /// is not.
     Watch(WatchArgs),
     /// Take away what a set that was killed half way has left, where it could not be mounted in one step
     ///
@@ -250,7 +253,7 @@ pub(crate) struct ListArgs {
     /// The interface to read by
     #[arg(long, hide = true, default_value = "auto")]
     pub(crate) way: WayArg,
-    /// Only what is mounted at PATH and below it
+    /// Only what is mounted at PATH and below it; not what was gone before it could be seen where
     pub(crate) path: Option<PathBuf>,
 }
 

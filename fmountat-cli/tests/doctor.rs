@@ -82,6 +82,19 @@ fmountat_testing::tests! {
         assert_eq!(state(&bare, "set-user-ID helpers"), "missing");
     }
 
+    /// What the kernel tells without /proc is told, and the rest is not taken for missing.
+    fn without_proc() needs [Root, Tool("unshare"), Tool("setpriv"), UserNamespaces] {
+        let without = ["unshare", "--mount", "sh", "-c", "umount -l /proc; exec \"$@\"", "sh"];
+        let (text, value) = report(&without);
+        assert_eq!(state(&value, "mounting"), "fine", "{text}");
+        assert!(text.contains("can't be told without /proc/filesystems") && !text.contains("absent"), "{text}");
+        let without = ["setpriv", "--no-new-privs", "unshare", "--mount", "sh", "-c", "mount -t tmpfs x /proc; exec \"$@\"", "sh"];
+        assert_eq!(state(&report(&without).1, "set-user-ID helpers"), "missing");
+        let inside = [&USER[..], &["unshare", "--user", "--map-root-user"], &without[3..]].concat();
+        let text = report(&inside).0;
+        assert!(text.contains("root of a user namespace"), "{text}");
+    }
+
     /// Limits that are reached, or will be.
     fn limits_are_told() needs [Root, Tool("setpriv"), Tool("prlimit"), Tool("unshare"), UserNamespaces] {
         let few = report(&["prlimit", "--nofile=100"]).1;

@@ -166,6 +166,26 @@ fmountat_testing::tests! {
         assert_eq!(mounts_below(scratch().join("t")), Vec::<String>::new());
     }
 
+    /// Without /proc, where less can be read: what can't be told is not taken for missing.
+    fn without_proc_too() needs [Root, Tool("unshare"), Filesystem("overlay")] {
+        let behind = ["unshare", "--mount", "sh", "-c", "umount -l /proc; exec \"$@\"", "sh"];
+        let specs: Vec<Spec> = specs().into_iter().filter(|spec| spec.json.matches("\"type\"").count() == 1).collect();
+        let some: Vec<Spec> = specs.into_iter().filter(|spec| !spec.json.contains("image") && !spec.json.contains("ext4")).collect();
+        compare(&behind, &some);
+    }
+
+    /// What nobody gets to read is a failure.
+    fn a_full_disk_is_told() needs [] {
+        mkdirs(scratch(), &["1/fs", "2/fs/tmp", "t"]);
+        write(scratch().join("set.json"), GOOD);
+        for words in [&["doctor"][..], &["--json", "doctor"], &["explain", "set.json", "t"], &["--json", "explain", "set.json", "t"]] {
+            let full = File::options().write(true).open("/dev/full").unwrap();
+            let output = Command::new(binary(env!("CARGO_BIN_EXE_fmountat"))).args(words).current_dir(scratch()).stdout(full).output().unwrap();
+            assert_eq!(output.status.code(), Some(32), "{words:?}: {output:?}");
+            assert!(String::from_utf8_lossy(&output.stderr).contains("no space left on device"), "{words:?}: {output:?}");
+        }
+    }
+
     /// With --json: one object with stable names, and the error as every verb has it.
     fn json_has_all_of_it() needs [] {
         mkdirs(scratch(), &["1/fs", "t"]);

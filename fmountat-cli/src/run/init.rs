@@ -24,7 +24,7 @@ pub(crate) fn run(args: &InitArgs, json: bool) -> u8 {
     match start(args, json) {
         Ok(status) => status,
         Err(error) => {
-            output::error(&error, json);
+            output::error(&fmountat::diagnose(error), json);
             OWN_FAILURE
         }
     }

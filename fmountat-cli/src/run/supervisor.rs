@@ -17,7 +17,7 @@ pub(crate) fn run(args: &RunArgs, json: bool) -> u8 {
     match supervise(args, json) {
         Ok(status) => status,
         Err(error) => {
-            output::error(&error, json);
+            output::error(&fmountat::diagnose(error), json);
             OWN_FAILURE
         }
     }

@@ -127,6 +127,8 @@ impl Column {
             C::Id => json!(entry.id),
             C::UniqueId => json!(entry.unique_id.map(|id| id.get())),
             C::Parent => json!(entry.parent),
+            // As findmnt has it.
+            C::OptFields => Some(optional_fields(entry)).filter(|fields| !fields.is_empty()).into(),
             _ => json!(String::from_utf8_lossy(&self.bytes(entry, fsroot))),
         }
     }

@@ -4,6 +4,7 @@
 use super::Shown;
 use super::columns::Column;
 use super::terminal::Terminal;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// A text, behind the lines that join a mount to its parent.
 #[derive(Debug, Default)]
@@ -18,9 +19,9 @@ impl Cell {
     }
 }
 
-/// Characters; wide ones count as one.
+/// Columns on a terminal.
 fn width(text: &str) -> usize {
-    text.chars().count()
+    text.width()
 }
 
 /// The lines of the tree before each mount.
@@ -140,6 +141,8 @@ fn fit(columns: &[Column], mut widths: Vec<usize>, limit: usize) -> Vec<usize> {
         Column::Options | Column::FsOptions | Column::VfsOptions => (0, 20),
         Column::Source | Column::Fsroot => (1, 14),
         Column::Target => (2, 24),
+        // A number that is cut is another number.
+        _ if column.is_number() => (4, usize::MAX),
         _ => (3, 7),
     };
     let total = |widths: &[usize]| widths.iter().sum::<usize>() + widths.len().saturating_sub(1);
@@ -163,9 +166,19 @@ fn cut(text: &str, room: usize, in_middle: bool, mark: &str) -> String {
     }
     let kept = room.saturating_sub(1);
     let tail = if in_middle { kept * 2 / 3 } else { 0 };
-    let head: String = text.chars().take(kept - tail).collect();
-    let end: String = text.chars().skip(length - tail).collect();
+    let head = &text[..fitting(text.chars(), kept - tail)];
+    let end = &text[text.len() - fitting(text.chars().rev(), tail)..];
     if room == 0 { String::new() } else { format!("{head}{mark}{end}") }
+}
+
+/// How many bytes of these characters fit.
+fn fitting(chars: impl Iterator<Item = char>, room: usize) -> usize {
+    let mut left = room;
+    let fits = |c: &char| {
+        let rest = left.checked_sub(c.width().unwrap_or(0));
+        rest.map(|rest| left = rest).is_some()
+    };
+    chars.take_while(fits).map(char::len_utf8).sum()
 }
 
 #[cfg(test)]
@@ -176,6 +189,10 @@ mod tests {
     fn texts_are_cut_where_it_hurts_least() {
         assert_eq!(cut("/var/lib/x/merged", 10, true, "…"), "/va…merged");
         assert_eq!(cut("rw,relatime", 6, false, "…"), "rw,re…");
+        assert_eq!(
+            (cut("漢字漢字", 6, false, "…"), cut("漢字漢字", 6, true, "…")),
+            ("漢字…".into(), "漢…字".into())
+        );
         assert_eq!((cut("abc", 3, true, "…"), cut("abc", 0, true, "…")), ("abc".into(), String::new()));
     }
 
@@ -185,6 +202,8 @@ mod tests {
         let total = |widths: Vec<usize>| widths.iter().sum::<usize>() + 3;
         assert_eq!(fit(&columns, vec![10, 10, 6, 20], 80), [10, 10, 6, 20]);
         assert_eq!(fit(&columns, vec![30, 10, 6, 200], 80), [30, 10, 6, 31]);
+        let with_ids = [Column::Target, Column::UniqueId, Column::Source, Column::Options];
+        assert_eq!(fit(&with_ids, vec![60, 10, 60, 200], 60)[1], 10);
         for limit in [80, 40, 20] {
             assert_eq!(total(fit(&columns, vec![100, 100, 9, 200], limit)), limit);
         }

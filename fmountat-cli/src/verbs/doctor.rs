@@ -2,19 +2,14 @@
 //! `fmountat doctor`: what this machine lets us do.
 
 use super::Outcome;
-use crate::output;
+use crate::show::write;
 use fmountat::{Doctor, Finding};
 use serde_json::{Value, json};
-use std::io::Write;
 
 pub(crate) fn run(json: bool) -> Outcome {
     let report = Doctor::look();
-    if json {
-        output::result(&value(&report), true).map_err(|e| vec![e])?;
-    } else {
-        let _ = write!(std::io::stdout(), "{report}");
-    }
-    Ok(())
+    if json { write(&format!("{}\n", value(&report))) } else { write(&report.to_string()) }
+        .map_err(|e| vec![e])
 }
 
 fn value(report: &Doctor) -> Value {

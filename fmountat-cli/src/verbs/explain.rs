@@ -5,9 +5,9 @@ use super::Outcome;
 use super::prepare::{Prepared, prepare};
 use crate::args::ExplainArgs;
 use crate::output;
+use crate::show::write;
 use fmountat::{Error, ExplainedStep, Explanation, Needed, Plan, Target};
 use serde_json::{Value, json};
-use std::io::Write;
 use std::path::Path;
 
 pub(crate) fn run(args: &ExplainArgs, json: bool) -> Outcome {
@@ -24,9 +24,9 @@ fn explain(args: &ExplainArgs, json: bool) -> Result<(), Error> {
     }
     output::ignored(plan.ignored(), json);
     if json {
-        output::result(&value(&explained, &plan, path), true)?;
+        write(&format!("{}\n", value(&explained, &plan, path)))?;
     } else {
-        let _ = write!(std::io::stdout(), "{explained}");
+        write(&explained.to_string())?;
     }
     match explained.error() {
         Some(error) => Err(error.clone()),

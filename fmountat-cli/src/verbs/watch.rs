@@ -4,10 +4,11 @@
 use super::Outcome;
 use super::list::{place, reader};
 use crate::args::WatchArgs;
+use crate::output;
 use crate::show::columns::Column;
 use crate::show::{way, write_on};
 use fmountat::mountinfo::MountEntry;
-use fmountat::{Error, ErrorKind, MountAction, MountEvent, Watch, escape_whole};
+use fmountat::{Error, ErrorKind, MountAction, MountEvent, TableWay, Watch, escape_whole};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use serde_json::{Map, Value, json};
@@ -23,6 +24,9 @@ fn watch(args: &WatchArgs, json: bool) -> Result<(), Error> {
     let path = args.path.as_deref().map(|path| place(path, args.namespace.is_some())).transpose()?;
     let end = args.timeout.map(limit).transpose()?.map(|limit| Instant::now() + limit);
     let mut watch = Watch::of(reader(args.namespace.as_deref())?.way(way(args.way)))?;
+    if watch.way() == TableWay::Mountinfo {
+        output::note("watching the table: a mount that comes and goes between two looks at it is not seen");
+    }
     let mut left = args.count;
     while left != Some(0) {
         match watch.next()? {
@@ -80,11 +84,12 @@ fn wait(watch: &Watch, end: Option<Instant>) -> Result<Waited, Error> {
     }
 }
 
-/// Overflows are everybody's, and so is a mount of which nothing is known.
+/// Overflows are everybody's. Of a mount that was gone before it could be looked at nobody knows where it was.
 fn is_below(event: &MountEvent, path: Option<&Path>) -> bool {
     let Some(path) = path else { return true };
-    let mut known = event.entry.iter().chain(&event.before).peekable();
-    known.peek().is_none() || known.any(|entry| entry.target.starts_with(path))
+    let mut known = event.entry.iter().chain(&event.before);
+    matches!(event.action, MountAction::Overflow | MountAction::Resync)
+        || known.any(|entry| entry.target.starts_with(path))
 }
 
 /// One object, with findmnt's names.

@@ -46,11 +46,11 @@ pub(crate) fn overlays() -> Vec<Row> {
         line(E::OptionConflict, "a misspelt lowerdir", "mount -t overlay -o lowedir=l1:l2 x t").at("read overlay options", "")
             .hint("did you mean lowerdir?"),
         line(E::OptionConflict, "upperdir is a layer too", "mount -t overlay -o lowerdir=u,upperdir=u,workdir=w x t")
-            .at("create", "u").errno(ELOOP),
+            .at("check layers", "u").errno(ELOOP),
         line(E::OptionConflict, "words that exclude each other", "mount -t overlay -o lowerdir=l1:l2,userxattr,metacopy=on x t")
-            .at("create", "overlay").errno(EINVAL),
-        line(E::Permission, "a word for real root alone", "mount -t overlay -o lowerdir=l1,upperdir=u,workdir=w,redirect_dir=on x t")
-            .by(Who::Inside).after("chown 1000:1000 u w").at("create", "redirect_dir=on").errno(EINVAL).hint("leave it out"),
+            .at("set option", "metacopy=on").errno(EINVAL),
+        line(E::OptionConflict, "a word that userxattr excludes, in a user namespace", "mount -t overlay -o lowerdir=l1,upperdir=u,workdir=w,redirect_dir=on x t")
+            .by(Who::Inside).after("chown 1000:1000 u w").at("set option", "redirect_dir=on").errno(EINVAL).hint("leave it out"),
         line(E::Locked, "a layer with mounts below, in a user namespace", "mount -t overlay -o lowerdir=tree:l1 x t")
             .by(Who::Inside).at("check layer 1", "tree").errno(EINVAL).hint("no mounts below"),
         line(E::UnknownOption, "a misspelt word of overlay", "mount -t overlay -o lowerdir=l1:l2,indx=on x t")

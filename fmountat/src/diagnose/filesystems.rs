@@ -13,10 +13,15 @@ pub(crate) const IN_USER_NAMESPACES: [&str; 12] = [
     "tmpfs",
 ];
 
-/// The names in /proc/filesystems; empty where it can't be read.
-pub(crate) fn listed() -> Vec<String> {
-    let text = std::fs::read_to_string("/proc/filesystems").unwrap_or_default();
-    text.lines().filter_map(|line| line.split_whitespace().last()).map(str::to_owned).collect()
+/// The names in /proc/filesystems; `None` where it can't be read.
+pub(crate) fn listed() -> Option<Vec<String>> {
+    let text = std::fs::read_to_string("/proc/filesystems").ok()?;
+    Some(text.lines().filter_map(|line| line.split_whitespace().last()).map(str::to_owned).collect())
+}
+
+/// Whether the kernel says that it does not have the file system, at least not before a module is loaded.
+pub(crate) fn is_not_listed(fstype: &str) -> bool {
+    listed().is_some_and(|listed| !listed.iter().any(|name| name == fstype))
 }
 
 /// Whether a module of this kernel says that it is the file system (`alias fs-NAME MODULE`, or by its name).
@@ -33,16 +38,19 @@ pub(crate) fn has_module(fstype: &str) -> bool {
 pub(super) fn explain(error: Error) -> Error {
     let Some(name) = error.argument().and_then(OsStr::to_str).map(str::to_owned) else { return error };
     let listed = listed();
-    if listed.contains(&name) {
+    if listed.as_ref().is_some_and(|listed| listed.contains(&name)) {
         return error;
     }
-    let error = error.because("this kernel has no such file system: it is not in /proc/filesystems");
+    let error = match &listed {
+        Some(_) => error.because("this kernel has no such file system: it is not in /proc/filesystems"),
+        None => error,
+    };
     if has_module(&name) {
         return error
             .hinted(format!("its module is installed: `modprobe {name}`, as root on the machine itself"));
     }
     let known = parameters::filesystems().map(str::to_owned);
-    let names: Vec<String> = listed.into_iter().chain(known).collect();
+    let names: Vec<String> = listed.unwrap_or_default().into_iter().chain(known).collect();
     let near = spelling::nearest(&name, names.iter().map(String::as_str));
     match near {
         Some(near) if near != name => error.hinted(format!("did you mean {near}?")),

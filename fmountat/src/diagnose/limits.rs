@@ -18,6 +18,8 @@ pub struct Limits {
     pub user_namespaces: Option<u64>,
     /// `user.max_mnt_namespaces`, for each user.
     pub mount_namespaces: Option<u64>,
+    /// `user.max_pid_namespaces`, for each user.
+    pub pid_namespaces: Option<u64>,
     /// Open files that the process may have (`RLIMIT_NOFILE`); `None` for no limit.
     pub files_max: Option<u64>,
     /// Files that it has open.
@@ -36,11 +38,19 @@ impl Limits {
             mounts: count_mounts(),
             user_namespaces: number("/proc/sys/user/max_user_namespaces"),
             mount_namespaces: number("/proc/sys/user/max_mnt_namespaces"),
+            pid_namespaces: number("/proc/sys/user/max_pid_namespaces"),
             files_max: getrlimit(Resource::Nofile).current,
             // One of them was the listing's own.
             files: files.and_then(|count| u64::try_from(count).ok()).map(|count| count.saturating_sub(1)),
             machine_files_max: number("/proc/sys/fs/file-max"),
         }
+    }
+}
+
+impl Limits {
+    /// Whether the mount table is far from full. What is below other roots is not counted.
+    fn has_room_for_mounts(&self) -> bool {
+        self.mounts.zip(self.mount_max).is_some_and(|(used, most)| used < most / 2)
     }
 }
 
@@ -51,6 +61,11 @@ fn count_mounts() -> Option<u64> {
 
 /// The calls that make a mount part of a namespace, or copy one.
 const MOUNTING: [&str; 4] = ["move_mount", "mount", "open_tree", "fsmount"];
+
+/// Whether it makes a detached tree, which is a mount namespace to the kernel (`alloc_mnt_ns`, fs/namespace.c).
+fn is_of_a_tree(error: &Error) -> bool {
+    matches!(error.call(), Some("fsmount" | "open_tree"))
+}
 
 /// Which limit it is that was reached.
 pub(super) fn explain(error: Error, limits: &Limits) -> Error {
@@ -64,6 +79,13 @@ pub(super) fn explain(error: Error, limits: &Limits) -> Error {
             .with_kind(ErrorKind::TooManyFiles)
             .because(format!("the machine may have {} open files", known(limits.machine_files_max)))
             .hinted("raise the sysctl fs.file-max, or see who has so many"),
+        Some(Errno::NOSPC) if is_of_a_tree(&error) && limits.has_room_for_mounts() => error
+            .with_kind(ErrorKind::TooManyNamespaces)
+            .because(format!(
+                "a detached mount counts as a mount namespace, of which user.max_mnt_namespaces allows {}",
+                known(limits.mount_namespaces)
+            ))
+            .hinted("raise that sysctl, also in the user namespaces above"),
         Some(Errno::NOSPC) if error.call().is_some_and(|call| MOUNTING.contains(&call)) => {
             let reason = format!(
                 "the mount namespace has {} mounts, and fs.mount-max allows {}, copies by propagation included",
@@ -74,6 +96,10 @@ pub(super) fn explain(error: Error, limits: &Limits) -> Error {
                 "look for mounts that were left behind or doubled by shared propagation; else raise the sysctl fs.mount-max",
             )
         }
+        Some(Errno::NOSPC | Errno::USERS) if error.call() == Some("unshare") && limits.pid_namespaces == Some(0) => error
+            .with_kind(ErrorKind::TooManyNamespaces)
+            .because("no pid namespace may be made: user.max_pid_namespaces is 0")
+            .hinted("raise that sysctl, also in the user namespaces above"),
         Some(Errno::NOSPC | Errno::USERS) if matches!(error.call(), Some("clone" | "unshare")) => {
             let reason = format!(
                 "a limit of namespaces is reached: here user.max_user_namespaces is {} and user.max_mnt_namespaces {}",

@@ -5,7 +5,7 @@ use crate::error::{Error, ErrorKind, escape};
 use crate::kinds::overlay::{Layer, Overlay};
 use crate::table::mountinfo::{self, MountEntry};
 use crate::vfs::features::Features;
-use crate::vfs::identity::mountinfo_id;
+use crate::vfs::identity::{mounted_type, mountinfo_id};
 use crate::vfs::target::is_dir;
 use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -124,6 +124,10 @@ fn refused(error: Error, overlay: &Overlay, dir: BorrowedFd<'_>) -> Error {
                 READ_ONLY_HINT,
             ));
         }
+        if mounted_type(fd.as_fd()).is_ok_and(|fstype| fstype == "proc") {
+            let reason = String::from("the kernel takes no directory of a proc file system for a layer");
+            return Some((look, ErrorKind::TooDeep, reason, DEEP_HINT));
+        }
         if depth(&look) >= MOST_DEEP {
             let reason = String::from(
                 "it lies on an overlay whose layers are overlays: the kernel stacks two at most",
@@ -145,7 +149,7 @@ fn refused(error: Error, overlay: &Overlay, dir: BorrowedFd<'_>) -> Error {
 
 const READ_ONLY_HINT: &str = "give an upperdir that can be written to, or none for a read-only overlay";
 const DEEP_HINT: &str =
-    "give the inner overlay's own layers, or put these layers on a volume that is no overlay";
+    "give the inner overlay's own layers, or put these layers on a volume that is neither overlay nor proc";
 const LOCKED_HINT: &str =
     "give directories that have no mounts below, each as a layer of an overlay of its own";
 
@@ -307,8 +311,15 @@ fn upper_in_use_here(directory: BorrowedFd<'_>) -> Option<PathBuf> {
     let table = mountinfo::read().ok()?;
     let id = |fd: BorrowedFd<'_>| rustix::fs::fstat(fd).ok().map(|stat| (stat.st_dev, stat.st_ino));
     let own = id(directory)?;
+    // An overlay whose layers were given as descriptors shows paths from their mounts' roots: from which ones, it does not.
+    let device = (rustix::fs::major(own.0), rustix::fs::minor(own.0));
+    let places = table.iter().filter(|entry| entry.device == device);
+    let points: Vec<&Path> = places.map(|entry| &*entry.target).collect();
     let is_same = |path: &[u8]| {
-        open_path(Path::new(OsStr::from_bytes(path))).and_then(|fd| id(fd.as_fd())) == Some(own)
+        let path = Path::new(OsStr::from_bytes(path));
+        let inside = path.strip_prefix("/").unwrap_or(path);
+        let found = |path: &Path| open_path(path).and_then(|fd| id(fd.as_fd())) == Some(own);
+        found(path) || points.iter().any(|point| found(&point.join(inside)))
     };
     let has = |entry: &&MountEntry| {
         let words = entry.super_options.as_bytes().split(|byte| *byte == b',');

@@ -33,14 +33,14 @@ pub enum Owner {
 pub struct Standing {
     /// The effective user id.
     pub uid: u32,
-    /// Effective capabilities, as /proc/self/status has them.
+    /// Effective capabilities, a bit for each: capget(2).
     pub capabilities: u64,
     /// Whether it is in the machine's first user namespace.
     pub initial_user_namespace: bool,
     /// Who owns the mount namespace.
     pub mount_owner: Owner,
-    /// Seccomp's mode: 0 for none, 2 for filters.
-    pub seccomp: u32,
+    /// Seccomp's mode: 0 for none, 2 for filters; `None` where /proc does not tell.
+    pub seccomp: Option<u32>,
     /// How many filters there are \[Linux 5.9\].
     pub seccomp_filters: Option<u32>,
     /// `PR_SET_NO_NEW_PRIVS`: set-user-ID helpers such as fusermount3 gain nothing.
@@ -50,7 +50,7 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// Looks at /proc/self. What can't be read counts as absent.
+    /// Asks the kernel: capget(2), prctl(2), and /proc/self for the rest. What can't be read counts as absent.
     #[must_use]
     pub fn look() -> Self {
         let status_text = text("/proc/thread-self/status").unwrap_or_default();
@@ -59,12 +59,12 @@ impl Standing {
         let label = label.iter().find_map(|path| text(path).filter(|label| !label.is_empty()));
         Self {
             uid: rustix::process::geteuid().as_raw(),
-            capabilities: field("CapEff").and_then(|hex| u64::from_str_radix(&hex, 16).ok()).unwrap_or(0),
+            capabilities: rustix::thread::capabilities(None).map_or(0, |sets| sets.effective.bits()),
             initial_user_namespace: Features::get().initial_user_namespace,
             mount_owner: owner_of_mine("mnt"),
-            seccomp: field("Seccomp").and_then(|mode| mode.parse().ok()).unwrap_or(0),
+            seccomp: field("Seccomp").and_then(|mode| mode.parse().ok()),
             seccomp_filters: field("Seccomp_filters").and_then(|count| count.parse().ok()),
-            no_new_privs: field("NoNewPrivs").is_some_and(|flag| flag == "1"),
+            no_new_privs: rustix::thread::no_new_privs().unwrap_or(false),
             label: label.map(|label| label.trim_end_matches('\0').to_owned()),
         }
     }
@@ -133,7 +133,7 @@ pub(super) fn explain(error: Error, who: &Standing) -> Error {
     if let Some((reason, hint)) = in_user_namespace(&error, who) {
         return error.because(reason).hinted(hint);
     }
-    if who.seccomp != 0 {
+    if who.seccomp.is_some_and(|mode| mode != 0) {
         let reason =
             format!("CAP_SYS_ADMIN is there, and a seccomp filter is in force that may forbid {call}");
         return error.because(reason).hinted(format!(
@@ -159,8 +159,7 @@ fn in_user_namespace(error: &Error, who: &Standing) -> Option<(String, &'static 
     {
         return None;
     }
-    let fstype = error.argument().and_then(OsStr::to_str)?;
-    Some(match fstype {
+    Some(match fstype_of(error)? {
         "proc" => (
             String::from(
                 "in a user namespace, proc needs a pid namespace of its own, and the proc there now wholly visible",
@@ -190,6 +189,14 @@ fn in_user_namespace(error: &Error, who: &Standing) -> Option<(String, &'static 
     })
 }
 
+/// The file system that was to be made: what the step is about, or named in it where that is an image.
+fn fstype_of(error: &Error) -> Option<&str> {
+    match error.step().rsplit(": ").next()? {
+        "open filesystem" | "create" | "mount" => error.argument().and_then(OsStr::to_str),
+        step => step.strip_prefix("create ").or(step.strip_prefix("mount "))?.strip_suffix(" on"),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -200,7 +207,7 @@ mod tests {
             capabilities: u64::MAX,
             initial_user_namespace: true,
             mount_owner: Owner::Own,
-            seccomp: 0,
+            seccomp: Some(0),
             seccomp_filters: Some(0),
             no_new_privs: false,
             label: None,
@@ -223,7 +230,7 @@ mod tests {
         assert!(told(&inner, "proc").contains("pid namespace"));
         let above = Standing { mount_owner: Owner::Above, ..inner };
         assert!(told(&above, "tmpfs").contains("does not own the mount namespace"));
-        let filtered = Standing { seccomp: 2, ..root() };
+        let filtered = Standing { seccomp: Some(2), ..root() };
         assert!(told(&filtered, "tmpfs").contains("a seccomp filter is in force that may forbid fsconfig"));
         let confined = Standing { label: Some("docker-default (enforce)".into()), ..root() };
         assert!(told(&confined, "tmpfs").contains("`docker-default (enforce)`"));

@@ -109,7 +109,7 @@ kinds! {
     TooDeep = "too-deep",
         "A layer lies on an overlay that itself has an overlay for a layer (`FILESYSTEM_MAX_STACK_DEPTH` is 2), as in a container \
          within a container.",
-        "Give the inner overlay's own layers in place of its mount, or put the layers on a volume that is no overlay.";
+        "Give the inner overlay's own layers in place of its mount, or put the layers on a volume that is neither overlay nor proc.";
     /// `upperdir` and `workdir` are not on one mount, are the same, or one lies in the other.
     UpperWork = "upper-work",
         "The kernel moves files from workdir to upperdir by rename(2): both must be on one mount, and apart from each other.",

@@ -146,7 +146,7 @@ impl Source<'_> {
                 return error;
             }
             let is_protected = self.is_write_protected(&error);
-            let error = self.name_source(error, name);
+            let error = unopened(self.name_source(error, name));
             match found {
                 _ if is_protected => write_protected(error),
                 Ok(found) => explain(error, name, found),
@@ -328,6 +328,19 @@ fn explain(error: Error, fstype: &OsStr, found: Option<&'static str>) -> Error {
             let reason = format!("it begins as {found} does, and the kernel can't mount the rest as {name}");
             error.with_kind(ErrorKind::Damaged).because(reason).hinted(hint)
         }
+        _ => error,
+    }
+}
+
+/// A device that the kernel does not open for the file system: it says so in its log alone.
+fn unopened(error: Error) -> Error {
+    let is_closed = error.kernel().iter().any(|line| line.contains("Can't open blockdev"));
+    match error.raw_errno() {
+        Some(Errno::PERM | Errno::BUSY) if is_closed => error
+            .because(
+                "the kernel can't have the block device for itself: it is in use, or a policy forbids it",
+            )
+            .hinted("see what uses it: lsblk(8), or `fmountat list -o TARGET,SOURCE`"),
         _ => error,
     }
 }

@@ -14,7 +14,7 @@ use crate::vfs::bytes::c_string;
 use crate::vfs::cwd::MOUNT_DATA_MAX;
 use crate::vfs::identity::{MountId, is_mount_root};
 use crate::vfs::target::Target;
-use crate::vfs::tree::{NEEDS_ADMIN, moved};
+use crate::vfs::tree::{moved, needs_admin};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::CWD;
 use rustix::io::Errno;
@@ -131,8 +131,8 @@ impl Classic<'_> {
         let error = Error::sys(step, "mount", errno).arg(&self.step.target);
         match (errno, &self.step.what) {
             (Errno::NODEV, What::Filesystem(fstype)) => error.arg(fstype),
-            (Errno::PERM, What::Filesystem(fstype)) => error.arg(fstype).hinted(NEEDS_ADMIN),
-            (Errno::PERM, _) => error.hinted(NEEDS_ADMIN),
+            (Errno::PERM, What::Filesystem(fstype)) => needs_admin(error.arg(fstype)),
+            (Errno::PERM, _) => needs_admin(error),
             (Errno::INVAL, What::Filesystem(_)) => {
                 error.hinted("mount(2) does not say which option it is; the kernel's log may (dmesg)")
             }

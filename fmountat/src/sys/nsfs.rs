@@ -3,6 +3,7 @@
 
 use rustix::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use rustix::io::Errno;
+use rustix::process::PidfdFlags;
 use std::mem::offset_of;
 
 /// `struct mnt_ns_info` of `<linux/nsfs.h>`.
@@ -53,10 +54,34 @@ pub(crate) fn neighbour(file: BorrowedFd<'_>, forward: bool) -> Result<OwnedFd, 
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// `_IO(0xff, 9)` of `<linux/pidfd.h>`.
+const PIDFD_GET_USER_NAMESPACE: libc::Ioctl = 0xff09;
+
+/// The file of the user namespace that the process is in, without /proc: pidfd_open(2), `PIDFD_GET_USER_NAMESPACE`
+/// \[Linux 6.11\].
+pub(crate) fn own_user_namespace() -> Result<OwnedFd, Errno> {
+    let process = rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())?;
+    // SAFETY: the request takes no argument.
+    let fd = super::result(unsafe { libc::ioctl(process.as_raw_fd(), PIDFD_GET_USER_NAMESPACE, 0) }.into())?;
+    let fd = i32::try_from(fd).map_err(|_| Errno::BADF)?;
+    // SAFETY: the descriptor is new and nobody else's. The kernel opens it close-on-exec.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use rustix::fd::AsFd;
+
+    #[test]
+    fn the_user_namespace_is_that_of_proc() {
+        let inode = |stat: rustix::fs::Stat| (stat.st_dev, stat.st_ino);
+        let by_proc = inode(rustix::fs::stat("/proc/self/ns/user").unwrap());
+        match own_user_namespace() {
+            Ok(own) => assert_eq!(inode(rustix::fs::fstat(own).unwrap()), by_proc),
+            Err(errno) => assert!(matches!(errno, Errno::NOTTY | Errno::INVAL | Errno::NOSYS), "{errno}"),
+        }
+    }
 
     #[test]
     fn our_namespace_has_one_id() {

@@ -3,7 +3,8 @@
 
 use super::attr::{Attr, MountAttr};
 use super::bytes::c_string;
-use super::tree::{NEEDS_ADMIN, Tree};
+use super::features::Features;
+use super::tree::{Tree, is_admin, needs_admin};
 use crate::error::{Error, ErrorKind, Result};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
@@ -46,7 +47,7 @@ impl FsContext {
                 Errno::NODEV => error
                     .because("this kernel has no such filesystem")
                     .hinted("see /proc/filesystems, or load its module"),
-                Errno::PERM => error.hinted(what_is_missing(fstype)),
+                Errno::PERM => with_what_is_missing(error, fstype),
                 _ => error,
             }
         })?;
@@ -120,7 +121,7 @@ impl FsContext {
                 let error = Error::sys("create", "fsconfig", errno).arg(&self.fstype);
                 let error = error.with_kernel_log(self.log());
                 let is_refused = errno == Errno::PERM;
-                Err(if is_refused { error.hinted(what_is_missing(&self.fstype)) } else { error })
+                Err(if is_refused { with_what_is_missing(error, &self.fstype) } else { error })
             }
         }
     }
@@ -178,18 +179,18 @@ pub(crate) fn log_line(bytes: &[u8]) -> String {
 
 /// What shows a namespace's own things can be mounted by who made that namespace; a user and a mount namespace, which who has
 /// CAP_SYS_ADMIN is in, do not do.
-fn what_is_missing(fstype: &OsStr) -> &'static str {
-    let is_admin = rustix::thread::capabilities(None)
-        .is_ok_and(|sets| sets.effective.contains(rustix::thread::CapabilitySet::SYS_ADMIN));
-    match fstype.to_str().filter(|_| is_admin) {
+fn with_what_is_missing(error: Error, fstype: &OsStr) -> Error {
+    let is_inside = !Features::get().initial_user_namespace;
+    let hint = match fstype.to_str().filter(|_| is_inside && is_admin()) {
         Some("proc") => "be root, or make a pid namespace with the user namespace: unshare --pid --fork",
         Some("mqueue") => "be root, or make an ipc namespace with the user namespace: unshare --ipc",
         Some("sysfs") => "be root, or make a network namespace with the user namespace: unshare --net",
         Some("cgroup" | "cgroup2") => {
             "be root, or make a cgroup namespace with the user namespace: unshare --cgroup"
         }
-        _ => NEEDS_ADMIN,
-    }
+        _ => return needs_admin(error),
+    };
+    error.hinted(hint)
 }
 
 impl CreatedFs {
@@ -213,7 +214,7 @@ impl CreatedFs {
             let error = Error::sys("mount", "fsmount", errno).arg(&context.fstype);
             let error = error.with_kernel_log(context.log());
             match errno {
-                Errno::PERM => error.hinted(NEEDS_ADMIN),
+                Errno::PERM => needs_admin(error),
                 _ => error,
             }
         })?;

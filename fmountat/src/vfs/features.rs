@@ -3,6 +3,7 @@
 
 use crate::sys::attr::{MountAttrRaw, mount_setattr, open_tree_attr};
 use crate::sys::namespace::may_unshare;
+use crate::sys::nsfs::own_user_namespace;
 use crate::sys::survive::ask;
 use crate::sys::uname::release;
 use rustix::fd::BorrowedFd;
@@ -114,13 +115,16 @@ fn has_openat2() -> bool {
     there(rustix::fs::openat2(bad_fd(), c"", OFlags::PATH, Mode::empty(), none).map(drop))
 }
 
-/// The first user namespace has an inode number of its own (`PROC_USER_INIT_INO`, include/linux/proc_ns.h); where /proc
-/// can't be read, being root decides.
+/// The first user namespace has an inode number of its own (`PROC_USER_INIT_INO`, include/linux/proc_ns.h); where neither
+/// /proc nor a pidfd \[Linux 6.11\] tells, being root decides.
 fn is_initial_user_namespace() -> bool {
     const PROC_USER_INIT_INO: u64 = 0xEFFF_FFFD;
     match rustix::fs::stat("/proc/self/ns/user") {
         Ok(stat) => stat.st_ino == PROC_USER_INIT_INO,
-        Err(_) => rustix::process::geteuid().is_root(),
+        Err(_) => match own_user_namespace().and_then(|namespace| rustix::fs::fstat(&namespace)) {
+            Ok(stat) => stat.st_ino == PROC_USER_INIT_INO,
+            Err(_) => rustix::process::geteuid().is_root(),
+        },
     }
 }
 

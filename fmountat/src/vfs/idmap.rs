@@ -170,6 +170,11 @@ fn make_namespace(users: &[IdMapping], groups: &[IdMapping]) -> Result<OwnedFd> 
     }
 }
 
+/// A mapping is written to a file of /proc.
+pub(crate) fn without_proc(error: Error) -> Error {
+    error.because("a mapping is written to /proc, which is not mounted here").hinted("mount proc on /proc")
+}
+
 fn write_map(parked: &Parked, file: &str, ranges: &[IdMapping]) -> Result<()> {
     let mut text = String::new();
     for IdMapping { disk, seen, count } in ranges {
@@ -187,6 +192,7 @@ fn write_map(parked: &Parked, file: &str, ranges: &[IdMapping]) -> Result<()> {
                 Errno::PERM => error.hinted(
                     "a mapping can only lead to ids that are mapped where this runs; it needs CAP_SETUID and CAP_SETGID",
                 ),
+                Errno::NOENT => without_proc(error),
                 _ => error,
             }
         }

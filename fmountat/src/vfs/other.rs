@@ -3,7 +3,7 @@
 
 use super::landed;
 use super::target::{Create, Target};
-use super::tree::{Attached, NEEDS_ADMIN, Tree};
+use super::tree::{Attached, Tree, needs_admin};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::inside::{Act, Namespaces, Step, enter, inside};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -57,7 +57,13 @@ impl MountNamespace {
         };
         let proc_file = |name: &str, flags: OFlags| {
             rustix::fs::openat(CWD, format!("/proc/{pid}/{name}"), flags | OFlags::CLOEXEC, Mode::empty())
-                .map_err(|e| named("openat", e))
+                .map_err(|e| match e {
+                    Errno::NOENT => no_such(),
+                    Errno::ACCESS | Errno::PERM => named("openat", e)
+                        .because("its namespaces may be looked at by who may trace it")
+                        .hinted("be the user who runs it, with no more privilege on its side, or have CAP_SYS_PTRACE over it: ptrace(2)"),
+                    _ => named("openat", e),
+                })
         };
         let mount = proc_file("ns/mnt", OFlags::RDONLY)?;
         let user = proc_file("ns/user", OFlags::RDONLY)?;
@@ -198,7 +204,7 @@ fn entering(step: Step, errno: Errno) -> Error {
         Step::Clone => Error::sys("enter the mount namespace", "clone", errno),
         Step::Enter | Step::Act => {
             let error = Error::sys("enter the mount namespace", "setns", errno);
-            if errno == Errno::PERM { error.hinted(NEEDS_ADMIN) } else { error }
+            if errno == Errno::PERM { needs_admin(error) } else { error }
         }
     }
 }

@@ -5,7 +5,7 @@ use super::bytes::c_string;
 use super::features::Features;
 use super::identity::{MountId, id_mask, is_mount_root};
 use super::target::Target;
-use super::tree::{Attached, NEEDS_ADMIN, Tree};
+use super::tree::{Attached, Tree, needs_admin};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::swap::{Failed, Swap, swap};
 use crate::sys::swap_gap::swap_with_gap;
@@ -140,7 +140,7 @@ fn look(target: &Target) -> Result<MountId> {
     // The kernel looks at the path first: another answer is that of a filter, which would leave the swap half done.
     match rustix::mount::unmount(c"", UnmountFlags::DETACH) {
         Err(errno @ (Errno::PERM | Errno::NOSYS)) => {
-            let error = Error::sys("unmount", "umount2", errno).arg(target.path()).hinted(NEEDS_ADMIN);
+            let error = needs_admin(Error::sys("unmount", "umount2", errno).arg(target.path()));
             Err(error.because("a seccomp filter forbids to unmount: the old mount could not be taken away"))
         }
         _ => Ok(old),

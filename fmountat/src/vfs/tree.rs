@@ -12,6 +12,7 @@ use crate::sys::attr::open_tree_attr;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::mount::{MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags};
+use rustix::thread::CapabilitySet;
 use std::path::Path;
 
 /// A detached mount, with whatever was mounted inside it.
@@ -58,7 +59,7 @@ impl Tree {
                 Errno::INVAL if !recursive => {
                     error.hinted("it has mounts below that may not be uncovered here: use rbind (recursive)")
                 }
-                Errno::PERM => error.hinted(NEEDS_ADMIN),
+                Errno::PERM => needs_admin(error),
                 _ => error,
             }
         })?;
@@ -214,7 +215,7 @@ impl Tree {
                     .because(format!("a {what} can't be mounted on a {on}"))
             }
             (Errno::NOENT, _) => error.because("the target was removed meanwhile"),
-            (Errno::PERM, _) => error.hinted(NEEDS_ADMIN),
+            (Errno::PERM, _) => needs_admin(error),
             (Errno::INVAL, _) => error.hinted(
                 "mounting onto a detached tree needs Linux 6.15; a mount of another mount namespace can't be a target",
             ),
@@ -239,7 +240,18 @@ fn clone_flags(recursive: bool) -> OpenTreeFlags {
     if recursive { flags | OpenTreeFlags::AT_RECURSIVE } else { flags }
 }
 
-pub(crate) const NEEDS_ADMIN: &str = "mounting needs CAP_SYS_ADMIN in the user namespace that owns the mount \
+/// A call that was not permitted, with what it takes, for who has not got it.
+pub(crate) fn needs_admin(error: Error) -> Error {
+    if is_admin() { error } else { error.hinted(NEEDS_ADMIN) }
+}
+
+/// Whether the thread has CAP_SYS_ADMIN in its user namespace.
+pub(crate) fn is_admin() -> bool {
+    let effective = rustix::thread::capabilities(None).map(|sets| sets.effective);
+    effective.is_ok_and(|all| all.contains(CapabilitySet::SYS_ADMIN))
+}
+
+const NEEDS_ADMIN: &str = "mounting needs CAP_SYS_ADMIN in the user namespace that owns the mount \
      namespace: run as root, or in a user and mount namespace of your own (`fmountat run`)";
 
 pub(crate) fn moved(path: &Path) -> Error {

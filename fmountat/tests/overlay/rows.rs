@@ -199,6 +199,26 @@ pub(crate) fn rows() -> Vec<Row> {
         row("an unknown flag", |_| writable().flag("nosuchflag"), Refused(E::UnknownOption, "nosuchflag")),
         row("a bad value", |_| writable().word("index", "maybe"), Refused(E::OptionValue, "index=maybe")),
         row(
+            "two words that exclude each other",
+            |_| writable().word("nfs_export", "on").word("index", "off"),
+            Refused(E::OptionConflict, ""),
+        ),
+        row(
+            "metacopy without redirect_dir",
+            |_| writable().word("metacopy", "on").word("redirect_dir", "off"),
+            Refused(E::OptionConflict, ""),
+        ),
+        row("a layer twice", |_| writable().lower("l1"), Refused(E::OptionConflict, "l1")),
+        row(
+            "a layer in a layer",
+            |dir| {
+                std::fs::create_dir_all(dir.join("l1/in")).unwrap();
+                Overlay::new().lower("l1").lower("l1/in")
+            },
+            Refused(E::OptionConflict, "l1/in"),
+        ),
+        row("a layer on a proc file system", |_| writable().lower("/proc"), Refused(E::TooDeep, "/proc")),
+        row(
             "a value of 256 bytes",
             |_| writable().word("index", "o".repeat(256)),
             Refused(E::TooLong, "index"),

@@ -60,7 +60,8 @@ fn mounting(who: &Standing) -> Finding {
 fn seccomp(who: &Standing) -> Finding {
     let name = "seccomp filter";
     match (who.seccomp, who.seccomp_filters) {
-        (0, _) => Finding::fine(TOPIC, name, "none"),
+        (None, _) => Finding::fine(TOPIC, name, "can't be told without /proc"),
+        (Some(0), _) => Finding::fine(TOPIC, name, "none"),
         (_, Some(count)) => Finding::fine(
             TOPIC,
             name,
@@ -120,6 +121,9 @@ fn user_namespaces(who: &Standing, limits: &Limits) -> Finding {
             finding.change("sysctl kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor profile that allows userns")
         }
         Errno::NOSYS | Errno::INVAL => finding.change("a kernel with CONFIG_USER_NS"),
+        Errno::PERM if who.seccomp == Some(0) => {
+            finding.change("leave the chroot, if this is one: from a changed root directory none can be made")
+        }
         _ => finding.change("allow clone(CLONE_NEWUSER) in the seccomp profile"),
     }
 }

@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What the kernel does not say: why an overlay failed without a word, or came out read-only without being asked.
 
+use super::conflict;
 use super::in_use::Written;
 use super::layers::{Opened, Role};
 use super::{Layer, Overlay};
 use crate::error::{Error, ErrorKind, Result};
+use crate::vfs::features::Features;
 use crate::vfs::identity::MountId;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Dir, Mode, OFlags, StatVfsMountFlags};
@@ -112,23 +114,24 @@ pub(crate) fn explain(error: Error, overlay: &Overlay, layers: &[(Role, Opened)]
     }
     match error.raw_errno() {
         Some(Errno::LOOP) => {
-            let reason = "a layer is also upperdir or workdir, or lies inside it";
-            let twin = same_as_lower(layers, overlay);
-            with_layer(error.with_kind(ErrorKind::OptionConflict).because(reason), twin)
+            let (reason, twin) = conflict::of_layers(layers, overlay)
+                .unwrap_or_else(|| (String::from("a layer is also workdir, or lies inside it"), None));
+            with_layer(
+                error.with_kind(ErrorKind::OptionConflict).with_step("check layers").because(reason),
+                twin,
+            )
         }
         Some(Errno::BUSY) => {
             let reason = "upperdir or workdir is in use by another overlay";
             with_layer(error.with_kind(ErrorKind::UpperInUse).because(reason), overlay.upper.as_ref())
         }
-        Some(Errno::INVAL) if overlay.has_word("userxattr") && excluded(overlay).is_some() => {
-            let word = excluded(overlay).unwrap_or_default();
-            error
-                .with_kind(ErrorKind::OptionConflict)
-                .because(format!("{word} and userxattr exclude each other"))
-        }
-        Some(Errno::INVAL) => {
-            error.hinted(format!("{} layers; the kernel's log (dmesg) may say more", layers.len()))
-        }
+        Some(Errno::INVAL) => match conflict::of_words(&error, overlay, &Features::get()) {
+            Some(error) => error,
+            None => {
+                let lowers = layers.iter().filter(|(role, _)| matches!(role, Role::Lower(_))).count();
+                error.hinted(format!("{lowers} layers; the kernel's log (dmesg) may say more"))
+            }
+        },
         _ => error,
     }
 }
@@ -173,22 +176,13 @@ fn upper_and_work<'a>(
     None
 }
 
-pub(super) fn same_as_lower<'a>(layers: &[(Role, Opened)], overlay: &'a Overlay) -> Option<&'a Layer> {
-    let upper = fd_of(layers, Role::is_upper)?;
-    let twin = layers.iter().find_map(|(role, fd)| match role {
-        Role::Lower(n) if same(fd.as_fd(), upper) || lies_in(fd.as_fd(), upper) => Some(*n),
-        _ => None,
-    })?;
-    overlay.lowers.get(twin - 1)
-}
-
-fn same(a: BorrowedFd<'_>, b: BorrowedFd<'_>) -> bool {
+pub(super) fn same(a: BorrowedFd<'_>, b: BorrowedFd<'_>) -> bool {
     let id = |fd| rustix::fs::fstat(fd).map(|s| (s.st_dev, s.st_ino)).ok();
     id(a).is_some() && id(a) == id(b)
 }
 
 /// Whether `inner` is somewhere below `outer`, by walking up.
-fn lies_in(inner: BorrowedFd<'_>, outer: BorrowedFd<'_>) -> bool {
+pub(super) fn lies_in(inner: BorrowedFd<'_>, outer: BorrowedFd<'_>) -> bool {
     let up = |fd: BorrowedFd<'_>| -> Option<OwnedFd> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         rustix::fs::openat(fd, c"..", flags, Mode::empty()).ok()
@@ -202,17 +196,6 @@ fn lies_in(inner: BorrowedFd<'_>, outer: BorrowedFd<'_>) -> bool {
         at = up(here.as_fd()).filter(|above| !same(above.as_fd(), here.as_fd()));
     }
     false
-}
-
-/// What overlay refuses beside `userxattr` (`ovl_fs_params_verify`, fs/overlayfs/params.c).
-pub(super) fn excluded(overlay: &Overlay) -> Option<&'static str> {
-    let is_on = |name: &str| {
-        let last = overlay.words.iter().rev().find(|word| word.key == *name);
-        let value = last.and_then(|word| word.value.as_deref());
-        let harmless = if name == "redirect_dir" { "nofollow" } else { "off" };
-        value.is_some_and(|value| value != harmless)
-    };
-    ["metacopy", "redirect_dir", "verity"].into_iter().find(|name| is_on(name))
 }
 
 fn is_volatile_left(work: BorrowedFd<'_>) -> bool {

@@ -5,6 +5,7 @@ mod base;
 mod check;
 mod classic;
 mod common;
+mod conflict;
 mod elsewhere;
 mod in_use;
 mod layers;

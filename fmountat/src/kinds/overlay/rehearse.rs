@@ -2,7 +2,7 @@
 //! An overlay tried out as far as nothing is made: layers are opened, and the kernel is told all of it and never to create.
 
 use super::Overlay;
-use super::check::{check_work, excluded, explain, fd_of, same_as_lower};
+use super::check::{check_work, explain, fd_of};
 use super::in_use::Written;
 use super::layers::{LayerBases, OpenLayers, Role, check_counts};
 use super::mount::{Make, layer_key, set_layer_as};
@@ -42,20 +42,14 @@ impl Overlay {
                 word.set(&mut context)?;
             }
         }
-        self.foresee(&layers, self.has_word("userxattr") || self.needs_userxattr(features))
+        self.foresee(&layers)
     }
 
     /// What the kernel would refuse at the end, and without a word.
-    fn foresee(&self, layers: &OpenLayers, has_userxattr: bool) -> Result<()> {
+    fn foresee(&self, layers: &OpenLayers) -> Result<()> {
         let refused = |errno| Error::sys("create", "fsconfig", errno).arg("overlay");
-        if same_as_lower(layers, self).is_some() {
+        if super::conflict::of_layers(layers, self).is_some() {
             return Err(explain(refused(Errno::LOOP), self, layers));
-        }
-        if let Some(word) = excluded(self).filter(|_| has_userxattr) {
-            let reason = format!(
-                "{word} and userxattr exclude each other, and in a user namespace overlay needs userxattr"
-            );
-            return Err(refused(Errno::INVAL).with_kind(ErrorKind::OptionConflict).because(reason));
         }
         let guess = explain(refused(Errno::INVAL), self, layers);
         if guess.kind() == ErrorKind::System { Ok(()) } else { Err(guess) }

@@ -16,7 +16,8 @@ use crate::set::stepwise::{Helpers, check_helped};
 use crate::set::why::{about, why};
 use crate::vfs::attr::Attr;
 use crate::vfs::context::FsContext;
-use crate::vfs::idmap::{IdMapping, Idmap};
+use crate::vfs::features::Features;
+use crate::vfs::idmap::{IdMapping, Idmap, without_proc};
 use crate::vfs::target::{Target, open_error, open_in_root};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags};
@@ -108,7 +109,7 @@ impl<'a> Looker<'a> {
         let (attr, flags) = (step.options.single_attr(), step.options.superblock_at_birth());
         let source = Some(step.source.as_os_str()).filter(|source| !source.is_empty());
         let mut features = self.mounter.features;
-        if !filesystems::listed().iter().any(|name| name == "overlay") {
+        if filesystems::is_not_listed("overlay") {
             if !filesystems::has_module("overlay") {
                 return Err(Error::sys("open filesystem", "fsopen", Errno::NODEV).arg("overlay"));
             }
@@ -171,12 +172,12 @@ impl<'a> Looker<'a> {
     /// The file system is told its options, and never created.
     fn ask(&self, name: &OsStr, step: &Step, notes: &mut Vec<String>) -> Result<()> {
         let text = name.to_string_lossy();
-        let is_listed = filesystems::listed().iter().any(|listed| *listed == text);
-        if !is_listed && filesystems::has_module(&text) {
+        let is_missing = filesystems::is_not_listed(&text);
+        if is_missing && filesystems::has_module(&text) {
             notes.push(String::from("its module would be loaded; its options are not looked at before that"));
             return Ok(());
         }
-        if !is_listed {
+        if is_missing {
             return Err(Error::sys("open filesystem", "fsopen", Errno::NODEV).arg(name));
         }
         if !self.mounter.features.new_mount_api {
@@ -224,9 +225,7 @@ impl<'a> Looker<'a> {
 
     fn check_idmap(&self, step: &Step) -> Result<()> {
         let Some(idmap) = &step.options.idmap else { return Ok(()) };
-        if !self.standing.initial_user_namespace {
-            mapped_here(idmap)?;
-        }
+        mapped_here(idmap)?;
         if matches!(step.what, What::Overlay(_)) {
             return Ok(());
         }
@@ -286,6 +285,12 @@ impl<'a> Looker<'a> {
 /// A mapping can only lead to ids that exist where this runs.
 fn mapped_here(idmap: &Idmap) -> Result<()> {
     let Idmap::Ranges { users, groups } = idmap else { return Ok(()) };
+    if !Path::new("/proc/self/uid_map").exists() {
+        return Err(without_proc(Error::sys("map ids", "open", Errno::NOENT).arg("/proc/PID/uid_map")));
+    }
+    if Features::get().initial_user_namespace {
+        return Ok(());
+    }
     for (ranges, file) in [(users, "/proc/self/uid_map"), (groups, "/proc/self/gid_map")] {
         let text = diagnose::look::text(file).unwrap_or_default();
         let known: Vec<(u64, u64)> = text

@@ -4,7 +4,7 @@
 use super::place::Place;
 use crate::error::{Error, ErrorKind, Holder};
 use crate::table::{holders, mountinfo};
-use crate::vfs::tree::NEEDS_ADMIN;
+use crate::vfs::tree::needs_admin;
 use rustix::io::Errno;
 use std::path::Path;
 
@@ -88,7 +88,7 @@ pub(super) fn of_errno(path: &Path, errno: Errno) -> Error {
             .with_kind(ErrorKind::Locked)
             .because("the kernel keeps it locked here")
             .hinted("mounts that came into a user namespace from outside can't be unmounted one by one"),
-        Errno::PERM => error.hinted(NEEDS_ADMIN),
+        Errno::PERM => needs_admin(error),
         _ => error,
     }
 }
