@@ -34,7 +34,7 @@ function __fish_fmountat_using_subcommand
     contains -- $cmd[1] $argv
 end
 
-complete -c fmountat -n "__fish_fmountat_needs_command" -l json -d 'Print results and errors as JSON, one object each'
+complete -c fmountat -n "__fish_fmountat_needs_command" -l json -d 'Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD'
 complete -c fmountat -n "__fish_fmountat_needs_command" -s h -l help -d 'Print help'
 complete -c fmountat -n "__fish_fmountat_needs_command" -s V -l version -d 'Print version'
 complete -c fmountat -n "__fish_fmountat_needs_command" -f -a "mount" -d 'Mount one file system, bind or overlay, as mount(8) does'
@@ -53,7 +53,7 @@ complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -l into -d 'Mou
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s t -l types -d 'The file system\'s name, `bind` or `overlay`' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s o -l options -d 'Options, separated by commas; may be given several times' -x -a '(__fmountat_options)'
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -l compat -d 'Ignore words that have no effect, and list them, as this program\'s users expect' -r -f -a "containerd\t'Words that have no effect where they stand are ignored'"
-complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -l json -d 'Print results and errors as JSON, one object each'
+complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -l json -d 'Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD'
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l into -d 'Mount into the mount namespace of a process, or of a file like /proc/PID/ns/mnt; TARGET is then a path in there' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -s C -d 'Relative paths start at DIR' -r -F
@@ -61,21 +61,21 @@ complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l compat -d 'I
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l replace -d 'Put the set in place of what is mounted on TARGET, without a moment between'
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l view -d 'Everything read only; an overlay\'s upperdir becomes its top layer'
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l strict -d 'Refuse a set that others could see half done, as on kernels before 6.15'
-complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l json -d 'Print results and errors as JSON, one object each'
+complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l json -d 'Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD'
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -s C -d 'Relative paths start at DIR' -r -F
 complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -l compat -d 'Ignore words that have no effect, and list them, as this program\'s users expect' -r -f -a "containerd\t'Words that have no effect where they stand are ignored'"
 complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -l replace -d 'As if the set were to replace what is mounted on TARGET'
 complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -l view -d 'Everything read only; an overlay\'s upperdir becomes its top layer'
 complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -l strict -d 'Refuse a set that others could see half done, as on kernels before 6.15'
-complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -l json -d 'Print results and errors as JSON, one object each'
+complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -l json -d 'Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD'
 complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c fmountat -n "__fish_fmountat_using_subcommand doctor" -l json -d 'Print results and errors as JSON, one object each'
+complete -c fmountat -n "__fish_fmountat_using_subcommand doctor" -l json -d 'Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD'
 complete -c fmountat -n "__fish_fmountat_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -s C -d 'Relative paths start at DIR' -r -F
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l lower -d 'A layer of the root, topmost first; `/` alone is a copy of this machine\'s own system' -r -F
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l bind -d 'Show SRC, writable unless OPTIONS say `rro`, at DST (or SRC) in the root' -r
-complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l json -d 'Print results and errors as JSON, one object each'
+complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l json -d 'Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD'
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fmountat -n "__fish_fmountat_using_subcommand umount" -l timeout -d 'How long to try while it is busy' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand umount" -l id -d 'Exactly the mount with this id, never one on top of it: the kernel\'s unique id, or the one that mountinfo shows' -r
@@ -83,7 +83,7 @@ complete -c fmountat -n "__fish_fmountat_using_subcommand umount" -l set -d 'Who
 complete -c fmountat -n "__fish_fmountat_using_subcommand umount" -s R -l recursive -d 'Everything mounted at and below TARGET, deepest first'
 complete -c fmountat -n "__fish_fmountat_using_subcommand umount" -s l -l lazy -d 'Out of the table now, freed when its last user is gone'
 complete -c fmountat -n "__fish_fmountat_using_subcommand umount" -l all -d 'All mounts of a stack at TARGET; nothing mounted there is success'
-complete -c fmountat -n "__fish_fmountat_using_subcommand umount" -l json -d 'Print results and errors as JSON, one object each'
+complete -c fmountat -n "__fish_fmountat_using_subcommand umount" -l json -d 'Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD'
 complete -c fmountat -n "__fish_fmountat_using_subcommand umount" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fmountat -n "__fish_fmountat_using_subcommand list" -s t -l types -d 'Only mounts of these types, separated by commas; with `no` in front, all others' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand list" -s N -l namespace -d 'Of the mount namespace of a process, of a file like /proc/PID/ns/mnt, or with this id; PATH is then a path in there' -r
@@ -97,7 +97,7 @@ complete -c fmountat -n "__fish_fmountat_using_subcommand list" -s l -l list -d 
 complete -c fmountat -n "__fish_fmountat_using_subcommand list" -l full -d 'Everything, however long: no "37 layers", nothing cut to fit the terminal'
 complete -c fmountat -n "__fish_fmountat_using_subcommand list" -s n -l noheadings -d 'No line with the columns\' names'
 complete -c fmountat -n "__fish_fmountat_using_subcommand list" -s v -l nofsroot -d 'Sources without the directory that a bind shows, [/DIR]'
-complete -c fmountat -n "__fish_fmountat_using_subcommand list" -l json -d 'Print results and errors as JSON, one object each'
+complete -c fmountat -n "__fish_fmountat_using_subcommand list" -l json -d 'Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD'
 complete -c fmountat -n "__fish_fmountat_using_subcommand list" -s h -l help -d 'Print help'
 complete -c fmountat -n "__fish_fmountat_using_subcommand find" -l id -d 'The mount with this id: the kernel\'s unique id, or the one that mountinfo shows' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand find" -s o -l output -d 'Columns, separated by commas: TARGET, SOURCE, FSTYPE, OPTIONS (these without it), ID, UNIQ-ID, PARENT, MAJ:MIN, FSROOT, VFS-OPTIONS, FS-OPTIONS, PROPAGATION, OPT-FIELDS' -r
@@ -108,7 +108,7 @@ complete -c fmountat -n "__fish_fmountat_using_subcommand find" -l mountpoint -d
 complete -c fmountat -n "__fish_fmountat_using_subcommand find" -l full -d 'Everything, however long: no "37 layers", nothing cut to fit the terminal'
 complete -c fmountat -n "__fish_fmountat_using_subcommand find" -s n -l noheadings -d 'No line with the columns\' names'
 complete -c fmountat -n "__fish_fmountat_using_subcommand find" -s v -l nofsroot -d 'Sources without the directory that a bind shows, [/DIR]'
-complete -c fmountat -n "__fish_fmountat_using_subcommand find" -l json -d 'Print results and errors as JSON, one object each'
+complete -c fmountat -n "__fish_fmountat_using_subcommand find" -l json -d 'Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD'
 complete -c fmountat -n "__fish_fmountat_using_subcommand find" -s h -l help -d 'Print help'
 complete -c fmountat -n "__fish_fmountat_using_subcommand watch" -l count -d 'End after so many events' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand watch" -l timeout -d 'End after this time; the status is 32 if --count events have not come by then' -r
@@ -117,9 +117,9 @@ complete -c fmountat -n "__fish_fmountat_using_subcommand watch" -l way -d 'The 
 statmount\t''
 mountinfo\t''"
 complete -c fmountat -n "__fish_fmountat_using_subcommand watch" -l full -d 'Everything, however long: no "37 layers"'
-complete -c fmountat -n "__fish_fmountat_using_subcommand watch" -l json -d 'Print results and errors as JSON, one object each'
+complete -c fmountat -n "__fish_fmountat_using_subcommand watch" -l json -d 'Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD'
 complete -c fmountat -n "__fish_fmountat_using_subcommand watch" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c fmountat -n "__fish_fmountat_using_subcommand clean" -l json -d 'Print results and errors as JSON, one object each'
+complete -c fmountat -n "__fish_fmountat_using_subcommand clean" -l json -d 'Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD'
 complete -c fmountat -n "__fish_fmountat_using_subcommand clean" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fmountat -n "__fish_fmountat_using_subcommand help; and not __fish_seen_subcommand_from mount apply explain doctor run umount list find watch clean help" -f -a "mount" -d 'Mount one file system, bind or overlay, as mount(8) does'
 complete -c fmountat -n "__fish_fmountat_using_subcommand help; and not __fish_seen_subcommand_from mount apply explain doctor run umount list find watch clean help" -f -a "apply" -d 'Mount a set of mounts on TARGET: all of it in one step, or nothing'

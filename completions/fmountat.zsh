@@ -26,7 +26,7 @@ _fmountat() {
 
     local context curcontext="$curcontext" state line
     _arguments "${_arguments_options[@]}" : \
-'--json[Print results and errors as JSON, one object each]' \
+'--json[Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -49,7 +49,7 @@ _arguments "${_arguments_options[@]}" : \
 '*-o+[Options, separated by commas; may be given several times]:OPTIONS:_fmountat_options' \
 '*--options=[Options, separated by commas; may be given several times]:OPTIONS:_fmountat_options' \
 '--compat=[Ignore words that have no effect, and list them, as this program'\''s users expect]:PROGRAM:((containerd\:"Words that have no effect where they stand are ignored"))' \
-'--json[Print results and errors as JSON, one object each]' \
+'--json[Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '::source -- What to mount; not needed to change a mount (`-o remount`, `-o shared`, ...):_files' \
@@ -64,7 +64,7 @@ _arguments "${_arguments_options[@]}" : \
 '--replace[Put the set in place of what is mounted on TARGET, without a moment between]' \
 '--view[Everything read only; an overlay'\''s upperdir becomes its top layer]' \
 '--strict[Refuse a set that others could see half done, as on kernels before 6.15]' \
-'--json[Print results and errors as JSON, one object each]' \
+'--json[Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 ':spec -- The mount list\: a file with JSON as containerd or OCI write it, or `-`:_files' \
@@ -78,7 +78,7 @@ _arguments "${_arguments_options[@]}" : \
 '--replace[As if the set were to replace what is mounted on TARGET]' \
 '--view[Everything read only; an overlay'\''s upperdir becomes its top layer]' \
 '--strict[Refuse a set that others could see half done, as on kernels before 6.15]' \
-'--json[Print results and errors as JSON, one object each]' \
+'--json[Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 ':spec -- The mount list\: a file with JSON as containerd or OCI write it, or `-`:_files' \
@@ -87,7 +87,7 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (doctor)
 _arguments "${_arguments_options[@]}" : \
-'--json[Print results and errors as JSON, one object each]' \
+'--json[Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
@@ -97,7 +97,7 @@ _arguments "${_arguments_options[@]}" : \
 '-C+[Relative paths start at DIR]:DIR:_files' \
 '*--lower=[A layer of the root, topmost first; \`/\` alone is a copy of this machine'\''s own system]:DIR:_files' \
 '*--bind=[Show SRC, writable unless OPTIONS say \`rro\`, at DST (or SRC) in the root]:SRC[:DST[:OPTIONS]]:_default' \
-'--json[Print results and errors as JSON, one object each]' \
+'--json[Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '::spec -- The mount list\: a file with JSON as containerd or OCI write it, or `-`:_files' \
@@ -114,7 +114,7 @@ _arguments "${_arguments_options[@]}" : \
 '-l[Out of the table now, freed when its last user is gone]' \
 '--lazy[Out of the table now, freed when its last user is gone]' \
 '--all[All mounts of a stack at TARGET; nothing mounted there is success]' \
-'--json[Print results and errors as JSON, one object each]' \
+'--json[Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '*::target -- Mount points; a symbolic link is not followed:_files' \
@@ -138,10 +138,10 @@ _arguments "${_arguments_options[@]}" : \
 '--noheadings[No line with the columns'\'' names]' \
 '-v[Sources without the directory that a bind shows, \[/DIR\]]' \
 '--nofsroot[Sources without the directory that a bind shows, \[/DIR\]]' \
-'--json[Print results and errors as JSON, one object each]' \
+'--json[Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD]' \
 '-h[Print help]' \
 '--help[Print help]' \
-'::path -- Only what is mounted at PATH and below it; not what was gone before it could be seen where:_files' \
+'::path -- Only what is mounted at PATH and below it:_files' \
 && ret=0
 ;;
 (find)
@@ -156,7 +156,7 @@ _arguments "${_arguments_options[@]}" : \
 '--noheadings[No line with the columns'\'' names]' \
 '-v[Sources without the directory that a bind shows, \[/DIR\]]' \
 '--nofsroot[Sources without the directory that a bind shows, \[/DIR\]]' \
-'--json[Print results and errors as JSON, one object each]' \
+'--json[Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '::path -- A file or directory; symbolic links are followed:_files' \
@@ -170,15 +170,15 @@ _arguments "${_arguments_options[@]}" : \
 '--namespace=[Of the mount namespace of a process, of a file like /proc/PID/ns/mnt, or with this id; PATH is then a path in there]:PID|FILE|id:ID:_default' \
 '--way=[The interface to watch by]:WAY:(auto statmount mountinfo)' \
 '--full[Everything, however long\: no "37 layers"]' \
-'--json[Print results and errors as JSON, one object each]' \
+'--json[Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
-'::path -- Only what is mounted at PATH and below it:_files' \
+'::path -- Only what is mounted at PATH and below it; not what was gone before it could be seen where:_files' \
 && ret=0
 ;;
 (clean)
 _arguments "${_arguments_options[@]}" : \
-'--json[Print results and errors as JSON, one object each]' \
+'--json[Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0

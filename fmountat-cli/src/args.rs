@@ -16,7 +16,7 @@ use std::path::PathBuf;
     arg_required_else_help = true
 )]
 pub(crate) struct Cli {
-    /// Print results and errors as JSON, one object each
+    /// Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD
     #[arg(long, global = true)]
     pub(crate) json: bool,
     #[command(subcommand)]
@@ -251,9 +251,9 @@ pub(crate) struct ListArgs {
     #[command(flatten)]
     pub(crate) show: ShowArgs,
     /// The interface to read by
-    #[arg(long, hide = true, default_value = "auto")]
+    #[arg(long, value_name = "WAY", default_value = "auto")]
     pub(crate) way: WayArg,
-    /// Only what is mounted at PATH and below it; not what was gone before it could be seen where
+    /// Only what is mounted at PATH and below it
     pub(crate) path: Option<PathBuf>,
 }
 
@@ -268,7 +268,7 @@ pub(crate) struct FindArgs {
     #[command(flatten)]
     pub(crate) show: ShowArgs,
     /// The interface to read by
-    #[arg(long, hide = true, default_value = "auto")]
+    #[arg(long, value_name = "WAY", default_value = "auto")]
     pub(crate) way: WayArg,
     /// A file or directory; symbolic links are followed
     #[arg(required_unless_present = "id")]
@@ -290,8 +290,8 @@ pub(crate) struct WatchArgs {
     #[arg(long)]
     pub(crate) full: bool,
     /// The interface to watch by
-    #[arg(long, hide = true, default_value = "auto")]
+    #[arg(long, value_name = "WAY", default_value = "auto")]
     pub(crate) way: WayArg,
-    /// Only what is mounted at PATH and below it
+    /// Only what is mounted at PATH and below it; not what was gone before it could be seen where
     pub(crate) path: Option<PathBuf>,
 }

@@ -82,7 +82,7 @@ pub(crate) fn images() -> Vec<Row> {
             .at("create ext4 on", "DEVICE")
             .errno(EACCES)
             .hint("blockdev --setrw"),
-        line(E::Busy, "a device that is mounted as something else", "mount -t xfs DEVICE t")
+        line(E::DeviceInUse, "a device that is mounted as something else", "mount -t xfs DEVICE t")
             .after("mount DEVICE s")
             .at("create xfs on", "DEVICE")
             .errno(EBUSY)

@@ -22,6 +22,9 @@ pub(super) fn explain(error: Error, dir: Option<BorrowedFd<'_>>) -> Error {
     let found = path.and_then(|path| {
         let dir = if path.is_absolute() { CWD } else { dir? };
         match error.raw_errno() {
+            Some(Errno::NOENT) if path.starts_with("/proc") && !Path::new("/proc/self").exists() => {
+                Some(String::from("/proc is not mounted here: `fmountat mount -t proc proc /proc`"))
+            }
             Some(Errno::NOENT) => missing(dir, &path),
             Some(Errno::NOTDIR) => not_a_directory(dir, &path),
             Some(Errno::ACCESS) => closed(dir, &path),

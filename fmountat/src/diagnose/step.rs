@@ -160,6 +160,9 @@ fn device(error: Error, about: &About<'_>, fstype: &OsStr) -> Error {
     };
     match error.raw_errno() {
         Some(Errno::ACCESS | Errno::ROFS) if is_read_only(number) => read_only_device(error, about.source),
+        Some(Errno::PERM) if error.kind() == ErrorKind::DeviceInUse => {
+            in_use(error.arg(about.source), number, fstype)
+        }
         Some(Errno::BUSY) if matches!(error.call(), Some("fsconfig" | "mount" | "fsmount")) => {
             in_use(error.arg(about.source), number, fstype)
         }
@@ -193,6 +196,7 @@ fn is_read_only((major, minor): (u32, u32)) -> bool {
 
 /// Who has the device: a mount of this namespace, swap, or devices made of it.
 fn in_use(error: Error, number: (u32, u32), fstype: &OsStr) -> Error {
+    let error = error.with_kind(ErrorKind::DeviceInUse);
     let table = mountinfo::read().unwrap_or_default();
     if let Some(mount) = table.iter().find(|entry| entry.device == number) {
         let shown = |bytes: &OsStr| escape(bytes.as_bytes());

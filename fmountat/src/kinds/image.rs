@@ -337,6 +337,7 @@ fn unopened(error: Error) -> Error {
     let is_closed = error.kernel().iter().any(|line| line.contains("Can't open blockdev"));
     match error.raw_errno() {
         Some(Errno::PERM | Errno::BUSY) if is_closed => error
+            .with_kind(ErrorKind::DeviceInUse)
             .because(
                 "the kernel can't have the block device for itself: it is in use, or a policy forbids it",
             )
