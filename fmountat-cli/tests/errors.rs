@@ -69,7 +69,7 @@ fn calls(dir: &std::path::Path, line: &str) -> (bool, Vec<String>) {
 
 fmountat_testing::tests! {
     /// A mount that works makes the calls that mounting takes, and not one to be ready for an error.
-    fn a_mount_that_works_looks_for_no_reason() needs [Root, Tool("strace"), Filesystem("overlay")] {
+    fn a_mount_that_works_looks_for_no_reason() needs [Kernel(6, 15), Root, Tool("strace"), Filesystem("overlay")] {
         let mounting = ["fsopen", "fsconfig", "fsmount", "open_tree", "mount_setattr", "move_mount", "openat2"];
         for (line, want) in [
             ("mount -t tmpfs -o size=1m x t", &["fsopen", "fsconfig", "fsconfig", "fsconfig", "fsmount", "move_mount"][..]),
