@@ -43,8 +43,8 @@ enum Start {
 }
 
 impl Start {
-    fn dir(dir: BorrowedFd<'_>) -> Result<Self> {
-        if dir.as_raw_fd() == CWD.as_raw_fd() { Ok(Self::Cwd) } else { Ok(Self::Dir(duplicate(dir)?)) }
+    fn dir(dir: BorrowedFd<'_>, path: &Path) -> Result<Self> {
+        if dir.as_raw_fd() == CWD.as_raw_fd() { Ok(Self::Cwd) } else { Ok(Self::Dir(duplicate(dir, path)?)) }
     }
 
     fn open(&self, path: &Path) -> Result<OwnedFd> {
@@ -108,7 +108,7 @@ impl Target {
     /// [`ErrorKind::NotFound`], [`ErrorKind::NotADirectory`], [`ErrorKind::TooLong`] (over 4,095 bytes, or a
     /// component over 255), [`ErrorKind::Permission`].
     pub fn open(dir: impl AsFd, path: impl AsRef<Path>) -> Result<Self> {
-        Self::at(Start::dir(dir.as_fd())?, path.as_ref())
+        Self::at(Start::dir(dir.as_fd(), path.as_ref())?, path.as_ref())
     }
 
     /// Opens `path` **inside** `root`: absolute paths, absolute symbolic links and `..` start and stop there, and
@@ -119,7 +119,7 @@ impl Target {
     /// Those of [`open`](Self::open); [`ErrorKind::TargetMoved`] when a directory on the way is moved out of the root
     /// meanwhile; [`ErrorKind::Busy`] when others rename so fast that the path can't be resolved.
     pub fn in_root(root: impl AsFd, path: impl AsRef<Path>) -> Result<Self> {
-        Self::at(Start::Root(duplicate(root.as_fd())?), path.as_ref())
+        Self::at(Start::Root(duplicate(root.as_fd(), path.as_ref())?), path.as_ref())
     }
 
     /// As [`in_root`](Self::in_root), and makes what is missing: each parent with mkdirat(2), never outside the root.
@@ -129,7 +129,7 @@ impl Target {
     /// # Errors
     /// Those of [`in_root`](Self::in_root) and of mkdirat(2) and openat(2).
     pub fn create_in_root(root: impl AsFd, path: impl AsRef<Path>, create: Create) -> Result<Self> {
-        Self::create_at(Start::Root(duplicate(root.as_fd())?), path.as_ref(), create)
+        Self::create_at(Start::Root(duplicate(root.as_fd(), path.as_ref())?), path.as_ref(), create)
     }
 
     /// As [`open`](Self::open), and makes what is missing, each parent with mkdirat(2). What was made goes as in
@@ -138,7 +138,7 @@ impl Target {
     /// # Errors
     /// Those of [`open`](Self::open) and of mkdirat(2) and openat(2).
     pub fn create(dir: impl AsFd, path: impl AsRef<Path>, create: Create) -> Result<Self> {
-        Self::create_at(Start::dir(dir.as_fd())?, path.as_ref(), create)
+        Self::create_at(Start::dir(dir.as_fd(), path.as_ref())?, path.as_ref(), create)
     }
 
     fn at(start: Start, path: &Path) -> Result<Self> {
@@ -254,8 +254,8 @@ fn open_anywhere(dir: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
         .map_err(|e| open_error("open target", "openat", path, e))
 }
 
-fn duplicate(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
-    rustix::io::fcntl_dupfd_cloexec(fd, 0).map_err(|e| Error::sys("open target", "fcntl", e))
+fn duplicate(fd: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
+    rustix::io::fcntl_dupfd_cloexec(fd, 0).map_err(|e| Error::sys("open target", "fcntl", e).arg(path))
 }
 
 /// Whether `fd` is a directory. A file server that does not answer is not waited for.
@@ -330,7 +330,8 @@ fn make_file(parent: &OwnedFd, name: &OsStr, create: Create, walked: &Path) -> R
     }
 }
 
-fn make_error(call: &'static str, errno: Errno, walked: &Path) -> Error {
+/// A mount point that could not be made.
+pub(crate) fn make_error(call: &'static str, errno: Errno, walked: &Path) -> Error {
     let error = Error::sys("make mount point", call, errno).arg(walked);
     match errno {
         Errno::ACCESS | Errno::OVERFLOW => error.hinted(

@@ -18,7 +18,7 @@ use crate::vfs::attr::Attr;
 use crate::vfs::context::FsContext;
 use crate::vfs::features::Features;
 use crate::vfs::idmap::{IdMapping, Idmap, without_proc};
-use crate::vfs::target::{Target, open_error, open_in_root};
+use crate::vfs::target::{Target, make_error, open_error, open_in_root};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -276,7 +276,7 @@ impl<'a> Looker<'a> {
                 .sketch
                 .make(path, is_dir.unwrap_or(true))
                 .map(|place| (place, true))
-                .map_err(|errno| Error::sys("make mount point", "mkdirat", errno).arg(path)),
+                .map_err(|errno| make_error("mkdirat", errno, path)),
             (Place::Not(errno), _) => Err(not_found(errno)),
         }
     }
