@@ -19,14 +19,17 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
+/// Whether a detached overlay has to be mounted by mount(2) in a private namespace.
+pub(crate) fn needs_namespace(features: &Features, is_mapped: bool) -> bool {
+    !features.overlay_layer_words || (is_mapped && !features.overlay_detached_layers)
+}
+
 impl Overlay {
     /// Mounts it detached, each layer given to the kernel as a descriptor.
     pub(crate) fn mount_detached(&self, make: &Make<'_>) -> Result<Tree> {
         let Make { dir, features, source, flags, attr, .. } = *make;
         check_counts(self)?;
-        let is_old =
-            !features.overlay_layer_words || (make.userns.is_some() && !features.overlay_detached_layers);
-        if is_old {
+        if needs_namespace(features, make.userns.is_some()) {
             return self.mount_elsewhere(make);
         }
         // The clones must live until the file system is created.

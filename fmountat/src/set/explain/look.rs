@@ -8,7 +8,7 @@ use crate::diagnose::{self, filesystems, foresee_step};
 use crate::error::{Error, ErrorKind, Result, escape};
 use crate::kinds::filesystem::Word;
 use crate::kinds::image::Looked;
-use crate::kinds::overlay::{Layer, Overlay};
+use crate::kinds::overlay::{Layer, Overlay, needs_namespace};
 use crate::set::mounter::Mounter;
 use crate::set::piece::Pieces;
 use crate::set::plan::{Step, What};
@@ -116,6 +116,9 @@ impl<'a> Looker<'a> {
             // To ask it would load its module.
             features.new_mount_api = false;
         }
+        if features.new_mount_api && needs_namespace(&features, step.options.idmap.is_some()) {
+            self.may_unshare()?;
+        }
         let make = self.mounter.make(self.dir, &attr);
         let make = crate::kinds::overlay::Make { source, flags: &flags, features: &features, ..make };
         overlay.rehearse(&make)?;
@@ -213,6 +216,14 @@ impl<'a> Looker<'a> {
             return Ok(());
         }
         Err(Error::sys("create", "fsconfig", Errno::PERM).arg(name))
+    }
+
+    /// Whether a private mount namespace may be made, which is done before a layer is looked at.
+    fn may_unshare(&self) -> Result<()> {
+        match self.standing.may_mount() {
+            true => Ok(()),
+            false => Err(Error::sys("make a private mount namespace", "unshare", Errno::PERM)),
+        }
     }
 
     fn need_admin(&self, what: &str, call: &'static str, argument: &OsStr) -> Result<()> {

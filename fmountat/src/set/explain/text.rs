@@ -26,7 +26,7 @@ impl fmt::Display for Explanation {
         for Needed { what, since, is_there, without } in &self.needs {
             let without = if *is_there { String::from("there") } else { format!("MISSING, so: {without}") };
             let since = format!("[{since}]");
-            writeln!(f, "  {what:40} {since:7} {without}")?;
+            wrapped(f, &format!("  {what:40} {since:7} "), &" ".repeat(51), &without)?;
         }
         match self.refused.len() {
             0 => writeln!(f, "It should work."),
