@@ -110,7 +110,7 @@ pub(crate) struct MountArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ApplyArgs {
-    /// Put the set in place of what is mounted on TARGET, without a moment between
+    /// Put the set in place of the topmost mount on TARGET, without a moment between; all that is mounted in that goes with it
     #[arg(long)]
     pub(crate) replace: bool,
     /// Mount into the mount namespace of a process, or of a file like /proc/PID/ns/mnt; TARGET is then a path in there

@@ -68,13 +68,13 @@ fn umount(set: &Set) {
 
 fmountat_testing::tests! {
     /// With an overlay, a loop device, mapped owners, proc and masks.
-    fn apply_as_root() needs [Root, Filesystem("overlay"), Filesystem("erofs"), Tool("mkfs.erofs")] { apply(&Set::of_root()); }
-    fn replace_as_root() needs [Root, Filesystem("overlay"), Filesystem("erofs"), Tool("mkfs.erofs")] { replace(&Set::of_root()); }
-    fn umount_as_root() needs [Root, Filesystem("overlay"), Filesystem("erofs"), Tool("mkfs.erofs")] { umount(&Set::of_root()); }
+    fn apply_as_root() needs [Kernel(5, 12), Root, Filesystem("overlay"), Filesystem("erofs"), Tool("mkfs.erofs")] { apply(&Set::of_root()); }
+    fn replace_as_root() needs [Kernel(6, 5), Root, Filesystem("overlay"), Filesystem("erofs"), Tool("mkfs.erofs")] { replace(&Set::of_root()); }
+    fn umount_as_root() needs [Kernel(6, 8), Root, Filesystem("overlay"), Filesystem("erofs"), Tool("mkfs.erofs")] { umount(&Set::of_root()); }
 
     fn apply_as_user() needs [User] { apply(&Set::of_user()); }
-    fn replace_as_user() needs [User] { replace(&Set::of_user()); }
-    fn umount_as_user() needs [User] { umount(&Set::of_user()); }
+    fn replace_as_user() needs [User, Kernel(6, 5)] { replace(&Set::of_user()); }
+    fn umount_as_user() needs [User, Kernel(6, 8)] { umount(&Set::of_user()); }
 
     /// Where the kernel can't do it in one step, `clean` takes away what is left, and nothing else.
     fn clean_after_step_by_step() needs [Tool("setarch")] { stepwise::new_interface(); }
@@ -83,5 +83,5 @@ fmountat_testing::tests! {
     /// A mount helper that hangs when its caller is killed.
     fn clean_after_a_helper() needs [] { stepwise::helper(); }
     /// What is no note, of another boot, namespace or writer, in use, or somebody else's.
-    fn clean_and_nothing_else() needs [] { stepwise::nothing_else(); }
+    fn clean_and_nothing_else() needs [Kernel(6, 8)] { stepwise::nothing_else(); }
 }

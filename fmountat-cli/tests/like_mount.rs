@@ -32,7 +32,7 @@ fn judge(entries: &[Entry]) -> Vec<String> {
 }
 
 fmountat_testing::tests! {
-    fn the_same_command_lines_as_mount_8() needs [Root, Tool("mount"), Tool("losetup"), Tool("mkfs.ext4"), Filesystem("ext4"), Filesystem("overlay"), Filesystem("mqueue")] {
+    fn the_same_command_lines_as_mount_8() needs [Kernel(6, 15), Root, Tool("mount"), Tool("losetup"), Tool("mkfs.ext4"), Filesystem("ext4"), Filesystem("overlay"), Filesystem("mqueue")] {
         program::make_image();
         let entry = |row| Entry { row, theirs: run(Program::Mount8, row), ours: run(Program::Fmountat, row) };
         let sections: Vec<(&str, Vec<Entry>)> =

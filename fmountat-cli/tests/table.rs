@@ -89,7 +89,7 @@ fn first_line(lines: &mut BufReader<std::process::ChildStdout>) -> String {
 
 fmountat_testing::tests! {
     /// A tree below a path, by both ways; stacked mounts one on the other; chosen columns; types.
-    fn list_is_a_tree() needs [] {
+    fn list_is_a_tree() needs [Kernel(6, 15)] {
         tmpfs("one", "t");
         tmpfs("two", "t/a");
         tmpfs("over", "t/a");
@@ -164,7 +164,7 @@ DIR/t          one
     }
 
     /// The mount of a path, of an id, and status for scripts.
-    fn find_for_scripts() needs [] {
+    fn find_for_scripts() needs [Kernel(6, 15)] {
         tmpfs("one", "t");
         mkdirs(scratch(), &["t/in"]);
         for way in ["auto", "statmount", "mountinfo"] {

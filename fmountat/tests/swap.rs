@@ -81,6 +81,14 @@ fmountat_testing::tests! {
     }
 
     /// The copy that an exchange gives is the old tree: flags, content and mounts below; put back, it is seen again.
+    fn a_root_directory_is_not_replaced() needs [Kernel(6, 5)] {
+        mkdirs(scratch(), &["t"]);
+        let slash = Target::open(CWD, "/").unwrap();
+        let error = numbered(1).replace(&slash).unwrap_err();
+        assert_eq!((error.kind(), error.step()), (ErrorKind::Unsupported, "replace"), "{error}");
+        assert_eq!(Mounter::detached().explain_replace(&slash).unwrap_err().to_string(), error.to_string());
+    }
+
     fn an_exchange_can_be_taken_back() needs [Kernel(6, 5)] {
         mkdirs(scratch(), &["t", "a"]);
         write(file("a/who"), "old");

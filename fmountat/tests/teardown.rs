@@ -40,6 +40,38 @@ fmountat_testing::tests! {
         unmount_all("s");
     }
 
+    /// Mounts of the set that are stacked on its root are its own: it goes from the top; others' on top of it are told.
+    fn a_set_with_stacked_roots_goes() needs [Kernel(6, 15)] {
+        mkdirs(scratch(), &["s/1", "s/2", "s/3", "s/4"]);
+        let stacked = [tmpfs(), tmpfs(), tmpfs().at("q").option("X-mount.mkdir")];
+        let set = publish(&stacked, "s/1");
+        common::apply(&[tmpfs()], "s/1").unwrap();
+        assert_eq!(soon().run_set(&set).unwrap_err().kind(), ErrorKind::Busy);
+        Unmount::new().run(file("s/1")).unwrap();
+        soon().run_set(&set).unwrap();
+        let mut sets: Vec<_> = ["s/1", "s/2", "s/3"].iter().map(|at| publish(&ten(), at)).collect();
+        sets.push(publish(&stacked, "s/4"));
+        soon().run_sets(&sets).unwrap();
+        assert_eq!(mounts_below(file("s")), Vec::<String>::new());
+    }
+
+    /// Many sets together, where nothing may be unmounted: each stays in its place.
+    fn a_batch_that_could_not_end_does_not_begin() needs [Kernel(6, 8), Root] {
+        let places: Vec<String> = (0..4).map(|n| format!("s/{n}")).collect();
+        let places: Vec<&str> = places.iter().map(String::as_str).collect();
+        mkdirs(scratch(), &places);
+        let sets: Vec<_> = places.iter().map(|at| publish(&ten(), at)).collect();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                fmountat_testing::filter::errno_on(&[libc::SYS_umount2], libc::EPERM.unsigned_abs());
+                assert_eq!(soon().lazy(true).run_sets(&sets).unwrap_err().len(), 4);
+            });
+        });
+        assert_eq!(places.iter().map(|at| mounts_below(file(at)).len()).collect::<Vec<_>>(), [10; 4]);
+        soon().run_sets(&sets).unwrap();
+        assert_eq!(mounts_below(file("s")), Vec::<String>::new());
+    }
+
     /// What others mounted in it, on it or moved to it is named, and nothing is changed.
     fn what_others_mounted_is_told_first() needs [Kernel(6, 8)] {
         mkdirs(scratch(), &["t"]);

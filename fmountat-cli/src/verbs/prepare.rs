@@ -22,6 +22,9 @@ pub(super) fn prepare(args: &SetArgs, replace: bool) -> Result<Prepared, Error> 
     }
     let plan = Plan::of(&spec, compat(args.compat))?;
     let mounter = Mounter::detached();
+    if replace {
+        mounter.need_no_helper(&plan)?;
+    }
     if args.strict {
         mounter.need_one_step(&plan)?;
         if replace {

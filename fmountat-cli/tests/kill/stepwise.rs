@@ -195,6 +195,18 @@ pub(crate) fn nothing_else() {
     note("space", &boot(), 1, &last);
     assert_eq!(after("space"), (6, true, 0, String::new()));
     std::fs::remove_file("/run/fmountat/space").unwrap();
+    // Of a namespace with the same inode number, which has ended: its mounts went with it.
+    if fmountat_testing::is_real_root() && fmountat_testing::kernel_release() >= (6, 12) {
+        let begin = format!(
+            r#"{{"begin":{{"version":1,"boot":"{}","namespace":{},"namespace_id":1,"pid":1,"target":"t"}}}}"#,
+            boot(),
+            namespace()
+        );
+        write("/run/fmountat/ended", format!("{begin}\n{last}"));
+        assert_eq!(after("ended"), (6, false, 0, String::new()));
+        mkdirs("/run", &["fmountat"]);
+        std::fs::set_permissions("/run/fmountat", PermissionsExt::from_mode(0o700)).unwrap();
+    }
     // Not ours to read; a kind that is not known; cut off before it began.
     write("/run/fmountat/strange", "no note\n");
     write("/run/fmountat/cut", "{\"beg");

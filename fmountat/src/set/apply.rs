@@ -61,7 +61,7 @@ impl Built {
         drop(self.top);
         let attached = namespace.attach(self.tree, target).map_err(diagnose)?;
         self.made.keep();
-        Ok(attached)
+        Ok(attached.known_to(self.newest))
     }
 
     /// Makes the set the root of the calling process and of its mount namespace; what was there is taken away.

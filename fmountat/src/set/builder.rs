@@ -24,15 +24,22 @@ impl Mounter {
     /// # Errors
     /// The failing mount's own, with the step `mount N: ...` when there are several; nothing was published, and nothing
     /// is left. [`ErrorKind::AllLeftOut`]. [`ErrorKind::Unsupported`] where the kernel has no new mount API \[Linux 5.2\],
-    /// or several mounts can be put together neither in a detached tree \[Linux 6.15\] nor in a private mount namespace.
+    /// or several mounts can be put together neither in a detached tree \[Linux 6.15\] nor in a private mount namespace;
+    /// and for what a mount helper mounts: see [`need_no_helper`](Self::need_no_helper).
     pub fn build(&self, dir: impl AsFd, plan: &Plan, target: &Target) -> Result<Built> {
+        self.need_no_helper(plan)?;
+        self.build_all(dir.as_fd(), plan, target)
+    }
+
+    /// The same of a plan that needs no helper.
+    pub(super) fn build_all(&self, dir: BorrowedFd<'_>, plan: &Plan, target: &Target) -> Result<Built> {
         self.need_new_api()?;
         let base = if plan.has_root() {
             None
         } else {
             Some(Built::from_tree(Tree::private_copy(target).map_err(diagnose)?)?)
         };
-        self.build_on(dir.as_fd(), base, plan, None)
+        self.build_on(dir, base, plan, None)
     }
 
     /// Adds the plan's mounts to what was built already. A read-only overlay at the root gets its upper from `store`.

@@ -11,7 +11,8 @@ pub use clean::Cleaned;
 pub(super) use note::Note;
 
 use crate::error::{Error, Result};
-use rustix::fd::OwnedFd;
+use crate::sys::nsfs::mount_namespace_id;
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
 use std::path::{Path, PathBuf};
@@ -92,4 +93,11 @@ fn boot_id() -> Option<String> {
 /// The mount namespace of this thread, by its file's inode number.
 fn namespace() -> Option<u64> {
     rustix::fs::stat("/proc/thread-self/ns/mnt").ok().map(|stat| stat.st_ino)
+}
+
+/// Its id \[Linux 6.11\].
+fn namespace_id() -> Option<u64> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(CWD, "/proc/thread-self/ns/mnt", flags, Mode::empty()).ok()?;
+    mount_namespace_id(file.as_fd()).ok()
 }

@@ -4,7 +4,7 @@
 use super::apply::Built;
 use super::mounter::{Assembly, Mounter};
 use super::notes::Note;
-use super::plan::Plan;
+use super::plan::{Plan, What};
 use super::stepwise::{Begun, can_be_last, find_helpers, step_by_step};
 use crate::error::{Error, ErrorKind, Result};
 use crate::table::published::PublishedSet;
@@ -91,7 +91,7 @@ impl Mounter {
             let note = self.notes.begin(target.path());
             return step_by_step(self, dir, plan, &helpers, target, Begun { published: None, note });
         };
-        let mut built: Built = self.build(dir, &kernel, target)?;
+        let mut built: Built = self.build_all(dir, &kernel, target)?;
         let left_out = std::mem::take(&mut built.left_out);
         let note = if helpers.is_empty() { None } else { self.notes.begin(target.path()) };
         if let Some(note) = &note {
@@ -113,6 +113,28 @@ impl Mounter {
         let begun = Begun { published: Some(attached.into_fd()), note };
         let applied = step_by_step(self, dir, &helped, &helpers, target, begun)?;
         Ok(Applied { id, left_out, ..applied })
+    }
+
+    /// Refuses a plan with a mount that its helper mounts by itself, on a target that can be seen: not detached, and so
+    /// neither in place of another set nor in another mount namespace.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`], with the type; [`ErrorKind::HelperMissing`].
+    pub fn need_no_helper(&self, plan: &Plan) -> Result<()> {
+        let helpers = find_helpers(plan)?;
+        let helped = plan.steps.iter().find_map(|step| Some((step, helpers.get(&step.number)?)));
+        let Some((step, helper)) = helped else { return Ok(()) };
+        let reason = format!(
+            "its mount helper {} mounts it by itself, on a target that can be seen: not in a detached tree, nor in another \
+             mount namespace",
+            crate::error::escape(helper.program().as_os_str().as_encoded_bytes())
+        );
+        let error = Error::new(ErrorKind::Unsupported, "build", reason);
+        let error = match &step.what {
+            What::Filesystem(fstype) => error.arg(fstype),
+            _ => error,
+        };
+        Err(plan.in_step(step, error))
     }
 
     /// Refuses a plan that others could see half done here.

@@ -217,7 +217,9 @@ fn one(
     if let Some(helper) = helper {
         return by_helper(pieces, done, base, target, step, helper);
     }
-    let api = pieces.mounter.features.new_mount_api;
+    // Without mount_setattr(2) a detached mount gets its attributes in a private namespace, or not at all.
+    let features = &pieces.mounter.features;
+    let api = features.new_mount_api && (features.mount_setattr || features.private_namespace);
     let piece = if api { Some(pieces.detached(step)?) } else { None };
     let place = match step.is_root() {
         true => seen_now(target)?,

@@ -14,7 +14,7 @@ pub(crate) mod holders;
 mod links;
 mod located;
 pub mod mountinfo;
-mod place;
+pub(crate) mod place;
 pub(crate) mod published;
 pub(crate) mod reader;
 pub(crate) mod record;

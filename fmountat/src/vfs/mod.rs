@@ -19,7 +19,7 @@ pub(crate) mod made;
 pub(crate) mod namespace;
 pub(crate) mod other;
 pub(crate) mod staging;
-mod swap;
+pub(crate) mod swap;
 pub(crate) mod target;
 pub(crate) mod tree;
 mod walk;

@@ -3,7 +3,7 @@
 
 use super::bytes::c_string;
 use super::features::Features;
-use super::identity::{MountId, id_mask, is_mount_root};
+use super::identity::{MountId, id_mask, is_mount_root, is_same_place};
 use super::target::Target;
 use super::tree::{Attached, Tree, needs_admin};
 use crate::error::{Error, ErrorKind, Result};
@@ -129,12 +129,27 @@ impl Tree {
 const STAYS_BENEATH: &str =
     "the new set is there, beneath the old mount: it is seen when that one is unmounted";
 
-/// The mount that is to be replaced, if it is the one that is seen, and if it can be taken away.
-fn look(target: &Target) -> Result<MountId> {
+/// Refuses a target where nothing is mounted, and the process's root directory, which the kernel puts nothing beneath
+/// (`can_move_mount_beneath`, fs/namespace.c).
+pub(crate) fn check_replaceable(target: &Target) -> Result<()> {
     if !is_mount_root(target.as_fd())? {
         let reason = "nothing is mounted there to be replaced";
         return Err(Error::new(ErrorKind::NotMounted, "replace", reason).arg(target.path()));
     }
+    let root = Target::open(rustix::fs::CWD, "/")?;
+    if is_same_place(root.as_fd(), target.as_fd())? {
+        let reason = "it is the root directory of the process, which nothing can be put beneath";
+        let error = Error::new(ErrorKind::Unsupported, "replace", reason).arg(target.path());
+        return Err(
+            error.hinted("a process's root is changed by pivot_root(2): `fmountat run`, or Built::enter")
+        );
+    }
+    Ok(())
+}
+
+/// The mount that is to be replaced, if it is the one that is seen, and if it can be taken away.
+fn look(target: &Target) -> Result<MountId> {
+    check_replaceable(target)?;
     let old = MountId::of(target.as_fd())?;
     check_top(target, old)?;
     // The kernel looks at the path first: another answer is that of a filter, which would leave the swap half done.

@@ -13,7 +13,7 @@ use super::stepwise::find_helpers;
 use crate::diagnose::diagnose;
 use crate::diagnose::standing::Standing;
 use crate::error::{Error, ErrorKind, Result};
-use crate::vfs::identity::is_mount_root;
+use crate::vfs::swap::check_replaceable;
 use crate::vfs::target::Target;
 use look::{Looker, wrong_type};
 use rustix::fd::{AsFd, BorrowedFd};
@@ -213,16 +213,12 @@ impl Mounter {
         Ok(())
     }
 
-    /// Refuses a plan whose target is no mount, as [`Built::replace`](crate::Built::replace) would.
+    /// Refuses a target that is no mount, or the root directory, as [`Built::replace`](crate::Built::replace) would.
     ///
     /// # Errors
-    /// [`ErrorKind::NotMounted`].
+    /// [`ErrorKind::NotMounted`], [`ErrorKind::Unsupported`].
     pub fn explain_replace(&self, target: &Target) -> Result<()> {
-        if is_mount_root(target.as_fd())? {
-            return Ok(());
-        }
-        Err(Error::new(ErrorKind::NotMounted, "replace", "nothing is mounted there to be replaced")
-            .arg(target.path()))
+        check_replaceable(target)
     }
 
     fn why(&self, plan: &Plan, way: Way) -> &'static str {

@@ -2,11 +2,13 @@
 //! What notes tell of that is still there, and its end: those very mounts, those very directories, nothing else.
 
 use super::note::{Line, VERSION};
-use super::{Notes, boot_id, namespace, open_directory, remove};
+use super::{Notes, boot_id, namespace, namespace_id, open_directory, remove};
 use crate::error::{Error, ErrorKind, Result};
 use crate::table::mountinfo;
+use crate::table::place::Place;
 use crate::table::published::PublishedSet;
 use crate::table::unmount::Unmount;
+use crate::vfs::features::Features;
 use crate::vfs::identity::MountId;
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags};
@@ -44,11 +46,17 @@ impl Notes {
         for path in &self.directories {
             match cleaned.directory(path) {
                 Err(error) if error.raw_errno() == Some(Errno::NOENT) => {}
+                // Root of a user namespace sees real root's, and root may have a user's $XDG_RUNTIME_DIR: none of ours there.
+                Err(_) if is_of_another_user(path) => {}
                 done => cleaned.errors.extend(done.err()),
             }
         }
         cleaned
     }
+}
+
+fn is_of_another_user(path: &Path) -> bool {
+    rustix::fs::lstat(path).is_ok_and(|stat| stat.st_uid != rustix::process::geteuid().as_raw())
 }
 
 impl Cleaned {
@@ -194,6 +202,18 @@ enum Told {
     Lines(Vec<Line>),
 }
 
+/// Whether it is this mount namespace: by the id, which no later one has, where both are known.
+fn is_this(namespace_inode: u64, id: Option<u64>) -> bool {
+    let is_same = |id| namespace_id().is_none_or(|own| own == id);
+    Some(namespace_inode) == namespace() && id.is_none_or(is_same)
+}
+
+/// Whether the namespace has ended, and its mounts with it: who has privilege over all can tell.
+fn is_gone(id: u64) -> bool {
+    Features::get().initial_user_namespace
+        && Place::of_id(id).is_err_and(|error| error.kind() == ErrorKind::NotFound)
+}
+
 /// The last line may be cut off: it was written before its mount was there.
 fn read(text: &[u8]) -> Result<Told> {
     let unknown = || {
@@ -207,7 +227,9 @@ fn read(text: &[u8]) -> Result<Told> {
         None => Ok(Told::Nothing),
         Some(Line::Begin { boot, .. }) if Some(boot) != boot_id().as_ref() => Ok(Told::Nothing),
         Some(Line::Begin { version, .. }) if *version != VERSION => Err(unknown()),
-        Some(Line::Begin { namespace: of, .. }) if Some(*of) != namespace() => Ok(Told::Elsewhere),
+        Some(Line::Begin { namespace: of, namespace_id: id, .. }) if !is_this(*of, *id) => {
+            Ok(if id.is_some_and(is_gone) { Told::Nothing } else { Told::Elsewhere })
+        }
         Some(Line::Begin { .. }) => Ok(Told::Lines(lines)),
         Some(_) => Err(unknown()),
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! One note: the lines that it has, and how they are written.
 
-use super::{boot_id, namespace, open_directory, remove};
+use super::{boot_id, namespace, namespace_id, open_directory, remove};
 use crate::error::{Error, Result};
 use crate::set::apply::Built;
 use crate::vfs::identity::MountId;
@@ -20,7 +20,17 @@ use std::sync::atomic::{AtomicU32, Ordering};
 #[serde(rename_all = "lowercase")]
 pub(super) enum Line {
     /// The first line: whose mounts they are.
-    Begin { version: u32, boot: String, namespace: u64, pid: u32, target: Bytes },
+    Begin {
+        version: u32,
+        boot: String,
+        /// The inode number of the mount namespace, which a later one may have again.
+        namespace: u64,
+        /// Its id, which none has again \[Linux 6.11\].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        namespace_id: Option<u64>,
+        pid: u32,
+        target: Bytes,
+    },
     /// About to be attached, or attached.
     Mount { id: u64, at: Bytes },
     /// The same of a tree: its root, and the newest mount of it, where that is known.
@@ -79,7 +89,9 @@ impl Note {
             return Err(named("openat", Errno::NOENT).because("/proc does not say which boot this is"));
         };
         let pid = std::process::id();
-        let begin = Line::Begin { version: VERSION, boot, namespace, pid, target: target.into() };
+        let namespace_id = namespace_id();
+        let begin =
+            Line::Begin { version: VERSION, boot, namespace, namespace_id, pid, target: target.into() };
         for _ in 0..TRIES {
             match rustix::fs::mkdirat(CWD, path, Mode::RWXU) {
                 Ok(()) | Err(Errno::EXIST) => {}

@@ -14,7 +14,8 @@ use crate::vfs::identity::MountId;
 use crate::vfs::target::Target;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags};
-use rustix::mount::MoveMountFlags;
+use rustix::io::Errno;
+use rustix::mount::{MoveMountFlags, UnmountFlags};
 use std::time::Instant;
 
 /// Takes away as many as can be, with one call for all; gives back the others, one of which is always left. The mount that
@@ -22,7 +23,13 @@ use std::time::Instant;
 pub(super) fn together(places: Vec<Place>, deadline: Option<Instant>) -> (Vec<Place>, Result<()>) {
     let (mut movable, mut left): (Vec<_>, Vec<_>) = places.into_iter().partition(can_move);
     let Some(base) = movable.pop() else { return (left, Ok(())) };
-    let gathering = match Gathering::over(&base, movable.len()) {
+    // The kernel looks at the path first: another answer is that of a filter, which would leave all of it half done.
+    if matches!(rustix::mount::unmount(c"", UnmountFlags::DETACH), Err(Errno::PERM | Errno::NOSYS)) {
+        left.extend(movable);
+        left.push(base);
+        return (left, Ok(()));
+    }
+    let mut gathering = match Gathering::over(&base, movable.len()) {
         Ok(gathering) => gathering,
         // Nothing was changed: one by one it may go all the same.
         Err(_) => {
@@ -31,14 +38,36 @@ pub(super) fn together(places: Vec<Place>, deadline: Option<Instant>) -> (Vec<Pl
             return (left, Ok(()));
         }
     };
-    for (place, room) in movable.into_iter().zip(&gathering.rooms) {
-        if take(&place, room).is_err() {
-            left.push(place);
+    let mut moved = Vec::new();
+    for (number, (place, room)) in movable.into_iter().zip(&gathering.rooms).enumerate() {
+        match take(&place, room) {
+            Ok(()) => moved.push((number, place)),
+            Err(_) => left.push(place),
         }
     }
     let done = gathering.drop_all(&base, deadline);
+    if done.is_err() {
+        // Back to their places, and the gathering away: what fails now was told by the first failure.
+        moved
+            .into_iter()
+            .filter_map(|(number, place)| put_back(number, place, &base))
+            .for_each(|place| left.push(place));
+        let _ = gathering.drop_all(&base, deadline);
+    }
     left.push(base);
     (left, done)
+}
+
+/// Moves a mount from its room to where it was; gives its place back.
+fn put_back(number: usize, place: Place, base: &Place) -> Option<Place> {
+    let from = Target::open(CWD, base.path.join(number.to_string())).ok()?;
+    let to = Target::open(CWD, &place.path).ok()?;
+    if MountId::of(from.as_fd()).ok()? != place.id {
+        return None;
+    }
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    rustix::mount::move_mount(&from, c"", &to, c"", flags).ok()?;
+    Some(place)
 }
 
 /// The kernel moves no mount away from below a shared one.
@@ -71,7 +100,7 @@ impl Gathering {
             return Err(errors::exchanged(&base.path));
         }
         let attached = tree.attach(&target)?;
-        let gathering = Self { id: attached.id(), rooms };
+        let mut gathering = Self { id: attached.id(), rooms };
         // Below a shared mount it is shared itself now, and nothing could be moved to it.
         match crate::vfs::attr::set_attr(
             attached.root(),
@@ -88,8 +117,8 @@ impl Gathering {
         }
     }
 
-    fn drop_all(self, base: &Place, deadline: Option<Instant>) -> Result<()> {
-        drop(self.rooms);
+    fn drop_all(&mut self, base: &Place, deadline: Option<Instant>) -> Result<()> {
+        self.rooms.clear();
         match Place::open(&base.path)? {
             Some(place) if place.id == self.id => call::one(&place, true, deadline),
             _ => Err(errors::exchanged(&base.path)),

@@ -18,7 +18,7 @@ pub(super) fn one(unmount: &Unmount, set: &PublishedSet, deadline: Option<Instan
     if !unmount.lazy {
         wait_for_users(set, &place, deadline)?;
     }
-    call::one(&place, true, deadline)
+    from_the_top(set, place, deadline)
 }
 
 /// Each set is checked first. Those that can be are gathered below one mount, which goes in one call.
@@ -41,6 +41,13 @@ pub(super) fn many(unmount: &Unmount, sets: &[PublishedSet], deadline: Option<In
             Err(error) => errors.push(error),
         }
     }
+    // Where mounts of the set are stacked on its root they go from the top, each by itself.
+    let is_root = |place: &Place| sets.iter().any(|set| set.root() == place.id);
+    let (mut places, stacked): (Vec<_>, Vec<_>) = places.into_iter().partition(is_root);
+    for place in stacked {
+        let own = sets.iter().find(|set| set.mounts().any(|id| id == place.id));
+        errors.extend(own.and_then(|set| from_the_top(set, place, deadline).err()));
+    }
     if places.len() > 2 {
         let (left, done) = batch::together(places, deadline);
         errors.extend(done.err());
@@ -57,9 +64,25 @@ fn checked(set: &PublishedSet, others: &[MountId]) -> Result<Place> {
         return Err(others_in_it(&point, others));
     }
     match Place::open(&point) {
-        Ok(Some(place)) if place.id == set.root() => Ok(place),
+        // What is seen may be another one of the set's mounts, stacked on the root.
+        Ok(Some(place)) if set.mounts().any(|id| id == place.id) => Ok(place),
         Err(error) if !place::is_hidden(&error) => Err(error),
         _ => Err(errors::hidden(&point)),
+    }
+}
+
+/// Takes the root away, and before it what the set itself has stacked on it.
+fn from_the_top(set: &PublishedSet, mut top: Place, deadline: Option<Instant>) -> Result<()> {
+    loop {
+        let (point, is_root) = (top.path.clone(), top.id == set.root());
+        call::one(&top, true, deadline)?;
+        if is_root {
+            return Ok(());
+        }
+        top = match Place::open(&point)? {
+            Some(place) if set.mounts().any(|id| id == place.id) => place,
+            _ => return Err(errors::hidden(&point)),
+        };
     }
 }
 
