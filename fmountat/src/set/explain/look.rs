@@ -16,8 +16,6 @@ use crate::set::stepwise::{Helpers, check_helped};
 use crate::set::why::{about, why};
 use crate::vfs::attr::Attr;
 use crate::vfs::context::FsContext;
-use crate::vfs::features::Features;
-use crate::vfs::idmap::{IdMapping, Idmap, without_proc};
 use crate::vfs::target::{Target, make_error, open_error, open_in_root};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags};
@@ -25,10 +23,6 @@ use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-
-/// Those that the kernel can't map owners on; what is not here is tried.
-const NO_IDMAP: [&str; 9] =
-    ["overlay", "proc", "sysfs", "cgroup", "cgroup2", "devpts", "mqueue", "bpf", "ramfs"];
 
 /// What a step would have made.
 #[derive(Debug)]
@@ -52,8 +46,8 @@ impl Made {
 /// Looks at the steps of a plan in order.
 #[derive(Debug)]
 pub(super) struct Looker<'a> {
-    mounter: &'a Mounter,
-    dir: BorrowedFd<'a>,
+    pub(super) mounter: &'a Mounter,
+    pub(super) dir: BorrowedFd<'a>,
     standing: &'a Standing,
     helpers: &'a Helpers,
     sketch: Sketch,
@@ -234,30 +228,6 @@ impl<'a> Looker<'a> {
         }
     }
 
-    fn check_idmap(&self, step: &Step) -> Result<()> {
-        let Some(idmap) = &step.options.idmap else { return Ok(()) };
-        mapped_here(idmap)?;
-        if matches!(step.what, What::Overlay(_)) {
-            return Ok(());
-        }
-        if !self.mounter.features.new_mount_api {
-            return crate::set::classic::check(step);
-        }
-        let (fstype, argument) = match &step.what {
-            What::Filesystem(fstype) => (fstype.clone(), fstype.clone()),
-            _ => {
-                let source = Target::open(self.dir, &step.source)?;
-                (crate::vfs::identity::mounted_type(source.as_fd())?, step.source.clone().into())
-            }
-        };
-        if NO_IDMAP.iter().any(|name| fstype == *name) {
-            let error =
-                Error::sys("map ids", "mount_setattr", Errno::INVAL).with_kind(ErrorKind::Unsupported);
-            return Err(error.arg(argument).because("this file system can't be id-mapped"));
-        }
-        Ok(())
-    }
-
     /// Puts what was made on its place in the sketch; says whether the place could be looked up.
     pub(super) fn place(&mut self, step: &Step, made: Made) -> Result<bool> {
         let Made { content, is_dir, is_read_only, crosses } = made;
@@ -291,37 +261,6 @@ impl<'a> Looker<'a> {
             (Place::Not(errno), _) => Err(not_found(errno)),
         }
     }
-}
-
-/// A mapping can only lead to ids that exist where this runs.
-fn mapped_here(idmap: &Idmap) -> Result<()> {
-    let Idmap::Ranges { users, groups } = idmap else { return Ok(()) };
-    if !Path::new("/proc/self/uid_map").exists() {
-        return Err(without_proc(Error::sys("map ids", "open", Errno::NOENT).arg("/proc/PID/uid_map")));
-    }
-    if Features::get().initial_user_namespace {
-        return Ok(());
-    }
-    for (ranges, file) in [(users, "/proc/self/uid_map"), (groups, "/proc/self/gid_map")] {
-        let text = diagnose::look::text(file).unwrap_or_default();
-        let known: Vec<(u64, u64)> = text
-            .lines()
-            .filter_map(|line| {
-                let mut numbers = line.split_whitespace().map(|number| number.parse::<u64>().ok());
-                let (inside, count) = (numbers.next()??, numbers.nth(1)??);
-                Some((inside, inside + count))
-            })
-            .collect();
-        let exists = |range: &IdMapping| {
-            let (first, end) = (u64::from(range.seen), u64::from(range.seen) + u64::from(range.count));
-            known.iter().any(|(from, to)| *from <= first && end <= *to)
-        };
-        if !ranges.iter().all(exists) {
-            return Err(Error::sys("map ids", "write", Errno::PERM)
-                .hinted("a mapping can only lead to ids that are mapped where this runs"));
-        }
-    }
-    Ok(())
 }
 
 /// A file on a directory, or the reverse.

@@ -2,6 +2,7 @@
 //! What applying a plan would do, and what would be refused: found out by looking, with nothing changed.
 
 mod look;
+mod owners;
 mod sketch;
 mod text;
 

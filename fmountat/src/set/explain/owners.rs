@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Whether a step's owners could be mapped here.
+
+use super::look::Looker;
+use crate::diagnose;
+use crate::error::{Error, ErrorKind, Result};
+use crate::set::plan::{Step, What};
+use crate::vfs::features::Features;
+use crate::vfs::idmap::{IdMapping, Idmap, without_proc};
+use crate::vfs::target::Target;
+use rustix::fd::AsFd;
+use rustix::io::Errno;
+use std::path::Path;
+
+/// Those that the kernel can't map owners on; what is not here is tried.
+const NO_IDMAP: [&str; 9] =
+    ["overlay", "proc", "sysfs", "cgroup", "cgroup2", "devpts", "mqueue", "bpf", "ramfs"];
+
+impl Looker<'_> {
+    pub(super) fn check_idmap(&self, step: &Step) -> Result<()> {
+        let Some(idmap) = &step.options.idmap else { return Ok(()) };
+        mapped_here(idmap)?;
+        if matches!(step.what, What::Overlay(_)) {
+            return Ok(());
+        }
+        if !self.mounter.features.new_mount_api {
+            return crate::set::classic::check(step);
+        }
+        let (fstype, argument) = match &step.what {
+            What::Filesystem(fstype) => (fstype.clone(), fstype.clone()),
+            _ => {
+                let source = Target::open(self.dir, &step.source)?;
+                (crate::vfs::identity::mounted_type(source.as_fd())?, step.source.clone().into())
+            }
+        };
+        if NO_IDMAP.iter().any(|name| fstype == *name) {
+            let error =
+                Error::sys("map ids", "mount_setattr", Errno::INVAL).with_kind(ErrorKind::Unsupported);
+            return Err(error.arg(argument).because("this file system can't be id-mapped"));
+        }
+        Ok(())
+    }
+}
+
+/// A mapping can only lead to ids that exist where this runs.
+fn mapped_here(idmap: &Idmap) -> Result<()> {
+    let Idmap::Ranges { users, groups } = idmap else { return Ok(()) };
+    if !Path::new("/proc/self/uid_map").exists() {
+        return Err(without_proc(Error::sys("map ids", "open", Errno::NOENT).arg("/proc/PID/uid_map")));
+    }
+    if Features::get().initial_user_namespace {
+        return Ok(());
+    }
+    for (ranges, file) in [(users, "/proc/self/uid_map"), (groups, "/proc/self/gid_map")] {
+        let text = diagnose::look::text(file).unwrap_or_default();
+        let known: Vec<(u64, u64)> = text
+            .lines()
+            .filter_map(|line| {
+                let mut numbers = line.split_whitespace().map(|number| number.parse::<u64>().ok());
+                let (inside, count) = (numbers.next()??, numbers.nth(1)??);
+                Some((inside, inside + count))
+            })
+            .collect();
+        let exists = |range: &IdMapping| {
+            let (first, end) = (u64::from(range.seen), u64::from(range.seen) + u64::from(range.count));
+            known.iter().any(|(from, to)| *from <= first && end <= *to)
+        };
+        if !ranges.iter().all(exists) {
+            return Err(Error::sys("map ids", "write", Errno::PERM)
+                .hinted("a mapping can only lead to ids that are mapped where this runs"));
+        }
+    }
+    Ok(())
+}
