@@ -23,7 +23,7 @@ impl Moment {
     }
 }
 
-/// Moments over the time that `whole` takes, and a little more, in an order that mixes early and late.
+/// Moments over the time that `whole` takes, and half as much again, for a machine gets busier, in an order that mixes early and late.
 #[derive(Debug)]
 pub(crate) struct Moments {
     whole: Duration,
@@ -40,7 +40,7 @@ impl Moments {
         };
         let mut times: Vec<Duration> = (0..9).map(|_| time()).collect();
         times.sort();
-        Self { whole: times[4].mul_f32(1.1), rounds, next: 0 }
+        Self { whole: times[4].mul_f32(1.6), rounds, next: 0 }
     }
 }
 
