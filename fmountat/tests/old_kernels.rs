@@ -152,6 +152,30 @@ fmountat_testing::tests! {
         }
     }
 
+    /// Without mount_setattr(2), and with unshare(2) forbidden, a detached mount can't be finished: mount(2) is taken, and
+    /// what that can't do is refused before any change.
+    fn step_by_step_without_mount_setattr() needs [] {
+        fmountat::fmountat(CWD, "tmpfs", scratch(), "tmpfs", 0, "").unwrap();
+        write(file("src/file"), "x");
+        mkdirs(scratch(), &["t"]);
+        let apply = |words: &str| {
+            let mut features = Features::get().at_most(5, 10);
+            (features.mount_setattr, features.private_namespace) = (false, false);
+            let plan = Plan::new(&[tmpfs(), bind("src", words).at("a").option("X-mount.mkdir")]).unwrap();
+            Mounter::with(features, None).apply(CWD, &plan, &target("t"))
+        };
+        let applied = under(&SINCE_5_12, libc::ENOSYS, || {
+            let applied = apply("bind,ro").map(|applied| applied.way).unwrap();
+            assert!(std::fs::write(file("t/a/file"), "y").is_err());
+            applied
+        });
+        assert_eq!(applied, Way::StepByStep);
+        for words in ["bind,uidmap=0:1000:1,gidmap=0:1000:1", "bind,X-mount.subdir=file"] {
+            let error = under(&SINCE_5_12, libc::ENOSYS, || apply(words).map(drop).unwrap_err());
+            assert_eq!((error.kind(), mounts_below(file("t")).len()), (ErrorKind::Unsupported, 0), "{error}");
+        }
+    }
+
     /// A set of ten as 5.10 and 6.1 make it: in one step, and `--strict` allows it.
     fn a_set_comes_in_one_step() needs [] {
         mkdirs(scratch(), &["t"]);

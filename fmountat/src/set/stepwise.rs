@@ -77,7 +77,7 @@ pub(super) fn step_by_step(
     for step in &plan.steps {
         if helpers.contains_key(&step.number) {
             check_helped(step)?;
-        } else if !mounter.features.new_mount_api {
+        } else if !mounter.features.can_finish_detached() {
             classic::check(step).map_err(|e| plan.in_step(step, e))?;
         }
     }
@@ -103,7 +103,7 @@ pub(super) fn step_by_step(
     let mut readonly_root = plan.covers.readonly_root;
     for (cover, path) in &plan.covers.paths {
         let base = root.as_ref().map_or(target.as_fd(), AsFd::as_fd);
-        let by_name = !mounter.features.new_mount_api;
+        let by_name = !mounter.features.can_finish_detached();
         let found = match cover::find(base, *cover, path, plan.len() + 1, by_name)? {
             Place::Step(found) => found,
             Place::Nothing => continue,
@@ -217,10 +217,8 @@ fn one(
     if let Some(helper) = helper {
         return by_helper(pieces, done, base, target, step, helper);
     }
-    // Without mount_setattr(2) a detached mount gets its attributes in a private namespace, or not at all.
-    let features = &pieces.mounter.features;
-    let api = features.new_mount_api && (features.mount_setattr || features.private_namespace);
-    let piece = if api { Some(pieces.detached(step)?) } else { None };
+    let is_detached = pieces.mounter.features.can_finish_detached();
+    let piece = if is_detached { Some(pieces.detached(step)?) } else { None };
     let place = match step.is_root() {
         true => seen_now(target)?,
         false => mount_point(base, step, || match &piece {

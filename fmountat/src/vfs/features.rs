@@ -51,6 +51,12 @@ pub struct Features {
 }
 
 impl Features {
+    /// Whether a mount can be made and finished detached. Without mount_setattr(2) it gets its attributes in a private
+    /// namespace, or not at all.
+    pub(crate) fn can_finish_detached(&self) -> bool {
+        self.new_mount_api && (self.mount_setattr || self.private_namespace)
+    }
+
     /// Asks the kernel, without changing anything: each call is made with a bad descriptor, and `ENOSYS` (or `EPERM`,
     /// a seccomp filter's answer where the kernel itself would say `EBADF`) means that it isn't there. What can't be
     /// asked that way follows from the release that uname(2) gives. Where a filter is in force the calls are made by a forked

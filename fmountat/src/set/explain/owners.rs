@@ -23,7 +23,7 @@ impl Looker<'_> {
         if matches!(step.what, What::Overlay(_)) {
             return Ok(());
         }
-        if !self.mounter.features.new_mount_api {
+        if !self.mounter.features.can_finish_detached() {
             return crate::set::classic::check(step);
         }
         let (fstype, argument) = match &step.what {
