@@ -45,9 +45,7 @@ impl Limits {
             machine_files_max: number("/proc/sys/fs/file-max"),
         }
     }
-}
 
-impl Limits {
     /// Whether the mount table is far from full. What is below other roots is not counted.
     fn has_room_for_mounts(&self) -> bool {
         self.mounts.zip(self.mount_max).is_some_and(|(used, most)| used < most / 2)

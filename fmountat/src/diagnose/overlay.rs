@@ -96,8 +96,7 @@ fn without_lowers(error: Error, overlay: &Overlay) -> Error {
 
 /// Before Linux 6.5 overlay reads its words at the end, and tells the kernel's log alone which one it does not know.
 fn unknown_word(error: Error, overlay: &Overlay) -> Error {
-    let known: Vec<_> = super::parameters::of("overlay").into_iter().flatten().collect();
-    match overlay.words.iter().find(|word| !known.iter().any(|name| word.key == **name)) {
+    match super::parameters::unknown("overlay", &overlay.words) {
         Some(word) => error
             .with_kind(ErrorKind::UnknownOption)
             .with_step("set option")

@@ -2,6 +2,8 @@
 //! The parameters that common file systems take, as data: `fs_parameter_spec` of each, Linux 6.18. It is read for advice
 //! alone: whether a word is known the kernel decides.
 
+use crate::kinds::filesystem::Word;
+
 /// A file system and its parameters.
 const PARAMETERS: &[(&str, &str)] = &[
     ("bpf", "uid gid mode delegate_cmds delegate_maps delegate_progs delegate_attachs"),
@@ -88,6 +90,12 @@ pub(crate) fn of(fstype: &str) -> Option<impl Iterator<Item = &'static str>> {
     };
     let (_, words) = PARAMETERS.iter().find(|(known, _)| *known == name)?;
     Some(words.split_whitespace())
+}
+
+/// The first of these words that the file system does not have; `None` also for one that is not in the table.
+pub(super) fn unknown<'a>(fstype: &str, words: &'a [Word]) -> Option<&'a Word> {
+    let known: Vec<&str> = of(fstype)?.collect();
+    words.iter().find(|word| !known.iter().any(|name| word.key == **name))
 }
 
 #[cfg(test)]

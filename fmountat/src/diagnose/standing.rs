@@ -8,10 +8,8 @@ use crate::vfs::features::Features;
 use rustix::fd::AsFd;
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
+use rustix::thread::CapabilitySet;
 use std::ffi::OsStr;
-
-/// `CAP_SYS_ADMIN`, <linux/capability.h>.
-const CAP_SYS_ADMIN: u64 = 1 << 21;
 
 /// Which user namespace owns a namespace that the process is in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,7 +70,7 @@ impl Standing {
     /// Whether it has `CAP_SYS_ADMIN`, wherever that counts.
     #[must_use]
     pub fn is_admin(&self) -> bool {
-        self.capabilities & CAP_SYS_ADMIN != 0
+        self.capabilities & CapabilitySet::SYS_ADMIN.bits() != 0
     }
 
     /// Whether it may mount: `CAP_SYS_ADMIN` in the user namespace that owns the mount namespace.

@@ -87,9 +87,10 @@ fn unnamed_word(
     option_words: fn() -> Vec<&'static str>,
 ) -> Error {
     let is_mute = error.raw_errno() == Some(Errno::INVAL) && error.call() == Some("mount");
-    let known: Option<Vec<_>> = fstype.to_str().and_then(parameters::of).map(Iterator::collect);
-    let (true, false, Some(known)) = (is_mute, error.has_reason(), known) else { return error };
-    let odd = words.iter().find(|word| !known.iter().any(|name| word.key == **name));
+    if !is_mute || error.has_reason() {
+        return error;
+    }
+    let odd = fstype.to_str().and_then(|fstype| parameters::unknown(fstype, words));
     let Some(key) = odd.and_then(|word| word.key.to_str()) else { return error };
     let near = meant(key, fstype, option_words).map(|near| format!(": did you mean {near}?"));
     let (fstype, near) = (fstype.to_string_lossy(), near.unwrap_or_default());

@@ -3,10 +3,11 @@
 
 use crate::error::{Error, Result};
 use crate::vfs::apart::apart_from_tree;
+use crate::vfs::bytes::descriptor_name;
 use crate::vfs::context::FSCONFIG_STRING_MAX;
 use crate::vfs::identity::is_same_place;
 use crate::vfs::target::Target;
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags};
 use std::path::{Path, PathBuf};
 
@@ -44,11 +45,6 @@ impl DevicePath {
     pub(crate) fn as_path(&self) -> &Path {
         &self.path
     }
-}
-
-/// The name of what a descriptor of this process leads to.
-pub(crate) fn descriptor_name(fd: BorrowedFd<'_>) -> PathBuf {
-    format!("/proc/self/fd/{}", fd.as_raw_fd()).into()
 }
 
 fn leads_to(path: &Path, file: BorrowedFd<'_>) -> bool {

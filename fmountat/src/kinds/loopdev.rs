@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Loop devices: a file as a block device, set up without a race among threads and processes, freed whatever happens.
 
-use super::device_path::descriptor_name;
 use super::image::write_protected;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::loopctl::{
@@ -9,6 +8,7 @@ use crate::sys::loopctl::{
     get_free, get_status, set_block_size, set_direct_io, set_fd, set_status,
 };
 use crate::vfs::apart::apart_from_tree;
+use crate::vfs::bytes::descriptor_name;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::io::{Errno, retry_on_intr};

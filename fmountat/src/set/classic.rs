@@ -10,18 +10,18 @@ use super::plan::{Step, What};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::filesystem::Word;
 use crate::vfs::attr::{Attr, Locked, MountAttr, Propagation};
-use crate::vfs::bytes::c_string;
+use crate::vfs::bytes::{c_string, descriptor_name};
 use crate::vfs::cwd::MOUNT_DATA_MAX;
 use crate::vfs::identity::{MountId, is_mount_root};
+use crate::vfs::privilege::needs_admin;
 use crate::vfs::target::Target;
-use crate::vfs::tree::{moved, needs_admin};
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use crate::vfs::tree::moved;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::CWD;
 use rustix::io::Errno;
 use rustix::mount::MountFlags;
 use std::ffi::{CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
 
 /// One step on its way.
 #[derive(Debug, Clone, Copy)]
@@ -56,13 +56,13 @@ impl Classic<'_> {
 
     fn call(&self, place: &Target) -> Result<()> {
         let step = self.step;
-        let target = name(place.as_fd());
+        let target = descriptor_name(place.as_fd());
         match &step.what {
             What::Bind { recursive } => {
                 let source = Target::open(self.pieces.dir, &step.source)
                     .map_err(|e| e.with_step("open source").arg(&step.source))?;
                 check_kinds(source.is_dir(), place, step)?;
-                let source = name(source.as_fd());
+                let source = descriptor_name(source.as_fd());
                 let bound = match recursive {
                     true => rustix::mount::mount_bind_recursive(source, target),
                     false => rustix::mount::mount_bind(source, target),
@@ -188,14 +188,10 @@ pub(super) fn data(fstype: &OsStr, words: &[Word]) -> Result<Option<CString>> {
     }
 }
 
-/// `/proc/self/fd/N`: the file that the descriptor is on, whatever is mounted over it.
-pub(super) fn name(fd: BorrowedFd<'_>) -> PathBuf {
-    format!("/proc/self/fd/{}", fd.as_raw_fd()).into()
-}
-
 /// What is seen where the descriptor's file is: the top of what is mounted there.
 pub(super) fn open_top(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
-    let path = std::fs::read_link(name(fd)).map_err(|e| Error::from_io("look at the target", name(fd), e))?;
+    let path = std::fs::read_link(descriptor_name(fd))
+        .map_err(|e| Error::from_io("look at the target", descriptor_name(fd), e))?;
     Target::open(CWD, path).map(Target::into_fd)
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Changes to what is mounted, by mount(2): attributes, propagation, and a remount of the file system.
 
-use super::classic::{data, name};
+use super::classic::data;
 use super::flags::{MS_REC, ms_of_attr, ms_of_superblock};
 use super::options::Options;
 use super::words::look_up;
@@ -9,6 +9,7 @@ use crate::error::{Error, Result};
 use crate::table::mountinfo::{self, MountEntry};
 use crate::vfs::attr::{Attr, Locked, MountAttr, Propagation};
 use crate::vfs::attr_old::{attr_of_words, remount};
+use crate::vfs::bytes::descriptor_name;
 use crate::vfs::identity::mountinfo_id;
 use crate::vfs::target::Target;
 use crate::vfs::tree::moved;
@@ -27,7 +28,8 @@ pub(super) fn propagate(root: BorrowedFd<'_>, to: Option<Propagation>, recursive
     let Some(propagation) = to else { return Ok(()) };
     let flags = mount_flags(propagation.bits() | if recursive { MS_REC } else { 0 });
     let flags = MountPropagationFlags::from_bits_retain(flags.bits());
-    rustix::mount::mount_change(name(root), flags).map_err(|e| Error::sys("set propagation", "mount", e))
+    rustix::mount::mount_change(descriptor_name(root), flags)
+        .map_err(|e| Error::sys("set propagation", "mount", e))
 }
 
 /// `MS_REMOUNT` of the file system: mount(2) takes all flags at once, so those that it has now are repeated. `MS_RDONLY`
@@ -46,8 +48,12 @@ pub(super) fn remount_filesystem(root: BorrowedFd<'_>, options: &Options) -> Res
         }
     }
     let data = data(&entry.fstype, &options.words)?;
-    rustix::mount::mount_remount(name(root), mount_flags(flags), data.as_deref().unwrap_or_default())
-        .map_err(|e| Error::sys("reconfigure", "mount", e).arg(&entry.target))?;
+    rustix::mount::mount_remount(
+        descriptor_name(root),
+        mount_flags(flags),
+        data.as_deref().unwrap_or_default(),
+    )
+    .map_err(|e| Error::sys("reconfigure", "mount", e).arg(&entry.target))?;
     let read_only = MountAttr { set: before & Attr::RDONLY, clear: Attr::RDONLY, propagation: None };
     change(root, &read_only, Locked::IsAnError)
 }

@@ -146,7 +146,7 @@ pub(super) fn set_root_owner(root: BorrowedFd<'_>, step: &Step) -> Result<()> {
 /// descriptor is on; where there is none, what can be opened is.
 fn set_root_mode(root: BorrowedFd<'_>, mode: u32) -> Result<(), (&'static str, Errno)> {
     let mode = Mode::from_raw_mode(mode);
-    match rustix::fs::chmod(super::classic::name(root), mode) {
+    match rustix::fs::chmod(crate::vfs::bytes::descriptor_name(root), mode) {
         Err(Errno::NOENT) => {}
         done => return done.map_err(|e| ("chmod", e)),
     }

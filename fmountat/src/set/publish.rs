@@ -122,19 +122,17 @@ impl Mounter {
     /// [`ErrorKind::Unsupported`], with the type; [`ErrorKind::HelperMissing`].
     pub fn need_no_helper(&self, plan: &Plan) -> Result<()> {
         let helpers = find_helpers(plan)?;
-        let helped = plan.steps.iter().find_map(|step| Some((step, helpers.get(&step.number)?)));
-        let Some((step, helper)) = helped else { return Ok(()) };
+        let helped = plan.steps.iter().find_map(|step| match &step.what {
+            What::Filesystem(fstype) => Some((step, fstype, helpers.get(&step.number)?)),
+            _ => None,
+        });
+        let Some((step, fstype, helper)) = helped else { return Ok(()) };
         let reason = format!(
             "its mount helper {} mounts it by itself, on a target that can be seen: not in a detached tree, nor in another \
              mount namespace",
             crate::error::escape(helper.program().as_os_str().as_encoded_bytes())
         );
-        let error = Error::new(ErrorKind::Unsupported, "build", reason);
-        let error = match &step.what {
-            What::Filesystem(fstype) => error.arg(fstype),
-            _ => error,
-        };
-        Err(plan.in_step(step, error))
+        Err(plan.in_step(step, Error::new(ErrorKind::Unsupported, "build", reason).arg(fstype)))
     }
 
     /// Refuses a plan that others could see half done here.

@@ -153,7 +153,7 @@ pub(super) fn explain_attr(error: Error, fd: BorrowedFd<'_>, attr: &MountAttr) -
     let reason = match (is_inside, locked.set.is_empty(), policy) {
         (true, false, _) => format!("the kernel has locked {} on this mount", locked.words()),
         (true, true, true) => String::from("the kernel has locked the access-time policy of this mount"),
-        _ => return super::tree::needs_admin(error),
+        _ => return super::privilege::needs_admin(error),
     };
     let hint = "what came into a user namespace from outside keeps its restrictions: leave that word out, or do it outside";
     error.with_kind(ErrorKind::Locked).because(reason).hinted(hint)

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Attributes of a detached tree where mount_setattr(2) \[Linux 5.12\] is missing or forbidden: the tree is attached in a
-//! private namespace for a moment, changed there by mount(2), and copied out.
+//! private namespace for a moment, changed there by mount(2), and copied out. And that remount itself.
 
 use super::attr::{Attr, Locked, MountAttr, Propagation, explain_attr};
+use super::bytes::descriptor_name;
 use super::flags::{MS_BIND, MS_REC, ms_of_attr};
 use super::hidden::HiddenPlace;
 use super::identity::{is_attached_here, mountinfo_id};
@@ -12,7 +13,7 @@ use super::tree::Tree;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::descriptor::replace;
 use crate::table::mountinfo;
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
+use rustix::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
 use rustix::mount::{MountFlags, MountPropagationFlags};
 use std::ffi::OsStr;
@@ -65,7 +66,8 @@ fn change(root: BorrowedFd<'_>, attr: &MountAttr, recursive: bool) -> Result<()>
     let Some(propagation) = attr.propagation else { return Ok(()) };
     let flags = propagation.bits() | if recursive { MS_REC } else { 0 };
     let flags = MountPropagationFlags::from_bits_retain(u32::try_from(flags).unwrap_or(0));
-    rustix::mount::mount_change(name(root), flags).map_err(|e| Error::sys("set propagation", "mount", e))
+    rustix::mount::mount_change(descriptor_name(root), flags)
+        .map_err(|e| Error::sys("set propagation", "mount", e))
 }
 
 /// Sets and clears attributes of one mount, which has `now`, by `MS_REMOUNT|MS_BIND`: it takes all of them at once.
@@ -78,17 +80,13 @@ pub(crate) fn remount(root: BorrowedFd<'_>, now: Attr, attr: &MountAttr, locked:
         // No access-time word at all would mean: as it is.
         let relatime = if attr.intersects(Attr::ATIME_FIELD) { 0 } else { libc::MS_RELATIME };
         let flags = u32::try_from(MS_BIND | relatime | ms_of_attr(attr)).unwrap_or(0);
-        rustix::mount::mount_remount(name(root), MountFlags::from_bits_retain(flags), c"")
+        rustix::mount::mount_remount(descriptor_name(root), MountFlags::from_bits_retain(flags), c"")
     };
     let done = match call(wanted) {
         Err(Errno::PERM) if locked == Locked::StaysAsItIs => call(wanted | (now - Attr::ATIME_FIELD)),
         other => other,
     };
     done.map_err(|errno| explain_attr(failed("mount")(errno), root, attr))
-}
-
-fn name(fd: BorrowedFd<'_>) -> String {
-    format!("/proc/self/fd/{}", fd.as_raw_fd())
 }
 
 /// The per-mount options of a line of mountinfo; it shows no word for strictatime.

@@ -4,7 +4,8 @@
 use super::attr::{Attr, MountAttr};
 use super::bytes::c_string;
 use super::features::Features;
-use super::tree::{Tree, is_admin, needs_admin};
+use super::privilege::{is_admin, needs_admin};
+use super::tree::Tree;
 use crate::error::{Error, ErrorKind, Result};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;

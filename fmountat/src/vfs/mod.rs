@@ -18,6 +18,7 @@ pub(crate) mod landed;
 pub(crate) mod made;
 pub(crate) mod namespace;
 pub(crate) mod other;
+pub(crate) mod privilege;
 pub(crate) mod staging;
 pub(crate) mod swap;
 pub(crate) mod target;

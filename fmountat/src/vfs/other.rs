@@ -2,8 +2,9 @@
 //! Another mount namespace: a tree that was built here is attached there.
 
 use super::landed;
+use super::privilege::needs_admin;
 use super::target::{Create, Target};
-use super::tree::{Attached, Tree, needs_admin};
+use super::tree::{Attached, Tree};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::inside::{Act, Namespaces, Step, enter, inside};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};

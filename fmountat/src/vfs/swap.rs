@@ -4,14 +4,14 @@
 use super::bytes::c_string;
 use super::features::Features;
 use super::identity::{MountId, id_mask, is_mount_root, is_same_place};
+use super::privilege::needs_admin;
 use super::target::Target;
-use super::tree::{Attached, Tree, needs_admin};
+use super::tree::{Attached, Tree, unmount_forbidden};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::swap::{Failed, Swap, swap};
 use crate::sys::swap_gap::swap_with_gap;
 use rustix::fd::{AsFd, AsRawFd};
 use rustix::io::Errno;
-use rustix::mount::UnmountFlags;
 use std::path::Path;
 
 impl Tree {
@@ -152,13 +152,13 @@ fn look(target: &Target) -> Result<MountId> {
     check_replaceable(target)?;
     let old = MountId::of(target.as_fd())?;
     check_top(target, old)?;
-    // The kernel looks at the path first: another answer is that of a filter, which would leave the swap half done.
-    match rustix::mount::unmount(c"", UnmountFlags::DETACH) {
-        Err(errno @ (Errno::PERM | Errno::NOSYS)) => {
+    // That would leave the swap half done.
+    match unmount_forbidden() {
+        Some(errno) => {
             let error = needs_admin(Error::sys("unmount", "umount2", errno).arg(target.path()));
             Err(error.because("a seccomp filter forbids to unmount: the old mount could not be taken away"))
         }
-        _ => Ok(old),
+        None => Ok(old),
     }
 }
 

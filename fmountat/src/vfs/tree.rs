@@ -2,17 +2,17 @@
 //! A detached mount tree, owned by a descriptor: nobody sees it until it is attached.
 
 use super::attr::{Attr, Locked, MountAttr, Propagation, idmap_raw, set_attr, set_idmap};
-use super::bytes::c_string;
+use super::bytes::{c_string, descriptor_name};
 use super::features::Features;
 use super::identity::MountId;
 use super::landed::verify;
+use super::privilege::needs_admin;
 use super::target::Target;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::attr::open_tree_attr;
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::mount::{MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags};
-use rustix::thread::CapabilitySet;
 use std::path::Path;
 
 /// A detached mount, with whatever was mounted inside it.
@@ -240,20 +240,6 @@ fn clone_flags(recursive: bool) -> OpenTreeFlags {
     if recursive { flags | OpenTreeFlags::AT_RECURSIVE } else { flags }
 }
 
-/// A call that was not permitted, with what it takes, for who has not got it.
-pub(crate) fn needs_admin(error: Error) -> Error {
-    if is_admin() { error } else { error.hinted(NEEDS_ADMIN) }
-}
-
-/// Whether the thread has CAP_SYS_ADMIN in its user namespace.
-pub(crate) fn is_admin() -> bool {
-    let effective = rustix::thread::capabilities(None).map(|sets| sets.effective);
-    effective.is_ok_and(|all| all.contains(CapabilitySet::SYS_ADMIN))
-}
-
-const NEEDS_ADMIN: &str = "mounting needs CAP_SYS_ADMIN in the user namespace that owns the mount \
-     namespace: run as root, or in a user and mount namespace of your own (`fmountat run`)";
-
 pub(crate) fn moved(path: &Path) -> Error {
     let reason = "the target was moved or covered while it was being mounted on";
     Error::new(ErrorKind::TargetMoved, "verify target", reason).arg(path)
@@ -301,18 +287,26 @@ impl Attached {
     }
 }
 
+/// The errno, if unmounting is forbidden whatever it is: the kernel looks at the path first, and another answer is that of a
+/// filter.
+pub(crate) fn unmount_forbidden() -> Option<Errno> {
+    rustix::mount::unmount(c"", UnmountFlags::DETACH)
+        .err()
+        .filter(|e| matches!(*e, Errno::PERM | Errno::NOSYS))
+}
+
 /// Takes away, lazily and with all below, the mount that `fd` is the root of. The kernel takes what is on top of that
 /// place: the caller has looked.
 pub(crate) fn detach_fd(fd: BorrowedFd<'_>) -> Result<()> {
-    let name = format!("/proc/self/fd/{}", fd.as_raw_fd());
-    rustix::mount::unmount(name, UnmountFlags::DETACH).map_err(|e| Error::sys("unmount", "umount2", e))
+    rustix::mount::unmount(descriptor_name(fd), UnmountFlags::DETACH)
+        .map_err(|e| Error::sys("unmount", "umount2", e))
 }
 
 /// As [`detach_fd`], for a mount that was made and is taken back. It is made private first, with all below: a bind is the
 /// peer of a shared source, and with it would go what is mounted below the source.
 pub(crate) fn take_back(fd: BorrowedFd<'_>) -> Result<()> {
-    let name = format!("/proc/self/fd/{}", fd.as_raw_fd());
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
-    rustix::mount::mount_change(name, private).map_err(|e| Error::sys("unmount", "mount", e))?;
+    rustix::mount::mount_change(descriptor_name(fd), private)
+        .map_err(|e| Error::sys("unmount", "mount", e))?;
     detach_fd(fd)
 }

@@ -176,26 +176,37 @@ fn upper_and_work<'a>(
     None
 }
 
-pub(super) fn same(a: BorrowedFd<'_>, b: BorrowedFd<'_>) -> bool {
-    let id = |fd| rustix::fs::fstat(fd).map(|s| (s.st_dev, s.st_ino)).ok();
-    id(a).is_some() && id(a) == id(b)
+/// Device and inode number.
+pub(super) type File = (u64, u64);
+
+pub(super) fn file(fd: BorrowedFd<'_>) -> Option<File> {
+    rustix::fs::fstat(fd).ok().map(|stat| (stat.st_dev, stat.st_ino))
 }
 
-/// Whether `inner` is somewhere below `outer`, by walking up.
+pub(super) fn same(a: BorrowedFd<'_>, b: BorrowedFd<'_>) -> bool {
+    file(a).is_some_and(|a| Some(a) == file(b))
+}
+
+/// Whether `inner` is somewhere below `outer`.
 pub(super) fn lies_in(inner: BorrowedFd<'_>, outer: BorrowedFd<'_>) -> bool {
+    file(outer).is_some_and(|outer| above(inner).any(|above| above == outer))
+}
+
+/// The directories above, by walking up to the root.
+pub(super) fn above(fd: BorrowedFd<'_>) -> impl Iterator<Item = File> {
     let up = |fd: BorrowedFd<'_>| -> Option<OwnedFd> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         rustix::fs::openat(fd, c"..", flags, Mode::empty()).ok()
     };
-    let mut at = up(inner);
-    for _ in 0..libc::PATH_MAX {
-        let Some(here) = at else { return false };
-        if same(here.as_fd(), outer) {
-            return true;
-        }
-        at = up(here.as_fd()).filter(|above| !same(above.as_fd(), here.as_fd()));
-    }
-    false
+    let (mut at, mut below) = (up(fd), file(fd));
+    let walk = std::iter::from_fn(move || {
+        let here = at.take()?;
+        let found = file(here.as_fd()).filter(|found| Some(*found) != below)?;
+        (at, below) = (up(here.as_fd()), Some(found));
+        Some(found)
+    });
+    // Others may move what is above meanwhile, again and again.
+    walk.take(libc::PATH_MAX.unsigned_abs() as usize)
 }
 
 fn is_volatile_left(work: BorrowedFd<'_>) -> bool {

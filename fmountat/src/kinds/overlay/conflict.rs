@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Words and layers of an overlay that exclude each other, which the kernel tells its log alone.
 
-use super::check::{fd_of, lies_in, same};
+use super::check::{above, fd_of, file, lies_in, same};
 use super::layers::{Opened, Role};
 use super::{Layer, Overlay};
 use crate::error::{Error, ErrorKind};
 use crate::vfs::features::Features;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{Mode, OFlags};
+use rustix::fd::AsFd;
 use std::collections::HashMap;
 use std::ffi::OsStr;
 
@@ -84,36 +83,14 @@ pub(super) fn of_layers<'a>(
     }
     let mut seen = HashMap::new();
     for (n, fd) in lowers() {
-        if let Some(other) = seen.insert(place(fd)?, n) {
+        if let Some(other) = seen.insert(file(fd)?, n) {
             return Some((format!("layers {other} and {n} are the same directory"), layer(n)));
         }
     }
     lowers().find_map(|(n, fd)| {
-        let other = seen.get(&above(fd).find(|place| seen.contains_key(place))?)?;
+        // As far as the file system goes: the kernel does not look further.
+        let (device, _) = file(fd)?;
+        let other = above(fd).take_while(|above| above.0 == device).find_map(|above| seen.get(&above))?;
         Some((format!("layer {n} lies inside layer {other}"), layer(n)))
-    })
-}
-
-type Place = (u64, u64);
-
-fn place(fd: BorrowedFd<'_>) -> Option<Place> {
-    rustix::fs::fstat(fd).ok().map(|stat| (stat.st_dev, stat.st_ino))
-}
-
-/// The directories above, as far as the file system goes.
-fn above(fd: BorrowedFd<'_>) -> impl Iterator<Item = Place> {
-    let up = |fd: BorrowedFd<'_>| -> Option<OwnedFd> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        rustix::fs::openat(fd, c"..", flags, Mode::empty()).ok()
-    };
-    let mut at = up(fd);
-    let mut below = place(fd);
-    std::iter::from_fn(move || {
-        let here = at.take()?;
-        let found = place(here.as_fd())
-            .filter(|found| Some(*found) != below && below.is_some_and(|below| below.0 == found.0))?;
-        at = up(here.as_fd());
-        below = Some(found);
-        Some(found)
     })
 }

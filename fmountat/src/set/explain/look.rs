@@ -111,7 +111,8 @@ impl<'a> Looker<'a> {
             features.new_mount_api = false;
         }
         if features.new_mount_api && needs_namespace(&features, step.options.idmap.is_some()) {
-            self.may_unshare()?;
+            // That is done before a layer is looked at.
+            self.need_admin("make a private mount namespace", "unshare")?;
         }
         let make = self.mounter.make(self.dir, &attr);
         let make = crate::kinds::overlay::Make { source, flags: &flags, features: &features, ..make };
@@ -119,7 +120,7 @@ impl<'a> Looker<'a> {
         if let Some(error) = foresee_step(&about(self.dir, step)) {
             return Err(error);
         }
-        self.need_admin("open filesystem", "fsopen", OsStr::new("overlay"))?;
+        self.need_admin("open filesystem", "fsopen").map_err(|e| e.arg(OsStr::new("overlay")))?;
         let content = Content::Layers(overlay.visible_layers(self.dir));
         let is_read_only = !overlay.is_writable() || flags.contains(&"ro");
         Ok(Made { is_read_only, ..Made::new(content, Some(true)) })
@@ -127,7 +128,7 @@ impl<'a> Looker<'a> {
 
     fn bind(&self, step: &Step, recursive: bool) -> Result<Made> {
         // The kernel looks at privilege before it looks at the path.
-        self.need_admin("clone mount", "open_tree", step.source.as_os_str())?;
+        self.need_admin("clone mount", "open_tree").map_err(|e| e.arg(step.source.as_os_str()))?;
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         let source = rustix::fs::openat(self.dir, &step.source, flags, Mode::empty())
             .map_err(|e| open_error("clone mount", "open_tree", &step.source, e))?;
@@ -212,20 +213,8 @@ impl<'a> Looker<'a> {
         Err(Error::sys("create", "fsconfig", Errno::PERM).arg(name))
     }
 
-    /// Whether a private mount namespace may be made, which is done before a layer is looked at.
-    fn may_unshare(&self) -> Result<()> {
-        match self.standing.may_mount() {
-            true => Ok(()),
-            false => Err(Error::sys("make a private mount namespace", "unshare", Errno::PERM)),
-        }
-    }
-
-    fn need_admin(&self, what: &str, call: &'static str, argument: &OsStr) -> Result<()> {
-        if self.standing.may_mount() {
-            Ok(())
-        } else {
-            Err(Error::sys(what, call, Errno::PERM).arg(argument))
-        }
+    fn need_admin(&self, what: &str, call: &'static str) -> Result<()> {
+        if self.standing.may_mount() { Ok(()) } else { Err(Error::sys(what, call, Errno::PERM)) }
     }
 
     /// Puts what was made on its place in the sketch; says whether the place could be looked up.

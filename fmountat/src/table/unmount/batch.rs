@@ -12,10 +12,11 @@ use crate::vfs::attr::{MountAttr, Propagation};
 use crate::vfs::context::FsContext;
 use crate::vfs::identity::MountId;
 use crate::vfs::target::Target;
+use crate::vfs::tree::unmount_forbidden;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
-use rustix::mount::{MoveMountFlags, UnmountFlags};
+use rustix::mount::MoveMountFlags;
 use std::time::Instant;
 
 /// Takes away as many as can be, with one call for all; gives back the others, one of which is always left. The mount that
@@ -23,8 +24,8 @@ use std::time::Instant;
 pub(super) fn together(places: Vec<Place>, deadline: Option<Instant>) -> (Vec<Place>, Result<()>) {
     let (mut movable, mut left): (Vec<_>, Vec<_>) = places.into_iter().partition(can_move);
     let Some(base) = movable.pop() else { return (left, Ok(())) };
-    // The kernel looks at the path first: another answer is that of a filter, which would leave all of it half done.
-    if matches!(rustix::mount::unmount(c"", UnmountFlags::DETACH), Err(Errno::PERM | Errno::NOSYS)) {
+    // That would leave all of it half done.
+    if unmount_forbidden().is_some() {
         left.extend(movable);
         left.push(base);
         return (left, Ok(()));
@@ -65,8 +66,7 @@ fn put_back(number: usize, place: Place, base: &Place) -> Option<Place> {
     if MountId::of(from.as_fd()).ok()? != place.id {
         return None;
     }
-    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
-    rustix::mount::move_mount(&from, c"", &to, c"", flags).ok()?;
+    move_mount(&from, &to).ok()?;
     Some(place)
 }
 
@@ -129,6 +129,10 @@ impl Gathering {
 /// Moves the mount, if it is still the one that is seen at its place.
 fn take(place: &Place, room: &OwnedFd) -> Result<()> {
     let root = place.root()?;
+    move_mount(&root, room).map_err(|e| errors::of_errno(&place.path, e))
+}
+
+fn move_mount(from: impl AsFd, to: impl AsFd) -> std::result::Result<(), Errno> {
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
-    rustix::mount::move_mount(&root, c"", room, c"", flags).map_err(|e| errors::of_errno(&place.path, e))
+    rustix::mount::move_mount(from, c"", to, c"", flags)
 }

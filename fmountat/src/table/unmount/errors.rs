@@ -4,7 +4,7 @@
 use super::place::Place;
 use crate::error::{Error, ErrorKind, Holder};
 use crate::table::{holders, mountinfo};
-use crate::vfs::tree::needs_admin;
+use crate::vfs::privilege::needs_admin;
 use rustix::io::Errno;
 use std::path::Path;
 

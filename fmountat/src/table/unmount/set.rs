@@ -23,7 +23,7 @@ pub(super) fn one(unmount: &Unmount, set: &PublishedSet, deadline: Option<Instan
 
 /// Each set is checked first. Those that can be are gathered below one mount, which goes in one call.
 pub(super) fn many(unmount: &Unmount, sets: &[PublishedSet], deadline: Option<Instant>) -> Vec<Error> {
-    let (mut errors, mut places) = (Vec::new(), Vec::new());
+    let (mut errors, mut places, mut stacked) = (Vec::new(), Vec::new(), Vec::new());
     // One look for all is enough where nobody uses any.
     let all = || holders::users_of(sets.iter().flat_map(PublishedSet::mounts).collect());
     let is_idle = unmount.lazy || all().is_ok_and(|users| users.is_empty());
@@ -37,17 +37,13 @@ pub(super) fn many(unmount: &Unmount, sets: &[PublishedSet], deadline: Option<In
             false => wait_for_users(set, &place, deadline).map(|()| place),
         });
         match place {
-            Ok(place) => places.push(place),
+            Ok(place) if place.id == set.root() => places.push(place),
+            Ok(place) => stacked.push((set, place)),
             Err(error) => errors.push(error),
         }
     }
     // Where mounts of the set are stacked on its root they go from the top, each by itself.
-    let is_root = |place: &Place| sets.iter().any(|set| set.root() == place.id);
-    let (mut places, stacked): (Vec<_>, Vec<_>) = places.into_iter().partition(is_root);
-    for place in stacked {
-        let own = sets.iter().find(|set| set.mounts().any(|id| id == place.id));
-        errors.extend(own.and_then(|set| from_the_top(set, place, deadline).err()));
-    }
+    errors.extend(stacked.into_iter().filter_map(|(set, place)| from_the_top(set, place, deadline).err()));
     if places.len() > 2 {
         let (left, done) = batch::together(places, deadline);
         errors.extend(done.err());

@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The capability that mounting takes, and what an error says to who has not got it.
+
+use crate::error::Error;
+use rustix::thread::CapabilitySet;
+
+/// A call that was not permitted, with what it takes, for who has not got it.
+pub(crate) fn needs_admin(error: Error) -> Error {
+    if is_admin() { error } else { error.hinted(NEEDS_ADMIN) }
+}
+
+/// Whether the thread has CAP_SYS_ADMIN in its user namespace.
+pub(crate) fn is_admin() -> bool {
+    let effective = rustix::thread::capabilities(None).map(|sets| sets.effective);
+    effective.is_ok_and(|all| all.contains(CapabilitySet::SYS_ADMIN))
+}
+
+const NEEDS_ADMIN: &str = "mounting needs CAP_SYS_ADMIN in the user namespace that owns the mount \
+     namespace: run as root, or in a user and mount namespace of your own (`fmountat run`)";
