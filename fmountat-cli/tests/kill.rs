@@ -9,7 +9,7 @@ mod set;
 #[path = "kill/stepwise.rs"]
 mod stepwise;
 
-use fmountat_testing::times;
+use fmountat_testing::{command_output, times};
 use moment::{Count, Moments};
 use set::Set;
 
@@ -66,6 +66,23 @@ fn umount(set: &Set) {
     count.print("umount", "whole", "gone");
 }
 
+/// Of sets that are taken away together each is whole or gone after each kill, and what they are gathered below is gone.
+/// Moving them takes a few microseconds each, which no kill would meet: strace(1) makes it milliseconds.
+fn umount_together(set: &Set) {
+    let moments = Moments::of(rounds(), || {
+        set.published_often();
+        command_output(&mut set.slow_command(&["umount", "--set", "published"]));
+    });
+    let mut count = Count::default();
+    for moment in moments {
+        set.published_often();
+        moment.kill_traced(set.slow_command(&["umount", "--set", "published"]));
+        count.add(set.are_gone());
+        set.drop_all();
+    }
+    count.print("umount of many", "whole", "gone");
+}
+
 fmountat_testing::tests! {
     /// With an overlay, a loop device, mapped owners, proc and masks.
     fn apply_as_root() needs [Kernel(5, 12), Root, Filesystem("overlay"), Filesystem("erofs"), Tool("mkfs.erofs")] { apply(&Set::of_root()); }
@@ -75,6 +92,7 @@ fmountat_testing::tests! {
     fn apply_as_user() needs [User] { apply(&Set::of_user()); }
     fn replace_as_user() needs [User, Kernel(6, 5)] { replace(&Set::of_user()); }
     fn umount_as_user() needs [User, Kernel(6, 8)] { umount(&Set::of_user()); }
+    fn umount_of_many() needs [User, Kernel(6, 8), Tool("strace")] { umount_together(&Set::of_user()); }
 
     /// Where the kernel can't do it in one step, `clean` takes away what is left, and nothing else.
     fn clean_after_step_by_step() needs [Tool("setarch")] { stepwise::new_interface(); }

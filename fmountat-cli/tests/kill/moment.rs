@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Moments to kill at, from before a command's first instruction to after its last.
 
-use std::process::{Command, Stdio};
+use rustix::process::{Pid, Signal, kill_process};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// When a command is killed.
@@ -10,16 +11,36 @@ pub(crate) struct Moment(Duration);
 
 impl Moment {
     /// Starts the command and kills it then.
-    pub(crate) fn kill(self, mut command: Command) {
-        let mut child =
-            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    pub(crate) fn kill(self, command: Command) {
+        let mut child = self.after_start(command);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+
+    /// Starts a tracer and kills then what it traces, which is its only child; waits for the tracer, which waits for what
+    /// that has left.
+    pub(crate) fn kill_traced(self, tracer: Command) {
+        let mut tracer = self.after_start(tracer);
+        // Before the child is there it can't be killed; after its end there is none.
+        while tracer.try_wait().unwrap().is_none() {
+            let children = format!("/proc/{0}/task/{0}/children", tracer.id());
+            let child = std::fs::read_to_string(children).unwrap_or_default();
+            let child = child.split_whitespace().next().and_then(|pid| Pid::from_raw(pid.parse().ok()?));
+            if child.is_some_and(|child| kill_process(child, Signal::KILL).is_ok()) {
+                break;
+            }
+        }
+        tracer.wait().unwrap();
+    }
+
+    fn after_start(self, mut command: Command) -> Child {
+        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
         // Sleeping is too coarse for what takes a few milliseconds.
         let start = Instant::now();
         while start.elapsed() < self.0 {
             std::hint::spin_loop();
         }
-        child.kill().unwrap();
-        child.wait().unwrap();
+        child
     }
 }
 

@@ -11,6 +11,9 @@ use std::time::{Duration, Instant};
 /// What the system does after the last process is gone is waited for.
 const SETTLE: Duration = Duration::from_secs(1);
 
+/// Where sets are that go together.
+const PLACES: [&str; 6] = ["many/0", "many/1", "many/2", "many/3", "many/4", "many/5"];
+
 pub(crate) fn file(path: &str) -> PathBuf {
     scratch().join(path)
 }
@@ -85,6 +88,16 @@ impl Set {
         command
     }
 
+    /// With a pause before each move_mount(2), also of its children.
+    pub(crate) fn slow_command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("strace");
+        command.args(["-f", "-o", "/dev/null", "-e", "trace=move_mount"]);
+        command.args(["-e", "inject=move_mount:delay_enter=4000", "--"]);
+        command.arg(binary(env!("CARGO_BIN_EXE_fmountat"))).args(["--json"]).args(arguments);
+        command.current_dir(scratch()).env("FMOUNTAT_TEST_KILL", scratch());
+        command
+    }
+
     /// Runs to the end, which must be success; what it printed.
     pub(crate) fn run(&self, arguments: &[&str]) -> String {
         self.fresh_if_replacing(arguments);
@@ -123,6 +136,35 @@ impl Set {
         self.fresh();
         let text = self.run(&["apply", "new.json", "t"]);
         write(file("published"), text);
+    }
+
+    /// The new set is there at each of several places, and the file `published` says which they are.
+    pub(crate) fn published_often(&self) {
+        let at = |place: &str| {
+            mkdirs(scratch(), &[place]);
+            self.run(&["apply", "new.json", place])
+        };
+        write(file("published"), PLACES.map(at).concat());
+    }
+
+    /// Whether none of them is there any more. Each is there as a whole or gone.
+    pub(crate) fn are_gone(&self) -> bool {
+        all_have_ended();
+        let mounts = || PLACES.map(|place| mounts_below(file(place)).len());
+        let is_whole = |mounts: usize| [0, self.mounts].contains(&mounts);
+        assert!(
+            settled(|| mounts().into_iter().all(is_whole)),
+            "half gone: {:#?}",
+            mounts_below(file("many"))
+        );
+        mounts().into_iter().sum::<usize>() == 0
+    }
+
+    pub(crate) fn drop_all(&self) {
+        for place in PLACES.iter().filter(|place| !mounts_below(file(place)).is_empty()) {
+            command_output(&mut self.command(&["umount", "-R", "-l", place]));
+        }
+        self.nothing_else();
     }
 
     /// Whether the set is there as a whole; if not, nothing is.

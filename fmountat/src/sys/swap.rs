@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The two calls of a swap, made by a child that outlives its caller: after `kill -9` between the two, one mount would be left
 //! beneath the other.
-//!
-//! The child shares memory and descriptors with the caller (see `vfork`) and is no part of its process, its session or its
-//! process group. When the caller is killed it goes on, and with it stay the memory and the descriptors that it uses.
 
-use super::vfork::in_child;
+use super::outlive::outlive;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, StatxFlags};
 use rustix::io::Errno;
 use rustix::mount::{MoveMountFlags, UnmountFlags};
-use std::ffi::{CStr, c_int, c_void};
+use std::ffi::CStr;
 
 /// What goes beneath what, and how to see what is on top there.
 #[derive(Debug)]
@@ -50,13 +47,6 @@ pub(crate) enum Failed {
 }
 
 type Run = fn(&Swap<'_>, Option<BorrowedFd<'_>>) -> Result<(), Failed>;
-
-struct Job<'a> {
-    swap: &'a Swap<'a>,
-    copy: Option<BorrowedFd<'a>>,
-    run: Run,
-    done: Option<Result<(), Failed>>,
-}
 
 /// What has come half way is not given up at the first refusal.
 const TRIES: usize = 4;
@@ -113,28 +103,16 @@ pub(super) fn open_place(swap: &Swap<'_>) -> Result<OwnedFd, Errno> {
     }
 }
 
-extern "C" fn child_main(job: *mut c_void) -> c_int {
-    // SAFETY: `job` is the `Job` that `swap` keeps alive: its thread sleeps while we run (CLONE_VFORK), or was killed, and
-    // then its memory lives as long as we do. Only rustix's system calls are made, on strings and numbers that are ready:
-    // no allocation, no lock that a killed thread could have held.
-    let job = unsafe { &mut *job.cast::<Job<'_>>() };
-    // A signal to the caller's process group is none to this process. It leads no group, so it can't fail.
-    let _ = rustix::process::setsid();
-    job.done = Some((job.run)(job.swap, job.copy));
-    0
-}
-
 /// Puts the new tree beneath and takes the old mount away.
 pub(crate) fn swap(swap: &Swap<'_>) -> Result<(), Failed> {
     with_child(swap, None, run)
 }
 
 pub(super) fn with_child(swap: &Swap<'_>, copy: Option<BorrowedFd<'_>>, run: Run) -> Result<(), Failed> {
-    let mut job = Job { swap, copy, run, done: None };
-    // SAFETY: `child_main` takes a `Job`, which outlives this call, and keeps to the rules.
-    match unsafe { in_child(child_main, (&raw mut job).cast()) } {
+    // SAFETY: each `run` makes rustix's system calls on what `swap` has ready.
+    match unsafe { outlive(|| run(swap, copy)) } {
         Err(errno) => Err(Failed::Clone(errno)),
         // A child that a filter killed has left no answer: it was at its first call that the filter does not know.
-        Ok(_) => job.done.unwrap_or(Err(Failed::Move(Errno::PERM))),
+        Ok(answer) => answer.unwrap_or(Err(Failed::Move(Errno::PERM))),
     }
 }

@@ -135,8 +135,8 @@ impl Unmount {
     /// is put over one of the sets. Sets below a shared mount can't be moved and go one by one.
     ///
     /// # Errors
-    /// Those of [`run_set`](Self::run_set) for each set that fails; the others go. After `kill -9` in the middle of it, some
-    /// sets are found below the place of one of them; unmount that place recursively.
+    /// Those of [`run_set`](Self::run_set) for each set that fails; the others go. `kill -9` of this process in the middle of it
+    /// leaves each set in its place or gone: a child that is no part of it makes the calls, 128 sets at a time.
     pub fn run_sets(&self, sets: &[PublishedSet]) -> Result<(), Vec<Error>> {
         let errors = set::many(self, sets, self.deadline());
         if errors.is_empty() { Ok(()) } else { Err(errors) }

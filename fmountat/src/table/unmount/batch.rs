@@ -2,61 +2,63 @@
 //! Many mounts that have nothing to do with each other, taken away together.
 //!
 //! Each umount2(2) waits for every processor to notice (an RCU grace period), whatever it takes away. So the mounts are moved
-//! below one: that costs no such wait, and then one call takes all.
+//! below one: that costs no such wait, and then one call takes all (`sys/gather`).
 
 use super::place::Place;
 use super::{call, errors};
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::sys::gather::{Failed, Gather, gather};
 use crate::sys::statmount::{MNT_BASIC, statmount};
-use crate::vfs::attr::{MountAttr, Propagation};
+use crate::vfs::attr::MountAttr;
+use crate::vfs::bytes::c_string;
 use crate::vfs::context::FsContext;
-use crate::vfs::identity::MountId;
+use crate::vfs::identity::{MountId, id_mask};
 use crate::vfs::target::Target;
-use crate::vfs::tree::unmount_forbidden;
+use crate::vfs::tree::{Tree, unmount_forbidden};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::MoveMountFlags;
-use std::time::Instant;
 
-/// Takes away as many as can be, with one call for all; gives back the others, one of which is always left. The mount that
-/// they are moved to is put over that one, which is to go anyway, so that no other place shows anything.
-pub(super) fn together(places: Vec<Place>, deadline: Option<Instant>) -> (Vec<Place>, Result<()>) {
+/// So many at once: each takes two descriptors meanwhile.
+const AT_ONCE: usize = 128;
+
+/// Takes away as many as can be, with one call for each [`AT_ONCE`]; gives back the others, one of which is always left. The
+/// mount that they are moved to is put over that one, which is to go anyway, so that no other place shows anything.
+pub(super) fn together(places: Vec<Place>) -> (Vec<Place>, Result<()>) {
     let (mut movable, mut left): (Vec<_>, Vec<_>) = places.into_iter().partition(can_move);
     let Some(base) = movable.pop() else { return (left, Ok(())) };
-    // That would leave all of it half done.
-    if unmount_forbidden().is_some() {
-        left.extend(movable);
-        left.push(base);
-        return (left, Ok(()));
+    let mut done = Ok(());
+    // Where nothing may be unmounted all of it would be left half done.
+    while done.is_ok() && !movable.is_empty() && unmount_forbidden().is_none() {
+        let more = movable.split_off(movable.len().min(AT_ONCE));
+        let some = std::mem::replace(&mut movable, more);
+        done = at_once(some, &base, &mut left);
     }
-    let mut gathering = match Gathering::over(&base, movable.len()) {
-        Ok(gathering) => gathering,
-        // Nothing was changed: one by one it may go all the same.
-        Err(_) => {
-            left.extend(movable);
-            left.push(base);
-            return (left, Ok(()));
-        }
-    };
-    let mut moved = Vec::new();
-    for (number, (place, room)) in movable.into_iter().zip(&gathering.rooms).enumerate() {
-        match take(&place, room) {
-            Ok(()) => moved.push((number, place)),
-            Err(_) => left.push(place),
-        }
-    }
-    let done = gathering.drop_all(&base, deadline);
-    if done.is_err() {
-        // Back to their places, and the gathering away: what fails now was told by the first failure.
-        moved
-            .into_iter()
-            .filter_map(|(number, place)| put_back(number, place, &base))
-            .for_each(|place| left.push(place));
-        let _ = gathering.drop_all(&base, deadline);
-    }
+    left.extend(movable);
     left.push(base);
     (left, done)
+}
+
+/// Those that stay come to `left`.
+fn at_once(places: Vec<Place>, base: &Place, left: &mut Vec<Place>) -> Result<()> {
+    let Ok(room) = Room::new(places.len()) else {
+        // Nothing was changed: one by one they may go all the same.
+        left.extend(places);
+        return Ok(());
+    };
+    let mut moved = vec![false; places.len()];
+    let done = room.take(&places, base, &mut moved);
+    let (gathered, others): (Vec<_>, Vec<_>) =
+        places.into_iter().zip(moved).enumerate().partition(|(_, (_, moved))| *moved);
+    left.extend(others.into_iter().map(|(_, (place, _))| place));
+    if done.is_err() {
+        // Back to their places, and the room away: what fails now was told by the first failure.
+        let back = |(number, (place, _))| put_back(number, place, base);
+        left.extend(gathered.into_iter().filter_map(back));
+        let _ = room.drop_from(base);
+    }
+    done
 }
 
 /// Moves a mount from its room to where it was; gives its place back.
@@ -66,7 +68,8 @@ fn put_back(number: usize, place: Place, base: &Place) -> Option<Place> {
     if MountId::of(from.as_fd()).ok()? != place.id {
         return None;
     }
-    move_mount(&from, &to).ok()?;
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    rustix::mount::move_mount(&from, c"", &to, c"", flags).ok()?;
     Some(place)
 }
 
@@ -78,61 +81,69 @@ fn can_move(place: &Place) -> bool {
     parent.is_some_and(|parent| parent.propagation & MS_SHARED == 0)
 }
 
-/// A tmpfs with an empty directory for each mount.
-struct Gathering {
+/// A detached tmpfs with an empty directory for each mount.
+struct Room {
+    tree: Tree,
     id: MountId,
     rooms: Vec<OwnedFd>,
 }
 
-impl Gathering {
-    fn over(base: &Place, rooms: usize) -> Result<Self> {
-        let private = MountAttr { propagation: Some(Propagation::Private), ..MountAttr::default() };
+impl Room {
+    fn new(rooms: usize) -> Result<Self> {
         let tree = FsContext::open("tmpfs")?.create()?.mount(&MountAttr::default())?;
         let room = |number: usize| {
             let name = number.to_string();
             rustix::fs::mkdirat(tree.root(), &name, Mode::RWXU)?;
             rustix::fs::openat(tree.root(), &name, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
         };
-        let rooms: std::result::Result<Vec<_>, _> = (0..rooms).map(room).collect();
-        let rooms = rooms.map_err(|e| errors::of_errno(&base.path, e))?;
-        let target = Target::open(CWD, &base.path)?;
-        if MountId::of(target.as_fd())? != base.id {
-            return Err(errors::exchanged(&base.path));
-        }
-        let attached = tree.attach(&target)?;
-        let mut gathering = Self { id: attached.id(), rooms };
-        // Below a shared mount it is shared itself now, and nothing could be moved to it.
-        match crate::vfs::attr::set_attr(
-            attached.root(),
-            &private,
-            false,
-            crate::vfs::attr::Locked::StaysAsItIs,
-        ) {
-            Ok(()) => Ok(gathering),
-            Err(error) => {
-                drop(attached);
-                gathering.drop_all(base, None)?;
-                Err(error)
+        let rooms: std::result::Result<Vec<_>, Errno> = (0..rooms).map(room).collect();
+        let rooms = rooms.map_err(|errno| Error::sys("unmount", "openat", errno))?;
+        Ok(Self { id: tree.id()?, tree, rooms })
+    }
+
+    /// All that are still seen at their places, in one step. Success too is where nothing could be moved.
+    fn take(&self, places: &[Place], base: &Place, moved: &mut [bool]) -> Result<()> {
+        let Ok(over) = base.root() else { return Ok(()) };
+        let (mut roots, mut numbers) = (Vec::new(), Vec::new());
+        for (number, place) in places.iter().enumerate() {
+            if let Ok(root) = place.root() {
+                roots.push(root);
+                numbers.push(number);
             }
+        }
+        let rooms = numbers.iter().filter_map(|number| self.rooms.get(*number));
+        let moves: Vec<_> =
+            roots.iter().zip(rooms).map(|(root, room)| (root.as_fd(), room.as_fd())).collect();
+        let mut were_moved = vec![false; moves.len()];
+        let done = gather(
+            &Gather {
+                tree: self.tree.root(),
+                id: self.id.get(),
+                mask: id_mask(),
+                base: over.as_fd(),
+                name: &c_string("target", &base.handle.name)?,
+                moves: &moves,
+            },
+            &mut were_moved,
+        );
+        for (number, _) in numbers.iter().zip(were_moved).filter(|(_, moved)| *moved) {
+            moved[*number] = true;
+        }
+        match done {
+            Ok(()) => Ok(()),
+            // Nothing was changed: one by one they may go all the same.
+            Err(Failed::Attach(_)) => Ok(()),
+            Err(Failed::Covered) => Err(errors::exchanged(&base.path)),
+            Err(Failed::TakeAway(errno)) => Err(errors::of_errno(&base.path, errno)),
         }
     }
 
-    fn drop_all(&mut self, base: &Place, deadline: Option<Instant>) -> Result<()> {
-        self.rooms.clear();
+    fn drop_from(self, base: &Place) -> Result<()> {
+        let Self { id, tree, rooms } = self;
+        drop((tree, rooms));
         match Place::open(&base.path)? {
-            Some(place) if place.id == self.id => call::one(&place, true, deadline),
+            Some(place) if place.id == id => call::one(&place, true, None),
             _ => Err(errors::exchanged(&base.path)),
         }
     }
-}
-
-/// Moves the mount, if it is still the one that is seen at its place.
-fn take(place: &Place, room: &OwnedFd) -> Result<()> {
-    let root = place.root()?;
-    move_mount(&root, room).map_err(|e| errors::of_errno(&place.path, e))
-}
-
-fn move_mount(from: impl AsFd, to: impl AsFd) -> std::result::Result<(), Errno> {
-    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
-    rustix::mount::move_mount(from, c"", to, c"", flags)
 }

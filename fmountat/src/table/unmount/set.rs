@@ -45,7 +45,7 @@ pub(super) fn many(unmount: &Unmount, sets: &[PublishedSet], deadline: Option<In
     // Where mounts of the set are stacked on its root they go from the top, each by itself.
     errors.extend(stacked.into_iter().filter_map(|(set, place)| from_the_top(set, place, deadline).err()));
     if places.len() > 2 {
-        let (left, done) = batch::together(places, deadline);
+        let (left, done) = batch::together(places);
         errors.extend(done.err());
         places = left;
     }

@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Mounts gathered below one mount, which is then taken away with all of them: by a child that outlives its caller, since
+//! `kill -9` in the middle would leave them where nobody looks for them.
+
+use super::attr::{MountAttrRaw, mount_setattr};
+use super::outlive::outlive;
+use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, StatxFlags};
+use rustix::io::Errno;
+use rustix::mount::{MoveMountFlags, UnmountFlags};
+use std::ffi::CStr;
+
+/// What is gathered where.
+#[derive(Debug)]
+pub(crate) struct Gather<'a> {
+    /// The root of a detached mount.
+    pub(crate) tree: BorrowedFd<'a>,
+    /// Its id, as statx(2) gives it with `mask`.
+    pub(crate) id: u64,
+    pub(crate) mask: StatxFlags,
+    /// What it is put over: the root of a mount that is to go too.
+    pub(crate) base: BorrowedFd<'a>,
+    /// The same for umount2(2), by a descriptor's name in /proc.
+    pub(crate) name: &'a CStr,
+    /// The root of each mount, and the directory of `tree` that it goes to.
+    pub(crate) moves: &'a [(BorrowedFd<'a>, BorrowedFd<'a>)],
+}
+
+/// How far it came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Failed {
+    /// Nothing was done.
+    Attach(Errno),
+    /// Gathered; another mount is on top there.
+    Covered,
+    /// Gathered; umount2(2), again and again.
+    TakeAway(Errno),
+}
+
+/// What has come half way is not given up at the first refusal.
+const TRIES: usize = 4;
+
+/// Does it. A mount that the kernel does not move stays where it is, and its number in `moved` is false.
+pub(crate) fn gather(gather: &Gather<'_>, moved: &mut [bool]) -> Result<(), Failed> {
+    // SAFETY: `run` makes system calls on what is ready, and writes to a slice of the caller's.
+    let done = unsafe { outlive(|| run(gather, moved)) };
+    match done {
+        Err(errno) => Err(Failed::Attach(errno)),
+        Ok(answer) => answer.unwrap_or(Err(Failed::TakeAway(Errno::PERM))),
+    }
+}
+
+fn run(gather: &Gather<'_>, moved: &mut [bool]) -> Result<(), Failed> {
+    move_mount(gather.tree, gather.base).map_err(Failed::Attach)?;
+    // Below a shared mount it is shared itself now, and what is moved to it would be seen by its peers.
+    let private = MountAttrRaw { propagation: libc::MS_PRIVATE, ..MountAttrRaw::default() };
+    if mount_setattr(gather.tree, c"", AtFlags::EMPTY_PATH.bits(), &private).is_ok() {
+        for ((root, room), moved) in gather.moves.iter().zip(moved) {
+            *moved = move_mount(*root, *room).is_ok();
+        }
+    }
+    let mut failed = Failed::Covered;
+    for _ in 0..TRIES {
+        // umount2(2) takes what is on top.
+        match top(gather) {
+            Ok(id) if id == gather.id => {}
+            Ok(_) => return Err(Failed::Covered),
+            Err(errno) => {
+                failed = Failed::TakeAway(errno);
+                continue;
+            }
+        }
+        match rustix::mount::unmount(gather.name, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW) {
+            Ok(()) => return Ok(()),
+            Err(errno) => failed = Failed::TakeAway(errno),
+        }
+    }
+    Err(failed)
+}
+
+fn top(gather: &Gather<'_>) -> Result<u64, Errno> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let seen = rustix::fs::openat(CWD, gather.name, flags, Mode::empty())?;
+    let look = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
+    Ok(rustix::fs::statx(seen.as_fd(), c"", look, gather.mask)?.stx_mnt_id)
+}
+
+fn move_mount(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<(), Errno> {
+    let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+    rustix::mount::move_mount(from, c"", to, c"", flags)
+}
