@@ -58,7 +58,7 @@ complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s h -l help -d
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l into -d 'Mount into the mount namespace of a process, or of a file like /proc/PID/ns/mnt; TARGET is then a path in there' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -s C -d 'Relative paths start at DIR' -r -F
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l compat -d 'Ignore words that have no effect, and list them, as this program\'s users expect' -r -f -a "containerd\t'Words that have no effect where they stand are ignored'"
-complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l replace -d 'Put the set in place of the topmost mount on TARGET, without a moment between; all that is mounted in that goes with it'
+complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l replace -d 'Put the set in place of the topmost mount on TARGET, without a moment between'
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l view -d 'Everything read only; an overlay\'s upperdir becomes its top layer'
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l strict -d 'Refuse a set that others could see half done, as on kernels before 6.15'
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l json -d 'Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD'

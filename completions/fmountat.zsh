@@ -61,7 +61,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--replace)--into=[Mount into the mount namespace of a process, or of a file like /proc/PID/ns/mnt; TARGET is then a path in there]:PID|FILE:_default' \
 '-C+[Relative paths start at DIR]:DIR:_files' \
 '--compat=[Ignore words that have no effect, and list them, as this program'\''s users expect]:PROGRAM:((containerd\:"Words that have no effect where they stand are ignored"))' \
-'--replace[Put the set in place of the topmost mount on TARGET, without a moment between; all that is mounted in that goes with it]' \
+'--replace[Put the set in place of the topmost mount on TARGET, without a moment between]' \
 '--view[Everything read only; an overlay'\''s upperdir becomes its top layer]' \
 '--strict[Refuse a set that others could see half done, as on kernels before 6.15]' \
 '--json[Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD]' \

@@ -110,7 +110,10 @@ pub(crate) struct MountArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ApplyArgs {
-    /// Put the set in place of the topmost mount on TARGET, without a moment between; all that is mounted in that goes with it
+    /// Put the set in place of the topmost mount on TARGET, without a moment between
+    ///
+    /// All that is mounted in the old one goes with it, whoever mounted it. What the new set has no mount for is told before that;
+    /// with --strict it is refused.
     #[arg(long)]
     pub(crate) replace: bool,
     /// Mount into the mount namespace of a process, or of a file like /proc/PID/ns/mnt; TARGET is then a path in there

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What the user sees: results on stdout, errors and notes on stderr, both as text or JSON.
 
-use fmountat::{Error, ErrorKind, Holder, HolderKind, NotCovered, escape};
+use fmountat::{Error, ErrorKind, Holder, HolderKind, MountId, NotCovered, Unmatched, escape};
 use serde_json::{Value, json};
 use std::ffi::OsString;
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How many places that are not covered are listed; the rest is counted.
 const LISTED: usize = 8;
@@ -108,6 +108,27 @@ pub(crate) fn uncertain(path: &Path) {
         "not sure: a set was killed while it mounted on {path}, and what is mounted there now may be somebody else's: look, \
          and unmount it"
     ));
+}
+
+/// What a swap drops, and what it leaves beneath, before it is done; in JSON the result has them.
+pub(crate) fn unmatched(found: &Unmatched, json: bool) {
+    let lines = [
+        (&found.dropped, "the new set has no mount there: with the old one goes"),
+        (&found.beneath, "the old set is stacked on another mount, which stays beneath the new one:"),
+    ];
+    for (places, text) in lines.iter().filter(|_| !json) {
+        for (_, place) in places.iter().take(LISTED) {
+            note(&format!("{text} {}", escape(place.as_os_str().as_bytes())));
+        }
+        if let Some(more) = places.len().checked_sub(LISTED).filter(|more| *more > 0) {
+            note(&format!("{text} {more} more"));
+        }
+    }
+}
+
+/// Mounts and their places as JSON.
+pub(crate) fn places(mounts: &[(MountId, PathBuf)]) -> Value {
+    mounts.iter().map(|(id, place)| json!({"id": id.get(), "target": text(place)})).collect()
 }
 
 /// The words that `--compat` let pass, each with the number of its mount, on stderr.

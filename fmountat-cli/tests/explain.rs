@@ -9,7 +9,7 @@ mod stage;
 #[path = "explain/trace.rs"]
 mod trace;
 
-use fmountat_testing::{binary, command_output, mkdirs, mounts_below, scratch, write};
+use fmountat_testing::{binary, command_output, mkdirs, mounts_below, scratch, times, write};
 use specs::{Spec, specs};
 use stage::{mounts, on_stage};
 use std::ffi::OsStr;
@@ -97,7 +97,8 @@ fn beside_apply(prefix: &[&str], spec: &Spec) -> Result<Verdict, String> {
 }
 
 fn compare(prefix: &[&str], specs: &[Spec]) {
-    let results: Vec<_> = specs.iter().map(|spec| (spec, beside_apply(prefix, spec))).collect();
+    let some: Vec<&Spec> = specs.iter().step_by(8 / times(8, 8)).collect();
+    let results: Vec<_> = some.iter().map(|spec| (spec, beside_apply(prefix, spec))).collect();
     let wrong: Vec<&String> = results.iter().filter_map(|(_, result)| result.as_ref().err()).collect();
     let count = |verdict| results.iter().filter(|(_, result)| *result == Ok(verdict)).count();
     let (same, status, untold) =
@@ -105,7 +106,7 @@ fn compare(prefix: &[&str], specs: &[Spec]) {
     println!(
         "counted: {} sets: {same} the same to the word, {status} the same status in other words, {untold} that explain said it \
          can't tell, {} wrong",
-        specs.len(),
+        some.len(),
         wrong.len()
     );
     for wrong in &wrong {

@@ -49,6 +49,7 @@ pub use set::spec::Spec;
 pub use set::swap::SwapWay;
 pub use set::temp::{TempError, TempMount, TempRoot};
 pub use set::throwaway::{NotCovered, standard_mounts};
+pub use set::unmatched::Unmatched;
 pub use set::view::read_only_view;
 pub use set::words::{OptionWord, Places, Value, option_words};
 pub use table::diff::Change;

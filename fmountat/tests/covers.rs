@@ -91,9 +91,42 @@ fn nothing_is_left(stage: &Stage) {
     assert_eq!(apply(stage, &spec).unwrap_err().kind(), ErrorKind::Spec);
 }
 
+/// `cgroup` as OCI means it: the caller's groups, in the version that the machine has, none of it to be written to.
+fn groups(stage: &Stage) {
+    mkdirs(&stage.dir, &["root/cg", "t"]);
+    let groups = Mount::new("cgroup", "cgroup").at("/cg").option("nosuid,noexec,nodev,relatime,ro");
+    let asked = Spec { mounts: vec![stage.bind("root", "bind"), groups], ..Spec::default() };
+    let spec = asked.with_cgroups().unwrap();
+    assert_eq!(spec.with_cgroups().unwrap(), spec);
+    apply(stage, &spec).unwrap();
+    let own = read("/proc/self/cgroup");
+    let version_1: Vec<&str> = own.lines().filter(|line| !line.starts_with("0:")).collect();
+    let shown: Vec<PathBuf> = match version_1.is_empty() {
+        true => vec![stage.file("t/cg")],
+        false => std::fs::read_dir(stage.file("t/cg")).unwrap().map(|entry| entry.unwrap().path()).collect(),
+    };
+    assert!(!shown.is_empty(), "{own}");
+    for dir in &shown {
+        assert!(!read(dir.join("cgroup.procs")).is_empty() || version_1.is_empty(), "{dir:?}");
+        let flags = mount_flags(dir);
+        assert!(
+            ["ro", "nosuid", "nodev", "noexec"].iter().all(|flag| flags.contains(flag)),
+            "{dir:?}: {flags}"
+        );
+    }
+    assert!(std::fs::create_dir(stage.file("t/cg/x")).is_err());
+    stage.unmount("t");
+    // What says a word of cgroup's own is left alone.
+    let named = Mount::new("cgroup", "cgroup").at("/cg").option("none,name=x");
+    let spec = Spec { mounts: vec![named], ..Spec::default() };
+    assert_eq!(spec.with_cgroups().unwrap(), spec);
+}
+
 fmountat_testing::tests! {
     /// Read-only paths, masked files and directories, links, what does not exist.
     fn paths_are_covered() needs [] { all(covered); }
+
+    fn cgroup_is_what_the_machine_has() needs [Root] { all(groups); }
 
     /// All masked directories are one empty file system that cannot be written to.
     fn masks_share_a_file_system() needs [] {

@@ -80,7 +80,6 @@ fmountat_testing::tests! {
         unmount_all("t");
     }
 
-    /// The copy that an exchange gives is the old tree: flags, content and mounts below; put back, it is seen again.
     fn a_root_directory_is_not_replaced() needs [Kernel(6, 5)] {
         mkdirs(scratch(), &["t"]);
         let slash = Target::open(CWD, "/").unwrap();
@@ -89,6 +88,7 @@ fmountat_testing::tests! {
         assert_eq!(Mounter::detached().explain_replace(&slash).unwrap_err().to_string(), error.to_string());
     }
 
+    /// The copy that an exchange gives is the old tree: flags, content and mounts below; put back, it is seen again.
     fn an_exchange_can_be_taken_back() needs [Kernel(6, 5)] {
         mkdirs(scratch(), &["t", "a"]);
         write(file("a/who"), "old");
@@ -140,5 +140,46 @@ fmountat_testing::tests! {
         assert_eq!(numbered(5).replace(&plain).unwrap_err().kind(), ErrorKind::NotMounted);
         drop(opened);
         unmount_all("t");
+    }
+
+    /// What others mounted in the old set, over one of its mounts or beneath it is told; what has its counterpart is not.
+    fn what_has_no_counterpart_is_told() needs [Kernel(6, 5)] {
+        mkdirs(scratch(), &["t", "more/below"]);
+        common::apply(&[tmpfs()], "t").unwrap();
+        let lower = fmountat_testing::mount_table().into_iter().find(|line| line.point == file("t")).unwrap();
+        let list = [
+            tmpfs(),
+            tmpfs().at("a").option("X-mount.mkdir"),
+            tmpfs().at("a").option("nosuid"),
+            bind("more", "rbind").at("more").option("X-mount.mkdir"),
+        ];
+        common::apply(&[tmpfs()], "more/below").unwrap();
+        let plan = Plan::new(&list).unwrap();
+        let mounter = Mounter::detached();
+        let told = || {
+            let found = mounter.unmatched(&plan, &build(&list), &target()).unwrap();
+            assert_eq!(mounter.explain_unmatched(&plan, &target()).unwrap(), found);
+            let places = |mounts: &[(fmountat::MountId, std::path::PathBuf)]| -> Vec<_> {
+                mounts.iter().map(|(_, place)| place.strip_prefix(scratch()).unwrap().to_str().unwrap().to_owned()).collect()
+            };
+            let refused = found.need_none(&target()).err().map(|error| (error.kind(), error.holders().len()));
+            (places(&found.dropped), places(&found.beneath), refused)
+        };
+        build(&list).attach(&target()).unwrap();
+        assert_eq!(told(), (vec![], vec!["t".into()], Some((ErrorKind::Busy, 1))));
+        mkdirs(scratch(), &["t/a/usb"]);
+        for at in ["t/a/usb", "t/more"] {
+            common::apply(&[tmpfs()], at).unwrap();
+        }
+        let dropped = vec!["t/a/usb".to_owned(), "t/more".to_owned()];
+        assert_eq!(told(), (dropped, vec!["t".into()], Some((ErrorKind::Busy, 2))));
+        mounter.swap(build(&list), &target()).unwrap();
+        assert_eq!(told().0, Vec::<String>::new());
+        assert!(fmountat_testing::mount_table().iter().any(|line| line.id == lower.id), "the lower one stays");
+        unmount_all("t");
+        build(&list).attach(&target()).unwrap();
+        assert_eq!(told(), (vec![], vec![], None));
+        unmount_all("t");
+        unmount_all("more/below");
     }
 }

@@ -60,6 +60,12 @@ pub fn times(usual: usize, full: usize) -> usize {
     }
 }
 
+/// A time that something may take: twenty times as long where the processor is emulated.
+#[must_use]
+pub fn slower(time: std::time::Duration) -> std::time::Duration {
+    time * if std::env::var_os("FMOUNTAT_EMULATED").is_some() { 20 } else { 1 }
+}
+
 /// One test: what [`tests!`] makes of a function.
 #[derive(Debug, Clone, Copy)]
 pub struct Case {

@@ -27,6 +27,7 @@ fn apply(args: &ApplyArgs, json: bool) -> Result<(), Error> {
         None => Target::open(&dir, path)?,
     };
     let mut swap = None;
+    let mut unmatched = None;
     let (id, set, left_out, way) = match &namespace {
         None if !args.replace => {
             let applied = mounter.apply(&dir, &plan, &target)?;
@@ -37,7 +38,15 @@ fn apply(args: &ApplyArgs, json: bool) -> Result<(), Error> {
             let left_out = std::mem::take(&mut built.left_out);
             let attached = match namespace {
                 Some(namespace) => built.attach_in(namespace, &target)?,
-                None => mounter.swap(built, &target)?,
+                None => {
+                    let found = mounter.unmatched(&plan, &built, &target)?;
+                    if args.set.strict {
+                        found.need_none(&target)?;
+                    }
+                    output::unmatched(&found, json);
+                    unmatched = Some(found);
+                    mounter.swap(built, &target)?
+                }
             };
             swap = Some(mounter.swap_way()).filter(|_| namespace.is_none());
             (attached.id(), PublishedSet::of(&attached).ok(), left_out, mounter.way(&plan))
@@ -53,6 +62,8 @@ fn apply(args: &ApplyArgs, json: bool) -> Result<(), Error> {
         "left_out": left_out,
         "ignored": output::ignored_value(plan.ignored()),
         "way": way.to_string(),
+        "dropped": unmatched.as_ref().map(|found| output::places(&found.dropped)),
+        "beneath": unmatched.as_ref().map(|found| output::places(&found.beneath)),
         "swap": swap.map(|swap| swap.to_string()),
     });
     output::result(&value, json)

@@ -6,7 +6,7 @@ use super::prepare::{Prepared, prepare};
 use crate::args::ExplainArgs;
 use crate::output;
 use crate::show::write;
-use fmountat::{Error, ExplainedStep, Explanation, Needed, Plan, Target};
+use fmountat::{Error, ExplainedStep, Explanation, Needed, Plan, Target, Unmatched};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -19,12 +19,22 @@ fn explain(args: &ExplainArgs, json: bool) -> Result<(), Error> {
     let path = &args.set.target;
     let target = Target::open(&dir, path)?;
     let mut explained = mounter.explain(&dir, &plan, &target);
+    let mut unmatched = None;
     if args.replace {
-        explained.refused.extend(mounter.explain_replace(&target).err());
+        match mounter.explain_replace(&target).and_then(|()| mounter.explain_unmatched(&plan, &target)) {
+            Ok(found) => unmatched = Some(found),
+            Err(error) => explained.refused.push(error),
+        }
+    }
+    if let Some(found) = &unmatched {
+        if args.set.strict {
+            explained.refused.extend(found.need_none(&target).err());
+        }
+        output::unmatched(found, json);
     }
     output::ignored(plan.ignored(), json);
     if json {
-        write(&format!("{}\n", value(&explained, &plan, path)))?;
+        write(&format!("{}\n", value(&explained, unmatched.as_ref(), &plan, path)))?;
     } else {
         write(&explained.to_string())?;
     }
@@ -34,7 +44,7 @@ fn explain(args: &ExplainArgs, json: bool) -> Result<(), Error> {
     }
 }
 
-fn value(explained: &Explanation, plan: &Plan, target: &Path) -> Value {
+fn value(explained: &Explanation, unmatched: Option<&Unmatched>, plan: &Plan, target: &Path) -> Value {
     json!({
         "target": output::text(target),
         "way": explained.way.to_string(),
@@ -43,6 +53,8 @@ fn value(explained: &Explanation, plan: &Plan, target: &Path) -> Value {
         "mounts": explained.steps.iter().map(step).collect::<Value>(),
         "covers": explained.covers.iter().map(|(what, path)| json!({"what": what, "path": output::text(path)})).collect::<Value>(),
         "features": explained.needs.iter().map(need).collect::<Value>(),
+        "dropped": unmatched.map(|found| output::places(&found.dropped)),
+        "beneath": unmatched.map(|found| output::places(&found.beneath)),
         "left_out": explained.left_out,
         "ignored": output::ignored_value(plan.ignored()),
         "refused": explained.refused.iter().map(|error| output::error_value(error)["error"].clone()).collect::<Value>(),

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// What the system does after the last process is gone is waited for.
-const SETTLE: Duration = Duration::from_secs(1);
+/// What the system does after the last process is gone is waited for, also where the processor is emulated.
+const SETTLE: Duration = Duration::from_secs(10);
 
 /// Where sets are that go together.
 const PLACES: [&str; 6] = ["many/0", "many/1", "many/2", "many/3", "many/4", "many/5"];

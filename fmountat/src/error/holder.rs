@@ -25,6 +25,13 @@ pub struct Holder {
     pub in_copy: bool,
 }
 
+impl Holder {
+    /// A mount at this place.
+    pub(crate) fn mount_below(place: PathBuf) -> Self {
+        Self { pid: None, command: OsString::new(), kind: HolderKind::MountBelow(place), in_copy: false }
+    }
+}
+
 /// By what a [`Holder`] holds a mount.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]

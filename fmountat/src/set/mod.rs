@@ -4,6 +4,7 @@
 
 pub(crate) mod apply;
 mod builder;
+mod cgroup;
 mod classic;
 mod classic_attr;
 #[cfg(any(feature = "containerd-shim-protos", feature = "oci-spec"))]
@@ -30,6 +31,7 @@ mod stepwise;
 pub(crate) mod swap;
 pub(crate) mod temp;
 pub(crate) mod throwaway;
+pub(crate) mod unmatched;
 pub(crate) mod view;
 mod why;
 mod word_table;

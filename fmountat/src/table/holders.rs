@@ -128,13 +128,9 @@ fn processes(sought: &Sought) -> Result<Vec<Holder>> {
     Ok(numbers("/proc")?.into_iter().flat_map(|pid| process::holders(pid, sought)).collect())
 }
 
-fn without_process(kind: HolderKind, held: Held) -> Holder {
-    Holder { pid: None, command: OsString::new(), kind, in_copy: held == Held::Copy }
-}
-
 pub(crate) fn mounts_below(table: &[MountEntry], entry: &MountEntry) -> Vec<Holder> {
     let below = table.iter().filter(|other| other.parent == entry.id && other.id != entry.id);
-    below.map(|other| without_process(HolderKind::MountBelow(other.target.clone()), Held::Mount)).collect()
+    below.map(|other| Holder::mount_below(other.target.clone())).collect()
 }
 
 /// `/sys/block/loop*/loop/backing_file` is the backing file's path; the name of a deleted one ends in ` (deleted)`.
@@ -148,7 +144,8 @@ fn loop_devices(sought: &Sought) -> Vec<Holder> {
             held => held,
         };
         let name = Path::new("/dev").join(device.file_name());
-        Some(without_process(HolderKind::LoopDevice(name), held.ok()??))
+        let in_copy = held.ok()?? == Held::Copy;
+        Some(Holder { pid: None, command: OsString::new(), kind: HolderKind::LoopDevice(name), in_copy })
     });
     holders.collect()
 }

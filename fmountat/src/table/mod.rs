@@ -11,6 +11,7 @@ mod fdinfo;
 pub(crate) mod fields;
 pub(crate) mod find;
 pub(crate) mod holders;
+pub(crate) mod inside;
 mod links;
 mod located;
 pub mod mountinfo;

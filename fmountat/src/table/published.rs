@@ -106,7 +106,7 @@ fn parents(id: MountId) -> impl Iterator<Item = MountId> {
     std::iter::successors(Some(id), parent).skip(1)
 }
 
-fn below(root: MountId, after: u64) -> Result<Vec<MountId>> {
+pub(super) fn below(root: MountId, after: u64) -> Result<Vec<MountId>> {
     let ids = mounts_below(root.get(), after).map_err(|errno| match errno {
         Errno::NOENT => {
             let reason = "this mount namespace has no mount with this id: it was unmounted, or is elsewhere";

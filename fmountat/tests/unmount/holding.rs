@@ -2,6 +2,7 @@
 //! Other processes that hold a mount, and what an error says of them.
 
 use fmountat::{Error, ErrorKind, Holder, HolderKind, Unmount};
+use fmountat_testing::slower;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -59,7 +60,7 @@ pub(crate) fn without_process(kind: HolderKind) -> Holder {
 }
 
 pub(crate) fn soon() -> Unmount {
-    Unmount::new().timeout(Duration::from_millis(60))
+    Unmount::new().timeout(slower(Duration::from_millis(60)))
 }
 
 /// The error of unmounting what must be busy.

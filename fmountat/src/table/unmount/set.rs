@@ -4,11 +4,10 @@
 use super::batch;
 use super::place::{self, Place};
 use super::{Unmount, call, errors};
-use crate::error::{Error, ErrorKind, Holder, HolderKind, Result};
+use crate::error::{Error, ErrorKind, Holder, Result};
 use crate::table::published::{self, PublishedSet};
 use crate::table::{holders, located};
 use crate::vfs::identity::MountId;
-use std::ffi::OsString;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -83,15 +82,7 @@ fn from_the_top(set: &PublishedSet, mut top: Place, deadline: Option<Instant>) -
 }
 
 fn others_in_it(point: &Path, others: &[MountId]) -> Error {
-    let holder = |id: &MountId| {
-        let path = located::point(*id).ok()?;
-        Some(Holder {
-            pid: None,
-            command: OsString::new(),
-            kind: HolderKind::MountBelow(path),
-            in_copy: false,
-        })
-    };
+    let holder = |id: &MountId| Some(Holder::mount_below(located::point(*id).ok()?));
     let reason = match others.len() {
         1 => String::from("a mount is in it that was not published with it"),
         many => format!("{many} mounts are in it that were not published with it"),

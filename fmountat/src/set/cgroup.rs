@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! OCI's mount of type `cgroup`: what this machine has of control groups (config-linux.md; cgroups(7)).
+
+use super::mount::Mount;
+use super::options::Options;
+use super::spec::Spec;
+use super::split::words;
+use crate::error::Result;
+use crate::table::mountinfo::{self, MountEntry};
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+impl Spec {
+    /// The same set for this machine: what a mount of type `cgroup` means in an OCI list, and to the kernel does not. With
+    /// cgroup version 2 alone it is one of type `cgroup2`. With hierarchies of version 1 it is a tmpfs with a bind of each of
+    /// them, under the names of its controllers too, each from the caller's own group down, as runc mounts them. A mount with words
+    /// of cgroup's own (`cpu`, `name=systemd`) means what it says, and stays as it is.
+    ///
+    /// Nothing is changed where /proc/self/cgroup can't be read.
+    ///
+    /// # Errors
+    /// Those of reading /proc/self/mountinfo.
+    pub fn with_cgroups(&self) -> Result<Self> {
+        let Ok(own) = std::fs::read("/proc/self/cgroup") else { return Ok(self.clone()) };
+        let hierarchies = OwnGroups::parse(&own);
+        let mut spec = Self { mounts: Vec::new(), ..self.clone() };
+        for mount in &self.mounts {
+            if !is_of_oci(mount) {
+                spec.mounts.push(mount.clone());
+            } else if hierarchies.0.is_empty() {
+                spec.mounts.push(Mount { fstype: "cgroup2".into(), ..mount.clone() });
+            } else {
+                spec.mounts.extend(version_1(mount, &hierarchies, &mountinfo::read()?));
+                // Directories are made in it, so it can't be born read-only.
+                if is_read_only(mount) {
+                    spec.readonly_paths.push(Path::new("/").join(&mount.target));
+                }
+            }
+        }
+        Ok(spec)
+    }
+}
+
+/// Whether it says no word of cgroup's own. A bad list is told by who makes a plan of it.
+fn is_of_oci(mount: &Mount) -> bool {
+    mount.fstype == "cgroup" && Options::parse(&mount.options).is_ok_and(|options| options.words.is_empty())
+}
+
+/// The hierarchies of version 1, each with the path of the caller's group in it: lines `5:cpu,cpuacct:/a/b`. That of
+/// version 2 has the number 0.
+struct OwnGroups(Vec<(Vec<OsString>, PathBuf)>);
+
+impl OwnGroups {
+    fn parse(text: &[u8]) -> Self {
+        let line = |line: &[u8]| {
+            let mut fields = line.splitn(3, |byte| *byte == b':');
+            let (number, controllers, path) = (fields.next()?, fields.next()?, fields.next()?);
+            let names =
+                controllers.split(|byte| *byte == b',').map(|name| OsStr::from_bytes(name).to_owned());
+            (number != b"0").then(|| (names.collect(), PathBuf::from(OsStr::from_bytes(path))))
+        };
+        Self(text.split(|byte| *byte == b'\n').filter_map(line).collect())
+    }
+
+    /// The hierarchy that this line of the table shows: its controllers, and the caller's group in it.
+    fn shown_by(&self, entry: &MountEntry) -> Option<&(Vec<OsString>, PathBuf)> {
+        let shown = words(&entry.super_options);
+        self.0.iter().find(|(names, _)| names.iter().all(|name| shown.contains(name)))
+    }
+}
+
+fn is_read_only(mount: &Mount) -> bool {
+    let all = mount.options.iter().flat_map(|option| words(option));
+    all.filter(|word| word == "ro" || word == "rw").last().is_some_and(|word| word == "ro")
+}
+
+/// A tmpfs, and in it a bind of each hierarchy that is mounted on this machine.
+fn version_1(mount: &Mount, own: &OwnGroups, table: &[MountEntry]) -> Vec<Mount> {
+    let all = mount.options.iter().flat_map(|option| words(option));
+    let flags: Vec<OsString> = all.filter(|word| word != "ro" && word != "rw").collect();
+    let with_flags = |mount: Mount| flags.iter().fold(mount, |mount, flag| mount.option(flag));
+    let mut mounts = vec![with_flags(Mount::new("tmpfs", "tmpfs").at(&mount.target)).option("mode=755")];
+    let mut places: Vec<PathBuf> = Vec::new();
+    for entry in table.iter().filter(|entry| entry.fstype == "cgroup") {
+        let Some((controllers, path)) = own.shown_by(entry) else { continue };
+        // A mount may show a part of the hierarchy, and what is not in that part has no path here.
+        let inner = entry.target.join(path.strip_prefix(&entry.root).unwrap_or(Path::new("")));
+        let source = if inner.is_dir() { &inner } else { &entry.target };
+        let named = controllers.iter().filter(|name| !name.as_bytes().starts_with(b"name="));
+        for name in entry.target.file_name().into_iter().chain(named.map(OsString::as_os_str)) {
+            let place = mount.target.join(name);
+            if !places.contains(&place) {
+                let bind = Mount::new("bind", source).at(&place).option("rbind").option("X-mount.mkdir");
+                let access = if is_read_only(mount) { "ro" } else { "rw" };
+                mounts.push(with_flags(bind).option(access));
+                places.push(place);
+            }
+        }
+    }
+    mounts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(text: &str) -> MountEntry {
+        mountinfo::parse(text.as_bytes()).unwrap().remove(0)
+    }
+
+    #[test]
+    fn hierarchies_of_version_1() {
+        let own = OwnGroups::parse(b"4:cpu,cpuacct:/a\n1:name=systemd:/b/c\n0::/d\n");
+        assert_eq!(own.0.len(), 2);
+        let table = [
+            line("30 25 0:26 / /sys/fs/cgroup/cpu,cpuacct rw - cgroup cgroup rw,cpu,cpuacct\n"),
+            line("31 25 0:27 / /sys/fs/cgroup/systemd rw - cgroup systemd rw,xattr,name=systemd\n"),
+            line("32 25 0:28 / /sys/fs/cgroup/unified rw - cgroup2 cgroup2 rw\n"),
+            line("33 25 0:29 / /sys/fs/cgroup/rdma rw - cgroup rdma rw,rdma\n"),
+        ];
+        let mount = Mount::new("cgroup", "cgroup").at("/sys/fs/cgroup").option("nosuid,ro");
+        let mounts = version_1(&mount, &own, &table);
+        let places: Vec<_> = mounts.iter().map(|mount| mount.target.to_str().unwrap()).collect();
+        let at = |name: &str| format!("/sys/fs/cgroup{name}");
+        assert_eq!(places, [at(""), at("/cpu,cpuacct"), at("/cpu"), at("/cpuacct"), at("/systemd")]);
+        assert_eq!(mounts[0].options, ["nosuid", "mode=755"]);
+        assert_eq!(mounts[4].options, ["rbind", "X-mount.mkdir", "nosuid", "ro"]);
+    }
+
+    #[test]
+    fn version_2_has_no_hierarchies_with_numbers() {
+        assert!(OwnGroups::parse(b"0::/user.slice\n").0.is_empty());
+    }
+}
