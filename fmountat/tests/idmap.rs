@@ -156,7 +156,7 @@ fmountat_testing::tests! {
     }
 
     /// Layers that no one clone covers: behind a link, on a mount of their own, outside of the common directory.
-    fn overlay_layers_that_lie_apart() needs [Root] {
+    fn overlay_layers_that_lie_apart() needs [Kernel(6, 3), Root] {
         mkdirs(scratch(), &["t", "up/fs", "up/work", "m", "layers"]);
         owned("layers/1/one", 0, 0);
         owned("elsewhere/two", 1000, 1000);
@@ -173,7 +173,7 @@ fmountat_testing::tests! {
     }
 
     /// Binds: with ro, one of the two maps alone, util-linux's and OCI's forms, whole trees and top mounts.
-    fn binds_and_new_file_systems() needs [Root] {
+    fn binds_and_new_file_systems() needs [Kernel(6, 3), Root] {
         mkdirs(scratch(), &["t", "s/sub"]);
         apply(&[tmpfs()], "s/sub").unwrap();
         owned("s/f", 1, 2);
@@ -271,7 +271,7 @@ fmountat_testing::tests! {
     }
 
     /// Without privilege one's own file systems can be mapped, within the ids that one has.
-    fn in_a_user_namespace() needs [] {
+    fn in_a_user_namespace() needs [Kernel(6, 3)] {
         mkdirs(scratch(), &["t"]);
         apply(&[tmpfs().option("uidmap=0:0:1")], "t").unwrap();
         common::unmount_all("t");

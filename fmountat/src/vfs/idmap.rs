@@ -238,14 +238,16 @@ pub(crate) fn explain_idmap(error: Error, userns: BorrowedFd<'_>) -> Error {
     }
 }
 
-/// Whether not even a tmpfs can be mapped by it.
+/// Whether not even a tmpfs can be mapped by it, which another namespace maps \[Linux 6.3\].
 fn maps_nothing(userns: BorrowedFd<'_>) -> bool {
-    let tmpfs = FsContext::open("tmpfs").and_then(FsContext::create);
-    let tmpfs = tmpfs.and_then(|tmpfs| tmpfs.mount(&MountAttr::default()));
-    tmpfs.is_ok_and(|tree| {
-        let mapped = mount_setattr(tree.root(), c"", libc::AT_EMPTY_PATH as u32, &idmap_raw(userns));
-        mapped == Err(Errno::INVAL)
-    })
+    let one = [IdMapping { disk: 0, seen: 0, count: 1 }];
+    map_tmpfs(userns) == Some(Err(Errno::INVAL))
+        && make_namespace(&one, &one).is_ok_and(|other| map_tmpfs(other.as_fd()) == Some(Ok(())))
+}
+
+fn map_tmpfs(userns: BorrowedFd<'_>) -> Option<std::result::Result<(), Errno>> {
+    let tree = FsContext::open("tmpfs").ok()?.create().ok()?.mount(&MountAttr::default()).ok()?;
+    Some(mount_setattr(tree.root(), c"", libc::AT_EMPTY_PATH as u32, &idmap_raw(userns)))
 }
 
 fn is_initial(userns: BorrowedFd<'_>) -> bool {
