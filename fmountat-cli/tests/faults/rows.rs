@@ -8,7 +8,7 @@ pub(crate) struct Row {
     pub(crate) line: &'static str,
     /// The mount list in the file `set.json`.
     pub(crate) set: &'static str,
-    /// Command lines that come before, and work; the file `said` has what the last one printed.
+    /// Command lines that come before, and work; the file `said` has what they printed.
     pub(crate) before: &'static [&'static str],
 }
 
@@ -99,6 +99,17 @@ pub(crate) const SWAPS: &[Row] = &[
 pub(crate) const CHANGES: &[Row] = &[
     // Lazily, for who looks for users makes a hundred calls for each process of the machine.
     Row { set: TWO, before: &["--json apply set.json t"], ..row("umount -l --set said") },
+    // Together, by a child.
+    Row {
+        set: TWO,
+        before: &[
+            "--json apply set.json t",
+            "--json apply set.json s",
+            "--json apply set.json l1",
+            "--json apply set.json l2",
+        ],
+        ..row("umount -l --set said")
+    },
     row("mount -o remount,ro,noexec,size=128k none m"),
     row("mount -o remount,strictatime,suid,size=128k none m"),
     row("mount -o remount,bind,noexec none m"),

@@ -25,6 +25,8 @@ pub struct Built {
     pub(super) made: Made,
     /// No mount of it is newer; unknown for copies of trees, whose mounts can't be asked before they are attached.
     pub(super) newest: Option<MountId>,
+    /// How many mounts it has; unknown where trees were copied.
+    pub(super) mounts: Option<usize>,
 }
 
 impl Built {
@@ -152,7 +154,7 @@ impl Built {
 
     pub(super) fn from_tree(tree: Tree) -> Result<Self> {
         let top = duplicate(tree.root())?;
-        Ok(Self { tree, left_out: Vec::new(), top, made: Made::default(), newest: None })
+        Ok(Self { tree, left_out: Vec::new(), top, made: Made::default(), newest: None, mounts: None })
     }
 }
 

@@ -54,12 +54,15 @@ impl Mounter {
             return Err(cannot_assemble());
         };
         let pieces = Pieces { mounter: self, dir, store };
-        let mut builder = Builder { pieces, built: base, left_out: Vec::new(), newest: None };
+        let mut builder = Builder { pieces, built: base, left_out: Vec::new(), newest: None, mounts: None };
+        let is_bare = builder.built.is_none();
         // All pieces before any is put in its place: that may make a directory, which would stay after a failure.
         let mut made = Vec::with_capacity(plan.len());
         for step in &plan.steps {
             made.extend(builder.make(step).map_err(|e| plan.in_step(step, e))?.map(|piece| (step, piece)));
         }
+        let is_copied = |(step, _): &(&Step, Tree)| matches!(step.what, What::Bind { recursive: true });
+        builder.mounts = (is_bare && !made.iter().any(is_copied)).then_some(made.len());
         if let Some((step, piece)) = made.last() {
             builder.note(step, piece)?;
         }
@@ -73,7 +76,7 @@ impl Mounter {
             None if built.tree.id()?.is_unique() => Some(newer_than_all(&built.tree)?),
             known => known,
         };
-        Ok(Built { left_out: builder.left_out, newest, ..built })
+        Ok(Built { left_out: builder.left_out, newest, mounts: builder.mounts, ..built })
     }
 }
 
@@ -83,6 +86,7 @@ struct Builder<'a> {
     left_out: Vec<usize>,
     /// The newest mount so far, if it is known: of a copy of a tree only the root can be asked for its id.
     newest: Option<MountId>,
+    mounts: Option<usize>,
 }
 
 /// A mount is made for its id alone, which is above all that were made before. What can't be copied (it is unbindable, or
@@ -179,6 +183,7 @@ impl Builder<'_> {
             };
             let piece = piece.map_err(named)?;
             self.note(&found.step, &piece)?;
+            self.mounts = self.mounts.map(|mounts| mounts + 1);
             let attached = piece.attach(&found.place).map_err(named)?;
             if is_mask {
                 mask = Some(attached);

@@ -2,10 +2,11 @@
 //! Changes to what is mounted, by mount(2): attributes, propagation, and a remount of the file system.
 
 use super::classic::data;
-use super::flags::{MS_REC, ms_of_attr, ms_of_superblock};
+use super::flags::{ms_of_attr, ms_of_superblock};
 use super::options::Options;
 use super::words::look_up;
 use crate::error::{Error, Result};
+use crate::sys::ms;
 use crate::table::mountinfo::{self, MountEntry};
 use crate::vfs::attr::{Attr, Locked, MountAttr, Propagation};
 use crate::vfs::attr_old::{attr_of_words, remount};
@@ -15,19 +16,19 @@ use crate::vfs::target::Target;
 use crate::vfs::tree::moved;
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::CWD;
-use rustix::mount::{MountFlags, MountPropagationFlags};
+use rustix::mount::MountFlags;
 use std::path::Path;
 
 /// Every flag of ours fits: the highest is `MS_LAZYTIME`, bit 25.
 pub(super) fn mount_flags(flags: u64) -> MountFlags {
-    MountFlags::from_bits_retain(u32::try_from(flags).unwrap_or(u32::MAX))
+    ms::mount_flags(u32::try_from(flags).unwrap_or(u32::MAX))
 }
 
 /// Sets the propagation of the mount that `root` is the root of, with `recursive` of all below it.
 pub(super) fn propagate(root: BorrowedFd<'_>, to: Option<Propagation>, recursive: bool) -> Result<()> {
     let Some(propagation) = to else { return Ok(()) };
-    let flags = mount_flags(propagation.bits() | if recursive { MS_REC } else { 0 });
-    let flags = MountPropagationFlags::from_bits_retain(flags.bits());
+    let flags = propagation.bits() | if recursive { ms::MS_REC } else { 0 };
+    let flags = ms::propagation_flags(u32::try_from(flags).unwrap_or(u32::MAX));
     rustix::mount::mount_change(descriptor_name(root), flags)
         .map_err(|e| Error::sys("set propagation", "mount", e))
 }

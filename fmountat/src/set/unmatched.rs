@@ -35,7 +35,7 @@ impl Mounter {
         unmatched(target, |inner| {
             let opened = open_in_root(built.root(), inner);
             let is_mount = opened.is_ok_and(|fd| is_mount_root(fd.as_fd()).unwrap_or(false));
-            if is_mount { steps_at(plan, inner).max(1) } else { 0 }
+            if is_mount { mounts_at(plan, inner).max(1) } else { 0 }
         })
     }
 
@@ -48,11 +48,9 @@ impl Mounter {
         let is_brought = |inner: &Path| {
             let is_rbind = |step: &&Step| matches!(step.what, What::Bind { recursive: true });
             let is_below = |step: &Step| names(inner).zip(names(&step.target)).all(|(a, b)| a == b);
-            !plan.has_root()
-                || plan.covers.paths.iter().any(|(_, path)| names(path).eq(names(inner)))
-                || plan.steps.iter().filter(is_rbind).any(is_below)
+            !plan.has_root() || plan.steps.iter().filter(is_rbind).any(is_below)
         };
-        unmatched(target, |inner| steps_at(plan, inner).max(usize::from(is_brought(inner))))
+        unmatched(target, |inner| mounts_at(plan, inner).max(usize::from(is_brought(inner))))
     }
 }
 
@@ -74,8 +72,11 @@ fn unmatched(target: &Target, counterparts: impl Fn(&Path) -> usize) -> Result<U
     Ok(Unmatched { dropped, beneath })
 }
 
-fn steps_at(plan: &Plan, inner: &Path) -> usize {
-    plan.steps.iter().filter(|step| names(&step.target).eq(names(inner))).count()
+/// The mounts and covers that the list has for this very place.
+fn mounts_at(plan: &Plan, inner: &Path) -> usize {
+    let steps = plan.steps.iter().map(|step| &step.target);
+    let covers = plan.covers.paths.iter().map(|(_, path)| path);
+    steps.chain(covers).filter(|path| names(path).eq(names(inner))).count()
 }
 
 fn names(path: &Path) -> impl Iterator<Item = &OsStr> {

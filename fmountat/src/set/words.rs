@@ -5,6 +5,7 @@
 //! `core/mount`. `docs/options.md` and the completions of `-o` are made from it.
 
 use super::word_table::WORDS;
+use crate::sys::ms;
 use crate::vfs::attr::{Attr, Propagation};
 use bitflags::bitflags;
 
@@ -142,12 +143,10 @@ impl OptionWord {
         match self.effect {
             Effect::Superblock(name, opposite) => (superblock(name), superblock(opposite)),
             Effect::Propagation(propagation, recursive) => {
-                (propagation.bits() | if recursive { super::flags::MS_REC } else { 0 }, 0)
+                (propagation.bits() | if recursive { ms::MS_REC } else { 0 }, 0)
             }
-            Effect::Bind(recursive) => {
-                (super::flags::MS_BIND | if recursive { super::flags::MS_REC } else { 0 }, 0)
-            }
-            Effect::Remount => (super::flags::MS_REMOUNT, 0),
+            Effect::Bind(recursive) => (ms::MS_BIND | if recursive { ms::MS_REC } else { 0 }, 0),
+            Effect::Remount => (ms::MS_REMOUNT, 0),
             _ => (
                 super::flags::ms_of_attr(set),
                 super::flags::ms_of_attr(clear) & !super::flags::ms_of_attr(set),

@@ -26,18 +26,7 @@ struct Metadata {
     pid: i32,
 }
 
-/// `struct fanotify_event_info_mnt`, with its header.
-#[repr(C)]
-#[derive(Clone, Copy)]
-struct InfoMnt {
-    info_type: u8,
-    pad: u8,
-    len: u16,
-    mnt_id: u64,
-}
-
 const _: () = assert!(size_of::<Metadata>() == 24 && offset_of!(Metadata, mask) == 8);
-const _: () = assert!(size_of::<InfoMnt>() == 16 && offset_of!(InfoMnt, mnt_id) == 8);
 
 /// What one event says: the mask and the unique id of the mount, 0 for an overflow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,17 +83,17 @@ pub(crate) fn events(mut bytes: &[u8]) -> Vec<MountEvent> {
     events
 }
 
-/// The id in the first record about a mount.
+/// The id in the first record about a mount: the end of `struct fanotify_event_info_mnt`, which is 16 bytes long, or 12 where
+/// 64 bits are aligned to four bytes (i386).
 fn mount_id(mut records: &[u8]) -> Option<u64> {
     const FAN_EVENT_INFO_TYPE_MNT: u8 = 7;
     loop {
         let [kind, _, low, high, ..] = *records else { return None };
-        if let Some(record) = records.get(..size_of::<InfoMnt>()).filter(|_| kind == FAN_EVENT_INFO_TYPE_MNT)
-        {
-            // SAFETY: as above.
-            return Some(unsafe { record.as_ptr().cast::<InfoMnt>().read_unaligned() }.mnt_id);
+        let length = usize::from(u16::from_ne_bytes([low, high])).max(4);
+        if kind == FAN_EVENT_INFO_TYPE_MNT {
+            return Some(u64::from_ne_bytes(*records.get(..length)?.get(4..)?.last_chunk()?));
         }
-        records = records.get(usize::from(u16::from_ne_bytes([low, high])).max(4)..)?;
+        records = records.get(length..)?;
     }
 }
 

@@ -53,7 +53,7 @@ pub(crate) fn gather(gather: &Gather<'_>, moved: &mut [bool]) -> Result<(), Fail
 fn run(gather: &Gather<'_>, moved: &mut [bool]) -> Result<(), Failed> {
     move_mount(gather.tree, gather.base).map_err(Failed::Attach)?;
     // Below a shared mount it is shared itself now, and what is moved to it would be seen by its peers.
-    let private = MountAttrRaw { propagation: libc::MS_PRIVATE, ..MountAttrRaw::default() };
+    let private = MountAttrRaw { propagation: super::ms::MS_PRIVATE, ..MountAttrRaw::default() };
     if mount_setattr(gather.tree, c"", AtFlags::EMPTY_PATH.bits(), &private).is_ok() {
         for ((root, room), moved) in gather.moves.iter().zip(moved) {
             *moved = move_mount(*root, *room).is_ok();

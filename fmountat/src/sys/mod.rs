@@ -15,6 +15,7 @@ pub(crate) mod gather;
 pub(crate) mod inside;
 pub(crate) mod listmount;
 pub(crate) mod loopctl;
+pub(crate) mod ms;
 pub(crate) mod namespace;
 pub(crate) mod nsfs;
 mod outlive;

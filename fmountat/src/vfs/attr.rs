@@ -3,6 +3,7 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::attr::{MountAttrRaw, mount_setattr};
+use crate::sys::ms;
 use bitflags::bitflags;
 use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::io::Errno;
@@ -49,12 +50,12 @@ pub enum Propagation {
 impl Propagation {
     /// `MS_PRIVATE` and its like, which mount_setattr(2) takes too.
     pub(crate) fn bits(self) -> u64 {
-        u64::from(match self {
-            Self::Private => libc::MS_PRIVATE as u32,
-            Self::Shared => libc::MS_SHARED as u32,
-            Self::Slave => libc::MS_SLAVE as u32,
-            Self::Unbindable => libc::MS_UNBINDABLE as u32,
-        })
+        match self {
+            Self::Private => ms::MS_PRIVATE,
+            Self::Shared => ms::MS_SHARED,
+            Self::Slave => ms::MS_SLAVE,
+            Self::Unbindable => ms::MS_UNBINDABLE,
+        }
     }
 }
 

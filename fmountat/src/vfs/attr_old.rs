@@ -4,7 +4,7 @@
 
 use super::attr::{Attr, Locked, MountAttr, Propagation, explain_attr};
 use super::bytes::descriptor_name;
-use super::flags::{MS_BIND, MS_REC, ms_of_attr};
+use super::flags::ms_of_attr;
 use super::hidden::HiddenPlace;
 use super::identity::{is_attached_here, mountinfo_id};
 use super::staging::in_private_namespace;
@@ -12,10 +12,10 @@ use super::target::{is_dir, open_in_root};
 use super::tree::Tree;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::descriptor::replace;
+use crate::sys::ms;
 use crate::table::mountinfo;
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
-use rustix::mount::{MountFlags, MountPropagationFlags};
 use std::ffi::OsStr;
 
 const STEP: &str = "set mount attributes";
@@ -64,8 +64,8 @@ fn change(root: BorrowedFd<'_>, attr: &MountAttr, recursive: bool) -> Result<()>
         }
     }
     let Some(propagation) = attr.propagation else { return Ok(()) };
-    let flags = propagation.bits() | if recursive { MS_REC } else { 0 };
-    let flags = MountPropagationFlags::from_bits_retain(u32::try_from(flags).unwrap_or(0));
+    let flags = propagation.bits() | if recursive { ms::MS_REC } else { 0 };
+    let flags = ms::propagation_flags(u32::try_from(flags).unwrap_or(0));
     rustix::mount::mount_change(descriptor_name(root), flags)
         .map_err(|e| Error::sys("set propagation", "mount", e))
 }
@@ -78,9 +78,9 @@ pub(crate) fn remount(root: BorrowedFd<'_>, now: Attr, attr: &MountAttr, locked:
     }
     let call = |attr: Attr| {
         // No access-time word at all would mean: as it is.
-        let relatime = if attr.intersects(Attr::ATIME_FIELD) { 0 } else { libc::MS_RELATIME };
-        let flags = u32::try_from(MS_BIND | relatime | ms_of_attr(attr)).unwrap_or(0);
-        rustix::mount::mount_remount(descriptor_name(root), MountFlags::from_bits_retain(flags), c"")
+        let relatime = if attr.intersects(Attr::ATIME_FIELD) { 0 } else { ms::MS_RELATIME };
+        let flags = u32::try_from(ms::MS_BIND | relatime | ms_of_attr(attr)).unwrap_or(0);
+        rustix::mount::mount_remount(descriptor_name(root), ms::mount_flags(flags), c"")
     };
     let done = match call(wanted) {
         Err(Errno::PERM) if locked == Locked::StaysAsItIs => call(wanted | (now - Attr::ATIME_FIELD)),

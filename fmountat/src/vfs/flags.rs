@@ -2,20 +2,17 @@
 //! Classic flags: attributes and superblock flags as the `MS_*` bits of mount(2), `<linux/mount.h>`.
 
 use super::attr::Attr;
-
-pub(crate) const MS_REMOUNT: u64 = libc::MS_REMOUNT;
-pub(crate) const MS_BIND: u64 = libc::MS_BIND;
-pub(crate) const MS_REC: u64 = libc::MS_REC;
+use crate::sys::ms;
 
 const OF_ATTR: [(Attr, u64); 8] = [
-    (Attr::RDONLY, libc::MS_RDONLY),
-    (Attr::NOSUID, libc::MS_NOSUID),
-    (Attr::NODEV, libc::MS_NODEV),
-    (Attr::NOEXEC, libc::MS_NOEXEC),
-    (Attr::NOATIME, libc::MS_NOATIME),
-    (Attr::STRICTATIME, libc::MS_STRICTATIME),
-    (Attr::NODIRATIME, libc::MS_NODIRATIME),
-    (Attr::NOSYMFOLLOW, libc::MS_NOSYMFOLLOW),
+    (Attr::RDONLY, ms::MS_RDONLY),
+    (Attr::NOSUID, ms::MS_NOSUID),
+    (Attr::NODEV, ms::MS_NODEV),
+    (Attr::NOEXEC, ms::MS_NOEXEC),
+    (Attr::NOATIME, ms::MS_NOATIME),
+    (Attr::STRICTATIME, ms::MS_STRICTATIME),
+    (Attr::NODIRATIME, ms::MS_NODIRATIME),
+    (Attr::NOSYMFOLLOW, ms::MS_NOSYMFOLLOW),
 ];
 
 /// The bits for attributes. No access-time word at all is relatime to mount(2) as to fsmount(2).
@@ -26,11 +23,11 @@ pub(crate) fn ms_of_attr(attr: Attr) -> u64 {
 /// The bit for a superblock flag by fsconfig's name; the opposites have none.
 pub(crate) fn ms_of_superblock(name: &str) -> u64 {
     match name {
-        "ro" => libc::MS_RDONLY,
-        "sync" => libc::MS_SYNCHRONOUS,
-        "dirsync" => libc::MS_DIRSYNC,
-        "mand" => libc::MS_MANDLOCK,
-        "lazytime" => libc::MS_LAZYTIME,
+        "ro" => ms::MS_RDONLY,
+        "sync" => ms::MS_SYNCHRONOUS,
+        "dirsync" => ms::MS_DIRSYNC,
+        "mand" => ms::MS_MANDLOCK,
+        "lazytime" => ms::MS_LAZYTIME,
         _ => 0,
     }
 }
@@ -38,10 +35,10 @@ pub(crate) fn ms_of_superblock(name: &str) -> u64 {
 /// The bit that a word takes back: that of `ro` for `rw`.
 pub(crate) fn opposite_of_superblock(name: &str) -> u64 {
     match name {
-        "rw" => libc::MS_RDONLY,
-        "async" => libc::MS_SYNCHRONOUS,
-        "nomand" => libc::MS_MANDLOCK,
-        "nolazytime" => libc::MS_LAZYTIME,
+        "rw" => ms::MS_RDONLY,
+        "async" => ms::MS_SYNCHRONOUS,
+        "nomand" => ms::MS_MANDLOCK,
+        "nolazytime" => ms::MS_LAZYTIME,
         _ => 0,
     }
 }

@@ -8,7 +8,6 @@ use crate::sys::fork_mark::ForkMark;
 use crate::sys::thread::{block_all_signals, fchdir_raw, gettid, shares_descriptors, unshare_fs};
 use rustix::fd::{AsRawFd, BorrowedFd, RawFd};
 use rustix::io::Errno;
-use rustix::mount::MountFlags;
 use rustix::process::Pid;
 use rustix::thread::{CpuSet, futex, sched_getcpu, sched_setaffinity};
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
@@ -176,7 +175,7 @@ impl Shared {
 
 fn mount_from(dir: RawFd, call: &MountCall) -> Outcome {
     fchdir_raw(dir).map_err(|e| (Step::Fchdir, e))?;
-    let flags = MountFlags::from_bits_retain(call.flags);
+    let flags = crate::sys::ms::mount_flags(call.flags);
     let done = rustix::mount::mount(&*call.source, &*call.target, &*call.fstype, flags, call.data.as_deref());
     // A cwd left in `dir` would keep its file system busy. That it could not be left does not undo the mount.
     let _ = rustix::process::chdir("/");

@@ -118,7 +118,7 @@ impl Overlay {
 
     /// Takes it for a failure that the overlay came out read-only without being asked to.
     pub(crate) fn check_classic(&self, root: rustix::fd::BorrowedFd<'_>, flags: u64) -> Result<()> {
-        match self.is_writable() && flags & libc::MS_RDONLY == 0 {
+        match self.is_writable() && flags & crate::sys::ms::MS_RDONLY == 0 {
             true => check_writable(root, self.work.as_ref()),
             false => Ok(()),
         }

@@ -62,14 +62,19 @@ impl Overlay {
         let features = make.features;
         match error.raw_errno() {
             Some(Errno::PERM) if !features.initial_user_namespace && !features.overlay_in_user_namespace => {
-                error
-                    .with_kind(ErrorKind::Unsupported)
-                    .because("this kernel mounts no overlay in a user namespace")
-                    .hinted("it needs Linux 5.11")
+                in_user_namespace(error)
             }
             _ => error,
         }
     }
+}
+
+/// The failure before 5.11.
+pub(crate) fn in_user_namespace(error: Error) -> Error {
+    error
+        .with_kind(ErrorKind::Unsupported)
+        .because("this kernel mounts no overlay in a user namespace")
+        .hinted("it needs Linux 5.11")
 }
 
 /// The directory that the descriptor is on, found by its name in this thread's namespace.

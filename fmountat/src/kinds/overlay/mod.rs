@@ -6,7 +6,7 @@ mod check;
 mod classic;
 mod common;
 mod conflict;
-mod elsewhere;
+pub(crate) mod elsewhere;
 mod in_use;
 mod layers;
 mod mount;

@@ -8,6 +8,7 @@ use crate::diagnose::{self, filesystems, foresee_step};
 use crate::error::{Error, ErrorKind, Result, escape};
 use crate::kinds::filesystem::Word;
 use crate::kinds::image::Looked;
+use crate::kinds::overlay::elsewhere::in_user_namespace;
 use crate::kinds::overlay::{Layer, Overlay, needs_namespace};
 use crate::set::mounter::Mounter;
 use crate::set::piece::Pieces;
@@ -121,6 +122,9 @@ impl<'a> Looker<'a> {
             return Err(error);
         }
         self.need_admin("open filesystem", "fsopen").map_err(|e| e.arg(OsStr::new("overlay")))?;
+        if !features.initial_user_namespace && !features.overlay_in_user_namespace {
+            return Err(in_user_namespace(Error::sys("create overlay", "mount", Errno::PERM)));
+        }
         let content = Content::Layers(overlay.visible_layers(self.dir));
         let is_read_only = !overlay.is_writable() || flags.contains(&"ro");
         Ok(Made { is_read_only, ..Made::new(content, Some(true)) })

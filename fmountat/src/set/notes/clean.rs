@@ -128,10 +128,10 @@ impl Cleaned {
                     later.push(at.clone());
                     self.unmount(MountId::from_number(id), at);
                 }
-                Line::Tree { id, newest, at } => {
+                Line::Tree { id, newest, mounts, at } => {
                     let at = PathBuf::from(at);
                     later.push(at.clone());
-                    self.unmount_tree(MountId::from_number(id), newest.map(MountId::from_number), at);
+                    self.unmount_tree(MountId::from_number(id), newest.map(MountId::from_number), mounts, at);
                 }
                 // A mount follows where all went well with it.
                 Line::Mounting { at } if later.contains(&PathBuf::from(at.clone())) => {}
@@ -153,10 +153,17 @@ impl Cleaned {
         self.done(id, at, soon().run_id(id));
     }
 
-    /// All mounts of a published tree, in one call.
-    fn unmount_tree(&mut self, id: MountId, newest: Option<MountId>, at: PathBuf) {
+    /// All mounts of a published tree, in one call; without unique ids each, if the tree has as many as it was made of, so that
+    /// none of them is somebody else's.
+    fn unmount_tree(&mut self, id: MountId, newest: Option<MountId>, mounts: Option<usize>, at: PathBuf) {
         if newest.is_none() {
-            return self.unmount(id, at);
+            return match mounts {
+                Some(mounts) if is_at(id, &at) && mounts_of(id) == Some(mounts) => {
+                    let done = soon().recursive(true).run(&at);
+                    self.done(id, at, done);
+                }
+                _ => self.unmount(id, at),
+            };
         }
         let set = PublishedSet::at(id, newest);
         let done = set.and_then(|set| soon().run_set(&set)).map_err(|error| vec![error]);
@@ -233,6 +240,11 @@ fn read(text: &[u8]) -> Result<Told> {
         Some(Line::Begin { .. }) => Ok(Told::Lines(lines)),
         Some(_) => Err(unknown()),
     }
+}
+
+/// How many mounts the one with this number of mountinfo and all in it are.
+fn mounts_of(id: MountId) -> Option<usize> {
+    Some(mountinfo::deepest_first(&mountinfo::read().ok()?, id.get()).len())
 }
 
 /// Numbers of mountinfo are given again: the place must be the one that was written down.

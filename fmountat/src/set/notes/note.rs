@@ -33,8 +33,14 @@ pub(super) enum Line {
     },
     /// About to be attached, or attached.
     Mount { id: u64, at: Bytes },
-    /// The same of a tree: its root, and the newest mount of it, where that is known.
-    Tree { id: u64, newest: Option<u64>, at: Bytes },
+    /// The same of a tree: its root, and the newest mount of it and how many it has, where that is known.
+    Tree {
+        id: u64,
+        newest: Option<u64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mounts: Option<usize>,
+        at: Bytes,
+    },
     /// About to be mounted by mount(2) or a helper, whose mount has no id yet.
     Mounting { at: Bytes },
     /// Made for a mount point.
@@ -140,7 +146,7 @@ impl Note {
     pub(in crate::set) fn tree(&self, built: &Built, place: BorrowedFd<'_>) {
         if let Ok(id) = built.tree.id() {
             let newest = built.newest.map(MountId::get);
-            self.add(&Line::Tree { id: id.get(), newest, at: path_of(place) });
+            self.add(&Line::Tree { id: id.get(), newest, mounts: built.mounts, at: path_of(place) });
         }
     }
 

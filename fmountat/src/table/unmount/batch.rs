@@ -8,6 +8,7 @@ use super::place::Place;
 use super::{call, errors};
 use crate::error::{Error, Result};
 use crate::sys::gather::{Failed, Gather, gather};
+use crate::sys::ms::MS_SHARED;
 use crate::sys::statmount::{MNT_BASIC, statmount};
 use crate::vfs::attr::MountAttr;
 use crate::vfs::bytes::c_string;
@@ -75,7 +76,6 @@ fn put_back(number: usize, place: Place, base: &Place) -> Option<Place> {
 
 /// The kernel moves no mount away from below a shared one.
 fn can_move(place: &Place) -> bool {
-    const MS_SHARED: u64 = libc::MS_SHARED;
     let told = |id| statmount(id, MNT_BASIC).ok()?.basic;
     let parent = told(place.id.get()).and_then(|basic| told(basic.parent));
     parent.is_some_and(|parent| parent.propagation & MS_SHARED == 0)
