@@ -54,6 +54,20 @@ pub(crate) fn neighbour(file: BorrowedFd<'_>, forward: bool) -> Result<OwnedFd, 
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// `_IOR(0xb7, 6, int)`.
+const NS_GET_PID_FROM_PIDNS: libc::Ioctl = 0x8004_b706u32 as libc::Ioctl;
+
+/// Whether the pid namespace of this file, which must be below the caller's, has a process with the number 1:
+/// `NS_GET_PID_FROM_PIDNS` \[Linux 6.11\].
+pub(crate) fn has_first_process(file: BorrowedFd<'_>) -> Result<bool, Errno> {
+    // SAFETY: a number goes in and a number comes out; the third argument is that of process 1, not a pointer.
+    match super::result(unsafe { libc::ioctl(file.as_raw_fd(), NS_GET_PID_FROM_PIDNS, 1) }.into()) {
+        Ok(_) => Ok(true),
+        Err(Errno::SRCH) => Ok(false),
+        Err(errno) => Err(errno),
+    }
+}
+
 /// `_IO(0xff, 9)` of `<linux/pidfd.h>`.
 const PIDFD_GET_USER_NAMESPACE: libc::Ioctl = 0xff09;
 
