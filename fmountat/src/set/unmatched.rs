@@ -9,9 +9,12 @@ use crate::table::inside::{Around, around};
 use crate::vfs::identity::{MountId, is_mount_root};
 use crate::vfs::target::{Target, open_in_root};
 use rustix::fd::AsFd;
+use rustix::io::Errno;
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
+
+const STEP: &str = "look for what would be dropped";
 
 /// Mounts that a swap does not replace one for one: [`Mounter::unmatched`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,9 +36,12 @@ impl Mounter {
     /// [`ErrorKind::NotFound`] without either; those of looking at the target.
     pub fn unmatched(&self, plan: &Plan, built: &Built, target: &Target) -> Result<Unmatched> {
         unmatched(target, |inner| {
-            let opened = open_in_root(built.root(), inner);
-            let is_mount = opened.is_ok_and(|fd| is_mount_root(fd.as_fd()).unwrap_or(false));
-            if is_mount { mounts_at(plan, inner).max(1) } else { 0 }
+            let is_mount = match open_in_root(built.root(), inner) {
+                Ok(fd) => is_mount_root(fd.as_fd())?,
+                Err(error) if is_missing(&error) => false,
+                Err(error) => return Err(error.with_step(STEP)),
+            };
+            Ok(if is_mount { mounts_at(plan, inner).max(1) } else { 0 })
         })
     }
 
@@ -50,19 +56,19 @@ impl Mounter {
             let is_below = |step: &Step| names(inner).zip(names(&step.target)).all(|(a, b)| a == b);
             !plan.has_root() || plan.steps.iter().filter(is_rbind).any(is_below)
         };
-        unmatched(target, |inner| mounts_at(plan, inner).max(usize::from(is_brought(inner))))
+        unmatched(target, |inner| Ok(mounts_at(plan, inner).max(usize::from(is_brought(inner)))))
     }
 }
 
 /// `counterparts` tells how many mounts the new set has on each other at a place inside it.
-fn unmatched(target: &Target, counterparts: impl Fn(&Path) -> usize) -> Result<Unmatched> {
+fn unmatched(target: &Target, counterparts: impl Fn(&Path) -> Result<usize>) -> Result<Unmatched> {
     let seen = target.seen_now()?;
     let Around { place: top, inside, beneath } = around(seen.as_fd())?;
     let mut at_place: HashMap<PathBuf, usize> = HashMap::new();
     let mut dropped = Vec::new();
     for (id, place) in inside {
         let inner = place.strip_prefix(&top).unwrap_or(&place).to_owned();
-        let wanted = counterparts(&inner);
+        let wanted = counterparts(&inner)?;
         let number = at_place.entry(inner).or_default();
         *number += 1;
         if *number > wanted {
@@ -70,6 +76,11 @@ fn unmatched(target: &Target, counterparts: impl Fn(&Path) -> usize) -> Result<U
         }
     }
     Ok(Unmatched { dropped, beneath })
+}
+
+/// Nothing is at the path, or the way to it ends.
+fn is_missing(error: &Error) -> bool {
+    matches!(error.raw_errno(), Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP))
 }
 
 /// The mounts and covers that the list has for this very place.

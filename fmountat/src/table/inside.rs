@@ -3,7 +3,7 @@
 
 use super::mountinfo::{self, MountEntry};
 use super::{located, published};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::sys::statmount::{MNT_BASIC, statmount};
 use crate::vfs::identity::{MountId, mountinfo_id};
 use rustix::fd::BorrowedFd;
@@ -29,10 +29,12 @@ pub(crate) fn around(fd: BorrowedFd<'_>) -> Result<Around> {
     if id.is_unique()
         && let Ok(ids) = published::below(id, 0)
     {
-        // One that is gone meanwhile is not in it.
-        let inside = ids.into_iter().filter_map(|id| Some((id, located::point(id).ok()?))).collect();
+        let mut inside = Vec::with_capacity(ids.len());
+        for id in ids {
+            inside.extend(point(id)?.map(|place| (id, place)));
+        }
         let place = located::point(id)?;
-        return Ok(Around { inside, beneath: beneath(id, &place), place });
+        return Ok(Around { inside, beneath: beneath(id, &place)?, place });
     }
     let (table, number) = (mountinfo::read()?, mountinfo_id(fd)?);
     let found = |entry: &MountEntry| (MountId::from_number(entry.id), entry.target.clone());
@@ -47,11 +49,28 @@ pub(crate) fn around(fd: BorrowedFd<'_>) -> Result<Around> {
     Ok(Around { place, inside, beneath })
 }
 
-fn beneath(id: MountId, place: &Path) -> Vec<Found> {
-    let lower = |upper: &MountId| {
-        let parent = MountId::from_number(statmount(upper.get(), MNT_BASIC).ok()?.basic?.parent);
-        let is_there = || located::point(parent).is_ok_and(|point| point == place);
-        (parent != *upper && is_there()).then_some(parent)
-    };
-    std::iter::successors(Some(id), lower).skip(1).map(|id| (id, place.to_owned())).collect()
+fn beneath(id: MountId, place: &Path) -> Result<Vec<Found>> {
+    let (mut upper, mut found) = (id, Vec::new());
+    loop {
+        let told = statmount(upper.get(), MNT_BASIC);
+        let told = told.map_err(|errno| Error::sys("find the mount", "statmount", errno).arg(place))?;
+        let Some(lower) = told.basic.map(|basic| MountId::from_number(basic.parent)) else {
+            return Ok(found);
+        };
+        // What is above the caller's root has no place here.
+        if lower == upper || point(lower)?.as_deref() != Some(place) {
+            return Ok(found);
+        }
+        found.push((lower, place.to_owned()));
+        upper = lower;
+    }
+}
+
+/// Where a mount is; `None` for one that is gone meanwhile, or is not to be seen from here.
+fn point(id: MountId) -> Result<Option<PathBuf>> {
+    match located::point(id) {
+        Ok(place) => Ok(Some(place)),
+        Err(error) if error.kind() == ErrorKind::NotMounted => Ok(None),
+        Err(error) => Err(error),
+    }
 }
