@@ -69,7 +69,8 @@ fn umount(set: &Set) {
 /// Of sets that are taken away together each is whole or gone after each kill, and what they are gathered below is gone.
 /// Moving them takes a few microseconds each, which no kill would meet: strace(1) makes it milliseconds.
 fn umount_together(set: &Set) {
-    let moments = Moments::of(rounds(), || {
+    let rounds = times(40, 1_000).try_into().unwrap();
+    let moments = Moments::of(rounds, || {
         set.published_often();
         command_output(&mut set.slow_command(&["umount", "--set", "published"]));
     });
