@@ -115,6 +115,9 @@ impl<'a> Looker<'a> {
             // That is done before a layer is looked at.
             self.need_admin("make a private mount namespace", "unshare")?;
         }
+        if !features.initial_user_namespace && !features.overlay_in_user_namespace {
+            return Err(in_user_namespace(Error::sys("create overlay", "mount", Errno::PERM)));
+        }
         let make = self.mounter.make(self.dir, &attr);
         let make = crate::kinds::overlay::Make { source, flags: &flags, features: &features, ..make };
         overlay.rehearse(&make)?;
@@ -122,9 +125,6 @@ impl<'a> Looker<'a> {
             return Err(error);
         }
         self.need_admin("open filesystem", "fsopen").map_err(|e| e.arg(OsStr::new("overlay")))?;
-        if !features.initial_user_namespace && !features.overlay_in_user_namespace {
-            return Err(in_user_namespace(Error::sys("create overlay", "mount", Errno::PERM)));
-        }
         let content = Content::Layers(overlay.visible_layers(self.dir));
         let is_read_only = !overlay.is_writable() || flags.contains(&"ro");
         Ok(Made { is_read_only, ..Made::new(content, Some(true)) })
