@@ -110,10 +110,13 @@ pub(crate) fn uncertain(path: &Path) {
     ));
 }
 
-/// What a swap drops, and what it leaves beneath, before it is done; in JSON the result has them.
+/// What a swap drops, and what it leaves beneath, on stderr before it is done; in JSON the result has them too.
 pub(crate) fn unmatched(found: &Unmatched, json: bool) {
+    if json && !found.is_empty() {
+        say(&json!({"dropped": places(&found.dropped), "beneath": places(&found.beneath)}).to_string());
+    }
     let lines = [
-        (&found.dropped, "the new set has no mount there: with the old one goes"),
+        (&found.dropped, "the new set has no counterpart: with the old one goes"),
         (&found.beneath, "the old set is stacked on another mount, which stays beneath the new one:"),
     ];
     for (places, text) in lines.iter().filter(|_| !json) {

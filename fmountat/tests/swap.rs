@@ -181,5 +181,19 @@ fmountat_testing::tests! {
         assert_eq!(told(), (vec![], vec![], None));
         unmount_all("t");
         unmount_all("more/below");
+        // What the list says twice and the set has once; a set with two roots, which the kernel does not swap in.
+        let once = [tmpfs(), tmpfs().at("a").option("X-mount.mkdir"), bind("nothing", "bind,nofail").at("a")];
+        build(&once).attach(&target()).unwrap();
+        common::apply(&[tmpfs()], "t/a").unwrap();
+        let found = mounter.unmatched(&Plan::new(&once).unwrap(), &build(&once), &target()).unwrap();
+        assert_eq!(found.dropped.len(), 1);
+        let two = [tmpfs(), tmpfs()];
+        let error = build(&two).replace(&target()).unwrap_err();
+        assert!(error.reason().contains("two mounts"), "{error}");
+        assert_eq!(mounter.explain_unmatched(&Plan::new(&two).unwrap(), &target()).unwrap_err().to_string(), error.to_string());
+        unmount_all("t");
+        // Nothing is mounted there: that is what is told.
+        let bare = mounter.unmatched(&plan, &build(&list), &target()).unwrap_err();
+        assert_eq!(bare.kind(), ErrorKind::NotMounted);
     }
 }

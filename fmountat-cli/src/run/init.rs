@@ -71,6 +71,7 @@ fn enter_root(args: &RunArgs, json: bool) -> Result<bool, Error> {
     for bind in &args.binds {
         spec.mounts.push(bind_mount(bind)?);
     }
+    let spec = spec.with_cgroups()?;
     let plan = if spec == Spec::default() { None } else { Some(Plan::of(&spec, Compat::Strict)?) };
     let lowers: &[PathBuf] = &args.lowers;
     let (built, not_covered) = Mounter::detached().build_throwaway(&dir, lowers, plan.as_ref())?;

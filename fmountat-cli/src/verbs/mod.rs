@@ -36,9 +36,9 @@ pub(crate) fn start_directory(given: Option<&Path>) -> Result<OwnedFd, Error> {
     rustix::fs::openat(CWD, path, flags, Mode::empty()).map_err(|e| Error::from_io(DIRECTORY, path, e.into()))
 }
 
-/// The set from a file below `dir`, or from stdin for `-`, for this machine.
+/// The set from a file below `dir`, or from stdin for `-`.
 pub(crate) fn read_spec(dir: &OwnedFd, spec: &Path) -> Result<Spec, Error> {
-    Spec::from_json(&read_file(dir, spec, LIST)?).map_err(|e| e.arg(spec))?.with_cgroups()
+    Spec::from_json(&read_file(dir, spec, LIST)?).map_err(|e| e.arg(spec))
 }
 
 /// The bytes of a file below `dir`, or of stdin for `-`.

@@ -20,6 +20,7 @@ pub(super) fn prepare(args: &SetArgs, replace: bool) -> Result<Prepared, Error> 
     if args.view {
         spec.mounts = read_only_view(&spec.mounts);
     }
+    let spec = spec.with_cgroups()?;
     let plan = Plan::of(&spec, compat(args.compat))?;
     let mounter = Mounter::detached();
     if replace {

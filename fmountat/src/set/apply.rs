@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A built set, and how it comes into a namespace: all of it, or nothing.
 
+use super::unmatched::Stacks;
 use crate::diagnose::{diagnose, pivot};
 use crate::error::{Error, ErrorKind, Result};
 use crate::vfs::attr::{Attr, MountAttr};
@@ -25,6 +26,8 @@ pub struct Built {
     pub(super) made: Made,
     /// No mount of it is newer; unknown for copies of trees, whose mounts can't be asked before they are attached.
     pub(super) newest: Option<MountId>,
+    /// How many of them are on each other.
+    pub(super) stacks: Stacks,
     /// How many mounts it has; unknown where trees were copied.
     pub(super) mounts: Option<usize>,
 }
@@ -83,6 +86,7 @@ impl Built {
     /// # Errors
     /// Those of [`Tree::replace`].
     pub fn replace(self, target: &Target) -> Result<Attached> {
+        self.need_one_root()?;
         drop(self.top);
         let attached = self.tree.replace(target).map_err(diagnose)?;
         self.made.keep();
@@ -94,6 +98,7 @@ impl Built {
     /// # Errors
     /// Those of [`Tree::replace_with_gap`].
     pub fn replace_with_gap(self, target: &Target) -> Result<Attached> {
+        self.need_one_root()?;
         drop(self.top);
         let attached = self.tree.replace_with_gap(target)?;
         self.made.keep();
@@ -118,6 +123,7 @@ impl Built {
     /// # Errors
     /// Those of [`Tree::exchange`].
     pub fn exchange(self, target: &Target) -> Result<(Attached, Tree)> {
+        self.need_one_root()?;
         drop(self.top);
         let (attached, old) = self.tree.exchange(target).map_err(diagnose)?;
         self.made.keep();
@@ -152,10 +158,30 @@ impl Built {
         self.tree.set_attr(&read_only, false).map_err(|e| e.with_step("make the root read-only"))
     }
 
+    /// The kernel puts no tree beneath a mount that has another one on its root.
+    fn need_one_root(&self) -> Result<()> {
+        if MountId::of(self.root())? == self.tree.id()? { Ok(()) } else { Err(two_roots()) }
+    }
+
     pub(super) fn from_tree(tree: Tree) -> Result<Self> {
         let top = duplicate(tree.root())?;
-        Ok(Self { tree, left_out: Vec::new(), top, made: Made::default(), newest: None, mounts: None })
+        Ok(Self {
+            tree,
+            left_out: Vec::new(),
+            top,
+            made: Made::default(),
+            newest: None,
+            mounts: None,
+            stacks: Stacks::default(),
+        })
     }
+}
+
+/// Two mounts for `/` can be published, not swapped in.
+pub(super) fn two_roots() -> Error {
+    let reason =
+        "two mounts are stacked on the root of the new set, and the kernel puts no such set beneath another";
+    Error::new(ErrorKind::Unsupported, "replace", reason).hinted("leave out the lower one, which nobody sees")
 }
 
 pub(super) fn duplicate(fd: BorrowedFd<'_>) -> Result<OwnedFd> {

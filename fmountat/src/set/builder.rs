@@ -184,6 +184,9 @@ impl Builder<'_> {
             let piece = piece.map_err(named)?;
             self.note(&found.step, &piece)?;
             self.mounts = self.mounts.map(|mounts| mounts + 1);
+            if let Some(built) = &mut self.built {
+                built.stacks.add(piece.id()?, found.place.as_fd())?;
+            }
             let attached = piece.attach(&found.place).map_err(named)?;
             if is_mask {
                 mask = Some(attached);
@@ -220,6 +223,7 @@ fn hang(built: &mut Built, piece: Tree, step: &Step) -> Result<()> {
     built.made.take_over(target.made());
     // A link or `..` may lead to the root of the set itself.
     let is_root = is_mount_root(target.as_fd())? && MountId::of(target.as_fd())? == MountId::of(root)?;
+    built.stacks.add(piece.id()?, target.as_fd())?;
     let attached = piece.attach(&target).map_err(|e| e.arg(path))?;
     if is_root {
         built.top = attached.into_fd();

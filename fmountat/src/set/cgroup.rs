@@ -9,7 +9,7 @@ use crate::error::Result;
 use crate::table::mountinfo::{self, MountEntry};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 impl Spec {
     /// The same set for this machine: what a mount of type `cgroup` means in an OCI list, and to the kernel does not. With
@@ -25,19 +25,24 @@ impl Spec {
         let Ok(own) = std::fs::read("/proc/self/cgroup") else { return Ok(self.clone()) };
         let hierarchies = OwnGroups::parse(&own);
         let mut spec = Self { mounts: Vec::new(), ..self.clone() };
+        let mut binds = Vec::new();
         for mount in &self.mounts {
             if !is_of_oci(mount) {
                 spec.mounts.push(mount.clone());
             } else if hierarchies.0.is_empty() {
                 spec.mounts.push(Mount { fstype: "cgroup2".into(), ..mount.clone() });
             } else {
-                spec.mounts.extend(version_1(mount, &hierarchies, &mountinfo::read()?));
+                let (tmpfs, inside) = version_1(mount, &hierarchies, &mountinfo::read()?);
+                spec.mounts.push(tmpfs);
+                binds.extend(inside);
                 // Directories are made in it, so it can't be born read-only.
                 if is_read_only(mount) {
                     spec.readonly_paths.push(Path::new("/").join(&mount.target));
                 }
             }
         }
+        // At the end, so that each mount of the list keeps its number.
+        spec.mounts.append(&mut binds);
         Ok(spec)
     }
 }
@@ -72,33 +77,56 @@ impl OwnGroups {
 
 fn is_read_only(mount: &Mount) -> bool {
     let all = mount.options.iter().flat_map(|option| words(option));
-    all.filter(|word| word == "ro" || word == "rw").last().is_some_and(|word| word == "ro")
+    let access = all.filter(|word| ACCESS.iter().any(|access| word == access)).last();
+    access.is_some_and(|word| word == "ro" || word == "rro")
 }
 
-/// A tmpfs, and in it a bind of each hierarchy that is mounted on this machine.
-fn version_1(mount: &Mount, own: &OwnGroups, table: &[MountEntry]) -> Vec<Mount> {
+const ACCESS: [&str; 4] = ["ro", "rw", "rro", "rrw"];
+
+/// A tmpfs, and what goes into it: a bind of each hierarchy that is mounted on this machine. One whose mounts do not show the
+/// caller's group, as in a cgroup namespace, is mounted anew: from the namespace's root down.
+fn version_1(mount: &Mount, own: &OwnGroups, table: &[MountEntry]) -> (Mount, Vec<Mount>) {
     let all = mount.options.iter().flat_map(|option| words(option));
-    let flags: Vec<OsString> = all.filter(|word| word != "ro" && word != "rw").collect();
+    let flags: Vec<OsString> = all.filter(|word| ACCESS.iter().all(|access| word != access)).collect();
     let with_flags = |mount: Mount| flags.iter().fold(mount, |mount, flag| mount.option(flag));
-    let mut mounts = vec![with_flags(Mount::new("tmpfs", "tmpfs").at(&mount.target)).option("mode=755")];
+    let tmpfs = with_flags(Mount::new("tmpfs", "tmpfs").at(&mount.target)).option("mode=755");
+    let access = if is_read_only(mount) { "ro" } else { "rw" };
+    let mut mounts = Vec::new();
     let mut places: Vec<PathBuf> = Vec::new();
+    let mut known: Vec<&[OsString]> = Vec::new();
     for entry in table.iter().filter(|entry| entry.fstype == "cgroup") {
         let Some((controllers, path)) = own.shown_by(entry) else { continue };
-        // A mount may show a part of the hierarchy, and what is not in that part has no path here.
-        let inner = entry.target.join(path.strip_prefix(&entry.root).unwrap_or(Path::new("")));
-        let source = if inner.is_dir() { &inner } else { &entry.target };
+        if known.contains(&controllers.as_slice()) {
+            continue;
+        }
+        known.push(controllers);
         let named = controllers.iter().filter(|name| !name.as_bytes().starts_with(b"name="));
         for name in entry.target.file_name().into_iter().chain(named.map(OsString::as_os_str)) {
             let place = mount.target.join(name);
             if !places.contains(&place) {
-                let bind = Mount::new("bind", source).at(&place).option("rbind").option("X-mount.mkdir");
-                let access = if is_read_only(mount) { "ro" } else { "rw" };
-                mounts.push(with_flags(bind).option(access));
+                let group = group_in(entry, controllers, path).at(&place).option("X-mount.mkdir");
+                mounts.push(with_flags(group).option(access));
                 places.push(place);
             }
         }
     }
-    mounts
+    (tmpfs, mounts)
+}
+
+fn group_in(entry: &MountEntry, controllers: &[OsString], path: &Path) -> Mount {
+    let is_plain = path.components().all(|part| !matches!(part, Component::ParentDir));
+    match path.strip_prefix(&entry.root) {
+        Ok(inner) if is_plain && inner.as_os_str().is_empty() => {
+            Mount::new("bind", &entry.target).option("rbind")
+        }
+        Ok(inner) if is_plain => Mount::new("bind", entry.target.join(inner)).option("rbind"),
+        _ => {
+            let is_named = controllers.iter().any(|name| name.as_bytes().starts_with(b"name="));
+            let mount = Mount::new("cgroup", "cgroup");
+            let mount = if is_named { mount.option("none") } else { mount };
+            controllers.iter().fold(mount, |mount, name| mount.option(name))
+        }
+    }
 }
 
 #[cfg(test)]
@@ -120,12 +148,20 @@ mod tests {
             line("33 25 0:29 / /sys/fs/cgroup/rdma rw - cgroup rdma rw,rdma\n"),
         ];
         let mount = Mount::new("cgroup", "cgroup").at("/sys/fs/cgroup").option("nosuid,ro");
-        let mounts = version_1(&mount, &own, &table);
+        let (tmpfs, mounts) = version_1(&mount, &own, &table);
         let places: Vec<_> = mounts.iter().map(|mount| mount.target.to_str().unwrap()).collect();
         let at = |name: &str| format!("/sys/fs/cgroup{name}");
-        assert_eq!(places, [at(""), at("/cpu,cpuacct"), at("/cpu"), at("/cpuacct"), at("/systemd")]);
-        assert_eq!(mounts[0].options, ["nosuid", "mode=755"]);
-        assert_eq!(mounts[4].options, ["rbind", "X-mount.mkdir", "nosuid", "ro"]);
+        assert_eq!(places, [at("/cpu,cpuacct"), at("/cpu"), at("/cpuacct"), at("/systemd")]);
+        assert_eq!(
+            (tmpfs.target.to_str(), &tmpfs.options),
+            (Some("/sys/fs/cgroup"), &vec!["nosuid".into(), "mode=755".into()])
+        );
+        assert_eq!(mounts[0].source, Path::new("/sys/fs/cgroup/cpu,cpuacct/a"));
+        let elsewhere = OwnGroups::parse(b"4:cpu,cpuacct:/../x\n");
+        let anew = &version_1(&mount, &elsewhere, &table).1[0];
+        assert_eq!(anew.fstype, "cgroup");
+        assert_eq!(anew.options, ["cpu", "cpuacct", "X-mount.mkdir", "nosuid", "ro"]);
+        assert_eq!(mounts[3].options, ["rbind", "X-mount.mkdir", "nosuid", "ro"]);
     }
 
     #[test]

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What a swap does to mounts that the new set has no counterpart for: told before it is done.
 
-use super::apply::Built;
+use super::apply::{Built, two_roots};
 use super::mounter::Mounter;
 use super::plan::{Plan, Step, What};
 use crate::error::{Error, ErrorKind, Holder, Result};
 use crate::table::inside::{Around, around};
-use crate::vfs::identity::{MountId, is_mount_root};
+use crate::vfs::identity::{MountId, is_mount_root, mountinfo_id};
+use crate::vfs::swap::check_replaceable;
 use crate::vfs::target::{Target, open_in_root};
-use rustix::fd::AsFd;
+use rustix::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 
@@ -35,13 +36,13 @@ impl Mounter {
     /// # Errors
     /// [`ErrorKind::NotFound`] without either; those of looking at the target.
     pub fn unmatched(&self, plan: &Plan, built: &Built, target: &Target) -> Result<Unmatched> {
-        unmatched(target, |inner| {
-            let is_mount = match open_in_root(built.root(), inner) {
-                Ok(fd) => is_mount_root(fd.as_fd())?,
-                Err(error) if is_missing(&error) => false,
-                Err(error) => return Err(error.with_step(STEP)),
-            };
-            Ok(if is_mount { mounts_at(plan, inner).max(1) } else { 0 })
+        unmatched(target, |inner| match open_in_root(built.root(), inner) {
+            // A copy of what is there has all of it, save what can't be copied.
+            Ok(fd) if is_mount_root(fd.as_fd())? && !plan.has_root() => Ok(usize::MAX),
+            Ok(fd) if is_mount_root(fd.as_fd())? => Ok(built.stacks.of(fd.as_fd())?),
+            Ok(_) => Ok(0),
+            Err(error) if is_missing(&error) => Ok(0),
+            Err(error) => Err(error.with_step(STEP)),
         })
     }
 
@@ -51,31 +52,62 @@ impl Mounter {
     /// # Errors
     /// As [`unmatched`](Self::unmatched).
     pub fn explain_unmatched(&self, plan: &Plan, target: &Target) -> Result<Unmatched> {
-        let is_brought = |inner: &Path| {
+        if plan.steps.iter().filter(|step| step.is_root()).count() > 1 {
+            return Err(two_roots());
+        }
+        let is_brought = |inner: &[&OsStr]| {
             let is_rbind = |step: &&Step| matches!(step.what, What::Bind { recursive: true });
-            let is_below = |step: &Step| names(inner).zip(names(&step.target)).all(|(a, b)| a == b);
+            let is_below = |step: &Step| inner.starts_with(&names(&step.target));
             !plan.has_root() || plan.steps.iter().filter(is_rbind).any(is_below)
         };
-        unmatched(target, |inner| Ok(mounts_at(plan, inner).max(usize::from(is_brought(inner)))))
+        unmatched(target, |inner| {
+            let inner = names(inner);
+            let steps = plan.steps.iter().map(|step| &step.target);
+            let covers = plan.covers.paths.iter().map(|(_, path)| path);
+            let count = steps.chain(covers).filter(|path| names(path) == inner).count();
+            Ok(count.max(usize::from(is_brought(&inner))))
+        })
     }
 }
 
-/// `counterparts` tells how many mounts the new set has on each other at a place inside it.
+/// `counterparts` tells how many mounts the new set has on each other at a place inside it. What nobody sees in the old one is
+/// hidden by others of it, and counts where it is beneath one that is seen.
 fn unmatched(target: &Target, counterparts: impl Fn(&Path) -> Result<usize>) -> Result<Unmatched> {
+    check_replaceable(target)?;
     let seen = target.seen_now()?;
     let Around { place: top, inside, beneath } = around(seen.as_fd())?;
-    let mut at_place: HashMap<PathBuf, usize> = HashMap::new();
-    let mut dropped = Vec::new();
+    let mut stacks: BTreeMap<PathBuf, Vec<MountId>> = BTreeMap::new();
     for (id, place) in inside {
-        let inner = place.strip_prefix(&top).unwrap_or(&place).to_owned();
-        let wanted = counterparts(&inner)?;
-        let number = at_place.entry(inner).or_default();
-        *number += 1;
-        if *number > wanted {
-            dropped.push((id, place));
+        stacks.entry(place).or_default().push(id);
+    }
+    let mut dropped = Vec::new();
+    for (place, stack) in stacks {
+        // One that was moved meanwhile is elsewhere.
+        let Ok(inner) = place.strip_prefix(&top) else { continue };
+        if is_seen(seen.as_fd(), inner, &stack)? {
+            let wanted = counterparts(inner)?;
+            dropped.extend(stack.into_iter().skip(wanted).map(|id| (id, place.clone())));
         }
     }
     Ok(Unmatched { dropped, beneath })
+}
+
+/// Whether one of these mounts is what a process sees at the place.
+fn is_seen(root: BorrowedFd<'_>, inner: &Path, stack: &[MountId]) -> Result<bool> {
+    let number = |fd: BorrowedFd<'_>| {
+        if stack.iter().all(|id| id.is_unique()) {
+            MountId::of(fd)
+        } else {
+            mountinfo_id(fd).map(MountId::from_number)
+        }
+    };
+    match open_in_root(root, inner) {
+        Ok(fd) => Ok(stack.contains(&number(fd.as_fd())?)),
+        Err(error) if is_missing(&error) => Ok(false),
+        // FUSE keeps everybody but the user who mounted it out, root too.
+        Err(error) if error.raw_errno() == Some(Errno::ACCESS) => Ok(true),
+        Err(error) => Err(error.with_step(STEP)),
+    }
 }
 
 /// Nothing is at the path, or the way to it ends.
@@ -83,15 +115,34 @@ fn is_missing(error: &Error) -> bool {
     matches!(error.raw_errno(), Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP))
 }
 
-/// The mounts and covers that the list has for this very place.
-fn mounts_at(plan: &Plan, inner: &Path) -> usize {
-    let steps = plan.steps.iter().map(|step| &step.target);
-    let covers = plan.covers.paths.iter().map(|(_, path)| path);
-    steps.chain(covers).filter(|path| names(path).eq(names(inner))).count()
+/// The names on a path, with `..` taken as it is written.
+fn names(path: &Path) -> Vec<&OsStr> {
+    path.components().fold(Vec::new(), |mut names, part| {
+        match part {
+            Component::Normal(name) => names.push(name),
+            Component::ParentDir => drop(names.pop()),
+            _ => {}
+        }
+        names
+    })
 }
 
-fn names(path: &Path) -> impl Iterator<Item = &OsStr> {
-    path.components().filter(|part| matches!(part, Component::Normal(_))).map(|part| part.as_os_str())
+/// How many mounts of a set are on each other at the place of each of them. One that is not among them came with a copied tree,
+/// and is taken for one alone.
+#[derive(Debug, Default)]
+pub(super) struct Stacks(HashMap<MountId, usize>);
+
+impl Stacks {
+    /// The mount is about to be put on `place`.
+    pub(super) fn add(&mut self, mount: MountId, place: BorrowedFd<'_>) -> Result<()> {
+        let beneath = if is_mount_root(place)? { self.of(place)? } else { 0 };
+        self.0.insert(mount, beneath + 1);
+        Ok(())
+    }
+
+    fn of(&self, root: BorrowedFd<'_>) -> Result<usize> {
+        Ok(self.0.get(&MountId::of(root)?).copied().unwrap_or(1))
+    }
 }
 
 impl Unmatched {

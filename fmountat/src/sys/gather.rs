@@ -4,8 +4,8 @@
 
 use super::attr::{MountAttrRaw, mount_setattr};
 use super::outlive::outlive;
-use rustix::fd::{AsFd, BorrowedFd};
-use rustix::fs::{AtFlags, CWD, Mode, OFlags, StatxFlags};
+use rustix::fd::BorrowedFd;
+use rustix::fs::{AtFlags, CWD, StatxFlags};
 use rustix::io::Errno;
 use rustix::mount::{MoveMountFlags, UnmountFlags};
 use std::ffi::CStr;
@@ -78,11 +78,10 @@ fn run(gather: &Gather<'_>, moved: &mut [bool]) -> Result<(), Failed> {
     Err(failed)
 }
 
+/// The mount that is seen there. No descriptor is needed, of which there may be none left.
 fn top(gather: &Gather<'_>) -> Result<u64, Errno> {
-    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let seen = rustix::fs::openat(CWD, gather.name, flags, Mode::empty())?;
-    let look = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
-    Ok(rustix::fs::statx(seen.as_fd(), c"", look, gather.mask)?.stx_mnt_id)
+    let look = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT | AtFlags::STATX_DONT_SYNC;
+    Ok(rustix::fs::statx(CWD, gather.name, look, gather.mask)?.stx_mnt_id)
 }
 
 fn move_mount(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<(), Errno> {

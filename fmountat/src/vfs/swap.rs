@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Swaps: a tree in the place of what is mounted, without a moment between.
 
-use super::bytes::c_string;
+use super::bytes::{c_string, descriptor_name};
 use super::features::Features;
 use super::identity::{MountId, id_mask, is_mount_root, is_same_place};
 use super::privilege::needs_admin;
@@ -135,6 +135,11 @@ pub(crate) fn check_replaceable(target: &Target) -> Result<()> {
     if !is_mount_root(target.as_fd())? {
         let reason = "nothing is mounted there to be replaced";
         return Err(Error::new(ErrorKind::NotMounted, "replace", reason).arg(target.path()));
+    }
+    // umount2(2) takes a path: that of the descriptor.
+    if rustix::fs::stat(descriptor_name(target.as_fd())).is_err_and(|errno| errno == Errno::NOENT) {
+        let reason = "the old mount is taken away by a path in /proc, which is not mounted";
+        return Err(Error::new(ErrorKind::Unsupported, "replace", reason).arg(target.path()));
     }
     let root = Target::open(rustix::fs::CWD, "/")?;
     if is_same_place(root.as_fd(), target.as_fd())? {
