@@ -5,13 +5,13 @@ use super::apply::{Built, two_roots};
 use super::mounter::Mounter;
 use super::plan::{Plan, Step, What};
 use crate::error::{Error, ErrorKind, Holder, Result};
-use crate::table::inside::{Around, around};
+use crate::table::inside::{Around, Found, around};
 use crate::vfs::identity::{MountId, is_mount_root, mountinfo_id};
 use crate::vfs::swap::check_replaceable;
 use crate::vfs::target::{Target, open_in_root};
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 
@@ -70,44 +70,47 @@ impl Mounter {
     }
 }
 
-/// `counterparts` tells how many mounts the new set has on each other at a place inside it. What nobody sees in the old one is
-/// hidden by others of it, and counts where it is beneath one that is seen.
+/// `counterparts` tells how many mounts the new set has on each other at a place inside it. What nobody sees in the old one counts
+/// where it is beneath one that is seen, at the same place.
 fn unmatched(target: &Target, counterparts: impl Fn(&Path) -> Result<usize>) -> Result<Unmatched> {
     check_replaceable(target)?;
     let seen = target.seen_now()?;
     let Around { place: top, inside, beneath } = around(seen.as_fd())?;
-    let mut stacks: BTreeMap<PathBuf, Vec<MountId>> = BTreeMap::new();
-    for (id, place) in inside {
-        stacks.entry(place).or_default().push(id);
-    }
+    let places: BTreeSet<&PathBuf> = inside.iter().map(|mount| &mount.place).collect();
     let mut dropped = Vec::new();
-    for (place, stack) in stacks {
+    for place in places {
         // One that was moved meanwhile is elsewhere.
         let Ok(inner) = place.strip_prefix(&top) else { continue };
-        if is_seen(seen.as_fd(), inner, &stack)? {
-            let wanted = counterparts(inner)?;
-            dropped.extend(stack.into_iter().skip(wanted).map(|id| (id, place.clone())));
+        let stack = stack_at(seen.as_fd(), inner, place, &inside)?;
+        if !stack.is_empty() {
+            let too_many = stack.len().saturating_sub(counterparts(inner)?);
+            dropped.extend(stack.into_iter().take(too_many).map(|id| (id, place.clone())));
         }
     }
+    let beneath = beneath.into_iter().map(|mount| (mount.id, mount.place)).collect();
     Ok(Unmatched { dropped, beneath })
 }
 
-/// Whether one of these mounts is what a process sees at the place.
-fn is_seen(root: BorrowedFd<'_>, inner: &Path, stack: &[MountId]) -> Result<bool> {
-    let number = |fd: BorrowedFd<'_>| {
-        if stack.iter().all(|id| id.is_unique()) {
-            MountId::of(fd)
-        } else {
-            mountinfo_id(fd).map(MountId::from_number)
-        }
+/// The mount that is seen at the place, and those beneath it on each other; empty where all that is there is hidden by others.
+fn stack_at(root: BorrowedFd<'_>, inner: &Path, place: &Path, inside: &[Found]) -> Result<Vec<MountId>> {
+    let here: Vec<&Found> = inside.iter().filter(|mount| mount.place == place).collect();
+    let is_unique = here.iter().all(|mount| mount.id.is_unique());
+    let id = |fd: BorrowedFd<'_>| match is_unique {
+        true => MountId::of(fd),
+        false => mountinfo_id(fd).map(MountId::from_number),
     };
-    match open_in_root(root, inner) {
-        Ok(fd) => Ok(stack.contains(&number(fd.as_fd())?)),
-        Err(error) if is_missing(&error) => Ok(false),
+    let top = match open_in_root(root, inner) {
+        Ok(fd) => id(fd.as_fd())?,
+        Err(error) if is_missing(&error) => return Ok(Vec::new()),
         // FUSE keeps everybody but the user who mounted it out, root too.
-        Err(error) if error.raw_errno() == Some(Errno::ACCESS) => Ok(true),
-        Err(error) => Err(error.with_step(STEP)),
-    }
+        Err(error) if error.raw_errno() == Some(Errno::ACCESS) => {
+            return Ok(here.iter().map(|mount| mount.id).collect());
+        }
+        Err(error) => return Err(error.with_step(STEP)),
+    };
+    let find = |id: MountId| here.iter().find(|mount| mount.id == id);
+    let below = |mount: &&&Found| find(mount.parent).filter(|lower| lower.id != mount.id);
+    Ok(std::iter::successors(find(top), below).map(|mount| mount.id).collect())
 }
 
 /// Nothing is at the path, or the way to it ends.

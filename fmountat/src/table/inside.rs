@@ -3,14 +3,22 @@
 
 use super::mountinfo::{self, MountEntry};
 use super::{located, published};
-use crate::error::{Error, ErrorKind, Result};
-use crate::sys::statmount::{MNT_BASIC, statmount};
+use crate::error::{Error, Result};
+use crate::sys::statmount::{MNT_BASIC, MNT_POINT, statmount};
 use crate::vfs::identity::{MountId, mountinfo_id};
 use rustix::fd::BorrowedFd;
+use rustix::io::Errno;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-/// A mount and its place, seen from the caller's root.
-pub(crate) type Found = (MountId, PathBuf);
+/// A mount, the one that it is on, and its place, seen from the caller's root.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) id: MountId,
+    pub(crate) parent: MountId,
+    pub(crate) place: PathBuf,
+}
 
 /// The mounts around one.
 #[derive(Debug)]
@@ -31,13 +39,17 @@ pub(crate) fn around(fd: BorrowedFd<'_>) -> Result<Around> {
     {
         let mut inside = Vec::with_capacity(ids.len());
         for id in ids {
-            inside.extend(point(id)?.map(|place| (id, place)));
+            inside.extend(look(id)?);
         }
         let place = located::point(id)?;
         return Ok(Around { inside, beneath: beneath(id, &place)?, place });
     }
     let (table, number) = (mountinfo::read()?, mountinfo_id(fd)?);
-    let found = |entry: &MountEntry| (MountId::from_number(entry.id), entry.target.clone());
+    let found = |entry: &MountEntry| Found {
+        id: MountId::from_number(entry.id),
+        parent: MountId::from_number(entry.parent),
+        place: entry.target.clone(),
+    };
     let mut inside: Vec<Found> =
         mountinfo::deepest_first(&table, number).into_iter().filter(|e| e.id != number).map(found).collect();
     inside.reverse();
@@ -50,27 +62,32 @@ pub(crate) fn around(fd: BorrowedFd<'_>) -> Result<Around> {
 }
 
 fn beneath(id: MountId, place: &Path) -> Result<Vec<Found>> {
-    let (mut upper, mut found) = (id, Vec::new());
-    loop {
-        let told = statmount(upper.get(), MNT_BASIC);
-        let told = told.map_err(|errno| Error::sys("find the mount", "statmount", errno).arg(place))?;
-        let Some(lower) = told.basic.map(|basic| MountId::from_number(basic.parent)) else {
-            return Ok(found);
-        };
+    let (mut upper, mut found) = (look(id)?, Vec::new());
+    while let Some(known) = upper {
         // What is above the caller's root has no place here.
-        if lower == upper || point(lower)?.as_deref() != Some(place) {
-            return Ok(found);
+        upper = if known.parent == known.id {
+            None
+        } else {
+            look(known.parent)?.filter(|lower| lower.place == place)
+        };
+        if known.id != id {
+            found.push(known);
         }
-        found.push((lower, place.to_owned()));
-        upper = lower;
     }
+    Ok(found)
 }
 
-/// Where a mount is; `None` for one that is gone meanwhile, or is not to be seen from here.
-fn point(id: MountId) -> Result<Option<PathBuf>> {
-    match located::point(id) {
-        Ok(place) => Ok(Some(place)),
-        Err(error) if error.kind() == ErrorKind::NotMounted => Ok(None),
-        Err(error) => Err(error),
-    }
+/// One mount; `None` where it is gone meanwhile, or not to be seen from here.
+fn look(id: MountId) -> Result<Option<Found>> {
+    let told = match statmount(id.get(), MNT_BASIC | MNT_POINT) {
+        Ok(told) => told,
+        Err(Errno::NOENT) => return Ok(None),
+        Err(errno) => return Err(Error::sys("find the mount", "statmount", errno).arg(id.get().to_string())),
+    };
+    let place = told.mnt_point.filter(|point| !point.is_empty());
+    Ok(told.basic.zip(place).map(|(basic, place)| Found {
+        id,
+        parent: MountId::from_number(basic.parent),
+        place: OsString::from_vec(place).into(),
+    }))
 }
