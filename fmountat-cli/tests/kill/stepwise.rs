@@ -105,8 +105,12 @@ pub(crate) fn new_interface() {
     stage();
     let program = program();
     let words = ["setarch", "--uname-2.6", program.to_str().unwrap()];
-    let (left, _) = killed(&words, filter::without_one_step, false);
-    println!("counted: step by step: {left} kills left something, and nothing was left after clean");
+    // Without it (before 5.12) a read-only bind is made by mount(2).
+    let may_be_uncertain = !fmountat::Features::get().mount_setattr;
+    let (left, uncertain) = killed(&words, filter::without_one_step, may_be_uncertain);
+    println!(
+        "counted: step by step: {left} kills left something, after clean {uncertain} a mount that was told of"
+    );
     assert!(left > 0, "the kills missed the moment");
     rustix::mount::unmount("/run", rustix::mount::UnmountFlags::empty()).unwrap();
 }
