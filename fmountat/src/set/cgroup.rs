@@ -77,7 +77,7 @@ impl OwnGroups {
 
 fn is_read_only(mount: &Mount) -> bool {
     let all = mount.options.iter().flat_map(|option| words(option));
-    let access = all.filter(|word| ACCESS.iter().any(|access| word == access)).last();
+    let access = all.rev().find(|word| ACCESS.iter().any(|access| word == access));
     access.is_some_and(|word| word == "ro" || word == "rro")
 }
 

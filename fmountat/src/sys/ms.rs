@@ -5,6 +5,7 @@
 use rustix::mount::{MountFlags, MountPropagationFlags};
 use std::ffi::c_ulong;
 
+#[allow(clippy::unnecessary_cast, reason = "the type has 32 bits elsewhere")]
 const fn wide(flag: c_ulong) -> u64 {
     flag as u64
 }
