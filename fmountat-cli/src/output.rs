@@ -120,12 +120,7 @@ pub(crate) fn unmatched(found: &Unmatched, json: bool) {
         (&found.beneath, "the old set is stacked on another mount, which stays beneath the new one:"),
     ];
     for (places, text) in lines.iter().filter(|_| !json) {
-        for (_, place) in places.iter().take(LISTED) {
-            note(&format!("{text} {}", escape(place.as_os_str().as_bytes())));
-        }
-        if let Some(more) = places.len().checked_sub(LISTED).filter(|more| *more > 0) {
-            note(&format!("{text} {more} more"));
-        }
+        listed(places, text, |(_, place)| escape(place.as_os_str().as_bytes()), "more");
     }
 }
 
@@ -149,12 +144,18 @@ pub(crate) fn ignored_value(words: &[(usize, OsString)]) -> Value {
 
 /// What a copy of the machine's system does not cover.
 pub(crate) fn not_covered(places: &[NotCovered]) {
-    for place in places.iter().take(LISTED) {
-        let path = escape(place.path.as_os_str().as_bytes());
-        note(&format!("not covered: {path}: {}", place.reason));
+    let shown =
+        |place: &NotCovered| format!("{}: {}", escape(place.path.as_os_str().as_bytes()), place.reason);
+    listed(places, "not covered:", shown, "more places");
+}
+
+/// A note for each of the first; the rest is counted.
+fn listed<T, S: std::fmt::Display>(all: &[T], text: &str, shown: impl Fn(&T) -> S, more: &str) {
+    for one in all.iter().take(LISTED) {
+        note(&format!("{text} {}", shown(one)));
     }
-    if let Some(more) = places.len().checked_sub(LISTED).filter(|more| *more > 0) {
-        note(&format!("not covered: {more} more places"));
+    if let Some(rest) = all.len().checked_sub(LISTED).filter(|rest| *rest > 0) {
+        note(&format!("{text} {rest} {more}"));
     }
 }
 

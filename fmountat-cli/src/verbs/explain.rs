@@ -21,7 +21,7 @@ fn explain(args: &ExplainArgs, json: bool) -> Result<(), Error> {
     let mut explained = mounter.explain(&dir, &plan, &target);
     let mut unmatched = None;
     if args.replace {
-        match mounter.explain_replace(&target).and_then(|()| mounter.explain_unmatched(&plan, &target)) {
+        match mounter.explain_unmatched(&plan, &target) {
             Ok(found) => unmatched = Some(found),
             Err(error) => explained.refused.push(error),
         }

@@ -184,10 +184,11 @@ impl Builder<'_> {
             let piece = piece.map_err(named)?;
             self.note(&found.step, &piece)?;
             self.mounts = self.mounts.map(|mounts| mounts + 1);
-            if let Some(built) = &mut self.built {
-                built.stacks.add(piece.id()?, found.place.as_fd())?;
-            }
+            let beneath = mount_with_root(found.place.as_fd())?;
             let attached = piece.attach(&found.place).map_err(named)?;
+            if let Some(built) = &mut self.built {
+                built.stacks.add(attached.id(), beneath);
+            }
             if is_mask {
                 mask = Some(attached);
             }
@@ -222,13 +223,19 @@ fn hang(built: &mut Built, piece: Tree, step: &Step) -> Result<()> {
     let target = mount_point(root, step, || is_dir(piece.root()))?;
     built.made.take_over(target.made());
     // A link or `..` may lead to the root of the set itself.
-    let is_root = is_mount_root(target.as_fd())? && MountId::of(target.as_fd())? == MountId::of(root)?;
-    built.stacks.add(piece.id()?, target.as_fd())?;
+    let beneath = mount_with_root(target.as_fd())?;
+    let is_root = beneath.is_some() && beneath == Some(MountId::of(root)?);
     let attached = piece.attach(&target).map_err(|e| e.arg(path))?;
+    built.stacks.add(attached.id(), beneath);
     if is_root {
         built.top = attached.into_fd();
     }
     Ok(())
+}
+
+/// The mount that has this as its root.
+fn mount_with_root(place: BorrowedFd<'_>) -> Result<Option<MountId>> {
+    is_mount_root(place)?.then(|| MountId::of(place)).transpose()
 }
 
 fn cannot_assemble() -> Error {

@@ -22,6 +22,9 @@ impl Spec {
     /// # Errors
     /// Those of reading /proc/self/mountinfo.
     pub fn with_cgroups(&self) -> Result<Self> {
+        if !self.mounts.iter().any(is_of_oci) {
+            return Ok(self.clone());
+        }
         let Ok(own) = std::fs::read("/proc/self/cgroup") else { return Ok(self.clone()) };
         let hierarchies = OwnGroups::parse(&own);
         let mut spec = Self { mounts: Vec::new(), ..self.clone() };

@@ -2,7 +2,7 @@
 //! One step by mount(2), for kernels and sandboxes without the new mount interface. Source and target are descriptors,
 //! given by their names in /proc.
 
-use super::classic_attr::{change, each_below, mount_flags, propagate};
+use super::classic_attr::{change, each_below, mount_flags};
 use super::flags::{ms_of_attr, ms_of_superblock};
 use super::options::Options;
 use super::piece::Pieces;
@@ -10,6 +10,7 @@ use super::plan::{Step, What};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::filesystem::Word;
 use crate::vfs::attr::{Attr, Locked, MountAttr, Propagation};
+use crate::vfs::attr_old::propagate;
 use crate::vfs::bytes::{c_string, descriptor_name};
 use crate::vfs::cwd::MOUNT_DATA_MAX;
 use crate::vfs::identity::{MountId, is_mount_root};

@@ -8,7 +8,7 @@ use super::words::look_up;
 use crate::error::{Error, Result};
 use crate::sys::ms;
 use crate::table::mountinfo::{self, MountEntry};
-use crate::vfs::attr::{Attr, Locked, MountAttr, Propagation};
+use crate::vfs::attr::{Attr, Locked, MountAttr};
 use crate::vfs::attr_old::{attr_of_words, remount};
 use crate::vfs::bytes::descriptor_name;
 use crate::vfs::identity::mountinfo_id;
@@ -22,15 +22,6 @@ use std::path::Path;
 /// Every flag of ours fits: the highest is `MS_LAZYTIME`, bit 25.
 pub(super) fn mount_flags(flags: u64) -> MountFlags {
     ms::mount_flags(u32::try_from(flags).unwrap_or(u32::MAX))
-}
-
-/// Sets the propagation of the mount that `root` is the root of, with `recursive` of all below it.
-pub(super) fn propagate(root: BorrowedFd<'_>, to: Option<Propagation>, recursive: bool) -> Result<()> {
-    let Some(propagation) = to else { return Ok(()) };
-    let flags = propagation.bits() | if recursive { ms::MS_REC } else { 0 };
-    let flags = ms::propagation_flags(u32::try_from(flags).unwrap_or(u32::MAX));
-    rustix::mount::mount_change(descriptor_name(root), flags)
-        .map_err(|e| Error::sys("set propagation", "mount", e))
 }
 
 /// `MS_REMOUNT` of the file system: mount(2) takes all flags at once, so those that it has now are repeated. `MS_RDONLY`

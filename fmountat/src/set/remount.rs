@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Changes to what is mounted: `remount`, and propagation words alone. What was not asked for stays.
 
-use super::classic_attr::{self, each_below, propagate, remount_filesystem};
+use super::classic_attr::{self, each_below, remount_filesystem};
 use super::mounter::Mounter;
 use super::options::{Options, option_error};
 use super::plan::Compat;
@@ -9,6 +9,7 @@ use super::words::Places;
 use crate::error::{Error, ErrorKind, Result};
 use crate::table::mountinfo;
 use crate::vfs::attr::{Attr, Locked, MountAttr, set_attr};
+use crate::vfs::attr_old::propagate;
 use crate::vfs::context::FsContext;
 use crate::vfs::features::Features;
 use crate::vfs::identity::{is_mount_root, mountinfo_id};

@@ -3,7 +3,7 @@
 
 use super::builder::{every_mount_left_out, is_missing_source, mount_point};
 use super::classic::{self, Classic};
-use super::classic_attr::{change, propagate};
+use super::classic_attr::change;
 use super::cover::{self, Place};
 use super::mounter::Mounter;
 use super::notes::Note;
@@ -14,6 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::helper::{HELPER_LIMIT, Helper};
 use crate::table::published::PublishedSet;
 use crate::vfs::attr::{Attr, Locked, MountAttr, set_attr};
+use crate::vfs::attr_old::propagate;
 use crate::vfs::identity::MountId;
 use crate::vfs::landed::{is_on_top, moved_or};
 use crate::vfs::made::Made;

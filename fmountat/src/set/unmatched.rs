@@ -39,7 +39,7 @@ impl Mounter {
         unmatched(target, |inner| match open_in_root(built.root(), inner) {
             // A copy of what is there has all of it, save what can't be copied.
             Ok(fd) if is_mount_root(fd.as_fd())? && !plan.has_root() => Ok(usize::MAX),
-            Ok(fd) if is_mount_root(fd.as_fd())? => Ok(built.stacks.of(fd.as_fd())?),
+            Ok(fd) if is_mount_root(fd.as_fd())? => Ok(built.stacks.of(MountId::of(fd.as_fd())?)),
             Ok(_) => Ok(0),
             Err(error) if is_missing(&error) => Ok(0),
             Err(error) => Err(error.with_step(STEP)),
@@ -50,23 +50,25 @@ impl Mounter {
     /// along is taken for counterparts.
     ///
     /// # Errors
-    /// As [`unmatched`](Self::unmatched).
+    /// As [`unmatched`](Self::unmatched), and those of [`explain_replace`](Self::explain_replace); [`ErrorKind::Unsupported`] for a set
+    /// with two roots.
     pub fn explain_unmatched(&self, plan: &Plan, target: &Target) -> Result<Unmatched> {
-        if plan.steps.iter().filter(|step| step.is_root()).count() > 1 {
-            return Err(two_roots());
-        }
         let is_brought = |inner: &[&OsStr]| {
             let is_rbind = |step: &&Step| matches!(step.what, What::Bind { recursive: true });
             let is_below = |step: &Step| inner.starts_with(&names(&step.target));
             !plan.has_root() || plan.steps.iter().filter(is_rbind).any(is_below)
         };
-        unmatched(target, |inner| {
+        let found = unmatched(target, |inner| {
             let inner = names(inner);
             let steps = plan.steps.iter().map(|step| &step.target);
             let covers = plan.covers.paths.iter().map(|(_, path)| path);
             let count = steps.chain(covers).filter(|path| names(path) == inner).count();
             Ok(count.max(usize::from(is_brought(&inner))))
-        })
+        })?;
+        match plan.steps.iter().filter(|step| step.is_root()).count() {
+            0 | 1 => Ok(found),
+            _ => Err(two_roots()),
+        }
     }
 }
 
@@ -136,15 +138,14 @@ fn names(path: &Path) -> Vec<&OsStr> {
 pub(super) struct Stacks(HashMap<MountId, usize>);
 
 impl Stacks {
-    /// The mount is about to be put on `place`.
-    pub(super) fn add(&mut self, mount: MountId, place: BorrowedFd<'_>) -> Result<()> {
-        let beneath = if is_mount_root(place)? { self.of(place)? } else { 0 };
-        self.0.insert(mount, beneath + 1);
-        Ok(())
+    /// The mount was put on the root of another one, or on no mount's.
+    pub(super) fn add(&mut self, mount: MountId, beneath: Option<MountId>) {
+        let height = beneath.map_or(0, |beneath| self.of(beneath)) + 1;
+        self.0.insert(mount, height);
     }
 
-    fn of(&self, root: BorrowedFd<'_>) -> Result<usize> {
-        Ok(self.0.get(&MountId::of(root)?).copied().unwrap_or(1))
+    fn of(&self, mount: MountId) -> usize {
+        self.0.get(&mount).copied().unwrap_or(1)
     }
 }
 

@@ -4,6 +4,7 @@
 
 use super::attr::{MountAttrRaw, mount_setattr};
 use super::outlive::outlive;
+use super::take_away::{Stays, take_away};
 use rustix::fd::BorrowedFd;
 use rustix::fs::{AtFlags, CWD, StatxFlags};
 use rustix::io::Errno;
@@ -37,9 +38,6 @@ pub(crate) enum Failed {
     TakeAway(Errno),
 }
 
-/// What has come half way is not given up at the first refusal.
-const TRIES: usize = 4;
-
 /// Does it. A mount that the kernel does not move stays where it is, and its number in `moved` is false.
 pub(crate) fn gather(gather: &Gather<'_>, moved: &mut [bool]) -> Result<(), Failed> {
     // SAFETY: `run` makes system calls on what is ready, and writes to a slice of the caller's.
@@ -59,23 +57,11 @@ fn run(gather: &Gather<'_>, moved: &mut [bool]) -> Result<(), Failed> {
             *moved = move_mount(*root, *room).is_ok();
         }
     }
-    let mut failed = Failed::Covered;
-    for _ in 0..TRIES {
-        // umount2(2) takes what is on top.
-        match top(gather) {
-            Ok(id) if id == gather.id => {}
-            Ok(_) => return Err(Failed::Covered),
-            Err(errno) => {
-                failed = Failed::TakeAway(errno);
-                continue;
-            }
-        }
-        match rustix::mount::unmount(gather.name, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW) {
-            Ok(()) => return Ok(()),
-            Err(errno) => failed = Failed::TakeAway(errno),
-        }
-    }
-    Err(failed)
+    let taken = take_away(gather.name, UnmountFlags::NOFOLLOW, gather.id, || top(gather));
+    taken.map_err(|stays| match stays {
+        Stays::Covered => Failed::Covered,
+        Stays::Refused(errno) => Failed::TakeAway(errno),
+    })
 }
 
 /// The mount that is seen there. No descriptor is needed, of which there may be none left.

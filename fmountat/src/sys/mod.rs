@@ -24,6 +24,7 @@ pub(crate) mod statmount;
 pub(crate) mod survive;
 pub(crate) mod swap;
 pub(crate) mod swap_gap;
+mod take_away;
 pub(crate) mod thread;
 pub(crate) mod uname;
 pub(crate) mod userns;

@@ -3,6 +3,7 @@
 //! beneath the other.
 
 use super::outlive::outlive;
+use super::take_away::{Stays, take_away};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, StatxFlags};
 use rustix::io::Errno;
@@ -48,8 +49,6 @@ pub(crate) enum Failed {
 
 type Run = fn(&Swap<'_>, Option<BorrowedFd<'_>>) -> Result<(), Failed>;
 
-/// What has come half way is not given up at the first refusal.
-const TRIES: usize = 4;
 /// openat2(2) answers `EAGAIN` to renames on the way.
 const LOOKS: usize = 128;
 
@@ -58,23 +57,11 @@ fn run(swap: &Swap<'_>, _: Option<BorrowedFd<'_>>) -> Result<(), Failed> {
         | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH
         | MoveMountFlags::MOVE_MOUNT_BENEATH;
     rustix::mount::move_mount(swap.new, c"", swap.target, c"", flags).map_err(Failed::Move)?;
-    let mut failed = Failed::Covered;
-    for _ in 0..TRIES {
-        // umount2(2) takes what is on top: that must be the old mount.
-        match top(swap) {
-            Ok(id) if id == swap.old => {}
-            Ok(_) => return Err(Failed::Covered),
-            Err(errno) => {
-                failed = Failed::TakeAway(errno);
-                continue;
-            }
-        }
-        match rustix::mount::unmount(swap.name, UnmountFlags::DETACH) {
-            Ok(()) => return Ok(()),
-            Err(errno) => failed = Failed::TakeAway(errno),
-        }
-    }
-    Err(failed)
+    let taken = take_away(swap.name, UnmountFlags::empty(), swap.old, || top(swap));
+    taken.map_err(|stays| match stays {
+        Stays::Covered => Failed::Covered,
+        Stays::Refused(errno) => Failed::TakeAway(errno),
+    })
 }
 
 /// The id of the mount that the path leads to.

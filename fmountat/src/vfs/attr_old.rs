@@ -63,7 +63,12 @@ fn change(root: BorrowedFd<'_>, attr: &MountAttr, recursive: bool) -> Result<()>
             }
         }
     }
-    let Some(propagation) = attr.propagation else { return Ok(()) };
+    propagate(root, attr.propagation, recursive)
+}
+
+/// Sets the propagation of the mount that `root` is the root of, with `recursive` of all below it, by mount(2).
+pub(crate) fn propagate(root: BorrowedFd<'_>, to: Option<Propagation>, recursive: bool) -> Result<()> {
+    let Some(propagation) = to else { return Ok(()) };
     let flags = propagation.bits() | if recursive { ms::MS_REC } else { 0 };
     let flags = ms::propagation_flags(u32::try_from(flags).unwrap_or(0));
     rustix::mount::mount_change(descriptor_name(root), flags)
