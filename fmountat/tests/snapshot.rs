@@ -16,7 +16,7 @@ use fmountat_testing::{is_real_root, mkdirs, scratch};
 use rustix::fs::CWD;
 use rustix::mount::{MountFlags, UnmountFlags, mount_move, mount_remount, unmount};
 use scene::{WAYS, bytes, file, furnish, odd_names, plain, read, tmpfs};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -245,6 +245,29 @@ fmountat_testing::tests! {
         assert_eq!(reader.way(TableWay::Mountinfo).read().unwrap_err().kind(), ErrorKind::NotFound);
         assert_eq!(TableReader::of_namespace_id(u64::MAX).unwrap_err().kind(), ErrorKind::NotFound);
         assert_eq!(TableReader::of_namespace(CWD, "/proc/self/ns/net").unwrap_err().kind(), ErrorKind::OptionValue);
+    }
+
+    /// Who enters the namespace has the mount over its root as root; who was there keeps the old one, and sees both.
+    fn a_covered_root() needs [] {
+        let child = container("mount -t tmpfs over /");
+        let ns = format!("/proc/{}/ns/mnt", child.id());
+        let of_process = || TableReader::of_process(pid(&child)).unwrap();
+        let id = of_process().namespace_id().unwrap();
+        let sources = |mut reader: TableReader, way| -> Vec<OsString> {
+            reader = reader.fields(Fields::LIST).way(way);
+            let table = reader.read().unwrap();
+            for entry in table.iter() {
+                let found = reader.read_with_id(entry.id()).unwrap();
+                assert_eq!(found.unwrap().unique_id, entry.unique_id());
+            }
+            table.iter().filter(|entry| entry.target() == "/").map(|entry| entry.source().to_owned()).collect()
+        };
+        for way in WAYS {
+            assert_eq!(sources(of_process(), way).len(), 2, "{way}");
+            assert_eq!(sources(TableReader::of_namespace(CWD, &ns).unwrap(), way), ["over"], "{way}");
+        }
+        assert_eq!(sources(TableReader::of_namespace_id(id).unwrap(), TableWay::Statmount), ["over"]);
+        end(child);
     }
 
     /// A process that sees less than its namespace has: from a root that is a mount's, and from one that is not.

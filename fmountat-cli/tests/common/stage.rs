@@ -100,7 +100,8 @@ fn numberless(propagation: &str) -> &str {
     propagation.split(':').next().unwrap_or_default()
 }
 
-/// Layers by their names: which of `lowerdir` and `lowerdir+` was used, and whether with the whole path, is all the same.
+/// Layers by their names: which of `lowerdir` and `lowerdir+` was used, and whether with the whole path, is all the same; and so
+/// is how the kernel was built to number a tmpfs's inodes.
 fn superblock(options: &str) -> String {
     let word = |word: &str| match word.split_once('=') {
         Some(("lowerdir" | "lowerdir+", layers)) => {
@@ -110,7 +111,7 @@ fn superblock(options: &str) -> String {
         Some((key @ ("upperdir" | "workdir"), path)) => format!("{key}={}", name_of(path)),
         _ => word.to_owned(),
     };
-    options.split(',').map(word).collect::<Vec<_>>().join(",")
+    options.split(',').filter(|word| *word != "inode64").map(word).collect::<Vec<_>>().join(",")
 }
 
 fn name_of(path: &str) -> String {

@@ -2,7 +2,7 @@
 //! Ends that nobody planned: kill -9 at any moment, and processes that their parents forgot.
 
 use crate::sandbox::{Untouched, assert_gone_within, lines, machine, processes};
-use fmountat_testing::{mkdirs, scratch};
+use fmountat_testing::{mkdirs, scratch, slower};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Command, Stdio};
@@ -32,7 +32,7 @@ pub(crate) fn kill_ends_everything() {
     // A process in the middle of its exec has no environment to be known by.
     let start = Instant::now();
     while processes().len() < 6 {
-        assert!(start.elapsed() < SECOND, "{:#?}", processes());
+        assert!(start.elapsed() < slower(SECOND), "{:#?}", processes());
     }
     child.kill().unwrap();
     child.wait().unwrap();

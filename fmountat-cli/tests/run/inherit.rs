@@ -2,7 +2,7 @@
 //! What the command has from its caller: all that it would have without us.
 
 use crate::sandbox::{Done, Untouched, command, finish, finish_with, fmountat, lines, machine, words};
-use fmountat_testing::{mkdirs, scratch};
+use fmountat_testing::{mkdirs, scratch, slower};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -84,7 +84,7 @@ fn within(limit: Duration, mut command: Command) -> Option<Done> {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let start = Instant::now();
     while child.try_wait().unwrap().is_none() {
-        if start.elapsed() > limit {
+        if start.elapsed() > slower(limit) {
             child.kill().unwrap();
             child.wait().unwrap();
             return None;

@@ -32,12 +32,17 @@ pub(crate) fn mounts_below(mount: u64, first: u64) -> Result<Vec<u64>, Errno> {
     Ok(ids)
 }
 
-/// The unique ids of all mounts that are seen below the root, in the order in which they were made, in place of what
-/// `ids` holds: of the mount namespace with the id `namespace`, or of the caller's for 0.
-pub(crate) fn all_mounts(namespace: u64, ids: &mut Vec<u64>) -> Result<(), Errno> {
+/// The unique ids of all mounts that are seen from the root, in the order in which they were made, in place of what `ids`
+/// holds: of the mount namespace with the id `namespace`, or of the caller's for 0. `root` is the mount that the root
+/// directory is on, and the first mount that the namespace has without it.
+pub(crate) fn all_mounts(namespace: u64, root: Option<u64>, ids: &mut Vec<u64>) -> Result<(), Errno> {
     const PAGE: usize = 4096;
     ids.clear();
-    pages(|after| MntIdReq::new(LSMT_ROOT, after, namespace), 0, PAGE, ids)
+    pages(|after| MntIdReq::new(root.unwrap_or(LSMT_ROOT), after, namespace), 0, PAGE, ids)?;
+    if let Some(root) = root {
+        ids.insert(ids.partition_point(|id| *id < root), root);
+    }
+    Ok(())
 }
 
 /// Asks page by page, and adds what comes to `ids`.

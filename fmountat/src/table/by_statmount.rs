@@ -3,6 +3,7 @@
 
 use super::fields::{Fields, TableWay};
 use super::links::orphans;
+use super::place::View;
 use super::record::{Record, Span, Text, unescape_in_place};
 use super::snapshot::Table;
 use crate::error::{Error, Result};
@@ -42,10 +43,10 @@ fn of_release(release: (u32, u32)) -> u64 {
 }
 
 /// The table of the mounts with these ids, and of those that they are on.
-pub(crate) fn read(ids: &[u64], fields: Fields, namespace: u64, buffer: &mut StatBuffer) -> Result<Table> {
+pub(crate) fn read(ids: &[u64], fields: Fields, view: View, buffer: &mut StatBuffer) -> Result<Table> {
     let mut reading = Reading {
         buffer,
-        namespace,
+        view,
         mask: fields.mask(),
         records: Vec::with_capacity(ids.len()),
         text: Text::default(),
@@ -64,17 +65,30 @@ pub(crate) fn read(ids: &[u64], fields: Fields, namespace: u64, buffer: &mut Sta
     Ok(Table::new(reading.records, reading.text, fields | Fields::UNIQUE_ID, TableWay::Statmount))
 }
 
-/// The mount with this id as a table of its own, empty where the namespace has it not.
-pub(crate) fn read_one(id: u64, fields: Fields, namespace: u64, buffer: &mut StatBuffer) -> Result<Table> {
+/// The mount with this id as a table of its own, empty where the namespace has it not, or it is not seen; `None` where that
+/// takes the whole table: what is on `/` may be below the root.
+pub(crate) fn read_one(
+    id: u64,
+    fields: Fields,
+    view: View,
+    buffer: &mut StatBuffer,
+) -> Result<Option<Table>> {
     let (records, text) = (Vec::new(), Text::default());
-    let mut reading = Reading { buffer, namespace, mask: fields.mask(), records, text, last_attr: None };
-    let records = reading.one(id)?.into_iter().collect();
-    Ok(Table::new(records, reading.text, fields | Fields::UNIQUE_ID, TableWay::Statmount))
+    let mask = fields.mask() | MNT_POINT;
+    let mut reading = Reading { buffer, view, mask, records, text, last_attr: None };
+    let found = reading.one(id)?;
+    let target = found.as_ref().map(|record| reading.text.get(record.target).as_encoded_bytes());
+    if target == Some(b"/") && view.root.is_some_and(|root| root != id) {
+        return Ok(None);
+    }
+    // One that is not below the root directory has no target.
+    let records = found.filter(|_| target.is_some_and(|target| !target.is_empty())).into_iter().collect();
+    Ok(Some(Table::new(records, reading.text, fields | Fields::UNIQUE_ID, TableWay::Statmount)))
 }
 
 struct Reading<'a> {
     buffer: &'a mut StatBuffer,
-    namespace: u64,
+    view: View,
     mask: u64,
     records: Vec<Record>,
     text: Text,
@@ -85,7 +99,7 @@ struct Reading<'a> {
 impl Reading<'_> {
     /// `None` for a mount that went away meanwhile.
     fn one(&mut self, id: u64) -> Result<Option<Record>> {
-        let told = match self.buffer.ask(id, self.mask, self.namespace) {
+        let told = match self.buffer.ask(id, self.mask, self.view.namespace) {
             Ok(told) => told,
             // EPERM: it was moved to where we may not look.
             Err(Errno::NOENT | Errno::PERM) => return Ok(None),
@@ -131,7 +145,7 @@ impl Reading<'_> {
             let mut added = Vec::new();
             for n in orphans.into_iter().rev() {
                 let parent = self.records[n].parent_unique;
-                if added.contains(&parent) {
+                if added.contains(&parent) || self.view.root == Some(self.records[n].unique) {
                     continue;
                 }
                 match self.seen_parent(parent)? {
@@ -161,7 +175,7 @@ impl Reading<'_> {
     }
 
     fn seen_parent(&mut self, id: u64) -> Result<Parent> {
-        match self.buffer.ask(id, MNT_POINT, self.namespace) {
+        match self.buffer.ask(id, MNT_POINT, self.view.namespace) {
             Ok(told) if told.text(MNT_POINT).is_none_or(<[u8]>::is_empty) => return Ok(Parent::OutOfSight),
             Err(Errno::PERM) => return Ok(Parent::OutOfSight),
             _ => {}

@@ -46,9 +46,7 @@ pub fn find_by(dir: impl AsFd, path: impl AsRef<Path>, way: TableWay) -> Result<
         let mut reader = TableReader::here().fields(fields);
         let table = reader.read_one(id);
         if let Ok(Some(table)) = &table {
-            // One that is not below our root directory has no target, and is seen nowhere.
-            let found = table.iter().next().filter(|entry| !entry.target().as_os_str().is_empty());
-            match found {
+            match table.iter().next() {
                 Some(entry) => return Ok(entry.to_entry()),
                 None if way == TableWay::Statmount => return Err(not_here(path)),
                 // A filter may have refused the call.

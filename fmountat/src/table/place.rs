@@ -2,9 +2,9 @@
 //! Whose mount table: this thread's, a process's, or that of a namespace by its file or its id.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::sys::listmount::next_mount;
+use crate::sys::listmount::{all_mounts, next_mount};
 use crate::sys::nsfs::{mount_namespace_id, mount_namespace_info, neighbour};
-use crate::sys::statmount::{MNT_POINT, StatBuffer};
+use crate::sys::statmount::{MNT_BASIC, MNT_POINT, StatBuffer};
 use crate::vfs::identity::{MountId, is_mount_root};
 use crate::vfs::other::MountNamespace;
 use rustix::fd::{AsFd, OwnedFd};
@@ -23,6 +23,16 @@ pub(crate) enum Place {
     Namespace(MountNamespace),
     /// That with this id, whose file we may not reach.
     Id(u64),
+}
+
+/// How listmount(2) and statmount(2) see a place.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct View {
+    /// The id of the namespace, 0 for the caller's own.
+    pub(crate) namespace: u64,
+    /// The mount that the root directory is on. In other namespaces the kernel shows what is below it too: the initial
+    /// rootfs, where a kernel has another one below that (7.2 has), and what a mount over the root has covered.
+    pub(crate) root: Option<u64>,
 }
 
 impl Place {
@@ -59,21 +69,20 @@ impl Place {
         Ok(Self::Namespace(MountNamespace::of_file(file)?))
     }
 
-    /// The id that listmount(2) and statmount(2) take, 0 for the caller's own; `None` where they can't show what is
-    /// wanted: a process with a root directory of its own sees other paths than its namespace has.
-    pub(crate) fn statmount_id(&self) -> Option<u64> {
-        let (namespace, root) = match self {
-            Self::Here => return Some(0),
-            Self::Id(id) => return Some(*id),
-            Self::Process { namespace, .. } => (namespace, Some(namespace.root())),
-            Self::Namespace(namespace) => (namespace, None),
+    /// What listmount(2) and statmount(2) are asked for; `None` where they can't show what is wanted: a process with a root
+    /// directory of its own sees other paths than its namespace has.
+    pub(crate) fn view(&self) -> Option<View> {
+        let namespace = match self {
+            Self::Here => return Some(View { namespace: 0, root: None }),
+            Self::Id(namespace) => return Some(View { namespace: *namespace, root: topmost(*namespace) }),
+            Self::Process { namespace, .. } | Self::Namespace(namespace) => namespace,
         };
-        let id = mount_namespace_id(namespace.file()).ok()?;
-        let Some(root) = root else { return Some(id) };
-        let mount = MountId::of(root).ok().filter(|_| is_mount_root(root).unwrap_or(false))?;
+        let root = namespace.root();
+        let mount = MountId::of(root).ok().filter(|_| is_mount_root(root).unwrap_or(false))?.get();
+        let namespace = mount_namespace_id(namespace.file()).ok()?;
         let mut buffer = StatBuffer::new();
-        let told = buffer.ask(mount.get(), MNT_POINT, id).ok()?;
-        (told.text(MNT_POINT) == Some(b"/")).then_some(id)
+        let told = buffer.ask(mount, MNT_POINT, namespace).ok()?;
+        (told.text(MNT_POINT) == Some(b"/")).then_some(View { namespace, root: Some(mount) })
     }
 
     /// Its mountinfo, opened anew.
@@ -104,6 +113,21 @@ impl Place {
                 .map_err(|e| Error::from_io("read the mount table", "dup", e)),
         }
     }
+}
+
+/// The mount that whoever enters the namespace has as root: the last of those that are on `/`.
+fn topmost(namespace: u64) -> Option<u64> {
+    let (mut ids, mut buffer) = (Vec::new(), StatBuffer::new());
+    all_mounts(namespace, None, &mut ids).ok()?;
+    let mut on_root = Vec::new();
+    for id in ids {
+        if let Ok(told) = buffer.ask(id, MNT_BASIC | MNT_POINT, namespace) {
+            if told.text(MNT_POINT) == Some(b"/") {
+                on_root.push((told.raw.mnt_id, told.raw.mnt_parent_id));
+            }
+        }
+    }
+    on_root.iter().map(|(id, _)| *id).find(|id| on_root.iter().all(|(_, parent)| parent != id))
 }
 
 fn no_such(id: u64) -> Error {

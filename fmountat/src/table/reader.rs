@@ -148,8 +148,8 @@ impl TableReader {
 
     /// Reads mountinfo to its end, or to where statmount(2) is seen to be faster.
     fn read_while_cheap(&mut self, reading: &mut Reading<'_>) -> Result<Read> {
-        let Some(namespace) = self.place.statmount_id() else { return reading.rest(None) };
-        let mut probe = Probe { fields: self.fields, namespace, buffer: &mut self.buffer };
+        let Some(view) = self.place.view() else { return reading.rest(None) };
+        let mut probe = Probe { fields: self.fields, namespace: view.namespace, buffer: &mut self.buffer };
         if probe.newest_is_costly() {
             return Ok(Read::Part);
         }
@@ -164,13 +164,13 @@ impl TableReader {
     }
 
     fn by_statmount(&mut self) -> Result<Table> {
-        let Some(namespace) = self.place.statmount_id() else {
+        let Some(view) = self.place.view() else {
             let reason = "statmount(2) can't show what this process sees from its root directory, or may not";
             return Err(Error::new(ErrorKind::Unsupported, "read the mount table", reason));
         };
-        all_mounts(namespace, &mut self.ids)
+        all_mounts(view.namespace, view.root, &mut self.ids)
             .map_err(|e| Error::sys("read the mount table", "listmount", e))?;
-        by_statmount::read(&self.ids, self.fields, namespace, &mut self.buffer)
+        by_statmount::read(&self.ids, self.fields, view, &mut self.buffer)
     }
 
     fn by_mountinfo(&self) -> Result<Table> {
@@ -185,8 +185,7 @@ impl TableReader {
     pub fn read_with_id(&mut self, id: MountId) -> Result<Option<MountEntry>> {
         if self.way != TableWay::Mountinfo {
             if let Some(table) = self.read_one(id)? {
-                let seen = table.iter().next().filter(|entry| !entry.target().as_os_str().is_empty());
-                return Ok(seen.map(|entry| entry.to_entry()));
+                return Ok(table.iter().next().map(|entry| entry.to_entry()));
             }
         }
         Ok(self.read()?.get(id).map(|entry| entry.to_entry()))
@@ -195,11 +194,8 @@ impl TableReader {
     /// The mount with this id as a table of its own, which is empty if there is none; `None` where statmount(2) can't tell.
     pub(crate) fn read_one(&mut self, id: MountId) -> Result<Option<Table>> {
         let can = id.is_unique() && self.fields.mask() & !by_statmount::supported() == 0;
-        let namespace = if can { self.place.statmount_id() } else { None };
-        match namespace {
-            Some(namespace) => {
-                by_statmount::read_one(id.get(), self.fields, namespace, &mut self.buffer).map(Some)
-            }
+        match if can { self.place.view() } else { None } {
+            Some(view) => by_statmount::read_one(id.get(), self.fields, view, &mut self.buffer),
             None => Ok(None),
         }
     }
