@@ -11,6 +11,7 @@ pub(crate) use text::wrapped;
 use text::{errno_name, errno_text, escape_controls};
 pub use text::{escape, escape_whole};
 
+use crate::sys::first::WOULD_BE_FIRST;
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::fmt;
@@ -65,7 +66,21 @@ impl Error {
         let mut error = Self::build(ErrorKind::of_errno(errno), step.into(), None);
         error.0.call = Some(call);
         error.0.errno = Some(errno);
-        error
+        if call == "clone" { error.about_pid_namespace(errno) } else { error }
+    }
+
+    /// What becomes of children and threads after `unshare(CLONE_NEWPID)` or its like: clone(2), pid_namespaces(7).
+    fn about_pid_namespace(mut self, errno: Errno) -> Self {
+        let reason = match errno {
+            WOULD_BE_FIRST => {
+                self.0.errno = None;
+                "a child would be the first process of the new pid namespace, and take that with it when it ends"
+            }
+            Errno::INVAL => "a process whose children are born in another pid namespace can make no threads",
+            _ => return self,
+        };
+        let hint = "after unshare(CLONE_NEWPID) or its like mount in a child, or mount before that";
+        self.with_kind(ErrorKind::Unsupported).because(reason).hinted(hint)
     }
 
     /// A failure of the caller's own input or output, in this type: for programs that print all errors alike.

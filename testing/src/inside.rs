@@ -3,6 +3,7 @@
 
 use crate::files::settle;
 use crate::need::is_admin;
+use crate::profile::Profile;
 use crate::raw::{unblock_ends, unshare};
 use crate::snapshot::{Snapshot, left_overs};
 use crate::{Case, Need};
@@ -31,6 +32,9 @@ pub(crate) fn run_case(case: &Case, scratch: &Path) {
     own_mount_namespace().expect("make a mount namespace");
     rustix::process::umask(Mode::WGRP | Mode::WOTH);
 
+    if let Some(profile) = Profile::wanted() {
+        profile.apply();
+    }
     let before = Snapshot::take();
     (case.body)();
     let left = left_overs(&before, scratch);

@@ -42,6 +42,14 @@ pub(crate) fn reap(pid: Pid) {
     unsafe { libc::waitpid(pid.as_raw_nonzero().get(), std::ptr::null_mut(), 0) };
 }
 
+/// From here on uname(2) says that the release is 2.6: `personality(UNAME26)`, for this process and all that it starts.
+pub(crate) fn old_release() {
+    const UNAME26: libc::c_ulong = 0x0002_0000;
+    // SAFETY: it takes a number.
+    let before = unsafe { libc::personality(UNAME26) };
+    assert!(before >= 0, "personality: {}", std::io::Error::last_os_error());
+}
+
 /// The signals that end a test run, unless its parent had them ignored.
 fn ends() -> libc::sigset_t {
     // SAFETY: the structures are plain data, filled by libc; nothing is set.

@@ -8,6 +8,7 @@ use super::magic;
 use crate::error::{Error, ErrorKind, Result, escape};
 use crate::sys::block::is_write_protected;
 use crate::vfs::target::Target;
+use crate::ways::{MountImage, Ways};
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::{Errno, retry_on_intr};
@@ -175,7 +176,10 @@ impl Source<'_> {
                     Err(error) if error.raw_errno() == Some(Errno::NOTBLK) => {
                         self.by_loop(fstype, LoopOptions::default(), words, mount)
                     }
-                    done => done,
+                    done => {
+                        MountImage::File.taken();
+                        done
+                    }
                 }
             }
             (_, options) => self.by_loop(fstype, options.unwrap_or_default(), words, mount),
@@ -206,6 +210,7 @@ impl Source<'_> {
         words: &[Word],
         mount: impl Fn(&Told<'_>) -> Result<T>,
     ) -> Result<T> {
+        MountImage::LoopDevice.taken();
         let options = LoopOptions { read_only: self.read_only || is_read_only(fstype), ..options };
         let device = LoopDevice::attach(self.dir, self.path, &options)?;
         let mut further = Vec::new();

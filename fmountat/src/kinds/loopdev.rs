@@ -9,6 +9,7 @@ use crate::sys::loopctl::{
 };
 use crate::vfs::apart::apart_from_tree;
 use crate::vfs::bytes::descriptor_name;
+use crate::ways::{SetUpLoop, Ways};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::io::{Errno, retry_on_intr};
@@ -155,9 +156,14 @@ impl LoopDevice {
         let size = options.sector_size.unwrap_or(0);
         let at_once = retry_on_intr(|| configure(self.fd.as_fd(), file, size, &info));
         match at_once {
-            Ok(()) => {}
+            Ok(()) => {
+                SetUpLoop::AtOnce.taken();
+            }
             // Before 5.8 there is no such request; a real fault of ours comes out of the older ones too.
-            Err(Errno::INVAL | Errno::NOTTY | Errno::NOSYS) => self.set_up_in_steps(file, &info, options)?,
+            Err(Errno::INVAL | Errno::NOTTY | Errno::NOSYS) => {
+                SetUpLoop::InSteps.taken();
+                self.set_up_in_steps(file, &info, options)?;
+            }
             Err(errno) => return Err(self.error("ioctl(LOOP_CONFIGURE)", errno, options)),
         }
         self.is_ours_to_free = !options.autoclear;

@@ -3,7 +3,7 @@
 
 use super::apply::{Built, duplicate};
 use super::cover::{self, Place};
-use super::mounter::{Assembly, Mounter};
+use super::mounter::Mounter;
 use super::piece::{Pieces, set_root_owner};
 use super::plan::{Plan, Step, What};
 use crate::diagnose::diagnose;
@@ -15,6 +15,7 @@ use crate::vfs::identity::{MountId, is_mount_root};
 use crate::vfs::staging::in_private_namespace;
 use crate::vfs::target::{Target, is_dir};
 use crate::vfs::tree::{Attached, Tree};
+use crate::ways::{Way, Ways};
 use rustix::fd::{AsFd, BorrowedFd};
 
 impl Mounter {
@@ -66,10 +67,10 @@ impl Mounter {
         if let Some((step, piece)) = made.last() {
             builder.note(step, piece)?;
         }
-        match assembly {
-            Assembly::Detached => builder.assemble(plan, made)?,
+        match assembly.taken() {
+            Way::Detached | Way::StepByStep => builder.assemble(plan, made)?,
             // The builder outlives the namespace: directories that it made can be taken away when nothing is mounted there.
-            Assembly::PrivateNamespace => in_private_namespace(|| builder.assemble_and_copy(plan, made))?,
+            Way::PrivateNamespace => in_private_namespace(|| builder.assemble_and_copy(plan, made))?,
         }
         let Some(built) = builder.built else { return Err(every_mount_left_out()) };
         let newest = match builder.newest {

@@ -17,6 +17,7 @@ use crate::vfs::identity::{MountId, is_mount_root};
 use crate::vfs::privilege::needs_admin;
 use crate::vfs::target::Target;
 use crate::vfs::tree::moved;
+use crate::ways::{MakeMount, Ways};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::CWD;
 use rustix::io::Errno;
@@ -56,6 +57,7 @@ impl Classic<'_> {
     }
 
     fn call(&self, place: &Target) -> Result<()> {
+        MakeMount::ByMount.taken();
         let step = self.step;
         let target = descriptor_name(place.as_fd());
         match &step.what {

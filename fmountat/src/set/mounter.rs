@@ -13,6 +13,7 @@ use crate::vfs::features::Features;
 use crate::vfs::idmap::UserNamespaces;
 use crate::vfs::target::Target;
 use crate::vfs::tree::Tree;
+use crate::ways::{OverlayBy, Way, Ways};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
 use rustix::fs::{Mode, OFlags, StatVfsMountFlags};
 use std::path::Path;
@@ -84,6 +85,7 @@ impl Mounter {
             return Ok(());
         }
         let target = Target::open(dir, target)?;
+        OverlayBy::Detached.taken();
         self.overlay_tree(dir, overlay, &MountAttr::default())?.attach(&target).map_err(diagnose)?;
         Ok(())
     }
@@ -117,14 +119,15 @@ impl Mounter {
             .hinted("they need Linux 5.2; in a container, allow them in its seccomp profile"))
     }
 
-    /// How a set of several mounts is put together before it is published.
-    pub(super) fn assembly(&self, plan: &Plan, is_alone: bool) -> Option<Assembly> {
-        let features = &self.features;
-        match features.new_mount_api {
-            false => None,
-            true if is_alone || features.detached_children => Some(Assembly::Detached),
-            true if features.private_namespace && plan.can_be_copied() => Some(Assembly::PrivateNamespace),
-            true => None,
+    /// The way to publish a set in one step, if there is one. A mount that is alone needs no detached tree to be put into.
+    pub(super) fn assembly(&self, plan: &Plan, is_alone: bool) -> Option<Way> {
+        match self.features.first()? {
+            Way::PrivateNamespace | Way::StepByStep if is_alone && self.features.new_mount_api => {
+                Some(Way::Detached)
+            }
+            Way::PrivateNamespace if !plan.can_be_copied() => None,
+            Way::StepByStep => None,
+            way => Some(way),
         }
     }
 
@@ -159,20 +162,12 @@ impl Mounter {
         if cwd.run(data.cwd.as_fd(), call).is_err() {
             return Ok(false);
         }
+        data.cwd.way().taken();
         if overlay.is_writable() {
             check_writable_at(dir, overlay, target)?;
         }
         Ok(true)
     }
-}
-
-/// Where a set of several mounts is put together.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Assembly {
-    /// In a detached tree.
-    Detached,
-    /// In a private mount namespace, out of which it is copied.
-    PrivateNamespace,
 }
 
 /// Takes back an overlay that the kernel made read-only for a reason of its own.

@@ -14,6 +14,7 @@ use crate::vfs::attr::Attr;
 use crate::vfs::staging::while_attached;
 use crate::vfs::target::open_in_root;
 use crate::vfs::tree::Tree;
+use crate::ways::{MakeMount, Subdir, Ways};
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
@@ -33,6 +34,9 @@ pub(super) struct Pieces<'a> {
 impl Pieces<'_> {
     /// The step's mount, detached and finished.
     pub(super) fn detached(&self, step: &Step) -> Result<Tree> {
+        if self.mounter.features.first() == Some(MakeMount::Detached) {
+            MakeMount::Detached.taken();
+        }
         self.make(step).map_err(|error| super::why::why(error, self.dir, step))
     }
 
@@ -86,10 +90,10 @@ impl Pieces<'_> {
             }
         };
         match &options.subdir {
-            Some(subdir) if self.mounter.features.detached_children => {
-                sub_directory(tree.root(), subdir, step)
-            }
-            Some(subdir) => while_attached(tree, |root| sub_directory(root, subdir, step)),
+            Some(subdir) => match self.mounter.features.first().unwrap_or(Subdir::Attached).taken() {
+                Subdir::Detached => sub_directory(tree.root(), subdir, step),
+                Subdir::Attached => while_attached(tree, |root| sub_directory(root, subdir, step)),
+            },
             None => Ok(tree),
         }
     }

@@ -2,7 +2,7 @@
 //! A plan on its target: in one step where the kernel can, else step by step with roll-back.
 
 use super::apply::Built;
-use super::mounter::{Assembly, Mounter};
+use super::mounter::Mounter;
 use super::notes::Note;
 use super::plan::{Plan, What};
 use super::stepwise::{Begun, can_be_last, find_helpers, step_by_step};
@@ -10,31 +10,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::table::published::PublishedSet;
 use crate::vfs::identity::MountId;
 use crate::vfs::target::Target;
+use crate::ways::Way;
 use rustix::fd::AsFd;
-use std::fmt;
-
-/// How a plan gets to its target.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
-    /// Built detached, published in one step: others see none of it or all of it.
-    Detached,
-    /// Built in a mount namespace that lives as long as that takes, copied out of it, published in one step: others see
-    /// none of it or all of it. It costs as much more as the machine has mounts.
-    PrivateNamespace,
-    /// Mounted one by one, each finished before the next; taken back when one fails. Others can see it half done, and
-    /// `kill -9` leaves it so.
-    StepByStep,
-}
-
-impl fmt::Display for Way {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Detached => "built detached, published in one step",
-            Self::PrivateNamespace => "built in a private mount namespace, published in one step",
-            Self::StepByStep => "step by step, taken back on failure",
-        })
-    }
-}
 
 /// A plan that is in its place.
 #[derive(Debug)]
@@ -64,10 +41,7 @@ impl Mounter {
 
     /// How the plan is published in one step, where it can be.
     fn publishing(&self, plan: &Plan) -> Option<Way> {
-        match self.assembly(plan, plan.is_lone())? {
-            Assembly::Detached => Some(Way::Detached),
-            Assembly::PrivateNamespace => Some(Way::PrivateNamespace),
-        }
+        self.assembly(plan, plan.is_lone())
     }
 
     /// Mounts the plan on `target`, by the [`way`](Self::way) that serves; relative sources and layers start at `dir`.

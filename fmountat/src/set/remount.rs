@@ -14,6 +14,7 @@ use crate::vfs::context::FsContext;
 use crate::vfs::features::Features;
 use crate::vfs::identity::{is_mount_root, mountinfo_id};
 use crate::vfs::target::Target;
+use crate::ways::{RemountBy, Ways};
 use rustix::fd::AsFd;
 use std::ffi::OsString;
 
@@ -60,8 +61,11 @@ impl Mounter {
 }
 
 fn remount_by(target: &Target, options: &Options, features: &Features) -> Result<()> {
-    let way = if features.new_mount_api && features.mount_setattr { change } else { change_classic };
-    let done = check(target, options).and_then(|()| way(target, options));
+    let change = match features.first().unwrap_or(RemountBy::ByMount).taken() {
+        RemountBy::MountSetattr => change,
+        RemountBy::ByMount => change_classic,
+    };
+    let done = check(target, options).and_then(|()| change(target, options));
     done.map_err(|e| super::why::of_change(e.arg_if_none(target.path()), target))
 }
 

@@ -9,7 +9,7 @@ use super::mounter::Mounter;
 use super::notes::Note;
 use super::piece::{Pieces, set_root_owner};
 use super::plan::{Plan, Step, What};
-use super::publish::{Applied, Way};
+use super::publish::Applied;
 use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::helper::{HELPER_LIMIT, Helper};
 use crate::table::published::PublishedSet;
@@ -20,6 +20,7 @@ use crate::vfs::landed::{is_on_top, moved_or};
 use crate::vfs::made::Made;
 use crate::vfs::target::{Target, open_in_root};
 use crate::vfs::tree::moved;
+use crate::ways::{Way, Ways};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -71,6 +72,7 @@ pub(super) fn step_by_step(
     target: &Target,
     begun: Begun,
 ) -> Result<Applied> {
+    Way::StepByStep.taken();
     let pieces = Pieces { mounter, dir, store: None };
     let mut done = Done { mounted: Vec::new(), made: Made::default(), note: begun.note };
     let is_published = begun.published.is_some();

@@ -6,31 +6,13 @@ use super::mounter::Mounter;
 use crate::error::{Error, ErrorKind, Result};
 use crate::vfs::target::Target;
 use crate::vfs::tree::Attached;
-use std::fmt;
-
-/// How a set takes the place of another.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SwapWay {
-    /// Beneath the old one, which is then taken away: others always see one of the two \[Linux 6.5\].
-    Beneath,
-    /// The old one is taken away, and the new one attached at once: for a moment others see neither.
-    Gap,
-}
-
-impl fmt::Display for SwapWay {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Beneath => "beneath the old one, without a moment between",
-            Self::Gap => "after the old one, with a moment between",
-        })
-    }
-}
+use crate::ways::{SwapWay, Ways};
 
 impl Mounter {
     /// The way that [`swap`](Self::swap) takes here.
     #[must_use]
     pub fn swap_way(&self) -> SwapWay {
-        if self.features.move_beneath { SwapWay::Beneath } else { SwapWay::Gap }
+        self.features.first().unwrap_or(SwapWay::Gap)
     }
 
     /// Publishes the set in place of what is mounted on `target`: by [`Built::replace`], before 6.5 by
@@ -39,7 +21,7 @@ impl Mounter {
     /// # Errors
     /// Those of the two.
     pub fn swap(&self, built: Built, target: &Target) -> Result<Attached> {
-        match self.swap_way() {
+        match self.swap_way().taken() {
             SwapWay::Beneath => built.replace(target),
             SwapWay::Gap => built.replace_with_gap(target),
         }

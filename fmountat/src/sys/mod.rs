@@ -10,6 +10,7 @@ pub(crate) mod block;
 pub(crate) mod child;
 pub(crate) mod descriptor;
 pub(crate) mod fanotify;
+pub(crate) mod first;
 pub(crate) mod fork_mark;
 pub(crate) mod gather;
 pub(crate) mod inside;

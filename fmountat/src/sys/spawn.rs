@@ -9,6 +9,7 @@ mod minder;
 
 use super::last_errno;
 use super::thread::{block_all_but_fatal_signals, reap_clone_child};
+use crate::ways::{MindHelper, Ways};
 use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use rustix::io::Errno;
 use rustix::process::PidfdFlags;
@@ -85,6 +86,7 @@ pub(crate) fn run(program: &Program<'_>) -> Result<Ended, (&'static str, Errno)>
     let me = rustix::process::getpid();
     // Without it the minder looks at its parent's number from time to time.
     let caller: Option<OwnedFd> = rustix::process::pidfd_open(me, PidfdFlags::empty()).ok();
+    if caller.is_some() { MindHelper::Pidfd } else { MindHelper::Parent }.taken();
     let mut job = Job {
         argv: argv.as_ptr(),
         environment: environment.as_ptr(),

@@ -5,8 +5,10 @@
 //! The child has a copy of the memory. One that shared it would take its parent along on kernels before 5.16, which end all
 //! that share memory with a process that dumps core, and a filter's signal is one that does.
 
+use super::first::would_be_first;
 use super::result;
 use super::thread::reap_clone_child;
+use crate::ways::{AskKernel, Ways};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -20,12 +22,18 @@ pub(crate) fn is_filtered() -> bool {
     unsafe { libc::prctl(libc::PR_GET_SECCOMP, 0, 0, 0, 0) != 0 }
 }
 
-/// The answers; no for a question that kills. Without a filter they are asked here, which costs nothing.
+/// The answers; no for a question that kills, and for all where a child may not be made ([`would_be_first`]). Without a filter
+/// they are asked here, which costs nothing.
 pub(crate) fn ask<const N: usize>(questions: [Question; N]) -> [bool; N] {
-    if !is_filtered() {
+    let is_filtered = is_filtered();
+    if is_filtered { AskKernel::Child } else { AskKernel::Here }.taken();
+    if !is_filtered {
         return questions.map(|question| question());
     }
     let mut answers = [false; N];
+    if would_be_first() {
+        return answers;
+    }
     let mut next = 0;
     while next < N {
         match in_fork(&questions[next..], &mut answers[next..]) {

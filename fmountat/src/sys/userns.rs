@@ -5,6 +5,7 @@
 //! what `vfork` makes, it runs beside the calling thread: it must not even touch `errno`, which the two would share, so it makes
 //! no call through libc.
 
+use super::first::{WOULD_BE_FIRST, would_be_first};
 use super::last_errno;
 use super::thread::{block_all_signals, reap_clone_child};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
@@ -38,6 +39,9 @@ extern "C" fn park(parent: *mut c_void) -> c_int {
 impl Parked {
     /// `clone(CLONE_NEWUSER|CLONE_VM|CLONE_FILES|CLONE_PIDFD)` without an exit signal.
     pub(crate) fn new() -> Result<Self, Errno> {
+        if would_be_first() {
+            return Err(WOULD_BE_FIRST);
+        }
         let mut stack = vec![0u128; STACK / 16];
         let parent = Box::new(rustix::process::getpid());
         let flags = libc::CLONE_NEWUSER | libc::CLONE_VM | libc::CLONE_FILES | libc::CLONE_PIDFD;

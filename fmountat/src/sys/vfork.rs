@@ -4,6 +4,7 @@
 //! It shares memory and descriptors with the caller, which sleeps until it has exited, so nothing is copied whatever
 //! the size of the process. It is no `fork`: no page table is duplicated, and its exit sends no signal.
 
+use super::first::{WOULD_BE_FIRST, would_be_first};
 use super::last_errno;
 use super::thread::{block_all_signals, reap_clone_child};
 use rustix::io::Errno;
@@ -12,8 +13,8 @@ use std::ffi::{c_int, c_void};
 /// The child has no guard page of its own to grow into; a few system calls need far less than this.
 const STACK: usize = 32 * 1024;
 
-/// Runs `main(job)` in a child and waits for its end. The outer error means that there was none, the inner one that its end
-/// could not be waited for.
+/// Runs `main(job)` in a child and waits for its end. The outer error means that there was none ([`WOULD_BE_FIRST`] too), the
+/// inner one that its end could not be waited for.
 ///
 /// # Safety
 /// `job` is what `main` takes, and only system calls are made on it: no allocation, no lock, no unwinding, nothing of this
@@ -22,6 +23,9 @@ pub(super) unsafe fn in_child(
     main: extern "C" fn(*mut c_void) -> c_int,
     job: *mut c_void,
 ) -> Result<Result<(), Errno>, Errno> {
+    if would_be_first() {
+        return Err(WOULD_BE_FIRST);
+    }
     let mut stack = vec![0u128; STACK / 16];
     // A handler of the caller that ran in the child would run twice at once on shared memory.
     let mask = block_all_signals()?;

@@ -10,6 +10,7 @@ use super::snapshot::Table;
 use super::{fields::Fields, fields::TableWay};
 use crate::error::{Error, ErrorKind, Result};
 use crate::vfs::features::kernel_release;
+use crate::ways::{ReadTable, Ways};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 use rustix::fs::{SeekFrom, seek};
@@ -106,6 +107,7 @@ impl<'a> Reading<'a> {
 
     /// The table, which is read again where it was torn.
     pub(crate) fn table(mut self, keeps_its_place: bool) -> Result<Table> {
+        ReadTable::Mountinfo.taken();
         let mut round = 1;
         loop {
             let table = parse(std::mem::take(&mut self.text))?;

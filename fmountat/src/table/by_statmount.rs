@@ -13,6 +13,7 @@ use crate::sys::statmount::{
 };
 use crate::vfs::features::kernel_release;
 use crate::vfs::identity::MountId;
+use crate::ways::{ReadTable, Ways};
 use rustix::io::Errno;
 use std::sync::OnceLock;
 
@@ -62,6 +63,7 @@ pub(crate) fn read(ids: &[u64], fields: Fields, view: View, buffer: &mut StatBuf
         return Err(Error::sys("read the mount table", "statmount", Errno::PERM));
     }
     reading.complete()?;
+    ReadTable::Statmount.taken();
     Ok(Table::new(reading.records, reading.text, fields | Fields::UNIQUE_ID, TableWay::Statmount))
 }
 

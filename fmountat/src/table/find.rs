@@ -7,6 +7,7 @@ use super::mountinfo::{self, MountEntry};
 use super::reader::TableReader;
 use crate::error::{Error, ErrorKind, Result};
 use crate::vfs::identity::{MountId, STATX_MNT_ID_UNIQUE};
+use crate::ways::{FindMount, Ways};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags, Statx, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
@@ -47,7 +48,10 @@ pub fn find_by(dir: impl AsFd, path: impl AsRef<Path>, way: TableWay) -> Result<
         let table = reader.read_one(id);
         if let Ok(Some(table)) = &table {
             match table.iter().next() {
-                Some(entry) => return Ok(entry.to_entry()),
+                Some(entry) => {
+                    FindMount::Statmount.taken();
+                    return Ok(entry.to_entry());
+                }
                 None if way == TableWay::Statmount => return Err(not_here(path)),
                 // A filter may have refused the call.
                 None => {}
@@ -60,6 +64,7 @@ pub fn find_by(dir: impl AsFd, path: impl AsRef<Path>, way: TableWay) -> Result<
             return Err(table.err().unwrap_or_else(unsupported));
         }
     }
+    FindMount::Mountinfo.taken();
     let id = number(dir, path)?;
     let entry = mountinfo::read()?.into_iter().find(|entry| entry.id == id);
     entry.ok_or_else(|| not_here(path))

@@ -12,6 +12,7 @@ use super::reader::TableReader;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::fanotify::{self, FAN_MNT_ATTACH, FAN_MNT_DETACH, FAN_Q_OVERFLOW, watch_mounts};
 use crate::vfs::identity::MountId;
+use crate::ways::{WatchBy, Ways};
 use picture::Picture;
 use rustix::event::epoll::{CreateFlags, EventData, EventFlags, add, create};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -102,6 +103,11 @@ impl Watch {
 
     /// The snapshot comes after the first event can: none is missed, and one that it shows already is no event.
     fn start(reader: TableReader, source: Source) -> Result<Self> {
+        match source {
+            Source::Fanotify { .. } => WatchBy::Fanotify,
+            Source::Mountinfo { .. } => WatchBy::Mountinfo,
+        }
+        .taken();
         let mut reader = reader.fields(FIELDS);
         let picture = Picture::of(&reader.read()?);
         Ok(Self { reader, source, picture })

@@ -14,6 +14,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sys::descriptor::replace;
 use crate::sys::ms;
 use crate::table::mountinfo;
+use crate::ways::{MakeMount, Ways};
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
 use std::ffi::OsStr;
@@ -31,6 +32,7 @@ pub(super) fn set_attr(tree: &Tree, attr: &MountAttr, recursive: bool) -> Result
     if is_attached_here(tree.root())? {
         return change(tree.root(), attr, recursive);
     }
+    MakeMount::OldAttributes.taken();
     let copy = in_private_namespace(|| {
         let attached =
             Tree::from_fd(rustix::io::fcntl_dupfd_cloexec(tree.root(), 0).map_err(failed("fcntl"))?);

@@ -5,6 +5,7 @@ use super::bytes::c_string;
 use super::worker::Worker;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::child::{Step, mount_in_child};
+use crate::ways::{MountFrom, Ways};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
@@ -123,16 +124,20 @@ impl PrivateCwd {
             Way::Worker(worker) if worker.serves_this_thread() => {
                 // The worker's cwd is not the caller's, so `AT_FDCWD` must become a descriptor on the caller's side.
                 let opened = open_if_cwd(dir)?;
+                MountFrom::Worker.taken();
                 worker.run(opened.as_ref().map_or(dir, AsFd::as_fd), &call)
             }
-            _ => mount_in_child(
-                (dir.as_raw_fd() != CWD.as_raw_fd()).then_some(dir.as_raw_fd()),
-                &call.source,
-                &call.target,
-                &call.fstype,
-                c_ulong::from(call.flags),
-                call.data.as_deref(),
-            ),
+            _ => {
+                MountFrom::Child.taken();
+                mount_in_child(
+                    (dir.as_raw_fd() != CWD.as_raw_fd()).then_some(dir.as_raw_fd()),
+                    &call.source,
+                    &call.target,
+                    &call.fstype,
+                    c_ulong::from(call.flags),
+                    call.data.as_deref(),
+                )
+            }
         };
         done.map_err(|(step, errno)| call.error(dir, step, errno))
     }

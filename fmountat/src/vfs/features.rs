@@ -6,6 +6,7 @@ use crate::sys::namespace::may_unshare;
 use crate::sys::nsfs::own_user_namespace;
 use crate::sys::survive::ask;
 use crate::sys::uname::release;
+use crate::ways::{MakeMount, Need, Ways};
 use rustix::fd::BorrowedFd;
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -51,10 +52,34 @@ pub struct Features {
 }
 
 impl Features {
+    /// The best way of those that need no more than this.
+    pub(crate) fn first<W: Ways>(&self) -> Option<W> {
+        let can = |needs: &[Need]| needs.iter().all(|need| self.has(*need));
+        W::ALL.iter().find(|(_, _, needs)| can(needs)).map(|(way, ..)| *way)
+    }
+
+    fn has(&self, need: Need) -> bool {
+        match need {
+            Need::NewMountApi => self.new_mount_api,
+            Need::Openat2 => self.openat2,
+            Need::MountSetattr => self.mount_setattr,
+            Need::MoveBeneath => self.move_beneath,
+            Need::MappedLayers => self.overlay_mapped_layers,
+            Need::LeavesUuid => self.overlay_leaves_uuid,
+            Need::LayerWords => self.overlay_layer_words,
+            Need::LayerFds => self.overlay_layer_fds,
+            Need::DetachedChildren => self.detached_children,
+            Need::DetachedLayers => self.overlay_detached_layers,
+            Need::OpenTreeAttr => self.open_tree_attr,
+            Need::PrivateNamespace => self.private_namespace,
+            Need::Tried(_) => true,
+        }
+    }
+
     /// Whether a mount can be made and finished detached. Without mount_setattr(2) it gets its attributes in a private
     /// namespace, or not at all.
     pub(crate) fn can_finish_detached(&self) -> bool {
-        self.new_mount_api && (self.mount_setattr || self.private_namespace)
+        self.first() != Some(MakeMount::ByMount)
     }
 
     /// Asks the kernel, without changing anything: each call is made with a bad descriptor, and `ENOSYS` (or `EPERM`,

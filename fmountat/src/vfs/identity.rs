@@ -4,6 +4,7 @@
 use crate::error::{Error, Result};
 use crate::sys::listmount::newest_mount;
 use crate::sys::statmount::{FS_TYPE, MNT_BASIC, may_be_asked, statmount};
+use crate::ways::{NewMounts, Ways};
 use rustix::fd::BorrowedFd;
 use rustix::fs::{AtFlags, Statx, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
@@ -117,8 +118,14 @@ pub(crate) enum MountsBefore {
 impl MountsBefore {
     pub(crate) fn now() -> Result<Self> {
         match newest_mount() {
-            Ok(id) => Ok(Self::UpTo(id)),
-            Err(_) => Ok(Self::These(table()?.into_iter().map(|(number, _)| number).collect())),
+            Ok(id) => {
+                NewMounts::Newest.taken();
+                Ok(Self::UpTo(id))
+            }
+            Err(_) => {
+                NewMounts::Numbers.taken();
+                Ok(Self::These(table()?.into_iter().map(|(number, _)| number).collect()))
+            }
         }
     }
 

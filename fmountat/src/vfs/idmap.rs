@@ -7,6 +7,7 @@ use super::context::FsContext;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::attr::mount_setattr;
 use crate::sys::userns::{Parked, user_namespace_of};
+use crate::ways::{NamespaceFile, Ways};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -160,9 +161,13 @@ fn make_namespace(users: &[IdMapping], groups: &[IdMapping]) -> Result<OwnedFd> 
     write_map(&parked, "uid_map", users)?;
     write_map(&parked, "gid_map", groups)?;
     match user_namespace_of(parked.pidfd()) {
-        Ok(fd) => Ok(fd),
+        Ok(fd) => {
+            NamespaceFile::Pidfd.taken();
+            Ok(fd)
+        }
         // Before 6.11, or behind a filter: by its name.
         Err(_) => {
+            NamespaceFile::Proc.taken();
             let path = format!("/proc/{}/ns/user", parked.pid());
             let flags = OFlags::RDONLY | OFlags::CLOEXEC;
             rustix::fs::open(&path, flags, Mode::empty()).map_err(|e| Error::sys(step, "open", e).arg(path))

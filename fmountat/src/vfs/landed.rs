@@ -8,6 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sys::listmount::mounts_below;
 use crate::sys::statmount::{MNT_BASIC, MNT_POINT, StatMount, statmount};
 use crate::table::mountinfo;
+use crate::ways::{LookOnTop, Ways};
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
 use std::path::Path;
@@ -103,7 +104,9 @@ fn is_covered(fd: BorrowedFd<'_>, id: MountId) -> bool {
 
 /// Whether statmount(2) is there \[Linux 6.8\] and no filter forbids it; else the table tells.
 fn can_ask(id: MountId) -> bool {
-    !matches!(statmount(id.get(), MNT_BASIC), Err(Errno::NOSYS | Errno::PERM))
+    let can = !matches!(statmount(id.get(), MNT_BASIC), Err(Errno::NOSYS | Errno::PERM));
+    if can { LookOnTop::Statmount } else { LookOnTop::Mountinfo }.taken();
+    can
 }
 
 /// Whether `top` is stacked, be it with others between, on `below`: numbers of mountinfo.

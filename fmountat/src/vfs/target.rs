@@ -6,6 +6,7 @@ use super::identity::is_same_place;
 use super::made::Made;
 use super::walk::open_inside;
 use crate::error::{Error, ErrorKind, Result};
+use crate::ways::{InRoot, Ways};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Gid, Mode, OFlags, ResolveFlags, StatxFlags, Uid};
 use rustix::io::Errno;
@@ -273,10 +274,14 @@ pub(crate) fn open_in_root(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd>
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     for _ in 0..RETRIES {
         match rustix::fs::openat2(root, &*c_path, flags, Mode::empty(), resolve) {
-            Ok(fd) => return Ok(fd),
+            Ok(fd) => {
+                InRoot::Openat2.taken();
+                return Ok(fd);
+            }
             Err(Errno::AGAIN | Errno::INTR) => {}
             // EPERM is a filter's answer: the kernel has none for this call.
             Err(Errno::NOSYS | Errno::PERM) => {
+                InRoot::Components.taken();
                 return open_inside(root, c_path.to_bytes())
                     .map_err(|errno| open_error("resolve target", "openat", path, errno));
             }

@@ -10,6 +10,7 @@ use super::privilege::needs_admin;
 use super::target::Target;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::attr::open_tree_attr;
+use crate::ways::{MapOwners, Ways};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::mount::{MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags};
@@ -83,9 +84,11 @@ impl Tree {
             let c_path = c_string("source", path)?;
             let flags = clone_flags(recursive).bits();
             if let Ok(fd) = open_tree_attr(dir, &c_path, flags, &idmap_raw(userns.as_fd())) {
+                MapOwners::OpenTreeAttr.taken();
                 return Ok(Self { fd });
             }
         }
+        MapOwners::MountSetattr.taken();
         let tree = Self::clone_of(dir, path, recursive)?;
         tree.set_idmap(userns, recursive).map_err(|e| e.arg(path))?;
         Ok(tree)

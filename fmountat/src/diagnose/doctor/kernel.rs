@@ -29,8 +29,21 @@ pub(super) fn look(features: &Features, who: &Standing) -> Vec<Finding> {
     let mut findings = vec![
         sets(features),
         feature("fsopen and its like", "5.2", features.new_mount_api, "mount(2), each mount by itself"),
-        feature("openat2", "5.6", features.openat2, "nothing: targets inside a set can't be resolved safely"),
+        feature("openat2", "5.6", features.openat2, "each component by itself, and a look at where it led"),
         mount_setattr,
+        feature("mapped overlays", "5.19", features.overlay_mapped_layers, "refused"),
+        feature(
+            "swaps of sets",
+            "6.5",
+            features.move_beneath,
+            "a moment without either set; refused by --strict",
+        ),
+        feature(
+            "overlay layer words",
+            "6.7",
+            features.overlay_layer_words,
+            "mount(2) in a private mount namespace",
+        ),
         feature("mounts by unique id", "6.8", can_list, "/proc/self/mountinfo"),
         feature("overlay layers by fd", "6.13", features.overlay_layer_fds, "their names in /proc"),
         feature("detached trees", "6.15", features.detached_children, "a private mount namespace"),

@@ -2,7 +2,7 @@
 //! Programs that mount or unmount, found in directories and run in bounded time, with the last of what they say.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::sys::nsfs::has_first_process;
+use crate::sys::first::would_be_first;
 use crate::sys::spawn::{Ended, Program, run};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Access, CWD, MemfdFlags, Mode, OFlags, SealFlags};
@@ -69,21 +69,6 @@ fn refuse_first_of_namespace() -> Result<()> {
     let reason = "it would be the first process of the new pid namespace, and take all others with it";
     let error = Error::new(ErrorKind::Unsupported, STEP, reason);
     Err(error.hinted("after unshare(CLONE_NEWPID) or its like start another process first, which stays"))
-}
-
-/// /proc names the namespace of our children only once it has a process; newer kernels (7.2 does) name it before, and are asked.
-fn would_be_first() -> bool {
-    const OF_CHILDREN: &str = "/proc/thread-self/ns/pid_for_children";
-    let inode = |path: &str| rustix::fs::stat(path).map(|stat| stat.st_ino);
-    let Ok(own) = inode("/proc/thread-self/ns/pid") else { return false };
-    match inode(OF_CHILDREN) {
-        Err(errno) => errno == Errno::NOENT,
-        Ok(of_children) if of_children == own => false,
-        Ok(_) => {
-            let opened = rustix::fs::open(OF_CHILDREN, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
-            opened.is_ok_and(|file| has_first_process(file.as_fd()) == Ok(false))
-        }
-    }
 }
 
 fn last_lines(output: OwnedFd) -> Vec<String> {

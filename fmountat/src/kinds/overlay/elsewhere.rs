@@ -12,6 +12,7 @@ use crate::vfs::identity::is_attached_here;
 use crate::vfs::staging::in_private_namespace_from;
 use crate::vfs::target::Target;
 use crate::vfs::tree::Tree;
+use crate::ways::{GiveLayers, MapLayers, Ways};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, StatxFlags};
 use rustix::io::Errno;
@@ -20,9 +21,13 @@ use std::sync::Arc;
 impl Overlay {
     pub(super) fn mount_elsewhere(&self, make: &Make<'_>) -> Result<Tree> {
         let features = make.features;
-        if make.userns.is_some() && !features.overlay_mapped_layers {
+        if make.userns.is_some() && features.first::<MapLayers>().is_none() {
             let reason = "this kernel's overlay takes no id-mapped layers";
             return Err(Error::new(ErrorKind::Unsupported, "map ids", reason).hinted("it needs Linux 5.19"));
+        }
+        GiveLayers::ByMount.taken();
+        if make.userns.is_some() {
+            MapLayers::PrivateNamespace.taken();
         }
         let flags = make.flags.iter().fold(0, |all, name| all | ms_of_superblock(name));
         let tree = in_private_namespace_from(make.dir, |dir| {

@@ -9,6 +9,7 @@ use crate::kinds::store::Store;
 use crate::vfs::context::FsContext;
 use crate::vfs::features::Features;
 use crate::vfs::staging::in_private_namespace_from;
+use crate::ways::{UpperUsed, Ways};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -43,7 +44,9 @@ pub(crate) fn check_not_in_use(
     if overlay.has_index_on() {
         return Ok(()); // with index=on the kernel answers by itself
     }
-    let upper_was_used = work_was_used || !features.overlay_leaves_uuid || has_uuid(overlay, upper, features);
+    let way = features.first().unwrap_or(UpperUsed::WorkDirectory).taken();
+    let upper_was_used =
+        work_was_used || way == UpperUsed::WorkDirectory || has_uuid(overlay, upper, features);
     if upper_was_used && is_in_use(upper, features) {
         return Err(in_use("upperdir", overlay.upper.as_ref()));
     }

@@ -13,6 +13,7 @@ use crate::vfs::context::FsContext;
 use crate::vfs::cwd::MOUNT_DATA_MAX;
 use crate::vfs::features::Features;
 use crate::vfs::tree::Tree;
+use crate::ways::{GiveLayers, MapLayers, OverlayBy, Ways};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
@@ -21,7 +22,8 @@ use std::path::{Path, PathBuf};
 
 /// Whether a detached overlay has to be mounted by mount(2) in a private namespace.
 pub(crate) fn needs_namespace(features: &Features, is_mapped: bool) -> bool {
-    !features.overlay_layer_words || (is_mapped && !features.overlay_detached_layers)
+    let by_mount = !matches!(features.first(), Some(GiveLayers::Descriptors | GiveLayers::Names));
+    by_mount || (is_mapped && features.first() != Some(MapLayers::Clone))
 }
 
 impl Overlay {
@@ -31,6 +33,9 @@ impl Overlay {
         check_counts(self)?;
         if needs_namespace(features, make.userns.is_some()) {
             return self.mount_elsewhere(make);
+        }
+        if make.userns.is_some() {
+            MapLayers::Clone.taken();
         }
         // The clones must live until the file system is created.
         let places = LayerBases::of(self, make);
@@ -231,6 +236,15 @@ pub(crate) enum Cwd {
     Clone(Base),
 }
 
+impl Cwd {
+    pub(crate) fn way(&self) -> OverlayBy {
+        match self {
+            Self::Host(_) => OverlayBy::Directory,
+            Self::Clone(_) => OverlayBy::Clone,
+        }
+    }
+}
+
 impl AsFd for Cwd {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self {
@@ -285,8 +299,8 @@ pub(super) fn set_layer_as(
     layer: BorrowedFd<'_>,
     features: &Features,
 ) -> Result<()> {
-    match features.overlay_layer_fds {
-        true => context.set_fd(key, layer),
-        false => context.set_string(key, format!("/proc/self/fd/{}", layer.as_raw_fd())),
+    match features.first().unwrap_or(GiveLayers::Names).taken() {
+        GiveLayers::Descriptors => context.set_fd(key, layer),
+        _ => context.set_string(key, format!("/proc/self/fd/{}", layer.as_raw_fd())),
     }
 }

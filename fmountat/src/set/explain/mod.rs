@@ -9,13 +9,13 @@ mod text;
 use super::builder::{every_mount_left_out, is_missing_source};
 use super::mounter::Mounter;
 use super::plan::{Plan, Step, What};
-use super::publish::Way;
 use super::stepwise::find_helpers;
 use crate::diagnose::diagnose;
 use crate::diagnose::standing::Standing;
 use crate::error::{Error, ErrorKind, Result};
 use crate::vfs::swap::check_replaceable;
 use crate::vfs::target::Target;
+use crate::ways::Way;
 use look::{Looker, wrong_type};
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
@@ -251,7 +251,7 @@ impl Mounter {
         let mut needs =
             vec![need("fsopen, fsmount, open_tree, move_mount", "5.2", features.new_mount_api, "mount(2)")];
         if any(|step| !step.is_root()) {
-            needs.push(need("openat2", "5.6", features.openat2, "no way round it"));
+            needs.push(need("openat2", "5.6", features.openat2, "each component by itself"));
         }
         if any(|step| matches!(step.what, What::Bind { .. }) || !step.options.single_attr().is_empty()) {
             needs.push(need("mount_setattr", "5.12", features.mount_setattr, "remounts by mount(2)"));

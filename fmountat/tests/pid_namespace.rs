@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A caller that has made a pid namespace for its next child, as container runtimes do: no child of ours is that one.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
+
+#[path = "set/common.rs"]
+mod common;
+#[path = "contract/process.rs"]
+mod process;
+
+use common::{bind, file, ten, tmpfs};
+use fmountat::{
+    ErrorKind, Features, MountNamespace, Mounter, Plan, PrivateCwd, Result, Target, Tree, Unmount, Way,
+    fmountat,
+};
+use fmountat_testing::{filter, is_real_root, mkdirs, mounts_below, scratch};
+use process::{in_fork, in_new_pid_namespace};
+use rustix::fs::CWD;
+
+fn target(path: &str) -> Target {
+    Target::open(CWD, file(path)).unwrap()
+}
+
+/// Refused with the reason, in place of a namespace that is dead when the caller forks.
+fn assert_refused<T: std::fmt::Debug>(done: Result<T>, what: &str) {
+    let error = done.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Unsupported, "{what}: {error}");
+    assert!(error.to_string().contains("unshare(CLONE_NEWPID)"), "{what}: {error}");
+}
+
+fn assert_place_of_process_1_is_free() {
+    assert_eq!(in_fork(10, || std::process::id() == 1), 0);
+}
+
+fmountat_testing::tests! {
+    /// What needs a child says so; what needs none works, a thread that was there before too.
+    fn no_child_takes_the_place_of_process_1() needs [] {
+        mkdirs(scratch(), &["t", "u", "src"]);
+        let dir = std::fs::File::open(scratch()).unwrap();
+        let worker = PrivateCwd::worker().unwrap();
+        let here = MountNamespace::of_process(std::process::id().try_into().unwrap()).unwrap();
+        in_new_pid_namespace();
+        assert_refused(fmountat(&dir, "none", "t", "tmpfs", 0, ""), "mount by a child");
+        worker.mount(&dir, "none", "u", "tmpfs", 0, "").unwrap();
+        assert_refused(here.attach(Tree::clone_of(CWD, file("src"), false).unwrap(), &here.target(file("t")).unwrap()), "another namespace");
+        if is_real_root() {
+            let mapped = Plan::new(&[bind("src", "bind,X-mount.idmap=0:100000:1000")]).unwrap();
+            assert_refused(Mounter::detached().apply(CWD, &mapped, &target("t")), "a user namespace");
+        }
+        assert!(mounts_below(file("t")).is_empty());
+        if fmountat_testing::kernel_release() >= (6, 15) {
+            let applied = Mounter::detached().apply(CWD, &Plan::new(&ten()).unwrap(), &target("t")).unwrap();
+            assert_eq!((applied.way, mounts_below(file("t")).len()), (Way::Detached, 10));
+            Unmount::new().recursive(true).run(file("t")).unwrap();
+        }
+        assert_place_of_process_1_is_free();
+    }
+
+    /// No thread can be made there, which the kernel says with EINVAL.
+    fn threads_are_refused_in_words() needs [] {
+        mkdirs(scratch(), &["t"]);
+        in_new_pid_namespace();
+        assert_refused(PrivateCwd::worker(), "the thread for mount(2)");
+        let two = Plan::new(&[tmpfs(), tmpfs().at("a").option("X-mount.mkdir")]).unwrap();
+        let old = Mounter::with(Features::get().at_most(6, 1), None);
+        assert_refused(old.apply(CWD, &two, &target("t")), "a private mount namespace");
+        assert_place_of_process_1_is_free();
+    }
+
+    /// Under a filter a child asks what the kernel has, but not there: what can't be asked counts as missing.
+    fn a_filter_does_not_make_a_child() needs [] {
+        mkdirs(scratch(), &["t"]);
+        in_new_pid_namespace();
+        filter::errno_on(&[libc::SYS_openat2], libc::ENOSYS.unsigned_abs());
+        let applied = Mounter::with(Features::probe(), None).apply(CWD, &Plan::new(&ten()).unwrap(), &target("t")).unwrap();
+        assert_eq!((applied.way, mounts_below(file("t")).len()), (Way::StepByStep, 10));
+        Unmount::new().recursive(true).run(file("t")).unwrap();
+        assert_place_of_process_1_is_free();
+    }
+}
