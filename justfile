@@ -9,6 +9,10 @@ check:
 kernels *WORDS:
     .ci/kernels --table {{WORDS}}
 
+# The tests under each seccomp filter, and docs/ways.md: which tests went which way
+filters *WORDS:
+    .ci/filters --page {{WORDS}}
+
 # Each fuzz target for SECONDS
 fuzz SECONDS="60":
     .ci/fuzz {{SECONDS}}

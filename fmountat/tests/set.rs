@@ -241,6 +241,13 @@ fmountat_testing::tests! {
         mkdirs(scratch(), &["t"]);
         let error = apply(&[bind("missing", "bind,nofail"), tmpfs().at("/tmp")], "t").unwrap_err();
         assert_eq!((error.kind(), error.step()), (ErrorKind::NotFound, "mount 2: build"));
+        // Not even where what is at the target has such a place, mount by mount.
+        mkdirs(scratch(), &["t/tmp"]);
+        let mut old = Features::get();
+        old.new_mount_api = false;
+        let plan = Plan::new(&[bind("missing", "bind,nofail"), tmpfs().at("/tmp")]).unwrap();
+        let error = Mounter::with(old, None).apply(CWD, &plan, &Target::open(CWD, file("t")).unwrap()).unwrap_err();
+        assert_eq!((error.kind(), error.step()), (ErrorKind::NotFound, "mount 2: build"));
         assert_eq!(mounts_below(file("t")), Vec::<String>::new());
     }
 

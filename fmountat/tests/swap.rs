@@ -156,8 +156,12 @@ fmountat_testing::tests! {
         common::apply(&[tmpfs()], "more/below").unwrap();
         let plan = Plan::new(&list).unwrap();
         let mounter = Mounter::detached();
+        // Built in a private mount namespace and copied out of it.
+        let old = Mounter::with(fmountat::Features::get().at_most(6, 12), None);
         let told = || {
             let found = mounter.unmatched(&plan, &build(&list), &target()).unwrap();
+            let copied = old.build(CWD, &plan, &target()).unwrap();
+            assert_eq!(old.unmatched(&plan, &copied, &target()).unwrap(), found);
             assert_eq!(mounter.explain_unmatched(&plan, &target()).unwrap(), found);
             let places = |mounts: &[(fmountat::MountId, std::path::PathBuf)]| -> Vec<_> {
                 mounts.iter().map(|(_, place)| place.strip_prefix(scratch()).unwrap().to_str().unwrap().to_owned()).collect()

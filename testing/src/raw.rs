@@ -81,6 +81,14 @@ pub(crate) fn unblock_ends() {
     unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const set, std::ptr::null_mut()) };
 }
 
+/// The keyboard's signals as a program in the foreground has them: a shell has them ignored by what it starts with `&`.
+pub(crate) fn heed_the_keyboard() {
+    for signal in [libc::SIGINT, libc::SIGQUIT] {
+        // SAFETY: no handler is set, only the word for what the kernel does by itself.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+}
+
 /// Waits for one of them.
 pub(crate) fn next_end() -> i32 {
     let set = ends();

@@ -17,6 +17,7 @@ use crate::vfs::target::{Target, is_dir};
 use crate::vfs::tree::{Attached, Tree};
 use crate::ways::{Way, Ways};
 use rustix::fd::{AsFd, BorrowedFd};
+use std::path::Path;
 
 impl Mounter {
     /// Builds the plan's mounts as one detached tree; relative sources and layers start at `dir`. A plan without a root
@@ -119,8 +120,7 @@ impl Builder<'_> {
         set_root_owner(piece.root(), step)?;
         let Some(built) = &mut self.built else {
             if !step.is_root() {
-                let reason = "the mount for `/` was left out (nofail), so there is nothing to mount it in";
-                return Err(Error::new(ErrorKind::NotFound, "build", reason).arg(&step.target));
+                return Err(without_root(&step.target));
             }
             self.built = Some(Built::from_tree(piece)?);
             return Ok(());
@@ -158,6 +158,7 @@ impl Builder<'_> {
         }
         built.tree = Tree::clone_of(built.tree.root(), "", true)?;
         built.top = duplicate(built.tree.root())?;
+        built.stacks.copied_to(built.top.as_fd());
         self.newest = None;
         Ok(())
     }
@@ -188,7 +189,7 @@ impl Builder<'_> {
             let beneath = mount_with_root(found.place.as_fd())?;
             let attached = piece.attach(&found.place).map_err(named)?;
             if let Some(built) = &mut self.built {
-                built.stacks.add(attached.id(), beneath);
+                built.stacks.add(attached.id(), beneath, path);
             }
             if is_mask {
                 mask = Some(attached);
@@ -200,6 +201,12 @@ impl Builder<'_> {
         }
         Ok(())
     }
+}
+
+/// For what would be mounted in the set's root, or cover something in it.
+pub(super) fn without_root(target: &Path) -> Error {
+    let reason = "the mount for `/` was left out (nofail), so there is nothing to mount it in";
+    Error::new(ErrorKind::NotFound, "build", reason).arg(target)
 }
 
 /// The step's place below the root, made if it is to be: a file for a file.
@@ -227,7 +234,7 @@ fn hang(built: &mut Built, piece: Tree, step: &Step) -> Result<()> {
     let beneath = mount_with_root(target.as_fd())?;
     let is_root = beneath.is_some() && beneath == Some(MountId::of(root)?);
     let attached = piece.attach(&target).map_err(|e| e.arg(path))?;
-    built.stacks.add(attached.id(), beneath);
+    built.stacks.add(attached.id(), beneath, path);
     if is_root {
         built.top = attached.into_fd();
     }

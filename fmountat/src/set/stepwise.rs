@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Step by step: each mount attached by itself, in order; what was done is taken back when one fails.
 
-use super::builder::{every_mount_left_out, is_missing_source, mount_point};
+use super::builder::{every_mount_left_out, is_missing_source, mount_point, without_root};
 use super::classic::{self, Classic};
 use super::classic_attr::change;
 use super::cover::{self, Place};
@@ -93,7 +93,11 @@ pub(super) fn step_by_step(
     if is_published {
         root = Some(target.seen_now()?);
     }
+    let is_missing = |root: &Option<OwnedFd>| plan.has_root() && root.is_none();
     for step in &plan.steps {
+        if !step.is_root() && is_missing(&root) {
+            return Err(plan.in_step(step, without_root(&step.target)));
+        }
         match one(&pieces, &mut done, root.as_ref(), target, step, helpers.get(&step.number)) {
             Ok(mounted) if step.is_root() => root = Some(mounted),
             Ok(_) => {}
@@ -105,6 +109,9 @@ pub(super) fn step_by_step(
     }
     let mut readonly_root = plan.covers.readonly_root;
     for (cover, path) in &plan.covers.paths {
+        if is_missing(&root) {
+            return Err(cover.error(path, without_root(path)));
+        }
         let base = root.as_ref().map_or(target.as_fd(), AsFd::as_fd);
         let by_name = !mounter.features.can_finish_detached();
         let found = match cover::find(base, *cover, path, plan.len() + 1, by_name)? {
