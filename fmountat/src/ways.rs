@@ -122,7 +122,7 @@ ways! {
     /// How a plan gets to its target.
     pub Way "publish a set" {
         /// Built detached, published in one step: others see none of it or all of it.
-        Detached "built detached, published in one step" [NewMountApi, DetachedChildren]
+        Detached "built detached, published in one step" [NewMountApi, MountSetattr, DetachedChildren]
         /// Built in a mount namespace that lives as long as that takes, copied out of it, published in one step: others see
         /// none of it or all of it. It costs as much more as the machine has mounts.
         PrivateNamespace "built in a private mount namespace, published in one step" [NewMountApi, PrivateNamespace]
@@ -142,7 +142,7 @@ ways! {
         Components "component by component, and a look at where it led" []
     }
     pub(crate) Subdir "mount a directory of a new file system" {
-        Detached "open_tree(2) in the detached mount" [DetachedChildren]
+        Detached "open_tree(2) in the detached mount" [MountSetattr, DetachedChildren]
         Attached "attached in a private mount namespace for it" [PrivateNamespace]
     }
     pub(crate) OverlayBy "mount an overlay on a target" {

@@ -220,6 +220,17 @@ fmountat_testing::tests! {
         }
     }
 
+    /// fanotify says which mount it is by its id, and who can't ask about that watches mountinfo (podman's profile).
+    fn without_statmount() needs [] {
+        errno_on(&[457, 458], libc::ENOSYS as u32);
+        let mut watch = Watch::of(TableReader::here()).unwrap();
+        assert_eq!(watch.way(), TableWay::Mountinfo);
+        tmpfs("one", "t");
+        assert_eq!(words(&all(&mut watch)), ["mount one t"]);
+        assert!(Watch::of(TableReader::here().way(TableWay::Statmount)).is_err());
+        unmount(file("t"), UnmountFlags::empty()).unwrap();
+    }
+
     /// Where fanotify does not know mounts, or may not be used, mountinfo is watched.
     fn without_fanotify() needs [] {
         for errno in [libc::ENOSYS, libc::EPERM, libc::EINVAL] {

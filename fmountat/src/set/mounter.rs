@@ -132,11 +132,17 @@ impl Mounter {
     }
 
     pub(crate) fn need_detached_children(&self) -> Result<()> {
-        if self.features.detached_children {
+        if self.features.first() == Some(Way::Detached) {
             return Ok(());
         }
-        let reason = "this kernel can't mount into a detached tree, so the set could be seen half built";
-        Err(Error::new(ErrorKind::Unsupported, "build detached", reason).hinted("it needs Linux 6.15"))
+        let error = |reason| Error::new(ErrorKind::Unsupported, "build detached", reason);
+        Err(match self.features.detached_children {
+            // Attributes make the tree a copy out of another mount namespace, in which this one may mount nothing.
+            true => error("without mount_setattr(2) nothing can be mounted into a detached tree, and a filter forbids it")
+                .hinted("in a container, allow mount_setattr in its seccomp profile"),
+            false => error("this kernel can't mount into a detached tree, so the set could be seen half built")
+                .hinted("it needs Linux 6.15"),
+        })
     }
 
     /// The cheapest way, if it serves: false means that it doesn't, or failed without a change.

@@ -6,6 +6,7 @@ mod picture;
 
 pub use event::{MountAction, MountEvent};
 
+use super::by_statmount;
 use super::fields::{Fields, TableWay};
 use super::mountinfo::MountEntry;
 use super::reader::TableReader;
@@ -86,6 +87,10 @@ impl Watch {
     }
 
     fn by_fanotify(reader: &TableReader) -> Result<Source> {
+        if FIELDS.mask() & !by_statmount::supported() != 0 {
+            let reason = "an event has a mount's id, and statmount(2) is missing, or a filter forbids it";
+            return Err(Error::new(ErrorKind::Unsupported, "watch mounts", reason));
+        }
         let group = watch_mounts(reader.place.file()?.as_fd()).map_err(|errno| {
             let error = Error::sys("watch mounts", "fanotify_mark", errno);
             if errno == Errno::INVAL { error.with_kind(ErrorKind::Unsupported) } else { error }

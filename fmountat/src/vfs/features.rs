@@ -4,7 +4,7 @@
 use crate::sys::attr::{MountAttrRaw, mount_setattr, open_tree_attr};
 use crate::sys::namespace::may_unshare;
 use crate::sys::nsfs::own_user_namespace;
-use crate::sys::survive::ask;
+use crate::sys::survive::{ask, is_filtered};
 use crate::sys::uname::release;
 use crate::ways::{MakeMount, Need, Ways};
 use rustix::fd::BorrowedFd;
@@ -99,7 +99,8 @@ impl Features {
         Self {
             new_mount_api,
             openat2,
-            mount_setattr,
+            // Without a filter EPERM is the kernel's word to who may not mount.
+            mount_setattr: mount_setattr || (release >= (5, 12) && !is_filtered()),
             move_beneath: release >= (6, 5),
             overlay_in_user_namespace: release >= (5, 11),
             overlay_mapped_layers: release >= (5, 19),

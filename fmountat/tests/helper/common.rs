@@ -70,7 +70,7 @@ pub(crate) fn signal(text: &str, signal: Signal) {
 
 /// Waits until there is none of those; what is left is ended, and fails the case.
 pub(crate) fn gone(text: &str) {
-    gone_within(text, Duration::from_secs(3));
+    gone_within(text, Duration::from_secs(10));
 }
 
 /// As [`gone`], by then.
@@ -84,10 +84,11 @@ pub(crate) fn gone_within(text: &str, time: Duration) {
     assert_eq!(left, Vec::<String>::new());
 }
 
-/// A command that never ends, and that no other case has.
+/// A command that never ends, and that no other case has. With inotify(7) it can take seconds to die: the kernel waits for a
+/// grace period.
 pub(crate) fn hang() -> String {
     write(file("hang"), "");
-    format!("tail -f {}", file("hang").display())
+    format!("tail ---disable-inotify -f {}", file("hang").display())
 }
 
 /// A squashfs image with the file `who`.

@@ -6,6 +6,7 @@ use crate::diagnose::filesystems::{has_module, listed};
 use crate::diagnose::standing::Standing;
 use crate::sys::listmount::newest_mount;
 use crate::vfs::features::Features;
+use crate::ways::Way;
 use rustix::io::Errno;
 
 const TOPIC: &str = "kernel";
@@ -55,11 +56,11 @@ pub(super) fn look(features: &Features, who: &Standing) -> Vec<Finding> {
 
 fn sets(features: &Features) -> Finding {
     let name = "sets of mounts";
-    match (features.new_mount_api, features.detached_children, features.private_namespace) {
-        (true, true, _) => Finding::fine(TOPIC, name, "built detached, published in one step"),
-        (true, false, true) => Finding::missing(TOPIC, name, "not in a detached tree")
+    match features.first() {
+        Some(Way::Detached) => Finding::fine(TOPIC, name, "built detached, published in one step"),
+        Some(Way::PrivateNamespace) => Finding::missing(TOPIC, name, "not in a detached tree")
             .instead("a private mount namespace, published in one step")
-            .change("Linux 6.15"),
+            .change(if features.detached_children { "allow mount_setattr(2)" } else { "Linux 6.15" }),
         _ => Finding::missing(TOPIC, name, "not in one step")
             .instead("mount by mount, taken back on failure")
             .change("Linux 6.15, or allow unshare(2)"),

@@ -228,6 +228,10 @@ impl Mounter {
         match way {
             Way::Detached if plan.is_lone() => "it is one mount, which is made whole before anyone sees it",
             Way::Detached => "this kernel mounts into detached trees [6.15]",
+            Way::PrivateNamespace if features.detached_children => {
+                "a filter forbids mount_setattr(2), without which nothing can be mounted into a detached tree, and unshare(2) \
+                 is allowed, with one root at most and nothing unbindable"
+            }
             Way::PrivateNamespace => {
                 "this kernel can't mount into detached trees [6.15], and unshare(2) is allowed, with one root at most and \
                  nothing unbindable"
@@ -273,7 +277,7 @@ impl Mounter {
             ));
         }
         if !plan.is_lone() {
-            let is_there = features.detached_children;
+            let is_there = features.first() == Some(Way::Detached);
             needs.push(need("mounting into detached trees", "6.15", is_there, "a private mount namespace"));
         }
         needs
