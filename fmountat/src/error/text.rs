@@ -69,7 +69,7 @@ pub(crate) fn wrapped(f: &mut fmt::Formatter<'_>, first: &str, next: &str, text:
 
 pub(super) fn errno_text(errno: Errno) -> String {
     let text = std::io::Error::from(errno).to_string();
-    match text.rfind(" (os error") {
+    match text.find(" (os error") {
         Some(at) => text[..at].to_lowercase(),
         None => text,
     }

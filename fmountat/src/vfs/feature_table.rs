@@ -106,8 +106,8 @@ const TABLE: &[KernelFeature] = &[
         kernel: (5, 12),
         what: "mount_setattr(2)",
         used_for: "attributes and propagation of detached mounts; id mappings",
-        otherwise: "attributes by mount(2) in a private mount namespace, out of which the mount is copied; `unbindable` and \
-                    id mappings: refused",
+        otherwise: "attributes by mount(2) in a private mount namespace, out of which the mount is copied; sets are put together \
+                    there too, since nothing can be mounted into such a copy; `unbindable` and id mappings: refused",
         shown_by: "old_kernels: `attributes_without_mount_setattr`",
         field: |f| &mut f.mount_setattr,
     },
