@@ -55,12 +55,11 @@ struct Gone {
 fn gone() -> BTreeMap<(String, String), Gone> {
     let mut all: BTreeMap<(String, String), Gone> = BTreeMap::new();
     for row in rows("docs/ways.tsv") {
-        let [operation, way, binary, plain, filtered] = row.try_into().unwrap();
-        let (plain, filtered): (u64, u64) = (plain.parse().unwrap(), filtered.parse().unwrap());
+        let [filter, operation, way, binary, cases] = row.try_into().unwrap();
+        let cases: u64 = cases.parse().unwrap();
         let gone = all.entry((operation, way)).or_default();
-        gone.plain += plain;
-        gone.filtered += filtered;
-        *gone.binaries.entry(binary).or_default() += plain + filtered;
+        *(if filter == "none" { &mut gone.plain } else { &mut gone.filtered }) += cases;
+        *gone.binaries.entry(binary).or_default() += cases;
     }
     all
 }
