@@ -117,6 +117,10 @@ fn run_command(args: &InitArgs, mut signals: Signals, json: bool) -> Result<u8, 
     };
     let job = Job { command: Pid::from_child(&child), has_terminal: args.foreground };
     job.start();
+    if job.has_terminal {
+        // ^C from before the command had the terminal went to us, and not to it.
+        signals.pass_on_from_the_keyboard(|signal| job.deliver(signal));
+    }
     let process = rustix::process::pidfd_open(job.command, PidfdFlags::empty())
         .map_err(|e| Error::from_io("watch the command", "pidfd_open", e.into()))?;
     // Reaping must not wait for signals, nor signals for reaping.

@@ -31,6 +31,17 @@ impl Signals {
             .map(Self)
     }
 
+    /// Hands over what the terminal's keys have given to this process so far.
+    pub(super) fn pass_on_from_the_keyboard(&mut self, deliver: impl Fn(i32)) {
+        let is_key = |origin: &Origin| {
+            matches!(origin.signal, SIGINT | SIGQUIT) && matches!(origin.cause, Cause::Kernel)
+        };
+        // What else is pending was sent by somebody, and is theirs to have passed on too.
+        for origin in self.0.pending().filter(|origin| is_key(origin) || was_sent(origin)) {
+            deliver(origin.signal);
+        }
+    }
+
     /// Hands over signals that were sent until `process` (a pidfd) has ended. It is waited for by that and not by
     /// SIGCHLD, which the caller may have blocked.
     pub(super) fn pass_on_until_end(&mut self, process: &OwnedFd, deliver: impl Fn(i32)) {
