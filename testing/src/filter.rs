@@ -8,21 +8,23 @@ use seccompiler::{
 use std::collections::BTreeMap;
 
 /// open_tree_attr(2) \[Linux 6.15\], which has no name in libc.
-const SYS_OPEN_TREE_ATTR: libc::c_long = 467;
+pub(crate) const SYS_OPEN_TREE_ATTR: libc::c_long = 467;
+
+/// The new mount interface.
+pub(crate) const NEW_INTERFACE: &[libc::c_long] = &[
+    libc::SYS_fsopen,
+    libc::SYS_fsconfig,
+    libc::SYS_fsmount,
+    libc::SYS_fspick,
+    libc::SYS_open_tree,
+    libc::SYS_move_mount,
+    libc::SYS_mount_setattr,
+    SYS_OPEN_TREE_ATTR,
+];
 
 /// From here on the new mount interface is missing, as on a kernel before 5.2: `ENOSYS`, as [`errno_on`] has it.
 pub fn without_new_mount_interface() {
-    let calls = [
-        libc::SYS_fsopen,
-        libc::SYS_fsconfig,
-        libc::SYS_fsmount,
-        libc::SYS_fspick,
-        libc::SYS_open_tree,
-        libc::SYS_move_mount,
-        libc::SYS_mount_setattr,
-        SYS_OPEN_TREE_ATTR,
-    ];
-    errno_on(&calls, libc::ENOSYS as u32);
+    errno_on(NEW_INTERFACE, libc::ENOSYS as u32);
 }
 
 /// From here on nothing can be mounted into a detached tree where uname(2) tells of an old kernel too (`setarch --uname-2.6`),

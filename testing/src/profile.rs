@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Filters by name, which a whole run of the tests can be put under: `FMOUNTAT_FILTER`.
 
-use crate::filter::{errno_on, kill_on};
+use crate::filter::{NEW_INTERFACE, SYS_OPEN_TREE_ATTR, errno_on, kill_on};
 use crate::need::Need;
 use crate::raw::old_release;
 use crate::report::Outcome;
@@ -27,18 +27,7 @@ pub(crate) struct Profile {
 
 const STATMOUNT: libc::c_long = 457;
 const LISTMOUNT: libc::c_long = 458;
-const OPEN_TREE_ATTR: libc::c_long = 467;
-const NEW_INTERFACE: &[libc::c_long] = &[
-    libc::SYS_fsopen,
-    libc::SYS_fsconfig,
-    libc::SYS_fsmount,
-    libc::SYS_fspick,
-    libc::SYS_open_tree,
-    libc::SYS_move_mount,
-    libc::SYS_mount_setattr,
-    OPEN_TREE_ATTR,
-];
-const SINCE_5_12: &[libc::c_long] = &[libc::SYS_mount_setattr, STATMOUNT, LISTMOUNT, OPEN_TREE_ATTR];
+const SINCE_5_12: &[libc::c_long] = &[libc::SYS_mount_setattr, STATMOUNT, LISTMOUNT, SYS_OPEN_TREE_ATTR];
 const TABLE: &[libc::c_long] = &[STATMOUNT, LISTMOUNT];
 
 const PROFILES: &[Profile] = &[
@@ -49,17 +38,17 @@ const PROFILES: &[Profile] = &[
     profile("new-mount-api-killed", NEW_INTERFACE, Answer::Kill, (5, 1)),
     profile(
         "mount-setattr-enosys",
-        &[libc::SYS_mount_setattr, OPEN_TREE_ATTR],
+        &[libc::SYS_mount_setattr, SYS_OPEN_TREE_ATTR],
         Answer::Errno(libc::ENOSYS),
         (5, 11),
     ),
     profile(
         "mount-setattr-eperm",
-        &[libc::SYS_mount_setattr, OPEN_TREE_ATTR],
+        &[libc::SYS_mount_setattr, SYS_OPEN_TREE_ATTR],
         Answer::Errno(libc::EPERM),
         (5, 11),
     ),
-    profile("open-tree-attr-eperm", &[OPEN_TREE_ATTR], Answer::Errno(libc::EPERM), (6, 14)),
+    profile("open-tree-attr-eperm", &[SYS_OPEN_TREE_ATTR], Answer::Errno(libc::EPERM), (6, 14)),
     profile("statmount-enosys", TABLE, Answer::Errno(libc::ENOSYS), (6, 7)),
     profile("statmount-eperm", TABLE, Answer::Errno(libc::EPERM), (6, 7)),
     profile("statmount-killed", TABLE, Answer::Kill, (6, 7)),
@@ -67,7 +56,7 @@ const PROFILES: &[Profile] = &[
     profile("pidfd-enosys", &[libc::SYS_pidfd_open], Answer::Errno(libc::ENOSYS), (5, 2)),
     Profile {
         is_old: true,
-        ..profile("old-release", &[OPEN_TREE_ATTR], Answer::Errno(libc::ENOSYS), (5, 8))
+        ..profile("old-release", &[SYS_OPEN_TREE_ATTR], Answer::Errno(libc::ENOSYS), (5, 8))
     },
     Profile {
         is_old: true,
