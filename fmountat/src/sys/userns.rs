@@ -2,8 +2,9 @@
 //! A process parked in a new user namespace, for as long as it takes to write its maps and to open the namespace.
 //!
 //! It shares memory and descriptors with the caller, so nothing is copied whatever the size of the process. Unlike
-//! what `vfork` makes, it runs beside the calling thread: it must not even touch `errno`, which the two would share, so it makes
-//! no call through libc.
+//! what `vfork` makes, it runs beside the calling thread: it must not touch what is local to a thread, which the two share. So
+//! it makes calls that can't fail (`errno`), and none that is a cancellation point of libc (which marks the thread), for rustix
+//! may have been built to call libc.
 
 use super::first::{WOULD_BE_FIRST, would_be_first};
 use super::last_errno;
@@ -11,7 +12,9 @@ use super::thread::{block_all_signals, reap_clone_child};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal};
+use rustix::thread::futex;
 use std::ffi::{c_int, c_void};
+use std::sync::atomic::AtomicU32;
 
 const STACK: usize = 32 * 1024;
 
@@ -30,8 +33,9 @@ extern "C" fn park(parent: *mut c_void) -> c_int {
     let parent = unsafe { *parent.cast::<Pid>() };
     // Should the caller be killed, so are we; it may have been before we asked for that.
     let asked = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
+    let never_woken = AtomicU32::new(0);
     while asked.is_ok() && rustix::process::getppid() == Some(parent) {
-        let _ = rustix::event::poll(&mut [], None);
+        let _ = futex::wait(&never_woken, futex::Flags::PRIVATE, 0, None);
     }
     0
 }
@@ -48,8 +52,8 @@ impl Parked {
         let mut pidfd: c_int = -1;
         let mask = block_all_signals()?;
         // SAFETY: the stack is ours and 16-byte aligned, and lives in `Parked` until the process is reaped, as does the
-        // argument. `park` makes only rustix's system calls, which use neither libc nor thread-local storage. All its
-        // signals are blocked, so no handler runs in it.
+        // argument. `park` touches nothing that is local to the thread, as is said above. All its signals are blocked, so no
+        // handler runs in it.
         let pid = unsafe {
             let top = stack.as_mut_ptr().add(stack.len());
             let argument: *const Pid = &raw const *parent;
