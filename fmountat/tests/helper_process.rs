@@ -7,7 +7,7 @@ mod common;
 #[path = "contract/process.rs"]
 mod process;
 
-use common::{LONG, file, gone, gone_within, hang, mount, processes, script, signal};
+use common::{LONG, file, gone, gone_within, hang, mount, processes, script, signal, with_numbers};
 use fmountat::ErrorKind;
 use fmountat_testing::{filter, mkdirs, read, scratch, write};
 use process::Reaper;
@@ -66,11 +66,43 @@ fn storm(flags: libc::c_int) {
 }
 
 /// This binary again, in the case `name`, which runs the script `bin/mount.script` of the scratch directory.
-fn start(name: &str, mark: &str) -> Child {
+fn start(name: &str, mark: &str) -> (Child, Pid) {
     let inside = [fmountat_testing::INSIDE, name];
     let child = Command::new("/proc/self/exe").args(inside).arg(scratch()).process_group(0).spawn().unwrap();
     until("the helper does not start", || !processes(mark).is_empty());
-    child
+    let minder = minder(Pid::from_child(&child));
+    (child, minder)
+}
+
+/// The only child of a process: its helper's minder.
+fn minder(of: Pid) -> Pid {
+    let threads = std::fs::read_dir(format!("/proc/{of}/task")).unwrap().map(Result::unwrap);
+    let children: String = threads.map(|thread| read(thread.path().join("children"))).collect();
+    Pid::from_raw(children.trim().parse().unwrap()).unwrap()
+}
+
+/// Once the minder has ended nothing is left but what is being killed, which on a busy machine may take longer than it waits.
+/// (Before, a process in the midst of execve(2) has no command line to be known by.)
+fn nothing_is_left(minder: Pid, hang: &str) {
+    let state = || std::fs::read_to_string(format!("/proc/{minder}/stat")).unwrap_or_default();
+    until("the minder does not end", || {
+        state().rsplit_once(") ").is_none_or(|(_, state)| state.starts_with(['Z', 'X']))
+    });
+    let marks = [hang.to_owned(), file("bin/mount.script").display().to_string()];
+    let left: Vec<_> =
+        marks.iter().flat_map(|mark| with_numbers(mark)).filter(|(pid, _)| !is_being_killed(*pid)).collect();
+    marks.iter().for_each(|mark| gone(mark));
+    assert_eq!(left, []);
+}
+
+/// Whether SIGKILL is pending for the process, or it is gone.
+fn is_being_killed(pid: i32) -> bool {
+    let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) else { return true };
+    let pending = |name: &str| {
+        let set = status.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("0");
+        u64::from_str_radix(set.trim(), 16).unwrap() & 1 << (Signal::KILL.as_raw() - 1) != 0
+    };
+    pending("SigPnd:") || pending("ShdPnd:") || status.contains("\nState:\tZ")
 }
 
 fmountat_testing::tests! {
@@ -151,6 +183,7 @@ fmountat_testing::tests! {
         mkdirs(scratch(), &["t"]);
         let hang = hang();
         mount(&script(&format!("setsid -f {hang}; exit 1")), "t", LONG).unwrap_err();
+        until("the daemon does not stay", || processes(&hang).len() == 1);
         std::thread::sleep(Duration::from_millis(50));
         assert_eq!(processes(&hang).len(), 1);
         signal(&hang, Signal::KILL);
@@ -186,11 +219,10 @@ fmountat_testing::tests! {
         let hang = hang();
         script(&format!("setsid -f {hang}; {hang} & {hang}"));
         for case in ["waits", "waits_by_older_means"] {
-            let mut child = start(case, &hang);
+            let (mut child, minder) = start(case, &hang);
             child.kill().unwrap();
             child.wait().unwrap();
-            gone(&hang);
-            gone(&file("bin/mount.script").display().to_string());
+            nothing_is_left(minder, &hang);
         }
     }
 
@@ -201,13 +233,12 @@ fmountat_testing::tests! {
         for signal in [Signal::TERM, Signal::INT, Signal::HUP, Signal::USR1] {
             // Who runs the tests in the background of a shell ignores ^C, and so would the caller.
             process::ignore_no_more(signal.as_raw());
-            let mut child = start("waits", &hang);
+            let (mut child, minder) = start("waits", &hang);
             let start = Instant::now();
             rustix::process::kill_process_group(Pid::from_child(&child), signal).unwrap();
             assert_eq!(child.wait().unwrap().signal(), Some(signal.as_raw()));
             assert!(start.elapsed() < Duration::from_secs(5), "{signal:?}: {:?}", start.elapsed());
-            gone(&hang);
-            gone(&file("bin/mount.script").display().to_string());
+            nothing_is_left(minder, &hang);
         }
     }
 
@@ -219,10 +250,7 @@ fmountat_testing::tests! {
         std::thread::scope(|scope| {
             let hung = scope.spawn(|| mount(&helper, "t", LONG).unwrap_err());
             until("the helper does not start", || !processes(&hang).is_empty());
-            let threads = std::fs::read_dir("/proc/self/task").unwrap().map(Result::unwrap);
-            let children: String = threads.map(|thread| read(thread.path().join("children"))).collect();
-            let minder = Pid::from_raw(children.trim().parse().unwrap()).unwrap();
-            rustix::process::kill_process(minder, Signal::KILL).unwrap();
+            rustix::process::kill_process(minder(rustix::process::getpid()), Signal::KILL).unwrap();
             let error = hung.join().unwrap();
             assert!(error.reason().contains("killed"), "{error}");
         });

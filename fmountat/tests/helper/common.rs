@@ -45,7 +45,7 @@ pub(crate) fn mount(helper: &Helper, target: &str, limit: Duration) -> Result<()
 pub(crate) const LONG: Duration = Duration::from_secs(20);
 
 /// Processes whose command line has this in it: their numbers and command lines.
-fn with_numbers(text: &str) -> Vec<(i32, String)> {
+pub(crate) fn with_numbers(text: &str) -> Vec<(i32, String)> {
     let all = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
         let path = entry.unwrap().path();
         let number = path.file_name()?.to_str()?.parse().ok()?;
