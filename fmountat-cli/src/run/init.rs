@@ -74,7 +74,8 @@ fn enter_root(args: &RunArgs, json: bool) -> Result<bool, Error> {
     let spec = spec.with_cgroups()?;
     let plan = if spec == Spec::default() { None } else { Some(Plan::of(&spec, Compat::Strict)?) };
     let lowers: &[PathBuf] = &args.lowers;
-    let (built, not_covered) = Mounter::detached().build_throwaway(&dir, lowers, plan.as_ref())?;
+    let (built, not_covered) =
+        Mounter::detached().in_own_namespace().build_throwaway(&dir, lowers, plan.as_ref())?;
     if !json {
         output::not_covered(&not_covered);
     }

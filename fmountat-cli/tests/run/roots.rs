@@ -20,7 +20,7 @@ can "the base layer is below" grep -q root /etc/passwd
 can "the program of the layer runs" /srv/app/hello
 is "the user" "$(id -u):$(id -g)" 0:0
 is "the cwd" "$(pwd)" /
-is "our pid" $$ 2
+is "our parent, the init" $PPID 1
 is "processes: the init, we and a subshell" $(count) 3
 can "overwrite a lower file" sh -c 'echo new >/etc/greeting'
 is "the new text" "$(cat /etc/greeting)" new
@@ -200,12 +200,21 @@ pub(crate) fn every_real_file_system() {
     before.assert("a copy of the machine");
 }
 
+/// Before Linux 6.6 a tmpfs can't mark a directory of the layers as removed in a user namespace.
+pub(crate) fn a_directory_of_a_layer_goes_or_it_is_told() {
+    write(scratch().join("doomed/file"), "");
+    let done = in_scratch("rm -r doomed || ls -d doomed");
+    let is_told = done.err.contains("a directory that comes from a layer can't be removed");
+    let goes = fmountat_testing::kernel_release() >= (6, 6);
+    assert_eq!((is_told, done.out.is_empty()), (!goes, goes), "{done:#?}");
+}
+
 /// A copy of a copy: the inner one's caller has no process group of its own namespace.
 pub(crate) fn a_run_in_a_run() {
     let before = Untouched::now();
     let program = binary(env!("CARGO_BIN_EXE_fmountat")).display().to_string();
-    let done = in_scratch(&format!("{program} run --lower / -- sh -c 'echo nested $$; exit 9'"));
-    assert_eq!((done.out.as_str(), done.status), ("nested 2\n", 9), "{done:#?}");
+    let done = in_scratch(&format!("{program} run --lower / -- sh -c 'echo nested $PPID; exit 9'"));
+    assert_eq!((done.out.as_str(), done.status), ("nested 1\n", 9), "{done:#?}");
     before.assert("a run in a run");
 }
 

@@ -5,10 +5,12 @@ use crate::error::{Error, Result};
 use crate::kinds::filesystem::{Word, filesystem};
 use crate::kinds::overlay::{Layer, Overlay};
 use crate::vfs::attr::MountAttr;
+use crate::vfs::features::Features;
 use crate::vfs::target::Target;
 use crate::vfs::tree::Tree;
 use rustix::fd::{BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, CWD, Gid, Mode, OFlags, Uid};
+use rustix::fs::{AtFlags, CWD, Gid, Mode, OFlags, Uid, XattrFlags};
+use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
@@ -36,6 +38,26 @@ impl Store {
         let tree = Tree::from_fd(copy.map_err(|e| Error::sys("make upper directory", "fcntl", e))?);
         tree.attach(&Target::open(CWD, "/")?)?;
         Ok(())
+    }
+
+    /// Whether overlays that were given an upper of it have none for the marks of removed directories: in a user namespace
+    /// those are user attributes, which a tmpfs has from Linux 6.6 on.
+    pub(crate) fn has_no_marks(&self, features: &Features) -> bool {
+        let lacks = || {
+            let name = c"user.fmountat";
+            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            let set = rustix::fs::openat(self.tree.root(), ".", flags, Mode::empty())
+                .and_then(|root| rustix::fs::fsetxattr(root, name, b"y", XattrFlags::CREATE));
+            set == Err(Errno::OPNOTSUPP)
+        };
+        !features.initial_user_namespace && self.given.load(Ordering::Relaxed) > 0 && lacks()
+    }
+
+    /// A directory in it to mount a root on.
+    pub(crate) fn place(&self) -> Result<Target> {
+        let name = format!("root{}", self.given.fetch_add(1, Ordering::Relaxed));
+        self.directory(&name)?;
+        Target::open(self.tree.root(), name)
     }
 
     /// The overlay, with a new upper and work directory of this store. The upper has the mode and, where ids are mapped,

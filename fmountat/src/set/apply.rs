@@ -4,6 +4,7 @@
 use super::unmatched::Stacks;
 use crate::diagnose::{diagnose, pivot};
 use crate::error::{Error, ErrorKind, Result};
+use crate::kinds::store::Store;
 use crate::vfs::attr::{Attr, MountAttr};
 use crate::vfs::identity::MountId;
 use crate::vfs::made::Made;
@@ -30,6 +31,8 @@ pub struct Built {
     pub(super) stacks: Stacks,
     /// How many mounts it has; unknown where trees were copied.
     pub(super) mounts: Option<usize>,
+    /// It is mounted in the calling process's own namespace, over what it is built from.
+    pub(super) is_here: bool,
 }
 
 impl Built {
@@ -75,7 +78,8 @@ impl Built {
     /// # Errors
     /// [`ErrorKind::Permission`]; the errno of pivot_root(2).
     pub fn enter(self) -> Result<()> {
-        crate::vfs::namespace::enter(self.tree, self.top.as_fd()).map_err(pivot)?;
+        let tree = Some(self.tree).filter(|_| !self.is_here);
+        crate::vfs::namespace::enter(tree, self.top.as_fd()).map_err(pivot)?;
         self.made.keep();
         Ok(())
     }
@@ -173,7 +177,15 @@ impl Built {
             newest: None,
             mounts: None,
             stacks: Stacks::default(),
+            is_here: false,
         })
+    }
+
+    /// Mounts it in the store, which this namespace has: what is to be mounted in it then needs no detached tree.
+    pub(super) fn put_into(&mut self, store: &Store) -> Result<()> {
+        Tree::from_fd(duplicate(self.tree.root())?).attach(&store.place()?)?;
+        self.is_here = true;
+        Ok(())
     }
 }
 

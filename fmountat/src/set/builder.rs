@@ -52,9 +52,12 @@ impl Mounter {
         plan: &Plan,
         store: Option<&Store>,
     ) -> Result<Built> {
-        let Some(assembly) = self.assembly(plan, base.is_none() && plan.is_lone()) else {
-            return Err(cannot_assemble());
+        let is_here = store.is_some() && self.mounts_here();
+        let assembly = match is_here {
+            true => Some(Way::PrivateNamespace),
+            false => self.assembly(plan, base.is_none() && plan.is_lone()),
         };
+        let Some(assembly) = assembly else { return Err(cannot_assemble()) };
         let pieces = Pieces { mounter: self, dir, store };
         let mut builder = Builder { pieces, built: base, left_out: Vec::new(), newest: None, mounts: None };
         let is_bare = builder.built.is_none();
@@ -69,6 +72,7 @@ impl Mounter {
             builder.note(step, piece)?;
         }
         match assembly.taken() {
+            Way::PrivateNamespace if is_here => builder.assemble_here(plan, made)?,
             Way::Detached | Way::StepByStep => builder.assemble(plan, made)?,
             // The builder outlives the namespace: directories that it made can be taken away when nothing is mounted there.
             Way::PrivateNamespace => in_private_namespace(|| builder.assemble_and_copy(plan, made))?,
@@ -140,18 +144,40 @@ impl Builder<'_> {
         self.cover(plan)
     }
 
-    /// The same in a namespace of our own: the root goes over `/`, which this thread does not see, and in the end a copy of
-    /// all takes its place.
-    fn assemble_and_copy(&mut self, plan: &Plan, pieces: Vec<(&Step, Tree)>) -> Result<()> {
+    /// The same where the whole process is in such a namespace, which is left with the old root.
+    fn assemble_here(&mut self, plan: &Plan, pieces: Vec<(&Step, Tree)>) -> Result<()> {
+        let rest = self.place_root(plan, pieces)?;
+        let (Some(built), Some(store)) = (&mut self.built, self.pieces.store) else {
+            return Err(every_mount_left_out());
+        };
+        if !built.is_here {
+            built.put_into(store)?;
+        }
+        self.assemble(plan, rest)
+    }
+
+    /// Places the first piece where there is no root yet; gives the rest.
+    fn place_root<'s>(
+        &mut self,
+        plan: &Plan,
+        pieces: Vec<(&'s Step, Tree)>,
+    ) -> Result<Vec<(&'s Step, Tree)>> {
         let mut pieces = pieces.into_iter();
         if self.built.is_none() {
             if let Some((step, piece)) = pieces.next() {
                 self.place(step, piece).map_err(|e| plan.in_step(step, e))?;
             }
         }
+        Ok(pieces.collect())
+    }
+
+    /// The same in a namespace of our own: the root goes over `/`, which this thread does not see, and in the end a copy of
+    /// all takes its place.
+    fn assemble_and_copy(&mut self, plan: &Plan, pieces: Vec<(&Step, Tree)>) -> Result<()> {
+        let rest = self.place_root(plan, pieces)?;
         let Some(built) = &mut self.built else { return Err(every_mount_left_out()) };
         built.attach_here()?;
-        self.assemble(plan, pieces.collect())?;
+        self.assemble(plan, rest)?;
         let Some(built) = &mut self.built else { return Err(every_mount_left_out()) };
         if MountId::of(built.root())? != built.tree.id()? {
             return Err(cannot_assemble());

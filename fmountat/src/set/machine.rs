@@ -4,7 +4,7 @@
 use super::apply::Built;
 use super::mounter::Mounter;
 use super::throwaway::{NotCovered, make_directory, open_directory, throwaway_overlay};
-use crate::error::{Error, Result, escape};
+use crate::error::{Error, ErrorKind, Result, escape};
 use crate::kinds::bind::Bind;
 use crate::kinds::filesystem::{Word, filesystem};
 use crate::kinds::overlay::Overlay;
@@ -72,7 +72,7 @@ impl<'a> Machine<'a> {
     /// With privilege: an overlay of `/` itself, then one for each real file system below.
     fn by_file_system(&mut self) -> Result<Built> {
         let root = self.overlay(Path::new("/"))?;
-        let built = Built::from_tree(root)?;
+        let built = self.mounter.throwaway_base(root, self.store)?;
         let below: Vec<MountEntry> =
             self.table.iter().filter(|e| e.target != Path::new("/")).cloned().collect();
         for entry in below {
@@ -94,9 +94,15 @@ impl<'a> Machine<'a> {
 
     /// In a user namespace: a tmpfs, with an overlay for each directory of `/` that has no mounts below.
     fn by_directory(&mut self) -> Result<Built> {
+        if !self.mounter.features.overlay_in_user_namespace {
+            let reason = "this kernel mounts no overlay in a user namespace";
+            return Err(Error::new(ErrorKind::Unsupported, "copy the machine", reason)
+                .hinted("it needs Linux 5.11; or run as root"));
+        }
         let mode = Word { key: "mode".into(), value: Some("0755".into()) };
         let name = OsStr::new("tmpfs");
-        let built = Built::from_tree(filesystem(name, name, &[], &[mode], &MountAttr::default())?)?;
+        let root = filesystem(name, name, &[], &[mode], &MountAttr::default())?;
+        let built = self.mounter.throwaway_base(root, self.store)?;
         self.rebuild(&built, Path::new("/"))?;
         Ok(built)
     }

@@ -39,6 +39,7 @@ pub struct Mounter {
     pub(crate) namespaces: UserNamespaces,
     pub(super) notes: Notes,
     cwd: Option<PrivateCwd>,
+    is_alone: bool,
 }
 
 impl Mounter {
@@ -60,7 +61,7 @@ impl Mounter {
     #[must_use]
     pub fn with(features: Features, cwd: Option<PrivateCwd>) -> Self {
         let (bases, crowds, namespaces) = Default::default();
-        Self { features, bases, crowds, namespaces, notes: Notes::standard(), cwd }
+        Self { features, bases, crowds, namespaces, notes: Notes::standard(), cwd, is_alone: false }
     }
 
     /// The same with notes kept there of what is mounted step by step; without this they are where
@@ -68,6 +69,14 @@ impl Mounter {
     #[must_use]
     pub fn with_notes(self, notes: Notes) -> Self {
         Self { notes, ..self }
+    }
+
+    /// The same for a process that is alone in its mount namespace, as it is after
+    /// [`unshare_mount_and_pid`](crate::unshare_mount_and_pid): where the kernel can't mount into a detached tree, a throw-away
+    /// root is then mounted in that namespace.
+    #[must_use]
+    pub fn in_own_namespace(self) -> Self {
+        Self { is_alone: true, ..self }
     }
 
     /// Mounts a lone overlay on `target`; both it and the layers start at `dir`.
@@ -131,8 +140,13 @@ impl Mounter {
         }
     }
 
-    pub(crate) fn need_detached_children(&self) -> Result<()> {
-        if self.features.first() == Some(Way::Detached) {
+    /// Whether a throw-away root is mounted in the namespace of this process.
+    pub(super) fn mounts_here(&self) -> bool {
+        self.is_alone && self.features.first() != Some(Way::Detached)
+    }
+
+    pub(super) fn need_detached_children_or_own_namespace(&self) -> Result<()> {
+        if self.is_alone || self.features.first() == Some(Way::Detached) {
             return Ok(());
         }
         let error = |reason| Error::new(ErrorKind::Unsupported, "build detached", reason);
@@ -141,7 +155,7 @@ impl Mounter {
             true => error("without mount_setattr(2) nothing can be mounted into a detached tree, and a filter forbids it")
                 .hinted("in a container, allow mount_setattr in its seccomp profile"),
             false => error("this kernel can't mount into a detached tree, so the set could be seen half built")
-                .hinted("it needs Linux 6.15"),
+                .hinted("it needs Linux 6.15, or a mount namespace of the caller's own: `Mounter::in_own_namespace`"),
         })
     }
 

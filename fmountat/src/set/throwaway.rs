@@ -11,6 +11,7 @@ use crate::kinds::overlay::Overlay;
 use crate::kinds::store::Store;
 use crate::vfs::attr::MountAttr;
 use crate::vfs::target::{Create, Target};
+use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{CWD, OFlags};
 use std::path::{Path, PathBuf};
@@ -33,9 +34,12 @@ impl Mounter {
     /// user namespace one for each directory that has no mounts below, since the kernel refuses others there. What is
     /// not covered comes back in the list.
     ///
+    /// Where the kernel can't mount into a detached tree \[before Linux 6.15\] this is for a process with a mount namespace of its
+    /// own ([`in_own_namespace`](Self::in_own_namespace)): the root is mounted in it, and is to be [entered](Built::enter).
+    ///
     /// # Errors
     /// Those of [`Mounter::build`]; [`ErrorKind::Spec`] when nothing gives a root; [`ErrorKind::Unsupported`] for `/`
-    /// among other lowers.
+    /// among other lowers, and where neither the kernel nor the namespace serves.
     pub fn build_throwaway(
         &self,
         dir: impl AsFd,
@@ -44,8 +48,11 @@ impl Mounter {
     ) -> Result<(Built, Vec<NotCovered>)> {
         let dir = dir.as_fd();
         self.need_new_api()?;
-        self.need_detached_children()?;
+        self.need_detached_children_or_own_namespace()?;
         let store = Store::new()?;
+        if self.mounts_here() {
+            store.attach_here()?;
+        }
         let mut not_covered = Vec::new();
         let base = match lowers {
             [] => None,
@@ -61,7 +68,7 @@ impl Mounter {
             }
             many => {
                 let overlay = many.iter().fold(Overlay::new(), |o, lower| o.lower(lower));
-                Some(Built::from_tree(throwaway_overlay(self, &store, dir, overlay)?)?)
+                Some(self.throwaway_base(throwaway_overlay(self, &store, dir, overlay)?, &store)?)
             }
         };
         let built = match (base, plan) {
@@ -78,7 +85,20 @@ impl Mounter {
         if plan.is_some_and(makes_dev) {
             add_device_links(built.root())?;
         }
+        if store.has_no_marks(&self.features) {
+            let reason = "a directory that comes from a layer can't be removed (EIO): in a user namespace that needs Linux 6.6";
+            not_covered.push(NotCovered { path: PathBuf::from("/"), reason: reason.into() });
+        }
         Ok((built, not_covered))
+    }
+
+    /// A root that the rest is mounted in.
+    pub(super) fn throwaway_base(&self, tree: Tree, store: &Store) -> Result<Built> {
+        let mut built = Built::from_tree(tree)?;
+        if self.mounts_here() {
+            built.put_into(store)?;
+        }
+        Ok(built)
     }
 }
 
@@ -87,7 +107,7 @@ pub(super) fn throwaway_overlay(
     store: &Store,
     dir: BorrowedFd<'_>,
     overlay: Overlay,
-) -> Result<crate::vfs::tree::Tree> {
+) -> Result<Tree> {
     mounter.overlay_tree(dir, &store.give_upper(overlay, dir)?, &MountAttr::default())
 }
 

@@ -165,7 +165,7 @@ const TABLE: &[KernelFeature] = &[
         used_for: "sets, built where nobody sees them",
         otherwise: "put together in a private mount namespace and copied out of it: published in one step as well, at a cost \
                     that grows with the machine's mounts; with two mounts for `/` or an `unbindable` one step by step \
-                    (`--strict` refuses); `run`: refused",
+                    (`--strict` refuses); `run`: mounted in its own namespace before the root is entered",
         shown_by: "staging: all",
         field: |f| &mut f.detached_children,
     },

@@ -74,14 +74,15 @@ fn write_map(file: &str, text: &str) -> Result<()> {
 }
 
 /// Makes `tree` the root of the calling process and its mount namespace, as it is seen from `top`, the uppermost of the mounts
-/// on its root; and takes the old root away with all that is mounted in it: pivot_root(2) onto itself, then `umount2(MNT_DETACH)`. The cwd is then `/`.
+/// on its root; without it, what is seen from `top` is mounted already. And takes the old root away with all that is mounted in it: pivot_root(2) onto itself, then `umount2(MNT_DETACH)`. The cwd is then `/`.
 ///
 /// # Errors
 /// [`ErrorKind::Permission`]; the errno of pivot_root(2).
-pub(crate) fn enter(tree: Tree, top: BorrowedFd<'_>) -> Result<()> {
+pub(crate) fn enter(tree: Option<Tree>, top: BorrowedFd<'_>) -> Result<()> {
     let step = "enter the root";
-    let slash = Target::open(CWD, "/")?;
-    tree.attach(&slash)?;
+    if let Some(tree) = tree {
+        tree.attach(&Target::open(CWD, "/")?)?;
+    }
     rustix::process::fchdir(top).map_err(|e| Error::sys(step, "fchdir", e))?;
     rustix::process::pivot_root(".", ".").map_err(|e| Error::sys(step, "pivot_root", e))?;
     rustix::mount::unmount(".", UnmountFlags::DETACH).map_err(|e| Error::sys(step, "umount2", e))?;

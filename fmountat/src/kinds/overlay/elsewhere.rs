@@ -16,6 +16,7 @@ use crate::ways::{GiveLayers, MapLayers, Ways};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, StatxFlags};
 use rustix::io::Errno;
+use std::path::Path;
 use std::sync::Arc;
 
 impl Overlay {
@@ -97,15 +98,15 @@ fn seen_here(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
         matches!((place(a), place(b)), (Ok(a), Ok(b)) if a == b)
     };
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    match rustix::fs::openat(CWD, &path, flags, Mode::empty()) {
-        Ok(here) if same(here.as_fd(), fd) => Ok(here),
-        _ => {
-            let reason = "on this kernel a layer given as a descriptor must be seen by its path";
-            Err(Error::new(ErrorKind::Unsupported, "open layer", reason)
-                .arg(path)
-                .hinted("it needs Linux 6.7"))
-        }
-    }
+    // `/..` is `/` with what is mounted over it, where a store of ours may be.
+    let covering = Path::new("/..").join(path.strip_prefix("/").unwrap_or(&path));
+    let names = [path.as_path(), &covering];
+    let opened =
+        names.into_iter().filter_map(|name| rustix::fs::openat(CWD, name, flags, Mode::empty()).ok());
+    opened.into_iter().find(|here| same(here.as_fd(), fd)).ok_or_else(|| {
+        let reason = "on this kernel a layer given as a descriptor must be seen by its path";
+        Error::new(ErrorKind::Unsupported, "open layer", reason).arg(&path).hinted("it needs Linux 6.7")
+    })
 }
 
 /// Mapped clones are mounted, over one another and this thread's `/`, which it does not see itself: as part of its
