@@ -87,13 +87,16 @@ fn the_page_of_features_is_true() {
 /// `FILE: `CASE`` names a case that exists.
 #[test]
 fn the_tests_that_the_page_names_are_there() {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let library = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let command = library.join("../../fmountat-cli/tests");
     for feature in kernel_features() {
         for part in feature.shown_by.split(';') {
             let (file, case) = part.trim().split_once(": ").unwrap_or((part.trim(), ""));
             for file in file.trim_end_matches(" by each way").split(", ") {
                 let file = if file == "overlays" { "overlay" } else { file };
-                let text = std::fs::read_to_string(tests.join(file).with_extension("rs"))
+                let read = |tests: &Path| std::fs::read_to_string(tests.join(file).with_extension("rs"));
+                let text = read(&library)
+                    .or_else(|_| read(&command))
                     .unwrap_or_else(|e| panic!("{}: {file}: {e}", feature.name));
                 let case = case.trim_matches('`');
                 assert!(case == "all" || text.contains(case), "{}: no {case} in {file}", feature.name);

@@ -9,8 +9,7 @@ use crate::vfs::features::Features;
 use crate::vfs::target::Target;
 use crate::vfs::tree::Tree;
 use rustix::fd::{BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, CWD, Gid, Mode, OFlags, Uid, XattrFlags};
-use rustix::io::Errno;
+use rustix::fs::{AtFlags, CWD, Gid, Mode, OFlags, Uid};
 use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
@@ -40,17 +39,11 @@ impl Store {
         Ok(())
     }
 
-    /// Whether overlays that were given an upper of it have none for the marks of removed directories: in a user namespace
-    /// those are user attributes, which a tmpfs has from Linux 6.6 on.
-    pub(crate) fn has_no_marks(&self, features: &Features) -> bool {
-        let lacks = || {
-            let name = c"user.fmountat";
-            let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            let set = rustix::fs::openat(self.tree.root(), ".", flags, Mode::empty())
-                .and_then(|root| rustix::fs::fsetxattr(root, name, b"y", XattrFlags::CREATE));
-            set == Err(Errno::OPNOTSUPP)
-        };
-        !features.initial_user_namespace && self.given.load(Ordering::Relaxed) > 0 && lacks()
+    /// Whether overlays were given an upper of it that can't hold the marks of removed directories: in a user namespace those
+    /// are user attributes.
+    pub(crate) fn lacks_marks(&self, features: &Features) -> bool {
+        let is_used = self.given.load(Ordering::Relaxed) > 0;
+        is_used && !features.initial_user_namespace && !features.tmpfs_user_attributes
     }
 
     /// A directory in it to mount a root on.

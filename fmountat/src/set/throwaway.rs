@@ -85,7 +85,7 @@ impl Mounter {
         if plan.is_some_and(makes_dev) {
             add_device_links(built.root())?;
         }
-        if store.has_no_marks(&self.features) {
+        if store.lacks_marks(&self.features) {
             let reason = "a directory that comes from a layer can't be removed (EIO): in a user namespace that needs Linux 6.6";
             not_covered.push(NotCovered { path: PathBuf::from("/"), reason: reason.into() });
         }

@@ -140,6 +140,15 @@ const TABLE: &[KernelFeature] = &[
         field: |f| &mut f.overlay_leaves_uuid,
     },
     KernelFeature {
+        name: "tmpfs_user_attributes",
+        kernel: (6, 6),
+        what: "user attributes on a tmpfs",
+        used_for: "an ordinary user's `run`: in a user namespace they mark directories that are removed",
+        otherwise: "a directory that comes from a layer can't be removed (EIO), which `run` says before it starts",
+        shown_by: "run: `a_directory_of_a_layer_goes_or_it_is_told`",
+        field: |f| &mut f.tmpfs_user_attributes,
+    },
+    KernelFeature {
         name: "overlay_layer_words",
         kernel: (6, 7),
         what: "overlay's `lowerdir+`, `datadir+`",

@@ -35,6 +35,8 @@ pub struct Features {
     pub overlay_mapped_layers: bool,
     /// An overlay leaves its uuid on its upper directory \[Linux 6.6\].
     pub overlay_leaves_uuid: bool,
+    /// A tmpfs has user attributes, in which an overlay of a user namespace keeps its marks \[Linux 6.6\].
+    pub tmpfs_user_attributes: bool,
     /// Overlay takes its layers one by one (`lowerdir+`) \[Linux 6.7\].
     pub overlay_layer_words: bool,
     /// Overlay takes its layers as descriptors \[Linux 6.13\].
@@ -105,6 +107,7 @@ impl Features {
             overlay_in_user_namespace: release >= (5, 11),
             overlay_mapped_layers: release >= (5, 19),
             overlay_leaves_uuid: release >= (6, 6),
+            tmpfs_user_attributes: release >= (6, 6),
             overlay_layer_words: release >= (6, 7),
             overlay_layer_fds: release >= (6, 13),
             detached_children: open_tree_attr || release >= (6, 15),

@@ -40,6 +40,12 @@ pub(super) fn look(features: &Features, who: &Standing) -> Vec<Finding> {
             "a moment without either set; refused by --strict",
         ),
         feature(
+            "marks in a tmpfs",
+            "6.6",
+            features.tmpfs_user_attributes,
+            "a user's `run` removes no directory of a layer",
+        ),
+        feature(
             "overlay layer words",
             "6.7",
             features.overlay_layer_words,
