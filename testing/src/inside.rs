@@ -4,7 +4,7 @@
 use crate::files::settle;
 use crate::need::is_admin;
 use crate::profile::Profile;
-use crate::raw::{heed_the_keyboard, unblock_ends, unshare};
+use crate::raw::{heed_the_terminal, unblock_ends, unshare};
 use crate::snapshot::{Snapshot, left_overs};
 use crate::{Case, Need};
 use rustix::fs::Mode;
@@ -22,7 +22,7 @@ pub(crate) const ORDINARY: u32 = 1000;
 /// # Panics
 /// If the case fails or leaves something behind.
 pub(crate) fn run_case(case: &Case, scratch: &Path) {
-    heed_the_keyboard();
+    heed_the_terminal();
     unblock_ends();
     settle(scratch);
     std::env::set_current_dir("/").expect("go to the root");

@@ -81,9 +81,10 @@ pub(crate) fn unblock_ends() {
     unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const set, std::ptr::null_mut()) };
 }
 
-/// The keyboard's signals as a program in the foreground has them: a shell has them ignored by what it starts with `&`.
-pub(crate) fn heed_the_keyboard() {
-    for signal in [libc::SIGINT, libc::SIGQUIT] {
+/// The terminal's signals as a program in the foreground has them: a shell has them ignored by what it starts with `&`, and
+/// nohup(1) the last one.
+pub(crate) fn heed_the_terminal() {
+    for signal in [libc::SIGINT, libc::SIGQUIT, libc::SIGHUP] {
         // SAFETY: no handler is set, only the word for what the kernel does by itself.
         unsafe { libc::signal(signal, libc::SIG_DFL) };
     }
