@@ -46,11 +46,10 @@ impl Store {
         is_used && !features.initial_user_namespace && !features.tmpfs_user_attributes
     }
 
-    /// A directory in it to mount a root on.
+    /// A directory in it to mount the root on: there is one root in a store.
     pub(crate) fn place(&self) -> Result<Target> {
-        let name = format!("root{}", self.given.fetch_add(1, Ordering::Relaxed));
-        self.directory(&name)?;
-        Target::open(self.tree.root(), name)
+        self.directory("root")?;
+        Target::open(self.tree.root(), "root")
     }
 
     /// The overlay, with a new upper and work directory of this store. The upper has the mode and, where ids are mapped,

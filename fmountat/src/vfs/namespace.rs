@@ -74,7 +74,8 @@ fn write_map(file: &str, text: &str) -> Result<()> {
 }
 
 /// Makes `tree` the root of the calling process and its mount namespace, as it is seen from `top`, the uppermost of the mounts
-/// on its root; without it, what is seen from `top` is mounted already. And takes the old root away with all that is mounted in it: pivot_root(2) onto itself, then `umount2(MNT_DETACH)`. The cwd is then `/`.
+/// on its root; without `tree`, what is seen from `top` is mounted already. Takes the old root away with all that is mounted in
+/// it: pivot_root(2) onto itself, then `umount2(MNT_DETACH)`. The cwd is then `/`.
 ///
 /// # Errors
 /// [`ErrorKind::Permission`]; the errno of pivot_root(2).
