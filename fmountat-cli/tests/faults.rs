@@ -43,8 +43,26 @@ impl Job<'_> {
     }
 }
 
+/// The row without a fault, as it goes twice in a row. A device that somebody else took, or a module to be loaded, makes for
+/// calls that no later run has.
+fn settled(row: &Row) -> Run {
+    let mut last = run(row, None);
+    for _ in 0..20 {
+        let next = run(row, None);
+        if next.status != Some(0) || names(&next) == names(&last) {
+            return next;
+        }
+        last = next;
+    }
+    panic!("{row:?} makes other calls each time: {}", last.log);
+}
+
+fn names(run: &Run) -> Vec<(String, usize)> {
+    places(&run.log).into_iter().map(|place| (place.call, place.nth)).collect()
+}
+
 fn each_call_failing(rows: &[Row]) {
-    let wells: Vec<Run> = rows.iter().map(|row| run(row, None)).collect();
+    let wells: Vec<Run> = rows.iter().map(settled).collect();
     let mut jobs = Vec::new();
     for (row, well) in rows.iter().zip(&wells) {
         assert_eq!(well.status, Some(0), "{row:?}: {}", well.stderr);
@@ -79,7 +97,9 @@ fn each_call_failing(rows: &[Row]) {
     for wrong in &wrong {
         println!("{wrong}");
     }
-    assert!(wrong.is_empty());
+    // Each may have a whole trace with it.
+    let short: Vec<&str> = wrong.iter().map(|wrong| wrong.get(..400).unwrap_or(wrong)).collect();
+    assert!(short.is_empty(), "{}", short.join("\n"));
 }
 
 fmountat_testing::tests! {
