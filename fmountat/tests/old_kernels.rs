@@ -204,6 +204,12 @@ fmountat_testing::tests! {
         let plan = Plan::new(&[Mount::new("overlay", "overlay").option(mapped)]).unwrap();
         let error = as_on(5, 18).build(&dir, &plan, &target("t")).unwrap_err();
         assert_eq!((error.kind(), error.hint()), (ErrorKind::Unsupported, Some("it needs Linux 5.19")), "{error}");
+        let mut features = Features::get().at_most(5, 10);
+        features.initial_user_namespace = false;
+        let alone = Mounter::with(features, None).in_own_namespace();
+        let error = in_own_namespace(|| alone.build_throwaway(&dir, &["/".into()], None).unwrap_err());
+        let hint = error.hint().map(str::to_owned);
+        assert_eq!((error.kind(), hint), (ErrorKind::Unsupported, Some("it needs Linux 5.11; or run as root".into())), "{error}");
         if !is_real_root() {
             return;
         }

@@ -33,10 +33,7 @@ impl Store {
     /// Mounts it over this thread's `/`, which it does not see itself: for a namespace of our own, on kernels that take no
     /// layer of a detached tree.
     pub(crate) fn attach_here(&self) -> Result<()> {
-        let copy = rustix::io::fcntl_dupfd_cloexec(self.tree.root(), 0);
-        let tree = Tree::from_fd(copy.map_err(|e| Error::sys("make upper directory", "fcntl", e))?);
-        tree.attach(&Target::open(CWD, "/")?)?;
-        Ok(())
+        Tree::attach_by(self.tree.root(), &Target::open(CWD, "/")?)
     }
 
     /// Whether overlays were given an upper of it that can't hold the marks of removed directories: in a user namespace those

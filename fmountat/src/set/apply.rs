@@ -146,10 +146,7 @@ impl From<Built> for Tree {
 impl Built {
     /// Mounts the tree so far over this thread's `/`.
     pub(super) fn attach_here(&mut self) -> Result<()> {
-        let slash = Target::open(CWD, "/")?;
-        let tree = Tree::from_fd(duplicate(self.tree.root())?);
-        tree.attach(&slash)?;
-        Ok(())
+        Tree::attach_by(self.tree.root(), &Target::open(CWD, "/")?)
     }
 
     /// Of a detached tree the attributes of the lowest mount alone can be changed.
@@ -183,7 +180,7 @@ impl Built {
 
     /// Mounts it in the store, which this namespace has: what is to be mounted in it then needs no detached tree.
     pub(super) fn put_into(&mut self, store: &Store) -> Result<()> {
-        Tree::from_fd(duplicate(self.tree.root())?).attach(&store.place()?)?;
+        Tree::attach_by(self.tree.root(), &store.place()?)?;
         self.is_here = true;
         Ok(())
     }

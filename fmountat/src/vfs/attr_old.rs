@@ -34,9 +34,7 @@ pub(super) fn set_attr(tree: &Tree, attr: &MountAttr, recursive: bool) -> Result
     }
     MakeMount::OldAttributes.taken();
     let copy = in_private_namespace(|| {
-        let attached =
-            Tree::from_fd(rustix::io::fcntl_dupfd_cloexec(tree.root(), 0).map_err(failed("fcntl"))?);
-        attached.attach(&HiddenPlace::new(is_dir(tree.root())?)?.target()?)?;
+        Tree::attach_by(tree.root(), &HiddenPlace::new(is_dir(tree.root())?)?.target()?)?;
         change(tree.root(), attr, recursive)?;
         Tree::clone_of(tree.root(), "", true)
     })?;

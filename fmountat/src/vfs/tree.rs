@@ -191,6 +191,12 @@ impl Tree {
         self.move_to(target, MoveMountFlags::MOVE_MOUNT_BENEATH)
     }
 
+    /// Mounts the tree that `root` is the root of, which stays with its owner: he holds a mounted one then.
+    pub(crate) fn attach_by(root: BorrowedFd<'_>, target: &Target) -> Result<()> {
+        let fd = rustix::io::fcntl_dupfd_cloexec(root, 0).map_err(|e| Error::sys("attach", "fcntl", e))?;
+        Self { fd }.mount_on(target).map(drop)
+    }
+
     fn mount_on(self, target: &Target) -> Result<Attached> {
         self.move_to(target, MoveMountFlags::empty())
     }

@@ -117,8 +117,7 @@ fn attach_mapped(places: &LayerBases<'_>, layers: &OpenLayers) -> Result<()> {
         _ => None,
     });
     for root in places.mapped().into_iter().chain(single) {
-        let fd = rustix::io::fcntl_dupfd_cloexec(root, 0).map_err(|e| Error::sys("map ids", "fcntl", e))?;
-        Tree::from_fd(fd).attach(&Target::open(CWD, "/")?)?;
+        Tree::attach_by(root, &Target::open(CWD, "/")?)?;
     }
     Ok(())
 }
