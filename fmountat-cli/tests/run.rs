@@ -41,6 +41,28 @@ fmountat_testing::tests! {
         roots::the_example();
         roots::every_real_file_system();
     }
+    fn the_old_root_is_gone_as_user() needs [Kernel(5, 11), User, Tool("unshare")] { roots::the_old_root_is_gone(); }
+    fn the_old_root_is_gone_as_root() needs [Root, Tool("unshare")] { roots::the_old_root_is_gone(); }
+    fn paths_over_the_top_as_user() needs [Kernel(5, 11), User, Tool("unshare")] { roots::paths_over_the_top(); }
+    fn paths_over_the_top_as_root() needs [Root] { roots::paths_over_the_top(); }
+    fn a_shared_root_as_user() needs [Kernel(5, 11), User, Tool("unshare")] { roots::a_shared_root(); }
+    fn a_shared_root_as_root() needs [Root] { roots::a_shared_root(); }
+    fn owners_are_mapped() needs [Root, Kernel(5, 12)] { roots::owners_are_mapped(); }
+    fn modes_of_a_copy_as_user() needs [Kernel(5, 11), User, Tool("unshare")] { roots::modes_of_a_copy(); }
+    fn modes_of_a_copy_as_root() needs [Root] { roots::modes_of_a_copy(); }
+    /// As before Linux 6.15 again.
+    fn reach_in_its_own_namespace_as_user() needs [Kernel(5, 11), User, Tool("unshare")] {
+        filter::errno_on(&[libc::SYS_mount_setattr], libc::ENOSYS.unsigned_abs());
+        roots::the_old_root_is_gone();
+        roots::paths_over_the_top();
+        roots::a_shared_root();
+    }
+    fn reach_in_its_own_namespace_as_root() needs [Root, Tool("unshare")] {
+        filter::errno_on(&[libc::SYS_mount_setattr], libc::ENOSYS.unsigned_abs());
+        roots::the_old_root_is_gone();
+        roots::paths_over_the_top();
+        roots::a_shared_root();
+    }
     fn layers_and_binds_as_user() needs [Kernel(5, 11), User, Tool("unshare")] { roots::layers_and_binds(); }
     fn layers_and_binds_as_root() needs [Root] { roots::layers_and_binds(); }
     fn every_real_file_system_as_user() needs [Kernel(5, 11), User, Tool("unshare")] { roots::every_real_file_system(); }

@@ -9,7 +9,7 @@ use crate::output;
 use crate::verbs::{read_spec, start_directory};
 use fmountat::{Compat, Error, ErrorKind, Mount, Mounter, Plan, Spec, standard_mounts};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, Signal, WaitOptions};
+use rustix::process::{Pid, Signal, WaitOptions};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
@@ -122,10 +122,8 @@ fn run_command(args: &InitArgs, mut signals: Signals, json: bool) -> Result<u8, 
         // ^C from before the command had the terminal went to us, and not to it.
         signals.pass_on_from_the_keyboard(|signal| job.deliver(signal));
     }
-    let process = rustix::process::pidfd_open(job.command, PidfdFlags::empty())
-        .map_err(|e| Error::from_io("watch the command", "pidfd_open", e.into()))?;
     // Reaping must not wait for signals, nor signals for reaping.
-    std::thread::spawn(move || signals.pass_on_until_end(&process, |signal| job.deliver(signal)));
+    std::thread::spawn(move || signals.pass_on_until_end(job.command, |signal| job.deliver(signal)));
     Ok(reap_until_end(job))
 }
 

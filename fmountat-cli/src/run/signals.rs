@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Signals on their way to the command: those that somebody sent, not those that a terminal gave to all of us.
 
-use rustix::event::{PollFd, PollFlags, poll};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
-use rustix::process::WaitStatus;
+use rustix::io::Errno;
+use rustix::process::{Pid, PidfdFlags, WaitId, WaitIdOptions, WaitStatus, pidfd_open, waitid};
 use signal_hook::consts::{
     SIGALRM, SIGCHLD, SIGCONT, SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH,
 };
@@ -14,6 +15,9 @@ use std::os::unix::net::UnixStream;
 
 /// What is passed on. SIGTSTP is not: the terminal stops every process of the job by itself.
 const PASSED_ON: [i32; 9] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH, SIGALRM, SIGCONT];
+
+/// How often a child is looked at that no pidfd tells of, if no SIGCHLD comes.
+const LOOK_EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
 /// The signals of this process, to be passed on.
 #[derive(Debug)]
@@ -42,20 +46,39 @@ impl Signals {
         }
     }
 
-    /// Hands over signals that were sent until `process` (a pidfd) has ended. It is waited for by that and not by
-    /// SIGCHLD, which the caller may have blocked.
-    pub(super) fn pass_on_until_end(&mut self, process: &OwnedFd, deliver: impl Fn(i32)) {
+    /// Hands over signals that were sent until `child`, which others may reap, has ended.
+    pub(super) fn pass_on_until_end(&mut self, child: Pid, deliver: impl Fn(i32)) {
+        // SIGCHLD alone does not do: the caller may have blocked it.
+        let pidfd = pidfd_open(child, PidfdFlags::empty()).ok();
         loop {
-            let mut fds =
-                [PollFd::new(self.0.get_read(), PollFlags::IN), PollFd::new(process, PollFlags::IN)];
-            let polled = poll(&mut fds, None);
-            let has_ended = polled.is_ok() && !fds[1].revents().is_empty();
+            let has_ended = match &pidfd {
+                Some(pidfd) => self.await_either(pidfd),
+                None => self.await_or_look(child),
+            };
             for origin in self.0.pending().filter(was_sent) {
                 deliver(origin.signal);
             }
             if has_ended {
                 return;
             }
+        }
+    }
+}
+
+impl Signals {
+    /// Waits for a signal or the end of the process; true for the end.
+    fn await_either(&self, pidfd: &OwnedFd) -> bool {
+        let mut fds = [PollFd::new(self.0.get_read(), PollFlags::IN), PollFd::new(pidfd, PollFlags::IN)];
+        poll(&mut fds, None).is_ok() && !fds[1].revents().is_empty()
+    }
+
+    /// The same where a filter forbids pidfd_open(2).
+    fn await_or_look(&self, child: Pid) -> bool {
+        let _ = poll(&mut [PollFd::new(self.0.get_read(), PollFlags::IN)], Some(&LOOK_EVERY));
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        match waitid(WaitId::Pid(child), options) {
+            Ok(status) => status.is_some(),
+            Err(errno) => errno != Errno::INTR,
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::args::RunArgs;
 use crate::output;
 use fmountat::{Error, ErrorKind};
 use rustix::io::Errno;
-use rustix::process::{Pid, PidfdFlags, WaitOptions};
+use rustix::process::{Pid, WaitOptions};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -28,9 +28,7 @@ fn supervise(args: &RunArgs, json: bool) -> Result<u8, Error> {
     let terminal = Terminal::look();
     fmountat::unshare_mount_and_pid()?;
     let init = start_init(args, json, &terminal)?;
-    let process = rustix::process::pidfd_open(init, PidfdFlags::empty())
-        .map_err(|e| Error::from_io("watch the init", "pidfd_open", e.into()))?;
-    signals.pass_on_until_end(&process, |signal| terminal.deliver(init, signal));
+    signals.pass_on_until_end(init, |signal| terminal.deliver(init, signal));
     terminal.take_back();
     status_of(init)
 }

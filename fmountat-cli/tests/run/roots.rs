@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Roots: what the command finds, what it may write, and that none of it reaches the disk.
 
-use crate::sandbox::{Done, Untouched, command, finish, fmountat, lines, machine};
+use crate::sandbox::{Done, Untouched, command, finish, fmountat, lines, machine, words};
 use fmountat_testing::{
     binary, command_output, copy_from_package, is_real_root, mkdirs, read, scratch, write,
 };
@@ -165,6 +165,110 @@ pub(crate) fn the_upper_root() {
     let script = "test -e /usr && echo it >/tmp/x && cat /tmp/x && ls -A /tmp";
     assert_eq!(lines(fmountat(&[spec.to_str().unwrap(), "--", "sh", "-c", script])), ["it", "x"]);
     before.assert("two roots");
+}
+
+/// What a root is made of, and how the script writes to the scratch directory from it.
+const ROOTS: &[(&[&str], &str)] = &[
+    (&["--lower", "/"], "a copy of the machine"),
+    (&["--lower", "a", "--bind", "/:/:rro"], "a root over a root"),
+    (&["two.json"], "two roots of a list"),
+];
+
+/// Nothing of the old root is left in the namespace, to be reached over the top of the new one.
+pub(crate) fn the_old_root_is_gone() {
+    write(
+        scratch().join("two.json"),
+        r#"[
+        {"type": "tmpfs", "source": "lower", "target": "/"},
+        {"type": "bind", "source": "/", "target": "/", "options": ["rbind", "rro"]},
+        {"type": "proc", "source": "proc", "target": "/proc"}]"#,
+    );
+    mkdirs(scratch(), &["a", "open"]);
+    write(scratch().join("open/precious"), "precious");
+    let before = Untouched::now();
+    // The number of mounts on the root; what there is above it; whether the kernel takes the process for a chrooted one.
+    let script = r#"
+        up=../../../../../../../..
+        { echo lost >/..$SCRATCH/open/precious; echo lost >$up$SCRATCH/open/precious; rm $up$SCRATCH/open/precious; } 2>&-
+        awk '$5 == "/"' /proc/self/mountinfo | wc -l
+        [ "$(stat -c %d:%i /..)" = "$(stat -c %d:%i /)" ] && echo same
+        unshare --user true && echo free"#;
+    for (arguments, what) in ROOTS {
+        let mut command = fmountat(&["-C", scratch().to_str().unwrap()]);
+        command.args(*arguments).args(["--", "sh", "-c", script]).env("SCRATCH", scratch());
+        let done = finish(command);
+        assert_eq!(done.out, "1\nsame\nfree\n", "{what}: {done:#?}");
+        assert_eq!(read(scratch().join("open/precious")), "precious", "{what}");
+    }
+    before.assert("what is above the root");
+}
+
+/// A path goes up beyond `/` and down again, wherever the root is built.
+pub(crate) fn paths_over_the_top() {
+    let here = scratch().join("here");
+    write(here.join("a/who"), "a\n");
+    write(here.join("b/who"), "b\n");
+    let over = |name: &str| format!("../../../../../../../../../..{}", here.join(name).display());
+    std::os::unix::fs::symlink(over("b"), here.join("link")).unwrap();
+    let system = ["usr", "bin", "lib", "lib64"].map(|dir| format!("/{dir}:/{dir}:rro"));
+    for (lower, bind) in [(over("a"), over("b")), ("a".into(), "link".into()), ("link".into(), over("b"))] {
+        let mut command = fmountat(&["-C", here.to_str().unwrap(), "--lower", &lower, "--bind"]);
+        command.arg(format!("{bind}:/two"));
+        for bind in system.iter().filter(|bind| Path::new(bind.split(':').next().unwrap()).exists()) {
+            command.args(["--bind", bind]);
+        }
+        let first = if lower == "link" { "b" } else { "a" };
+        assert_eq!(
+            lines({
+                command.args(["--", "cat", "/who", "/two/who"]);
+                command
+            }),
+            [first, "b"],
+            "{lower} {bind}"
+        );
+    }
+}
+
+/// A shared root is refused in words, wherever it is built: pivot_root(2).
+pub(crate) fn a_shared_root() {
+    for word in ["shared", "rshared"] {
+        let list = format!(
+            r#"[{{"type": "bind", "source": "/", "target": "/", "options": ["rbind", "{word}"]}},
+                {{"type": "tmpfs", "source": "tmpfs", "target": "/tmp"}}]"#
+        );
+        write(scratch().join("shared.json"), list);
+        let done = finish(fmountat(&[scratch().join("shared.json").to_str().unwrap(), "--", "true"]));
+        assert!(
+            done.status == 125 && done.err.contains("the set makes its root a shared mount"),
+            "{done:#?}"
+        );
+    }
+}
+
+/// The init's own number is another process's in the /proc that it starts with.
+pub(crate) fn owners_are_mapped() {
+    write(scratch().join("a/file"), "");
+    write(scratch().join("mapped/file"), "");
+    std::os::unix::fs::chown(scratch().join("mapped/file"), Some(5), Some(6)).unwrap();
+    let mut command = fmountat(&["-C", scratch().to_str().unwrap(), "--lower", "/", "--bind"]);
+    command.args(["mapped:/mnt:uidmap=5:5000:1,gidmap=6:6000:1", "--", "stat", "-c", "%u:%g", "/mnt/file"]);
+    assert_eq!(lines(command), ["5000:6000"]);
+}
+
+/// Directories that are made for a copy have the modes of the machine's own, whatever the umask is.
+pub(crate) fn modes_of_a_copy() {
+    let real = scratch().join("real");
+    mkdirs(scratch(), &["real"]);
+    mount("tmpfs", &real, "tmpfs", MountFlags::empty(), Some(c"mode=1777")).unwrap();
+    mkdirs(&real, &["inner", "beside"]);
+    mount("tmpfs", real.join("inner"), "tmpfs", MountFlags::empty(), Some(c"mode=0750")).unwrap();
+    let program = binary(env!("CARGO_BIN_EXE_fmountat"));
+    let script = r#"umask 077; "$0" "$@""#;
+    let mut words = words(&["sh", "-c", script]);
+    assert_eq!(words.iter().filter(|word| **word == program).count(), 1);
+    words.extend(["--lower", "/", "--", "stat", "-c", "%a"].map(Into::into));
+    words.extend([real.clone().into(), real.join("inner").into(), real.join("beside").into()]);
+    assert_eq!(lines(command(&words)), ["1777", "750", "755"]);
 }
 
 /// A mount of the machine is as much of it as the root: seen, writable in the copy, and whole outside.

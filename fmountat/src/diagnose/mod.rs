@@ -17,6 +17,7 @@ mod step;
 pub(crate) use step::{About, What, foresee as foresee_step, spelled, step, writable_device};
 
 use crate::error::{Error, ErrorKind};
+use crate::vfs::identity::mountinfo_id;
 use limits::Limits;
 use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
@@ -56,9 +57,15 @@ pub(crate) fn diagnose_from(mut error: Error, dir: Option<BorrowedFd<'_>>) -> Er
 }
 
 /// A root that could not be entered: pivot_root(2) says EINVAL for several reasons.
-pub(crate) fn pivot(error: Error) -> Error {
+pub(crate) fn pivot(error: Error, new_root: BorrowedFd<'_>) -> Error {
     let is_refused = error.call() == Some("pivot_root") && error.raw_errno() == Some(Errno::INVAL);
     let table = if is_refused { crate::table::mountinfo::read().unwrap_or_default() } else { Vec::new() };
+    let new = mountinfo_id(new_root).ok();
+    if table.iter().any(|entry| Some(entry.id) == new && entry.shared.is_some()) {
+        return error
+            .because("the set makes its root a shared mount, and the kernel puts no old root onto one")
+            .hinted("leave `shared` and `rshared` out of the mount for `/`");
+    }
     let roots = || table.iter().filter(|entry| entry.target == *"/");
     if roots().any(|entry| entry.shared.is_some()) {
         return error

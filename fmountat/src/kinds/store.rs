@@ -9,7 +9,7 @@ use crate::vfs::features::Features;
 use crate::vfs::target::Target;
 use crate::vfs::tree::Tree;
 use rustix::fd::{BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, CWD, Gid, Mode, OFlags, Uid};
+use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid};
 use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
@@ -30,10 +30,9 @@ impl Store {
         Ok(Self { tree, given: AtomicUsize::new(0) })
     }
 
-    /// Mounts it over this thread's `/`, which it does not see itself: for a namespace of our own, on kernels that take no
-    /// layer of a detached tree.
-    pub(crate) fn attach_here(&self) -> Result<()> {
-        Tree::attach_by(self.tree.root(), &Target::open(CWD, "/")?)
+    /// The root of the tmpfs. Where the kernel takes no layer of a detached tree it has to be mounted, hidden.
+    pub(crate) fn root(&self) -> BorrowedFd<'_> {
+        self.tree.root()
     }
 
     /// Whether overlays were given an upper of it that can't hold the marks of removed directories: in a user namespace those
@@ -43,8 +42,8 @@ impl Store {
         is_used && !features.initial_user_namespace && !features.tmpfs_user_attributes
     }
 
-    /// A directory in it to mount the root on: there is one root in a store.
-    pub(crate) fn place(&self) -> Result<Target> {
+    /// Makes the directory to mount the root on: there is one root in a store.
+    pub(crate) fn make_place_of_root(&self) -> Result<Target> {
         self.directory("root")?;
         Target::open(self.tree.root(), "root")
     }

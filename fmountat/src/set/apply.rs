@@ -6,13 +6,13 @@ use crate::diagnose::{diagnose, pivot};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::store::Store;
 use crate::vfs::attr::{Attr, MountAttr};
+use crate::vfs::hidden::Hidden;
 use crate::vfs::identity::MountId;
 use crate::vfs::made::Made;
 use crate::vfs::other::MountNamespace;
 use crate::vfs::target::{Target, is_dir};
 use crate::vfs::tree::{Attached, Tree};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::CWD;
 
 /// A set of mounts that was built and not yet published.
 #[derive(Debug)]
@@ -31,8 +31,10 @@ pub struct Built {
     pub(super) stacks: Stacks,
     /// How many mounts it has; unknown where trees were copied.
     pub(super) mounts: Option<usize>,
-    /// It is mounted in the calling process's own namespace, over what it is built from.
+    /// It is mounted in the calling process's own namespace.
     pub(super) is_here: bool,
+    /// With what it is mounted in, once it is finished.
+    pub(super) hidden: Option<Hidden>,
 }
 
 impl Built {
@@ -79,7 +81,11 @@ impl Built {
     /// [`ErrorKind::Permission`]; the errno of pivot_root(2).
     pub fn enter(self) -> Result<()> {
         let tree = Some(self.tree).filter(|_| !self.is_here);
-        crate::vfs::namespace::enter(tree, self.top.as_fd()).map_err(pivot)?;
+        let top = self.top.as_fd();
+        crate::vfs::namespace::enter(tree, top).map_err(|error| pivot(error, top))?;
+        if let Some(hidden) = self.hidden {
+            hidden.has_gone();
+        }
         self.made.keep();
         Ok(())
     }
@@ -144,11 +150,6 @@ impl From<Built> for Tree {
 }
 
 impl Built {
-    /// Mounts the tree so far over this thread's `/`.
-    pub(super) fn attach_here(&mut self) -> Result<()> {
-        Tree::attach_by(self.tree.root(), &Target::open(CWD, "/")?)
-    }
-
     /// Of a detached tree the attributes of the lowest mount alone can be changed.
     pub(super) fn make_read_only(&self) -> Result<()> {
         let read_only = MountAttr { set: Attr::RDONLY, ..MountAttr::default() };
@@ -175,12 +176,13 @@ impl Built {
             mounts: None,
             stacks: Stacks::default(),
             is_here: false,
+            hidden: None,
         })
     }
 
     /// Mounts it in the store, which this namespace has: what is to be mounted in it then needs no detached tree.
     pub(super) fn put_into(&mut self, store: &Store) -> Result<()> {
-        Tree::attach_by(self.tree.root(), &store.place()?)?;
+        Tree::attach_by(self.tree.root(), &store.make_place_of_root()?)?;
         self.is_here = true;
         Ok(())
     }

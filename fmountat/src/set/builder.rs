@@ -11,6 +11,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::store::Store;
 use crate::vfs::attr::MountAttr;
 use crate::vfs::context::FsContext;
+use crate::vfs::hidden::HiddenPlace;
 use crate::vfs::identity::{MountId, is_mount_root};
 use crate::vfs::staging::in_private_namespace;
 use crate::vfs::target::{Target, is_dir};
@@ -171,12 +172,11 @@ impl Builder<'_> {
         Ok(pieces.collect())
     }
 
-    /// The same in a namespace of our own: the root goes over `/`, which this thread does not see, and in the end a copy of
-    /// all takes its place.
+    /// The same in a namespace of our own, where the root is hidden; in the end a copy of all takes its place.
     fn assemble_and_copy(&mut self, plan: &Plan, pieces: Vec<(&Step, Tree)>) -> Result<()> {
         let rest = self.place_root(plan, pieces)?;
         let Some(built) = &mut self.built else { return Err(every_mount_left_out()) };
-        built.attach_here()?;
+        HiddenPlace::with(built.tree.root())?;
         self.assemble(plan, rest)?;
         let Some(built) = &mut self.built else { return Err(every_mount_left_out()) };
         if MountId::of(built.root())? != built.tree.id()? {

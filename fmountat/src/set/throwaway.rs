@@ -10,10 +10,11 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::overlay::Overlay;
 use crate::kinds::store::Store;
 use crate::vfs::attr::MountAttr;
+use crate::vfs::hidden::Hidden;
 use crate::vfs::target::{Create, Target};
 use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, BorrowedFd};
-use rustix::fs::{CWD, OFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use std::path::{Path, PathBuf};
 
 /// A place of the machine's own system that a throw-away copy of it does not have, or only to be read.
@@ -50,9 +51,7 @@ impl Mounter {
         self.need_new_api()?;
         self.need_detached_children_or_own_namespace()?;
         let store = Store::new()?;
-        if self.mounts_here() {
-            store.attach_here()?;
-        }
+        let hidden = self.mounts_here().then(|| Hidden::new(store.root())).transpose()?;
         let mut not_covered = Vec::new();
         let base = match lowers {
             [] => None,
@@ -71,7 +70,7 @@ impl Mounter {
                 Some(self.throwaway_base(throwaway_overlay(self, &store, dir, overlay)?, &store)?)
             }
         };
-        let built = match (base, plan) {
+        let mut built = match (base, plan) {
             (base, Some(plan)) if base.is_some() || plan.has_root() => {
                 self.build_on(dir, base, plan, Some(&store))?
             }
@@ -89,6 +88,7 @@ impl Mounter {
             let reason = "a directory that comes from a layer can't be removed (EIO): in a user namespace that needs Linux 6.6";
             not_covered.push(NotCovered { path: PathBuf::from("/"), reason: reason.into() });
         }
+        built.hidden = hidden;
         Ok((built, not_covered))
     }
 
@@ -171,12 +171,15 @@ fn add_device_links(root: BorrowedFd<'_>) -> Result<()> {
 /// A directory of the host, for reading its names.
 pub(super) fn open_directory(path: &Path) -> Result<rustix::fd::OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    rustix::fs::openat(CWD, path, flags, rustix::fs::Mode::empty())
+    rustix::fs::openat(CWD, path, flags, Mode::empty())
         .map_err(|e| Error::sys("read directory", "openat", e).arg(path))
 }
 
 pub(super) fn make_directory(root: BorrowedFd<'_>, path: &Path, mode: u32) -> Result<Target> {
     let made = Target::create_in_root(root, path, Create::directory(mode))?;
+    // mkdir(2) leaves out what the umask says. Only `.` names it, and there is no link to follow.
+    rustix::fs::chmodat(made.as_fd(), ".", Mode::from_raw_mode(mode), AtFlags::empty())
+        .map_err(|e| Error::sys("set mode of directory", "fchmodat", e).arg(path))?;
     made.keep();
     Ok(made)
 }

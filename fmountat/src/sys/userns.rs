@@ -70,10 +70,6 @@ impl Parked {
         Ok(Self { pid, pidfd, _stack: stack, _parent: parent })
     }
 
-    pub(crate) fn pid(&self) -> Pid {
-        self.pid
-    }
-
     pub(crate) fn pidfd(&self) -> BorrowedFd<'_> {
         self.pidfd.as_fd()
     }

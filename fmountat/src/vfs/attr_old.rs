@@ -8,7 +8,7 @@ use super::flags::ms_of_attr;
 use super::hidden::HiddenPlace;
 use super::identity::{is_attached_here, mountinfo_id};
 use super::staging::in_private_namespace;
-use super::target::{is_dir, open_in_root};
+use super::target::open_in_root;
 use super::tree::Tree;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::descriptor::replace;
@@ -34,7 +34,7 @@ pub(super) fn set_attr(tree: &Tree, attr: &MountAttr, recursive: bool) -> Result
     }
     MakeMount::OldAttributes.taken();
     let copy = in_private_namespace(|| {
-        Tree::attach_by(tree.root(), &HiddenPlace::new(is_dir(tree.root())?)?.target()?)?;
+        HiddenPlace::with(tree.root())?;
         change(tree.root(), attr, recursive)?;
         Tree::clone_of(tree.root(), "", true)
     })?;

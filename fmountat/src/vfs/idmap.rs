@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sys::attr::mount_setattr;
 use crate::sys::userns::{Parked, user_namespace_of};
 use crate::ways::{NamespaceFile, Ways};
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use std::fmt::Write;
@@ -137,7 +137,7 @@ fn open_namespace(dir: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
     let opened = rustix::fs::openat(dir, path, flags, Mode::empty());
     let fd = opened.map_err(|e| Error::sys("open user namespace", "openat", e).arg(path))?;
     // NS_GET_NSTYPE would tell, but mount_setattr's EINVAL would not say that this is the reason.
-    let link = format!("/proc/self/fd/{}", rustix::fd::AsRawFd::as_raw_fd(&fd));
+    let link = format!("/proc/self/fd/{}", fd.as_raw_fd());
     match std::fs::read_link(link) {
         Ok(name) if name.to_string_lossy().starts_with("user:[") => Ok(fd),
         _ => Err(Error::new(ErrorKind::OptionValue, "open user namespace", "it is no user namespace")
@@ -158,8 +158,9 @@ fn make_namespace(users: &[IdMapping], groups: &[IdMapping]) -> Result<OwnedFd> 
             .hinted("id-mapped mounts need a user namespace, and none may be made here"),
         _ => Error::sys(step, "clone", errno),
     })?;
-    write_map(&parked, "uid_map", users)?;
-    write_map(&parked, "gid_map", groups)?;
+    let pid = pid_in_proc(&parked)?;
+    write_map(pid, "uid_map", users)?;
+    write_map(pid, "gid_map", groups)?;
     match user_namespace_of(parked.pidfd()) {
         Ok(fd) => {
             NamespaceFile::Pidfd.taken();
@@ -168,7 +169,7 @@ fn make_namespace(users: &[IdMapping], groups: &[IdMapping]) -> Result<OwnedFd> 
         // Before 6.11, or behind a filter: by its name.
         Err(_) => {
             NamespaceFile::Proc.taken();
-            let path = format!("/proc/{}/ns/user", parked.pid());
+            let path = format!("/proc/{pid}/ns/user");
             let flags = OFlags::RDONLY | OFlags::CLOEXEC;
             rustix::fs::open(&path, flags, Mode::empty()).map_err(|e| Error::sys(step, "open", e).arg(path))
         }
@@ -180,7 +181,22 @@ pub(crate) fn without_proc(error: Error) -> Error {
     error.because("a mapping is written to /proc, which is not mounted here").hinted("mount proc on /proc")
 }
 
-fn write_map(parked: &Parked, file: &str, ranges: &[IdMapping]) -> Result<()> {
+/// The process's number in the pid namespace of /proc, which may be an outer one: there ours is another process's.
+fn pid_in_proc(parked: &Parked) -> Result<u32> {
+    let path = format!("/proc/self/fdinfo/{}", parked.pidfd().as_raw_fd());
+    let text = std::fs::read_to_string(&path).map_err(|e| match e.kind() {
+        std::io::ErrorKind::NotFound => without_proc(Error::from_io("map ids", &path, e)),
+        _ => Error::from_io("map ids", &path, e),
+    })?;
+    let number = text.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok());
+    number.filter(|pid| *pid > 0).ok_or_else(|| {
+        let reason =
+            "a mapping is written to /proc, and the /proc here is of a pid namespace without this process";
+        Error::new(ErrorKind::System, "map ids", reason).arg("/proc").hinted("mount proc on /proc")
+    })
+}
+
+fn write_map(pid: u32, file: &str, ranges: &[IdMapping]) -> Result<()> {
     let mut text = String::new();
     for IdMapping { disk, seen, count } in ranges {
         let _ = writeln!(text, "{disk} {seen} {count}");
@@ -188,15 +204,15 @@ fn write_map(parked: &Parked, file: &str, ranges: &[IdMapping]) -> Result<()> {
     if ranges.is_empty() {
         text = unchanged(file)?;
     }
-    let path = format!("/proc/{}/{file}", parked.pid());
+    let path = format!("/proc/{pid}/{file}");
     let named = |call| {
         let path = path.clone();
         move |errno| {
             let error = Error::sys("map ids", call, errno).arg(path);
             match errno {
-                Errno::PERM => error.hinted(
-                    "a mapping can only lead to ids that are mapped where this runs; it needs CAP_SETUID and CAP_SETGID",
-                ),
+                Errno::PERM => error
+                    .because("a mapping can only lead to ids that are mapped where this runs, and needs CAP_SETUID and CAP_SETGID")
+                    .hinted("see /proc/self/uid_map and gid_map for what is mapped, or run as root"),
                 Errno::NOENT => without_proc(error),
                 _ => error,
             }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Namespaces of one's own: to mount without privilege, and to leave nothing when the process ends.
 
+use super::identity::mountinfo_id;
 use super::target::Target;
 use super::tree::Tree;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::namespace::unshare_namespaces;
-use rustix::fd::BorrowedFd;
-use rustix::fs::CWD;
+use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{MountPropagationFlags, UnmountFlags};
 
@@ -54,10 +55,11 @@ fn user_namespace_error(errno: Errno) -> Error {
             .with_kind(ErrorKind::TooManyNamespaces)
             .because("the limit of user namespaces is reached")
             .hinted("raise /proc/sys/user/max_user_namespaces, or run as root"),
-        Errno::PERM => error.hinted(
-            "this machine does not let ordinary users make user namespaces (see the sysctls \
-             kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns): run as root",
-        ),
+        Errno::PERM => error
+            .because("no user namespace may be made here: the machine does not let ordinary users, or this runs in a chroot")
+            .hinted(
+                "see the sysctls kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns, or run as root",
+            ),
         Errno::INVAL => {
             error.hinted("the process has more than one thread, or the kernel has no user namespaces")
         }
@@ -75,7 +77,7 @@ fn write_map(file: &str, text: &str) -> Result<()> {
 
 /// Makes `tree` the root of the calling process and its mount namespace, as it is seen from `top`, the uppermost of the mounts
 /// on its root; without `tree`, what is seen from `top` is mounted already. Takes the old root away with all that is mounted in
-/// it: pivot_root(2) onto itself, then `umount2(MNT_DETACH)`. The cwd is then `/`.
+/// it: pivot_root(2) onto itself, then `umount2(MNT_DETACH)` of all that covers the new root. The cwd is then `/`.
 ///
 /// # Errors
 /// [`ErrorKind::Permission`]; the errno of pivot_root(2).
@@ -86,6 +88,29 @@ pub(crate) fn enter(tree: Option<Tree>, top: BorrowedFd<'_>) -> Result<()> {
     }
     rustix::process::fchdir(top).map_err(|e| Error::sys(step, "fchdir", e))?;
     rustix::process::pivot_root(".", ".").map_err(|e| Error::sys(step, "pivot_root", e))?;
-    rustix::mount::unmount(".", UnmountFlags::DETACH).map_err(|e| Error::sys(step, "umount2", e))?;
+    uncover(mountinfo_id(top)?).map_err(|e| e.with_step(step))?;
     rustix::process::chdir("/").map_err(|e| Error::sys(step, "chdir", e))
+}
+
+/// Takes away what lies on the root, which is the mount `root`. That is the old root, and whatever was mounted over it: what
+/// stayed would be reached by `/..`.
+fn uncover(root: u64) -> Result<()> {
+    loop {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let covering = rustix::fs::open("/..", flags, Mode::empty())
+            .map_err(|e| Error::sys("look at the root", "open", e))?;
+        if mountinfo_id(covering.as_fd())? == root {
+            return Ok(());
+        }
+        drop(covering);
+        rustix::mount::unmount("/..", UnmountFlags::DETACH).map_err(|errno| {
+            let error = Error::sys("uncover the root", "umount2", errno);
+            match errno {
+                Errno::INVAL => error
+                    .because("a mount that lies over the old `/` is locked by the kernel, and would stay within reach")
+                    .hinted("run it where nothing is mounted over `/`, or as root"),
+                _ => error,
+            }
+        })?;
+    }
 }

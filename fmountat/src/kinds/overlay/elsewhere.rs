@@ -10,7 +10,6 @@ use crate::vfs::flags::ms_of_superblock;
 use crate::vfs::hidden::HiddenPlace;
 use crate::vfs::identity::is_attached_here;
 use crate::vfs::staging::in_private_namespace_from;
-use crate::vfs::target::Target;
 use crate::vfs::tree::Tree;
 use crate::ways::{GiveLayers, MapLayers, Ways};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -109,15 +108,14 @@ fn seen_here(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
     })
 }
 
-/// Mapped clones are mounted, over one another and this thread's `/`, which it does not see itself: as part of its
-/// namespace they may hold layers.
+/// Mapped clones are mounted, over one another: as part of this thread's namespace they may hold layers.
 fn attach_mapped(places: &LayerBases<'_>, layers: &OpenLayers) -> Result<()> {
     let single = layers.iter().filter_map(|(_, layer)| match layer {
         Opened::Mapped(tree) => Some(tree.root()),
         _ => None,
     });
     for root in places.mapped().into_iter().chain(single) {
-        Tree::attach_by(root, &Target::open(CWD, "/")?)?;
+        HiddenPlace::with(root)?;
     }
     Ok(())
 }

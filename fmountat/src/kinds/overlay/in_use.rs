@@ -8,6 +8,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::store::Store;
 use crate::vfs::context::FsContext;
 use crate::vfs::features::Features;
+use crate::vfs::hidden::HiddenPlace;
 use crate::vfs::staging::in_private_namespace_from;
 use crate::ways::{UpperUsed, Ways};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -93,7 +94,7 @@ fn is_in_use(directory: &Written<'_>, features: &Features) -> bool {
         }
         in_private_namespace_from(directory.as_fd(), |here| {
             let store = Store::new()?;
-            store.attach_here()?;
+            HiddenPlace::with(store.root())?;
             ask(&store, here, features)
         })
     };
