@@ -9,7 +9,7 @@ const HEAD: &str = "# What of the kernel is used, and what is done without
 
 Made from the code by a test (`FMOUNTAT_REGENERATE=1 cargo test -p fmountat --test feature_page` writes it). The release is the first that has
 it. [The table of tests by kernel](kernels.md) says what was seen on real ones. Linux 5.8 is the oldest on which anything is promised: statx(2)
-tells since then which mount a file is on. Sandboxes may forbid a call that the kernel has: that counts as missing, whatever errno they answer.
+tells since then which mount a file is on. Sandboxes may forbid a call that the kernel has: with EPERM or ENOSYS, that counts as missing.
 
 | feature | since | used for | without it | shown by |
 |---|---|---|---|---|

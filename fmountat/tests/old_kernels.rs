@@ -94,6 +94,39 @@ fmountat_testing::tests! {
         assert_eq!((error.kind(), error.step()), (ErrorKind::LayerMissing, "open layer 2"), "{error}");
     }
 
+    /// Paths that go up beyond `/`, while something is hidden in the namespace that they are walked in.
+    fn layers_over_the_top() needs [] {
+        layered(2);
+        let over = |number: usize| format!("../../../../../../../../../..{}", file(&format!("layers/{number}")).display());
+        let dir = std::fs::File::open(scratch()).unwrap();
+        let overlay = Overlay::new().lower(over(0)).lower(over(1));
+        as_on(6, 1).overlay_tree(&dir, &overlay, &MountAttr::default()).unwrap().attach(&target("t")).unwrap();
+        assert_eq!((read(file("t/top")), read(file("t/own1"))), ("0".into(), "1".into()));
+    }
+
+    /// What is built in the process's own namespace, and not entered, leaves it as it was; one that others see is refused.
+    fn an_own_namespace_is_left_as_it_was() needs [] {
+        layered(1);
+        let build = |lower: &str| as_on(6, 1).in_own_namespace().build_throwaway(CWD, &[file(lower)], None);
+        in_own_namespace(|| {
+            let before = mount_table().len();
+            build("layers/9").unwrap_err();
+            assert_eq!(mount_table().len(), before, "after a failure");
+            let (built, _) = build("layers/0").unwrap();
+            assert_eq!(mount_table().len(), before + 3, "a place, the store, the root");
+            let read = rustix::fs::statat(built.root(), "top", rustix::fs::AtFlags::empty());
+            assert!(read.is_ok(), "{read:?}");
+            drop(built);
+            assert_eq!(mount_table().len(), before, "dropped");
+            let shared = rustix::mount::MountPropagationFlags::SHARED | rustix::mount::MountPropagationFlags::REC;
+            rustix::mount::mount_change("/", shared).unwrap();
+            let error = build("layers/0").unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+            assert!(error.to_string().contains("shared with others"), "{error}");
+            assert_eq!(mount_table().len(), before, "refused");
+        });
+    }
+
     /// Owners of layers are mapped without a layer in a detached tree; nothing is attached on the machine for it.
     fn mapped_layers_in_a_private_namespace() needs [Root] {
         layered(3);
@@ -300,6 +333,20 @@ fmountat_testing::tests! {
         let applied = Mounter::with(Features::probe(), None).apply(CWD, &Plan::new(&ten()).unwrap(), &target("t")).unwrap();
         assert_eq!((applied.way, mounts_below(file("t")).len()), (Way::StepByStep, 10));
         fmountat::Unmount::new().recursive(true).run(file("t")).unwrap();
+    }
+
+    /// A filter makes a child ask, and a process has no descriptors left: what is found holds for its life.
+    fn nothing_is_found_missing_for_want_of_descriptors() needs [] {
+        use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+        let limit = getrlimit(Resource::Nofile);
+        let (with, without) = under(&[467], libc::ENOSYS, || {
+            let with = Features::probe();
+            setrlimit(Resource::Nofile, Rlimit { current: Some(0), maximum: limit.maximum }).unwrap();
+            let without = Features::probe();
+            setrlimit(Resource::Nofile, limit).unwrap();
+            (with, without)
+        });
+        assert_eq!(with, without);
     }
 
     /// Two overlays never get one upper, however old the kernel.

@@ -60,8 +60,10 @@ pub(crate) fn diagnose_from(mut error: Error, dir: Option<BorrowedFd<'_>>) -> Er
 pub(crate) fn pivot(error: Error, new_root: BorrowedFd<'_>) -> Error {
     let is_refused = error.call() == Some("pivot_root") && error.raw_errno() == Some(Errno::INVAL);
     let table = if is_refused { crate::table::mountinfo::read().unwrap_or_default() } else { Vec::new() };
-    let new = mountinfo_id(new_root).ok();
-    if table.iter().any(|entry| Some(entry.id) == new && entry.shared.is_some()) {
+    let shared = |id| table.iter().find(|entry| entry.id == id).filter(|entry| entry.shared.is_some());
+    // On a shared mount it has become one by being mounted.
+    let new = mountinfo_id(new_root).ok().and_then(shared);
+    if new.is_some_and(|entry| shared(entry.parent).is_none()) {
         return error
             .because("the set makes its root a shared mount, and the kernel puts no old root onto one")
             .hinted("leave `shared` and `rshared` out of the mount for `/`");

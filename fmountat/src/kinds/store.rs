@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A detached tmpfs that upper and work directories are made in: nobody sees it, and it goes with the last overlay.
+//! A tmpfs that upper and work directories are made in: detached, or hidden in a namespace of our own; it goes with the last
+//! overlay.
 
 use crate::error::{Error, Result};
 use crate::kinds::filesystem::{Word, filesystem};

@@ -182,7 +182,8 @@ impl Built {
 
     /// Mounts it in the store, which this namespace has: what is to be mounted in it then needs no detached tree.
     pub(super) fn put_into(&mut self, store: &Store) -> Result<()> {
-        Tree::attach_by(self.tree.root(), &store.make_place_of_root()?)?;
+        let place = store.make_place_of_root()?;
+        Tree::attach_by(self.tree.root(), &place).map_err(|e| e.arg("/"))?;
         self.is_here = true;
         Ok(())
     }

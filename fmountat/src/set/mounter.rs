@@ -71,9 +71,12 @@ impl Mounter {
         Self { notes, ..self }
     }
 
-    /// The same for a process that is alone in its mount namespace, as it is after
-    /// [`unshare_mount_and_pid`](crate::unshare_mount_and_pid): where the kernel can't mount into a detached tree, a throw-away
-    /// root is then mounted in that namespace.
+    /// The same for a process that is alone in its mount namespace, as is the first child after
+    /// [`unshare_mount_and_pid`](crate::unshare_mount_and_pid), which is process 1 of the new pid namespace (in the caller itself
+    /// no feature can be asked for by a child): where the kernel can't mount into a detached tree, a throw-away root is then
+    /// mounted in that namespace. A namespace whose mounts spread to others is refused ([`ErrorKind::Unsupported`]).
+    ///
+    /// Dropping what was built, and a failure, unmount it again.
     #[must_use]
     pub fn in_own_namespace(self) -> Self {
         Self { is_alone: true, ..self }

@@ -9,9 +9,10 @@ use super::first::would_be_first;
 use super::result;
 use super::thread::reap_clone_child;
 use crate::ways::{AskKernel, Ways};
-use rustix::fd::{AsFd, OwnedFd};
 use rustix::io::Errno;
-use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
+use std::ffi::c_void;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 /// A question to the kernel by one system call: no allocation, no lock.
 pub(crate) type Question = fn() -> bool;
@@ -48,38 +49,51 @@ pub(crate) fn ask<const N: usize>(questions: [Question; N]) -> [bool; N] {
 
 /// How many questions a child has answered before it ended.
 fn in_fork(questions: &[Question], answers: &mut [bool]) -> Result<usize, Errno> {
-    let (from, to) = pipe_with(PipeFlags::CLOEXEC)?;
-    // SAFETY: as fork(2), without its handlers and without a signal at the end. The child makes system calls only, on
-    // descriptors that are its own, and ends by `_exit`.
+    let slate = Slate::new()?;
+    // SAFETY: as fork(2), without its handlers and without a signal at the end. The child makes system calls only, writes to
+    // the slate alone, and ends by `_exit`.
     let pid = unsafe {
         let pid = result(libc::syscall(libc::SYS_clone, 0, 0, 0, 0, 0))?;
         if pid == 0 {
-            answer(questions, &to);
+            for (question, place) in questions.iter().zip(slate.places()) {
+                place.store(if question() { YES } else { NO }, Ordering::Release);
+            }
             libc::_exit(0);
         }
         pid
     };
-    drop(to);
-    let mut answered = 0;
-    let mut byte = [0u8];
-    while answered < answers.len() {
-        match rustix::io::read(from.as_fd(), &mut byte) {
-            Ok(1) => {
-                answers[answered] = byte[0] == 1;
-                answered += 1;
-            }
-            Err(Errno::INTR) => {}
-            _ => break,
-        }
-    }
     reap_clone_child(libc::pid_t::try_from(pid).map_err(|_| Errno::CHILD)?)?;
-    Ok(answered)
+    let told = slate.places().iter().map(|place| place.load(Ordering::Acquire));
+    let told = told.zip(answers).take_while(|(word, _)| *word != UNANSWERED);
+    Ok(told.map(|(word, answer)| *answer = word == YES).count())
 }
 
-fn answer(questions: &[Question], to: &OwnedFd) {
-    for question in questions {
-        if rustix::io::write(to, &[u8::from(question())]).is_err() {
-            return;
-        }
+const UNANSWERED: u8 = 0;
+const NO: u8 = 1;
+const YES: u8 = 2;
+
+/// Memory that a forked child shares with its parent: unlike a pipe it takes no descriptors, which may have run out.
+struct Slate(*mut c_void);
+
+impl Slate {
+    const SIZE: usize = 64;
+
+    fn new() -> Result<Self, Errno> {
+        let access = ProtFlags::READ | ProtFlags::WRITE;
+        // SAFETY: a new mapping, at a place that the kernel chooses.
+        unsafe { mmap_anonymous(std::ptr::null_mut(), Self::SIZE, access, MapFlags::SHARED) }.map(Self)
+    }
+
+    fn places(&self) -> &[AtomicU8] {
+        // SAFETY: the mapping is that long, filled with zeros and aligned to pages, and lives as long as `self`; both
+        // processes look at it as atomics only.
+        unsafe { std::slice::from_raw_parts(self.0.cast::<AtomicU8>(), Self::SIZE) }
+    }
+}
+
+impl Drop for Slate {
+    fn drop(&mut self) {
+        // SAFETY: the mapping is ours, and no reference to it is left.
+        let _ = unsafe { munmap(self.0, Self::SIZE) };
     }
 }

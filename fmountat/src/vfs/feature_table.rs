@@ -107,7 +107,8 @@ const TABLE: &[KernelFeature] = &[
         what: "mount_setattr(2)",
         used_for: "attributes and propagation of detached mounts; id mappings",
         otherwise: "attributes by mount(2) in a private mount namespace, out of which the mount is copied; sets are put together \
-                    there too, since nothing can be mounted into such a copy; `unbindable` and id mappings: refused",
+                    there too, since nothing can be mounted into such a copy; `unbindable` and id mappings: refused; \
+                    `rro` leaves a mount as it is that another covers",
         shown_by: "old_kernels: `attributes_without_mount_setattr`",
         field: |f| &mut f.mount_setattr,
     },
@@ -175,7 +176,7 @@ const TABLE: &[KernelFeature] = &[
         otherwise: "put together in a private mount namespace and copied out of it: published in one step as well, at a cost \
                     that grows with the machine's mounts; with two mounts for `/` or an `unbindable` one step by step \
                     (`--strict` refuses); `run`: mounted in its own namespace before the root is entered",
-        shown_by: "staging: all",
+        shown_by: "staging: all; run: `reach_in_its_own_namespace_as_user`",
         field: |f| &mut f.detached_children,
     },
     KernelFeature {

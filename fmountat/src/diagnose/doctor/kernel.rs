@@ -13,7 +13,10 @@ const TOPIC: &str = "kernel";
 
 pub(super) fn look(features: &Features, who: &Standing) -> Vec<Finding> {
     let feature = |name, since: &str, is_there: bool, instead: &str| {
-        let change = format!("Linux {since}; in a container, its seccomp profile must allow it");
+        let change = match who.seccomp {
+            Some(0) => format!("Linux {since}"),
+            _ => format!("Linux {since}; in a container, its seccomp profile must allow it"),
+        };
         match is_there {
             true => Finding::fine(TOPIC, name, format!("there [{since}]")),
             false => {
