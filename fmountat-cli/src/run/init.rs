@@ -123,7 +123,7 @@ fn run_command(args: &InitArgs, mut signals: Signals, json: bool) -> Result<u8, 
         signals.pass_on_from_the_keyboard(|signal| job.deliver(signal));
     }
     // Reaping must not wait for signals, nor signals for reaping.
-    std::thread::spawn(move || signals.pass_on_until_end(job.command, |signal| job.deliver(signal)));
+    std::thread::spawn(move || signals.pass_on_until_end(job.command, None, |signal| job.deliver(signal)));
     Ok(reap_until_end(job))
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Signals on their way to the command: those that somebody sent, not those that a terminal gave to all of us.
 
+use super::terminal::Stops;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
@@ -47,39 +48,47 @@ impl Signals {
     }
 
     /// Hands over signals that were sent until `child`, which others may reap, has ended.
-    pub(super) fn pass_on_until_end(&mut self, child: Pid, deliver: impl Fn(i32)) {
+    pub(super) fn pass_on_until_end(&mut self, child: Pid, stops: Option<&Stops>, deliver: impl Fn(i32)) {
         // SIGCHLD alone does not do: the caller may have blocked it.
         let pidfd = pidfd_open(child, PidfdFlags::empty()).ok();
         loop {
-            let has_ended = match &pidfd {
-                Some(pidfd) => self.await_either(pidfd),
-                None => self.await_or_look(child),
-            };
+            let came = self.wait(pidfd.as_ref(), stops);
             for origin in self.0.pending().filter(was_sent) {
                 deliver(origin.signal);
             }
-            if has_ended {
+            if came.stop && stops.is_some_and(Stops::heed) {
+                deliver(SIGCONT);
+            }
+            if came.end || pidfd.is_none() && has_ended(child) {
                 return;
             }
         }
     }
+
+    /// Waits for a signal, a stop, or the end that a pidfd tells of; without one not for long.
+    fn wait(&self, pidfd: Option<&OwnedFd>, stops: Option<&Stops>) -> Came {
+        let mut fds = vec![PollFd::new(self.0.get_read(), PollFlags::IN)];
+        fds.extend(pidfd.map(|pidfd| PollFd::new(pidfd, PollFlags::IN)));
+        fds.extend(stops.map(|stops| PollFd::from_borrowed_fd(stops.fd(), PollFlags::IN)));
+        let patience = if pidfd.is_some() { None } else { Some(&LOOK_EVERY) };
+        let is_polled = poll(&mut fds, patience).is_ok();
+        let is_ready = |fd: Option<&PollFd<'_>>| is_polled && fd.is_some_and(|fd| !fd.revents().is_empty());
+        Came { end: pidfd.is_some() && is_ready(fds.get(1)), stop: stops.is_some() && is_ready(fds.last()) }
+    }
 }
 
-impl Signals {
-    /// Waits for a signal or the end of the process; true for the end.
-    fn await_either(&self, pidfd: &OwnedFd) -> bool {
-        let mut fds = [PollFd::new(self.0.get_read(), PollFlags::IN), PollFd::new(pidfd, PollFlags::IN)];
-        poll(&mut fds, None).is_ok() && !fds[1].revents().is_empty()
-    }
+/// What was waited for.
+struct Came {
+    end: bool,
+    stop: bool,
+}
 
-    /// The same where a filter forbids pidfd_open(2).
-    fn await_or_look(&self, child: Pid) -> bool {
-        let _ = poll(&mut [PollFd::new(self.0.get_read(), PollFlags::IN)], Some(&LOOK_EVERY));
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
-        match waitid(WaitId::Pid(child), options) {
-            Ok(status) => status.is_some(),
-            Err(errno) => errno != Errno::INTR,
-        }
+/// For where a filter forbids pidfd_open(2).
+fn has_ended(child: Pid) -> bool {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    match waitid(WaitId::Pid(child), options) {
+        Ok(status) => status.is_some(),
+        Err(errno) => errno != Errno::INTR,
     }
 }
 

@@ -28,7 +28,8 @@ fn supervise(args: &RunArgs, json: bool) -> Result<u8, Error> {
     let terminal = Terminal::look();
     fmountat::unshare_mount_and_pid()?;
     let init = start_init(args, json, &terminal)?;
-    signals.pass_on_until_end(init, |signal| terminal.deliver(init, signal));
+    let stops = terminal.stops(init);
+    signals.pass_on_until_end(init, stops.as_ref(), |signal| terminal.deliver(init, signal));
     terminal.take_back();
     status_of(init)
 }

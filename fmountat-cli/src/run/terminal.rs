@@ -6,6 +6,8 @@
 //! group alone (^Z) the init does to the supervisor's group, by kill(0): that reaches it in its namespace.
 
 use nix::sys::signal::{SigSet, Signal as NixSignal};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use rustix::fd::{AsFd, BorrowedFd};
 use rustix::process::{Pid, Signal, kill_current_process_group, kill_process, kill_process_group};
 use rustix::termios::{tcgetpgrp, tcsetpgrp};
 use signal_hook::consts::SIGCONT;
@@ -43,12 +45,69 @@ impl Terminal {
         send(init, signal);
     }
 
+    /// The stop signals that are to be looked at first.
+    pub(super) fn stops(&self, init: Pid) -> Option<Stops> {
+        Stops::take(self.0?, init).ok()
+    }
+
     /// Makes our group the foreground group again. The command's is gone, and nobody could read for one that is gone.
     pub(super) fn take_back(&self) {
         if let Some(group) = self.0 {
             give_to(group);
         }
     }
+}
+
+/// SIGTTIN and SIGTTOU, with which the init stops our group where the command wants the terminal in the background. They are
+/// blocked until it is known that the job still is there: a SIGCONT that comes meanwhile (`fg`) makes the kernel forget them,
+/// and one that has come before is seen by who has the terminal.
+#[derive(Debug)]
+pub(super) struct Stops {
+    signals: SigSet,
+    fd: SignalFd,
+    own: Pid,
+    init: Pid,
+}
+
+impl Stops {
+    /// After the init was started, which would inherit what is blocked.
+    fn take(own: Pid, init: Pid) -> nix::Result<Self> {
+        let mut signals = SigSet::empty();
+        signals.add(NixSignal::SIGTTIN);
+        signals.add(NixSignal::SIGTTOU);
+        let fd = SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
+        signals.thread_block()?;
+        Ok(Self { signals, fd, own, init })
+    }
+
+    /// Readable when one has come.
+    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+        self.fd.as_fd()
+    }
+
+    /// Stops here, unless the job has the terminal by now: then it is to go on, and the answer is true.
+    pub(super) fn heed(&self) -> bool {
+        if foreground().is_some_and(|group| group == self.own || descends_from(group, self.init)) {
+            return matches!(self.fd.read_signal(), Ok(Some(_)));
+        }
+        let _ = self.signals.thread_unblock();
+        let _ = self.signals.thread_block();
+        false
+    }
+}
+
+/// Whether the process is one of the init's. What /proc does not tell is not.
+fn descends_from(mut process: Pid, ancestor: Pid) -> bool {
+    while process != ancestor {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", process.as_raw_nonzero()));
+        let parent =
+            status.as_deref().unwrap_or_default().lines().find_map(|line| line.strip_prefix("PPid:"));
+        match parent.and_then(|number| number.trim().parse().ok()).and_then(Pid::from_raw) {
+            Some(parent) => process = parent,
+            None => return false,
+        }
+    }
+    true
 }
 
 /// The init's side: the command, and whether it has a group of its own and the terminal.
