@@ -104,29 +104,6 @@ fmountat_testing::tests! {
         assert_eq!((read(file("t/top")), read(file("t/own1"))), ("0".into(), "1".into()));
     }
 
-    /// What is built in the process's own namespace, and not entered, leaves it as it was; one that others see is refused.
-    fn an_own_namespace_is_left_as_it_was() needs [] {
-        layered(1);
-        let build = |lower: &str| as_on(6, 1).in_own_namespace().build_throwaway(CWD, &[file(lower)], None);
-        in_own_namespace(|| {
-            let before = mount_table().len();
-            build("layers/9").unwrap_err();
-            assert_eq!(mount_table().len(), before, "after a failure");
-            let (built, _) = build("layers/0").unwrap();
-            assert_eq!(mount_table().len(), before + 3, "a place, the store, the root");
-            let read = rustix::fs::statat(built.root(), "top", rustix::fs::AtFlags::empty());
-            assert!(read.is_ok(), "{read:?}");
-            drop(built);
-            assert_eq!(mount_table().len(), before, "dropped");
-            let shared = rustix::mount::MountPropagationFlags::SHARED | rustix::mount::MountPropagationFlags::REC;
-            rustix::mount::mount_change("/", shared).unwrap();
-            let error = build("layers/0").unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
-            assert!(error.to_string().contains("shared with others"), "{error}");
-            assert_eq!(mount_table().len(), before, "refused");
-        });
-    }
-
     /// Owners of layers are mapped without a layer in a detached tree; nothing is attached on the machine for it.
     fn mapped_layers_in_a_private_namespace() needs [Root] {
         layered(3);

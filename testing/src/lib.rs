@@ -50,6 +50,7 @@ pub use forked::{Forked, Stop};
 pub use mounts::{MountLine, mount_flags, mount_table, mounts_below};
 pub use namespace::{in_own_namespace, own_root};
 pub use need::{Need, is_real_root, kernel_release};
+pub use raw::own_descriptors;
 pub use run::{INSIDE, run};
 pub use snapshot::{Snapshot, loop_devices};
 

@@ -9,6 +9,7 @@ use crate::vfs::attr::{Attr, MountAttr};
 use crate::vfs::hidden::Hidden;
 use crate::vfs::identity::MountId;
 use crate::vfs::made::Made;
+use crate::vfs::namespace::change_root;
 use crate::vfs::other::MountNamespace;
 use crate::vfs::target::{Target, is_dir};
 use crate::vfs::tree::{Attached, Tree};
@@ -82,10 +83,11 @@ impl Built {
     pub fn enter(self) -> Result<()> {
         let tree = Some(self.tree).filter(|_| !self.is_here);
         let top = self.top.as_fd();
-        crate::vfs::namespace::enter(tree, top).map_err(|error| pivot(error, top))?;
+        let old = change_root(tree, top).map_err(|error| pivot(error, top))?;
         if let Some(hidden) = self.hidden {
-            hidden.has_gone();
+            hidden.forget();
         }
+        old.take_away()?;
         self.made.keep();
         Ok(())
     }
@@ -141,10 +143,15 @@ impl Built {
     }
 }
 
-/// The tree of a finished set, to be sent to another process or attached by other means.
+/// The tree of a finished set, to be sent to another process or attached by other means. One that was built in the process's own
+/// namespace ([`Mounter::in_own_namespace`](crate::Mounter::in_own_namespace)) is mounted there, and stays so until it is attached
+/// elsewhere.
 impl From<Built> for Tree {
     fn from(built: Built) -> Self {
         built.made.keep();
+        if let Some(hidden) = built.hidden {
+            hidden.forget();
+        }
         built.tree
     }
 }

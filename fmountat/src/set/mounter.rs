@@ -76,7 +76,8 @@ impl Mounter {
     /// no feature can be asked for by a child): where the kernel can't mount into a detached tree, a throw-away root is then
     /// mounted in that namespace. A namespace whose mounts spread to others is refused ([`ErrorKind::Unsupported`]).
     ///
-    /// Dropping what was built, and a failure, unmount it again.
+    /// Dropping what was built, and a failure, unmount it again. What somebody has mounted on /proc/tty/ldisc since, where it is
+    /// hidden, stays.
     #[must_use]
     pub fn in_own_namespace(self) -> Self {
         Self { is_alone: true, ..self }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Throw-away roots: read from layers, written to a tmpfs that no path leads to and that goes with the mounts.
+//! Throw-away roots: read from layers, written to a tmpfs that is hidden and goes with the mounts.
 
 use super::apply::Built;
 use super::machine::Machine;

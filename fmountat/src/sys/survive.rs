@@ -26,6 +26,7 @@ pub(crate) fn is_filtered() -> bool {
 /// The answers; no for a question that kills, and for all where a child may not be made ([`would_be_first`]). Without a filter
 /// they are asked here, which costs nothing.
 pub(crate) fn ask<const N: usize>(questions: [Question; N]) -> [bool; N] {
+    const { assert!(N <= Slate::SIZE) };
     let is_filtered = is_filtered();
     if is_filtered { AskKernel::Child } else { AskKernel::Here }.taken();
     if !is_filtered {

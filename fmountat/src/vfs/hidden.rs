@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A place to mount on that is in nobody's way: in a mount namespace of our own, where no path of a caller's leads, and
-//! no recursive bind copies it.
+//! A place to mount on that is in nobody's way: in a mount namespace of our own, over a directory that nobody looks into, and
+//! that no recursive bind copies.
 //!
 //! Over `/` it would be in the way: a path that goes up beyond the root (`../../../srv`) is led onto what covers it, and in a
 //! namespace with a covered root the kernel makes no user namespace (`current_chrooted()`).
 
 use super::attr::{MountAttr, Propagation};
 use super::attr_old::propagate;
+use super::bytes::descriptor_name;
 use super::context::FsContext;
 use super::identity::mountinfo_id;
 use super::target::{Target, is_dir};
@@ -16,12 +17,14 @@ use crate::table::mountinfo;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
+use rustix::mount::UnmountFlags;
 
 const NAME: &str = "place";
 const STEP: &str = "make a place to mount on";
 
-/// Every proc has these, and nobody looks for files to mount there. Without proc it is `/` after all.
-const DIRECTORIES: [&str; 4] = ["/proc/driver", "/proc/bus", "/proc/fs", "/"];
+/// The first is always empty, and kept for old programs alone (fs/proc/proc_tty.c); `net` is there too where proc shows nothing but
+/// processes (`subset=pid`). Without proc it is `/` after all.
+const DIRECTORIES: [&str; 5] = ["/proc/tty/ldisc", "/proc/bus", "/proc/driver", "/proc/self/net", "/"];
 
 /// Such a place; it goes with the namespace.
 #[derive(Debug)]
@@ -33,28 +36,16 @@ pub(crate) struct HiddenPlace {
 impl HiddenPlace {
     /// A directory, or a file.
     pub(crate) fn new(is_dir: bool) -> Result<Self> {
-        let tree = FsContext::open("tmpfs")?.create()?.mount(&MountAttr::default())?;
-        match is_dir {
-            true => rustix::fs::mkdirat(tree.root(), NAME, Mode::RWXU)
-                .map_err(|e| Error::sys(STEP, "mkdirat", e))?,
-            false => {
-                let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
-                rustix::fs::openat(tree.root(), NAME, flags, Mode::RUSR)
-                    .map_err(|e| Error::sys(STEP, "openat", e))?;
-            }
-        }
-        let parent = tree.attach(&directory()?)?.into_fd();
-        // What is mounted in it can be copied, and is skipped with it where all below `/` is.
-        propagate(parent.as_fd(), Some(Propagation::Unbindable), false)?;
+        let (_, directory) = directory()?;
+        let parent = mount_parent(&directory, is_dir)?;
+        make_unbindable(parent.as_fd())?;
         let place = open(parent.as_fd()).map_err(|e| Error::sys(STEP, "openat", e))?;
         Ok(Self { parent, place })
     }
 
     /// The tree that `root` is the root of, in such a place.
-    pub(crate) fn with(root: BorrowedFd<'_>) -> Result<Self> {
-        let hidden = Self::new(is_dir(root)?)?;
-        Tree::attach_by(root, &hidden.target()?)?;
-        Ok(hidden)
+    pub(crate) fn with(root: BorrowedFd<'_>) -> Result<()> {
+        Tree::attach_by(root, &Self::new(is_dir(root)?)?.target()?)
     }
 
     /// The place, for move_mount(2).
@@ -76,46 +67,94 @@ impl HiddenPlace {
 /// What is hidden in the namespace of the whole process: dropping it takes it away.
 #[derive(Debug)]
 pub(crate) struct Hidden {
-    mount: Option<OwnedFd>,
+    /// The parent of the place, and where that is mounted.
+    mount: Option<(OwnedFd, &'static str)>,
 }
 
 impl Hidden {
     /// The tree that `root` is the root of, hidden in the process's namespace, which must not be one that others see.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] where what is mounted would spread to other namespaces.
+    /// [`ErrorKind::Unsupported`] where what is mounted would spread to other namespaces, or nobody can tell.
     pub(crate) fn new(root: BorrowedFd<'_>) -> Result<Self> {
-        let below = mountinfo_id(directory()?.as_fd())?;
-        if mountinfo::read()?.iter().any(|entry| entry.id == below && entry.shared.is_some()) {
-            let reason = "the mount namespace of this process is shared with others, who would see each step";
-            return Err(Error::new(ErrorKind::Unsupported, "build in the namespace of one's own", reason)
-                .hinted("go into a private one before: `unshare_mount_and_pid`, or `unshare --mount`"));
+        let (path, directory) = directory()?;
+        need_private(&directory)?;
+        let hidden = Self { mount: Some((mount_parent(&directory, is_dir(root)?)?, path)) };
+        // From here on a failure takes it away.
+        if let Some((parent, _)) = &hidden.mount {
+            make_unbindable(parent.as_fd())?;
+            Tree::attach_by(root, &Target::open(parent, NAME)?)?;
         }
-        Ok(Self { mount: Some(HiddenPlace::with(root)?.parent) })
+        Ok(hidden)
     }
 
-    /// It has gone with the old root: its name may be another's now.
-    pub(crate) fn has_gone(mut self) {
+    /// It has gone with the old root, or is the caller's to take away.
+    pub(crate) fn forget(mut self) {
         self.mount = None;
     }
 }
 
 impl Drop for Hidden {
     fn drop(&mut self) {
-        // Nobody can be told; what stays goes with the namespace.
-        let _ = self.mount.take().map(|mount| detach_fd(mount.as_fd()));
+        let Some((parent, path)) = self.mount.take() else { return };
+        // Nobody can be told; what stays goes with the namespace. What somebody has mounted over it since is not ours to take
+        // away, and keeps an empty directory.
+        let _ = rustix::mount::unmount(descriptor_name(parent.as_fd()).join(NAME), UnmountFlags::DETACH);
+        let is_on_top = || {
+            let top = Target::open(CWD, path)?;
+            Ok::<_, Error>(mountinfo_id(top.as_fd())? == mountinfo_id(parent.as_fd())?)
+        };
+        if is_on_top().unwrap_or(false) {
+            let _ = detach_fd(parent.as_fd());
+        }
     }
 }
 
-fn directory() -> Result<Target> {
-    let mut last = Target::open(CWD, "/");
+/// Where the place is to be, and its path.
+fn directory() -> Result<(&'static str, Target)> {
     for path in DIRECTORIES {
-        last = Target::open(CWD, path);
-        if last.as_ref().is_ok_and(Target::is_dir) {
-            break;
+        match Target::open(CWD, path) {
+            Ok(directory) if directory.is_dir() => return Ok((path, directory)),
+            Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Permission) => {
+                return Err(error);
+            }
+            _ => {}
         }
     }
-    last
+    Err(Error::new(ErrorKind::NotFound, STEP, "the root directory can't be opened").arg("/"))
+}
+
+/// Mounts there what the place is in. Nothing can fail between that and its descriptor in the caller's hand.
+fn mount_parent(directory: &Target, is_dir: bool) -> Result<OwnedFd> {
+    let tree = FsContext::open("tmpfs")?.create()?.mount(&MountAttr::default())?;
+    match is_dir {
+        true => {
+            rustix::fs::mkdirat(tree.root(), NAME, Mode::RWXU).map_err(|e| Error::sys(STEP, "mkdirat", e))?;
+        }
+        false => {
+            let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+            rustix::fs::openat(tree.root(), NAME, flags, Mode::RUSR)
+                .map_err(|e| Error::sys(STEP, "openat", e))?;
+        }
+    }
+    Ok(tree.attach(directory)?.into_fd())
+}
+
+/// What is mounted in it can be copied, and is skipped with it where all below `/` is.
+fn make_unbindable(parent: BorrowedFd<'_>) -> Result<()> {
+    propagate(parent, Some(Propagation::Unbindable), false)
+}
+
+fn need_private(directory: &Target) -> Result<()> {
+    let below = mountinfo_id(directory.as_fd())?;
+    let table = mountinfo::read()?;
+    // In a chroot the table need not have it.
+    if table.iter().any(|entry| entry.id == below && entry.shared.is_none()) {
+        return Ok(());
+    }
+    let reason = "the mount namespace of this process is shared with others, who would see each step";
+    Err(Error::new(ErrorKind::Unsupported, "build in the namespace of one's own", reason)
+        .hinted("go into a private one before: `unshare_mount_and_pid`, or `unshare --mount`"))
 }
 
 fn open(parent: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {

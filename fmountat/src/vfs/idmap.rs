@@ -183,17 +183,28 @@ pub(crate) fn without_proc(error: Error) -> Error {
 
 /// The process's number in the pid namespace of /proc, which may be an outer one: there ours is another process's.
 fn pid_in_proc(parked: &Parked) -> Result<u32> {
-    let path = format!("/proc/self/fdinfo/{}", parked.pidfd().as_raw_fd());
-    let text = std::fs::read_to_string(&path).map_err(|e| match e.kind() {
-        std::io::ErrorKind::NotFound => without_proc(Error::from_io("map ids", &path, e)),
-        _ => Error::from_io("map ids", &path, e),
-    })?;
+    // The table of descriptors may be this thread's own: unshare(2) with CLONE_FILES.
+    let path = format!("/proc/thread-self/fdinfo/{}", parked.pidfd().as_raw_fd());
+    let text = match std::fs::read_to_string(&path) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let is_proc = rustix::fs::statfs("/proc").is_ok_and(|stat| stat.f_type == PROC_SUPER_MAGIC);
+            let error = Error::from_io("map ids", "/proc", error);
+            return Err(if is_proc { of_others(error) } else { without_proc(error) });
+        }
+        read => read.map_err(|e| Error::from_io("map ids", &path, e))?,
+    };
     let number = text.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok());
-    number.filter(|pid| *pid > 0).ok_or_else(|| {
-        let reason =
-            "a mapping is written to /proc, and the /proc here is of a pid namespace without this process";
-        Error::new(ErrorKind::System, "map ids", reason).arg("/proc").hinted("mount proc on /proc")
-    })
+    let unseen = || of_others(Error::new(ErrorKind::System, "map ids", "").arg("/proc"));
+    number.filter(|pid| *pid > 0).ok_or_else(unseen)
+}
+
+const PROC_SUPER_MAGIC: rustix::fs::FsWord = 0x9fa0;
+
+/// /proc is there, and does not have us.
+fn of_others(error: Error) -> Error {
+    error
+        .because("a mapping is written to /proc, and the proc that is mounted here is of a pid namespace without this process")
+        .hinted("mount proc on /proc anew")
 }
 
 fn write_map(pid: u32, file: &str, ranges: &[IdMapping]) -> Result<()> {

@@ -76,41 +76,51 @@ fn write_map(file: &str, text: &str) -> Result<()> {
 }
 
 /// Makes `tree` the root of the calling process and its mount namespace, as it is seen from `top`, the uppermost of the mounts
-/// on its root; without `tree`, what is seen from `top` is mounted already. Takes the old root away with all that is mounted in
-/// it: pivot_root(2) onto itself, then `umount2(MNT_DETACH)` of all that covers the new root. The cwd is then `/`.
+/// on its root; without `tree`, what is seen from `top` is mounted already: pivot_root(2) onto itself. The old root lies over it
+/// then, to be [taken away](OldRoot::take_away).
 ///
 /// # Errors
 /// [`ErrorKind::Permission`]; the errno of pivot_root(2).
-pub(crate) fn enter(tree: Option<Tree>, top: BorrowedFd<'_>) -> Result<()> {
-    let step = "enter the root";
+pub(crate) fn change_root(tree: Option<Tree>, top: BorrowedFd<'_>) -> Result<OldRoot> {
     if let Some(tree) = tree {
         tree.attach(&Target::open(CWD, "/")?)?;
     }
-    rustix::process::fchdir(top).map_err(|e| Error::sys(step, "fchdir", e))?;
-    rustix::process::pivot_root(".", ".").map_err(|e| Error::sys(step, "pivot_root", e))?;
-    uncover(mountinfo_id(top)?).map_err(|e| e.with_step(step))?;
-    rustix::process::chdir("/").map_err(|e| Error::sys(step, "chdir", e))
+    let over = mountinfo_id(top)?;
+    rustix::process::fchdir(top).map_err(|e| Error::sys(STEP, "fchdir", e))?;
+    rustix::process::pivot_root(".", ".").map_err(|e| Error::sys(STEP, "pivot_root", e))?;
+    Ok(OldRoot { over })
 }
 
-/// Takes away what lies on the root, which is the mount `root`. That is the old root, and whatever was mounted over it: what
-/// stayed would be reached by `/..`.
-fn uncover(root: u64) -> Result<()> {
-    loop {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let covering = rustix::fs::open("/..", flags, Mode::empty())
-            .map_err(|e| Error::sys("look at the root", "open", e))?;
-        if mountinfo_id(covering.as_fd())? == root {
-            return Ok(());
-        }
-        drop(covering);
-        rustix::mount::unmount("/..", UnmountFlags::DETACH).map_err(|errno| {
-            let error = Error::sys("uncover the root", "umount2", errno);
-            match errno {
-                Errno::INVAL => error
-                    .because("a mount that lies over the old `/` is locked by the kernel, and would stay within reach")
-                    .hinted("run it where nothing is mounted over `/`, or as root"),
-                _ => error,
+const STEP: &str = "enter the root";
+
+/// What lies on the new root: the old one, and whatever was mounted over that.
+#[must_use]
+pub(crate) struct OldRoot {
+    /// The mount that is the new root.
+    over: u64,
+}
+
+impl OldRoot {
+    /// Takes all of it away, with what is mounted in it: `umount2(MNT_DETACH)` of the uppermost until the new root is. What
+    /// stayed would be reached by `/..`. The cwd is then `/`.
+    pub(crate) fn take_away(self) -> Result<()> {
+        loop {
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            let uppermost =
+                rustix::fs::open("/..", flags, Mode::empty()).map_err(|e| Error::sys(STEP, "open", e))?;
+            if mountinfo_id(uppermost.as_fd())? == self.over {
+                return rustix::process::chdir("/").map_err(|e| Error::sys(STEP, "chdir", e));
             }
-        })?;
+            drop(uppermost);
+            rustix::mount::unmount("/..", UnmountFlags::DETACH).map_err(|errno| {
+                let error = Error::sys(STEP, "umount2", errno);
+                match errno {
+                    Errno::INVAL => error
+                        .because("a mount that lies over the old `/` is locked by the kernel, and would stay within reach")
+                        .hinted("run it where nothing is mounted over `/`, or as root"),
+                    _ => error,
+                }
+            })?;
+        }
     }
 }

@@ -97,7 +97,7 @@ fn seen_here(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
         matches!((place(a), place(b)), (Ok(a), Ok(b)) if a == b)
     };
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    // `/..` is `/` with what is mounted over it, where a store of ours may be.
+    // `/..` is `/` with what is mounted over it, where a store of ours is if there is no proc.
     let covering = Path::new("/..").join(path.strip_prefix("/").unwrap_or(&path));
     let names = [path.as_path(), &covering];
     let opened =
