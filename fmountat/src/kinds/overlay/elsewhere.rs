@@ -99,13 +99,17 @@ fn seen_here(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     // `/..` is `/` with what is mounted over it, where a store of ours is if there is no proc.
     let covering = Path::new("/..").join(path.strip_prefix("/").unwrap_or(&path));
-    let names = [path.as_path(), &covering];
-    let opened =
-        names.into_iter().filter_map(|name| rustix::fs::openat(CWD, name, flags, Mode::empty()).ok());
-    opened.into_iter().find(|here| same(here.as_fd(), fd)).ok_or_else(|| {
-        let reason = "on this kernel a layer given as a descriptor must be seen by its path";
-        Error::new(ErrorKind::Unsupported, "open layer", reason).arg(&path).hinted("it needs Linux 6.7")
-    })
+    for name in [path.as_path(), &covering] {
+        match rustix::fs::openat(CWD, name, flags, Mode::empty()) {
+            Ok(here) if same(here.as_fd(), fd) => return Ok(here),
+            Err(errno @ (Errno::MFILE | Errno::NFILE | Errno::NOMEM)) => {
+                return Err(Error::sys("open layer", "openat", errno).arg(name));
+            }
+            _ => {}
+        }
+    }
+    let reason = "on this kernel a layer given as a descriptor must be seen by its path";
+    Err(Error::new(ErrorKind::Unsupported, "open layer", reason).arg(&path).hinted("it needs Linux 6.7"))
 }
 
 /// Mapped clones are mounted, over one another: as part of this thread's namespace they may hold layers.
