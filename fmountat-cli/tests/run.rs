@@ -112,5 +112,9 @@ fmountat_testing::tests! {
         terminal::stopped_and_continued();
     }
     fn a_stopped_job_goes_on_as_root() needs [Root, Tool("script")] { terminal::stopped_and_continued(); }
+    fn a_late_stop_is_forgotten_as_user() needs [Kernel(5, 11), User, Tool("unshare"), Tool("script")] {
+        terminal::a_late_stop();
+    }
+    fn a_late_stop_is_forgotten_as_root() needs [Root, Tool("script")] { terminal::a_late_stop(); }
     fn a_shell_has_job_control_as_root() needs [Root, Tool("script")] { terminal::job_control(); }
 }

@@ -3,6 +3,7 @@
 
 use crate::sandbox::{CHANGING, Untouched, command, kill_processes, processes, words};
 use fmountat_testing::{scratch, slower, write};
+use rustix::process::{Pid, Signal, kill_process};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::OwnedFd;
@@ -178,6 +179,25 @@ pub(crate) fn stopped_and_continued() {
     let (_, screen) = terminal.end();
     assert!(screen.contains("second 148"), "{screen}");
     before.assert("a stopped job");
+}
+
+/// A stop that the command asked for while it was in the background, and that comes when it has the terminal again.
+pub(crate) fn a_late_stop() {
+    let mut terminal = Terminal::start("set -m; RUN sh -c 'echo ready; exec cat'; echo status $?", "");
+    terminal.wait_for("ready\r\n");
+    terminal.press("one\n");
+    terminal.wait_for_times("one", 2);
+    let is_supervisor = |process: &&String| process.contains("fmountat run --lower");
+    let started = processes();
+    let supervisor = started.iter().find(is_supervisor).unwrap();
+    let number = supervisor.strip_prefix("/proc/").unwrap().split(':').next().unwrap();
+    kill_process(Pid::from_raw(number.parse().unwrap()).unwrap(), Signal::TTIN).unwrap();
+    terminal.press("two\n");
+    terminal.wait_for_times("two", 2);
+    assert!(!terminal.seen.contains("status"), "{}", terminal.seen);
+    terminal.press("\x03");
+    terminal.wait_for("status 130");
+    terminal.end();
 }
 
 /// A shell takes the terminal for itself and its jobs, and afterwards it belongs to the caller again.
