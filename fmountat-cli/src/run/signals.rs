@@ -48,7 +48,7 @@ impl Signals {
     }
 
     /// Hands over signals that were sent until `child`, which others may reap, has ended.
-    pub(super) fn pass_on_until_end(&mut self, child: Pid, stops: Option<&Stops>, deliver: impl Fn(i32)) {
+    pub(super) fn pass_on_until_end(&mut self, child: Pid, stops: Option<&Stops<'_>>, deliver: impl Fn(i32)) {
         // SIGCHLD alone does not do: the caller may have blocked it.
         let pidfd = pidfd_open(child, PidfdFlags::empty()).ok();
         loop {
@@ -66,7 +66,7 @@ impl Signals {
     }
 
     /// Waits for a signal, a stop, or the end that a pidfd tells of; without one not for long.
-    fn wait(&self, pidfd: Option<&OwnedFd>, stops: Option<&Stops>) -> Came {
+    fn wait(&self, pidfd: Option<&OwnedFd>, stops: Option<&Stops<'_>>) -> Came {
         let mut fds = vec![PollFd::new(self.0.get_read(), PollFlags::IN)];
         fds.extend(pidfd.map(|pidfd| PollFd::new(pidfd, PollFlags::IN)));
         fds.extend(stops.map(|stops| PollFd::from_borrowed_fd(stops.fd(), PollFlags::IN)));

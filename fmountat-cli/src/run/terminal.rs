@@ -7,7 +7,8 @@
 
 use nix::sys::signal::{SigSet, Signal as NixSignal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{Mode, OFlags};
 use rustix::process::{Pid, Signal, kill_current_process_group, kill_process, kill_process_group};
 use rustix::termios::{tcgetpgrp, tcsetpgrp};
 use signal_hook::consts::SIGCONT;
@@ -20,23 +21,29 @@ pub(super) const GO_ON_IN_BACKGROUND: i32 = signal_hook::consts::SIGIO;
 
 /// The supervisor's side: the terminal on stdin, if this process's group had it at the start.
 #[derive(Debug)]
-pub(super) struct Terminal(Option<Pid>);
+pub(super) struct Terminal {
+    own: Option<Pid>,
+    /// /proc as it was: what is there once the init has entered its root knows of no process outside.
+    proc: Option<OwnedFd>,
+}
 
 impl Terminal {
     pub(super) fn look() -> Self {
         // In a nested `run` our group may be one of an outer pid namespace, without a number here: rustix allows no such.
         let own = Pid::from_raw(nix::unistd::getpgrp().as_raw());
-        Self(foreground().filter(|group| Some(*group) == own))
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let proc = rustix::fs::open("/proc", flags, Mode::empty()).ok();
+        Self { own: foreground().filter(|group| Some(*group) == own), proc }
     }
 
     /// Whether the command is to have it.
     pub(super) fn is_ours(&self) -> bool {
-        self.0.is_some()
+        self.own.is_some()
     }
 
     /// Passes a signal on to the init.
     pub(super) fn deliver(&self, init: Pid, signal: i32) {
-        let signal = match self.0 {
+        let signal = match self.own {
             Some(_) if signal != SIGCONT => signal,
             Some(own) if foreground() == Some(own) => GO_ON_IN_FOREGROUND,
             Some(_) => GO_ON_IN_BACKGROUND,
@@ -46,13 +53,38 @@ impl Terminal {
     }
 
     /// The stop signals that are to be looked at first.
-    pub(super) fn stops(&self, init: Pid) -> Option<Stops> {
-        Stops::take(self.0?, init).ok()
+    pub(super) fn stops(&self, init: Pid) -> Option<Stops<'_>> {
+        if self.is_ours() { Stops::take(self, init).ok() } else { None }
+    }
+
+    /// Whether our group has the terminal, or one of the command's.
+    fn is_in_foreground(&self, init: Pid) -> bool {
+        foreground().is_some_and(|group| Some(group) == self.own || self.descends_from(group, init))
+    }
+
+    /// Whether the process is one of the init's. What /proc does not tell is not.
+    fn descends_from(&self, mut process: Pid, ancestor: Pid) -> bool {
+        while process != ancestor {
+            match self.parent_of(process) {
+                Some(parent) => process = parent,
+                None => return false,
+            }
+        }
+        true
+    }
+
+    fn parent_of(&self, process: Pid) -> Option<Pid> {
+        let path = format!("{}/status", process.as_raw_nonzero());
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        let file = rustix::fs::openat(self.proc.as_ref()?, path, flags, Mode::empty()).ok()?;
+        let status = std::io::read_to_string(std::fs::File::from(file)).ok()?;
+        let number = status.lines().find_map(|line| line.strip_prefix("PPid:"))?;
+        number.trim().parse().ok().and_then(Pid::from_raw)
     }
 
     /// Makes our group the foreground group again. The command's is gone, and nobody could read for one that is gone.
     pub(super) fn take_back(&self) {
-        if let Some(group) = self.0 {
+        if let Some(group) = self.own {
             give_to(group);
         }
     }
@@ -62,22 +94,22 @@ impl Terminal {
 /// blocked until it is known that the job still is there: a SIGCONT that comes meanwhile (`fg`) makes the kernel forget them,
 /// and one that has come before is seen by who has the terminal.
 #[derive(Debug)]
-pub(super) struct Stops {
+pub(super) struct Stops<'a> {
     signals: SigSet,
     fd: SignalFd,
-    own: Pid,
+    terminal: &'a Terminal,
     init: Pid,
 }
 
-impl Stops {
+impl<'a> Stops<'a> {
     /// After the init was started, which would inherit what is blocked.
-    fn take(own: Pid, init: Pid) -> nix::Result<Self> {
+    fn take(terminal: &'a Terminal, init: Pid) -> nix::Result<Self> {
         let mut signals = SigSet::empty();
         signals.add(NixSignal::SIGTTIN);
         signals.add(NixSignal::SIGTTOU);
         let fd = SignalFd::with_flags(&signals, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?;
         signals.thread_block()?;
-        Ok(Self { signals, fd, own, init })
+        Ok(Self { signals, fd, terminal, init })
     }
 
     /// Readable when one has come.
@@ -87,27 +119,13 @@ impl Stops {
 
     /// Stops here, unless the job has the terminal by now: then it is to go on, and the answer is true.
     pub(super) fn heed(&self) -> bool {
-        if foreground().is_some_and(|group| group == self.own || descends_from(group, self.init)) {
+        if self.terminal.is_in_foreground(self.init) {
             return matches!(self.fd.read_signal(), Ok(Some(_)));
         }
         let _ = self.signals.thread_unblock();
         let _ = self.signals.thread_block();
         false
     }
-}
-
-/// Whether the process is one of the init's. What /proc does not tell is not.
-fn descends_from(mut process: Pid, ancestor: Pid) -> bool {
-    while process != ancestor {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", process.as_raw_nonzero()));
-        let parent =
-            status.as_deref().unwrap_or_default().lines().find_map(|line| line.strip_prefix("PPid:"));
-        match parent.and_then(|number| number.trim().parse().ok()).and_then(Pid::from_raw) {
-            Some(parent) => process = parent,
-            None => return false,
-        }
-    }
-    true
 }
 
 /// The init's side: the command, and whether it has a group of its own and the terminal.
