@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! One step by mount(2), for kernels and sandboxes without the new mount interface. Source and target are descriptors,
-//! given by their names in /proc.
+//! One step by mount(2), for kernels and sandboxes without the new mount interface. Source and place are descriptors, given by
+//! their names in /proc; the place is on a stage.
 
 use super::classic_attr::{change, each_below, mount_flags};
 use super::flags::{ms_of_attr, ms_of_superblock};
@@ -13,13 +13,10 @@ use crate::vfs::attr::{Attr, Locked, MountAttr, Propagation};
 use crate::vfs::attr_old::propagate;
 use crate::vfs::bytes::{c_string, descriptor_name};
 use crate::vfs::cwd::MOUNT_DATA_MAX;
-use crate::vfs::identity::{MountId, is_mount_root};
 use crate::vfs::privilege::needs_admin;
 use crate::vfs::target::Target;
-use crate::vfs::tree::moved;
 use crate::ways::{MakeMount, Ways};
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::CWD;
+use rustix::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
 use rustix::mount::MountFlags;
 use std::ffi::{CString, OsStr};
@@ -88,7 +85,10 @@ impl Classic<'_> {
                 self.pieces.source(step).mount(fstype, &step.options.words, |told| {
                     let data = data(told.fstype, told.words)?;
                     let ro = if told.is_read_only { MountFlags::RDONLY } else { MountFlags::empty() };
-                    rustix::mount::mount(told.path, &target, told.fstype, flags | ro, data.as_deref())
+                    // As a detached one is shown: an empty field is none to who splits the table at blanks.
+                    let source = Some(told.path).filter(|path| !path.as_os_str().is_empty());
+                    let source = source.unwrap_or_else(|| "none".as_ref());
+                    rustix::mount::mount(source, &target, told.fstype, flags | ro, data.as_deref())
                         .map_err(|e| self.error("mount", e))
                 })
             }
@@ -126,7 +126,22 @@ impl Classic<'_> {
         }
     }
 
+    /// What can be done in its place only: the kernel moves nothing unbindable onto a shared mount.
+    pub(super) fn settle(&self, root: BorrowedFd<'_>) -> Result<()> {
+        let options = &self.step.options;
+        let recursive = matches!(self.step.what, What::Bind { recursive: true });
+        for (to, recursive) in
+            [(options.recursive_attr.propagation, recursive), (options.attr.propagation, false)]
+        {
+            if to == Some(Propagation::Unbindable) {
+                propagate(root, to, recursive).map_err(|e| e.arg(&self.step.target))?;
+            }
+        }
+        Ok(())
+    }
+
     fn propagate(&self, root: BorrowedFd<'_>, to: Option<Propagation>, recursive: bool) -> Result<()> {
+        let to = to.map(|to| if to == Propagation::Unbindable { Propagation::Private } else { to });
         propagate(root, to, recursive).map_err(|e| e.arg(&self.step.target))
     }
 
@@ -189,18 +204,4 @@ pub(super) fn data(fstype: &OsStr, words: &[Word]) -> Result<Option<CString>> {
         true => Ok(None),
         false => c_string("options", OsStr::from_bytes(&bytes)).map(Some),
     }
-}
-
-/// What is seen where the descriptor's file is: the top of what is mounted there.
-pub(super) fn open_top(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
-    let path = std::fs::read_link(descriptor_name(fd))
-        .map_err(|e| Error::from_io("look at the target", descriptor_name(fd), e))?;
-    Target::open(CWD, path).map(Target::into_fd)
-}
-
-/// Takes back a mount that went onto a place which was moved meanwhile.
-pub(super) fn take_away_from(place: &Target) -> Result<()> {
-    let top = open_top(place.as_fd())?;
-    let is_ours = is_mount_root(top.as_fd())? && MountId::of(top.as_fd())? != MountId::of(place.as_fd())?;
-    if is_ours { crate::vfs::tree::take_back(top.as_fd()) } else { Err(moved(place.path())) }
 }

@@ -27,6 +27,7 @@ pub(crate) mod publish;
 pub(crate) mod remount;
 pub(crate) mod spec;
 mod split;
+mod stage;
 mod stepwise;
 pub(crate) mod swap;
 pub(crate) mod temp;

@@ -135,7 +135,7 @@ impl Mounter {
     /// The way to publish a set in one step, if there is one. A mount that is alone needs no detached tree to be put into.
     pub(super) fn assembly(&self, plan: &Plan, is_alone: bool) -> Option<Way> {
         match self.features.first()? {
-            Way::PrivateNamespace | Way::StepByStep if is_alone && self.features.new_mount_api => {
+            Way::PrivateNamespace | Way::StepByStep if is_alone && self.features.can_finish_detached() => {
                 Some(Way::Detached)
             }
             Way::PrivateNamespace if !plan.can_be_copied() => None,

@@ -12,6 +12,8 @@ pub(super) use note::Note;
 
 use crate::error::{Error, Result};
 use crate::sys::nsfs::mount_namespace_id;
+use crate::table::mountinfo;
+use crate::vfs::identity::MountId;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
@@ -100,4 +102,9 @@ fn namespace_id() -> Option<u64> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let file = rustix::fs::openat(CWD, "/proc/thread-self/ns/mnt", flags, Mode::empty()).ok()?;
     mount_namespace_id(file.as_fd()).ok()
+}
+
+/// How many mounts the one with this number of mountinfo and all in it are.
+fn mounts_of(id: MountId) -> Option<usize> {
+    Some(mountinfo::deepest_first(&mountinfo::read().ok()?, id.get()).len())
 }

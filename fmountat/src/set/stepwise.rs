@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Step by step: each mount attached by itself, in order; what was done is taken back when one fails.
 
+use super::apply::duplicate;
 use super::builder::{every_mount_left_out, is_missing_source, mount_point, without_root};
 use super::classic::{self, Classic};
 use super::classic_attr::change;
@@ -10,16 +11,17 @@ use super::notes::Note;
 use super::piece::{Pieces, set_root_owner};
 use super::plan::{Plan, Step, What};
 use super::publish::Applied;
+use super::stage::{Stage, Staged};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::helper::{HELPER_LIMIT, Helper};
 use crate::table::published::PublishedSet;
-use crate::vfs::attr::{Attr, Locked, MountAttr, set_attr};
+use crate::vfs::attr::{Attr, Locked, MountAttr, Propagation, set_attr};
 use crate::vfs::attr_old::propagate;
 use crate::vfs::identity::MountId;
 use crate::vfs::landed::{is_on_top, moved_or};
 use crate::vfs::made::Made;
 use crate::vfs::target::{Target, open_in_root};
-use crate::vfs::tree::moved;
+use crate::vfs::tree::{detach_fd, moved, take_back};
 use crate::ways::{Way, Ways};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::collections::HashMap;
@@ -74,9 +76,9 @@ pub(super) fn step_by_step(
 ) -> Result<Applied> {
     Way::StepByStep.taken();
     let pieces = Pieces { mounter, dir, store: None };
-    let mut done = Done { mounted: Vec::new(), made: Made::default(), note: begun.note };
+    let mut done = Done { mounted: Vec::new(), made: Made::default(), note: begun.note, stage: None };
     let is_published = begun.published.is_some();
-    done.mounted.extend(begun.published);
+    done.mounted.extend(begun.published.map(|root| Mounted { root, is_peer: true }));
     for step in &plan.steps {
         if helpers.contains_key(&step.number) {
             check_helped(step)?;
@@ -133,10 +135,10 @@ pub(super) fn step_by_step(
     }
     let id = match &root {
         Some(root) => MountId::of(root.as_fd())?,
-        None => MountId::of(first.as_fd())?,
+        None => MountId::of(first.root.as_fd())?,
     };
     let set = match has_root {
-        true => PublishedSet::at(MountId::of(first.as_fd())?, None).ok(),
+        true => PublishedSet::at(MountId::of(first.root.as_fd())?, None).ok(),
         false => None,
     };
     done.keep();
@@ -161,15 +163,52 @@ pub(super) fn check_helped(step: &Step) -> Result<()> {
     Err(Error::new(ErrorKind::OptionConflict, "read option", reason).arg(word))
 }
 
+/// A mount that is in its place.
+struct Mounted {
+    root: OwnedFd,
+    /// It may be a peer of its source.
+    is_peer: bool,
+}
+
+impl Mounted {
+    fn new(root: OwnedFd, step: &Step) -> Self {
+        let options = &step.options;
+        let is_shared = [options.attr.propagation, options.recursive_attr.propagation]
+            .contains(&Some(Propagation::Shared));
+        Self { root, is_peer: is_shared && matches!(step.what, What::Bind { .. }) }
+    }
+
+    /// Unmounts it, with its copies in other namespaces and at the peers of its place. Of a peer of the source all below would
+    /// go from the source too: that is cut off before, and so are the copies.
+    fn take_back(&self) -> Result<()> {
+        if self.is_peer { take_back(self.root.as_fd()) } else { detach_fd(self.root.as_fd()) }
+    }
+}
+
 /// The roots of what was mounted so far, taken away again, newest first, unless the list is emptied.
 struct Done {
-    mounted: Vec<OwnedFd>,
+    mounted: Vec<Mounted>,
     /// Directories made for mount points; they go after the mounts.
     made: Made,
     note: Option<Note>,
+    /// For mount(2); made for the first that is mounted so.
+    stage: Option<Stage>,
 }
 
 impl Done {
+    /// The step's mount, made and finished on the stage.
+    fn stage(&mut self, call: &Classic<'_>, is_dir: bool) -> Result<Staged> {
+        let stage = match self.stage.take() {
+            Some(stage) => stage,
+            None => Stage::new()?,
+        };
+        let stage = self.stage.insert(stage);
+        call.mount(&stage.place(is_dir)?)?;
+        let staged = Staged::new(stage.place(is_dir)?.into_fd());
+        call.finish(staged.root())?;
+        Ok(staged)
+    }
+
     /// All of it stays.
     fn keep(mut self) {
         self.mounted.clear();
@@ -191,6 +230,13 @@ impl Done {
         }
     }
 
+    /// What was mounted below a source came with it.
+    fn with_all_below(&self, root: BorrowedFd<'_>, place: &Target, step: &Step) {
+        if let (Some(note), What::Bind { recursive: true }) = (&self.note, &step.what) {
+            note.with_all_below(root, place.as_fd());
+        }
+    }
+
     /// A mount that nobody knows yet is about to be made.
     fn mounting(&self, place: &Target) {
         if let Some(note) = &self.note {
@@ -202,10 +248,10 @@ impl Done {
 impl Drop for Done {
     fn drop(&mut self) {
         let mut all_gone = true;
-        while let Some(fd) = self.mounted.pop() {
+        while let Some(mounted) = self.mounted.pop() {
             // The error on its way to the caller is the first one. A mount that somebody covered stays beneath: what
             // covers it is not ours to take.
-            let is_gone = is_on_top(fd.as_fd()) && crate::vfs::tree::take_back(fd.as_fd()).is_ok();
+            let is_gone = is_on_top(mounted.root.as_fd()) && mounted.take_back().is_ok();
             all_gone = all_gone && is_gone;
         }
         if let Some(note) = self.note.take().filter(|_| all_gone) {
@@ -237,14 +283,14 @@ fn one(
         })?,
     };
     done.take_over(place.made());
-    let before = MountId::of(place.as_fd())?;
     let seen = match piece {
         Some(piece) => {
             set_root_owner(piece.root(), step)?;
             done.will_mount(piece.root(), &place);
             let attached = piece.attach(&place).map_err(|e| e.arg(&step.target))?;
             let id = attached.id();
-            done.mounted.push(attached.into_fd());
+            done.with_all_below(attached.root(), &place, step);
+            done.mounted.push(Mounted::new(attached.into_fd(), step));
             let seen = look(base, target, step)?;
             if MountId::of(seen.as_fd())? != id {
                 return Err(moved(&step.target));
@@ -253,22 +299,18 @@ fn one(
         }
         None => {
             let call = Classic { pieces, step };
-            done.mounting(&place);
-            call.mount(&place)?;
-            let seen = look(base, target, step).and_then(|seen| is_new(seen, before));
-            let seen = match seen {
-                Ok(seen) => seen,
-                Err(error) => {
-                    classic::take_away_from(&place)?;
-                    return Err(moved_or(error, &step.target));
-                }
-            };
-            done.will_mount(seen.as_fd(), &place);
-            let again = seen.try_clone();
-            done.mounted.push(seen);
-            let seen = again.map_err(|e| Error::from_io("look at the mount", "dup", e))?;
-            call.finish(seen.as_fd())?;
-            set_root_owner(seen.as_fd(), step)?;
+            let mut staged = done.stage(&call, place.is_dir())?;
+            set_root_owner(staged.root(), step)?;
+            let root = duplicate(staged.root())?;
+            done.will_mount(staged.root(), &place);
+            done.with_all_below(staged.root(), &place, step);
+            staged.move_to(place.as_fd()).map_err(|e| e.arg(&step.target))?;
+            done.mounted.push(Mounted::new(root, step));
+            let seen = look(base, target, step).map_err(|e| moved_or(e, &step.target))?;
+            if MountId::of(seen.as_fd())? != MountId::of(staged.root())? {
+                return Err(moved(&step.target));
+            }
+            call.settle(staged.root())?;
             seen
         }
     };
@@ -294,7 +336,7 @@ fn by_helper(
     let mounted = helper.mount(pieces.dir, &step.source, &place, &words, HELPER_LIMIT)?;
     done.will_mount(mounted.as_fd(), &place);
     let id = MountId::of(mounted.as_fd());
-    done.mounted.push(mounted);
+    done.mounted.push(Mounted::new(mounted, step));
     let id = id?;
     let seen = look(base, target, step)?;
     if MountId::of(seen.as_fd())? != id {
@@ -315,13 +357,6 @@ fn change_one(mounter: &Mounter, root: BorrowedFd<'_>, attr: &MountAttr) -> Resu
 /// The root of a set without one of its own is the caller's mount, which is not ours to change.
 fn make_read_only(mounter: &Mounter, root: BorrowedFd<'_>) -> Result<()> {
     change_one(mounter, root, &MountAttr { set: Attr::RDONLY, ..MountAttr::default() })
-}
-
-fn is_new(seen: OwnedFd, before: MountId) -> Result<OwnedFd> {
-    match MountId::of(seen.as_fd())? != before && crate::vfs::identity::is_mount_root(seen.as_fd())? {
-        true => Ok(seen),
-        false => Err(Error::new(ErrorKind::TargetMoved, "verify target", "no new mount is there")),
-    }
 }
 
 /// The target by its path again: what was mounted there meanwhile is what is seen. If it has moved, it is not followed: it may

@@ -2,7 +2,7 @@
 //! What notes tell of that is still there, and its end: those very mounts, those very directories, nothing else.
 
 use super::note::{Line, VERSION};
-use super::{Notes, boot_id, namespace, namespace_id, open_directory, remove};
+use super::{Notes, boot_id, mounts_of, namespace, namespace_id, open_directory, remove};
 use crate::error::{Error, ErrorKind, Result};
 use crate::table::mountinfo;
 use crate::table::place::Place;
@@ -240,11 +240,6 @@ fn read(text: &[u8]) -> Result<Told> {
         Some(Line::Begin { .. }) => Ok(Told::Lines(lines)),
         Some(_) => Err(unknown()),
     }
-}
-
-/// How many mounts the one with this number of mountinfo and all in it are.
-fn mounts_of(id: MountId) -> Option<usize> {
-    Some(mountinfo::deepest_first(&mountinfo::read().ok()?, id.get()).len())
 }
 
 /// Numbers of mountinfo are given again: the place must be the one that was written down.

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! One note: the lines that it has, and how they are written.
 
-use super::{boot_id, namespace, namespace_id, open_directory, remove};
+use super::{boot_id, mounts_of, namespace, namespace_id, open_directory, remove};
 use crate::error::{Error, Result};
 use crate::set::apply::Built;
+use crate::table::published::PublishedSet;
 use crate::vfs::identity::MountId;
 use crate::vfs::made::Made;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -148,6 +149,15 @@ impl Note {
             let newest = built.newest.map(MountId::get);
             self.add(&Line::Tree { id: id.get(), newest, mounts: built.mounts, at: path_of(place) });
         }
+    }
+
+    /// The mount with this root and all in it are, or are about to be, on `place`; they are mounted somewhere, so that they can be
+    /// counted.
+    pub(in crate::set) fn with_all_below(&self, root: BorrowedFd<'_>, place: BorrowedFd<'_>) {
+        let Ok(id) = MountId::of(root) else { return };
+        let newest = PublishedSet::at(id, None).ok().and_then(|set| set.mounts().max()).map(MountId::get);
+        let mounts = if newest.is_none() { mounts_of(id) } else { None };
+        self.add(&Line::Tree { id: id.get(), newest, mounts, at: path_of(place) });
     }
 
     /// Something is about to be mounted on `place` that can't be told yet.
