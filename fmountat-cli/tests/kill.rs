@@ -97,7 +97,7 @@ fmountat_testing::tests! {
 
     /// Where the kernel can't do it in one step, `clean` takes away what is left, and nothing else.
     fn clean_after_step_by_step() needs [Tool("setarch")] { stepwise::new_interface(); }
-    /// By mount(2) the mount that was just being made may be somebody else's, and is told.
+    /// By mount(2) it is made on a stage, and goes from there by itself.
     fn clean_after_mount_2() needs [] { stepwise::mount_2(); }
     /// A mount helper that hangs when its caller is killed.
     fn clean_after_a_helper() needs [] { stepwise::helper(); }

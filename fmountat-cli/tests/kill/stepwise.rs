@@ -10,10 +10,13 @@ use std::process::{Command, Output, Stdio};
 
 const SIX: &str = r#"[{"type": "tmpfs", "source": "root"},
     {"type": "tmpfs", "source": "a", "target": "a", "options": ["X-mount.mkdir"]},
-    {"type": "bind", "source": "data", "target": "b", "options": ["bind,ro,X-mount.mkdir"]},
+    {"type": "bind", "source": "data", "target": "b", "options": ["rbind,rro,X-mount.mkdir"]},
     {"type": "tmpfs", "source": "c", "target": "a/c/d", "options": ["X-mount.mkdir"]},
     {"type": "tmpfs", "source": "e", "target": "e", "options": ["X-mount.mkdir,nosuid"]},
     {"type": "tmpfs", "source": "f", "target": "e/f", "options": ["X-mount.mkdir"]}]"#;
+
+/// With what is mounted below `data`.
+const ALL: usize = 7;
 
 fn program() -> std::path::PathBuf {
     binary(env!("CARGO_BIN_EXE_fmountat"))
@@ -37,8 +40,17 @@ fn clean() -> Output {
 /// `/run` of the case's own, so that its notes are nobody else's.
 fn stage() {
     rustix::mount::mount("run", "/run", "tmpfs", rustix::mount::MountFlags::empty(), None).unwrap();
-    mkdirs(scratch(), &["t", "data", "new"]);
+    mkdirs(scratch(), &["t", "data/in", "new"]);
+    rustix::mount::mount("in", file("data/in"), "tmpfs", rustix::mount::MountFlags::empty(), None).unwrap();
+    write(file("data/in/source"), "the source's own");
     write(file("six.json"), SIX);
+}
+
+fn unstage() {
+    assert_eq!(read(file("data/in/source")), "the source's own");
+    for place in [file("data/in").as_path(), Path::new("/run")] {
+        rustix::mount::unmount(place, rustix::mount::UnmountFlags::empty()).unwrap();
+    }
 }
 
 fn notes() -> usize {
@@ -71,7 +83,7 @@ fn killed(words: &[&str], restrict: impl Fn() + Sync, may_be_uncertain: bool) ->
         restricted(&|| moment.kill(command(&apply)));
         // Behind a filter a forked child asks the kernel: it ends by itself, and has the note's lock until then.
         assert!(settled(|| processes().is_empty()), "{:#?}", processes());
-        let whole = mounts_below(file("t")).len() == 6 && notes() == 0;
+        let whole = mounts_below(file("t")).len() == ALL && notes() == 0;
         if whole {
             unmount();
             continue;
@@ -112,19 +124,19 @@ pub(crate) fn new_interface() {
         "counted: step by step: {left} kills left something, after clean {uncertain} a mount that was told of"
     );
     assert!(left > 0, "the kills missed the moment");
-    rustix::mount::unmount("/run", rustix::mount::UnmountFlags::empty()).unwrap();
+    unstage();
 }
 
 /// As on a kernel before 5.2.
 pub(crate) fn mount_2() {
     stage();
     let program = program();
-    let (left, uncertain) = killed(&[program.to_str().unwrap()], filter::without_new_mount_interface, true);
+    let (left, uncertain) = killed(&[program.to_str().unwrap()], filter::without_new_mount_interface, false);
     println!(
         "counted: by mount(2): {left} kills left something, after clean {uncertain} a mount that was told of"
     );
     assert!(left > 0, "the kills missed the moment");
-    rustix::mount::unmount("/run", rustix::mount::UnmountFlags::empty()).unwrap();
+    unstage();
 }
 
 /// Everything else is published, the helper hangs, the caller is killed.
@@ -140,10 +152,10 @@ pub(crate) fn helper() {
     let path = format!("{}:{}", file("bin").display(), std::env::var("PATH").unwrap());
     let mut child = fmountat(&["apply", "helped.json", "t"]).env("PATH", path).spawn().unwrap();
     assert!(settled(|| file("started").exists()), "the helper did not start");
-    assert_eq!((mounts_below(file("t")).len(), notes()), (6, 1));
+    assert_eq!((mounts_below(file("t")).len(), notes()), (ALL, 1));
     // Its note is locked, so nobody takes its mounts away.
     assert!(String::from_utf8_lossy(&clean().stdout).contains(r#""skipped":1"#));
-    assert_eq!(mounts_below(file("t")).len(), 6);
+    assert_eq!(mounts_below(file("t")).len(), ALL);
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(settled(|| processes().is_empty()), "{:#?}", processes());
@@ -151,7 +163,7 @@ pub(crate) fn helper() {
     let text = String::from_utf8(cleaned.stdout).unwrap();
     assert_eq!(text, format!("unmounted {}\n", file("t").display()));
     assert_eq!((mounts_below(file("t")).len(), notes()), (0, 0));
-    rustix::mount::unmount("/run", rustix::mount::UnmountFlags::empty()).unwrap();
+    unstage();
 }
 
 fn boot() -> String {
@@ -189,15 +201,15 @@ pub(crate) fn nothing_else() {
         let errors = String::from_utf8(output.stderr).unwrap();
         (mounts_below(file("t")).len(), left, output.status.code().unwrap(), errors)
     };
-    let last = mount(ids[5], "elsewhere");
+    let last = mount(ids[6], "elsewhere");
     // Of another boot, whatever number its mounts had.
     note("boot", "00000000-0000-0000-0000-000000000000", namespace(), &last);
-    assert_eq!(after("boot"), (6, false, 0, String::new()));
+    assert_eq!(after("boot"), (ALL, false, 0, String::new()));
     mkdirs("/run", &["fmountat"]);
     std::fs::set_permissions("/run/fmountat", PermissionsExt::from_mode(0o700)).unwrap();
     // Of another namespace.
     note("space", &boot(), 1, &last);
-    assert_eq!(after("space"), (6, true, 0, String::new()));
+    assert_eq!(after("space"), (ALL, true, 0, String::new()));
     std::fs::remove_file("/run/fmountat/space").unwrap();
     // Of a namespace with the same inode number, which has ended: its mounts went with it.
     if fmountat_testing::is_real_root() && fmountat_testing::kernel_release() >= (6, 12) {
@@ -207,7 +219,7 @@ pub(crate) fn nothing_else() {
             namespace()
         );
         write("/run/fmountat/ended", format!("{begin}\n{last}"));
-        assert_eq!(after("ended"), (6, false, 0, String::new()));
+        assert_eq!(after("ended"), (ALL, false, 0, String::new()));
         mkdirs("/run", &["fmountat"]);
         std::fs::set_permissions("/run/fmountat", PermissionsExt::from_mode(0o700)).unwrap();
     }
@@ -215,31 +227,31 @@ pub(crate) fn nothing_else() {
     write("/run/fmountat/strange", "no note\n");
     write("/run/fmountat/cut", "{\"beg");
     let (mounts, left, status, errors) = after("strange");
-    assert_eq!((mounts, left, status), (6, true, 1), "{errors}");
+    assert_eq!((mounts, left, status), (ALL, true, 1), "{errors}");
     assert!(errors.contains("/run/fmountat/strange") && errors.contains("another release"), "{errors}");
     std::fs::remove_file("/run/fmountat/strange").unwrap();
-    // One mount of the six, which has none in it, and a line that was cut off.
+    // One mount of them, which has none in it, and a line that was cut off.
     note("one", &boot(), namespace(), &format!("{last}{{\"mount\":{{\"id\":{}", ids[0]));
-    assert_eq!(after("one"), (5, false, 0, String::new()));
+    assert_eq!(after("one"), (ALL - 1, false, 0, String::new()));
     mkdirs("/run", &["fmountat"]);
     std::fs::set_permissions("/run/fmountat", PermissionsExt::from_mode(0o700)).unwrap();
     // In use: it stays, with its note, and the error says by whom.
     let held = std::fs::File::create(file("t/e/held")).unwrap();
-    note("busy", &boot(), namespace(), &mount(ids[4], "e"));
+    note("busy", &boot(), namespace(), &mount(ids[5], "e"));
     let (mounts, left, status, errors) = after("busy");
-    assert_eq!((mounts, left, status), (5, true, 32), "{errors}");
+    assert_eq!((mounts, left, status), (ALL - 1, true, 32), "{errors}");
     assert!(errors.contains("\"descriptor\""), "{errors}");
     drop(held);
-    assert_eq!(after("busy"), (4, false, 0, String::new()));
+    assert_eq!(after("busy"), (ALL - 2, false, 0, String::new()));
     // A directory that anybody can write to is not believed.
     mkdirs("/run", &["fmountat"]);
     std::fs::set_permissions("/run/fmountat", PermissionsExt::from_mode(0o777)).unwrap();
     note("false", &boot(), namespace(), &mount(ids[1], "a"));
     let (mounts, left, status, errors) = after("false");
-    assert_eq!((mounts, left, status), (4, true, 1), "{errors}");
+    assert_eq!((mounts, left, status), (ALL - 2, true, 1), "{errors}");
     unmount();
     directories();
-    rustix::mount::unmount("/run", rustix::mount::UnmountFlags::empty()).unwrap();
+    unstage();
 }
 
 /// Made directories go if they are the very ones and empty.

@@ -24,7 +24,7 @@ pub struct Cleaned {
     pub unmounted: Vec<(MountId, PathBuf)>,
     /// The directories that were taken away, by rmdir(2).
     pub removed: Vec<PathBuf>,
-    /// Places where mount(2) or a mount helper was at work, whose mount has no number in the note, and where something is
+    /// Places where a mount helper was at work, whose mount has no number in the note, and where something is
     /// mounted now. It may be somebody else's, so it is left: look, and unmount it.
     pub uncertain: Vec<PathBuf>,
     /// Notes whose writer is at work, or whose mounts are in another mount namespace. They stay as they are.

@@ -42,7 +42,7 @@ pub(super) enum Line {
         mounts: Option<usize>,
         at: Bytes,
     },
-    /// About to be mounted by mount(2) or a helper, whose mount has no id yet.
+    /// About to be mounted by a helper, whose mount has no id yet.
     Mounting { at: Bytes },
     /// Made for a mount point.
     Directory { at: Bytes, device: u64, inode: u64 },

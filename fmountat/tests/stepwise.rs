@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Sets that are mounted one by one: what others see of each, and what is left when one fails.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use fmountat::{Features, Mount, Mounter, Plan, Target, Unmount, Way};
+use fmountat_testing::{MountLine, mkdirs, mount_table, mounts_below, read, scratch, write};
+use rustix::fs::CWD;
+use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_bind, mount_change};
+use std::path::PathBuf;
+
+fn file(name: &str) -> PathBuf {
+    scratch().join(name)
+}
+
+fn bind(source: &str, target: &str, options: &str) -> Mount {
+    Mount::new("bind", file(source)).at(target).option(options)
+}
+
+/// By mount(2), and, as on a kernel that can't put a set together, by the new interface.
+fn ways() -> [(&'static str, Mounter); 2] {
+    let mut by_mount = Features::get();
+    by_mount.new_mount_api = false;
+    by_mount.mount_setattr = false;
+    let mut one_by_one = Features::get().at_most(6, 1);
+    one_by_one.private_namespace = false;
+    one_by_one.mount_setattr = Features::get().mount_setattr;
+    [("mount(2)", Mounter::with(by_mount, None)), ("detached", Mounter::with(one_by_one, None))]
+}
+
+/// A shared directory `root` with a peer, and a source with a mount in it, which is shared too.
+fn furnish() {
+    mkdirs(scratch(), &["root", "peer", "source"]);
+    for (name, inside) in [("root", "a"), ("source", "in")] {
+        mount(name, file(name), "tmpfs", MountFlags::empty(), None).unwrap();
+        mount_change(file(name), MountPropagationFlags::SHARED).unwrap();
+        mkdirs(file(name), &[inside, "b"]);
+    }
+    mount_bind(file("root"), file("peer")).unwrap();
+    mount("in", file("source/in"), "tmpfs", MountFlags::empty(), None).unwrap();
+    write(file("source/in/data"), "the source's own");
+}
+
+fn lines(at: &str) -> Vec<MountLine> {
+    mount_table().into_iter().filter(|line| line.point.starts_with(file(at))).collect()
+}
+
+fmountat_testing::tests! {
+    /// Also at the peers of its place, and nothing of the source goes.
+    fn a_failure_leaves_nothing_at_peers() needs [] {
+        furnish();
+        for (way, mounter) in ways() {
+            let before = mount_table().len();
+            let mounts = [bind("source", "/a", "rbind"), bind("missing", "/b", "bind")];
+            let plan = Plan::new(&mounts).unwrap();
+            assert_eq!(mounter.way(&plan), Way::StepByStep, "{way}");
+            let error = mounter.apply(CWD, &plan, &Target::open(CWD, file("root")).unwrap()).unwrap_err();
+            assert!(error.to_string().contains("missing"), "{way}: {error}");
+            assert_eq!(mount_table().len(), before, "{way}: {:#?}", lines("peer"));
+            assert_eq!(read(file("source/in/data")), "the source's own", "{way}");
+        }
+    }
+
+    /// A mount comes with its attributes, at the peers of its place too, and goes from there with it.
+    fn peers_see_the_same() needs [] {
+        furnish();
+        for (way, mounter) in ways() {
+            let before = mount_table().len();
+            let mounts = [bind("source", "/a", "rbind,rro,rnosuid"), Mount::new("tmpfs", "").at("/b").option("nodev,ro")];
+            mounter.apply(CWD, &Plan::new(&mounts).unwrap(), &Target::open(CWD, file("root")).unwrap()).unwrap();
+            for at in ["root", "peer"] {
+                let seen: Vec<MountLine> = lines(at).into_iter().filter(|line| line.point != file(at)).collect();
+                assert_eq!(seen.len(), 3, "{way} {at}: {seen:#?}");
+                for line in &seen {
+                    assert!(line.flags.split(',').any(|word| word == "ro"), "{way}: {line:?}");
+                    assert!(!line.propagation.is_empty(), "{way}, on a shared mount: {line:?}");
+                }
+                let source = seen.iter().find(|line| line.point.ends_with("b")).unwrap().source.clone();
+                assert_eq!(source, "none", "{way}");
+                std::fs::write(file(at).join("a/in/new"), "").unwrap_err();
+            }
+            Unmount::new().recursive(true).run(file("root/a")).unwrap();
+            Unmount::new().run(file("root/b")).unwrap();
+            assert_eq!(mount_table().len(), before, "{way}: {:#?}", lines("peer"));
+            assert_eq!(read(file("source/in/data")), "the source's own", "{way}");
+        }
+    }
+
+    /// What is unbindable can't be moved onto a shared mount, and is made so in its place.
+    fn unbindable_on_a_shared_place() needs [] {
+        furnish();
+        let (_, by_mount) = &ways()[0];
+        let mounts = [bind("source", "/a", "bind,unbindable"), bind("source", "/b", "bind")];
+        by_mount.apply(CWD, &Plan::new(&mounts).unwrap(), &Target::open(CWD, file("root")).unwrap()).unwrap();
+        let line = lines("root").into_iter().find(|line| line.point == file("root/a")).unwrap();
+        assert!(line.propagation.iter().any(|word| word == "unbindable"), "{line:?}");
+    }
+
+    /// The stage is gone when the set is there, and when it is not.
+    fn no_stage_is_left() needs [] {
+        furnish();
+        let (_, by_mount) = &ways()[0];
+        let target = Target::open(CWD, file("root")).unwrap();
+        let stages = || mount_table().iter().filter(|line| line.point.starts_with("/proc")).count();
+        let before = stages();
+        let apply = |source: &str| {
+            let plan = Plan::new(&[Mount::new("tmpfs", "x").at("/a"), bind(source, "/b", "bind")]).unwrap();
+            by_mount.apply(CWD, &plan, &target).map(drop)
+        };
+        apply("source").unwrap();
+        assert_eq!((stages(), mounts_below(file("root/b")).len()), (before, 1));
+        apply("missing").unwrap_err();
+        assert_eq!(stages(), before);
+    }
+}
