@@ -250,8 +250,14 @@ fmountat_testing::tests! {
         // A file can't go there: the directory comes back.
         let lone = mounter.build(CWD, &Plan::new(&[bind("f", "bind")]).unwrap(), &target("f")).unwrap();
         let error = mounter.swap(lone, &target("t")).unwrap_err();
-        assert!(error.hint().unwrap().contains("again"), "{error}");
+        assert!(error.to_string().contains("again"), "{error}");
         assert_eq!((read(file("t/who")), mounts_below(file("t")).len()), ("b".into(), 2));
+        // Of what is unbindable no copy could come back.
+        rustix::mount::mount_change(file("t/in"), rustix::mount::MountPropagationFlags::UNBINDABLE).unwrap();
+        write(file("t/in/kept"), "");
+        let error = mounter.swap(build("a"), &target("t")).unwrap_err();
+        assert!(error.kind() == ErrorKind::Unsupported && error.to_string().contains("unbindable"), "{error}");
+        assert!(file("t/in/kept").exists());
         unmount_all("t");
         assert_eq!(mounter.swap(build("a"), &target("t")).unwrap_err().kind(), ErrorKind::NotMounted);
     }

@@ -98,7 +98,7 @@ struct Builder<'a> {
 
 /// A mount is made for its id alone, which is above all that were made before. What can't be copied (it is unbindable, or
 /// has locked mounts in it) takes a new file system.
-fn newer_than_all(tree: &Tree) -> Result<MountId> {
+pub(super) fn newer_than_all(tree: &Tree) -> Result<MountId> {
     let copy = Tree::clone_of(tree.root(), "", false);
     copy.or_else(|_| FsContext::open("tmpfs")?.create()?.mount(&MountAttr::default()))?.id()
 }

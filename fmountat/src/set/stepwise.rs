@@ -2,7 +2,7 @@
 //! Step by step: each mount attached by itself, in order; what was done is taken back when one fails.
 
 use super::apply::duplicate;
-use super::builder::{every_mount_left_out, is_missing_source, mount_point, without_root};
+use super::builder::{every_mount_left_out, is_missing_source, mount_point, newer_than_all, without_root};
 use super::classic::{self, Classic};
 use super::classic_attr::change;
 use super::cover::{self, Place};
@@ -21,7 +21,7 @@ use crate::vfs::identity::MountId;
 use crate::vfs::landed::{is_on_top, moved_or};
 use crate::vfs::made::Made;
 use crate::vfs::target::{Target, open_in_root};
-use crate::vfs::tree::{detach_fd, moved, take_back};
+use crate::vfs::tree::{Tree, detach_fd, moved, take_back};
 use crate::ways::{Way, Ways};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::collections::HashMap;
@@ -230,6 +230,17 @@ impl Done {
         }
     }
 
+    /// The same of a detached tree, whose mounts can't be counted yet: none is newer than one that is made now.
+    fn will_attach(&self, piece: &Tree, place: &Target, step: &Step) {
+        let Some(note) = &self.note else { return };
+        let is_tree = matches!(step.what, What::Bind { recursive: true });
+        let newest = if is_tree { newer_than_all(piece).ok().filter(|id| id.is_unique()) } else { None };
+        match newest {
+            Some(newest) => note.not_newer(piece.root(), newest, place.as_fd()),
+            None => note.mount(piece.root(), place.as_fd()),
+        }
+    }
+
     /// What was mounted below a source came with it.
     fn with_all_below(&self, root: BorrowedFd<'_>, place: &Target, step: &Step) {
         if let (Some(note), What::Bind { recursive: true }) = (&self.note, &step.what) {
@@ -286,7 +297,7 @@ fn one(
     let seen = match piece {
         Some(piece) => {
             set_root_owner(piece.root(), step)?;
-            done.will_mount(piece.root(), &place);
+            done.will_attach(&piece, &place, step);
             let attached = piece.attach(&place).map_err(|e| e.arg(&step.target))?;
             let id = attached.id();
             done.with_all_below(attached.root(), &place, step);

@@ -3,13 +3,14 @@
 
 use super::bytes::{c_string, descriptor_name};
 use super::features::Features;
-use super::identity::{MountId, id_mask, is_mount_root, is_same_place};
+use super::identity::{MountId, id_mask, is_mount_root, is_same_place, mountinfo_id};
 use super::privilege::needs_admin;
 use super::target::Target;
 use super::tree::{Attached, Tree, unmount_forbidden};
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::swap::{Failed, Swap, swap};
 use crate::sys::swap_gap::swap_with_gap;
+use crate::table::mountinfo;
 use rustix::fd::{AsFd, AsRawFd};
 use rustix::io::Errno;
 use std::path::Path;
@@ -53,9 +54,11 @@ impl Tree {
     /// takes its place again (see [`exchange`](Self::exchange)).
     ///
     /// # Errors
-    /// Those of [`replace`](Self::replace); where also the copy is refused, the error says that nothing is mounted there.
+    /// Those of [`replace`](Self::replace); [`ErrorKind::Unsupported`], before any change, where a mount of the old tree is
+    /// unbindable, which no copy would have; where also the copy is refused, the error says that nothing is mounted there.
     pub fn replace_with_gap(self, target: &Target) -> Result<Attached> {
         let old = look(target)?;
+        need_whole_copy(target)?;
         let copy = Self::private_copy(target)?;
         self.put_in_place(target, old, Some(&copy))
     }
@@ -93,12 +96,12 @@ impl Tree {
             }
             Err(Failed::NotOnTop) => Err(covered(target)),
             Err(Failed::PutBack(errno)) => {
-                let there = "a copy of the old tree is there again";
-                Err(Error::sys("attach", "move_mount", errno).arg(target.path()).hinted(there))
+                let there = "the kernel refused the new tree; a copy of the old one is in its place again";
+                Err(Error::sys("attach", "move_mount", errno).arg(target.path()).because(there))
             }
             Err(Failed::Lost(errno)) => {
                 let gone = "neither the new tree nor a copy of the old one could be attached: nothing is mounted there";
-                Err(Error::sys("attach", "move_mount", errno).arg(target.path()).hinted(gone))
+                Err(Error::sys("attach", "move_mount", errno).arg(target.path()).because(gone))
             }
             Err(Failed::Clone(errno)) => Err(Error::sys("replace", "clone", errno).arg(target.path())),
             Err(Failed::Move(errno)) => Err(self.explain_beneath(target, errno)),
@@ -165,6 +168,17 @@ fn look(target: &Target) -> Result<MountId> {
         }
         None => Ok(old),
     }
+}
+
+/// The copy is what there is to go back to.
+fn need_whole_copy(target: &Target) -> Result<()> {
+    let table = mountinfo::read()?;
+    let old = mountinfo::deepest_first(&table, mountinfo_id(target.as_fd())?);
+    let Some(entry) = old.into_iter().find(|entry| entry.unbindable) else { return Ok(()) };
+    let reason = "a mount of the old set is unbindable, so no copy of it could take its place again if the new one is refused";
+    Err(Error::new(ErrorKind::Unsupported, "replace", reason)
+        .arg(&entry.target)
+        .hinted("it needs Linux 6.5; or unmount the old set first"))
 }
 
 fn check_top(target: &Target, old: MountId) -> Result<()> {

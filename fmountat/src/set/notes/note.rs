@@ -151,6 +151,14 @@ impl Note {
         }
     }
 
+    /// The same of a tree whose mounts are not newer than this one.
+    pub(in crate::set) fn not_newer(&self, root: BorrowedFd<'_>, newest: MountId, place: BorrowedFd<'_>) {
+        if let Ok(id) = MountId::of(root) {
+            let newest = Some(newest.get());
+            self.add(&Line::Tree { id: id.get(), newest, mounts: None, at: path_of(place) });
+        }
+    }
+
     /// The mount with this root and all in it are, or are about to be, on `place`; they are mounted somewhere, so that they can be
     /// counted.
     pub(in crate::set) fn with_all_below(&self, root: BorrowedFd<'_>, place: BorrowedFd<'_>) {
