@@ -58,7 +58,8 @@ fn sets_of(file: &Path) -> Result<Vec<PublishedSet>, Error> {
     if sets.is_empty() {
         return Err(bad("the file is empty"));
     }
-    let without = "a set in it has no ids: it is in another mount namespace, or not in one piece";
+    let without = "a set in it has no ids: listmount(2) [6.8] was missing or forbidden when it was mounted, it is in another mount \
+                   namespace, or not in one piece";
     sets.into_iter()
         .collect::<Option<_>>()
         .ok_or_else(|| bad(without).hinted("unmount it by its target with -R, there"))

@@ -272,7 +272,7 @@ fn mount_with_root(place: BorrowedFd<'_>) -> Result<Option<MountId>> {
     is_mount_root(place)?.then(|| MountId::of(place)).transpose()
 }
 
-fn cannot_assemble() -> Error {
+pub(super) fn cannot_assemble() -> Error {
     let reason = "this kernel can't mount into a detached tree, and the set can't be copied out of a private mount \
                   namespace, so it could be seen half built";
     Error::new(ErrorKind::Unsupported, "build detached", reason).hinted(

@@ -63,6 +63,12 @@ pub(crate) enum What {
     Filesystem(OsString),
 }
 
+/// Whether a word makes it, or what is below it, unbindable.
+pub(super) fn is_unbindable(step: &Step) -> bool {
+    let words = [step.options.attr.propagation, step.options.recursive_attr.propagation];
+    words.contains(&Some(Propagation::Unbindable))
+}
+
 impl Plan {
     /// Reads the list. No system call is made.
     ///
@@ -116,11 +122,6 @@ impl Plan {
     /// Whether open_tree(2) copies all of it: not what is unbindable, nor what is beneath a second root.
     pub(super) fn can_be_copied(&self) -> bool {
         let roots = self.steps.iter().filter(|step| step.is_root()).count();
-        let is_unbindable = |step: &Step| {
-            let options = &step.options;
-            let words = [options.attr.propagation, options.recursive_attr.propagation];
-            words.contains(&Some(Propagation::Unbindable))
-        };
         roots <= 1 && !self.steps.iter().any(is_unbindable)
     }
 

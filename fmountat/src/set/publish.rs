@@ -40,7 +40,7 @@ impl Mounter {
     }
 
     /// How the plan is published in one step, where it can be.
-    fn publishing(&self, plan: &Plan) -> Option<Way> {
+    pub(super) fn publishing(&self, plan: &Plan) -> Option<Way> {
         self.assembly(plan, plan.is_lone())
     }
 
@@ -121,6 +121,10 @@ impl Mounter {
             true => (
                 "the set could be seen half done: a mount helper mounts by itself",
                 "without `--strict` it is mounted after all others",
+            ),
+            false if !self.features.new_mount_api => (
+                "without fsopen(2) and its like the set is mounted one by one, and could be seen half done",
+                "they need Linux 5.2; in a container, allow them in its seccomp profile",
             ),
             false => (
                 "on this kernel the set could be seen half done: it can't mount into a detached tree, and the set can't be \

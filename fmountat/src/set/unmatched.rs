@@ -2,13 +2,15 @@
 //! What a swap does to mounts that the new set has no counterpart for: told before it is done.
 
 use super::apply::{Built, two_roots};
+use super::builder::cannot_assemble;
 use super::mounter::Mounter;
 use super::plan::{Plan, Step, What};
 use crate::error::{Error, ErrorKind, Holder, Result};
 use crate::table::inside::{Around, Found, around};
 use crate::vfs::identity::{MountId, is_mount_root, mountinfo_id};
-use crate::vfs::swap::check_replaceable;
+use crate::vfs::swap::{check_replaceable, need_whole_copy};
 use crate::vfs::target::{Target, open_in_root};
+use crate::ways::SwapWay;
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
 use std::collections::{BTreeSet, HashMap};
@@ -53,6 +55,11 @@ impl Mounter {
     /// As [`unmatched`](Self::unmatched), and those of [`explain_replace`](Self::explain_replace); [`ErrorKind::Unsupported`] for a set
     /// with two roots.
     pub fn explain_unmatched(&self, plan: &Plan, target: &Target) -> Result<Unmatched> {
+        self.need_new_api()?;
+        self.publishing(plan).ok_or_else(cannot_assemble)?;
+        if self.swap_way() == SwapWay::Gap {
+            need_whole_copy(target)?;
+        }
         let is_brought = |inner: &[&OsStr]| {
             let is_rbind = |step: &&Step| matches!(step.what, What::Bind { recursive: true });
             let is_below = |step: &Step| inner.starts_with(&names(&step.target));

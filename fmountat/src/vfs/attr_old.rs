@@ -25,8 +25,7 @@ const STEP: &str = "set mount attributes";
 /// have new ids. An unbindable mount could not be copied, so none can be made so.
 pub(super) fn set_attr(tree: &Tree, attr: &MountAttr, recursive: bool) -> Result<()> {
     if attr.propagation == Some(Propagation::Unbindable) {
-        let reason = "without mount_setattr(2) a mount can't be made unbindable before it is attached";
-        return Err(Error::new(ErrorKind::Unsupported, STEP, reason).hinted("it needs Linux 5.12"));
+        return Err(no_unbindable());
     }
     // Once it is part of what this thread sees, in a private namespace of ours, it is changed in its place.
     if is_attached_here(tree.root())? {
@@ -39,6 +38,11 @@ pub(super) fn set_attr(tree: &Tree, attr: &MountAttr, recursive: bool) -> Result
         Tree::clone_of(tree.root(), "", true)
     })?;
     replace(tree.root(), copy.into_fd()).map_err(failed("dup3"))
+}
+
+pub(crate) fn no_unbindable() -> Error {
+    let reason = "without mount_setattr(2) a mount can't be made unbindable before it is attached";
+    Error::new(ErrorKind::Unsupported, STEP, reason).hinted("it needs Linux 5.12")
 }
 
 fn failed(call: &'static str) -> impl Fn(Errno) -> Error {

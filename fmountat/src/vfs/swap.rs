@@ -171,7 +171,7 @@ fn look(target: &Target) -> Result<MountId> {
 }
 
 /// The copy is what there is to go back to.
-fn need_whole_copy(target: &Target) -> Result<()> {
+pub(crate) fn need_whole_copy(target: &Target) -> Result<()> {
     let table = mountinfo::read()?;
     let old = mountinfo::deepest_first(&table, mountinfo_id(target.as_fd())?);
     let Some(entry) = old.into_iter().find(|entry| entry.unbindable) else { return Ok(()) };

@@ -72,7 +72,10 @@ fn sets(features: &Features) -> Finding {
             .change(if features.detached_children { "allow mount_setattr(2)" } else { "Linux 6.15" }),
         _ => Finding::missing(TOPIC, name, "not in one step")
             .instead("mount by mount, taken back on failure")
-            .change("Linux 6.15, or allow unshare(2)"),
+            .change(match features.new_mount_api {
+                true => "Linux 6.15, or allow unshare(2)",
+                false => "allow fsopen(2) and its like [5.2], on which all the other ways are built",
+            }),
     }
 }
 

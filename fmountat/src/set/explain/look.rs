@@ -93,6 +93,7 @@ impl<'a> Looker<'a> {
             What::Filesystem(fstype) => self.filesystem(fstype, step, notes)?,
         };
         made.is_read_only |= step.options.single_attr().set.contains(Attr::RDONLY);
+        self.check_way(step)?;
         self.check_idmap(step)?;
         match &step.options.subdir {
             Some(subdir) => sub_directory(made, subdir),

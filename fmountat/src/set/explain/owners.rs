@@ -4,10 +4,13 @@
 use super::look::Looker;
 use crate::diagnose;
 use crate::error::{Error, ErrorKind, Result};
-use crate::set::plan::{Step, What};
+use crate::set::plan::{Step, What, is_unbindable};
+use crate::vfs::attr::without_idmaps;
+use crate::vfs::attr_old::no_unbindable;
 use crate::vfs::features::Features;
 use crate::vfs::idmap::{IdMapping, Idmap, without_proc};
 use crate::vfs::target::Target;
+use crate::ways::MakeMount;
 use rustix::fd::AsFd;
 use rustix::io::Errno;
 use std::path::Path;
@@ -17,14 +20,23 @@ const NO_IDMAP: [&str; 9] =
     ["overlay", "proc", "sysfs", "cgroup", "cgroup2", "devpts", "mqueue", "bpf", "ramfs"];
 
 impl Looker<'_> {
+    /// What can't be had by the way in which one mount is made here.
+    pub(super) fn check_way(&self, step: &Step) -> Result<()> {
+        match self.mounter.features.first() {
+            Some(MakeMount::ByMount) => crate::set::classic::check(step),
+            Some(MakeMount::OldAttributes) if is_unbindable(step) => Err(no_unbindable()),
+            _ => Ok(()),
+        }
+    }
+
     pub(super) fn check_idmap(&self, step: &Step) -> Result<()> {
         let Some(idmap) = &step.options.idmap else { return Ok(()) };
         mapped_here(idmap)?;
         if matches!(step.what, What::Overlay(_)) {
             return Ok(());
         }
-        if !self.mounter.features.can_finish_detached() {
-            return crate::set::classic::check(step);
+        if !self.mounter.features.mount_setattr {
+            return Err(without_idmaps(Error::sys("map ids", "mount_setattr", Errno::NOSYS)));
         }
         let (fstype, argument) = match &step.what {
             What::Filesystem(fstype) => (fstype.clone(), fstype.clone()),
