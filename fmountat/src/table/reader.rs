@@ -181,14 +181,22 @@ impl TableReader {
     /// \[Linux 6.13\].
     ///
     /// # Errors
-    /// Those of [`read`](Self::read).
+    /// Those of [`read`](Self::read); [`ErrorKind::Unsupported`] for a unique id where only mountinfo can be read, which has none.
     pub fn read_with_id(&mut self, id: MountId) -> Result<Option<MountEntry>> {
         if self.way != TableWay::Mountinfo {
             if let Some(table) = self.read_one(id)? {
                 return Ok(table.iter().next().map(|entry| entry.to_entry()));
             }
         }
-        Ok(self.read()?.get(id).map(|entry| entry.to_entry()))
+        let table = self.read()?;
+        let has_unique = || table.iter().next().is_none_or(|entry| entry.to_entry().unique_id.is_some());
+        match table.get(id) {
+            Some(entry) => Ok(Some(entry.to_entry())),
+            None if id.is_unique() && self.fields.contains(Fields::UNIQUE_ID) && !has_unique() => {
+                Err(no_unique_ids(id))
+            }
+            None => Ok(None),
+        }
     }
 
     /// The mount with this id as a table of its own, which is empty if there is none; `None` where statmount(2) can't tell.
@@ -199,6 +207,13 @@ impl TableReader {
             None => Ok(None),
         }
     }
+}
+
+fn no_unique_ids(id: MountId) -> Error {
+    let reason = "mountinfo has no unique ids, and statmount(2) or listmount(2) is missing or forbidden";
+    Error::new(ErrorKind::Unsupported, "find mount", reason)
+        .arg(id.get().to_string())
+        .hinted("they need Linux 6.8; in a container, allow them in its seccomp profile; or give the number of mountinfo")
 }
 
 /// The calls are not there, forbidden by a filter, or the namespace is one that we have no privilege over.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What this kernel and this sandbox let us do: probed once, held as a value that tests can set.
 
+use super::privilege::is_admin;
 use crate::sys::attr::{MountAttrRaw, mount_setattr, open_tree_attr};
 use crate::sys::namespace::may_unshare;
 use crate::sys::nsfs::own_user_namespace;
@@ -137,12 +138,18 @@ fn there(answer: Result<(), Errno>) -> bool {
 }
 
 fn has_new_mount_api() -> bool {
-    use rustix::mount::{FsOpenFlags, MoveMountFlags, OpenTreeFlags};
+    use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags};
     let opened = rustix::mount::open_tree(bad_fd(), c"", OpenTreeFlags::empty()).map(drop);
-    let moved = rustix::mount::move_mount(bad_fd(), c"", bad_fd(), c"", MoveMountFlags::empty());
-    // Without privilege fsopen says EPERM before it looks at the name, as a filter would: open_tree decides then.
-    let fsopen = rustix::mount::fsopen(c"", FsOpenFlags::empty()).map(drop);
-    there(opened) && moved != Err(Errno::NOSYS) && fsopen != Err(Errno::NOSYS)
+    let configured = rustix::mount::fsconfig_set_flag(bad_fd(), c"");
+    // To who may not mount these say EPERM before they look at anything, as a filter would: the others decide then.
+    let for_admins = [
+        rustix::mount::move_mount(bad_fd(), c"", bad_fd(), c"", MoveMountFlags::empty()),
+        rustix::mount::fsopen(c"", FsOpenFlags::empty()).map(drop),
+        rustix::mount::fsmount(bad_fd(), FsMountFlags::empty(), MountAttrFlags::empty()).map(drop),
+    ];
+    let is_told = is_filtered() && is_admin();
+    let is_there = |answer| if is_told { there(answer) } else { answer != Err(Errno::NOSYS) };
+    there(opened) && there(configured) && for_admins.into_iter().all(is_there)
 }
 
 fn has_openat2() -> bool {
