@@ -7,7 +7,8 @@ mod common;
 
 use common::{bind, file, ten, tmpfs, unmount_all};
 use fmountat::{
-    Attr, ErrorKind, Features, Mount, MountAttr, Mounter, Overlay, Plan, Propagation, Target, Tree, Way,
+    Attr, ErrorKind, Features, Fields, Mount, MountAttr, MountId, Mounter, Overlay, Plan, Propagation,
+    TableReader, Target, Tree, Way,
 };
 use fmountat_testing::{
     filter, in_own_namespace, is_real_root, mkdirs, mount_table, mounts_below, read, scratch, write,
@@ -316,6 +317,29 @@ fmountat_testing::tests! {
         let applied = Mounter::with(Features::probe(), None).apply(CWD, &Plan::new(&ten()).unwrap(), &target("t")).unwrap();
         assert_eq!((applied.way, mounts_below(file("t")).len()), (Way::StepByStep, 10));
         fmountat::Unmount::new().recursive(true).run(file("t")).unwrap();
+    }
+
+    /// Each call of the new interface that a filter forbids makes it missing, and unshare(2) with the flag that is needed.
+    fn each_forbidden_call_is_found() needs [] {
+        for call in [libc::SYS_open_tree, libc::SYS_move_mount, libc::SYS_fsopen, libc::SYS_fsconfig, libc::SYS_fsmount] {
+            for errno in [libc::ENOSYS, libc::EPERM] {
+                let calls: &'static [libc::c_long] = vec![call].leak();
+                assert!(!under(calls, errno, Features::probe).new_mount_api, "{call} {errno}");
+            }
+        }
+        assert!(!under(&[libc::SYS_unshare], libc::EPERM, Features::probe).private_namespace);
+        assert!(under(&[467], libc::ENOSYS, Features::probe).private_namespace);
+    }
+
+    /// In mountinfo there are no unique ids to be looked for.
+    fn unique_ids_without_statmount() needs [] {
+        let look = |number| {
+            let fields = Fields::MOUNTINFO | Fields::UNIQUE_ID;
+            TableReader::here().fields(fields).read_with_id(MountId::from_number(number))
+        };
+        let error = under(&[457, 458], libc::ENOSYS, || look(1 << 40)).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+        assert!(under(&[457, 458], libc::ENOSYS, || look(1)).unwrap().is_none());
     }
 
     /// A filter makes a child ask, and a process has no descriptors left: what is found holds for its life.
