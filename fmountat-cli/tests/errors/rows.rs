@@ -187,7 +187,7 @@ pub(crate) fn machine() -> Vec<Row> {
         line(E::Permission, "a capability that does not count", "mount -o bind s t").by(Who::InsideUserOnly)
             .at("clone mount", "s").errno(EPERM).hint("unshare --mount"),
         line(E::Permission, "a seccomp filter", "mount -t tmpfs x t").by(Who::Filtered).at("mount", "tmpfs").errno(EPERM)
-            .hint("allow fsmount"),
+            .hint("allow mount"),
         line(E::Permission, "ext4 in a user namespace", "mount -t ext4 -o ro DEVICE t").by(Who::Inside).at("create ext4 on", "DEVICE").errno(EPERM)
             .hint("FUSE"),
         line(E::Permission, "proc in a user namespace", "mount -t proc proc t").by(Who::Inside).at("create", "proc").errno(EPERM)

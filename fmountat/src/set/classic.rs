@@ -6,7 +6,7 @@ use super::classic_attr::{change, each_below, mount_flags};
 use super::flags::{ms_of_attr, ms_of_superblock};
 use super::options::Options;
 use super::piece::Pieces;
-use super::plan::{Step, What};
+use super::plan::{Step, What, is_unbindable};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::filesystem::Word;
 use crate::vfs::attr::{Attr, Locked, MountAttr, Propagation};
@@ -108,7 +108,7 @@ impl Classic<'_> {
                 attr.clear |= Attr::RDONLY;
             }
             change(root, &attr, Locked::StaysAsItIs).map_err(|e| e.arg(&self.step.target))?;
-            return self.propagate(root, options.single_attr().propagation, false);
+            return self.propagate(root, movable);
         };
         let whole = options.recursive_attr;
         if recursive && !(whole.set.is_empty() && whole.clear.is_empty()) {
@@ -116,33 +116,45 @@ impl Classic<'_> {
         }
         let top = if recursive { options.attr } else { options.single_attr() };
         change(root, &top, Locked::StaysAsItIs).map_err(|e| e.arg(&self.step.target))?;
-        // As the detached way does: private unless a word says otherwise.
-        match (options.attr.propagation, whole.propagation) {
-            (None, None) => self.propagate(root, Some(Propagation::Private), recursive),
-            (top, whole) => {
-                self.propagate(root, whole, recursive)?;
-                self.propagate(root, top, false)
-            }
-        }
+        self.propagate(root, movable)
     }
 
     /// What can be done in its place only: the kernel moves nothing unbindable onto a shared mount.
     pub(super) fn settle(&self, root: BorrowedFd<'_>) -> Result<()> {
+        if !is_unbindable(self.step) {
+            return Ok(());
+        }
+        self.propagate(root, |to| to)
+    }
+
+    /// The words for propagation in their order; a bind is private unless one says otherwise, as the detached way has it.
+    fn propagate(&self, root: BorrowedFd<'_>, as_what: impl Fn(Propagation) -> Propagation) -> Result<()> {
         let options = &self.step.options;
-        let recursive = matches!(self.step.what, What::Bind { recursive: true });
-        for (to, recursive) in
-            [(options.recursive_attr.propagation, recursive), (options.attr.propagation, false)]
-        {
-            if to == Some(Propagation::Unbindable) {
-                propagate(root, to, recursive).map_err(|e| e.arg(&self.step.target))?;
+        let words = match self.step.what {
+            What::Bind { recursive } => {
+                match (options.recursive_attr.propagation, options.attr.propagation) {
+                    (None, None) => [(Some(Propagation::Private), recursive), (None, false)],
+                    (whole, top) => [(whole, recursive), (top, false)],
+                }
             }
+            _ => [(options.single_attr().propagation, false), (None, false)],
+        };
+        for (to, recursive) in words {
+            propagate(root, to.map(&as_what), recursive).map_err(|e| e.arg(&self.step.target))?;
         }
         Ok(())
     }
 
-    fn propagate(&self, root: BorrowedFd<'_>, to: Option<Propagation>, recursive: bool) -> Result<()> {
-        let to = to.map(|to| if to == Propagation::Unbindable { Propagation::Private } else { to });
-        propagate(root, to, recursive).map_err(|e| e.arg(&self.step.target))
+    /// The failure to mount a stage as one of the step: it is the same call that is missing or forbidden.
+    pub(super) fn without_stage(&self, error: Error) -> Error {
+        if error.call() != Some("mount") {
+            return error;
+        }
+        match &self.step.what {
+            What::Bind { .. } => error.with_step("bind").arg(&self.step.target),
+            What::Overlay(_) => error.with_step("create overlay").arg(&self.step.target),
+            What::Filesystem(fstype) => error.with_step("mount").arg(fstype),
+        }
     }
 
     fn error(&self, step: &str, errno: Errno) -> Error {
@@ -157,6 +169,11 @@ impl Classic<'_> {
             _ => error,
         }
     }
+}
+
+/// For the way to its place.
+fn movable(to: Propagation) -> Propagation {
+    if to == Propagation::Unbindable { Propagation::Private } else { to }
 }
 
 /// Whether the step's source is a directory: a new file system has one for a root.

@@ -200,7 +200,7 @@ impl Done {
     fn stage(&mut self, call: &Classic<'_>, is_dir: bool) -> Result<Staged> {
         let stage = match self.stage.take() {
             Some(stage) => stage,
-            None => Stage::new()?,
+            None => Stage::new().map_err(|e| call.without_stage(e))?,
         };
         let stage = self.stage.insert(stage);
         call.mount(&stage.place(is_dir)?)?;
