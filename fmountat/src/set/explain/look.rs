@@ -184,6 +184,11 @@ impl<'a> Looker<'a> {
             return Err(Error::sys("open filesystem", "fsopen", Errno::NODEV).arg(name));
         }
         if !self.mounter.features.new_mount_api {
+            if !step.options.words.is_empty() {
+                notes.push(String::from(
+                    "without fsopen(2) nobody can be asked about its options before it is mounted",
+                ));
+            }
             return crate::set::classic::data(name, &step.options.words).map(drop);
         }
         let mut context = FsContext::open(name)?;
