@@ -220,7 +220,8 @@ pub(crate) fn job_control() {
     terminal.press("echo code-$?\n");
     terminal.wait_for("code-130");
     terminal.press("exit 6\n");
-    terminal.wait_for("status ");
+    // What is typed before the end of the line comes into the midst of it.
+    terminal.wait_for("status 6\r\n");
     terminal.press("typed\n");
     terminal.wait_for("line typed");
     let (status, screen) = terminal.end();
