@@ -9,7 +9,10 @@ use nix::sys::signal::{SigSet, Signal as NixSignal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
-use rustix::process::{Pid, Signal, kill_current_process_group, kill_process, kill_process_group};
+use rustix::io::Errno;
+use rustix::process::{
+    Pid, Signal, kill_current_process_group, kill_process, kill_process_group, test_kill_process_group,
+};
 use rustix::termios::{tcgetpgrp, tcsetpgrp};
 use signal_hook::consts::SIGCONT;
 
@@ -57,9 +60,12 @@ impl Terminal {
         if self.is_ours() { Stops::take(self, init).ok() } else { None }
     }
 
-    /// Whether our group has the terminal, or one of the command's.
+    /// Whether our group has the terminal, or one of the command's. One that is gone was the command's, which has ended: a shell
+    /// that waits for us is there.
     fn is_in_foreground(&self, init: Pid) -> bool {
-        foreground().is_some_and(|group| Some(group) == self.own || self.descends_from(group, init))
+        let is_gone = |group| test_kill_process_group(group) == Err(Errno::SRCH);
+        foreground()
+            .is_some_and(|group| Some(group) == self.own || is_gone(group) || self.descends_from(group, init))
     }
 
     /// Whether the process is one of the init's. What /proc does not tell is not.
