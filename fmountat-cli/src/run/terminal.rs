@@ -34,9 +34,10 @@ impl Terminal {
     pub(super) fn look() -> Self {
         // In a nested `run` our group may be one of an outer pid namespace, without a number here: rustix allows no such.
         let own = Pid::from_raw(nix::unistd::getpgrp().as_raw());
+        let own = foreground().filter(|group| Some(*group) == own);
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let proc = rustix::fs::open("/proc", flags, Mode::empty()).ok();
-        Self { own: foreground().filter(|group| Some(*group) == own), proc }
+        let proc = own.and_then(|_| rustix::fs::open("/proc", flags, Mode::empty()).ok());
+        Self { own, proc }
     }
 
     /// Whether the command is to have it.

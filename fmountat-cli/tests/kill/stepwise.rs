@@ -62,7 +62,7 @@ fn unmount() {
 }
 
 /// Kills `apply` at many moments where `restrict` holds; gives how often it left something, which `clean` took away.
-fn killed(words: &[&str], restrict: impl Fn() + Sync, may_be_uncertain: bool) -> (usize, usize) {
+fn killed(words: &[&str], restrict: impl Fn() + Sync) -> usize {
     let apply = [words, &["apply", "six.json", "t"]].concat();
     // The filter stays with the thread, and what it forbids `clean` and the look need.
     let restricted = |work: &(dyn Fn() + Sync)| {
@@ -78,7 +78,7 @@ fn killed(words: &[&str], restrict: impl Fn() + Sync, may_be_uncertain: bool) ->
         run();
         unmount();
     });
-    let (mut left, mut uncertain) = (0, 0);
+    let mut left = 0;
     for moment in moments {
         restricted(&|| moment.kill(command(&apply)));
         // Behind a filter a forked child asks the kernel: it ends by itself, and has the note's lock until then.
@@ -97,19 +97,11 @@ fn killed(words: &[&str], restrict: impl Fn() + Sync, may_be_uncertain: bool) ->
         }
         let text = String::from_utf8(cleaned.stdout).unwrap();
         let errors = String::from_utf8(cleaned.stderr).unwrap();
-        if may_be_uncertain && !text.contains(r#""uncertain":[]"#) {
-            // What it is in stays with it, and its note.
-            assert!(!mounts_below(file("t")).is_empty(), "{text}");
-            uncertain += 1;
-            unmount();
-            clean();
-        } else {
-            assert!(cleaned.status.success(), "{text}{errors}");
-            assert_eq!(mounts_below(file("t")), Vec::<String>::new(), "{text}{errors}");
-        }
+        assert!(cleaned.status.success() && text.contains(r#""uncertain":[]"#), "{text}{errors}");
+        assert_eq!(mounts_below(file("t")), Vec::<String>::new(), "{text}{errors}");
         assert_eq!((notes(), Path::new("/run/fmountat").exists()), (0, false), "{text}");
     }
-    (left, uncertain)
+    left
 }
 
 /// As on a kernel from 5.2 to 6.14 where unshare(2) is forbidden.
@@ -117,12 +109,8 @@ pub(crate) fn new_interface() {
     stage();
     let program = program();
     let words = ["setarch", "--uname-2.6", program.to_str().unwrap()];
-    // Without it (before 5.12) a read-only bind is made by mount(2).
-    let may_be_uncertain = !fmountat::Features::get().mount_setattr;
-    let (left, uncertain) = killed(&words, filter::without_one_step, may_be_uncertain);
-    println!(
-        "counted: step by step: {left} kills left something, after clean {uncertain} a mount that was told of"
-    );
+    let left = killed(&words, filter::without_one_step);
+    println!("counted: step by step: {left} kills left something, and nothing after clean");
     assert!(left > 0, "the kills missed the moment");
     unstage();
 }
@@ -131,10 +119,8 @@ pub(crate) fn new_interface() {
 pub(crate) fn mount_2() {
     stage();
     let program = program();
-    let (left, uncertain) = killed(&[program.to_str().unwrap()], filter::without_new_mount_interface, false);
-    println!(
-        "counted: by mount(2): {left} kills left something, after clean {uncertain} a mount that was told of"
-    );
+    let left = killed(&[program.to_str().unwrap()], filter::without_new_mount_interface);
+    println!("counted: by mount(2): {left} kills left something, and nothing after clean");
     assert!(left > 0, "the kills missed the moment");
     unstage();
 }

@@ -104,6 +104,13 @@ pub(crate) fn a_deleted_home_is_whole() {
     before.assert("rm -rf ~");
 }
 
+/// The programs of the machine, to be read only, in a root that has none.
+fn bind_the_system(command: &mut Command) {
+    for dir in ["/usr", "/bin", "/lib", "/lib64"].iter().filter(|dir| Path::new(dir).exists()) {
+        command.args(["--bind", &format!("{dir}:{dir}:rro")]);
+    }
+}
+
 /// Arguments of `run`, a script, and the lines that it prints.
 const LAYERS_AND_BINDS: &[(&[&str], &str, &[&str])] = &[
     (&["--lower", "a", "--lower", "b"], "cat /who /only-a /only-b", &["a", "a", "b"]),
@@ -136,13 +143,10 @@ pub(crate) fn layers_and_binds() {
     std::fs::create_dir(here.join("data/sub")).unwrap();
     std::os::unix::fs::symlink("data", here.join("link")).unwrap();
     command_output(Command::new("chmod").arg("755").arg(here.join("data/tool")));
-    let system = ["usr", "bin", "lib", "lib64"].map(|dir| format!("/{dir}:/{dir}:rro"));
     for (arguments, script, expected) in LAYERS_AND_BINDS {
         let mut command = fmountat(&["-C", here.to_str().unwrap()]);
         command.args(*arguments);
-        for bind in system.iter().filter(|bind| Path::new(bind.split(':').next().unwrap()).exists()) {
-            command.args(["--bind", bind]);
-        }
+        bind_the_system(&mut command);
         command.args(["--", "sh", "-c", script]);
         assert_eq!(lines(command), *expected, "{arguments:?} {script}");
     }
@@ -210,13 +214,10 @@ pub(crate) fn paths_over_the_top() {
     write(here.join("b/who"), "b\n");
     let over = |name: &str| format!("../../../../../../../../../..{}", here.join(name).display());
     std::os::unix::fs::symlink(over("b"), here.join("link")).unwrap();
-    let system = ["usr", "bin", "lib", "lib64"].map(|dir| format!("/{dir}:/{dir}:rro"));
     for (lower, bind) in [(over("a"), over("b")), ("a".into(), "link".into()), ("link".into(), over("b"))] {
         let mut command = fmountat(&["-C", here.to_str().unwrap(), "--lower", &lower, "--bind"]);
         command.arg(format!("{bind}:/two"));
-        for bind in system.iter().filter(|bind| Path::new(bind.split(':').next().unwrap()).exists()) {
-            command.args(["--bind", bind]);
-        }
+        bind_the_system(&mut command);
         let first = if lower == "link" { "b" } else { "a" };
         assert_eq!(
             lines({
@@ -247,7 +248,6 @@ pub(crate) fn a_shared_root() {
 
 /// The init's own number is another process's in the /proc that it starts with.
 pub(crate) fn owners_are_mapped() {
-    write(scratch().join("a/file"), "");
     write(scratch().join("mapped/file"), "");
     std::os::unix::fs::chown(scratch().join("mapped/file"), Some(5), Some(6)).unwrap();
     let mut command = fmountat(&["-C", scratch().to_str().unwrap(), "--lower", "/", "--bind"]);

@@ -67,7 +67,7 @@ impl Mounter {
         for step in &plan.steps {
             made.extend(builder.make(step).map_err(|e| plan.in_step(step, e))?.map(|piece| (step, piece)));
         }
-        let is_copied = |(step, _): &(&Step, Tree)| matches!(step.what, What::Bind { recursive: true });
+        let is_copied = |(step, _): &(&Step, Tree)| step.is_tree();
         builder.mounts = (is_bare && !made.iter().any(is_copied)).then_some(made.len());
         if let Some((step, piece)) = made.last() {
             builder.note(step, piece)?;
@@ -116,8 +116,7 @@ impl Builder<'_> {
     }
 
     fn note(&mut self, step: &Step, piece: &Tree) -> Result<()> {
-        let is_tree = matches!(step.what, What::Bind { recursive: true });
-        self.newest = if is_tree { None } else { Some(piece.id()?) };
+        self.newest = if step.is_tree() { None } else { Some(piece.id()?) };
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use super::classic_attr::{change, each_below, mount_flags};
 use super::flags::{ms_of_attr, ms_of_superblock};
 use super::options::Options;
 use super::piece::Pieces;
-use super::plan::{Step, What, is_unbindable};
+use super::plan::{Step, What};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::filesystem::Word;
 use crate::vfs::attr::{Attr, Locked, MountAttr, Propagation};
@@ -121,7 +121,7 @@ impl Classic<'_> {
 
     /// What can be done in its place only: the kernel moves nothing unbindable onto a shared mount.
     pub(super) fn settle(&self, root: BorrowedFd<'_>) -> Result<()> {
-        if !is_unbindable(self.step) {
+        if !self.step.is_unbindable() {
             return Ok(());
         }
         self.propagate(root, |to| to)

@@ -126,7 +126,7 @@ impl Pieces<'_> {
 fn sub_directory(root: BorrowedFd<'_>, subdir: &Path, step: &Step) -> Result<Tree> {
     let inside = open_in_root(root, subdir).map_err(|e| e.with_step("open subdir"))?;
     // Its mounts have their attributes already, and keep them in a copy.
-    let recursive = matches!(step.what, What::Bind { recursive: true });
+    let recursive = step.is_tree();
     Tree::clone_of(&inside, "", recursive).map_err(|e| e.arg(subdir))
 }
 

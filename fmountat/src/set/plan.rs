@@ -63,12 +63,6 @@ pub(crate) enum What {
     Filesystem(OsString),
 }
 
-/// Whether a word makes it, or what is below it, unbindable.
-pub(super) fn is_unbindable(step: &Step) -> bool {
-    let words = [step.options.attr.propagation, step.options.recursive_attr.propagation];
-    words.contains(&Some(Propagation::Unbindable))
-}
-
 impl Plan {
     /// Reads the list. No system call is made.
     ///
@@ -122,7 +116,7 @@ impl Plan {
     /// Whether open_tree(2) copies all of it: not what is unbindable, nor what is beneath a second root.
     pub(super) fn can_be_copied(&self) -> bool {
         let roots = self.steps.iter().filter(|step| step.is_root()).count();
-        roots <= 1 && !self.steps.iter().any(is_unbindable)
+        roots <= 1 && !self.steps.iter().any(Step::is_unbindable)
     }
 
     /// One mount that is the root, and nothing in it.
@@ -193,6 +187,17 @@ impl Step {
     pub(crate) fn is_fuse(&self) -> bool {
         let is = |name: &OsString| [&b"fuse."[..], b"fuse3."].iter().any(|p| name.as_bytes().starts_with(p));
         matches!(&self.what, What::Filesystem(name) if is(name))
+    }
+
+    /// Whether it brings what is mounted below its source.
+    pub(crate) fn is_tree(&self) -> bool {
+        matches!(self.what, What::Bind { recursive: true })
+    }
+
+    /// Whether a word makes it, or what is below it, unbindable.
+    pub(crate) fn is_unbindable(&self) -> bool {
+        let words = [self.options.attr.propagation, self.options.recursive_attr.propagation];
+        words.contains(&Some(Propagation::Unbindable))
     }
 
     pub(crate) fn is_root(&self) -> bool {

@@ -10,19 +10,17 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::vfs::attr::Propagation;
 use crate::vfs::attr_old::propagate;
 use crate::vfs::bytes::descriptor_name;
+use crate::vfs::hidden::{STEP, make_place};
 use crate::vfs::identity::{MountId, is_mount_root};
 use crate::vfs::privilege::needs_admin;
 use crate::vfs::target::Target;
 use crate::vfs::tree::{detach_fd, take_back};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::CWD;
 use rustix::mount::MountFlags;
 
-const STEP: &str = "make a place to mount on";
 /// What they show is of no use for mounting.
 const DIRECTORIES: [&str; 2] = ["/proc/thread-self/net", "/proc/thread-self/attr"];
-/// In it a directory and a file to mount on.
-const NAMES: [&str; 2] = ["directory", "file"];
 
 /// A private tmpfs with a place in it, taken away when it is dropped.
 #[derive(Debug)]
@@ -38,30 +36,30 @@ impl Stage {
             let reason = "without the new mount interface each mount is made in a directory of /proc, which is not there";
             Error::new(ErrorKind::Unsupported, STEP, reason).arg(DIRECTORIES[0]).hinted("mount proc on /proc")
         })?;
-        let name = descriptor_name(under.as_fd());
-        let named = |errno| needs_admin(Error::sys(STEP, "mount", errno));
-        rustix::mount::mount("none", &name, "tmpfs", MountFlags::empty(), Some(c"mode=0700"))
-            .map_err(named)?;
+        let at = descriptor_name(under.as_fd());
+        rustix::mount::mount("none", at, "tmpfs", MountFlags::empty(), Some(c"mode=0700"))
+            .map_err(|errno| needs_admin(Error::sys(STEP, "mount", errno)))?;
         let root = under.seen_now()?;
         if !is_mount_root(root.as_fd())? || MountId::of(root.as_fd())? == MountId::of(under.as_fd())? {
             return Err(Error::new(ErrorKind::TargetMoved, STEP, "it is not seen there").arg(under.path()));
         }
         let stage = Self { root };
         propagate(stage.root.as_fd(), Some(Propagation::Private), false)?;
-        let [directory, file] = NAMES;
-        rustix::fs::mkdirat(&stage.root, directory, Mode::RWXU)
-            .map_err(|e| Error::sys(STEP, "mkdirat", e))?;
-        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
-        rustix::fs::openat(&stage.root, file, flags, Mode::RUSR)
-            .map_err(|e| Error::sys(STEP, "openat", e))?;
+        for is_dir in [true, false] {
+            make_place(stage.root.as_fd(), name(is_dir), is_dir)?;
+        }
         Ok(stage)
     }
 
     /// The place, or what is mounted on it.
     pub(super) fn place(&self, is_dir: bool) -> Result<Target> {
-        let [directory, file] = NAMES;
-        Target::open(&self.root, if is_dir { directory } else { file })
+        Target::open(&self.root, name(is_dir))
     }
+}
+
+/// In it are a directory and a file to mount on.
+fn name(is_dir: bool) -> &'static str {
+    if is_dir { "directory" } else { "file" }
 }
 
 impl Drop for Stage {

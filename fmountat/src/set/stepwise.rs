@@ -21,7 +21,7 @@ use crate::vfs::identity::MountId;
 use crate::vfs::landed::{is_on_top, moved_or};
 use crate::vfs::made::Made;
 use crate::vfs::target::{Target, open_in_root};
-use crate::vfs::tree::{Tree, detach_fd, moved, take_back};
+use crate::vfs::tree::{Attached, Tree, detach_fd, moved, take_back};
 use crate::ways::{Way, Ways};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::collections::HashMap;
@@ -230,21 +230,27 @@ impl Done {
         }
     }
 
-    /// The same of a detached tree, whose mounts can't be counted yet: none is newer than one that is made now.
-    fn will_attach(&self, piece: &Tree, place: &Target, step: &Step) {
-        let Some(note) = &self.note else { return };
-        let is_tree = matches!(step.what, What::Bind { recursive: true });
-        let newest = if is_tree { newer_than_all(piece).ok().filter(|id| id.is_unique()) } else { None };
-        match newest {
-            Some(newest) => note.not_newer(piece.root(), newest, place.as_fd()),
-            None => note.mount(piece.root(), place.as_fd()),
+    /// The same of one that is on the stage, with what was mounted below its source.
+    fn will_move(&self, root: BorrowedFd<'_>, place: &Target, step: &Step) {
+        match &self.note {
+            Some(note) if step.is_tree() => note.with_all_below(root, place.as_fd()),
+            _ => self.will_mount(root, place),
         }
     }
 
-    /// What was mounted below a source came with it.
-    fn with_all_below(&self, root: BorrowedFd<'_>, place: &Target, step: &Step) {
-        if let (Some(note), What::Bind { recursive: true }) = (&self.note, &step.what) {
-            note.with_all_below(root, place.as_fd());
+    /// The same of a detached tree, whose mounts can't be counted yet: none is newer than one that is made now. Before Linux 6.8
+    /// that can't be told, and is made up for by [`has_attached`](Self::has_attached).
+    fn will_attach(&self, piece: &Tree, place: &Target, step: &Step) {
+        let newest = if step.is_tree() && self.note.is_some() { newer_than_all(piece).ok() } else { None };
+        match (&self.note, newest.filter(|id| id.is_unique())) {
+            (Some(note), Some(newest)) => note.not_newer(piece.root(), newest, place.as_fd()),
+            _ => self.will_mount(piece.root(), place),
+        }
+    }
+
+    fn has_attached(&self, attached: &Attached, place: &Target, step: &Step) {
+        if let Some(note) = self.note.as_ref().filter(|_| step.is_tree() && !attached.id().is_unique()) {
+            note.with_all_below(attached.root(), place.as_fd());
         }
     }
 
@@ -300,27 +306,20 @@ fn one(
             done.will_attach(&piece, &place, step);
             let attached = piece.attach(&place).map_err(|e| e.arg(&step.target))?;
             let id = attached.id();
-            done.with_all_below(attached.root(), &place, step);
+            done.has_attached(&attached, &place, step);
             done.mounted.push(Mounted::new(attached.into_fd(), step));
-            let seen = look(base, target, step)?;
-            if MountId::of(seen.as_fd())? != id {
-                return Err(moved(&step.target));
-            }
-            seen
+            must_be(look(base, target, step)?, id, step)?
         }
         None => {
             let call = Classic { pieces, step };
             let mut staged = done.stage(&call, place.is_dir())?;
             set_root_owner(staged.root(), step)?;
             let root = duplicate(staged.root())?;
-            done.will_mount(staged.root(), &place);
-            done.with_all_below(staged.root(), &place, step);
+            done.will_move(staged.root(), &place, step);
             staged.move_to(place.as_fd()).map_err(|e| e.arg(&step.target))?;
             done.mounted.push(Mounted::new(root, step));
             let seen = look(base, target, step).map_err(|e| moved_or(e, &step.target))?;
-            if MountId::of(seen.as_fd())? != MountId::of(staged.root())? {
-                return Err(moved(&step.target));
-            }
+            let seen = must_be(seen, MountId::of(staged.root())?, step)?;
             call.settle(staged.root())?;
             seen
         }
@@ -349,10 +348,7 @@ fn by_helper(
     let id = MountId::of(mounted.as_fd());
     done.mounted.push(Mounted::new(mounted, step));
     let id = id?;
-    let seen = look(base, target, step)?;
-    if MountId::of(seen.as_fd())? != id {
-        return Err(moved(&step.target));
-    }
+    let seen = must_be(look(base, target, step)?, id, step)?;
     change_one(pieces.mounter, seen.as_fd(), &step.options.single_attr())?;
     Ok(seen)
 }
@@ -374,6 +370,11 @@ fn make_read_only(mounter: &Mounter, root: BorrowedFd<'_>) -> Result<()> {
 /// have left its root.
 fn seen_now(target: &Target) -> Result<Target> {
     target.again(target.seen_now().map_err(|e| moved_or(e, target.path()))?)
+}
+
+/// What is seen, if it is that mount.
+fn must_be(seen: OwnedFd, id: MountId, step: &Step) -> Result<OwnedFd> {
+    if MountId::of(seen.as_fd())? == id { Ok(seen) } else { Err(moved(&step.target)) }
 }
 
 /// What is seen at the step's place now.

@@ -4,7 +4,7 @@
 use super::apply::{Built, two_roots};
 use super::builder::cannot_assemble;
 use super::mounter::Mounter;
-use super::plan::{Plan, Step, What};
+use super::plan::{Plan, Step};
 use crate::error::{Error, ErrorKind, Holder, Result};
 use crate::table::inside::{Around, Found, around};
 use crate::vfs::identity::{MountId, is_mount_root, mountinfo_id};
@@ -61,7 +61,7 @@ impl Mounter {
             need_whole_copy(target)?;
         }
         let is_brought = |inner: &[&OsStr]| {
-            let is_rbind = |step: &&Step| matches!(step.what, What::Bind { recursive: true });
+            let is_rbind = |step: &&Step| step.is_tree();
             let is_below = |step: &Step| inner.starts_with(&names(&step.target));
             !plan.has_root() || plan.steps.iter().filter(is_rbind).any(is_below)
         };

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `unshare(2)` into new namespaces.
 
-use super::survive::is_filtered;
 use rustix::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::thread::UnshareFlags;
@@ -19,17 +18,13 @@ pub(crate) fn unshare_mounts() -> Result<(), Errno> {
     unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNS) }
 }
 
-/// Whether unshare(2) may be called at all: without flags it changes nothing, and only a filter refuses it. Some filters look at
-/// the flags: where one is in force this is asked by a child ([`super::survive::ask`]), which makes itself a mount namespace. To
-/// those who may not, the kernel says EPERM as a filter would: they are not asked.
+/// Whether unshare(2) may make a mount namespace: with a flag that it does not know beside, it changes nothing and says EINVAL
+/// before it looks at privilege (`check_unshare_flags`, kernel/fork.c). Only a filter says anything else, by the flags or not.
 pub(crate) fn may_unshare() -> bool {
-    let is_admin = || {
-        let sets = rustix::thread::capabilities(None);
-        sets.is_ok_and(|sets| sets.effective.contains(rustix::thread::CapabilitySet::SYS_ADMIN))
-    };
-    // SAFETY: no flag is given.
-    let without_flags = unsafe { rustix::thread::unshare_unsafe(UnshareFlags::empty()) }.is_ok();
-    without_flags && (!is_filtered() || !is_admin() || unshare_mounts() != Err(Errno::PERM))
+    let no_flag_of_its = UnshareFlags::from_bits_retain(libc::CLONE_VFORK.unsigned_abs());
+    // SAFETY: CLONE_FILES, which makes `unshare` unsafe in rustix, is not among the flags.
+    let answer = unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNS | no_flag_of_its) };
+    answer == Err(Errno::INVAL)
 }
 
 /// The user namespace that owns a namespace: `ioctl(NS_GET_USERNS)`, ioctl_ns(2) \[Linux 4.9\]. `EPERM` where it is above the

@@ -10,6 +10,7 @@ use super::attr_old::propagate;
 use super::bytes::descriptor_name;
 use super::context::FsContext;
 use super::identity::mountinfo_id;
+use super::landed::is_on_top;
 use super::target::{Target, is_dir};
 use super::tree::{Tree, detach_fd};
 use crate::error::{Error, ErrorKind, Result};
@@ -20,7 +21,7 @@ use rustix::io::Errno;
 use rustix::mount::UnmountFlags;
 
 const NAME: &str = "place";
-const STEP: &str = "make a place to mount on";
+pub(crate) const STEP: &str = "make a place to mount on";
 
 /// The first is always empty, and kept for old programs alone (fs/proc/proc_tty.c); `net` is there too where proc shows nothing but
 /// processes (`subset=pid`). Without proc it is `/` after all.
@@ -36,8 +37,7 @@ pub(crate) struct HiddenPlace {
 impl HiddenPlace {
     /// A directory, or a file.
     pub(crate) fn new(is_dir: bool) -> Result<Self> {
-        let (_, directory) = directory()?;
-        let parent = mount_parent(&directory, is_dir)?;
+        let parent = mount_parent(&directory()?, is_dir)?;
         make_unbindable(parent.as_fd())?;
         let place = open(parent.as_fd()).map_err(|e| Error::sys(STEP, "openat", e))?;
         Ok(Self { parent, place })
@@ -67,8 +67,8 @@ impl HiddenPlace {
 /// What is hidden in the namespace of the whole process: dropping it takes it away.
 #[derive(Debug)]
 pub(crate) struct Hidden {
-    /// The parent of the place, and where that is mounted.
-    mount: Option<(OwnedFd, &'static str)>,
+    /// The parent of the place.
+    mount: Option<OwnedFd>,
 }
 
 impl Hidden {
@@ -77,11 +77,11 @@ impl Hidden {
     /// # Errors
     /// [`ErrorKind::Unsupported`] where what is mounted would spread to other namespaces, or nobody can tell.
     pub(crate) fn new(root: BorrowedFd<'_>) -> Result<Self> {
-        let (path, directory) = directory()?;
+        let directory = directory()?;
         need_private(&directory)?;
-        let hidden = Self { mount: Some((mount_parent(&directory, is_dir(root)?)?, path)) };
+        let hidden = Self { mount: Some(mount_parent(&directory, is_dir(root)?)?) };
         // From here on a failure takes it away.
-        if let Some((parent, _)) = &hidden.mount {
+        if let Some(parent) = &hidden.mount {
             make_unbindable(parent.as_fd())?;
             Tree::attach_by(root, &Target::open(parent, NAME)?)?;
         }
@@ -96,25 +96,21 @@ impl Hidden {
 
 impl Drop for Hidden {
     fn drop(&mut self) {
-        let Some((parent, path)) = self.mount.take() else { return };
+        let Some(parent) = self.mount.take() else { return };
         // Nobody can be told; what stays goes with the namespace. What somebody has mounted over it since is not ours to take
         // away, and keeps an empty directory.
         let _ = rustix::mount::unmount(descriptor_name(parent.as_fd()).join(NAME), UnmountFlags::DETACH);
-        let is_on_top = || {
-            let top = Target::open(CWD, path)?;
-            Ok::<_, Error>(mountinfo_id(top.as_fd())? == mountinfo_id(parent.as_fd())?)
-        };
-        if is_on_top().unwrap_or(false) {
+        if is_on_top(parent.as_fd()) {
             let _ = detach_fd(parent.as_fd());
         }
     }
 }
 
-/// Where the place is to be, and its path.
-fn directory() -> Result<(&'static str, Target)> {
+/// Where the place is to be.
+fn directory() -> Result<Target> {
     for path in DIRECTORIES {
         match Target::open(CWD, path) {
-            Ok(directory) if directory.is_dir() => return Ok((path, directory)),
+            Ok(directory) if directory.is_dir() => return Ok(directory),
             Err(error) if !matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Permission) => {
                 return Err(error);
             }
@@ -127,17 +123,17 @@ fn directory() -> Result<(&'static str, Target)> {
 /// Mounts there what the place is in. Nothing can fail between that and its descriptor in the caller's hand.
 fn mount_parent(directory: &Target, is_dir: bool) -> Result<OwnedFd> {
     let tree = FsContext::open("tmpfs")?.create()?.mount(&MountAttr::default())?;
-    match is_dir {
-        true => {
-            rustix::fs::mkdirat(tree.root(), NAME, Mode::RWXU).map_err(|e| Error::sys(STEP, "mkdirat", e))?;
-        }
-        false => {
-            let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
-            rustix::fs::openat(tree.root(), NAME, flags, Mode::RUSR)
-                .map_err(|e| Error::sys(STEP, "openat", e))?;
-        }
-    }
+    make_place(tree.root(), NAME, is_dir)?;
     Ok(tree.attach(directory)?.into_fd())
+}
+
+/// Makes a directory, or a file, to mount on.
+pub(crate) fn make_place(parent: BorrowedFd<'_>, name: &str, is_dir: bool) -> Result<()> {
+    if is_dir {
+        return rustix::fs::mkdirat(parent, name, Mode::RWXU).map_err(|e| Error::sys(STEP, "mkdirat", e));
+    }
+    let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
+    rustix::fs::openat(parent, name, flags, Mode::RUSR).map(drop).map_err(|e| Error::sys(STEP, "openat", e))
 }
 
 /// What is mounted in it can be copied, and is skipped with it where all below `/` is.

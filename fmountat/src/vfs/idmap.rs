@@ -4,6 +4,7 @@
 use super::attr::{MountAttr, idmap_raw};
 use super::bytes::c_string;
 use super::context::FsContext;
+use super::walk::PROC;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::attr::mount_setattr;
 use crate::sys::userns::{Parked, user_namespace_of};
@@ -187,7 +188,7 @@ fn pid_in_proc(parked: &Parked) -> Result<u32> {
     let path = format!("/proc/thread-self/fdinfo/{}", parked.pidfd().as_raw_fd());
     let text = match std::fs::read_to_string(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let is_proc = rustix::fs::statfs("/proc").is_ok_and(|stat| stat.f_type == PROC_SUPER_MAGIC);
+            let is_proc = rustix::fs::statfs("/proc").is_ok_and(|stat| stat.f_type == PROC);
             let error = Error::from_io("map ids", "/proc", error);
             return Err(if is_proc { of_others(error) } else { without_proc(error) });
         }
@@ -197,8 +198,6 @@ fn pid_in_proc(parked: &Parked) -> Result<u32> {
     let unseen = || of_others(Error::new(ErrorKind::System, "map ids", "").arg("/proc"));
     number.filter(|pid| *pid > 0).ok_or_else(unseen)
 }
-
-const PROC_SUPER_MAGIC: rustix::fs::FsWord = 0x9fa0;
 
 /// /proc is there, and does not have us.
 fn of_others(error: Error) -> Error {

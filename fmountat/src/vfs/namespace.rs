@@ -11,6 +11,9 @@ use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{MountPropagationFlags, UnmountFlags};
 
+/// The step of [`change_root`] and what follows it.
+const STEP: &str = "enter the root";
+
 /// Moves the calling process into a mount namespace of its own, private throughout, and its next child into a pid
 /// namespace of its own. Where that needs privilege that the process lacks, a user namespace is made for it, in which
 /// the process's user and group are root.
@@ -90,8 +93,6 @@ pub(crate) fn change_root(tree: Option<Tree>, top: BorrowedFd<'_>) -> Result<Old
     rustix::process::pivot_root(".", ".").map_err(|e| Error::sys(STEP, "pivot_root", e))?;
     Ok(OldRoot { over })
 }
-
-const STEP: &str = "enter the root";
 
 /// What lies on the new root: the old one, and whatever was mounted over that.
 #[must_use]

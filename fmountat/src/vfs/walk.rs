@@ -14,7 +14,7 @@ use rustix::io::Errno;
 const LINKS_MAX: usize = 40;
 
 /// `PROC_SUPER_MAGIC` and `PROC_ROOT_INO`.
-const PROC: rustix::fs::FsWord = 0x9fa0;
+pub(super) const PROC: rustix::fs::FsWord = 0x9fa0;
 const PROC_ROOT: u64 = 1;
 
 /// `ST_NOSYMFOLLOW` of statfs(2).

@@ -327,7 +327,7 @@ fn describe(step: &Step) -> ExplainedStep {
         notes.push(format!("{} on all of it", whole.words()));
     }
     if !top.set.is_empty() {
-        let only = matches!(step.what, What::Bind { recursive: true });
+        let only = step.is_tree();
         notes.push(format!("{}{}", top.words(), if only { " on the top mount only" } else { "" }));
     }
     if step.options.idmap.is_some() {

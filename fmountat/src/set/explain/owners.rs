@@ -4,7 +4,7 @@
 use super::look::Looker;
 use crate::diagnose;
 use crate::error::{Error, ErrorKind, Result};
-use crate::set::plan::{Step, What, is_unbindable};
+use crate::set::plan::{Step, What};
 use crate::vfs::attr::without_idmaps;
 use crate::vfs::attr_old::no_unbindable;
 use crate::vfs::features::Features;
@@ -24,7 +24,7 @@ impl Looker<'_> {
     pub(super) fn check_way(&self, step: &Step) -> Result<()> {
         match self.mounter.features.first() {
             Some(MakeMount::ByMount) => crate::set::classic::check(step),
-            Some(MakeMount::OldAttributes) if is_unbindable(step) => Err(no_unbindable()),
+            Some(MakeMount::OldAttributes) if step.is_unbindable() => Err(no_unbindable()),
             _ => Ok(()),
         }
     }

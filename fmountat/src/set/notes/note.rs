@@ -145,27 +145,33 @@ impl Note {
 
     /// The tree is about to be published on `place`.
     pub(in crate::set) fn tree(&self, built: &Built, place: BorrowedFd<'_>) {
-        if let Ok(id) = built.tree.id() {
-            let newest = built.newest.map(MountId::get);
-            self.add(&Line::Tree { id: id.get(), newest, mounts: built.mounts, at: path_of(place) });
-        }
+        self.root_of(built.tree.root(), built.newest, built.mounts, place);
     }
 
-    /// The same of a tree whose mounts are not newer than this one.
+    /// The same of the mount with this root and all in it, none of which is newer than that.
     pub(in crate::set) fn not_newer(&self, root: BorrowedFd<'_>, newest: MountId, place: BorrowedFd<'_>) {
-        if let Ok(id) = MountId::of(root) {
-            let newest = Some(newest.get());
-            self.add(&Line::Tree { id: id.get(), newest, mounts: None, at: path_of(place) });
-        }
+        self.root_of(root, Some(newest), None, place);
     }
 
-    /// The mount with this root and all in it are, or are about to be, on `place`; they are mounted somewhere, so that they can be
-    /// counted.
+    /// The same where they are mounted somewhere, so that they can be counted; or they are on `place` already.
     pub(in crate::set) fn with_all_below(&self, root: BorrowedFd<'_>, place: BorrowedFd<'_>) {
         let Ok(id) = MountId::of(root) else { return };
-        let newest = PublishedSet::at(id, None).ok().and_then(|set| set.mounts().max()).map(MountId::get);
+        let newest = PublishedSet::at(id, None).ok().and_then(|set| set.mounts().max());
         let mounts = if newest.is_none() { mounts_of(id) } else { None };
-        self.add(&Line::Tree { id: id.get(), newest, mounts, at: path_of(place) });
+        self.root_of(root, newest, mounts, place);
+    }
+
+    fn root_of(
+        &self,
+        root: BorrowedFd<'_>,
+        newest: Option<MountId>,
+        mounts: Option<usize>,
+        place: BorrowedFd<'_>,
+    ) {
+        if let Ok(id) = MountId::of(root) {
+            let (newest, at) = (newest.map(MountId::get), path_of(place));
+            self.add(&Line::Tree { id: id.get(), newest, mounts, at });
+        }
     }
 
     /// Something is about to be mounted on `place` that can't be told yet.
