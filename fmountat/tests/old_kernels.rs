@@ -228,7 +228,7 @@ fmountat_testing::tests! {
             let plan = Plan::new(&[bind("layers", "bind,uidmap=0:1000:10,gidmap=0:1000:10")]).unwrap();
             Mounter::with(Features::probe(), None).build(CWD, &plan, &target("t")).unwrap_err()
         });
-        assert_eq!((error.kind(), error.hint()), (ErrorKind::Unsupported, Some("it needs Linux 5.12")), "{error}");
+        assert_eq!((error.kind(), error.hint()), (ErrorKind::Unsupported, Some("it needs Linux 5.12, and a seccomp profile that allows mount_setattr")), "{error}");
     }
 
     /// Before 6.5 a set comes after the other, and the machine has the old one or the new one in the end.

@@ -102,14 +102,22 @@ pub(crate) fn changes(log: &str) -> Vec<String> {
             return false;
         };
         // A call that was refused has changed nothing: the probes of features are such.
-        let worked = !result.starts_with("-1") && !result.starts_with('?');
-        // Questions: a change of nothing, and who owns a namespace.
-        let is_question =
-            text.contains("attr_set=0, attr_clr=0, propagation=0") || text.contains("NS_GET_USERNS");
+        let worked = !result.starts_with("-1") && !result.starts_with('?') && !is_killed(text);
+        // Questions: a change of nothing, who owns a namespace, and the child that asks where a filter may kill who does: its
+        // calls are in the trace too.
+        let is_question = text.contains("attr_set=0, attr_clr=0, propagation=0")
+            || text.contains("NS_GET_USERNS")
+            || text.starts_with("clone(child_stack=NULL, flags=0)");
         let is_sign = SIGNS.iter().any(|(name, sign)| *name == call && text.contains(sign));
         let to_file =
             matches!(call, "write" | "writev" | "pwrite64") && !text.contains("(1,") && !text.contains("(2,");
         worked && !is_question && (ALWAYS.contains(&call) || is_sign || to_file)
     });
     changing.map(str::to_owned).collect()
+}
+
+/// A call that a filter kills for has its own number for a result.
+fn is_killed(text: &str) -> bool {
+    let number = text.strip_prefix("syscall_").and_then(|text| text.split('(').next());
+    number.is_some_and(|number| text.ends_with(&format!(" = {number}")))
 }

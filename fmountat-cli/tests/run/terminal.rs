@@ -181,6 +181,12 @@ pub(crate) fn stopped_and_continued() {
     before.assert("a stopped job");
 }
 
+fn is_blocked(pid: &str, signal: Signal) -> bool {
+    let status = fmountat_testing::read(format!("/proc/{pid}/status"));
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigBlk:")).unwrap();
+    u64::from_str_radix(mask.trim(), 16).unwrap() & (1 << (signal.as_raw() - 1)) != 0
+}
+
 /// A stop that the command asked for while it was in the background, and that comes when it has the terminal again.
 pub(crate) fn a_late_stop() {
     let mut terminal = Terminal::start("set -m; RUN sh -c 'echo ready; exec cat'; echo status $?", "");
@@ -191,6 +197,12 @@ pub(crate) fn a_late_stop() {
     let started = processes();
     let supervisor = started.iter().find(is_supervisor).unwrap();
     let number = supervisor.strip_prefix("/proc/").unwrap().split(':').next().unwrap();
+    // Before it looks at stops first, the kernel stops it: a while after the command runs.
+    let start = Instant::now();
+    while !is_blocked(number, Signal::TTIN) {
+        assert!(start.elapsed() < slower(PATIENCE), "SIGTTIN is not blocked");
+        std::thread::sleep(Duration::from_millis(1));
+    }
     kill_process(Pid::from_raw(number.parse().unwrap()).unwrap(), Signal::TTIN).unwrap();
     terminal.press("two\n");
     terminal.wait_for_times("two", 2);

@@ -192,9 +192,10 @@ fn layers_of(options: &OsStr) -> Vec<PathBuf> {
 }
 
 /// A mount below the directory, where one is locked in this user namespace. Which ones are the table does not show: the
-/// kernel is asked for a copy without them, which is dropped.
+/// kernel is asked for a copy without them, which is dropped. Nobody can be asked without open_tree(2).
 pub(super) fn locked_below(fd: BorrowedFd<'_>, table: &[MountEntry]) -> Option<PathBuf> {
-    if Features::get().initial_user_namespace {
+    let features = Features::get();
+    if features.initial_user_namespace || !features.new_mount_api {
         return None;
     }
     let below = mount_below(fd, table)?;

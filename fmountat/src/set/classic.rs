@@ -59,9 +59,7 @@ impl Classic<'_> {
         let target = descriptor_name(place.as_fd());
         match &step.what {
             What::Bind { recursive } => {
-                let source = Target::open(self.pieces.dir, &step.source)
-                    .map_err(|e| e.with_step("open source").arg(&step.source))?;
-                check_kinds(source.is_dir(), place, step)?;
+                let source = self.open_source()?;
                 let source = descriptor_name(source.as_fd());
                 let bound = match recursive {
                     true => rustix::mount::mount_bind_recursive(source, target),
@@ -80,7 +78,6 @@ impl Classic<'_> {
                 overlay.mount_classic(&make, &target, new_flags(&step.options))
             }
             What::Filesystem(fstype) => {
-                check_kinds(true, place, step)?;
                 let flags = mount_flags(new_flags(&step.options));
                 self.pieces.source(step).mount(fstype, &step.options.words, |told| {
                     let data = data(told.fstype, told.words)?;
@@ -145,16 +142,17 @@ impl Classic<'_> {
         Ok(())
     }
 
-    /// The failure to mount a stage as one of the step: it is the same call that is missing or forbidden.
-    pub(super) fn without_stage(&self, error: Error) -> Error {
-        if error.call() != Some("mount") {
-            return error;
+    /// Whether the step's source is a directory: a new file system has one for a root.
+    pub(super) fn is_dir_source(&self) -> Result<bool> {
+        match self.step.what {
+            What::Bind { .. } => Ok(self.open_source()?.is_dir()),
+            _ => Ok(true),
         }
-        match &self.step.what {
-            What::Bind { .. } => error.with_step("bind").arg(&self.step.target),
-            What::Overlay(_) => error.with_step("create overlay").arg(&self.step.target),
-            What::Filesystem(fstype) => error.with_step("mount").arg(fstype),
-        }
+    }
+
+    fn open_source(&self) -> Result<Target> {
+        let source = &self.step.source;
+        Target::open(self.pieces.dir, source).map_err(|e| e.with_step("open source").arg(source))
     }
 
     fn error(&self, step: &str, errno: Errno) -> Error {
@@ -176,17 +174,20 @@ fn movable(to: Propagation) -> Propagation {
     if to == Propagation::Unbindable { Propagation::Private } else { to }
 }
 
-/// Whether the step's source is a directory: a new file system has one for a root.
-pub(super) fn is_dir_source(dir: BorrowedFd<'_>, step: &Step) -> Result<bool> {
-    match step.what {
-        What::Bind { .. } => Ok(Target::open(dir, &step.source)
-            .map_err(|e| e.with_step("open source").arg(&step.source))?
-            .is_dir()),
-        _ => Ok(true),
+/// The failure to mount a stage as one of the step: it is the same call that is missing or forbidden.
+pub(super) fn without_stage(error: Error, step: &Step) -> Error {
+    if error.call() != Some("mount") {
+        return error;
+    }
+    match &step.what {
+        What::Bind { .. } => error.with_step("bind").arg(&step.target),
+        What::Overlay(_) => error.with_step("create overlay").arg(&step.target),
+        What::Filesystem(fstype) => error.with_step("mount").arg(fstype),
     }
 }
 
-fn check_kinds(source_is_dir: bool, place: &Target, step: &Step) -> Result<()> {
+/// A file on a directory, or the reverse, before anything is changed.
+pub(super) fn check_kinds(source_is_dir: bool, place: &Target, step: &Step) -> Result<()> {
     if source_is_dir == place.is_dir() {
         return Ok(());
     }

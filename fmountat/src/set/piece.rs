@@ -11,6 +11,7 @@ use crate::kinds::loopdev::LoopOptions;
 use crate::kinds::overlay::{Make, Overlay};
 use crate::kinds::store::Store;
 use crate::vfs::attr::Attr;
+use crate::vfs::idmap::check_can_map;
 use crate::vfs::staging::while_attached;
 use crate::vfs::target::open_in_root;
 use crate::vfs::tree::Tree;
@@ -46,6 +47,9 @@ impl Pieces<'_> {
         let flags = options.superblock_at_birth();
         let source = step.source.as_os_str();
         let idmap = step.options.idmap.as_ref();
+        if idmap.is_some() {
+            check_can_map(&self.mounter.features, step.is_copy())?;
+        }
         let userns = idmap.map(|idmap| self.mounter.namespaces.get(self.dir, idmap)).transpose()?;
         let tree = match &step.what {
             What::Overlay(overlay) => {

@@ -194,6 +194,11 @@ impl Step {
         matches!(self.what, What::Bind { recursive: true })
     }
 
+    /// Whether what it shows is copied: a bind's source, an overlay's layers.
+    pub(crate) fn is_copy(&self) -> bool {
+        !matches!(self.what, What::Filesystem(_))
+    }
+
     /// Whether a word makes it, or what is below it, unbindable.
     pub(crate) fn is_unbindable(&self) -> bool {
         let words = [self.options.attr.propagation, self.options.recursive_attr.propagation];

@@ -3,7 +3,7 @@
 
 use super::apply::duplicate;
 use super::builder::{every_mount_left_out, is_missing_source, mount_point, newer_than_all, without_root};
-use super::classic::{self, Classic};
+use super::classic::{self, Classic, check_kinds};
 use super::classic_attr::change;
 use super::cover::{self, Place};
 use super::mounter::Mounter;
@@ -20,7 +20,7 @@ use crate::vfs::attr_old::propagate;
 use crate::vfs::identity::MountId;
 use crate::vfs::landed::{is_on_top, moved_or};
 use crate::vfs::made::Made;
-use crate::vfs::target::{Target, open_in_root};
+use crate::vfs::target::{Target, is_dir, open_in_root};
 use crate::vfs::tree::{Attached, Tree, detach_fd, moved, take_back};
 use crate::ways::{Way, Ways};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -197,12 +197,13 @@ struct Done {
 
 impl Done {
     /// The step's mount, made and finished on the stage.
-    fn stage(&mut self, call: &Classic<'_>, is_dir: bool) -> Result<Staged> {
+    fn stage(&mut self, call: &Classic<'_>) -> Result<Staged> {
         let stage = match self.stage.take() {
             Some(stage) => stage,
-            None => Stage::new().map_err(|e| call.without_stage(e))?,
+            None => Stage::new().map_err(|e| classic::without_stage(e, call.step))?,
         };
         let stage = self.stage.insert(stage);
+        let is_dir = call.is_dir_source()?;
         call.mount(&stage.place(is_dir)?)?;
         let staged = Staged::new(stage.place(is_dir)?.into_fd());
         call.finish(staged.root())?;
@@ -277,6 +278,21 @@ impl Drop for Done {
     }
 }
 
+/// A step's mount, made and not in its place yet.
+enum Piece {
+    Detached(Tree),
+    Staged(Staged),
+}
+
+impl Piece {
+    fn root(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Detached(tree) => tree.root(),
+            Self::Staged(staged) => staged.root(),
+        }
+    }
+}
+
 /// Mounts one step at its place; gives its root as it is seen there.
 fn one(
     pieces: &Pieces<'_>,
@@ -290,30 +306,30 @@ fn one(
     if let Some(helper) = helper {
         return by_helper(pieces, done, base, target, step, helper);
     }
-    let is_detached = pieces.mounter.features.can_finish_detached();
-    let piece = if is_detached { Some(pieces.detached(step)?) } else { None };
+    let call = Classic { pieces, step };
+    let piece = match pieces.mounter.features.can_finish_detached() {
+        true => Piece::Detached(pieces.detached(step)?),
+        false => Piece::Staged(done.stage(&call)?),
+    };
     let place = match step.is_root() {
         true => seen_now(target)?,
-        false => mount_point(base, step, || match &piece {
-            Some(piece) => crate::vfs::target::is_dir(piece.root()),
-            None => classic::is_dir_source(pieces.dir, step),
-        })?,
+        false => mount_point(base, step, || is_dir(piece.root()))?,
     };
     done.take_over(place.made());
-    let seen = match piece {
-        Some(piece) => {
-            set_root_owner(piece.root(), step)?;
+    if let Piece::Staged(staged) = &piece {
+        check_kinds(is_dir(staged.root())?, &place, step)?;
+    }
+    set_root_owner(piece.root(), step)?;
+    match piece {
+        Piece::Detached(piece) => {
             done.will_attach(&piece, &place, step);
             let attached = piece.attach(&place).map_err(|e| e.arg(&step.target))?;
             let id = attached.id();
             done.has_attached(&attached, &place, step);
             done.mounted.push(Mounted::new(attached.into_fd(), step));
-            must_be(look(base, target, step)?, id, step)?
+            must_be(look(base, target, step)?, id, step)
         }
-        None => {
-            let call = Classic { pieces, step };
-            let mut staged = done.stage(&call, place.is_dir())?;
-            set_root_owner(staged.root(), step)?;
+        Piece::Staged(mut staged) => {
             let root = duplicate(staged.root())?;
             done.will_move(staged.root(), &place, step);
             staged.move_to(place.as_fd()).map_err(|e| e.arg(&step.target))?;
@@ -321,10 +337,9 @@ fn one(
             let seen = look(base, target, step).map_err(|e| moved_or(e, &step.target))?;
             let seen = must_be(seen, MountId::of(staged.root())?, step)?;
             call.settle(staged.root())?;
-            seen
+            Ok(seen)
         }
-    };
-    Ok(seen)
+    }
 }
 
 /// The helper mounts on the step's place; the words for the mount itself are put in force whatever the helper did.

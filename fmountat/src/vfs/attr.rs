@@ -176,13 +176,8 @@ pub(super) fn set_idmap(fd: BorrowedFd<'_>, userns: BorrowedFd<'_>, recursive: b
     mount_setattr(fd, c"", flags, &idmap_raw(userns)).map_err(|e| {
         let error = super::idmap::explain_idmap(Error::sys("map ids", "mount_setattr", e), userns);
         match e {
-            Errno::NOSYS => without_idmaps(error),
+            Errno::NOSYS => super::idmap::without_idmaps(error),
             _ => error,
         }
     })
-}
-
-/// Where mount_setattr(2) is missing.
-pub(crate) fn without_idmaps(error: Error) -> Error {
-    error.because("this kernel, or a seccomp filter, has no id-mapped mounts").hinted("it needs Linux 5.12")
 }

@@ -6,6 +6,7 @@ use super::layers::{LayerBases, OpenLayers, Opened, check_counts};
 use super::mount::Make;
 use super::{Layer, Overlay};
 use crate::error::{Error, ErrorKind, Result};
+use crate::vfs::features::Features;
 use crate::vfs::flags::ms_of_superblock;
 use crate::vfs::hidden::HiddenPlace;
 use crate::vfs::identity::is_attached_here;
@@ -18,12 +19,20 @@ use rustix::io::Errno;
 use std::path::Path;
 use std::sync::Arc;
 
+/// Refuses to map the layers' owners where no way can.
+pub(crate) fn check_mapped_layers(features: &Features) -> Result<()> {
+    if features.first::<MapLayers>().is_some() {
+        return Ok(());
+    }
+    let reason = "this kernel's overlay takes no id-mapped layers";
+    Err(Error::new(ErrorKind::Unsupported, "map ids", reason).hinted("it needs Linux 5.19"))
+}
+
 impl Overlay {
     pub(super) fn mount_elsewhere(&self, make: &Make<'_>) -> Result<Tree> {
         let features = make.features;
-        if make.userns.is_some() && features.first::<MapLayers>().is_none() {
-            let reason = "this kernel's overlay takes no id-mapped layers";
-            return Err(Error::new(ErrorKind::Unsupported, "map ids", reason).hinted("it needs Linux 5.19"));
+        if make.userns.is_some() {
+            check_mapped_layers(features)?;
         }
         GiveLayers::ByMount.taken();
         if make.userns.is_some() {

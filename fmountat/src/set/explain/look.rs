@@ -10,6 +10,7 @@ use crate::kinds::filesystem::Word;
 use crate::kinds::image::Looked;
 use crate::kinds::overlay::elsewhere::in_user_namespace;
 use crate::kinds::overlay::{Layer, Overlay, needs_namespace};
+use crate::set::classic::without_stage;
 use crate::set::mounter::Mounter;
 use crate::set::piece::Pieces;
 use crate::set::plan::{Step, What};
@@ -17,6 +18,8 @@ use crate::set::stepwise::{Helpers, check_helped};
 use crate::set::why::{about, why};
 use crate::vfs::attr::Attr;
 use crate::vfs::context::FsContext;
+use crate::vfs::hidden::STEP;
+use crate::vfs::privilege::needs_admin;
 use crate::vfs::target::{Target, make_error, open_error, open_in_root};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags};
@@ -24,6 +27,8 @@ use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+
+const NOT_ASKED: &str = "without fsopen(2) nobody can be asked about its options before it is mounted";
 
 /// What a step would have made.
 #[derive(Debug)]
@@ -50,7 +55,7 @@ pub(super) struct Looker<'a> {
     pub(super) mounter: &'a Mounter,
     pub(super) dir: BorrowedFd<'a>,
     standing: &'a Standing,
-    helpers: &'a Helpers,
+    pub(super) helpers: &'a Helpers,
     sketch: Sketch,
 }
 
@@ -87,13 +92,13 @@ impl<'a> Looker<'a> {
             notes.push(String::from("by its mount helper, which is not asked now, after all others"));
             return Ok(Made::new(Content::Unknown, Some(true)));
         }
+        self.check_stage(step)?;
         let mut made = match &step.what {
-            What::Overlay(overlay) => self.overlay(overlay, step)?,
+            What::Overlay(overlay) => self.overlay(overlay, step, notes)?,
             What::Bind { recursive } => self.bind(step, *recursive)?,
             What::Filesystem(fstype) => self.filesystem(fstype, step, notes)?,
         };
         made.is_read_only |= step.options.single_attr().set.contains(Attr::RDONLY);
-        self.check_way(step)?;
         self.check_idmap(step)?;
         match &step.options.subdir {
             Some(subdir) => sub_directory(made, subdir),
@@ -101,7 +106,15 @@ impl<'a> Looker<'a> {
         }
     }
 
-    fn overlay(&self, overlay: &Overlay, step: &Step) -> Result<Made> {
+    /// The stage comes before all that is made on it.
+    fn check_stage(&self, step: &Step) -> Result<()> {
+        if self.mounter.features.can_finish_detached() {
+            return Ok(());
+        }
+        self.need_admin(STEP, "mount").map_err(|error| without_stage(needs_admin(error), step))
+    }
+
+    fn overlay(&self, overlay: &Overlay, step: &Step, notes: &mut Vec<String>) -> Result<Made> {
         let (attr, flags) = (step.options.single_attr(), step.options.superblock_at_birth());
         let source = Some(step.source.as_os_str()).filter(|source| !source.is_empty());
         let mut features = self.mounter.features;
@@ -115,6 +128,9 @@ impl<'a> Looker<'a> {
         if features.new_mount_api && needs_namespace(&features, step.options.idmap.is_some()) {
             // That is done before a layer is looked at.
             self.need_admin("make a private mount namespace", "unshare")?;
+        }
+        if !self.mounter.features.new_mount_api && !overlay.words.is_empty() {
+            notes.push(String::from(NOT_ASKED));
         }
         if !features.initial_user_namespace && !features.overlay_in_user_namespace {
             return Err(in_user_namespace(Error::sys("create overlay", "mount", Errno::PERM)));
@@ -185,9 +201,7 @@ impl<'a> Looker<'a> {
         }
         if !self.mounter.features.new_mount_api {
             if !step.options.words.is_empty() {
-                notes.push(String::from(
-                    "without fsopen(2) nobody can be asked about its options before it is mounted",
-                ));
+                notes.push(String::from(NOT_ASKED));
             }
             return crate::set::classic::data(name, &step.options.words).map(drop);
         }
@@ -213,6 +227,7 @@ impl<'a> Looker<'a> {
         let namespace = match text {
             "proc" => "pid",
             "mqueue" => "ipc",
+            "sysfs" => "net",
             "cgroup" | "cgroup2" => "cgroup",
             name if filesystems::IN_USER_NAMESPACES.contains(&name) => return Ok(()),
             _ => return Err(Error::sys("create", "fsconfig", Errno::PERM).arg(name)),

@@ -99,6 +99,27 @@ impl Explanation {
     }
 }
 
+/// What would be refused, by when that would be.
+#[derive(Debug, Default)]
+struct Refusals {
+    /// Words that this way can't put in force, which are looked at first.
+    before: Vec<Error>,
+    made: Vec<Error>,
+    placed: Vec<Error>,
+    /// Each mount is put in its place before the next is made. Else all are made first.
+    together: bool,
+}
+
+impl Refusals {
+    fn place(&mut self, error: Error) {
+        if self.together { self.made.push(error) } else { self.placed.push(error) }
+    }
+
+    fn in_order(self) -> impl Iterator<Item = Error> {
+        self.before.into_iter().chain(self.made).chain(self.placed)
+    }
+}
+
 impl Mounter {
     /// Looks at sources, layers, images, targets, options, privilege and features, and tells what
     /// [`apply`](Self::apply) would do. File systems are asked for their options by fsopen(2) and fsconfig(2) and never
@@ -145,11 +166,14 @@ impl Mounter {
             }
             looker.start_in(target)?;
         }
-        let (mut made, mut placed, mut has_root) = (Vec::new(), Vec::new(), !plan.has_root());
+        let mut refusals = Refusals { together: explained.way == Way::StepByStep, ..Refusals::default() };
+        let mut has_root = !plan.has_root();
         let mut root_is_dir = None;
         for step in &plan.steps {
             let (mut told, content) = looker.step(step);
-            match content {
+            let unfit = looker.check_way(step).err();
+            let is_before = unfit.is_some() && !self.features.can_finish_detached();
+            match unfit.map_or(content, Err) {
                 Err(error) if step.options.nofail && is_missing_source(&error, step) => {
                     explained.left_out.push(step.number);
                     told.notes.push(String::from("its source is missing: it would be left out (nofail)"));
@@ -157,7 +181,11 @@ impl Mounter {
                 Err(error) => {
                     let error = plan.in_step(step, error);
                     told.refused = Some(error.clone());
-                    made.push(error);
+                    if is_before {
+                        refusals.before.push(error)
+                    } else {
+                        refusals.made.push(error)
+                    }
                     // Whatever it would show can't be looked into.
                     let _ = looker.place(step, look::Made::unknown());
                     has_root |= step.is_root();
@@ -166,12 +194,8 @@ impl Mounter {
                     drop(content);
                     let reason =
                         "the mount for `/` was left out (nofail), so there is nothing to mount it in";
-                    placed.push(
-                        plan.in_step(
-                            step,
-                            Error::new(ErrorKind::NotFound, "build", reason).arg(&step.target),
-                        ),
-                    );
+                    let error = Error::new(ErrorKind::NotFound, "build", reason).arg(&step.target);
+                    refusals.place(plan.in_step(step, error));
                 }
                 Ok(content) => {
                     if step.is_root() && root_is_dir.is_none() {
@@ -186,17 +210,15 @@ impl Mounter {
                         Err(error) => {
                             let error = plan.in_step(step, error);
                             told.refused = Some(error.clone());
-                            placed.push(error);
+                            refusals.place(error);
                         }
                     }
                 }
             }
             explained.steps.push(told);
         }
-        // All mounts are made before the first is put in its place, where that is done at once.
-        explained.refused.extend(made);
-        explained.refused.extend(placed);
-        if explained.left_out.len() == plan.len() && plan.has_root() {
+        explained.refused.extend(refusals.in_order());
+        if explained.left_out.len() == plan.len() && (plan.has_root() || explained.way == Way::StepByStep) {
             return Err(every_mount_left_out());
         }
         let last = match root_is_dir {

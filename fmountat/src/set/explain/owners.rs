@@ -4,11 +4,11 @@
 use super::look::Looker;
 use crate::diagnose;
 use crate::error::{Error, ErrorKind, Result};
+use crate::kinds::overlay::elsewhere::check_mapped_layers;
 use crate::set::plan::{Step, What};
-use crate::vfs::attr::without_idmaps;
 use crate::vfs::attr_old::no_unbindable;
 use crate::vfs::features::Features;
-use crate::vfs::idmap::{IdMapping, Idmap, without_proc};
+use crate::vfs::idmap::{IdMapping, Idmap, check_can_map, without_proc};
 use crate::vfs::target::Target;
 use crate::ways::MakeMount;
 use rustix::fd::AsFd;
@@ -23,8 +23,16 @@ impl Looker<'_> {
     /// What can't be had by the way in which one mount is made here.
     pub(super) fn check_way(&self, step: &Step) -> Result<()> {
         match self.mounter.features.first() {
+            _ if self.helpers.contains_key(&step.number) => Ok(()),
             Some(MakeMount::ByMount) => crate::set::classic::check(step),
             Some(MakeMount::OldAttributes) if step.is_unbindable() => Err(no_unbindable()),
+            _ if step.options.idmap.is_some() => {
+                check_can_map(&self.mounter.features, step.is_copy())?;
+                match step.what {
+                    What::Overlay(_) => check_mapped_layers(&self.mounter.features),
+                    _ => Ok(()),
+                }
+            }
             _ => Ok(()),
         }
     }
@@ -34,9 +42,6 @@ impl Looker<'_> {
         mapped_here(idmap)?;
         if matches!(step.what, What::Overlay(_)) {
             return Ok(());
-        }
-        if !self.mounter.features.mount_setattr {
-            return Err(without_idmaps(Error::sys("map ids", "mount_setattr", Errno::NOSYS)));
         }
         let (fstype, argument) = match &step.what {
             What::Filesystem(fstype) => (fstype.clone(), fstype.clone()),
