@@ -154,6 +154,7 @@ ways! {
         Descriptors "as descriptors" [LayerWords, LayerFds]
         Names "as the names of descriptors" [LayerWords]
         ByMount "to mount(2) in a private mount namespace" [PrivateNamespace]
+        OnStage "to mount(2) on a private tmpfs in a directory of the calling thread in /proc" []
     }
     pub(crate) MapLayers "map the owners of an overlay's layers" {
         Clone "in mapped clones" [LayerWords, DetachedLayers]
@@ -250,13 +251,7 @@ mod tests {
     #[test]
     fn every_operation_has_a_last_resort_or_is_refused() {
         let all = ways();
-        let refused = [
-            Subdir::OPERATION,
-            GiveLayers::OPERATION,
-            MapLayers::OPERATION,
-            OverlayBy::OPERATION,
-            MapOwners::OPERATION,
-        ];
+        let refused = [Subdir::OPERATION, MapLayers::OPERATION, OverlayBy::OPERATION, MapOwners::OPERATION];
         for pair in all.windows(2).filter(|pair| pair[0].operation != pair[1].operation) {
             assert!(pair[0].needs.is_empty() || refused.contains(&pair[0].operation), "{:?}", pair[0]);
         }

@@ -8,6 +8,7 @@ mod ways;
 use fmountat::{Built, ErrorKind, Features, Mount, Mounter, Plan, Target, Unmount, Way};
 use fmountat_testing::{in_own_namespace, mkdirs, mount_table, mounts_below, read, scratch, write};
 use rustix::fs::CWD;
+use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 use std::path::{Path, PathBuf};
 use ways::{staged, tmpfs};
 
@@ -156,5 +157,31 @@ fmountat_testing::tests! {
         let applied = staged().apply(CWD, &plan, &target("f")).unwrap();
         assert_eq!((applied.way, read(Path::new(&file("f")))), (Way::Detached, "x".into()));
         unmount("f");
+    }
+
+    /// A set without a root goes into a copy of what is there, and on a shared mount nothing unbindable can be attached: both are
+    /// said before.
+    fn what_is_unbindable_is_refused_in_words() needs [] {
+        mkdirs(scratch(), &["unbindable", "shared"]);
+        for (at, propagation) in [("unbindable", MountPropagationFlags::UNBINDABLE), ("shared", MountPropagationFlags::SHARED)] {
+            mount("x", file(at), "tmpfs", MountFlags::empty(), None).unwrap();
+            mount_change(file(at), propagation).unwrap();
+            mkdirs(file(at), &["a"]);
+        }
+        let before = mount_table();
+        for mounter in [Mounter::detached(), Mounter::with(Features::get().at_most(6, 1), None)] {
+            let failed = |mounts: &[Mount], at: &str| {
+                let (plan, target) = (Plan::new(mounts).unwrap(), Target::open(CWD, file(at)).unwrap());
+                let told = mounter.explain(CWD, &plan, &target).error().unwrap().to_string();
+                let error = mounter.apply(CWD, &plan, &target).unwrap_err();
+                assert_eq!(told, error.to_string());
+                error
+            };
+            let error = failed(&[tmpfs().at("a"), tmpfs().at("a")], "unbindable");
+            assert_eq!(error.kind(), ErrorKind::Unbindable, "{error}");
+            let error = failed(&[tmpfs().option("unbindable")], "shared");
+            assert!(error.hint().is_some_and(|hint| hint.contains("unbindable")), "{error}");
+        }
+        assert_eq!(mount_table(), before);
     }
 }

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use fmountat::{Features, Mount, Mounter, Plan, Target, Unmount, Way};
-use fmountat_testing::{MountLine, mkdirs, mount_table, mounts_below, read, scratch, write};
+use fmountat_testing::{MountLine, filter, mkdirs, mount_table, mounts_below, read, scratch, write};
 use rustix::fs::CWD;
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_bind, mount_change};
 use std::path::PathBuf;
@@ -45,6 +45,28 @@ fn lines(at: &str) -> Vec<MountLine> {
 }
 
 fmountat_testing::tests! {
+    /// Without `lowerdir+` and where a filter forbids unshare(2): alone, and as the root of a set.
+    fn an_overlay_without_a_namespace() needs [Filesystem("overlay")] {
+        mkdirs(scratch(), &["1/in", "2", "u", "w", "t"]);
+        write(file("2/data"), "of the second");
+        let before = mount_table().len();
+        filter::errno_on(&[libc::SYS_unshare], libc::EPERM.unsigned_abs());
+        let mounter = Mounter::with(Features::probe().at_most(6, 6), None);
+        let layers = format!("lowerdir={0}/1:{0}/2,upperdir={0}/u,workdir={0}/w", scratch().display());
+        let overlay = Mount::new("overlay", "overlay").option(&layers);
+        let tmpfs = Mount::new("tmpfs", "tmpfs").at("/in").option("ro");
+        for (mounts, expected) in [(vec![overlay.clone()], Way::Detached), (vec![overlay, tmpfs], Way::StepByStep)] {
+            let plan = Plan::new(&mounts).unwrap();
+            let applied = mounter.apply(CWD, &plan, &Target::open(CWD, file("t")).unwrap());
+            assert_eq!(applied.unwrap_or_else(|error| panic!("{expected}: {error}")).way, expected);
+            assert_eq!(read(file("t/data")), "of the second", "{expected}");
+            write(file("t/new"), "");
+            Unmount::new().recursive(true).run(file("t")).unwrap();
+            assert_eq!(mount_table().len(), before, "{expected}: {:#?}", mount_table());
+        }
+        assert!(file("u/new").exists());
+    }
+
     /// Also at the peers of its place, and nothing of the source goes.
     fn a_failure_leaves_nothing_at_peers() needs [] {
         furnish();

@@ -66,6 +66,7 @@ const ALONE: &[&str] = &[
     "tmpfs x - X-mount.subdir=missing",
     "tmpfs x - iversion",
     "tmpfs x - uidmap=0:1000:1",
+    "tmpfs x - ro,X-mount.owner=0",
     "tmfs x - -",
     "nosuchfs x - -",
     "proc proc - hidepid=9",
@@ -75,6 +76,8 @@ const ALONE: &[&str] = &[
     "mqueue mqueue - -",
     "bind s - ro,nosuid",
     "bind s - sync",
+    "bind s - ro,X-mount.mode=700",
+    "bind s - unbindable",
     "bind s - nosiud",
     "bind s - X-mount.subdir=sub",
     "bind s - X-mount.subdir=gone",
@@ -184,6 +187,9 @@ pub(crate) fn specs() -> Vec<Spec> {
         specs.push(Spec { flags, target, ..plain(set(&["tmpfs x - -", "tmpfs x a X-mount.mkdir"])) });
     }
     specs.push(Spec { target: "g", ..plain(set(&["bind f - -"])) });
+    for lines in [&["tmpfs x - unbindable"][..], &["tmpfs x - -", "tmpfs x a X-mount.mkdir,unbindable"]] {
+        specs.push(Spec { target: "sh", ..plain(set(lines)) });
+    }
     specs.push(Spec { flags: vec!["--compat", "containerd"], ..plain(set(&["bind s - sync"])) });
     specs
 }

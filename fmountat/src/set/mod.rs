@@ -10,6 +10,7 @@ mod classic_attr;
 #[cfg(any(feature = "containerd-shim-protos", feature = "oci-spec"))]
 mod convert;
 mod cover;
+mod done;
 pub(crate) mod engine;
 pub(crate) mod explain;
 mod fields;
@@ -27,7 +28,6 @@ pub(crate) mod publish;
 pub(crate) mod remount;
 pub(crate) mod spec;
 mod split;
-mod stage;
 mod stepwise;
 pub(crate) mod swap;
 pub(crate) mod temp;

@@ -136,18 +136,33 @@ fn sub_directory(root: BorrowedFd<'_>, subdir: &Path, step: &Step) -> Result<Tre
 
 pub(super) fn set_root_owner(root: BorrowedFd<'_>, step: &Step) -> Result<()> {
     let (uid, gid) = step.options.owner;
-    let failed = |what: &str, call, errno| {
-        Error::sys(format!("set {what} of the root of"), call, errno).arg(&step.source)
-    };
     if uid.is_some() || gid.is_some() {
         let (uid, gid) = (uid.map(Uid::from_raw), gid.map(Gid::from_raw));
         rustix::fs::chownat(root, "", uid, gid, AtFlags::EMPTY_PATH)
-            .map_err(|e| failed("owner", "fchownat", e))?;
+            .map_err(|e| root_error(step, "owner", "fchownat", e))?;
     }
     if let Some(mode) = step.options.mode {
-        set_root_mode(root, mode).map_err(|(call, e)| failed("mode", call, e))?;
+        set_root_mode(root, mode).map_err(|(call, e)| root_error(step, "mode", call, e))?;
     }
     Ok(())
+}
+
+fn root_error(step: &Step, what: &str, call: &'static str, errno: Errno) -> Error {
+    let error = Error::sys(format!("set {what} of the root of"), call, errno).arg(&step.source);
+    match errno {
+        Errno::ROFS => error.hinted("a read-only mount can't be given another owner or mode: leave out `ro`, or set them at the source"),
+        _ => error,
+    }
+}
+
+/// Refuses what a read-only mount refuses.
+pub(super) fn check_root_owner(step: &Step, is_read_only: bool) -> Result<()> {
+    match (step.options.owner, step.options.mode) {
+        _ if !is_read_only => Ok(()),
+        ((None, None), None) => Ok(()),
+        ((None, None), Some(_)) => Err(root_error(step, "mode", "chmod", Errno::ROFS)),
+        _ => Err(root_error(step, "owner", "fchownat", Errno::ROFS)),
+    }
 }
 
 /// fchmod(2) takes no `O_PATH` descriptor, and not every file can be opened: by its name in /proc, which leads to what the

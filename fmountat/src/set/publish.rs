@@ -2,10 +2,11 @@
 //! A plan on its target: in one step where the kernel can, else step by step with roll-back.
 
 use super::apply::Built;
+use super::done::Begun;
 use super::mounter::Mounter;
 use super::notes::Note;
 use super::plan::{Plan, What};
-use super::stepwise::{Begun, can_be_last, find_helpers, step_by_step};
+use super::stepwise::{can_be_last, find_helpers, step_by_step};
 use crate::error::{Error, ErrorKind, Result};
 use crate::table::published::PublishedSet;
 use crate::vfs::identity::MountId;

@@ -2,26 +2,25 @@
 //! Step by step: each mount attached by itself, in order; what was done is taken back when one fails.
 
 use super::apply::duplicate;
-use super::builder::{every_mount_left_out, is_missing_source, mount_point, newer_than_all, without_root};
+use super::builder::{every_mount_left_out, is_missing_source, mount_point, without_root};
 use super::classic::{self, Classic, check_kinds};
 use super::classic_attr::change;
 use super::cover::{self, Place};
+use super::done::{Begun, Done, Mounted};
 use super::mounter::Mounter;
-use super::notes::Note;
 use super::piece::{Pieces, set_root_owner};
 use super::plan::{Plan, Step, What};
 use super::publish::Applied;
-use super::stage::{Stage, Staged};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::helper::{HELPER_LIMIT, Helper};
 use crate::table::published::PublishedSet;
-use crate::vfs::attr::{Attr, Locked, MountAttr, Propagation, set_attr};
+use crate::vfs::attr::{Attr, Locked, MountAttr, set_attr};
 use crate::vfs::attr_old::propagate;
 use crate::vfs::identity::MountId;
-use crate::vfs::landed::{is_on_top, moved_or};
-use crate::vfs::made::Made;
+use crate::vfs::landed::moved_or;
+use crate::vfs::stage::Staged;
 use crate::vfs::target::{Target, is_dir, open_in_root};
-use crate::vfs::tree::{Attached, Tree, detach_fd, moved, take_back};
+use crate::vfs::tree::{Tree, moved};
 use crate::ways::{Way, Ways};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::collections::HashMap;
@@ -57,14 +56,6 @@ pub(super) fn can_be_last(plan: &Plan, helpers: &Helpers) -> bool {
     plan.steps.iter().filter(is_helped).all(|helped| others().all(|step| !below(step, helped)))
 }
 
-/// What there is before the first step.
-#[derive(Debug)]
-pub(super) struct Begun {
-    /// The root of what is there already, which goes too if a step fails.
-    pub(super) published: Option<OwnedFd>,
-    pub(super) note: Option<Note>,
-}
-
 /// Mounts the steps in order.
 pub(super) fn step_by_step(
     mounter: &Mounter,
@@ -76,9 +67,8 @@ pub(super) fn step_by_step(
 ) -> Result<Applied> {
     Way::StepByStep.taken();
     let pieces = Pieces { mounter, dir, store: None };
-    let mut done = Done { mounted: Vec::new(), made: Made::default(), note: begun.note, stage: None };
     let is_published = begun.published.is_some();
-    done.mounted.extend(begun.published.map(|root| Mounted { root, is_peer: true }));
+    let mut done = Done::new(begun);
     for step in &plan.steps {
         if helpers.contains_key(&step.number) {
             check_helped(step)?;
@@ -161,121 +151,6 @@ pub(super) fn check_helped(step: &Step) -> Result<()> {
     };
     let reason = "a mount helper mounts this type, and it has no such option";
     Err(Error::new(ErrorKind::OptionConflict, "read option", reason).arg(word))
-}
-
-/// A mount that is in its place.
-struct Mounted {
-    root: OwnedFd,
-    /// It may be a peer of its source.
-    is_peer: bool,
-}
-
-impl Mounted {
-    fn new(root: OwnedFd, step: &Step) -> Self {
-        let options = &step.options;
-        let is_shared = [options.attr.propagation, options.recursive_attr.propagation]
-            .contains(&Some(Propagation::Shared));
-        Self { root, is_peer: is_shared && matches!(step.what, What::Bind { .. }) }
-    }
-
-    /// Unmounts it, with its copies in other namespaces and at the peers of its place. Of a peer of the source all below would
-    /// go from the source too: that is cut off before, and so are the copies.
-    fn take_back(&self) -> Result<()> {
-        if self.is_peer { take_back(self.root.as_fd()) } else { detach_fd(self.root.as_fd()) }
-    }
-}
-
-/// The roots of what was mounted so far, taken away again, newest first, unless the list is emptied.
-struct Done {
-    mounted: Vec<Mounted>,
-    /// Directories made for mount points; they go after the mounts.
-    made: Made,
-    note: Option<Note>,
-    /// For mount(2); made for the first that is mounted so.
-    stage: Option<Stage>,
-}
-
-impl Done {
-    /// The step's mount, made and finished on the stage.
-    fn stage(&mut self, call: &Classic<'_>) -> Result<Staged> {
-        let stage = match self.stage.take() {
-            Some(stage) => stage,
-            None => Stage::new().map_err(|e| classic::without_stage(e, call.step))?,
-        };
-        let stage = self.stage.insert(stage);
-        let is_dir = call.is_dir_source()?;
-        call.mount(&stage.place(is_dir)?)?;
-        let staged = Staged::new(stage.place(is_dir)?.into_fd());
-        call.finish(staged.root())?;
-        Ok(staged)
-    }
-
-    /// All of it stays.
-    fn keep(mut self) {
-        self.mounted.clear();
-        self.made.keep();
-    }
-
-    /// What was made for a place is remembered, here and in the note.
-    fn take_over(&self, made: &Made) {
-        if let Some(note) = &self.note {
-            note.directories(made);
-        }
-        self.made.take_over(made);
-    }
-
-    /// The mount is about to be attached, and to be remembered.
-    fn will_mount(&self, root: BorrowedFd<'_>, place: &Target) {
-        if let Some(note) = &self.note {
-            note.mount(root, place.as_fd());
-        }
-    }
-
-    /// The same of one that is on the stage, with what was mounted below its source.
-    fn will_move(&self, root: BorrowedFd<'_>, place: &Target, step: &Step) {
-        match &self.note {
-            Some(note) if step.is_tree() => note.with_all_below(root, place.as_fd()),
-            _ => self.will_mount(root, place),
-        }
-    }
-
-    /// The same of a detached tree, whose mounts can't be counted yet: none is newer than one that is made now. Before Linux 6.8
-    /// that can't be told, and is made up for by [`has_attached`](Self::has_attached).
-    fn will_attach(&self, piece: &Tree, place: &Target, step: &Step) {
-        let newest = if step.is_tree() && self.note.is_some() { newer_than_all(piece).ok() } else { None };
-        match (&self.note, newest.filter(|id| id.is_unique())) {
-            (Some(note), Some(newest)) => note.not_newer(piece.root(), newest, place.as_fd()),
-            _ => self.will_mount(piece.root(), place),
-        }
-    }
-
-    fn has_attached(&self, attached: &Attached, place: &Target, step: &Step) {
-        if let Some(note) = self.note.as_ref().filter(|_| step.is_tree() && !attached.id().is_unique()) {
-            note.with_all_below(attached.root(), place.as_fd());
-        }
-    }
-
-    /// A mount that nobody knows yet is about to be made.
-    fn mounting(&self, place: &Target) {
-        if let Some(note) = &self.note {
-            note.mounting(place.as_fd());
-        }
-    }
-}
-
-impl Drop for Done {
-    fn drop(&mut self) {
-        let mut all_gone = true;
-        while let Some(mounted) = self.mounted.pop() {
-            // The error on its way to the caller is the first one. A mount that somebody covered stays beneath: what
-            // covers it is not ours to take.
-            let is_gone = is_on_top(mounted.root.as_fd()) && mounted.take_back().is_ok();
-            all_gone = all_gone && is_gone;
-        }
-        if let Some(note) = self.note.take().filter(|_| all_gone) {
-            note.remove();
-        }
-    }
 }
 
 /// A step's mount, made and not in its place yet.

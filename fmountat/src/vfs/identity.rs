@@ -4,6 +4,7 @@
 use crate::error::{Error, Result};
 use crate::sys::listmount::newest_mount;
 use crate::sys::statmount::{FS_TYPE, MNT_BASIC, may_be_asked, statmount};
+use crate::table::mountinfo::{self, MountEntry};
 use crate::ways::{NewMounts, Ways};
 use rustix::fd::BorrowedFd;
 use rustix::fs::{AtFlags, Statx, StatxAttributes, StatxFlags};
@@ -81,6 +82,21 @@ pub(crate) fn is_attached_here(fd: BorrowedFd<'_>) -> Result<bool> {
 pub(crate) fn mountinfo_id(fd: BorrowedFd<'_>) -> Result<u64> {
     let statx = rustix::fs::statx(fd, "", LOOK, StatxFlags::MNT_ID);
     Ok(statx.map_err(|e| Error::sys("look at the mount", "statx", e))?.stx_mnt_id)
+}
+
+/// Whether the mount that `fd` is on has peers to come; false where the table does not tell.
+pub(crate) fn is_shared(fd: BorrowedFd<'_>) -> bool {
+    entry(fd).is_some_and(|entry| entry.shared.is_some())
+}
+
+/// Whether the mount that `fd` is on can't be copied; false where the table does not tell.
+pub(crate) fn is_unbindable(fd: BorrowedFd<'_>) -> bool {
+    entry(fd).is_some_and(|entry| entry.unbindable)
+}
+
+fn entry(fd: BorrowedFd<'_>) -> Option<MountEntry> {
+    let id = mountinfo_id(fd).ok()?;
+    mountinfo::read().ok()?.into_iter().find(|entry| entry.id == id)
 }
 
 /// Whether both are the same directory or file on the same mount.

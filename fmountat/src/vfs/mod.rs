@@ -19,6 +19,7 @@ pub(crate) mod made;
 pub(crate) mod namespace;
 pub(crate) mod other;
 pub(crate) mod privilege;
+pub(crate) mod stage;
 pub(crate) mod staging;
 pub(crate) mod swap;
 pub(crate) mod target;

@@ -4,7 +4,7 @@
 use super::attr::{Attr, Locked, MountAttr, Propagation, idmap_raw, set_attr, set_idmap};
 use super::bytes::{c_string, descriptor_name};
 use super::features::Features;
-use super::identity::MountId;
+use super::identity::{MountId, is_shared, is_unbindable};
 use super::landed::verify;
 use super::privilege::needs_admin;
 use super::target::Target;
@@ -106,7 +106,12 @@ impl Tree {
 
     /// A copy of all that is at the target, made private: mounts made in it are nobody else's until it is published.
     pub(crate) fn private_copy(target: &Target) -> Result<Self> {
-        let copy = Self::clone_of(target, "", true).map_err(|e| e.arg(target.path()))?;
+        let copy = Self::clone_of(target, "", true).map_err(|error| {
+            match error.raw_errno() == Some(Errno::INVAL) && is_unbindable(target.as_fd()) {
+                true => unbindable_target(target),
+                false => error.arg(target.path()),
+            }
+        })?;
         let private = MountAttr { propagation: Some(Propagation::Private), ..MountAttr::default() };
         copy.set_attr(&private, true)?;
         Ok(copy)
@@ -225,12 +230,31 @@ impl Tree {
             }
             (Errno::NOENT, _) => error.because("the target was removed meanwhile"),
             (Errno::PERM, _) => needs_admin(error),
+            (Errno::INVAL, _) if is_shared(target.as_fd()) => error.hinted(UNBINDABLE_ON_SHARED),
             (Errno::INVAL, _) => error.hinted(
                 "mounting onto a detached tree needs Linux 6.15; a mount of another mount namespace can't be a target",
             ),
             _ => error,
         }
     }
+}
+
+/// attach_recursive_mnt(), fs/namespace.c.
+const UNBINDABLE_ON_SHARED: &str = "the place is on a shared mount, where nothing can be attached that is `unbindable` or has such a \
+     mount in it: leave that word out, or make the place private (`mount --make-private`)";
+
+/// Refuses an unbindable mount for a place on a shared one.
+pub(crate) fn unbindable_on_shared(target: &Target) -> Error {
+    Error::sys("attach", "move_mount", Errno::INVAL).arg(target.path()).hinted(UNBINDABLE_ON_SHARED)
+}
+
+/// Refuses a target that can't be copied.
+pub(crate) fn unbindable_target(target: &Target) -> Error {
+    Error::sys("clone mount", "open_tree", Errno::INVAL)
+        .with_kind(ErrorKind::Unbindable)
+        .arg(target.path())
+        .because("the target is on an unbindable mount, and a set without a mount for `/` goes into a copy of what is there")
+        .hinted("give the set a first mount for `/`, or make that mount private: `mount --make-private`")
 }
 
 /// Whether it failed for want of mount_setattr(2), or, before 5.14, of `nosymfollow` in it. A filter's `EPERM` looks like

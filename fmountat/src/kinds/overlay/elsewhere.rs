@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A detached overlay for kernels that take no layer by itself (`lowerdir+` \[Linux 6.7\]), or none that lies in a detached
-//! tree \[6.15\], which a mapped one does: by mount(2) in a private namespace, and copied out of it.
+//! tree \[6.15\], which a mapped one does: by mount(2) in a private namespace, and copied out of it. Where a filter forbids
+//! unshare(2), on a stage.
 
 use super::layers::{LayerBases, OpenLayers, Opened, check_counts};
 use super::mount::Make;
 use super::{Layer, Overlay};
 use crate::error::{Error, ErrorKind, Result};
+use crate::vfs::bytes::descriptor_name;
 use crate::vfs::features::Features;
 use crate::vfs::flags::ms_of_superblock;
 use crate::vfs::hidden::HiddenPlace;
 use crate::vfs::identity::is_attached_here;
+use crate::vfs::stage::Stage;
 use crate::vfs::staging::in_private_namespace_from;
 use crate::vfs::tree::Tree;
 use crate::ways::{GiveLayers, MapLayers, Ways};
@@ -24,8 +27,14 @@ pub(crate) fn check_mapped_layers(features: &Features) -> Result<()> {
     if features.first::<MapLayers>().is_some() {
         return Ok(());
     }
-    let reason = "this kernel's overlay takes no id-mapped layers";
-    Err(Error::new(ErrorKind::Unsupported, "map ids", reason).hinted("it needs Linux 5.19"))
+    let error = |reason| Error::new(ErrorKind::Unsupported, "map ids", reason);
+    Err(match features.overlay_mapped_layers {
+        true => error(
+            "mapped layers are put into a private mount namespace here, and a filter forbids unshare(2)",
+        )
+        .hinted("it needs Linux 6.15, or a seccomp profile that allows unshare"),
+        false => error("this kernel's overlay takes no id-mapped layers").hinted("it needs Linux 5.19"),
+    })
 }
 
 impl Overlay {
@@ -34,12 +43,22 @@ impl Overlay {
         if make.userns.is_some() {
             check_mapped_layers(features)?;
         }
+        let flags = make.flags.iter().fold(0, |all, name| all | ms_of_superblock(name));
+        let tree = match features.private_namespace {
+            true => self.mount_in_namespace(make, flags),
+            false => self.mount_on_stage(make, flags),
+        };
+        let tree = tree.map_err(|error| self.explain_old(error, make))?;
+        tree.set_attr(make.attr, false)?;
+        Ok(tree)
+    }
+
+    fn mount_in_namespace(&self, make: &Make<'_>, flags: u64) -> Result<Tree> {
         GiveLayers::ByMount.taken();
         if make.userns.is_some() {
             MapLayers::PrivateNamespace.taken();
         }
-        let flags = make.flags.iter().fold(0, |all, name| all | ms_of_superblock(name));
-        let tree = in_private_namespace_from(make.dir, |dir| {
+        in_private_namespace_from(make.dir, |dir| {
             let make = Make { dir, ..*make };
             let overlay = self.as_seen_here()?;
             check_counts(&overlay)?;
@@ -55,9 +74,16 @@ impl Overlay {
             overlay.check_classic(mounted.as_fd(), flags)?;
             Tree::clone_of(&mounted, "", false)
         })
-        .map_err(|error| self.explain_old(error, make))?;
-        tree.set_attr(make.attr, false)?;
-        Ok(tree)
+    }
+
+    /// In the process's own namespace: with a mapping no way leads here.
+    fn mount_on_stage(&self, make: &Make<'_>, flags: u64) -> Result<Tree> {
+        GiveLayers::OnStage.taken();
+        let stage = Stage::new()?;
+        self.mount_classic(make, &descriptor_name(stage.place(true)?.as_fd()), flags)?;
+        let mounted = stage.place(true)?;
+        self.check_classic(mounted.as_fd(), flags)?;
+        Tree::clone_of(&mounted, "", false)
     }
 
     /// The overlay with descriptors that are good in this thread's namespace.

@@ -16,7 +16,7 @@ mod rehearse;
 pub(crate) use base::Bases;
 pub use common::common_directory;
 use layers::LayerBases;
-pub(crate) use mount::{Cwd, Make, needs_namespace};
+pub(crate) use mount::{Cwd, Make, is_made_elsewhere};
 
 use super::filesystem::Word;
 use rustix::fd::OwnedFd;

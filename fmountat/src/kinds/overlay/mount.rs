@@ -20,8 +20,8 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-/// Whether a detached overlay has to be mounted by mount(2) in a private namespace.
-pub(crate) fn needs_namespace(features: &Features, is_mapped: bool) -> bool {
+/// Whether a detached overlay is a copy of one that mount(2) has mounted elsewhere.
+pub(crate) fn is_made_elsewhere(features: &Features, is_mapped: bool) -> bool {
     let by_mount = !matches!(features.first(), Some(GiveLayers::Descriptors | GiveLayers::Names));
     by_mount || (is_mapped && features.first() != Some(MapLayers::Clone))
 }
@@ -31,7 +31,7 @@ impl Overlay {
     pub(crate) fn mount_detached(&self, make: &Make<'_>) -> Result<Tree> {
         let Make { dir, features, source, flags, attr, .. } = *make;
         check_counts(self)?;
-        if needs_namespace(features, make.userns.is_some()) {
+        if is_made_elsewhere(features, make.userns.is_some()) {
             return self.mount_elsewhere(make);
         }
         if make.userns.is_some() {

@@ -9,10 +9,10 @@ use crate::error::{Error, ErrorKind, Result, escape};
 use crate::kinds::filesystem::Word;
 use crate::kinds::image::Looked;
 use crate::kinds::overlay::elsewhere::in_user_namespace;
-use crate::kinds::overlay::{Layer, Overlay, needs_namespace};
+use crate::kinds::overlay::{Layer, Overlay, is_made_elsewhere};
 use crate::set::classic::without_stage;
 use crate::set::mounter::Mounter;
-use crate::set::piece::Pieces;
+use crate::set::piece::{Pieces, check_root_owner};
 use crate::set::plan::{Step, What};
 use crate::set::stepwise::{Helpers, check_helped};
 use crate::set::why::{about, why};
@@ -99,6 +99,7 @@ impl<'a> Looker<'a> {
             What::Filesystem(fstype) => self.filesystem(fstype, step, notes)?,
         };
         made.is_read_only |= step.options.single_attr().set.contains(Attr::RDONLY);
+        check_root_owner(step, made.is_read_only)?;
         self.check_idmap(step)?;
         match &step.options.subdir {
             Some(subdir) => sub_directory(made, subdir),
@@ -125,9 +126,12 @@ impl<'a> Looker<'a> {
             // To ask it would load its module.
             features.new_mount_api = false;
         }
-        if features.new_mount_api && needs_namespace(&features, step.options.idmap.is_some()) {
+        if features.new_mount_api && is_made_elsewhere(&features, step.options.idmap.is_some()) {
             // That is done before a layer is looked at.
-            self.need_admin("make a private mount namespace", "unshare")?;
+            match features.private_namespace {
+                true => self.need_admin("make a private mount namespace", "unshare")?,
+                false => self.need_admin(STEP, "mount").map_err(needs_admin)?,
+            }
         }
         if !self.mounter.features.new_mount_api && !overlay.words.is_empty() {
             notes.push(String::from(NOT_ASKED));
@@ -190,6 +194,7 @@ impl<'a> Looker<'a> {
 
     /// The file system is told its options, and never created.
     fn ask(&self, name: &OsStr, step: &Step, notes: &mut Vec<String>) -> Result<()> {
+        self.need_admin("open filesystem", "fsopen").map_err(|e| e.arg(name))?;
         let text = name.to_string_lossy();
         let is_missing = filesystems::is_not_listed(&text);
         if is_missing && filesystems::has_module(&text) {

@@ -13,8 +13,10 @@ use super::stepwise::find_helpers;
 use crate::diagnose::diagnose;
 use crate::diagnose::standing::Standing;
 use crate::error::{Error, ErrorKind, Result};
+use crate::vfs::identity::{is_shared, is_unbindable};
 use crate::vfs::swap::check_replaceable;
 use crate::vfs::target::Target;
+use crate::vfs::tree::{unbindable_on_shared, unbindable_target};
 use crate::ways::Way;
 use look::{Looker, wrong_type};
 use rustix::fd::{AsFd, BorrowedFd};
@@ -164,6 +166,9 @@ impl Mounter {
             if !standing.may_mount() {
                 return Err(diagnose(Error::sys("clone mount", "open_tree", Errno::PERM).arg(target.path())));
             }
+            if explained.way != Way::StepByStep && is_unbindable(target.as_fd()) {
+                return Err(unbindable_target(target));
+            }
             looker.start_in(target)?;
         }
         let mut refusals = Refusals { together: explained.way == Way::StepByStep, ..Refusals::default() };
@@ -227,12 +232,17 @@ impl Mounter {
             }
             _ => None,
         };
+        // mount(2) makes it so when it is in its place.
+        let is_bound = |step: &Step| step.is_root() || !plan.has_root() || explained.way == Way::Detached;
+        let is_unbindable = plan.steps.iter().any(|step| step.is_unbindable() && is_bound(step));
+        let on_shared = (is_unbindable && self.features.can_finish_detached() && is_shared(target.as_fd()))
+            .then(|| unbindable_on_shared(target));
         let roots = plan.steps.iter().filter(|step| step.is_root()).count();
         let two_roots = (plan.covers.readonly_root && roots > 1).then(|| {
             let reason = "two mounts are stacked on the root: say `ro` in the upper one";
             Error::new(ErrorKind::Unsupported, "make the root read-only", reason)
         });
-        explained.refused.extend(two_roots.into_iter().chain(last));
+        explained.refused.extend(two_roots.into_iter().chain(last).chain(on_shared));
         Ok(())
     }
 

@@ -6,15 +6,15 @@
 //! calling thread in /proc: with the thread that goes away, however it ends, and the kernel takes away what is mounted there
 //! (`d_invalidate`, fs/dcache.c).
 
+use super::attr::Propagation;
+use super::attr_old::propagate;
+use super::bytes::descriptor_name;
+use super::hidden::{STEP, make_place};
+use super::identity::{MountId, is_mount_root};
+use super::privilege::needs_admin;
+use super::target::Target;
+use super::tree::{detach_fd, take_back};
 use crate::error::{Error, ErrorKind, Result};
-use crate::vfs::attr::Propagation;
-use crate::vfs::attr_old::propagate;
-use crate::vfs::bytes::descriptor_name;
-use crate::vfs::hidden::{STEP, make_place};
-use crate::vfs::identity::{MountId, is_mount_root};
-use crate::vfs::privilege::needs_admin;
-use crate::vfs::target::Target;
-use crate::vfs::tree::{detach_fd, take_back};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::CWD;
 use rustix::mount::MountFlags;
@@ -24,13 +24,13 @@ const DIRECTORIES: [&str; 2] = ["/proc/thread-self/net", "/proc/thread-self/attr
 
 /// A private tmpfs with a place in it, taken away when it is dropped.
 #[derive(Debug)]
-pub(super) struct Stage {
+pub(crate) struct Stage {
     root: OwnedFd,
 }
 
 impl Stage {
     /// mount(2) of a tmpfs, made private.
-    pub(super) fn new() -> Result<Self> {
+    pub(crate) fn new() -> Result<Self> {
         let under = DIRECTORIES.iter().find_map(|path| Target::open(CWD, path).ok());
         let under = under.ok_or_else(|| {
             let reason = "without the new mount interface each mount is made in a directory of /proc, which is not there";
@@ -52,7 +52,7 @@ impl Stage {
     }
 
     /// The place, or what is mounted on it.
-    pub(super) fn place(&self, is_dir: bool) -> Result<Target> {
+    pub(crate) fn place(&self, is_dir: bool) -> Result<Target> {
         Target::open(&self.root, name(is_dir))
     }
 }
@@ -71,23 +71,23 @@ impl Drop for Stage {
 
 /// A mount that is on a stage, and taken away unless it is moved.
 #[derive(Debug)]
-pub(super) struct Staged {
+pub(crate) struct Staged {
     root: OwnedFd,
     is_moved: bool,
 }
 
 impl Staged {
-    pub(super) fn new(root: OwnedFd) -> Self {
+    pub(crate) fn new(root: OwnedFd) -> Self {
         Self { root, is_moved: false }
     }
 
     /// Its root.
-    pub(super) fn root(&self) -> BorrowedFd<'_> {
+    pub(crate) fn root(&self) -> BorrowedFd<'_> {
         self.root.as_fd()
     }
 
     /// `MS_MOVE` onto the place.
-    pub(super) fn move_to(&mut self, place: BorrowedFd<'_>) -> Result<()> {
+    pub(crate) fn move_to(&mut self, place: BorrowedFd<'_>) -> Result<()> {
         rustix::mount::mount_move(descriptor_name(self.root()), descriptor_name(place))
             .map_err(|errno| needs_admin(Error::sys("attach", "mount", errno)))?;
         self.is_moved = true;
