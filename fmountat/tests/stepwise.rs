@@ -46,7 +46,7 @@ fn lines(at: &str) -> Vec<MountLine> {
 
 fmountat_testing::tests! {
     /// Without `lowerdir+` and where a filter forbids unshare(2): alone, and as the root of a set.
-    fn an_overlay_without_a_namespace() needs [Filesystem("overlay")] {
+    fn an_overlay_without_a_namespace() needs [Kernel(5, 2), Filesystem("overlay")] {
         mkdirs(scratch(), &["1/in", "2", "u", "w", "t"]);
         write(file("2/data"), "of the second");
         let before = mount_table().len();
