@@ -8,9 +8,11 @@ use crate::kinds::bind::Bind;
 use crate::kinds::filesystem::filesystem;
 use crate::kinds::image::Source;
 use crate::kinds::loopdev::LoopOptions;
+use crate::kinds::overlay::elsewhere::check_mapped_layers;
 use crate::kinds::overlay::{Make, Overlay};
 use crate::kinds::store::Store;
 use crate::vfs::attr::Attr;
+use crate::vfs::features::Features;
 use crate::vfs::idmap::check_can_map;
 use crate::vfs::staging::while_attached;
 use crate::vfs::target::open_in_root;
@@ -48,7 +50,7 @@ impl Pieces<'_> {
         let source = step.source.as_os_str();
         let idmap = step.options.idmap.as_ref();
         if idmap.is_some() {
-            check_can_map(&self.mounter.features, step.is_copy())?;
+            check_mapping(&self.mounter.features, step)?;
         }
         let userns = idmap.map(|idmap| self.mounter.namespaces.get(self.dir, idmap)).transpose()?;
         let tree = match &step.what {
@@ -124,6 +126,14 @@ impl Pieces<'_> {
         let read_only = options.superblock.contains(&"ro");
         Source { dir: self.dir, path: &step.source, loop_device, read_only }
     }
+}
+
+/// Refuses to map the step's owners where no way can.
+pub(super) fn check_mapping(features: &Features, step: &Step) -> Result<()> {
+    if matches!(step.what, What::Overlay(_)) {
+        check_mapped_layers(features)?;
+    }
+    check_can_map(features, step.is_copy())
 }
 
 /// `X-mount.subdir=`: a bind of that directory takes the place of the whole, which goes when its last user goes.

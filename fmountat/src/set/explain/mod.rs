@@ -232,9 +232,8 @@ impl Mounter {
             }
             _ => None,
         };
-        // mount(2) makes it so when it is in its place.
-        let is_bound = |step: &Step| step.is_root() || !plan.has_root() || explained.way == Way::Detached;
-        let is_unbindable = plan.steps.iter().any(|step| step.is_unbindable() && is_bound(step));
+        // mount(2) makes it so when it is in its place. What is attached to a shared mount is shared, and so on.
+        let is_unbindable = plan.steps.iter().any(Step::is_unbindable);
         let on_shared = (is_unbindable && self.features.can_finish_detached() && is_shared(target.as_fd()))
             .then(|| unbindable_on_shared(target));
         let roots = plan.steps.iter().filter(|step| step.is_root()).count();

@@ -4,11 +4,11 @@
 use super::look::Looker;
 use crate::diagnose;
 use crate::error::{Error, ErrorKind, Result};
-use crate::kinds::overlay::elsewhere::check_mapped_layers;
+use crate::set::piece::check_mapping;
 use crate::set::plan::{Step, What};
 use crate::vfs::attr_old::no_unbindable;
 use crate::vfs::features::Features;
-use crate::vfs::idmap::{IdMapping, Idmap, check_can_map, without_proc};
+use crate::vfs::idmap::{IdMapping, Idmap, without_proc};
 use crate::vfs::target::Target;
 use crate::ways::MakeMount;
 use rustix::fd::AsFd;
@@ -26,13 +26,7 @@ impl Looker<'_> {
             _ if self.helpers.contains_key(&step.number) => Ok(()),
             Some(MakeMount::ByMount) => crate::set::classic::check(step),
             Some(MakeMount::OldAttributes) if step.is_unbindable() => Err(no_unbindable()),
-            _ if step.options.idmap.is_some() => {
-                check_can_map(&self.mounter.features, step.is_copy())?;
-                match step.what {
-                    What::Overlay(_) => check_mapped_layers(&self.mounter.features),
-                    _ => Ok(()),
-                }
-            }
+            _ if step.options.idmap.is_some() => check_mapping(&self.mounter.features, step),
             _ => Ok(()),
         }
     }
