@@ -9,12 +9,11 @@ use super::attr::{MountAttr, Propagation};
 use super::attr_old::propagate;
 use super::bytes::descriptor_name;
 use super::context::FsContext;
-use super::identity::mountinfo_id;
+use super::identity::table_entry;
 use super::landed::is_on_top;
 use super::target::{Target, is_dir};
 use super::tree::{Tree, detach_fd};
 use crate::error::{Error, ErrorKind, Result};
-use crate::table::mountinfo;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
@@ -142,10 +141,7 @@ fn make_unbindable(parent: BorrowedFd<'_>) -> Result<()> {
 }
 
 fn need_private(directory: &Target) -> Result<()> {
-    let below = mountinfo_id(directory.as_fd())?;
-    let table = mountinfo::read()?;
-    // In a chroot the table need not have it.
-    if table.iter().any(|entry| entry.id == below && entry.shared.is_none()) {
+    if table_entry(directory.as_fd())?.is_some_and(|entry| entry.shared.is_none()) {
         return Ok(());
     }
     let reason = "the mount namespace of this process is shared with others, who would see each step";

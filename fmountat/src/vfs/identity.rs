@@ -86,17 +86,18 @@ pub(crate) fn mountinfo_id(fd: BorrowedFd<'_>) -> Result<u64> {
 
 /// Whether the mount that `fd` is on has peers to come; false where the table does not tell.
 pub(crate) fn is_shared(fd: BorrowedFd<'_>) -> bool {
-    entry(fd).is_some_and(|entry| entry.shared.is_some())
+    table_entry(fd).ok().flatten().is_some_and(|entry| entry.shared.is_some())
 }
 
 /// Whether the mount that `fd` is on can't be copied; false where the table does not tell.
 pub(crate) fn is_unbindable(fd: BorrowedFd<'_>) -> bool {
-    entry(fd).is_some_and(|entry| entry.unbindable)
+    table_entry(fd).ok().flatten().is_some_and(|entry| entry.unbindable)
 }
 
-fn entry(fd: BorrowedFd<'_>) -> Option<MountEntry> {
-    let id = mountinfo_id(fd).ok()?;
-    mountinfo::read().ok()?.into_iter().find(|entry| entry.id == id)
+/// What mountinfo has of the mount that `fd` is on: in a chroot, perhaps nothing.
+pub(super) fn table_entry(fd: BorrowedFd<'_>) -> Result<Option<MountEntry>> {
+    let id = mountinfo_id(fd)?;
+    Ok(mountinfo::read()?.into_iter().find(|entry| entry.id == id))
 }
 
 /// Whether both are the same directory or file on the same mount.

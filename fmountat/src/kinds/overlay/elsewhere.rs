@@ -22,7 +22,7 @@ use rustix::io::Errno;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Refuses to map the layers' owners where no way can.
+/// Refuses to map the layers' owners where no way can; asked before an overlay with a mapping is made.
 pub(crate) fn check_mapped_layers(features: &Features) -> Result<()> {
     if features.first::<MapLayers>().is_some() {
         return Ok(());
@@ -40,9 +40,6 @@ pub(crate) fn check_mapped_layers(features: &Features) -> Result<()> {
 impl Overlay {
     pub(super) fn mount_elsewhere(&self, make: &Make<'_>) -> Result<Tree> {
         let features = make.features;
-        if make.userns.is_some() {
-            check_mapped_layers(features)?;
-        }
         let flags = make.flags.iter().fold(0, |all, name| all | ms_of_superblock(name));
         let tree = match features.private_namespace {
             true => self.mount_in_namespace(make, flags),
