@@ -64,13 +64,11 @@ fn trial(case: &Case, machine: &Machine) -> Result<Completion, Failed> {
     let start = Instant::now();
     let outcome = match machine.unmet(case.needs) {
         Some(why) => why,
-        None => {
-            let outcome = in_scratch(case)?;
-            match Profile::wanted() {
-                Some(profile) => profile.judge(case.needs, outcome),
-                None => outcome,
-            }
-        }
+        None => match (in_scratch(case), Profile::wanted()) {
+            (Ok(outcome), Some(profile)) => profile.judge(case.needs, outcome),
+            (Ok(outcome), None) => outcome,
+            (Err(why), _) => Outcome::Failed(why),
+        },
     };
     outcome.report(case.name, start.elapsed());
     let (word, why) = match outcome {
@@ -88,7 +86,8 @@ fn trial(case: &Case, machine: &Machine) -> Result<Completion, Failed> {
     Ok(Completion::ignored_with(why))
 }
 
-fn in_scratch(case: &Case) -> Result<Outcome, Failed> {
+/// What went wrong before the case could begin is an outcome too: nobody counts one that has none.
+fn in_scratch(case: &Case) -> Result<Outcome, String> {
     let _running = Trial::begin().ok_or("the test run is to end")?;
     let path = scratch::make().map_err(|e| format!("make a scratch directory: {e}"))?;
     let outcome = outside(case, &path).unwrap_or_else(|e| Outcome::Failed(e.to_string()));

@@ -25,6 +25,7 @@ const CASES: &[Case] = &[
     Case { name: "every_fault_is_seen", needs: &[], body: every_fault_is_seen },
     Case { name: "a_case_that_hangs_is_killed", needs: &[], body: a_case_that_hangs_is_killed },
     Case { name: "a_run_that_is_ended_leaves_nothing", needs: &[], body: a_run_that_is_ended_leaves_nothing },
+    Case { name: "what_can_not_begin_is_reported", needs: &[], body: what_can_not_begin_is_reported },
     Case { name: "mounts_stay_inside", needs: &[], body: mounts_stay_inside },
     Case { name: "the_top_of_a_stack_is_seen", needs: &[], body: the_top_of_a_stack_is_seen },
     Case { name: "unmet_needs_skip_or_fail", needs: &[], body: unmet_needs_skip_or_fail },
@@ -126,6 +127,16 @@ fn a_run_that_is_ended_leaves_nothing() {
     rustix::process::kill_process(Pid::from_child(&run), Signal::TERM).unwrap();
     assert_eq!(run.wait().unwrap().signal(), Some(Signal::TERM.as_raw()));
     assert_eq!(made(), 0, "a scratch directory is left");
+}
+
+/// Whoever counts the results would miss a failed case that has no line.
+fn what_can_not_begin_is_reported() {
+    let results = scratch().join("results");
+    write(&results, "");
+    let mut command = Command::new(binary(std::env::current_exe().unwrap()));
+    command.args(["--exact", "mounts"]).env(SWITCH, "1").env("TMPDIR", scratch().join("none"));
+    assert!(!command.env("FMOUNTAT_RESULTS", &results).output().unwrap().status.success());
+    assert!(read(&results).starts_with("case mounts failed "), "{}", read(&results));
 }
 
 fn mounts_stay_inside() {
