@@ -180,7 +180,7 @@ impl Error {
         self.0.kind.code()
     }
 
-    /// The step that failed, in words: `open layer 3`, `create overlay`, `mount`.
+    /// The step that failed, in words: `open layer 3`, `create`, `mount`.
     #[must_use]
     pub fn step(&self) -> &str {
         &self.0.step

@@ -1,21 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What the fuzzers call: every parser of bytes from outside, with what must hold of its answers. Not part of the interface:
-//! it exists with `--cfg fuzzing`, which cargo-fuzz sets, and in this crate's own tests, which run the kept corpora.
+//! What the fuzzers call: parsers of bytes from outside, with what must hold of their answers. Not part of the interface: it
+//! exists with `--cfg fuzzing`, which `.ci/fuzz` sets, and in this crate's own tests, which run the kept corpora.
 
 use crate::error::escape;
 use crate::set::fuzz;
-use crate::table::mountinfo;
+use crate::sys::fanotify::{FAN_MNT_ATTACH, FAN_MNT_DETACH, FAN_Q_OVERFLOW, MountEvent, events};
 use crate::table::record::unescape_in_place;
+use crate::table::snapshot::Table;
+use crate::table::{by_mountinfo, by_statmount, fdinfo, mountinfo};
 use crate::vfs::context::log_line;
-use crate::{Compat, Mount, Options, Plan, Spec};
+use crate::{Change, Compat, Mount, Options, Plan, PublishedSet, Spec, Word};
+use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
+use std::sync::OnceLock;
 
 /// A target: what it does with any bytes.
 pub type Target = fn(&[u8]);
 
 /// All targets by name.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("options", options),
     ("mount_list", mount_list),
     ("mountinfo", mount_table),
@@ -24,6 +28,11 @@ pub const TARGETS: [(&str, Target); 8] = [
     ("idmap", idmap),
     ("fstab", fstab),
     ("quoting", quoting),
+    ("mount_events", mount_events),
+    ("note", note),
+    ("published", published),
+    ("fdinfo", mount_number),
+    ("cgroup", cgroup),
 ];
 
 /// An option list, one element a line, for each kind of mount.
@@ -62,18 +71,135 @@ fn plan(mounts: &[Mount]) {
     }
 }
 
-/// A mount table; also one whose mounts are on each other.
+/// Two mount tables, with a zero byte between them; also such whose mounts are on each other.
 pub fn mount_table(data: &[u8]) {
-    let Ok(entries) = mountinfo::parse(data) else { return };
+    let (before, after) = match data.iter().position(|byte| *byte == 0) {
+        Some(at) => (&data[..at], &data[at + 1..]),
+        None => (data, &data[..0]),
+    };
+    let Ok(entries) = mountinfo::parse(before) else { return };
     for entry in entries.iter().take(4) {
         assert!(mountinfo::deepest_first(&entries, entry.id).len() <= entries.len());
         let _ = mountinfo::has_mounts_below(&entries, &entry.target);
+    }
+    let (Ok(before), Ok(after)) = (by_mountinfo::parse(before.to_vec()), by_mountinfo::parse(after.to_vec()))
+    else {
+        return;
+    };
+    is_a_forest(&before);
+    let unique =
+        |table: &Table| table.iter().map(|e| e.number()).collect::<HashSet<_>>().len() == table.len();
+    if unique(&before) && unique(&after) {
+        assert!(before.diff(&before).is_empty());
+        let changes = before.diff(&after);
+        let count = |is: fn(&Change<'_>) -> bool| changes.iter().filter(|change| is(change)).count();
+        let gone = count(|change| matches!(change, Change::Removed(_)));
+        let came = count(|change| matches!(change, Change::Added(_)));
+        assert_eq!(before.len() - gone, after.len() - came);
+    }
+}
+
+/// Whoever walks it comes to every mount, once, after the one that it is on.
+fn is_a_forest(table: &Table) {
+    let mut way = Vec::new();
+    for (depth, entry) in table.walk() {
+        way.truncate(depth);
+        assert_eq!(way.last().copied(), entry.parent().map(|parent| parent.index));
+        way.push(entry.index);
+    }
+    let walked: HashSet<usize> = table.walk().map(|(_, entry)| entry.index).collect();
+    assert_eq!((walked.len(), table.walk().count()), (table.len(), table.len()));
+    for entry in table.iter().take(4) {
+        let stack = table.stack(entry.target());
+        assert!(stack.iter().all(|other| other.target() == entry.target()) && !stack.is_empty());
     }
 }
 
 /// The kernel's answer to statmount(2), of any length.
 pub fn statmount(data: &[u8]) {
-    let _ = crate::sys::statmount::parse(data);
+    let _ = crate::sys::statmount::parse(data, |told| {
+        let (record, [options, all, users, groups]) = by_statmount::made_of(told);
+        assert_eq!(record.key(), if record.unique == 0 { record.id } else { told.raw.mnt_id });
+        for options in [options, all] {
+            assert!(options.starts_with(b"ro") || options.starts_with(b"rw"));
+        }
+        assert!(!users.contains(&0) && !groups.contains(&0));
+    });
+}
+
+/// What read(2) gives of fanotify(7): any bytes, and these as masks and ids of events that are laid out as the kernel does.
+pub fn mount_events(data: &[u8]) {
+    const HEAD: usize = 24;
+    assert!(events(data).len() <= data.len().div_ceil(HEAD));
+    let (mut bytes, mut want) = (Vec::new(), Vec::new());
+    for chunk in data.chunks_exact(9) {
+        let (kind, id) = (chunk[0], chunk[1..].try_into().map_or(0, u64::from_ne_bytes));
+        let mask = [FAN_MNT_ATTACH, FAN_MNT_DETACH, FAN_MNT_ATTACH | FAN_MNT_DETACH, FAN_Q_OVERFLOW];
+        let mask = mask[usize::from(kind % 4)];
+        // A record of another kind may come before that of the mount.
+        let other = if kind & 0x80 == 0 { 0 } else { 4 + kind % 8 * 4 };
+        let (length, records) = match mask {
+            FAN_Q_OVERFLOW => (HEAD, Vec::new()),
+            _ => (HEAD + usize::from(other) + 16, {
+                let mut records = vec![0; other.into()];
+                if other > 0 {
+                    records[0] = 1;
+                    records[2..4].copy_from_slice(&u16::from(other).to_ne_bytes());
+                }
+                records.extend([7, 0].iter().chain(&16u16.to_ne_bytes()).chain(&[0; 4]));
+                records.extend(id.to_ne_bytes());
+                records
+            }),
+        };
+        bytes.extend(u32::try_from(length).unwrap_or_default().to_ne_bytes());
+        bytes.extend([3, 0].iter().chain(&24u16.to_ne_bytes()).chain(&mask.to_ne_bytes()).chain(&[0xff; 8]));
+        bytes.extend(records);
+        want.push(MountEvent { mask, id: if mask == FAN_Q_OVERFLOW { 0 } else { id } });
+    }
+    assert_eq!(events(&bytes), want);
+}
+
+/// A note of a set, as it is, and as one that began here. What is read is written, and read again, as the same lines; one whose
+/// last line was cut off is the note without it.
+pub fn note(data: &[u8]) {
+    static BEGIN: OnceLock<Option<Vec<u8>>> = OnceLock::new();
+    let _ = fuzz::written(data);
+    let Some(begin) = BEGIN.get_or_init(fuzz::begun_here) else { return };
+    let text = [&begin[..], b"\n", data].concat();
+    let Ok(Some(lines)) = fuzz::written(&text) else { return };
+    assert_eq!(lines.first(), Some(begin));
+    let mut again: Vec<u8> = lines.iter().flat_map(|line| [&line[..], b"\n"].concat()).collect();
+    assert_eq!(fuzz::written(&again).ok().flatten().as_ref(), Some(&lines));
+    again.pop();
+    let shorter = fuzz::written(&again).ok().map(Option::unwrap_or_default);
+    assert_eq!(shorter.as_deref(), lines.get(..lines.len() - 1));
+}
+
+/// A published set as it is kept: unique ids only, and written, and read again, as the same set.
+pub fn published(data: &[u8]) {
+    let Ok(set) = serde_json::from_slice::<PublishedSet>(data) else { return };
+    assert!(set.mounts().all(|id| id.is_unique()) && set.mounts().next() == Some(set.root()));
+    let again = serde_json::to_vec(&set).ok().and_then(|text| serde_json::from_slice(&text).ok());
+    assert_eq!(again, Some(set));
+}
+
+/// The text of a descriptor's fdinfo; the first number counts.
+pub fn mount_number(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let found = fdinfo::number_in(&text);
+    assert!(found.is_none_or(|id| text.contains(&id.to_string())));
+    assert_eq!(fdinfo::number_in(&format!("pos:\t0\nflags:\t012\nmnt_id:\t77\n{text}")), Some(77));
+}
+
+/// The text of /proc/PID/cgroup: what is read is written, and read again, as the same groups.
+pub fn cgroup(data: &[u8]) {
+    let groups = fuzz::groups(data);
+    let mut text = Vec::new();
+    for (names, path) in &groups {
+        let names: Vec<&[u8]> = names.iter().map(|name| name.as_encoded_bytes()).collect();
+        text.extend([b"1:", &names.join(&b","[..])[..], b":", path.as_os_str().as_bytes(), b"\n"].concat());
+    }
+    assert_eq!(fuzz::groups(&text), groups);
 }
 
 /// A line of a file-system context's log, as an error shows it.
@@ -116,11 +242,17 @@ pub fn idmap(data: &[u8]) {
 /// Words as fstab has them, and as mount(2) would get them: each is still one word there.
 pub fn fstab(data: &[u8]) {
     let text = OsStr::from_bytes(data);
-    let Ok(options) = Options::parse([text]) else { return };
-    for word in &options.words {
+    // Where SELinux is not in force its words are refused: as if it were.
+    let context = Word { key: "context".into(), value: Some(fuzz::unquote(text)) };
+    let options = Options::parse([text]);
+    let parsed = options.iter().flat_map(|options| &options.words);
+    for word in parsed.chain([&context]) {
         if let Ok(classic) = word.classic_text() {
             assert_eq!(fuzz::split(classic.as_bytes()).len(), 1, "{classic:?}");
         }
+    }
+    if options.is_err() {
+        return;
     }
     plan(&[Mount::new("ext4", "/dev/x").option(text), Mount::new("none", "none").at("/a").option(text)]);
 }

@@ -20,6 +20,8 @@ mod error;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
+#[cfg(test)]
+mod in_tests;
 mod kinds;
 mod set;
 mod sys;

@@ -70,6 +70,8 @@ pub struct WayOf {
     pub way: &'static str,
     /// What that needs, with the first release that has it; nothing for the last resort.
     pub needs: Vec<&'static str>,
+    /// Whether it is only known when it is tried, and no field of [`Features`](crate::Features) says so.
+    pub is_tried: bool,
 }
 
 macro_rules! ways {
@@ -105,6 +107,7 @@ macro_rules! ways {
                 operation: $operation::OPERATION,
                 way,
                 needs: needs.iter().map(|need| need.words()).collect(),
+                is_tried: needs.iter().any(|need| matches!(need, Need::Tried(_))),
             }));)+
             all
         }
@@ -139,7 +142,7 @@ ways! {
     }
     pub(crate) InRoot "follow a path inside a root" {
         Openat2 "openat2(2) with RESOLVE_IN_ROOT" [Openat2]
-        Components "component by component, and a look at where it led" []
+        Components "component by component, downwards only" []
     }
     pub(crate) Subdir "mount a directory of a new file system" {
         Detached "open_tree(2) in the detached mount" [MountSetattr, DetachedChildren]
@@ -162,7 +165,7 @@ ways! {
     }
     pub(crate) UpperUsed "know whether an upper directory was ever used" {
         Uuid "by the uuid on it" [LeavesUuid]
-        WorkDirectory "by its work directory alone" []
+        WorkDirectory "not at all: each counts as used" []
     }
     pub(crate) MapOwners "map a mount's owners" {
         OpenTreeAttr "open_tree_attr(2)" [OpenTreeAttr]
@@ -201,7 +204,7 @@ ways! {
         Mountinfo "statx(2) and /proc/self/mountinfo" []
     }
     pub(crate) WatchBy "watch mounts" {
-        Fanotify "fanotify(7)" [Tried("FAN_MNT_ATTACH [6.14]")]
+        Fanotify "fanotify(7)" [Tried("FAN_MNT_ATTACH [6.15]")]
         Mountinfo "poll(2) on mountinfo, and a look at what is different" []
     }
     pub(crate) NewMounts "tell new mounts from old ones" {

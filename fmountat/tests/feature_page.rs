@@ -15,6 +15,15 @@ tells since then which mount a file is on. Sandboxes may forbid a call that the 
 |---|---|---|---|---|
 ";
 
+const TRIED: &str = "
+## What is only known when it is tried
+
+No field of `Features` says it; [all ways of all operations](ways.md), with the tests that went them.
+
+| operation | best way | needs | without it |
+|---|---|---|---|
+";
+
 const WAYS: &str = "
 ## The way that is taken, by kernel
 
@@ -62,6 +71,18 @@ fn ways(release: (u32, u32)) -> String {
     )
 }
 
+fn tried() -> Vec<String> {
+    let ways = fmountat::ways();
+    let rows = ways.iter().zip(ways.iter().skip(1)).filter(|(way, next)| {
+        assert!(!way.is_tried || way.operation == next.operation, "{way:?}");
+        way.is_tried
+    });
+    rows.map(|(way, next)| {
+        format!("| {} | {} | {} | {} |\n", way.operation, way.way, way.needs.join(", "), next.way)
+    })
+    .collect()
+}
+
 fn row(feature: &KernelFeature) -> String {
     let (major, minor) = feature.kernel;
     let KernelFeature { what, used_for, otherwise, shown_by, .. } = feature;
@@ -72,6 +93,8 @@ fn row(feature: &KernelFeature) -> String {
 fn the_page_of_features_is_true() {
     let mut page = String::from(HEAD);
     page.extend(kernel_features().iter().map(row));
+    page += TRIED;
+    page.extend(tried());
     page += WAYS;
     page.extend(KERNELS.into_iter().map(ways));
     let path = top().join("docs/kernel-features.md");

@@ -369,4 +369,20 @@ fmountat_testing::tests! {
             mounter.overlay_tree(&dir, &overlay, &MountAttr::default()).unwrap();
         }
     }
+
+    /// Before 6.7 it is by mount(2), which can't be asked, and what can be has not `lowerdir+`, or a page for all layers.
+    fn explain_does_not_ask_about_many_layers() needs [Filesystem("overlay")] {
+        layered(200);
+        let dir = std::fs::File::open(scratch()).unwrap();
+        let layers: Vec<String> = (0..200).map(|n| format!("layers/{n}")).collect();
+        let overlay = Mount::new("overlay", "overlay").option(format!("lowerdir={}", layers.join(":")));
+        let plan = Plan::new(&[overlay]).unwrap();
+        for (major, minor) in [(6, 1), (6, 6), (6, 12)] {
+            let explained = as_on(major, minor).explain(&dir, &plan, &target("t"));
+            assert!(explained.error().is_none(), "{major}.{minor}: {}", explained.error().unwrap());
+            as_on(major, minor).apply(&dir, &plan, &target("t")).unwrap();
+            assert_eq!(read(file("t/top")), "0");
+            unmount_all("t");
+        }
+    }
 }

@@ -2,10 +2,11 @@
 //! Sets that are mounted one by one: what others see of each, and what is left when one fails.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use fmountat::{Features, Mount, Mounter, Plan, Target, Unmount, Way};
+use fmountat::{ErrorKind, Features, Mount, Mounter, Plan, Target, Unmount, Way};
 use fmountat_testing::{MountLine, filter, mkdirs, mount_table, mounts_below, read, scratch, write};
 use rustix::fs::CWD;
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_bind, mount_change};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::path::PathBuf;
 
 fn file(name: &str) -> PathBuf {
@@ -38,6 +39,17 @@ fn furnish() {
     mount_bind(file("root"), file("peer")).unwrap();
     mount("in", file("source/in"), "tmpfs", MountFlags::empty(), None).unwrap();
     write(file("source/in/data"), "the source's own");
+}
+
+/// A second level below the source, and a place that has no peers.
+fn deepen() {
+    mkdirs(file("source/in"), &["deep"]);
+    mount("deep", file("source/in/deep"), "tmpfs", MountFlags::empty(), None).unwrap();
+    write(file("source/in/deep/data"), "deep");
+    mkdirs(scratch(), &["own"]);
+    mount("own", file("own"), "tmpfs", MountFlags::empty(), None).unwrap();
+    mount_change(file("own"), MountPropagationFlags::PRIVATE).unwrap();
+    mkdirs(file("own"), &["a", "b"]);
 }
 
 fn lines(at: &str) -> Vec<MountLine> {
@@ -80,6 +92,68 @@ fmountat_testing::tests! {
             assert!(error.to_string().contains("missing"), "{way}: {error}");
             assert_eq!(mount_table().len(), before, "{way}: {:#?}", lines("peer"));
             assert_eq!(read(file("source/in/data")), "the source's own", "{way}");
+        }
+    }
+
+    /// Whatever propagation the words leave to what is below the top, and wherever it fails: what is mounted below the source stays.
+    fn a_failure_takes_nothing_of_the_source() needs [] {
+        furnish();
+        deepen();
+        let before = mount_table().len();
+        for (way, mounter) in ways() {
+            for words in ["rbind", "rbind,private", "rbind,slave", "rbind,shared", "rbind,rshared", "rbind,rslave"] {
+                let plan = Plan::new(&[bind("source", "/a", words), bind("missing", "/b", "bind")]).unwrap();
+                mounter.apply(CWD, &plan, &Target::open(CWD, file("own")).unwrap()).unwrap_err();
+                assert_eq!(mount_table().len(), before, "{way}, {words}: {:#?}", lines("source"));
+                assert_eq!(read(file("source/in/deep/data")), "deep", "{way}, {words}");
+            }
+        }
+    }
+
+    /// The same where no descriptor is left for what has just been mounted.
+    fn without_descriptors_nothing_of_the_source_goes() needs [] {
+        furnish();
+        deepen();
+        let before = mount_table().len();
+        let limit = getrlimit(Resource::Nofile);
+        let plan = Plan::new(&[bind("source", "/a", "rbind"), Mount::new("tmpfs", "").at("/b")]).unwrap();
+        let target = Target::open(CWD, file("own")).unwrap();
+        for (way, mounter) in ways() {
+            for room in 3..200 {
+                setrlimit(Resource::Nofile, Rlimit { current: Some(room), maximum: limit.maximum }).unwrap();
+                let applied = mounter.apply(CWD, &plan, &target).map(drop);
+                setrlimit(Resource::Nofile, limit).unwrap();
+                if applied.is_ok() {
+                    assert!(room > 5, "{way}");
+                    for place in ["own/a", "own/b"] {
+                        Unmount::new().recursive(true).run(file(place)).unwrap();
+                    }
+                }
+                assert_eq!(mount_table().len(), before, "{way}, room for {room}: {:#?}", mount_table());
+                assert_eq!(read(file("source/in/deep/data")), "deep", "{way}, room for {room}");
+                if applied.is_ok() {
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Two overlays on one upper corrupt each other: also where the question can be asked by mount(2) alone.
+    fn an_upper_in_use_is_found_out_by_mount() needs [Filesystem("overlay")] {
+        mkdirs(scratch(), &["1", "u", "w", "t", "s"]);
+        let layers = format!("lowerdir={0}/1,upperdir={0}/u,workdir={0}/w", scratch().display());
+        let plan = Plan::new(&[Mount::new("overlay", "overlay").option(layers)]).unwrap();
+        for (way, mounter) in ways() {
+            let before = mount_table().len();
+            let apply = |at: &str| mounter.apply(CWD, &plan, &Target::open(CWD, file(at)).unwrap()).map(drop);
+            apply("t").unwrap_or_else(|error| panic!("{way}: {error}"));
+            write(file("t/new"), "");
+            let error = apply("s").unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::UpperInUse, "{way}: {error}");
+            Unmount::new().run(file("t")).unwrap();
+            apply("s").unwrap();
+            Unmount::new().run(file("s")).unwrap();
+            assert_eq!(mount_table().len(), before, "{way}: {:#?}", mount_table());
         }
     }
 

@@ -6,9 +6,9 @@
 mod common;
 
 use common::{bind, file, tmpfs, unmount_all};
-use fmountat::{Built, ErrorKind, Mount, Mounter, Plan, Target};
-use fmountat_testing::{in_own_namespace, mkdirs, mounts_below, read, scratch, times, write};
-use rustix::fd::AsRawFd;
+use fmountat::{Built, ErrorKind, FsContext, Mount, MountAttr, MountId, Mounter, Plan, Result, Target, Tree};
+use fmountat_testing::{filter, in_own_namespace, mkdirs, mounts_below, read, scratch, times, write};
+use rustix::fd::{AsFd, AsRawFd};
 use rustix::fs::CWD;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -199,5 +199,24 @@ fmountat_testing::tests! {
         // Nothing is mounted there: that is what is told.
         let bare = mounter.unmatched(&plan, &build(&list), &target()).unwrap_err();
         assert_eq!(bare.kind(), ErrorKind::NotMounted);
+    }
+
+    /// Whether a target is still inside its root nobody could say in the middle of the swap.
+    fn inside_a_root_it_needs_openat2() needs [] {
+        filter::errno_on(&[libc::SYS_openat2], libc::ENOSYS.unsigned_abs());
+        mkdirs(scratch(), &["t"]);
+        let new = || FsContext::open("tmpfs").unwrap().create().unwrap().mount(&MountAttr::default()).unwrap();
+        let root = std::fs::File::open(scratch()).unwrap();
+        let first = new().attach(&target()).unwrap().id();
+        let inside = Target::in_root(&root, "t").unwrap();
+        let swaps: [fn(Tree, &Target) -> Result<()>; 3] =
+            [|tree, at| tree.replace(at).map(drop), |tree, at| tree.exchange(at).map(drop), |tree, at| tree.replace_with_gap(at).map(drop)];
+        for swap in swaps {
+            let error = swap(new(), &inside).unwrap_err();
+            assert!(error.kind() == ErrorKind::Unsupported && error.to_string().contains("openat2"), "{error}");
+            assert_eq!((mounts_below(file("t")).len(), MountId::of(target().as_fd()).unwrap()), (1, first));
+        }
+        new().replace_with_gap(&target()).unwrap();
+        unmount_all("t");
     }
 }

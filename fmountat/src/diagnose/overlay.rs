@@ -76,6 +76,8 @@ pub(crate) fn explain(error: Error, overlay: &Overlay, dir: BorrowedFd<'_>) -> E
             };
             error.hinted("mount it with the layers it was first mounted with, or with index=off")
         }
+        // Newer kernels say EINVAL.
+        Some(Errno::ROFS) if is_create && !error.has_reason() => refused(error, overlay, dir),
         Some(Errno::PERM) if is_create && is_inside => privileged_word(error, overlay),
         None if error.kind() == ErrorKind::WorkUnusable => work(error, overlay, dir),
         _ => error,

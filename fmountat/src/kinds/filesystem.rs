@@ -32,6 +32,10 @@ impl Word {
     pub(crate) fn classic_text(&self) -> Result<OsString> {
         let has_comma = |text: &OsString| text.as_encoded_bytes().contains(&b',');
         match &self.value {
+            Some(value) if is_context(&self.key) && value.as_encoded_bytes().contains(&b'"') => {
+                let reason = "a security context has no double quotes, which mount(2) would take for the ends of its value";
+                Err(Error::new(ErrorKind::OptionValue, "read option", reason).arg(self.text()))
+            }
             Some(value) if has_comma(value) && !is_context(&self.key) => {
                 let reason = "mount(2) would take the comma in the value for the end of the option";
                 Err(Error::new(ErrorKind::Unsupported, "read option", reason).arg(self.text()))

@@ -30,7 +30,7 @@ pub struct Built {
     pub(super) newest: Option<MountId>,
     /// How many of them are on each other.
     pub(super) stacks: Stacks,
-    /// How many mounts it has; unknown where trees were copied.
+    /// How many mounts it has, where they have no unique ids [before Linux 6.8].
     pub(super) mounts: Option<usize>,
     /// It is mounted in the calling process's own namespace.
     pub(super) is_here: bool,

@@ -4,6 +4,7 @@
 use super::apply::{Built, duplicate};
 use super::cover::{self, Place};
 use super::mounter::Mounter;
+use super::notes::{mounts_in, mounts_in_copy};
 use super::piece::{Pieces, set_root_owner};
 use super::plan::{Plan, Step, What};
 use crate::diagnose::diagnose;
@@ -40,7 +41,10 @@ impl Mounter {
         let base = if plan.has_root() {
             None
         } else {
-            Some(Built::from_tree(Tree::private_copy(target).map_err(diagnose)?)?)
+            let copy = Built::from_tree(Tree::private_copy(target).map_err(diagnose)?)?;
+            let is_known = copy.tree.id()?.is_unique();
+            let mounts = if is_known { None } else { mounts_in_copy(target.as_fd()) };
+            Some(Built { mounts, ..copy })
         };
         self.build_on(dir, base, plan, None)
     }
@@ -61,16 +65,17 @@ impl Mounter {
         let Some(assembly) = assembly else { return Err(cannot_assemble()) };
         let pieces = Pieces { mounter: self, dir, store };
         let mut builder = Builder { pieces, built: base, left_out: Vec::new(), newest: None, mounts: None };
-        let is_bare = builder.built.is_none();
+        let begun = builder.built.as_ref().map_or(Some(0), |built| built.mounts);
         // All pieces before any is put in its place: that may make a directory, which would stay after a failure.
         let mut made = Vec::with_capacity(plan.len());
         for step in &plan.steps {
             made.extend(builder.make(step).map_err(|e| plan.in_step(step, e))?.map(|piece| (step, piece)));
         }
-        let is_copied = |(step, _): &(&Step, Tree)| step.is_tree();
-        builder.mounts = (is_bare && !made.iter().any(is_copied)).then_some(made.len());
         if let Some((step, piece)) = made.last() {
             builder.note(step, piece)?;
+            if !piece.id()?.is_unique() {
+                builder.mounts = begun.and_then(|begun| Some(begun + mounts_of(dir, &made)?));
+            }
         }
         match assembly.taken() {
             Way::PrivateNamespace if is_here => builder.assemble_here(plan, made)?,
@@ -85,6 +90,12 @@ impl Mounter {
         };
         Ok(Built { left_out: builder.left_out, newest, mounts: builder.mounts, ..built })
     }
+}
+
+/// How many mounts they are.
+fn mounts_of(dir: BorrowedFd<'_>, made: &[(&Step, Tree)]) -> Option<usize> {
+    let count = |step: &Step| if step.is_tree() { mounts_in(dir, &step.source) } else { Some(1) };
+    made.iter().map(|(step, _)| count(step)).sum()
 }
 
 struct Builder<'a> {

@@ -78,6 +78,12 @@ impl OwnGroups {
     }
 }
 
+/// The hierarchies of such a text, for the fuzzers.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn groups(text: &[u8]) -> Vec<(Vec<OsString>, PathBuf)> {
+    OwnGroups::parse(text).0
+}
+
 fn is_read_only(mount: &Mount) -> bool {
     let all = mount.options.iter().flat_map(|option| words(option));
     let access = all.rev().find(|word| ACCESS.iter().any(|access| word == access));

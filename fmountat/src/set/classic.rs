@@ -9,11 +9,13 @@ use super::piece::Pieces;
 use super::plan::{Step, What};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::filesystem::Word;
+use crate::kinds::overlay::{Make, Overlay};
 use crate::vfs::attr::{Attr, Locked, MountAttr, Propagation};
 use crate::vfs::attr_old::propagate;
 use crate::vfs::bytes::{c_string, descriptor_name};
 use crate::vfs::cwd::MOUNT_DATA_MAX;
 use crate::vfs::privilege::needs_admin;
+use crate::vfs::stage::{Stage, Staged};
 use crate::vfs::target::Target;
 use crate::ways::{MakeMount, Ways};
 use rustix::fd::{AsFd, BorrowedFd};
@@ -21,6 +23,7 @@ use rustix::io::Errno;
 use rustix::mount::MountFlags;
 use std::ffi::{CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 /// One step on its way.
 #[derive(Debug, Clone, Copy)]
@@ -48,52 +51,59 @@ pub(super) fn check(step: &Step) -> Result<()> {
 }
 
 impl Classic<'_> {
-    /// mount(2) on the place, without the attributes that take a second call.
-    pub(super) fn mount(&self, place: &Target) -> Result<()> {
-        self.call(place).map_err(|error| super::why::why(error, self.pieces.dir, self.step))
+    /// mount(2) on the stage, with the attributes and the propagation, which take calls of their own.
+    pub(super) fn mount(&self, stage: &Stage) -> Result<Staged> {
+        let staged = self.make(stage).map_err(|error| super::why::why(error, self.pieces.dir, self.step))?;
+        self.finish(staged.root())?;
+        Ok(staged)
     }
 
-    fn call(&self, place: &Target) -> Result<()> {
+    fn make(&self, stage: &Stage) -> Result<Staged> {
         MakeMount::ByMount.taken();
-        let step = self.step;
-        let target = descriptor_name(place.as_fd());
-        match &step.what {
+        match &self.step.what {
             What::Bind { recursive } => {
                 let source = self.open_source()?;
-                let source = descriptor_name(source.as_fd());
-                let bound = match recursive {
-                    true => rustix::mount::mount_bind_recursive(source, target),
-                    false => rustix::mount::mount_bind(source, target),
-                };
-                bound.map_err(|e| self.error("bind", e))
+                stage.mount(source.is_dir(), |place| self.bind(&source, *recursive, place))
             }
-            What::Overlay(overlay) => {
-                let attr = MountAttr::default();
-                let source = Some(step.source.as_os_str()).filter(|s| !s.is_empty());
-                let make = crate::kinds::overlay::Make {
-                    source,
-                    ..self.pieces.mounter.make(self.pieces.dir, &attr)
-                };
-                let overlay = self.pieces.with_upper(overlay, step)?;
-                overlay.mount_classic(&make, &target, new_flags(&step.options))
-            }
-            What::Filesystem(fstype) => {
-                let flags = mount_flags(new_flags(&step.options));
-                self.pieces.source(step).mount(fstype, &step.options.words, |told| {
-                    let data = data(told.fstype, told.words)?;
-                    let ro = if told.is_read_only { MountFlags::RDONLY } else { MountFlags::empty() };
-                    // As a detached one is shown: an empty field is none to who splits the table at blanks.
-                    let source = Some(told.path).filter(|path| !path.as_os_str().is_empty());
-                    let source = source.unwrap_or_else(|| "none".as_ref());
-                    rustix::mount::mount(source, &target, told.fstype, flags | ro, data.as_deref())
-                        .map_err(|e| self.error("mount", e))
-                })
-            }
+            What::Overlay(overlay) => stage.mount(true, |place| self.overlay(overlay, place)),
+            What::Filesystem(fstype) => stage.mount(true, |place| self.filesystem(fstype, place)),
         }
     }
 
+    fn bind(&self, source: &Target, recursive: bool, place: &Path) -> Result<()> {
+        let source = descriptor_name(source.as_fd());
+        let bound = match recursive {
+            true => rustix::mount::mount_bind_recursive(source, place),
+            false => rustix::mount::mount_bind(source, place),
+        };
+        bound.map_err(|e| self.error("bind", e))
+    }
+
+    fn overlay(&self, overlay: &Overlay, place: &Path) -> Result<()> {
+        let step = self.step;
+        let attr = MountAttr::default();
+        let source = Some(step.source.as_os_str()).filter(|s| !s.is_empty());
+        let make = Make { source, ..self.pieces.mounter.make(self.pieces.dir, &attr) };
+        let overlay = self.pieces.with_upper(overlay, step)?;
+        overlay.mount_classic(&make, place, new_flags(&step.options))
+    }
+
+    fn filesystem(&self, fstype: &OsStr, place: &Path) -> Result<()> {
+        let step = self.step;
+        let flags = mount_flags(new_flags(&step.options));
+        self.pieces.source(step).mount(fstype, &step.options.words, |told| {
+            let data = data(told.fstype, told.words)?;
+            let ro = if told.is_read_only { MountFlags::RDONLY } else { MountFlags::empty() };
+            // As a detached one is shown: an empty field is none to who splits the table at blanks.
+            let source = Some(told.path).filter(|path| !path.as_os_str().is_empty());
+            let source = source.unwrap_or_else(|| "none".as_ref());
+            rustix::mount::mount(source, place, told.fstype, flags | ro, data.as_deref())
+                .map_err(|e| self.error("mount", e))
+        })
+    }
+
     /// Attributes and propagation of what is mounted now.
-    pub(super) fn finish(&self, root: BorrowedFd<'_>) -> Result<()> {
+    fn finish(&self, root: BorrowedFd<'_>) -> Result<()> {
         let options = &self.step.options;
         if let What::Overlay(overlay) = &self.step.what {
             overlay.check_classic(root, new_flags(options))?;
@@ -142,14 +152,6 @@ impl Classic<'_> {
         Ok(())
     }
 
-    /// Whether the step's source is a directory: a new file system has one for a root.
-    pub(super) fn is_dir_source(&self) -> Result<bool> {
-        match self.step.what {
-            What::Bind { .. } => Ok(self.open_source()?.is_dir()),
-            _ => Ok(true),
-        }
-    }
-
     fn open_source(&self) -> Result<Target> {
         let source = &self.step.source;
         Target::open(self.pieces.dir, source).map_err(|e| e.with_step("open source").arg(source))
@@ -181,7 +183,7 @@ pub(super) fn without_stage(error: Error, step: &Step) -> Error {
     }
     match &step.what {
         What::Bind { .. } => error.with_step("bind").arg(&step.target),
-        What::Overlay(_) => error.with_step("create overlay").arg(&step.target),
+        What::Overlay(_) => error.with_step("create").arg("overlay"),
         What::Filesystem(fstype) => error.with_step("mount").arg(fstype),
     }
 }

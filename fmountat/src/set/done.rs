@@ -3,7 +3,7 @@
 
 use super::builder::newer_than_all;
 use super::classic::{self, Classic};
-use super::notes::Note;
+use super::notes::{Note, mounts_in};
 use super::plan::{Step, What};
 use crate::error::Result;
 use crate::vfs::attr::Propagation;
@@ -22,19 +22,27 @@ pub(super) struct Begun {
     pub(super) note: Option<Note>,
 }
 
+/// Whether the step's mount, or one in it, may be a peer of what it is a bind of: of a tree whose top alone is given a
+/// propagation the rest keeps that of its source.
+pub(super) fn has_peers(step: &Step) -> bool {
+    let (top, whole) = (step.options.attr.propagation, step.options.recursive_attr.propagation);
+    match (&step.what, whole) {
+        (What::Bind { recursive: true }, None) => top.is_some(),
+        (What::Bind { .. }, whole) => [top, whole].contains(&Some(Propagation::Shared)),
+        _ => false,
+    }
+}
+
 /// A mount that is in its place.
 pub(super) struct Mounted {
     pub(super) root: OwnedFd,
-    /// It may be a peer of its source.
+    /// It, or one in it, may be a peer of its source.
     is_peer: bool,
 }
 
 impl Mounted {
     pub(super) fn new(root: OwnedFd, step: &Step) -> Self {
-        let options = &step.options;
-        let is_shared = [options.attr.propagation, options.recursive_attr.propagation]
-            .contains(&Some(Propagation::Shared));
-        Self { root, is_peer: is_shared && matches!(step.what, What::Bind { .. }) }
+        Self { root, is_peer: has_peers(step) }
     }
 
     /// Unmounts it, with its copies in other namespaces and at the peers of its place. Of a peer of the source all below would
@@ -66,12 +74,7 @@ impl Done {
             Some(stage) => stage,
             None => Stage::new().map_err(|e| classic::without_stage(e, call.step))?,
         };
-        let stage = self.stage.insert(stage);
-        let is_dir = call.is_dir_source()?;
-        call.mount(&stage.place(is_dir)?)?;
-        let staged = Staged::new(stage.place(is_dir)?.into_fd());
-        call.finish(staged.root())?;
-        Ok(staged)
+        call.mount(self.stage.insert(stage))
     }
 
     /// All of it stays.
@@ -89,33 +92,35 @@ impl Done {
     }
 
     /// The mount is about to be attached, and to be remembered.
-    pub(super) fn will_mount(&self, root: BorrowedFd<'_>, place: &Target) {
+    pub(super) fn will_mount(&self, root: BorrowedFd<'_>, place: &Target, step: &Step) {
         if let Some(note) = &self.note {
-            note.mount(root, place.as_fd());
+            note.mount(root, place.as_fd(), has_peers(step));
         }
     }
 
     /// The same of one that is on the stage, with what was mounted below its source.
     pub(super) fn will_move(&self, root: BorrowedFd<'_>, place: &Target, step: &Step) {
         match &self.note {
-            Some(note) if step.is_tree() => note.with_all_below(root, place.as_fd()),
-            _ => self.will_mount(root, place),
+            Some(note) if step.is_tree() => note.with_all_below(root, place.as_fd(), has_peers(step)),
+            _ => self.will_mount(root, place, step),
         }
     }
 
     /// The same of a detached tree, whose mounts can't be counted yet: none is newer than one that is made now. Before Linux 6.8
-    /// that can't be told, and is made up for by [`has_attached`](Self::has_attached).
-    pub(super) fn will_attach(&self, piece: &Tree, place: &Target, step: &Step) {
-        let newest = if step.is_tree() && self.note.is_some() { newer_than_all(piece).ok() } else { None };
-        match (&self.note, newest.filter(|id| id.is_unique())) {
-            (Some(note), Some(newest)) => note.not_newer(piece.root(), newest, place.as_fd()),
-            _ => self.will_mount(piece.root(), place),
-        }
+    /// that can't be told: it has as many as its source, which is looked at from `dir`, and
+    /// [`has_attached`](Self::has_attached) knows better.
+    pub(super) fn will_attach(&self, piece: &Tree, place: &Target, step: &Step, dir: BorrowedFd<'_>) {
+        let Some(note) = self.note.as_ref().filter(|_| step.is_tree()) else {
+            return self.will_mount(piece.root(), place, step);
+        };
+        let newest = newer_than_all(piece).ok().filter(|id| id.is_unique());
+        let mounts = if newest.is_none() { mounts_in(dir, &step.source) } else { None };
+        note.root_of(piece.root(), newest, mounts, place.as_fd(), has_peers(step));
     }
 
     pub(super) fn has_attached(&self, attached: &Attached, place: &Target, step: &Step) {
         if let Some(note) = self.note.as_ref().filter(|_| step.is_tree() && !attached.id().is_unique()) {
-            note.with_all_below(attached.root(), place.as_fd());
+            note.with_all_below(attached.root(), place.as_fd(), has_peers(step));
         }
     }
 

@@ -68,6 +68,8 @@ impl Fields for Mount {
 #[derive(Default)]
 struct Config {
     mounts: Option<Vec<Mount>>,
+    /// An OCI configuration may have none.
+    is_oci: bool,
     root: OciRoot,
     linux: OciLinux,
 }
@@ -78,7 +80,11 @@ impl Fields for Config {
 
     fn take<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
         match name {
-            "mounts" => self.mounts = Some(map.next_value()?),
+            "ociversion" => {
+                map.next_value::<de::IgnoredAny>()?;
+                self.is_oci = true;
+            }
+            "mounts" => self.mounts = map.next_value::<Option<_>>()?.or(Some(Vec::new())),
             "root" => self.root = map.next_value::<Option<_>>()?.unwrap_or_default(),
             "linux" => self.linux = map.next_value::<Option<_>>()?.unwrap_or_default(),
             _ => return Ok(false),
@@ -104,7 +110,8 @@ impl<'de> Deserialize<'de> for Spec {
                 Ok(mounts.into())
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Spec, A::Error> {
-                let Config { mounts, root, linux } = fields(map)?;
+                let Config { mounts, is_oci, root, linux } = fields(map)?;
+                let mounts = mounts.or_else(|| is_oci.then(Vec::new));
                 let mut mounts = mounts.ok_or_else(|| de::Error::missing_field("mounts"))?;
                 linux.fill(&mut mounts);
                 let (readonly_paths, masked_paths) = linux.covers();
@@ -144,6 +151,14 @@ impl Serialize for Mount {
 mod tests {
     use super::*;
     use crate::vfs::idmap::IdMapping;
+
+    #[test]
+    fn a_configuration_may_have_no_mounts() {
+        for text in [r#"{"ociVersion": "1.2.0"}"#, r#"{"mounts": null}"#, r#"{"mounts": []}"#, "[]"] {
+            assert_eq!(Spec::from_json(text.as_bytes()).unwrap(), Spec::default(), "{text}");
+        }
+        assert!(Spec::from_json(br#"{"root": {}}"#).unwrap_err().to_string().contains("mounts"));
+    }
 
     #[test]
     fn what_is_written_is_read_back() {

@@ -43,5 +43,7 @@ use crate::vfs::flags;
 /// For the fuzzers.
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz {
+    pub(crate) use super::cgroup::groups;
+    pub(crate) use super::notes::{begun_here, written};
     pub(crate) use super::split::{size, split, unquote};
 }

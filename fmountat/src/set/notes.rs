@@ -8,13 +8,17 @@ mod clean;
 mod note;
 
 pub use clean::Cleaned;
+#[cfg(any(test, fuzzing))]
+pub(crate) use clean::{begun_here, written};
 pub(super) use note::Note;
 
 use crate::error::{Error, Result};
 use crate::sys::nsfs::mount_namespace_id;
-use crate::table::mountinfo;
-use crate::vfs::identity::MountId;
-use rustix::fd::{AsFd, OwnedFd};
+use crate::table::mountinfo::{self, MountEntry};
+use crate::vfs::bytes::descriptor_name;
+use crate::vfs::identity::{MountId, mountinfo_id};
+use crate::vfs::target::Target;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
 use std::path::{Path, PathBuf};
@@ -107,4 +111,19 @@ fn namespace_id() -> Option<u64> {
 /// How many mounts the one with this number of mountinfo and all in it are.
 fn mounts_of(id: MountId) -> Option<usize> {
     Some(mountinfo::deepest_first(&mountinfo::read().ok()?, id.get()).len())
+}
+
+/// As [`mounts_in_copy`] of what is at `path`.
+pub(super) fn mounts_in(dir: BorrowedFd<'_>, path: &Path) -> Option<usize> {
+    mounts_in_copy(Target::open(dir, path).ok()?.as_fd())
+}
+
+/// How many a recursive copy has, before it is mounted.
+pub(super) fn mounts_in_copy(source: BorrowedFd<'_>) -> Option<usize> {
+    let id = mountinfo_id(source).ok()?;
+    let inside = std::fs::read_link(descriptor_name(source)).ok()?;
+    let table = mountinfo::read().ok()?;
+    let is_copied =
+        |entry: &&MountEntry| entry.id == id || entry.target.starts_with(&inside) && !entry.unbindable;
+    Some(mountinfo::deepest_first(&table, id).into_iter().filter(is_copied).count())
 }

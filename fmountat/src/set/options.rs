@@ -2,13 +2,14 @@
 //! Option lists, parsed: per-mount attributes, superblock flags, the engine's words, the file system's words.
 
 use super::engine::{LoopWords, Mkdir};
-use super::split::{key_and_value, unquote, words};
+use super::split::{has_open_quote, key_and_value, unquote, words};
 use super::words::{Effect, OptionWord, Places, Value, look_up};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::filesystem::{Word, is_context};
 use crate::vfs::attr::{Attr, MountAttr};
 use crate::vfs::idmap::Idmap;
 use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 
 /// What an option list asks for. Later words win over earlier ones of the same pair.
@@ -79,6 +80,11 @@ impl Options {
         let mut options = Self::default();
         for element in elements {
             crate::vfs::bytes::c_string("options", element.as_ref())?;
+            if has_open_quote(element.as_ref().as_bytes()) {
+                let reason =
+                    "a double quote is opened and not closed, so that the words after it would be part of it";
+                return Err(option_error(ErrorKind::OptionValue, element.as_ref(), reason));
+            }
             for word in words(element.as_ref()) {
                 options.take(&word).map_err(super::why::of_word)?;
             }
@@ -281,7 +287,6 @@ pub(super) fn option_error(kind: ErrorKind, word: &OsStr, reason: &str) -> Error
 mod tests {
     use super::*;
     use crate::vfs::idmap::IdMapping;
-    use std::os::unix::ffi::OsStrExt;
 
     #[test]
     fn last_of_a_pair_wins() {

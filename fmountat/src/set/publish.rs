@@ -2,7 +2,7 @@
 //! A plan on its target: in one step where the kernel can, else step by step with roll-back.
 
 use super::apply::Built;
-use super::done::Begun;
+use super::done::{Begun, has_peers};
 use super::mounter::Mounter;
 use super::notes::Note;
 use super::plan::{Plan, What};
@@ -70,7 +70,7 @@ impl Mounter {
         let left_out = std::mem::take(&mut built.left_out);
         let note = if helpers.is_empty() { None } else { self.notes.begin(target.path()) };
         if let Some(note) = &note {
-            note.tree(&built, target.as_fd());
+            note.tree(&built, target.as_fd(), kernel.steps.iter().any(has_peers));
         }
         let attached = match built.attach(target) {
             Ok(attached) => attached,

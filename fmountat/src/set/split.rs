@@ -24,6 +24,20 @@ pub(crate) fn split(text: &[u8]) -> Vec<&[u8]> {
     words
 }
 
+/// Whether a quote that is opened and never closed has commas after it: they would separate nothing.
+pub(super) fn has_open_quote(text: &[u8]) -> bool {
+    let last = split(text).pop().unwrap_or_default();
+    // Of words that begin unquoted the last alone can be open.
+    let (mut open, mut escaped) = (None, false);
+    for (at, byte) in last.iter().enumerate() {
+        if *byte == b'"' && !escaped {
+            open = if open.is_none() { Some(at) } else { None };
+        }
+        escaped = !escaped && *byte == b'\\';
+    }
+    open.and_then(|at| last.get(at..)).is_some_and(|rest| rest.contains(&b','))
+}
+
 /// The words of one element. containerd writes `uidmap=0:1:2,5:6:7` with commas of the value's own: such a range goes
 /// with the word before it.
 pub(super) fn words(text: &OsStr) -> Vec<OsString> {
@@ -109,6 +123,16 @@ mod tests {
     fn ranges_stay_with_their_word() {
         let got = words(OsStr::new("uidmap=0:1:2,5:6:7,ro,gidmap=0:1:-2,9:9:9,size=1"));
         assert_eq!(got, ["uidmap=0:1:2,5:6:7", "ro", "gidmap=0:1:-2,9:9:9", "size=1"]);
+    }
+
+    #[test]
+    fn quotes_that_swallow_words() {
+        for text in [r#"x-note="a,ro"#, r#"ro,c="a,b",d="e,f"#] {
+            assert!(has_open_quote(text.as_bytes()), "{text}");
+        }
+        for text in ["", "ro,rw", r#"lowerdir=/a"b"#, r#"c="a,b",ro"#, r#"c=\"a,ro"#] {
+            assert!(!has_open_quote(text.as_bytes()), "{text}");
+        }
     }
 
     #[test]

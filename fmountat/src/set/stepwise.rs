@@ -197,7 +197,7 @@ fn one(
     set_root_owner(piece.root(), step)?;
     match piece {
         Piece::Detached(piece) => {
-            done.will_attach(&piece, &place, step);
+            done.will_attach(&piece, &place, step, pieces.dir);
             let attached = piece.attach(&place).map_err(|e| e.arg(&step.target))?;
             let id = attached.id();
             done.has_attached(&attached, &place, step);
@@ -234,7 +234,7 @@ fn by_helper(
     done.mounting(&place);
     let words = step.options.helper_words();
     let mounted = helper.mount(pieces.dir, &step.source, &place, &words, HELPER_LIMIT)?;
-    done.will_mount(mounted.as_fd(), &place);
+    done.will_mount(mounted.as_fd(), &place, step);
     let id = MountId::of(mounted.as_fd());
     done.mounted.push(Mounted::new(mounted, step));
     let id = id?;

@@ -260,6 +260,18 @@ fn super_options(out: &mut Vec<u8>, told: &Told<'_>) {
     }
 }
 
+/// What the table makes of an answer, for the fuzzers: its record, options, the superblock's, and both maps.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn made_of(told: &Told<'_>) -> (Record, [Vec<u8>; 4]) {
+    let mut texts = [const { Vec::new() }; 4];
+    let [options, all, users, groups] = &mut texts;
+    mount_options(options, told.raw.mnt_attr);
+    super_options(all, told);
+    lines(users, told, MNT_UIDMAP);
+    lines(groups, told, MNT_GIDMAP);
+    (numbers(told.raw), texts)
+}
+
 fn lines(out: &mut Vec<u8>, told: &Told<'_>, bit: u64) {
     for (n, line) in told.texts(bit).enumerate() {
         if n > 0 {

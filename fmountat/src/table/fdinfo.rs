@@ -7,7 +7,11 @@ use std::path::Path;
 
 /// The id that mountinfo has for the mount that `fd` is on.
 pub(crate) fn mount_number(fd: BorrowedFd<'_>) -> Option<u64> {
-    let text = std::fs::read_to_string(format!("/proc/thread-self/fdinfo/{}", fd.as_raw_fd())).ok()?;
+    number_in(&std::fs::read_to_string(format!("/proc/thread-self/fdinfo/{}", fd.as_raw_fd())).ok()?)
+}
+
+/// The number in the text of such a file.
+pub(crate) fn number_in(text: &str) -> Option<u64> {
     text.lines().find_map(|line| line.strip_prefix("mnt_id:"))?.trim().parse().ok()
 }
 

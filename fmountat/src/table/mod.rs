@@ -2,12 +2,12 @@
 //! What is mounted: the table, who uses it, and taking mounts away.
 #![forbid(unsafe_code)]
 
-mod by_mountinfo;
-mod by_statmount;
+pub(crate) mod by_mountinfo;
+pub(crate) mod by_statmount;
 mod choose;
 pub(crate) mod diff;
 pub(crate) mod entry;
-mod fdinfo;
+pub(crate) mod fdinfo;
 pub(crate) mod fields;
 pub(crate) mod find;
 pub(crate) mod holders;

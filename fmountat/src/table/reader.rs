@@ -112,9 +112,15 @@ impl TableReader {
         match self.way {
             TableWay::Mountinfo => self.by_mountinfo(),
             TableWay::Statmount if missing != 0 => {
-                let reason =
-                    format!("statmount(2) of this kernel has not what was asked for (mask {missing:#x})");
-                Err(Error::new(ErrorKind::Unsupported, "read the mount table", reason))
+                let fields = self.fields.iter_names().filter(|(_, field)| field.mask() & missing != 0);
+                let names: Vec<String> =
+                    fields.map(|(name, _)| name.to_lowercase().replace('_', " ")).collect();
+                let reason = match by_statmount::supported() {
+                    0 => String::from("statmount(2) is missing, or a filter forbids it"),
+                    _ => format!("statmount(2) of this kernel does not tell: {}", names.join(", ")),
+                };
+                let error = Error::new(ErrorKind::Unsupported, "read the mount table", reason);
+                Err(error.hinted("mountinfo tells all but unique ids and id mappings; all that statmount can needs Linux 6.15"))
             }
             TableWay::Statmount => self.by_statmount(),
             TableWay::Auto if missing != 0 => self.by_mountinfo(),

@@ -87,9 +87,14 @@ impl Watch {
     }
 
     fn by_fanotify(reader: &TableReader) -> Result<Source> {
-        if FIELDS.mask() & !by_statmount::supported() != 0 {
-            let reason = "an event has a mount's id, and statmount(2) is missing, or a filter forbids it";
-            return Err(Error::new(ErrorKind::Unsupported, "watch mounts", reason));
+        let supported = by_statmount::supported();
+        if FIELDS.mask() & !supported != 0 {
+            let reason = match supported {
+                0 => "an event has a mount's id, and statmount(2) is missing, or a filter forbids it",
+                _ => "statmount(2) of this kernel does not tell all of what an event is about",
+            };
+            let error = Error::new(ErrorKind::Unsupported, "watch mounts", reason);
+            return Err(error.hinted("it needs Linux 6.15; by mountinfo it works everywhere"));
         }
         let group = watch_mounts(reader.place.file()?.as_fd()).map_err(|errno| {
             let error = Error::sys("watch mounts", "fanotify_mark", errno);

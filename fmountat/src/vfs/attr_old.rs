@@ -91,10 +91,14 @@ pub(crate) fn remount(root: BorrowedFd<'_>, now: Attr, attr: &MountAttr, locked:
         let flags = u32::try_from(ms::MS_BIND | relatime | ms_of_attr(attr)).unwrap_or(0);
         rustix::mount::mount_remount(descriptor_name(root), ms::mount_flags(flags), c"")
     };
-    let done = match call(wanted) {
-        Err(Errno::PERM) if locked == Locked::StaysAsItIs => call(wanted | (now - Attr::ATIME_FIELD)),
-        other => other,
-    };
+    let mut done = call(wanted);
+    if done == Err(Errno::PERM) && locked == Locked::StaysAsItIs {
+        done = call(wanted | (now - Attr::ATIME_FIELD));
+        // The access time may be what is locked: a policy that was asked for is not dropped.
+        if done == Err(Errno::PERM) && !attr.set.intersects(Attr::ATIME_FIELD) {
+            done = call((wanted - Attr::ATIME_FIELD) | now);
+        }
+    }
     done.map_err(|errno| explain_attr(failed("mount")(errno), root, attr))
 }
 

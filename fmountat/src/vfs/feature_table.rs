@@ -87,8 +87,9 @@ const TABLE: &[KernelFeature] = &[
         kernel: (5, 6),
         what: "openat2(2) with `RESOLVE_IN_ROOT`",
         used_for: "targets that can't leave the root",
-        otherwise: "each component is opened by itself with `O_PATH|O_NOFOLLOW`, links are read, and the end is held against \
-                    where it should be; others' renames make it start again",
+        otherwise: "each component is opened by itself, links are read and not followed, and `..` goes back to what was passed \
+                    on the way; where a mount came to is looked at afterwards, as with openat2(2). `--replace` of a target \
+                    inside a root: refused",
         shown_by: "old_kernels: `targets_without_openat2`",
         field: |f| &mut f.openat2,
     },
@@ -136,7 +137,7 @@ const TABLE: &[KernelFeature] = &[
         kernel: (6, 6),
         what: "overlay's uuid on the upper directory",
         used_for: "asking the kernel about an upper in use only where there ever was one",
-        otherwise: "the work directory decides whether to ask",
+        otherwise: "each upper directory is asked about, at the cost of a mount",
         shown_by: "table_a5 by each way",
         field: |f| &mut f.overlay_leaves_uuid,
     },

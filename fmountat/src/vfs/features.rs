@@ -9,7 +9,7 @@ use crate::sys::survive::{ask, is_filtered};
 use crate::sys::uname::release;
 use crate::ways::{MakeMount, Need, Ways};
 use rustix::fd::BorrowedFd;
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
 use std::sync::OnceLock;
 
@@ -48,7 +48,8 @@ pub struct Features {
     pub overlay_detached_layers: bool,
     /// open_tree_attr \[Linux 6.15\]; sandboxes often forbid it.
     pub open_tree_attr: bool,
-    /// unshare(2) is not forbidden: a mount namespace for a moment can be made.
+    /// A mount namespace for a moment can be made: unshare(2) is not forbidden, /proc is there, and the root directory is
+    /// the root of a mount, so that all can be made private (in a chroot it may be none).
     pub private_namespace: bool,
     /// We are in the machine's first user namespace: privilege here is real.
     pub initial_user_namespace: bool,
@@ -114,7 +115,9 @@ impl Features {
             detached_children: open_tree_attr || release >= (6, 15),
             overlay_detached_layers: open_tree_attr || release >= (6, 15),
             open_tree_attr,
-            private_namespace,
+            private_namespace: private_namespace
+                && is_mount("/")
+                && std::path::Path::new("/proc/self/fd").exists(),
             initial_user_namespace: is_initial_user_namespace(),
         }
     }
@@ -155,6 +158,17 @@ fn has_new_mount_api() -> bool {
 fn has_openat2() -> bool {
     let none = ResolveFlags::empty();
     there(rustix::fs::openat2(bad_fd(), c"", OFlags::PATH, Mode::empty(), none).map(drop))
+}
+
+/// Whether a mount's root is there; where nobody can tell \[before Linux 5.8\] it counts as one.
+fn is_mount(path: &str) -> bool {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let is_root = StatxAttributes::MOUNT_ROOT;
+    let Ok(fd) = rustix::fs::openat(CWD, path, flags, Mode::empty()) else { return true };
+    let told = rustix::fs::statx(fd, c"", AtFlags::EMPTY_PATH, StatxFlags::TYPE);
+    told.map_or(true, |told| {
+        !told.stx_attributes_mask.contains(is_root) || told.stx_attributes.contains(is_root)
+    })
 }
 
 /// The first user namespace has an inode number of its own (`PROC_USER_INIT_INO`, include/linux/proc_ns.h); where neither

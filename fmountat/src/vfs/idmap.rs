@@ -8,6 +8,7 @@ use super::features::Features;
 use super::walk::PROC;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::attr::mount_setattr;
+use crate::sys::uname::page_size;
 use crate::sys::userns::{Parked, user_namespace_of};
 use crate::ways::{NamespaceFile, Ways};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -59,7 +60,8 @@ pub enum Idmap {
     Namespace(PathBuf),
 }
 
-/// The kernel's limit: `UID_GID_MAP_MAX_EXTENTS`, include/linux/user_namespace.h.
+/// The kernel's limit: `UID_GID_MAP_MAX_EXTENTS`, include/linux/user_namespace.h. Their text must be less than a page: `map_write`,
+/// kernel/user_namespace.c.
 const RANGES_MAX: usize = 340;
 
 /// How many namespaces are kept open.
@@ -86,6 +88,12 @@ fn check_ranges(what: &str, ranges: &[IdMapping]) -> Result<()> {
     if ranges.len() > RANGES_MAX {
         let reason = format!("there are {} ranges and the kernel takes {RANGES_MAX}", ranges.len());
         return Err(Error::new(ErrorKind::OptionValue, format!("read {what}"), reason));
+    }
+    let (bytes, page) = (map_text(ranges).len(), page_size());
+    if bytes >= page {
+        let reason = format!("the map's text has {bytes} bytes and the kernel takes {}", page - 1);
+        let error = Error::new(ErrorKind::OptionValue, format!("read {what}"), reason);
+        return Err(error.hinted("fewer ranges: neighbours can be one"));
     }
     for (at, range) in ranges.iter().enumerate() {
         // The last id is no id (`-1`).
@@ -207,14 +215,15 @@ fn of_others(error: Error) -> Error {
         .hinted("mount proc on /proc anew")
 }
 
-fn write_map(pid: u32, file: &str, ranges: &[IdMapping]) -> Result<()> {
-    let mut text = String::new();
-    for IdMapping { disk, seen, count } in ranges {
+fn map_text(ranges: &[IdMapping]) -> String {
+    ranges.iter().fold(String::new(), |mut text, IdMapping { disk, seen, count }| {
         let _ = writeln!(text, "{disk} {seen} {count}");
-    }
-    if ranges.is_empty() {
-        text = unchanged(file)?;
-    }
+        text
+    })
+}
+
+fn write_map(pid: u32, file: &str, ranges: &[IdMapping]) -> Result<()> {
+    let text = if ranges.is_empty() { unchanged(file)? } else { map_text(ranges) };
     let path = format!("/proc/{pid}/{file}");
     let named = |call| {
         let path = path.clone();
@@ -319,6 +328,7 @@ mod tests {
             (vec![range(0, 0, 10), range(5, 100, 10)], "overlaps"),
             (vec![range(0, 0, 10), range(50, 9, 10)], "overlaps"),
             (vec![range(7, 7, 1); 341], "341"),
+            ((0..200).map(|n| range(1_000_000_000 + n, 2_000_000_000 + n, 1)).collect(), "4800 bytes"),
         ] {
             assert!(check(&ranges).unwrap_err().contains(words), "{ranges:?}");
         }

@@ -13,11 +13,12 @@ use super::hidden::{STEP, make_place};
 use super::identity::{MountId, is_mount_root};
 use super::privilege::needs_admin;
 use super::target::Target;
-use super::tree::{detach_fd, take_back};
+use super::tree::take_back;
 use crate::error::{Error, ErrorKind, Result};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::CWD;
-use rustix::mount::MountFlags;
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::mount::{MountFlags, UnmountFlags};
+use std::path::Path;
 
 /// What they show is of no use for mounting.
 const DIRECTORIES: [&str; 2] = ["/proc/thread-self/net", "/proc/thread-self/attr"];
@@ -33,13 +34,16 @@ impl Stage {
     pub(crate) fn new() -> Result<Self> {
         let under = DIRECTORIES.iter().find_map(|path| Target::open(CWD, path).ok());
         let under = under.ok_or_else(|| {
-            let reason = "without the new mount interface each mount is made in a directory of /proc, which is not there";
+            let reason = "what mount(2) makes is made in a directory of /proc, which is not there";
             Error::new(ErrorKind::Unsupported, STEP, reason).arg(DIRECTORIES[0]).hinted("mount proc on /proc")
         })?;
         let at = descriptor_name(under.as_fd());
         rustix::mount::mount("none", at, "tmpfs", MountFlags::empty(), Some(c"mode=0700"))
             .map_err(|errno| needs_admin(Error::sys(STEP, "mount", errno)))?;
-        let root = under.seen_now()?;
+        let root = under.seen_now().inspect_err(|_| {
+            // Without a descriptor for it: by its name, which is this thread's alone.
+            let _ = rustix::mount::unmount(under.path(), UnmountFlags::DETACH | UnmountFlags::NOFOLLOW);
+        })?;
         if !is_mount_root(root.as_fd())? || MountId::of(root.as_fd())? == MountId::of(under.as_fd())? {
             return Err(Error::new(ErrorKind::TargetMoved, STEP, "it is not seen there").arg(under.path()));
         }
@@ -51,8 +55,22 @@ impl Stage {
         Ok(stage)
     }
 
+    /// Has `mount` mount on a place of it, a directory or a file, and gives what is mounted there then.
+    pub(crate) fn mount(&self, is_dir: bool, mount: impl FnOnce(&Path) -> Result<()>) -> Result<Staged> {
+        let place = self.place(is_dir)?;
+        mount(&descriptor_name(place.as_fd()))?;
+        Ok(Staged { root: self.place(is_dir)?.into_fd(), is_moved: false })
+    }
+
+    /// A new directory on it.
+    pub(crate) fn directory(&self, name: &str) -> Result<OwnedFd> {
+        make_place(self.root.as_fd(), name, true)?;
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        rustix::fs::openat(&self.root, name, flags, Mode::empty()).map_err(|e| Error::sys(STEP, "openat", e))
+    }
+
     /// The place, or what is mounted on it.
-    pub(crate) fn place(&self, is_dir: bool) -> Result<Target> {
+    fn place(&self, is_dir: bool) -> Result<Target> {
         Target::open(&self.root, name(is_dir))
     }
 }
@@ -64,8 +82,8 @@ fn name(is_dir: bool) -> &'static str {
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        // What stays goes with the thread.
-        let _ = detach_fd(self.root.as_fd());
+        // With what a failure left on it, which may be its source's peer. What stays goes with the thread.
+        let _ = take_back(self.root.as_fd());
     }
 }
 
@@ -77,10 +95,6 @@ pub(crate) struct Staged {
 }
 
 impl Staged {
-    pub(crate) fn new(root: OwnedFd) -> Self {
-        Self { root, is_moved: false }
-    }
-
     /// Its root.
     pub(crate) fn root(&self) -> BorrowedFd<'_> {
         self.root.as_fd()

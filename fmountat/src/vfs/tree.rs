@@ -149,7 +149,8 @@ impl Tree {
             Err(error) if is_missing(&error, attr) => {
                 super::attr_old::set_attr(self, attr, recursive).map_err(|second| {
                     // Where no namespace can be made either, the first reason is the one to tell.
-                    if second.call() == Some("unshare") { error } else { second }
+                    let is_forbidden = second.call() == Some("unshare") && !Features::get().private_namespace;
+                    if is_forbidden { error } else { second }
                 })
             }
             other => other,
@@ -338,8 +339,12 @@ pub(crate) fn detach_fd(fd: BorrowedFd<'_>) -> Result<()> {
 /// As [`detach_fd`], for a mount that was made and is taken back. It is made private first, with all below: a bind is the
 /// peer of a shared source, and with it would go what is mounted below the source.
 pub(crate) fn take_back(fd: BorrowedFd<'_>) -> Result<()> {
-    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
-    rustix::mount::mount_change(descriptor_name(fd), private)
-        .map_err(|e| Error::sys("unmount", "mount", e))?;
+    make_private(fd)?;
     detach_fd(fd)
+}
+
+/// With all below: nothing that happens to them happens elsewhere any more.
+pub(crate) fn make_private(fd: BorrowedFd<'_>) -> Result<()> {
+    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+    rustix::mount::mount_change(descriptor_name(fd), private).map_err(|e| Error::sys("unmount", "mount", e))
 }

@@ -4,9 +4,12 @@
 use super::Finding;
 use crate::diagnose::filesystems::{has_module, listed};
 use crate::diagnose::standing::Standing;
+use crate::sys::fanotify::watch_mounts;
 use crate::sys::listmount::newest_mount;
+use crate::sys::survive::ask;
 use crate::vfs::features::Features;
 use crate::ways::Way;
+use rustix::fd::AsFd;
 use rustix::io::Errno;
 
 const TOPIC: &str = "kernel";
@@ -30,10 +33,19 @@ pub(super) fn look(features: &Features, who: &Standing) -> Vec<Finding> {
         // The kernel looks at privilege first.
         false => Finding::fine(TOPIC, "mount_setattr", "not to be told without privilege [5.12]"),
     };
+    let events = match who.may_mount() {
+        true => feature(
+            "mount events",
+            "6.15",
+            can_watch(),
+            "a look at what is different in /proc/self/mountinfo",
+        ),
+        false => Finding::fine(TOPIC, "mount events", "not to be told without privilege [6.15]"),
+    };
     let mut findings = vec![
         sets(features),
         feature("fsopen and its like", "5.2", features.new_mount_api, "mount(2), each mount by itself"),
-        feature("openat2", "5.6", features.openat2, "each component by itself, and a look at where it led"),
+        feature("openat2", "5.6", features.openat2, "each component by itself, downwards only"),
         mount_setattr,
         feature("mapped overlays", "5.19", features.overlay_mapped_layers, "refused"),
         feature(
@@ -57,10 +69,20 @@ pub(super) fn look(features: &Features, who: &Standing) -> Vec<Finding> {
         feature("mounts by unique id", "6.8", can_list, "/proc/self/mountinfo"),
         feature("overlay layers by fd", "6.13", features.overlay_layer_fds, "their names in /proc"),
         feature("detached trees", "6.15", features.detached_children, "a private mount namespace"),
+        events,
         feature("open_tree_attr", "6.15", features.open_tree_attr, "open_tree, then mount_setattr"),
     ];
     findings.extend(filesystems());
     findings
+}
+
+/// By fanotify(7); a filter may kill who asks.
+fn can_watch() -> bool {
+    let [can] = ask([|| {
+        let namespace = std::fs::File::open("/proc/self/ns/mnt");
+        namespace.is_ok_and(|namespace| watch_mounts(namespace.as_fd()).is_ok())
+    }]);
+    can
 }
 
 fn sets(features: &Features) -> Finding {
@@ -73,7 +95,7 @@ fn sets(features: &Features) -> Finding {
         _ => Finding::missing(TOPIC, name, "not in one step")
             .instead("mount by mount, taken back on failure")
             .change(match features.new_mount_api {
-                true => "Linux 6.15, or allow unshare(2)",
+                true => "Linux 6.15; or unshare(2) allowed, /proc mounted, and a mount for a root directory",
                 false => "allow fsopen(2) and its like [5.2], on which all the other ways are built",
             }),
     }

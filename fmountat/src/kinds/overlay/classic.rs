@@ -113,7 +113,7 @@ impl Overlay {
         let call = MountCall::new(source, target, "overlay", flags, OsStr::from_bytes(options.as_bytes()))?;
         PrivateCwd::child()
             .run(cwd, call)
-            .map_err(|error| explain(error.with_step("create overlay"), self, layers))
+            .map_err(|error| explain(error.with_step("create").arg("overlay"), self, layers))
     }
 
     /// Takes it for a failure that the overlay came out read-only without being asked to.

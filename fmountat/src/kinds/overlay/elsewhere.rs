@@ -7,7 +7,7 @@ use super::layers::{LayerBases, OpenLayers, Opened, check_counts};
 use super::mount::Make;
 use super::{Layer, Overlay};
 use crate::error::{Error, ErrorKind, Result};
-use crate::vfs::bytes::descriptor_name;
+use crate::vfs::attr::Attr;
 use crate::vfs::features::Features;
 use crate::vfs::flags::ms_of_superblock;
 use crate::vfs::hidden::HiddenPlace;
@@ -46,7 +46,12 @@ impl Overlay {
             false => self.mount_on_stage(make, flags),
         };
         let tree = tree.map_err(|error| self.explain_old(error, make))?;
-        tree.set_attr(make.attr, false)?;
+        let mut attr = *make.attr;
+        // `ro=fs`: the MS_RDONLY that said so has made the mount read-only too.
+        if make.flags.contains(&"ro") && !attr.set.contains(Attr::RDONLY) {
+            attr.clear |= Attr::RDONLY;
+        }
+        tree.set_attr(&attr, false)?;
         Ok(tree)
     }
 
@@ -77,10 +82,9 @@ impl Overlay {
     fn mount_on_stage(&self, make: &Make<'_>, flags: u64) -> Result<Tree> {
         GiveLayers::OnStage.taken();
         let stage = Stage::new()?;
-        self.mount_classic(make, &descriptor_name(stage.place(true)?.as_fd()), flags)?;
-        let mounted = stage.place(true)?;
-        self.check_classic(mounted.as_fd(), flags)?;
-        Tree::clone_of(&mounted, "", false)
+        let staged = stage.mount(true, |place| self.mount_classic(make, place, flags))?;
+        self.check_classic(staged.root(), flags)?;
+        Tree::clone_of(staged.root(), "", false)
     }
 
     /// The overlay with descriptors that are good in this thread's namespace.

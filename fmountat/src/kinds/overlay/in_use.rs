@@ -6,14 +6,17 @@ use super::mount::set_layer_as;
 use super::{Layer, Overlay};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::store::Store;
+use crate::vfs::bytes::c_string;
 use crate::vfs::context::FsContext;
 use crate::vfs::features::Features;
 use crate::vfs::hidden::HiddenPlace;
+use crate::vfs::stage::Stage;
 use crate::vfs::staging::in_private_namespace_from;
 use crate::ways::{UpperUsed, Ways};
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
+use rustix::mount::MountFlags;
 use std::path::Path;
 
 /// A directory that an overlay writes to: `path` below `dir`. It is opened only as far as a check needs it.
@@ -33,8 +36,8 @@ impl Written<'_> {
 /// other.
 ///
 /// The question costs as much as a mount, so it is only asked of a directory that was ever used: since Linux 6.6 an
-/// overlay leaves its uuid on its upper directory, unless it was mounted with `uuid=off` or `uuid=null`; `work_was_used`
-/// says that there are an overlay's left-overs in the work directory.
+/// overlay leaves its uuid on its upper directory, unless it was mounted with `uuid=off` or `uuid=null`; before, each counts
+/// as used. `work_was_used` says that there are an overlay's left-overs in the work directory.
 pub(crate) fn check_not_in_use(
     overlay: &Overlay,
     upper: &Written<'_>,
@@ -85,10 +88,13 @@ fn has_uuid(overlay: &Overlay, upper: &Written<'_>, features: &Features) -> bool
 /// comes first (`ovl_get_upper`). Each such question leaves a line in the kernel's log.
 ///
 /// Before 6.15 the kernel takes no layer that lies in a detached tree: the overlay of the question is then made in a private
-/// namespace, where its upper is mounted.
+/// namespace, where its upper is mounted; and where there can be none, on a stage.
 fn is_in_use(directory: &Written<'_>, features: &Features) -> bool {
     let asked = || -> Result<()> {
         let directory = directory.open(OFlags::PATH).map_err(|e| Error::sys("ask", "openat", e))?;
+        if !features.new_mount_api || !features.overlay_detached_layers && !features.private_namespace {
+            return ask_on_stage(directory.as_fd(), features);
+        }
         if features.overlay_detached_layers {
             return ask(&Store::new()?, directory.as_fd(), features);
         }
@@ -119,4 +125,23 @@ fn ask(store: &Store, directory: BorrowedFd<'_>, features: &Features) -> Result<
     }
     context.set_string("index", "on")?;
     context.create().map(drop)
+}
+
+fn ask_on_stage(directory: BorrowedFd<'_>, features: &Features) -> Result<()> {
+    let stage = Stage::new()?;
+    let (own, work) = (stage.directory("upper")?, stage.directory("work")?);
+    let (own, work) = (own.as_fd(), work.as_fd());
+    let (lower, upper, work, index) = match features.initial_user_namespace {
+        true => (directory, own, work, ",index=on"),
+        false => (own, directory, directory, ""),
+    };
+    let [lower, upper, work] = [lower, upper, work].map(|fd| fd.as_raw_fd());
+    let name = "/proc/self/fd";
+    let layers = format!("lowerdir={name}/{lower},upperdir={name}/{upper},workdir={name}/{work}{index}");
+    let layers = c_string("options", layers)?;
+    let ask = |place: &Path| {
+        rustix::mount::mount("overlay", place, "overlay", MountFlags::empty(), Some(layers.as_c_str()))
+            .map_err(|e| Error::sys("ask", "mount", e))
+    };
+    stage.mount(true, ask).map(drop)
 }

@@ -281,6 +281,7 @@ fn set_layer(
     features: &Features,
 ) -> Result<Option<Tree>> {
     let key = layer_key(role);
+    features.first().unwrap_or(GiveLayers::Names).taken();
     match set_layer_as(context, key, layer, features) {
         Err(error) if error.raw_errno() == Some(Errno::NAMETOOLONG) => {
             // The kernel writes the layer's path down, in a page: the root of a clone of its own has the path `/`.
@@ -299,8 +300,8 @@ pub(super) fn set_layer_as(
     layer: BorrowedFd<'_>,
     features: &Features,
 ) -> Result<()> {
-    match features.first().unwrap_or(GiveLayers::Names).taken() {
-        GiveLayers::Descriptors => context.set_fd(key, layer),
+    match features.first() {
+        Some(GiveLayers::Descriptors) => context.set_fd(key, layer),
         _ => context.set_string(key, format!("/proc/self/fd/{}", layer.as_raw_fd())),
     }
 }

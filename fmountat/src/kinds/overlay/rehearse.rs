@@ -28,7 +28,9 @@ impl Overlay {
             if let Some(source) = source {
                 context.set_string("source", source)?;
             }
-            for (role, layer) in &layers {
+            // Else they would be given as one option, by mount(2), which can't be asked.
+            let one_by_one = layers.iter().filter(|_| features.overlay_layer_words);
+            for (role, layer) in one_by_one {
                 match set_layer_as(&mut context, layer_key(*role), layer.as_fd(), features) {
                     // By a clone of its own such a layer goes.
                     Err(error) if error.raw_errno() == Some(Errno::NAMETOOLONG) => {}

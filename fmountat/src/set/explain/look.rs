@@ -137,7 +137,7 @@ impl<'a> Looker<'a> {
             notes.push(String::from(NOT_ASKED));
         }
         if !features.initial_user_namespace && !features.overlay_in_user_namespace {
-            return Err(in_user_namespace(Error::sys("create overlay", "mount", Errno::PERM)));
+            return Err(in_user_namespace(Error::sys("create", "mount", Errno::PERM).arg("overlay")));
         }
         let make = self.mounter.make(self.dir, &attr);
         let make = crate::kinds::overlay::Make { source, flags: &flags, features: &features, ..make };

@@ -5,8 +5,9 @@ mod look;
 mod owners;
 mod sketch;
 mod text;
+mod walk;
 
-use super::builder::{every_mount_left_out, is_missing_source};
+use super::builder::every_mount_left_out;
 use super::mounter::Mounter;
 use super::plan::{Plan, Step, What};
 use super::stepwise::find_helpers;
@@ -22,6 +23,7 @@ use look::{Looker, wrong_type};
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
 use std::path::PathBuf;
+use walk::Walk;
 
 /// What [`Mounter::apply`] would do with a plan on a target: data, which prints as a plan that people read.
 ///
@@ -101,27 +103,6 @@ impl Explanation {
     }
 }
 
-/// What would be refused, by when that would be.
-#[derive(Debug, Default)]
-struct Refusals {
-    /// Words that this way can't put in force, which are looked at first.
-    before: Vec<Error>,
-    made: Vec<Error>,
-    placed: Vec<Error>,
-    /// Each mount is put in its place before the next is made. Else all are made first.
-    together: bool,
-}
-
-impl Refusals {
-    fn place(&mut self, error: Error) {
-        if self.together { self.made.push(error) } else { self.placed.push(error) }
-    }
-
-    fn in_order(self) -> impl Iterator<Item = Error> {
-        self.before.into_iter().chain(self.made).chain(self.placed)
-    }
-}
-
 impl Mounter {
     /// Looks at sources, layers, images, targets, options, privilege and features, and tells what
     /// [`apply`](Self::apply) would do. File systems are asked for their options by fsopen(2) and fsconfig(2) and never
@@ -171,78 +152,39 @@ impl Mounter {
             }
             looker.start_in(target)?;
         }
-        let mut refusals = Refusals { together: explained.way == Way::StepByStep, ..Refusals::default() };
-        let mut has_root = !plan.has_root();
-        let mut root_is_dir = None;
+        let mut walk = Walk::new(plan, looker, explained.way == Way::StepByStep);
         for step in &plan.steps {
-            let (mut told, content) = looker.step(step);
-            let unfit = looker.check_way(step).err();
-            let is_before = unfit.is_some() && !self.features.can_finish_detached();
-            match unfit.map_or(content, Err) {
-                Err(error) if step.options.nofail && is_missing_source(&error, step) => {
-                    explained.left_out.push(step.number);
-                    told.notes.push(String::from("its source is missing: it would be left out (nofail)"));
-                }
-                Err(error) => {
-                    let error = plan.in_step(step, error);
-                    told.refused = Some(error.clone());
-                    if is_before {
-                        refusals.before.push(error)
-                    } else {
-                        refusals.made.push(error)
-                    }
-                    // Whatever it would show can't be looked into.
-                    let _ = looker.place(step, look::Made::unknown());
-                    has_root |= step.is_root();
-                }
-                Ok(content) if !has_root && !step.is_root() => {
-                    drop(content);
-                    let reason =
-                        "the mount for `/` was left out (nofail), so there is nothing to mount it in";
-                    let error = Error::new(ErrorKind::NotFound, "build", reason).arg(&step.target);
-                    refusals.place(plan.in_step(step, error));
-                }
-                Ok(content) => {
-                    if step.is_root() && root_is_dir.is_none() {
-                        root_is_dir = content.is_dir;
-                    }
-                    has_root |= step.is_root();
-                    match looker.place(step, content) {
-                        Ok(true) => {}
-                        Ok(false) => told.notes.push(String::from(
-                            "whether its mount point is there only shows when what it is in is mounted",
-                        )),
-                        Err(error) => {
-                            let error = plan.in_step(step, error);
-                            told.refused = Some(error.clone());
-                            refusals.place(error);
-                        }
-                    }
-                }
-            }
-            explained.steps.push(told);
+            explained.steps.push(walk.step(step));
         }
-        explained.refused.extend(refusals.in_order());
+        let root_is_dir = walk.root_is_dir;
+        (explained.left_out, explained.refused) = walk.end();
         if explained.left_out.len() == plan.len() && (plan.has_root() || explained.way == Way::StepByStep) {
             return Err(every_mount_left_out());
         }
-        let last = match root_is_dir {
-            Some(is_dir) if plan.has_root() && is_dir != target.is_dir() => {
-                Some(wrong_type(is_dir, target.path(), Errno::INVAL))
-            }
-            _ => None,
-        };
-        // mount(2) makes it so when it is in its place. What is attached to a shared mount is shared, and so on.
-        let is_unbindable = plan.steps.iter().any(Step::is_unbindable);
-        let on_shared = (is_unbindable && self.features.can_finish_detached() && is_shared(target.as_fd()))
-            .then(|| unbindable_on_shared(target));
+        explained.refused.extend(self.refused_of_all(plan, target, root_is_dir));
+        Ok(())
+    }
+
+    /// What would be refused of the set as a whole, once it is built.
+    fn refused_of_all(
+        &self,
+        plan: &Plan,
+        target: &Target,
+        root_is_dir: Option<bool>,
+    ) -> impl Iterator<Item = Error> {
         let roots = plan.steps.iter().filter(|step| step.is_root()).count();
         let two_roots = (plan.covers.readonly_root && roots > 1).then(|| {
             let reason = "two mounts are stacked on the root: say `ro` in the upper one";
             Error::new(ErrorKind::Unsupported, "make the root read-only", reason)
         });
-        explained.refused.extend(two_roots.into_iter().chain(last).chain(on_shared));
-        Ok(())
+        let unfit = root_is_dir
+            .filter(|is_dir| plan.has_root() && *is_dir != target.is_dir())
+            .map(|is_dir| wrong_type(is_dir, target.path(), Errno::INVAL));
+        // mount(2) makes it so when it is in its place. What is attached to a shared mount is shared, and so on.
+        let is_unbindable = plan.steps.iter().any(Step::is_unbindable);
+        let on_shared = (is_unbindable && self.features.can_finish_detached() && is_shared(target.as_fd()))
+            .then(|| unbindable_on_shared(target));
+        two_roots.into_iter().chain(unfit).chain(on_shared)
     }
 
     /// Refuses a target that is no mount, or the root directory, as [`Built::replace`](crate::Built::replace) would.

@@ -9,8 +9,9 @@ use crate::table::place::Place;
 use crate::table::published::PublishedSet;
 use crate::table::unmount::Unmount;
 use crate::vfs::features::Features;
-use crate::vfs::identity::MountId;
-use rustix::fd::OwnedFd;
+use crate::vfs::identity::{MountId, is_mount_root};
+use crate::vfs::tree::make_private;
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use std::path::{Path, PathBuf};
@@ -119,16 +120,17 @@ impl Cleaned {
     /// Whether everything that the lines tell of is gone.
     fn lines(&mut self, lines: Vec<Line>) -> bool {
         let errors = self.errors.len();
+        lines.iter().for_each(cut_off);
         let (mut directories, mut later) = (Vec::new(), Vec::new());
         for line in lines.into_iter().rev() {
             match line {
                 Line::Begin { .. } => {}
-                Line::Mount { id, at } => {
+                Line::Mount { id, at, .. } => {
                     let at = PathBuf::from(at);
                     later.push(at.clone());
                     self.unmount(MountId::from_number(id), at);
                 }
-                Line::Tree { id, newest, mounts, at } => {
+                Line::Tree { id, newest, mounts, at, .. } => {
                     let at = PathBuf::from(at);
                     later.push(at.clone());
                     self.unmount_tree(MountId::from_number(id), newest.map(MountId::from_number), mounts, at);
@@ -196,6 +198,22 @@ impl Cleaned {
     }
 }
 
+/// What may be a peer of a mount that is not ours is made private, with all in it: unmounting what is below it would unmount what
+/// is below that one too.
+fn cut_off(line: &Line) {
+    let (Line::Mount { id, at, has_peers: true } | Line::Tree { id, at, has_peers: true, .. }) = line else {
+        return;
+    };
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let root = rustix::fs::openat(rustix::fs::CWD, PathBuf::from(at.clone()), flags, Mode::empty());
+    let Ok(root) = root else { return };
+    let is_it = MountId::of(root.as_fd()).is_ok_and(|seen| seen.get() == *id);
+    if is_it && is_mount_root(root.as_fd()).unwrap_or(false) {
+        // A failure is that of the unmounting which follows.
+        let _ = make_private(root.as_fd());
+    }
+}
+
 /// What is in use is not waited for: it may stay so.
 fn soon() -> Unmount {
     Unmount::new().timeout(Duration::from_millis(500))
@@ -240,6 +258,24 @@ fn read(text: &[u8]) -> Result<Told> {
         Some(Line::Begin { .. }) => Ok(Told::Lines(lines)),
         Some(_) => Err(unknown()),
     }
+}
+
+/// The lines of a note as they would be written, for the fuzzers; `None` for one that tells of nothing here.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn written(text: &[u8]) -> Result<Option<Vec<Vec<u8>>>> {
+    Ok(match read(text)? {
+        Told::Lines(lines) => Some(lines.iter().filter_map(|line| serde_json::to_vec(line).ok()).collect()),
+        Told::Nothing | Told::Elsewhere => None,
+    })
+}
+
+/// The first line of a note of this boot and mount namespace, for the fuzzers; `None` without /proc.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn begun_here() -> Option<Vec<u8>> {
+    let (namespace, namespace_id) = (namespace()?, namespace_id());
+    let target = Path::new("/srv").into();
+    let line = Line::Begin { version: VERSION, boot: boot_id()?, namespace, namespace_id, pid: 1, target };
+    serde_json::to_vec(&line).ok()
 }
 
 /// Numbers of mountinfo are given again: the place must be the one that was written down.

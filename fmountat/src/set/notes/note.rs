@@ -33,7 +33,12 @@ pub(super) enum Line {
         target: Bytes,
     },
     /// About to be attached, or attached.
-    Mount { id: u64, at: Bytes },
+    Mount {
+        id: u64,
+        at: Bytes,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        has_peers: bool,
+    },
     /// The same of a tree: its root, and the newest mount of it and how many it has, where that is known.
     Tree {
         id: u64,
@@ -41,6 +46,8 @@ pub(super) enum Line {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         mounts: Option<usize>,
         at: Bytes,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        has_peers: bool,
     },
     /// About to be mounted by a helper, whose mount has no id yet.
     Mounting { at: Bytes },
@@ -136,41 +143,44 @@ impl Note {
         Ok(Some(Self { path: path.to_owned(), dir, name, file }))
     }
 
-    /// The mount with this root is about to be attached on `place`.
-    pub(in crate::set) fn mount(&self, root: BorrowedFd<'_>, place: BorrowedFd<'_>) {
+    /// The mount with this root is about to be attached on `place`. With `has_peers` it, or one in it, may be a peer of a mount
+    /// that is not ours, from where all in it would go with it.
+    pub(in crate::set) fn mount(&self, root: BorrowedFd<'_>, place: BorrowedFd<'_>, has_peers: bool) {
         if let Ok(id) = MountId::of(root) {
-            self.add(&Line::Mount { id: id.get(), at: path_of(place) });
+            self.add(&Line::Mount { id: id.get(), at: path_of(place), has_peers });
         }
     }
 
     /// The tree is about to be published on `place`.
-    pub(in crate::set) fn tree(&self, built: &Built, place: BorrowedFd<'_>) {
-        self.root_of(built.tree.root(), built.newest, built.mounts, place);
+    pub(in crate::set) fn tree(&self, built: &Built, place: BorrowedFd<'_>, has_peers: bool) {
+        self.root_of(built.tree.root(), built.newest, built.mounts, place, has_peers);
     }
 
-    /// The same of the mount with this root and all in it, none of which is newer than that.
-    pub(in crate::set) fn not_newer(&self, root: BorrowedFd<'_>, newest: MountId, place: BorrowedFd<'_>) {
-        self.root_of(root, Some(newest), None, place);
-    }
-
-    /// The same where they are mounted somewhere, so that they can be counted; or they are on `place` already.
-    pub(in crate::set) fn with_all_below(&self, root: BorrowedFd<'_>, place: BorrowedFd<'_>) {
+    /// The mount with this root and all in it, which are mounted somewhere, so that they can be counted.
+    pub(in crate::set) fn with_all_below(
+        &self,
+        root: BorrowedFd<'_>,
+        place: BorrowedFd<'_>,
+        has_peers: bool,
+    ) {
         let Ok(id) = MountId::of(root) else { return };
         let newest = PublishedSet::at(id, None).ok().and_then(|set| set.mounts().max());
         let mounts = if newest.is_none() { mounts_of(id) } else { None };
-        self.root_of(root, newest, mounts, place);
+        self.root_of(root, newest, mounts, place, has_peers);
     }
 
-    fn root_of(
+    /// The same with its newest mount, or else how many it has, where that is known.
+    pub(in crate::set) fn root_of(
         &self,
         root: BorrowedFd<'_>,
         newest: Option<MountId>,
         mounts: Option<usize>,
         place: BorrowedFd<'_>,
+        has_peers: bool,
     ) {
         if let Ok(id) = MountId::of(root) {
             let (newest, at) = (newest.map(MountId::get), path_of(place));
-            self.add(&Line::Tree { id: id.get(), newest, mounts, at });
+            self.add(&Line::Tree { id: id.get(), newest, mounts, at, has_peers });
         }
     }
 

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The steps of a plan, one after the other, each on what those before it would have made.
+
+use super::ExplainedStep;
+use super::look::{Looker, Made};
+use crate::error::Error;
+use crate::set::builder::{is_missing_source, without_root};
+use crate::set::plan::{Plan, Step};
+
+/// What would be refused, by when that would be.
+#[derive(Debug, Default)]
+struct Refusals {
+    /// Words that this way can't put in force, which are looked at first.
+    before: Vec<Error>,
+    made: Vec<Error>,
+    placed: Vec<Error>,
+    /// Each mount is put in its place before the next is made. Else all are made first.
+    together: bool,
+}
+
+impl Refusals {
+    fn place(&mut self, error: Error) {
+        if self.together { self.made.push(error) } else { self.placed.push(error) }
+    }
+
+    fn in_order(self) -> impl Iterator<Item = Error> {
+        self.before.into_iter().chain(self.made).chain(self.placed)
+    }
+}
+
+/// What was found on the way so far.
+pub(super) struct Walk<'a> {
+    plan: &'a Plan,
+    looker: Looker<'a>,
+    refusals: Refusals,
+    left_out: Vec<usize>,
+    has_root: bool,
+    /// Of the first root, where it can be told.
+    pub(super) root_is_dir: Option<bool>,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(plan: &'a Plan, looker: Looker<'a>, together: bool) -> Self {
+        let refusals = Refusals { together, ..Refusals::default() };
+        Self { plan, looker, refusals, left_out: Vec::new(), has_root: !plan.has_root(), root_is_dir: None }
+    }
+
+    pub(super) fn step(&mut self, step: &Step) -> ExplainedStep {
+        let (mut told, content) = self.looker.step(step);
+        let unfit = self.looker.check_way(step).err();
+        let is_before = unfit.is_some() && !self.looker.mounter.features.can_finish_detached();
+        match unfit.map_or(content, Err) {
+            Err(error) if step.options.nofail && is_missing_source(&error, step) => {
+                self.left_out.push(step.number);
+                told.notes.push(String::from("its source is missing: it would be left out (nofail)"));
+            }
+            Err(error) => {
+                let error = self.plan.in_step(step, error);
+                told.refused = Some(error.clone());
+                let refused = if is_before { &mut self.refusals.before } else { &mut self.refusals.made };
+                refused.push(error);
+                // Whatever it would show can't be looked into.
+                let _ = self.looker.place(step, Made::unknown());
+                self.has_root |= step.is_root();
+            }
+            Ok(content) => self.place(step, content, &mut told),
+        }
+        told
+    }
+
+    /// A mount that could be made goes to its place.
+    fn place(&mut self, step: &Step, content: Made, told: &mut ExplainedStep) {
+        if !self.has_root && !step.is_root() {
+            return self.refusals.place(self.plan.in_step(step, without_root(&step.target)));
+        }
+        if step.is_root() {
+            self.has_root = true;
+            self.root_is_dir = self.root_is_dir.or(content.is_dir);
+        }
+        match self.looker.place(step, content) {
+            Ok(true) => {}
+            Ok(false) => told.notes.push(String::from(
+                "whether its mount point is there only shows when what it is in is mounted",
+            )),
+            Err(error) => {
+                let error = self.plan.in_step(step, error);
+                told.refused = Some(error.clone());
+                self.refusals.place(error);
+            }
+        }
+    }
+
+    /// The steps left out, and what would be refused, in the order in which that would be met.
+    pub(super) fn end(self) -> (Vec<usize>, Vec<Error>) {
+        (self.left_out, self.refusals.in_order().collect())
+    }
+}
