@@ -101,6 +101,8 @@ fmountat_testing::tests! {
     fn clean_after_mount_2() needs [] { stepwise::mount_2(); }
     /// A mount helper that hangs when its caller is killed.
     fn clean_after_a_helper() needs [] { stepwise::helper(); }
+    /// And peers of what is bound, which lose nothing.
+    fn clean_beside_peers() needs [] { stepwise::helper_beside_peers(); }
     /// What is no note, of another boot, namespace or writer, in use, or somebody else's.
     fn clean_and_nothing_else() needs [Kernel(6, 8)] { stepwise::nothing_else(); }
 }

@@ -4,7 +4,7 @@
 use super::Shown;
 use super::columns::Column;
 use super::terminal::Terminal;
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr;
 
 /// A text, behind the lines that join a mount to its parent.
 #[derive(Debug, Default)]
@@ -107,11 +107,11 @@ impl<'a> Grid<'a> {
                 out.push(' ');
             }
             let branch = cut(&cell.branch, *room, false, mark);
-            let left = room - width(&branch);
+            let left = room.saturating_sub(width(&branch));
             // A path tells most at both its ends, options at their start.
             let is_path = matches!(column, Column::Target | Column::Source | Column::Fsroot);
             let text = cut(&cell.text, left, is_path, mark);
-            let blanks = " ".repeat(left - width(&text));
+            let blanks = " ".repeat(left.saturating_sub(width(&text)));
             if column.is_number() {
                 out.push_str(&blanks);
             }
@@ -166,19 +166,11 @@ fn cut(text: &str, room: usize, in_middle: bool, mark: &str) -> String {
     }
     let kept = room.saturating_sub(1);
     let tail = if in_middle { kept * 2 / 3 } else { 0 };
-    let head = &text[..fitting(text.chars(), kept - tail)];
-    let end = &text[text.len() - fitting(text.chars().rev(), tail)..];
+    let head = text.char_indices().map(|(at, c)| &text[..at + c.len_utf8()]);
+    let head = head.take_while(|head| width(head) <= kept - tail).last().unwrap_or_default();
+    let end = text.char_indices().rev().map(|(at, _)| &text[at..]);
+    let end = end.take_while(|end| width(end) <= tail).last().unwrap_or_default();
     if room == 0 { String::new() } else { format!("{head}{mark}{end}") }
-}
-
-/// How many bytes of these characters fit.
-fn fitting(chars: impl Iterator<Item = char>, room: usize) -> usize {
-    let mut left = room;
-    let fits = |c: &char| {
-        let rest = left.checked_sub(c.width().unwrap_or(0));
-        rest.map(|rest| left = rest).is_some()
-    };
-    chars.take_while(fits).map(char::len_utf8).sum()
 }
 
 #[cfg(test)]
@@ -194,6 +186,11 @@ mod tests {
             ("漢字…".into(), "漢…字".into())
         );
         assert_eq!((cut("abc", 3, true, "…"), cut("abc", 0, true, "…")), ("abc".into(), String::new()));
+        // Two characters of one column together take two.
+        let faces = "\u{263a}\u{fe0f}".repeat(60);
+        for room in 0..130 {
+            assert!(width(&cut(&faces, room, true, "…")) <= room, "{room}");
+        }
     }
 
     #[test]

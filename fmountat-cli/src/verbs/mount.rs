@@ -11,7 +11,7 @@ use fmountat::{
 };
 use rustix::fd::OwnedFd;
 use serde_json::json;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -139,8 +139,11 @@ fn kind_of_source(dir: impl AsFd, source: &Path, options: &Options, mkdir: Mkdir
     Ok(mkdir.create(!is_file))
 }
 
-/// `mount -o private none TARGET`, as `mount --make-private TARGET`.
+/// `mount -o private none TARGET`, as `mount --make-private TARGET`: `mnt_context_propagation_only`, util-linux.
 fn is_propagation_alone(args: &MountArgs, options: &Options) -> bool {
     let changes = options.attr.propagation.or(options.recursive_attr.propagation).is_some();
-    changes && args.fstype.is_none() && options.bind.is_none() && options.words.is_empty()
+    let is_none = |name: Option<&OsStr>| name.is_none_or(|name| name == "none");
+    let is_of_nothing =
+        is_none(args.fstype.as_deref()) && is_none(args.source.as_deref().map(Path::as_os_str));
+    changes && is_of_nothing && options.bind.is_none() && options.words.is_empty()
 }

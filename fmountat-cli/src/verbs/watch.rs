@@ -22,7 +22,8 @@ pub(crate) fn run(args: &WatchArgs, json: bool) -> Outcome {
 
 fn watch(args: &WatchArgs, json: bool) -> Result<(), Error> {
     let path = args.path.as_deref().map(|path| place(path, args.namespace.is_some())).transpose()?;
-    let end = args.timeout.map(limit).transpose()?.map(|limit| Instant::now() + limit);
+    // No end that the clock can hold is none.
+    let end = args.timeout.map(limit).transpose()?.and_then(|limit| Instant::now().checked_add(limit));
     let mut watch = Watch::of(reader(args.namespace.as_deref())?.way(way(args.way)))?;
     if watch.way() == TableWay::Mountinfo {
         output::note("watching the table: a mount that comes and goes between two looks at it is not seen");
@@ -57,7 +58,7 @@ fn watch(args: &WatchArgs, json: bool) -> Result<(), Error> {
 
 fn limit(seconds: f64) -> Result<Duration, Error> {
     Duration::try_from_secs_f64(seconds).map_err(|_| {
-        let reason = "the time must be a number of seconds, not negative";
+        let reason = "the time must be a number of seconds, not negative and not infinite";
         Error::new(ErrorKind::Usage, "read --timeout", reason).arg(seconds.to_string())
     })
 }

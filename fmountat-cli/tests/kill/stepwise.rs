@@ -37,6 +37,17 @@ fn clean() -> Output {
     fmountat(&["--json", "clean"]).stdin(Stdio::null()).output().unwrap()
 }
 
+/// A process that ends lets go of its files, and of its note's lock, after its memory, by which it was known.
+fn clean_when_let_go() -> Output {
+    loop {
+        let cleaned = clean();
+        if !String::from_utf8_lossy(&cleaned.stdout).contains(r#""skipped":1"#) {
+            return cleaned;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(2));
+    }
+}
+
 /// `/run` of the case's own, so that its notes are nobody else's.
 fn stage() {
     rustix::mount::mount("run", "/run", "tmpfs", rustix::mount::MountFlags::empty(), None).unwrap();
@@ -89,12 +100,7 @@ fn killed(words: &[&str], restrict: impl Fn() + Sync) -> usize {
             continue;
         }
         left += usize::from(!mounts_below(file("t")).is_empty());
-        // A process that ends lets go of its files after its memory, by which it was known.
-        let mut cleaned = clean();
-        while String::from_utf8_lossy(&cleaned.stdout).contains(r#""skipped":1"#) {
-            std::thread::sleep(std::time::Duration::from_millis(2));
-            cleaned = clean();
-        }
+        let cleaned = clean_when_let_go();
         let text = String::from_utf8(cleaned.stdout).unwrap();
         let errors = String::from_utf8(cleaned.stderr).unwrap();
         assert!(cleaned.status.success() && text.contains(r#""uncertain":[]"#), "{text}{errors}");
@@ -128,28 +134,48 @@ pub(crate) fn mount_2() {
 /// Everything else is published, the helper hangs, the caller is killed.
 pub(crate) fn helper() {
     stage();
+    killed_while_a_helper_hangs(SIX, ALL);
+    unstage();
+}
+
+/// What is mounted below the source of a bind that is its peer stays where it is.
+pub(crate) fn helper_beside_peers() {
+    stage();
+    rustix::mount::mount_change(file("data/in"), rustix::mount::MountPropagationFlags::SHARED).unwrap();
+    mkdirs(file("data/in"), &["deep"]);
+    rustix::mount::mount("deep", file("data/in/deep"), "tmpfs", rustix::mount::MountFlags::empty(), None)
+        .unwrap();
+    write(file("data/in/deep/file"), "deep");
+    let peers = SIX.replace("rbind,rro", "rbind,rshared");
+    killed_while_a_helper_hangs(&peers, ALL + 1);
+    assert_eq!(read(file("data/in/deep/file")), "deep");
+    rustix::mount::unmount(file("data/in/deep"), rustix::mount::UnmountFlags::empty()).unwrap();
+    unstage();
+}
+
+fn killed_while_a_helper_hangs(set: &str, all: usize) {
     let hang = file("bin/mount.fuse3");
     write(&hang, "#!/bin/sh\ntouch started\nsleep 60\n");
     std::fs::set_permissions(&hang, PermissionsExt::from_mode(0o755)).unwrap();
     write(
         file("helped.json"),
-        SIX.replace("]}]", r#"]}, {"type": "fuse3.x", "source": "x", "target": "a"}]"#),
+        set.replace("]}]", r#"]}, {"type": "fuse3.x", "source": "x", "target": "a"}]"#),
     );
     let path = format!("{}:{}", file("bin").display(), std::env::var("PATH").unwrap());
     let mut child = fmountat(&["apply", "helped.json", "t"]).env("PATH", path).spawn().unwrap();
     assert!(settled(|| file("started").exists()), "the helper did not start");
-    assert_eq!((mounts_below(file("t")).len(), notes()), (ALL, 1));
+    assert_eq!((mounts_below(file("t")).len(), notes()), (all, 1));
     // Its note is locked, so nobody takes its mounts away.
     assert!(String::from_utf8_lossy(&clean().stdout).contains(r#""skipped":1"#));
-    assert_eq!(mounts_below(file("t")).len(), ALL);
+    assert_eq!(mounts_below(file("t")).len(), all);
     child.kill().unwrap();
     child.wait().unwrap();
     assert!(settled(|| processes().is_empty()), "{:#?}", processes());
-    let cleaned = fmountat(&["clean"]).output().unwrap();
+    let cleaned = clean_when_let_go();
     let text = String::from_utf8(cleaned.stdout).unwrap();
-    assert_eq!(text, format!("unmounted {}\n", file("t").display()));
-    assert_eq!((mounts_below(file("t")).len(), notes()), (0, 0));
-    unstage();
+    let errors = String::from_utf8(cleaned.stderr).unwrap();
+    assert!(text.contains(&format!(r#""target":"{}"}}]"#, file("t").display())), "{text}{errors}");
+    assert_eq!((mounts_below(file("t")).len(), notes()), (0, 0), "{text}{errors}");
 }
 
 fn boot() -> String {
