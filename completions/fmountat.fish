@@ -59,14 +59,14 @@ complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l into -d 'Mou
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -s C -d 'Relative paths start at DIR' -r -F
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l compat -d 'Ignore words that have no effect, and list them, as this program\'s users expect' -r -f -a "containerd\t'Words that have no effect where they stand are ignored'"
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l replace -d 'Put the set in place of the topmost mount on TARGET, without a moment between'
-complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l view -d 'Everything read only; an overlay\'s upperdir becomes its top layer'
+complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l view -d 'All mounts of the list read only; an overlay\'s upperdir becomes its top layer'
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l strict -d 'Refuse a set that others could see half done, as on kernels before 6.15'
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l json -d 'Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD'
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -s C -d 'Relative paths start at DIR' -r -F
 complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -l compat -d 'Ignore words that have no effect, and list them, as this program\'s users expect' -r -f -a "containerd\t'Words that have no effect where they stand are ignored'"
 complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -l replace -d 'As if the set were to replace what is mounted on TARGET'
-complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -l view -d 'Everything read only; an overlay\'s upperdir becomes its top layer'
+complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -l view -d 'All mounts of the list read only; an overlay\'s upperdir becomes its top layer'
 complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -l strict -d 'Refuse a set that others could see half done, as on kernels before 6.15'
 complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -l json -d 'Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD'
 complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -62,7 +62,7 @@ _arguments "${_arguments_options[@]}" : \
 '-C+[Relative paths start at DIR]:DIR:_files' \
 '--compat=[Ignore words that have no effect, and list them, as this program'\''s users expect]:PROGRAM:((containerd\:"Words that have no effect where they stand are ignored"))' \
 '--replace[Put the set in place of the topmost mount on TARGET, without a moment between]' \
-'--view[Everything read only; an overlay'\''s upperdir becomes its top layer]' \
+'--view[All mounts of the list read only; an overlay'\''s upperdir becomes its top layer]' \
 '--strict[Refuse a set that others could see half done, as on kernels before 6.15]' \
 '--json[Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD]' \
 '-h[Print help (see more with '\''--help'\'')]' \
@@ -76,7 +76,7 @@ _arguments "${_arguments_options[@]}" : \
 '-C+[Relative paths start at DIR]:DIR:_files' \
 '--compat=[Ignore words that have no effect, and list them, as this program'\''s users expect]:PROGRAM:((containerd\:"Words that have no effect where they stand are ignored"))' \
 '--replace[As if the set were to replace what is mounted on TARGET]' \
-'--view[Everything read only; an overlay'\''s upperdir becomes its top layer]' \
+'--view[All mounts of the list read only; an overlay'\''s upperdir becomes its top layer]' \
 '--strict[Refuse a set that others could see half done, as on kernels before 6.15]' \
 '--json[Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD]' \
 '-h[Print help (see more with '\''--help'\'')]' \

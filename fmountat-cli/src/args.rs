@@ -138,7 +138,7 @@ pub(crate) struct SetArgs {
     /// Relative paths start at DIR
     #[arg(short = 'C', value_name = "DIR")]
     pub(crate) directory: Option<PathBuf>,
-    /// Everything read only; an overlay's upperdir becomes its top layer
+    /// All mounts of the list read only; an overlay's upperdir becomes its top layer
     #[arg(long)]
     pub(crate) view: bool,
     /// Refuse a set that others could see half done, as on kernels before 6.15

@@ -50,6 +50,7 @@ fmountat_testing::tests! {
     fn exit_status() needs [] {
         mkdirs(scratch(), &["t"]);
         write(file("bad.json"), "[{]");
+        write(file("old.json"), r#"{"id": 4294967297, "set": [4294967297], "boot": "another"}"#);
         let before = mounted();
         for (arguments, want) in [
             (&["--help"][..], 0),
@@ -67,6 +68,8 @@ fmountat_testing::tests! {
             (&["apply", "bad.json", "t"], 1),
             (&["apply", "missing.json", "t"], 1),
             (&["umount", "--set", "missing.json"], 1),
+            (&["umount", "--set", "old.json"], 32),
+            (&["mount", "-o", "bind,nofail,X-mount.mkdir", "missing", "made"], 0),
             (&["umount", "t"], 32),
             (&["umount"], 1),
         ] {
@@ -75,6 +78,9 @@ fmountat_testing::tests! {
         }
         ok(&["mount", "-t", "tmpfs", "a", "t"], "");
         ok(&["umount", "t"], "");
+        // A file for a file, whichever way it is said that it is a bind.
+        ok(&["mount", "-t", "bind", "-o", "X-mount.mkdir", "bad.json", "made"], "");
+        ok(&["umount", "made"], "");
     }
 
     /// Binds, options, remounts and propagation words as mount(8) takes them; -C moves where relative paths start.

@@ -150,4 +150,27 @@ fmountat_testing::tests! {
         unmount_all("s");
         unmount_all("peer");
     }
+
+    /// A set that is mounted in another one goes before it, in whatever order they are named, and however often.
+    fn sets_in_each_other_go() needs [Kernel(6, 8)] {
+        mkdirs(scratch(), &["t", "s", "o"]);
+        for turned in [false, true] {
+            let outer = publish(&[tmpfs(), tmpfs().at("in").option("X-mount.mkdir")], "t");
+            let inner = publish(&[tmpfs(), tmpfs().at("deep").option("X-mount.mkdir")], "t/in");
+            let innermost = publish(&[tmpfs()], "t/in/deep");
+            let others = [publish(&[tmpfs()], "s"), publish(&[tmpfs()], "o")];
+            // With one that is in use nobody is taken for a user who is none.
+            let held = std::fs::File::open(file("s")).unwrap();
+            let mut sets = vec![outer, inner.clone(), innermost, inner];
+            sets.extend(others.clone());
+            if turned {
+                sets.reverse();
+            }
+            let errors = soon().run_sets(&sets).unwrap_err();
+            assert_eq!(errors.iter().map(fmountat::Error::kind).collect::<Vec<_>>(), [ErrorKind::Busy], "{errors:?}");
+            assert_eq!((mounts_below(file("t")).len(), mounts_below(file("s")).len()), (0, 1), "{turned}");
+            drop(held);
+            soon().run_set(&others[0]).unwrap();
+        }
+    }
 }

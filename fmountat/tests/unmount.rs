@@ -318,6 +318,8 @@ fmountat_testing::tests! {
         assert!(errors.iter().all(|error| error.kind() == ErrorKind::Busy), "{errors:?}");
         assert_eq!((left("copy"), errors[0].holders()), (2, &[held.is(HolderKind::Cwd)][..]));
         drop(held);
+        // One of our own in it goes before the rest turns out to be locked.
+        fmountat::fmountat(CWD, "own", file("copy/sub"), "tmpfs", 0, "").unwrap();
         Unmount::new().recursive(true).run(file("copy")).unwrap();
         assert_eq!(left("copy"), 0);
     }
@@ -330,6 +332,23 @@ fmountat_testing::tests! {
         let mut again = Command::new("unshare");
         again.args(["--user", "--map-root-user", "--mount"]).arg(std::env::current_exe().unwrap());
         command_output(again.args([INSIDE, "a_recursive_copy"]).arg(scratch()));
+    }
+
+    /// Of the process's own root the kernel would make the file system read-only, and report success.
+    fn the_own_root_is_refused() needs [Root] {
+        put("m");
+        put("m/sub");
+        in_own_namespace(|| {
+            fmountat_testing::own_root(&file("m"));
+            for unmount in [soon(), soon().recursive(true), soon().all(true)] {
+                let errors = unmount.run("/").unwrap_err();
+                assert_eq!(errors[0].kind(), ErrorKind::Unsupported, "{errors:?}");
+            }
+            std::fs::write("/new", "").unwrap();
+            assert!(std::fs::exists("/sub").unwrap());
+        });
+        assert_eq!(left("m"), 2);
+        Unmount::new().recursive(true).run(file("m")).unwrap();
     }
 
     /// A FUSE mount, whose server never says anything: by the program in PATH, and by umount2 without one.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `fmountat apply`: a set of mounts, all or nothing.
 
-use super::Outcome;
 use super::prepare::{Prepared, prepare};
+use super::{Outcome, boot};
 use crate::args::ApplyArgs;
 use crate::into::namespace;
 use crate::output;
@@ -58,6 +58,7 @@ fn apply(args: &ApplyArgs, json: bool) -> Result<(), Error> {
         "target": output::text(path),
         "id": id.get(),
         "set": set,
+        "boot": boot(),
         "mounts": plan.len() - left_out.len(),
         "left_out": left_out,
         "ignored": output::ignored_value(plan.ignored()),

@@ -62,3 +62,9 @@ pub(crate) fn compat(given: Option<CompatArg>) -> Compat {
         None => Compat::Strict,
     }
 }
+
+/// The running kernel's number, which no other boot has: the ids of mounts are given again after it.
+pub(crate) fn boot() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(text.trim().to_owned())
+}

@@ -78,6 +78,7 @@ fn mount_new(
     // As mount(8): what an image or device holds is found out.
     let without = if options.bind.is_some() { "" } else { "auto" };
     let fstype = args.fstype.clone().unwrap_or_else(|| without.into());
+    let is_bind = options.bind.is_some() || ["bind", "rbind"].iter().any(|bind| fstype == *bind);
     let mount = words.iter().fold(Mount::new(fstype, source), |m, o| m.option(o));
     let plan = Plan::with(&[mount], compat(args.compat))?;
     let here = Target::open(dir, ".")?;
@@ -85,7 +86,12 @@ fn mount_new(
     if namespace.is_none() && mounter.way(&plan) == Way::StepByStep {
         let target = match options.mkdir {
             None => Target::open(dir, &args.target)?,
-            Some(mkdir) => Target::create(dir, &args.target, kind_of_source(dir, source, &options, mkdir)?)?,
+            Some(mkdir) => match kind_of_source(dir, source, is_bind, mkdir) {
+                Err(error) if options.nofail && error.kind() == ErrorKind::NotFound => {
+                    return left_out(args, &plan, json);
+                }
+                kind => Target::create(dir, &args.target, kind?)?,
+            },
         };
         return match mounter.apply(dir, &plan, &target) {
             Err(error) if error.kind() == ErrorKind::AllLeftOut => left_out(args, &plan, json),
@@ -134,8 +140,8 @@ fn kind_of_target(built: &fmountat::Built, mkdir: Mkdir) -> Result<Create, Error
 }
 
 /// The same before it is mounted.
-fn kind_of_source(dir: impl AsFd, source: &Path, options: &Options, mkdir: Mkdir) -> Result<Create, Error> {
-    let is_file = options.bind.is_some() && !Target::open(dir, source)?.is_dir();
+fn kind_of_source(dir: impl AsFd, source: &Path, is_bind: bool, mkdir: Mkdir) -> Result<Create, Error> {
+    let is_file = is_bind && !Target::open(dir, source)?.is_dir();
     Ok(mkdir.create(!is_file))
 }
 

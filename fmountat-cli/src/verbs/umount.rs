@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `fmountat umount`.
 
-use super::{Outcome, SETS, read_file, start_directory};
+use super::{Outcome, SETS, boot, read_file, start_directory};
 use crate::args::UmountArgs;
 use crate::output;
 use fmountat::{Error, ErrorKind, MountId, PublishedSet, Unmount};
@@ -47,20 +47,24 @@ pub(crate) fn run(args: &UmountArgs, json: bool) -> Outcome {
 #[derive(Deserialize)]
 struct Line {
     set: Option<PublishedSet>,
+    boot: Option<String>,
 }
 
 fn sets_of(file: &Path) -> Result<Vec<PublishedSet>, Error> {
     let text = read_file(&start_directory(None)?, file, SETS)?;
     let lines = serde_json::Deserializer::from_slice(&text).into_iter::<Line>();
-    let sets: Result<Vec<_>, _> = lines.map(|line| line.map(|line| line.set)).collect();
     let bad = |reason: &str| Error::new(ErrorKind::Spec, SETS, reason).arg(file);
-    let sets: Vec<_> = sets.map_err(|e| bad(&e.to_string()))?;
-    if sets.is_empty() {
+    let lines = lines.collect::<Result<Vec<_>, _>>().map_err(|e| bad(&e.to_string()))?;
+    if lines.is_empty() {
         return Err(bad("the file is empty"));
+    }
+    let now = boot();
+    if lines.iter().any(|line| line.boot.is_some() && now.is_some() && line.boot != now) {
+        let reason = "a set in it was mounted before this boot: it is gone, and its ids may be those of other mounts now";
+        return Err(Error::new(ErrorKind::NotMounted, "find the set", reason).arg(file));
     }
     let without = "a set in it has no ids: listmount(2) [6.8] was missing or forbidden when it was mounted, it is in another mount \
                    namespace, or not in one piece";
-    sets.into_iter()
-        .collect::<Option<_>>()
-        .ok_or_else(|| bad(without).hinted("unmount it by its target with -R, there"))
+    let sets = lines.into_iter().map(|line| line.set);
+    sets.collect::<Option<_>>().ok_or_else(|| bad(without).hinted("unmount it by its target with -R, there"))
 }

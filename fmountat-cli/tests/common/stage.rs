@@ -49,10 +49,10 @@ fn tmpfs(path: &Path, flags: MountFlags, data: Option<&std::ffi::CStr>) {
 /// | `tree`, `tree/sub` | a tmpfs in a tmpfs |
 /// | `sh` | a tmpfs with shared propagation, and a directory `sub` in it |
 fn furnish(dir: &Path) {
-    for name in ["s/sub/deep", "t", "l1", "l2", "l3", "u", "w", "m", "b", "tree", "sh", "tmp"] {
+    for name in ["s/sub/deep", "t", "l1", "l2/swapped", "l3", "u", "w", "m", "b", "tree", "sh", "tmp"] {
         std::fs::create_dir_all(dir.join(name)).unwrap();
     }
-    for name in ["s/in", "f", "g", "l1/a", "l2/b", "l3/c"] {
+    for name in ["s/in", "f", "g", "l1/a", "l1/swapped", "l2/b", "l3/c"] {
         write(dir.join(name), name);
     }
     // Where a case has made them.

@@ -64,6 +64,8 @@ const ALONE: &[&str] = &[
     "tmpfs x - size=1m,mode=0700",
     "tmpfs x - loop",
     "tmpfs x - X-mount.subdir=missing",
+    "tmpfs x - X-mount.subdir=.",
+    "tmpfs x - X-mount.owner=5",
     "tmpfs x - iversion",
     "tmpfs x - uidmap=0:1000:1",
     "tmpfs x - ro,X-mount.owner=0",
@@ -140,11 +142,22 @@ const ODD: &[&str] = &[
     "[3]",
     r#"[{"type": "tmpfs"}]"#,
     r#"{"mounts": [{"type": "bind", "source": "s", "destination": "/"}]}"#,
+    r#"{"ociVersion": "1.2.0"}"#,
+    r#"{"mounts": [{"type": "bind", "source": "s", "destination": "/"}], "linux": {"maskedPaths": ["/"]}}"#,
+    r#"{"mounts": [{"type": "bind", "source": "s", "destination": "/"}], "linux": {"maskedPaths": ["/sub/.."]}}"#,
+    r#"{"mounts": [{"type": "bind", "source": "s", "destination": "/"}], "linux": {"maskedPaths": ["/in", "/no"]}}"#,
+    r#"{"mounts": [{"type": "bind", "source": "s", "destination": "/"}], "linux": {"readonlyPaths": ["/", "/sub"]}}"#,
 ];
 
 pub(crate) fn specs() -> Vec<Spec> {
     let plain = |json: String| Spec { json, flags: Vec::new(), target: "t" };
     let mut specs = vec![plain(set(&[ROOTS[0], "tmpfs x tmp X-mount.mkdir"]))];
+    // Names that are too long, of a mount point and of a source.
+    let long = "x".repeat(300);
+    specs.push(plain(set(&["tmpfs x - -", &format!("tmpfs x {long} X-mount.mkdir")])));
+    specs.push(plain(set(&[&format!("tmpfs {long} - -")])));
+    // A directory in the place of a lower layer's file.
+    specs.push(plain(set(&[ROOTS[0], "tmpfs x swapped/b X-mount.mkdir"])));
     for root in ROOTS {
         for inside in IN_THEM {
             // Without a root of its own the set goes into what is at `s`.

@@ -6,8 +6,11 @@
 pub(crate) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let letters = word.chars().count();
     let most = (letters / 3).clamp(1, 3);
+    // More letters more or less are more slips.
+    let is_as_long = |candidate: &&str| candidate.chars().count().abs_diff(letters) <= most;
     let near = |candidate: &'c str| Some((distance(word, candidate), candidate)).filter(|(d, _)| *d <= most);
-    let found = candidates.into_iter().filter_map(near).min_by_key(|(distance, _)| *distance);
+    let found =
+        candidates.into_iter().filter(is_as_long).filter_map(near).min_by_key(|(distance, _)| *distance);
     // Of two or three letters anything is one slip away from anything.
     found.filter(|(distance, _)| *distance * 2 < letters).map(|(_, candidate)| candidate)
 }

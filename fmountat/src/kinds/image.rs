@@ -53,7 +53,8 @@ fn is_among(found: &str, fstype: &OsStr) -> bool {
         || listed.any(|name| std::str::from_utf8(name).is_ok_and(|name| magic::is_same(name, found)))
 }
 
-fn is_read_only(fstype: &OsStr) -> bool {
+/// Whether the driver can't write: mounted so, unasked.
+pub(crate) fn is_read_only(fstype: &OsStr) -> bool {
     ["erofs", "squashfs", "cramfs", "iso9660", "romfs"].iter().any(|name| fstype == *name)
 }
 

@@ -25,7 +25,8 @@ pub(crate) fn probe(file: impl AsFd, offset: u64) -> Option<&'static str> {
     let holds = |(_, at, magic): &&(&str, u64, &[u8])| {
         let mut bytes = [0u8; 8];
         let wanted = &mut bytes[..magic.len()];
-        pread(&file, &mut *wanted, offset + at).is_ok_and(|count| count == magic.len()) && *wanted == **magic
+        let read = offset.checked_add(*at).map(|at| pread(&file, &mut *wanted, at));
+        read.is_some_and(|read| read == Ok(magic.len())) && *wanted == **magic
     };
     MAGIC.iter().find(holds).map(|(name, ..)| *name)
 }

@@ -107,10 +107,7 @@ pub(super) fn find(
     if is_same_place(root, place.as_fd())? {
         return match cover {
             Cover::ReadOnly => Ok(Place::Root),
-            Cover::Mask => {
-                let reason = "it is the root of the set: all of it would be hidden";
-                Err(Error::new(ErrorKind::OptionConflict, cover.step(), reason).arg(path))
-            }
+            Cover::Mask => Err(hides_all(path)),
         };
     }
     let step = |source: PathBuf, what: What, words: &[&str]| {
@@ -135,8 +132,14 @@ pub(super) fn find(
     Ok(Place::Step(Box::new(Found { is_itself: cover == Cover::ReadOnly && !by_name, step: found?, place })))
 }
 
+/// Refuses to mask the root.
+pub(super) fn hides_all(path: &Path) -> Error {
+    let reason = "it is the root of the set: all of it would be hidden";
+    Error::new(ErrorKind::OptionConflict, Cover::Mask.step(), reason).arg(path)
+}
+
 /// What hides a file must be the null device, whatever an earlier program has put at its name.
-fn check_null() -> Result<()> {
+pub(super) fn check_null() -> Result<()> {
     const NULL: &str = "/dev/null";
     let stat = rustix::fs::stat(NULL).map_err(|e| Error::sys(Cover::Mask.step(), "stat", e).arg(NULL))?;
     let device = (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev));

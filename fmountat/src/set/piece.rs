@@ -161,8 +161,16 @@ fn root_error(step: &Step, what: &str, call: &'static str, errno: Errno) -> Erro
     let error = Error::sys(format!("set {what} of the root of"), call, errno).arg(&step.source);
     match errno {
         Errno::ROFS => error.hinted("a read-only mount can't be given another owner or mode: leave out `ro`, or set them at the source"),
+        Errno::INVAL => error
+            .because("the user or group is not mapped in this user namespace")
+            .hinted("see /proc/self/uid_map and gid_map for who is"),
         _ => error,
     }
+}
+
+/// Refuses an owner who does not exist here.
+pub(super) fn unmapped_owner(step: &Step) -> Error {
+    root_error(step, "owner", "fchownat", Errno::INVAL)
 }
 
 /// Refuses what a read-only mount refuses.

@@ -7,12 +7,13 @@ use super::options::{Options, option_error};
 use super::plan::Compat;
 use super::words::Places;
 use crate::error::{Error, ErrorKind, Result};
+use crate::sys::statmount::{MNT_BASIC, may_be_asked, statmount};
 use crate::table::mountinfo;
 use crate::vfs::attr::{Attr, Locked, MountAttr, set_attr};
 use crate::vfs::attr_old::propagate;
 use crate::vfs::context::FsContext;
 use crate::vfs::features::Features;
-use crate::vfs::identity::{is_mount_root, mountinfo_id};
+use crate::vfs::identity::{MountId, is_mount_root, mountinfo_id};
 use crate::vfs::target::Target;
 use crate::ways::{RemountBy, Ways};
 use rustix::fd::AsFd;
@@ -143,11 +144,20 @@ fn file_system_part(target: &Target, options: &Options) -> Result<Option<FsConte
 
 /// What takes `attr` back: the attributes as the mount table has them now.
 fn undo(target: &Target, attr: &MountAttr) -> Result<MountAttr> {
+    let touched = attr.set | attr.clear;
+    // In the namespace of others /proc may be of another pid namespace, or missing.
+    let id = MountId::of(target.as_fd())?;
+    if let Some(basic) = may_be_asked().then(|| statmount(id.get(), MNT_BASIC).ok()?.basic).flatten() {
+        return Ok(MountAttr {
+            set: Attr::from_bits_retain(basic.attr) & touched,
+            clear: touched,
+            propagation: None,
+        });
+    }
     let id = mountinfo_id(target.as_fd())?;
     let table = mountinfo::read()?;
     let shown = table.iter().find(|entry| entry.id == id).map(|entry| Options::parse([&entry.options]));
     let now = shown.transpose()?.unwrap_or_default().attr;
-    let touched = attr.set | attr.clear;
     // Of the policies the table shows all but strictatime.
     let strict = !now.set.intersects(Attr::NOATIME) && !now.clear.intersects(Attr::ATIME_FIELD);
     let policy = if strict { Attr::STRICTATIME } else { Attr::empty() };

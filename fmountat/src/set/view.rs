@@ -28,7 +28,10 @@ fn plain_view(mount: &Mount) -> Mount {
     let has = |word: &str| words.iter().any(|w| w == word);
     let is_recursive = mount.fstype == "rbind" || has("rbind");
     let read_only = if is_recursive { "rro" } else { "ro" };
-    if has("rw") || has("rrw") || !has(read_only) {
+    // `rw=vfs` and its like too.
+    let is_written =
+        words.iter().any(|word| word == "rrw" || word == "rw" || word.as_bytes().starts_with(b"rw="));
+    if is_written || !has(read_only) {
         view.options.push(OsString::from(read_only));
     }
     view
@@ -37,7 +40,8 @@ fn plain_view(mount: &Mount) -> Mount {
 fn overlay_view(mount: &Mount) -> Mount {
     let words = words_of(mount);
     let upper = words.iter().find_map(|w| w.as_bytes().strip_prefix(b"upperdir="));
-    let dropped: [&[u8]; 5] = [b"upperdir=", b"workdir=", b"uidmap=", b"gidmap=", b"X-mount.idmap="];
+    let dropped: [&[u8]; 6] =
+        [b"upperdir=", b"workdir=", b"uidmap=", b"gidmap=", b"X-mount.idmap=", b"x-mount.idmap="];
     let mut pending = upper;
     let mut options = Vec::new();
     for word in &words {
@@ -94,7 +98,9 @@ mod tests {
 
     #[test]
     fn views_of_cases() {
-        let cases: [(&str, &[&str], &[&str]); 6] = [
+        let cases: [(&str, &[&str], &[&str]); 8] = [
+            ("bind", &["bind", "ro", "rw=vfs"], &["bind", "ro", "rw=vfs", "ro"]),
+            ("overlay", &["lowerdir=/b:/a", "x-mount.idmap=0:1:2"], &["lowerdir=/b:/a"]),
             ("bind", &["bind", "ro", "rw"], &["bind", "ro", "rw", "ro"]),
             ("overlay", &["lowerdir=/b:/a"], &["lowerdir=/b:/a"]),
             (

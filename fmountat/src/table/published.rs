@@ -8,10 +8,10 @@ use crate::vfs::identity::MountId;
 use crate::vfs::tree::Attached;
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-/// The mounts of a published set, the root of it first. They are unique ids \[Linux 6.8\], which no other mount ever has:
-/// what [`Unmount::run_set`](crate::Unmount::run_set) takes away is this set, and it can tell what others have mounted in it.
+/// The mounts of a published set, the root of it first. They are unique ids \[Linux 6.8\], which no other mount has until
+/// the machine boots again: keep `/proc/sys/kernel/random/boot_id` beside a set that is written to a disk. What [`Unmount::run_set`](crate::Unmount::run_set) takes away is this set, and it can tell what others have mounted in it.
 ///
 /// ```
 /// # use fmountat::PublishedSet;
@@ -95,6 +95,23 @@ pub(crate) fn others_in(sets: &[PublishedSet]) -> Result<Vec<Vec<MountId>>> {
         }
     }
     Ok(others)
+}
+
+/// The sets that are mounted in another one of them, innermost first, and the rest; each once.
+pub(super) fn inner_and_outer(sets: &[PublishedSet]) -> (Vec<PublishedSet>, Vec<PublishedSet>) {
+    let mut seen = HashSet::new();
+    let once: Vec<_> = sets.iter().filter(|set| seen.insert(set.root)).cloned().collect();
+    let of: HashMap<MountId, MountId> =
+        once.iter().flat_map(|set| set.mounts().map(|id| (id, set.root))).collect();
+    let depth = |set: &PublishedSet| {
+        let around = parents(set.root).filter_map(|parent| of.get(&parent)).filter(|root| **root != set.root);
+        around.collect::<HashSet<_>>().len()
+    };
+    let mut deep: Vec<_> = once.into_iter().map(|set| (depth(&set), set)).collect();
+    deep.sort_by_key(|(depth, _)| std::cmp::Reverse(*depth));
+    let (inner, outer): (Vec<_>, Vec<_>) = deep.into_iter().partition(|(depth, _)| *depth > 0);
+    let sets = |deep: Vec<(usize, PublishedSet)>| deep.into_iter().map(|(_, set)| set).collect();
+    (sets(inner), sets(outer))
 }
 
 /// The mount that this one is on, and so on up.

@@ -99,6 +99,9 @@ impl Unmount {
             Ok(None) => return Err(vec![errors::nothing_mounted(path)]),
             Err(error) => return Err(vec![error]),
         };
+        if !self.lazy {
+            place.need_not_be_root().map_err(|e| vec![e])?;
+        }
         match (self.recursive, self.all) {
             (true, _) => tree::tree(self, place, self.deadline()),
             (false, true) => tree::stack(self, &place, self.deadline()),
@@ -151,7 +154,12 @@ impl Unmount {
         let point = located::point(id)?;
         let number = located::table_id(id)?;
         match Place::open(&point) {
-            Ok(Some(place)) if place.number == number => call::one(&place, self.lazy, self.deadline()),
+            Ok(Some(place)) if place.number == number => {
+                if !self.lazy {
+                    place.need_not_be_root()?;
+                }
+                call::one(&place, self.lazy, self.deadline())
+            }
             Err(error) if !place::is_hidden(&error) => Err(error),
             _ => Err(errors::hidden(&point)),
         }

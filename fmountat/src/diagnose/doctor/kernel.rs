@@ -34,6 +34,10 @@ pub(super) fn look(features: &Features, who: &Standing) -> Vec<Finding> {
         false => Finding::fine(TOPIC, "mount_setattr", "not to be told without privilege [5.12]"),
     };
     let events = match who.may_mount() {
+        true if !std::path::Path::new("/proc/self/ns/mnt").exists() => {
+            Finding::missing(TOPIC, "mount events", "not to be had without /proc")
+                .change("mount proc on /proc")
+        }
         true => feature(
             "mount events",
             "6.15",

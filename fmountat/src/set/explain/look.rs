@@ -2,15 +2,17 @@
 //! One step looked at: what it would be made from and put on, and the error that would come of it.
 
 use super::ExplainedStep;
+use super::owners::owner_is_here;
 use super::sketch::{Content, Place, Sketch};
 use crate::diagnose::standing::{Owner, Standing, owner_of_mine};
 use crate::diagnose::{self, filesystems, foresee_step};
 use crate::error::{Error, ErrorKind, Result, escape};
 use crate::kinds::filesystem::Word;
-use crate::kinds::image::Looked;
+use crate::kinds::image::{Looked, is_read_only};
 use crate::kinds::overlay::elsewhere::in_user_namespace;
 use crate::kinds::overlay::{Layer, Overlay, is_made_elsewhere};
 use crate::set::classic::without_stage;
+use crate::set::cover::{Cover, check_null, hides_all};
 use crate::set::mounter::Mounter;
 use crate::set::piece::{Pieces, check_root_owner};
 use crate::set::plan::{Step, What};
@@ -22,11 +24,11 @@ use crate::vfs::hidden::STEP;
 use crate::vfs::privilege::needs_admin;
 use crate::vfs::target::{Target, make_error, open_error, open_in_root};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{FileType, Mode, OFlags};
+use rustix::fs::{FileType, Mode, OFlags, StatVfsMountFlags};
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 const NOT_ASKED: &str = "without fsopen(2) nobody can be asked about its options before it is mounted";
 
@@ -100,6 +102,7 @@ impl<'a> Looker<'a> {
         };
         made.is_read_only |= step.options.single_attr().set.contains(Attr::RDONLY);
         check_root_owner(step, made.is_read_only)?;
+        owner_is_here(step)?;
         self.check_idmap(step)?;
         match &step.options.subdir {
             Some(subdir) => sub_directory(made, subdir),
@@ -161,26 +164,29 @@ impl<'a> Looker<'a> {
             return Err(error);
         }
         let is_dir = crate::vfs::target::is_dir(source.as_fd())?;
+        let stays = !step.options.single_attr().clear.contains(Attr::RDONLY);
+        let is_read_only = stays
+            && rustix::fs::fstatvfs(&source).is_ok_and(|s| s.f_flag.contains(StatVfsMountFlags::RDONLY));
         let content = if is_dir { Content::Layers(vec![source]) } else { Content::File };
-        Ok(Made { crosses: recursive, ..Made::new(content, Some(is_dir)) })
+        Ok(Made { crosses: recursive, is_read_only, ..Made::new(content, Some(is_dir)) })
     }
 
     fn filesystem(&self, fstype: &OsStr, step: &Step, notes: &mut Vec<String>) -> Result<Made> {
         let pieces = Pieces { mounter: self.mounter, dir: self.dir, store: None };
         let source = pieces.source(step);
         let Looked { name, device } = source.look(fstype)?;
-        let mut read_only = source.read_only;
+        let read_only = source.read_only || device.is_some() && is_read_only(name);
         if let Some(device) = &device {
             notes.push(format!("{} {}", escape(name.as_bytes()), source.rehearse(name, device)?));
+            self.may_open(name)?;
             if let Some(error) = device.wrong(name) {
                 return Err(error);
             }
             if device.kind == FileType::BlockDevice && !read_only {
                 diagnose::writable_device(self.dir, &step.source)?;
             }
-            read_only |= ["erofs", "squashfs", "iso9660"].iter().any(|only| name == *only);
         }
-        self.ask(name, step, notes)?;
+        self.ask(name, step, device.is_none(), notes)?;
         self.may_create(name)?;
         let content = match name.to_str() {
             Some("tmpfs" | "ramfs" | "mqueue") => Content::Empty,
@@ -193,8 +199,8 @@ impl<'a> Looker<'a> {
     }
 
     /// The file system is told its options, and never created.
-    fn ask(&self, name: &OsStr, step: &Step, notes: &mut Vec<String>) -> Result<()> {
-        self.need_admin("open filesystem", "fsopen").map_err(|e| e.arg(name))?;
+    fn ask(&self, name: &OsStr, step: &Step, is_alone: bool, notes: &mut Vec<String>) -> Result<()> {
+        self.may_open(name)?;
         let text = name.to_string_lossy();
         let is_missing = filesystems::is_not_listed(&text);
         if is_missing && filesystems::has_module(&text) {
@@ -211,6 +217,10 @@ impl<'a> Looker<'a> {
             return crate::set::classic::data(name, &step.options.words).map(drop);
         }
         let mut context = FsContext::open(name)?;
+        // That of a device may be another one.
+        if is_alone && !step.source.as_os_str().is_empty() {
+            context.set_string("source", step.source.as_os_str())?;
+        }
         for flag in step.options.superblock_at_birth() {
             context.set_flag(flag)?;
         }
@@ -243,6 +253,10 @@ impl<'a> Looker<'a> {
         Err(Error::sys("create", "fsconfig", Errno::PERM).arg(name))
     }
 
+    fn may_open(&self, name: &OsStr) -> Result<()> {
+        self.need_admin("open filesystem", "fsopen").map_err(|e| e.arg(name))
+    }
+
     fn need_admin(&self, what: &str, call: &'static str) -> Result<()> {
         if self.standing.may_mount() { Ok(()) } else { Err(Error::sys(what, call, Errno::PERM)) }
     }
@@ -256,6 +270,18 @@ impl<'a> Looker<'a> {
         };
         self.sketch.mount(place, content, is_read_only, crosses);
         Ok(is_known)
+    }
+
+    /// Covers a path when all is mounted.
+    pub(super) fn cover(&self, cover: Cover, path: &Path) -> Result<()> {
+        match (self.sketch.find(path), cover) {
+            (Place::There(place, _), Cover::Mask) if place == Path::new("/") => Err(hides_all(path)),
+            (Place::There(_, Some(false)), Cover::Mask) => check_null(),
+            (Place::There(..) | Place::Not(Errno::NOENT), _) => Ok(()),
+            (Place::Not(errno), _) => {
+                Err(open_error("resolve target", "openat2", path, errno).with_step(cover.step()))
+            }
+        }
     }
 
     fn mount_point(&mut self, step: &Step, is_dir: Option<bool>) -> Result<(PathBuf, bool)> {
@@ -299,6 +325,8 @@ fn open_directory(dir: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
 fn sub_directory(made: Made, subdir: &Path) -> Result<Made> {
     let missing = |errno| open_error("open subdir", "openat2", subdir, errno);
     match &made.content {
+        // It leads to the root itself.
+        _ if !subdir.components().any(|part| matches!(part, Component::Normal(_))) => Ok(made),
         Content::Empty => Err(missing(Errno::NOENT)),
         Content::Layers(layers) => match layers.as_slice() {
             [one] => {

@@ -4,7 +4,7 @@
 use super::look::Looker;
 use crate::diagnose;
 use crate::error::{Error, ErrorKind, Result};
-use crate::set::piece::check_mapping;
+use crate::set::piece::{check_mapping, unmapped_owner};
 use crate::set::plan::{Step, What};
 use crate::vfs::attr_old::no_unbindable;
 use crate::vfs::features::Features;
@@ -62,24 +62,41 @@ fn mapped_here(idmap: &Idmap) -> Result<()> {
     if Features::get().initial_user_namespace {
         return Ok(());
     }
-    for (ranges, file) in [(users, "/proc/self/uid_map"), (groups, "/proc/self/gid_map")] {
-        let text = diagnose::look::text(file).unwrap_or_default();
-        let known: Vec<(u64, u64)> = text
-            .lines()
-            .filter_map(|line| {
-                let mut numbers = line.split_whitespace().map(|number| number.parse::<u64>().ok());
-                let (inside, count) = (numbers.next()??, numbers.nth(1)??);
-                Some((inside, inside + count))
-            })
-            .collect();
-        let exists = |range: &IdMapping| {
-            let (first, end) = (u64::from(range.seen), u64::from(range.seen) + u64::from(range.count));
-            known.iter().any(|(from, to)| *from <= first && end <= *to)
-        };
-        if !ranges.iter().all(exists) {
+    for (ranges, file) in [(users, "uid_map"), (groups, "gid_map")] {
+        let known = known_here(file);
+        if !ranges.iter().all(|IdMapping { seen, count, .. }| is_known(&known, *seen, *count)) {
             return Err(Error::sys("map ids", "write", Errno::PERM)
                 .hinted("a mapping can only lead to ids that are mapped where this runs"));
         }
     }
     Ok(())
+}
+
+/// The owner of a new mount's root must exist here too.
+pub(super) fn owner_is_here(step: &Step) -> Result<()> {
+    let (user, group) = step.options.owner;
+    if Features::get().initial_user_namespace || !Path::new("/proc/self/uid_map").exists() {
+        return Ok(());
+    }
+    let is_here = |id: Option<u32>, file| id.is_none_or(|id| is_known(&known_here(file), id, 1));
+    match is_here(user, "uid_map") && is_here(group, "gid_map") {
+        true => Ok(()),
+        false => Err(unmapped_owner(step)),
+    }
+}
+
+/// From where to where there are ids in this user namespace.
+fn known_here(file: &str) -> Vec<(u64, u64)> {
+    let text = diagnose::look::text(format!("/proc/self/{file}")).unwrap_or_default();
+    let range = |line: &str| {
+        let mut numbers = line.split_whitespace().map(|number| number.parse::<u64>().ok());
+        let (inside, count) = (numbers.next()??, numbers.nth(1)??);
+        Some((inside, inside + count))
+    };
+    text.lines().filter_map(range).collect()
+}
+
+fn is_known(known: &[(u64, u64)], first: u32, count: u32) -> bool {
+    let (first, end) = (u64::from(first), u64::from(first) + u64::from(count));
+    known.iter().any(|(from, to)| *from <= first && end <= *to)
 }

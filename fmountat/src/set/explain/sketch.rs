@@ -32,6 +32,9 @@ struct Mounted {
     crosses: bool,
 }
 
+/// Bytes of a component that the kernel's file systems take.
+const NAME_MAX: usize = 255;
+
 /// The set so far.
 #[derive(Debug, Default)]
 pub(super) struct Sketch {
@@ -123,13 +126,22 @@ impl Sketch {
                 _ => None,
             })
             .collect();
+        // What was made a moment ago has nothing in it.
+        let mut is_new = false;
         for (at, name) in names.iter().enumerate() {
             let next = walked.join(name);
-            match self.find(&next) {
+            let found = match is_new && *name != ".." {
+                true => Place::Not(Errno::NOENT),
+                false => self.find(&next),
+            };
+            is_new = false;
+            match found {
+                Place::Not(Errno::NOENT) if name.len() > NAME_MAX => return Err(Errno::NAMETOOLONG),
                 Place::There(found, _) => walked = found,
                 Place::Not(Errno::NOENT) => {
                     self.may_make_in(&walked)?;
                     self.made.insert(next.clone(), is_dir || at + 1 < names.len());
+                    is_new = true;
                     walked = next;
                 }
                 Place::Not(errno) => return Err(errno),
@@ -195,9 +207,12 @@ fn parts(path: &Path) -> Vec<PathBuf> {
 }
 
 /// A path without links in the union of the layers, as overlayfs.rst has it: the topmost layer that has it tells, down to a
-/// whiteout or an opaque directory on the way.
+/// whiteout or an opaque directory on the way, or anything that is no directory where a higher one has one.
 fn in_layers(layers: &[OwnedFd], path: &Path, crosses: bool) -> Node {
+    // How many components are directories in a higher layer.
+    let mut merged = 0;
     for layer in layers {
+        let mut depth = 0;
         let mut walked = PathBuf::new();
         let mut hides = false;
         for component in path.components() {
@@ -213,7 +228,11 @@ fn in_layers(layers: &[OwnedFd], path: &Path, crosses: bool) -> Node {
             match FileType::from_raw_mode(stat.st_mode) {
                 FileType::CharacterDevice if stat.st_rdev == 0 && layers.len() > 1 => return Node::Missing,
                 FileType::Directory if walked == path => return Node::Directory,
-                FileType::Directory => hides |= layers.len() > 1 && is_opaque(&found),
+                FileType::Directory => {
+                    depth += 1;
+                    hides |= layers.len() > 1 && is_opaque(&found);
+                }
+                _ if depth < merged => return Node::Missing,
                 FileType::Symlink if walked == path => {
                     let link = rustix::fs::readlinkat(&found, c"", Vec::new());
                     return link.map_or(Node::Unknown, |to| Node::Link(path_of(to.as_bytes())));
@@ -222,6 +241,7 @@ fn in_layers(layers: &[OwnedFd], path: &Path, crosses: bool) -> Node {
                 _ => return Node::Refused(Errno::NOTDIR),
             }
         }
+        merged = merged.max(depth);
         if hides {
             return Node::Missing;
         }

@@ -92,6 +92,9 @@ impl<'a> Walk<'a> {
 
     /// The steps left out, and what would be refused, in the order in which that would be met.
     pub(super) fn end(self) -> (Vec<usize>, Vec<Error>) {
-        (self.left_out, self.refusals.in_order().collect())
+        let covers = self.plan.covers.paths.iter();
+        let covers = covers.filter_map(|(cover, path)| self.looker.cover(*cover, path).err());
+        let covers: Vec<Error> = covers.collect();
+        (self.left_out, self.refusals.in_order().chain(covers).collect())
     }
 }

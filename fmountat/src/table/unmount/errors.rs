@@ -39,6 +39,13 @@ pub(super) fn hidden(path: &Path) -> Error {
     Error::new(ErrorKind::Busy, STEP, reason).arg(path).hinted("unmount that one first")
 }
 
+pub(super) fn own_root(path: &Path) -> Error {
+    let reason = "this process has its root directory on it: the kernel would make the file system read-only and leave it";
+    Error::new(ErrorKind::Unsupported, STEP, reason)
+        .arg(path)
+        .hinted("a process's root is changed by pivot_root(2)")
+}
+
 pub(super) fn conflict(first: &str, second: &str) -> Error {
     Error::new(ErrorKind::OptionConflict, STEP, format!("{first} and {second} exclude each other"))
 }

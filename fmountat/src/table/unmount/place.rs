@@ -101,6 +101,15 @@ impl Place {
         }
     }
 
+    /// Of the mount that the process has its root directory on umount2(2) would only make the file system read-only, wherever
+    /// else it is mounted, and report success (`do_umount`, fs/namespace.c).
+    pub(super) fn need_not_be_root(&self) -> Result<()> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let root = rustix::fs::openat(CWD, "/", flags, Mode::empty())
+            .map_err(|e| errors::open(Path::new("/"), e))?;
+        if mountinfo_id(root.as_fd())? == self.number { Err(errors::own_root(&self.path)) } else { Ok(()) }
+    }
+
     /// Still the same mount: umount2(2) goes by path and takes whatever is on top there.
     pub(super) fn check_identity(&self) -> Result<()> {
         if self.is_seen()? { Ok(()) } else { Err(errors::exchanged(&self.path)) }

@@ -20,15 +20,18 @@ pub(super) fn one(unmount: &Unmount, set: &PublishedSet, deadline: Option<Instan
     from_the_top(set, place, deadline)
 }
 
-/// Each set is checked first. Those that can be are gathered below one mount, which goes in one call.
+/// Each set is checked first. Those that can be are gathered below one mount, which goes in one call; before them, each by itself,
+/// those that are mounted in another one of them.
 pub(super) fn many(unmount: &Unmount, sets: &[PublishedSet], deadline: Option<Instant>) -> Vec<Error> {
     let (mut errors, mut places, mut stacked) = (Vec::new(), Vec::new(), Vec::new());
+    let (inner, sets) = published::inner_and_outer(sets);
+    errors.extend(inner.iter().filter_map(|set| one(unmount, set, deadline).err()));
     // One look for all is enough where nobody uses any.
     let all = || holders::users_of(sets.iter().flat_map(PublishedSet::mounts).collect());
     let is_idle = unmount.lazy || all().is_ok_and(|users| users.is_empty());
-    let others = match published::others_in(sets) {
+    let others = match published::others_in(&sets) {
         Ok(others) => others,
-        Err(error) => return vec![error],
+        Err(error) => return [errors, vec![error]].concat(),
     };
     for (set, others) in sets.iter().zip(&others) {
         let place = checked(set, others).and_then(|place| match is_idle {

@@ -3,7 +3,7 @@
 
 use super::place::Place;
 use super::{Unmount, call, errors};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::table::holders;
 use crate::table::mountinfo::{self, MountEntry};
 use crate::vfs::identity::MountId;
@@ -85,7 +85,11 @@ fn locked(path: &Path, order: &[&MountEntry], deadline: Option<Instant>) -> Resu
     let users = || -> Result<Vec<_>> {
         let mut found = Vec::new();
         for entry in order {
-            found.extend(holders::of_processes(MountId::from_number(entry.id))?);
+            match holders::of_processes(MountId::from_number(entry.id)) {
+                // It has gone before.
+                Err(error) if error.kind() == ErrorKind::NotMounted => {}
+                holders => found.extend(holders?),
+            }
         }
         Ok(found)
     };
@@ -103,11 +107,13 @@ fn locked(path: &Path, order: &[&MountEntry], deadline: Option<Instant>) -> Resu
 
 /// Each tree on the place, by `MNT_DETACH`.
 fn whole(path: &Path, known: &[&MountEntry], deadline: Option<Instant>) -> Result<()> {
-    for _ in known {
+    for at in 0..known.len() {
         match Place::open(path) {
             Ok(Some(place)) if known.iter().any(|entry| entry.id == place.number) => {
                 call::one(&place, true, deadline)?;
             }
+            Err(error) if at == 0 => return Err(error),
+            _ if at == 0 => return Err(errors::exchanged(path)),
             _ => return Ok(()),
         }
     }
