@@ -68,7 +68,8 @@ fn watch(arguments: &[&str]) -> (Child, BufReader<std::process::ChildStdout>) {
     (child, lines)
 }
 
-/// The next line; before it another mount, until the watch is there to see it.
+/// The next line that tells of a whole mount; before it another mount, until the watch is there to see it. On a slow machine one may be
+/// gone before it is looked at.
 fn first_line(lines: &mut BufReader<std::process::ChildStdout>) -> String {
     let done = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -80,7 +81,9 @@ fn first_line(lines: &mut BufReader<std::process::ChildStdout>) -> String {
             }
         });
         let mut line = String::new();
-        lines.read_line(&mut line).unwrap();
+        while lines.read_line(&mut line).unwrap() > 0 && !line.contains("tmpfs") {
+            line.clear();
+        }
         done.store(true, std::sync::atomic::Ordering::Relaxed);
         again.join().unwrap();
         line
