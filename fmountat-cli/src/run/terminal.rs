@@ -65,8 +65,9 @@ impl Terminal {
     /// that waits for us is there.
     fn is_in_foreground(&self, init: Pid) -> bool {
         let is_gone = |group| test_kill_process_group(group) == Err(Errno::SRCH);
+        // Whether it is gone comes last: it may go while it is looked for.
         foreground()
-            .is_some_and(|group| Some(group) == self.own || is_gone(group) || self.descends_from(group, init))
+            .is_some_and(|group| Some(group) == self.own || self.descends_from(group, init) || is_gone(group))
     }
 
     /// Whether the process is one of the init's. What /proc does not tell is not.

@@ -302,6 +302,14 @@ pub(super) fn set_layer_as(
 ) -> Result<()> {
     match features.first() {
         Some(GiveLayers::Descriptors) => context.set_fd(key, layer),
-        _ => context.set_string(key, format!("/proc/self/fd/{}", layer.as_raw_fd())),
+        _ => context.set_string(key, format!("/proc/self/fd/{}", layer.as_raw_fd())).map_err(|error| {
+            match error.raw_errno() == Some(Errno::NOENT) && !Path::new("/proc/self/fd").exists() {
+                true => error
+                    .with_kind(ErrorKind::Unsupported)
+                    .because("this kernel takes layers by their names in /proc, which is not mounted here")
+                    .hinted("mount proc on /proc; Linux 6.13 needs none"),
+                false => error,
+            }
+        }),
     }
 }
