@@ -338,7 +338,9 @@ fmountat_testing::tests! {
     fn the_own_root_is_refused() needs [Root] {
         put("m");
         put("m/sub");
+        mkdirs(scratch(), &["m/proc"]);
         in_own_namespace(|| {
+            fmountat::fmountat(CWD, "proc", file("m/proc"), "proc", 0, "").unwrap();
             fmountat_testing::own_root(&file("m"));
             for unmount in [soon(), soon().recursive(true), soon().all(true)] {
                 let errors = unmount.run("/").unwrap_err();
