@@ -58,7 +58,7 @@ fn apply(args: &ApplyArgs, json: bool) -> Result<(), Error> {
         "target": output::text(path),
         "id": id.get(),
         "set": set,
-        "boot": boot(),
+        "boot": json.then(boot).flatten(),
         "mounts": plan.len() - left_out.len(),
         "left_out": left_out,
         "ignored": output::ignored_value(plan.ignored()),
