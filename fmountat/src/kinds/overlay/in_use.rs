@@ -131,13 +131,13 @@ fn ask_on_stage(directory: BorrowedFd<'_>, features: &Features) -> Result<()> {
     let stage = Stage::new()?;
     let (own, work) = (stage.directory("upper")?, stage.directory("work")?);
     let (own, work) = (own.as_fd(), work.as_fd());
-    let (lower, upper, work, index) = match features.initial_user_namespace {
-        true => (directory, own, work, ",index=on"),
-        false => (own, directory, directory, ""),
+    let (lower, upper, work) = match features.initial_user_namespace {
+        true => (directory, own, work),
+        false => (own, directory, directory),
     };
     let [lower, upper, work] = [lower, upper, work].map(|fd| fd.as_raw_fd());
     let name = "/proc/self/fd";
-    let layers = format!("lowerdir={name}/{lower},upperdir={name}/{upper},workdir={name}/{work}{index}");
+    let layers = format!("lowerdir={name}/{lower},upperdir={name}/{upper},workdir={name}/{work},index=on");
     let layers = c_string("options", layers)?;
     let ask = |place: &Path| {
         rustix::mount::mount("overlay", place, "overlay", MountFlags::empty(), Some(layers.as_c_str()))
