@@ -109,11 +109,7 @@ impl Classic<'_> {
             overlay.check_classic(root, new_flags(options))?;
         }
         let What::Bind { recursive } = self.step.what else {
-            let mut attr = options.single_attr();
-            // `ro=fs`: the MS_RDONLY that said so has made the mount read-only too.
-            if options.superblock.contains(&"ro") && !attr.set.contains(Attr::RDONLY) {
-                attr.clear |= Attr::RDONLY;
-            }
+            let attr = options.single_attr().after_ms_flags(&options.superblock);
             change(root, &attr, Locked::StaysAsItIs).map_err(|e| e.arg(&self.step.target))?;
             return self.propagate(root, movable);
         };

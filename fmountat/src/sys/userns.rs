@@ -98,3 +98,10 @@ pub(crate) fn user_namespace_of(pidfd: BorrowedFd<'_>) -> Result<OwnedFd, Errno>
     // SAFETY: the kernel has just given us this descriptor.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
+
+/// The size of a page, which the text of a map must be less than. The auxiliary vector has it too, which rustix takes from /proc before Linux 6.4, and panics without.
+pub(crate) fn page_size() -> usize {
+    // SAFETY: it takes a number and changes nothing.
+    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
+    usize::try_from(size).unwrap_or(4096)
+}

@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 
 /// The mounts of a published set, the root of it first. They are unique ids \[Linux 6.8\], which no other mount has until
-/// the machine boots again: keep `/proc/sys/kernel/random/boot_id` beside a set that is written to a disk. What [`Unmount::run_set`](crate::Unmount::run_set) takes away is this set, and it can tell what others have mounted in it.
+/// the machine boots again: keep `/proc/sys/kernel/random/boot_id` beside a set that is written to a disk. What
+/// [`Unmount::run_set`](crate::Unmount::run_set) takes away is this set, and it can tell what others have mounted in it.
 ///
 /// ```
 /// # use fmountat::PublishedSet;

@@ -77,6 +77,15 @@ impl MountAttr {
         self.set.is_empty() && self.clear.is_empty() && self.propagation.is_none()
     }
 
+    /// These, for a mount that mount(2) has made of a file system with such flags: the MS_RDONLY of one that is to be `ro` (`ro=fs`)
+    /// has made the mount read-only too.
+    pub(crate) fn after_ms_flags(mut self, flags: &[&str]) -> Self {
+        if flags.contains(&"ro") && !self.set.contains(Attr::RDONLY) {
+            self.clear |= Attr::RDONLY;
+        }
+        self
+    }
+
     /// The attributes to set, as option words: `ro,nosuid`.
     pub(crate) fn words(&self) -> String {
         let names = [

@@ -7,7 +7,6 @@ use super::layers::{LayerBases, OpenLayers, Opened, check_counts};
 use super::mount::Make;
 use super::{Layer, Overlay};
 use crate::error::{Error, ErrorKind, Result};
-use crate::vfs::attr::Attr;
 use crate::vfs::features::Features;
 use crate::vfs::flags::ms_of_superblock;
 use crate::vfs::hidden::HiddenPlace;
@@ -46,12 +45,7 @@ impl Overlay {
             false => self.mount_on_stage(make, flags),
         };
         let tree = tree.map_err(|error| self.explain_old(error, make))?;
-        let mut attr = *make.attr;
-        // `ro=fs`: the MS_RDONLY that said so has made the mount read-only too.
-        if make.flags.contains(&"ro") && !attr.set.contains(Attr::RDONLY) {
-            attr.clear |= Attr::RDONLY;
-        }
-        tree.set_attr(&attr, false)?;
+        tree.set_attr(&make.attr.after_ms_flags(make.flags), false)?;
         Ok(tree)
     }
 

@@ -108,6 +108,19 @@ fn is_in_use(directory: &Written<'_>, features: &Features) -> bool {
     asked().is_err_and(|error| error.raw_errno() == Some(Errno::BUSY))
 }
 
+/// Lower, upper and work directory of the question.
+fn layers_of<'f>(
+    features: &Features,
+    directory: BorrowedFd<'f>,
+    own: BorrowedFd<'f>,
+    work: BorrowedFd<'f>,
+) -> [BorrowedFd<'f>; 3] {
+    match features.initial_user_namespace {
+        true => [directory, own, work],
+        false => [own, directory, directory],
+    }
+}
+
 fn ask(store: &Store, directory: BorrowedFd<'_>, features: &Features) -> Result<()> {
     let scratch = store.give_upper(Overlay::new(), directory)?;
     let (Some(Layer::Fd(own)), Some(Layer::Fd(work))) = (&scratch.upper, &scratch.work) else {
@@ -116,11 +129,8 @@ fn ask(store: &Store, directory: BorrowedFd<'_>, features: &Features) -> Result<
     let mut context = FsContext::open("overlay")?;
     let (own, work) = (own.as_fd(), work.as_fd());
     let lower = if features.overlay_layer_words { "lowerdir+" } else { "lowerdir" };
-    let layers = match features.initial_user_namespace {
-        true => [(lower, directory), ("upperdir", own), ("workdir", work)],
-        false => [(lower, own), ("upperdir", directory), ("workdir", directory)],
-    };
-    for (key, fd) in layers {
+    let layers = layers_of(features, directory, own, work);
+    for (key, fd) in [lower, "upperdir", "workdir"].into_iter().zip(layers) {
         set_layer_as(&mut context, key, fd, features)?;
     }
     context.set_string("index", "on")?;
@@ -130,12 +140,8 @@ fn ask(store: &Store, directory: BorrowedFd<'_>, features: &Features) -> Result<
 fn ask_on_stage(directory: BorrowedFd<'_>, features: &Features) -> Result<()> {
     let stage = Stage::new()?;
     let (own, work) = (stage.directory("upper")?, stage.directory("work")?);
-    let (own, work) = (own.as_fd(), work.as_fd());
-    let (lower, upper, work) = match features.initial_user_namespace {
-        true => (directory, own, work),
-        false => (own, directory, directory),
-    };
-    let [lower, upper, work] = [lower, upper, work].map(|fd| fd.as_raw_fd());
+    let layers = layers_of(features, directory, own.as_fd(), work.as_fd());
+    let [lower, upper, work] = layers.map(|fd| fd.as_raw_fd());
     let name = "/proc/self/fd";
     let layers = format!("lowerdir={name}/{lower},upperdir={name}/{upper},workdir={name}/{work},index=on");
     let layers = c_string("options", layers)?;
