@@ -8,7 +8,6 @@ use std::fmt;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Need {
     NewMountApi,
-    Openat2,
     MountSetattr,
     MoveBeneath,
     MappedLayers,
@@ -27,7 +26,6 @@ impl Need {
     fn words(self) -> &'static str {
         match self {
             Self::NewMountApi => "fsopen, fsmount, open_tree, move_mount [5.2]",
-            Self::Openat2 => "openat2 [5.6]",
             Self::MountSetattr => "mount_setattr [5.12]",
             Self::MoveBeneath => "MOVE_MOUNT_BENEATH [6.5]",
             Self::MappedLayers => "overlay with mapped layers [5.19]",
@@ -117,21 +115,16 @@ macro_rules! ways {
 use Need::*;
 
 ways! {
-    pub(crate) MakeMount "make one mount" {
-        Detached "fsopen(2) or open_tree(2), attributes by mount_setattr(2)" [NewMountApi, MountSetattr]
-        OldAttributes "the same, attributes by mount(2) in a private mount namespace" [NewMountApi, PrivateNamespace]
-        ByMount "mount(2), on the names of descriptors" []
-    }
     /// How a plan gets to its target.
     pub Way "publish a set" {
         /// Built detached, published in one step: others see none of it or all of it.
         Detached "built detached, published in one step" [NewMountApi, MountSetattr, DetachedChildren]
         /// Built in a mount namespace that lives as long as that takes, copied out of it, published in one step: others see
         /// none of it or all of it. It costs as much more as the machine has mounts.
-        PrivateNamespace "built in a private mount namespace, published in one step" [NewMountApi, PrivateNamespace]
+        PrivateNamespace "built in a private mount namespace, published in one step" [NewMountApi, MountSetattr, PrivateNamespace]
         /// Mounted one by one, each finished before the next; taken back when one fails. Others can see it half done, and
         /// `kill -9` leaves it so.
-        StepByStep "step by step, taken back on failure" []
+        StepByStep "step by step, taken back on failure" [NewMountApi, MountSetattr]
     }
     /// How a set takes the place of another.
     pub SwapWay "replace a set" {
@@ -139,10 +132,6 @@ ways! {
         Beneath "beneath the old one, without a moment between" [MoveBeneath]
         /// The old one is taken away, and the new one attached at once: for a moment others see neither.
         Gap "after the old one, with a moment between" []
-    }
-    pub(crate) InRoot "follow a path inside a root" {
-        Openat2 "openat2(2) with RESOLVE_IN_ROOT" [Openat2]
-        Components "component by component, downwards only" []
     }
     pub(crate) Subdir "mount a directory of a new file system" {
         Detached "open_tree(2) in the detached mount" [MountSetattr, DetachedChildren]
@@ -157,7 +146,6 @@ ways! {
         Descriptors "as descriptors" [LayerWords, LayerFds]
         Names "as the names of descriptors" [LayerWords]
         ByMount "to mount(2) in a private mount namespace" [PrivateNamespace]
-        OnStage "to mount(2) on a private tmpfs in a directory of the calling thread in /proc" []
     }
     pub(crate) MapLayers "map the owners of an overlay's layers" {
         Clone "in mapped clones" [LayerWords, DetachedLayers]
@@ -190,10 +178,6 @@ ways! {
     pub(crate) MindHelper "notice that the caller of a mount helper has ended" {
         Pidfd "a pidfd" [Tried("pidfd_open [5.3]")]
         Parent "its parent's number, from time to time" []
-    }
-    pub(crate) RemountBy "change what is mounted" {
-        MountSetattr "mount_setattr(2), fspick(2)" [NewMountApi, MountSetattr]
-        ByMount "mount(2)" []
     }
     pub(crate) ReadTable "read the mount table" {
         Statmount "listmount(2) and statmount(2)" [Tried("statmount, listmount [6.8]")]
@@ -254,7 +238,14 @@ mod tests {
     #[test]
     fn every_operation_has_a_last_resort_or_is_refused() {
         let all = ways();
-        let refused = [Subdir::OPERATION, MapLayers::OPERATION, OverlayBy::OPERATION, MapOwners::OPERATION];
+        let refused = [
+            Way::OPERATION,
+            Subdir::OPERATION,
+            GiveLayers::OPERATION,
+            MapLayers::OPERATION,
+            OverlayBy::OPERATION,
+            MapOwners::OPERATION,
+        ];
         for pair in all.windows(2).filter(|pair| pair[0].operation != pair[1].operation) {
             assert!(pair[0].needs.is_empty() || refused.contains(&pair[0].operation), "{:?}", pair[0]);
         }

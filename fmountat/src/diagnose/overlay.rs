@@ -219,8 +219,7 @@ fn privileged_word(error: Error, overlay: &Overlay) -> Error {
     let of_root = ["metacopy", "redirect_dir", "verity", "nfs_export", "xino"];
     let word = overlay.words.iter().find(|word| of_root.iter().any(|name| word.key == *name));
     match word {
-        // Before 5.11 it is not the word.
-        Some(word) if Features::get().overlay_in_user_namespace => error
+        Some(word) => error
             .with_kind(ErrorKind::Permission)
             .arg(word.text())
             .because("overlay refuses this word in a user namespace")

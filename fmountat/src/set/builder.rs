@@ -37,7 +37,7 @@ impl Mounter {
 
     /// The same of a plan that needs no helper.
     pub(super) fn build_all(&self, dir: BorrowedFd<'_>, plan: &Plan, target: &Target) -> Result<Built> {
-        self.need_new_api()?;
+        self.need_mount_interface(plan.resolves_targets())?;
         let base = if plan.has_root() {
             None
         } else {
@@ -206,7 +206,7 @@ impl Builder<'_> {
         for (cover, path) in &plan.covers.paths {
             let Some(built) = &self.built else { return Ok(()) };
             let named = |e| cover.error(path, e);
-            let found = match cover::find(built.root(), *cover, path, plan.len() + 1, false)? {
+            let found = match cover::find(built.root(), *cover, path, plan.len() + 1)? {
                 Place::Step(found) => found,
                 Place::Nothing => continue,
                 Place::Root => {

@@ -9,7 +9,7 @@ use super::spec::Spec;
 use crate::error::{Error, ErrorKind, Result, escape};
 use crate::vfs::identity::is_same_place;
 use crate::vfs::target::Target;
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
+use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::FileType;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -93,13 +93,7 @@ pub(super) enum Place {
 }
 
 /// Looks the path up inside `root`. The step's number follows the mounts'.
-pub(super) fn find(
-    root: BorrowedFd<'_>,
-    cover: Cover,
-    path: &Path,
-    number: usize,
-    by_name: bool,
-) -> Result<Place> {
+pub(super) fn find(root: BorrowedFd<'_>, cover: Cover, path: &Path, number: usize) -> Result<Place> {
     let place = match Target::in_root(root, path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Place::Nothing),
         place => place.map_err(|e| e.with_step(cover.step()))?,
@@ -114,12 +108,8 @@ pub(super) fn find(
         let options = Options::parse(words)?;
         Ok(Step { number, source, target: path.to_owned(), what, options })
     };
-    let itself = match by_name {
-        true => PathBuf::from(format!("/proc/self/fd/{}", place.as_fd().as_raw_fd())),
-        false => PathBuf::new(),
-    };
     let found = match (cover, place.is_dir()) {
-        (Cover::ReadOnly, _) => step(itself, What::Bind { recursive: true }, &["ro"]),
+        (Cover::ReadOnly, _) => step(PathBuf::new(), What::Bind { recursive: true }, &["ro"]),
         (Cover::Mask, true) => {
             let words = ["ro", "nosuid", "nodev", "noexec", "nr_inodes=1", "size=4k"];
             step("tmpfs".into(), What::Filesystem(OsString::from("tmpfs")), &words)
@@ -129,7 +119,7 @@ pub(super) fn find(
             step("/dev/null".into(), What::Bind { recursive: false }, &[])
         }
     };
-    Ok(Place::Step(Box::new(Found { is_itself: cover == Cover::ReadOnly && !by_name, step: found?, place })))
+    Ok(Place::Step(Box::new(Found { is_itself: cover == Cover::ReadOnly, step: found?, place })))
 }
 
 /// Refuses to mask the root.

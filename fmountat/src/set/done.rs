@@ -2,14 +2,12 @@
 //! What a list that goes step by step has done so far, remembered in the note too, and how it is taken back.
 
 use super::builder::newer_than_all;
-use super::classic::{self, Classic};
 use super::notes::{Note, mounts_in};
 use super::plan::{Step, What};
 use crate::error::Result;
 use crate::vfs::attr::Propagation;
 use crate::vfs::landed::is_on_top;
 use crate::vfs::made::Made;
-use crate::vfs::stage::{Stage, Staged};
 use crate::vfs::target::Target;
 use crate::vfs::tree::{Attached, Tree, detach_fd, take_back};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -58,23 +56,12 @@ pub(super) struct Done {
     /// Directories made for mount points; they go after the mounts.
     made: Made,
     note: Option<Note>,
-    /// For mount(2); made for the first that is mounted so.
-    stage: Option<Stage>,
 }
 
 impl Done {
     pub(super) fn new(Begun { published, note }: Begun) -> Self {
         let mounted = published.map(|root| Mounted { root, is_peer: true }).into_iter().collect();
-        Self { mounted, made: Made::default(), note, stage: None }
-    }
-
-    /// The step's mount, made and finished on the stage.
-    pub(super) fn stage(&mut self, call: &Classic<'_>) -> Result<Staged> {
-        let stage = match self.stage.take() {
-            Some(stage) => stage,
-            None => Stage::new().map_err(|e| classic::without_stage(e, call.step))?,
-        };
-        call.mount(self.stage.insert(stage))
+        Self { mounted, made: Made::default(), note }
     }
 
     /// All of it stays.
@@ -95,14 +82,6 @@ impl Done {
     pub(super) fn will_mount(&self, root: BorrowedFd<'_>, place: &Target, step: &Step) {
         if let Some(note) = &self.note {
             note.mount(root, place.as_fd(), has_peers(step));
-        }
-    }
-
-    /// The same of one that is on the stage, with what was mounted below its source.
-    pub(super) fn will_move(&self, root: BorrowedFd<'_>, place: &Target, step: &Step) {
-        match &self.note {
-            Some(note) if step.is_tree() => note.with_all_below(root, place.as_fd(), has_peers(step)),
-            _ => self.will_mount(root, place, step),
         }
     }
 

@@ -4,11 +4,10 @@
 use super::apply::Built;
 use super::mounter::Mounter;
 use super::throwaway::{NotCovered, make_directory, open_directory, throwaway_overlay};
-use crate::error::{Error, ErrorKind, Result, escape};
+use crate::error::{Error, Result, escape};
 use crate::kinds::bind::Bind;
 use crate::kinds::filesystem::{Word, filesystem};
 use crate::kinds::overlay::Overlay;
-use crate::kinds::overlay::elsewhere::in_user_namespace;
 use crate::kinds::store::Store;
 use crate::table::mountinfo::{self, MountEntry};
 use crate::vfs::attr::{Attr, MountAttr};
@@ -95,10 +94,6 @@ impl<'a> Machine<'a> {
 
     /// In a user namespace: a tmpfs, with an overlay for each directory of `/` that has no mounts below.
     fn by_directory(&mut self) -> Result<Built> {
-        if !self.mounter.features.overlay_in_user_namespace {
-            let error = Error::new(ErrorKind::Unsupported, "copy the machine", "");
-            return Err(in_user_namespace(error).hinted("it needs Linux 5.11; or run as root"));
-        }
         let mode = Word { key: "mode".into(), value: Some("0755".into()) };
         let name = OsStr::new("tmpfs");
         let root = filesystem(name, name, &[], &[mode], &MountAttr::default())?;

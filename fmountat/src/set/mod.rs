@@ -5,8 +5,6 @@
 pub(crate) mod apply;
 mod builder;
 mod cgroup;
-mod classic;
-mod classic_attr;
 #[cfg(any(feature = "containerd-shim-protos", feature = "oci-spec"))]
 mod convert;
 mod cover;

@@ -123,21 +123,19 @@ impl Mounter {
         Make { dir, bases, features, source: None, flags: &[], attr, userns: None }
     }
 
-    pub(crate) fn need_new_api(&self) -> Result<()> {
-        if self.features.new_mount_api {
-            return Ok(());
-        }
-        let reason = "fsopen(2) and move_mount(2) are missing, or a seccomp filter forbids them";
-        Err(Error::new(ErrorKind::Unsupported, "build detached", reason)
-            .hinted("they need Linux 5.2; in a container, allow them in its seccomp profile"))
+    /// Refuses to build where a seccomp filter forbids the mount interface of Linux 5.2 to 5.12, on which every set is built.
+    pub(crate) fn need_mount_interface(&self, resolves_targets: bool) -> Result<()> {
+        let Some(calls) = self.features.forbidden_calls(resolves_targets) else { return Ok(()) };
+        let reason = format!("a seccomp filter, or a kernel before 5.14, has no {calls}");
+        Err(Error::new(ErrorKind::Unsupported, "build detached", reason).hinted(
+            "allow these calls in the container's seccomp profile; a single overlay needs mount(2) only",
+        ))
     }
 
     /// The way to publish a set in one step, if there is one. A mount that is alone needs no detached tree to be put into.
     pub(super) fn assembly(&self, plan: &Plan, is_alone: bool) -> Option<Way> {
         match self.features.first()? {
-            Way::PrivateNamespace | Way::StepByStep if is_alone && self.features.can_finish_detached() => {
-                Some(Way::Detached)
-            }
+            Way::PrivateNamespace | Way::StepByStep if is_alone => Some(Way::Detached),
             Way::PrivateNamespace if !plan.can_be_copied() => None,
             Way::StepByStep => None,
             way => Some(way),
@@ -153,14 +151,10 @@ impl Mounter {
         if self.is_alone || self.features.first() == Some(Way::Detached) {
             return Ok(());
         }
-        let error = |reason| Error::new(ErrorKind::Unsupported, "build detached", reason);
-        Err(match self.features.detached_children {
-            // Attributes make the tree a copy out of another mount namespace, in which this one may mount nothing.
-            true => error("without mount_setattr(2) nothing can be mounted into a detached tree, and a filter forbids it")
-                .hinted("in a container, allow mount_setattr in its seccomp profile"),
-            false => error("this kernel can't mount into a detached tree, so the set could be seen half built")
-                .hinted("it needs Linux 6.15, or a mount namespace of the caller's own: `Mounter::in_own_namespace`"),
-        })
+        let reason = "this kernel can't mount into a detached tree, so the set could be seen half built";
+        Err(Error::new(ErrorKind::Unsupported, "build detached", reason).hinted(
+            "it needs Linux 6.15, or a mount namespace of the caller's own: `Mounter::in_own_namespace`",
+        ))
     }
 
     /// The cheapest way, if it serves: false means that it doesn't, or failed without a change.

@@ -13,11 +13,10 @@ use crate::kinds::overlay::{Make, Overlay};
 use crate::kinds::store::Store;
 use crate::vfs::attr::Attr;
 use crate::vfs::features::Features;
-use crate::vfs::idmap::check_can_map;
 use crate::vfs::staging::while_attached;
 use crate::vfs::target::open_in_root;
 use crate::vfs::tree::Tree;
-use crate::ways::{MakeMount, Subdir, Ways};
+use crate::ways::{Subdir, Ways};
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
@@ -37,9 +36,6 @@ pub(super) struct Pieces<'a> {
 impl Pieces<'_> {
     /// The step's mount, detached and finished.
     pub(super) fn detached(&self, step: &Step) -> Result<Tree> {
-        if self.mounter.features.first() == Some(MakeMount::Detached) {
-            MakeMount::Detached.taken();
-        }
         self.make(step).map_err(|error| super::why::why(error, self.dir, step))
     }
 
@@ -130,10 +126,7 @@ impl Pieces<'_> {
 
 /// Refuses to map the step's owners where no way can.
 pub(super) fn check_mapping(features: &Features, step: &Step) -> Result<()> {
-    if matches!(step.what, What::Overlay(_)) {
-        check_mapped_layers(features)?;
-    }
-    check_can_map(features, step.is_copy())
+    if matches!(step.what, What::Overlay(_)) { check_mapped_layers(features) } else { Ok(()) }
 }
 
 /// `X-mount.subdir=`: a bind of that directory takes the place of the whole, which goes when its last user goes.

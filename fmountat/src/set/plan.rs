@@ -119,6 +119,11 @@ impl Plan {
         roots <= 1 && !self.steps.iter().any(Step::is_unbindable)
     }
 
+    /// Whether a path inside the set is looked up: a target below `/`, or a path restriction.
+    pub(super) fn resolves_targets(&self) -> bool {
+        !self.steps.iter().all(Step::is_root) || !self.covers.paths.is_empty()
+    }
+
     /// One mount that is the root, and nothing in it.
     pub(super) fn is_lone(&self) -> bool {
         self.steps.len() == 1 && self.has_root() && self.covers.is_empty()
@@ -192,11 +197,6 @@ impl Step {
     /// Whether it brings what is mounted below its source.
     pub(crate) fn is_tree(&self) -> bool {
         matches!(self.what, What::Bind { recursive: true })
-    }
-
-    /// Whether what it shows is copied: a bind's source, an overlay's layers.
-    pub(crate) fn is_copy(&self) -> bool {
-        !matches!(self.what, What::Filesystem(_))
     }
 
     /// Whether a word makes it, or what is below it, unbindable.

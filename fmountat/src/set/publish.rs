@@ -52,10 +52,11 @@ impl Mounter {
     ///
     /// # Errors
     /// Those of [`build`](Self::build), [`Tree::attach`](crate::Tree::attach) and [`Helper::mount`](crate::Helper::mount);
-    /// nothing is left mounted. Step by step also [`ErrorKind::Unsupported`], before any change, for what mount(2) can't
-    /// do: id mappings, `X-mount.subdir`, options over 4,095 bytes.
+    /// nothing is left mounted. [`ErrorKind::Unsupported`], before any change, where a seccomp filter forbids the mount
+    /// interface of Linux 5.2 to 5.12.
     pub fn apply(&self, dir: impl AsFd, plan: &Plan, target: &Target) -> Result<Applied> {
         let dir = dir.as_fd();
+        self.need_mount_interface(plan.resolves_targets())?;
         let helpers = find_helpers(plan)?;
         let mut kernel = plan.part(|step| !helpers.contains_key(&step.number));
         if helpers.is_empty() {
@@ -122,10 +123,6 @@ impl Mounter {
             true => (
                 "the set could be seen half done: a mount helper mounts by itself",
                 "without `--strict` it is mounted after all others",
-            ),
-            false if !self.features.new_mount_api => (
-                "without fsopen(2) and its like the set is mounted one by one, and could be seen half done",
-                "they need Linux 5.2; in a container, allow them in its seccomp profile",
             ),
             false => (
                 "on this kernel the set could be seen half done: it can't mount into a detached tree, and the set can't be \

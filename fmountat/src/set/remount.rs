@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Changes to what is mounted: `remount`, and propagation words alone. What was not asked for stays.
 
-use super::classic_attr::{self, each_below, remount_filesystem};
-use super::mounter::Mounter;
 use super::options::{Options, option_error};
 use super::plan::Compat;
 use super::words::Places;
@@ -10,12 +8,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sys::statmount::{MNT_BASIC, may_be_asked, statmount};
 use crate::table::mountinfo;
 use crate::vfs::attr::{Attr, Locked, MountAttr, set_attr};
-use crate::vfs::attr_old::propagate;
 use crate::vfs::context::FsContext;
-use crate::vfs::features::Features;
 use crate::vfs::identity::{MountId, is_mount_root, mountinfo_id};
 use crate::vfs::target::Target;
-use crate::ways::{RemountBy, Ways};
 use rustix::fd::AsFd;
 use std::ffi::OsString;
 
@@ -35,7 +30,8 @@ use std::ffi::OsString;
 /// [`ErrorKind::NotMounted`]; [`ErrorKind::OptionConflict`] for a file-system word with `bind`, before any change;
 /// the kernel's errno and words.
 pub fn remount(target: &Target, options: &Options) -> Result<()> {
-    remount_by(target, options, &Features::get())
+    let done = check(target, options).and_then(|()| change(target, options));
+    done.map_err(|e| super::why::of_change(e.arg_if_none(target.path()), target))
 }
 
 /// As [`remount`], with words that have no effect in it treated as `compat` says; gives those that were ignored.
@@ -49,25 +45,6 @@ pub fn remount_with(target: &Target, options: &Options, compat: Compat) -> Resul
         Compat::Containerd => options.leave_out_of_remount(),
     };
     remount(target, &options).map(|()| ignored)
-}
-
-impl Mounter {
-    /// [`remount`], with the features of this handle: without mount_setattr(2) and fspick(2) by mount(2), which needs /proc.
-    ///
-    /// # Errors
-    /// Those of [`remount`].
-    pub fn remount(&self, target: &Target, options: &Options) -> Result<()> {
-        remount_by(target, options, &self.features)
-    }
-}
-
-fn remount_by(target: &Target, options: &Options, features: &Features) -> Result<()> {
-    let change = match features.first().unwrap_or(RemountBy::ByMount).taken() {
-        RemountBy::MountSetattr => change,
-        RemountBy::ByMount => change_classic,
-    };
-    let done = check(target, options).and_then(|()| change(target, options));
-    done.map_err(|e| super::why::of_change(e.arg_if_none(target.path()), target))
 }
 
 fn check(target: &Target, options: &Options) -> Result<()> {
@@ -86,18 +63,6 @@ fn check(target: &Target, options: &Options) -> Result<()> {
         }
         None => Ok(()),
     }
-}
-
-/// By mount(2), in the same order; it takes attributes and the file system's flags in one call.
-fn change_classic(target: &Target, options: &Options) -> Result<()> {
-    let (root, whole, top) = (target.as_fd(), &options.recursive_attr, &options.attr);
-    if options.bind.is_none() && !(options.superblock.is_empty() && options.words.is_empty()) {
-        remount_filesystem(root, options)?;
-    }
-    each_below(root, whole, Locked::IsAnError)?;
-    classic_attr::change(root, top, Locked::IsAnError)?;
-    propagate(root, whole.propagation, true)?;
-    propagate(root, top.propagation, false)
 }
 
 fn change(target: &Target, options: &Options) -> Result<()> {

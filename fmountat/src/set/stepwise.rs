@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Step by step: each mount attached by itself, in order; what was done is taken back when one fails.
 
-use super::apply::duplicate;
 use super::builder::{every_mount_left_out, is_missing_source, mount_point, without_root};
-use super::classic::{self, Classic, check_kinds};
-use super::classic_attr::change;
 use super::cover::{self, Place};
 use super::done::{Begun, Done, Mounted};
 use super::mounter::Mounter;
@@ -15,12 +12,10 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::helper::{HELPER_LIMIT, Helper};
 use crate::table::published::PublishedSet;
 use crate::vfs::attr::{Attr, Locked, MountAttr, set_attr};
-use crate::vfs::attr_old::propagate;
 use crate::vfs::identity::MountId;
 use crate::vfs::landed::moved_or;
-use crate::vfs::stage::Staged;
 use crate::vfs::target::{Target, is_dir, open_in_root};
-use crate::vfs::tree::{Tree, moved};
+use crate::vfs::tree::moved;
 use crate::ways::{Way, Ways};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::collections::HashMap;
@@ -72,8 +67,6 @@ pub(super) fn step_by_step(
     for step in &plan.steps {
         if helpers.contains_key(&step.number) {
             check_helped(step)?;
-        } else if !mounter.features.can_finish_detached() {
-            classic::check(step).map_err(|e| plan.in_step(step, e))?;
         }
     }
     let has_root = plan.has_root() || is_published;
@@ -105,8 +98,7 @@ pub(super) fn step_by_step(
             return Err(cover.error(path, without_root(path)));
         }
         let base = root.as_ref().map_or(target.as_fd(), AsFd::as_fd);
-        let by_name = !mounter.features.can_finish_detached();
-        let found = match cover::find(base, *cover, path, plan.len() + 1, by_name)? {
+        let found = match cover::find(base, *cover, path, plan.len() + 1)? {
             Place::Step(found) => found,
             Place::Nothing => continue,
             Place::Root if !has_root => return Err(cover.error(path, root_is_not_ours())),
@@ -121,7 +113,7 @@ pub(super) fn step_by_step(
     let first = done.mounted.first().ok_or_else(every_mount_left_out)?;
     if readonly_root {
         let root = root.as_ref().map_or(target.as_fd(), AsFd::as_fd);
-        make_read_only(mounter, root).map_err(|e| e.with_step("make the root read-only"))?;
+        make_read_only(root).map_err(|e| e.with_step("make the root read-only"))?;
     }
     let id = match &root {
         Some(root) => MountId::of(root.as_fd())?,
@@ -153,21 +145,6 @@ pub(super) fn check_helped(step: &Step) -> Result<()> {
     Err(Error::new(ErrorKind::OptionConflict, "read option", reason).arg(word))
 }
 
-/// A step's mount, made and not in its place yet.
-enum Piece {
-    Detached(Tree),
-    Staged(Staged),
-}
-
-impl Piece {
-    fn root(&self) -> BorrowedFd<'_> {
-        match self {
-            Self::Detached(tree) => tree.root(),
-            Self::Staged(staged) => staged.root(),
-        }
-    }
-}
-
 /// Mounts one step at its place; gives its root as it is seen there.
 fn one(
     pieces: &Pieces<'_>,
@@ -181,40 +158,19 @@ fn one(
     if let Some(helper) = helper {
         return by_helper(pieces, done, base, target, step, helper);
     }
-    let call = Classic { pieces, step };
-    let piece = match pieces.mounter.features.can_finish_detached() {
-        true => Piece::Detached(pieces.detached(step)?),
-        false => Piece::Staged(done.stage(&call)?),
-    };
+    let piece = pieces.detached(step)?;
     let place = match step.is_root() {
         true => seen_now(target)?,
         false => mount_point(base, step, || is_dir(piece.root()))?,
     };
     done.take_over(place.made());
-    if let Piece::Staged(staged) = &piece {
-        check_kinds(is_dir(staged.root())?, &place, step)?;
-    }
     set_root_owner(piece.root(), step)?;
-    match piece {
-        Piece::Detached(piece) => {
-            done.will_attach(&piece, &place, step, pieces.dir);
-            let attached = piece.attach(&place).map_err(|e| e.arg(&step.target))?;
-            let id = attached.id();
-            done.has_attached(&attached, &place, step);
-            done.mounted.push(Mounted::new(attached.into_fd(), step));
-            must_be(look(base, target, step)?, id, step)
-        }
-        Piece::Staged(mut staged) => {
-            let root = duplicate(staged.root())?;
-            done.will_move(staged.root(), &place, step);
-            staged.move_to(place.as_fd()).map_err(|e| e.arg(&step.target))?;
-            done.mounted.push(Mounted::new(root, step));
-            let seen = look(base, target, step).map_err(|e| moved_or(e, &step.target))?;
-            let seen = must_be(seen, MountId::of(staged.root())?, step)?;
-            call.settle(staged.root())?;
-            Ok(seen)
-        }
-    }
+    done.will_attach(&piece, &place, step, pieces.dir);
+    let attached = piece.attach(&place).map_err(|e| e.arg(&step.target))?;
+    let id = attached.id();
+    done.has_attached(&attached, &place, step);
+    done.mounted.push(Mounted::new(attached.into_fd(), step));
+    must_be(look(base, target, step)?, id, step)
 }
 
 /// The helper mounts on the step's place; the words for the mount itself are put in force whatever the helper did.
@@ -239,21 +195,14 @@ fn by_helper(
     done.mounted.push(Mounted::new(mounted, step));
     let id = id?;
     let seen = must_be(look(base, target, step)?, id, step)?;
-    change_one(pieces.mounter, seen.as_fd(), &step.options.single_attr())?;
+    set_attr(seen.as_fd(), &step.options.single_attr(), false, Locked::StaysAsItIs)?;
     Ok(seen)
 }
 
-fn change_one(mounter: &Mounter, root: BorrowedFd<'_>, attr: &MountAttr) -> Result<()> {
-    if mounter.features.mount_setattr {
-        return set_attr(root, attr, false, Locked::StaysAsItIs);
-    }
-    change(root, attr, Locked::StaysAsItIs)?;
-    propagate(root, attr.propagation, false)
-}
-
 /// The root of a set without one of its own is the caller's mount, which is not ours to change.
-fn make_read_only(mounter: &Mounter, root: BorrowedFd<'_>) -> Result<()> {
-    change_one(mounter, root, &MountAttr { set: Attr::RDONLY, ..MountAttr::default() })
+fn make_read_only(root: BorrowedFd<'_>) -> Result<()> {
+    let read_only = MountAttr { set: Attr::RDONLY, ..MountAttr::default() };
+    set_attr(root, &read_only, false, Locked::StaysAsItIs)
 }
 
 /// The target by its path again: what was mounted there meanwhile is what is seen. If it has moved, it is not followed: it may

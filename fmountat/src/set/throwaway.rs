@@ -48,7 +48,7 @@ impl Mounter {
         plan: Option<&Plan>,
     ) -> Result<(Built, Vec<NotCovered>)> {
         let dir = dir.as_fd();
-        self.need_new_api()?;
+        self.need_mount_interface(true)?;
         self.need_detached_children_or_own_namespace()?;
         let store = Store::new()?;
         let hidden = self.mounts_here().then(|| Hidden::new(store.root())).transpose()?;

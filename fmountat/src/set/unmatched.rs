@@ -55,7 +55,7 @@ impl Mounter {
     /// As [`unmatched`](Self::unmatched), and those of [`explain_replace`](Self::explain_replace); [`ErrorKind::Unsupported`] for a set
     /// with two roots.
     pub fn explain_unmatched(&self, plan: &Plan, target: &Target) -> Result<Unmatched> {
-        self.need_new_api()?;
+        self.need_mount_interface(plan.resolves_targets())?;
         self.publishing(plan).ok_or_else(cannot_assemble)?;
         if self.swap_way() == SwapWay::Gap {
             need_whole_copy(target)?;

@@ -8,7 +8,6 @@
 pub(crate) mod attr;
 pub(crate) mod block;
 pub(crate) mod child;
-pub(crate) mod descriptor;
 pub(crate) mod fanotify;
 pub(crate) mod first;
 pub(crate) mod fork_mark;

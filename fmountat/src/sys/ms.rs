@@ -2,7 +2,7 @@
 //! The flags of mount(2), `MS_*` of `<linux/mount.h>`: 64 bits wide here, whatever C's `unsigned long` and rustix's types have
 //! on an architecture.
 
-use rustix::mount::{MountFlags, MountPropagationFlags};
+use rustix::mount::MountFlags;
 use std::ffi::c_ulong;
 
 #[allow(clippy::unnecessary_cast, reason = "the type has 32 bits elsewhere")]
@@ -27,18 +27,12 @@ pub(crate) const MS_UNBINDABLE: u64 = wide(libc::MS_UNBINDABLE);
 pub(crate) const MS_PRIVATE: u64 = wide(libc::MS_PRIVATE);
 pub(crate) const MS_SLAVE: u64 = wide(libc::MS_SLAVE);
 pub(crate) const MS_SHARED: u64 = wide(libc::MS_SHARED);
-pub(crate) const MS_RELATIME: u64 = wide(libc::MS_RELATIME);
 pub(crate) const MS_STRICTATIME: u64 = wide(libc::MS_STRICTATIME);
 pub(crate) const MS_LAZYTIME: u64 = wide(libc::MS_LAZYTIME);
 
 /// As rustix takes them, whose type has the width of `unsigned long` on some architectures.
 pub(crate) fn mount_flags(bits: u32) -> MountFlags {
     MountFlags::from_bits_retain(as_wide_as(bits))
-}
-
-/// The same for a change of propagation.
-pub(crate) fn propagation_flags(bits: u32) -> MountPropagationFlags {
-    MountPropagationFlags::from_bits_retain(as_wide_as(bits))
 }
 
 fn as_wide_as<T: From<u32>>(bits: u32) -> T {

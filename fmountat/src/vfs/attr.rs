@@ -29,7 +29,7 @@ bitflags! {
         const ATIME_FIELD = 0x70;
         /// Access times of directories are not updated.
         const NODIRATIME = 0x80;
-        /// Symbolic links are not followed \[Linux 5.10\].
+        /// Symbolic links are not followed.
         const NOSYMFOLLOW = 0x0020_0000;
     }
 }
@@ -149,7 +149,7 @@ pub(crate) fn set_attr(fd: BorrowedFd<'_>, attr: &MountAttr, recursive: bool, lo
 }
 
 /// What the kernel has locked in a user namespace, of what was to be changed.
-pub(super) fn explain_attr(error: Error, fd: BorrowedFd<'_>, attr: &MountAttr) -> Error {
+fn explain_attr(error: Error, fd: BorrowedFd<'_>, attr: &MountAttr) -> Error {
     let is_inside = !super::features::Features::get().initial_user_namespace;
     if error.raw_errno() != Some(Errno::PERM) {
         return error;
@@ -182,11 +182,6 @@ pub(super) fn idmap_raw(userns: BorrowedFd<'_>) -> MountAttrRaw {
 /// Maps owners on the detached mount that `fd` is on, and with `recursive` on all below: mount_setattr(2) \[Linux 5.12\].
 pub(super) fn set_idmap(fd: BorrowedFd<'_>, userns: BorrowedFd<'_>, recursive: bool) -> Result<()> {
     let flags = libc::AT_EMPTY_PATH as u32 | if recursive { libc::AT_RECURSIVE as u32 } else { 0 };
-    mount_setattr(fd, c"", flags, &idmap_raw(userns)).map_err(|e| {
-        let error = super::idmap::explain_idmap(Error::sys("map ids", "mount_setattr", e), userns);
-        match e {
-            Errno::NOSYS => super::idmap::without_idmaps(error),
-            _ => error,
-        }
-    })
+    mount_setattr(fd, c"", flags, &idmap_raw(userns))
+        .map_err(|e| super::idmap::explain_idmap(Error::sys("map ids", "mount_setattr", e), userns))
 }

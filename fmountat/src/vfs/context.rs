@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The file-system context: fsopen … fsconfig … fsmount, with the kernel's log in every error.
 
-use super::attr::{Attr, MountAttr};
+use super::attr::MountAttr;
 use super::bytes::c_string;
 use super::features::Features;
 use super::privilege::{is_admin, needs_admin};
@@ -201,16 +201,7 @@ impl CreatedFs {
     /// The errno of fsmount(2).
     pub fn mount(self, attr: &MountAttr) -> Result<Tree> {
         let context = self.0;
-        let fsmount = |flags| rustix::mount::fsmount(&context.fd, FsMountFlags::FSMOUNT_CLOEXEC, flags);
-        let mut later = MountAttr { propagation: attr.propagation, ..MountAttr::default() };
-        let made = match fsmount(attr.at_birth()) {
-            // Before 5.14 no mount is born with it.
-            Err(Errno::INVAL) if attr.set.contains(Attr::NOSYMFOLLOW) => {
-                later.set = Attr::NOSYMFOLLOW;
-                fsmount(MountAttr { set: attr.set - Attr::NOSYMFOLLOW, ..*attr }.at_birth())
-            }
-            made => made,
-        };
+        let made = rustix::mount::fsmount(&context.fd, FsMountFlags::FSMOUNT_CLOEXEC, attr.at_birth());
         let fd = made.map_err(|errno| {
             let error = Error::sys("mount", "fsmount", errno).arg(&context.fstype);
             let error = error.with_kernel_log(context.log());
@@ -220,6 +211,7 @@ impl CreatedFs {
             }
         })?;
         let tree = Tree::from_fd(fd);
+        let later = MountAttr { propagation: attr.propagation, ..MountAttr::default() };
         tree.set_attr(&later, false)?;
         Ok(tree)
     }

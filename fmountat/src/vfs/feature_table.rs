@@ -77,9 +77,8 @@ const TABLE: &[KernelFeature] = &[
         kernel: (5, 2),
         what: "fsopen(2), fsconfig(2), fsmount(2), open_tree(2), move_mount(2)",
         used_for: "mounts that nobody sees before they are published; the kernel's own words in errors",
-        otherwise: "mount(2), step by step: a set can be seen half done (`--strict` refuses); no id mapping, no \
-                    `X-mount.subdir`, no `--replace`: refused",
-        shown_by: "set: `missing_features_are_said`; table_a5, table_b by each way",
+        otherwise: "forbidden by a seccomp filter: a set is refused; `fmountat()` and a single overlay need mount(2) only",
+        shown_by: "filtered: `a_set_is_refused_in_words`",
         field: |f| &mut f.new_mount_api,
     },
     KernelFeature {
@@ -87,30 +86,17 @@ const TABLE: &[KernelFeature] = &[
         kernel: (5, 6),
         what: "openat2(2) with `RESOLVE_IN_ROOT`",
         used_for: "targets that can't leave the root",
-        otherwise: "each component is opened by itself, links are read and not followed, and `..` goes back to what was passed \
-                    on the way; where a mount came to is looked at afterwards, as with openat2(2). `--replace` of a target \
-                    inside a root: refused",
-        shown_by: "old_kernels: `targets_without_openat2`",
+        otherwise: "forbidden by a seccomp filter: a set with a target below `/` is refused",
+        shown_by: "filtered: `a_set_is_refused_in_words`",
         field: |f| &mut f.openat2,
-    },
-    KernelFeature {
-        name: "overlay_in_user_namespace",
-        kernel: (5, 11),
-        what: "overlay in a user namespace, `userxattr`",
-        used_for: "overlays of ordinary users",
-        otherwise: "refused",
-        shown_by: "old_kernels: `what_is_refused_is_said`",
-        field: |f| &mut f.overlay_in_user_namespace,
     },
     KernelFeature {
         name: "mount_setattr",
         kernel: (5, 12),
         what: "mount_setattr(2)",
         used_for: "attributes and propagation of detached mounts; id mappings",
-        otherwise: "attributes by mount(2) in a private mount namespace, out of which the mount is copied; sets are put together \
-                    there too, since nothing can be mounted into such a copy; `unbindable` and id mappings: refused; \
-                    `rro` leaves a mount as it is that another covers",
-        shown_by: "old_kernels: `attributes_without_mount_setattr`",
+        otherwise: "forbidden by a seccomp filter: a set is refused",
+        shown_by: "filtered: `a_set_is_refused_in_words`",
         field: |f| &mut f.mount_setattr,
     },
     KernelFeature {
@@ -156,8 +142,7 @@ const TABLE: &[KernelFeature] = &[
         what: "overlay's `lowerdir+`, `datadir+`",
         used_for: "500 layers of any names, each with the kernel's words if it is refused",
         otherwise: "mount(2) in a private mount namespace, with the numbers of descriptors as layers, and copied out of it: \
-                    500 layers too; a bad option is refused without the kernel's words. Where unshare(2) is forbidden, on a \
-                    tmpfs in a directory of the calling thread in /proc",
+                    500 layers too; a bad option is refused without the kernel's words. Where unshare(2) is forbidden: refused",
         shown_by: "old_kernels: `five_hundred_layers_without_lowerdir_plus`",
         field: |f| &mut f.overlay_layer_words,
     },
@@ -207,9 +192,9 @@ mod tests {
 
     #[test]
     fn a_release_has_what_came_before_it() {
-        let old = Features::get().at_most(5, 10);
-        assert!(!old.mount_setattr && !old.overlay_layer_words && !old.detached_children);
-        assert_eq!(old.new_mount_api, Features::get().new_mount_api);
+        let old = Features::get().at_most(5, 14);
+        assert!(!old.overlay_mapped_layers && !old.overlay_layer_words && !old.detached_children);
+        assert_eq!(old.mount_setattr, Features::get().mount_setattr);
         assert_eq!(Features::get().at_most(99, 0), Features::get());
         assert!(TABLE.is_sorted_by_key(|feature| feature.kernel));
         let here = Features::get();

@@ -7,7 +7,7 @@ use crate::sys::namespace::may_unshare;
 use crate::sys::nsfs::own_user_namespace;
 use crate::sys::survive::{ask, is_filtered};
 use crate::sys::uname::release;
-use crate::ways::{MakeMount, Need, Ways};
+use crate::ways::{Need, Ways};
 use rustix::fd::BorrowedFd;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
@@ -22,16 +22,14 @@ use std::sync::OnceLock;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Features {
-    /// fsopen, fsconfig, fsmount, open_tree and move_mount \[Linux 5.2\].
+    /// fsopen, fsconfig, fsmount, open_tree and move_mount \[Linux 5.2\]: missing only where a seccomp filter forbids one.
     pub new_mount_api: bool,
-    /// openat2 \[Linux 5.6\].
+    /// openat2 \[Linux 5.6\]: missing only where a seccomp filter forbids it.
     pub openat2: bool,
-    /// mount_setattr \[Linux 5.12\].
+    /// mount_setattr \[Linux 5.12\]: missing only where a seccomp filter forbids it.
     pub mount_setattr: bool,
     /// A tree can be mounted beneath what is mounted (`MOVE_MOUNT_BENEATH`) \[Linux 6.5\].
     pub move_beneath: bool,
-    /// Overlay can be mounted in a user namespace \[Linux 5.11\].
-    pub overlay_in_user_namespace: bool,
     /// Overlay takes id-mapped layers \[Linux 5.19\].
     pub overlay_mapped_layers: bool,
     /// An overlay leaves its uuid on its upper directory \[Linux 6.6\].
@@ -65,7 +63,6 @@ impl Features {
     fn has(&self, need: Need) -> bool {
         match need {
             Need::NewMountApi => self.new_mount_api,
-            Need::Openat2 => self.openat2,
             Need::MountSetattr => self.mount_setattr,
             Need::MoveBeneath => self.move_beneath,
             Need::MappedLayers => self.overlay_mapped_layers,
@@ -80,10 +77,16 @@ impl Features {
         }
     }
 
-    /// Whether a mount can be made and finished detached. Without mount_setattr(2) it gets its attributes in a private
-    /// namespace, or not at all.
-    pub(crate) fn can_finish_detached(&self) -> bool {
-        self.first() != Some(MakeMount::ByMount)
+    /// The calls of the mount interface of Linux 5.2 to 5.12 that a seccomp filter forbids here, if it does.
+    pub(crate) fn forbidden_calls(&self, resolves_targets: bool) -> Option<&'static str> {
+        match self {
+            Self { new_mount_api: false, .. } => {
+                Some("fsopen(2), fsconfig(2), fsmount(2), open_tree(2) or move_mount(2)")
+            }
+            Self { mount_setattr: false, .. } => Some("mount_setattr(2)"),
+            Self { openat2: false, .. } if resolves_targets => Some("openat2(2)"),
+            _ => None,
+        }
     }
 
     /// Asks the kernel, without changing anything: each call is made with a bad descriptor, and `ENOSYS` (or `EPERM`,
@@ -106,7 +109,6 @@ impl Features {
             // Without a filter EPERM is the kernel's word to who may not mount.
             mount_setattr: mount_setattr || (release >= (5, 12) && !is_filtered()),
             move_beneath: release >= (6, 5),
-            overlay_in_user_namespace: release >= (5, 11),
             overlay_mapped_layers: release >= (5, 19),
             overlay_leaves_uuid: release >= (6, 6),
             tmpfs_user_attributes: release >= (6, 6),

@@ -31,14 +31,3 @@ pub(crate) fn ms_of_superblock(name: &str) -> u64 {
         _ => 0,
     }
 }
-
-/// The bit that a word takes back: that of `ro` for `rw`.
-pub(crate) fn opposite_of_superblock(name: &str) -> u64 {
-    match name {
-        "rw" => ms::MS_RDONLY,
-        "async" => ms::MS_SYNCHRONOUS,
-        "nomand" => ms::MS_MANDLOCK,
-        "nolazytime" => ms::MS_LAZYTIME,
-        _ => 0,
-    }
-}

@@ -5,8 +5,7 @@
 //! Over `/` it would be in the way: a path that goes up beyond the root (`../../../srv`) is led onto what covers it, and in a
 //! namespace with a covered root the kernel makes no user namespace (`current_chrooted()`).
 
-use super::attr::{MountAttr, Propagation};
-use super::attr_old::propagate;
+use super::attr::{Locked, MountAttr, Propagation, set_attr};
 use super::bytes::descriptor_name;
 use super::context::FsContext;
 use super::identity::table_entry;
@@ -20,7 +19,7 @@ use rustix::io::Errno;
 use rustix::mount::UnmountFlags;
 
 const NAME: &str = "place";
-pub(crate) const STEP: &str = "make a place to mount on";
+const STEP: &str = "make a place to mount on";
 
 /// The first is always empty, and kept for old programs alone (fs/proc/proc_tty.c); `net` is there too where proc shows nothing but
 /// processes (`subset=pid`). Without proc it is `/` after all.
@@ -106,7 +105,7 @@ impl Drop for Hidden {
 }
 
 /// Where the place is to be.
-fn directory() -> Result<Target> {
+pub(crate) fn directory() -> Result<Target> {
     for path in DIRECTORIES {
         match Target::open(CWD, path) {
             Ok(directory) if directory.is_dir() => return Ok(directory),
@@ -127,7 +126,7 @@ fn mount_parent(directory: &Target, is_dir: bool) -> Result<OwnedFd> {
 }
 
 /// Makes a directory, or a file, to mount on.
-pub(crate) fn make_place(parent: BorrowedFd<'_>, name: &str, is_dir: bool) -> Result<()> {
+fn make_place(parent: BorrowedFd<'_>, name: &str, is_dir: bool) -> Result<()> {
     if is_dir {
         return rustix::fs::mkdirat(parent, name, Mode::RWXU).map_err(|e| Error::sys(STEP, "mkdirat", e));
     }
@@ -137,7 +136,8 @@ pub(crate) fn make_place(parent: BorrowedFd<'_>, name: &str, is_dir: bool) -> Re
 
 /// What is mounted in it can be copied, and is skipped with it where all below `/` is.
 fn make_unbindable(parent: BorrowedFd<'_>) -> Result<()> {
-    propagate(parent, Some(Propagation::Unbindable), false)
+    let unbindable = MountAttr { propagation: Some(Propagation::Unbindable), ..MountAttr::default() };
+    set_attr(parent, &unbindable, false, Locked::StaysAsItIs)
 }
 
 fn need_private(directory: &Target) -> Result<()> {

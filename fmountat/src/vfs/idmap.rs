@@ -4,8 +4,6 @@
 use super::attr::{MountAttr, idmap_raw};
 use super::bytes::c_string;
 use super::context::FsContext;
-use super::features::Features;
-use super::walk::PROC;
 use crate::error::{Error, ErrorKind, Result};
 use crate::sys::attr::mount_setattr;
 use crate::sys::userns::{Parked, page_size, user_namespace_of};
@@ -207,6 +205,9 @@ fn pid_in_proc(parked: &Parked) -> Result<u32> {
     number.filter(|pid| *pid > 0).ok_or_else(unseen)
 }
 
+/// `PROC_SUPER_MAGIC`.
+const PROC: rustix::fs::FsWord = 0x9fa0;
+
 /// /proc is there, and does not have us.
 fn of_others(error: Error) -> Error {
     error
@@ -256,21 +257,6 @@ fn unchanged(file: &str) -> Result<String> {
         }
     }
     Ok(text)
-}
-
-/// Refuses a mapping where no call can make it: of a copy open_tree_attr(2) can too.
-pub(crate) fn check_can_map(features: &Features, is_copy: bool) -> Result<()> {
-    match features.mount_setattr || (is_copy && features.open_tree_attr) {
-        true => Ok(()),
-        false => Err(without_idmaps(Error::sys("map ids", "mount_setattr", Errno::NOSYS))),
-    }
-}
-
-/// Where mount_setattr(2) is missing.
-pub(super) fn without_idmaps(error: Error) -> Error {
-    error
-        .because("this kernel, or a seccomp filter, has no id-mapped mounts")
-        .hinted("it needs Linux 5.12, and a seccomp profile that allows mount_setattr")
 }
 
 /// The attribute call's failure in words.

@@ -4,7 +4,6 @@
 
 pub(crate) mod apart;
 pub(crate) mod attr;
-pub(crate) mod attr_old;
 pub(crate) mod bytes;
 pub(crate) mod context;
 pub(crate) mod cwd;
@@ -19,10 +18,8 @@ pub(crate) mod made;
 pub(crate) mod namespace;
 pub(crate) mod other;
 pub(crate) mod privilege;
-pub(crate) mod stage;
 pub(crate) mod staging;
 pub(crate) mod swap;
 pub(crate) mod target;
 pub(crate) mod tree;
-mod walk;
 mod worker;

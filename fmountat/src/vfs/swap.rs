@@ -139,11 +139,6 @@ pub(crate) fn check_replaceable(target: &Target) -> Result<()> {
         let reason = "nothing is mounted there to be replaced";
         return Err(Error::new(ErrorKind::NotMounted, "replace", reason).arg(target.path()));
     }
-    if target.is_in_root() && !Features::get().openat2 {
-        let reason = "whether it is still inside its root is looked at by openat2(2) meanwhile, which is missing here or forbidden";
-        let error = Error::new(ErrorKind::Unsupported, "replace", reason).arg(target.path());
-        return Err(error.hinted("it needs Linux 5.6, and a seccomp profile that allows openat2"));
-    }
     // umount2(2) takes a path: that of the descriptor.
     if rustix::fs::stat(descriptor_name(target.as_fd())).is_err_and(|errno| errno == Errno::NOENT) {
         let reason = "the old mount is taken away by a path in /proc, which is not mounted";

@@ -4,9 +4,7 @@
 use super::bytes::c_string;
 use super::identity::is_same_place;
 use super::made::Made;
-use super::walk::open_inside;
 use crate::error::{Error, ErrorKind, Result};
-use crate::ways::{InRoot, Ways};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Gid, Mode, OFlags, ResolveFlags, StatxFlags, Uid};
 use rustix::io::Errno;
@@ -113,11 +111,11 @@ impl Target {
     }
 
     /// Opens `path` **inside** `root`: absolute paths, absolute symbolic links and `..` start and stop there, and
-    /// links of /proc are refused. `openat2(RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS)` \[Linux 5.6\]; without it component by
-    /// component, downwards only.
+    /// links of /proc are refused. `openat2(RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS)` \[Linux 5.6\].
     ///
     /// # Errors
-    /// Those of [`open`](Self::open); [`ErrorKind::TargetMoved`] when a directory on the way is moved out of the root
+    /// Those of [`open`](Self::open); [`ErrorKind::Unsupported`] where a seccomp filter forbids openat2(2);
+    /// [`ErrorKind::TargetMoved`] when a directory on the way is moved out of the root
     /// meanwhile; [`ErrorKind::Busy`] when others rename so fast that the path can't be resolved.
     pub fn in_root(root: impl AsFd, path: impl AsRef<Path>) -> Result<Self> {
         Self::at(Start::Root(duplicate(root.as_fd(), path.as_ref())?), path.as_ref())
@@ -225,10 +223,6 @@ impl Target {
         Self::from_fd(fd, Start::Cwd, &self.path)
     }
 
-    pub(crate) fn into_fd(self) -> OwnedFd {
-        self.fd
-    }
-
     /// The path it was opened by.
     #[must_use]
     pub fn path(&self) -> &Path {
@@ -274,16 +268,17 @@ pub(crate) fn open_in_root(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd>
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     for _ in 0..RETRIES {
         match rustix::fs::openat2(root, &*c_path, flags, Mode::empty(), resolve) {
-            Ok(fd) => {
-                InRoot::Openat2.taken();
-                return Ok(fd);
-            }
+            Ok(fd) => return Ok(fd),
             Err(Errno::AGAIN | Errno::INTR) => {}
             // EPERM is a filter's answer: the kernel has none for this call.
-            Err(Errno::NOSYS | Errno::PERM) => {
-                InRoot::Components.taken();
-                return open_inside(root, c_path.to_bytes())
-                    .map_err(|errno| open_error("resolve target", "openat", path, errno));
+            Err(errno @ (Errno::NOSYS | Errno::PERM)) => {
+                let error = Error::sys("resolve target", "openat2", errno).arg(path);
+                return Err(error
+                    .with_kind(ErrorKind::Unsupported)
+                    .because(
+                        "a seccomp filter forbids openat2(2), without which a target could leave its root",
+                    )
+                    .hinted("allow openat2 in the seccomp profile"));
             }
             // `complete_walk`, fs/namei.c: what was found is no longer below the root.
             Err(Errno::XDEV) => {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A detached mount tree, owned by a descriptor: nobody sees it until it is attached.
 
-use super::attr::{Attr, Locked, MountAttr, Propagation, idmap_raw, set_attr, set_idmap};
+use super::attr::{Locked, MountAttr, Propagation, idmap_raw, set_attr, set_idmap};
 use super::bytes::{c_string, descriptor_name};
 use super::features::Features;
 use super::identity::{MountId, is_shared, is_unbindable};
@@ -136,25 +136,14 @@ impl Tree {
     }
 
     /// Changes the root mount's attributes and propagation, with `recursive` those of all mounts of the tree:
-    /// mount_setattr(2) \[Linux 5.12\]; before that, and where a filter forbids it, in a private mount namespace by
-    /// mount(2), out of which the tree is copied: its mounts have new ids then.
+    /// mount_setattr(2) \[Linux 5.12\].
     ///
     /// An attribute locked by the kernel stays as it is: see behaviour in user_namespaces(7).
     ///
     /// # Errors
-    /// [`ErrorKind::Permission`]; [`ErrorKind::System`] with `EINVAL` once the tree is part of another;
-    /// [`ErrorKind::Unsupported`] for `unbindable` before 5.12.
+    /// [`ErrorKind::Permission`]; [`ErrorKind::System`] with `EINVAL` once the tree is part of another.
     pub fn set_attr(&self, attr: &MountAttr, recursive: bool) -> Result<()> {
-        match set_attr(self.root(), attr, recursive, Locked::StaysAsItIs) {
-            Err(error) if is_missing(&error, attr) => {
-                super::attr_old::set_attr(self, attr, recursive).map_err(|second| {
-                    // Where no namespace can be made either, the first reason is the one to tell.
-                    let is_forbidden = second.call() == Some("unshare") && !Features::get().private_namespace;
-                    if is_forbidden { error } else { second }
-                })
-            }
-            other => other,
-        }
+        set_attr(self.root(), attr, recursive, Locked::StaysAsItIs)
     }
 
     /// Mounts `child` on `path` inside this tree \[Linux 6.15\]. The path is resolved below the root: absolute links
@@ -256,16 +245,6 @@ pub(crate) fn unbindable_target(target: &Target) -> Error {
         .arg(target.path())
         .because("the target is on an unbindable mount, and a set without a mount for `/` goes into a copy of what is there")
         .hinted("give the set a first mount for `/`, or make that mount private: `mount --make-private`")
-}
-
-/// Whether it failed for want of mount_setattr(2), or, before 5.14, of `nosymfollow` in it. A filter's `EPERM` looks like
-/// missing privilege: the probe has told them apart.
-fn is_missing(error: &Error, attr: &MountAttr) -> bool {
-    match error.raw_errno() {
-        Some(Errno::NOSYS | Errno::PERM) => !Features::get().mount_setattr,
-        Some(Errno::INVAL) => (attr.set | attr.clear).contains(Attr::NOSYMFOLLOW),
-        _ => false,
-    }
 }
 
 fn clone_flags(recursive: bool) -> OpenTreeFlags {

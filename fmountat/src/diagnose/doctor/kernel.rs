@@ -29,7 +29,7 @@ pub(super) fn look(features: &Features, who: &Standing) -> Vec<Finding> {
     };
     let can_list = !matches!(newest_mount(), Err(Errno::NOSYS | Errno::PERM));
     let mount_setattr = match who.may_mount() {
-        true => feature("mount_setattr", "5.12", features.mount_setattr, "remounts by mount(2); no idmap"),
+        true => feature("mount_setattr", "5.12", features.mount_setattr, "sets are refused"),
         // The kernel looks at privilege first.
         false => Finding::fine(TOPIC, "mount_setattr", "not to be told without privilege [5.12]"),
     };
@@ -48,8 +48,8 @@ pub(super) fn look(features: &Features, who: &Standing) -> Vec<Finding> {
     };
     let mut findings = vec![
         sets(features),
-        feature("fsopen and its like", "5.2", features.new_mount_api, "mount(2), each mount by itself"),
-        feature("openat2", "5.6", features.openat2, "each component by itself, downwards only"),
+        feature("fsopen and its like", "5.2", features.new_mount_api, "sets are refused"),
+        feature("openat2", "5.6", features.openat2, "sets with targets are refused"),
         mount_setattr,
         feature("mapped overlays", "5.19", features.overlay_mapped_layers, "refused"),
         feature(
@@ -95,13 +95,15 @@ fn sets(features: &Features) -> Finding {
         Some(Way::Detached) => Finding::fine(TOPIC, name, "built detached, published in one step"),
         Some(Way::PrivateNamespace) => Finding::missing(TOPIC, name, "not in a detached tree")
             .instead("a private mount namespace, published in one step")
-            .change(if features.detached_children { "allow mount_setattr(2)" } else { "Linux 6.15" }),
-        _ => Finding::missing(TOPIC, name, "not in one step")
+            .change("Linux 6.15"),
+        None => Finding::missing(TOPIC, name, "refused")
+            .instead("`fmountat()` and single overlays by mount(2)")
+            .change(
+                "in a container, allow fsopen(2) and its like and mount_setattr(2) in its seccomp profile",
+            ),
+        Some(Way::StepByStep) => Finding::missing(TOPIC, name, "not in one step")
             .instead("mount by mount, taken back on failure")
-            .change(match features.new_mount_api {
-                true => "Linux 6.15; or unshare(2) allowed, /proc mounted, and a mount for a root directory",
-                false => "allow fsopen(2) and its like [5.2], on which all the other ways are built",
-            }),
+            .change("Linux 6.15; or unshare(2) allowed, /proc mounted, and a mount for a root directory"),
     }
 }
 

@@ -5,9 +5,9 @@
 //! escape.
 
 use super::check::{check_writable, explain};
-use super::layers::{OpenLayers, Role, check_counts, roles};
+use super::layers::{OpenLayers, Role, roles};
 use super::mount::Make;
-use super::{Layer, LayerBases, Overlay};
+use super::{Layer, Overlay};
 use crate::error::{Error, ErrorKind, Result};
 use crate::vfs::cwd::{MOUNT_DATA_MAX, MountCall, PrivateCwd};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
@@ -17,16 +17,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 impl Overlay {
-    /// Mounts it on `target` with these `MS_*` flags.
-    pub(crate) fn mount_classic(&self, make: &Make<'_>, target: &Path, flags: u64) -> Result<()> {
-        check_counts(self)?;
-        // The clones must live until it is mounted.
-        let places = LayerBases::of(self, make);
-        let layers = places.open_all(self, make.dir)?;
-        self.mount_opened(make, &layers, target, flags)
-    }
-
-    /// The same for layers that are open.
+    /// Mounts it on `target` with these `MS_*` flags, its layers being open.
     pub(super) fn mount_opened(
         &self,
         make: &Make<'_>,

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A detached overlay for kernels that take no layer by itself (`lowerdir+` \[Linux 6.7\]), or none that lies in a detached
-//! tree \[6.15\], which a mapped one does: by mount(2) in a private namespace, and copied out of it. Where a filter forbids
-//! unshare(2), on a stage.
+//! tree \[6.15\], which a mapped one does: by mount(2) in a private namespace, and copied out of it.
 
 use super::layers::{LayerBases, OpenLayers, Opened, check_counts};
 use super::mount::Make;
@@ -11,7 +10,6 @@ use crate::vfs::features::Features;
 use crate::vfs::flags::ms_of_superblock;
 use crate::vfs::hidden::HiddenPlace;
 use crate::vfs::identity::is_attached_here;
-use crate::vfs::stage::Stage;
 use crate::vfs::staging::in_private_namespace_from;
 use crate::vfs::tree::Tree;
 use crate::ways::{GiveLayers, MapLayers, Ways};
@@ -36,15 +34,22 @@ pub(crate) fn check_mapped_layers(features: &Features) -> Result<()> {
     })
 }
 
+/// Refuses an overlay that needs a private mount namespace where none can be made.
+pub(crate) fn check_elsewhere(features: &Features) -> Result<()> {
+    if features.private_namespace {
+        return Ok(());
+    }
+    let reason = "this kernel takes an overlay's layers by mount(2) alone, which needs a private mount namespace, and none can be made";
+    Err(Error::new(ErrorKind::Unsupported, "create", reason)
+        .arg("overlay")
+        .hinted("it needs Linux 6.7, or a seccomp profile that allows unshare"))
+}
+
 impl Overlay {
     pub(super) fn mount_elsewhere(&self, make: &Make<'_>) -> Result<Tree> {
-        let features = make.features;
+        check_elsewhere(make.features)?;
         let flags = make.flags.iter().fold(0, |all, name| all | ms_of_superblock(name));
-        let tree = match features.private_namespace {
-            true => self.mount_in_namespace(make, flags),
-            false => self.mount_on_stage(make, flags),
-        };
-        let tree = tree.map_err(|error| self.explain_old(error, make))?;
+        let tree = self.mount_in_namespace(make, flags)?;
         tree.set_attr(&make.attr.after_ms_flags(make.flags), false)?;
         Ok(tree)
     }
@@ -72,15 +77,6 @@ impl Overlay {
         })
     }
 
-    /// In the process's own namespace: with a mapping no way leads here.
-    fn mount_on_stage(&self, make: &Make<'_>, flags: u64) -> Result<Tree> {
-        GiveLayers::OnStage.taken();
-        let stage = Stage::new()?;
-        let staged = stage.mount(true, |place| self.mount_classic(make, place, flags))?;
-        self.check_classic(staged.root(), flags)?;
-        Tree::clone_of(staged.root(), "", false)
-    }
-
     /// The overlay with descriptors that are good in this thread's namespace.
     fn as_seen_here(&self) -> Result<Self> {
         let mut overlay = self.clone();
@@ -92,24 +88,6 @@ impl Overlay {
         }
         Ok(overlay)
     }
-
-    fn explain_old(&self, error: Error, make: &Make<'_>) -> Error {
-        let features = make.features;
-        match error.raw_errno() {
-            Some(Errno::PERM) if !features.initial_user_namespace && !features.overlay_in_user_namespace => {
-                in_user_namespace(error)
-            }
-            _ => error,
-        }
-    }
-}
-
-/// The failure before 5.11.
-pub(crate) fn in_user_namespace(error: Error) -> Error {
-    error
-        .with_kind(ErrorKind::Unsupported)
-        .because("this kernel mounts no overlay in a user namespace")
-        .hinted("it needs Linux 5.11")
 }
 
 /// The directory that the descriptor is on, found by its name in this thread's namespace.

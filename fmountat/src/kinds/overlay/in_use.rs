@@ -6,14 +6,13 @@ use super::mount::set_layer_as;
 use super::{Layer, Overlay};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::store::Store;
-use crate::vfs::bytes::c_string;
+use crate::vfs::bytes::{c_string, descriptor_name};
 use crate::vfs::context::FsContext;
 use crate::vfs::features::Features;
-use crate::vfs::hidden::HiddenPlace;
-use crate::vfs::stage::Stage;
+use crate::vfs::hidden::{self, HiddenPlace};
 use crate::vfs::staging::in_private_namespace_from;
 use crate::ways::{UpperUsed, Ways};
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::MountFlags;
@@ -88,12 +87,13 @@ fn has_uuid(overlay: &Overlay, upper: &Written<'_>, features: &Features) -> bool
 /// comes first (`ovl_get_upper`). Each such question leaves a line in the kernel's log.
 ///
 /// Before 6.15 the kernel takes no layer that lies in a detached tree: the overlay of the question is then made in a private
-/// namespace, where its upper is mounted; and where there can be none, on a stage.
+/// namespace, where its upper is mounted; and by mount(2) where a filter forbids fsopen(2). Where a filter forbids unshare(2)
+/// too, nobody can be asked.
 fn is_in_use(directory: &Written<'_>, features: &Features) -> bool {
     let asked = || -> Result<()> {
         let directory = directory.open(OFlags::PATH).map_err(|e| Error::sys("ask", "openat", e))?;
-        if !features.new_mount_api || !features.overlay_detached_layers && !features.private_namespace {
-            return ask_on_stage(directory.as_fd(), features);
+        if !features.new_mount_api {
+            return in_private_namespace_from(directory.as_fd(), |here| ask_by_mount(here, features));
         }
         if features.overlay_detached_layers {
             return ask(&Store::new()?, directory.as_fd(), features);
@@ -137,17 +137,22 @@ fn ask(store: &Store, directory: BorrowedFd<'_>, features: &Features) -> Result<
     context.create().map(drop)
 }
 
-fn ask_on_stage(directory: BorrowedFd<'_>, features: &Features) -> Result<()> {
-    let stage = Stage::new()?;
-    let (own, work) = (stage.directory("upper")?, stage.directory("work")?);
-    let layers = layers_of(features, directory, own.as_fd(), work.as_fd());
-    let [lower, upper, work] = layers.map(|fd| fd.as_raw_fd());
-    let name = "/proc/self/fd";
-    let layers = format!("lowerdir={name}/{lower},upperdir={name}/{upper},workdir={name}/{work},index=on");
-    let layers = c_string("options", layers)?;
-    let ask = |place: &Path| {
-        rustix::mount::mount("overlay", place, "overlay", MountFlags::empty(), Some(layers.as_c_str()))
-            .map_err(|e| Error::sys("ask", "mount", e))
+fn ask_by_mount(directory: BorrowedFd<'_>, features: &Features) -> Result<()> {
+    let failed = |call| move |errno| Error::sys("ask", call, errno);
+    let place = hidden::directory()?;
+    let none = MountFlags::empty();
+    rustix::mount::mount("none", descriptor_name(place.as_fd()), "tmpfs", none, Some(c"mode=0700"))
+        .map_err(failed("mount"))?;
+    let scratch = place.seen_now()?;
+    let make = |name: &str| {
+        rustix::fs::mkdirat(&scratch, name, Mode::RWXU).map_err(failed("mkdirat"))?;
+        rustix::fs::openat(&scratch, name, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
+            .map_err(failed("openat"))
     };
-    stage.mount(true, ask).map(drop)
+    let (own, work, on) = (make("upper")?, make("work")?, make("on")?);
+    let [lower, upper, work] = layers_of(features, directory, own.as_fd(), work.as_fd()).map(descriptor_name);
+    let (lower, upper, work) = (lower.display(), upper.display(), work.display());
+    let layers = c_string("options", format!("lowerdir={lower},upperdir={upper},workdir={work},index=on"))?;
+    rustix::mount::mount("overlay", descriptor_name(on.as_fd()), "overlay", none, Some(layers.as_c_str()))
+        .map_err(failed("mount"))
 }

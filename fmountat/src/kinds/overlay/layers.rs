@@ -72,7 +72,7 @@ impl<'a> LayerBases<'a> {
     pub(crate) fn of(overlay: &Overlay, make: &Make<'a>) -> Self {
         let Make { dir, bases, userns, .. } = *make;
         let can_be_detached = make.features.overlay_detached_layers;
-        if !make.features.new_mount_api || (userns.is_none() && !can_be_detached) {
+        if !make.features.new_mount_api || userns.is_none() && !can_be_detached {
             return Self { lower: None, upper: None, userns: None };
         }
         let lowers = paths(overlay.lowers.iter().chain(&overlay.data_only));

@@ -15,7 +15,6 @@ mod rehearse;
 
 pub(crate) use base::Bases;
 pub use common::common_directory;
-use layers::LayerBases;
 pub(crate) use mount::{Cwd, Make, is_made_elsewhere};
 
 use super::filesystem::Word;

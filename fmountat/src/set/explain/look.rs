@@ -9,9 +9,8 @@ use crate::diagnose::{self, filesystems, foresee_step};
 use crate::error::{Error, ErrorKind, Result, escape};
 use crate::kinds::filesystem::Word;
 use crate::kinds::image::{Looked, is_read_only};
-use crate::kinds::overlay::elsewhere::in_user_namespace;
+use crate::kinds::overlay::elsewhere::check_elsewhere;
 use crate::kinds::overlay::{Layer, Overlay, is_made_elsewhere};
-use crate::set::classic::without_stage;
 use crate::set::cover::{Cover, check_null, hides_all};
 use crate::set::mounter::Mounter;
 use crate::set::piece::{Pieces, check_root_owner};
@@ -20,8 +19,6 @@ use crate::set::stepwise::{Helpers, check_helped};
 use crate::set::why::{about, why};
 use crate::vfs::attr::Attr;
 use crate::vfs::context::FsContext;
-use crate::vfs::hidden::STEP;
-use crate::vfs::privilege::needs_admin;
 use crate::vfs::target::{Target, make_error, open_error, open_in_root};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags, StatVfsMountFlags};
@@ -29,8 +26,6 @@ use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
-
-const NOT_ASKED: &str = "without fsopen(2) nobody can be asked about its options before it is mounted";
 
 /// What a step would have made.
 #[derive(Debug)]
@@ -94,9 +89,8 @@ impl<'a> Looker<'a> {
             notes.push(String::from("by its mount helper, which is not asked now, after all others"));
             return Ok(Made::new(Content::Unknown, Some(true)));
         }
-        self.check_stage(step)?;
         let mut made = match &step.what {
-            What::Overlay(overlay) => self.overlay(overlay, step, notes)?,
+            What::Overlay(overlay) => self.overlay(overlay, step)?,
             What::Bind { recursive } => self.bind(step, *recursive)?,
             What::Filesystem(fstype) => self.filesystem(fstype, step, notes)?,
         };
@@ -110,15 +104,7 @@ impl<'a> Looker<'a> {
         }
     }
 
-    /// The stage comes before all that is made on it.
-    fn check_stage(&self, step: &Step) -> Result<()> {
-        if self.mounter.features.can_finish_detached() {
-            return Ok(());
-        }
-        self.need_admin(STEP, "mount").map_err(|error| without_stage(needs_admin(error), step))
-    }
-
-    fn overlay(&self, overlay: &Overlay, step: &Step, notes: &mut Vec<String>) -> Result<Made> {
+    fn overlay(&self, overlay: &Overlay, step: &Step) -> Result<Made> {
         let (attr, flags) = (step.options.single_attr(), step.options.superblock_at_birth());
         let source = Some(step.source.as_os_str()).filter(|source| !source.is_empty());
         let mut features = self.mounter.features;
@@ -131,16 +117,8 @@ impl<'a> Looker<'a> {
         }
         if features.new_mount_api && is_made_elsewhere(&features, step.options.idmap.is_some()) {
             // That is done before a layer is looked at.
-            match features.private_namespace {
-                true => self.need_admin("make a private mount namespace", "unshare")?,
-                false => self.need_admin(STEP, "mount").map_err(needs_admin)?,
-            }
-        }
-        if !self.mounter.features.new_mount_api && !overlay.words.is_empty() {
-            notes.push(String::from(NOT_ASKED));
-        }
-        if !features.initial_user_namespace && !features.overlay_in_user_namespace {
-            return Err(in_user_namespace(Error::sys("create", "mount", Errno::PERM).arg("overlay")));
+            check_elsewhere(&features)?;
+            self.need_admin("make a private mount namespace", "unshare")?;
         }
         let make = self.mounter.make(self.dir, &attr);
         let make = crate::kinds::overlay::Make { source, flags: &flags, features: &features, ..make };
@@ -209,12 +187,6 @@ impl<'a> Looker<'a> {
         }
         if is_missing {
             return Err(Error::sys("open filesystem", "fsopen", Errno::NODEV).arg(name));
-        }
-        if !self.mounter.features.new_mount_api {
-            if !step.options.words.is_empty() {
-                notes.push(String::from(NOT_ASKED));
-            }
-            return crate::set::classic::data(name, &step.options.words).map(drop);
         }
         let mut context = FsContext::open(name)?;
         // That of a device may be another one.

@@ -140,6 +140,7 @@ impl Mounter {
         plan: &Plan,
         target: &Target,
     ) -> Result<()> {
+        self.need_mount_interface(plan.resolves_targets())?;
         let standing = Standing::look();
         let helpers = find_helpers(plan)?;
         let mut looker = Looker::new(self, dir, &standing, &helpers);
@@ -180,10 +181,9 @@ impl Mounter {
         let unfit = root_is_dir
             .filter(|is_dir| plan.has_root() && *is_dir != target.is_dir())
             .map(|is_dir| wrong_type(is_dir, target.path(), Errno::INVAL));
-        // mount(2) makes it so when it is in its place. What is attached to a shared mount is shared, and so on.
+        // What is attached to a shared mount is shared, and so on.
         let is_unbindable = plan.steps.iter().any(Step::is_unbindable);
-        let on_shared = (is_unbindable && self.features.can_finish_detached() && is_shared(target.as_fd()))
-            .then(|| unbindable_on_shared(target));
+        let on_shared = (is_unbindable && is_shared(target.as_fd())).then(|| unbindable_on_shared(target));
         two_roots.into_iter().chain(unfit).chain(on_shared)
     }
 
@@ -201,10 +201,6 @@ impl Mounter {
         match way {
             Way::Detached if plan.is_lone() => "it is one mount, which is made whole before anyone sees it",
             Way::Detached => "this kernel mounts into detached trees [6.15]",
-            Way::PrivateNamespace if features.detached_children => {
-                "a filter forbids mount_setattr(2), without which nothing can be mounted into a detached tree, and unshare(2) \
-                 is allowed, with one root at most and nothing unbindable"
-            }
             Way::PrivateNamespace => {
                 "this kernel can't mount into detached trees [6.15], and unshare(2) is allowed, with one root at most and \
                  nothing unbindable"
@@ -212,8 +208,8 @@ impl Mounter {
             Way::StepByStep if is_helped => {
                 "a mount helper mounts by itself; what can be is mounted before, in one step"
             }
-            Way::StepByStep if !features.new_mount_api => {
-                "fsopen(2) and its like [5.2] are missing here, or forbidden by a seccomp filter"
+            Way::StepByStep if features.forbidden_calls(plan.resolves_targets()).is_some() => {
+                "the mount interface of Linux 5.2 to 5.12 is forbidden here by a seccomp filter: it would be refused"
             }
             Way::StepByStep => {
                 "this kernel can't mount into detached trees [6.15], and the set can't be copied out of a private namespace"
@@ -226,12 +222,12 @@ impl Mounter {
         let need = |what, since, is_there, without| Needed { what, since, is_there, without };
         let any = |wanted: fn(&Step) -> bool| plan.steps.iter().any(wanted);
         let mut needs =
-            vec![need("fsopen, fsmount, open_tree, move_mount", "5.2", features.new_mount_api, "mount(2)")];
+            vec![need("fsopen, fsmount, open_tree, move_mount", "5.2", features.new_mount_api, "refused")];
         if any(|step| !step.is_root()) {
-            needs.push(need("openat2", "5.6", features.openat2, "each component by itself"));
+            needs.push(need("openat2", "5.6", features.openat2, "refused"));
         }
         if any(|step| matches!(step.what, What::Bind { .. }) || !step.options.single_attr().is_empty()) {
-            needs.push(need("mount_setattr", "5.12", features.mount_setattr, "remounts by mount(2)"));
+            needs.push(need("mount_setattr", "5.12", features.mount_setattr, "refused"));
         }
         if any(|step| matches!(step.what, What::Overlay(_))) {
             needs.push(need(

@@ -6,11 +6,9 @@ use crate::diagnose;
 use crate::error::{Error, ErrorKind, Result};
 use crate::set::piece::{check_mapping, unmapped_owner};
 use crate::set::plan::{Step, What};
-use crate::vfs::attr_old::no_unbindable;
 use crate::vfs::features::Features;
 use crate::vfs::idmap::{IdMapping, Idmap, without_proc};
 use crate::vfs::target::Target;
-use crate::ways::MakeMount;
 use rustix::fd::AsFd;
 use rustix::io::Errno;
 use std::path::Path;
@@ -22,12 +20,9 @@ const NO_IDMAP: [&str; 9] =
 impl Looker<'_> {
     /// What can't be had by the way in which one mount is made here.
     pub(super) fn check_way(&self, step: &Step) -> Result<()> {
-        match self.mounter.features.first() {
-            _ if self.helpers.contains_key(&step.number) => Ok(()),
-            Some(MakeMount::ByMount) => crate::set::classic::check(step),
-            Some(MakeMount::OldAttributes) if step.is_unbindable() => Err(no_unbindable()),
-            _ if step.options.idmap.is_some() => check_mapping(&self.mounter.features, step),
-            _ => Ok(()),
+        match step.options.idmap.is_some() && !self.helpers.contains_key(&step.number) {
+            true => check_mapping(&self.mounter.features, step),
+            false => Ok(()),
         }
     }
 

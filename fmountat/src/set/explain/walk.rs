@@ -10,8 +10,6 @@ use crate::set::plan::{Plan, Step};
 /// What would be refused, by when that would be.
 #[derive(Debug, Default)]
 struct Refusals {
-    /// Words that this way can't put in force, which are looked at first.
-    before: Vec<Error>,
     made: Vec<Error>,
     placed: Vec<Error>,
     /// Each mount is put in its place before the next is made. Else all are made first.
@@ -24,7 +22,7 @@ impl Refusals {
     }
 
     fn in_order(self) -> impl Iterator<Item = Error> {
-        self.before.into_iter().chain(self.made).chain(self.placed)
+        self.made.into_iter().chain(self.placed)
     }
 }
 
@@ -48,7 +46,6 @@ impl<'a> Walk<'a> {
     pub(super) fn step(&mut self, step: &Step) -> ExplainedStep {
         let (mut told, content) = self.looker.step(step);
         let unfit = self.looker.check_way(step).err();
-        let is_before = unfit.is_some() && !self.looker.mounter.features.can_finish_detached();
         match unfit.map_or(content, Err) {
             Err(error) if step.options.nofail && is_missing_source(&error, step) => {
                 self.left_out.push(step.number);
@@ -57,8 +54,7 @@ impl<'a> Walk<'a> {
             Err(error) => {
                 let error = self.plan.in_step(step, error);
                 told.refused = Some(error.clone());
-                let refused = if is_before { &mut self.refusals.before } else { &mut self.refusals.made };
-                refused.push(error);
+                self.refusals.made.push(error);
                 // Whatever it would show can't be looked into.
                 let _ = self.looker.place(step, Made::unknown());
                 self.has_root |= step.is_root();
