@@ -71,7 +71,8 @@ impl Mounter {
         let left_out = std::mem::take(&mut built.left_out);
         let note = if helpers.is_empty() { None } else { self.notes.begin(target.path()) };
         if let Some(note) = &note {
-            note.tree(&built, target.as_fd(), kernel.steps.iter().any(has_peers));
+            let has_peers = kernel.steps.iter().any(has_peers);
+            note.root_of(built.tree.root(), built.newest, built.mounts, target.as_fd(), has_peers);
         }
         let attached = match built.attach(target) {
             Ok(attached) => attached,

@@ -46,6 +46,17 @@ impl Spec {
     }
 }
 
+impl Mount {
+    /// The mounts of a list in JSON: see [`Spec::from_json`], which reads more of an OCI
+    /// `config.json` than they are.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Spec`], with the line and column.
+    pub fn list_from_json(text: &[u8]) -> Result<Vec<Self>> {
+        Ok(Spec::from_json(text)?.mounts)
+    }
+}
+
 impl From<Vec<Mount>> for Spec {
     fn from(mounts: Vec<Mount>) -> Self {
         Self { mounts, ..Self::default() }
@@ -55,6 +66,7 @@ impl From<Vec<Mount>> for Spec {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vfs::idmap::IdMapping;
 
     #[test]
     fn what_a_config_covers_is_read() {
@@ -90,6 +102,48 @@ mod tests {
             let error = Spec::from_json(text.as_bytes()).unwrap_err();
             let says = format!("`{field}` is given twice");
             assert!(error.kind() == ErrorKind::Spec && error.reason().contains(&says), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn containerd_and_oci_shapes_are_read() {
+        let list = br#"[{"Type":"overlay","SOURCE":"overlay","options":["index=off","lowerdir=/1/fs:/2/fs"]},
+                        {"type":"bind","source":"/a","target":"foo","options":null}]"#;
+        let mounts = Mount::list_from_json(list).unwrap();
+        assert_eq!(mounts[0].options.len(), 2);
+        assert_eq!(mounts[1].target, PathBuf::from("foo"));
+        let oci = br#"{"ociVersion":"1.0","root":{"path":"x"},"mounts":[{"destination":"/proc","type":"proc",
+            "source":"proc","uidMappings":[{"containerID":0,"hostID":1,"size":1}]}]}"#;
+        let mounts = Mount::list_from_json(oci).unwrap();
+        assert_eq!(mounts[0].target, PathBuf::from("/proc"));
+        assert_eq!(mounts[0].uid_mappings, [IdMapping { disk: 0, seen: 1, count: 1 }]);
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf8_survive() {
+        let mounts = Mount::list_from_json(b"[{\"type\":\"bind\",\"source\":\"/a\xff\\n\"}]").unwrap();
+        assert_eq!(mounts[0].source.as_os_str().as_encoded_bytes(), b"/a\xff\n");
+    }
+
+    #[test]
+    fn bad_shapes_say_where() {
+        for bad in [
+            "",
+            "3",
+            "{}",
+            "[3]",
+            "[{\"typ\":\"x\"}]",
+            "[{\"options\":\"ro\"}]",
+            "[{}",
+            "[{\"type\":\"a\",\"TYPE\":\"b\"}]",
+        ] {
+            let error = Mount::list_from_json(bad.as_bytes()).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Spec, "{bad}");
+            assert!(
+                error.reason().contains("line") || error.reason().contains("mounts"),
+                "{}",
+                error.reason()
+            );
         }
     }
 }

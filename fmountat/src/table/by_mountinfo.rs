@@ -1,15 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A snapshot by `/proc/PID/mountinfo`.
 //!
-//! The kernel gives some 4 KiB for each read(2), and mounts come and go between two. Since Linux 5.8 it remembers at which
-//! mount it stopped. Before, it counts lines: a line is lost when one before it went away.
+//! The kernel gives some 4 KiB for each read(2), and mounts come and go between two. It remembers at which mount it stopped.
 
-use super::links::orphans;
-use super::record::{Record, Text};
+use super::record::{Record, Text, orphans};
 use super::snapshot::Table;
 use super::{fields::Fields, fields::TableWay};
 use crate::error::{Error, ErrorKind, Result};
-use crate::vfs::features::kernel_release;
 use crate::ways::{ReadTable, Ways};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
@@ -23,16 +20,25 @@ use std::time::{Duration, Instant};
 /// How often a table is read again that changed meanwhile, and shows it.
 const ROUNDS: usize = 8;
 
-/// Whether the kernel goes on where it stopped.
-pub(crate) fn keeps_its_place() -> bool {
-    kernel_release() >= (5, 8)
-}
-
 /// The table of an open mountinfo file, from its start.
-pub(crate) fn read(file: &OwnedFd, keeps_its_place: bool) -> Result<Table> {
+pub(crate) fn read(file: &OwnedFd) -> Result<Table> {
     let mut reading = Reading::of(file);
     reading.rest(None)?;
-    reading.table(keeps_its_place)
+    table(reading)
+}
+
+/// The table that was read.
+pub(crate) fn table(reading: Reading<'_>) -> Result<Table> {
+    ReadTable::Mountinfo.taken();
+    let (records, text) = reading.records()?;
+    Ok(Table::new(records, text, Fields::MOUNTINFO, TableWay::Mountinfo))
+}
+
+/// The table that a text of that form stands for.
+#[cfg(any(test, fuzzing))]
+pub(crate) fn parse(bytes: Vec<u8>) -> Result<Table> {
+    let (records, text) = parse_records(bytes)?;
+    Ok(Table::new(records, text, Fields::MOUNTINFO, TableWay::Mountinfo))
 }
 
 /// A mountinfo file that is being read.
@@ -105,16 +111,15 @@ impl<'a> Reading<'a> {
         Ok(if is_slow { Read::Slowly } else { Read::Part })
     }
 
-    /// The table, which is read again where it was torn.
-    pub(crate) fn table(mut self, keeps_its_place: bool) -> Result<Table> {
-        ReadTable::Mountinfo.taken();
+    /// The mounts, read again where a part of the table changed while another was read.
+    pub(crate) fn records(mut self) -> Result<(Vec<Record>, Text)> {
         let mut round = 1;
         loop {
-            let table = parse(std::mem::take(&mut self.text))?;
+            let (records, text) = parse_records(std::mem::take(&mut self.text))?;
             // A mount is on another that has no line: it came in a part of the table that had been read.
-            let is_torn = || orphans(&table.records).len() > 1;
-            if round == ROUNDS || (keeps_its_place && !is_torn()) || !has_changed(self.file) {
-                return Ok(table);
+            let is_torn = orphans(&records).len() > 1;
+            if round == ROUNDS || !is_torn || !has_changed(self.file) {
+                return Ok((records, text));
             }
             round += 1;
             seek(self.file, SeekFrom::Start(0)).map_err(|e| failed("lseek", e))?;
@@ -139,8 +144,8 @@ fn failed(call: &'static str, errno: Errno) -> Error {
     Error::sys("read the mount table", call, errno)
 }
 
-/// The table that a text of that form stands for.
-pub(crate) fn parse(bytes: Vec<u8>) -> Result<Table> {
+/// The mounts of a text of that form, and their strings.
+pub(crate) fn parse_records(bytes: Vec<u8>) -> Result<(Vec<Record>, Text)> {
     let mut text = Text::new(bytes)?;
     let mut records = Vec::with_capacity(text.bytes().len() / 96);
     let mut start = 0;
@@ -152,7 +157,7 @@ pub(crate) fn parse(bytes: Vec<u8>) -> Result<Table> {
         }
         start += length + 1;
     }
-    Ok(Table::new(records, text, Fields::MOUNTINFO, TableWay::Mountinfo))
+    Ok((records, text))
 }
 
 /// The parts of a line, each up to the next space.

@@ -2,8 +2,8 @@
 //! A snapshot by listmount(2) and statmount(2) \[Linux 6.8\].
 
 use super::fields::{Fields, TableWay};
-use super::links::orphans;
 use super::place::View;
+use super::record::orphans;
 use super::record::{Record, Span, Text, unescape_in_place};
 use super::snapshot::Table;
 use crate::error::{Error, Result};

@@ -155,22 +155,7 @@ impl<'a> TableEntry<'a> {
     /// The same as a value of its own. An empty type or path is one that was not asked for.
     #[must_use]
     pub fn to_entry(&self) -> MountEntry {
-        MountEntry {
-            id: self.number(),
-            parent: self.parent_number(),
-            unique_id: self.unique_id(),
-            device: self.record().device,
-            shared: self.shared(),
-            master: self.master(),
-            propagate_from: self.propagate_from(),
-            unbindable: self.is_unbindable(),
-            root: self.root().to_owned(),
-            target: self.target().to_owned(),
-            options: self.options().to_owned(),
-            fstype: self.fstype().to_owned(),
-            source: self.source().to_owned(),
-            super_options: self.super_options().to_owned(),
-        }
+        MountEntry::of(self.record(), &self.table.text)
     }
 }
 

@@ -73,16 +73,6 @@ impl Links {
     }
 }
 
-/// The places of the mounts that are on none of the others, in order.
-pub(crate) fn orphans(records: &[Record]) -> Vec<usize> {
-    let mut keys: Vec<u64> = records.iter().map(Record::key).collect();
-    keys.sort_unstable();
-    let is_root = |record: &Record| {
-        record.parent_key() == record.key() || keys.binary_search(&record.parent_key()).is_err()
-    };
-    (0..records.len()).filter(|n| is_root(&records[*n])).collect()
-}
-
 /// Lines that were read at different moments can say that two mounts are each on the other: one of them is made a root,
 /// so that whoever walks the tree comes to every mount, and to an end.
 fn cut_circles(parents: &mut [u32]) {

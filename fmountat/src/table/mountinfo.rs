@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `/proc/self/mountinfo`, read once and parsed to bytes: proc_pid_mountinfo(5).
 
-use super::by_mountinfo;
-use super::fields::TableWay;
-use super::reader::TableReader;
-use crate::error::Result;
+use super::by_mountinfo::{Reading, parse_records};
+use super::record::{Record, Text};
+use crate::error::{Error, Result};
 use crate::vfs::identity::MountId;
+use rustix::fs::{CWD, Mode, OFlags};
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -50,8 +50,14 @@ pub struct MountEntry {
 /// # Errors
 /// [`ErrorKind::NotFound`](crate::ErrorKind::NotFound) without /proc; [`ErrorKind::System`](crate::ErrorKind::System) for a line that can't be parsed.
 pub fn read() -> Result<Vec<MountEntry>> {
-    let table = TableReader::here().way(TableWay::Mountinfo).read()?;
-    Ok(table.iter().map(|entry| entry.to_entry()).collect())
+    const TABLE: &str = "/proc/thread-self/mountinfo";
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(CWD, TABLE, flags, Mode::empty())
+        .map_err(|e| Error::sys("read the mount table", "open", e).arg(TABLE))?;
+    let mut reading = Reading::of(&file);
+    reading.rest(None)?;
+    let (records, text) = reading.records()?;
+    Ok(entries(&records, &text))
 }
 
 /// Parses the text of a mountinfo file.
@@ -59,7 +65,36 @@ pub fn read() -> Result<Vec<MountEntry>> {
 /// # Errors
 /// [`ErrorKind::System`](crate::ErrorKind::System), with the line, where it is not of the documented form.
 pub fn parse(text: &[u8]) -> Result<Vec<MountEntry>> {
-    Ok(by_mountinfo::parse(text.to_vec())?.iter().map(|entry| entry.to_entry()).collect())
+    let (records, text) = parse_records(text.to_vec())?;
+    Ok(entries(&records, &text))
+}
+
+fn entries(records: &[Record], text: &Text) -> Vec<MountEntry> {
+    records.iter().map(|record| MountEntry::of(record, text)).collect()
+}
+
+impl MountEntry {
+    /// The mount that a record and its strings stand for.
+    pub(crate) fn of(record: &Record, text: &Text) -> Self {
+        let group = |number: u64| Some(number).filter(|number| *number != 0);
+        let string = |span| text.get(span).to_owned();
+        Self {
+            id: record.id,
+            parent: record.parent,
+            unique_id: group(record.unique).map(MountId::from_number),
+            device: record.device,
+            shared: group(record.shared),
+            master: group(record.master),
+            propagate_from: group(record.from),
+            unbindable: record.unbindable,
+            root: string(record.root).into(),
+            target: string(record.target).into(),
+            options: string(record.options),
+            fstype: string(record.fstype),
+            source: string(record.source),
+            super_options: string(record.super_options),
+        }
+    }
 }
 
 /// The entries at and below the mount `id`, each after all that are mounted on it: the order to unmount in.

@@ -149,7 +149,7 @@ impl TableReader {
                 read => return read,
             }
         }
-        reading.table(by_mountinfo::keeps_its_place())
+        by_mountinfo::table(reading)
     }
 
     /// Reads mountinfo to its end, or to where statmount(2) is seen to be faster.
@@ -180,7 +180,7 @@ impl TableReader {
     }
 
     fn by_mountinfo(&self) -> Result<Table> {
-        by_mountinfo::read(&self.place.mountinfo()?, by_mountinfo::keeps_its_place())
+        by_mountinfo::read(&self.place.mountinfo()?)
     }
 
     /// The mount with this id, a unique one or one of mountinfo; `None` if there is none. A unique id costs one call
@@ -212,6 +212,17 @@ impl TableReader {
             Some(view) => by_statmount::read_one(id.get(), self.fields, view, &mut self.buffer),
             None => Ok(None),
         }
+    }
+}
+
+impl Table {
+    /// The table of the calling thread's mount namespace, below its root directory: see [`TableReader`], which reads
+    /// others too.
+    ///
+    /// # Errors
+    /// Those of [`TableReader::read`].
+    pub fn read(fields: Fields) -> Result<Self> {
+        TableReader::here().fields(fields).read()
     }
 }
 

@@ -48,6 +48,16 @@ impl Record {
     }
 }
 
+/// The places of the mounts that are on none of the others, in order.
+pub(crate) fn orphans(records: &[Record]) -> Vec<usize> {
+    let mut keys: Vec<u64> = records.iter().map(Record::key).collect();
+    keys.sort_unstable();
+    let is_root = |record: &Record| {
+        record.parent_key() == record.key() || keys.binary_search(&record.parent_key()).is_err()
+    };
+    (0..records.len()).filter(|n| is_root(&records[*n])).collect()
+}
+
 /// The strings of all records, one after the other.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Text(Vec<u8>);

@@ -4,9 +4,7 @@
 use super::entry::TableEntry;
 use super::fields::{Fields, TableWay};
 use super::links::Links;
-use super::reader::TableReader;
 use super::record::{Record, Text};
-use crate::error::Result;
 use crate::vfs::identity::MountId;
 use std::ffi::OsStr;
 use std::path::Path;
@@ -37,15 +35,6 @@ pub struct Table {
 impl Table {
     pub(crate) fn new(records: Vec<Record>, text: Text, fields: Fields, way: TableWay) -> Self {
         Self { records, text, fields, way, links: OnceLock::new() }
-    }
-
-    /// The table of the calling thread's mount namespace, below its root directory: see [`TableReader`], which reads
-    /// others too.
-    ///
-    /// # Errors
-    /// Those of [`TableReader::read`].
-    pub fn read(fields: Fields) -> Result<Self> {
-        TableReader::here().fields(fields).read()
     }
 
     /// What it knows of each mount: what was asked for, where the kernel could tell it, and what came without cost.

@@ -5,7 +5,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::sys::attr::{MountAttrRaw, mount_setattr};
 use crate::sys::ms;
 use bitflags::bitflags;
-use rustix::fd::{AsRawFd, BorrowedFd};
+use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 use rustix::mount::MountAttrFlags;
 
@@ -167,21 +167,4 @@ fn explain_attr(error: Error, fd: BorrowedFd<'_>, attr: &MountAttr) -> Error {
     };
     let hint = "what came into a user namespace from outside keeps its restrictions: leave that word out, or do it outside";
     error.with_kind(ErrorKind::Locked).because(reason).hinted(hint)
-}
-
-/// `MOUNT_ATTR_IDMAP`, which is no attribute to be read back.
-const MOUNT_ATTR_IDMAP: u64 = 0x0010_0000;
-
-/// The structure that maps owners as the user namespace `userns` does.
-pub(super) fn idmap_raw(userns: BorrowedFd<'_>) -> MountAttrRaw {
-    // A descriptor is never negative.
-    let userns_fd = u64::from(userns.as_raw_fd().unsigned_abs());
-    MountAttrRaw { attr_set: MOUNT_ATTR_IDMAP, userns_fd, ..MountAttrRaw::default() }
-}
-
-/// Maps owners on the detached mount that `fd` is on, and with `recursive` on all below: mount_setattr(2) \[Linux 5.12\].
-pub(super) fn set_idmap(fd: BorrowedFd<'_>, userns: BorrowedFd<'_>, recursive: bool) -> Result<()> {
-    let flags = libc::AT_EMPTY_PATH as u32 | if recursive { libc::AT_RECURSIVE as u32 } else { 0 };
-    mount_setattr(fd, c"", flags, &idmap_raw(userns))
-        .map_err(|e| super::idmap::explain_idmap(Error::sys("map ids", "mount_setattr", e), userns))
 }

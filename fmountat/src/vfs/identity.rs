@@ -70,10 +70,7 @@ pub(crate) fn is_mount_root(fd: BorrowedFd<'_>) -> Result<bool> {
 pub(crate) fn is_attached_here(fd: BorrowedFd<'_>) -> Result<bool> {
     match statmount(MountId::of(fd)?.get(), MNT_BASIC) {
         Ok(_) => Ok(true),
-        Err(Errno::NOSYS | Errno::PERM) => {
-            let id = mountinfo_id(fd)?;
-            Ok(table()?.into_iter().any(|(number, _)| number == id))
-        }
+        Err(Errno::NOSYS | Errno::PERM) => Ok(table_entry(fd)?.is_some()),
         Err(_) => Ok(false),
     }
 }
@@ -118,9 +115,7 @@ pub(crate) fn mounted_type(fd: BorrowedFd<'_>) -> Result<OsString> {
     if let Some(fstype) = told {
         return Ok(OsString::from_vec(fstype));
     }
-    let id = mountinfo_id(fd)?;
-    let found = table()?.into_iter().find(|(number, _)| *number == id);
-    Ok(found.map(|(_, fstype)| fstype).unwrap_or_default())
+    Ok(table_entry(fd)?.map(|entry| entry.fstype).unwrap_or_default())
 }
 
 /// The mounts that there are: those that come later are told apart by it.
@@ -141,7 +136,7 @@ impl MountsBefore {
             }
             Err(_) => {
                 NewMounts::Numbers.taken();
-                Ok(Self::These(table()?.into_iter().map(|(number, _)| number).collect()))
+                Ok(Self::These(mountinfo::read()?.into_iter().map(|entry| entry.id).collect()))
             }
         }
     }
@@ -154,19 +149,6 @@ impl MountsBefore {
         };
         Ok(is_new && is_mount_root(fd)?)
     }
-}
-
-/// Numbers and types of the mounts in the table, for kernels that can't be asked for one.
-fn table() -> Result<Vec<(u64, OsString)>> {
-    const TABLE: &str = "/proc/thread-self/mountinfo";
-    let text = std::fs::read(TABLE).map_err(|e| Error::from_io("read the mount table", TABLE, e))?;
-    let parse = |line: &[u8]| {
-        let mut fields = line.split(|byte| *byte == b' ');
-        let number = std::str::from_utf8(fields.next()?).ok()?.parse().ok()?;
-        let fstype = fields.skip_while(|field| *field != b"-").nth(1)?;
-        Some((number, OsString::from_vec(fstype.to_vec())))
-    };
-    Ok(text.split(|byte| *byte == b'\n').filter_map(parse).collect())
 }
 
 fn stat_mount(fd: BorrowedFd<'_>) -> Result<Statx> {
@@ -184,7 +166,7 @@ mod tests {
         let proc = std::fs::File::open("/proc").unwrap();
         assert_eq!(mounted_type(proc.as_fd()).unwrap(), "proc");
         let id = mountinfo_id(proc.as_fd()).unwrap();
-        assert!(table().unwrap().contains(&(id, "proc".into())));
+        assert_eq!(table_entry(proc.as_fd()).unwrap().unwrap().fstype, "proc");
         for before in [MountsBefore::now().unwrap(), MountsBefore::These(HashSet::from([id]))] {
             assert!(!before.has_new(proc.as_fd()).unwrap(), "{before:?}");
         }

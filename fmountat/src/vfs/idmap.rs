@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Id mappings: what owners on disk are seen as through a mount, and the user namespaces that carry them.
 
-use super::attr::{MountAttr, idmap_raw};
+use super::attr::MountAttr;
 use super::bytes::c_string;
 use super::context::FsContext;
+use super::features::Features;
+use super::tree::{Tree, clone_flags};
 use crate::error::{Error, ErrorKind, Result};
-use crate::sys::attr::mount_setattr;
+use crate::sys::attr::{MountAttrRaw, mount_setattr, open_tree_attr};
 use crate::sys::userns::{Parked, page_size, user_namespace_of};
-use crate::ways::{NamespaceFile, Ways};
+use crate::ways::{MapOwners, NamespaceFile, Ways};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -257,6 +259,62 @@ fn unchanged(file: &str) -> Result<String> {
         }
     }
     Ok(text)
+}
+
+impl Tree {
+    /// As [`clone_of`](Self::clone_of), with owners mapped as the user namespace `userns` maps them, on all mounts of the
+    /// tree: open_tree_attr(2) \[Linux 6.15\], which can also map anew what is mapped already; else, and for the reason of
+    /// a failure, open_tree(2) and mount_setattr(2) \[Linux 5.12\].
+    ///
+    /// # Errors
+    /// Those of [`clone_of`](Self::clone_of) and [`set_idmap`](Self::set_idmap).
+    pub fn clone_idmapped(
+        dir: impl AsFd,
+        path: impl AsRef<Path>,
+        recursive: bool,
+        userns: impl AsFd,
+    ) -> Result<Self> {
+        let (dir, path) = (dir.as_fd(), path.as_ref());
+        if Features::get().open_tree_attr {
+            let c_path = c_string("source", path)?;
+            let flags = clone_flags(recursive).bits();
+            if let Ok(fd) = open_tree_attr(dir, &c_path, flags, &idmap_raw(userns.as_fd())) {
+                MapOwners::OpenTreeAttr.taken();
+                return Ok(Self::from_fd(fd));
+            }
+        }
+        MapOwners::MountSetattr.taken();
+        let tree = Self::clone_of(dir, path, recursive)?;
+        tree.set_idmap(userns, recursive).map_err(|e| e.arg(path))?;
+        Ok(tree)
+    }
+
+    /// Maps owners as the user namespace `userns` does, with `recursive` on all mounts of the tree:
+    /// `mount_setattr(MOUNT_ATTR_IDMAP)` \[Linux 5.12\]. Only before the tree is attached.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] for a file system that can't be mapped, or a mount that is mapped already;
+    /// [`ErrorKind::Permission`].
+    pub fn set_idmap(&self, userns: impl AsFd, recursive: bool) -> Result<()> {
+        set_idmap(self.root(), userns.as_fd(), recursive)
+    }
+}
+
+/// `MOUNT_ATTR_IDMAP`, which is no attribute to be read back.
+const MOUNT_ATTR_IDMAP: u64 = 0x0010_0000;
+
+/// The structure that maps owners as the user namespace `userns` does.
+pub(super) fn idmap_raw(userns: BorrowedFd<'_>) -> MountAttrRaw {
+    // A descriptor is never negative.
+    let userns_fd = u64::from(userns.as_raw_fd().unsigned_abs());
+    MountAttrRaw { attr_set: MOUNT_ATTR_IDMAP, userns_fd, ..MountAttrRaw::default() }
+}
+
+/// Maps owners on the detached mount that `fd` is on, and with `recursive` on all below: mount_setattr(2) \[Linux 5.12\].
+pub(super) fn set_idmap(fd: BorrowedFd<'_>, userns: BorrowedFd<'_>, recursive: bool) -> Result<()> {
+    let flags = libc::AT_EMPTY_PATH as u32 | if recursive { libc::AT_RECURSIVE as u32 } else { 0 };
+    mount_setattr(fd, c"", flags, &idmap_raw(userns))
+        .map_err(|e| explain_idmap(Error::sys("map ids", "mount_setattr", e), userns))
 }
 
 /// The attribute call's failure in words.

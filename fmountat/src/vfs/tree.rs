@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A detached mount tree, owned by a descriptor: nobody sees it until it is attached.
 
-use super::attr::{Locked, MountAttr, Propagation, idmap_raw, set_attr, set_idmap};
+use super::attr::{Locked, MountAttr, Propagation, set_attr};
 use super::bytes::{c_string, descriptor_name};
-use super::features::Features;
 use super::identity::{MountId, is_shared, is_unbindable};
 use super::landed::verify;
 use super::privilege::needs_admin;
 use super::target::Target;
 use crate::error::{Error, ErrorKind, Result};
-use crate::sys::attr::open_tree_attr;
-use crate::ways::{MapOwners, Ways};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::mount::{MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags};
@@ -65,43 +62,6 @@ impl Tree {
             }
         })?;
         Ok(Self { fd })
-    }
-
-    /// As [`clone_of`](Self::clone_of), with owners mapped as the user namespace `userns` maps them, on all mounts of the
-    /// tree: open_tree_attr(2) \[Linux 6.15\], which can also map anew what is mapped already; else, and for the reason of
-    /// a failure, open_tree(2) and mount_setattr(2) \[Linux 5.12\].
-    ///
-    /// # Errors
-    /// Those of [`clone_of`](Self::clone_of) and [`set_idmap`](Self::set_idmap).
-    pub fn clone_idmapped(
-        dir: impl AsFd,
-        path: impl AsRef<Path>,
-        recursive: bool,
-        userns: impl AsFd,
-    ) -> Result<Self> {
-        let (dir, path) = (dir.as_fd(), path.as_ref());
-        if Features::get().open_tree_attr {
-            let c_path = c_string("source", path)?;
-            let flags = clone_flags(recursive).bits();
-            if let Ok(fd) = open_tree_attr(dir, &c_path, flags, &idmap_raw(userns.as_fd())) {
-                MapOwners::OpenTreeAttr.taken();
-                return Ok(Self { fd });
-            }
-        }
-        MapOwners::MountSetattr.taken();
-        let tree = Self::clone_of(dir, path, recursive)?;
-        tree.set_idmap(userns, recursive).map_err(|e| e.arg(path))?;
-        Ok(tree)
-    }
-
-    /// Maps owners as the user namespace `userns` does, with `recursive` on all mounts of the tree:
-    /// `mount_setattr(MOUNT_ATTR_IDMAP)` \[Linux 5.12\]. Only before the tree is attached.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Unsupported`] for a file system that can't be mapped, or a mount that is mapped already;
-    /// [`ErrorKind::Permission`].
-    pub fn set_idmap(&self, userns: impl AsFd, recursive: bool) -> Result<()> {
-        set_idmap(self.root(), userns.as_fd(), recursive)
     }
 
     /// A copy of all that is at the target, made private: mounts made in it are nobody else's until it is published.
@@ -247,7 +207,7 @@ pub(crate) fn unbindable_target(target: &Target) -> Error {
         .hinted("give the set a first mount for `/`, or make that mount private: `mount --make-private`")
 }
 
-fn clone_flags(recursive: bool) -> OpenTreeFlags {
+pub(crate) fn clone_flags(recursive: bool) -> OpenTreeFlags {
     let flags =
         OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC | OpenTreeFlags::AT_EMPTY_PATH;
     if recursive { flags | OpenTreeFlags::AT_RECURSIVE } else { flags }

@@ -2,7 +2,7 @@
 //! One step looked at: what it would be made from and put on, and the error that would come of it.
 
 use super::ExplainedStep;
-use super::owners::owner_is_here;
+use super::owners::{check_idmap, owner_is_here};
 use super::sketch::{Content, Place, Sketch};
 use crate::diagnose::standing::{Owner, Standing, owner_of_mine};
 use crate::diagnose::{self, filesystems, foresee_step};
@@ -13,7 +13,7 @@ use crate::kinds::overlay::elsewhere::check_elsewhere;
 use crate::kinds::overlay::{Layer, Overlay, is_made_elsewhere};
 use crate::set::cover::{Cover, check_null, hides_all};
 use crate::set::mounter::Mounter;
-use crate::set::piece::{Pieces, check_root_owner};
+use crate::set::piece::{Pieces, check_mapping, check_root_owner};
 use crate::set::plan::{Step, What};
 use crate::set::stepwise::{Helpers, check_helped};
 use crate::set::why::{about, why};
@@ -97,10 +97,18 @@ impl<'a> Looker<'a> {
         made.is_read_only |= step.options.single_attr().set.contains(Attr::RDONLY);
         check_root_owner(step, made.is_read_only)?;
         owner_is_here(step)?;
-        self.check_idmap(step)?;
+        check_idmap(step, self.dir)?;
         match &step.options.subdir {
             Some(subdir) => sub_directory(made, subdir),
             None => Ok(made),
+        }
+    }
+
+    /// Refuses to map owners where this kernel or a filter can't.
+    pub(super) fn check_mapping(&self, step: &Step) -> Result<()> {
+        match step.options.idmap.is_some() && !self.helpers.contains_key(&step.number) {
+            true => check_mapping(&self.mounter.features, step),
+            false => Ok(()),
         }
     }
 

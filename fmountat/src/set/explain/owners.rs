@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Whether a step's owners could be mapped here.
 
-use super::look::Looker;
 use crate::diagnose;
 use crate::error::{Error, ErrorKind, Result};
-use crate::set::piece::{check_mapping, unmapped_owner};
+use crate::set::piece::unmapped_owner;
 use crate::set::plan::{Step, What};
 use crate::vfs::features::Features;
 use crate::vfs::idmap::{IdMapping, Idmap, without_proc};
 use crate::vfs::target::Target;
-use rustix::fd::AsFd;
+use rustix::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
 use std::path::Path;
 
@@ -17,35 +16,23 @@ use std::path::Path;
 const NO_IDMAP: [&str; 9] =
     ["overlay", "proc", "sysfs", "cgroup", "cgroup2", "devpts", "mqueue", "bpf", "ramfs"];
 
-impl Looker<'_> {
-    /// What can't be had by the way in which one mount is made here.
-    pub(super) fn check_way(&self, step: &Step) -> Result<()> {
-        match step.options.idmap.is_some() && !self.helpers.contains_key(&step.number) {
-            true => check_mapping(&self.mounter.features, step),
-            false => Ok(()),
+/// Refuses to map the owners of what can't be mapped.
+pub(super) fn check_idmap(step: &Step, dir: BorrowedFd<'_>) -> Result<()> {
+    let Some(idmap) = &step.options.idmap else { return Ok(()) };
+    mapped_here(idmap)?;
+    let (fstype, argument) = match &step.what {
+        What::Overlay(_) => return Ok(()),
+        What::Filesystem(fstype) => (fstype.clone(), fstype.clone()),
+        What::Bind { .. } => {
+            let source = Target::open(dir, &step.source)?;
+            (crate::vfs::identity::mounted_type(source.as_fd())?, step.source.clone().into())
         }
+    };
+    if NO_IDMAP.iter().any(|name| fstype == *name) {
+        let error = Error::sys("map ids", "mount_setattr", Errno::INVAL).with_kind(ErrorKind::Unsupported);
+        return Err(error.arg(argument).because("this file system can't be id-mapped"));
     }
-
-    pub(super) fn check_idmap(&self, step: &Step) -> Result<()> {
-        let Some(idmap) = &step.options.idmap else { return Ok(()) };
-        mapped_here(idmap)?;
-        if matches!(step.what, What::Overlay(_)) {
-            return Ok(());
-        }
-        let (fstype, argument) = match &step.what {
-            What::Filesystem(fstype) => (fstype.clone(), fstype.clone()),
-            _ => {
-                let source = Target::open(self.dir, &step.source)?;
-                (crate::vfs::identity::mounted_type(source.as_fd())?, step.source.clone().into())
-            }
-        };
-        if NO_IDMAP.iter().any(|name| fstype == *name) {
-            let error =
-                Error::sys("map ids", "mount_setattr", Errno::INVAL).with_kind(ErrorKind::Unsupported);
-            return Err(error.arg(argument).because("this file system can't be id-mapped"));
-        }
-        Ok(())
-    }
+    Ok(())
 }
 
 /// A mapping can only lead to ids that exist where this runs.

@@ -45,7 +45,7 @@ impl<'a> Walk<'a> {
 
     pub(super) fn step(&mut self, step: &Step) -> ExplainedStep {
         let (mut told, content) = self.looker.step(step);
-        let unfit = self.looker.check_way(step).err();
+        let unfit = self.looker.check_mapping(step).err();
         match unfit.map_or(content, Err) {
             Err(error) if step.options.nofail && is_missing_source(&error, step) => {
                 self.left_out.push(step.number);

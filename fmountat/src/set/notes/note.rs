@@ -3,7 +3,6 @@
 
 use super::{boot_id, mounts_of, namespace, namespace_id, open_directory, remove};
 use crate::error::{Error, Result};
-use crate::set::apply::Built;
 use crate::table::published::PublishedSet;
 use crate::vfs::identity::MountId;
 use crate::vfs::made::Made;
@@ -149,11 +148,6 @@ impl Note {
         if let Ok(id) = MountId::of(root) {
             self.add(&Line::Mount { id: id.get(), at: path_of(place), has_peers });
         }
-    }
-
-    /// The tree is about to be published on `place`.
-    pub(in crate::set) fn tree(&self, built: &Built, place: BorrowedFd<'_>, has_peers: bool) {
-        self.root_of(built.tree.root(), built.newest, built.mounts, place, has_peers);
     }
 
     /// The mount with this root and all in it, which are mounted somewhere, so that they can be counted.
