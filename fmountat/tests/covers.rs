@@ -6,10 +6,12 @@
 mod ways;
 
 use fmountat::{Applied, Compat, Error, ErrorKind, Mount, Mounter, Plan, Spec, Target};
-use fmountat_testing::{mkdirs, mount_flags, mounts_below, read, scratch, write};
-use rustix::fs::CWD;
-use std::os::unix::fs::MetadataExt;
+use fmountat_testing::{mkdirs, mount_flags, mounts_below, own_devices, read, scratch, write};
+use rustix::fs::{CWD, RenameFlags, makedev, renameat_with};
+use std::fs::{File, FileTimes, Permissions};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::PathBuf;
+use std::time::SystemTime;
 use ways::{Stage, all};
 
 fn apply(stage: &Stage, spec: &Spec) -> Result<Applied, Error> {
@@ -40,6 +42,7 @@ fn covered(stage: &Stage) {
         (read(stage.file("t/etc/secret")), read(stage.file("t/etc/open"))),
         (String::new(), "open".into())
     );
+    assert!(mount_flags(stage.file("t/etc/secret")).starts_with("ro"));
     assert_eq!(std::fs::read_dir(stage.file("t/firmware")).unwrap().count(), 0);
     assert!(std::fs::write(stage.file("t/firmware/x"), "").is_err());
     // The directory is read-only, the mount below it is as it was.
@@ -77,6 +80,62 @@ fn the_root_by_a_path(stage: &Stage) {
         (ErrorKind::OptionConflict, 0),
         "{error}"
     );
+}
+
+/// A masked file takes what is written to it, and is not changed: it is the host's own node.
+fn the_device_is_not_changed(stage: &Stage) {
+    apply(stage, &spec(stage)).unwrap();
+    let (null, masked) = (|| std::fs::metadata("/dev/null").unwrap(), stage.file("t/etc/secret"));
+    let before = (null().mode(), null().uid(), null().ctime(), null().ctime_nsec(), null().mtime());
+    assert_eq!(null().rdev(), std::fs::metadata(&masked).unwrap().rdev());
+    std::fs::write(&masked, "x").unwrap();
+    let file = File::options().read(true).write(true).open(&masked).unwrap();
+    let refused = [
+        std::fs::set_permissions(&masked, Permissions::from_mode(0o600)),
+        file.set_permissions(Permissions::from_mode(0o600)),
+        chown(&masked, Some(1234), Some(1234)),
+        file.set_times(FileTimes::new().set_modified(SystemTime::UNIX_EPOCH)),
+    ];
+    for result in refused {
+        assert_eq!(result.unwrap_err().raw_os_error(), Some(libc::EROFS));
+    }
+    assert_eq!((null().mode(), null().uid(), null().ctime(), null().ctime_nsec(), null().mtime()), before);
+    drop(file);
+    stage.unmount("t");
+}
+
+/// While another node keeps taking the null device's name, a file is hidden by the null device or the mask is refused.
+fn the_checked_node_is_bound(stage: &Stage) {
+    let spec = spec(stage);
+    let exchange = || renameat_with(CWD, "/dev/null", CWD, "/dev/zero", RenameFlags::EXCHANGE).unwrap();
+    let count = || {
+        let (mut hidden, mut refused, mut wrong) = (0, 0, 0);
+        for _ in 0..500 {
+            match apply(stage, &spec) {
+                Ok(_) => {
+                    let device = std::fs::metadata(stage.file("t/etc/secret")).unwrap().rdev();
+                    *(if device == makedev(1, 3) { &mut hidden } else { &mut wrong }) += 1;
+                    stage.unmount("t");
+                }
+                Err(error) => {
+                    assert_eq!(error.kind(), ErrorKind::NotADevice, "{error}");
+                    refused += 1;
+                }
+            }
+        }
+        (hidden, refused, wrong)
+    };
+    let (hidden, refused, wrong) = std::thread::scope(|scope| {
+        let counter = scope.spawn(count);
+        while !counter.is_finished() {
+            exchange();
+        }
+        counter.join().unwrap()
+    });
+    if std::fs::metadata("/dev/null").unwrap().rdev() != makedev(1, 3) {
+        exchange();
+    }
+    assert!(wrong == 0 && hidden > 0, "{hidden} hidden, {refused} refused, {wrong} wrong");
 }
 
 fn nothing_is_left(stage: &Stage) {
@@ -125,6 +184,12 @@ fn groups(stage: &Stage) {
 fmountat_testing::tests! {
     /// Read-only paths, masked files and directories, links, what does not exist.
     fn paths_are_covered() needs [] { all(covered); }
+
+    /// The case has device nodes of its own, so that a failure can't change the machine's.
+    fn the_hosts_null_device_is_not_changed() needs [Root] { own_devices(); all(the_device_is_not_changed); }
+
+    /// The node that was checked is the one that is bound.
+    fn no_other_node_hides_a_file() needs [Root] { own_devices(); all(the_checked_node_is_bound); }
 
     fn cgroup_is_what_the_machine_has() needs [Root] { all(groups); }
 

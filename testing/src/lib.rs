@@ -48,7 +48,7 @@ mod stop;
 pub use files::{binary, command_output, copy_from_package, mkdirs, read, scratch, write};
 pub use forked::{Forked, Stop};
 pub use mounts::{MountLine, mount_flags, mount_table, mounts_below};
-pub use namespace::{in_own_namespace, own_root};
+pub use namespace::{in_own_namespace, own_devices, own_root};
 pub use need::{Need, is_real_root, kernel_release};
 pub use raw::own_descriptors;
 pub use run::{INSIDE, run};

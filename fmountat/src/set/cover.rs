@@ -9,8 +9,8 @@ use super::spec::Spec;
 use crate::error::{Error, ErrorKind, Result, escape};
 use crate::vfs::identity::is_same_place;
 use crate::vfs::target::Target;
-use rustix::fd::{AsFd, BorrowedFd};
-use rustix::fs::FileType;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{CWD, FileType, Mode, OFlags};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -70,15 +70,29 @@ impl Cover {
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) place: Target,
-    /// The step's source is this very file, and not a path.
-    pub(super) is_itself: bool,
+    source: Source,
     pub(super) step: Step,
 }
 
+/// The source of a cover's step. Files are bound by descriptor, so that no other file can take their name meanwhile.
+#[derive(Debug)]
+enum Source {
+    /// None: the step mounts a file system of its own.
+    Nothing,
+    /// The path itself.
+    Place,
+    /// The null device, checked.
+    Null(OwnedFd),
+}
+
 impl Found {
-    /// What the step is made with: its own place, where that is its source.
+    /// What the step is made with. An empty source of a bind is the descriptor that stands for the directory.
     pub(super) fn pieces<'a>(&'a self, pieces: &Pieces<'a>) -> Pieces<'a> {
-        if self.is_itself { Pieces { dir: self.place.as_fd(), ..*pieces } } else { *pieces }
+        match &self.source {
+            Source::Nothing => *pieces,
+            Source::Place => Pieces { dir: self.place.as_fd(), ..*pieces },
+            Source::Null(null) => Pieces { dir: null.as_fd(), ..*pieces },
+        }
     }
 }
 
@@ -108,18 +122,18 @@ pub(super) fn find(root: BorrowedFd<'_>, cover: Cover, path: &Path, number: usiz
         let options = Options::parse(words)?;
         Ok(Step { number, source, target: path.to_owned(), what, options })
     };
-    let found = match (cover, place.is_dir()) {
-        (Cover::ReadOnly, _) => step(PathBuf::new(), What::Bind { recursive: true }, &["ro"]),
+    let bind = |recursive| step(PathBuf::new(), What::Bind { recursive }, &["ro"]);
+    let (source, step) = match (cover, place.is_dir()) {
+        (Cover::ReadOnly, _) => (Source::Place, bind(true)),
         (Cover::Mask, true) => {
             let words = ["ro", "nosuid", "nodev", "noexec", "nr_inodes=1", "size=4k"];
-            step("tmpfs".into(), What::Filesystem(OsString::from("tmpfs")), &words)
+            let what = What::Filesystem(OsString::from("tmpfs"));
+            (Source::Nothing, step("tmpfs".into(), what, &words))
         }
-        (Cover::Mask, false) => {
-            check_null()?;
-            step("/dev/null".into(), What::Bind { recursive: false }, &[])
-        }
+        // Read-only: else chmod(2) and chown(2) of the masked file would change the host's device.
+        (Cover::Mask, false) => (Source::Null(open_null()?), bind(false)),
     };
-    Ok(Place::Step(Box::new(Found { is_itself: cover == Cover::ReadOnly, step: found?, place })))
+    Ok(Place::Step(Box::new(Found { source, step: step?, place })))
 }
 
 /// Refuses to mask the root.
@@ -128,13 +142,16 @@ pub(super) fn hides_all(path: &Path) -> Error {
     Error::new(ErrorKind::OptionConflict, Cover::Mask.step(), reason).arg(path)
 }
 
-/// What hides a file must be the null device, whatever an earlier program has put at its name.
-pub(super) fn check_null() -> Result<()> {
+/// Opens the null device, and refuses any other file that has its name.
+pub(super) fn open_null() -> Result<OwnedFd> {
     const NULL: &str = "/dev/null";
-    let stat = rustix::fs::stat(NULL).map_err(|e| Error::sys(Cover::Mask.step(), "stat", e).arg(NULL))?;
+    let failed = |call, errno| Error::sys(Cover::Mask.step(), call, errno).arg(NULL);
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let null = rustix::fs::openat(CWD, NULL, flags, Mode::empty()).map_err(|e| failed("openat", e))?;
+    let stat = rustix::fs::fstat(&null).map_err(|e| failed("fstat", e))?;
     let device = (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev));
     if FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice && device == (1, 3) {
-        return Ok(());
+        return Ok(null);
     }
     let reason = "it is not the null device, so it can't hide a file";
     Err(Error::new(ErrorKind::NotADevice, Cover::Mask.step(), reason).arg(NULL))

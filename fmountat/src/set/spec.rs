@@ -22,8 +22,9 @@ pub struct Spec {
     /// OCI's `linux.readonlyPaths`: each is made read-only where it is, without the mounts below it. A path that does not
     /// exist is passed over, as runc does.
     pub readonly_paths: Vec<PathBuf>,
-    /// OCI's `linux.maskedPaths`: a file shows /dev/null, a directory an empty one that can't be written to. A path that
-    /// does not exist is passed over, as runc does.
+    /// OCI's `linux.maskedPaths`: a file shows /dev/null, bound read-only: programs can write to the device and can't change
+    /// its mode, owner or times. A directory shows an empty one that can't be written to. A path that does not exist is
+    /// passed over, as runc does.
     pub masked_paths: Vec<PathBuf>,
     /// OCI's `root.readonly`: the root of the set is read-only, and the mounts in it are as they say.
     pub readonly_root: bool,

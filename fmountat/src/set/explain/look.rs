@@ -11,7 +11,7 @@ use crate::kinds::filesystem::Word;
 use crate::kinds::image::{Looked, is_read_only};
 use crate::kinds::overlay::elsewhere::check_elsewhere;
 use crate::kinds::overlay::{Layer, Overlay, is_made_elsewhere};
-use crate::set::cover::{Cover, check_null, hides_all};
+use crate::set::cover::{Cover, hides_all, open_null};
 use crate::set::mounter::Mounter;
 use crate::set::piece::{Pieces, check_mapping, check_root_owner};
 use crate::set::plan::{Step, What};
@@ -256,7 +256,7 @@ impl<'a> Looker<'a> {
     pub(super) fn cover(&self, cover: Cover, path: &Path) -> Result<()> {
         match (self.sketch.find(path), cover) {
             (Place::There(place, _), Cover::Mask) if place == Path::new("/") => Err(hides_all(path)),
-            (Place::There(_, Some(false)), Cover::Mask) => check_null(),
+            (Place::There(_, Some(false)), Cover::Mask) => open_null().map(drop),
             (Place::There(..) | Place::Not(Errno::NOENT), _) => Ok(()),
             (Place::Not(errno), _) => {
                 Err(open_error("resolve target", "openat2", path, errno).with_step(cover.step()))
