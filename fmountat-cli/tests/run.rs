@@ -26,6 +26,12 @@ fmountat_testing::tests! {
     fn the_example_as_user() needs [Kernel(6, 6), User, Tool("unshare")] { roots::the_example(); }
     fn the_example_as_root() needs [Root] { roots::the_example(); }
     fn the_example_as_root_of_a_user_namespace() needs [Kernel(6, 6), User] { roots::the_example_in_a_container(); }
+    fn devices_are_not_changed_as_root() needs [Root] { roots::devices_are_not_changed(); }
+    /// As before Linux 6.15: nothing is mounted into a detached tree.
+    fn devices_are_not_changed_in_its_own_namespace() needs [Root] {
+        filter::errno_on(&[libc::SYS_mount_setattr], libc::ENOSYS.unsigned_abs());
+        roots::devices_are_not_changed();
+    }
     fn a_deleted_home_is_whole_as_user() needs [Kernel(6, 6), User, Tool("unshare")] { roots::a_deleted_home_is_whole(); }
     fn a_deleted_home_is_whole_as_root() needs [Root] { roots::a_deleted_home_is_whole(); }
     fn a_directory_of_a_layer_goes_or_it_is_told() needs [Kernel(5, 11), User, Tool("unshare")] {

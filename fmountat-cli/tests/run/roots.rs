@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Roots: what the command finds, what it may write, and that none of it reaches the disk.
 
-use crate::sandbox::{Done, Untouched, command, finish, fmountat, lines, machine, words};
+use crate::sandbox::{Done, Untouched, command, finish, fmountat, lines, machine, picture, words};
 use fmountat_testing::{
-    binary, command_output, copy_from_package, is_real_root, mkdirs, read, scratch, write,
+    binary, command_output, copy_from_package, is_real_root, mkdirs, own_devices, read, scratch, write,
 };
 use rustix::mount::{MountFlags, mount, mount_bind};
 use std::path::{Path, PathBuf};
@@ -90,6 +90,25 @@ pub(crate) fn the_example_in_a_container() {
     command.args(["examples/rootfs/rootfs.json", "--", "sh", "-c", IN_THE_EXAMPLE]);
     assert_all_ok(&finish(command));
     before.assert("the example");
+}
+
+/// The devices in a root are the machine's own nodes: they can be used, and not changed. Here they are the case's.
+pub(crate) fn devices_are_not_changed() {
+    let here = examples();
+    own_devices();
+    let before = picture(Path::new("/dev"));
+    let script = r#"
+        echo x >/dev/null && head -c 3 /dev/zero | wc -c
+        for node in null zero full random urandom tty; do test -c /dev/$node || echo "no $node"; done
+        chmod -R 700 /dev 2>/dev/null; chown -R 1234 /dev; touch -d @0 /dev/null"#;
+    for arguments in [&["--lower", "/"][..], &["-C", here.to_str().unwrap(), "examples/rootfs/rootfs.json"]] {
+        let mut command = fmountat(arguments);
+        command.args(["--", "sh", "-c", script]);
+        let done = finish(command);
+        assert_eq!(done.out, "3\n", "{done:#?}");
+        assert!(done.err.contains("Read-only file system"), "{done:#?}");
+        assert_eq!(picture(Path::new("/dev")), before, "{arguments:?}");
+    }
 }
 
 pub(crate) fn a_deleted_home_is_whole() {

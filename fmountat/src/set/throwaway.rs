@@ -116,7 +116,8 @@ fn is_slash(path: &Path) -> bool {
 }
 
 /// What a root needs around its files, as OCI runtimes give it: proc, the devices that an ordinary user can have, shared
-/// memory, and the machine's /sys to be read.
+/// memory, and the machine's /sys to be read. The devices are read-only binds of the machine's own nodes: programs can use
+/// them, and can't change their mode, owner or times.
 #[must_use]
 pub fn standard_mounts() -> Vec<Mount> {
     let new = |fstype: &str, target: &str, options: &str| {
@@ -131,7 +132,7 @@ pub fn standard_mounts() -> Vec<Mount> {
     ];
     for name in ["null", "zero", "full", "random", "urandom", "tty"] {
         let path = format!("/dev/{name}");
-        mounts.push(Mount::new("bind", &path).at(&path).option("bind,nofail,X-mount.mkdir"));
+        mounts.push(Mount::new("bind", &path).at(&path).option("bind,ro,nofail,X-mount.mkdir"));
     }
     mounts
 }
