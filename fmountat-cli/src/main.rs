@@ -3,12 +3,12 @@
 #![forbid(unsafe_code)]
 
 mod args;
-mod exit;
-mod into;
 mod output;
-mod run;
+mod into;
 mod show;
 mod verbs;
+mod exit;
+mod run;
 
 use args::{Cli, Verb};
 use clap::Parser;
@@ -60,5 +60,5 @@ fn usage(error: &clap::Error) -> ExitCode {
     }
     let verb = words.iter().find(|word| !word.as_encoded_bytes().starts_with(b"-"));
     let is_run = verb.is_some_and(|verb| verb == "run");
-    ExitCode::from(if is_run { run::OWN_FAILURE } else { exit::USAGE })
+    ExitCode::from(if is_run { run::status::OWN_FAILURE } else { exit::USAGE })
 }

@@ -3,13 +3,19 @@
 //! exists with `--cfg fuzzing`, which `.ci/fuzz` sets, and in this crate's own tests, which run the kept corpora.
 
 use crate::error::escape;
+use crate::kinds::filesystem::Word;
+use crate::mountinfo;
+use crate::mountinfo::record::unescape_in_place;
 use crate::set::fuzz;
+use crate::set::options::Options;
+use crate::set::plan::{Compat, Plan};
+use crate::set::spec::{Mount, Spec};
 use crate::sys::fanotify::{FAN_MNT_ATTACH, FAN_MNT_DETACH, FAN_Q_OVERFLOW, MountEvent, events};
-use crate::table::record::unescape_in_place;
+use crate::table::diff::Change;
+use crate::table::published::PublishedSet;
 use crate::table::snapshot::Table;
-use crate::table::{by_mountinfo, by_statmount, fdinfo, mountinfo};
+use crate::table::{by_mountinfo, by_statmount, fdinfo};
 use crate::vfs::context::log_line;
-use crate::{Change, Compat, Mount, Options, Plan, PublishedSet, Spec, Word};
 use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
@@ -41,7 +47,7 @@ pub fn options(data: &[u8]) {
     let parsed = Options::parse(&elements);
     if let Ok(parsed) = &parsed {
         assert_eq!(Options::parse(&elements).ok().as_ref(), Some(parsed));
-        assert!(!parsed.attr.set.intersects(parsed.attr.clear - crate::Attr::ATIME_FIELD));
+        assert!(!parsed.attr.set.intersects(parsed.attr.clear - crate::vfs::attr::Attr::ATIME_FIELD));
     }
     for fstype in ["overlay", "bind", "tmpfs"] {
         let mount = elements.iter().fold(Mount::new(fstype, "s"), |mount, word| mount.option(*word));
@@ -214,7 +220,7 @@ pub fn idmap(data: &[u8]) {
         let mut word = OsString::from(key);
         word.push(OsStr::from_bytes(data));
         let Ok(options) = Options::parse([&word]) else { continue };
-        let Some(crate::Idmap::Ranges { users, groups }) = &options.idmap else { continue };
+        let Some(crate::vfs::idmap::Idmap::Ranges { users, groups }) = &options.idmap else { continue };
         for ranges in [users, groups] {
             if options.idmap.as_ref().is_some_and(|idmap| idmap.check().is_err()) {
                 continue;

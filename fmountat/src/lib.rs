@@ -15,65 +15,62 @@
 //!
 //! Every error is an [`Error`]: which step, on which argument, why, the kernel's own words, what to try.
 
-mod diagnose;
+mod strategy;
+mod sys;
 mod error;
+pub mod mountinfo;
+mod vfs;
+mod kinds;
+mod table;
+mod diagnose;
+mod set;
+
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
 #[cfg(test)]
 mod in_tests;
-mod kinds;
-mod set;
-mod sys;
-mod table;
-mod vfs;
-mod ways;
 
+pub use diagnose::credentials::{Owner, Standing};
 pub use diagnose::diagnose;
 pub use diagnose::doctor::{Doctor, Finding, State};
 pub use diagnose::limits::Limits;
-pub use diagnose::standing::{Owner, Standing};
 pub use error::{Error, ErrorKind, Holder, HolderKind, Result, escape, escape_whole};
 pub use kinds::filesystem::Word;
 pub use kinds::helper::{HELPER_LIMIT, Helper};
 pub use kinds::loopdev::{LoopDevice, LoopOptions};
 pub use kinds::overlay::{Layer, OVERLAY_LAYERS_MAX, Overlay, common_directory};
-pub use set::apply::Built;
-pub use set::engine::{LoopWords, Mkdir};
+pub use mountinfo::id::MountId;
+pub use set::build::{Built, Mounter};
+pub use set::ephemeral::NotCovered;
 pub use set::explain::{ExplainedStep, Explanation, Needed};
-pub use set::mount::Mount;
-pub use set::mounter::Mounter;
-pub use set::notes::{Cleaned, Notes};
+pub use set::journal::{Cleaned, Notes};
 pub use set::options::Options;
+pub use set::options::{LoopWords, Mkdir};
+pub use set::options::{OptionWord, Places, Value, option_words};
 pub use set::plan::{Compat, Plan};
-pub use set::publish::Applied;
+pub use set::publish::{Applied, Unmatched};
 pub use set::remount::{remount, remount_with};
-pub use set::spec::Spec;
+pub use set::spec::{Mount, Spec, read_only_view, standard_mounts};
 pub use set::temp::{TempError, TempMount, TempRoot};
-pub use set::throwaway::{NotCovered, standard_mounts};
-pub use set::unmatched::Unmatched;
-pub use set::view::read_only_view;
-pub use set::words::{OptionWord, Places, Value, option_words};
+pub use strategy::{SwapWay, Way, WayOf, ways};
 pub use table::diff::Change;
-pub use table::entry::TableEntry;
 pub use table::fields::{Fields, TableWay};
 pub use table::find::{find, find_by, is_mount_point};
 pub use table::holders::holders;
-pub use table::mountinfo;
 pub use table::published::PublishedSet;
 pub use table::reader::TableReader;
-pub use table::snapshot::Table;
+pub use table::snapshot::{Table, TableEntry};
 pub use table::unmount::Unmount;
 pub use table::watch::{MountAction, MountEvent, Watch};
 pub use vfs::attr::{Attr, MountAttr, Propagation};
 pub use vfs::context::{CreatedFs, FSCONFIG_STRING_MAX, FsContext};
-pub use vfs::cwd::{MOUNT_DATA_MAX, PrivateCwd, fmountat};
 pub use vfs::feature_table::{KernelFeature, kernel_features};
 pub use vfs::features::Features;
-pub use vfs::identity::MountId;
 pub use vfs::idmap::{IdMapping, Idmap, Ids};
-pub use vfs::namespace::unshare_mount_and_pid;
-pub use vfs::other::MountNamespace;
+pub use vfs::mount_call::MOUNT_DATA_MAX;
+pub use vfs::mount_namespace::MountNamespace;
+pub use vfs::own_namespace::unshare_mount_and_pid;
+pub use vfs::private_cwd::{PrivateCwd, fmountat};
 pub use vfs::target::{Create, Target};
 pub use vfs::tree::{Attached, Tree};
-pub use ways::{SwapWay, Way, WayOf, ways};

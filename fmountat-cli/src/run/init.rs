@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The first process of the pid namespace: builds the root, enters it, starts the command, reaps until it ends.
 
-use super::OWN_FAILURE;
-use super::signals::{Signals, shell_status};
-use super::terminal::{GO_ON_IN_BACKGROUND, GO_ON_IN_FOREGROUND, Job};
 use crate::args::{InitArgs, RunArgs};
 use crate::output;
+use crate::run::signals::{Signals, shell_status};
+use crate::run::status::OWN_FAILURE;
+use crate::run::terminal::{GO_ON_IN_BACKGROUND, GO_ON_IN_FOREGROUND, Job};
 use crate::verbs::{read_spec, start_directory};
 use fmountat::{Compat, Error, ErrorKind, Mount, Mounter, Plan, Spec, standard_mounts};
 use rustix::io::Errno;

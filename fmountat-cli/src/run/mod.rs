@@ -5,10 +5,8 @@
 //! builds the root, enters it, starts the command and reaps. Whatever ends the supervisor ends the init, and with it
 //! the kernel ends every process of the namespace and every mount.
 
-pub(crate) mod init;
+pub(crate) mod status;
+pub(crate) mod terminal;
 pub(crate) mod signals;
+pub(crate) mod init;
 pub(crate) mod supervisor;
-mod terminal;
-
-/// The exit status for our own failure before the command ran, as env(1) and timeout(1) have it.
-pub(crate) const OWN_FAILURE: u8 = 125;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Signals on their way to the command: those that somebody sent, not those that a terminal gave to all of us.
 
-use super::terminal::Stops;
+use crate::run::terminal::Stops;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 use rustix::io::Errno;
@@ -22,12 +22,12 @@ const LOOK_EVERY: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
 
 /// The signals of this process, to be passed on.
 #[derive(Debug)]
-pub(super) struct Signals(SignalDelivery<UnixStream, WithOrigin>);
+pub(crate) struct Signals(SignalDelivery<UnixStream, WithOrigin>);
 
 impl Signals {
     /// Takes the signals over; call it before the child is started, so that none is lost. Those that the caller ignores
     /// (nohup, a shell's background jobs) stay ignored, for us and for the command. `more` are taken in any case.
-    pub(super) fn take(more: &[i32]) -> std::io::Result<Self> {
+    pub(crate) fn take(more: &[i32]) -> std::io::Result<Self> {
         let ignored = ignored();
         let taken = PASSED_ON.iter().filter(|signal| ignored & (1 << (**signal - 1)) == 0);
         let (read, write) = UnixStream::pair()?;
@@ -37,7 +37,7 @@ impl Signals {
     }
 
     /// Hands over what the terminal's keys have given to this process so far.
-    pub(super) fn pass_on_from_the_keyboard(&mut self, deliver: impl Fn(i32)) {
+    pub(crate) fn pass_on_from_the_keyboard(&mut self, deliver: impl Fn(i32)) {
         let is_key = |origin: &Origin| {
             matches!(origin.signal, SIGINT | SIGQUIT) && matches!(origin.cause, Cause::Kernel)
         };
@@ -48,7 +48,7 @@ impl Signals {
     }
 
     /// Hands over signals that were sent until `child`, which others may reap, has ended.
-    pub(super) fn pass_on_until_end(&mut self, child: Pid, stops: Option<&Stops<'_>>, deliver: impl Fn(i32)) {
+    pub(crate) fn pass_on_until_end(&mut self, child: Pid, stops: Option<&Stops<'_>>, deliver: impl Fn(i32)) {
         // SIGCHLD alone does not do: the caller may have blocked it.
         let pidfd = pidfd_open(child, PidfdFlags::empty()).ok();
         loop {
@@ -105,7 +105,7 @@ fn ignored() -> u64 {
 }
 
 /// The exit status that a shell would show.
-pub(super) fn shell_status(status: WaitStatus) -> Option<u8> {
+pub(crate) fn shell_status(status: WaitStatus) -> Option<u8> {
     let code = status.exit_status().or_else(|| status.terminating_signal().map(|signal| 128 + signal));
     code.map(|code| u8::try_from(code & 0xff).unwrap_or(u8::MAX))
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The process outside: makes the namespaces, starts the init, passes signals on, and takes its status.
 
-use super::OWN_FAILURE;
-use super::signals::{Signals, shell_status};
-use super::terminal::Terminal;
 use crate::args::RunArgs;
 use crate::output;
+use crate::run::signals::{Signals, shell_status};
+use crate::run::status::OWN_FAILURE;
+use crate::run::terminal::Terminal;
 use fmountat::{Error, ErrorKind};
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitOptions};

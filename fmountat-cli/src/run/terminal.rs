@@ -19,19 +19,19 @@ use signal_hook::consts::SIGCONT;
 /// What the supervisor sends to an init whose command has the terminal, in place of SIGCONT: only outside is it known
 /// whether the job goes on in the foreground. These two mean nothing to an init otherwise; those of job control itself
 /// would not do, since the init sends them to its whole group.
-pub(super) const GO_ON_IN_FOREGROUND: i32 = signal_hook::consts::SIGURG;
-pub(super) const GO_ON_IN_BACKGROUND: i32 = signal_hook::consts::SIGIO;
+pub(crate) const GO_ON_IN_FOREGROUND: i32 = signal_hook::consts::SIGURG;
+pub(crate) const GO_ON_IN_BACKGROUND: i32 = signal_hook::consts::SIGIO;
 
 /// The supervisor's side: the terminal on stdin, if this process's group had it at the start.
 #[derive(Debug)]
-pub(super) struct Terminal {
+pub(crate) struct Terminal {
     own: Option<Pid>,
     /// /proc as it was: what is there once the init has entered its root knows of no process outside.
     proc: Option<OwnedFd>,
 }
 
 impl Terminal {
-    pub(super) fn look() -> Self {
+    pub(crate) fn look() -> Self {
         // In a nested `run` our group may be one of an outer pid namespace, without a number here: rustix allows no such.
         let own = Pid::from_raw(nix::unistd::getpgrp().as_raw());
         let own = foreground().filter(|group| Some(*group) == own);
@@ -41,12 +41,12 @@ impl Terminal {
     }
 
     /// Whether the command is to have it.
-    pub(super) fn is_ours(&self) -> bool {
+    pub(crate) fn is_ours(&self) -> bool {
         self.own.is_some()
     }
 
     /// Passes a signal on to the init.
-    pub(super) fn deliver(&self, init: Pid, signal: i32) {
+    pub(crate) fn deliver(&self, init: Pid, signal: i32) {
         let signal = match self.own {
             Some(_) if signal != SIGCONT => signal,
             Some(own) if foreground() == Some(own) => GO_ON_IN_FOREGROUND,
@@ -57,7 +57,7 @@ impl Terminal {
     }
 
     /// The stop signals that are to be looked at first.
-    pub(super) fn stops(&self, init: Pid) -> Option<Stops<'_>> {
+    pub(crate) fn stops(&self, init: Pid) -> Option<Stops<'_>> {
         if self.is_ours() { Stops::take(self, init).ok() } else { None }
     }
 
@@ -91,7 +91,7 @@ impl Terminal {
     }
 
     /// Makes our group the foreground group again. The command's is gone, and nobody could read for one that is gone.
-    pub(super) fn take_back(&self) {
+    pub(crate) fn take_back(&self) {
         if let Some(group) = self.own {
             give_to(group);
         }
@@ -102,7 +102,7 @@ impl Terminal {
 /// blocked until it is known that the job still is there: a SIGCONT that comes meanwhile (`fg`) makes the kernel forget them,
 /// and one that has come before is seen by who has the terminal.
 #[derive(Debug)]
-pub(super) struct Stops<'a> {
+pub(crate) struct Stops<'a> {
     signals: SigSet,
     fd: SignalFd,
     terminal: &'a Terminal,
@@ -121,12 +121,12 @@ impl<'a> Stops<'a> {
     }
 
     /// Readable when one has come.
-    pub(super) fn fd(&self) -> BorrowedFd<'_> {
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
 
     /// Stops here, unless the job has the terminal by now: then it is to go on, and the answer is true.
-    pub(super) fn heed(&self) -> bool {
+    pub(crate) fn heed(&self) -> bool {
         if self.terminal.is_in_foreground(self.init) {
             return matches!(self.fd.read_signal(), Ok(Some(_)));
         }
@@ -138,21 +138,21 @@ impl<'a> Stops<'a> {
 
 /// The init's side: the command, and whether it has a group of its own and the terminal.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Job {
-    pub(super) command: Pid,
-    pub(super) has_terminal: bool,
+pub(crate) struct Job {
+    pub(crate) command: Pid,
+    pub(crate) has_terminal: bool,
 }
 
 impl Job {
     /// Gives the terminal to the command; one that stopped meanwhile, for want of it, goes on.
-    pub(super) fn start(self) {
+    pub(crate) fn start(self) {
         if self.has_terminal {
             give_to(self.command);
         }
     }
 
     /// A signal that somebody sent to us, for the command.
-    pub(super) fn deliver(self, signal: i32) {
+    pub(crate) fn deliver(self, signal: i32) {
         if !self.has_terminal {
             return send(self.command, signal);
         }
@@ -173,7 +173,7 @@ impl Job {
     }
 
     /// The command was stopped: so is the job that the outer shell sees.
-    pub(super) fn stopped(self, signal: i32) {
+    pub(crate) fn stopped(self, signal: i32) {
         let Some(signal) = Signal::from_named_raw(signal).filter(|_| self.has_terminal) else {
             return;
         };

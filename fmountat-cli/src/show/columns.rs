@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The columns of a list of mounts, with the names that findmnt has for them.
 
-use super::options::{merged, short};
+use crate::show::options::{merged, short};
 use fmountat::mountinfo::MountEntry;
 use fmountat::{Error, ErrorKind, Fields, escape_whole};
 use serde_json::{Value, json};

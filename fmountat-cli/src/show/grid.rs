@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Cells in columns, a tree in one of them, cut where the terminal is too narrow.
 
-use super::Shown;
 use super::columns::Column;
-use super::terminal::Terminal;
+use crate::show::shown::Shown;
+use crate::show::terminal::Terminal;
 use unicode_width::UnicodeWidthStr;
 
 /// A text, behind the lines that join a mount to its parent.

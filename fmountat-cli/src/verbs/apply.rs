@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `fmountat apply`: a set of mounts, all or nothing.
 
-use super::prepare::{Prepared, prepare};
-use super::{Outcome, boot};
 use crate::args::ApplyArgs;
 use crate::into::namespace;
 use crate::output;
+use crate::verbs::common::{Outcome, boot};
+use crate::verbs::prepare::{Prepared, prepare};
 use fmountat::{Error, ErrorKind, PublishedSet, Target};
 use serde_json::json;
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `fmountat clean`: what a set that was killed half way has left goes.
 
-use super::Outcome;
 use crate::output;
+use crate::verbs::common::Outcome;
 use fmountat::Notes;
 use serde_json::json;
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `fmountat doctor`: what this machine lets us do.
 
-use super::Outcome;
 use crate::show::write;
+use crate::verbs::common::Outcome;
 use fmountat::{Doctor, Finding};
 use serde_json::{Value, json};
 

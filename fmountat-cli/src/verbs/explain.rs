@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `fmountat explain`: what `apply` would do, with nothing done.
 
-use super::Outcome;
-use super::prepare::{Prepared, prepare};
 use crate::args::ExplainArgs;
 use crate::output;
 use crate::show::write;
+use crate::verbs::common::Outcome;
+use crate::verbs::prepare::{Prepared, prepare};
 use fmountat::{Error, ExplainedStep, Explanation, Needed, Plan, Target, Unmatched};
 use serde_json::{Value, json};
 use std::path::Path;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `fmountat find`: the mount that holds a path.
 
-use super::Outcome;
 use crate::args::FindArgs;
 use crate::show::{Show, Shown, way};
+use crate::verbs::common::Outcome;
 use fmountat::mountinfo::MountEntry;
 use fmountat::{Error, ErrorKind, Fields, MountId, TableReader, find_by, is_mount_point};
 use rustix::fs::CWD;

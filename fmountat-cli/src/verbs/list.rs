@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `fmountat list`: the mount table as a tree.
 
-use super::Outcome;
 use crate::args::ListArgs;
 use crate::show::options::{is_chosen, is_pseudo};
 use crate::show::{Show, Shown, way};
+use crate::verbs::common::Outcome;
 use fmountat::{Error, ErrorKind, Fields, TableEntry, TableReader};
 use rustix::fs::CWD;
 use std::ffi::OsStr;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `fmountat mount`: one mount, or a change to one.
 
-use super::{Outcome, compat, start_directory};
 use crate::args::MountArgs;
 use crate::into::namespace;
 use crate::output;
+use crate::verbs::common::{Outcome, compat, start_directory};
 use fmountat::{
     Create, Error, ErrorKind, Mkdir, Mount, MountId, MountNamespace, Mounter, Options, Plan, Target, Way,
     escape, remount_with,

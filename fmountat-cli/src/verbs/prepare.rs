@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What `apply` does and `explain` only tells: from the arguments to a plan that may be carried out.
 
-use super::{compat, read_spec, start_directory};
 use crate::args::SetArgs;
+use crate::verbs::common::{compat, read_spec, start_directory};
 use fmountat::{Error, Mounter, Plan, read_only_view};
 use rustix::fd::OwnedFd;
 
-pub(super) struct Prepared {
+pub(crate) struct Prepared {
     /// Relative paths start here.
-    pub(super) dir: OwnedFd,
-    pub(super) plan: Plan,
-    pub(super) mounter: Mounter,
+    pub(crate) dir: OwnedFd,
+    pub(crate) plan: Plan,
+    pub(crate) mounter: Mounter,
 }
 
 /// Reads the set; with `--strict` it is refused here if others could see it half done, or half swapped.
-pub(super) fn prepare(args: &SetArgs, replace: bool) -> Result<Prepared, Error> {
+pub(crate) fn prepare(args: &SetArgs, replace: bool) -> Result<Prepared, Error> {
     let dir = start_directory(args.directory.as_deref())?;
     let mut spec = read_spec(&dir, &args.spec)?;
     if args.view {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `fmountat umount`.
 
-use super::{Outcome, SETS, boot, read_file, start_directory};
 use crate::args::UmountArgs;
 use crate::output;
+use crate::verbs::common::{Outcome, SETS, boot, read_file, start_directory};
 use fmountat::{Error, ErrorKind, MountId, PublishedSet, Unmount};
 use serde::Deserialize;
 use serde_json::json;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `fmountat watch`: mounts as they come and go.
 
-use super::Outcome;
 use super::list::{place, reader};
 use crate::args::WatchArgs;
 use crate::output;
 use crate::show::columns::Column;
 use crate::show::{way, write_on};
+use crate::verbs::common::Outcome;
 use fmountat::mountinfo::MountEntry;
 use fmountat::{Error, ErrorKind, MountAction, MountEvent, TableWay, Watch, escape_whole};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};

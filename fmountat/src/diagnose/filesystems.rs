@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Which file systems the kernel has, and which it could load.
 
-use super::{parameters, spelling};
+use crate::diagnose::{parameters, spelling};
 use crate::error::Error;
 use crate::sys::uname::release;
 use std::ffi::OsStr;
@@ -35,7 +35,7 @@ pub(crate) fn has_module(fstype: &str) -> bool {
 }
 
 /// What could be meant by a name that the kernel does not know, or what to load.
-pub(super) fn explain(error: Error) -> Error {
+pub(crate) fn explain(error: Error) -> Error {
     let Some(name) = error.argument().and_then(OsStr::to_str).map(str::to_owned) else { return error };
     let listed = listed();
     if listed.as_ref().is_some_and(|listed| listed.contains(&name)) {

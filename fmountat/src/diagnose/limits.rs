@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The kernel's limits: how many mounts, namespaces and files there may be, and how many there are.
 
-use super::look::number;
+use crate::diagnose::proc_text::number;
 use crate::error::{Error, ErrorKind};
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
@@ -66,7 +66,7 @@ fn is_of_a_tree(error: &Error) -> bool {
 }
 
 /// Which limit it is that was reached.
-pub(super) fn explain(error: Error, limits: &Limits) -> Error {
+pub(crate) fn explain(error: Error, limits: &Limits) -> Error {
     let known = |limit: Option<u64>| limit.map_or_else(|| String::from("unknown"), |limit| limit.to_string());
     match error.raw_errno() {
         Some(Errno::MFILE) => error

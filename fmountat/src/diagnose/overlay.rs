@@ -3,10 +3,11 @@
 
 use crate::error::{Error, ErrorKind, escape};
 use crate::kinds::overlay::{Layer, Overlay};
-use crate::table::mountinfo::{self, MountEntry};
+use crate::mountinfo;
+use crate::mountinfo::MountEntry;
+use crate::mountinfo::id::mountinfo_id;
 use crate::vfs::features::Features;
-use crate::vfs::identity::{mounted_type, mountinfo_id};
-use crate::vfs::target::is_dir;
+use crate::vfs::identity::{is_dir, mounted_type};
 use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags, StatVfsMountFlags};
@@ -87,7 +88,7 @@ pub(crate) fn explain(error: Error, overlay: &Overlay, dir: BorrowedFd<'_>) -> E
 /// A word that is almost `lowerdir`.
 fn without_lowers(error: Error, overlay: &Overlay) -> Error {
     let keys = overlay.words.iter().filter_map(|word| word.key.to_str());
-    let near = keys.into_iter().find(|key| super::spelling::nearest(key, ["lowerdir"]).is_some());
+    let near = keys.into_iter().find(|key| crate::diagnose::spelling::nearest(key, ["lowerdir"]).is_some());
     match near {
         Some(key) => {
             error.hinted(format!("did you mean lowerdir? `{}` is none of its words", escape(key.as_bytes())))
@@ -98,7 +99,7 @@ fn without_lowers(error: Error, overlay: &Overlay) -> Error {
 
 /// Before Linux 6.5 overlay reads its words at the end, and tells the kernel's log alone which one it does not know.
 fn unknown_word(error: Error, overlay: &Overlay) -> Error {
-    match super::parameters::unknown("overlay", &overlay.words) {
+    match crate::diagnose::parameters::unknown("overlay", &overlay.words) {
         Some(word) => error
             .with_kind(ErrorKind::UnknownOption)
             .with_step("set option")
@@ -149,8 +150,10 @@ fn refused(error: Error, overlay: &Overlay, dir: BorrowedFd<'_>) -> Error {
 }
 
 const READ_ONLY_HINT: &str = "give an upperdir that can be written to, or none for a read-only overlay";
+
 const DEEP_HINT: &str =
     "give the inner overlay's own layers, or put these layers on a volume that is neither overlay nor proc";
+
 const LOCKED_HINT: &str =
     "give directories that have no mounts below, each as a layer of an overlay of its own";
 
@@ -195,7 +198,7 @@ fn layers_of(options: &OsStr) -> Vec<PathBuf> {
 
 /// A mount below the directory, where one is locked in this user namespace. Which ones are the table does not show: the
 /// kernel is asked for a copy without them, which is dropped. Nobody can be asked without open_tree(2).
-pub(super) fn locked_below(fd: BorrowedFd<'_>, table: &[MountEntry]) -> Option<PathBuf> {
+pub(crate) fn locked_below(fd: BorrowedFd<'_>, table: &[MountEntry]) -> Option<PathBuf> {
     let features = Features::get();
     if features.initial_user_namespace || !features.new_mount_api {
         return None;
@@ -287,7 +290,7 @@ pub(crate) fn foresee(overlay: &Overlay, dir: BorrowedFd<'_>) -> Option<Error> {
 
 /// Ids that are not mapped show as the overflow id.
 fn is_unmapped(id: u32, which: &str) -> bool {
-    let overflow = super::look::number(format!("/proc/sys/kernel/overflow{which}"));
+    let overflow = crate::diagnose::proc_text::number(format!("/proc/sys/kernel/overflow{which}"));
     !Features::get().initial_user_namespace && overflow == Some(u64::from(id))
 }
 

@@ -93,7 +93,7 @@ pub(crate) fn of(fstype: &str) -> Option<impl Iterator<Item = &'static str>> {
 }
 
 /// The first of these words that the file system does not have; `None` also for one that is not in the table.
-pub(super) fn unknown<'a>(fstype: &str, words: &'a [Word]) -> Option<&'a Word> {
+pub(crate) fn unknown<'a>(fstype: &str, words: &'a [Word]) -> Option<&'a Word> {
     let known: Vec<&str> = of(fstype)?.collect();
     words.iter().find(|word| !known.iter().any(|name| word.key == **name))
 }

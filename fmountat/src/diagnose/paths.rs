@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// Says where on the path the way ends. A relative one starts at `dir`; where that is not known nothing is said of it.
-pub(super) fn explain(error: Error, dir: Option<BorrowedFd<'_>>) -> Error {
+pub(crate) fn explain(error: Error, dir: Option<BorrowedFd<'_>>) -> Error {
     if error.hint().is_some() {
         return error;
     }

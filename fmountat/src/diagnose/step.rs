@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! One mount that failed: what its source, its device and its words say about why.
 
-use super::{diagnose_from, overlay, parameters, spelling};
+use crate::diagnose::general::diagnose_from;
+use crate::diagnose::{overlay, parameters, spelling};
 use crate::error::{Error, ErrorKind, escape};
 use crate::kinds::filesystem::Word;
 use crate::kinds::overlay::Overlay;
+use crate::mountinfo;
+use crate::mountinfo::id::MountId;
 use crate::sys::statmount::{MNT_BASIC, statmount};
-use crate::table::mountinfo;
 use crate::vfs::attr::Propagation;
 use crate::vfs::features::Features;
-use crate::vfs::identity::MountId;
 use crate::vfs::target::Target;
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{AtFlags, FileType};
@@ -192,7 +193,7 @@ fn read_only_device(error: Error, source: &Path) -> Error {
 }
 
 fn is_read_only((major, minor): (u32, u32)) -> bool {
-    super::look::number(format!("/sys/dev/block/{major}:{minor}/ro")) == Some(1)
+    crate::diagnose::proc_text::number(format!("/sys/dev/block/{major}:{minor}/ro")) == Some(1)
 }
 
 /// Who has the device: a mount of this namespace, swap, or devices made of it.

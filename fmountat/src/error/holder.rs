@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Who keeps a mount in use, as a value and as the lines of an error.
 
-use super::escape;
+use crate::error::text::escape;
 use std::ffi::OsString;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
@@ -90,7 +90,7 @@ impl fmt::Display for HolderKind {
 }
 
 /// A line for each process, mount and device: `held by sleep (pid 123): cwd, descriptor 3`. `holders` is sorted by process.
-pub(super) fn lines(holders: &[Holder]) -> Vec<String> {
+pub(crate) fn lines(holders: &[Holder]) -> Vec<String> {
     let groups: Vec<&[Holder]> = holders.chunk_by(|a, b| a.pid.is_some() && a.pid == b.pid).collect();
     let mut lines: Vec<String> =
         groups.iter().take(NAMED).map(|group| format!("held by {}", line(group))).collect();

@@ -37,7 +37,7 @@ pub fn escape_whole(bytes: &[u8]) -> String {
 }
 
 /// Text in which paths were escaped already: only what a terminal would obey is left to escape.
-pub(super) fn escape_controls(text: &str) -> String {
+pub(crate) fn escape_controls(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
@@ -67,7 +67,7 @@ pub(crate) fn wrapped(f: &mut fmt::Formatter<'_>, first: &str, next: &str, text:
     writeln!(f, "{}", line.trim_end())
 }
 
-pub(super) fn errno_text(errno: Errno) -> String {
+pub(crate) fn errno_text(errno: Errno) -> String {
     let text = std::io::Error::from(errno).to_string();
     match text.find(" (os error") {
         Some(at) => text[..at].to_lowercase(),
@@ -76,7 +76,7 @@ pub(super) fn errno_text(errno: Errno) -> String {
 }
 
 /// `ENOENT` for 2: the name from `errno(3)`, or `errno N` for one without a name here.
-pub(super) fn errno_name(errno: Errno) -> String {
+pub(crate) fn errno_name(errno: Errno) -> String {
     let name = match errno {
         Errno::PERM => "EPERM",
         Errno::NOENT => "ENOENT",

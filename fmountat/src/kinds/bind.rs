@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Bind mounts of directories and files, finished in every attribute before anyone sees them.
 
-use super::crowd::Crowds;
 use crate::error::Result;
+use crate::kinds::bind_clones::Crowds;
 use crate::vfs::attr::{MountAttr, Propagation};
 use crate::vfs::tree::Tree;
 use rustix::fd::BorrowedFd;
@@ -39,7 +39,7 @@ impl Bind<'_> {
             top.propagation = top.propagation.or(whole.propagation);
             whole.propagation = None;
         }
-        let named = |e: crate::Error| e.with_step("set mount attributes of").arg(self.source);
+        let named = |e: crate::error::Error| e.with_step("set mount attributes of").arg(self.source);
         tree.set_attr(&whole, self.recursive).map_err(named)?;
         tree.set_attr(&top, false).map_err(named)?;
         Ok(tree)

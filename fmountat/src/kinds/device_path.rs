@@ -1,15 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Names of devices and image files, for the kernel to look them up: it starts at the cwd, and takes no descriptor.
 
-use crate::error::{Error, Result};
-use crate::vfs::apart::apart_from_tree;
+use crate::error::{Error, ErrorKind, Result};
 use crate::vfs::bytes::descriptor_name;
 use crate::vfs::context::FSCONFIG_STRING_MAX;
 use crate::vfs::identity::is_same_place;
 use crate::vfs::target::Target;
+use crate::vfs::unpinned::apart_from_tree;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags};
 use std::path::{Path, PathBuf};
+
+/// The device's failure in the words of a user, who may not know that it is one that can't be written to.
+pub(crate) fn write_protected(error: Error) -> Error {
+    error
+        .with_kind(ErrorKind::ReadOnlyDevice)
+        .because("it can't be written to, and `ro` was not asked for")
+        .hinted("mount it with `ro`")
+}
 
 /// A path that leads to a file while this is there.
 #[derive(Debug)]

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! File systems on block devices and in image files: straight from the file where the kernel can, else by a loop device.
 
-use super::device_path::DevicePath;
-use super::filesystem::Word;
-use super::loopdev::{LoopDevice, LoopOptions};
-use super::magic;
 use crate::error::{Error, ErrorKind, Result, escape};
+use crate::kinds::device_path::{DevicePath, write_protected};
+use crate::kinds::filesystem::Word;
+use crate::kinds::loopdev::{LoopDevice, LoopOptions};
+use crate::kinds::magic;
+use crate::strategy::{MountImage, Ways};
 use crate::sys::block::is_write_protected;
 use crate::vfs::target::Target;
-use crate::ways::{MountImage, Ways};
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{FileType, Mode, OFlags};
 use rustix::io::{Errno, retry_on_intr};
@@ -297,14 +297,6 @@ fn device_words<'w>(fstype: &OsStr, words: &'w mut [Word]) -> impl Iterator<Item
 /// Whether it is a failure to make the file system, and not of one of its words.
 fn is_about_whole(error: &Error) -> bool {
     matches!(error.call(), Some("fsconfig" | "mount")) && matches!(error.step(), "create" | "mount")
-}
-
-/// The device's failure in the words of a user, who may not know that it is one that can't be written to.
-pub(super) fn write_protected(error: Error) -> Error {
-    error
-        .with_kind(ErrorKind::ReadOnlyDevice)
-        .because("it can't be written to, and `ro` was not asked for")
-        .hinted("mount it with `ro`")
 }
 
 /// A failure, with what was found on the device where that is something else than was said.

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Loop devices: a file as a block device, set up without a race among threads and processes, freed whatever happens.
 
-use super::image::write_protected;
 use crate::error::{Error, ErrorKind, Result};
+use crate::kinds::device_path::write_protected;
+use crate::strategy::{SetUpLoop, Ways};
 use crate::sys::loopctl::{
     LO_FLAGS_AUTOCLEAR, LO_FLAGS_DIRECT_IO, LO_FLAGS_READ_ONLY, LO_NAME_SIZE, LoopInfo, clear_fd, configure,
     get_free, get_status, set_block_size, set_direct_io, set_fd, set_status,
 };
-use crate::vfs::apart::apart_from_tree;
 use crate::vfs::bytes::descriptor_name;
-use crate::ways::{SetUpLoop, Ways};
+use crate::vfs::unpinned::apart_from_tree;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::io::{Errno, retry_on_intr};
@@ -75,7 +75,7 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 impl LoopDevice {
     /// Sets up a free device on `file`, which starts at `dir`: `LOOP_CTL_GET_FREE` and `LOOP_CONFIGURE` \[Linux 5.8\],
     /// before that `LOOP_SET_FD` and `LOOP_SET_STATUS64`. A number that somebody else was quicker to take is asked for
-    /// again, by the errno, for ten seconds. A file in a detached [`Tree`](crate::Tree) is opened by a mount of its own, so
+    /// again, by the errno, for ten seconds. A file in a detached [`Tree`](crate::vfs::tree::Tree) is opened by a mount of its own, so
     /// that the device does not keep the tree.
     ///
     /// # Errors

@@ -1,18 +1,31 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Changes to what is mounted: `remount`, and propagation words alone. What was not asked for stays.
 
-use super::options::{Options, option_error};
-use super::plan::Compat;
-use super::words::Places;
+use crate::diagnose::step;
+use crate::diagnose::step::About;
 use crate::error::{Error, ErrorKind, Result};
+use crate::mountinfo::id::{MountId, mountinfo_id};
+use crate::set::options::suggest::{names, option_error};
+use crate::set::options::{Options, Places};
+use crate::set::plan::Compat;
 use crate::sys::statmount::{MNT_BASIC, may_be_asked, statmount};
-use crate::table::mountinfo;
 use crate::vfs::attr::{Attr, Locked, MountAttr, set_attr};
 use crate::vfs::context::FsContext;
-use crate::vfs::identity::{MountId, is_mount_root, mountinfo_id};
+use crate::vfs::identity::{is_mount_root, mounted_type};
 use crate::vfs::target::Target;
+use crate::{diagnose, mountinfo};
 use rustix::fd::AsFd;
 use std::ffi::OsString;
+
+/// The failure of a change to the mount at `target`.
+pub(crate) fn of_change(error: Error, target: &Target) -> Error {
+    let fstype = match error.kind() {
+        ErrorKind::UnknownOption => mounted_type(target.as_fd()).unwrap_or_default(),
+        _ => OsString::new(),
+    };
+    let what = diagnose::What::Filesystem(&fstype, &[]);
+    step(error, &About { dir: target.as_fd(), source: target.path(), what, option_words: names })
+}
 
 /// Changes the mount at `target` as `options` say: per-mount attributes by mount_setattr(2) \[Linux 5.12\]; unless
 /// `bind` is among them, superblock flags and file-system words by fspick(2) and fsconfig(2) \[Linux 5.2\].
@@ -31,7 +44,7 @@ use std::ffi::OsString;
 /// the kernel's errno and words.
 pub fn remount(target: &Target, options: &Options) -> Result<()> {
     let done = check(target, options).and_then(|()| change(target, options));
-    done.map_err(|e| super::why::of_change(e.arg_if_none(target.path()), target))
+    done.map_err(|e| crate::set::remount::of_change(e.arg_if_none(target.path()), target))
 }
 
 /// As [`remount`], with words that have no effect in it treated as `compat` says; gives those that were ignored.

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Temporary mounts: a set for the length of a callback, seen by nobody else unless asked for.
 
-use super::apply::Built;
-use super::mount::Mount;
-use super::mounter::Mounter;
-use super::plan::Plan;
-use super::view::{read_only_view, temporary_view};
 use crate::error::{Error, ErrorKind, Result};
+use crate::set::build::{Built, Mounter};
+use crate::set::plan::Plan;
+use crate::set::spec::view::temporary_view;
+use crate::set::spec::{Mount, read_only_view};
 use crate::table::unmount::Unmount;
 use crate::vfs::target::Target;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What a block device says of itself: `<linux/fs.h>`.
 
-use super::result;
+use crate::sys::errno::result;
 use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::io::Errno;
 

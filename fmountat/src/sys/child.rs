@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A child (see `vfork`) that does `fchdir` and `mount` with a filesystem state of its own.
 
-use super::vfork::in_child;
+use crate::sys::vfork::in_child;
 use rustix::fd::RawFd;
 use rustix::io::Errno;
 use std::ffi::{CStr, c_char, c_int, c_ulong, c_void};
 
 /// What a child is to do, and where it leaves its answer.
 struct Job {
-    dir: Option<RawFd>,
+    pub(crate) dir: Option<RawFd>,
     source: *const c_char,
     target: *const c_char,
     fstype: *const c_char,

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! fanotify(7) for the mounts of a namespace: `FAN_REPORT_MNT`, `FAN_MARK_MNTNS` \[Linux 6.15\].
 
-use super::result;
+use crate::sys::errno::result;
 use rustix::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use rustix::io::Errno;
 use std::mem::offset_of;
 
 /// A mount was attached.
 pub(crate) const FAN_MNT_ATTACH: u64 = 0x0100_0000;
+
 /// A mount was detached. Both: it was moved.
 pub(crate) const FAN_MNT_DETACH: u64 = 0x0200_0000;
+
 /// Events were lost.
 pub(crate) const FAN_Q_OVERFLOW: u64 = 0x4000;
 

@@ -2,7 +2,7 @@
 //! How a process knows that it is a copy: a page that `fork` wipes. Process numbers can't tell, since a child in a new
 //! pid namespace may have its parent's.
 
-use super::{last_errno, result};
+use crate::sys::errno::{last_errno, result};
 use rustix::io::Errno;
 
 /// A byte in a page that the kernel wipes in every process that does not share our memory.
@@ -11,6 +11,7 @@ pub(crate) struct ForkMark(*mut libc::c_void);
 
 // SAFETY: the page is written once, before it is shared, and only read then.
 unsafe impl Send for ForkMark {}
+
 // SAFETY: as above.
 unsafe impl Sync for ForkMark {}
 

@@ -2,7 +2,7 @@
 //! One system call made inside another mount namespace, by a child that shares memory and descriptors with the caller
 //! (see `vfork`): the caller stays where it is, has as many threads as it likes, and nothing is copied.
 
-use super::vfork::in_child;
+use crate::sys::vfork::in_child;
 use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `listmount(2)` \[Linux 6.8\]: unique ids of mounts.
 
-use super::result;
-use super::statmount::{MntIdReq, may_be_asked};
+use crate::sys::errno::result;
+use crate::sys::statmount::{MntIdReq, may_be_asked};
 use rustix::io::Errno;
 
 /// In place of a mount's id: the root of the namespace, as the caller sees it.

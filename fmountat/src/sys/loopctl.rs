@@ -1,23 +1,33 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The ioctls of loop devices: loop(4), `<linux/loop.h>`.
 
-use super::result;
+use crate::sys::errno::result;
 use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::io::Errno;
 
 pub(crate) const LO_FLAGS_READ_ONLY: u32 = 1;
+
 pub(crate) const LO_FLAGS_AUTOCLEAR: u32 = 4;
+
 pub(crate) const LO_FLAGS_DIRECT_IO: u32 = 16;
+
 /// The room for a name, its NUL byte included.
 pub(crate) const LO_NAME_SIZE: usize = 64;
 
 const LOOP_SET_FD: libc::Ioctl = 0x4C00;
+
 const LOOP_CLR_FD: libc::Ioctl = 0x4C01;
+
 const LOOP_SET_STATUS64: libc::Ioctl = 0x4C04;
+
 const LOOP_GET_STATUS64: libc::Ioctl = 0x4C05;
+
 const LOOP_SET_DIRECT_IO: libc::Ioctl = 0x4C08;
+
 const LOOP_SET_BLOCK_SIZE: libc::Ioctl = 0x4C09;
+
 const LOOP_CONFIGURE: libc::Ioctl = 0x4C0A;
+
 const LOOP_CTL_GET_FREE: libc::Ioctl = 0x4C82;
 
 /// `struct loop_info64`.

@@ -11,23 +11,41 @@ const fn wide(flag: c_ulong) -> u64 {
 }
 
 pub(crate) const MS_RDONLY: u64 = wide(libc::MS_RDONLY);
+
 pub(crate) const MS_NOSUID: u64 = wide(libc::MS_NOSUID);
+
 pub(crate) const MS_NODEV: u64 = wide(libc::MS_NODEV);
+
 pub(crate) const MS_NOEXEC: u64 = wide(libc::MS_NOEXEC);
+
 pub(crate) const MS_SYNCHRONOUS: u64 = wide(libc::MS_SYNCHRONOUS);
+
 pub(crate) const MS_REMOUNT: u64 = wide(libc::MS_REMOUNT);
+
 pub(crate) const MS_MANDLOCK: u64 = wide(libc::MS_MANDLOCK);
+
 pub(crate) const MS_DIRSYNC: u64 = wide(libc::MS_DIRSYNC);
+
 pub(crate) const MS_NOSYMFOLLOW: u64 = wide(libc::MS_NOSYMFOLLOW);
+
 pub(crate) const MS_NOATIME: u64 = wide(libc::MS_NOATIME);
+
 pub(crate) const MS_NODIRATIME: u64 = wide(libc::MS_NODIRATIME);
+
 pub(crate) const MS_BIND: u64 = wide(libc::MS_BIND);
+
 pub(crate) const MS_REC: u64 = wide(libc::MS_REC);
+
 pub(crate) const MS_UNBINDABLE: u64 = wide(libc::MS_UNBINDABLE);
+
 pub(crate) const MS_PRIVATE: u64 = wide(libc::MS_PRIVATE);
+
 pub(crate) const MS_SLAVE: u64 = wide(libc::MS_SLAVE);
+
 pub(crate) const MS_SHARED: u64 = wide(libc::MS_SHARED);
+
 pub(crate) const MS_STRICTATIME: u64 = wide(libc::MS_STRICTATIME);
+
 pub(crate) const MS_LAZYTIME: u64 = wide(libc::MS_LAZYTIME);
 
 /// As rustix takes them, whose type has the width of `unsigned long` on some architectures.

@@ -34,7 +34,7 @@ pub(crate) fn owner_of(namespace: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     const NS_GET_USERNS: libc::Ioctl = 0xB701;
     // SAFETY: the request takes no argument.
     let fd = unsafe { libc::ioctl(namespace.as_raw_fd(), NS_GET_USERNS, 0) };
-    super::result(libc::c_long::from(fd))?;
+    crate::sys::errno::result(libc::c_long::from(fd))?;
     // SAFETY: the kernel has just given us this descriptor.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }

@@ -19,10 +19,13 @@ const _: () = assert!(size_of::<MntNsInfo>() == 16 && offset_of!(MntNsInfo, mnt_
 
 /// `_IOR(0xb7, 0x5, __u64)`.
 const NS_GET_MNTNS_ID: libc::Ioctl = 0x8008_b705u32 as libc::Ioctl;
+
 /// `_IOR(0xb7, 10, struct mnt_ns_info)`.
 const NS_MNT_GET_INFO: libc::Ioctl = 0x8010_b70au32 as libc::Ioctl;
+
 /// `_IOR(0xb7, 11, struct mnt_ns_info)`.
 const NS_MNT_GET_NEXT: libc::Ioctl = 0x8010_b70bu32 as libc::Ioctl;
+
 /// `_IOR(0xb7, 12, struct mnt_ns_info)`.
 const NS_MNT_GET_PREV: libc::Ioctl = 0x8010_b70cu32 as libc::Ioctl;
 
@@ -30,7 +33,7 @@ const NS_MNT_GET_PREV: libc::Ioctl = 0x8010_b70cu32 as libc::Ioctl;
 pub(crate) fn mount_namespace_id(file: BorrowedFd<'_>) -> Result<u64, Errno> {
     let mut id = 0u64;
     // SAFETY: the kernel writes one number of 64 bits.
-    super::result(unsafe { libc::ioctl(file.as_raw_fd(), NS_GET_MNTNS_ID, &raw mut id) }.into())?;
+    crate::sys::errno::result(unsafe { libc::ioctl(file.as_raw_fd(), NS_GET_MNTNS_ID, &raw mut id) }.into())?;
     Ok(id)
 }
 
@@ -38,7 +41,9 @@ pub(crate) fn mount_namespace_id(file: BorrowedFd<'_>) -> Result<u64, Errno> {
 pub(crate) fn mount_namespace_info(file: BorrowedFd<'_>) -> Result<(u64, u32), Errno> {
     let mut info = MntNsInfo::default();
     // SAFETY: the kernel writes a structure of the size that the number says.
-    super::result(unsafe { libc::ioctl(file.as_raw_fd(), NS_MNT_GET_INFO, &raw mut info) }.into())?;
+    crate::sys::errno::result(
+        unsafe { libc::ioctl(file.as_raw_fd(), NS_MNT_GET_INFO, &raw mut info) }.into(),
+    )?;
     Ok((info.mnt_ns_id, info.nr_mounts))
 }
 
@@ -48,7 +53,8 @@ pub(crate) fn neighbour(file: BorrowedFd<'_>, forward: bool) -> Result<OwnedFd, 
     let request = if forward { NS_MNT_GET_NEXT } else { NS_MNT_GET_PREV };
     let mut info = MntNsInfo::default();
     // SAFETY: the kernel writes a structure of the size that the number says.
-    let fd = super::result(unsafe { libc::ioctl(file.as_raw_fd(), request, &raw mut info) }.into())?;
+    let fd =
+        crate::sys::errno::result(unsafe { libc::ioctl(file.as_raw_fd(), request, &raw mut info) }.into())?;
     let fd = i32::try_from(fd).map_err(|_| Errno::BADF)?;
     // SAFETY: the descriptor is new and nobody else's. The kernel opens it close-on-exec.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
@@ -61,7 +67,8 @@ const NS_GET_PID_FROM_PIDNS: libc::Ioctl = 0x8004_b706u32 as libc::Ioctl;
 /// `NS_GET_PID_FROM_PIDNS` \[Linux 6.11\].
 pub(crate) fn has_first_process(file: BorrowedFd<'_>) -> Result<bool, Errno> {
     // SAFETY: a number goes in and a number comes out; the third argument is that of process 1, not a pointer.
-    match super::result(unsafe { libc::ioctl(file.as_raw_fd(), NS_GET_PID_FROM_PIDNS, 1) }.into()) {
+    match crate::sys::errno::result(unsafe { libc::ioctl(file.as_raw_fd(), NS_GET_PID_FROM_PIDNS, 1) }.into())
+    {
         Ok(_) => Ok(true),
         Err(Errno::SRCH) => Ok(false),
         Err(errno) => Err(errno),
@@ -76,7 +83,9 @@ const PIDFD_GET_USER_NAMESPACE: libc::Ioctl = 0xff09;
 pub(crate) fn own_user_namespace() -> Result<OwnedFd, Errno> {
     let process = rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())?;
     // SAFETY: the request takes no argument.
-    let fd = super::result(unsafe { libc::ioctl(process.as_raw_fd(), PIDFD_GET_USER_NAMESPACE, 0) }.into())?;
+    let fd = crate::sys::errno::result(
+        unsafe { libc::ioctl(process.as_raw_fd(), PIDFD_GET_USER_NAMESPACE, 0) }.into(),
+    )?;
     let fd = i32::try_from(fd).map_err(|_| Errno::BADF)?;
     // SAFETY: the descriptor is new and nobody else's. The kernel opens it close-on-exec.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })

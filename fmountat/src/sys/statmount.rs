@@ -1,44 +1,57 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `statmount(2)` \[Linux 6.8\]: what the kernel says of one mount, without reading the table.
 
-use super::result;
-use super::survive;
+use crate::sys::errno::result;
+use crate::sys::seccomp_probe as survive;
 use rustix::io::Errno;
 use std::mem::offset_of;
 use std::sync::OnceLock;
 
 /// Device numbers, superblock flags.
 pub(crate) const SB_BASIC: u64 = 0x1;
+
 /// Ids, parent, attributes, propagation.
 pub(crate) const MNT_BASIC: u64 = 0x2;
+
 /// The nearest peer group of this namespace that a slave receives from.
 pub(crate) const PROPAGATE_FROM: u64 = 0x4;
+
 /// The root of the mount in its file system.
 pub(crate) const MNT_ROOT: u64 = 0x8;
+
 /// The mount point, seen from the caller's root.
 pub(crate) const MNT_POINT: u64 = 0x10;
+
 /// The file system's type.
 pub(crate) const FS_TYPE: u64 = 0x20;
+
 /// The mount namespace \[Linux 6.11\].
 pub(crate) const MNT_NS_ID: u64 = 0x40;
+
 /// The file system's options, escaped as in mountinfo \[Linux 6.11\].
 pub(crate) const MNT_OPTS: u64 = 0x80;
+
 /// What follows the dot in `fuse.sshfs` \[Linux 6.13\].
 pub(crate) const FS_SUBTYPE: u64 = 0x100;
+
 /// The source \[Linux 6.13\].
 pub(crate) const SB_SOURCE: u64 = 0x200;
+
 /// Options of security modules \[Linux 6.13\].
 pub(crate) const OPT_SEC_ARRAY: u64 = 0x800;
+
 /// Which of these bits this kernel knows \[Linux 6.15\].
 pub(crate) const SUPPORTED_MASK: u64 = 0x1000;
+
 /// How an idmapped mount maps users \[Linux 6.15\].
 pub(crate) const MNT_UIDMAP: u64 = 0x2000;
+
 /// How it maps groups \[Linux 6.15\].
 pub(crate) const MNT_GIDMAP: u64 = 0x4000;
 
 /// `struct mnt_id_req` of `<linux/mount.h>`, version 1. With `mnt_ns_id` 0 it goes as version 0, which Linux 6.8 knows.
 #[repr(C)]
-pub(super) struct MntIdReq {
+pub(crate) struct MntIdReq {
     size: u32,
     spare: u32,
     mnt_id: u64,
@@ -49,7 +62,7 @@ pub(super) struct MntIdReq {
 const _: () = assert!(size_of::<MntIdReq>() == 32 && offset_of!(MntIdReq, mnt_ns_id) == 24);
 
 impl MntIdReq {
-    pub(super) fn new(mnt_id: u64, param: u64, namespace: u64) -> Self {
+    pub(crate) fn new(mnt_id: u64, param: u64, namespace: u64) -> Self {
         let size = if namespace == 0 { offset_of!(Self, mnt_ns_id) } else { size_of::<Self>() };
         Self { size: size as u32, spare: 0, mnt_id, param, mnt_ns_id: namespace }
     }
@@ -94,10 +107,15 @@ pub(crate) struct Raw {
 }
 
 const _: () = assert!(size_of::<Raw>() == 512 && align_of::<Raw>() == align_of::<u64>());
+
 const _: () = assert!(offset_of!(Raw, fs_type) == 36 && offset_of!(Raw, mnt_id) == 40);
+
 const _: () = assert!(offset_of!(Raw, mnt_id_old) == 56 && offset_of!(Raw, mnt_peer_group) == 80);
+
 const _: () = assert!(offset_of!(Raw, mnt_root) == 104 && offset_of!(Raw, mnt_ns_id) == 112);
+
 const _: () = assert!(offset_of!(Raw, fs_subtype) == 120 && offset_of!(Raw, opt_num) == 128);
+
 const _: () = assert!(offset_of!(Raw, supported_mask) == 144 && offset_of!(Raw, mnt_gidmap) == 164);
 
 /// Room for answers, used again and again: it grows once, to the longest of them.
@@ -297,7 +315,7 @@ impl StatMount {
 mod tests {
     use super::*;
     use crate::in_tests::unsupported;
-    use crate::vfs::identity::{MountId, mountinfo_id};
+    use crate::mountinfo::id::{MountId, mountinfo_id};
     use rustix::fd::AsFd;
 
     #[test]

@@ -2,8 +2,8 @@
 //! The two calls of a swap, made by a child that outlives its caller: after `kill -9` between the two, one mount would be left
 //! beneath the other.
 
-use super::outlive::outlive;
-use super::take_away::{Stays, take_away};
+use crate::sys::detach_by_id::{Stays, take_away};
+use crate::sys::orphan_task::outlive;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags, ResolveFlags, StatxFlags};
 use rustix::io::Errno;
@@ -65,14 +65,14 @@ fn run(swap: &Swap<'_>, _: Option<BorrowedFd<'_>>) -> Result<(), Failed> {
 }
 
 /// The id of the mount that the path leads to.
-pub(super) fn top(swap: &Swap<'_>) -> Result<u64, Errno> {
+pub(crate) fn top(swap: &Swap<'_>) -> Result<u64, Errno> {
     let seen = open_place(swap)?;
     let look = AtFlags::EMPTY_PATH | AtFlags::STATX_DONT_SYNC;
     Ok(rustix::fs::statx(seen.as_fd(), c"", look, swap.mask)?.stx_mnt_id)
 }
 
 /// What is seen at the path now.
-pub(super) fn open_place(swap: &Swap<'_>) -> Result<OwnedFd, Errno> {
+pub(crate) fn open_place(swap: &Swap<'_>) -> Result<OwnedFd, Errno> {
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let mut looks = 0;
     loop {
@@ -95,7 +95,7 @@ pub(crate) fn swap(swap: &Swap<'_>) -> Result<(), Failed> {
     with_child(swap, None, run)
 }
 
-pub(super) fn with_child(swap: &Swap<'_>, copy: Option<BorrowedFd<'_>>, run: Run) -> Result<(), Failed> {
+pub(crate) fn with_child(swap: &Swap<'_>, copy: Option<BorrowedFd<'_>>, run: Run) -> Result<(), Failed> {
     // SAFETY: each `run` makes rustix's system calls on what `swap` has ready.
     match unsafe { outlive(|| run(swap, copy)) } {
         Err(errno) => Err(Failed::Clone(errno)),

@@ -2,7 +2,7 @@
 //! A swap for kernels that can't put a mount beneath another (before 6.5): the old one is taken away and the new one attached
 //! at once, with a moment between in which neither is seen. A child makes the calls, as for a swap without one.
 
-use super::swap::{Failed, Swap, open_place, top, with_child};
+use crate::sys::swap::{Failed, Swap, open_place, top, with_child};
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
 use rustix::mount::{MoveMountFlags, UnmountFlags};

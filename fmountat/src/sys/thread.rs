@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What a thread of ours does to itself: its own filesystem state, no signals.
 
-use super::last_errno;
+use crate::sys::errno::last_errno;
 use rustix::io::Errno;
 use rustix::thread::UnshareFlags;
 
@@ -87,7 +87,7 @@ pub(crate) fn reap_clone_child(pid: libc::pid_t) -> Result<(), Errno> {
 /// `fchdir(dir)` for a number that another thread keeps open meanwhile.
 pub(crate) fn fchdir_raw(dir: rustix::fd::RawFd) -> Result<(), Errno> {
     // SAFETY: it takes a number; the kernel checks it.
-    super::result(libc::c_long::from(unsafe { libc::fchdir(dir) }))?;
+    crate::sys::errno::result(libc::c_long::from(unsafe { libc::fchdir(dir) }))?;
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `uname(2)`, for which rustix has no failure: a seccomp filter may well forbid it.
 
-use super::result;
+use crate::sys::errno::result;
 use rustix::io::Errno;
 use std::ffi::{CStr, CString};
 

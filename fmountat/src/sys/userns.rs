@@ -6,9 +6,9 @@
 //! it makes calls that can't fail (`errno`), and none that is a cancellation point of libc (which marks the thread), for rustix
 //! may have been built to call libc.
 
-use super::first::{WOULD_BE_FIRST, would_be_first};
-use super::last_errno;
-use super::thread::{block_all_signals, reap_clone_child};
+use crate::sys::errno::last_errno;
+use crate::sys::pid_namespace::{WOULD_BE_FIRST, would_be_first};
+use crate::sys::thread::{block_all_signals, reap_clone_child};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal};
@@ -94,7 +94,7 @@ pub(crate) fn user_namespace_of(pidfd: BorrowedFd<'_>) -> Result<OwnedFd, Errno>
     const PIDFD_GET_USER_NAMESPACE: libc::Ioctl = 0xFF09;
     // SAFETY: the request takes no argument.
     let fd = unsafe { libc::ioctl(pidfd.as_raw_fd(), PIDFD_GET_USER_NAMESPACE, 0) };
-    super::result(libc::c_long::from(fd))?;
+    crate::sys::errno::result(libc::c_long::from(fd))?;
     // SAFETY: the kernel has just given us this descriptor.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }

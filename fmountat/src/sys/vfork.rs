@@ -4,9 +4,9 @@
 //! It shares memory and descriptors with the caller, which sleeps until it has exited, so nothing is copied whatever
 //! the size of the process. It is no `fork`: no page table is duplicated, and its exit sends no signal.
 
-use super::first::{WOULD_BE_FIRST, would_be_first};
-use super::last_errno;
-use super::thread::{block_all_signals, reap_clone_child};
+use crate::sys::errno::last_errno;
+use crate::sys::pid_namespace::{WOULD_BE_FIRST, would_be_first};
+use crate::sys::thread::{block_all_signals, reap_clone_child};
 use rustix::io::Errno;
 use std::ffi::{c_int, c_void};
 
@@ -19,7 +19,7 @@ const STACK: usize = 32 * 1024;
 /// # Safety
 /// `job` is what `main` takes, and only system calls are made on it: no allocation, no lock, no unwinding, nothing of this
 /// thread's that is looked at afterwards but the job.
-pub(super) unsafe fn in_child(
+pub(crate) unsafe fn in_child(
     main: extern "C" fn(*mut c_void) -> c_int,
     job: *mut c_void,
 ) -> Result<Result<(), Errno>, Errno> {

@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A snapshot by listmount(2) and statmount(2) \[Linux 6.8\].
 
-use super::fields::{Fields, TableWay};
-use super::place::View;
-use super::record::orphans;
-use super::record::{Record, Span, Text, unescape_in_place};
-use super::snapshot::Table;
 use crate::error::{Error, Result};
+use crate::mountinfo::id::MountId;
+use crate::mountinfo::record::{Record, Span, Text, orphans, unescape_in_place};
+use crate::strategy::{ReadTable, Ways};
 use crate::sys::statmount::{
     FS_SUBTYPE, FS_TYPE, MNT_BASIC, MNT_GIDMAP, MNT_NS_ID, MNT_OPTS, MNT_POINT, MNT_ROOT, MNT_UIDMAP,
     OPT_SEC_ARRAY, PROPAGATE_FROM, Raw, SB_BASIC, SB_SOURCE, SUPPORTED_MASK, StatBuffer, Told,
 };
+use crate::table::fields::{Fields, TableWay};
+use crate::table::namespace::View;
+use crate::table::snapshot::Table;
 use crate::vfs::features::kernel_release;
-use crate::vfs::identity::MountId;
-use crate::ways::{ReadTable, Ways};
 use rustix::io::Errno;
 use std::sync::OnceLock;
 

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What differs between two snapshots of one mount namespace.
 
-use super::entry::TableEntry;
-use super::fields::Fields;
-use super::snapshot::Table;
+use crate::table::fields::Fields;
+use crate::table::snapshot::{Table, TableEntry};
 use std::collections::HashMap;
 
 /// A difference: see [`Table::diff`].

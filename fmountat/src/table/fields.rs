@@ -9,7 +9,7 @@ use bitflags::bitflags;
 use std::fmt;
 
 bitflags! {
-    /// What a [`Table`](crate::Table) knows of each mount, beside its ids, its parent, its propagation and its own options,
+    /// What a [`Table`](crate::table::snapshot::Table) knows of each mount, beside its ids, its parent, its propagation and its own options,
     /// which it always knows. Each field costs: a path more than a number, and the options of an overlay more than all else.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
     pub struct Fields: u32 {

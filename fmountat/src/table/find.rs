@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Which mount holds a path: the one that is seen there, the top of a stack. In constant time where the kernel can.
 
-use super::fdinfo::mount_number;
-use super::fields::{Fields, TableWay};
-use super::mountinfo::{self, MountEntry};
-use super::reader::TableReader;
 use crate::error::{Error, ErrorKind, Result};
-use crate::vfs::identity::{MountId, STATX_MNT_ID_UNIQUE};
-use crate::ways::{FindMount, Ways};
+use crate::mountinfo;
+use crate::mountinfo::MountEntry;
+use crate::mountinfo::id::{MountId, STATX_MNT_ID_UNIQUE};
+use crate::strategy::{FindMount, Ways};
+use crate::table::fdinfo::mount_number;
+use crate::table::fields::{Fields, TableWay};
+use crate::table::reader::TableReader;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags, Statx, StatxAttributes, StatxFlags};
 use rustix::io::Errno;

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What is mounted in a mount, and what is beneath it at its own place. No file system is asked.
 
-use super::mountinfo::{self, MountEntry};
-use super::{located, published};
 use crate::error::{Error, Result};
+use crate::mountinfo;
+use crate::mountinfo::MountEntry;
+use crate::mountinfo::id::{MountId, mountinfo_id};
 use crate::sys::statmount::{MNT_BASIC, MNT_POINT, statmount};
-use crate::vfs::identity::{MountId, mountinfo_id};
+use crate::table::{located, published};
 use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 use std::ffi::OsString;

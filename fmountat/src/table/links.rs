@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Who is on whom in a snapshot, found out once, when first asked for.
 
-use super::record::Record;
+use crate::mountinfo::record::Record;
 use std::collections::HashMap;
 
 const NONE: u32 = u32::MAX;

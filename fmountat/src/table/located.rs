@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! One mount of this namespace, found by its id.
 
-use super::mountinfo::{self, MountEntry};
 use crate::error::{Error, ErrorKind, Result};
+use crate::mountinfo;
+use crate::mountinfo::MountEntry;
+use crate::mountinfo::id::MountId;
 use crate::sys::statmount::{FS_TYPE, MNT_BASIC, MNT_POINT, StatMount, statmount};
-use crate::vfs::identity::MountId;
 use rustix::io::Errno;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;

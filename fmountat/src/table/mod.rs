@@ -2,23 +2,21 @@
 //! What is mounted: the table, who uses it, and taking mounts away.
 #![forbid(unsafe_code)]
 
+pub(crate) mod count;
+pub(crate) mod namespace;
+pub(crate) mod fields;
+pub(crate) mod links;
+pub(crate) mod snapshot;
 pub(crate) mod by_mountinfo;
 pub(crate) mod by_statmount;
-mod choose;
+pub(crate) mod choose;
+pub(crate) mod reader;
 pub(crate) mod diff;
-pub(crate) mod entry;
 pub(crate) mod fdinfo;
-pub(crate) mod fields;
+pub(crate) mod published;
+pub(crate) mod located;
+pub(crate) mod inside;
 pub(crate) mod find;
 pub(crate) mod holders;
-pub(crate) mod inside;
-mod links;
-mod located;
-pub mod mountinfo;
-pub(crate) mod place;
-pub(crate) mod published;
-pub(crate) mod reader;
-pub(crate) mod record;
-pub(crate) mod snapshot;
 pub(crate) mod unmount;
 pub(crate) mod watch;

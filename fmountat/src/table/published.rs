@@ -2,9 +2,9 @@
 //! A set that is in its place, by the identity of its mounts: what was published, and nothing that came later.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::mountinfo::id::MountId;
 use crate::sys::listmount::{LSMT_ROOT, mounts_below};
 use crate::sys::statmount::{MNT_BASIC, statmount};
-use crate::vfs::identity::MountId;
 use crate::vfs::tree::Attached;
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
@@ -12,7 +12,7 @@ use std::collections::{HashMap, HashSet};
 
 /// The mounts of a published set, the root of it first. They are unique ids \[Linux 6.8\], which no other mount has until
 /// the machine boots again: keep `/proc/sys/kernel/random/boot_id` beside a set that is written to a disk. What
-/// [`Unmount::run_set`](crate::Unmount::run_set) takes away is this set, and it can tell what others have mounted in it.
+/// [`Unmount::run_set`](crate::table::unmount::request::Unmount::run_set) takes away is this set, and it can tell what others have mounted in it.
 ///
 /// ```
 /// # use fmountat::PublishedSet;
@@ -99,7 +99,7 @@ pub(crate) fn others_in(sets: &[PublishedSet]) -> Result<Vec<Vec<MountId>>> {
 }
 
 /// The sets that are mounted in another one of them, innermost first, and the rest; each once.
-pub(super) fn inner_and_outer(sets: &[PublishedSet]) -> (Vec<PublishedSet>, Vec<PublishedSet>) {
+pub(crate) fn inner_and_outer(sets: &[PublishedSet]) -> (Vec<PublishedSet>, Vec<PublishedSet>) {
     let mut seen = HashSet::new();
     let once: Vec<_> = sets.iter().filter(|set| seen.insert(set.root)).cloned().collect();
     let of: HashMap<MountId, MountId> =
@@ -124,7 +124,7 @@ fn parents(id: MountId) -> impl Iterator<Item = MountId> {
     std::iter::successors(Some(id), parent).skip(1)
 }
 
-pub(super) fn below(root: MountId, after: u64) -> Result<Vec<MountId>> {
+pub(crate) fn below(root: MountId, after: u64) -> Result<Vec<MountId>> {
     let ids = mounts_below(root.get(), after).map_err(|errno| match errno {
         Errno::NOENT => {
             let reason = "this mount namespace has no mount with this id: it was unmounted, or is elsewhere";

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Reading the mount table: whose, what of it, by which interface.
 
-use super::by_mountinfo::{Read, Reading};
-use super::choose::Probe;
-use super::fields::{Fields, TableWay};
-use super::mountinfo::MountEntry;
-use super::place::Place;
-use super::snapshot::Table;
-use super::{by_mountinfo, by_statmount, choose};
 use crate::error::{Error, ErrorKind, Result};
+use crate::mountinfo::MountEntry;
+use crate::mountinfo::id::MountId;
+use crate::mountinfo::read::{Read, Reading};
 use crate::sys::listmount::all_mounts;
 use crate::sys::nsfs::mount_namespace_id;
 use crate::sys::statmount::StatBuffer;
-use crate::vfs::identity::MountId;
-use crate::vfs::other::MountNamespace;
+use crate::table::choose::Probe;
+use crate::table::fields::{Fields, TableWay};
+use crate::table::namespace::Place;
+use crate::table::snapshot::Table;
+use crate::table::{by_mountinfo, by_statmount, choose};
+use crate::vfs::mount_namespace::MountNamespace;
 use rustix::fd::AsFd;
 use rustix::io::Errno;
 use std::path::Path;

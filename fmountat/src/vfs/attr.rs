@@ -150,7 +150,7 @@ pub(crate) fn set_attr(fd: BorrowedFd<'_>, attr: &MountAttr, recursive: bool, lo
 
 /// What the kernel has locked in a user namespace, of what was to be changed.
 fn explain_attr(error: Error, fd: BorrowedFd<'_>, attr: &MountAttr) -> Error {
-    let is_inside = !super::features::Features::get().initial_user_namespace;
+    let is_inside = !crate::vfs::features::Features::get().initial_user_namespace;
     if error.raw_errno() != Some(Errno::PERM) {
         return error;
     }
@@ -163,7 +163,7 @@ fn explain_attr(error: Error, fd: BorrowedFd<'_>, attr: &MountAttr) -> Error {
     let reason = match (is_inside, locked.set.is_empty(), policy) {
         (true, false, _) => format!("the kernel has locked {} on this mount", locked.words()),
         (true, true, true) => String::from("the kernel has locked the access-time policy of this mount"),
-        _ => return super::privilege::needs_admin(error),
+        _ => return crate::vfs::privilege::needs_admin(error),
     };
     let hint = "what came into a user namespace from outside keeps its restrictions: leave that word out, or do it outside";
     error.with_kind(ErrorKind::Locked).because(reason).hinted(hint)

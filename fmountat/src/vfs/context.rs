@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The file-system context: fsopen … fsconfig … fsmount, with the kernel's log in every error.
 
-use super::attr::MountAttr;
-use super::bytes::c_string;
-use super::features::Features;
-use super::privilege::{is_admin, needs_admin};
-use super::tree::Tree;
 use crate::error::{Error, ErrorKind, Result};
+use crate::vfs::attr::MountAttr;
+use crate::vfs::bytes::c_string;
+use crate::vfs::features::Features;
+use crate::vfs::privilege::{is_admin, needs_admin};
+use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::mount::{FsMountFlags, FsOpenFlags, FsPickFlags};

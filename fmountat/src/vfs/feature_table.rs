@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The kernel's features as a table: since when, what for, and what is done without. `docs/kernel-features.md` is made of it.
 
-use super::features::Features;
+use crate::vfs::features::Features;
 
 /// A feature of the kernel that something depends on: one field of [`Features`].
 #[derive(Debug, Clone, Copy)]

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What this kernel and this sandbox let us do: probed once, held as a value that tests can set.
 
-use super::privilege::is_admin;
+use crate::strategy::{Need, Ways};
 use crate::sys::attr::{MountAttrRaw, mount_setattr, open_tree_attr};
 use crate::sys::namespace::may_unshare;
 use crate::sys::nsfs::own_user_namespace;
-use crate::sys::survive::{ask, is_filtered};
+use crate::sys::seccomp_probe::{ask, is_filtered};
 use crate::sys::uname::release;
-use crate::ways::{Need, Ways};
+use crate::vfs::privilege::is_admin;
 use rustix::fd::BorrowedFd;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, ResolveFlags, StatxAttributes, StatxFlags};
 use rustix::io::Errno;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Classic flags: attributes and superblock flags as the `MS_*` bits of mount(2), `<linux/mount.h>`.
 
-use super::attr::Attr;
 use crate::sys::ms;
+use crate::vfs::attr::Attr;
 
 const OF_ATTR: [(Attr, u64); 8] = [
     (Attr::RDONLY, ms::MS_RDONLY),

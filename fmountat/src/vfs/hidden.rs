@@ -5,20 +5,22 @@
 //! Over `/` it would be in the way: a path that goes up beyond the root (`../../../srv`) is led onto what covers it, and in a
 //! namespace with a covered root the kernel makes no user namespace (`current_chrooted()`).
 
-use super::attr::{Locked, MountAttr, Propagation, set_attr};
-use super::bytes::descriptor_name;
-use super::context::FsContext;
-use super::identity::table_entry;
-use super::landed::is_on_top;
-use super::target::{Target, is_dir};
-use super::tree::{Tree, detach_fd};
 use crate::error::{Error, ErrorKind, Result};
+use crate::vfs::attr::{Locked, MountAttr, Propagation, set_attr};
+use crate::vfs::bytes::descriptor_name;
+use crate::vfs::context::FsContext;
+use crate::vfs::detach::detach_fd;
+use crate::vfs::identity::{is_dir, table_entry};
+use crate::vfs::target::Target;
+use crate::vfs::tree::Tree;
+use crate::vfs::verify::is_on_top;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::UnmountFlags;
 
 const NAME: &str = "place";
+
 const STEP: &str = "make a place to mount on";
 
 /// The first is always empty, and kept for old programs alone (fs/proc/proc_tty.c); `net` is there too where proc shows nothing but

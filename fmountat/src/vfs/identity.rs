@@ -2,64 +2,18 @@
 //! Which mount a descriptor is on.
 
 use crate::error::{Error, Result};
+use crate::mountinfo;
+use crate::mountinfo::MountEntry;
+use crate::mountinfo::id::{MountId, mountinfo_id, stat_mount};
+use crate::strategy::{NewMounts, Ways};
 use crate::sys::listmount::newest_mount;
-use crate::sys::statmount::{FS_TYPE, MNT_BASIC, may_be_asked, statmount};
-use crate::table::mountinfo::{self, MountEntry};
-use crate::ways::{NewMounts, Ways};
+use crate::sys::statmount::{FS_TYPE, MNT_BASIC, statmount};
 use rustix::fd::BorrowedFd;
-use rustix::fs::{AtFlags, Statx, StatxAttributes, StatxFlags};
+use rustix::fs::{FileType, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
-
-/// `STATX_MNT_ID_UNIQUE` \[Linux 6.8\]: an id that is never used again, where `STATX_MNT_ID` is.
-pub(crate) const STATX_MNT_ID_UNIQUE: StatxFlags = StatxFlags::from_bits_retain(0x4000);
-
-/// What statx(2) is asked for the id of a mount: the unique one, where statmount(2) can be asked about it. Profiles that
-/// know statx and not statmount (podman's) would leave us with an id that nobody takes.
-pub(crate) fn id_mask() -> StatxFlags {
-    match may_be_asked() {
-        true => StatxFlags::MNT_ID | STATX_MNT_ID_UNIQUE,
-        false => StatxFlags::MNT_ID,
-    }
-}
-
-/// The file system is not asked: what a mount is the kernel knows by itself, and a dead file server must not hold us up.
-pub(crate) const LOOK: AtFlags = AtFlags::EMPTY_PATH.union(AtFlags::STATX_DONT_SYNC);
-
-/// The identity of a mount: the kernel's unique id where there is one \[Linux 6.8\] and statmount(2) is not forbidden, else
-/// the id of mountinfo.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct MountId(u64);
-
-impl MountId {
-    /// The mount that `fd` is on: `statx(fd, STATX_MNT_ID_UNIQUE)`.
-    ///
-    /// # Errors
-    /// The errno of statx(2).
-    pub fn of(fd: BorrowedFd<'_>) -> Result<Self> {
-        Ok(Self(stat_mount(fd)?.stx_mnt_id))
-    }
-
-    /// The mount with this number: the unique id \[Linux 6.8\], or the one that mountinfo shows, which another mount
-    /// may have once this one is gone. Nothing is looked at.
-    #[must_use]
-    pub fn from_number(number: u64) -> Self {
-        Self(number)
-    }
-
-    /// Unique ids begin above the numbers that mountinfo can have (`MNT_UNIQUE_ID_OFFSET`, fs/namespace.c).
-    pub(crate) fn is_unique(self) -> bool {
-        self.0 > 1 << 31
-    }
-
-    /// The number.
-    #[must_use]
-    pub fn get(self) -> u64 {
-        self.0
-    }
-}
 
 /// Whether `fd` is the root of a mount.
 pub(crate) fn is_mount_root(fd: BorrowedFd<'_>) -> Result<bool> {
@@ -75,12 +29,6 @@ pub(crate) fn is_attached_here(fd: BorrowedFd<'_>) -> Result<bool> {
     }
 }
 
-/// The id that `/proc/self/mountinfo` shows for the mount that `fd` is on \[Linux 5.8\].
-pub(crate) fn mountinfo_id(fd: BorrowedFd<'_>) -> Result<u64> {
-    let statx = rustix::fs::statx(fd, "", LOOK, StatxFlags::MNT_ID);
-    Ok(statx.map_err(|e| Error::sys("look at the mount", "statx", e))?.stx_mnt_id)
-}
-
 /// Whether the mount that `fd` is on has peers to come; false where the table does not tell.
 pub(crate) fn is_shared(fd: BorrowedFd<'_>) -> bool {
     table_entry(fd).ok().flatten().is_some_and(|entry| entry.shared.is_some())
@@ -92,7 +40,7 @@ pub(crate) fn is_unbindable(fd: BorrowedFd<'_>) -> bool {
 }
 
 /// What mountinfo has of the mount that `fd` is on: in a chroot, perhaps nothing.
-pub(super) fn table_entry(fd: BorrowedFd<'_>) -> Result<Option<MountEntry>> {
+pub(crate) fn table_entry(fd: BorrowedFd<'_>) -> Result<Option<MountEntry>> {
     let id = mountinfo_id(fd)?;
     Ok(mountinfo::read()?.into_iter().find(|entry| entry.id == id))
 }
@@ -151,11 +99,6 @@ impl MountsBefore {
     }
 }
 
-fn stat_mount(fd: BorrowedFd<'_>) -> Result<Statx> {
-    let mask = StatxFlags::TYPE | StatxFlags::INO | id_mask();
-    rustix::fs::statx(fd, "", LOOK, mask).map_err(|e| Error::sys("look at the mount", "statx", e))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,4 +117,11 @@ mod tests {
             assert!(before.has_new(proc.as_fd()).unwrap(), "{before:?}");
         }
     }
+}
+
+/// Whether `fd` is a directory. A file server that does not answer is not waited for.
+pub(crate) fn is_dir(fd: BorrowedFd<'_>) -> Result<bool> {
+    let stat = rustix::fs::statx(fd, "", crate::mountinfo::id::LOOK, StatxFlags::TYPE)
+        .map_err(|e| Error::sys("look at the file", "statx", e))?;
+    Ok(FileType::from_raw_mode(stat.stx_mode.into()).is_dir())
 }

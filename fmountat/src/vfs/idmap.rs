@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Id mappings: what owners on disk are seen as through a mount, and the user namespaces that carry them.
 
-use super::attr::MountAttr;
-use super::bytes::c_string;
-use super::context::FsContext;
-use super::features::Features;
-use super::tree::{Tree, clone_flags};
 use crate::error::{Error, ErrorKind, Result};
+use crate::strategy::{MapOwners, NamespaceFile, Ways};
 use crate::sys::attr::{MountAttrRaw, mount_setattr, open_tree_attr};
 use crate::sys::userns::{Parked, page_size, user_namespace_of};
-use crate::ways::{MapOwners, NamespaceFile, Ways};
+use crate::vfs::attr::MountAttr;
+use crate::vfs::bytes::c_string;
+use crate::vfs::context::FsContext;
+use crate::vfs::features::Features;
+use crate::vfs::tree::{Tree, clone_flags};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -304,14 +304,14 @@ impl Tree {
 const MOUNT_ATTR_IDMAP: u64 = 0x0010_0000;
 
 /// The structure that maps owners as the user namespace `userns` does.
-pub(super) fn idmap_raw(userns: BorrowedFd<'_>) -> MountAttrRaw {
+pub(crate) fn idmap_raw(userns: BorrowedFd<'_>) -> MountAttrRaw {
     // A descriptor is never negative.
     let userns_fd = u64::from(userns.as_raw_fd().unsigned_abs());
     MountAttrRaw { attr_set: MOUNT_ATTR_IDMAP, userns_fd, ..MountAttrRaw::default() }
 }
 
 /// Maps owners on the detached mount that `fd` is on, and with `recursive` on all below: mount_setattr(2) \[Linux 5.12\].
-pub(super) fn set_idmap(fd: BorrowedFd<'_>, userns: BorrowedFd<'_>, recursive: bool) -> Result<()> {
+pub(crate) fn set_idmap(fd: BorrowedFd<'_>, userns: BorrowedFd<'_>, recursive: bool) -> Result<()> {
     let flags = libc::AT_EMPTY_PATH as u32 | if recursive { libc::AT_RECURSIVE as u32 } else { 0 };
     mount_setattr(fd, c"", flags, &idmap_raw(userns))
         .map_err(|e| explain_idmap(Error::sys("map ids", "mount_setattr", e), userns))

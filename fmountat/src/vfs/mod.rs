@@ -2,24 +2,26 @@
 //! Descriptors as types: mount(2) from a directory, the file-system context, detached trees, targets, features.
 #![forbid(unsafe_code)]
 
-pub(crate) mod apart;
-pub(crate) mod attr;
 pub(crate) mod bytes;
-pub(crate) mod context;
-pub(crate) mod cwd;
-pub(crate) mod feature_table;
-pub(crate) mod features;
-pub(crate) mod flags;
-pub(crate) mod hidden;
-pub(crate) mod identity;
-pub(crate) mod idmap;
-pub(crate) mod landed;
-pub(crate) mod made;
-pub(crate) mod namespace;
-pub(crate) mod other;
 pub(crate) mod privilege;
-pub(crate) mod staging;
-pub(crate) mod swap;
+pub(crate) mod features;
+pub(crate) mod feature_table;
+pub(crate) mod identity;
+pub(crate) mod created_dirs;
 pub(crate) mod target;
+pub(crate) mod detach;
+pub(crate) mod verify;
+pub(crate) mod attr;
+pub(crate) mod flags;
 pub(crate) mod tree;
-mod worker;
+pub(crate) mod context;
+pub(crate) mod idmap;
+pub(crate) mod unpinned;
+pub(crate) mod mount_call;
+pub(crate) mod worker;
+pub(crate) mod private_cwd;
+pub(crate) mod own_namespace;
+pub(crate) mod hidden;
+pub(crate) mod private_namespace;
+pub(crate) mod mount_namespace;
+pub(crate) mod replace;

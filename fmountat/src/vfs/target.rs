@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Mount points as descriptors: found once, below a root where one is given, and then mounted on as found.
 
-use super::bytes::c_string;
-use super::identity::is_same_place;
-use super::made::Made;
 use crate::error::{Error, ErrorKind, Result};
+use crate::vfs::bytes::c_string;
+use crate::vfs::created_dirs::Made;
+use crate::vfs::identity::{is_dir, is_same_place};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use rustix::fs::{CWD, FileType, Gid, Mode, OFlags, ResolveFlags, StatxFlags, Uid};
+use rustix::fs::{CWD, Gid, Mode, OFlags, ResolveFlags, Uid};
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -251,13 +251,6 @@ fn open_anywhere(dir: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
 
 fn duplicate(fd: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
     rustix::io::fcntl_dupfd_cloexec(fd, 0).map_err(|e| Error::sys("open target", "fcntl", e).arg(path))
-}
-
-/// Whether `fd` is a directory. A file server that does not answer is not waited for.
-pub(crate) fn is_dir(fd: BorrowedFd<'_>) -> Result<bool> {
-    let stat = rustix::fs::statx(fd, "", super::identity::LOOK, StatxFlags::TYPE)
-        .map_err(|e| Error::sys("look at the file", "statx", e))?;
-    Ok(FileType::from_raw_mode(stat.stx_mode.into()).is_dir())
 }
 
 /// Opens with `O_PATH` inside `root`; an empty path and `/` are the root itself.

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A detached mount tree, owned by a descriptor: nobody sees it until it is attached.
 
-use super::attr::{Locked, MountAttr, Propagation, set_attr};
-use super::bytes::{c_string, descriptor_name};
-use super::identity::{MountId, is_shared, is_unbindable};
-use super::landed::verify;
-use super::privilege::needs_admin;
-use super::target::Target;
 use crate::error::{Error, ErrorKind, Result};
+use crate::mountinfo::id::MountId;
+use crate::vfs::attr::{Locked, MountAttr, Propagation, set_attr};
+use crate::vfs::bytes::c_string;
+use crate::vfs::identity::{is_shared, is_unbindable};
+use crate::vfs::privilege::needs_admin;
+use crate::vfs::target::Target;
+use crate::vfs::verify::verify;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
-use rustix::mount::{MountPropagationFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags};
+use rustix::mount::{MoveMountFlags, OpenTreeFlags};
 use std::path::Path;
 
 /// A detached mount, with whatever was mounted inside it.
@@ -139,7 +140,7 @@ impl Tree {
     /// # Errors
     /// [`ErrorKind::NotMounted`] when nothing is mounted there.
     pub fn attach_beneath(self, target: &Target) -> Result<Attached> {
-        if !super::identity::is_mount_root(target.as_fd())? {
+        if !crate::vfs::identity::is_mount_root(target.as_fd())? {
             let reason = "nothing is mounted there to be replaced";
             return Err(Error::new(ErrorKind::NotMounted, "replace", reason).arg(target.path()));
         }
@@ -170,7 +171,7 @@ impl Tree {
 
     pub(crate) fn explain_move(&self, target: &Target, errno: Errno) -> Error {
         let error = Error::sys("attach", "move_mount", errno).arg(target.path());
-        let source_is_dir = super::target::is_dir(self.root());
+        let source_is_dir = crate::vfs::identity::is_dir(self.root());
         match (errno, source_is_dir) {
             (Errno::INVAL | Errno::NOTDIR, Ok(dir)) if dir != target.is_dir() => {
                 let (what, on) = if dir { ("directory", "file") } else { ("file", "directory") };
@@ -213,11 +214,6 @@ pub(crate) fn clone_flags(recursive: bool) -> OpenTreeFlags {
     if recursive { flags | OpenTreeFlags::AT_RECURSIVE } else { flags }
 }
 
-pub(crate) fn moved(path: &Path) -> Error {
-    let reason = "the target was moved or covered while it was being mounted on";
-    Error::new(ErrorKind::TargetMoved, "verify target", reason).arg(path)
-}
-
 /// A mount that is in its place, in the namespace or in another tree.
 ///
 /// It holds a descriptor, which keeps the mount busy: drop it before you unmount.
@@ -258,32 +254,4 @@ impl Attached {
     pub(crate) fn into_fd(self) -> OwnedFd {
         self.fd
     }
-}
-
-/// The errno, if unmounting is forbidden whatever it is: the kernel looks at the path first, and another answer is that of a
-/// filter.
-pub(crate) fn unmount_forbidden() -> Option<Errno> {
-    rustix::mount::unmount(c"", UnmountFlags::DETACH)
-        .err()
-        .filter(|e| matches!(*e, Errno::PERM | Errno::NOSYS))
-}
-
-/// Takes away, lazily and with all below, the mount that `fd` is the root of. The kernel takes what is on top of that
-/// place: the caller has looked.
-pub(crate) fn detach_fd(fd: BorrowedFd<'_>) -> Result<()> {
-    rustix::mount::unmount(descriptor_name(fd), UnmountFlags::DETACH)
-        .map_err(|e| Error::sys("unmount", "umount2", e))
-}
-
-/// As [`detach_fd`], for a mount that was made and is taken back. It is made private first, with all below: a bind is the
-/// peer of a shared source, and with it would go what is mounted below the source.
-pub(crate) fn take_back(fd: BorrowedFd<'_>) -> Result<()> {
-    make_private(fd)?;
-    detach_fd(fd)
-}
-
-/// With all below: nothing that happens to them happens elsewhere any more.
-pub(crate) fn make_private(fd: BorrowedFd<'_>) -> Result<()> {
-    let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
-    rustix::mount::mount_change(descriptor_name(fd), private).map_err(|e| Error::sys("unmount", "mount", e))
 }

@@ -1,25 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The long-lived thread of [`PrivateCwd::worker`](super::cwd::PrivateCwd::worker): its own cwd, one job at a time.
 
-use super::cwd::MountCall;
 use crate::error::{Error, Result};
 use crate::sys::child::Step;
 use crate::sys::fork_mark::ForkMark;
 use crate::sys::thread::{block_all_signals, fchdir_raw, gettid, shares_descriptors, unshare_fs};
+use crate::vfs::mount_call::MountCall;
 use rustix::fd::{AsRawFd, BorrowedFd, RawFd};
 use rustix::io::Errno;
 use rustix::process::Pid;
 use rustix::thread::{CpuSet, futex, sched_getcpu, sched_setaffinity};
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::sync::mpsc;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
 
 type Outcome = std::result::Result<(), (Step, Errno)>;
 
 const IDLE: u32 = 0;
+
 const POSTED: u32 = 1;
+
 const DONE: u32 = 2;
+
 const QUIT: u32 = 3;
 
 /// How often the caller offers its processor to the worker before it sleeps: a hand-over without a sleep saves the

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Loop devices and FUSE: what images and helpers need.
 
-use super::Finding;
-use crate::kinds::helper::in_path;
+use crate::diagnose::doctor::finding::Finding;
+use crate::kinds::helper::run::in_path;
 use rustix::fs::{Access, AtFlags, CWD};
 use std::path::Path;
 
 const TOPIC: &str = "devices";
 
-pub(super) fn look() -> Vec<Finding> {
+pub(crate) fn look() -> Vec<Finding> {
     vec![
         proc(),
         loops(),

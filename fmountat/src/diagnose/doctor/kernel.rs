@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What the kernel has: calls and file systems, each with what is used in its place.
 
-use super::Finding;
+use crate::diagnose::credentials::Standing;
+use crate::diagnose::doctor::finding::Finding;
 use crate::diagnose::filesystems::{has_module, listed};
-use crate::diagnose::standing::Standing;
+use crate::strategy::Way;
 use crate::sys::fanotify::watch_mounts;
 use crate::sys::listmount::newest_mount;
-use crate::sys::survive::ask;
+use crate::sys::seccomp_probe::ask;
 use crate::vfs::features::Features;
-use crate::ways::Way;
 use rustix::fd::AsFd;
 use rustix::io::Errno;
 
 const TOPIC: &str = "kernel";
 
-pub(super) fn look(features: &Features, who: &Standing) -> Vec<Finding> {
+pub(crate) fn look(features: &Features, who: &Standing) -> Vec<Finding> {
     let feature = |name, since: &str, is_there: bool, instead: &str| {
         let change = match who.seccomp {
             Some(0) => format!("Linux {since}"),

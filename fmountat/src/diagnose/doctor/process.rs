@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What the process may do: its capabilities, what confines it, the limits it runs into.
 
-use super::Finding;
+use crate::diagnose::credentials::{Owner, Standing};
+use crate::diagnose::doctor::finding::Finding;
 use crate::diagnose::limits::Limits;
-use crate::diagnose::look::number;
-use crate::diagnose::standing::{Owner, Standing};
+use crate::diagnose::proc_text::number;
 use crate::sys::userns::Parked;
 use rustix::io::Errno;
 
 const TOPIC: &str = "process";
+
 const LIMITS: &str = "limits";
 
-pub(super) fn look(who: &Standing) -> Vec<Finding> {
+pub(crate) fn look(who: &Standing) -> Vec<Finding> {
     let limits = Limits::look();
     vec![
         mounting(who),

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The place a helper mounts on: it goes by a path, and what is mounted must be on the descriptor that the path was read from.
 
-use super::run::{in_path, run_program};
 use crate::error::{Error, ErrorKind, Result};
+use crate::kinds::helper::run::{in_path, run_program};
 use crate::vfs::bytes::c_string;
+use crate::vfs::detach::take_back;
 use crate::vfs::identity::{MountsBefore, is_same_place};
 use crate::vfs::target::{Target, open_error};
-use crate::vfs::tree::{moved, take_back};
+use crate::vfs::verify::moved;
 use rustix::fd::{AsFd, AsRawFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
@@ -16,7 +17,7 @@ use std::time::Duration;
 
 /// A target, the path that leads to it, and the mounts there were.
 #[derive(Debug)]
-pub(super) struct Place<'a> {
+pub(crate) struct Place<'a> {
     target: &'a Target,
     path: PathBuf,
     before: MountsBefore,
@@ -26,7 +27,7 @@ impl<'a> Place<'a> {
     /// # Errors
     /// [`ErrorKind::TargetMoved`] where its path leads elsewhere: it was removed or covered, or lies in a tree that is not
     /// attached.
-    pub(super) fn of(target: &'a Target) -> Result<Self> {
+    pub(crate) fn of(target: &'a Target) -> Result<Self> {
         let path = real_path(target)?;
         if path.file_name().is_none() {
             let reason = "what is mounted on the root directory is not seen";
@@ -45,12 +46,12 @@ impl<'a> Place<'a> {
     }
 
     /// What the helper is to be given.
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// The root of the new mount on the target, if there is one.
-    pub(super) fn mounted(&self) -> Result<Option<OwnedFd>> {
+    pub(crate) fn mounted(&self) -> Result<Option<OwnedFd>> {
         let seen = self.look()?.ok_or_else(|| moved(self.target.path()))?;
         Ok(if self.before.has_new(seen.as_fd())? { Some(seen) } else { None })
     }
@@ -79,7 +80,7 @@ impl<'a> Place<'a> {
 
     /// Takes away what has come to be mounted at the path since, and on the target under the name that it has now. The
     /// helper's failure is the one to tell.
-    pub(super) fn take_back(&self) {
+    pub(crate) fn take_back(&self) {
         /// Of a helper that mounts more than once.
         const MOST: usize = 8;
         let now = real_path(self.target).ok().filter(|now| *now != self.path);
@@ -135,7 +136,7 @@ impl<'a> Named<'a> {
         let words = [program.into_os_string(), "-u".into(), "-z".into(), "--".into(), last];
         let argv = words.iter().map(|word| c_string("argument", word)).collect::<Result<Vec<_>>>().ok()?;
         let (ended, _) = run_program(self.parent.as_fd(), &argv, LIMIT).ok()?;
-        (ended == crate::sys::spawn::Ended::Exit(0)).then_some(())
+        (ended == crate::sys::spawn::spawn::Ended::Exit(0)).then_some(())
     }
 }
 

@@ -2,8 +2,8 @@
 //! Programs that mount or unmount, found in directories and run in bounded time, with the last of what they say.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::sys::first::would_be_first;
-use crate::sys::spawn::{Ended, Program, run};
+use crate::sys::pid_namespace::would_be_first;
+use crate::sys::spawn::spawn::{Ended, Program, run};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Access, CWD, MemfdFlags, Mode, OFlags, SealFlags};
 use rustix::io::Errno;
@@ -90,12 +90,12 @@ pub(crate) fn in_path(name: &str) -> Option<PathBuf> {
 }
 
 /// The directories of PATH.
-pub(super) fn path_directories() -> Vec<PathBuf> {
+pub(crate) fn path_directories() -> Vec<PathBuf> {
     std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect()
 }
 
 /// A program in one of the directories. What an empty or relative one means depends on who asks: none is searched.
-pub(super) fn look(dirs: &[PathBuf], name: &OsStr) -> Option<PathBuf> {
+pub(crate) fn look(dirs: &[PathBuf], name: &OsStr) -> Option<PathBuf> {
     let absolute = dirs.iter().filter(|dir| dir.is_absolute());
     absolute
         .map(|dir| dir.join(name))

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What the kernel does not say: why an overlay failed without a word, or came out read-only without being asked.
 
-use super::conflict;
-use super::in_use::Written;
-use super::layers::{Opened, Role};
-use super::{Layer, Overlay};
 use crate::error::{Error, ErrorKind, Result};
+use crate::kinds::overlay::conflict;
+use crate::kinds::overlay::definition::{Layer, Overlay};
+use crate::kinds::overlay::layer_files::{Opened, Role, Written, fd_of, lies_in, same, with_layer};
+use crate::mountinfo::id::MountId;
 use crate::vfs::features::Features;
-use crate::vfs::identity::MountId;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{Dir, Mode, OFlags, StatVfsMountFlags};
 use rustix::io::Errno;
 use std::os::unix::ffi::OsStrExt;
@@ -35,10 +34,6 @@ pub(crate) fn check_work(overlay: &Overlay, work: &Written<'_>, upper: &Written<
         Some(finding) => finding.error(),
         None => foreign(&[b"work/", name.as_slice()].concat(), overlay.work.as_ref()),
     })
-}
-
-pub(super) fn fd_of(layers: &[(Role, Opened)], want: fn(&Role) -> bool) -> Option<BorrowedFd<'_>> {
-    layers.iter().find(|(role, _)| want(role)).map(|(_, fd)| fd.as_fd())
 }
 
 fn foreign(name: &[u8], work: Option<&Layer>) -> Error {
@@ -83,13 +78,6 @@ pub(crate) fn read_only(work: Option<&Layer>) -> Error {
          mapped here",
     );
     with_layer(error, work)
-}
-
-pub(super) fn with_layer(error: Error, layer: Option<&Layer>) -> Error {
-    match layer {
-        Some(Layer::Path(path)) => error.arg(path),
-        _ => error,
-    }
 }
 
 /// The reason for a failed CREATE where the kernel's log has none. Runs only after a failure.
@@ -174,39 +162,6 @@ fn upper_and_work<'a>(
         return Some(Finding { reason, step: "check upperdir", layer });
     }
     None
-}
-
-/// Device and inode number.
-pub(super) type File = (u64, u64);
-
-pub(super) fn file(fd: BorrowedFd<'_>) -> Option<File> {
-    rustix::fs::fstat(fd).ok().map(|stat| (stat.st_dev, stat.st_ino))
-}
-
-pub(super) fn same(a: BorrowedFd<'_>, b: BorrowedFd<'_>) -> bool {
-    file(a).is_some_and(|a| Some(a) == file(b))
-}
-
-/// Whether `inner` is somewhere below `outer`.
-pub(super) fn lies_in(inner: BorrowedFd<'_>, outer: BorrowedFd<'_>) -> bool {
-    file(outer).is_some_and(|outer| above(inner).any(|above| above == outer))
-}
-
-/// The directories above, by walking up to the root.
-pub(super) fn above(fd: BorrowedFd<'_>) -> impl Iterator<Item = File> {
-    let up = |fd: BorrowedFd<'_>| -> Option<OwnedFd> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        rustix::fs::openat(fd, c"..", flags, Mode::empty()).ok()
-    };
-    let (mut at, mut below) = (up(fd), file(fd));
-    let walk = std::iter::from_fn(move || {
-        let here = at.take()?;
-        let found = file(here.as_fd()).filter(|found| Some(*found) != below)?;
-        (at, below) = (up(here.as_fd()), Some(found));
-        Some(found)
-    });
-    // Others may move what is above meanwhile, again and again.
-    walk.take(libc::PATH_MAX.unsigned_abs() as usize)
 }
 
 fn is_volatile_left(work: BorrowedFd<'_>) -> bool {

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Words and layers of an overlay that exclude each other, which the kernel tells its log alone.
 
-use super::check::{above, fd_of, file, lies_in, same};
-use super::layers::{Opened, Role};
-use super::{Layer, Overlay};
 use crate::error::{Error, ErrorKind};
+use crate::kinds::overlay::definition::{Layer, Overlay};
+use crate::kinds::overlay::layer_files::{Opened, Role, above, fd_of, file, lies_in, same};
 use crate::vfs::features::Features;
 use rustix::fd::AsFd;
 use std::collections::HashMap;
@@ -12,11 +11,12 @@ use std::ffi::OsStr;
 
 /// Pairs that `ovl_fs_params_verify` refuses (fs/overlayfs/params.c), whatever the layers are.
 const PAIRS: [(&str, &str); 2] = [("nfs_export=on", "index=off"), ("nfs_export=on", "metacopy=on")];
+
 /// `metacopy=on` beside them: only where there is an upper, since 6.16.
 const NO_METACOPY: [&str; 3] = ["redirect_dir=off", "redirect_dir=nofollow", "redirect_dir=follow"];
 
 /// The error, with the words that exclude each other, if there are any.
-pub(super) fn of_words(error: &Error, overlay: &Overlay, features: &Features) -> Option<Error> {
+pub(crate) fn of_words(error: &Error, overlay: &Overlay, features: &Features) -> Option<Error> {
     let refused = |word: &str, reason: String| {
         Some(
             error
@@ -65,7 +65,7 @@ fn last<'a>(overlay: &'a Overlay, key: &str) -> Option<&'a OsStr> {
 }
 
 /// Which layers are the same, or lie in each other, in words, and the layer to name.
-pub(super) fn of_layers<'a>(
+pub(crate) fn of_layers<'a>(
     layers: &[(Role, Opened)],
     overlay: &'a Overlay,
 ) -> Option<(String, Option<&'a Layer>)> {

@@ -1,35 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Whether an upper directory is in use by another overlay, which the kernel itself only tells with `index=on`.
 
-use super::check::with_layer;
-use super::mount::set_layer_as;
-use super::{Layer, Overlay};
 use crate::error::{Error, ErrorKind, Result};
-use crate::kinds::store::Store;
+use crate::kinds::overlay::definition::{Layer, Overlay};
+use crate::kinds::overlay::ephemeral_upper::Store;
+use crate::kinds::overlay::layer_files::{Written, with_layer};
+use crate::kinds::overlay::params::set_layer_as;
+use crate::strategy::{UpperUsed, Ways};
 use crate::vfs::bytes::{c_string, descriptor_name};
 use crate::vfs::context::FsContext;
 use crate::vfs::features::Features;
-use crate::vfs::hidden::{self, HiddenPlace};
-use crate::vfs::staging::in_private_namespace_from;
-use crate::ways::{UpperUsed, Ways};
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use crate::vfs::hidden;
+use crate::vfs::hidden::HiddenPlace;
+use crate::vfs::private_namespace::in_private_namespace_from;
+use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::MountFlags;
-use std::path::Path;
-
-/// A directory that an overlay writes to: `path` below `dir`. It is opened only as far as a check needs it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Written<'a> {
-    pub(crate) dir: BorrowedFd<'a>,
-    pub(crate) path: &'a Path,
-}
-
-impl Written<'_> {
-    pub(crate) fn open(&self, flags: OFlags) -> rustix::io::Result<OwnedFd> {
-        rustix::fs::openat(self.dir, self.path, flags | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
-    }
-}
 
 /// Fails if upper or work are those of a mounted overlay. Two overlays with one upper mount happily and corrupt each
 /// other.

@@ -1,47 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! From layers as they were given to layers that were found: below a clone where that is the same, else on the host.
 
-use super::base::Base;
-use super::common::common_directory;
-use super::mount::Make;
-use super::{Layer, OVERLAY_LAYERS_MAX, Overlay};
 use crate::error::{Error, ErrorKind, Result};
+use crate::kinds::overlay::clone_cache::Base;
+use crate::kinds::overlay::common::common_directory;
+use crate::kinds::overlay::definition::{Layer, OVERLAY_LAYERS_MAX, Overlay};
+use crate::kinds::overlay::layer_files::{OpenLayers, Opened, Role, roles};
+use crate::kinds::overlay::params::Make;
 use crate::vfs::bytes::c_string;
 use crate::vfs::target::open_error;
 use crate::vfs::tree::Tree;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-
-/// What a layer is in the overlay, with its number as people count: from 1, topmost first.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Role {
-    Lower(usize),
-    Data(usize),
-    Upper,
-    Work,
-}
-
-impl Role {
-    pub(crate) fn is_upper(&self) -> bool {
-        matches!(self, Self::Upper)
-    }
-
-    pub(crate) fn is_work(&self) -> bool {
-        matches!(self, Self::Work)
-    }
-
-    pub(crate) fn words(self) -> String {
-        match self {
-            Self::Lower(n) => format!("layer {n}"),
-            Self::Data(n) => format!("data-only layer {n}"),
-            Self::Upper => String::from("upperdir"),
-            Self::Work => String::from("workdir"),
-        }
-    }
-}
 
 /// Where a layer was found.
 #[derive(Debug)]
@@ -95,7 +68,7 @@ impl<'a> LayerBases<'a> {
     }
 
     /// The mapped clone that lower layers lie in.
-    pub(super) fn mapped(&self) -> Option<BorrowedFd<'_>> {
+    pub(crate) fn mapped(&self) -> Option<BorrowedFd<'_>> {
         self.lower.as_ref().filter(|_| self.userns.is_some()).map(|(_, base)| base.clone_root())
     }
 
@@ -138,17 +111,6 @@ impl<'a> LayerBases<'a> {
         }
         Ok(layers)
     }
-}
-
-/// Every layer open, with its role.
-pub(crate) type OpenLayers = Vec<(Role, Opened)>;
-
-/// The layers in the order that they are given to the kernel.
-pub(crate) fn roles(overlay: &Overlay) -> impl Iterator<Item = (Role, &Layer)> {
-    let lowers = overlay.lowers.iter().enumerate().map(|(i, l)| (Role::Lower(i + 1), l));
-    let data = overlay.data_only.iter().enumerate().map(|(i, l)| (Role::Data(i + 1), l));
-    let upper = overlay.upper.iter().map(|l| (Role::Upper, l));
-    lowers.chain(data).chain(upper).chain(overlay.work.iter().map(|l| (Role::Work, l)))
 }
 
 /// What can be told without looking at the file system.
@@ -200,24 +162,6 @@ fn open(found: Found<'_>, role: Role, dir: BorrowedFd<'_>, userns: Option<Borrow
         Found::Host(path) => {
             let opened = rustix::fs::openat(dir, path, flags, Mode::empty());
             opened.map(Opened::Ours).map_err(|errno| layer_error(role, path, errno))
-        }
-    }
-}
-
-/// A layer's descriptor: the caller's or ours.
-#[derive(Debug)]
-pub(crate) enum Opened {
-    Given(Arc<OwnedFd>),
-    Ours(OwnedFd),
-    Mapped(Tree),
-}
-
-impl AsFd for Opened {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Self::Given(fd) => fd.as_fd(),
-            Self::Ours(fd) => fd.as_fd(),
-            Self::Mapped(tree) => tree.root(),
         }
     }
 }

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The two ways to a mounted overlay: detached by the file-system context, or option bytes for mount(2).
 
-use super::base::{Base, Bases, Reach};
-use super::check::{check_work, check_writable, explain, fd_of, read_only};
-use super::in_use::{Written, check_not_in_use};
-use super::layers::{LayerBases, OpenLayers, Role, below, check_counts, one_base, roles};
-use super::{Layer, Overlay};
 use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::filesystem::Word;
-use crate::vfs::attr::MountAttr;
+use crate::kinds::overlay::check::{check_work, check_writable, explain, read_only};
+use crate::kinds::overlay::clone_cache::{Base, Bases, Reach};
+use crate::kinds::overlay::definition::{Layer, Overlay};
+use crate::kinds::overlay::in_use::check_not_in_use;
+use crate::kinds::overlay::layer_files::{OpenLayers, Role, Written, fd_of, roles};
+use crate::kinds::overlay::layers::{LayerBases, below, check_counts, one_base};
+use crate::kinds::overlay::params::{Make, set_layer};
+use crate::strategy::{GiveLayers, MapLayers, OverlayBy, Ways};
 use crate::vfs::context::FsContext;
-use crate::vfs::cwd::MOUNT_DATA_MAX;
 use crate::vfs::features::Features;
+use crate::vfs::mount_call::MOUNT_DATA_MAX;
 use crate::vfs::tree::Tree;
-use crate::ways::{GiveLayers, MapLayers, OverlayBy, Ways};
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use rustix::io::Errno;
-use std::ffi::{OsStr, OsString};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
@@ -157,7 +157,7 @@ impl Overlay {
     }
 
     /// [`check_written`](Self::check_written) for layers that are open.
-    pub(super) fn check_open(&self, layers: &OpenLayers, features: &Features) -> Result<()> {
+    pub(crate) fn check_open(&self, layers: &OpenLayers, features: &Features) -> Result<()> {
         let here = Path::new(".");
         match (fd_of(layers, Role::is_upper), fd_of(layers, Role::is_work)) {
             (Some(upper), Some(work)) => {
@@ -179,7 +179,7 @@ impl Overlay {
         read_only(self.work.as_ref())
     }
 
-    pub(super) fn layer_error(&self, error: Error, role: Role) -> Error {
+    pub(crate) fn layer_error(&self, error: Error, role: Role) -> Error {
         let is_file = error.kernel().iter().any(|line| line.contains("is not a directory"));
         let error = error.with_step(format!("set {}", role.words()));
         let is_unfit =
@@ -200,22 +200,6 @@ impl Overlay {
             _ => error,
         }
     }
-}
-
-/// What a detached overlay is made with, besides its own words.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Make<'a> {
-    /// Where relative layers start.
-    pub(crate) dir: BorrowedFd<'a>,
-    pub(crate) bases: &'a Bases,
-    pub(crate) features: &'a Features,
-    /// What the mount table shows as its source.
-    pub(crate) source: Option<&'a OsStr>,
-    /// The superblock's (`ro`, ...).
-    pub(crate) flags: &'a [&'static str],
-    pub(crate) attr: &'a MountAttr,
-    /// The lower layers' owners are mapped as this user namespace maps them.
-    pub(crate) userns: Option<BorrowedFd<'a>>,
 }
 
 /// One mount(2) call's worth of overlay: the cwd to call it from, and its option bytes.
@@ -261,55 +245,4 @@ fn is_plain_word(word: &Word) -> bool {
 
 fn or_dot(path: &Path) -> &Path {
     if path.as_os_str().is_empty() { Path::new(".") } else { path }
-}
-
-/// The option that takes it.
-pub(super) fn layer_key(role: Role) -> &'static str {
-    match role {
-        Role::Lower(_) => "lowerdir+",
-        Role::Data(_) => "datadir+",
-        Role::Upper => "upperdir",
-        Role::Work => "workdir",
-    }
-}
-
-/// Gives the kernel one layer. A tree that comes back must live until the file system is created.
-fn set_layer(
-    context: &mut FsContext,
-    role: Role,
-    layer: BorrowedFd<'_>,
-    features: &Features,
-) -> Result<Option<Tree>> {
-    let key = layer_key(role);
-    features.first().unwrap_or(GiveLayers::Names).taken();
-    match set_layer_as(context, key, layer, features) {
-        Err(error) if error.raw_errno() == Some(Errno::NAMETOOLONG) => {
-            // The kernel writes the layer's path down, in a page: the root of a clone of its own has the path `/`.
-            let clone = Tree::clone_of(layer, "", false)?;
-            set_layer_as(context, key, clone.root(), features)?;
-            Ok(Some(clone))
-        }
-        other => other.map(|()| None),
-    }
-}
-
-/// A layer under the option `key`: as a descriptor, or by its name in /proc for kernels that take none.
-pub(super) fn set_layer_as(
-    context: &mut FsContext,
-    key: &str,
-    layer: BorrowedFd<'_>,
-    features: &Features,
-) -> Result<()> {
-    match features.first() {
-        Some(GiveLayers::Descriptors) => context.set_fd(key, layer),
-        _ => context.set_string(key, format!("/proc/self/fd/{}", layer.as_raw_fd())).map_err(|error| {
-            match error.raw_errno() == Some(Errno::NOENT) && !Path::new("/proc/self/fd").exists() {
-                true => error
-                    .with_kind(ErrorKind::Unsupported)
-                    .because("this kernel takes layers by their names in /proc, which is not mounted here")
-                    .hinted("mount proc on /proc; Linux 6.13 needs none"),
-                false => error,
-            }
-        }),
-    }
 }

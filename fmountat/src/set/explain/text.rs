@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! An explanation as people read it, in lines of 80 columns at most where words allow it.
 
-use super::{ExplainedStep, Explanation, Needed};
-use crate::error::{escape, wrapped};
+use crate::error::escape;
+use crate::error::text::wrapped;
+use crate::set::explain::report::{ExplainedStep, Explanation, Needed};
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;

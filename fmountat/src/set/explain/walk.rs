@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The steps of a plan, one after the other, each on what those before it would have made.
 
-use super::ExplainedStep;
-use super::look::{Looker, Made};
 use crate::error::Error;
-use crate::set::builder::{is_missing_source, without_root};
-use crate::set::plan::{Plan, Step};
+use crate::set::build::failure::{is_missing_source, without_root};
+use crate::set::explain::inspect::{Looker, Made};
+use crate::set::explain::report::ExplainedStep;
+use crate::set::plan::Plan;
+use crate::set::plan::step::Step;
 
 /// What would be refused, by when that would be.
 #[derive(Debug, Default)]
@@ -27,23 +28,23 @@ impl Refusals {
 }
 
 /// What was found on the way so far.
-pub(super) struct Walk<'a> {
+pub(crate) struct Walk<'a> {
     plan: &'a Plan,
     looker: Looker<'a>,
     refusals: Refusals,
     left_out: Vec<usize>,
     has_root: bool,
     /// Of the first root, where it can be told.
-    pub(super) root_is_dir: Option<bool>,
+    pub(crate) root_is_dir: Option<bool>,
 }
 
 impl<'a> Walk<'a> {
-    pub(super) fn new(plan: &'a Plan, looker: Looker<'a>, together: bool) -> Self {
+    pub(crate) fn new(plan: &'a Plan, looker: Looker<'a>, together: bool) -> Self {
         let refusals = Refusals { together, ..Refusals::default() };
         Self { plan, looker, refusals, left_out: Vec::new(), has_root: !plan.has_root(), root_is_dir: None }
     }
 
-    pub(super) fn step(&mut self, step: &Step) -> ExplainedStep {
+    pub(crate) fn step(&mut self, step: &Step) -> ExplainedStep {
         let (mut told, content) = self.looker.step(step);
         let unfit = self.looker.check_mapping(step).err();
         match unfit.map_or(content, Err) {
@@ -87,7 +88,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The steps left out, and what would be refused, in the order in which that would be met.
-    pub(super) fn end(self) -> (Vec<usize>, Vec<Error>) {
+    pub(crate) fn end(self) -> (Vec<usize>, Vec<Error>) {
         let covers = self.plan.covers.paths.iter();
         let covers = covers.filter_map(|(cover, path)| self.looker.cover(*cover, path).err());
         let covers: Vec<Error> = covers.collect();

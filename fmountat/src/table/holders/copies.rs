@@ -4,13 +4,14 @@
 //! Where the parent of a mount is shared, its peers and slaves got a copy of the mount, and unmounting propagates to
 //! those. A copy in use makes umount2(2) fail with EBUSY (`propagate_mount_busy`, fs/pnode.c).
 
-use super::numbers;
-use crate::table::mountinfo::{self, MountEntry};
+use crate::mountinfo;
+use crate::mountinfo::MountEntry;
+use crate::table::holders::numbers::numbers;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The ids, as mountinfo has them, of the copies of `entry`. Namespaces without a process are not seen.
-pub(super) fn of(table: &[MountEntry], entry: &MountEntry) -> Vec<u64> {
+pub(crate) fn of(table: &[MountEntry], entry: &MountEntry) -> Vec<u64> {
     let parent = table.iter().find(|other| other.id == entry.parent && other.id != entry.id);
     let Some((parent, group)) = parent.and_then(|parent| Some((parent, parent.shared?))) else {
         return Vec::new();

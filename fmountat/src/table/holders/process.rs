@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What one process has in a mount.
 
-use super::{Held, Sought, numbers};
 use crate::error::{Holder, HolderKind};
+use crate::table::holders::numbers::numbers;
+use crate::table::holders::sought::{Held, Sought};
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 /// All that the process holds. What has ended meanwhile, or may not be looked at, holds nothing.
-pub(super) fn holders(pid: u32, sought: &Sought) -> Vec<Holder> {
+pub(crate) fn holders(pid: u32, sought: &Sought) -> Vec<Holder> {
     let process = PathBuf::from(format!("/proc/{pid}"));
     let mut held: Vec<(HolderKind, Held)> = Vec::new();
     for thread in numbers(process.join("task")).unwrap_or_default() {

@@ -4,18 +4,19 @@
 //! Each umount2(2) waits for every processor to notice (an RCU grace period), whatever it takes away. So the mounts are moved
 //! below one: that costs no such wait, and then one call takes all (`sys/gather`).
 
-use super::place::Place;
-use super::{call, errors};
 use crate::error::{Error, Result};
-use crate::sys::gather::{Failed, Gather, gather};
+use crate::mountinfo::id::{MountId, id_mask};
+use crate::sys::batch_detach::{Failed, Gather, gather};
 use crate::sys::ms::MS_SHARED;
 use crate::sys::statmount::{MNT_BASIC, statmount};
+use crate::table::unmount::place::Place;
+use crate::table::unmount::{call, errors};
 use crate::vfs::attr::MountAttr;
 use crate::vfs::bytes::c_string;
 use crate::vfs::context::FsContext;
-use crate::vfs::identity::{MountId, id_mask};
+use crate::vfs::detach::unmount_forbidden;
 use crate::vfs::target::Target;
-use crate::vfs::tree::{Tree, unmount_forbidden};
+use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
@@ -26,7 +27,7 @@ const AT_ONCE: usize = 128;
 
 /// Takes away as many as can be, with one call for each [`AT_ONCE`]; gives back the others, one of which is always left. The
 /// mount that they are moved to is put over that one, which is to go anyway, so that no other place shows anything.
-pub(super) fn together(places: Vec<Place>) -> (Vec<Place>, Result<()>) {
+pub(crate) fn together(places: Vec<Place>) -> (Vec<Place>, Result<()>) {
     let (mut movable, mut left): (Vec<_>, Vec<_>) = places.into_iter().partition(can_move);
     let Some(base) = movable.pop() else { return (left, Ok(())) };
     let mut done = Ok(());

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! One mount: umount2(2), again while it is busy, and within a time also where the file system does not answer.
 
-use super::errors;
-use super::fuse::{self, Said};
-use super::place::{Handle, Place};
 use crate::error::{Error, Result};
 use crate::sys::thread::block_all_signals;
+use crate::table::unmount::fuse::Said;
+use crate::table::unmount::place::{Handle, Place};
+use crate::table::unmount::{busy, errors, fuse};
 use rustix::io::Errno;
 use rustix::mount::UnmountFlags;
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 const LEAST: Duration = Duration::from_millis(100);
 
 /// Unmounts the mount of `place`; a busy one again until `deadline`, `None` for as long as it takes.
-pub(super) fn one(place: &Place, lazy: bool, deadline: Option<Instant>) -> Result<()> {
+pub(crate) fn one(place: &Place, lazy: bool, deadline: Option<Instant>) -> Result<()> {
     let detach = if lazy { UnmountFlags::DETACH } else { UnmountFlags::empty() };
     let flags = detach | UnmountFlags::NOFOLLOW;
     let mut pause = Duration::from_millis(1);
@@ -25,12 +25,12 @@ pub(super) fn one(place: &Place, lazy: bool, deadline: Option<Instant>) -> Resul
         match attempt(place, flags, deadline)? {
             Ok(()) => return Ok(()),
             Err(Errno::INTR) => {}
-            Err(Errno::BUSY) => match errors::mounts_below(place) {
+            Err(Errno::BUSY) => match busy::mounts_below(place) {
                 Some(error) => return Err(error),
                 None if deadline.is_none_or(|end| Instant::now() + pause + room(place, start) < end) => {
                     std::thread::sleep(pause);
                 }
-                None => return Err(errors::busy(place)),
+                None => return Err(busy::busy(place)),
             },
             Err(Errno::INVAL) if !place.is_seen().unwrap_or(true) => {
                 return Err(errors::exchanged(&place.path));

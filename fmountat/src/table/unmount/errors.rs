@@ -1,94 +1,64 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What can be wrong with unmounting, in words.
 
-use super::place::Place;
-use crate::error::{Error, ErrorKind, Holder};
-use crate::table::{holders, mountinfo};
+use crate::error::{Error, ErrorKind};
 use crate::vfs::privilege::needs_admin;
 use rustix::io::Errno;
 use std::path::Path;
 
-const STEP: &str = "unmount";
+pub(crate) const STEP: &str = "unmount";
 
-pub(super) fn open(path: &Path, errno: Errno) -> Error {
+pub(crate) fn open(path: &Path, errno: Errno) -> Error {
     crate::vfs::target::open_error("open target", "openat", path, errno)
 }
 
-pub(super) fn without_proc(path: &Path) -> Error {
+pub(crate) fn without_proc(path: &Path) -> Error {
     let error =
         Error::new(ErrorKind::Unsupported, STEP, "unmounting safely needs /proc, which is not mounted");
     error.arg(path).hinted("mount proc on /proc")
 }
 
-pub(super) fn symbolic_link(path: &Path) -> Error {
+pub(crate) fn symbolic_link(path: &Path) -> Error {
     let reason = "it is a symbolic link, which unmounting does not follow";
     Error::new(ErrorKind::NotMounted, STEP, reason).arg(path)
 }
 
-pub(super) fn nothing_mounted(path: &Path) -> Error {
+pub(crate) fn nothing_mounted(path: &Path) -> Error {
     Error::new(ErrorKind::NotMounted, STEP, "nothing is mounted there").arg(path)
 }
 
-pub(super) fn exchanged(path: &Path) -> Error {
+pub(crate) fn exchanged(path: &Path) -> Error {
     Error::new(ErrorKind::Busy, STEP, "another mount has been put there meanwhile, or this one is gone")
         .arg(path)
 }
 
-pub(super) fn hidden(path: &Path) -> Error {
+pub(crate) fn hidden(path: &Path) -> Error {
     let reason = "another mount is on top of it, or on the way to it";
     Error::new(ErrorKind::Busy, STEP, reason).arg(path).hinted("unmount that one first")
 }
 
-pub(super) fn own_root(path: &Path) -> Error {
+pub(crate) fn own_root(path: &Path) -> Error {
     let reason = "this process has its root directory on it: the kernel would make the file system read-only and leave it";
     Error::new(ErrorKind::Unsupported, STEP, reason)
         .arg(path)
         .hinted("a process's root is changed by pivot_root(2)")
 }
 
-pub(super) fn conflict(first: &str, second: &str) -> Error {
+pub(crate) fn conflict(first: &str, second: &str) -> Error {
     Error::new(ErrorKind::OptionConflict, STEP, format!("{first} and {second} exclude each other"))
 }
 
-pub(super) fn timed_out(path: &Path) -> Error {
+pub(crate) fn timed_out(path: &Path) -> Error {
     let reason = "the time is up and the file system does not answer; the kernel's call goes on";
     let hint = "the mount is gone as soon as the file system's server answers or ends";
     Error::new(ErrorKind::TimedOut, STEP, reason).arg(path).hinted(hint)
 }
 
-pub(super) fn no_thread(path: &Path, error: std::io::Error) -> Error {
+pub(crate) fn no_thread(path: &Path, error: std::io::Error) -> Error {
     Error::from_io("start a thread to unmount", path, error)
 }
 
-/// Waiting does not help against mounts below; asked only once it was busy.
-pub(super) fn mounts_below(place: &Place) -> Option<Error> {
-    let table = mountinfo::read().ok()?;
-    let entry = table.iter().find(|entry| entry.id == place.number)?;
-    let below = holders::mounts_below(&table, entry);
-    if below.is_empty() {
-        return None;
-    }
-    let error = Error::sys(STEP, "umount2", Errno::BUSY).arg(&place.path).held_by(below);
-    Some(error.because("it has mounts below it").hinted("unmount those too: recursively (umount -R)"))
-}
-
-/// Busy, with all that can be found out about why.
-pub(super) fn busy(place: &Place) -> Error {
-    let found = holders::holders(place.id).unwrap_or_default();
-    in_use(&place.path, found)
-}
-
-pub(super) fn in_use(path: &Path, found: Vec<Holder>) -> Error {
-    let hint = if found.is_empty() {
-        "nobody was found who uses it: look as root, and for bound UNIX sockets, swap files and other namespaces; \
-         lazily (umount -l) it goes away now"
-    } else {
-        "end those who use it; lazily (umount -l) it goes away now and is freed when nobody uses it"
-    };
-    Error::sys(STEP, "umount2", Errno::BUSY).arg(path).because("it is in use").hinted(hint).held_by(found)
-}
-
-pub(super) fn of_errno(path: &Path, errno: Errno) -> Error {
+pub(crate) fn of_errno(path: &Path, errno: Errno) -> Error {
     let error = Error::sys(STEP, "umount2", errno).arg(path);
     match errno {
         Errno::INVAL => error

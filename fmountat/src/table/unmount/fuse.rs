@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! FUSE mounts by `fusermount3 -u`, which may unmount what its user mounted without further privileges.
 
-use super::place::Handle;
-use crate::kinds::helper::{HELPER_LIMIT, in_path, run_program};
-use crate::sys::spawn::Ended;
+use crate::kinds::helper::HELPER_LIMIT;
+use crate::kinds::helper::run::{in_path, run_program};
+use crate::sys::spawn::spawn::Ended;
+use crate::table::unmount::place::Handle;
 use crate::vfs::bytes::c_string;
 use rustix::mount::UnmountFlags;
 use std::ffi::{CString, OsString};
 
 /// What the program made of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Said {
+pub(crate) enum Said {
     Done,
     Busy,
     /// It is not installed, or failed for another reason.
@@ -18,7 +19,7 @@ pub(super) enum Said {
 }
 
 /// `fusermount3 -u`, or `fusermount -u` where that is not found.
-pub(super) fn unmount(handle: &Handle, flags: UnmountFlags) -> Said {
+pub(crate) fn unmount(handle: &Handle, flags: UnmountFlags) -> Said {
     let found = ["fusermount3", "fusermount"].iter().find_map(|program| run(program, handle, flags));
     found.unwrap_or(Said::Other)
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A mount point, held by its parent directory so that nothing on the way can be exchanged.
 
-use super::errors;
 use crate::error::{Error, ErrorKind, Result};
-use crate::table::mountinfo::MountEntry;
+use crate::mountinfo::MountEntry;
+use crate::mountinfo::id::{MountId, mountinfo_id};
+use crate::table::unmount::errors;
 use crate::table::{fdinfo, located};
-use crate::vfs::identity::{MountId, is_mount_root, mountinfo_id};
+use crate::vfs::identity::is_mount_root;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
@@ -15,20 +16,20 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 #[derive(Debug)]
-pub(super) struct Place {
-    pub(super) path: PathBuf,
-    pub(super) handle: Handle,
-    pub(super) id: MountId,
+pub(crate) struct Place {
+    pub(crate) path: PathBuf,
+    pub(crate) handle: Handle,
+    pub(crate) id: MountId,
     /// The id that mountinfo has for it.
-    pub(super) number: u64,
-    pub(super) fs_type: OsString,
+    pub(crate) number: u64,
+    pub(crate) fs_type: OsString,
 }
 
 /// What a system call, also one on another thread, needs to get to the place.
 #[derive(Debug, Clone)]
-pub(super) struct Handle {
+pub(crate) struct Handle {
     /// What umount2(2) is given: the last component below the held parent.
-    pub(super) name: PathBuf,
+    pub(crate) name: PathBuf,
     parent: Option<Arc<OwnedFd>>,
 }
 
@@ -47,7 +48,7 @@ impl Handle {
     }
 
     /// The parent and the name in it, for a program that starts there.
-    pub(super) fn in_parent(&self) -> Option<(BorrowedFd<'_>, &OsStr)> {
+    pub(crate) fn in_parent(&self) -> Option<(BorrowedFd<'_>, &OsStr)> {
         Some((self.parent.as_ref()?.as_fd(), self.name.file_name()?))
     }
 
@@ -79,7 +80,7 @@ impl Handle {
 
 impl Place {
     /// The mount that is seen at `path`; `None` if nothing is mounted there. A symbolic link is an error.
-    pub(super) fn open(path: &Path) -> Result<Option<Self>> {
+    pub(crate) fn open(path: &Path) -> Result<Option<Self>> {
         let handle = Handle::open(path)?;
         let top = handle.top(path)?;
         match handle.seen(path, top.as_fd())? {
@@ -93,7 +94,7 @@ impl Place {
     }
 
     /// The mount of this line of the table, if it is the one that is seen at its place.
-    pub(super) fn of(entry: &MountEntry) -> Result<Option<Self>> {
+    pub(crate) fn of(entry: &MountEntry) -> Result<Option<Self>> {
         match Self::open(&entry.target) {
             Ok(place) => Ok(place.filter(|place| place.number == entry.id)),
             Err(error) if is_hidden(&error) => Ok(None),
@@ -103,7 +104,7 @@ impl Place {
 
     /// Of the mount that the process has its root directory on umount2(2) would only make the file system read-only, wherever
     /// else it is mounted, and report success (`do_umount`, fs/namespace.c).
-    pub(super) fn need_not_be_root(&self) -> Result<()> {
+    pub(crate) fn need_not_be_root(&self) -> Result<()> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = rustix::fs::openat(CWD, "/", flags, Mode::empty())
             .map_err(|e| errors::open(Path::new("/"), e))?;
@@ -111,12 +112,12 @@ impl Place {
     }
 
     /// Still the same mount: umount2(2) goes by path and takes whatever is on top there.
-    pub(super) fn check_identity(&self) -> Result<()> {
+    pub(crate) fn check_identity(&self) -> Result<()> {
         if self.is_seen()? { Ok(()) } else { Err(errors::exchanged(&self.path)) }
     }
 
     /// The mount's root, if it is the one that is seen at its place.
-    pub(super) fn root(&self) -> Result<OwnedFd> {
+    pub(crate) fn root(&self) -> Result<OwnedFd> {
         let top = self.handle.top(&self.path)?;
         match self.handle.seen(&self.path, top.as_fd())? {
             Some((id, _)) if id == self.id => Ok(top),
@@ -125,13 +126,13 @@ impl Place {
     }
 
     /// Whether this mount is the one that is seen at its place.
-    pub(super) fn is_seen(&self) -> Result<bool> {
+    pub(crate) fn is_seen(&self) -> Result<bool> {
         let top = self.handle.top(&self.path)?;
         Ok(self.handle.seen(&self.path, top.as_fd())?.is_some_and(|(id, _)| id == self.id))
     }
 
     /// Its file system is answered for by a program or another machine, which may not answer.
-    pub(super) fn may_hang(&self) -> bool {
+    pub(crate) fn may_hang(&self) -> bool {
         const REMOTE: [&str; 6] = ["9p", "cifs", "smb3", "ceph", "afs", "virtiofs"];
         let name = self.fs_type.as_bytes();
         REMOTE.iter().any(|remote| self.fs_type == *remote)
@@ -140,13 +141,13 @@ impl Place {
     }
 
     /// `fuse` or `fuse.SUBTYPE`: what fusermount3(1) unmounts.
-    pub(super) fn is_fuse(&self) -> bool {
+    pub(crate) fn is_fuse(&self) -> bool {
         self.fs_type == "fuse" || self.fs_type.as_bytes().starts_with(b"fuse.")
     }
 }
 
 /// What another mount hides is found under another name, or not at all.
-pub(super) fn is_hidden(error: &Error) -> bool {
+pub(crate) fn is_hidden(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::NotMounted)
 }
 

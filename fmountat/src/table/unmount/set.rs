@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Published sets: each in one call by its identity, many of them together.
 
-use super::batch;
-use super::place::{self, Place};
-use super::{Unmount, call, errors};
 use crate::error::{Error, ErrorKind, Holder, Result};
-use crate::table::published::{self, PublishedSet};
-use crate::table::{holders, located};
-use crate::vfs::identity::MountId;
+use crate::mountinfo::id::MountId;
+use crate::table::holders::find as holders;
+use crate::table::published::PublishedSet;
+use crate::table::unmount::place::Place;
+use crate::table::unmount::request::Unmount;
+use crate::table::unmount::{batch, busy, call, errors, place};
+use crate::table::{located, published};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// One set: nothing that others mounted in it goes with it unseen.
-pub(super) fn one(unmount: &Unmount, set: &PublishedSet, deadline: Option<Instant>) -> Result<()> {
+pub(crate) fn one(unmount: &Unmount, set: &PublishedSet, deadline: Option<Instant>) -> Result<()> {
     let place = checked(set, &set.others()?)?;
     if !unmount.lazy {
         wait_for_users(set, &place, deadline)?;
@@ -22,7 +23,7 @@ pub(super) fn one(unmount: &Unmount, set: &PublishedSet, deadline: Option<Instan
 
 /// Each set is checked first. Those that can be are gathered below one mount, which goes in one call; before them, each by itself,
 /// those that are mounted in another one of them.
-pub(super) fn many(unmount: &Unmount, sets: &[PublishedSet], deadline: Option<Instant>) -> Vec<Error> {
+pub(crate) fn many(unmount: &Unmount, sets: &[PublishedSet], deadline: Option<Instant>) -> Vec<Error> {
     let (mut errors, mut places, mut stacked) = (Vec::new(), Vec::new(), Vec::new());
     let (inner, sets) = published::inner_and_outer(sets);
     errors.extend(inner.iter().filter_map(|set| one(unmount, set, deadline).err()));
@@ -104,7 +105,7 @@ fn wait_for_users(set: &PublishedSet, place: &Place, deadline: Option<Instant>) 
             return Ok(());
         }
         if deadline.is_some_and(|end| Instant::now() >= end) {
-            return Err(errors::in_use(&place.path, found));
+            return Err(busy::in_use(&place.path, found));
         }
         std::thread::sleep(Duration::from_millis(50));
     }

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Several mounts: a stack from its top, a tree from its deepest, a locked one as a whole.
 
-use super::place::Place;
-use super::{Unmount, call, errors};
 use crate::error::{Error, ErrorKind, Result};
-use crate::table::holders;
-use crate::table::mountinfo::{self, MountEntry};
-use crate::vfs::identity::MountId;
+use crate::mountinfo;
+use crate::mountinfo::MountEntry;
+use crate::mountinfo::id::MountId;
+use crate::table::holders::find as holders;
+use crate::table::unmount::place::Place;
+use crate::table::unmount::request::Unmount;
+use crate::table::unmount::{busy, call, errors};
 use rustix::io::Errno;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// All mounts of the stack that `top` is the top of, from the top down.
-pub(super) fn stack(unmount: &Unmount, top: &Place, deadline: Option<Instant>) -> Result<(), Vec<Error>> {
+pub(crate) fn stack(unmount: &Unmount, top: &Place, deadline: Option<Instant>) -> Result<(), Vec<Error>> {
     let table = mountinfo::read().map_err(|e| vec![e])?;
     for entry in stack_of(&table, top.number) {
         let place = Place::of(entry).and_then(|seen| seen.ok_or_else(|| errors::exchanged(&top.path)));
@@ -22,7 +24,7 @@ pub(super) fn stack(unmount: &Unmount, top: &Place, deadline: Option<Instant>) -
 }
 
 /// The stack that `top` is the top of, and everything below it.
-pub(super) fn tree(unmount: &Unmount, top: Place, deadline: Option<Instant>) -> Result<(), Vec<Error>> {
+pub(crate) fn tree(unmount: &Unmount, top: Place, deadline: Option<Instant>) -> Result<(), Vec<Error>> {
     let table = mountinfo::read().map_err(|e| vec![e])?;
     // What is stacked on the same place goes too, so start at the lowest mount there.
     let lowest = stack_of(&table, top.number).last().map_or(top.number, |entry| entry.id);
@@ -99,7 +101,7 @@ fn locked(path: &Path, order: &[&MountEntry], deadline: Option<Instant>) -> Resu
             return whole(path, order, deadline);
         }
         if deadline.is_some_and(|end| Instant::now() >= end) {
-            return Err(errors::in_use(path, found));
+            return Err(busy::in_use(path, found));
         }
         std::thread::sleep(Duration::from_millis(50));
     }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What is told of a change.
 
-use crate::table::mountinfo::MountEntry;
-use crate::vfs::identity::MountId;
+use crate::mountinfo::MountEntry;
+use crate::mountinfo::id::MountId;
 use std::fmt;
 
 /// What happened; the words are those of `findmnt --poll`.
@@ -35,7 +35,7 @@ impl fmt::Display for MountAction {
     }
 }
 
-/// An event of a [`Watch`](crate::Watch).
+/// An event of a [`Watch`](crate::table::watch::watch::Watch).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MountEvent {

@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A detached overlay for kernels that take no layer by itself (`lowerdir+` \[Linux 6.7\]), or none that lies in a detached
+//! tree \[6.15\], which a mapped one does: by mount(2) in a private namespace, and copied out of it.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::kinds::overlay::definition::{Layer, Overlay};
+use crate::kinds::overlay::layer_files::{OpenLayers, Opened};
+use crate::kinds::overlay::layers::{LayerBases, check_counts};
+use crate::kinds::overlay::params::Make;
+use crate::strategy::{GiveLayers, MapLayers, Ways};
+use crate::vfs::features::Features;
+use crate::vfs::flags::ms_of_superblock;
+use crate::vfs::hidden::HiddenPlace;
+use crate::vfs::identity::is_attached_here;
+use crate::vfs::private_namespace::in_private_namespace_from;
+use crate::vfs::tree::Tree;
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags, StatxFlags};
+use rustix::io::Errno;
+use std::path::Path;
+use std::sync::Arc;
+
+/// Refuses to map the layers' owners where no way can; asked before an overlay with a mapping is made.
+pub(crate) fn check_mapped_layers(features: &Features) -> Result<()> {
+    if features.first::<MapLayers>().is_some() {
+        return Ok(());
+    }
+    let error = |reason| Error::new(ErrorKind::Unsupported, "map ids", reason);
+    Err(match features.overlay_mapped_layers {
+        true => error(
+            "mapped layers are put into a private mount namespace here, and a filter forbids unshare(2)",
+        )
+        .hinted("it needs Linux 6.15, or a seccomp profile that allows unshare"),
+        false => error("this kernel's overlay takes no id-mapped layers").hinted("it needs Linux 5.19"),
+    })
+}
+
+/// Refuses an overlay that needs a private mount namespace where none can be made.
+pub(crate) fn check_elsewhere(features: &Features) -> Result<()> {
+    if features.private_namespace {
+        return Ok(());
+    }
+    let reason = "this kernel takes an overlay's layers by mount(2) alone, which needs a private mount namespace, and none can be made";
+    Err(Error::new(ErrorKind::Unsupported, "create", reason)
+        .arg("overlay")
+        .hinted("it needs Linux 6.7, or a seccomp profile that allows unshare"))
+}
+
+impl Overlay {
+    pub(crate) fn mount_elsewhere(&self, make: &Make<'_>) -> Result<Tree> {
+        check_elsewhere(make.features)?;
+        let flags = make.flags.iter().fold(0, |all, name| all | ms_of_superblock(name));
+        let tree = self.mount_in_namespace(make, flags)?;
+        tree.set_attr(&make.attr.after_ms_flags(make.flags), false)?;
+        Ok(tree)
+    }
+
+    fn mount_in_namespace(&self, make: &Make<'_>, flags: u64) -> Result<Tree> {
+        GiveLayers::ByMount.taken();
+        if make.userns.is_some() {
+            MapLayers::PrivateNamespace.taken();
+        }
+        in_private_namespace_from(make.dir, |dir| {
+            let make = Make { dir, ..*make };
+            let overlay = self.as_seen_here()?;
+            check_counts(&overlay)?;
+            let places = LayerBases::of(&overlay, &make);
+            let layers = places.open_all(&overlay, dir)?;
+            attach_mapped(&places, &layers)?;
+            let place = HiddenPlace::new(true)?;
+            let name = place.name();
+            if !overlay.mount_by_paths(&make, &layers, name.as_ref(), flags)? {
+                overlay.mount_opened(&make, &layers, name.as_ref(), flags)?;
+            }
+            let mounted = place.mounted()?;
+            overlay.check_classic(mounted.as_fd(), flags)?;
+            Tree::clone_of(&mounted, "", false)
+        })
+    }
+
+    /// The overlay with descriptors that are good in this thread's namespace.
+    fn as_seen_here(&self) -> Result<Self> {
+        let mut overlay = self.clone();
+        let lowers = overlay.lowers.iter_mut().chain(&mut overlay.data_only);
+        for layer in lowers.chain(&mut overlay.upper).chain(&mut overlay.work) {
+            if let Layer::Fd(fd) = layer {
+                *layer = Layer::Fd(Arc::new(seen_here(fd.as_fd())?));
+            }
+        }
+        Ok(overlay)
+    }
+}
+
+/// The directory that the descriptor is on, found by its name in this thread's namespace.
+fn seen_here(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
+    if is_attached_here(fd)? {
+        return rustix::io::fcntl_dupfd_cloexec(fd, 0).map_err(|e| Error::sys("open layer", "fcntl", e));
+    }
+    let name = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    let path = std::fs::read_link(&name).map_err(|e| Error::from_io("open layer", &name, e))?;
+    let same = |a: BorrowedFd<'_>, b: BorrowedFd<'_>| {
+        let place = |fd| {
+            let stat = rustix::fs::statx(fd, "", AtFlags::EMPTY_PATH, StatxFlags::INO);
+            stat.map(|s| (s.stx_dev_major, s.stx_dev_minor, s.stx_ino))
+        };
+        matches!((place(a), place(b)), (Ok(a), Ok(b)) if a == b)
+    };
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    // `/..` is `/` with what is mounted over it, where a store of ours is if there is no proc.
+    let covering = Path::new("/..").join(path.strip_prefix("/").unwrap_or(&path));
+    for name in [path.as_path(), &covering] {
+        match rustix::fs::openat(CWD, name, flags, Mode::empty()) {
+            Ok(here) if same(here.as_fd(), fd) => return Ok(here),
+            Err(errno @ (Errno::MFILE | Errno::NFILE | Errno::NOMEM)) => {
+                return Err(Error::sys("open layer", "openat", errno).arg(name));
+            }
+            _ => {}
+        }
+    }
+    let reason = "on this kernel a layer given as a descriptor must be seen by its path";
+    Err(Error::new(ErrorKind::Unsupported, "open layer", reason).arg(&path).hinted("it needs Linux 6.7"))
+}
+
+/// Mapped clones are mounted, over one another: as part of this thread's namespace they may hold layers.
+fn attach_mapped(places: &LayerBases<'_>, layers: &OpenLayers) -> Result<()> {
+    let single = layers.iter().filter_map(|(_, layer)| match layer {
+        Opened::Mapped(tree) => Some(tree.root()),
+        _ => None,
+    });
+    for root in places.mapped().into_iter().chain(single) {
+        HiddenPlace::with(root)?;
+    }
+    Ok(())
+}

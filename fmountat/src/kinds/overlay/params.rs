@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What an overlay is made with, and how one layer is given to the kernel.
+
+use crate::error::{ErrorKind, Result};
+use crate::kinds::overlay::clone_cache::Bases;
+use crate::kinds::overlay::layer_files::Role;
+use crate::strategy::{GiveLayers, Ways};
+use crate::vfs::attr::MountAttr;
+use crate::vfs::context::FsContext;
+use crate::vfs::features::Features;
+use crate::vfs::tree::Tree;
+use rustix::fd::{AsRawFd, BorrowedFd};
+use rustix::io::Errno;
+use std::ffi::OsStr;
+use std::path::Path;
+
+/// What a detached overlay is made with, besides its own words.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Make<'a> {
+    /// Where relative layers start.
+    pub(crate) dir: BorrowedFd<'a>,
+    pub(crate) bases: &'a Bases,
+    pub(crate) features: &'a Features,
+    /// What the mount table shows as its source.
+    pub(crate) source: Option<&'a OsStr>,
+    /// The superblock's (`ro`, ...).
+    pub(crate) flags: &'a [&'static str],
+    pub(crate) attr: &'a MountAttr,
+    /// The lower layers' owners are mapped as this user namespace maps them.
+    pub(crate) userns: Option<BorrowedFd<'a>>,
+}
+
+/// The option that takes it.
+pub(crate) fn layer_key(role: Role) -> &'static str {
+    match role {
+        Role::Lower(_) => "lowerdir+",
+        Role::Data(_) => "datadir+",
+        Role::Upper => "upperdir",
+        Role::Work => "workdir",
+    }
+}
+
+/// Gives the kernel one layer. A tree that comes back must live until the file system is created.
+pub(crate) fn set_layer(
+    context: &mut FsContext,
+    role: Role,
+    layer: BorrowedFd<'_>,
+    features: &Features,
+) -> Result<Option<Tree>> {
+    let key = layer_key(role);
+    features.first().unwrap_or(GiveLayers::Names).taken();
+    match set_layer_as(context, key, layer, features) {
+        Err(error) if error.raw_errno() == Some(Errno::NAMETOOLONG) => {
+            // The kernel writes the layer's path down, in a page: the root of a clone of its own has the path `/`.
+            let clone = Tree::clone_of(layer, "", false)?;
+            set_layer_as(context, key, clone.root(), features)?;
+            Ok(Some(clone))
+        }
+        other => other.map(|()| None),
+    }
+}
+
+/// A layer under the option `key`: as a descriptor, or by its name in /proc for kernels that take none.
+pub(crate) fn set_layer_as(
+    context: &mut FsContext,
+    key: &str,
+    layer: BorrowedFd<'_>,
+    features: &Features,
+) -> Result<()> {
+    match features.first() {
+        Some(GiveLayers::Descriptors) => context.set_fd(key, layer),
+        _ => context.set_string(key, format!("/proc/self/fd/{}", layer.as_raw_fd())).map_err(|error| {
+            match error.raw_errno() == Some(Errno::NOENT) && !Path::new("/proc/self/fd").exists() {
+                true => error
+                    .with_kind(ErrorKind::Unsupported)
+                    .because("this kernel takes layers by their names in /proc, which is not mounted here")
+                    .hinted("mount proc on /proc; Linux 6.13 needs none"),
+                false => error,
+            }
+        }),
+    }
+}

@@ -1,0 +1,12 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `/proc/PID/mountinfo`: one parser, the ids of mounts, entries as values.
+#![forbid(unsafe_code)]
+
+pub(crate) mod id;
+pub(crate) mod record;
+pub(crate) mod parse;
+pub(crate) mod read;
+pub(crate) mod entry;
+
+pub use entry::{MountEntry, parse, read};
+pub(crate) use entry::{deepest_first, has_mounts_below};

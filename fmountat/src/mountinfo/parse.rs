@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The lines of mountinfo as records: proc_pid_mountinfo(5).
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::mountinfo::record::{Record, Text};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+/// The mounts of a text of that form, and their strings.
+pub(crate) fn parse_records(bytes: Vec<u8>) -> Result<(Vec<Record>, Text)> {
+    let mut text = Text::new(bytes)?;
+    let mut records = Vec::with_capacity(text.bytes().len() / 96);
+    let mut start = 0;
+    while start < text.bytes().len() {
+        let rest = &text.bytes()[start..];
+        let length = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
+        if length > 0 {
+            records.push(line(&mut text, start, start + length)?);
+        }
+        start += length + 1;
+    }
+    Ok((records, text))
+}
+
+/// The parts of a line, each up to the next space.
+struct Parts<'a> {
+    line: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Parts<'a> {
+    fn next(&mut self) -> Option<(usize, &'a [u8])> {
+        let start = self.at;
+        let rest = self.line.get(start..)?;
+        let length = rest.iter().position(|byte| *byte == b' ').unwrap_or(rest.len());
+        self.at = start + length + 1;
+        Some((start, &rest[..length]))
+    }
+
+    fn number(&mut self) -> Option<u64> {
+        number(self.next()?.1)
+    }
+
+    fn range(&mut self) -> Option<(usize, usize)> {
+        self.next().map(|(start, part)| (start, start + part.len()))
+    }
+}
+
+pub(crate) fn line(text: &mut Text, start: usize, end: usize) -> Result<Record> {
+    let bytes = &text.bytes()[start..end];
+    let Some((mut record, ranges)) = numbers_and_ranges(bytes) else {
+        let error = Error::new(ErrorKind::System, "read the mount table", "a line of an unknown form");
+        return Err(error.arg(OsStr::from_bytes(bytes)));
+    };
+    let spans = ranges.map(|(from, to)| text.unescaped(start + from, start + to));
+    [record.root, record.target, record.options, record.fstype, record.source, record.super_options] = spans;
+    Ok(record)
+}
+
+fn numbers_and_ranges(line: &[u8]) -> Option<(Record, [(usize, usize); 6])> {
+    let mut parts = Parts { line, at: 0 };
+    let mut record = Record { id: parts.number()?, parent: parts.number()?, ..Record::default() };
+    let (_, device) = parts.next()?;
+    let colon = device.iter().position(|byte| *byte == b':')?;
+    let half = |bytes| u32::try_from(number(bytes)?).ok();
+    record.device = (half(&device[..colon])?, half(&device[colon + 1..])?);
+    let (root, target, options) = (parts.range()?, parts.range()?, parts.range()?);
+    // Optional fields up to a lone dash; unknown ones are to be ignored.
+    loop {
+        let (_, part) = parts.next()?;
+        let tagged = |tag: &[u8]| part.strip_prefix(tag).map(|digits| number(digits).ok_or(()));
+        if part == b"-" {
+            break;
+        } else if let Some(group) = tagged(b"shared:") {
+            record.shared = group.ok()?;
+        } else if let Some(group) = tagged(b"master:") {
+            record.master = group.ok()?;
+        } else if let Some(group) = tagged(b"propagate_from:") {
+            record.from = group.ok()?;
+        } else if part == b"unbindable" {
+            record.unbindable = true;
+        }
+    }
+    let (fstype, source) = (parts.range()?, parts.range()?);
+    let super_options = parts.range().unwrap_or((line.len(), line.len()));
+    Some((record, [root, target, options, fstype, source, super_options]))
+}
+
+pub(crate) fn number(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0u64, |sum, digit| {
+        let value = digit.checked_sub(b'0').filter(|value| *value < 10)?;
+        sum.checked_mul(10)?.checked_add(value.into())
+    })
+}

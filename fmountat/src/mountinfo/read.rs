@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Reading a mountinfo file to its end, again where it changed meanwhile.
+
+use crate::error::{Error, Result};
+use crate::mountinfo::parse::parse_records;
+use crate::mountinfo::record::{Record, Text, orphans};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::OwnedFd;
+use rustix::fs::{SeekFrom, seek};
+use rustix::io::Errno;
+use rustix::time::{ClockId, clock_gettime};
+use std::time::{Duration, Instant};
+
+/// How often a table is read again that changed meanwhile, and shows it.
+const ROUNDS: usize = 8;
+
+/// A mountinfo file that is being read.
+pub(crate) struct Reading<'a> {
+    file: &'a OwnedFd,
+    text: Vec<u8>,
+    is_suspect: bool,
+}
+
+/// How far it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Read {
+    Whole,
+    /// There is more.
+    Part,
+    /// There is more, and the kernel takes long for each line.
+    Slowly,
+}
+
+impl<'a> Reading<'a> {
+    pub(crate) fn of(file: &'a OwnedFd) -> Self {
+        Self { file, text: Vec::new(), is_suspect: false }
+    }
+
+    /// Up to so many bytes, or to where a line takes longer than `slow`. In small parts: the kernel makes as many lines as
+    /// fit one, however long that takes.
+    pub(crate) fn up_to(&mut self, wanted: usize, slow: Duration) -> Result<Read> {
+        const PART: usize = 1 << 10;
+        self.text.reserve(wanted);
+        while self.text.len() < wanted {
+            match self.part(PART.max(self.text.len() / 2), Some(slow))? {
+                Read::Part => {}
+                done => return Ok(done),
+            }
+        }
+        Ok(Read::Part)
+    }
+
+    /// All that is left, or up to where a line takes longer than `slow`.
+    pub(crate) fn rest(&mut self, slow: Option<Duration>) -> Result<Read> {
+        // The kernel gives some 4 KiB at once.
+        const ROOM: usize = 1 << 14;
+        loop {
+            if self.text.capacity() - self.text.len() < ROOM {
+                self.text.reserve(self.text.len().max(2 * ROOM));
+            }
+            match self.part(ROOM, slow)? {
+                Read::Part => {}
+                done => return Ok(done),
+            }
+        }
+    }
+
+    /// The clock is cheap and counts other threads' turns; the thread's own time is asked for when the clock says slow, and
+    /// decides from the next part on.
+    fn part(&mut self, size: usize, slow: Option<Duration>) -> Result<Read> {
+        let before = self.text.len();
+        let begin = slow.map(|slow| (slow, Instant::now(), self.is_suspect.then(time_of_thread)));
+        self.text.resize(before + size, 0);
+        let read = rustix::io::retry_on_intr(|| rustix::io::read(self.file, &mut self.text[before..]));
+        self.text.truncate(before + *read.as_ref().unwrap_or(&0));
+        if read.map_err(|e| failed("read", e))? == 0 {
+            return Ok(Read::Whole);
+        }
+        let Some((slow, begin, own)) = begin else { return Ok(Read::Part) };
+        let lines = self.text[before..].iter().filter(|byte| **byte == b'\n').count().max(1);
+        let limit = slow.saturating_mul(lines.try_into().unwrap_or(u32::MAX));
+        let is_slow = own.is_some_and(|own| time_of_thread().saturating_sub(own) > limit);
+        self.is_suspect = begin.elapsed() > limit;
+        Ok(if is_slow { Read::Slowly } else { Read::Part })
+    }
+
+    /// The mounts, read again where a part of the table changed while another was read.
+    pub(crate) fn records(mut self) -> Result<(Vec<Record>, Text)> {
+        let mut round = 1;
+        loop {
+            let (records, text) = parse_records(std::mem::take(&mut self.text))?;
+            // A mount is on another that has no line: it came in a part of the table that had been read.
+            let is_torn = orphans(&records).len() > 1;
+            if round == ROUNDS || !is_torn || !has_changed(self.file) {
+                return Ok((records, text));
+            }
+            round += 1;
+            seek(self.file, SeekFrom::Start(0)).map_err(|e| failed("lseek", e))?;
+            self.rest(None)?;
+        }
+    }
+}
+
+/// What the calling thread has used up: it doesn't matter when others had the processor.
+fn time_of_thread() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::try_from(time).unwrap_or_default()
+}
+
+/// Whether mounts came or went since it was last asked, or the file opened.
+pub(crate) fn has_changed(file: &OwnedFd) -> bool {
+    let mut changed = [PollFd::new(file, PollFlags::PRI)];
+    poll(&mut changed, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|count| count > 0)
+}
+
+fn failed(call: &'static str, errno: Errno) -> Error {
+    Error::sys("read the mount table", call, errno)
+}

@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! From a plan to a set that nobody sees: each mount made detached, then put in its place in a tree.
+
+use crate::diagnose::diagnose;
+use crate::error::{ErrorKind, Result};
+use crate::kinds::overlay::ephemeral_upper::Store;
+use crate::mountinfo::id::MountId;
+use crate::set::build::detached_set::{Built, duplicate};
+use crate::set::build::failure::{cannot_assemble, every_mount_left_out, is_missing_source, without_root};
+use crate::set::build::mounter::Mounter;
+use crate::set::build::restrict as cover;
+use crate::set::build::restrict::Place;
+use crate::set::build::step_mount::{Pieces, set_root_owner};
+use crate::set::plan::Plan;
+use crate::set::plan::step::{Step, What};
+use crate::strategy::{Way, Ways};
+use crate::table::count::{mounts_in, mounts_in_copy};
+use crate::vfs::attr::MountAttr;
+use crate::vfs::context::FsContext;
+use crate::vfs::hidden::HiddenPlace;
+use crate::vfs::identity::{is_dir, is_mount_root};
+use crate::vfs::private_namespace::in_private_namespace;
+use crate::vfs::target::Target;
+use crate::vfs::tree::{Attached, Tree};
+use rustix::fd::{AsFd, BorrowedFd};
+
+impl Mounter {
+    /// Builds the plan's mounts as one detached tree; relative sources and layers start at `dir`. A plan without a root
+    /// of its own gets a private copy of what is at `target`, and its mounts go into that.
+    ///
+    /// # Errors
+    /// The failing mount's own, with the step `mount N: ...` when there are several; nothing was published, and nothing
+    /// is left. [`ErrorKind::AllLeftOut`]. [`ErrorKind::Unsupported`] where the kernel has no new mount API \[Linux 5.2\],
+    /// or several mounts can be put together neither in a detached tree \[Linux 6.15\] nor in a private mount namespace;
+    /// and for what a mount helper mounts: see [`need_no_helper`](Self::need_no_helper).
+    pub fn build(&self, dir: impl AsFd, plan: &Plan, target: &Target) -> Result<Built> {
+        self.need_no_helper(plan)?;
+        self.build_all(dir.as_fd(), plan, target)
+    }
+
+    /// The same of a plan that needs no helper.
+    pub(crate) fn build_all(&self, dir: BorrowedFd<'_>, plan: &Plan, target: &Target) -> Result<Built> {
+        self.need_mount_interface(plan.resolves_targets())?;
+        let base = if plan.has_root() {
+            None
+        } else {
+            let copy = Built::from_tree(Tree::private_copy(target).map_err(diagnose)?)?;
+            let is_known = copy.tree.id()?.is_unique();
+            let mounts = if is_known { None } else { mounts_in_copy(target.as_fd()) };
+            Some(Built { mounts, ..copy })
+        };
+        self.build_on(dir, base, plan, None)
+    }
+
+    /// Adds the plan's mounts to what was built already. A read-only overlay at the root gets its upper from `store`.
+    pub(crate) fn build_on(
+        &self,
+        dir: BorrowedFd<'_>,
+        base: Option<Built>,
+        plan: &Plan,
+        store: Option<&Store>,
+    ) -> Result<Built> {
+        let is_here = store.is_some() && self.mounts_here();
+        let assembly = match is_here {
+            true => Some(Way::PrivateNamespace),
+            false => self.assembly(plan, base.is_none() && plan.is_lone()),
+        };
+        let Some(assembly) = assembly else { return Err(cannot_assemble()) };
+        let pieces = Pieces { mounter: self, dir, store };
+        let mut builder = Builder { pieces, built: base, left_out: Vec::new(), newest: None, mounts: None };
+        let begun = builder.built.as_ref().map_or(Some(0), |built| built.mounts);
+        // All pieces before any is put in its place: that may make a directory, which would stay after a failure.
+        let mut made = Vec::with_capacity(plan.len());
+        for step in &plan.steps {
+            made.extend(builder.make(step).map_err(|e| plan.in_step(step, e))?.map(|piece| (step, piece)));
+        }
+        if let Some((step, piece)) = made.last() {
+            builder.note(step, piece)?;
+            if !piece.id()?.is_unique() {
+                builder.mounts = begun.and_then(|begun| Some(begun + mounts_of(dir, &made)?));
+            }
+        }
+        match assembly.taken() {
+            Way::PrivateNamespace if is_here => builder.assemble_here(plan, made)?,
+            Way::Detached | Way::StepByStep => builder.assemble(plan, made)?,
+            // The builder outlives the namespace: directories that it made can be taken away when nothing is mounted there.
+            Way::PrivateNamespace => in_private_namespace(|| builder.assemble_and_copy(plan, made))?,
+        }
+        let Some(built) = builder.built else { return Err(every_mount_left_out()) };
+        let newest = match builder.newest {
+            None if built.tree.id()?.is_unique() => Some(newer_than_all(&built.tree)?),
+            known => known,
+        };
+        Ok(Built { left_out: builder.left_out, newest, mounts: builder.mounts, ..built })
+    }
+}
+
+/// How many mounts they are.
+fn mounts_of(dir: BorrowedFd<'_>, made: &[(&Step, Tree)]) -> Option<usize> {
+    let count = |step: &Step| if step.is_tree() { mounts_in(dir, &step.source) } else { Some(1) };
+    made.iter().map(|(step, _)| count(step)).sum()
+}
+
+struct Builder<'a> {
+    pieces: Pieces<'a>,
+    built: Option<Built>,
+    left_out: Vec<usize>,
+    /// The newest mount so far, if it is known: of a copy of a tree only the root can be asked for its id.
+    newest: Option<MountId>,
+    mounts: Option<usize>,
+}
+
+/// A mount is made for its id alone, which is above all that were made before. What can't be copied (it is unbindable, or
+/// has locked mounts in it) takes a new file system.
+pub(crate) fn newer_than_all(tree: &Tree) -> Result<MountId> {
+    let copy = Tree::clone_of(tree.root(), "", false);
+    copy.or_else(|_| FsContext::open("tmpfs")?.create()?.mount(&MountAttr::default()))?.id()
+}
+
+impl Builder<'_> {
+    /// The step's mount, unless its source is missing and that is no error.
+    fn make(&mut self, step: &Step) -> Result<Option<Tree>> {
+        match self.pieces.detached(step) {
+            Err(error) if step.options.nofail && is_missing_source(&error, step) => {
+                self.left_out.push(step.number);
+                Ok(None)
+            }
+            other => other.map(Some),
+        }
+    }
+
+    fn note(&mut self, step: &Step, piece: &Tree) -> Result<()> {
+        self.newest = if step.is_tree() { None } else { Some(piece.id()?) };
+        Ok(())
+    }
+
+    fn place(&mut self, step: &Step, piece: Tree) -> Result<()> {
+        set_root_owner(piece.root(), step)?;
+        let Some(built) = &mut self.built else {
+            if !step.is_root() {
+                return Err(without_root(&step.target));
+            }
+            self.built = Some(Built::from_tree(piece)?);
+            return Ok(());
+        };
+        if step.is_root() {
+            let top = Target::in_root(&built.top, "")?;
+            built.top = piece.attach(&top)?.into_fd();
+            return Ok(());
+        }
+        hang(built, piece, step)
+    }
+
+    fn assemble(&mut self, plan: &Plan, pieces: Vec<(&Step, Tree)>) -> Result<()> {
+        for (step, piece) in pieces {
+            self.place(step, piece).map_err(|e| plan.in_step(step, e))?;
+        }
+        self.cover(plan)
+    }
+
+    /// The same where the whole process is in such a namespace, which is left with the old root.
+    fn assemble_here(&mut self, plan: &Plan, pieces: Vec<(&Step, Tree)>) -> Result<()> {
+        let rest = self.place_root(plan, pieces)?;
+        let (Some(built), Some(store)) = (&mut self.built, self.pieces.store) else {
+            return Err(every_mount_left_out());
+        };
+        if !built.is_here {
+            built.put_into(store)?;
+        }
+        self.assemble(plan, rest)
+    }
+
+    /// Places the first piece where there is no root yet; gives the rest.
+    fn place_root<'s>(
+        &mut self,
+        plan: &Plan,
+        pieces: Vec<(&'s Step, Tree)>,
+    ) -> Result<Vec<(&'s Step, Tree)>> {
+        let mut pieces = pieces.into_iter();
+        if self.built.is_none() {
+            if let Some((step, piece)) = pieces.next() {
+                self.place(step, piece).map_err(|e| plan.in_step(step, e))?;
+            }
+        }
+        Ok(pieces.collect())
+    }
+
+    /// The same in a namespace of our own, where the root is hidden; in the end a copy of all takes its place.
+    fn assemble_and_copy(&mut self, plan: &Plan, pieces: Vec<(&Step, Tree)>) -> Result<()> {
+        let rest = self.place_root(plan, pieces)?;
+        let Some(built) = &mut self.built else { return Err(every_mount_left_out()) };
+        HiddenPlace::with(built.tree.root())?;
+        self.assemble(plan, rest)?;
+        let Some(built) = &mut self.built else { return Err(every_mount_left_out()) };
+        if MountId::of(built.root())? != built.tree.id()? {
+            return Err(cannot_assemble());
+        }
+        built.tree = Tree::clone_of(built.tree.root(), "", true)?;
+        built.top = duplicate(built.tree.root())?;
+        built.stacks.copied_to(built.top.as_fd());
+        self.newest = None;
+        Ok(())
+    }
+
+    fn cover(&mut self, plan: &Plan) -> Result<()> {
+        // One empty file system hides all directories: to make one, and to take it away, costs more than all else of it.
+        let mut mask: Option<Attached> = None;
+        let mut readonly_root = plan.covers.readonly_root;
+        for (cover, path) in &plan.covers.paths {
+            let Some(built) = &self.built else { return Ok(()) };
+            let named = |e| cover.error(path, e);
+            let found = match cover::find(built.root(), *cover, path, plan.len() + 1)? {
+                Place::Step(found) => found,
+                Place::Nothing => continue,
+                Place::Root => {
+                    readonly_root = true;
+                    continue;
+                }
+            };
+            let is_mask = matches!(found.step.what, What::Filesystem(_));
+            let piece = match mask.as_ref().filter(|_| is_mask) {
+                Some(mask) => Tree::clone_of(mask.root(), "", false),
+                None => found.pieces(&self.pieces).detached(&found.step),
+            };
+            let piece = piece.map_err(named)?;
+            self.note(&found.step, &piece)?;
+            self.mounts = self.mounts.map(|mounts| mounts + 1);
+            let beneath = mount_with_root(found.place.as_fd())?;
+            let attached = piece.attach(&found.place).map_err(named)?;
+            if let Some(built) = &mut self.built {
+                built.stacks.add(attached.id(), beneath, path);
+            }
+            if is_mask {
+                mask = Some(attached);
+            }
+        }
+        let Some(built) = &self.built else { return Ok(()) };
+        if readonly_root {
+            built.make_read_only()?;
+        }
+        Ok(())
+    }
+}
+
+/// The step's place below the root, made if it is to be: a file for a file.
+pub(crate) fn mount_point(
+    root: BorrowedFd<'_>,
+    step: &Step,
+    is_dir: impl FnOnce() -> Result<bool>,
+) -> Result<Target> {
+    let path = step.target.as_path();
+    match step.options.mkdir {
+        None => Target::in_root(root, path).map_err(|e| match e.kind() {
+            ErrorKind::NotFound => e.hinted("the mount point must exist; the option X-mount.mkdir makes it"),
+            _ => e,
+        }),
+        Some(mkdir) => Target::create_in_root(root, path, mkdir.create(is_dir()?)),
+    }
+}
+
+/// Mounts the piece at its place inside the tree.
+fn hang(built: &mut Built, piece: Tree, step: &Step) -> Result<()> {
+    let (root, path) = (built.top.as_fd(), step.target.as_path());
+    let target = mount_point(root, step, || is_dir(piece.root()))?;
+    built.made.take_over(target.made());
+    // A link or `..` may lead to the root of the set itself.
+    let beneath = mount_with_root(target.as_fd())?;
+    let is_root = beneath.is_some() && beneath == Some(MountId::of(root)?);
+    let attached = piece.attach(&target).map_err(|e| e.arg(path))?;
+    built.stacks.add(attached.id(), beneath, path);
+    if is_root {
+        built.top = attached.into_fd();
+    }
+    Ok(())
+}
+
+/// The mount that has this as its root.
+fn mount_with_root(place: BorrowedFd<'_>) -> Result<Option<MountId>> {
+    is_mount_root(place)?.then(|| MountId::of(place)).transpose()
+}

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A built set, and how it comes into a namespace: all of it, or nothing.
+
+use crate::diagnose::diagnose;
+use crate::diagnose::general::pivot;
+use crate::error::{Error, ErrorKind, Result};
+use crate::kinds::overlay::ephemeral_upper::Store;
+use crate::mountinfo::id::MountId;
+use crate::set::build::stack::Stacks;
+use crate::vfs::attr::{Attr, MountAttr};
+use crate::vfs::created_dirs::Made;
+use crate::vfs::hidden::Hidden;
+use crate::vfs::identity::is_dir;
+use crate::vfs::mount_namespace::MountNamespace;
+use crate::vfs::own_namespace::change_root;
+use crate::vfs::target::Target;
+use crate::vfs::tree::{Attached, Tree};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+
+/// A set of mounts that was built and not yet published.
+#[derive(Debug)]
+pub struct Built {
+    /// The whole set, detached. It is dropped before `made`, which can't be taken away below a mount.
+    pub(crate) tree: Tree,
+    /// The numbers of mounts that were left out, because their source is missing and they say `nofail`.
+    pub left_out: Vec<usize>,
+    /// The root as it is seen: the top of the mounts that were stacked on the tree's own root.
+    pub(crate) top: OwnedFd,
+    /// The mount points that were made in it; they go unless it is published.
+    pub(crate) made: Made,
+    /// No mount of it is newer; unknown for copies of trees, whose mounts can't be asked before they are attached.
+    pub(crate) newest: Option<MountId>,
+    /// How many of them are on each other.
+    pub(crate) stacks: Stacks,
+    /// How many mounts it has, where they have no unique ids [before Linux 6.8].
+    pub(crate) mounts: Option<usize>,
+    /// It is mounted in the calling process's own namespace.
+    pub(crate) is_here: bool,
+    /// With what it is mounted in, once it is finished.
+    pub(crate) hidden: Option<Hidden>,
+}
+
+impl Built {
+    /// The root of the set as a process in it would see it.
+    #[must_use]
+    pub fn root(&self) -> BorrowedFd<'_> {
+        self.top.as_fd()
+    }
+
+    /// Whether the root as it is seen is a directory, and no file.
+    ///
+    /// # Errors
+    /// The errno of fstat(2).
+    pub fn is_dir(&self) -> Result<bool> {
+        is_dir(self.root())
+    }
+
+    /// Publishes the set on `target`: see [`Tree::attach`].
+    ///
+    /// # Errors
+    /// Those of [`Tree::attach`].
+    pub fn attach(self, target: &Target) -> Result<Attached> {
+        drop(self.top);
+        let attached = self.tree.attach(target).map_err(diagnose)?;
+        self.made.keep();
+        Ok(attached.known_to(self.newest))
+    }
+
+    /// Publishes the set in another mount namespace: see [`MountNamespace::attach`].
+    ///
+    /// # Errors
+    /// Those of [`MountNamespace::attach`].
+    pub fn attach_in(self, namespace: &MountNamespace, target: &Target) -> Result<Attached> {
+        drop(self.top);
+        let attached = namespace.attach(self.tree, target).map_err(diagnose)?;
+        self.made.keep();
+        Ok(attached.known_to(self.newest))
+    }
+
+    /// Makes the set the root of the calling process and of its mount namespace; what was there is taken away.
+    /// For a process in a namespace of its own: see [`unshare_mount_and_pid`](crate::vfs::own_namespace::unshare_mount_and_pid).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Permission`]; the errno of pivot_root(2).
+    pub fn enter(self) -> Result<()> {
+        let tree = Some(self.tree).filter(|_| !self.is_here);
+        let top = self.top.as_fd();
+        let old = change_root(tree, top).map_err(|error| pivot(error, top))?;
+        if let Some(hidden) = self.hidden {
+            hidden.forget();
+        }
+        old.take_away()?;
+        self.made.keep();
+        Ok(())
+    }
+
+    /// Publishes the set in place of what is mounted on `target`, so that readers always see one of the two: see
+    /// [`Tree::replace`].
+    ///
+    /// # Errors
+    /// Those of [`Tree::replace`].
+    pub fn replace(self, target: &Target) -> Result<Attached> {
+        self.need_one_root()?;
+        drop(self.top);
+        let attached = self.tree.replace(target).map_err(diagnose)?;
+        self.made.keep();
+        Ok(attached.known_to(self.newest))
+    }
+
+    /// The same with a moment between, for kernels before 6.5: see [`Tree::replace_with_gap`].
+    ///
+    /// # Errors
+    /// Those of [`Tree::replace_with_gap`].
+    pub fn replace_with_gap(self, target: &Target) -> Result<Attached> {
+        self.need_one_root()?;
+        drop(self.top);
+        let attached = self.tree.replace_with_gap(target)?;
+        self.made.keep();
+        Ok(attached.known_to(self.newest))
+    }
+
+    /// As [`replace`](Self::replace), and keeps what was there, to go back to it: see [`Tree::exchange`].
+    ///
+    /// ```no_run
+    /// # use fmountat::{Mounter, Plan, Target};
+    /// # fn check() -> Result<(), fmountat::Error> { Ok(()) }
+    /// # let plan: Plan = unimplemented!();
+    /// let target = Target::open(rustix::fs::CWD, "/srv/rootfs")?;
+    /// let built = Mounter::detached().build(rustix::fs::CWD, &plan, &target)?;
+    /// let (_, old) = built.exchange(&target)?;
+    /// if check().is_err() {
+    ///     old.replace(&Target::open(rustix::fs::CWD, "/srv/rootfs")?)?;
+    /// }
+    /// # Ok::<(), fmountat::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`Tree::exchange`].
+    pub fn exchange(self, target: &Target) -> Result<(Attached, Tree)> {
+        self.need_one_root()?;
+        drop(self.top);
+        let (attached, old) = self.tree.exchange(target).map_err(diagnose)?;
+        self.made.keep();
+        Ok((attached.known_to(self.newest), old))
+    }
+}
+
+/// The tree of a finished set, to be sent to another process or attached by other means. One that was built in the process's own
+/// namespace ([`Mounter::in_own_namespace`](crate::set::build::mounter::Mounter::in_own_namespace)) is mounted there, and stays so until it is attached
+/// elsewhere.
+impl From<Built> for Tree {
+    fn from(built: Built) -> Self {
+        built.made.keep();
+        if let Some(hidden) = built.hidden {
+            hidden.forget();
+        }
+        built.tree
+    }
+}
+
+impl Built {
+    /// Of a detached tree the attributes of the lowest mount alone can be changed.
+    pub(crate) fn make_read_only(&self) -> Result<()> {
+        let read_only = MountAttr { set: Attr::RDONLY, ..MountAttr::default() };
+        if MountId::of(self.root())? != self.tree.id()? {
+            let reason = "two mounts are stacked on the root: say `ro` in the upper one";
+            return Err(Error::new(ErrorKind::Unsupported, "make the root read-only", reason));
+        }
+        self.tree.set_attr(&read_only, false).map_err(|e| e.with_step("make the root read-only"))
+    }
+
+    /// The kernel puts no tree beneath a mount that has another one on its root.
+    fn need_one_root(&self) -> Result<()> {
+        if MountId::of(self.root())? == self.tree.id()? { Ok(()) } else { Err(two_roots()) }
+    }
+
+    pub(crate) fn from_tree(tree: Tree) -> Result<Self> {
+        let top = duplicate(tree.root())?;
+        Ok(Self {
+            tree,
+            left_out: Vec::new(),
+            top,
+            made: Made::default(),
+            newest: None,
+            mounts: None,
+            stacks: Stacks::default(),
+            is_here: false,
+            hidden: None,
+        })
+    }
+
+    /// Mounts it in the store, which this namespace has: what is to be mounted in it then needs no detached tree.
+    pub(crate) fn put_into(&mut self, store: &Store) -> Result<()> {
+        let place = store.make_place_of_root()?;
+        Tree::attach_by(self.tree.root(), &place).map_err(|e| e.arg("/"))?;
+        self.is_here = true;
+        Ok(())
+    }
+}
+
+/// Two mounts for `/` can be published, not swapped in.
+pub(crate) fn two_roots() -> Error {
+    let reason =
+        "two mounts are stacked on the root of the new set, and the kernel puts no such set beneath another";
+    Error::new(ErrorKind::Unsupported, "replace", reason).hinted("leave out the lower one, which nobody sees")
+}
+
+pub(crate) fn duplicate(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
+    rustix::io::fcntl_dupfd_cloexec(fd, 0).map_err(|e| Error::sys("build", "fcntl", e))
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A step that failed, with what looking around tells about it.
+
+use crate::diagnose;
+use crate::diagnose::step;
+use crate::diagnose::step::About;
+use crate::error::{Error, ErrorKind};
+use crate::kinds::overlay::Overlay;
+use crate::set::options::suggest::names;
+use crate::set::plan::step::{Step, What};
+use rustix::fd::BorrowedFd;
+use std::path::Path;
+
+/// Looks into the failure of a step whose relative paths start at `dir`.
+pub(crate) fn why(error: Error, dir: BorrowedFd<'_>, failed: &Step) -> Error {
+    step(error, &about(dir, failed))
+}
+
+/// The step as it is looked into.
+pub(crate) fn about<'a>(dir: BorrowedFd<'a>, step: &'a Step) -> About<'a> {
+    let what = match &step.what {
+        What::Overlay(overlay) => diagnose::What::Overlay(overlay),
+        What::Bind { recursive } => diagnose::What::Bind { recursive: *recursive },
+        What::Filesystem(fstype) => diagnose::What::Filesystem(fstype, &step.options.words),
+    };
+    About { dir, source: &step.source, what, option_words: names }
+}
+
+/// The same for an overlay by itself.
+pub(crate) fn of_overlay(error: Error, dir: BorrowedFd<'_>, overlay: &Overlay) -> Error {
+    let what = diagnose::What::Overlay(overlay);
+    step(error, &About { dir, source: Path::new("overlay"), what, option_words: names })
+}
+
+/// For what would be mounted in the set's root, or cover something in it.
+pub(crate) fn without_root(target: &Path) -> Error {
+    let reason = "the mount for `/` was left out (nofail), so there is nothing to mount it in";
+    Error::new(ErrorKind::NotFound, "build", reason).arg(target)
+}
+
+pub(crate) fn cannot_assemble() -> Error {
+    let reason = "this kernel can't mount into a detached tree, and the set can't be copied out of a private mount \
+                  namespace, so it could be seen half built";
+    Error::new(ErrorKind::Unsupported, "build detached", reason).hinted(
+        "Linux 6.15 can; before that unshare(2) must be allowed, one mount at most have the target `/`, and none be unbindable",
+    )
+}
+
+pub(crate) fn every_mount_left_out() -> Error {
+    Error::new(ErrorKind::AllLeftOut, "build", "every mount was left out: no source exists (nofail)")
+}
+
+pub(crate) fn is_missing_source(error: &Error, step: &Step) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::LayerMissing)
+        && (matches!(step.what, What::Overlay(_)) || error.argument() == Some(step.source.as_os_str()))
+}

@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! From a plan to a detached set that nobody sees.
+
+pub(crate) mod failure;
+pub(crate) mod mounter;
+pub(crate) mod step_mount;
+pub(crate) mod restrict;
+pub(crate) mod stack;
+pub(crate) mod detached_set;
+pub(crate) mod assemble;
+
+pub use detached_set::Built;
+pub use mounter::Mounter;

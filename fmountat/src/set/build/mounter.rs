@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `Mounter`: the handle that mounts many times, keeping what makes the next mount cheap.
+
+use crate::diagnose::diagnose;
+use crate::error::{Error, ErrorKind, Result};
+use crate::kinds::bind_clones::Crowds;
+use crate::kinds::overlay::Overlay;
+use crate::kinds::overlay::clone_cache::Bases;
+use crate::kinds::overlay::mount::Cwd;
+use crate::kinds::overlay::params::Make;
+use crate::set::journal::Notes;
+use crate::set::plan::Plan;
+use crate::strategy::{OverlayBy, Way, Ways};
+use crate::vfs::attr::MountAttr;
+use crate::vfs::features::Features;
+use crate::vfs::idmap::UserNamespaces;
+use crate::vfs::mount_call::MountCall;
+use crate::vfs::private_cwd::PrivateCwd;
+use crate::vfs::target::Target;
+use crate::vfs::tree::Tree;
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
+use rustix::fs::{Mode, OFlags, StatVfsMountFlags};
+use std::path::Path;
+
+/// Mounts, and keeps between mounts what makes them cheap: a [`PrivateCwd`] for mount(2), and a detached clone of each
+/// directory that layers lie in, below which the kernel has no other mounts to look at.
+///
+/// A clone keeps its file system's super block in use (never a mount: nothing is busy for umount(8)). Dropping the
+/// handle dissolves the clones and ends the thread. It belongs to the mount namespace it was made in.
+///
+/// ```no_run
+/// use fmountat::{Mounter, Overlay};
+/// let mounter = Mounter::new()?; // for many mounts; `Mounter::detached()` for a few
+/// let snapshots = std::fs::File::open("/var/lib/snapshots")?;
+/// mounter.overlay(&snapshots, &Overlay::new().lower("1/fs").upper("2/fs", "2/work"), "2/merged")?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Mounter {
+    pub(crate) features: Features,
+    pub(crate) bases: Bases,
+    pub(crate) crowds: Crowds,
+    pub(crate) namespaces: UserNamespaces,
+    pub(crate) notes: Notes,
+    cwd: Option<PrivateCwd>,
+    is_alone: bool,
+}
+
+impl Mounter {
+    /// With a worker thread for the cheapest way: see [`PrivateCwd::worker`].
+    ///
+    /// # Errors
+    /// Those of [`PrivateCwd::worker`].
+    pub fn new() -> Result<Self> {
+        Ok(Self::with(Features::get(), Some(PrivateCwd::worker()?)))
+    }
+
+    /// Without a thread: everything is built detached and published.
+    #[must_use]
+    pub fn detached() -> Self {
+        Self::with(Features::get(), None)
+    }
+
+    /// With features and a way of the caller's choice: how tests reach every way on one kernel.
+    #[must_use]
+    pub fn with(features: Features, cwd: Option<PrivateCwd>) -> Self {
+        let (bases, crowds, namespaces) = Default::default();
+        Self { features, bases, crowds, namespaces, notes: Notes::standard(), cwd, is_alone: false }
+    }
+
+    /// The same with notes kept there of what is mounted step by step; without this they are where
+    /// [`Notes::standard`] says.
+    #[must_use]
+    pub fn with_notes(self, notes: Notes) -> Self {
+        Self { notes, ..self }
+    }
+
+    /// The same for a process that is alone in its mount namespace, as is the first child after
+    /// [`unshare_mount_and_pid`](crate::vfs::own_namespace::unshare_mount_and_pid), which is process 1 of the new pid namespace (in the caller itself
+    /// no feature can be asked for by a child): where the kernel can't mount into a detached tree, a throw-away root is then
+    /// mounted in that namespace. A namespace whose mounts spread to others is refused ([`ErrorKind::Unsupported`]).
+    ///
+    /// Dropping what was built, and a failure, unmount it again. What somebody has mounted on /proc/tty/ldisc since, where it is
+    /// hidden, stays.
+    #[must_use]
+    pub fn in_own_namespace(self) -> Self {
+        Self { is_alone: true, ..self }
+    }
+
+    /// Mounts a lone overlay on `target`; both it and the layers start at `dir`.
+    ///
+    /// Where the options fit mount(2)'s page and every layer lies below one directory, that is one mount(2) from there; if
+    /// the file system has many mounts, from a detached clone of the directory, provided no symbolic link or mount
+    /// point is on the way to a layer. Otherwise, and again to find the reason when that fails, the overlay is built
+    /// detached and attached.
+    ///
+    /// # Errors
+    /// Those of [`overlay_tree`](Self::overlay_tree), [`Target::open`] and [`Tree::attach`].
+    pub fn overlay(&self, dir: impl AsFd, overlay: &Overlay, target: impl AsRef<Path>) -> Result<()> {
+        let (dir, target) = (dir.as_fd(), target.as_ref());
+        if self.overlay_by_mount(dir, overlay, target)? {
+            return Ok(());
+        }
+        let target = Target::open(dir, target)?;
+        OverlayBy::Detached.taken();
+        self.overlay_tree(dir, overlay, &MountAttr::default())?.attach(&target).map_err(diagnose)?;
+        Ok(())
+    }
+
+    /// A detached overlay; its layers start at `dir`.
+    ///
+    /// # Errors
+    /// - [`ErrorKind::OptionConflict`], [`ErrorKind::TooManyLayers`]: before any system call;
+    /// - [`ErrorKind::LayerMissing`], [`ErrorKind::LayerNotDirectory`], naming the layer by number and path;
+    /// - [`ErrorKind::UpperInUse`], [`ErrorKind::UpperWork`], [`ErrorKind::WorkUnusable`];
+    /// - [`ErrorKind::UnknownOption`], [`ErrorKind::OptionValue`], with the kernel's words.
+    pub fn overlay_tree(&self, dir: impl AsFd, overlay: &Overlay, attr: &MountAttr) -> Result<Tree> {
+        let dir = dir.as_fd();
+        overlay
+            .mount_detached(&self.make(dir, attr))
+            .map_err(|error| crate::set::build::failure::of_overlay(error, dir, overlay))
+    }
+
+    /// What every detached overlay of this handle is made with.
+    pub(crate) fn make<'a>(&'a self, dir: BorrowedFd<'a>, attr: &'a MountAttr) -> Make<'a> {
+        let (bases, features) = (&self.bases, &self.features);
+        Make { dir, bases, features, source: None, flags: &[], attr, userns: None }
+    }
+
+    /// Refuses to build where a seccomp filter forbids the mount interface of Linux 5.2 to 5.12, on which every set is built.
+    pub(crate) fn need_mount_interface(&self, resolves_targets: bool) -> Result<()> {
+        let Some(calls) = self.features.forbidden_calls(resolves_targets) else { return Ok(()) };
+        let reason = format!("a seccomp filter, or a kernel before 5.14, has no {calls}");
+        Err(Error::new(ErrorKind::Unsupported, "build detached", reason).hinted(
+            "allow these calls in the container's seccomp profile; a single overlay needs mount(2) only",
+        ))
+    }
+
+    /// The way to publish a set in one step, if there is one. A mount that is alone needs no detached tree to be put into.
+    pub(crate) fn assembly(&self, plan: &Plan, is_alone: bool) -> Option<Way> {
+        match self.features.first()? {
+            Way::PrivateNamespace | Way::StepByStep if is_alone => Some(Way::Detached),
+            Way::PrivateNamespace if !plan.can_be_copied() => None,
+            Way::StepByStep => None,
+            way => Some(way),
+        }
+    }
+
+    /// Whether a throw-away root is mounted in the namespace of this process.
+    pub(crate) fn mounts_here(&self) -> bool {
+        self.is_alone && self.features.first() != Some(Way::Detached)
+    }
+
+    pub(crate) fn need_detached_children_or_own_namespace(&self) -> Result<()> {
+        if self.is_alone || self.features.first() == Some(Way::Detached) {
+            return Ok(());
+        }
+        let reason = "this kernel can't mount into a detached tree, so the set could be seen half built";
+        Err(Error::new(ErrorKind::Unsupported, "build detached", reason).hinted(
+            "it needs Linux 6.15, or a mount namespace of the caller's own: `Mounter::in_own_namespace`",
+        ))
+    }
+
+    /// The cheapest way, if it serves: false means that it doesn't, or failed without a change.
+    fn overlay_by_mount(&self, dir: BorrowedFd<'_>, overlay: &Overlay, target: &Path) -> Result<bool> {
+        let Some(cwd) = &self.cwd else {
+            return Ok(false);
+        };
+        let Some(data) = overlay.mount_data(dir, &self.bases, &self.features)? else {
+            return Ok(false);
+        };
+        // From the host's own directory mount(2) finds the target as the user wrote it. From a clone, or where the
+        // target starts elsewhere, it is given as a descriptor, by its name in /proc.
+        let by_name = match &data.cwd {
+            Cwd::Host(_) if !target.is_absolute() => target.strip_prefix(&data.base).ok(),
+            _ => Some(target).filter(|target| target.is_absolute()),
+        };
+        let opened = if by_name.is_some() { None } else { Some(Target::open(dir, target)?) };
+        let by_descriptor = opened.as_ref().map(|t| format!("/proc/self/fd/{}", t.as_fd().as_raw_fd()));
+        let name = by_name.or(by_descriptor.as_deref().map(Path::new)).unwrap_or(target);
+        let Ok(call) = MountCall::new("overlay", name, "overlay", 0, &data.options) else {
+            return Ok(false);
+        };
+        if cwd.run(data.cwd.as_fd(), call).is_err() {
+            return Ok(false);
+        }
+        data.cwd.way().taken();
+        if overlay.is_writable() {
+            check_writable_at(dir, overlay, target)?;
+        }
+        Ok(true)
+    }
+}
+
+/// Takes back an overlay that the kernel made read-only for a reason of its own.
+fn check_writable_at(dir: BorrowedFd<'_>, overlay: &Overlay, target: &Path) -> Result<()> {
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let mounted = rustix::fs::openat(dir, target, flags, Mode::empty())
+        .map_err(|e| Error::sys("look at the overlay", "openat", e).arg(target))?;
+    let stat = rustix::fs::fstatvfs(&mounted);
+    if !stat.is_ok_and(|stat| stat.f_flag.contains(StatVfsMountFlags::RDONLY)) {
+        return Ok(());
+    }
+    crate::vfs::detach::detach_fd(mounted.as_fd())?;
+    Err(overlay.read_only_error())
+}

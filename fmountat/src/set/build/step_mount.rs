@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! One step's mount, detached and finished.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::kinds::bind::Bind;
+use crate::kinds::filesystem::filesystem;
+use crate::kinds::image::Source;
+use crate::kinds::loopdev::LoopOptions;
+use crate::kinds::overlay::Overlay;
+use crate::kinds::overlay::ephemeral_upper::Store;
+use crate::kinds::overlay::in_private_namespace::check_mapped_layers;
+use crate::kinds::overlay::params::Make;
+use crate::set::build::mounter::Mounter;
+use crate::set::plan::step::{Step, What};
+use crate::strategy::{Subdir, Ways};
+use crate::vfs::attr::Attr;
+use crate::vfs::features::Features;
+use crate::vfs::private_namespace::while_attached;
+use crate::vfs::target::open_in_root;
+use crate::vfs::tree::Tree;
+use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid};
+use rustix::io::Errno;
+use std::borrow::Cow;
+use std::path::Path;
+
+/// What pieces are made with.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Pieces<'a> {
+    pub(crate) mounter: &'a Mounter,
+    /// Where relative sources and layers start.
+    pub(crate) dir: BorrowedFd<'a>,
+    /// Where the root's overlay gets its upper from, if it has none.
+    pub(crate) store: Option<&'a Store>,
+}
+
+impl Pieces<'_> {
+    /// The step's mount, detached and finished.
+    pub(crate) fn detached(&self, step: &Step) -> Result<Tree> {
+        self.make(step).map_err(|error| crate::set::build::failure::why(error, self.dir, step))
+    }
+
+    fn make(&self, step: &Step) -> Result<Tree> {
+        let options = &step.options;
+        let attr = options.single_attr();
+        let flags = options.superblock_at_birth();
+        let source = step.source.as_os_str();
+        let idmap = step.options.idmap.as_ref();
+        if idmap.is_some() {
+            check_mapping(&self.mounter.features, step)?;
+        }
+        let userns = idmap.map(|idmap| self.mounter.namespaces.get(self.dir, idmap)).transpose()?;
+        let tree = match &step.what {
+            What::Overlay(overlay) => {
+                let (mounter, source) = (self.mounter, Some(source).filter(|s| !s.is_empty()));
+                let overlay = self.with_upper(overlay, step)?;
+                let userns = userns.as_ref().map(AsFd::as_fd);
+                let make = Make { source, flags: &flags, userns, ..mounter.make(self.dir, &attr) };
+                overlay.mount_detached(&make)?
+            }
+            What::Bind { recursive } => {
+                let whole = options.idmap_recursive.unwrap_or(true) && *recursive;
+                let idmap = userns.as_ref().map(|fd| (fd.as_fd(), whole));
+                let (attr, recursive_attr) = (options.attr, options.recursive_attr);
+                let bind = Bind {
+                    dir: self.dir,
+                    source: &step.source,
+                    recursive: *recursive,
+                    attr,
+                    recursive_attr,
+                    idmap,
+                };
+                bind.mount(&self.mounter.crowds)?
+            }
+            What::Filesystem(fstype) if step.is_fuse() => {
+                let reason = "a mount helper mounts this type by itself, on a target that can be seen: not in a detached \
+                              tree, nor in another mount namespace";
+                return Err(Error::new(ErrorKind::Unsupported, "build", reason).arg(fstype));
+            }
+            What::Filesystem(fstype) => {
+                let tree = self.source(step).mount(fstype, &options.words, |told| {
+                    let ro = Some("ro").filter(|ro| told.is_read_only && !flags.contains(ro));
+                    let flags: Vec<_> = flags.iter().copied().chain(ro).collect();
+                    // As mount(2) has it: what can't be written to is mounted read-only.
+                    let mut attr = attr;
+                    attr.set.set(Attr::RDONLY, attr.set.contains(Attr::RDONLY) || told.is_read_only);
+                    filesystem(told.fstype, told.path.as_os_str(), &flags, told.words, &attr)
+                })?;
+                if let Some(userns) = &userns {
+                    tree.set_idmap(userns, false).map_err(|e| e.arg(fstype))?;
+                }
+                tree
+            }
+        };
+        match &options.subdir {
+            Some(subdir) => match self.mounter.features.first().unwrap_or(Subdir::Attached).taken() {
+                Subdir::Detached => sub_directory(tree.root(), subdir, step),
+                Subdir::Attached => while_attached(tree, |root| sub_directory(root, subdir, step)),
+            },
+            None => Ok(tree),
+        }
+    }
+
+    /// The overlay, with an upper of the store if it is a throw-away root without one.
+    pub(crate) fn with_upper<'o>(&self, overlay: &'o Overlay, step: &Step) -> Result<Cow<'o, Overlay>> {
+        let is_read_only = step.options.superblock.contains(&"ro");
+        match self.store.filter(|_| step.is_root() && !overlay.is_writable() && !is_read_only) {
+            Some(store) => Ok(Cow::Owned(store.give_upper(overlay.clone(), self.dir)?)),
+            None => Ok(Cow::Borrowed(overlay)),
+        }
+    }
+
+    /// What a file system of its own is mounted from.
+    pub(crate) fn source<'s>(&'s self, step: &'s Step) -> Source<'s> {
+        let options = &step.options;
+        let loop_device = options.loop_device.map(|words| LoopOptions {
+            offset: words.offset,
+            size_limit: words.size_limit,
+            sector_size: words.sector_size,
+            direct_io: words.direct_io,
+            ..LoopOptions::default()
+        });
+        let read_only = options.superblock.contains(&"ro");
+        Source { dir: self.dir, path: &step.source, loop_device, read_only }
+    }
+}
+
+/// Refuses to map the step's owners where no way can.
+pub(crate) fn check_mapping(features: &Features, step: &Step) -> Result<()> {
+    if matches!(step.what, What::Overlay(_)) { check_mapped_layers(features) } else { Ok(()) }
+}
+
+/// `X-mount.subdir=`: a bind of that directory takes the place of the whole, which goes when its last user goes.
+fn sub_directory(root: BorrowedFd<'_>, subdir: &Path, step: &Step) -> Result<Tree> {
+    let inside = open_in_root(root, subdir).map_err(|e| e.with_step("open subdir"))?;
+    // Its mounts have their attributes already, and keep them in a copy.
+    let recursive = step.is_tree();
+    Tree::clone_of(&inside, "", recursive).map_err(|e| e.arg(subdir))
+}
+
+pub(crate) fn set_root_owner(root: BorrowedFd<'_>, step: &Step) -> Result<()> {
+    let (uid, gid) = step.options.owner;
+    if uid.is_some() || gid.is_some() {
+        let (uid, gid) = (uid.map(Uid::from_raw), gid.map(Gid::from_raw));
+        rustix::fs::chownat(root, "", uid, gid, AtFlags::EMPTY_PATH)
+            .map_err(|e| root_error(step, "owner", "fchownat", e))?;
+    }
+    if let Some(mode) = step.options.mode {
+        set_root_mode(root, mode).map_err(|(call, e)| root_error(step, "mode", call, e))?;
+    }
+    Ok(())
+}
+
+fn root_error(step: &Step, what: &str, call: &'static str, errno: Errno) -> Error {
+    let error = Error::sys(format!("set {what} of the root of"), call, errno).arg(&step.source);
+    match errno {
+        Errno::ROFS => error.hinted("a read-only mount can't be given another owner or mode: leave out `ro`, or set them at the source"),
+        Errno::INVAL => error
+            .because("the user or group is not mapped in this user namespace")
+            .hinted("see /proc/self/uid_map and gid_map for who is"),
+        _ => error,
+    }
+}
+
+/// Refuses an owner who does not exist here.
+pub(crate) fn unmapped_owner(step: &Step) -> Error {
+    root_error(step, "owner", "fchownat", Errno::INVAL)
+}
+
+/// Refuses what a read-only mount refuses.
+pub(crate) fn check_root_owner(step: &Step, is_read_only: bool) -> Result<()> {
+    match (step.options.owner, step.options.mode) {
+        _ if !is_read_only => Ok(()),
+        ((None, None), None) => Ok(()),
+        ((None, None), Some(_)) => Err(root_error(step, "mode", "chmod", Errno::ROFS)),
+        _ => Err(root_error(step, "owner", "fchownat", Errno::ROFS)),
+    }
+}
+
+/// fchmod(2) takes no `O_PATH` descriptor, and not every file can be opened: by its name in /proc, which leads to what the
+/// descriptor is on; where there is none, what can be opened is.
+fn set_root_mode(root: BorrowedFd<'_>, mode: u32) -> Result<(), (&'static str, Errno)> {
+    let mode = Mode::from_raw_mode(mode);
+    match rustix::fs::chmod(crate::vfs::bytes::descriptor_name(root), mode) {
+        Err(Errno::NOENT) => {}
+        done => return done.map_err(|e| ("chmod", e)),
+    }
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let root = rustix::fs::openat(root, ".", flags, Mode::empty()).map_err(|e| ("openat", e))?;
+    rustix::fs::fchmod(root, mode).map_err(|e| ("fchmod", e))
+}

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What applying a plan would do, and what would be refused: found out by looking, with nothing changed.
+
+use crate::diagnose::credentials::Standing;
+use crate::diagnose::diagnose;
+use crate::error::{Error, ErrorKind, Result};
+use crate::set::build::Mounter;
+use crate::set::build::failure::every_mount_left_out;
+use crate::set::explain::inspect::{Looker, wrong_type};
+use crate::set::explain::report::{Explanation, Needed};
+use crate::set::explain::walk::Walk;
+use crate::set::plan::Plan;
+use crate::set::plan::step::{Step, What};
+use crate::set::publish::stepwise::find_helpers;
+use crate::strategy::Way;
+use crate::vfs::identity::{is_shared, is_unbindable};
+use crate::vfs::replace::check_replaceable;
+use crate::vfs::target::Target;
+use crate::vfs::tree::{unbindable_on_shared, unbindable_target};
+use rustix::fd::{AsFd, BorrowedFd};
+use rustix::io::Errno;
+use std::path::PathBuf;
+
+impl Mounter {
+    /// Looks at sources, layers, images, targets, options, privilege and features, and tells what
+    /// [`apply`](Self::apply) would do. File systems are asked for their options by fsopen(2) and fsconfig(2) and never
+    /// created; nothing is mounted, made or written, no helper is run, no module loaded. In a user namespace the kernel is asked
+    /// for an unseen copy of a source or layer with mounts below it, which is dropped.
+    ///
+    /// What only the kernel's last word would tell stays unknown: a damaged image, an upper that an overlay of another
+    /// namespace uses, whether a lower layer's file handles are those of `index=on`, what a helper says.
+    pub fn explain(&self, dir: impl AsFd, plan: &Plan, target: &Target) -> Explanation {
+        let dir = dir.as_fd();
+        let way = self.way(plan);
+        let mut explained = Explanation {
+            way,
+            why: self.why(plan, way),
+            into_copy: !plan.has_root(),
+            steps: Vec::new(),
+            covers: plan.covers.paths.iter().map(|(cover, path)| (cover.step(), path.clone())).collect(),
+            needs: self.needs(plan),
+            left_out: Vec::new(),
+            refused: Vec::new(),
+        };
+        let found = self.explain_steps(&mut explained, dir, plan, target);
+        explained.refused.extend(found.err());
+        if plan.covers.readonly_root {
+            explained.covers.push(("make the root read-only", PathBuf::from("/")));
+        }
+        explained
+    }
+
+    /// The error is one that ends it before any step.
+    fn explain_steps(
+        &self,
+        explained: &mut Explanation,
+        dir: BorrowedFd<'_>,
+        plan: &Plan,
+        target: &Target,
+    ) -> Result<()> {
+        self.need_mount_interface(plan.resolves_targets())?;
+        let standing = Standing::look();
+        let helpers = find_helpers(plan)?;
+        let mut looker = Looker::new(self, dir, &standing, &helpers);
+        if !plan.has_root() {
+            if !standing.may_mount() {
+                return Err(diagnose(Error::sys("clone mount", "open_tree", Errno::PERM).arg(target.path())));
+            }
+            if explained.way != Way::StepByStep && is_unbindable(target.as_fd()) {
+                return Err(unbindable_target(target));
+            }
+            looker.start_in(target)?;
+        }
+        let mut walk = Walk::new(plan, looker, explained.way == Way::StepByStep);
+        for step in &plan.steps {
+            explained.steps.push(walk.step(step));
+        }
+        let root_is_dir = walk.root_is_dir;
+        (explained.left_out, explained.refused) = walk.end();
+        if explained.left_out.len() == plan.len() && (plan.has_root() || explained.way == Way::StepByStep) {
+            return Err(every_mount_left_out());
+        }
+        explained.refused.extend(self.refused_of_all(plan, target, root_is_dir));
+        Ok(())
+    }
+
+    /// What would be refused of the set as a whole, once it is built.
+    fn refused_of_all(
+        &self,
+        plan: &Plan,
+        target: &Target,
+        root_is_dir: Option<bool>,
+    ) -> impl Iterator<Item = Error> {
+        let roots = plan.steps.iter().filter(|step| step.is_root()).count();
+        let two_roots = (plan.covers.readonly_root && roots > 1).then(|| {
+            let reason = "two mounts are stacked on the root: say `ro` in the upper one";
+            Error::new(ErrorKind::Unsupported, "make the root read-only", reason)
+        });
+        let unfit = root_is_dir
+            .filter(|is_dir| plan.has_root() && *is_dir != target.is_dir())
+            .map(|is_dir| wrong_type(is_dir, target.path(), Errno::INVAL));
+        // What is attached to a shared mount is shared, and so on.
+        let is_unbindable = plan.steps.iter().any(Step::is_unbindable);
+        let on_shared = (is_unbindable && is_shared(target.as_fd())).then(|| unbindable_on_shared(target));
+        two_roots.into_iter().chain(unfit).chain(on_shared)
+    }
+
+    /// Refuses a target that is no mount, or the root directory, as [`Built::replace`](crate::set::build::detached_set::Built::replace) would.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotMounted`], [`ErrorKind::Unsupported`].
+    pub fn explain_replace(&self, target: &Target) -> Result<()> {
+        check_replaceable(target)
+    }
+
+    fn why(&self, plan: &Plan, way: Way) -> &'static str {
+        let features = &self.features;
+        let is_helped = !find_helpers(plan).is_ok_and(|helpers| helpers.is_empty());
+        match way {
+            Way::Detached if plan.is_lone() => "it is one mount, which is made whole before anyone sees it",
+            Way::Detached => "this kernel mounts into detached trees [6.15]",
+            Way::PrivateNamespace => {
+                "this kernel can't mount into detached trees [6.15], and unshare(2) is allowed, with one root at most and \
+                 nothing unbindable"
+            }
+            Way::StepByStep if is_helped => {
+                "a mount helper mounts by itself; what can be is mounted before, in one step"
+            }
+            Way::StepByStep if features.forbidden_calls(plan.resolves_targets()).is_some() => {
+                "the mount interface of Linux 5.2 to 5.12 is forbidden here by a seccomp filter: it would be refused"
+            }
+            Way::StepByStep => {
+                "this kernel can't mount into detached trees [6.15], and the set can't be copied out of a private namespace"
+            }
+        }
+    }
+
+    fn needs(&self, plan: &Plan) -> Vec<Needed> {
+        let features = &self.features;
+        let need = |what, since, is_there, without| Needed { what, since, is_there, without };
+        let any = |wanted: fn(&Step) -> bool| plan.steps.iter().any(wanted);
+        let mut needs =
+            vec![need("fsopen, fsmount, open_tree, move_mount", "5.2", features.new_mount_api, "refused")];
+        if any(|step| !step.is_root()) {
+            needs.push(need("openat2", "5.6", features.openat2, "refused"));
+        }
+        if any(|step| matches!(step.what, What::Bind { .. }) || !step.options.single_attr().is_empty()) {
+            needs.push(need("mount_setattr", "5.12", features.mount_setattr, "refused"));
+        }
+        if any(|step| matches!(step.what, What::Overlay(_))) {
+            needs.push(need(
+                "overlay layers as descriptors",
+                "6.13",
+                features.overlay_layer_fds,
+                "their names in /proc",
+            ));
+        }
+        if any(|step| step.options.idmap.is_some()) {
+            needs.push(need(
+                "open_tree_attr",
+                "6.15",
+                features.open_tree_attr,
+                "open_tree and mount_setattr",
+            ));
+        }
+        if !plan.is_lone() {
+            let is_there = features.first() == Some(Way::Detached);
+            needs.push(need("mounting into detached trees", "6.15", is_there, "a private mount namespace"));
+        }
+        needs
+    }
+}

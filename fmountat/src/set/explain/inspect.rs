@@ -1,0 +1,326 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! One step looked at: what it would be made from and put on, and the error that would come of it.
+
+use crate::diagnose;
+use crate::diagnose::credentials::{Owner, Standing, owner_of_mine};
+use crate::diagnose::filesystems;
+use crate::diagnose::step::foresee as foresee_step;
+use crate::error::{Error, ErrorKind, Result, escape};
+use crate::kinds::image::{Looked, is_read_only};
+use crate::kinds::overlay::Overlay;
+use crate::kinds::overlay::in_private_namespace::check_elsewhere;
+use crate::kinds::overlay::mount::is_made_elsewhere;
+use crate::set::build::Mounter;
+use crate::set::build::failure::{about, why};
+use crate::set::build::restrict::{hides_all, open_null};
+use crate::set::build::step_mount::{Pieces, check_mapping, check_root_owner};
+use crate::set::explain::describe::describe;
+use crate::set::explain::id_map::{check_idmap, owner_is_here};
+use crate::set::explain::report::ExplainedStep;
+use crate::set::explain::virtual_tree::{Content, Place, Sketch};
+use crate::set::plan::restriction::Cover;
+use crate::set::plan::step::{Step, What};
+use crate::set::publish::stepwise::{Helpers, check_helped};
+use crate::vfs::attr::Attr;
+use crate::vfs::context::FsContext;
+use crate::vfs::target::{Target, make_error, open_error, open_in_root};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{FileType, Mode, OFlags, StatVfsMountFlags};
+use rustix::io::Errno;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
+
+/// What a step would have made.
+#[derive(Debug)]
+pub(crate) struct Made {
+    content: Content,
+    pub(crate) is_dir: Option<bool>,
+    is_read_only: bool,
+    crosses: bool,
+}
+
+impl Made {
+    fn new(content: Content, is_dir: Option<bool>) -> Self {
+        Self { content, is_dir, is_read_only: false, crosses: false }
+    }
+
+    pub(crate) fn unknown() -> Self {
+        Self::new(Content::Unknown, None)
+    }
+}
+
+/// Looks at the steps of a plan in order.
+#[derive(Debug)]
+pub(crate) struct Looker<'a> {
+    pub(crate) mounter: &'a Mounter,
+    pub(crate) dir: BorrowedFd<'a>,
+    standing: &'a Standing,
+    pub(crate) helpers: &'a Helpers,
+    sketch: Sketch,
+}
+
+impl<'a> Looker<'a> {
+    pub(crate) fn new(
+        mounter: &'a Mounter,
+        dir: BorrowedFd<'a>,
+        standing: &'a Standing,
+        helpers: &'a Helpers,
+    ) -> Self {
+        Self { mounter, dir, standing, helpers, sketch: Sketch::default() }
+    }
+
+    /// The set goes into a copy of what is at the target.
+    pub(crate) fn start_in(&mut self, target: &Target) -> Result<()> {
+        let content = match target.is_dir() {
+            true => Content::Layers(vec![open_directory(target.as_fd(), Path::new("."))?]),
+            false => Content::File,
+        };
+        self.sketch.mount(PathBuf::from("/"), content, false, true);
+        Ok(())
+    }
+
+    /// What the step would be, and what it would have made.
+    pub(crate) fn step(&self, step: &Step) -> (ExplainedStep, Result<Made>) {
+        let mut told = describe(step);
+        let made = self.made(step, &mut told.notes).map_err(|error| why(error, self.dir, step));
+        (told, made)
+    }
+
+    fn made(&self, step: &Step, notes: &mut Vec<String>) -> Result<Made> {
+        if self.helpers.contains_key(&step.number) {
+            check_helped(step)?;
+            notes.push(String::from("by its mount helper, which is not asked now, after all others"));
+            return Ok(Made::new(Content::Unknown, Some(true)));
+        }
+        let mut made = match &step.what {
+            What::Overlay(overlay) => self.overlay(overlay, step)?,
+            What::Bind { recursive } => self.bind(step, *recursive)?,
+            What::Filesystem(fstype) => self.filesystem(fstype, step, notes)?,
+        };
+        made.is_read_only |= step.options.single_attr().set.contains(Attr::RDONLY);
+        check_root_owner(step, made.is_read_only)?;
+        owner_is_here(step)?;
+        check_idmap(step, self.dir)?;
+        match &step.options.subdir {
+            Some(subdir) => sub_directory(made, subdir),
+            None => Ok(made),
+        }
+    }
+
+    /// Refuses to map owners where this kernel or a filter can't.
+    pub(crate) fn check_mapping(&self, step: &Step) -> Result<()> {
+        match step.options.idmap.is_some() && !self.helpers.contains_key(&step.number) {
+            true => check_mapping(&self.mounter.features, step),
+            false => Ok(()),
+        }
+    }
+
+    fn overlay(&self, overlay: &Overlay, step: &Step) -> Result<Made> {
+        let (attr, flags) = (step.options.single_attr(), step.options.superblock_at_birth());
+        let source = Some(step.source.as_os_str()).filter(|source| !source.is_empty());
+        let mut features = self.mounter.features;
+        if filesystems::is_not_listed("overlay") {
+            if !filesystems::has_module("overlay") {
+                return Err(Error::sys("open filesystem", "fsopen", Errno::NODEV).arg("overlay"));
+            }
+            // To ask it would load its module.
+            features.new_mount_api = false;
+        }
+        if features.new_mount_api && is_made_elsewhere(&features, step.options.idmap.is_some()) {
+            // That is done before a layer is looked at.
+            check_elsewhere(&features)?;
+            self.need_admin("make a private mount namespace", "unshare")?;
+        }
+        let make = self.mounter.make(self.dir, &attr);
+        let make = crate::kinds::overlay::params::Make { source, flags: &flags, features: &features, ..make };
+        overlay.rehearse(&make)?;
+        if let Some(error) = foresee_step(&about(self.dir, step)) {
+            return Err(error);
+        }
+        self.need_admin("open filesystem", "fsopen").map_err(|e| e.arg(OsStr::new("overlay")))?;
+        let content = Content::Layers(overlay.visible_layers(self.dir));
+        let is_read_only = !overlay.is_writable() || flags.contains(&"ro");
+        Ok(Made { is_read_only, ..Made::new(content, Some(true)) })
+    }
+
+    fn bind(&self, step: &Step, recursive: bool) -> Result<Made> {
+        // The kernel looks at privilege before it looks at the path.
+        self.need_admin("clone mount", "open_tree").map_err(|e| e.arg(step.source.as_os_str()))?;
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let source = rustix::fs::openat(self.dir, &step.source, flags, Mode::empty())
+            .map_err(|e| open_error("clone mount", "open_tree", &step.source, e))?;
+        if let Some(error) = foresee_step(&about(self.dir, step)) {
+            return Err(error);
+        }
+        let is_dir = crate::vfs::identity::is_dir(source.as_fd())?;
+        let stays = !step.options.single_attr().clear.contains(Attr::RDONLY);
+        let is_read_only = stays
+            && rustix::fs::fstatvfs(&source).is_ok_and(|s| s.f_flag.contains(StatVfsMountFlags::RDONLY));
+        let content = if is_dir { Content::Layers(vec![source]) } else { Content::File };
+        Ok(Made { crosses: recursive, is_read_only, ..Made::new(content, Some(is_dir)) })
+    }
+
+    fn filesystem(&self, fstype: &OsStr, step: &Step, notes: &mut Vec<String>) -> Result<Made> {
+        let pieces = Pieces { mounter: self.mounter, dir: self.dir, store: None };
+        let source = pieces.source(step);
+        let Looked { name, device } = source.look(fstype)?;
+        let read_only = source.read_only || device.is_some() && is_read_only(name);
+        if let Some(device) = &device {
+            notes.push(format!("{} {}", escape(name.as_bytes()), source.rehearse(name, device)?));
+            self.may_open(name)?;
+            if let Some(error) = device.wrong(name) {
+                return Err(error);
+            }
+            if device.kind == FileType::BlockDevice && !read_only {
+                diagnose::writable_device(self.dir, &step.source)?;
+            }
+        }
+        self.ask(name, step, device.is_none(), notes)?;
+        self.may_create(name)?;
+        let content = match name.to_str() {
+            Some("tmpfs" | "ramfs" | "mqueue") => Content::Empty,
+            // Another one of this pid namespace shows the same.
+            Some("proc") => open_directory(rustix::fs::CWD, Path::new("/proc"))
+                .map_or(Content::Unknown, |proc| Content::Layers(vec![proc])),
+            _ => Content::Unknown,
+        };
+        Ok(Made { is_read_only: read_only, ..Made::new(content, Some(true)) })
+    }
+
+    /// The file system is told its options, and never created.
+    fn ask(&self, name: &OsStr, step: &Step, is_alone: bool, notes: &mut Vec<String>) -> Result<()> {
+        self.may_open(name)?;
+        let text = name.to_string_lossy();
+        let is_missing = filesystems::is_not_listed(&text);
+        if is_missing && filesystems::has_module(&text) {
+            notes.push(String::from("its module would be loaded; its options are not looked at before that"));
+            return Ok(());
+        }
+        if is_missing {
+            return Err(Error::sys("open filesystem", "fsopen", Errno::NODEV).arg(name));
+        }
+        let mut context = FsContext::open(name)?;
+        // That of a device may be another one.
+        if is_alone && !step.source.as_os_str().is_empty() {
+            context.set_string("source", step.source.as_os_str())?;
+        }
+        for flag in step.options.superblock_at_birth() {
+            context.set_flag(flag)?;
+        }
+        for word in &step.options.words {
+            // Further images are opened when it is created.
+            if word.key != *"device" {
+                word.set(&mut context)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What a user namespace is refused at the end.
+    fn may_create(&self, name: &OsStr) -> Result<()> {
+        let text = name.to_str().unwrap_or_default();
+        if self.standing.initial_user_namespace {
+            return Ok(());
+        }
+        let namespace = match text {
+            "proc" => "pid",
+            "mqueue" => "ipc",
+            "sysfs" => "net",
+            "cgroup" | "cgroup2" => "cgroup",
+            name if filesystems::IN_USER_NAMESPACES.contains(&name) => return Ok(()),
+            _ => return Err(Error::sys("create", "fsconfig", Errno::PERM).arg(name)),
+        };
+        if owner_of_mine(namespace) == Owner::Own {
+            return Ok(());
+        }
+        Err(Error::sys("create", "fsconfig", Errno::PERM).arg(name))
+    }
+
+    fn may_open(&self, name: &OsStr) -> Result<()> {
+        self.need_admin("open filesystem", "fsopen").map_err(|e| e.arg(name))
+    }
+
+    fn need_admin(&self, what: &str, call: &'static str) -> Result<()> {
+        if self.standing.may_mount() { Ok(()) } else { Err(Error::sys(what, call, Errno::PERM)) }
+    }
+
+    /// Puts what was made on its place in the sketch; says whether the place could be looked up.
+    pub(crate) fn place(&mut self, step: &Step, made: Made) -> Result<bool> {
+        let Made { content, is_dir, is_read_only, crosses } = made;
+        let (place, is_known) = match step.is_root() {
+            true => (PathBuf::from("/"), true),
+            false => self.mount_point(step, is_dir)?,
+        };
+        self.sketch.mount(place, content, is_read_only, crosses);
+        Ok(is_known)
+    }
+
+    /// Covers a path when all is mounted.
+    pub(crate) fn cover(&self, cover: Cover, path: &Path) -> Result<()> {
+        match (self.sketch.find(path), cover) {
+            (Place::There(place, _), Cover::Mask) if place == Path::new("/") => Err(hides_all(path)),
+            (Place::There(_, Some(false)), Cover::Mask) => open_null().map(drop),
+            (Place::There(..) | Place::Not(Errno::NOENT), _) => Ok(()),
+            (Place::Not(errno), _) => {
+                Err(open_error("resolve target", "openat2", path, errno).with_step(cover.step()))
+            }
+        }
+    }
+
+    fn mount_point(&mut self, step: &Step, is_dir: Option<bool>) -> Result<(PathBuf, bool)> {
+        let path = step.target.as_path();
+        let not_found = |errno| {
+            let error = open_error("resolve target", "openat2", path, errno);
+            match errno {
+                Errno::NOENT => error.hinted("the mount point must exist; the option X-mount.mkdir makes it"),
+                _ => error,
+            }
+        };
+        match (self.sketch.find(path), step.options.mkdir) {
+            (Place::There(place, kind), _) => match (kind, is_dir) {
+                (Some(kind), Some(is_dir)) if kind != is_dir => Err(wrong_type(is_dir, path, Errno::INVAL)),
+                _ => Ok((place, kind.is_some())),
+            },
+            (Place::Not(Errno::NOENT), Some(_)) => self
+                .sketch
+                .make(path, is_dir.unwrap_or(true))
+                .map(|place| (place, true))
+                .map_err(|errno| make_error("mkdirat", errno, path)),
+            (Place::Not(errno), _) => Err(not_found(errno)),
+        }
+    }
+}
+
+/// A file on a directory, or the reverse.
+pub(crate) fn wrong_type(is_dir: bool, path: &Path, errno: Errno) -> Error {
+    let (what, on) = if is_dir { ("directory", "file") } else { ("file", "directory") };
+    let error = Error::sys("attach", "move_mount", errno).arg(path).with_kind(ErrorKind::WrongTargetType);
+    error.because(format!("a {what} can't be mounted on a {on}"))
+}
+
+fn open_directory(dir: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::openat(dir, path, flags, Mode::empty())
+        .map_err(|e| open_error("open target", "openat", path, e))
+}
+
+/// `X-mount.subdir=`, as far as it can be looked up.
+fn sub_directory(made: Made, subdir: &Path) -> Result<Made> {
+    let missing = |errno| open_error("open subdir", "openat2", subdir, errno);
+    match &made.content {
+        // It leads to the root itself.
+        _ if !subdir.components().any(|part| matches!(part, Component::Normal(_))) => Ok(made),
+        Content::Empty => Err(missing(Errno::NOENT)),
+        Content::Layers(layers) => match layers.as_slice() {
+            [one] => {
+                let inside = open_in_root(one.as_fd(), subdir).map_err(|e| e.with_step("open subdir"))?;
+                let is_dir = crate::vfs::identity::is_dir(inside.as_fd())?;
+                let content = if is_dir { Content::Layers(vec![inside]) } else { Content::File };
+                Ok(Made { content, is_dir: Some(is_dir), ..made })
+            }
+            _ => Ok(Made { content: Content::Unknown, is_dir: None, ..made }),
+        },
+        Content::Unknown | Content::File => Ok(Made { is_dir: None, ..made }),
+    }
+}

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Notes of sets that are mounted step by step: what `kill -9` in the middle would leave, for [`Notes::clean`] to find.
+//!
+//! A note is a file with a line of JSON for each mount and directory, written before the mount is attached, and gone when
+//! the set is complete or taken back. Its writer holds a lock on it (flock(2)), which the kernel drops when it dies.
+
+use crate::error::{Error, Result};
+use crate::sys::nsfs::mount_namespace_id;
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags};
+use rustix::io::Errno;
+use std::path::Path;
+
+/// Opens the directory. What another user could have put there is not used.
+pub(crate) fn open_directory(path: &Path) -> Result<OwnedFd> {
+    let named = |call, errno| Error::sys("open the notes", call, errno).arg(path);
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let dir = rustix::fs::openat(CWD, path, flags, Mode::empty()).map_err(|e| named("openat", e))?;
+    let stat = rustix::fs::fstat(&dir).map_err(|e| named("fstat", e))?;
+    let others = Mode::from_raw_mode(stat.st_mode).intersects(Mode::WGRP | Mode::WOTH);
+    if stat.st_uid != rustix::process::geteuid().as_raw() || others {
+        return Err(named("fstat", Errno::PERM).because("somebody else can write to this directory"));
+    }
+    Ok(dir)
+}
+
+/// Takes a note away, and the directory with the last one.
+pub(crate) fn remove(path: &Path, dir: &OwnedFd, name: &str) {
+    // Our own file, in a directory that nobody else can write to: the one thing that is ever unlinked.
+    let _ = rustix::fs::unlinkat(dir, name, AtFlags::empty());
+    let _ = rustix::fs::unlinkat(CWD, path, AtFlags::REMOVEDIR);
+}
+
+/// The running kernel's number, which no other boot has.
+pub(crate) fn boot_id() -> Option<String> {
+    let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(text.trim().to_owned())
+}
+
+/// The mount namespace of this thread, by its file's inode number.
+pub(crate) fn namespace() -> Option<u64> {
+    rustix::fs::stat("/proc/thread-self/ns/mnt").ok().map(|stat| stat.st_ino)
+}
+
+/// Its id \[Linux 6.11\].
+pub(crate) fn namespace_id() -> Option<u64> {
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+    let file = rustix::fs::openat(CWD, "/proc/thread-self/ns/mnt", flags, Mode::empty()).ok()?;
+    mount_namespace_id(file.as_fd()).ok()
+}

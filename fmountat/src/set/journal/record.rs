@@ -1,0 +1,219 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! One note: the lines that it has, and how they are written.
+
+use crate::error::{Error, Result};
+use crate::mountinfo::id::MountId;
+use crate::set::journal::directory::{boot_id, namespace, namespace_id, open_directory, remove};
+use crate::table::count::mounts_of;
+use crate::table::published::PublishedSet;
+use crate::vfs::created_dirs::Made;
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fs::{CWD, FlockOperation, Mode, OFlags};
+use rustix::io::Errno;
+use serde::{Deserialize, Serialize};
+use std::ffi::OsString;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// One line of a note.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Line {
+    /// The first line: whose mounts they are.
+    Begin {
+        version: u32,
+        boot: String,
+        /// The inode number of the mount namespace, which a later one may have again.
+        namespace: u64,
+        /// Its id, which none has again \[Linux 6.11\].
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        namespace_id: Option<u64>,
+        pid: u32,
+        target: Bytes,
+    },
+    /// About to be attached, or attached.
+    Mount {
+        id: u64,
+        at: Bytes,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        has_peers: bool,
+    },
+    /// The same of a tree: its root, and the newest mount of it and how many it has, where that is known.
+    Tree {
+        id: u64,
+        newest: Option<u64>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        mounts: Option<usize>,
+        at: Bytes,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        has_peers: bool,
+    },
+    /// About to be mounted by a helper, whose mount has no id yet.
+    Mounting { at: Bytes },
+    /// Made for a mount point.
+    Directory { at: Bytes, device: u64, inode: u64 },
+}
+
+pub(crate) const VERSION: u32 = 1;
+
+/// Any bytes a path may hold, readable where they are text.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Bytes {
+    Text(String),
+    Raw(Vec<u8>),
+}
+
+impl From<&Path> for Bytes {
+    fn from(path: &Path) -> Self {
+        match path.to_str() {
+            Some(text) => Self::Text(text.to_owned()),
+            None => Self::Raw(path.as_os_str().as_bytes().to_vec()),
+        }
+    }
+}
+
+impl From<Bytes> for PathBuf {
+    fn from(bytes: Bytes) -> Self {
+        OsString::from_vec(match bytes {
+            Bytes::Text(text) => text.into_bytes(),
+            Bytes::Raw(bytes) => bytes,
+        })
+        .into()
+    }
+}
+
+/// A note that is being written.
+#[derive(Debug)]
+pub(crate) struct Note {
+    path: PathBuf,
+    dir: OwnedFd,
+    name: String,
+    file: OwnedFd,
+}
+
+/// Another process may take the directory, or the note before it is locked, away for empty.
+const TRIES: usize = 16;
+
+impl Note {
+    pub(crate) fn begin(path: &Path, target: &Path) -> Result<Self> {
+        let named = |call, errno| Error::sys("write a note", call, errno).arg(path);
+        let (Some(boot), Some(namespace)) = (boot_id(), namespace()) else {
+            return Err(named("openat", Errno::NOENT).because("/proc does not say which boot this is"));
+        };
+        let pid = std::process::id();
+        let namespace_id = namespace_id();
+        let begin =
+            Line::Begin { version: VERSION, boot, namespace, namespace_id, pid, target: target.into() };
+        for _ in 0..TRIES {
+            match rustix::fs::mkdirat(CWD, path, Mode::RWXU) {
+                Ok(()) | Err(Errno::EXIST) => {}
+                Err(errno) => return Err(named("mkdirat", errno)),
+            }
+            let opened =
+                open_directory(path).and_then(|dir| Self::create(path, dir).map_err(|e| named("openat", e)));
+            match opened {
+                Ok(Some(note)) => {
+                    note.write(&begin).map_err(|e| named("write", e))?;
+                    return Ok(note);
+                }
+                Ok(None) => {}
+                Err(error) if error.raw_errno() == Some(Errno::NOENT) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(named("openat", Errno::AGAIN))
+    }
+
+    /// `None` where somebody cleaned it away before it was locked.
+    fn create(path: &Path, dir: OwnedFd) -> Result<Option<Self>, Errno> {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let name = format!("{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::APPEND | OFlags::CLOEXEC;
+        let file = match rustix::fs::openat(&dir, &name, flags, Mode::RUSR | Mode::WUSR) {
+            // Of an earlier process with our number.
+            Err(Errno::EXIST) => return Ok(None),
+            opened => opened?,
+        };
+        rustix::fs::flock(&file, FlockOperation::LockExclusive)?;
+        if rustix::fs::fstat(&file)?.st_nlink == 0 {
+            return Ok(None);
+        }
+        Ok(Some(Self { path: path.to_owned(), dir, name, file }))
+    }
+
+    /// The mount with this root is about to be attached on `place`. With `has_peers` it, or one in it, may be a peer of a mount
+    /// that is not ours, from where all in it would go with it.
+    pub(crate) fn mount(&self, root: BorrowedFd<'_>, place: BorrowedFd<'_>, has_peers: bool) {
+        if let Ok(id) = MountId::of(root) {
+            self.add(&Line::Mount { id: id.get(), at: path_of(place), has_peers });
+        }
+    }
+
+    /// The mount with this root and all in it, which are mounted somewhere, so that they can be counted.
+    pub(crate) fn with_all_below(&self, root: BorrowedFd<'_>, place: BorrowedFd<'_>, has_peers: bool) {
+        let Ok(id) = MountId::of(root) else { return };
+        let newest = PublishedSet::at(id, None).ok().and_then(|set| set.mounts().max());
+        let mounts = if newest.is_none() { mounts_of(id) } else { None };
+        self.root_of(root, newest, mounts, place, has_peers);
+    }
+
+    /// The same with its newest mount, or else how many it has, where that is known.
+    pub(crate) fn root_of(
+        &self,
+        root: BorrowedFd<'_>,
+        newest: Option<MountId>,
+        mounts: Option<usize>,
+        place: BorrowedFd<'_>,
+        has_peers: bool,
+    ) {
+        if let Ok(id) = MountId::of(root) {
+            let (newest, at) = (newest.map(MountId::get), path_of(place));
+            self.add(&Line::Tree { id: id.get(), newest, mounts, at, has_peers });
+        }
+    }
+
+    /// Something is about to be mounted on `place` that can't be told yet.
+    pub(crate) fn mounting(&self, place: BorrowedFd<'_>) {
+        self.add(&Line::Mounting { at: path_of(place) });
+    }
+
+    /// Directories that were made.
+    pub(crate) fn directories(&self, made: &Made) {
+        made.each(|parent, name| {
+            let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+            let opened = rustix::fs::openat(parent, name, flags, Mode::empty());
+            let told = opened.and_then(|fd| Ok((path_of(fd.as_fd()), rustix::fs::fstat(&fd)?)));
+            if let Ok((at, stat)) = told {
+                self.add(&Line::Directory { at, device: stat.st_dev, inode: stat.st_ino });
+            }
+        });
+    }
+
+    /// Nothing is left that it would have to tell of.
+    pub(crate) fn remove(self) {
+        remove(&self.path, &self.dir, &self.name);
+    }
+
+    /// A line that can't be written is no reason not to mount.
+    fn add(&self, line: &Line) {
+        let _ = self.write(line);
+    }
+
+    fn write(&self, line: &Line) -> Result<(), Errno> {
+        let Ok(mut text) = serde_json::to_vec(line) else { return Err(Errno::INVAL) };
+        text.push(b'\n');
+        // One write: a line is there as a whole or not at all.
+        match rustix::io::write(&self.file, &text)? {
+            length if length == text.len() => Ok(()),
+            _ => Err(Errno::NOSPC),
+        }
+    }
+}
+
+/// Where a descriptor's file is, as the kernel names it; empty where /proc does not say.
+fn path_of(fd: BorrowedFd<'_>) -> Bytes {
+    let path = std::fs::read_link(format!("/proc/thread-self/fd/{}", fd.as_raw_fd())).unwrap_or_default();
+    Bytes::from(path.as_path())
+}

@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Option lists as text: split into words as mount(8) does, key from value, sizes, id mappings.
+
+use crate::vfs::idmap::IdMapping;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+
+/// Splits at commas, save after a backslash or inside double quotes.
+pub(crate) fn split(text: &[u8]) -> Vec<&[u8]> {
+    let mut words = Vec::new();
+    let (mut start, mut quoted, mut escaped) = (0, false, false);
+    for (at, byte) in text.iter().enumerate() {
+        match byte {
+            b'"' if !escaped => quoted = !quoted,
+            b',' if !quoted && !escaped => {
+                words.push(&text[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+        escaped = !escaped && *byte == b'\\';
+    }
+    words.push(&text[start..]);
+    words
+}
+
+/// Whether a quote that is opened and never closed has commas after it: they would separate nothing.
+pub(crate) fn has_open_quote(text: &[u8]) -> bool {
+    let last = split(text).pop().unwrap_or_default();
+    // Of words that begin unquoted the last alone can be open.
+    let (mut open, mut escaped) = (None, false);
+    for (at, byte) in last.iter().enumerate() {
+        if *byte == b'"' && !escaped {
+            open = if open.is_none() { Some(at) } else { None };
+        }
+        escaped = !escaped && *byte == b'\\';
+    }
+    open.and_then(|at| last.get(at..)).is_some_and(|rest| rest.contains(&b','))
+}
+
+/// The words of one element. containerd writes `uidmap=0:1:2,5:6:7` with commas of the value's own: such a range goes
+/// with the word before it.
+pub(crate) fn words(text: &OsStr) -> Vec<OsString> {
+    let mut words: Vec<OsString> = Vec::new();
+    for part in split(text.as_bytes()).into_iter().filter(|part| !part.is_empty()) {
+        let part = OsStr::from_bytes(part);
+        match words.last_mut() {
+            Some(last) if is_id_word(last) && is_range(part) => {
+                last.push(",");
+                last.push(part);
+            }
+            _ => words.push(part.to_owned()),
+        }
+    }
+    words
+}
+
+fn is_id_word(word: &OsStr) -> bool {
+    [&b"uidmap="[..], b"gidmap="].iter().any(|key| word.as_bytes().starts_with(key))
+}
+
+fn is_range(part: &OsStr) -> bool {
+    let bytes = part.as_bytes();
+    bytes.contains(&b':') && bytes.iter().all(|b| b.is_ascii_digit() || *b == b':' || *b == b'-')
+}
+
+pub(crate) fn key_and_value(text: &OsStr) -> (&OsStr, Option<&OsStr>) {
+    let bytes = text.as_bytes();
+    match bytes.iter().position(|b| *b == b'=') {
+        Some(at) => (OsStr::from_bytes(&bytes[..at]), Some(OsStr::from_bytes(&bytes[at + 1..]))),
+        None => (text, None),
+    }
+}
+
+/// `"a,b"` without its quotes, as mount(8) writes SELinux contexts.
+pub(crate) fn unquote(value: &OsStr) -> OsString {
+    match value.as_bytes() {
+        [b'"', inner @ .., b'"'] => OsStr::from_bytes(inner).to_owned(),
+        _ => value.to_owned(),
+    }
+}
+
+/// A size as mount(8) takes it: `4096`, `4K`, `4KiB` (times 1024), `4KB` (times 1000), up to `T`.
+pub(crate) fn size(text: &OsStr) -> Option<u64> {
+    let text = text.to_str()?;
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let number: u64 = text[..digits].parse().ok()?;
+    let (unit, step) = match text[digits..].to_ascii_lowercase().as_str() {
+        "" => return Some(number),
+        unit if unit.len() == 2 && unit.ends_with('b') => (unit.chars().next()?, 1000u64),
+        unit if unit.len() == 1 || unit.ends_with("ib") && unit.len() == 3 => (unit.chars().next()?, 1024),
+        _ => return None,
+    };
+    let power = 1 + u32::try_from("kmgt".find(unit)?).ok()?;
+    number.checked_mul(step.checked_pow(power)?)
+}
+
+/// `DISK:SEEN:COUNT`.
+pub(crate) fn id_range(text: &str) -> Result<IdMapping, String> {
+    let fields: Vec<&str> = text.split(':').collect();
+    let [disk, seen, count] = fields[..] else {
+        return Err(format!("`{text}` is not of the form DISK:SEEN:COUNT"));
+    };
+    let number = |name: &str, field: &str| {
+        let is_number = !field.is_empty() && field.bytes().all(|b| b.is_ascii_digit());
+        let parsed = if is_number { field.parse().ok() } else { None };
+        parsed.ok_or_else(|| {
+            format!("{name} in `{text}` is `{field}`, which is no number from 0 to 4294967295")
+        })
+    };
+    Ok(IdMapping {
+        disk: number("DISK (containerID)", disk)?,
+        seen: number("SEEN (hostID)", seen)?,
+        count: number("COUNT (size)", count)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ranges_stay_with_their_word() {
+        let got = words(OsStr::new("uidmap=0:1:2,5:6:7,ro,gidmap=0:1:-2,9:9:9,size=1"));
+        assert_eq!(got, ["uidmap=0:1:2,5:6:7", "ro", "gidmap=0:1:-2,9:9:9", "size=1"]);
+    }
+
+    #[test]
+    fn quotes_that_swallow_words() {
+        for text in [r#"x-note="a,ro"#, r#"ro,c="a,b",d="e,f"#] {
+            assert!(has_open_quote(text.as_bytes()), "{text}");
+        }
+        for text in ["", "ro,rw", r#"lowerdir=/a"b"#, r#"c="a,b",ro"#, r#"c=\"a,ro"#] {
+            assert!(!has_open_quote(text.as_bytes()), "{text}");
+        }
+    }
+
+    #[test]
+    fn sizes_of_cases() {
+        for (text, want) in [
+            ("0", Some(0)),
+            ("4096", Some(4096)),
+            ("4k", Some(4096)),
+            ("4KiB", Some(4096)),
+            ("4KB", Some(4000)),
+            ("1T", Some(1 << 40)),
+            ("", None),
+            ("k", None),
+            ("-1", None),
+            ("1x", None),
+            ("1KiBx", None),
+            ("99999999999999999T", None),
+        ] {
+            assert_eq!(size(OsStr::new(text)), want, "{text}");
+        }
+    }
+
+    #[test]
+    fn bad_ranges_name_the_field() {
+        for (text, field) in [
+            ("1:2", "form"),
+            ("a:1:2", "DISK"),
+            ("1:-2:3", "SEEN"),
+            ("1:2:", "COUNT"),
+            ("1:2:3:4", "form"),
+            ("+1:2:3", "DISK"),
+        ] {
+            assert!(id_range(text).unwrap_err().contains(field), "{text}");
+        }
+        assert_eq!(id_range("0:1000:5"), Ok(IdMapping { disk: 0, seen: 1000, count: 5 }));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_split_without_panic(bytes: Vec<u8>) {
+            let text = OsStr::from_bytes(&bytes);
+            let _ = (words(text), size(text), id_range(&text.to_string_lossy()));
+        }
+    }
+}

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Option lists: the table of options, and what a list comes to.
+
+pub(crate) mod lexer;
+pub(crate) mod definition;
+pub(crate) mod table;
+pub(crate) mod suggest;
+pub(crate) mod options;
+pub(crate) mod values;
+pub(crate) mod parse;
+pub(crate) mod for_helper;
+
+pub use definition::{OptionWord, Places, Value};
+pub use options::{LoopWords, Mkdir, Options};
+pub use table::option_words;

@@ -1,0 +1,295 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Parses option lists: per-mount attributes, superblock flags, userspace options, options of the file system.
+
+use crate::error::{ErrorKind, Result};
+use crate::kinds::filesystem::{Word, is_context};
+use crate::set::options::definition::{Effect, OptionWord, Places, Value};
+use crate::set::options::lexer::{has_open_quote, key_and_value, unquote, words};
+use crate::set::options::options::{Given, Options};
+use crate::set::options::suggest::option_error;
+use crate::set::options::table::look_up;
+use crate::vfs::attr::{Attr, MountAttr};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+
+impl Options {
+    /// Parses option elements, each of which may hold several words separated by commas. A comma after a backslash or
+    /// inside double quotes separates nothing, as in mount(8).
+    ///
+    /// # Errors
+    /// [`ErrorKind::NulByte`]; [`ErrorKind::OptionValue`] for a value where none may stand or a bad one;
+    /// [`ErrorKind::UnknownOption`] for `X-containerd.` words; [`ErrorKind::Unsupported`].
+    pub fn parse<T: AsRef<OsStr>>(elements: impl IntoIterator<Item = T>) -> Result<Self> {
+        let mut options = Self::default();
+        for element in elements {
+            crate::vfs::bytes::c_string("options", element.as_ref())?;
+            if has_open_quote(element.as_ref().as_bytes()) {
+                let reason =
+                    "a double quote is opened and not closed, so that the words after it would be part of it";
+                return Err(option_error(ErrorKind::OptionValue, element.as_ref(), reason));
+            }
+            for word in words(element.as_ref()) {
+                options.take(&word).map_err(crate::set::options::suggest::of_word)?;
+            }
+        }
+        if let Some(idmap) = &options.idmap {
+            idmap.check()?;
+        }
+        Ok(options)
+    }
+
+    fn take(&mut self, text: &OsStr) -> Result<()> {
+        let (key, value) = key_and_value(text);
+        let Some(name) = key.to_str() else {
+            return self.take_data(key, value, text);
+        };
+        if name.starts_with("X-containerd.") {
+            let reason = "a word of containerd's own that should not have reached the mount layer";
+            return Err(option_error(ErrorKind::UnknownOption, text, reason));
+        }
+        // The words that util-linux writes with X are taken with x too: mount(8) has both.
+        let canonical = match name.strip_prefix("x-mount.") {
+            Some(rest) => format!("X-mount.{rest}"),
+            None => name.to_owned(),
+        };
+        match look_up(&canonical) {
+            Some((word, recursive)) => self.take_word(word, recursive, value, text),
+            None if canonical.starts_with("X-mount.") => {
+                Err(option_error(ErrorKind::UnknownOption, text, "no such X-mount word"))
+            }
+            // Notes for other readers of fstab, mount(8).
+            None if name.starts_with("x-") || name.starts_with("X-") || name == "comment" => Ok(()),
+            None => self.take_data(key, value, text),
+        }
+    }
+
+    fn take_word(
+        &mut self,
+        word: &'static OptionWord,
+        recursive: bool,
+        value: Option<&OsStr>,
+        text: &OsStr,
+    ) -> Result<()> {
+        let is_of_filesystem = word.layer() == "filesystem";
+        let given = Given { name: word.name, text: text.to_owned(), places: word.places, is_of_filesystem };
+        self.given.push(given);
+        match (word.effect, value.and_then(OsStr::to_str)) {
+            (Effect::Refused(reason), _) => return Err(option_error(ErrorKind::Unsupported, text, reason)),
+            // `user=NAME` tells who may unmount, and mount(8) alone reads it.
+            (Effect::Attr(..), Some(_)) if matches!(word.value, Value::Optional(_)) => return Ok(()),
+            (effect, Some("recursive")) if word.recursive_form().is_some() => {
+                self.set(effect, true);
+                return Ok(());
+            }
+            // Of the two things that `ro` does, one: util-linux 2.39.
+            (Effect::ReadOnly(yes), Some("vfs")) if !recursive => {
+                self.set_read_only_attr(yes, false);
+                return Ok(());
+            }
+            (Effect::ReadOnly(yes), Some("fs")) if !recursive => {
+                if let Some(given) = self.given.last_mut() {
+                    given.places -= Places::BIND;
+                    given.is_of_filesystem = true;
+                }
+                self.set_read_only_filesystem(yes);
+                return Ok(());
+            }
+            _ => {}
+        }
+        match (word.value, value) {
+            (Value::None, Some(_)) => {
+                return Err(option_error(ErrorKind::OptionValue, text, "this word takes no such value"));
+            }
+            (Value::Required(what), None) => {
+                let reason = format!("it needs a value: {}={what}", word.name);
+                return Err(option_error(ErrorKind::OptionValue, text, &reason));
+            }
+            _ => {}
+        }
+        match word.effect {
+            Effect::Engine(engine) => crate::set::options::values::take(self, engine, value, text),
+            effect => {
+                self.set(effect, recursive);
+                Ok(())
+            }
+        }
+    }
+
+    fn set(&mut self, effect: Effect, recursive: bool) {
+        match effect {
+            Effect::Attr(set, clear) => self.change(set, clear, recursive),
+            Effect::ReadOnly(yes) => {
+                self.set_read_only_attr(yes, recursive);
+                self.set_read_only_filesystem(yes);
+            }
+            Effect::Superblock(name, opposite) => self.set_superblock(name, opposite),
+            Effect::Propagation(propagation, true) => {
+                self.recursive_attr.propagation = Some(propagation);
+                self.attr.propagation = None;
+            }
+            Effect::Propagation(propagation, false) => self.attr.propagation = Some(propagation),
+            Effect::Bind(recursive) => self.bind = Some(recursive),
+            Effect::Remount => self.remount = true,
+            Effect::Engine(_) | Effect::Note | Effect::Refused(_) => {}
+        }
+    }
+
+    fn set_read_only_attr(&mut self, yes: bool, recursive: bool) {
+        match yes {
+            true => self.change(Attr::RDONLY, Attr::empty(), recursive),
+            false => self.change(Attr::empty(), Attr::RDONLY, recursive),
+        }
+    }
+
+    /// A word for the whole tree takes back what an earlier one said of the top: words for the top are applied last.
+    fn change(&mut self, set: Attr, clear: Attr, recursive: bool) {
+        if recursive {
+            self.attr.set -= set | clear;
+            self.attr.clear -= set | clear;
+        }
+        change(if recursive { &mut self.recursive_attr } else { &mut self.attr }, set, clear);
+    }
+
+    fn set_read_only_filesystem(&mut self, yes: bool) {
+        match yes {
+            true => self.set_superblock("ro", "rw"),
+            false => self.set_superblock("rw", "ro"),
+        }
+    }
+
+    fn set_superblock(&mut self, name: &'static str, opposite: &'static str) {
+        self.superblock.retain(|flag| *flag != name && *flag != opposite);
+        self.superblock.push(name);
+    }
+
+    fn take_data(&mut self, key: &OsStr, value: Option<&OsStr>, text: &OsStr) -> Result<()> {
+        if (is_context(key) || key == "seclabel") && !std::path::Path::new("/sys/fs/selinux/enforce").exists()
+        {
+            let reason = "SELinux is not in force here, so the word would have no effect";
+            return Err(option_error(ErrorKind::Unsupported, text, reason).hinted("leave it out"));
+        }
+        self.words.push(Word { key: key.to_owned(), value: value.map(unquote) });
+        Ok(())
+    }
+}
+
+fn change(attr: &mut MountAttr, set: Attr, clear: Attr) {
+    attr.set = (attr.set - clear) | set;
+    attr.clear = (attr.clear - set) | clear;
+    // A policy that is set must clear the whole of its field, itself included.
+    if attr.set.intersects(Attr::ATIME_FIELD) {
+        attr.clear |= Attr::ATIME_FIELD;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::set::options::LoopWords;
+    use crate::vfs::idmap::{IdMapping, Idmap};
+
+    #[test]
+    fn last_of_a_pair_wins() {
+        let options = Options::parse(["ro,noexec", "rw,exec,noatime,relatime"]).unwrap();
+        assert_eq!(options.attr.set, Attr::empty());
+        assert_eq!(options.superblock, ["rw"]);
+        assert_eq!(options.attr.clear, Attr::RDONLY | Attr::NOEXEC | Attr::ATIME_FIELD);
+    }
+
+    #[test]
+    fn words_are_split_as_mount_8_does() {
+        let options = Options::parse([r#"label="a,b",lowerdir=/x\,y,,size=1"#]).unwrap();
+        let words: Vec<_> = options.words.iter().map(|w| w.value.clone().unwrap()).collect();
+        assert_eq!(words, ["a,b", r"/x\,y", "1"]);
+    }
+
+    #[test]
+    fn refusals_name_the_word() {
+        for (word, kind) in [
+            ("X-containerd.foo=1", ErrorKind::UnknownOption),
+            ("X-mount.nosuch", ErrorKind::UnknownOption),
+            ("X-mount.mode=9", ErrorKind::OptionValue),
+            ("X-mount.owner=", ErrorKind::OptionValue),
+            ("ro=1", ErrorKind::OptionValue),
+            ("loop=/dev/loop0", ErrorKind::OptionValue),
+            ("offset", ErrorKind::OptionValue),
+            ("sector-size=511", ErrorKind::OptionValue),
+            ("nofail=1", ErrorKind::OptionValue),
+            ("tmpcopyup", ErrorKind::Unsupported),
+            ("iversion", ErrorKind::Unsupported),
+            ("X-mount.mkdir=0755:1", ErrorKind::OptionValue),
+            ("X-mount.mkdir=0755:a:b", ErrorKind::OptionValue),
+            ("X-mount.mkdir=99", ErrorKind::OptionValue),
+            ("uidmap=0:1", ErrorKind::OptionValue),
+            ("gidmap=0:-1:2", ErrorKind::OptionValue),
+            ("X-mount.idmap=x:0:1:2", ErrorKind::OptionValue),
+            ("X-mount.idmap=", ErrorKind::OptionValue),
+            ("X-mount.owner=4294967295", ErrorKind::OptionValue),
+            ("X-mount.group=4294967295", ErrorKind::OptionValue),
+            ("X-mount.mkdir=0755:4294967295:0", ErrorKind::OptionValue),
+            ("X-mount.mkdir=7777", ErrorKind::OptionValue),
+        ] {
+            let error = Options::parse([word]).unwrap_err();
+            assert_eq!((error.kind(), error.argument().unwrap()), (kind, OsStr::new(word)));
+        }
+    }
+
+    #[test]
+    fn id_mappings_of_all_three_writers() {
+        let range = |disk, seen, count| IdMapping { disk, seen, count };
+        for (words, users, groups) in [
+            ("uidmap=0:1000:1,5:7:9", vec![range(0, 1000, 1), range(5, 7, 9)], vec![]),
+            ("gidmap=0:1000:1,uidmap=1:2:3", vec![range(1, 2, 3)], vec![range(0, 1000, 1)]),
+            (
+                "X-mount.idmap=b:0:1000:1 u:5:7:9",
+                vec![range(0, 1000, 1), range(5, 7, 9)],
+                vec![range(0, 1000, 1)],
+            ),
+            ("x-mount.idmap=\"0:1:2\"", vec![range(0, 1, 2)], vec![range(0, 1, 2)]),
+        ] {
+            let options = Options::parse([words]).unwrap();
+            assert_eq!(options.idmap, Some(Idmap::Ranges { users, groups }), "{words}");
+        }
+        // Two writers at once map as neither of them says.
+        for one in ["uidmap=5:6:1", "gidmap=5:6:1", "X-mount.idmap=u:9:9:1", "X-mount.idmap=/n/s"] {
+            for other in ["X-mount.idmap=u:0:7:1", "X-mount.idmap=/proc/7/ns/user"] {
+                for both in [[one, other], [other, one]] {
+                    let error = Options::parse(both).unwrap_err();
+                    assert_eq!(error.kind(), ErrorKind::OptionConflict, "{both:?}");
+                }
+            }
+        }
+        let options = Options::parse(["X-mount.idmap=/proc/7/ns/user"]).unwrap();
+        assert_eq!(options.idmap, Some(Idmap::Namespace("/proc/7/ns/user".into())));
+    }
+
+    #[test]
+    fn loop_words_imply_loop() {
+        let options = Options::parse(["offset=1MiB,sector-size=4096,direct-io"]).unwrap();
+        let want = LoopWords { offset: 1 << 20, size_limit: 0, sector_size: Some(4096), direct_io: true };
+        assert_eq!(options.loop_device, Some(want));
+    }
+
+    #[test]
+    fn notes_are_ignored_and_recursive_forms_are_kept_apart() {
+        let words = "x-systemd.automount,comment=z,_netdev,nofail,rro,ro=recursive,rprivate";
+        let options = Options::parse([words]).unwrap();
+        assert!(options.nofail && options.words.is_empty() && options.attr.is_empty());
+        assert_eq!(options.recursive_attr.set, Attr::RDONLY);
+        assert!(options.recursive_attr.propagation.is_some());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_bytes_parse_or_fail_without_panic(bytes: Vec<u8>) {
+            let _ = Options::parse([OsStr::from_bytes(&bytes)]);
+        }
+
+        #[test]
+        fn data_words_are_kept_in_order(keys in proptest::collection::vec("[a-z]{3}q[0-9]", 0..20)) {
+            let options = Options::parse([keys.join(",")]).unwrap();
+            let got: Vec<_> = options.words.iter().map(|w| w.key.to_string_lossy().into_owned()).collect();
+            proptest::prop_assert_eq!(got, keys);
+        }
+    }
+}

@@ -1,0 +1,245 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The rows of the option table.
+
+use crate::set::options::definition::Effect::{
+    Attr as A, Bind, Engine as E, Note, Propagation as P, ReadOnly, Refused, Remount, Superblock as S,
+};
+use crate::set::options::definition::{Effect, Engine, OptionWord, Places, Value};
+use crate::vfs::attr::{Attr, Propagation};
+use crate::vfs::idmap::Ids;
+
+const NONE: Attr = Attr::empty();
+
+const ATIME: Attr = Attr::ATIME_FIELD;
+
+/// What `user` and `users` imply, unless a later word takes it back.
+const USER: Attr = Attr::NOSUID.union(Attr::NODEV).union(Attr::NOEXEC);
+
+/// What `owner` and `group` imply.
+const OWNER: Attr = Attr::NOSUID.union(Attr::NODEV);
+
+const ALL: Places = Places::all();
+
+const NEW: Places = Places::NEW;
+
+const REMOUNT: Places = Places::REMOUNT;
+
+const MADE: Places = Places::BIND.union(Places::NEW);
+
+const BOUND: Places = Places::BIND.union(Places::REMOUNT);
+
+const OF_FILESYSTEM: Places = Places::NEW.union(Places::REMOUNT);
+
+const fn word(name: &'static str, effect: Effect, places: Places, help: &'static str) -> OptionWord {
+    OptionWord { name, value: Value::None, places, help, effect }
+}
+
+const fn valued(
+    name: &'static str,
+    value: Value,
+    engine: Engine,
+    places: Places,
+    help: &'static str,
+) -> OptionWord {
+    OptionWord { name, value, places, help, effect: E(engine) }
+}
+
+const fn note(name: &'static str, help: &'static str) -> OptionWord {
+    word(name, Note, ALL, help)
+}
+
+/// Sorted by what they are about, as mount(8) and OCI's list do.
+pub(crate) const WORDS: &[OptionWord] = &[
+    note("defaults", "the kernel's defaults, which are those without any word"),
+    word("ro", ReadOnly(true), ALL, "read-only: the mount, and a new or remounted file system"),
+    word("rw", ReadOnly(false), ALL, "writable"),
+    word("nosuid", A(Attr::NOSUID, NONE), ALL, "set-user-ID bits and file capabilities have no effect"),
+    word("suid", A(NONE, Attr::NOSUID), ALL, "they have"),
+    word("nodev", A(Attr::NODEV, NONE), ALL, "device files can't be opened"),
+    word("dev", A(NONE, Attr::NODEV), ALL, "they can"),
+    word("noexec", A(Attr::NOEXEC, NONE), ALL, "programs can't be run"),
+    word("exec", A(NONE, Attr::NOEXEC), ALL, "they can"),
+    word("noatime", A(Attr::NOATIME, ATIME), ALL, "access times are not updated"),
+    word("atime", A(NONE, ATIME), ALL, "back to the kernel's default, relatime"),
+    word("strictatime", A(Attr::STRICTATIME, ATIME), ALL, "access times are always updated"),
+    word("nostrictatime", A(NONE, ATIME), ALL, "back to relatime"),
+    word("relatime", A(NONE, ATIME), ALL, "access times are updated after a change, and daily"),
+    word("norelatime", A(NONE, ATIME), ALL, "relatime all the same: the kernel's default"),
+    word("nodiratime", A(Attr::NODIRATIME, NONE), ALL, "access times of directories are not updated"),
+    word("diratime", A(NONE, Attr::NODIRATIME), ALL, "they are"),
+    word("nosymfollow", A(Attr::NOSYMFOLLOW, NONE), ALL, "symbolic links on it are not followed [5.10]"),
+    word("symfollow", A(NONE, Attr::NOSYMFOLLOW), ALL, "they are"),
+    word("sync", S("sync", "async"), OF_FILESYSTEM, "writes are synchronous"),
+    word("async", S("async", "sync"), OF_FILESYSTEM, "they are not"),
+    word("dirsync", S("dirsync", ""), NEW, "changes of directories are synchronous"),
+    word("mand", S("mand", "nomand"), OF_FILESYSTEM, "mandatory locks: a flag without effect since 5.15"),
+    word("nomand", S("nomand", "mand"), OF_FILESYSTEM, "none"),
+    word("lazytime", S("lazytime", "nolazytime"), OF_FILESYSTEM, "times are kept in memory for a while"),
+    word("nolazytime", S("nolazytime", "lazytime"), OF_FILESYSTEM, "they are not"),
+    word("iversion", Refused(IVERSION), ALL, "count changes of inodes: the kernel decides by itself"),
+    word("noiversion", Refused(IVERSION), ALL, "do not"),
+    word("private", P(Propagation::Private, false), ALL, "mounts below spread nowhere"),
+    word("rprivate", P(Propagation::Private, true), ALL, "private, the whole tree"),
+    word("shared", P(Propagation::Shared, false), ALL, "mounts below spread to and from the peer group"),
+    word("rshared", P(Propagation::Shared, true), ALL, "shared, the whole tree"),
+    word("slave", P(Propagation::Slave, false), BOUND, "mounts below come from the master only"),
+    word("rslave", P(Propagation::Slave, true), BOUND, "slave, the whole tree"),
+    word("unbindable", P(Propagation::Unbindable, false), ALL, "private, and it can't be bound"),
+    word("runbindable", P(Propagation::Unbindable, true), ALL, "unbindable, the whole tree"),
+    word(
+        "bind",
+        Bind(false),
+        BOUND,
+        "show a directory or file at another place; with remount: the mount alone",
+    ),
+    word("rbind", Bind(true), BOUND, "with everything mounted below it"),
+    word("remount", Remount, REMOUNT, "change what is mounted; what was not asked for stays"),
+    note("silent", "no messages in the kernel's log"),
+    note("loud", "messages"),
+    note("auto", "for mount -a"),
+    note("noauto", "for mount -a"),
+    note("_netdev", "needs the network first"),
+    OptionWord {
+        value: Value::Optional("NAME"),
+        ..word("user", A(USER, NONE), ALL, "implies nosuid, nodev, noexec; with NAME a note")
+    },
+    note("nouser", "for mount(8)"),
+    word("users", A(USER, NONE), ALL, "implies nosuid, nodev, noexec"),
+    note("nousers", "for mount(8)"),
+    word("owner", A(OWNER, NONE), ALL, "implies nosuid, nodev"),
+    note("noowner", "for mount(8)"),
+    word("group", A(OWNER, NONE), ALL, "implies nosuid, nodev"),
+    note("nogroup", "for mount(8)"),
+    valued("nofail", Value::None, Engine::Nofail, ALL, "a missing source is no error: the mount is left out"),
+    valued(
+        "X-mount.mkdir",
+        Value::Optional("MODE[:UID:GID]"),
+        Engine::Mkdir,
+        MADE,
+        "make the mount point, with its parents; 0755 without MODE",
+    ),
+    valued("X-mount.subdir", Value::Required("PATH"), Engine::Subdir, MADE, "show this directory of it"),
+    valued("X-mount.owner", Value::Required("UID"), Engine::Owner, MADE, "owner of the mount's root"),
+    valued("X-mount.group", Value::Required("GID"), Engine::Group, MADE, "group of the mount's root"),
+    valued("X-mount.mode", Value::Required("MODE"), Engine::Mode, MADE, "mode of the mount's root, octal"),
+    valued(
+        "X-mount.idmap",
+        Value::Required("[u:|g:|b:]DISK:SEEN:COUNT..."),
+        Engine::Idmap,
+        MADE,
+        "map owners, or as the user namespace /proc/PID/ns/user does [5.12]",
+    ),
+    valued(
+        "uidmap",
+        Value::Required("DISK:SEEN:COUNT,..."),
+        Engine::IdmapOf(Ids::User),
+        MADE,
+        "map user ids, as containerd writes it [5.12]",
+    ),
+    valued(
+        "gidmap",
+        Value::Required("DISK:SEEN:COUNT,..."),
+        Engine::IdmapOf(Ids::Group),
+        MADE,
+        "map group ids, as containerd writes it [5.12]",
+    ),
+    valued(
+        "idmap",
+        Value::None,
+        Engine::IdmapRecursive(false),
+        MADE,
+        "apply OCI's uidMappings to the top mount",
+    ),
+    valued("ridmap", Value::None, Engine::IdmapRecursive(true), MADE, "apply them to the whole tree"),
+    valued("loop", Value::None, Engine::Loop, NEW, "the source is a file: mount it through a loop device"),
+    valued(
+        "offset",
+        Value::Required("BYTES"),
+        Engine::Offset,
+        NEW,
+        "where in the file it starts; implies loop",
+    ),
+    valued(
+        "sizelimit",
+        Value::Required("BYTES"),
+        Engine::SizeLimit,
+        NEW,
+        "how much of the file; implies loop",
+    ),
+    valued(
+        "sector-size",
+        Value::Required("BYTES"),
+        Engine::SectorSize,
+        NEW,
+        "of the loop device; implies loop",
+    ),
+    valued(
+        "direct-io",
+        Value::None,
+        Engine::DirectIo,
+        NEW,
+        "around the page cache of the file; implies loop",
+    ),
+    word("tmpcopyup", Refused(TMPCOPYUP), NEW, "copy the directory up into the tmpfs: not by this layer"),
+];
+
+const IVERSION: &str = "the file system decides that by itself: fsconfig(2) has no such flag";
+
+const TMPCOPYUP: &str =
+    "copying the directory up into the tmpfs is the caller's work: mounting copies nothing";
+
+/// The whole table.
+#[must_use]
+pub fn option_words() -> &'static [OptionWord] {
+    WORDS
+}
+
+/// The word of that name, and whether it is meant for a whole tree; `None` for a word of the file system.
+pub(crate) fn look_up(name: &str) -> Option<(&'static OptionWord, bool)> {
+    let find = |name: &str| WORDS.iter().find(|word| word.name == name);
+    if let Some(word) = find(name) {
+        return Some((word, false));
+    }
+    let word = find(name.strip_prefix('r')?)?;
+    word.has_recursive_form().then_some((word, true))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn recursive_forms_follow_and_names_are_not_ambiguous() {
+        let found = |name| look_up(name).map(|(word, recursive)| (word.name, recursive));
+        assert_eq!(found("rro"), Some(("ro", true)));
+        assert_eq!(found("rnosuid"), Some(("nosuid", true)));
+        assert_eq!(found("relatime"), Some(("relatime", false)));
+        assert_eq!(found("rsync"), None);
+        assert_eq!(found("ruser"), None);
+        assert_eq!(found("size"), None);
+        let names = WORDS.iter().map(|word| word.name.to_owned());
+        let mut names: Vec<_> = names.chain(WORDS.iter().filter_map(OptionWord::recursive_form)).collect();
+        names.sort();
+        let count = names.len();
+        names.dedup();
+        assert_eq!(names.len(), count);
+    }
+
+    #[test]
+    fn classic_values_are_those_of_mount_h() {
+        let ms = |name: &str| look_up(name).map(|(word, _)| word.ms());
+        for (name, set, clear) in [
+            ("ro", 1, 0),
+            ("rw", 0, 1),
+            ("nosuid", 2, 0),
+            ("sync", 16, 0),
+            ("async", 0, 16),
+            ("noatime", 1024, 1 << 24),
+            ("strictatime", 1 << 24, 1024),
+            ("rbind", 4096 | 16384, 0),
+            ("rslave", (1 << 19) | 16384, 0),
+        ] {
+            assert_eq!(ms(name), Some((set, clear)), "{name}");
+        }
+    }
+}

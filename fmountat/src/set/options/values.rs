@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The values of the engine's own words: the target, id mappings, loop devices.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::set::options::definition::Engine;
+use crate::set::options::lexer::{id_range, size, unquote};
+use crate::set::options::options::{Mkdir, Options};
+use crate::set::options::suggest::option_error;
+use crate::vfs::idmap::{IdMapping, Idmap, Ids};
+use std::ffi::OsStr;
+
+/// `(uid_t) -1`, which chown(2) takes for: as it is.
+const NO_ID: u32 = u32::MAX;
+
+/// Takes one word of the table with its value, which is there where the table requires it.
+pub(crate) fn take(options: &mut Options, engine: Engine, value: Option<&OsStr>, text: &OsStr) -> Result<()> {
+    let bad = |reason: &str| option_error(ErrorKind::OptionValue, text, reason);
+    let number = |radix, what| {
+        let parsed = value.and_then(OsStr::to_str).map(|v| u32::from_str_radix(v, radix));
+        parsed.and_then(Result::ok).ok_or_else(|| bad(what))
+    };
+    let mode = || match number(8, "its value must be an octal mode")? {
+        mode @ 0..=0o7777 => Ok(mode),
+        _ => Err(bad("its value must be an octal mode, 7777 at most")),
+    };
+    let id = || match number(10, "its value must be a numeric id")? {
+        NO_ID => Err(bad("4294967295 is no id: it means to leave the owner as it is")),
+        id => Ok(id),
+    };
+    let bytes =
+        || value.and_then(size).ok_or_else(|| bad("its value must be a size in bytes, such as 512 or 1MiB"));
+    match engine {
+        Engine::Nofail => options.nofail = true,
+        Engine::Mkdir => options.mkdir = Some(mkdir(value, text)?),
+        Engine::Owner => options.owner.0 = Some(id()?),
+        Engine::Group => options.owner.1 = Some(id()?),
+        Engine::Mode => options.mode = Some(mode()?),
+        Engine::Subdir => match value.filter(|v| !v.is_empty()) {
+            Some(path) => options.subdir = Some(unquote(path).into()),
+            None => return Err(bad("its value must be a path")),
+        },
+        Engine::Idmap if options.idmap.is_some() => {
+            let reason = "an earlier word maps already: all ranges belong into one word";
+            return Err(option_error(ErrorKind::OptionConflict, text, reason));
+        }
+        Engine::Idmap => {
+            options.idmap = Some(util_linux_map(value.unwrap_or_default(), text)?);
+            options.idmap_is_whole = true;
+        }
+        Engine::IdmapOf(ids) => add_ranges(options, ids, value.unwrap_or_default(), text)?,
+        Engine::IdmapRecursive(recursive) => options.idmap_recursive = Some(recursive),
+        Engine::Loop => drop(options.loop_device.get_or_insert_default()),
+        Engine::Offset => options.loop_device.get_or_insert_default().offset = bytes()?,
+        Engine::SizeLimit => options.loop_device.get_or_insert_default().size_limit = bytes()?,
+        Engine::SectorSize => {
+            let size = bytes()?;
+            let fits = (512..=65536).contains(&size) && size.is_power_of_two();
+            let size = u32::try_from(size).ok().filter(|_| fits);
+            options.loop_device.get_or_insert_default().sector_size =
+                Some(size.ok_or_else(|| bad("a sector has 512, 1024, 2048, 4096, ... bytes"))?);
+        }
+        Engine::DirectIo => options.loop_device.get_or_insert_default().direct_io = true,
+    }
+    Ok(())
+}
+
+/// `MODE` as util-linux has it, and behind it an owner.
+pub(crate) fn mkdir(value: Option<&OsStr>, text: &OsStr) -> Result<Mkdir> {
+    let Some(value) = value else { return Ok(Mkdir { mode: 0o755, owner: None }) };
+    let fields: Vec<&str> = utf8(value, text)?.split(':').collect();
+    let parsed = match fields[..] {
+        [mode] => Some((mode, None)),
+        [mode, uid, gid] => uid.parse().ok().zip(gid.parse().ok()).map(|owner| (mode, Some(owner))),
+        _ => None,
+    };
+    let made =
+        parsed.and_then(|(mode, owner)| Some(Mkdir { mode: u32::from_str_radix(mode, 8).ok()?, owner }));
+    let is_id = |mkdir: &Mkdir| mkdir.owner.is_none_or(|(uid, gid)| uid != NO_ID && gid != NO_ID);
+    // mkdir(2) does not set the set-user-ID and set-group-ID bits.
+    made.filter(|mkdir| mkdir.mode <= 0o1777).filter(is_id).ok_or_else(|| {
+        let reason = "its value must be an octal mode, 1777 at most, or MODE:UID:GID with numeric ids";
+        option_error(ErrorKind::OptionValue, text, reason)
+    })
+}
+
+/// `uidmap=` and `gidmap=` of containerd: ranges with commas between them.
+fn add_ranges(options: &mut Options, ids: Ids, value: &OsStr, text: &OsStr) -> Result<()> {
+    let empty = || Idmap::Ranges { users: Vec::new(), groups: Vec::new() };
+    let (false, Idmap::Ranges { users, groups }) =
+        (options.idmap_is_whole, options.idmap.get_or_insert_with(empty))
+    else {
+        let reason = "X-mount.idmap= maps already: all ranges belong into one word";
+        return Err(option_error(ErrorKind::OptionConflict, text, reason));
+    };
+    let ranges = match ids {
+        Ids::User => users,
+        Ids::Group => groups,
+    };
+    for part in utf8(value, text)?.split(',') {
+        ranges.push(range(part, text)?);
+    }
+    Ok(())
+}
+
+/// `X-mount.idmap=` of util-linux: `[u:|g:|b:]DISK:SEEN:COUNT`, separated by spaces, or the path of a namespace.
+fn util_linux_map(value: &OsStr, text: &OsStr) -> Result<Idmap> {
+    let value = unquote(value);
+    if value.as_encoded_bytes().contains(&b'/') {
+        return Ok(Idmap::Namespace(value.into()));
+    }
+    let (mut users, mut groups) = (Vec::new(), Vec::new());
+    for part in utf8(&value, text)?.split_whitespace() {
+        let (of_users, of_groups, rest) = match part.split_once(':') {
+            Some(("u", rest)) => (true, false, rest),
+            Some(("g", rest)) => (false, true, rest),
+            Some(("b", rest)) => (true, true, rest),
+            _ => (true, true, part),
+        };
+        let range = range(rest, text)?;
+        users.extend(of_users.then_some(range));
+        groups.extend(of_groups.then_some(range));
+    }
+    if users.is_empty() && groups.is_empty() {
+        return Err(option_error(ErrorKind::OptionValue, text, "it maps nothing"));
+    }
+    Ok(Idmap::Ranges { users, groups })
+}
+
+fn range(part: &str, text: &OsStr) -> Result<IdMapping> {
+    id_range(part).map_err(|reason| option_error(ErrorKind::OptionValue, text, &reason))
+}
+
+fn utf8<'a>(value: &'a OsStr, text: &OsStr) -> Result<&'a str, Error> {
+    value.to_str().ok_or_else(|| option_error(ErrorKind::OptionValue, text, "ids are written in digits"))
+}

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Paths of a set that are made read-only or masked once everything is mounted (OCI).
+
+use crate::error::{Error, ErrorKind, Result, escape};
+use crate::set::spec::Spec;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// What is done to a path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cover {
+    ReadOnly,
+    Mask,
+}
+
+/// What is done after all mounts, in order.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Covers {
+    pub(crate) paths: Vec<(Cover, PathBuf)>,
+    pub(crate) readonly_root: bool,
+}
+
+impl Covers {
+    /// In runc's order: what is masked in a read-only directory is masked.
+    pub(crate) fn of(spec: &Spec) -> Result<Self> {
+        let readonly = spec.readonly_paths.iter().map(|path| (Cover::ReadOnly, path.clone()));
+        let masked = spec.masked_paths.iter().map(|path| (Cover::Mask, path.clone()));
+        let paths: Vec<_> = readonly.chain(masked).collect();
+        for (cover, path) in &paths {
+            crate::vfs::bytes::c_string("path", path)?;
+            if !path.is_absolute() {
+                let reason = "the path must be absolute: it starts at the root of the set";
+                return Err(Error::new(ErrorKind::Spec, cover.step(), reason).arg(path));
+            }
+        }
+        Ok(Self { paths, readonly_root: spec.readonly_root })
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.paths.is_empty() && !self.readonly_root
+    }
+}
+
+impl Cover {
+    /// The error of covering `path`.
+    pub(crate) fn error(self, path: &Path, error: Error) -> Error {
+        let named = format!("{} {}: {}", self.step(), escape(path.as_os_str().as_bytes()), error.step());
+        error.with_step(named)
+    }
+
+    /// The name of the step, in errors and plans.
+    pub(crate) fn step(self) -> &'static str {
+        match self {
+            Self::ReadOnly => "make path read-only",
+            Self::Mask => "mask path",
+        }
+    }
+}

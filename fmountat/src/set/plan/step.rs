@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! One mount of a plan: what it mounts, where, with which options.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::kinds::overlay::Overlay;
+use crate::set::options::suggest::option_error;
+use crate::set::options::{Options, Places};
+use crate::set::spec::Mount;
+use crate::vfs::attr::Propagation;
+use crate::vfs::idmap::Idmap;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, PathBuf};
+
+/// What becomes of a word that has no effect where it stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Compat {
+    /// It is an error: nothing that was asked for is dropped.
+    #[default]
+    Strict,
+    /// As containerd and mount(8) do, it is ignored: [`Plan::ignored`](crate::Plan::ignored) lists it.
+    Containerd,
+}
+
+/// One mount of a plan.
+#[derive(Debug, Clone)]
+pub(crate) struct Step {
+    /// From 1, as in the list.
+    pub(crate) number: usize,
+    pub(crate) source: PathBuf,
+    pub(crate) target: PathBuf,
+    pub(crate) what: What,
+    pub(crate) options: Options,
+}
+
+/// What a step mounts.
+#[derive(Debug, Clone)]
+pub(crate) enum What {
+    Overlay(Overlay),
+    Bind { recursive: bool },
+    Filesystem(OsString),
+}
+
+impl Step {
+    pub(crate) fn new(number: usize, mount: &Mount, compat: Compat) -> Result<(Self, Vec<OsString>)> {
+        for (what, text) in [("type", mount.fstype.as_os_str()), ("source", mount.source.as_os_str())] {
+            crate::vfs::bytes::c_string(what, text)?;
+        }
+        crate::vfs::bytes::c_string("target", &mount.target)?;
+        let mut options = Options::parse(&mount.options)?;
+        take_oci_mappings(mount, &mut options)?;
+        if options.remount {
+            let reason = "`remount` changes what is mounted, and a set of mounts is built new";
+            return Err(Error::new(ErrorKind::OptionConflict, "read option", reason).arg("remount"));
+        }
+        let what = what(mount, &mut options)?;
+        let mut ignored = Vec::new();
+        for error in without_effect(&what, &mut options) {
+            match (compat, error.argument()) {
+                (Compat::Containerd, Some(word)) => ignored.push(word.to_owned()),
+                _ => return Err(error),
+            }
+        }
+        let (source, target) = (mount.source.clone(), mount.target.clone());
+        Ok((Self { number, source, target, what, options }, ignored))
+    }
+
+    /// Whether a FUSE helper mounts it: it can't be built detached.
+    pub(crate) fn is_fuse(&self) -> bool {
+        let is = |name: &OsString| [&b"fuse."[..], b"fuse3."].iter().any(|p| name.as_bytes().starts_with(p));
+        matches!(&self.what, What::Filesystem(name) if is(name))
+    }
+
+    /// Whether it brings what is mounted below its source.
+    pub(crate) fn is_tree(&self) -> bool {
+        matches!(self.what, What::Bind { recursive: true })
+    }
+
+    /// Whether a word makes it, or what is below it, unbindable.
+    pub(crate) fn is_unbindable(&self) -> bool {
+        let words = [self.options.attr.propagation, self.options.recursive_attr.propagation];
+        words.contains(&Some(Propagation::Unbindable))
+    }
+
+    pub(crate) fn is_root(&self) -> bool {
+        let stays = |c| matches!(c, Component::RootDir | Component::CurDir | Component::ParentDir);
+        self.target.components().all(stays)
+    }
+}
+
+/// OCI's `uidMappings` map the mount, be `idmap` among its options or not.
+fn take_oci_mappings(mount: &Mount, options: &mut Options) -> Result<()> {
+    let (users, groups) = (mount.uid_mappings.clone(), mount.gid_mappings.clone());
+    if users.is_empty() && groups.is_empty() {
+        return match (options.idmap_recursive, &options.idmap) {
+            (Some(recursive), None) => {
+                let word = if recursive { "ridmap" } else { "idmap" };
+                let reason = "there is nothing to map by: the mount has no uidMappings and no gidMappings";
+                Err(option_error(ErrorKind::OptionConflict, OsStr::new(word), reason))
+            }
+            _ => Ok(()),
+        };
+    }
+    if options.idmap.is_some() {
+        let reason = "the mount has uidMappings or gidMappings too: give one of them";
+        return Err(Error::new(ErrorKind::OptionConflict, "read option", reason).arg("idmap"));
+    }
+    // OCI's `bind` with mappings and without a word maps the top mount.
+    options.idmap_recursive.get_or_insert(false);
+    let idmap = Idmap::Ranges { users, groups };
+    idmap.check()?;
+    options.idmap = Some(idmap);
+    Ok(())
+}
+
+pub(crate) fn what(mount: &Mount, options: &mut Options) -> Result<What> {
+    let fstype = mount.fstype.as_os_str();
+    let by_type = match fstype.as_bytes() {
+        b"bind" => Some(false),
+        b"rbind" => Some(true),
+        _ => None,
+    };
+    if let Some(recursive) = options.bind.or(by_type) {
+        if mount.source.as_os_str().is_empty() {
+            return Err(Error::new(ErrorKind::Spec, "read mount", "a bind needs a source"));
+        }
+        return Ok(What::Bind { recursive });
+    }
+    match fstype.as_bytes() {
+        b"overlay" => {
+            let overlay = Overlay::from_words(&std::mem::take(&mut options.words))?;
+            Ok(What::Overlay(overlay))
+        }
+        b"" | b"none" => Err(Error::new(ErrorKind::Spec, "read mount", "it has no type and is no bind")
+            .arg(&mount.source)
+            .hinted("give a file system's name, or the option `bind`")),
+        _ => Ok(What::Filesystem(fstype.to_owned())),
+    }
+}
+
+/// The words that would have no effect in this mount, each as an error; they are gone from the options then.
+fn without_effect(what: &What, options: &mut Options) -> Vec<Error> {
+    let is_bind = matches!(what, What::Bind { .. });
+    let place = if is_bind { Places::BIND } else { Places::NEW };
+    let misplaced = options.misplaced(place).map(|given| {
+        let reason = match (given.is_of_filesystem, is_bind) {
+            (true, true) => "it belongs to the whole file system: a bind can't have its own",
+            (_, true) => "it has no effect on a bind",
+            (_, false) => "it has no effect on a new file system",
+        };
+        option_error(ErrorKind::OptionConflict, &given.text, reason)
+    });
+    let mut errors: Vec<Error> = misplaced.collect();
+    if is_bind {
+        errors.extend(options.words.drain(..).map(|word| {
+            let reason = "a bind has no file-system options, and this is no mount option";
+            option_error(ErrorKind::UnknownOption, &word.text(), reason)
+        }));
+    }
+    errors
+}

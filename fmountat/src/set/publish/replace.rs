@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A built set in the place of what is mounted, as well as the kernel can.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::set::build::{Built, Mounter};
+use crate::strategy::{SwapWay, Ways};
+use crate::vfs::target::Target;
+use crate::vfs::tree::Attached;
+
+impl Mounter {
+    /// The way that [`swap`](Self::swap) takes here.
+    #[must_use]
+    pub fn swap_way(&self) -> SwapWay {
+        self.features.first().unwrap_or(SwapWay::Gap)
+    }
+
+    /// Publishes the set in place of what is mounted on `target`: by [`Built::replace`], before 6.5 by
+    /// [`Built::replace_with_gap`].
+    ///
+    /// # Errors
+    /// Those of the two.
+    pub fn swap(&self, built: Built, target: &Target) -> Result<Attached> {
+        match self.swap_way().taken() {
+            SwapWay::Beneath => built.replace(target),
+            SwapWay::Gap => built.replace_with_gap(target),
+        }
+    }
+
+    /// Refuses a swap with a gap.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`].
+    pub fn need_swap_without_gap(&self) -> Result<()> {
+        match self.swap_way() {
+            SwapWay::Beneath => Ok(()),
+            SwapWay::Gap => {
+                let reason = "this kernel can't put a mount beneath another, so there would be a moment without either set";
+                Err(Error::new(ErrorKind::Unsupported, "choose the way", reason).hinted(
+                    "it needs Linux 6.5; without `--strict` the new set comes right after the old one",
+                ))
+            }
+        }
+    }
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `Mount` from and to the types of other crates, each behind a feature of its name.
+
+#[cfg(feature = "containerd-shim-protos")]
+mod containerd {
+    use crate::set::spec::mount::Mount;
+    use containerd_shim_protos::types::mount::Mount as Theirs;
+    use std::ffi::OsString;
+
+    impl From<Theirs> for Mount {
+        fn from(theirs: Theirs) -> Self {
+            Self {
+                fstype: theirs.type_.into(),
+                source: theirs.source.into(),
+                target: theirs.target.into(),
+                options: theirs.options.into_iter().map(OsString::from).collect(),
+                ..Self::default()
+            }
+        }
+    }
+
+    /// Fails with the mount itself where a string of it is not UTF-8, or it has OCI's id mappings: theirs can hold neither.
+    impl TryFrom<Mount> for Theirs {
+        type Error = Mount;
+
+        fn try_from(ours: Mount) -> Result<Self, Mount> {
+            let text = |text: &std::ffi::OsStr| text.to_str().map(str::to_owned);
+            let converted = || {
+                let mut theirs = Self::new();
+                theirs.type_ = text(&ours.fstype)?;
+                theirs.source = text(ours.source.as_os_str())?;
+                theirs.target = text(ours.target.as_os_str())?;
+                theirs.options = ours.options.iter().map(|o| text(o)).collect::<Option<_>>()?;
+                (ours.uid_mappings.is_empty() && ours.gid_mappings.is_empty()).then_some(theirs)
+            };
+            converted().ok_or(ours)
+        }
+    }
+
+    #[test]
+    fn there_and_back() {
+        let mut theirs = Theirs::new();
+        theirs.type_ = "overlay".into();
+        theirs.source = "overlay".into();
+        theirs.target = "a/b".into();
+        theirs.options = vec!["lowerdir=/1:/2".into(), "ro".into()];
+        let ours = Mount::from(theirs.clone());
+        assert_eq!(ours, Mount::new("overlay", "overlay").at("a/b").option("lowerdir=/1:/2").option("ro"));
+        assert_eq!(Theirs::try_from(ours), Ok(theirs));
+        use std::os::unix::ffi::OsStringExt;
+        let odd = Mount::new("bind", OsString::from_vec(vec![0xff]));
+        assert_eq!(Theirs::try_from(odd.clone()), Err(odd));
+    }
+}
+
+#[cfg(feature = "oci-spec")]
+mod oci {
+    use crate::set::spec::mount::Mount;
+    use crate::set::spec::spec::Spec;
+    use crate::vfs::idmap::IdMapping;
+    use oci_spec::runtime::{LinuxIdMapping, Mount as Theirs, Spec as Config};
+    use std::ffi::OsString;
+
+    fn mappings(list: Option<&Vec<LinuxIdMapping>>) -> Vec<IdMapping> {
+        let one =
+            |m: &LinuxIdMapping| IdMapping { disk: m.container_id(), seen: m.host_id(), count: m.size() };
+        list.into_iter().flatten().map(one).collect()
+    }
+
+    /// As [`Spec::from_json`] reads the same configuration.
+    impl From<&Config> for Spec {
+        fn from(config: &Config) -> Self {
+            let linux = config.linux().as_ref();
+            let mut mounts: Vec<Mount> = config.mounts().iter().flatten().map(Mount::from).collect();
+            let users = mappings(linux.and_then(|l| l.uid_mappings().as_ref()));
+            let groups = mappings(linux.and_then(|l| l.gid_mappings().as_ref()));
+            crate::set::spec::oci::fill(&mut mounts, &users, &groups);
+            let paths = |list: Option<&Vec<String>>| list.into_iter().flatten().map(Into::into).collect();
+            Self {
+                mounts,
+                readonly_paths: paths(linux.and_then(|l| l.readonly_paths().as_ref())),
+                masked_paths: paths(linux.and_then(|l| l.masked_paths().as_ref())),
+                readonly_root: config.root().as_ref().and_then(|root| root.readonly()).unwrap_or(false),
+            }
+        }
+    }
+
+    impl From<&Theirs> for Mount {
+        fn from(theirs: &Theirs) -> Self {
+            Self {
+                fstype: theirs.typ().clone().unwrap_or_default().into(),
+                source: theirs.source().clone().unwrap_or_default(),
+                target: theirs.destination().clone(),
+                options: theirs.options().iter().flatten().map(OsString::from).collect(),
+                uid_mappings: mappings(theirs.uid_mappings().as_ref()),
+                gid_mappings: mappings(theirs.gid_mappings().as_ref()),
+            }
+        }
+    }
+
+    #[test]
+    fn a_whole_config() {
+        let mut config = Config::default();
+        let json = serde_json::to_vec(&config).unwrap();
+        assert_eq!(Spec::from(&config), Spec::from_json(&json).unwrap());
+        let mut root = config.root().clone().unwrap();
+        root.set_readonly(Some(false));
+        config.set_root(Some(root));
+        let spec = Spec::from(&config);
+        assert!(!spec.readonly_root && spec.masked_paths.len() > 3 && spec.readonly_paths.len() > 3);
+    }
+
+    #[test]
+    fn a_mount_of_a_config() {
+        let text = r#"{"destination": "/data", "type": "bind", "source": "/srv", "options": ["rbind", "ro"],
+            "uidMappings": [{"containerID": 0, "hostID": 1000, "size": 5}]}"#;
+        let theirs: Theirs = serde_json::from_str(text).unwrap();
+        let read = Mount::list_from_json(format!("[{text}]").as_bytes()).unwrap();
+        assert_eq!([Mount::from(&theirs)][..], read[..]);
+    }
+}

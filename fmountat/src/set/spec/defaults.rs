@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The mounts that a root needs when nobody lists them.
+
+use crate::set::spec::mount::Mount;
+
+/// What a root needs around its files, as OCI runtimes give it: proc, the devices that an ordinary user can have, shared
+/// memory, and the machine's /sys to be read. The devices are read-only binds of the machine's own nodes: programs can use
+/// them, and can't change their mode, owner or times.
+#[must_use]
+pub fn standard_mounts() -> Vec<Mount> {
+    let new = |fstype: &str, target: &str, options: &str| {
+        Mount::new(fstype, fstype).at(target).option(options).option("X-mount.mkdir")
+    };
+    let mut mounts = vec![
+        new("proc", "/proc", "nosuid,nodev,noexec"),
+        Mount::new("bind", "/sys").at("/sys").option("rbind,rro,nofail,X-mount.mkdir"),
+        new("tmpfs", "/dev", "nosuid,noexec,mode=755,size=1m"),
+        new("devpts", "/dev/pts", "nosuid,noexec,newinstance,ptmxmode=0666,mode=0620"),
+        new("tmpfs", "/dev/shm", "nosuid,nodev,noexec,mode=1777"),
+    ];
+    for name in ["null", "zero", "full", "random", "urandom", "tty"] {
+        let path = format!("/dev/{name}");
+        mounts.push(Mount::new("bind", &path).at(&path).option("bind,ro,nofail,X-mount.mkdir"));
+    }
+    mounts
+}

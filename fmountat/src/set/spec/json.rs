@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Mounts from and to JSON, as containerd and OCI write them.
+
+use crate::set::spec::json_object::{Bytes, Fields, fields, object};
+use crate::set::spec::mount::Mount;
+use crate::set::spec::oci::{OciLinux, OciRoot, id_mappings, written};
+use crate::set::spec::spec::Spec;
+use serde::de;
+use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::ser::{Error as _, Serialize, SerializeMap, Serializer};
+use std::ffi::OsStr;
+use std::fmt;
+
+impl<'de> Deserialize<'de> for Mount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        object(deserializer)
+    }
+}
+
+impl Fields for Mount {
+    const WHAT: &'static str = "a mount (type, source, target, options)";
+    const PASSES_OVER: bool = false;
+
+    fn own_name(name: String) -> String {
+        if name == "destination" { String::from("target") } else { name }
+    }
+
+    fn take<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
+        match name {
+            "type" => self.fstype = map.next_value::<Bytes>()?.0,
+            "source" => self.source = map.next_value::<Bytes>()?.0.into(),
+            "target" => self.target = map.next_value::<Bytes>()?.0.into(),
+            "options" => {
+                let options = map.next_value::<Option<Vec<Bytes>>>()?.unwrap_or_default();
+                self.options = options.into_iter().map(|o| o.0).collect();
+            }
+            "uidmappings" => self.uid_mappings = id_mappings(map)?,
+            "gidmappings" => self.gid_mappings = id_mappings(map)?,
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+/// What an object with mounts has for us.
+#[derive(Default)]
+struct Config {
+    mounts: Option<Vec<Mount>>,
+    /// An OCI configuration may have none.
+    is_oci: bool,
+    root: OciRoot,
+    linux: OciLinux,
+}
+
+impl Fields for Config {
+    const WHAT: &'static str = "an object with mounts";
+    const PASSES_OVER: bool = true;
+
+    fn take<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
+        match name {
+            "ociversion" => {
+                map.next_value::<de::IgnoredAny>()?;
+                self.is_oci = true;
+            }
+            "mounts" => self.mounts = map.next_value::<Option<_>>()?.or(Some(Vec::new())),
+            "root" => self.root = map.next_value::<Option<_>>()?.unwrap_or_default(),
+            "linux" => self.linux = map.next_value::<Option<_>>()?.unwrap_or_default(),
+            _ => return Ok(false),
+        }
+        Ok(true)
+    }
+}
+
+/// An array of mounts, alone or under `mounts`.
+impl<'de> Deserialize<'de> for Spec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Shape;
+        impl<'de> Visitor<'de> for Shape {
+            type Value = Spec;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a list of mounts, or an object with a list under `mounts`")
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<Spec, A::Error> {
+                let mut mounts = Vec::new();
+                while let Some(mount) = seq.next_element()? {
+                    mounts.push(mount);
+                }
+                Ok(mounts.into())
+            }
+            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Spec, A::Error> {
+                let Config { mounts, is_oci, root, linux } = fields(map)?;
+                let mounts = mounts.or_else(|| is_oci.then(Vec::new));
+                let mut mounts = mounts.ok_or_else(|| de::Error::missing_field("mounts"))?;
+                linux.fill(&mut mounts);
+                let (readonly_paths, masked_paths) = linux.covers();
+                Ok(Spec { mounts, readonly_paths, masked_paths, readonly_root: root.readonly })
+            }
+        }
+        deserializer.deserialize_any(Shape)
+    }
+}
+
+/// containerd's form, which it reads back: empty fields are left out. JSON has no bytes that are not UTF-8: a mount
+/// that has some can't be written.
+impl Serialize for Mount {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let text = |text: &OsStr| match text.to_str() {
+            Some(text) => Ok(text.to_owned()),
+            None => Err(S::Error::custom("a string of the mount is not UTF-8, which JSON can't hold")),
+        };
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("type", &text(&self.fstype)?)?;
+        map.serialize_entry("source", &text(self.source.as_os_str())?)?;
+        if !self.target.as_os_str().is_empty() {
+            map.serialize_entry("target", &text(self.target.as_os_str())?)?;
+        }
+        let options = self.options.iter().map(|o| text(o)).collect::<Result<Vec<_>, _>>()?;
+        map.serialize_entry("options", &options)?;
+        for (key, mappings) in [("uidMappings", &self.uid_mappings), ("gidMappings", &self.gid_mappings)] {
+            if !mappings.is_empty() {
+                map.serialize_entry(key, &written(mappings))?;
+            }
+        }
+        map.end()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::vfs::idmap::IdMapping;
+
+    #[test]
+    fn a_configuration_may_have_no_mounts() {
+        for text in [r#"{"ociVersion": "1.2.0"}"#, r#"{"mounts": null}"#, r#"{"mounts": []}"#, "[]"] {
+            assert_eq!(Spec::from_json(text.as_bytes()).unwrap(), Spec::default(), "{text}");
+        }
+        assert!(Spec::from_json(br#"{"root": {}}"#).unwrap_err().to_string().contains("mounts"));
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        let mut mount = Mount::new("bind", "/a").at("b").option("rbind,ro").option("X-mount.mkdir");
+        mount.uid_mappings.push(IdMapping { disk: 0, seen: 1000, count: 5 });
+        let text = serde_json::to_vec(&[&mount]).unwrap();
+        assert_eq!(Mount::list_from_json(&text).unwrap(), [mount]);
+        let odd = Mount::new("bind", OsString::from_vec(vec![0xff]));
+        assert!(serde_json::to_vec(&odd).unwrap_err().to_string().contains("UTF-8"));
+    }
+}

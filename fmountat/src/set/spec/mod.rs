@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A set as it is asked for: JSON, OCI and containerd lists to values.
+
+pub(crate) mod mount;
+pub(crate) mod spec;
+pub(crate) mod json_object;
+pub(crate) mod oci;
+pub(crate) mod json;
+#[cfg(any(feature = "containerd-shim-protos", feature = "oci-spec"))]
+pub(crate) mod convert;
+pub(crate) mod cgroup;
+pub(crate) mod defaults;
+pub(crate) mod view;
+
+pub use defaults::standard_mounts;
+pub use mount::Mount;
+pub use spec::Spec;
+pub use view::read_only_view;

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Counts the mounts of a tree where they have no unique ids.
+
+use crate::mountinfo;
+use crate::mountinfo::MountEntry;
+use crate::mountinfo::id::{MountId, mountinfo_id};
+use crate::vfs::bytes::descriptor_name;
+use crate::vfs::target::Target;
+use rustix::fd::{AsFd, BorrowedFd};
+use std::path::Path;
+
+/// How many mounts the one with this number of mountinfo and all in it are.
+pub(crate) fn mounts_of(id: MountId) -> Option<usize> {
+    Some(mountinfo::deepest_first(&mountinfo::read().ok()?, id.get()).len())
+}
+
+/// As [`mounts_in_copy`] of what is at `path`.
+pub(crate) fn mounts_in(dir: BorrowedFd<'_>, path: &Path) -> Option<usize> {
+    mounts_in_copy(Target::open(dir, path).ok()?.as_fd())
+}
+
+/// How many a recursive copy has, before it is mounted.
+pub(crate) fn mounts_in_copy(source: BorrowedFd<'_>) -> Option<usize> {
+    let id = mountinfo_id(source).ok()?;
+    let inside = std::fs::read_link(descriptor_name(source)).ok()?;
+    let table = mountinfo::read().ok()?;
+    let is_copied =
+        |entry: &&MountEntry| entry.id == id || entry.target.starts_with(&inside) && !entry.unbindable;
+    Some(mountinfo::deepest_first(&table, id).into_iter().filter(is_copied).count())
+}

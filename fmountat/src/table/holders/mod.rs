@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Who keeps a mount in use.
+
+pub(crate) mod numbers;
+pub(crate) mod copies;
+pub(crate) mod sought;
+pub(crate) mod process;
+pub(crate) mod find;
+
+pub use find::holders;

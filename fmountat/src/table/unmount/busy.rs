@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Why a mount is busy: mounts below it, processes that use it.
+
+use crate::error::{Error, Holder};
+use crate::mountinfo;
+use crate::table::holders::find as holders;
+use crate::table::unmount::errors::STEP;
+use crate::table::unmount::place::Place;
+use rustix::io::Errno;
+use std::path::Path;
+
+/// Waiting does not help against mounts below; asked only once it was busy.
+pub(crate) fn mounts_below(place: &Place) -> Option<Error> {
+    let table = mountinfo::read().ok()?;
+    let entry = table.iter().find(|entry| entry.id == place.number)?;
+    let below = holders::mounts_below(&table, entry);
+    if below.is_empty() {
+        return None;
+    }
+    let error = Error::sys(STEP, "umount2", Errno::BUSY).arg(&place.path).held_by(below);
+    Some(error.because("it has mounts below it").hinted("unmount those too: recursively (umount -R)"))
+}
+
+/// Busy, with all that can be found out about why.
+pub(crate) fn busy(place: &Place) -> Error {
+    let found = holders::holders(place.id).unwrap_or_default();
+    in_use(&place.path, found)
+}
+
+pub(crate) fn in_use(path: &Path, found: Vec<Holder>) -> Error {
+    let hint = if found.is_empty() {
+        "nobody was found who uses it: look as root, and for bound UNIX sockets, swap files and other namespaces; \
+         lazily (umount -l) it goes away now"
+    } else {
+        "end those who use it; lazily (umount -l) it goes away now and is freed when nobody uses it"
+    };
+    Error::sys(STEP, "umount2", Errno::BUSY).arg(path).because("it is in use").hinted(hint).held_by(found)
+}

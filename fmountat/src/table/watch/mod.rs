@@ -1,0 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Mounts as they come and go.
+
+pub(crate) mod event;
+pub(crate) mod state;
+pub(crate) mod watch;
+
+pub use event::{MountAction, MountEvent};
+pub use watch::Watch;

@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! One mount(2) call, checked and ready.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::sys::child::Step;
+use crate::vfs::bytes::c_string;
+use rustix::fd::{AsRawFd, BorrowedFd};
+use rustix::io::Errno;
+use std::ffi::{CString, OsStr};
+
+/// The longest option string that mount(2) takes: its page less the NUL byte.
+///
+/// The kernel copies one page and overwrites its last byte (`copy_mount_string`, fs/namespace.c), so a 4096th byte
+/// would be dropped without a word.
+pub const MOUNT_DATA_MAX: usize = 4095;
+
+/// One mount(2) call, checked and ready.
+#[derive(Debug, Clone)]
+pub(crate) struct MountCall {
+    pub(crate) source: CString,
+    pub(crate) target: CString,
+    pub(crate) fstype: CString,
+    pub(crate) flags: u32,
+    pub(crate) data: Option<CString>,
+}
+
+impl MountCall {
+    pub(crate) fn new(
+        source: impl AsRef<OsStr>,
+        target: impl AsRef<OsStr>,
+        fstype: impl AsRef<OsStr>,
+        flags: u32,
+        data: impl AsRef<OsStr>,
+    ) -> Result<Self> {
+        let data = data.as_ref();
+        if data.len() > MOUNT_DATA_MAX {
+            return Err(Error::new(
+                ErrorKind::TooLong,
+                "mount",
+                format!("the options have {} bytes and mount(2) takes {MOUNT_DATA_MAX}", data.len()),
+            )
+            .arg(target.as_ref())
+            .hinted("use an `Overlay` or a `Mount`: they have no such limit"));
+        }
+        Ok(Self {
+            source: c_string("source", source)?,
+            target: c_string("target", target)?,
+            fstype: c_string("filesystem type", fstype)?,
+            flags,
+            data: match data.is_empty() {
+                true => None,
+                false => Some(c_string("options", data)?),
+            },
+        })
+    }
+
+    pub(crate) fn error(&self, dir: BorrowedFd<'_>, step: Step, errno: Errno) -> Error {
+        let (name, argument) = match step {
+            Step::Clone => ("clone", None),
+            Step::Fchdir => ("fchdir", Some(format!("descriptor {}", dir.as_raw_fd()).into())),
+            Step::Mount => {
+                use std::os::unix::ffi::OsStrExt;
+                let target = OsStr::from_bytes(self.target.to_bytes());
+                ("mount", Some(target.to_os_string()))
+            }
+        };
+        let error = Error::sys(name, name, errno);
+        match argument {
+            Some(argument) => error.arg(argument),
+            None => error,
+        }
+    }
+}

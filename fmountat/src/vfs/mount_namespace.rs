@@ -1,0 +1,244 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Another mount namespace: a tree that was built here is attached there.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::sys::inside::{Act, Namespaces, Step, enter, inside};
+use crate::vfs::privilege::needs_admin;
+use crate::vfs::target::{Create, Target};
+use crate::vfs::tree::{Attached, Tree};
+use crate::vfs::verify as landed;
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::io::Errno;
+use rustix::mount::MoveMountFlags;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+use std::ffi::CString;
+use std::path::Path;
+
+/// A mount namespace that is not ours, and the root directory that paths in it start at.
+///
+/// Everything is looked up from outside, with descriptors, below that root; only move_mount(2) is called inside, by a child
+/// that shares all with us (`CLONE_VM|CLONE_VFORK|CLONE_FILES`) and enters with setns(2): the calling process may have many
+/// threads and stays where it is.
+///
+/// ```no_run
+/// use fmountat::{MountNamespace, Tree};
+/// let container = MountNamespace::of_process(1234)?;
+/// let data = Tree::clone_of(rustix::fs::CWD, "/srv/data", true)?; // of the host
+/// container.attach(data, &container.target("/mnt/data")?)?; // seen in the container alone
+/// # Ok::<(), fmountat::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct MountNamespace {
+    mount: OwnedFd,
+    /// The user namespace to enter first, where we have no privilege over the mount namespace from outside.
+    user: Option<OwnedFd>,
+    root: OwnedFd,
+}
+
+impl MountNamespace {
+    /// That of the process `pid`, with its root directory. The process is held by a pidfd while its files in /proc are
+    /// opened, and must still run afterwards: they are not another process's with the same number.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] without such a process or without /proc; [`ErrorKind::Permission`], as ptrace(2) has it.
+    pub fn of_process(pid: i32) -> Result<Self> {
+        let named = |call: &'static str, e: Errno| Error::sys("open process", call, e).arg(pid.to_string());
+        let no_such = || {
+            let error = named("pidfd_open", Errno::SRCH).with_kind(ErrorKind::NotFound);
+            error.because("there is no process with this number")
+        };
+        let number = (pid > 0).then(|| Pid::from_raw(pid)).flatten().ok_or_else(no_such)?;
+        let pidfd = match pidfd_open(number, PidfdFlags::empty()) {
+            Ok(pidfd) => Some(pidfd),
+            Err(Errno::SRCH | Errno::INVAL) => return Err(no_such()),
+            // Before 5.3 there are none.
+            Err(Errno::NOSYS) => None,
+            Err(errno) => return Err(named("pidfd_open", errno)),
+        };
+        let proc_file = |name: &str, flags: OFlags| {
+            rustix::fs::openat(CWD, format!("/proc/{pid}/{name}"), flags | OFlags::CLOEXEC, Mode::empty())
+                .map_err(|e| match e {
+                    Errno::NOENT => no_such(),
+                    Errno::ACCESS | Errno::PERM => named("openat", e)
+                        .because("its namespaces may be looked at by who may trace it")
+                        .hinted("be the user who runs it, with no more privilege on its side, or have CAP_SYS_PTRACE over it: ptrace(2)"),
+                    _ => named("openat", e),
+                })
+        };
+        let mount = proc_file("ns/mnt", OFlags::RDONLY)?;
+        let user = proc_file("ns/user", OFlags::RDONLY)?;
+        let root = proc_file("root", OFlags::PATH | OFlags::DIRECTORY)?;
+        if pidfd.is_some_and(|pidfd| has_ended(&pidfd)) {
+            return Err(no_such());
+        }
+        let mut namespace = Self { mount, user: None, root };
+        if namespace.act(&Act::OpenRoot).is_err_and(|(_, errno)| errno == Errno::PERM) {
+            namespace.user = Some(user);
+        }
+        Ok(namespace)
+    }
+
+    /// That of a namespace file, `/proc/PID/ns/mnt` or a bind of one; its root is the namespace's own.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`]; [`ErrorKind::OptionValue`] for a file that is no mount namespace;
+    /// [`ErrorKind::Permission`].
+    pub fn open(dir: impl AsFd, path: impl AsRef<Path>) -> Result<Self> {
+        let path = path.as_ref();
+        let mount = rustix::fs::openat(dir, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
+            .map_err(|e| Error::sys("open mount namespace", "openat", e).arg(path))?;
+        Self::of_file(mount).map_err(|e| e.arg_if_none(path))
+    }
+
+    /// That of an open namespace file.
+    pub(crate) fn of_file(mount: OwnedFd) -> Result<Self> {
+        let named = |call, errno| Error::sys("open mount namespace", call, errno);
+        let to = Namespaces { user: None, mount: mount.as_fd() };
+        let root = inside(to, &Act::OpenRoot).map_err(|(step, errno)| match (step, errno) {
+            (Step::Enter, Errno::INVAL) => named("setns", errno)
+                .with_kind(ErrorKind::OptionValue)
+                .because("the file is no mount namespace"),
+            (step, errno) => entering(step, errno),
+        })?;
+        let root = root.ok_or_else(|| named("openat", Errno::NOENT))?;
+        Ok(Self { mount, user: None, root })
+    }
+
+    /// Its root directory (`O_PATH`).
+    #[must_use]
+    pub fn root(&self) -> BorrowedFd<'_> {
+        self.root.as_fd()
+    }
+
+    /// A place in it, below its root: see [`Target::in_root`].
+    ///
+    /// # Errors
+    /// Those of [`Target::in_root`].
+    pub fn target(&self, path: impl AsRef<Path>) -> Result<Target> {
+        Target::in_root(&self.root, path)
+    }
+
+    /// The same, and makes what is missing: see [`Target::create_in_root`]. It is made from outside, with the caller's
+    /// user and group.
+    ///
+    /// # Errors
+    /// Those of [`Target::create_in_root`].
+    pub fn create(&self, path: impl AsRef<Path>, create: Create) -> Result<Target> {
+        Target::create_in_root(&self.root, path, create)
+    }
+
+    /// Publishes a tree of ours on a target of this namespace, and looks whether it is there: see [`Tree::attach`].
+    ///
+    /// # Errors
+    /// Those of [`Tree::attach`]; [`ErrorKind::Permission`] for setns(2). The tree is dissolved.
+    pub fn attach(&self, tree: Tree, target: &Target) -> Result<Attached> {
+        let id = tree.id()?;
+        let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
+        self.act(&Act::Move(tree.root(), target.as_fd(), flags)).map_err(|(step, errno)| match step {
+            Step::Act => tree.explain_move(target, errno),
+            _ => entering(step, errno),
+        })?;
+        let fd = tree.into_fd();
+        landed::verify_with(target, fd.as_fd(), id, || self.take_back(fd.as_fd()))?;
+        target.keep();
+        Ok(Attached::new(fd, id))
+    }
+
+    /// The namespace's file.
+    pub(crate) fn file(&self) -> BorrowedFd<'_> {
+        self.mount.as_fd()
+    }
+
+    /// Whether the process `pid` is in it, and so the one that it was opened by, or as good.
+    pub(crate) fn has_process(&self, pid: i32) -> bool {
+        let of_process = rustix::fs::stat(format!("/proc/{pid}/ns/mnt"));
+        let own = rustix::fs::fstat(&self.mount);
+        matches!((of_process, own), (Ok(a), Ok(b)) if (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino))
+    }
+
+    /// The mount table of the namespace, below its root: opened by a child inside that finds itself in our /proc.
+    pub(crate) fn open_mountinfo(&self) -> Result<OwnedFd> {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let failed =
+            |call, errno| Error::sys("read the mount table", call, errno).arg("/proc/self/mountinfo");
+        let proc =
+            rustix::fs::openat(CWD, c"/proc", flags, Mode::empty()).map_err(|e| failed("openat", e))?;
+        let opened =
+            self.act(&Act::Open(proc.as_fd(), c"self/mountinfo")).map_err(|(step, errno)| match step {
+                Step::Act => failed("openat", errno),
+                _ => entering(step, errno),
+            })?;
+        opened.ok_or_else(|| failed("openat", Errno::NOENT))
+    }
+
+    /// Moves the calling process into it, for good; its cwd and root are then the namespace's root. The process must have
+    /// one thread: setns(2).
+    ///
+    /// # Errors
+    /// [`ErrorKind::Permission`]; [`ErrorKind::System`] with `EINVAL` for a process of several threads.
+    pub fn enter(&self) -> Result<()> {
+        enter(&self.namespaces()).map_err(|e| entering(Step::Enter, e))
+    }
+
+    /// By the name of our descriptor: of /proc there may be another in there, or none.
+    fn take_back(&self, fd: BorrowedFd<'_>) {
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let names = rustix::fs::openat(CWD, c"/proc/self/fd", flags, Mode::empty());
+        if let (Ok(names), Ok(name)) = (names, CString::new(fd.as_raw_fd().to_string())) {
+            // The error on its way to the caller is the one to tell.
+            let _ = self.act(&Act::Unmount(names.as_fd(), &name));
+        }
+    }
+
+    fn act(&self, act: &Act<'_>) -> std::result::Result<Option<OwnedFd>, (Step, Errno)> {
+        inside(self.namespaces(), act)
+    }
+
+    fn namespaces(&self) -> Namespaces<'_> {
+        Namespaces { user: self.user.as_ref().map(AsFd::as_fd), mount: self.mount.as_fd() }
+    }
+}
+
+fn entering(step: Step, errno: Errno) -> Error {
+    match step {
+        Step::Clone => Error::sys("enter the mount namespace", "clone", errno),
+        Step::Enter | Step::Act => {
+            let error = Error::sys("enter the mount namespace", "setns", errno);
+            if errno == Errno::PERM { needs_admin(error) } else { error }
+        }
+    }
+}
+
+fn has_ended(pidfd: &OwnedFd) -> bool {
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    let mut ended = [PollFd::new(pidfd, PollFlags::IN)];
+    poll(&mut ended, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|count| count > 0)
+}
+
+impl Tree {
+    /// A tree that another process has built and sent (`SCM_RIGHTS`, unix(7)): the descriptor of a detached mount's root.
+    /// It can be attached here although it was made in another mount namespace.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OptionConflict`] for a descriptor that is no mount's root, or whose mount is attached in this
+    /// namespace, where moving it would take it away from its place.
+    pub fn received(fd: OwnedFd) -> Result<Self> {
+        let refused = |reason: &str| Err(Error::new(ErrorKind::OptionConflict, "take over tree", reason));
+        if !crate::vfs::identity::is_mount_root(fd.as_fd())? {
+            return refused("the descriptor is not the root of a mount");
+        }
+        if crate::vfs::identity::is_attached_here(fd.as_fd())? {
+            return refused("the mount is attached: only a detached tree can be handed over");
+        }
+        Ok(Self::from_fd(fd))
+    }
+}
+
+/// To be sent to another process, which takes it over with [`Tree::received`]; while one of the two holds the descriptor the
+/// tree lives.
+impl From<Tree> for OwnedFd {
+    fn from(tree: Tree) -> Self {
+        tree.into_fd()
+    }
+}

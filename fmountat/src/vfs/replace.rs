@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Swaps: a tree in the place of what is mounted, without a moment between.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::mountinfo;
+use crate::mountinfo::id::{MountId, id_mask, mountinfo_id};
+use crate::sys::swap::{Failed, Swap, swap};
+use crate::sys::swap_gap::swap_with_gap;
+use crate::vfs::bytes::{c_string, descriptor_name};
+use crate::vfs::detach::unmount_forbidden;
+use crate::vfs::features::Features;
+use crate::vfs::identity::{is_mount_root, is_same_place};
+use crate::vfs::privilege::needs_admin;
+use crate::vfs::target::Target;
+use crate::vfs::tree::{Attached, Tree};
+use rustix::fd::{AsFd, AsRawFd};
+use rustix::io::Errno;
+use std::path::Path;
+
+impl Tree {
+    /// Publishes the tree in place of what is mounted on `target`: **beneath** it (`MOVE_MOUNT_BENEATH` \[Linux 6.5\]),
+    /// then that one is taken away with all that is mounted in it (`umount2(MNT_DETACH)`). Readers see one of the two at
+    /// any moment. Who has a file or directory of the old one open keeps it.
+    ///
+    /// What could fail is looked at before the move. Both calls are made by a child that shares memory with this process and
+    /// is no part of it, so that `kill -9` of this process leaves one of the two mounts, never both. (Who kills everything at
+    /// once, a whole pid namespace or cgroup, may find the new tree beneath the old one.)
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotMounted`] when nothing is mounted there; [`ErrorKind::Busy`] when another mount was put over the
+    /// old one; [`ErrorKind::Permission`], also where a seccomp filter forbids umount2(2); [`ErrorKind::System`] with
+    /// `EINVAL` before 6.5, or for a mount that the kernel has locked. The old mount is in its place then. Should the
+    /// second step fail, again and again, then the new tree stays beneath the old one, and the error says so.
+    pub fn replace(self, target: &Target) -> Result<Attached> {
+        let old = look(target)?;
+        self.put_beneath(target, old)
+    }
+
+    /// As [`replace`](Self::replace), and gives a copy of the old tree: attach it, or let it [`replace`](Self::replace)
+    /// the new one, to go back; drop it to be rid of it.
+    ///
+    /// The copy has the same file systems with all that is in them, and every attribute of its mounts; but they are
+    /// private, have ids of their own, and mounts that are `unbindable` are not in it: a mount that was attached can't
+    /// be detached and attached again, only copied (open_tree(2)).
+    ///
+    /// # Errors
+    /// Those of [`replace`](Self::replace) and [`clone_of`](Self::clone_of).
+    pub fn exchange(self, target: &Target) -> Result<(Attached, Self)> {
+        let old = look(target)?;
+        let copy = Self::private_copy(target)?;
+        Ok((self.put_beneath(target, old)?, copy))
+    }
+
+    /// As [`replace`](Self::replace), for kernels before 6.5: the old mount is taken away and this tree attached, one call
+    /// after the other. **Readers see neither for a moment** (some ten microseconds). Should the tree be refused, a copy of the old one
+    /// takes its place again (see [`exchange`](Self::exchange)).
+    ///
+    /// # Errors
+    /// Those of [`replace`](Self::replace); [`ErrorKind::Unsupported`], before any change, where a mount of the old tree is
+    /// unbindable, which no copy would have; where also the copy is refused, the error says that nothing is mounted there.
+    pub fn replace_with_gap(self, target: &Target) -> Result<Attached> {
+        let old = look(target)?;
+        need_whole_copy(target)?;
+        let copy = Self::private_copy(target)?;
+        self.put_in_place(target, old, Some(&copy))
+    }
+
+    fn put_beneath(self, target: &Target, old: MountId) -> Result<Attached> {
+        self.put_in_place(target, old, None)
+    }
+
+    /// Beneath the old mount, or with a gap where there is a copy of it to go back to.
+    fn put_in_place(self, target: &Target, old: MountId, copy: Option<&Self>) -> Result<Attached> {
+        let id = self.id()?;
+        let (start, in_root) = target.start();
+        let path = match target.path() {
+            root if root.as_os_str().is_empty() => Path::new("."),
+            path => path,
+        };
+        let job = Swap {
+            new: self.root(),
+            target: target.as_fd(),
+            name: &c_string("target", format!("/proc/self/fd/{}", target.as_fd().as_raw_fd()))?,
+            old: old.get(),
+            mask: id_mask(),
+            start,
+            path: &c_string("target", path)?,
+            in_root,
+        };
+        let done = match copy {
+            None => swap(&job),
+            Some(copy) => swap_with_gap(&job, copy.root()),
+        };
+        match done {
+            Ok(()) => {
+                target.keep();
+                Ok(Attached::new(self.into_fd(), id))
+            }
+            Err(Failed::NotOnTop) => Err(covered(target)),
+            Err(Failed::PutBack(errno)) => {
+                let there = "the kernel refused the new tree; a copy of the old one is in its place again";
+                Err(Error::sys("attach", "move_mount", errno).arg(target.path()).because(there))
+            }
+            Err(Failed::Lost(errno)) => {
+                let gone = "neither the new tree nor a copy of the old one could be attached: nothing is mounted there";
+                Err(Error::sys("attach", "move_mount", errno).arg(target.path()).because(gone))
+            }
+            Err(Failed::Clone(errno)) => Err(Error::sys("replace", "clone", errno).arg(target.path())),
+            Err(Failed::Move(errno)) => Err(self.explain_beneath(target, errno)),
+            Err(Failed::Covered) => Err(covered(target).hinted(STAYS_BENEATH)),
+            Err(Failed::TakeAway(errno)) => {
+                let error = Error::sys("unmount", "umount2", errno).arg(target.path());
+                Err(error.hinted(STAYS_BENEATH))
+            }
+        }
+    }
+
+    fn explain_beneath(&self, target: &Target, errno: Errno) -> Error {
+        let error = self.explain_move(target, errno);
+        match errno {
+            Errno::INVAL if !Features::get().move_beneath => error
+                .with_kind(ErrorKind::Unsupported)
+                .because("this kernel can't put a mount beneath another, so a swap would have a gap")
+                .hinted("it needs Linux 6.5"),
+            Errno::INVAL => error.hinted(
+                "MOVE_MOUNT_BENEATH needs Linux 6.5, and can't go beneath a mount that the kernel has locked, or beneath the \
+                 root directory of the process",
+            ),
+            _ => error,
+        }
+    }
+}
+
+const STAYS_BENEATH: &str =
+    "the new set is there, beneath the old mount: it is seen when that one is unmounted";
+
+/// Refuses a target where nothing is mounted, and the process's root directory, which the kernel puts nothing beneath
+/// (`can_move_mount_beneath`, fs/namespace.c).
+pub(crate) fn check_replaceable(target: &Target) -> Result<()> {
+    if !is_mount_root(target.as_fd())? {
+        let reason = "nothing is mounted there to be replaced";
+        return Err(Error::new(ErrorKind::NotMounted, "replace", reason).arg(target.path()));
+    }
+    // umount2(2) takes a path: that of the descriptor.
+    if rustix::fs::stat(descriptor_name(target.as_fd())).is_err_and(|errno| errno == Errno::NOENT) {
+        let reason = "the old mount is taken away by a path in /proc, which is not mounted";
+        return Err(Error::new(ErrorKind::Unsupported, "replace", reason).arg(target.path()));
+    }
+    let root = Target::open(rustix::fs::CWD, "/")?;
+    if is_same_place(root.as_fd(), target.as_fd())? {
+        let reason = "it is the root directory of the process, which nothing can be put beneath";
+        let error = Error::new(ErrorKind::Unsupported, "replace", reason).arg(target.path());
+        return Err(
+            error.hinted("a process's root is changed by pivot_root(2): `fmountat run`, or Built::enter")
+        );
+    }
+    Ok(())
+}
+
+/// The mount that is to be replaced, if it is the one that is seen, and if it can be taken away.
+fn look(target: &Target) -> Result<MountId> {
+    check_replaceable(target)?;
+    let old = MountId::of(target.as_fd())?;
+    check_top(target, old)?;
+    // That would leave the swap half done.
+    match unmount_forbidden() {
+        Some(errno) => {
+            let error = needs_admin(Error::sys("unmount", "umount2", errno).arg(target.path()));
+            Err(error.because("a seccomp filter forbids to unmount: the old mount could not be taken away"))
+        }
+        None => Ok(old),
+    }
+}
+
+/// The copy is what there is to go back to.
+pub(crate) fn need_whole_copy(target: &Target) -> Result<()> {
+    let table = mountinfo::read()?;
+    let old = mountinfo::deepest_first(&table, mountinfo_id(target.as_fd())?);
+    let Some(entry) = old.into_iter().find(|entry| entry.unbindable) else { return Ok(()) };
+    let reason = "a mount of the old set is unbindable, so no copy of it could take its place again if the new one is refused";
+    Err(Error::new(ErrorKind::Unsupported, "replace", reason)
+        .arg(&entry.target)
+        .hinted("it needs Linux 6.5; or unmount the old set first"))
+}
+
+fn check_top(target: &Target, old: MountId) -> Result<()> {
+    if MountId::of(target.seen_now()?.as_fd())? == old { Ok(()) } else { Err(covered(target)) }
+}
+
+fn covered(target: &Target) -> Error {
+    let reason = "another mount was put over the old one, which therefore stays";
+    Error::new(ErrorKind::Busy, "unmount", reason).arg(target.path())
+}
