@@ -159,17 +159,17 @@ pub(crate) fn paths() -> Vec<Row> {
         })
         .at("fchdir", "descriptor")
         .errno(ENOTDIR),
-        call(E::System, "a root on a shared mount", "Built::enter", |_| {
-            let shared =
-                rustix::mount::MountPropagationFlags::SHARED | rustix::mount::MountPropagationFlags::REC;
-            rustix::mount::mount_change("/", shared).unwrap();
-            let plan = Plan::new(&[Mount::new("tmpfs", "x")]).unwrap();
-            let built = Mounter::detached().build(CWD, &plan, &Target::open(CWD, "/").unwrap()).unwrap();
-            built.enter().unwrap_err()
+        call(E::System, "a root for a process in a chroot", "Built::enter", |dir| {
+            fmountat_testing::in_own_namespace(|| {
+                let plan = Plan::new(&[Mount::new("tmpfs", "x")]).unwrap();
+                let built = Mounter::detached().build(CWD, &plan, &Target::open(CWD, "/").unwrap()).unwrap();
+                fmountat_testing::own_root(&dir.join("s"));
+                built.enter().unwrap_err()
+            })
         })
         .at("enter the root", "")
         .errno(EINVAL)
-        .hint("make a mount namespace that is private"),
+        .hint("bind the directory onto itself"),
     ]
 }
 

@@ -5,7 +5,6 @@ use crate::diagnose::credentials::Standing;
 use crate::diagnose::limits::Limits;
 use crate::diagnose::{credentials, filesystems, limits, paths};
 use crate::error::{Error, ErrorKind};
-use crate::mountinfo::id::mountinfo_id;
 use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 
@@ -43,27 +42,18 @@ pub(crate) fn diagnose_from(mut error: Error, dir: Option<BorrowedFd<'_>>) -> Er
 }
 
 /// A root that could not be entered: pivot_root(2) says EINVAL for several reasons.
-pub(crate) fn pivot(error: Error, new_root: BorrowedFd<'_>) -> Error {
-    let is_refused = error.call() == Some("pivot_root") && error.raw_errno() == Some(Errno::INVAL);
-    let table = if is_refused { crate::mountinfo::read().unwrap_or_default() } else { Vec::new() };
-    let shared = |id| table.iter().find(|entry| entry.id == id).filter(|entry| entry.shared.is_some());
-    // On a shared mount it has become one by being mounted.
-    let new = mountinfo_id(new_root).ok().and_then(shared);
-    if new.is_some_and(|entry| shared(entry.parent).is_none()) {
-        return error
-            .because("the set makes its root a shared mount, and the kernel puts no old root onto one")
-            .hinted("leave `shared` and `rshared` out of the mount for `/`");
+pub(crate) fn pivot(error: Error) -> Error {
+    if error.call() != Some("pivot_root") || error.raw_errno() != Some(Errno::INVAL) {
+        return diagnose(error);
     }
-    let roots = || table.iter().filter(|entry| entry.target == *"/");
-    if roots().any(|entry| entry.shared.is_some()) {
-        return error
-            .because("the mount on `/` is shared, and the kernel takes no new root on a shared mount")
-            .hinted("make a mount namespace that is private: `unshare_mount_and_pid`, or `mount --make-rprivate /`");
-    }
-    if roots().any(|entry| entry.fstype == "rootfs") {
+    let table = crate::mountinfo::read().unwrap_or_default();
+    if table.iter().any(|entry| entry.target == *"/" && entry.fstype == "rootfs") {
         return error
             .because("`/` is the initial ramdisk's own root, which can't be exchanged")
             .hinted("mount a file system over it and go there first: switch_root(8)");
     }
-    diagnose(error)
+    error.hinted(
+        "a shared mount may hold `/`, if this runs in a chroot, or the root of the set, if two of its mounts are for `/`: make \
+         it private",
+    )
 }

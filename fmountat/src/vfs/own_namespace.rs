@@ -4,12 +4,13 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::mountinfo::id::mountinfo_id;
 use crate::sys::namespace::unshare_namespaces;
+use crate::vfs::identity::is_shared;
 use crate::vfs::target::Target;
-use crate::vfs::tree::Tree;
-use rustix::fd::{AsFd, BorrowedFd};
+use crate::vfs::tree::{Attached, Tree};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
-use rustix::mount::{MountPropagationFlags, UnmountFlags};
+use rustix::mount::{MountPropagationFlags, MoveMountFlags, UnmountFlags};
 
 /// The step of [`change_root`] and what follows it.
 const STEP: &str = "enter the root";
@@ -42,13 +43,14 @@ pub(crate) fn make_private(step: &str) -> Result<()> {
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     rustix::mount::mount_change("/", private).map_err(|errno| {
         let error = Error::sys(step, "mount", errno);
-        match errno {
-            Errno::INVAL => error
-                .because("the root directory is no mount: this runs in a chroot, whose other mounts can't be reached")
-                .hinted("bind the directory onto itself before chroot(1)"),
-            _ => error,
-        }
+        if errno == Errno::INVAL { in_chroot(error) } else { error }
     })
+}
+
+fn in_chroot(error: Error) -> Error {
+    error
+        .because("the root directory is no mount: this runs in a chroot, whose other mounts can't be reached")
+        .hinted("bind the directory onto itself before chroot(1)")
 }
 
 fn user_namespace_error(errno: Errno) -> Error {
@@ -82,16 +84,77 @@ fn write_map(file: &str, text: &str) -> Result<()> {
 /// on its root; without `tree`, what is seen from `top` is mounted already: pivot_root(2) onto itself. The old root lies over it
 /// then, to be [taken away](OldRoot::take_away).
 ///
+/// The mount on `/` becomes a slave first: on a shared one the kernel takes no new root, and its peers would get a copy of the
+/// tree. After a failure the tree is detached again, and the cwd is as before.
+///
 /// # Errors
 /// [`ErrorKind::Permission`]; the errno of pivot_root(2).
 pub(crate) fn change_root(tree: Option<Tree>, top: BorrowedFd<'_>) -> Result<OldRoot> {
-    if let Some(tree) = tree {
-        tree.attach(&Target::open(CWD, "/")?)?;
-    }
-    let over = mountinfo_id(top)?;
+    let (old, cwd) = (open_dir("/")?, open_dir(".")?);
+    let attached = tree.map(attach_to_root).transpose()?;
+    let done = pivot(top).and_then(|peers| Ok(OldRoot { over: mountinfo_id(top)?, old, peers }));
+    done.inspect_err(|_| {
+        if let Some(attached) = attached {
+            // By no name in /proc, which may not be mounted here.
+            let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+            let _ = rustix::process::fchdir(attached.root())
+                .and_then(|()| rustix::mount::mount_change(".", private))
+                .and_then(|()| rustix::mount::unmount(".", UnmountFlags::DETACH));
+        }
+        let _ = rustix::process::fchdir(&cwd);
+    })
+}
+
+fn attach_to_root(tree: Tree) -> Result<Attached> {
+    // `/..` is the uppermost of the mounts on `/`, which the tree is attached to.
+    rustix::mount::mount_change("/..", MountPropagationFlags::DOWNSTREAM).map_err(|errno| {
+        let error = Error::sys(STEP, "mount", errno);
+        if errno == Errno::INVAL { in_chroot(error) } else { error }
+    })?;
+    tree.attach(&Target::open(CWD, "/")?)
+}
+
+/// pivot_root(2) to `top`, which leaves its peers for as long as the old root lies on it.
+fn pivot(top: BorrowedFd<'_>) -> Result<Option<Peers>> {
     rustix::process::fchdir(top).map_err(|e| Error::sys(STEP, "fchdir", e))?;
-    rustix::process::pivot_root(".", ".").map_err(|e| Error::sys(STEP, "pivot_root", e))?;
-    Ok(OldRoot { over })
+    let pivot_root = || rustix::process::pivot_root(".", ".");
+    let failed = |e| Error::sys(STEP, "pivot_root", e);
+    match pivot_root() {
+        Err(Errno::INVAL) if is_shared(top) => {
+            let peers = Peers::leave(top)?;
+            pivot_root().map_err(failed)?;
+            Ok(Some(peers))
+        }
+        done => done.map(|()| None).map_err(failed),
+    }
+}
+
+fn open_dir(path: &str) -> Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::open(path, flags, Mode::empty()).map_err(|e| Error::sys(STEP, "open", e).arg(path))
+}
+
+/// The peer group and the master of a mount that is private for a while, kept by a copy of that mount.
+struct Peers(Tree);
+
+impl Peers {
+    /// Makes the shared mount private that the cwd is the root of.
+    fn leave(mount: BorrowedFd<'_>) -> Result<Self> {
+        // The copy has all the mounts: the kernel copies no mount alone that has locked ones below.
+        let copy = Tree::clone_of(mount, "", true)?;
+        rustix::mount::mount_change(".", MountPropagationFlags::PRIVATE)
+            .map_err(|e| Error::sys(STEP, "mount", e))?;
+        Ok(Self(copy))
+    }
+
+    /// Makes the private mount that the cwd is the root of a member again \[Linux 5.15\]; before that, and where the mount has
+    /// locked ones below, the first of a new group.
+    fn join(&self) -> Result<()> {
+        let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_SET_GROUP;
+        rustix::mount::move_mount(self.0.root(), c"", CWD, c".", flags)
+            .or_else(|_| rustix::mount::mount_change(".", MountPropagationFlags::SHARED))
+            .map_err(|e| Error::sys(STEP, "mount", e))
+    }
 }
 
 /// What lies on the new root: the old one, and whatever was mounted over that.
@@ -99,18 +162,28 @@ pub(crate) fn change_root(tree: Option<Tree>, top: BorrowedFd<'_>) -> Result<Old
 pub(crate) struct OldRoot {
     /// The mount that is the new root.
     over: u64,
+    /// The root directory of the old one.
+    old: OwnedFd,
+    /// The peers of the new root, which it leaves until the old one is gone.
+    peers: Option<Peers>,
 }
 
 impl OldRoot {
     /// Takes all of it away, with what is mounted in it: `umount2(MNT_DETACH)` of the uppermost until the new root is. What
     /// stayed would be reached by `/..`. The cwd is then `/`.
+    ///
+    /// All of it becomes slaves first, else each unmount would happen in the namespaces of its peers too. Slaves and not private:
+    /// until it is detached, what is unmounted elsewhere is unmounted here, and not kept busy.
     pub(crate) fn take_away(self) -> Result<()> {
+        rustix::process::fchdir(&self.old).map_err(|e| Error::sys(STEP, "fchdir", e))?;
+        // What is mounted over the old root is below it in the tree of mounts. `.` leads to no mount on it, nor needs a /proc.
+        let slave = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
+        rustix::mount::mount_change(".", slave).map_err(|e| Error::sys(STEP, "mount", e))?;
         loop {
-            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            let uppermost =
-                rustix::fs::open("/..", flags, Mode::empty()).map_err(|e| Error::sys(STEP, "open", e))?;
+            let uppermost = open_dir("/..")?;
             if mountinfo_id(uppermost.as_fd())? == self.over {
-                return rustix::process::chdir("/").map_err(|e| Error::sys(STEP, "chdir", e));
+                rustix::process::chdir("/").map_err(|e| Error::sys(STEP, "chdir", e))?;
+                return self.peers.map_or(Ok(()), |peers| peers.join());
             }
             drop(uppermost);
             rustix::mount::unmount("/..", UnmountFlags::DETACH).map_err(|errno| {

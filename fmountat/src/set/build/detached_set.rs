@@ -80,12 +80,17 @@ impl Built {
     /// Makes the set the root of the calling process and of its mount namespace; what was there is taken away.
     /// For a process in a namespace of its own: see [`unshare_mount_and_pid`](crate::vfs::own_namespace::unshare_mount_and_pid).
     ///
+    /// The old mounts may be shared with other namespaces: they become slaves first, so that nothing is unmounted elsewhere. A set
+    /// whose root is shared keeps its peers \[Linux 5.15\]; before that, and in a user namespace where mounts below it are locked, its
+    /// root is the first of a new peer group.
+    ///
     /// # Errors
-    /// [`ErrorKind::Permission`]; the errno of pivot_root(2).
+    /// [`ErrorKind::Permission`]; the errno of pivot_root(2). The old root is as before then, but for the mount on `/`, which is a
+    /// slave if it was shared.
     pub fn enter(self) -> Result<()> {
         let tree = Some(self.tree).filter(|_| !self.is_here);
         let top = self.top.as_fd();
-        let old = change_root(tree, top).map_err(|error| pivot(error, top))?;
+        let old = change_root(tree, top).map_err(pivot)?;
         if let Some(hidden) = self.hidden {
             hidden.forget();
         }
