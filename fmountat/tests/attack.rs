@@ -17,7 +17,7 @@ use rustix::fd::{AsFd, AsRawFd};
 use rustix::fs::CWD;
 use rustix::mount::UnmountFlags;
 use std::collections::BTreeMap;
-use ways::{Stage, all};
+use ways::{Stage, both};
 
 fn mount_of(path: &std::path::Path) -> MountId {
     MountId::of(Target::open(CWD, path).unwrap().as_fd()).unwrap()
@@ -99,7 +99,7 @@ fn moved_out(stage: &Stage) {
 
 fmountat_testing::tests! {
     /// By each way, a directory and a file.
-    fn a_place_that_left_the_root_is_refused() needs [] { all(moved_out); }
+    fn a_place_that_left_the_root_is_refused() needs [] { both(moved_out); }
 
     /// A tree by itself, and the mount that it would have been is nowhere.
     fn a_tree_is_not_attached_outside() needs [] {

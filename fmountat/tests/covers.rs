@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Covers: paths that are read-only or hidden, as an OCI config.json lists them, by each way.
+//! Covers: paths that are read-only or hidden, as an OCI config.json lists them, built each way.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "tables/ways.rs"]
@@ -12,7 +12,7 @@ use std::fs::{File, FileTimes, Permissions};
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::PathBuf;
 use std::time::SystemTime;
-use ways::{Stage, all};
+use ways::{Stage, both};
 
 fn apply(stage: &Stage, spec: &Spec) -> Result<Applied, Error> {
     let target = Target::open(CWD, stage.file("t"))?;
@@ -183,15 +183,15 @@ fn groups(stage: &Stage) {
 
 fmountat_testing::tests! {
     /// Read-only paths, masked files and directories, links, what does not exist.
-    fn paths_are_covered() needs [] { all(covered); }
+    fn paths_are_covered() needs [] { both(covered); }
 
     /// The case has device nodes of its own, so that a failure can't change the machine's.
-    fn the_hosts_null_device_is_not_changed() needs [Root] { own_devices(); all(the_device_is_not_changed); }
+    fn the_hosts_null_device_is_not_changed() needs [Root] { own_devices(); both(the_device_is_not_changed); }
 
     /// The node that was checked is the one that is bound.
-    fn no_other_node_hides_a_file() needs [Root] { own_devices(); all(the_checked_node_is_bound); }
+    fn no_other_node_hides_a_file() needs [Root] { own_devices(); both(the_checked_node_is_bound); }
 
-    fn cgroup_is_what_the_machine_has() needs [Root] { all(groups); }
+    fn cgroup_is_what_the_machine_has() needs [Root] { both(groups); }
 
     /// All masked directories are one empty file system that cannot be written to.
     fn masks_share_a_file_system() needs [] {
@@ -211,12 +211,12 @@ fmountat_testing::tests! {
     }
 
     /// `root.readonly` is the root's alone.
-    fn the_root_is_read_only() needs [] { all(read_only_root); }
+    fn the_root_is_read_only() needs [] { both(read_only_root); }
 
-    fn the_root_is_covered_by_no_mount() needs [] { all(the_root_by_a_path); }
+    fn the_root_is_covered_by_no_mount() needs [] { both(the_root_by_a_path); }
 
     /// A cover that fails takes all back.
-    fn a_failed_cover_leaves_nothing() needs [] { all(nothing_is_left); }
+    fn a_failed_cover_leaves_nothing() needs [] { both(nothing_is_left); }
 
     /// A set without a root covers paths of a copy of the target, never of the target itself.
     fn the_target_itself_is_not_changed() needs [] {

@@ -5,7 +5,7 @@
 #[path = "tables/ways.rs"]
 mod ways;
 
-use fmountat::{ErrorKind, LoopDevice, LoopOptions, Mount, Mounter, Options, Plan, Target, Tree, Way, find};
+use fmountat::{ErrorKind, LoopDevice, LoopOptions, Mount, Mounter, Options, Plan, Target, Tree, find};
 use fmountat_testing::{command_output, loop_devices, mkdirs, read, write};
 use rustix::fs::{AtFlags, CWD};
 use std::collections::HashSet;
@@ -117,7 +117,7 @@ fn super_blocks(fstype: &str) -> HashSet<OsString> {
 /// An image in the detached tree that it is mounted in is found there, and no other file of that path; it goes with the
 /// tree, though each could keep the other.
 fn in_its_own_tree(fstype: &str, words: &str) {
-    let stage = stage(&format!("{fstype}-{words}"), Way::Detached, Mounter::detached());
+    let stage = stage(&format!("{fstype}-{words}"), Mounter::detached());
     mkdirs(&stage.dir, &["t", "p"]);
     match fstype {
         "ext4" => ext4(&stage, "image", 0),
@@ -216,7 +216,7 @@ fn write_protected(stage: &Stage) {
     let read_only = LoopOptions { read_only: true, ..LoopOptions::default() };
     let device = LoopDevice::attach(CWD, &image, &read_only).unwrap();
     let target = Target::open(CWD, stage.file("m")).unwrap();
-    stage.mounter.remount(&target, &Options::parse(["remount,bind,ro"]).unwrap()).unwrap();
+    fmountat::remount(&target, &Options::parse(["remount,bind,ro"]).unwrap()).unwrap();
     drop(target);
     for source in [device.path(), &image] {
         let error = stage.apply(&[Mount::new("ext4", source)], "t").unwrap_err();

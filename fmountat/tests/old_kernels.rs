@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What older kernels lack, taken away by value or by a filter: the same mounts by other ways.
+//! What kernels from 5.14 on lack, taken away by value or by a filter: the same mounts, made in other places.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "set/common.rs"]
@@ -7,12 +7,10 @@ mod common;
 
 use common::{bind, file, ten, tmpfs, unmount_all};
 use fmountat::{
-    Attr, ErrorKind, Features, Fields, Mount, MountAttr, MountId, Mounter, Overlay, Plan, Propagation,
-    TableReader, Target, Tree, Way,
+    Attr, ErrorKind, Features, Fields, Mount, MountAttr, MountId, Mounter, Overlay, Plan, TableReader,
+    Target, Way,
 };
-use fmountat_testing::{
-    filter, in_own_namespace, is_real_root, mkdirs, mount_table, mounts_below, read, scratch, write,
-};
+use fmountat_testing::{filter, in_own_namespace, mkdirs, mount_table, mounts_below, read, scratch, write};
 use rustix::fs::CWD;
 use std::os::unix::fs::MetadataExt;
 
@@ -25,8 +23,11 @@ fn target(path: &str) -> Target {
     Target::open(CWD, file(path)).unwrap()
 }
 
-/// mount_setattr(2) and all that came later as system calls: `statmount`, `listmount`, `open_tree_attr`.
-const SINCE_5_12: [libc::c_long; 4] = [libc::SYS_mount_setattr, 457, 458, 467];
+/// What came after Linux 5.14 as system calls: `statmount`, `listmount`, `open_tree_attr`.
+const SINCE_5_14: [libc::c_long; 3] = [457, 458, 467];
+
+/// The oldest kernel that is supported, and one with mapped layers.
+const OLD: [(u32, u32); 2] = [(5, 14), (6, 0)];
 
 /// Runs `body` on a thread that is answered `errno` by these calls, in a mount namespace of its own.
 fn under<T: Send>(calls: &'static [libc::c_long], errno: i32, body: impl FnOnce() -> T + Send) -> T {
@@ -59,12 +60,39 @@ fn layered(count: usize) -> Overlay {
     })
 }
 
+/// A set takes the place of another, one that can't go there leaves the old one, and so does what can't be copied.
+fn swaps_with_a_gap(mounter: &Mounter) {
+    assert_eq!(mounter.need_swap_without_gap().unwrap_err().kind(), ErrorKind::Unsupported);
+    let build = |source: &str| {
+        let mounts = [bind(source, "bind"), tmpfs().at("/in").option("X-mount.mkdir")];
+        mounter.build(CWD, &Plan::new(&mounts).unwrap(), &target("t")).unwrap()
+    };
+    build("a").attach(&target("t")).unwrap();
+    for source in ["b", "a", "b"] {
+        mounter.swap(build(source), &target("t")).unwrap();
+        assert_eq!((read(file("t/who")), mounts_below(file("t")).len()), (source.into(), 2));
+    }
+    // A file can't go there: the directory comes back.
+    let lone = mounter.build(CWD, &Plan::new(&[bind("f", "bind")]).unwrap(), &target("f")).unwrap();
+    let error = mounter.swap(lone, &target("t")).unwrap_err();
+    assert!(error.to_string().contains("again"), "{error}");
+    assert_eq!((read(file("t/who")), mounts_below(file("t")).len()), ("b".into(), 2));
+    // Of what is unbindable no copy could come back.
+    rustix::mount::mount_change(file("t/in"), rustix::mount::MountPropagationFlags::UNBINDABLE).unwrap();
+    write(file("t/in/kept"), "");
+    let error = mounter.swap(build("a"), &target("t")).unwrap_err();
+    assert!(error.kind() == ErrorKind::Unsupported && error.to_string().contains("unbindable"), "{error}");
+    assert!(file("t/in/kept").exists());
+    unmount_all("t");
+    assert_eq!(mounter.swap(build("a"), &target("t")).unwrap_err().kind(), ErrorKind::NotMounted);
+}
+
 fmountat_testing::tests! {
     /// As many layers as any kernel takes, where they can't be given one by one.
     fn five_hundred_layers_without_lowerdir_plus() needs [] {
         let overlay = layered(500).upper("up", "work");
         let dir = std::fs::File::open(scratch()).unwrap();
-        for (major, minor) in [(5, 10), (6, 1)] {
+        for (major, minor) in OLD {
             let attr = MountAttr { set: Attr::NOSUID, ..MountAttr::default() };
             let before = mount_table().len();
             let tree = as_on(major, minor).overlay_tree(&dir, &overlay, &attr).unwrap();
@@ -77,8 +105,12 @@ fmountat_testing::tests! {
             unmount_all("t");
             std::fs::remove_file(file("up/new")).unwrap();
         }
-        let error = as_on(6, 1).overlay_tree(&dir, &layered(501), &MountAttr::default()).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::TooManyLayers);
+        let refused = |overlay: &Overlay| as_on(6, 0).overlay_tree(&dir, overlay, &MountAttr::default()).unwrap_err();
+        assert_eq!(refused(&layered(501)).kind(), ErrorKind::TooManyLayers);
+        let long = (0..250).fold(layered(300), |overlay, _| overlay.word("redirect_dir", "nofollow"));
+        let error = refused(&long);
+        assert_eq!(error.kind(), ErrorKind::TooLong);
+        assert!(error.reason().contains("300 layers have") && error.reason().contains("bytes"), "{error}");
     }
 
     /// Layers by descriptor, absolute and relative, and a directory that another mount covers meanwhile.
@@ -87,9 +119,11 @@ fmountat_testing::tests! {
         let open = |path: &str| std::sync::Arc::new(std::fs::File::open(file(path)).unwrap().into());
         let dir = std::fs::File::open(scratch()).unwrap();
         let overlay = Overlay::new().lower(fmountat::Layer::Fd(open("layers/0"))).lower(file("layers/1")).lower("layers/2");
-        as_on(6, 1).overlay_tree(&dir, &overlay, &MountAttr::default()).unwrap().attach(&target("t")).unwrap();
-        assert_eq!((read(file("t/top")), read(file("t/own1")), read(file("t/own2"))), ("0".into(), "1".into(), "2".into()));
-        unmount_all("t");
+        for (major, minor) in OLD {
+            as_on(major, minor).overlay_tree(&dir, &overlay, &MountAttr::default()).unwrap().attach(&target("t")).unwrap();
+            assert_eq!((read(file("t/top")), read(file("t/own1")), read(file("t/own2"))), ("0".into(), "1".into(), "2".into()));
+            unmount_all("t");
+        }
         let missing = Overlay::new().lower("layers/0").lower("layers/9");
         let error = as_on(6, 1).overlay_tree(&dir, &missing, &MountAttr::default()).unwrap_err();
         assert_eq!((error.kind(), error.step()), (ErrorKind::LayerMissing, "open layer 2"), "{error}");
@@ -111,7 +145,7 @@ fmountat_testing::tests! {
         let words = "lowerdir=layers/0:layers/1:layers/2,upperdir=up,workdir=work,uidmap=0:100000:1000,gidmap=0:200000:1000";
         let plan = Plan::new(&[Mount::new("overlay", "overlay").option(words)]).unwrap();
         let dir = std::fs::File::open(scratch()).unwrap();
-        for (mounter, at) in [(as_on(6, 1), "t"), (as_on(6, 12), "u")] {
+        for (mounter, at) in [(as_on(5, 19), "t"), (as_on(6, 0), "u"), (as_on(6, 12), "t")] {
             let before = mount_table().len();
             mounter.apply(&dir, &plan, &target(at)).unwrap();
             assert_eq!(mount_table().len(), before + 1);
@@ -121,89 +155,21 @@ fmountat_testing::tests! {
         }
     }
 
-    /// Attributes and propagation of detached mounts by mount(2), in a namespace that nobody sees.
-    fn attributes_without_mount_setattr() needs [] {
-        // What a user namespace got from outside is locked: nothing of a file system of our own is.
-        fmountat::fmountat(CWD, "tmpfs", scratch(), "tmpfs", 0, "").unwrap();
-        write(file("src/file"), "x");
-        mkdirs(scratch(), &["src/in", "t", "u"]);
-        fmountat::fmountat(CWD, "tmpfs", file("src/in"), "tmpfs", 0, "").unwrap();
-        let sets = || [
-            vec![bind("src", "rbind,nosuid,rro")],
-            vec![bind("src", "rbind,rnoexec,shared")],
-            vec![bind("src", "bind,ro,noatime,nosymfollow")],
-            vec![bind("src/file", "bind,ro")],
-            vec![tmpfs().option("nosuid,nodev,nosymfollow,strictatime"), bind("src", "rbind,rro").at("a").option("X-mount.mkdir")],
-        ];
-        for (number, set) in sets().into_iter().enumerate() {
-            let at = if number == 3 { "src/other" } else { "t" };
-            write(file("src/other"), "");
-            let apply = |mounter: Mounter| mounter.apply(CWD, &Plan::new(&set).unwrap(), &target(at)).map(drop);
-            // The filter comes first: what the process has probed once it does not probe again.
-            let got = [libc::EPERM, libc::ENOSYS].map(|errno| under(&SINCE_5_12, errno, || {
-                apply(Mounter::with(Features::get().at_most(5, 10), None)).unwrap_or_else(|e| panic!("{number}: {e}"));
-                shape(at)
-            }));
-            let expected = in_own_namespace(|| { apply(Mounter::with(Features::probe(), None)).unwrap(); shape(at) });
-            assert_eq!(got, [expected.clone(), expected], "{number}");
-        }
-        let unbindable = under(&SINCE_5_12, libc::ENOSYS, || {
-            let attr = MountAttr { propagation: Some(Propagation::Unbindable), ..MountAttr::default() };
-            Tree::clone_of(CWD, file("src"), false).unwrap().set_attr(&attr, false).unwrap_err()
-        });
-        assert_eq!(unbindable.kind(), ErrorKind::Unsupported, "{unbindable}");
-        unmount_all("src/in");
-        if !is_real_root() {
-            let locked = || Plan::new(&[Mount::new("bind", "/etc").option("bind,noatime")]).unwrap();
-            let apply = |mounter: Mounter| mounter.apply(CWD, &locked(), &target("t")).unwrap_err().to_string();
-            let expected = apply(Mounter::detached());
-            assert!(expected.contains("the kernel has locked the access-time policy"), "{expected}");
-            let old = under(&SINCE_5_12, libc::ENOSYS, || apply(Mounter::with(Features::get().at_most(5, 10), None)));
-            assert_eq!(old, expected);
-        }
-    }
-
-    /// Without mount_setattr(2), and with unshare(2) forbidden, a detached mount can't be finished: mount(2) is taken, and
-    /// what that can't do is refused before any change.
-    fn step_by_step_without_mount_setattr() needs [] {
-        fmountat::fmountat(CWD, "tmpfs", scratch(), "tmpfs", 0, "").unwrap();
-        write(file("src/file"), "x");
-        mkdirs(scratch(), &["t"]);
-        let apply = |words: &str| {
-            let mut features = Features::get().at_most(5, 10);
-            (features.mount_setattr, features.private_namespace) = (false, false);
-            let plan = Plan::new(&[tmpfs(), bind("src", words).at("a").option("X-mount.mkdir")]).unwrap();
-            Mounter::with(features, None).apply(CWD, &plan, &target("t"))
-        };
-        let applied = under(&SINCE_5_12, libc::ENOSYS, || {
-            let applied = apply("bind,ro").map(|applied| applied.way).unwrap();
-            assert!(std::fs::write(file("t/a/file"), "y").is_err());
-            applied
-        });
-        assert_eq!(applied, Way::StepByStep);
-        for words in ["bind,uidmap=0:1000:1,gidmap=0:1000:1", "bind,X-mount.subdir=file"] {
-            let error = under(&SINCE_5_12, libc::ENOSYS, || apply(words).map(drop).unwrap_err());
-            assert_eq!((error.kind(), mounts_below(file("t")).len()), (ErrorKind::Unsupported, 0), "{error}");
-        }
-    }
-
-    /// A set of ten as 5.10 and 6.1 make it: in one step, and `--strict` allows it.
+    /// A set of ten as 5.14 and 6.0 make it, without the calls that came later too: in one step, and `--strict` allows it.
     fn a_set_comes_in_one_step() needs [] {
         mkdirs(scratch(), &["t"]);
         let plan = Plan::new(&ten()).unwrap();
         let expected = in_own_namespace(|| { Mounter::detached().apply(CWD, &plan, &target("t")).unwrap(); shape("t") });
-        let on_6_1 = in_own_namespace(|| {
-            let mounter = as_on(6, 1);
-            mounter.need_one_step(&plan).unwrap();
-            (mounter.apply(CWD, &plan, &target("t")).unwrap().way, shape("t"))
-        });
-        let on_5_10 = under(&SINCE_5_12, libc::ENOSYS, || {
-            let mounter = Mounter::with(Features::probe().at_most(5, 10), None);
-            mounter.need_one_step(&plan).unwrap();
-            (mounter.apply(CWD, &plan, &target("t")).unwrap().way, shape("t"))
-        });
-        assert_eq!(on_6_1, (Way::PrivateNamespace, expected.clone()));
-        assert_eq!(on_5_10, (Way::PrivateNamespace, expected));
+        for (major, minor) in OLD {
+            let on_it = |features: Features| {
+                let mounter = Mounter::with(features.at_most(major, minor), None);
+                mounter.need_one_step(&plan).unwrap();
+                (mounter.apply(CWD, &plan, &target("t")).unwrap().way, shape("t"))
+            };
+            assert_eq!(in_own_namespace(|| on_it(Features::get())), (Way::PrivateNamespace, expected.clone()));
+            let without_calls = under(&SINCE_5_14, libc::ENOSYS, || on_it(Features::probe()));
+            assert_eq!(without_calls, (Way::PrivateNamespace, expected.clone()));
+        }
         assert_eq!(mounts_below(file("t")).len(), 0);
     }
 
@@ -213,22 +179,12 @@ fmountat_testing::tests! {
         let dir = std::fs::File::open(scratch()).unwrap();
         let mapped = "lowerdir=layers/0:layers/1,uidmap=0:0:1,gidmap=0:0:1";
         let plan = Plan::new(&[Mount::new("overlay", "overlay").option(mapped)]).unwrap();
-        let error = as_on(5, 18).build(&dir, &plan, &target("t")).unwrap_err();
-        assert_eq!((error.kind(), error.hint()), (ErrorKind::Unsupported, Some("it needs Linux 5.19")), "{error}");
-        let mut features = Features::get().at_most(5, 10);
-        features.initial_user_namespace = false;
-        let alone = Mounter::with(features, None).in_own_namespace();
-        let error = in_own_namespace(|| alone.build_throwaway(&dir, &["/".into()], None).unwrap_err());
-        let hint = error.hint().map(str::to_owned);
-        assert_eq!((error.kind(), hint), (ErrorKind::Unsupported, Some("it needs Linux 5.11; or run as root".into())), "{error}");
-        if !is_real_root() {
-            return;
+        for (major, minor) in [(5, 14), (5, 18)] {
+            let error = as_on(major, minor).build(&dir, &plan, &target("t")).unwrap_err();
+            assert_eq!((error.kind(), error.hint()), (ErrorKind::Unsupported, Some("it needs Linux 5.19")), "{error}");
+            let explained = as_on(major, minor).explain(&dir, &plan, &target("t"));
+            assert_eq!(explained.error().unwrap().to_string(), error.to_string());
         }
-        let error = under(&[libc::SYS_mount_setattr, 467], libc::ENOSYS, || {
-            let plan = Plan::new(&[bind("layers", "bind,uidmap=0:1000:10,gidmap=0:1000:10")]).unwrap();
-            Mounter::with(Features::probe(), None).build(CWD, &plan, &target("t")).unwrap_err()
-        });
-        assert_eq!((error.kind(), error.hint()), (ErrorKind::Unsupported, Some("it needs Linux 5.12, and a seccomp profile that allows mount_setattr")), "{error}");
     }
 
     /// Before 6.5 a set comes after the other, and the machine has the old one or the new one in the end.
@@ -237,50 +193,8 @@ fmountat_testing::tests! {
         write(file("a/who"), "a");
         write(file("b/who"), "b");
         write(file("f"), "");
-        let mounter = as_on(6, 1);
-        assert_eq!(mounter.need_swap_without_gap().unwrap_err().kind(), ErrorKind::Unsupported);
-        let build = |source: &str| {
-            let mounts = [bind(source, "bind"), tmpfs().at("/in").option("X-mount.mkdir")];
-            mounter.build(CWD, &Plan::new(&mounts).unwrap(), &target("t")).unwrap()
-        };
-        build("a").attach(&target("t")).unwrap();
-        for source in ["b", "a", "b"] {
-            mounter.swap(build(source), &target("t")).unwrap();
-            assert_eq!((read(file("t/who")), mounts_below(file("t")).len()), (source.into(), 2));
-        }
-        // A file can't go there: the directory comes back.
-        let lone = mounter.build(CWD, &Plan::new(&[bind("f", "bind")]).unwrap(), &target("f")).unwrap();
-        let error = mounter.swap(lone, &target("t")).unwrap_err();
-        assert!(error.to_string().contains("again"), "{error}");
-        assert_eq!((read(file("t/who")), mounts_below(file("t")).len()), ("b".into(), 2));
-        // Of what is unbindable no copy could come back.
-        rustix::mount::mount_change(file("t/in"), rustix::mount::MountPropagationFlags::UNBINDABLE).unwrap();
-        write(file("t/in/kept"), "");
-        let error = mounter.swap(build("a"), &target("t")).unwrap_err();
-        assert!(error.kind() == ErrorKind::Unsupported && error.to_string().contains("unbindable"), "{error}");
-        assert!(file("t/in/kept").exists());
-        unmount_all("t");
-        assert_eq!(mounter.swap(build("a"), &target("t")).unwrap_err().kind(), ErrorKind::NotMounted);
-    }
-
-    /// Targets stay inside the root without openat2(2), whatever the filter answers.
-    fn targets_without_openat2() needs [] {
-        mkdirs(scratch(), &["root/etc", "t"]);
-        std::os::unix::fs::symlink("/etc", file("root/link")).unwrap();
-        std::os::unix::fs::symlink("../../..", file("root/up")).unwrap();
-        let mounts = [
-            bind("root", "bind"),
-            tmpfs().at("link/made").option("X-mount.mkdir"),
-            tmpfs().at("up/etc/other").option("X-mount.mkdir"),
-        ];
-        let apply = || {
-            Mounter::detached().apply(CWD, &Plan::new(&mounts).unwrap(), &target("t")).unwrap();
-            shape("t")
-        };
-        let expected = in_own_namespace(apply);
-        assert_eq!(expected.len(), 3);
-        for errno in [libc::ENOSYS, libc::EPERM] {
-            assert_eq!(under(&[libc::SYS_openat2], errno, apply), expected, "{errno}");
+        for (major, minor) in OLD {
+            swaps_with_a_gap(&as_on(major, minor));
         }
     }
 
@@ -302,30 +216,35 @@ fmountat_testing::tests! {
         mkdirs(scratch(), &["t"]);
         filter::kill_on(&[457, 458, 467]);
         let features = Features::probe();
-        assert_eq!((features.open_tree_attr, features.mount_setattr), (false, fmountat_testing::kernel_release() >= (5, 12)));
+        assert_eq!((features.open_tree_attr, features.mount_setattr), (false, true));
         Mounter::with(features, None).apply(CWD, &Plan::new(&ten()).unwrap(), &target("t")).unwrap();
         assert_eq!(mounts_below(file("t")).len(), 10);
         fmountat::Unmount::new().recursive(true).run(file("t")).unwrap();
     }
 
-    /// One that kills for all of the new mount interface: step by step, by mount(2).
+    /// One that kills for all of the mount interface: sets are refused, and nobody is killed.
     fn a_filter_that_kills_for_the_new_interface() needs [] {
         mkdirs(scratch(), &["t"]);
         filter::kill_on(&[
             libc::SYS_fsopen, libc::SYS_open_tree, libc::SYS_move_mount, libc::SYS_mount_setattr, 457, 458, 467,
         ]);
-        let applied = Mounter::with(Features::probe(), None).apply(CWD, &Plan::new(&ten()).unwrap(), &target("t")).unwrap();
-        assert_eq!((applied.way, mounts_below(file("t")).len()), (Way::StepByStep, 10));
-        fmountat::Unmount::new().recursive(true).run(file("t")).unwrap();
+        let error = Mounter::with(Features::probe(), None).apply(CWD, &Plan::new(&ten()).unwrap(), &target("t")).map(drop).unwrap_err();
+        assert_eq!((error.kind(), mounts_below(file("t")).len()), (ErrorKind::Unsupported, 0), "{error}");
     }
 
-    /// Each call of the new interface that a filter forbids makes it missing, and unshare(2) with the flag that is needed.
+    /// Each call of the mount interface that a filter forbids is found missing, and unshare(2) with the flag that is needed.
     fn each_forbidden_call_is_found() needs [] {
         for call in [libc::SYS_open_tree, libc::SYS_move_mount, libc::SYS_fsopen, libc::SYS_fsconfig, libc::SYS_fsmount] {
             for errno in [libc::ENOSYS, libc::EPERM] {
                 let calls: &'static [libc::c_long] = vec![call].leak();
                 assert!(!under(calls, errno, Features::probe).new_mount_api, "{call} {errno}");
             }
+        }
+        for errno in [libc::ENOSYS, libc::EPERM] {
+            let without_attr = under(&[libc::SYS_mount_setattr], errno, Features::probe);
+            let without_openat2 = under(&[libc::SYS_openat2], errno, Features::probe);
+            assert!(without_attr.new_mount_api && !without_attr.mount_setattr, "{errno}");
+            assert!(without_openat2.new_mount_api && !without_openat2.openat2, "{errno}");
         }
         assert!(!under(&[libc::SYS_unshare], libc::EPERM, Features::probe).private_namespace);
         assert!(under(&[467], libc::ENOSYS, Features::probe).private_namespace);
@@ -360,7 +279,7 @@ fmountat_testing::tests! {
     fn an_upper_in_use_is_found_out() needs [] {
         let overlay = layered(2).upper("up", "work");
         let dir = std::fs::File::open(scratch()).unwrap();
-        for (major, minor) in [(6, 1), (6, 12)] {
+        for (major, minor) in [(5, 14), (6, 0), (6, 12)] {
             let mounter = as_on(major, minor);
             mounter.overlay_tree(&dir, &overlay, &MountAttr::default()).unwrap().attach(&target("t")).unwrap();
             let error = mounter.overlay_tree(&dir, &overlay, &MountAttr::default()).unwrap_err();
@@ -377,7 +296,7 @@ fmountat_testing::tests! {
         let layers: Vec<String> = (0..200).map(|n| format!("layers/{n}")).collect();
         let overlay = Mount::new("overlay", "overlay").option(format!("lowerdir={}", layers.join(":")));
         let plan = Plan::new(&[overlay]).unwrap();
-        for (major, minor) in [(6, 1), (6, 6), (6, 12)] {
+        for (major, minor) in [(5, 14), (6, 0), (6, 6), (6, 12)] {
             let explained = as_on(major, minor).explain(&dir, &plan, &target("t"));
             assert!(explained.error().is_none(), "{major}.{minor}: {}", explained.error().unwrap());
             as_on(major, minor).apply(&dir, &plan, &target("t")).unwrap();

@@ -8,10 +8,8 @@ mod common;
 mod flags;
 
 use common::{apply, bind, drop_in_one_step, file, ten, tmpfs, unmount_all};
-use fmountat::{
-    Create, ErrorKind, Features, Mount, Mounter, Plan, PrivateCwd, Target, Unmount, Way, read_only_view,
-};
-use fmountat_testing::{is_real_root, mkdirs, mount_flags, mounts_below, read, scratch, write};
+use fmountat::{Create, ErrorKind, Features, Mount, Mounter, Plan, Target, Unmount, Way, read_only_view};
+use fmountat_testing::{mkdirs, mount_flags, mounts_below, read, scratch, write};
 use rustix::fs::CWD;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 
@@ -214,26 +212,6 @@ fmountat_testing::tests! {
         assert_eq!(way(|f| f.detached_children = false, &ten()), (Way::PrivateNamespace, Ok(())));
         assert_eq!(way(|f| (f.detached_children, f.private_namespace) = (false, false), &ten()), (Way::StepByStep, refused));
         assert_eq!(way(|f| f.detached_children = false, &[tmpfs()]), (Way::Detached, Ok(())));
-        assert_eq!(way(|f| f.new_mount_api = false, &[tmpfs()]), (Way::StepByStep, Ok(())));
-        let mut features = Features::get();
-        features.new_mount_api = false;
-        let here = Target::open(CWD, scratch()).unwrap();
-        let error = Mounter::with(features, None).build(CWD, &Plan::new(&ten()).unwrap(), &here).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Unsupported);
-    }
-
-    /// A seccomp filter that answers ENOSYS is seen by the probe; mount(2) still mounts an overlay.
-    fn a_filter_is_a_missing_feature() needs [] {
-        mkdirs(scratch(), &["t", "l", "u", "w"]);
-        fmountat_testing::filter::errno_on(&[libc::SYS_fsopen, libc::SYS_open_tree], libc::ENOSYS as u32);
-        let features = Features::probe();
-        assert!(!features.new_mount_api && features.openat2);
-        let error = Mounter::with(features, None).overlay(CWD, &fmountat::Overlay::new().lower(file("l")).upper(file("u"), file("w")), file("t"));
-        assert_eq!(error.unwrap_err().kind(), ErrorKind::Unsupported);
-        let dir = std::fs::File::open(scratch()).unwrap();
-        let words = if is_real_root() { "" } else { ",userxattr" };
-        PrivateCwd::child().mount(&dir, "overlay", "t", "overlay", 0, format!("lowerdir=l,upperdir=u,workdir=w{words}")).unwrap();
-        unmount_all("t");
     }
 
     /// Without its root there is nothing to mount the rest in; it never becomes the root itself.
@@ -244,7 +222,7 @@ fmountat_testing::tests! {
         // Not even where what is at the target has such a place, mount by mount.
         mkdirs(scratch(), &["t/tmp"]);
         let mut old = Features::get();
-        old.new_mount_api = false;
+        (old.detached_children, old.private_namespace) = (false, false);
         let plan = Plan::new(&[bind("missing", "bind,nofail"), tmpfs().at("/tmp")]).unwrap();
         let error = Mounter::with(old, None).apply(CWD, &plan, &Target::open(CWD, file("t")).unwrap()).unwrap_err();
         assert_eq!((error.kind(), error.step()), (ErrorKind::NotFound, "mount 2: build"));

@@ -179,10 +179,6 @@ fmountat_testing::tests! {
             };
             let error = failed(&[tmpfs().at("a"), tmpfs().at("a")], "unbindable");
             assert_eq!(error.kind(), ErrorKind::Unbindable, "{error}");
-            if !Features::get().mount_setattr {
-                // Refused whatever the place.
-                continue;
-            }
             let error = failed(&[tmpfs().option("unbindable")], "shared");
             assert!(error.hint().is_some_and(|hint| hint.contains("unbindable")), "{error}");
         }

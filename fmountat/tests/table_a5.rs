@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Cases that every container mount layer has as tests, each a row of `docs/compared.md`, on the new interface and by mount(2).
+//! Cases that every container mount layer has as tests, each a row of `docs/compared.md`, built in a detached tree and in a private
+//! mount namespace.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "tables/rows_a5.rs"]

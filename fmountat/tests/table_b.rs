@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Faults of today's mount layers that must not be ours, each a row of `docs/compared.md`, on the new interface and by mount(2).
+//! Faults of today's mount layers that must not be ours, each a row of `docs/compared.md`, built in a detached tree and in a private
+//! mount namespace.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "tables/rows_b.rs"]

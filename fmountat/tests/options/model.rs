@@ -103,13 +103,7 @@ pub(crate) enum Promise {
 }
 
 /// The words `list` in `call`, where there is `start`: the top mount and the one below it, and `root`: what is to be its root.
-pub(crate) fn promise(
-    call: Call,
-    list: &[&Choice],
-    start: &[MountState],
-    root: Look,
-    detached: bool,
-) -> Promise {
+pub(crate) fn promise(call: Call, list: &[&Choice], start: &[MountState], root: Look) -> Promise {
     let named = |names: &[&str]| list.iter().any(|choice| names.contains(&choice.word.name));
     let bind_word = list.iter().rev().find(|choice| ["bind", "rbind"].contains(&choice.word.name));
     let alone = call == Call::Remount && bind_word.is_some();
@@ -133,7 +127,7 @@ pub(crate) fn promise(
     }
     take_propagation(call, list, &mut mounts);
     take_mapping(list, &mut mounts);
-    if is_impossible(call, &named, &mounts[0], detached) {
+    if is_impossible(call, &named, &mounts[0]) {
         return Promise::Refused;
     }
     // Two mappings may overlap; in a user namespace nothing is mapped that it doesn't own.
@@ -169,13 +163,12 @@ const MAPPED: [&str; 2] = ["idmap", "ridmap"];
 const OWNERS: [&str; 3] = ["X-mount.owner", "X-mount.group", "X-mount.mode"];
 const LOOP: [&str; 5] = ["loop", "offset", "sizelimit", "sector-size", "direct-io"];
 
-/// What the table has no column for: what a word needs of its source, of the way, of the mount it is for.
-fn is_impossible(call: Call, named: &dyn Fn(&[&str]) -> bool, top: &MountState, detached: bool) -> bool {
+/// What the table has no column for: what a word needs of its source, of the mount it is for.
+fn is_impossible(call: Call, named: &dyn Fn(&[&str]) -> bool, top: &MountState) -> bool {
     let is_read_only = top.attr.contains(Attr::RDONLY) || top.superblock & MS_RDONLY != 0;
     let subdir = named(&["X-mount.subdir"]);
     // The source of a new file system is no image here, and has no directory yet.
     call == Call::New && (subdir || named(&LOOP))
-        || !detached && (subdir || named(&MAPS))
         || subdir && top.propagation.unbindable
         || named(&MAPPED) && !named(&MAPS)
         || named(&OWNERS) && is_read_only
