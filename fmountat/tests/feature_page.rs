@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 const HEAD: &str = "# What of the kernel is used, and what is done without
 
 Made from the code by a test (`FMOUNTAT_REGENERATE=1 cargo test -p fmountat --test feature_page` writes it). The release is the first that has
-it. [The table of tests by kernel](kernels.md) says what was seen on real ones. Linux 5.8 is the oldest on which anything is promised: statx(2)
-tells since then which mount a file is on. Sandboxes may forbid a call that the kernel has: with EPERM or ENOSYS, that counts as missing.
+it. Linux 5.14 or newer is supported; [the table of tests by kernel](kernels.md) says what was seen on real ones. A seccomp filter may forbid a call
+that the kernel has, with EPERM or ENOSYS: it counts as missing.
 
 | feature | since | used for | without it | shown by |
 |---|---|---|---|---|
@@ -18,7 +18,7 @@ tells since then which mount a file is on. Sandboxes may forbid a call that the 
 const TRIED: &str = "
 ## What is only known when it is tried
 
-No field of `Features` says it; [all ways of all operations](ways.md), with the tests that went them.
+No field of `Features` says it.
 
 | operation | best way | needs | without it |
 |---|---|---|---|
@@ -35,7 +35,7 @@ between* are the weaker promises: `apply` says in its output (`way`, `swap`) whi
 ";
 
 /// The releases at which something changes, and those that many machines run.
-const KERNELS: [(u32, u32); 7] = [(5, 8), (5, 10), (5, 15), (6, 1), (6, 6), (6, 12), (6, 15)];
+const KERNELS: [(u32, u32); 5] = [(5, 14), (6, 1), (6, 6), (6, 12), (6, 15)];
 
 fn top() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")

@@ -203,12 +203,12 @@ fmountat_testing::tests! {
 
     /// Whether a target is still inside its root nobody could say in the middle of the swap.
     fn inside_a_root_it_needs_openat2() needs [] {
-        filter::errno_on(&[libc::SYS_openat2], libc::ENOSYS.unsigned_abs());
         mkdirs(scratch(), &["t"]);
         let new = || FsContext::open("tmpfs").unwrap().create().unwrap().mount(&MountAttr::default()).unwrap();
         let root = std::fs::File::open(scratch()).unwrap();
         let first = new().attach(&target()).unwrap().id();
         let inside = Target::in_root(&root, "t").unwrap();
+        filter::errno_on(&[libc::SYS_openat2], libc::ENOSYS.unsigned_abs());
         let swaps: [fn(Tree, &Target) -> Result<()>; 3] =
             [|tree, at| tree.replace(at).map(drop), |tree, at| tree.exchange(at).map(drop), |tree, at| tree.replace_with_gap(at).map(drop)];
         for swap in swaps {

@@ -265,7 +265,7 @@ pub(crate) fn descriptors_closed(stage: &Stage) {
     let mut before = None;
     for _ in 0..3 {
         stage.apply(&set, "t").unwrap();
-        assert!(stage.apply(&[set[0].clone(), stage.bind("missing", "bind")], "t").is_err());
+        assert!(stage.apply(&[set[0].clone(), stage.bind("missing", "bind").at("tmp")], "t").is_err());
         // The first round opens the clone of the layers' directory that the handle keeps.
         assert_eq!(count(), *before.get_or_insert_with(count));
         // Not busy: nobody of ours holds it.
