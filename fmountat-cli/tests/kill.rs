@@ -86,7 +86,7 @@ fn umount_together(set: &Set) {
 
 fmountat_testing::tests! {
     /// With an overlay, a loop device, mapped owners, proc and masks.
-    fn apply_as_root() needs [Kernel(5, 12), Root, Filesystem("overlay"), Filesystem("erofs"), Tool("mkfs.erofs")] { apply(&Set::of_root()); }
+    fn apply_as_root() needs [Root, Filesystem("overlay"), Filesystem("erofs"), Tool("mkfs.erofs")] { apply(&Set::of_root()); }
     fn replace_as_root() needs [Kernel(6, 5), Root, Filesystem("overlay"), Filesystem("erofs"), Tool("mkfs.erofs")] { replace(&Set::of_root()); }
     fn umount_as_root() needs [Kernel(6, 8), Root, Filesystem("overlay"), Filesystem("erofs"), Tool("mkfs.erofs")] { umount(&Set::of_root()); }
 
@@ -96,9 +96,7 @@ fmountat_testing::tests! {
     fn umount_of_many() needs [User, Kernel(6, 8), Tool("strace")] { umount_together(&Set::of_user()); }
 
     /// Where the kernel can't do it in one step, `clean` takes away what is left, and nothing else.
-    fn clean_after_step_by_step() needs [Tool("setarch")] { stepwise::new_interface(); }
-    /// By mount(2) it is made on a stage, and goes from there by itself.
-    fn clean_after_mount_2() needs [] { stepwise::mount_2(); }
+    fn clean_after_step_by_step() needs [Tool("setarch")] { stepwise::without_one_step(); }
     /// A mount helper that hangs when its caller is killed.
     fn clean_after_a_helper() needs [] { stepwise::helper(); }
     /// And peers of what is bound, which lose nothing.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! System calls that fail on demand: a seccomp filter that answers for the kernel.
 
+use crate::raw::old_release;
 use seccompiler::{
     BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter, SeccompRule,
     apply_filter,
@@ -22,9 +23,11 @@ pub(crate) const NEW_INTERFACE: &[libc::c_long] = &[
     SYS_OPEN_TREE_ATTR,
 ];
 
-/// From here on the new mount interface is missing, as on a kernel before 5.2: `ENOSYS`, as [`errno_on`] has it.
-pub fn without_new_mount_interface() {
-    errno_on(NEW_INTERFACE, libc::ENOSYS as u32);
+/// From here on nothing can be mounted into a detached tree, as before Linux 6.15: open_tree_attr(2) fails with `ENOSYS`, and
+/// uname(2) tells the calling thread, and all that it starts, of a release that has none of what follows from the release.
+pub fn without_detached_children() {
+    old_release();
+    errno_on(&[SYS_OPEN_TREE_ATTR], libc::ENOSYS as u32);
 }
 
 /// From here on nothing can be mounted into a detached tree where uname(2) tells of an old kernel too (`setarch --uname-2.6`),

@@ -110,23 +110,13 @@ fn killed(words: &[&str], restrict: impl Fn() + Sync) -> usize {
     left
 }
 
-/// As on a kernel from 5.2 to 6.14 where unshare(2) is forbidden.
-pub(crate) fn new_interface() {
+/// As on a kernel before 6.15 where unshare(2) is forbidden.
+pub(crate) fn without_one_step() {
     stage();
     let program = program();
     let words = ["setarch", "--uname-2.6", program.to_str().unwrap()];
     let left = killed(&words, filter::without_one_step);
     println!("counted: step by step: {left} kills left something, and nothing after clean");
-    assert!(left > 0, "the kills missed the moment");
-    unstage();
-}
-
-/// As on a kernel before 5.2.
-pub(crate) fn mount_2() {
-    stage();
-    let program = program();
-    let left = killed(&[program.to_str().unwrap()], filter::without_new_mount_interface);
-    println!("counted: by mount(2): {left} kills left something, and nothing after clean");
     assert!(left > 0, "the kills missed the moment");
     unstage();
 }

@@ -62,7 +62,12 @@ fn assert_all_ok(done: &Done) {
         done.out.lines().filter(|l| !l.ends_with(": ok") && !l.starts_with("hello")).collect();
     assert!(wrong.is_empty() && done.status == 0, "{wrong:#?}\n{done:#?}");
     assert!(done.out.lines().count() > 30, "{done:#?}");
-    assert_eq!(done.err, "");
+    // uname(2) may tell of an older release than the kernel is.
+    let is_old = fmountat_testing::kernel_release() < (6, 6);
+    let is_known =
+        |line: &&str| is_old && line.contains("a directory that comes from a layer can't be removed");
+    let told: Vec<&str> = done.err.lines().filter(|line| !is_known(line)).collect();
+    assert_eq!(told, Vec::<&str>::new());
 }
 
 pub(crate) fn the_example() {
