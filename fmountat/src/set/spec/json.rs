@@ -129,6 +129,8 @@ impl Serialize for Mount {
 mod tests {
     use super::*;
     use crate::vfs::idmap::IdMapping;
+    use std::ffi::OsString;
+    use std::os::unix::ffi::OsStringExt;
 
     #[test]
     fn a_configuration_may_have_no_mounts() {
