@@ -234,6 +234,91 @@ fn write_protected(stage: &Stage) {
     stage.unmount("m");
 }
 
+/// The error of a mount that is refused for the one on `m`.
+fn in_use(stage: &Stage, mount: Mount, reason: &str) {
+    let image = stage.file("image");
+    let error = stage.apply(&[mount], "t").unwrap_err();
+    assert_eq!(
+        (error.kind(), error.argument()),
+        (ErrorKind::DeviceInUse, Some(image.as_os_str())),
+        "{error}"
+    );
+    let place = stage.text("m");
+    assert!(error.reason().contains(reason) && error.reason().contains(&place), "{reason}: {error}");
+    assert!(error.hint().unwrap().contains(&place), "{error}");
+}
+
+/// The second mount of an image is the same file system, by whomever the first one was made; or it is an error, and the
+/// first one stays.
+fn image_mounted_twice(stage: &Stage) {
+    mkdirs(&stage.dir, &["m", "t", "t/a", "t/b"]);
+    let image = ext4(stage, "image", 0);
+    let ext4 = |words: &str| Mount::new("ext4", &image).option(words);
+    let by_mount = |words: &str| {
+        let target = stage.file("m");
+        command_output(Command::new("mount").args(["-t", "ext4", "-o", words]).arg(&image).arg(&target));
+    };
+    let by_us = |words: &str| drop(stage.apply(&[ext4(words)], "m").unwrap());
+    for first in [&by_us as &dyn Fn(&str), &by_mount] {
+        first("loop");
+        stage.apply(&[ext4("loop")], "t").unwrap();
+        for (here, there) in [("m", "t"), ("t", "m")] {
+            write(stage.file(&format!("{here}/from-{here}")), here);
+            assert_eq!(read(stage.file(&format!("{there}/from-{here}"))), here);
+        }
+        stage.unmount("t");
+        in_use(stage, ext4("loop,ro"), "as ext4, writable, on");
+        in_use(stage, Mount::new("xfs", &image).option("loop"), "as ext4, writable, on");
+        in_use(stage, ext4("loop,offset=1M"), "from byte 0 to the end");
+        in_use(stage, ext4("loop,ro,sizelimit=8M"), "from byte 0 to the end");
+        write(stage.file("m/still"), "writable");
+        stage.unmount("m");
+        no_loops(stage);
+
+        first("loop,ro");
+        stage.apply(&[ext4("loop,ro")], "t").unwrap();
+        let device = |target: &str| find(CWD, stage.file(target)).unwrap().device;
+        assert_eq!(device("m"), device("t"));
+        stage.unmount("t");
+        in_use(stage, ext4("loop"), "the read-only");
+        stage.unmount("m");
+        no_loops(stage);
+    }
+    let list = [tmpfs(), ext4("loop,X-mount.mkdir").at("a"), ext4("loop,X-mount.mkdir").at("b")];
+    stage.apply(&list, "t").unwrap();
+    write(stage.file("t/a/f"), "one");
+    assert_eq!(read(stage.file("t/b/f")), "one");
+    stage.unmount("t");
+    no_loops(stage);
+    let list = [tmpfs(), ext4("loop,X-mount.mkdir").at("a"), ext4("loop,ro,X-mount.mkdir").at("b")];
+    let error = stage.apply(&list, "t").unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::DeviceInUse, "{error}");
+    no_loops(stage);
+
+    let name = command_output(Command::new("losetup").args(["--find", "--show"]).arg(&image));
+    for words in ["loop", "loop,ro"] {
+        stage.apply(&[ext4(words)], "t").unwrap();
+        assert_eq!(find(CWD, stage.file("t")).unwrap().source, *name.trim(), "{words}");
+        stage.unmount("t");
+    }
+    command_output(Command::new("losetup").args(["--detach", name.trim()]));
+    no_loops(stage);
+}
+
+/// File systems that never write have a device each, with options of their own.
+fn read_only_type_twice(stage: &Stage) {
+    mkdirs(&stage.dir, &["m", "t"]);
+    let image = packed(stage, "squashfs", "image");
+    for target in ["m", "t"] {
+        stage.apply(&[Mount::new("squashfs", &image).option("loop")], target).unwrap();
+        assert_eq!(read(stage.file(target).join("who")), "image");
+    }
+    assert_eq!(loop_devices(&stage.dir).len(), 2);
+    stage.unmount("t");
+    stage.unmount("m");
+    no_loops(stage);
+}
+
 /// What fails as a whole names what it was to be made of.
 fn failures_name_the_source(stage: &Stage) {
     mkdirs(&stage.dir, &["t"]);
@@ -248,6 +333,10 @@ fn failures_name_the_source(stage: &Stage) {
 
 fmountat_testing::tests! {
     fn a_loop_device_for_a_mount() needs [Root, Tool("mkfs.ext4"), Filesystem("ext4")] { both(loop_mounts) }
+    fn an_image_mounted_twice() needs [
+        Root, Tool("mkfs.ext4"), Tool("mount"), Tool("losetup"), Filesystem("ext4"), Filesystem("xfs")
+    ] { both(image_mounted_twice) }
+    fn a_read_only_image_mounted_twice() needs [Root, Tool("mksquashfs"), Filesystem("squashfs")] { both(read_only_type_twice) }
     fn offsets_and_what_implies_loop() needs [Root, Tool("mkfs.ext4"), Filesystem("ext4")] { both(offset_and_words) }
     fn erofs_straight_from_the_file() needs [Kernel(6, 12), Root, Tool("mkfs.erofs"), Filesystem("erofs")] { both(erofs) }
     fn an_image_in_the_tree_that_it_is_mounted_in() needs [

@@ -3,13 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use fmountat::{ErrorKind, LoopDevice, LoopOptions};
-use fmountat_testing::{INSIDE, filter, scratch, write};
-use rustix::fs::CWD;
+use fmountat_testing::{INSIDE, command_output, filter, scratch, write};
+use rustix::fs::{CWD, FlockOperation};
+use std::ffi::OsString;
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 const LOOP_CONFIGURE: u64 = 0x4C0A;
 
@@ -93,6 +94,14 @@ fn shows_and_goes() {
     assert!(is_gone(&name, &path));
 }
 
+/// The error of a device that is refused for the one at `name`.
+fn refused(path: &Path, options: LoopOptions, name: &Path, reason: &str) {
+    let error = LoopDevice::attach(CWD, path, &options).map(drop).unwrap_err();
+    assert_eq!((error.kind(), error.argument()), (ErrorKind::DeviceInUse, Some(path.as_os_str())), "{error}");
+    assert!(error.reason().contains(reason) && error.reason().contains(name.to_str().unwrap()), "{error}");
+    assert!(error.hint().unwrap().contains(&format!("losetup --detach {}", name.display())), "{error}");
+}
+
 /// Devices that this process has set up and dropped on files of its own, each told from all others by its content.
 fn worker(thread: usize, count: usize) {
     for n in 0..count {
@@ -111,6 +120,29 @@ fn worker(thread: usize, count: usize) {
     }
 }
 
+/// Attaches the image of each round, which starts in all processes at one moment, and counts its devices.
+fn sharer(start: SystemTime) {
+    for round in 0..ROUNDS {
+        let path = scratch().join(format!("image-{round}"));
+        // All processes make it: none may cut it off for another one.
+        File::options().create(true).append(true).open(&path).unwrap().set_len(8192).unwrap();
+        let begin = start + ROUND * round;
+        while SystemTime::now() < begin {
+            std::hint::spin_loop();
+        }
+        let device = attach(&path, LoopOptions::default());
+        let all = std::fs::read_dir("/sys/block").unwrap().map(|entry| entry.unwrap().file_name());
+        let backs = |name: &OsString| {
+            sys(Path::new(name), "loop/backing_file").is_some_and(|file| Path::new(&file) == path)
+        };
+        let (ours, own) = (all.filter(backs).collect::<Vec<_>>(), device.path().file_name().unwrap());
+        assert_eq!(ours, [own]);
+        std::thread::sleep((begin + ROUND / 2).duration_since(SystemTime::now()).unwrap_or_default());
+    }
+}
+
+const ROUNDS: u32 = 100;
+const ROUND: Duration = Duration::from_millis(20);
 const PROCESSES: usize = 8;
 const THREADS: usize = 8;
 /// Over all, a little more than 2,000.
@@ -156,6 +188,90 @@ fmountat_testing::tests! {
         rustix::mount::mount_remount(&path, read_only, c"").unwrap();
         let error = LoopDevice::attach(CWD, &path, &LoopOptions::default()).unwrap_err();
         assert!(error.hint().is_some_and(|hint| hint.contains("`ro`")), "{error}");
+    }
+
+    /// A second device on the same bytes is the first one, whatever the name of the file; it stays with its owner.
+    fn one_range_is_one_device() needs [Root, Tool("losetup")] {
+        let (path, link) = (image("image", 64 * 1024), scratch().join("link"));
+        std::fs::hard_link(&path, &link).unwrap();
+        let plain = LoopOptions::default();
+        let range = LoopOptions { offset: 4096, size_limit: 8192, ..plain };
+        for options in [plain, LoopOptions { read_only: true, ..plain }, range] {
+            let (first, second) = (attach(&path, options), attach(&link, options));
+            assert_eq!(first.path(), second.path());
+            assert_eq!((first.is_shared(), second.is_shared()), (false, true));
+            let name = first.path().to_owned();
+            drop(first);
+            assert!(sys(&name, "loop/backing_file").is_some(), "the shared device was freed");
+            drop(second);
+            assert!(is_gone(&name, &path));
+        }
+        let losetup = |words: &[&str]| command_output(Command::new("losetup").args(words).arg(&path));
+        let name = PathBuf::from(losetup(&["--find", "--show"]).trim());
+        for end in [drop, LoopDevice::keep, |device: LoopDevice| device.detach().unwrap()] {
+            let device = attach(&path, LoopOptions { autoclear: false, ..plain });
+            assert_eq!((device.path(), device.is_shared()), (name.as_path(), true));
+            end(device);
+            assert_eq!(sys(&name, "loop/autoclear"), Some("0".into()));
+        }
+        command_output(Command::new("losetup").arg("--detach").arg(&name));
+        assert!(is_gone(&name, &path));
+    }
+
+    /// What would be a second writer of the same bytes, or can't be had from the device that is there.
+    fn a_device_in_the_way() needs [Root] {
+        let path = image("image", 64 * 1024);
+        let plain = LoopOptions::default();
+        let read_only = LoopOptions { read_only: true, ..plain };
+        let range = |offset, size_limit| LoopOptions { offset, size_limit, ..plain };
+        let device = attach(&path, range(8192, 8192));
+        let name = device.path().to_owned();
+        let overlap = "an overlapping range of the file, 8192 bytes from byte 8192";
+        for options in [plain, read_only, range(8192, 0), range(4096, 4608), range(15872, 512)] {
+            refused(&path, options, &name, overlap);
+        }
+        refused(&path, LoopOptions { read_only: true, ..range(8192, 8192) }, &name, "the writable");
+        refused(&path, LoopOptions { sector_size: Some(4096), ..range(8192, 8192) }, &name, "sectors of 512 bytes");
+        refused(&path, LoopOptions { direct_io: true, ..range(8192, 8192) }, &name, "without direct I/O");
+        let apart = [attach(&path, range(0, 8192)), attach(&path, range(16384, 0))];
+        assert!(apart.iter().all(|device| !device.is_shared()));
+        assert_eq!(sys(&name, "loop/backing_file"), Some(path.display().to_string()));
+        drop((device, apart));
+        assert!(is_gone(&name, &path));
+
+        let device = attach(&path, read_only);
+        refused(&path, plain, device.path(), "the read-only");
+        refused(&path, range(512, 0), device.path(), "from byte 0 to the end");
+        let second = attach(&path, LoopOptions { read_only: true, ..range(512, 0) });
+        assert!(second.path() != device.path() && !second.is_shared());
+        let sectors = attach(&path, LoopOptions { sector_size: Some(4096), ..read_only });
+        assert!(sectors.path() != device.path() && !sectors.is_shared());
+    }
+
+    /// One of the processes of the case below; by itself it starts at once.
+    fn one_of_the_sharers() needs [Root] {
+        let start = std::fs::read_to_string(scratch().join("start")).map_or(0, |text| text.parse().unwrap());
+        sharer(UNIX_EPOCH + Duration::from_millis(start));
+    }
+
+    /// Processes that attach one image at the same moment never have two devices.
+    fn one_device_for_many_processes() needs [Root] {
+        let start = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_secs(1);
+        write(scratch().join("start"), start.as_millis().to_string());
+        let children: Vec<_> = (0..PROCESSES)
+            .map(|_| Command::new("/proc/self/exe").args([INSIDE, "one_of_the_sharers"]).arg(scratch()).spawn().unwrap())
+            .collect();
+        for mut child in children {
+            assert!(child.wait().unwrap().success());
+        }
+    }
+
+    /// An image that our caller has locked, as `flock IMAGE fmountat ...` does.
+    fn a_locked_image() needs [Root] {
+        let path = image("image", 8192);
+        let lock = File::open(&path).unwrap();
+        rustix::fs::flock(&lock, FlockOperation::LockExclusive).unwrap();
+        attach(&path, LoopOptions::default());
     }
 
     /// Each request failing: an error in bounded time that names it, and no device left.

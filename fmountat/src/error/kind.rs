@@ -194,10 +194,12 @@ kinds! {
     Busy = "busy",
         "Somebody uses the mount: the lines `held by` name who.",
         "End those who use it, unmount what is mounted below (`umount -R`), or unmount lazily (`umount -l`).";
-    /// A block device that is mounted as something else, or used by something else.
+    /// A block device or an image file that is mounted as something else, or used by something else.
     DeviceInUse = "device-in-use",
-        "The kernel opens a device for one file system, volume or swap area at a time, and another one has it.",
-        "Mount it as what it is mounted as already, or let go of it there first: lsblk(8) shows who has it.";
+        "The kernel opens a device for one file system, volume or swap area at a time, and another one has it. The same range of an \
+         image file has one loop device, which all its mounts share; overlapping ranges or modes that differ would lose data.",
+        "Mount it as what it is mounted as already, or let go of it there first: lsblk(8) shows who has it, and losetup(8) which \
+         loop device.";
     /// Nothing is mounted there.
     NotMounted = "not-mounted",
         "The target is no mount point, is a symbolic link (which unmounting does not follow), or no mount has this id.",

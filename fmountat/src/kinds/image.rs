@@ -4,7 +4,8 @@
 use crate::error::{Error, ErrorKind, Result, escape};
 use crate::kinds::device_path::{DevicePath, write_protected};
 use crate::kinds::filesystem::Word;
-use crate::kinds::loopdev::{LoopDevice, LoopOptions};
+use crate::kinds::loop_options::{LoopOptions, Sharing};
+use crate::kinds::loopdev::LoopDevice;
 use crate::kinds::magic;
 use crate::strategy::{MountImage, Ways};
 use crate::sys::block::is_write_protected;
@@ -194,12 +195,15 @@ impl Source<'_> {
             (FileType::RegularFile, None) if name == "erofs" => Ok("straight from the file"),
             (_, options) => {
                 let read_only = self.read_only || is_read_only(name);
-                LoopDevice::rehearse(
-                    self.dir,
-                    self.path,
-                    &LoopOptions { read_only, ..options.unwrap_or_default() },
-                )?;
-                Ok("by a loop device")
+                let options = LoopOptions { read_only, ..options.unwrap_or_default() };
+                let shared = LoopDevice::rehearse(self.dir, self.path, &options, sharing(name))?;
+                match shared.and_then(|device| device.refusal(name, read_only)) {
+                    Some(refusal) => {
+                        let error = Error::sys("create", "fsconfig", Errno::BUSY);
+                        Err(self.name_source(refusal.explain(error), name))
+                    }
+                    None => Ok("by a loop device"),
+                }
             }
         }
     }
@@ -213,16 +217,19 @@ impl Source<'_> {
     ) -> Result<T> {
         MountImage::LoopDevice.taken();
         let options = LoopOptions { read_only: self.read_only || is_read_only(fstype), ..options };
-        let device = LoopDevice::attach(self.dir, self.path, &options)?;
+        let device = LoopDevice::share_or_attach(self.dir, self.path, &options, sharing(fstype))?;
         let mut further = Vec::new();
         let mut told = words.to_vec();
         for (word, path) in device_words(fstype, &mut told) {
             let options = LoopOptions { read_only: true, ..LoopOptions::default() };
-            let device = LoopDevice::attach(self.dir, &path, &options)?;
+            let device = LoopDevice::share_or_attach(self.dir, &path, &options, Sharing::WritableOnly)?;
             word.value = Some(device.path().into());
             further.push(device);
         }
-        mount(&Told::new(fstype, device.path(), &told))
+        mount(&Told::new(fstype, device.path(), &told)).map_err(|error| {
+            let is_busy = error.raw_errno() == Some(Errno::BUSY) && is_about_whole(&error);
+            if is_busy { device.explain_busy(error, fstype, options.read_only) } else { error }
+        })
     }
 
     /// The words, with further images by paths that serve while the second value is there.
@@ -284,6 +291,11 @@ impl Source<'_> {
     }
 }
 
+/// Which loop devices of its image a file system shares.
+fn sharing(fstype: &OsStr) -> Sharing {
+    if is_read_only(fstype) { Sharing::WritableOnly } else { Sharing::AnyMode }
+}
+
 /// The `device=` words of erofs, with their paths.
 fn device_words<'w>(fstype: &OsStr, words: &'w mut [Word]) -> impl Iterator<Item = (&'w mut Word, PathBuf)> {
     let is_erofs = fstype == "erofs";
@@ -334,7 +346,7 @@ fn explain(error: Error, fstype: &OsStr, found: Option<&'static str>) -> Error {
 fn unopened(error: Error) -> Error {
     let is_closed = error.kernel().iter().any(|line| line.contains("Can't open blockdev"));
     match error.raw_errno() {
-        Some(Errno::PERM | Errno::BUSY) if is_closed => error
+        Some(Errno::PERM | Errno::BUSY) if is_closed && error.kind() != ErrorKind::DeviceInUse => error
             .with_kind(ErrorKind::DeviceInUse)
             .because(
                 "the kernel can't have the block device for itself: it is in use, or a policy forbids it",

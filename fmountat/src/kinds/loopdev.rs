@@ -3,6 +3,8 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::device_path::write_protected;
+use crate::kinds::loop_options::{LoopOptions, Sharing};
+use crate::kinds::loop_shared::{self, CONTROL, Refusal, Turn};
 use crate::strategy::{SetUpLoop, Ways};
 use crate::sys::loopctl::{
     LO_FLAGS_AUTOCLEAR, LO_FLAGS_DIRECT_IO, LO_FLAGS_READ_ONLY, LO_NAME_SIZE, LoopInfo, clear_fd, configure,
@@ -13,43 +15,13 @@ use crate::vfs::unpinned::apart_from_tree;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::io::{Errno, retry_on_intr};
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How a loop device is set up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LoopOptions {
-    /// Where in the file it starts, in bytes.
-    pub offset: u64,
-    /// How many bytes of the file it shows; 0 for all.
-    pub size_limit: u64,
-    /// The logical sector size in bytes; the kernel's choice without it.
-    pub sector_size: Option<u32>,
-    /// The file is opened for reading only, and the device refuses writes.
-    pub read_only: bool,
-    /// Around the page cache of the file.
-    pub direct_io: bool,
-    /// The kernel frees it when nobody has it open or mounted any more. Without it, [`LoopDevice::detach`] does.
-    pub autoclear: bool,
-}
-
-impl Default for LoopOptions {
-    fn default() -> Self {
-        Self {
-            offset: 0,
-            size_limit: 0,
-            sector_size: None,
-            read_only: false,
-            direct_io: false,
-            autoclear: true,
-        }
-    }
-}
-
-/// A loop device of ours, open. Dropping it frees the device, unless something is mounted from it or it is
-/// [kept](Self::keep).
+/// An open loop device. Dropping it frees the device, unless something is mounted from it, or it is
+/// [kept](Self::keep) or [shared](Self::is_shared).
 ///
 /// ```no_run
 /// use fmountat::{LoopDevice, LoopOptions};
@@ -64,39 +36,58 @@ pub struct LoopDevice {
     path: PathBuf,
     /// Whether dropping it has to free it: the kernel does not.
     is_ours_to_free: bool,
+    is_shared: bool,
 }
 
 /// How long other programs may take the device that we were told is free, before that is an error.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Threads of this process would be told the same number again and again.
-static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+/// How long the users of a device that is in the way may take to free it, before that is an error: the kernel frees a
+/// device with autoclear shortly after the unmount.
+const FREEING: Duration = Duration::from_millis(100);
 
 impl LoopDevice {
-    /// Sets up a free device on `file`, which starts at `dir`: `LOOP_CTL_GET_FREE` and `LOOP_CONFIGURE` \[Linux 5.8\],
-    /// before that `LOOP_SET_FD` and `LOOP_SET_STATUS64`. A number that somebody else was quicker to take is asked for
-    /// again, by the errno, for ten seconds. A file in a detached [`Tree`](crate::vfs::tree::Tree) is opened by a mount of its own, so
-    /// that the device does not keep the tree.
+    /// Opens the device that shows this range of `file` in this mode, or sets up a free one. `file` starts at `dir`.
+    ///
+    /// Two devices on one file are two block devices with caches of their own: what is written by one overwrites what is
+    /// written by the other. So a file never has two devices with overlapping ranges, unless both are read-only. A shared
+    /// device keeps its autoclear flag.
+    ///
+    /// A free device is set up by `LOOP_CTL_GET_FREE` and `LOOP_CONFIGURE` \[Linux 5.8\], before that by `LOOP_SET_FD` and
+    /// `LOOP_SET_STATUS64`. If another program takes it first, the next one is tried, for ten seconds. A file in a
+    /// detached [`Tree`](crate::Tree) is opened by a mount of its own, so that the device does not keep the tree.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] for the file or /dev/loop-control; [`ErrorKind::Permission`]; [`ErrorKind::OptionValue`]
     /// for an offset past the end or a bad sector size; [`ErrorKind::Unsupported`] where direct I/O can't be had;
-    /// [`ErrorKind::Busy`] after ten seconds. No device is left.
+    /// [`ErrorKind::DeviceInUse`] if another device has the same bytes of the file and can't be shared: its range, mode,
+    /// sector size or direct I/O differ; [`ErrorKind::Busy`] after ten seconds. No device is left.
     pub fn attach(dir: impl AsFd, file: impl AsRef<Path>, options: &LoopOptions) -> Result<Self> {
-        let path = file.as_ref();
-        let file = open_file(dir.as_fd(), path, options)?;
+        Self::share_or_attach(dir.as_fd(), file.as_ref(), options, Sharing::SameMode)
+    }
+
+    /// The same, with a choice of the devices to share.
+    pub(crate) fn share_or_attach(
+        dir: BorrowedFd<'_>,
+        path: &Path,
+        options: &LoopOptions,
+        sharing: Sharing,
+    ) -> Result<Self> {
+        let file = open_file(dir, path, options)?;
         let control = open_control()?;
         let start = Instant::now();
         loop {
-            let error = match Self::try_free(control.as_fd(), file.as_fd(), path, options) {
+            let error = match Self::try_once(control.as_fd(), file.as_fd(), path, options, sharing) {
+                Ok(device) if device.is_shared => return Ok(device),
                 Ok(device) => return device.checked(options, path),
                 Err(error) => error,
             };
-            let patience = match error.raw_errno() {
-                // Taken between the question and our answer, or removed.
-                Some(Errno::BUSY | Errno::NXIO | Errno::AGAIN) => PATIENCE,
+            let patience = match (error.raw_errno(), error.kind()) {
+                // Another program has its turn, or took the device between the question and our answer, or removed it.
+                (Some(Errno::BUSY | Errno::NXIO | Errno::AGAIN), _) => PATIENCE,
                 // Its file in /dev may come a moment later; in a container it never does.
-                Some(Errno::NOENT) => PATIENCE / 20,
+                (Some(Errno::NOENT), _) => PATIENCE / 20,
+                (None, ErrorKind::DeviceInUse) => FREEING,
                 _ => Duration::ZERO,
             };
             if start.elapsed() >= patience {
@@ -106,10 +97,37 @@ impl LoopDevice {
         }
     }
 
-    /// Whether a device could be set up on the file, as far as opening it and the control device tells.
-    pub(crate) fn rehearse(dir: BorrowedFd<'_>, path: &Path, options: &LoopOptions) -> Result<()> {
-        open_file(dir, path, options)?;
-        open_control().map(drop)
+    /// The device that would be shared, if any. Fails as far as opening the file and the control device tells, and where
+    /// another device of the file is in the way.
+    pub(crate) fn rehearse(
+        dir: BorrowedFd<'_>,
+        path: &Path,
+        options: &LoopOptions,
+        sharing: Sharing,
+    ) -> Result<Option<Self>> {
+        let file = open_file(dir, path, options)?;
+        open_control()?;
+        Self::shared(file.as_fd(), path, options, sharing)
+    }
+
+    /// Whether the device was there before, with the same range of the same file: it is left to whoever set it up.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.is_shared
+    }
+
+    /// Why the kernel would not mount from it, if a mount of this namespace tells.
+    pub(crate) fn refusal(&self, fstype: &OsStr, read_only: bool) -> Option<Refusal> {
+        self.is_shared.then(|| Refusal::of(self.fd.as_fd(), &self.path, fstype, read_only)).flatten()
+    }
+
+    /// The EBUSY of a mount from it, with who else uses it.
+    pub(crate) fn explain_busy(&self, error: Error, fstype: &OsStr, read_only: bool) -> Error {
+        if !self.is_shared {
+            return error;
+        }
+        let refusal = self.refusal(fstype, read_only).unwrap_or_else(|| Refusal::unseen(&self.path));
+        refusal.explain(error)
     }
 
     /// The device's file, `/dev/loopN`.
@@ -118,12 +136,16 @@ impl LoopDevice {
         &self.path
     }
 
-    /// Frees the device: `LOOP_CLR_FD`. What is mounted from it keeps it until it is unmounted.
+    /// Frees the device: `LOOP_CLR_FD`. What is mounted from it keeps it until it is unmounted. A
+    /// [shared](Self::is_shared) device is only closed.
     ///
     /// # Errors
     /// The errno of the ioctl.
     pub fn detach(mut self) -> Result<()> {
         self.is_ours_to_free = false;
+        if self.is_shared {
+            return Ok(());
+        }
         retry_on_intr(|| clear_fd(self.fd.as_fd()))
             .map_err(|e| Error::sys("free loop device", "ioctl(LOOP_CLR_FD)", e).arg(&self.path))
     }
@@ -134,20 +156,39 @@ impl LoopDevice {
         self.is_ours_to_free = false;
     }
 
-    fn try_free(
+    fn shared(
+        file: BorrowedFd<'_>,
+        backing: &Path,
+        options: &LoopOptions,
+        sharing: Sharing,
+    ) -> Result<Option<Self>> {
+        let found = loop_shared::look(file, options, sharing).map_err(|conflict| conflict.error(backing))?;
+        Ok(found.map(|found| Self {
+            fd: found.fd,
+            path: found.path,
+            is_ours_to_free: false,
+            is_shared: true,
+        }))
+    }
+
+    fn try_once(
         control: BorrowedFd<'_>,
         file: BorrowedFd<'_>,
         backing: &Path,
         options: &LoopOptions,
+        sharing: Sharing,
     ) -> Result<Self> {
-        let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let _turn = Turn::take(control)?;
+        if let Some(device) = Self::shared(file, backing, options, sharing)? {
+            return Ok(device);
+        }
         let number = retry_on_intr(|| get_free(control))
             .map_err(|e| Error::sys("find a free loop device", "ioctl(LOOP_CTL_GET_FREE)", e))?;
         let path = PathBuf::from(format!("/dev/loop{number}"));
         let access = if options.read_only { OFlags::RDONLY } else { OFlags::RDWR };
         let fd = retry_on_intr(|| rustix::fs::openat(CWD, &path, access | OFlags::CLOEXEC, Mode::empty()))
             .map_err(|e| open_error(&path, e))?;
-        let device = Self { fd, path, is_ours_to_free: false };
+        let device = Self { fd, path, is_ours_to_free: false, is_shared: false };
         device.set_up(file, backing, options)
     }
 
@@ -273,7 +314,6 @@ fn info(backing: &Path, options: &LoopOptions) -> LoopInfo {
 }
 
 fn open_control() -> Result<OwnedFd> {
-    const CONTROL: &str = "/dev/loop-control";
     let flags = OFlags::RDWR | OFlags::CLOEXEC;
     retry_on_intr(|| rustix::fs::openat(CWD, CONTROL, flags, Mode::empty())).map_err(|errno| {
         let error = Error::sys("open loop control", "openat", errno).arg(CONTROL);

@@ -5,6 +5,8 @@
 pub(crate) mod device_path;
 pub(crate) mod magic;
 pub(crate) mod filesystem;
+pub(crate) mod loop_options;
+pub(crate) mod loop_shared;
 pub(crate) mod loopdev;
 pub(crate) mod image;
 pub(crate) mod bind_clones;

@@ -36,7 +36,7 @@ const LOOP_CTL_GET_FREE: libc::Ioctl = 0x4C82;
 pub(crate) struct LoopInfo {
     pub(crate) device: u64,
     pub(crate) inode: u64,
-    rdevice: u64,
+    pub(crate) rdevice: u64,
     pub(crate) offset: u64,
     pub(crate) size_limit: u64,
     pub(crate) number: u32,

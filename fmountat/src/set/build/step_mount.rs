@@ -5,7 +5,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::bind::Bind;
 use crate::kinds::filesystem::filesystem;
 use crate::kinds::image::Source;
-use crate::kinds::loopdev::LoopOptions;
+use crate::kinds::loop_options::LoopOptions;
 use crate::kinds::overlay::Overlay;
 use crate::kinds::overlay::ephemeral_upper::Store;
 use crate::kinds::overlay::in_private_namespace::check_mapped_layers;

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! How a loop device is set up, and which existing ones serve as well.
+
+/// How a loop device is set up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LoopOptions {
+    /// Where in the file it starts, in bytes.
+    pub offset: u64,
+    /// How many bytes of the file it shows; 0 for all.
+    pub size_limit: u64,
+    /// The logical sector size in bytes; the kernel's choice without it.
+    pub sector_size: Option<u32>,
+    /// The file is opened for reading only, and the device refuses writes.
+    pub read_only: bool,
+    /// Around the page cache of the file.
+    pub direct_io: bool,
+    /// The kernel frees it when nobody has it open or mounted any more. Without it, [`LoopDevice::detach`](crate::LoopDevice::detach) does.
+    pub autoclear: bool,
+}
+
+impl Default for LoopOptions {
+    fn default() -> Self {
+        Self {
+            offset: 0,
+            size_limit: 0,
+            sector_size: None,
+            read_only: false,
+            direct_io: false,
+            autoclear: true,
+        }
+    }
+}
+
+/// Which existing devices may serve in place of a new one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sharing {
+    /// Devices of the same mode.
+    SameMode,
+    /// Writable devices for read-only mounts too, as mount(8) does.
+    AnyMode,
+    /// Writable devices only: a file system that never writes gets a device of its own beside read-only ones.
+    WritableOnly,
+}
