@@ -87,6 +87,15 @@ pub(crate) fn images() -> Vec<Row> {
             .at("create xfs on", "DEVICE")
             .errno(EBUSY)
             .hint("as ext4 too"),
+        line(E::DeviceInUse, "an image that is mounted writable", "mount -o loop,ro image t")
+            .after("mount -o loop image s")
+            .at("create ext4 on", "image")
+            .errno(EBUSY)
+            .hint("bind"),
+        line(E::DeviceInUse, "a part of an image that is mounted", "mount -t ext4 -o loop,offset=1M image t")
+            .after("mount -o loop image s")
+            .at("set up loop device", "image")
+            .hint("unmount"),
         line(E::NotADevice, "a character device", "mount -t ext4 -o loop /dev/null t")
             .at("open device", "/dev/null"),
     ]

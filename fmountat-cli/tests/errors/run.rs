@@ -141,7 +141,7 @@ fn shell(row: &Row, dir: &Path, script: &str) -> (i32, String, bool) {
     };
     // A filter can't be taken back: it has a thread of its own.
     let (status, is_clean) = std::thread::scope(|scope| scope.spawn(run).join().expect("it ran"));
-    if row.before.contains("DEVICE") {
+    if ["DEVICE s", "image s"].iter().any(|mounted| row.before.ends_with(mounted)) {
         let _ = Command::new("umount").args(["-q", "s"]).current_dir(dir).status();
     }
     (status, if device.is_some() { name } else { String::from(NO_DEVICE) }, is_clean)
