@@ -66,6 +66,10 @@ pub(crate) fn words() -> Vec<Row> {
             .at("read option", "idmap"),
         line(E::Unsupported, "a word of old kernels", "mount -t tmpfs -o iversion x t")
             .at("read option", "iversion"),
+        line(E::Unsupported, "the mount interface forbidden", "mount -t tmpfs x t")
+            .by(Who::Filtered)
+            .at("build detached", "")
+            .hint("allow these calls"),
         line(E::Unsupported, "owners of proc mapped", "mount -t proc -o uidmap=0:1:1 proc t")
             .at("map ids", "proc")
             .errno(EINVAL),
@@ -186,8 +190,8 @@ pub(crate) fn machine() -> Vec<Row> {
             .at("open filesystem", "tmpfs").errno(EPERM).hint("--cap-add SYS_ADMIN"),
         line(E::Permission, "a capability that does not count", "mount -o bind s t").by(Who::InsideUserOnly)
             .at("clone mount", "s").errno(EPERM).hint("unshare --mount"),
-        line(E::Permission, "a seccomp filter", "mount -t tmpfs x t").by(Who::Filtered).at("mount", "tmpfs").errno(EPERM)
-            .hint("allow mount"),
+        line(E::Permission, "a remount behind a filter", "mount -o remount,size=64m x .").by(Who::Filtered).at("pick filesystem", ".").errno(EPERM)
+            .hint("allow fspick"),
         line(E::Permission, "ext4 in a user namespace", "mount -t ext4 -o ro DEVICE t").by(Who::Inside).at("create ext4 on", "DEVICE").errno(EPERM)
             .hint("FUSE"),
         line(E::Permission, "proc in a user namespace", "mount -t proc proc t").by(Who::Inside).at("create", "proc").errno(EPERM)

@@ -121,7 +121,8 @@ fn shell(row: &Row, dir: &Path, script: &str) -> (i32, String, bool) {
         );
     let run = || {
         if row.who == Who::Filtered {
-            fmountat_testing::filter::errno_on(&[libc::SYS_fsmount, libc::SYS_mount], libc::EPERM as u32);
+            let calls = [libc::SYS_fsmount, libc::SYS_fspick, libc::SYS_mount];
+            fmountat_testing::filter::errno_on(&calls, libc::EPERM as u32);
         }
         let mut child = Command::new("/bin/sh")
             .arg("-c")
