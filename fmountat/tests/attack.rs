@@ -6,6 +6,8 @@
 mod attackers;
 #[path = "set/common.rs"]
 mod common;
+#[path = "attack/owners.rs"]
+mod owners;
 #[path = "tables/ways.rs"]
 mod ways;
 
@@ -110,6 +112,9 @@ fmountat_testing::tests! {
         let error = tree.attach(&target).unwrap_err();
         assert_eq!((error.kind(), mounts_below(scratch()).len()), (ErrorKind::TargetMoved, 0), "{error}");
     }
+
+    /// With an owner for what is made, and a parent whose owner exchanges it for another file: that one is not given away.
+    fn only_what_is_new_is_given_away() needs [Root, Kernel(6, 15)] { owners::only_what_is_new_is_given_away(); }
 
     /// Each component of the path is renamed, exchanged with a link that leads out, moved out of the root, removed, made a
     /// link, and mounted over.

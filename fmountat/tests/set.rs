@@ -281,6 +281,12 @@ fmountat_testing::tests! {
         apply(&[bind("t", "bind"), tmpfs().at("a/b/new").option("X-mount.mkdir=0711:9:9")], "t").unwrap();
         unmount_all("t");
         assert_eq!((stat("t/a/b"), stat("t/a/b/new")), ((0o700, 5, 6), (0o711, 9, 9)));
+        // A file system that has no flags for rename(2).
+        fmountat_testing::filter::errno_on(&[libc::SYS_renameat2], libc::EINVAL as u32);
+        apply(&[bind("t", "bind"), tmpfs().at("a/b/new/er").option("X-mount.mkdir=0711:9:9")], "t").unwrap();
+        unmount_all("t");
+        let names = |path: &str| std::fs::read_dir(file(path)).unwrap().map(|e| e.unwrap().file_name()).collect::<Vec<_>>();
+        assert_eq!((stat("t/a/b/new/er"), names("t/a/b"), names("t/a/b/new")), ((0o711, 9, 9), vec!["new".into()], vec!["er".into()]));
     }
 
     /// The root of a bound file, or of one that can't be opened, gets its mode and owner too; a failure names the source.

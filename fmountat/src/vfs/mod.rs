@@ -8,6 +8,7 @@ pub(crate) mod features;
 pub(crate) mod feature_table;
 pub(crate) mod identity;
 pub(crate) mod created_dirs;
+pub(crate) mod new_directory;
 pub(crate) mod target;
 pub(crate) mod detach;
 pub(crate) mod verify;

@@ -4,9 +4,10 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::vfs::bytes::c_string;
 use crate::vfs::created_dirs::Made;
-use crate::vfs::identity::{is_dir, is_same_place};
+use crate::vfs::identity::{is_dir, is_same_file, is_same_place};
+use crate::vfs::new_directory::{self, Failure};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use rustix::fs::{CWD, Gid, Mode, OFlags, ResolveFlags, Uid};
+use rustix::fs::{AtFlags, CWD, Gid, Mode, OFlags, ResolveFlags, Uid};
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -81,22 +82,20 @@ impl Create {
         Self { mode, is_file: true, owner: None }
     }
 
-    /// The same, with all that is made given to this user and group.
+    /// The same, with all that is made given to this user and group. A file that others put in the place of what
+    /// was made is never given away.
     #[must_use]
     pub fn owner(mut self, uid: u32, gid: u32) -> Self {
         self.owner = Some((uid, gid));
         self
     }
 
-    /// A descriptor of what was made is given away, which no link can lead elsewhere.
-    fn give(self, parent: &OwnedFd, name: &OsStr, walked: &Path) -> Result<()> {
+    /// Gives away what was made: `made` is the descriptor of that very file, whatever its name leads to now.
+    fn give(self, made: BorrowedFd<'_>, walked: &Path) -> Result<()> {
         let Some((uid, gid)) = self.owner else { return Ok(()) };
         let (uid, gid) = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let made = rustix::fs::openat(parent, name, flags, Mode::empty())
-            .map_err(|e| Error::sys("give mount point away", "openat", e).arg(walked))?;
-        rustix::fs::fchown(made, uid, gid)
-            .map_err(|e| Error::sys("give mount point away", "fchown", e).arg(walked))
+        rustix::fs::chownat(made, "", uid, gid, AtFlags::EMPTY_PATH)
+            .map_err(|e| Error::sys("give mount point away", "fchownat", e).arg(walked))
     }
 }
 
@@ -126,7 +125,8 @@ impl Target {
     /// [`keep`](Self::keep) them. A file that was made stays.
     ///
     /// # Errors
-    /// Those of [`in_root`](Self::in_root) and of mkdirat(2) and openat(2).
+    /// Those of [`in_root`](Self::in_root) and of mkdirat(2) and openat(2); [`ErrorKind::TargetMoved`] if somebody moved or replaced
+    /// what was made.
     pub fn create_in_root(root: impl AsFd, path: impl AsRef<Path>, create: Create) -> Result<Self> {
         Self::create_at(Start::Root(duplicate(root.as_fd(), path.as_ref())?), path.as_ref(), create)
     }
@@ -164,14 +164,16 @@ impl Target {
         };
         let made = Made::default();
         while let Some(walked) = missing.pop() {
-            // `..` at the end has no name, and is there once what it follows is.
-            if let Some(name) = walked.file_name() {
-                match missing.is_empty() && create.is_file {
-                    true => make_file(&parent, name, create, walked)?,
-                    false => make_directory(parent, name, create, walked, &made)?,
+            let new = match walked.file_name() {
+                Some(name) if missing.is_empty() && create.is_file => {
+                    make_file(&parent, name, create, walked)?
                 }
-            }
-            parent = start.open(walked)?;
+                Some(name) => make_directory(parent, name, create, walked, &made)?,
+                // `..` at the end has no name, and is there once what it follows is.
+                None => None,
+            };
+            // By its descriptor: a link that was put in the place of what was made leads nowhere.
+            parent = new.map_or_else(|| start.open(walked), Ok)?;
         }
         Ok(Self { made, ..Self::from_fd(parent, start, path)? })
     }
@@ -301,26 +303,71 @@ pub(crate) fn open_error(step: impl Into<String>, call: &'static str, path: &Pat
     })
 }
 
-fn make_directory(parent: OwnedFd, name: &OsStr, create: Create, walked: &Path, made: &Made) -> Result<()> {
-    match rustix::fs::mkdirat(&parent, name, Mode::from_raw_mode(create.mode)) {
-        Ok(()) => {
-            let given = create.give(&parent, name, walked);
-            made.add(parent, name);
-            given?;
-        }
-        Err(Errno::EXIST) => {}
-        Err(errno) => return Err(make_error("mkdirat", errno, walked)),
+/// Makes a directory, and returns its descriptor; none if the name is taken.
+fn make_directory(
+    parent: OwnedFd,
+    name: &OsStr,
+    create: Create,
+    walked: &Path,
+    made: &Made,
+) -> Result<Option<OwnedFd>> {
+    let mode = Mode::from_raw_mode(create.mode);
+    if create.owner.is_none() {
+        return match rustix::fs::mkdirat(&parent, name, mode) {
+            Ok(()) => {
+                let new = open_made(&parent, name, OFlags::DIRECTORY, walked);
+                made.add(parent, name);
+                new.map(Some)
+            }
+            Err(Errno::EXIST) => Ok(None),
+            Err(errno) => Err(make_error("mkdirat", errno, walked)),
+        };
     }
-    Ok(())
+    match new_directory::make(parent.as_fd(), name, mode) {
+        Ok(new) => {
+            made.add(parent, name);
+            create.give(new.as_fd(), walked)?;
+            Ok(Some(new))
+        }
+        Err(Failure::Call(_, Errno::EXIST)) => Ok(None),
+        Err(Failure::Call(call, errno)) => Err(make_error(call, errno, walked)),
+        Err(Failure::Replaced) => Err(replaced(walked)),
+    }
 }
 
-fn make_file(parent: &OwnedFd, name: &OsStr, create: Create, walked: &Path) -> Result<()> {
+/// Makes a file, and returns its descriptor; none if the name is taken.
+fn make_file(parent: &OwnedFd, name: &OsStr, create: Create, walked: &Path) -> Result<Option<OwnedFd>> {
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     match rustix::fs::openat(parent, name, flags, Mode::from_raw_mode(0o644)) {
-        Ok(_) => create.give(parent, name, walked),
-        Err(Errno::EXIST) => Ok(()),
+        Ok(made) => {
+            create.give(made.as_fd(), walked)?;
+            // The one that can be written would keep the file system busy.
+            let new = open_made(parent, name, OFlags::empty(), walked)?;
+            if is_same_file(made.as_fd(), new.as_fd())? { Ok(Some(new)) } else { Err(replaced(walked)) }
+        }
+        Err(Errno::EXIST) => Ok(None),
         Err(errno) => Err(make_error("openat", errno, walked)),
     }
+}
+
+/// Opens what was made with `O_PATH`, by no link.
+fn open_made(parent: &OwnedFd, name: &OsStr, flags: OFlags, walked: &Path) -> Result<OwnedFd> {
+    let flags = flags | OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    rustix::fs::openat(parent, name, flags, Mode::empty()).map_err(|errno| match errno {
+        Errno::NOENT | Errno::NOTDIR => replaced(walked),
+        _ => make_error("openat", errno, walked),
+    })
+}
+
+/// What was made is not found by its name.
+fn replaced(walked: &Path) -> Error {
+    Error::new(
+        ErrorKind::TargetMoved,
+        "make mount point",
+        "what was made has been moved or replaced meanwhile",
+    )
+    .arg(walked)
+    .hinted("who may rename in the directory has done so: try again, or make the mount point beforehand")
 }
 
 /// A mount point that could not be made.
