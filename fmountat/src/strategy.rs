@@ -166,10 +166,6 @@ ways! {
         File "straight from the file" [Tried("a file system that mounts files: erofs [6.12]")]
         LoopDevice "by a loop device" []
     }
-    pub(crate) SetUpLoop "set up a loop device" {
-        AtOnce "LOOP_CONFIGURE" [Tried("LOOP_CONFIGURE [5.8]")]
-        InSteps "LOOP_SET_FD, LOOP_SET_STATUS64 and the others" []
-    }
     pub(crate) MountFrom "call mount(2) from a directory" {
         Worker "a thread with a cwd of its own" [Tried("unshare(CLONE_FS)")]
         Child "a child that shares the memory" []

@@ -5,10 +5,9 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::device_path::write_protected;
 use crate::kinds::loop_options::{LoopOptions, Sharing};
 use crate::kinds::loop_shared::{self, CONTROL, Refusal, Turn};
-use crate::strategy::{SetUpLoop, Ways};
 use crate::sys::loopctl::{
     LO_FLAGS_AUTOCLEAR, LO_FLAGS_DIRECT_IO, LO_FLAGS_READ_ONLY, LO_NAME_SIZE, LoopInfo, clear_fd, configure,
-    get_free, get_status, set_block_size, set_direct_io, set_fd, set_status,
+    get_free, get_status,
 };
 use crate::vfs::bytes::descriptor_name;
 use crate::vfs::unpinned::apart_from_tree;
@@ -53,8 +52,7 @@ impl LoopDevice {
     /// written by the other. So a file never has two devices with overlapping ranges, unless both are read-only. A shared
     /// device keeps its autoclear flag.
     ///
-    /// A free device is set up by `LOOP_CTL_GET_FREE` and `LOOP_CONFIGURE` \[Linux 5.8\], before that by `LOOP_SET_FD` and
-    /// `LOOP_SET_STATUS64`. If another program takes it first, the next one is tried, for ten seconds. A file in a
+    /// A free device is set up by `LOOP_CTL_GET_FREE` and `LOOP_CONFIGURE`. If another program takes it first, the next one is tried, for ten seconds. A file in a
     /// detached [`Tree`](crate::Tree) is opened by a mount of its own, so that the device does not keep the tree.
     ///
     /// # Errors
@@ -196,47 +194,9 @@ impl LoopDevice {
         let info = info(backing, options);
         let size = options.sector_size.unwrap_or(0);
         let at_once = retry_on_intr(|| configure(self.fd.as_fd(), file, size, &info));
-        match at_once {
-            Ok(()) => {
-                SetUpLoop::AtOnce.taken();
-            }
-            // Before 5.8 there is no such request; a real fault of ours comes out of the older ones too.
-            Err(Errno::INVAL | Errno::NOTTY | Errno::NOSYS) => {
-                SetUpLoop::InSteps.taken();
-                self.set_up_in_steps(file, &info, options)?;
-            }
-            Err(errno) => return Err(self.error("ioctl(LOOP_CONFIGURE)", errno, options)),
-        }
+        at_once.map_err(|errno| self.error("ioctl(LOOP_CONFIGURE)", errno, options))?;
         self.is_ours_to_free = !options.autoclear;
         Ok(self)
-    }
-
-    /// As before 5.8. From the first request on the device is ours, and freed if a later one fails.
-    fn set_up_in_steps(
-        &mut self,
-        file: BorrowedFd<'_>,
-        info: &LoopInfo,
-        options: &LoopOptions,
-    ) -> Result<()> {
-        let fd = self.fd.as_fd();
-        retry_on_intr(|| set_fd(fd, file)).map_err(|e| self.error("ioctl(LOOP_SET_FD)", e, options))?;
-        let steps = || {
-            if let Some(size) = options.sector_size {
-                again(|| set_block_size(fd, size)).map_err(|e| ("ioctl(LOOP_SET_BLOCK_SIZE)", e))?;
-            }
-            again(|| set_status(fd, info)).map_err(|e| ("ioctl(LOOP_SET_STATUS64)", e))?;
-            if options.direct_io {
-                again(|| set_direct_io(fd)).map_err(|e| ("ioctl(LOOP_SET_DIRECT_IO)", e))?;
-            }
-            Ok(())
-        };
-        steps().map_err(|(call, errno)| {
-            let error = self.error(call, errno, options);
-            // The first failure is the one to tell.
-            let _ = clear_fd(fd);
-            // Not to be taken for a race over the number, which is ours already.
-            if error.kind() == ErrorKind::Busy { error.with_kind(ErrorKind::System) } else { error }
-        })
     }
 
     /// The kernel falls back to the page cache without a word.
@@ -281,18 +241,6 @@ impl Drop for LoopDevice {
 impl AsFd for LoopDevice {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
-    }
-}
-
-/// The kernel says EAGAIN while pages of the device are in memory.
-fn again(request: impl Fn() -> Result<(), Errno>) -> Result<(), Errno> {
-    let deadline = Instant::now() + Duration::from_secs(1);
-    loop {
-        match request() {
-            Err(Errno::INTR) => {}
-            Err(Errno::AGAIN) if Instant::now() < deadline => std::thread::sleep(Duration::from_millis(1)),
-            other => return other,
-        }
     }
 }
 

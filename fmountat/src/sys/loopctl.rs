@@ -14,17 +14,9 @@ pub(crate) const LO_FLAGS_DIRECT_IO: u32 = 16;
 /// The room for a name, its NUL byte included.
 pub(crate) const LO_NAME_SIZE: usize = 64;
 
-const LOOP_SET_FD: libc::Ioctl = 0x4C00;
-
 const LOOP_CLR_FD: libc::Ioctl = 0x4C01;
 
-const LOOP_SET_STATUS64: libc::Ioctl = 0x4C04;
-
 const LOOP_GET_STATUS64: libc::Ioctl = 0x4C05;
-
-const LOOP_SET_DIRECT_IO: libc::Ioctl = 0x4C08;
-
-const LOOP_SET_BLOCK_SIZE: libc::Ioctl = 0x4C09;
 
 const LOOP_CONFIGURE: libc::Ioctl = 0x4C0A;
 
@@ -102,36 +94,14 @@ pub(crate) fn configure(
     result(libc::c_long::from(done)).map(drop)
 }
 
-/// Binds the file to the device, with nothing else set.
-pub(crate) fn set_fd(device: BorrowedFd<'_>, file: BorrowedFd<'_>) -> Result<(), Errno> {
-    number_request(device, LOOP_SET_FD, file.as_raw_fd().unsigned_abs().into())
-}
-
 /// Frees the device, once nobody else has it open.
 pub(crate) fn clear_fd(device: BorrowedFd<'_>) -> Result<(), Errno> {
     number_request(device, LOOP_CLR_FD, 0)
 }
 
-/// Sets the sector size.
-pub(crate) fn set_block_size(device: BorrowedFd<'_>, bytes: u32) -> Result<(), Errno> {
-    number_request(device, LOOP_SET_BLOCK_SIZE, bytes.into())
-}
-
-/// Around the page cache of the file.
-pub(crate) fn set_direct_io(device: BorrowedFd<'_>) -> Result<(), Errno> {
-    number_request(device, LOOP_SET_DIRECT_IO, 1)
-}
-
 fn number_request(device: BorrowedFd<'_>, request: libc::Ioctl, number: libc::c_ulong) -> Result<(), Errno> {
     // SAFETY: these requests take a number.
     result(libc::c_long::from(unsafe { libc::ioctl(device.as_raw_fd(), request, number) })).map(drop)
-}
-
-/// Sets offset, size limit, flags and name of a device that has a file.
-pub(crate) fn set_status(device: BorrowedFd<'_>, info: &LoopInfo) -> Result<(), Errno> {
-    // SAFETY: `info` is a live structure of the size that the request has; the kernel only reads it.
-    let done = unsafe { libc::ioctl(device.as_raw_fd(), LOOP_SET_STATUS64, std::ptr::from_ref(info)) };
-    result(libc::c_long::from(done)).map(drop)
 }
 
 /// How the device is set up.
