@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Exit status, as mount(8) has it.
 
-use fmountat::{Error, ErrorKind};
+use fmountat::{Error, ErrorKind, Operation};
 
 /// Done.
 pub(crate) const OK: u8 = 0;
@@ -19,15 +19,16 @@ pub(crate) fn code_of(error: &Error) -> u8 {
     const ENOMEM: i32 = 12;
     const ENFILE: i32 = 23;
     const EMFILE: i32 = 24;
-    match error.kind() {
-        _ if error.step() == crate::output::WRITE => SYSTEM,
-        _ if crate::verbs::READING.contains(&error.step()) => USAGE,
-        ErrorKind::Permission => USAGE,
+    match (error.operation(), error.kind()) {
+        (Operation::WriteResult, _) => SYSTEM,
+        // These take in what the command line names, before anything is mounted.
+        (Operation::OpenDirectory | Operation::ReadMountList | Operation::ReadSets, _) => USAGE,
+        (_, ErrorKind::Permission) => USAGE,
         // Without /proc: nothing that the user wrote.
-        ErrorKind::Unsupported if error.step() == "unmount" => MOUNT,
+        (Operation::Unmount, ErrorKind::Unsupported) => MOUNT,
         // Found by us before any system call: the user wrote something that can't be.
-        _ if error.call().is_none() && is_usage(error.kind()) => USAGE,
-        _ if matches!(error.errno(), Some(ENOMEM | ENFILE | EMFILE)) => SYSTEM,
+        (_, kind) if error.call().is_none() && is_usage(kind) => USAGE,
+        _ if matches!(error.errno(), ENOMEM | ENFILE | EMFILE) => SYSTEM,
         _ => MOUNT,
     }
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What the user sees: results on stdout, errors and notes on stderr, both as text or JSON.
 
-use fmountat::{Error, ErrorKind, Holder, HolderKind, MountId, NotCovered, Unmatched, escape};
+use fmountat::{
+    Error, ErrorKind, Holder, HolderKind, MountId, NotCovered, Operation, Syscall, Unmatched, escape,
+};
 use serde_json::{Value, json};
 use std::ffi::OsString;
 use std::io::Write;
@@ -29,7 +31,10 @@ pub(crate) fn error_value(error: &Error) -> Value {
     json!({"error": {
         "code": error.code(),
         "step": error.step(),
-        "call": error.call(),
+        "operation": error.operation().text(),
+        "mount": error.mount(),
+        "layer": error.layer().map(|layer| layer.to_string()),
+        "call": error.call().map(Syscall::name),
         "argument": error.argument().map(|a| text(Path::new(a))),
         "reason": error.reason(),
         "errno": error.errno(),
@@ -59,13 +64,13 @@ fn holder_value(holder: &Holder) -> Value {
 pub(crate) fn usage_error(error: &clap::Error) -> Error {
     let text = error.to_string();
     let reason = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-    let made = Error::new(ErrorKind::Usage, "read the command line", reason);
+    let made = Error::new(ErrorKind::Usage, Operation::ReadCommandLine, reason);
     let argument = error.context().find(|(kind, _)| *kind == clap::error::ContextKind::InvalidArg);
     let made = match argument {
-        Some((_, value)) => made.arg(value.to_string()),
+        Some((_, value)) => made.with_argument(value.to_string()),
         None => made,
     };
-    made.hinted("see --help")
+    made.with_hint("see --help")
 }
 
 /// A note on stderr that is no failure.
@@ -80,9 +85,6 @@ pub(crate) fn left_out(numbers: &[usize], json: bool) {
     }
 }
 
-/// The step that fails when all is done and nobody can be told.
-pub(crate) const WRITE: &str = "write the result";
-
 /// A result on stdout, only with `--json`: without it success is silent. It has the ids that take down what was mounted, so
 /// one that can't be written goes to stderr, and is a failure.
 pub(crate) fn result(value: &Value, json: bool) -> Result<(), Error> {
@@ -92,7 +94,7 @@ pub(crate) fn result(value: &Value, json: bool) -> Result<(), Error> {
     let mut out = std::io::stdout();
     writeln!(out, "{value}").and_then(|()| out.flush()).map_err(|e| {
         say(&value.to_string());
-        Error::from_io(WRITE, "", e).hinted("all else was done; the result is on stderr")
+        Error::from_io(Operation::WriteResult, "", e).with_hint("all else was done; the result is on stderr")
     })
 }
 

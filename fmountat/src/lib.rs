@@ -16,8 +16,8 @@
 //! Every error is an [`Error`]: which step, on which argument, why, the kernel's own words, what to try.
 
 mod strategy;
-mod sys;
 mod error;
+mod sys;
 pub mod mountinfo;
 mod vfs;
 mod kinds;
@@ -35,7 +35,10 @@ pub use diagnose::credentials::{Owner, Standing};
 pub use diagnose::diagnose;
 pub use diagnose::doctor::{Doctor, Finding, State};
 pub use diagnose::limits::Limits;
-pub use error::{Error, ErrorKind, Holder, HolderKind, Result, escape, escape_whole};
+pub use error::{
+    Error, ErrorKind, Errors, Holder, HolderKind, LayerRef, Operation, PlanStep, Result, Syscall, escape,
+    escape_whole,
+};
 pub use kinds::filesystem::Word;
 pub use kinds::helper::{HELPER_LIMIT, Helper};
 pub use kinds::loop_options::LoopOptions;

@@ -98,7 +98,7 @@ fmountat_testing::tests! {
         mkdirs(scratch(), &["t", "plain"]);
         symlink(file("t"), file("link")).unwrap();
         let kinds = |path: &str, unmount: Unmount| -> Vec<ErrorKind> {
-            unmount.run(file(path)).err().unwrap_or_default().iter().map(Error::kind).collect()
+            unmount.run(file(path)).err().iter().flat_map(|errors| errors.iter()).map(Error::kind).collect()
         };
         let soon = Unmount::new().timeout(std::time::Duration::from_millis(60));
         apply(&ten(), "t").unwrap();

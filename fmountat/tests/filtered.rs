@@ -63,7 +63,7 @@ fn refused(mounts: &[Mount], call: &str, errno: i32) {
     let plan = Plan::new(mounts).unwrap();
     let mounter = mounter(None);
     let error = mounter.apply(CWD, &plan, &target("t")).map(drop).unwrap_err();
-    assert_eq!((error.kind(), error.step()), (ErrorKind::Unsupported, "build detached"), "{error}");
+    assert_eq!((error.kind(), error.step().as_str()), (ErrorKind::Unsupported, "build detached"), "{error}");
     assert!(error.reason().contains("a seccomp filter") && error.reason().contains(call), "{errno}: {error}");
     assert!(error.hint().is_some_and(|hint| hint.contains("allow these calls")), "{errno}: {error}");
     let same = |what: &str, other: &Error| assert_eq!(other.to_string(), error.to_string(), "{what} {errno}");
@@ -190,7 +190,7 @@ fmountat_testing::tests! {
                 assert!(error.to_string().contains("fsopen") && error.hint().is_some(), "{error}");
             }
             let error = mounter.overlay(&dir, &missing, "t").unwrap_err();
-            assert_eq!((error.kind(), error.step()), (ErrorKind::LayerMissing, "open layer 2"), "{error}");
+            assert_eq!((error.kind(), error.step().as_str()), (ErrorKind::LayerMissing, "open layer 2"), "{error}");
             assert_eq!(mount_table(), before);
         });
     }

@@ -73,8 +73,9 @@ impl House {
         for length in (0..=path.len()).rev() {
             let (front, rest) = path.split_at(length);
             if let Some(file) = self.modules.get(front) {
-                let renamed =
-                    rest.first().and_then(|name| self.names.get(&[front, &[name.clone()]].concat()));
+                let renamed = rest
+                    .first()
+                    .and_then(|name| self.names.get(&[front, std::slice::from_ref(name)].concat()));
                 return match renamed.filter(|_| depth < 8) {
                     Some(path) => self.file(&[path.as_slice(), &rest[1..]].concat(), depth + 1),
                     None => Some(file),

@@ -50,7 +50,7 @@ fmountat_testing::tests! {
         Unmount::new().recursive(true).run(file("t")).unwrap();
         let bad = Mount::new("fuse.squashfuse", file("missing")).at("z").option("X-mount.mkdir");
         let error = apply(&[tmpfs("/"), fuse("a"), bad.clone()]).unwrap_err();
-        assert_eq!((error.kind(), error.step()), (ErrorKind::HelperFailed, "mount 3: run mount helper"), "{error}");
+        assert_eq!((error.kind(), error.step().as_str()), (ErrorKind::HelperFailed, "mount 3: run mount helper"), "{error}");
         assert_eq!(mounts_below(file("t")), Vec::<String>::new());
         let error = apply(&[fuse("x/y"), bad]).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::HelperFailed);
@@ -89,7 +89,7 @@ fmountat_testing::tests! {
         let helper = script("");
         write(file("bin/mount.script"), "#!/no/such/shell\n");
         let error = mount(&helper, "t", LONG).unwrap_err();
-        assert_eq!((error.kind(), error.call()), (ErrorKind::HelperMissing, Some("execve")), "{error}");
+        assert_eq!((error.kind(), error.call()), (ErrorKind::HelperMissing, Some(fmountat::Syscall::Execve)), "{error}");
     }
 
     /// Success without a mount is a failure; a mount at another place is taken away.

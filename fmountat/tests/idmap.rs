@@ -248,7 +248,7 @@ fmountat_testing::tests! {
         }
         let nested = format!("lowerdir={}:{}", file("o").display(), file("a").display());
         let error = apply(&[Mount::new("overlay", "x").option(nested).option(map)], "t").unwrap_err();
-        assert_eq!((error.kind(), error.step()), (ErrorKind::Unsupported, "map ids of layer 1"), "{error}");
+        assert_eq!((error.kind(), error.step().as_str()), (ErrorKind::Unsupported, "map ids of layer 1"), "{error}");
     }
 
     /// Without open_tree_attr(2), as in Docker's default sandbox, and without the ioctl that opens a namespace.
@@ -264,10 +264,10 @@ fmountat_testing::tests! {
         filter::errno_on(&[libc::SYS_mount_setattr], libc::ENOSYS as u32);
         common::unmount_all("t");
         let error = apply(&[bind("s", "bind,uidmap=0:500:10")], "t").unwrap_err();
-        assert_eq!((error.kind(), error.step()), (ErrorKind::Unsupported, "map ids"), "{error}");
+        assert_eq!((error.kind(), error.step().as_str()), (ErrorKind::Unsupported, "map ids"), "{error}");
         filter::errno_on(&[libc::SYS_clone], libc::EPERM as u32);
         let error = apply(&[bind("s", "bind,uidmap=0:501:10")], "t").unwrap_err();
-        assert_eq!((error.kind(), error.step()), (ErrorKind::Permission, "make user namespace"), "{error}");
+        assert_eq!((error.kind(), error.step().as_str()), (ErrorKind::Permission, "make user namespace"), "{error}");
     }
 
     /// Without privilege one's own file systems can be mapped, within the ids that one has.
@@ -278,7 +278,7 @@ fmountat_testing::tests! {
         let far = apply(&[tmpfs().option("uidmap=0:12345:1")], "t");
         if !is_real_root() {
             let error = far.unwrap_err();
-            assert_eq!((error.kind(), error.step()), (ErrorKind::Permission, "map ids"), "{error}");
+            assert_eq!((error.kind(), error.step().as_str()), (ErrorKind::Permission, "map ids"), "{error}");
         }
     }
 

@@ -83,9 +83,9 @@ fn offset_and_words(stage: &Stage) {
         no_loops(stage);
     }
     let error = stage.apply(&[Mount::new("ext4", &image).option("offset=64M")], "t").unwrap_err();
-    assert_eq!((error.kind(), error.step()), (ErrorKind::OptionValue, "open image"));
+    assert_eq!((error.kind(), error.step().as_str()), (ErrorKind::OptionValue, "open image"));
     let error = stage.apply(&[tmpfs().option("loop")], "t").unwrap_err();
-    assert_eq!((error.kind(), error.step()), (ErrorKind::OptionConflict, "read option loop"));
+    assert_eq!((error.kind(), error.step().as_str()), (ErrorKind::OptionConflict, "read option loop"));
 }
 
 /// erofs needs no loop device where its file can be read page by page; on a tmpfs it gets one.

@@ -126,7 +126,7 @@ fmountat_testing::tests! {
         }
         let missing = Overlay::new().lower("layers/0").lower("layers/9");
         let error = as_on(6, 1).overlay_tree(&dir, &missing, &MountAttr::default()).unwrap_err();
-        assert_eq!((error.kind(), error.step()), (ErrorKind::LayerMissing, "open layer 2"), "{error}");
+        assert_eq!((error.kind(), error.step().as_str()), (ErrorKind::LayerMissing, "open layer 2"), "{error}");
     }
 
     /// Paths that go up beyond `/`, while something is hidden in the namespace that they are walked in.

@@ -86,7 +86,7 @@ fmountat_testing::tests! {
         assert_eq!(file("t/a/b").metadata().unwrap().mode() & 0o777, 0o700);
         unmount_all("t");
         let error = apply(&[tmpfs(), bind("dir", "bind").at("a")], "t").unwrap_err();
-        assert_eq!((error.kind(), error.step()), (ErrorKind::NotFound, "mount 2: resolve target"));
+        assert_eq!((error.kind(), error.step().as_str()), (ErrorKind::NotFound, "mount 2: resolve target"));
         assert!(error.hint().is_some_and(|hint| hint.contains("X-mount.mkdir")));
     }
 
@@ -218,14 +218,14 @@ fmountat_testing::tests! {
     fn a_left_out_root_is_an_error() needs [] {
         mkdirs(scratch(), &["t"]);
         let error = apply(&[bind("missing", "bind,nofail"), tmpfs().at("/tmp")], "t").unwrap_err();
-        assert_eq!((error.kind(), error.step()), (ErrorKind::NotFound, "mount 2: build"));
+        assert_eq!((error.kind(), error.step().as_str()), (ErrorKind::NotFound, "mount 2: build"));
         // Not even where what is at the target has such a place, mount by mount.
         mkdirs(scratch(), &["t/tmp"]);
         let mut old = Features::get();
         (old.detached_children, old.private_namespace) = (false, false);
         let plan = Plan::new(&[bind("missing", "bind,nofail"), tmpfs().at("/tmp")]).unwrap();
         let error = Mounter::with(old, None).apply(CWD, &plan, &Target::open(CWD, file("t")).unwrap()).unwrap_err();
-        assert_eq!((error.kind(), error.step()), (ErrorKind::NotFound, "mount 2: build"));
+        assert_eq!((error.kind(), error.step().as_str()), (ErrorKind::NotFound, "mount 2: build"));
         assert_eq!(mounts_below(file("t")), Vec::<String>::new());
     }
 

@@ -84,7 +84,7 @@ fmountat_testing::tests! {
         mkdirs(scratch(), &["t"]);
         let slash = Target::open(CWD, "/").unwrap();
         let error = numbered(1).replace(&slash).unwrap_err();
-        assert_eq!((error.kind(), error.step()), (ErrorKind::Unsupported, "replace"), "{error}");
+        assert_eq!((error.kind(), error.step().as_str()), (ErrorKind::Unsupported, "replace"), "{error}");
         assert_eq!(Mounter::detached().explain_replace(&slash).unwrap_err().to_string(), error.to_string());
     }
 

@@ -112,7 +112,7 @@ fmountat_testing::tests! {
         }).unwrap_err();
         match &error {
             TempError::Both(text, errors) => {
-                assert_eq!((text.as_str(), errors[0].step()), ("mine", "remove directory"), "{error}");
+                assert_eq!((text.as_str(), errors[0].step().as_str()), ("mine", "remove directory"), "{error}");
             }
             other => panic!("{other:?}"),
         }

@@ -38,8 +38,8 @@ fn left(path: &str) -> usize {
     mounts_below(file(path)).len()
 }
 
-fn kinds(done: Result<(), Vec<fmountat::Error>>) -> Vec<ErrorKind> {
-    done.err().unwrap_or_default().iter().map(fmountat::Error::kind).collect()
+fn kinds<E: Into<fmountat::Errors>>(done: Result<(), E>) -> Vec<ErrorKind> {
+    done.err().map_or_else(Vec::new, |errors| errors.into().iter().map(fmountat::Error::kind).collect())
 }
 
 /// The library of the test itself, for a process to map.

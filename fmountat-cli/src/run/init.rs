@@ -7,6 +7,7 @@ use crate::run::signals::{Signals, shell_status};
 use crate::run::status::OWN_FAILURE;
 use crate::run::terminal::{GO_ON_IN_BACKGROUND, GO_ON_IN_FOREGROUND, Job};
 use crate::verbs::{read_spec, start_directory};
+use fmountat::Operation;
 use fmountat::{Compat, Error, ErrorKind, Mount, Mounter, Plan, Spec, standard_mounts};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions};
@@ -33,7 +34,8 @@ pub(crate) fn run(args: &InitArgs, json: bool) -> u8 {
 fn start(args: &InitArgs, json: bool) -> Result<u8, Error> {
     end_with_the_supervisor(args.supervisor)?;
     let more: &[i32] = if args.foreground { &[GO_ON_IN_FOREGROUND, GO_ON_IN_BACKGROUND] } else { &[] };
-    let signals = Signals::take(more).map_err(|e| Error::from_io("take signals", "sigaction", e))?;
+    let signals = Signals::take(more)
+        .map_err(|e| Error::from_io(Operation::Program("take signals"), "sigaction", e))?;
     let cwd = std::env::current_dir().ok();
     let keeps_cwd = enter_root(&args.run, json)?;
     if let Some(cwd) = cwd.filter(|_| keeps_cwd) {
@@ -45,7 +47,7 @@ fn start(args: &InitArgs, json: bool) -> Result<u8, Error> {
 
 /// The kernel kills us when the supervisor ends; if it ended before we asked for that, our parent is another already.
 fn end_with_the_supervisor(supervisor: i32) -> Result<(), Error> {
-    let step = "tie to the supervisor";
+    let step = Operation::Program("tie to the supervisor");
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(|e| Error::from_io(step, "prctl", e.into()))?;
     // getppid(2) is 0 here, in the new pid namespace; the /proc of the old one still counts as outside.
@@ -55,8 +57,9 @@ fn end_with_the_supervisor(supervisor: i32) -> Result<(), Error> {
     if parent.is_some_and(|pid| pid.trim().parse() == Ok(supervisor)) {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::System, step, "it is not our parent according to /proc/self/status")
-        .hinted("either it has ended, or /proc belongs to another pid namespace: mount the right one first"))
+    Err(Error::new(ErrorKind::System, step, "it is not our parent according to /proc/self/status").with_hint(
+        "either it has ended, or /proc belongs to another pid namespace: mount the right one first",
+    ))
 }
 
 /// Builds and enters the root; says whether the caller's cwd means the same place in it.
@@ -89,7 +92,12 @@ fn bind_mount(text: &OsStr) -> Result<Mount, Error> {
     let mut parts = text.as_bytes().splitn(3, |b| *b == b':').map(OsStr::from_bytes);
     let source = parts.next().unwrap_or_default();
     if source.is_empty() {
-        return Err(Error::new(ErrorKind::OptionValue, "read --bind", "SRC of --bind is empty").arg(text));
+        return Err(Error::new(
+            ErrorKind::OptionValue,
+            Operation::Program("read --bind"),
+            "SRC of --bind is empty",
+        )
+        .with_argument(text));
     }
     let target = parts.next().filter(|t| !t.is_empty()).unwrap_or(source);
     let mount = Mount::new("bind", source).at(target).option("rbind,X-mount.mkdir");
@@ -112,7 +120,7 @@ fn run_command(args: &InitArgs, mut signals: Signals, json: bool) -> Result<u8, 
         Ok(child) => child,
         Err(error) => {
             let is_missing = error.kind() == std::io::ErrorKind::NotFound || !is_in_path(program);
-            output::error(&Error::from_io("run", program, error), json);
+            output::error(&Error::from_io(Operation::Program("run"), program, error), json);
             return Ok(if is_missing { NOT_FOUND } else { NOT_RUNNABLE });
         }
     };

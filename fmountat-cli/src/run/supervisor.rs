@@ -6,6 +6,7 @@ use crate::output;
 use crate::run::signals::{Signals, shell_status};
 use crate::run::status::OWN_FAILURE;
 use crate::run::terminal::Terminal;
+use fmountat::Operation;
 use fmountat::{Error, ErrorKind};
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitOptions};
@@ -24,7 +25,8 @@ pub(crate) fn run(args: &RunArgs, json: bool) -> u8 {
 }
 
 fn supervise(args: &RunArgs, json: bool) -> Result<u8, Error> {
-    let mut signals = Signals::take(&[]).map_err(|e| Error::from_io("take signals", "sigaction", e))?;
+    let mut signals =
+        Signals::take(&[]).map_err(|e| Error::from_io(Operation::Program("take signals"), "sigaction", e))?;
     let terminal = Terminal::look();
     fmountat::unshare_mount_and_pid()?;
     let init = start_init(args, json, &terminal)?;
@@ -38,9 +40,13 @@ fn supervise(args: &RunArgs, json: bool) -> Result<u8, Error> {
 fn start_init(args: &RunArgs, json: bool, terminal: &Terminal) -> Result<Pid, Error> {
     let mut command = Command::new("/proc/self/exe");
     command.arg0("fmountat").arg("__run-init").args(init_arguments(args, json, terminal.is_ours()));
-    let child = command.spawn().map_err(|e| Error::from_io("start the init", "/proc/self/exe", e))?;
+    let child = command
+        .spawn()
+        .map_err(|e| Error::from_io(Operation::Program("start the init"), "/proc/self/exe", e))?;
     let id = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    id.ok_or_else(|| Error::from_io("start the init", "pid", std::io::Error::from_raw_os_error(3)))
+    id.ok_or_else(|| {
+        Error::from_io(Operation::Program("start the init"), "pid", std::io::Error::from_raw_os_error(3))
+    })
 }
 
 fn init_arguments(args: &RunArgs, json: bool, foreground: bool) -> Vec<OsString> {
@@ -72,11 +78,13 @@ fn status_of(init: Pid) -> Result<u8, Error> {
         let status = match rustix::process::waitpid(Some(init), WaitOptions::empty()) {
             Ok(Some((_, status))) => status,
             Ok(None) | Err(Errno::INTR) => continue,
-            Err(errno) => return Err(Error::from_io("wait for the init", "waitpid", errno.into())),
+            Err(errno) => {
+                return Err(Error::from_io(Operation::Program("wait for the init"), "waitpid", errno.into()));
+            }
         };
         if let Some(signal) = status.terminating_signal() {
             let reason = format!("the first process inside was killed by signal {signal}");
-            return Err(Error::new(ErrorKind::System, "run", reason));
+            return Err(Error::new(ErrorKind::System, Operation::Program("run"), reason));
         }
         return Ok(shell_status(status).unwrap_or(OWN_FAILURE));
     }

@@ -2,6 +2,7 @@
 //! The columns of a list of mounts, with the names that findmnt has for them.
 
 use crate::show::options::{merged, short};
+use fmountat::Operation;
 use fmountat::mountinfo::MountEntry;
 use fmountat::{Error, ErrorKind, Fields, escape_whole};
 use serde_json::{Value, json};
@@ -55,8 +56,10 @@ pub(crate) fn parse(names: &[String]) -> Result<Vec<Column>, Error> {
             NAMES.iter().find(|(_, known)| known.eq_ignore_ascii_case(name)).map(|(column, _)| *column);
         found.ok_or_else(|| {
             let known: Vec<&str> = NAMES.iter().map(|(_, known)| *known).collect();
-            let error = Error::new(ErrorKind::Usage, "read --output", "there is no such column").arg(name);
-            error.hinted(format!("there are {}", known.join(", ")))
+            let error =
+                Error::new(ErrorKind::Usage, Operation::Program("read --output"), "there is no such column")
+                    .with_argument(name);
+            error.with_hint(format!("there are {}", known.join(", ")))
         })
     };
     names.iter().map(column).collect()

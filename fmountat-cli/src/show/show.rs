@@ -5,6 +5,7 @@ use crate::args::{ShowArgs, WayArg};
 use crate::show::columns::{self, Column};
 use crate::show::grid::{self, Cell, Grid};
 use crate::show::shown::Shown;
+use fmountat::Operation;
 use fmountat::mountinfo::MountEntry;
 use fmountat::{Error, Fields, TableWay};
 use serde_json::{Map, Value, json};
@@ -109,6 +110,6 @@ pub(crate) fn write_on(text: &str) -> Result<bool, Error> {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => Ok(true),
         Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
-        Err(e) => Err(Error::from_io("write", "stdout", e)),
+        Err(e) => Err(Error::from_io(Operation::Write, "stdout", e)),
     }
 }

@@ -7,10 +7,11 @@ use crate::output;
 use crate::verbs::common::{Outcome, boot};
 use crate::verbs::prepare::{Prepared, prepare};
 use fmountat::{Error, ErrorKind, PublishedSet, Target};
+use fmountat::{Errors, Operation};
 use serde_json::json;
 
 pub(crate) fn run(args: &ApplyArgs, json: bool) -> Outcome {
-    apply(args, json).map_err(|e| vec![e])
+    apply(args, json).map_err(Errors::from)
 }
 
 fn apply(args: &ApplyArgs, json: bool) -> Result<(), Error> {
@@ -19,8 +20,8 @@ fn apply(args: &ApplyArgs, json: bool) -> Result<(), Error> {
     let namespace = namespace(&dir, args.into.as_deref())?;
     if namespace.is_some() && !plan.has_root() {
         let reason = "a set for another namespace must have a root of its own: what is there can't be copied from outside";
-        return Err(Error::new(ErrorKind::Unsupported, "read --into", reason)
-            .hinted("make the first mount one for `/`"));
+        return Err(Error::new(ErrorKind::Unsupported, Operation::Program("read --into"), reason)
+            .with_hint("make the first mount one for `/`"));
     }
     let target = match &namespace {
         Some(namespace) => namespace.target(path)?,

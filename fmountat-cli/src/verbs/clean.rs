@@ -3,7 +3,7 @@
 
 use crate::output;
 use crate::verbs::common::Outcome;
-use fmountat::Notes;
+use fmountat::{Errors, Notes};
 use serde_json::json;
 
 pub(crate) fn run(json: bool) -> Outcome {
@@ -40,5 +40,5 @@ pub(crate) fn run(json: bool) -> Outcome {
             ));
         }
     }
-    if cleaned.errors.is_empty() { Ok(()) } else { Err(cleaned.errors) }
+    Errors::check(cleaned.errors)
 }

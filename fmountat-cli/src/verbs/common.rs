@@ -2,36 +2,30 @@
 //! What the verbs share: reading what the command line names.
 
 use crate::args::CompatArg;
-use fmountat::{Compat, Error, Spec};
+use fmountat::{Compat, Error, Errors, Operation, Spec};
 use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, Mode, OFlags};
 use std::io::Read;
 use std::path::Path;
 
 /// A verb's outcome: every error it met.
-pub(crate) type Outcome = Result<(), Vec<Error>>;
-
-/// The steps that take in what the command line names, before anything is mounted: it is wrong where they fail.
-pub(crate) const READING: [&str; 3] = [DIRECTORY, LIST, SETS];
-const DIRECTORY: &str = "open directory";
-const LIST: &str = "read the mount list";
-/// What `umount --set` reads.
-pub(crate) const SETS: &str = "read the sets";
+pub(crate) type Outcome = Result<(), Errors>;
 
 /// The directory that relative paths start at.
 pub(crate) fn start_directory(given: Option<&Path>) -> Result<OwnedFd, Error> {
     let path = given.unwrap_or(Path::new("."));
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    rustix::fs::openat(CWD, path, flags, Mode::empty()).map_err(|e| Error::from_io(DIRECTORY, path, e.into()))
+    rustix::fs::openat(CWD, path, flags, Mode::empty())
+        .map_err(|e| Error::from_io(Operation::OpenDirectory, path, e.into()))
 }
 
 /// The set from a file below `dir`, or from stdin for `-`.
 pub(crate) fn read_spec(dir: &OwnedFd, spec: &Path) -> Result<Spec, Error> {
-    Spec::from_json(&read_file(dir, spec, LIST)?).map_err(|e| e.arg(spec))
+    Spec::from_json(&read_file(dir, spec, Operation::ReadMountList)?).map_err(|e| e.with_argument(spec))
 }
 
 /// The bytes of a file below `dir`, or of stdin for `-`.
-pub(crate) fn read_file(dir: &OwnedFd, path: &Path, step: &str) -> Result<Vec<u8>, Error> {
+pub(crate) fn read_file(dir: &OwnedFd, path: &Path, operation: Operation) -> Result<Vec<u8>, Error> {
     let mut text = Vec::new();
     let read = if path == Path::new("-") {
         std::io::stdin().lock().read_to_end(&mut text)
@@ -40,7 +34,7 @@ pub(crate) fn read_file(dir: &OwnedFd, path: &Path, step: &str) -> Result<Vec<u8
             .map_err(std::io::Error::from)
             .and_then(|fd| std::fs::File::from(fd).read_to_end(&mut text))
     };
-    read.map_err(|e| Error::from_io(step, path, e))?;
+    read.map_err(|e| Error::from_io(operation, path, e))?;
     Ok(text)
 }
 

@@ -3,13 +3,14 @@
 
 use crate::show::write;
 use crate::verbs::common::Outcome;
+use fmountat::Errors;
 use fmountat::{Doctor, Finding};
 use serde_json::{Value, json};
 
 pub(crate) fn run(json: bool) -> Outcome {
     let report = Doctor::look();
     if json { write(&format!("{}\n", value(&report))) } else { write(&report.to_string()) }
-        .map_err(|e| vec![e])
+        .map_err(Errors::from)
 }
 
 fn value(report: &Doctor) -> Value {

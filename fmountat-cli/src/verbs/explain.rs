@@ -6,12 +6,13 @@ use crate::output;
 use crate::show::write;
 use crate::verbs::common::Outcome;
 use crate::verbs::prepare::{Prepared, prepare};
+use fmountat::Errors;
 use fmountat::{Error, ExplainedStep, Explanation, Needed, Plan, Target, Unmatched};
 use serde_json::{Value, json};
 use std::path::Path;
 
 pub(crate) fn run(args: &ExplainArgs, json: bool) -> Outcome {
-    explain(args, json).map_err(|e| vec![e])
+    explain(args, json).map_err(Errors::from)
 }
 
 fn explain(args: &ExplainArgs, json: bool) -> Result<(), Error> {

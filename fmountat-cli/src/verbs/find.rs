@@ -6,10 +6,11 @@ use crate::show::{Show, Shown, way};
 use crate::verbs::common::Outcome;
 use fmountat::mountinfo::MountEntry;
 use fmountat::{Error, ErrorKind, Fields, MountId, TableReader, find_by, is_mount_point};
+use fmountat::{Errors, Operation};
 use rustix::fs::CWD;
 
 pub(crate) fn run(args: &FindArgs, json: bool) -> Outcome {
-    find(args, json).map_err(|e| vec![e])
+    find(args, json).map_err(Errors::from)
 }
 
 fn find(args: &FindArgs, json: bool) -> Result<(), Error> {
@@ -17,9 +18,12 @@ fn find(args: &FindArgs, json: bool) -> Result<(), Error> {
     let entry = match (&args.path, args.id) {
         (Some(path), _) => {
             if args.mountpoint && !is_mount_point(CWD, path)? {
-                return Err(
-                    Error::new(ErrorKind::NotMounted, "find mount", "it is not a mount point").arg(path)
-                );
+                return Err(Error::new(
+                    ErrorKind::NotMounted,
+                    Operation::FindMount,
+                    "it is not a mount point",
+                )
+                .with_argument(path));
             }
             find_by(CWD, path, way(args.way))?
         }
@@ -34,6 +38,6 @@ fn with_id(args: &FindArgs, id: MountId) -> Result<MountEntry, Error> {
     let found = reader.read_with_id(id)?;
     found.ok_or_else(|| {
         let reason = "this mount namespace has no mount with this id below its root directory";
-        Error::new(ErrorKind::NotMounted, "find mount", reason).arg(id.get().to_string())
+        Error::new(ErrorKind::NotMounted, Operation::FindMount, reason).with_argument(id.get().to_string())
     })
 }

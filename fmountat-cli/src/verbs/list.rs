@@ -6,12 +6,13 @@ use crate::show::options::{is_chosen, is_pseudo};
 use crate::show::{Show, Shown, way};
 use crate::verbs::common::Outcome;
 use fmountat::{Error, ErrorKind, Fields, TableEntry, TableReader};
+use fmountat::{Errors, Operation};
 use rustix::fs::CWD;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 pub(crate) fn run(args: &ListArgs, json: bool) -> Outcome {
-    list(args, json).map_err(|e| vec![e])
+    list(args, json).map_err(Errors::from)
 }
 
 fn list(args: &ListArgs, json: bool) -> Result<(), Error> {
@@ -39,10 +40,13 @@ fn list(args: &ListArgs, json: bool) -> Result<(), Error> {
         above.push((depth, shown.len() - 1));
     }
     if shown.is_empty() {
-        let error =
-            Error::new(ErrorKind::NotMounted, "list mounts", "no mount is of this kind, at this place");
+        let error = Error::new(
+            ErrorKind::NotMounted,
+            Operation::ListMounts,
+            "no mount is of this kind, at this place",
+        );
         return Err(match &args.path {
-            Some(path) => error.arg(path),
+            Some(path) => error.with_argument(path),
             None => error,
         });
     }
@@ -58,7 +62,7 @@ pub(crate) fn place(path: &Path, is_elsewhere: bool) -> Result<PathBuf, Error> {
     if is_elsewhere {
         return Ok(Path::new("/").join(path));
     }
-    std::fs::canonicalize(path).map_err(|e| Error::from_io("list mounts", path, e))
+    std::fs::canonicalize(path).map_err(|e| Error::from_io(Operation::ListMounts, path, e))
 }
 
 /// Whose table: a number is a process, `id:` a namespace's id, all else a file.
@@ -71,8 +75,12 @@ pub(crate) fn reader(namespace: Option<&OsStr>) -> Result<TableReader, Error> {
     match text.strip_prefix("id:").map(str::parse) {
         Some(Ok(id)) => TableReader::of_namespace_id(id),
         Some(Err(_)) => {
-            let error = Error::new(ErrorKind::Usage, "read --namespace", "the id of a namespace is a number");
-            Err(error.arg(namespace))
+            let error = Error::new(
+                ErrorKind::Usage,
+                Operation::Program("read --namespace"),
+                "the id of a namespace is a number",
+            );
+            Err(error.with_argument(namespace))
         }
         None => TableReader::of_namespace(CWD, namespace),
     }

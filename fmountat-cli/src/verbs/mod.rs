@@ -13,4 +13,4 @@ pub(crate) mod watch;
 pub(crate) mod clean;
 pub(crate) mod doctor;
 
-pub(crate) use common::{READING, read_spec, start_directory};
+pub(crate) use common::{read_spec, start_directory};

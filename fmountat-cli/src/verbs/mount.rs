@@ -9,6 +9,7 @@ use fmountat::{
     Create, Error, ErrorKind, Mkdir, Mount, MountId, MountNamespace, Mounter, Options, Plan, Target, Way,
     escape, remount_with,
 };
+use fmountat::{Errors, Operation};
 use rustix::fd::OwnedFd;
 use serde_json::json;
 use std::ffi::{OsStr, OsString};
@@ -17,7 +18,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 pub(crate) fn run(args: &MountArgs, json: bool) -> Outcome {
-    mount(args, json).map_err(|e| vec![e])
+    mount(args, json).map_err(Errors::from)
 }
 
 fn mount(args: &MountArgs, json: bool) -> Result<(), Error> {
@@ -29,7 +30,9 @@ fn mount(args: &MountArgs, json: bool) -> Result<(), Error> {
     }
     let Some(source) = &args.source else {
         let reason = "what is to be mounted is missing: only a change to a mount goes without it";
-        return Err(Error::new(ErrorKind::Usage, "read the command line", reason).arg(&args.target));
+        return Err(
+            Error::new(ErrorKind::Usage, Operation::ReadCommandLine, reason).with_argument(&args.target)
+        );
     };
     let new = |words: &[OsString]| mount_new(args, source, words, &dir, namespace.as_ref(), json);
     match new(&args.options) {

@@ -3,8 +3,8 @@
 
 use crate::args::UmountArgs;
 use crate::output;
-use crate::verbs::common::{Outcome, SETS, boot, read_file, start_directory};
-use fmountat::{Error, ErrorKind, MountId, PublishedSet, Unmount};
+use crate::verbs::common::{Outcome, boot, read_file, start_directory};
+use fmountat::{Error, ErrorKind, Errors, MountId, Operation, PublishedSet, Unmount};
 use serde::Deserialize;
 use serde_json::json;
 use std::path::Path;
@@ -13,9 +13,8 @@ use std::time::Duration;
 pub(crate) fn run(args: &UmountArgs, json: bool) -> Outcome {
     if args.timeout.is_nan() || args.timeout < 0.0 {
         let reason = "the time must be a number of seconds, not negative";
-        return Err(vec![
-            Error::new(ErrorKind::Usage, "read --timeout", reason).arg(args.timeout.to_string()),
-        ]);
+        let error = Error::new(ErrorKind::Usage, Operation::Program("read --timeout"), reason);
+        return Err(error.with_argument(args.timeout.to_string()).into());
     }
     let timeout = Duration::try_from_secs_f64(args.timeout).unwrap_or(Duration::MAX);
     let unmount = Unmount::new().recursive(args.recursive).all(args.all).lazy(args.lazy).timeout(timeout);
@@ -29,18 +28,18 @@ pub(crate) fn run(args: &UmountArgs, json: bool) -> Outcome {
     for id in &args.id {
         match unmount.run_id(MountId::from_number(*id)) {
             Ok(()) => errors.extend(output::result(&json!({"unmounted": id}), json).err()),
-            Err(more) => errors.extend(more),
+            Err(error) => errors.push(error),
         }
     }
     if !args.set.is_empty() {
         let sets = args.set.iter().map(|file| sets_of(file)).collect::<Result<Vec<_>, _>>();
-        let sets = sets.map_err(|e| vec![e])?.concat();
+        let sets = sets?.concat();
         match unmount.run_sets(&sets) {
             Ok(()) => errors.extend(output::result(&json!({"unmounted": sets}), json).err()),
             Err(more) => errors.extend(more),
         }
     }
-    if errors.is_empty() { Ok(()) } else { Err(errors) }
+    Errors::check(errors)
 }
 
 /// One line of `apply --json`, of which this is wanted.
@@ -51,9 +50,9 @@ struct Line {
 }
 
 fn sets_of(file: &Path) -> Result<Vec<PublishedSet>, Error> {
-    let text = read_file(&start_directory(None)?, file, SETS)?;
+    let text = read_file(&start_directory(None)?, file, Operation::ReadSets)?;
     let lines = serde_json::Deserializer::from_slice(&text).into_iter::<Line>();
-    let bad = |reason: &str| Error::new(ErrorKind::Spec, SETS, reason).arg(file);
+    let bad = |reason: &str| Error::new(ErrorKind::Spec, Operation::ReadSets, reason).with_argument(file);
     let lines = lines.collect::<Result<Vec<_>, _>>().map_err(|e| bad(&e.to_string()))?;
     if lines.is_empty() {
         return Err(bad("the file is empty"));
@@ -61,10 +60,11 @@ fn sets_of(file: &Path) -> Result<Vec<PublishedSet>, Error> {
     let now = boot();
     if lines.iter().any(|line| line.boot.is_some() && now.is_some() && line.boot != now) {
         let reason = "a set in it was mounted before this boot: it is gone, and its ids may be those of other mounts now";
-        return Err(Error::new(ErrorKind::NotMounted, "find the set", reason).arg(file));
+        return Err(Error::new(ErrorKind::NotMounted, Operation::FindSet, reason).with_argument(file));
     }
     let without = "a set in it has no ids: listmount(2) [6.8] was missing or forbidden when it was mounted, it is in another mount \
                    namespace, or not in one piece";
     let sets = lines.into_iter().map(|line| line.set);
-    sets.collect::<Option<_>>().ok_or_else(|| bad(without).hinted("unmount it by its target with -R, there"))
+    sets.collect::<Option<_>>()
+        .ok_or_else(|| bad(without).with_hint("unmount it by its target with -R, there"))
 }

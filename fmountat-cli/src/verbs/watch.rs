@@ -9,6 +9,7 @@ use crate::show::{way, write_on};
 use crate::verbs::common::Outcome;
 use fmountat::mountinfo::MountEntry;
 use fmountat::{Error, ErrorKind, MountAction, MountEvent, TableWay, Watch, escape_whole};
+use fmountat::{Errors, Operation};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use serde_json::{Map, Value, json};
@@ -17,7 +18,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 pub(crate) fn run(args: &WatchArgs, json: bool) -> Outcome {
-    watch(args, json).map_err(|e| vec![e])
+    watch(args, json).map_err(Errors::from)
 }
 
 fn watch(args: &WatchArgs, json: bool) -> Result<(), Error> {
@@ -45,7 +46,7 @@ fn watch(args: &WatchArgs, json: bool) -> Result<(), Error> {
                 Waited::TimeIsOver => {
                     return Err(Error::new(
                         ErrorKind::TimedOut,
-                        "watch mounts",
+                        Operation::WatchMounts,
                         "not so many events came in time",
                     ));
                 }
@@ -59,7 +60,8 @@ fn watch(args: &WatchArgs, json: bool) -> Result<(), Error> {
 fn limit(seconds: f64) -> Result<Duration, Error> {
     Duration::try_from_secs_f64(seconds).map_err(|_| {
         let reason = "the time must be a number of seconds, not negative and not infinite";
-        Error::new(ErrorKind::Usage, "read --timeout", reason).arg(seconds.to_string())
+        Error::new(ErrorKind::Usage, Operation::Program("read --timeout"), reason)
+            .with_argument(seconds.to_string())
     })
 }
 
@@ -81,7 +83,7 @@ fn wait(watch: &Watch, end: Option<Instant>) -> Result<Waited, Error> {
         Ok(_) => Ok(Waited::NobodyReads),
         // A stopped and continued one goes on.
         Err(Errno::INTR) => Ok(Waited::Events),
-        Err(errno) => Err(Error::from_io("watch mounts", "poll", errno.into())),
+        Err(errno) => Err(Error::from_io(Operation::WatchMounts, "poll", errno.into())),
     }
 }
 

@@ -44,9 +44,9 @@ pub(crate) fn ours(row: &Row) -> Said {
             let text = in_short(&format!("fmountat: {error}"), dir, NO_DEVICE);
             Said {
                 code: error.code().to_owned(),
-                step: error.step().to_owned(),
+                step: error.step(),
                 argument: error.argument().map(|a| a.to_string_lossy().into_owned()).unwrap_or_default(),
-                errno: error.errno().unwrap_or(0).into(),
+                errno: error.errno().into(),
                 hint: error.hint().unwrap_or_default().to_owned(),
                 text,
                 status: 32,

@@ -2,7 +2,7 @@
 //! Who the process is to the kernel: capabilities and where they count, seccomp filters, security modules.
 
 use crate::diagnose::proc_text::{status, text};
-use crate::error::Error;
+use crate::error::{Error, Syscall};
 use crate::sys::namespace::owner_of;
 use crate::vfs::features::Features;
 use rustix::fd::AsFd;
@@ -112,29 +112,29 @@ pub(crate) fn explain(error: Error, who: &Standing) -> Error {
     if error.has_reason() {
         return error;
     }
-    let call = error.call().unwrap_or("the call");
+    let call = error.call().map_or("the call", Syscall::name);
     let is_root_here = who.uid == 0 && who.initial_user_namespace;
     if !who.is_admin() && is_root_here {
         return error
-            .because("this is root without CAP_SYS_ADMIN, which mounting needs")
-            .hinted("the container or service was started without it: `--cap-add SYS_ADMIN`, or systemd's CapabilityBoundingSet=");
+            .with_reason("this is root without CAP_SYS_ADMIN, which mounting needs")
+            .with_hint("the container or service was started without it: `--cap-add SYS_ADMIN`, or systemd's CapabilityBoundingSet=");
     }
     if !who.is_admin() {
         let reason = "it needs CAP_SYS_ADMIN in the user namespace that owns the mount namespace";
-        return error.because(reason).hinted(OWN_NAMESPACE);
+        return error.with_reason(reason).with_hint(OWN_NAMESPACE);
     }
     if who.mount_owner == Owner::Above {
         return error
-            .because("CAP_SYS_ADMIN is held in a user namespace that does not own the mount namespace")
-            .hinted("make a mount namespace in that user namespace too: `unshare --mount`");
+            .with_reason("CAP_SYS_ADMIN is held in a user namespace that does not own the mount namespace")
+            .with_hint("make a mount namespace in that user namespace too: `unshare --mount`");
     }
     if let Some((reason, hint)) = in_user_namespace(&error, who) {
-        return error.because(reason).hinted(hint);
+        return error.with_reason(reason).with_hint(hint);
     }
     if who.seccomp.is_some_and(|mode| mode != 0) {
         let reason =
             format!("CAP_SYS_ADMIN is there, and a seccomp filter is in force that may forbid {call}");
-        return error.because(reason).hinted(format!(
+        return error.with_reason(reason).with_hint(format!(
             "allow {call} in the container's or service's seccomp profile (`--security-opt seccomp=`, SystemCallFilter=)"
         ));
     }
@@ -142,9 +142,9 @@ pub(crate) fn explain(error: Error, who: &Standing) -> Error {
         Some(label) => {
             let reason =
                 format!("CAP_SYS_ADMIN is there, and a security module confines the process as `{label}`");
-            error
-                .because(reason)
-                .hinted("its log has the refusal (dmesg, or ausearch -m avc): allow `mount` in that profile")
+            error.with_reason(reason).with_hint(
+                "its log has the refusal (dmesg, or ausearch -m avc): allow `mount` in that profile",
+            )
         }
         None => error,
     }
@@ -153,7 +153,10 @@ pub(crate) fn explain(error: Error, who: &Standing) -> Error {
 /// What a user namespace can't have, whatever its capabilities.
 fn in_user_namespace(error: &Error, who: &Standing) -> Option<(String, &'static str)> {
     if who.initial_user_namespace
-        || !matches!(error.call(), Some("fsopen" | "fsconfig" | "fsmount" | "mount"))
+        || !matches!(
+            error.call(),
+            Some(Syscall::Fsopen | Syscall::Fsconfig | Syscall::Fsmount | Syscall::Mount)
+        )
     {
         return None;
     }
@@ -189,15 +192,13 @@ fn in_user_namespace(error: &Error, who: &Standing) -> Option<(String, &'static 
 
 /// The file system that was to be made: what the step is about, or named in it where that is an image.
 fn fstype_of(error: &Error) -> Option<&str> {
-    match error.step().rsplit(": ").next()? {
-        "open filesystem" | "create" | "mount" => error.argument().and_then(OsStr::to_str),
-        step => step.strip_prefix("create ").or(step.strip_prefix("mount "))?.strip_suffix(" on"),
-    }
+    error.filesystem().and_then(OsStr::to_str)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::{Operation, Syscall};
 
     fn root() -> Standing {
         Standing {
@@ -213,7 +214,8 @@ mod tests {
     }
 
     fn told(who: &Standing, argument: &str) -> String {
-        explain(Error::sys("create", "fsconfig", Errno::PERM).arg(argument), who).reason()
+        explain(Error::sys(Operation::Create, Syscall::Fsconfig, Errno::PERM).with_argument(argument), who)
+            .reason()
     }
 
     #[test]

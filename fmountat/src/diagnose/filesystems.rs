@@ -42,19 +42,19 @@ pub(crate) fn explain(error: Error) -> Error {
         return error;
     }
     let error = match &listed {
-        Some(_) => error.because("this kernel has no such file system: it is not in /proc/filesystems"),
+        Some(_) => error.with_reason("this kernel has no such file system: it is not in /proc/filesystems"),
         None => error,
     };
     if has_module(&name) {
         return error
-            .hinted(format!("its module is installed: `modprobe {name}`, as root on the machine itself"));
+            .with_hint(format!("its module is installed: `modprobe {name}`, as root on the machine itself"));
     }
     let known = parameters::filesystems().map(str::to_owned);
     let names: Vec<String> = listed.unwrap_or_default().into_iter().chain(known).collect();
     let near = spelling::nearest(&name, names.iter().map(String::as_str));
     match near {
-        Some(near) if near != name => error.hinted(format!("did you mean {near}?")),
-        _ => error.hinted(
+        Some(near) if near != name => error.with_hint(format!("did you mean {near}?")),
+        _ => error.with_hint(
             "there is no module for it in /lib/modules either: it needs a kernel that has it, or FUSE",
         ),
     }
@@ -63,11 +63,14 @@ pub(crate) fn explain(error: Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::{Operation, Syscall};
     use rustix::io::Errno;
 
     #[test]
     fn a_name_that_is_one_letter_off() {
-        let error = |name: &str| explain(Error::sys("open filesystem", "fsopen", Errno::NODEV).arg(name));
+        let error = |name: &str| {
+            explain(Error::sys(Operation::OpenFilesystem, Syscall::Fsopen, Errno::NODEV).with_argument(name))
+        };
         assert_eq!(error("tmfps").hint(), Some("did you mean tmpfs?"));
         assert!(error("no-such-thing").hint().unwrap().starts_with("there is no module"));
     }

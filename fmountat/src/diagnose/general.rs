@@ -4,7 +4,7 @@
 use crate::diagnose::credentials::Standing;
 use crate::diagnose::limits::Limits;
 use crate::diagnose::{credentials, filesystems, limits, paths};
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Syscall};
 use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 
@@ -43,16 +43,16 @@ pub(crate) fn diagnose_from(mut error: Error, dir: Option<BorrowedFd<'_>>) -> Er
 
 /// A root that could not be entered: pivot_root(2) says EINVAL for several reasons.
 pub(crate) fn pivot(error: Error) -> Error {
-    if error.call() != Some("pivot_root") || error.raw_errno() != Some(Errno::INVAL) {
+    if error.call() != Some(Syscall::PivotRoot) || error.raw_errno() != Some(Errno::INVAL) {
         return diagnose(error);
     }
     let table = crate::mountinfo::read().unwrap_or_default();
     if table.iter().any(|entry| entry.target == *"/" && entry.fstype == "rootfs") {
         return error
-            .because("`/` is the initial ramdisk's own root, which can't be exchanged")
-            .hinted("mount a file system over it and go there first: switch_root(8)");
+            .with_reason("`/` is the initial ramdisk's own root, which can't be exchanged")
+            .with_hint("mount a file system over it and go there first: switch_root(8)");
     }
-    error.hinted(
+    error.with_hint(
         "a shared mount may hold `/`, if this runs in a chroot, or the root of the set, if two of its mounts are for `/`: make \
          it private",
     )

@@ -2,7 +2,7 @@
 //! The kernel's limits: how many mounts, namespaces and files there may be, and how many there are.
 
 use crate::diagnose::proc_text::number;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Syscall};
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
@@ -58,11 +58,11 @@ fn count_mounts() -> Option<u64> {
 }
 
 /// The calls that make a mount part of a namespace, or copy one.
-const MOUNTING: [&str; 4] = ["move_mount", "mount", "open_tree", "fsmount"];
+const MOUNTING: [Syscall; 4] = [Syscall::MoveMount, Syscall::Mount, Syscall::OpenTree, Syscall::Fsmount];
 
 /// Whether it makes a detached tree, which is a mount namespace to the kernel (`alloc_mnt_ns`, fs/namespace.c).
 fn is_of_a_tree(error: &Error) -> bool {
-    matches!(error.call(), Some("fsmount" | "open_tree"))
+    matches!(error.call(), Some(Syscall::Fsmount | Syscall::OpenTree))
 }
 
 /// Which limit it is that was reached.
@@ -71,34 +71,34 @@ pub(crate) fn explain(error: Error, limits: &Limits) -> Error {
     match error.raw_errno() {
         Some(Errno::MFILE) => error
             .with_kind(ErrorKind::TooManyFiles)
-            .because(format!("the process may have {} open files", known(limits.files_max)))
-            .hinted("raise it: `ulimit -n`, RLIMIT_NOFILE, systemd's LimitNOFILE=; each overlay layer is one while it is mounted"),
+            .with_reason(format!("the process may have {} open files", known(limits.files_max)))
+            .with_hint("raise it: `ulimit -n`, RLIMIT_NOFILE, systemd's LimitNOFILE=; each overlay layer is one while it is mounted"),
         Some(Errno::NFILE) => error
             .with_kind(ErrorKind::TooManyFiles)
-            .because(format!("the machine may have {} open files", known(limits.machine_files_max)))
-            .hinted("raise the sysctl fs.file-max, or see who has so many"),
+            .with_reason(format!("the machine may have {} open files", known(limits.machine_files_max)))
+            .with_hint("raise the sysctl fs.file-max, or see who has so many"),
         Some(Errno::NOSPC) if is_of_a_tree(&error) && limits.has_room_for_mounts() => error
             .with_kind(ErrorKind::TooManyNamespaces)
-            .because(format!(
+            .with_reason(format!(
                 "a detached mount counts as a mount namespace, of which user.max_mnt_namespaces allows {}",
                 known(limits.mount_namespaces)
             ))
-            .hinted("raise that sysctl, also in the user namespaces above"),
+            .with_hint("raise that sysctl, also in the user namespaces above"),
         Some(Errno::NOSPC) if error.call().is_some_and(|call| MOUNTING.contains(&call)) => {
             let reason = format!(
                 "the mount namespace has {} mounts, and fs.mount-max allows {}, copies by propagation included",
                 known(limits.mounts),
                 known(limits.mount_max)
             );
-            error.with_kind(ErrorKind::TooManyMounts).because(reason).hinted(
+            error.with_kind(ErrorKind::TooManyMounts).with_reason(reason).with_hint(
                 "look for mounts that were left behind or doubled by shared propagation; else raise the sysctl fs.mount-max",
             )
         }
-        Some(Errno::NOSPC | Errno::USERS) if error.call() == Some("unshare") && limits.pid_namespaces == Some(0) => error
+        Some(Errno::NOSPC | Errno::USERS) if error.call() == Some(Syscall::Unshare) && limits.pid_namespaces == Some(0) => error
             .with_kind(ErrorKind::TooManyNamespaces)
-            .because("no pid namespace may be made: user.max_pid_namespaces is 0")
-            .hinted("raise that sysctl, also in the user namespaces above"),
-        Some(Errno::NOSPC | Errno::USERS) if matches!(error.call(), Some("clone" | "unshare")) => {
+            .with_reason("no pid namespace may be made: user.max_pid_namespaces is 0")
+            .with_hint("raise that sysctl, also in the user namespaces above"),
+        Some(Errno::NOSPC | Errno::USERS) if matches!(error.call(), Some(Syscall::Clone | Syscall::Unshare)) => {
             let reason = format!(
                 "a limit of namespaces is reached: here user.max_user_namespaces is {} and user.max_mnt_namespaces {}",
                 known(limits.user_namespaces),
@@ -106,8 +106,8 @@ pub(crate) fn explain(error: Error, limits: &Limits) -> Error {
             );
             error
                 .with_kind(ErrorKind::TooManyNamespaces)
-                .because(reason)
-                .hinted("raise those sysctls, also in the user namespaces above; 0 forbids namespaces")
+                .with_reason(reason)
+                .with_hint("raise those sysctls, also in the user namespaces above; 0 forbids namespaces")
         }
         _ => error,
     }
@@ -116,23 +116,28 @@ pub(crate) fn explain(error: Error, limits: &Limits) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::{Operation, Syscall};
 
     #[test]
     fn a_limit_is_told_with_its_numbers() {
         let limits = Limits { mount_max: Some(100), mounts: Some(99), ..Limits::look() };
-        let error = explain(Error::sys("attach", "move_mount", Errno::NOSPC), &limits);
+        let error = explain(Error::sys(Operation::Attach, Syscall::MoveMount, Errno::NOSPC), &limits);
         assert_eq!(error.kind(), ErrorKind::TooManyMounts);
         assert!(error.reason().contains("99 mounts") && error.reason().contains("allows 100,"));
-        let full = explain(Error::sys("make mount point", "mkdirat", Errno::NOSPC), &limits);
+        let full = explain(Error::sys(Operation::MakeMountPoint, Syscall::Mkdirat, Errno::NOSPC), &limits);
         assert_eq!(full.kind(), ErrorKind::System);
         let files = Limits { files_max: Some(3), machine_files_max: Some(5), ..limits };
         assert!(
-            explain(Error::sys("open", "openat", Errno::MFILE), &files).reason().contains("3 open files")
+            explain(Error::sys(Operation::Open, Syscall::Openat, Errno::MFILE), &files)
+                .reason()
+                .contains("3 open files")
         );
         assert!(
-            explain(Error::sys("open", "openat", Errno::NFILE), &files).reason().contains("5 open files")
+            explain(Error::sys(Operation::Open, Syscall::Openat, Errno::NFILE), &files)
+                .reason()
+                .contains("5 open files")
         );
-        let none = explain(Error::sys("make user namespace", "clone", Errno::NOSPC), &limits);
+        let none = explain(Error::sys(Operation::MakeUserNamespace, Syscall::Clone, Errno::NOSPC), &limits);
         assert_eq!(none.kind(), ErrorKind::TooManyNamespaces);
     }
 }

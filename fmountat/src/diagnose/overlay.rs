@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! An overlay that failed without a word: what its layers lie on.
 
-use crate::error::{Error, ErrorKind, escape};
+use crate::error::{Error, ErrorKind, LayerRef, Operation, Syscall, escape};
+use crate::kinds::overlay::layer_files::roles;
 use crate::kinds::overlay::{Layer, Overlay};
 use crate::mountinfo;
 use crate::mountinfo::MountEntry;
@@ -21,27 +22,20 @@ const MOST_DEEP: u32 = 2;
 
 /// A layer with its name in errors, and where it is as far as it can be opened.
 struct Look<'a> {
-    name: String,
+    role: LayerRef,
     layer: &'a Layer,
     fd: Option<OwnedFd>,
 }
 
 impl<'a> Look<'a> {
     fn all(overlay: &'a Overlay, dir: BorrowedFd<'_>) -> Vec<Self> {
-        let numbered = |what: &'static str, layers: &'a [Layer]| {
-            layers.iter().enumerate().map(move |(at, layer)| (format!("{what} {}", at + 1), layer))
-        };
-        let written = [("upperdir", &overlay.upper), ("workdir", &overlay.work)];
-        let written =
-            written.into_iter().filter_map(|(name, layer)| Some((name.to_owned(), layer.as_ref()?)));
-        let all = numbered("layer", &overlay.lowers).chain(numbered("data-only layer", &overlay.data_only));
-        all.chain(written).map(|(name, layer)| Self { name, layer, fd: open(layer, dir) }).collect()
+        roles(overlay).map(|(role, layer)| Self { role, layer, fd: open(layer, dir) }).collect()
     }
 
-    fn place(self, error: Error, what: &str) -> Error {
-        let error = error.with_step(format!("{what} {}", self.name));
+    fn place(self, error: Error, operation: Operation) -> Error {
+        let error = error.with_operation(operation).with_layer(self.role);
         match self.layer {
-            Layer::Path(path) => error.arg(path),
+            Layer::Path(path) => error.with_argument(path),
             Layer::Fd(_) => error,
         }
     }
@@ -57,7 +51,7 @@ fn open(layer: &Layer, dir: BorrowedFd<'_>) -> Option<OwnedFd> {
 
 /// Why the overlay was refused, or what is wrong with the work directory that the kernel could not use.
 pub(crate) fn explain(error: Error, overlay: &Overlay, dir: BorrowedFd<'_>) -> Error {
-    let is_create = matches!(error.call(), Some("fsconfig" | "mount" | "fsmount"));
+    let is_create = matches!(error.call(), Some(Syscall::Fsconfig | Syscall::Mount | Syscall::Fsmount));
     let is_inside = !Features::get().initial_user_namespace;
     if overlay.lowers.is_empty() && error.kind() == ErrorKind::OptionConflict {
         return without_lowers(error, overlay);
@@ -69,13 +63,16 @@ pub(crate) fn explain(error: Error, overlay: &Overlay, dir: BorrowedFd<'_>) -> E
             if is_inside && !error.has_reason() { privileged_word(error, overlay) } else { error }
         }
         Some(Errno::STALE) if is_create => {
-            let error = error.with_kind(ErrorKind::UpperMismatch).with_step("check upperdir");
-            let error = error.because("with index=on it belongs to other lower layers than these");
+            let error = error
+                .with_kind(ErrorKind::UpperMismatch)
+                .with_operation(Operation::CheckLayer)
+                .with_layer(LayerRef::Upper);
+            let error = error.with_reason("with index=on it belongs to other lower layers than these");
             let error = match &overlay.upper {
-                Some(Layer::Path(path)) => error.arg(path),
+                Some(Layer::Path(path)) => error.with_argument(path),
                 _ => error,
             };
-            error.hinted("mount it with the layers it was first mounted with, or with index=off")
+            error.with_hint("mount it with the layers it was first mounted with, or with index=off")
         }
         // Newer kernels say EINVAL.
         Some(Errno::ROFS) if is_create && !error.has_reason() => refused(error, overlay, dir),
@@ -90,9 +87,8 @@ fn without_lowers(error: Error, overlay: &Overlay) -> Error {
     let keys = overlay.words.iter().filter_map(|word| word.key.to_str());
     let near = keys.into_iter().find(|key| crate::diagnose::spelling::nearest(key, ["lowerdir"]).is_some());
     match near {
-        Some(key) => {
-            error.hinted(format!("did you mean lowerdir? `{}` is none of its words", escape(key.as_bytes())))
-        }
+        Some(key) => error
+            .with_hint(format!("did you mean lowerdir? `{}` is none of its words", escape(key.as_bytes()))),
         None => error,
     }
 }
@@ -102,9 +98,9 @@ fn unknown_word(error: Error, overlay: &Overlay) -> Error {
     match crate::diagnose::parameters::unknown("overlay", &overlay.words) {
         Some(word) => error
             .with_kind(ErrorKind::UnknownOption)
-            .with_step("set option")
-            .arg(word.text())
-            .because("overlay of this kernel does not know it"),
+            .with_operation(Operation::SetOption)
+            .with_argument(word.text())
+            .with_reason("overlay of this kernel does not know it"),
         None => error,
     }
 }
@@ -118,7 +114,7 @@ fn refused(error: Error, overlay: &Overlay, dir: BorrowedFd<'_>) -> Error {
     // An upper that lies on a read-only mount has a word in newer logs.
     let found = looks.find_map(|look| {
         let fd = look.fd.as_ref()?;
-        if look.name == "upperdir" && is_read_only(fd.as_fd()) {
+        if look.role.is_upper() && is_read_only(fd.as_fd()) {
             return Some((
                 look,
                 ErrorKind::UpperUnusable,
@@ -143,7 +139,7 @@ fn refused(error: Error, overlay: &Overlay, dir: BorrowedFd<'_>) -> Error {
     });
     match found {
         Some((look, kind, reason, hint)) => {
-            look.place(error.with_kind(kind).because(reason), "check").hinted(hint)
+            look.place(error.with_kind(kind).with_reason(reason), Operation::CheckLayer).with_hint(hint)
         }
         None => error,
     }
@@ -224,9 +220,9 @@ fn privileged_word(error: Error, overlay: &Overlay) -> Error {
     match word {
         Some(word) => error
             .with_kind(ErrorKind::Permission)
-            .arg(word.text())
-            .because("overlay refuses this word in a user namespace")
-            .hinted("leave it out, or mount as real root"),
+            .with_argument(word.text())
+            .with_reason("overlay refuses this word in a user namespace")
+            .with_hint("leave it out, or mount as real root"),
         _ => error,
     }
 }
@@ -254,7 +250,7 @@ fn work(error: Error, overlay: &Overlay, dir: BorrowedFd<'_>) -> Error {
     });
     match found {
         Some(reason) => {
-            error.because(format!("{reason}: the overlay would have been read-only without a word"))
+            error.with_reason(format!("{reason}: the overlay would have been read-only without a word"))
         }
         None => error,
     }
@@ -262,26 +258,32 @@ fn work(error: Error, overlay: &Overlay, dir: BorrowedFd<'_>) -> Error {
 
 /// What looking at the layers tells of an overlay that was not tried yet: the kernel's refusal, or a read-only outcome.
 pub(crate) fn foresee(overlay: &Overlay, dir: BorrowedFd<'_>) -> Option<Error> {
-    let guess = refused(Error::sys("create", "fsconfig", Errno::INVAL).arg("overlay"), overlay, dir);
+    let guess = refused(
+        Error::sys(Operation::Create, Syscall::Fsconfig, Errno::INVAL).with_argument("overlay"),
+        overlay,
+        dir,
+    );
     if guess.kind() != ErrorKind::System {
         return Some(guess);
     }
-    for (name, layer) in [("upperdir", &overlay.upper), ("workdir", &overlay.work)] {
-        let (Some(layer), is_work) = (layer, name == "workdir") else { continue };
+    for (role, layer) in [(LayerRef::Upper, &overlay.upper), (LayerRef::Work, &overlay.work)] {
+        let Some(layer) = layer else { continue };
         let Some(fd) = open(layer, dir) else { continue };
         let named = |error: Error| match layer {
-            Layer::Path(path) => error.arg(path),
+            Layer::Path(path) => error.with_argument(path),
             Layer::Fd(_) => error,
         };
         if let Some(point) = upper_in_use_here(fd.as_fd()) {
             let reason = format!("it is in use by the overlay on {}", escape(point.as_os_str().as_bytes()));
-            let error =
-                Error::sys(format!("check {name}"), "fsconfig", Errno::BUSY).with_kind(ErrorKind::UpperInUse);
-            return Some(named(error.because(reason).hinted("unmount that overlay first")));
+            let error = Error::sys(Operation::CheckLayer, Syscall::Fsconfig, Errno::BUSY)
+                .with_kind(ErrorKind::UpperInUse)
+                .with_layer(role);
+            return Some(named(error.with_reason(reason).with_hint("unmount that overlay first")));
         }
         let may_write = rustix::fs::accessat(&fd, c".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS);
-        if is_work && may_write.is_err() {
-            let error = Error::new(ErrorKind::WorkUnusable, "check workdir", "it can't be written to");
+        if role.is_work() && may_write.is_err() {
+            let error = Error::new(ErrorKind::WorkUnusable, Operation::CheckLayer, "it can't be written to")
+                .with_layer(role);
             return Some(work(named(error), overlay, dir));
         }
     }

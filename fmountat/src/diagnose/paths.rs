@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Paths that could not be opened: the first part that is missing, is a file, or may not be entered.
 
-use crate::error::{Error, escape};
+use crate::error::{Error, Syscall, escape};
 use rustix::fd::BorrowedFd;
 use rustix::fs::{Access, AtFlags, CWD, FileType};
 use rustix::io::Errno;
@@ -14,9 +14,9 @@ pub(crate) fn explain(error: Error, dir: Option<BorrowedFd<'_>>) -> Error {
         return error;
     }
     // Of a path inside a root `/` is that root, which is not known here either.
-    let is_inside = error.call() == Some("openat2");
+    let is_inside = error.call() == Some(Syscall::Openat2);
     if is_inside && error.raw_errno() == Some(Errno::LOOP) {
-        return error.hinted("a link of /proc (root, cwd, fd) on the way is not followed inside a root");
+        return error.with_hint("a link of /proc (root, cwd, fd) on the way is not followed inside a root");
     }
     let path = error.argument().map(PathBuf::from).filter(|_| !is_inside);
     let found = path.and_then(|path| {
@@ -32,7 +32,7 @@ pub(crate) fn explain(error: Error, dir: Option<BorrowedFd<'_>>) -> Error {
         }
     });
     match found {
-        Some(hint) => error.hinted(hint),
+        Some(hint) => error.with_hint(hint),
         None => error,
     }
 }

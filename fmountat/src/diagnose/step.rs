@@ -3,7 +3,7 @@
 
 use crate::diagnose::general::diagnose_from;
 use crate::diagnose::{overlay, parameters, spelling};
-use crate::error::{Error, ErrorKind, escape};
+use crate::error::{Error, ErrorKind, Operation, Syscall, escape};
 use crate::kinds::filesystem::Word;
 use crate::kinds::overlay::Overlay;
 use crate::mountinfo;
@@ -63,10 +63,10 @@ pub(crate) fn spelled(error: Error, fstype: &OsStr, option_words: fn() -> Vec<&'
     let Some(word) = error.argument().and_then(OsStr::to_str).map(str::to_owned) else { return error };
     let key = word.split('=').next().unwrap_or_default();
     match meant(key, fstype, option_words) {
-        Some(near) => error.hinted(format!("did you mean {near}?")),
+        Some(near) => error.with_hint(format!("did you mean {near}?")),
         None => match fstype.to_str().and_then(parameters::of).map(Iterator::collect::<Vec<_>>) {
             Some(known) if !known.is_empty() && known.len() <= 24 => {
-                error.hinted(format!("{} knows: {}", escape(fstype.as_bytes()), known.join(", ")))
+                error.with_hint(format!("{} knows: {}", escape(fstype.as_bytes()), known.join(", ")))
             }
             _ => error,
         },
@@ -87,7 +87,7 @@ fn unnamed_word(
     words: &[Word],
     option_words: fn() -> Vec<&'static str>,
 ) -> Error {
-    let is_mute = error.raw_errno() == Some(Errno::INVAL) && error.call() == Some("mount");
+    let is_mute = error.raw_errno() == Some(Errno::INVAL) && error.call() == Some(Syscall::Mount);
     if !is_mute || error.has_reason() {
         return error;
     }
@@ -95,7 +95,7 @@ fn unnamed_word(
     let Some(key) = odd.and_then(|word| word.key.to_str()) else { return error };
     let near = meant(key, fstype, option_words).map(|near| format!(": did you mean {near}?"));
     let (fstype, near) = (fstype.to_string_lossy(), near.unwrap_or_default());
-    error.hinted(format!(
+    error.with_hint(format!(
         "mount(2) does not say which option it is; `{}` is none of {fstype}'s{near}",
         escape(key.as_bytes())
     ))
@@ -107,7 +107,8 @@ pub(crate) fn foresee(about: &About<'_>) -> Option<Error> {
     match about.what {
         What::Overlay(overlay) => overlay::foresee(overlay, about.dir),
         What::Bind { recursive } => {
-            let refused = Error::sys("clone mount", "open_tree", Errno::INVAL).arg(about.source);
+            let refused = Error::sys(Operation::CloneMount, Syscall::OpenTree, Errno::INVAL)
+                .with_argument(about.source);
             known(bind(refused, about, recursive))
                 .filter(|error| error.kind() != ErrorKind::Locked || has_locked(about))
         }
@@ -123,8 +124,8 @@ fn has_locked(about: &About<'_>) -> bool {
 }
 
 fn bind(error: Error, about: &About<'_>, recursive: bool) -> Error {
-    let is_refused =
-        error.raw_errno() == Some(Errno::INVAL) && matches!(error.call(), Some("open_tree" | "mount"));
+    let is_refused = error.raw_errno() == Some(Errno::INVAL)
+        && matches!(error.call(), Some(Syscall::OpenTree | Syscall::Mount));
     let (true, Ok(source)) = (is_refused, Target::open(about.dir, about.source)) else { return error };
     let told = MountId::of(source.as_fd()).map(|id| statmount(id.get(), MNT_BASIC));
     match told {
@@ -133,21 +134,21 @@ fn bind(error: Error, about: &About<'_>, recursive: bool) -> Error {
         {
             error
                 .with_kind(ErrorKind::Unbindable)
-                .because("the mount that the source is on is unbindable")
-                .hinted("make it private first: `mount -o private none` on its mount point")
+                .with_reason("the mount that the source is on is unbindable")
+                .with_hint("make it private first: `mount -o private none` on its mount point")
         }
         Ok(Err(Errno::NOENT)) => {
             let reason = "the source is on a mount that is not in this mount namespace";
-            error.with_kind(ErrorKind::Unsupported).because(reason).hinted(
+            error.with_kind(ErrorKind::Unsupported).with_reason(reason).with_hint(
                 "a mount of another namespace can't be bound from here: open it there with open_tree(2), and send the descriptor",
             )
         }
         _ if !recursive && !Features::get().initial_user_namespace => error
             .with_kind(ErrorKind::Locked)
-            .because(
+            .with_reason(
                 "it has mounts below that hide something, and may not be uncovered in this user namespace",
             )
-            .hinted("bind it with all that is mounted below: `rbind`"),
+            .with_hint("bind it with all that is mounted below: `rbind`"),
         _ => error,
     }
 }
@@ -163,10 +164,12 @@ fn device(error: Error, about: &About<'_>, fstype: &OsStr) -> Error {
     match error.raw_errno() {
         Some(Errno::ACCESS | Errno::ROFS) if is_read_only(number) => read_only_device(error, about.source),
         Some(Errno::PERM) if error.kind() == ErrorKind::DeviceInUse => {
-            in_use(error.arg(about.source), number, fstype)
+            in_use(error.with_argument(about.source), number, fstype)
         }
-        Some(Errno::BUSY) if matches!(error.call(), Some("fsconfig" | "mount" | "fsmount")) => {
-            in_use(error.arg(about.source), number, fstype)
+        Some(Errno::BUSY)
+            if matches!(error.call(), Some(Syscall::Fsconfig | Syscall::Mount | Syscall::Fsmount)) =>
+        {
+            in_use(error.with_argument(about.source), number, fstype)
         }
         _ => error,
     }
@@ -178,7 +181,7 @@ pub(crate) fn writable_device(dir: BorrowedFd<'_>, source: &Path) -> crate::erro
     let number = stat.map(|stat| (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev)));
     match number {
         Ok(number) if is_read_only(number) => {
-            Err(read_only_device(Error::sys("create", "fsconfig", Errno::ACCESS), source))
+            Err(read_only_device(Error::sys(Operation::Create, Syscall::Fsconfig, Errno::ACCESS), source))
         }
         _ => Ok(()),
     }
@@ -187,9 +190,9 @@ pub(crate) fn writable_device(dir: BorrowedFd<'_>, source: &Path) -> crate::erro
 fn read_only_device(error: Error, source: &Path) -> Error {
     error
         .with_kind(ErrorKind::ReadOnlyDevice)
-        .arg(source)
-        .because("the device is set read-only, and the file system was to be writable")
-        .hinted("mount it with `ro`, or set the device writable: blockdev --setrw")
+        .with_argument(source)
+        .with_reason("the device is set read-only, and the file system was to be writable")
+        .with_hint("mount it with `ro`, or set the device writable: blockdev --setrw")
 }
 
 fn is_read_only((major, minor): (u32, u32)) -> bool {
@@ -208,7 +211,7 @@ fn in_use(error: Error, number: (u32, u32), fstype: &OsStr) -> Error {
             true => String::from("a device is `ro` or writable for all its mounts: say what that one says"),
             false => format!("mount it as {kind} too, or unmount that one first"),
         };
-        return error.because(reason).hinted(hint);
+        return error.with_reason(reason).with_hint(hint);
     }
     let (major, minor) = number;
     let holders = std::fs::read_dir(format!("/sys/dev/block/{major}:{minor}/holders"));
@@ -220,10 +223,10 @@ fn in_use(error: Error, number: (u32, u32), fstype: &OsStr) -> Error {
         .collect();
     match holders.is_empty() {
         true => error
-            .because("the device is in use")
-            .hinted("by swap (swapon --show), by a mount in another namespace, or by a program"),
+            .with_reason("the device is in use")
+            .with_hint("by swap (swapon --show), by a mount in another namespace, or by a program"),
         false => error
-            .because(format!("the device is part of {}", escape(holders.join(", ").as_bytes())))
-            .hinted("mount that device"),
+            .with_reason(format!("the device is part of {}", escape(holders.join(", ").as_bytes())))
+            .with_hint("mount that device"),
     }
 }

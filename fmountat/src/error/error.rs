@@ -1,32 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The one error type: which step failed, on which argument, why, in whose words, and what to try.
 
-use crate::error::holder;
 pub(crate) use crate::error::holder::Holder;
 pub(crate) use crate::error::kind::ErrorKind;
-use crate::error::text::{errno_name, errno_text, escape_controls};
-pub(crate) use crate::error::text::{escape, escape_whole};
-use crate::sys::pid_namespace::WOULD_BE_FIRST;
+use crate::error::operation::{LayerRef, Operation, PlanStep};
+use crate::error::syscall::{Syscall, WOULD_BE_FIRST};
+use crate::error::text::errno_text;
 use rustix::io::Errno;
-use std::ffi::OsStr;
-use std::fmt;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
 /// The result of everything in this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// A failure, with everything needed to act on it.
+/// A failure, with everything needed to act on it, as data: operation, system call, mount, layer, argument, errno, the
+/// kernel's log, hint.
 ///
-/// `Display` gives the command's own form: `STEP ARGUMENT: REASON (ERRNO)`, then a line `  kernel: ...` for each line
-/// of the kernel's log, `  helper: ...` for what a mount helper said, `  held by ...` for who keeps a busy mount in use,
-/// and `  hint: ...` where there is advice. Control characters and bytes that are not UTF-8 are escaped, so it is safe on
-/// a terminal.
+/// `Display` makes the text of it, in the command's form: `OPERATION ARGUMENT: REASON (ERRNO)`, then a line `  kernel: ...` for
+/// each line of the kernel's log, `  helper: ...` for what a mount helper wrote, `  held by ...` for the users of a busy mount,
+/// and `  hint: ...` where there is advice. Control characters and bytes that are not valid UTF-8 are escaped, so the text is
+/// safe on a terminal.
 ///
 /// ```
+/// use fmountat::{ErrorKind, Operation};
 /// # fn main() {
 /// let dir = std::fs::File::open("/").unwrap();
 /// let error = fmountat::fmountat(&dir, "a\0b", "target", "tmpfs", 0, "").unwrap_err();
-/// assert_eq!(error.kind(), fmountat::ErrorKind::NulByte);
+/// assert_eq!((error.kind(), error.operation()), (ErrorKind::NulByte, Operation::ReadSource));
 /// assert_eq!(error.to_string(), r"read source a\0b: the string holds a NUL byte");
 /// # }
 /// ```
@@ -36,8 +36,12 @@ pub struct Error(Box<Inner>);
 #[derive(Clone)]
 struct Inner {
     kind: ErrorKind,
-    step: String,
-    call: Option<&'static str>,
+    operation: Operation,
+    step: Option<PlanStep>,
+    layer: Option<LayerRef>,
+    /// The type of the file system, where the argument is what it was to be made from.
+    fstype: Option<OsString>,
+    call: Option<Syscall>,
     argument: Option<Vec<u8>>,
     reason: Option<String>,
     errno: Option<Errno>,
@@ -50,18 +54,18 @@ struct Inner {
 }
 
 impl Error {
-    /// A failure that was found without a system call: also for a program's own, so that it prints all errors alike.
+    /// A failure that was found without a system call. Programs use it with [`Operation::Program`] to print all errors alike.
     #[must_use]
-    pub fn new(kind: ErrorKind, step: impl Into<String>, reason: impl Into<String>) -> Self {
-        Self::build(kind, step.into(), Some(reason.into()))
+    pub fn new(kind: ErrorKind, operation: Operation, reason: impl Into<String>) -> Self {
+        Self::build(kind, operation).with_reason(reason)
     }
 
     /// A system call's failure; the kind follows the errno.
-    pub(crate) fn sys(step: impl Into<String>, call: &'static str, errno: Errno) -> Self {
-        let mut error = Self::build(ErrorKind::of_errno(errno), step.into(), None);
+    pub(crate) fn sys(operation: Operation, call: Syscall, errno: Errno) -> Self {
+        let mut error = Self::build(ErrorKind::of_errno(errno), operation);
         error.0.call = Some(call);
         error.0.errno = Some(errno);
-        if call == "clone" { error.about_pid_namespace(errno) } else { error }
+        if call == Syscall::Clone { error.about_pid_namespace(errno) } else { error }
     }
 
     /// What becomes of children and threads after `unshare(CLONE_NEWPID)` or its like: clone(2), pid_namespaces(7).
@@ -75,31 +79,33 @@ impl Error {
             _ => return self,
         };
         let hint = "after unshare(CLONE_NEWPID) or its like mount in a child, or mount before that";
-        self.with_kind(ErrorKind::Unsupported).because(reason).hinted(hint)
+        self.with_kind(ErrorKind::Unsupported).with_reason(reason).with_hint(hint)
     }
 
-    /// A failure of the caller's own input or output, in this type: for programs that print all errors alike.
+    /// A failure of the program's own input or output, in this type: for programs that print all errors alike.
     #[must_use]
-    pub fn from_io(step: impl Into<String>, argument: impl AsRef<OsStr>, error: std::io::Error) -> Self {
+    pub fn from_io(operation: Operation, argument: impl AsRef<OsStr>, error: std::io::Error) -> Self {
         let made = match Errno::from_io_error(&error) {
-            Some(errno) => Self::build(ErrorKind::of_errno(errno), step.into(), None).with_errno(errno),
-            None => Self::new(ErrorKind::System, step, error.to_string()),
+            Some(errno) => {
+                let mut made = Self::build(ErrorKind::of_errno(errno), operation);
+                made.0.errno = Some(errno);
+                made
+            }
+            None => Self::new(ErrorKind::System, operation, error.to_string()),
         };
-        made.arg(argument)
+        made.with_argument(argument)
     }
 
-    fn with_errno(mut self, errno: Errno) -> Self {
-        self.0.errno = Some(errno);
-        self
-    }
-
-    fn build(kind: ErrorKind, step: String, reason: Option<String>) -> Self {
+    fn build(kind: ErrorKind, operation: Operation) -> Self {
         Self(Box::new(Inner {
             kind,
-            step,
+            operation,
+            step: None,
+            layer: None,
+            fstype: None,
             call: None,
             argument: None,
-            reason,
+            reason: None,
             errno: None,
             kernel: Vec::new(),
             output: Vec::new(),
@@ -109,9 +115,9 @@ impl Error {
         }))
     }
 
-    /// The same with the path, word or other argument at fault; an empty one says nothing, and is none.
+    /// Sets the path, option or other argument at fault; an empty one is none.
     #[must_use]
-    pub fn arg(mut self, argument: impl AsRef<OsStr>) -> Self {
+    pub fn with_argument(mut self, argument: impl AsRef<OsStr>) -> Self {
         let argument = argument.as_ref().as_bytes();
         if !argument.is_empty() {
             self.0.argument = Some(argument.to_vec());
@@ -119,9 +125,9 @@ impl Error {
         self
     }
 
-    /// The same with this argument, unless it has one.
-    pub(crate) fn arg_if_none(self, argument: impl AsRef<OsStr>) -> Self {
-        if self.0.argument.is_some() { self } else { self.arg(argument) }
+    /// Sets the argument, unless there is one.
+    pub(crate) fn with_argument_if_none(self, argument: impl AsRef<OsStr>) -> Self {
+        if self.0.argument.is_some() { self } else { self.with_argument(argument) }
     }
 
     pub(crate) fn with_kind(mut self, kind: ErrorKind) -> Self {
@@ -129,12 +135,27 @@ impl Error {
         self
     }
 
-    pub(crate) fn with_step(mut self, step: impl Into<String>) -> Self {
-        self.0.step = step.into();
+    pub(crate) fn with_operation(mut self, operation: Operation) -> Self {
+        self.0.operation = operation;
         self
     }
 
-    pub(crate) fn because(mut self, reason: impl Into<String>) -> Self {
+    pub(crate) fn with_plan_step(mut self, step: PlanStep) -> Self {
+        self.0.step = Some(step);
+        self
+    }
+
+    pub(crate) fn with_layer(mut self, layer: LayerRef) -> Self {
+        self.0.layer = Some(layer);
+        self
+    }
+
+    pub(crate) fn with_filesystem(mut self, fstype: impl Into<OsString>) -> Self {
+        self.0.fstype = Some(fstype.into());
+        self
+    }
+
+    pub(crate) fn with_reason(mut self, reason: impl Into<String>) -> Self {
         self.0.reason = Some(reason.into());
         self
     }
@@ -149,16 +170,16 @@ impl Error {
         self
     }
 
-    pub(crate) fn held_by(mut self, mut holders: Vec<Holder>) -> Self {
+    pub(crate) fn with_holders(mut self, mut holders: Vec<Holder>) -> Self {
         holders.sort();
         holders.dedup();
         self.0.holders = holders;
         self
     }
 
-    /// The same with advice.
+    /// Adds advice.
     #[must_use]
-    pub fn hinted(mut self, hint: impl Into<String>) -> Self {
+    pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.0.hint = Some(hint.into());
         self
     }
@@ -175,28 +196,49 @@ impl Error {
         self.0.kind.code()
     }
 
-    /// The step that failed, in words: `open layer 3`, `create`, `mount`.
+    /// What failed.
     #[must_use]
-    pub fn step(&self) -> &str {
-        &self.0.step
+    pub fn operation(&self) -> Operation {
+        self.0.operation
     }
 
-    /// The system call that failed, if one did.
+    /// The part of the plan that failed, in a set of several.
     #[must_use]
-    pub fn call(&self) -> Option<&'static str> {
+    pub fn plan_step(&self) -> Option<&PlanStep> {
+        self.0.step.as_ref()
+    }
+
+    /// The number of the mount that failed in a set of several, from 1 as in the list.
+    #[must_use]
+    pub fn mount(&self) -> Option<usize> {
+        match self.0.step {
+            Some(PlanStep::Mount(number)) => Some(number),
+            _ => None,
+        }
+    }
+
+    /// The overlay layer at fault.
+    #[must_use]
+    pub fn layer(&self) -> Option<LayerRef> {
+        self.0.layer
+    }
+
+    /// The system call that failed; `None` where the failure was found without one.
+    #[must_use]
+    pub fn call(&self) -> Option<Syscall> {
         self.0.call
     }
 
-    /// The path, word or other argument at fault, byte for byte.
+    /// The path, option or other argument at fault, byte for byte.
     #[must_use]
     pub fn argument(&self) -> Option<&OsStr> {
         self.0.argument.as_deref().map(OsStr::from_bytes)
     }
 
-    /// The system call's errno, exactly.
+    /// The errno: the system call's exactly, else the one that stands for the [kind](Self::kind), see [`ErrorKind::errno`].
     #[must_use]
-    pub fn errno(&self) -> Option<i32> {
-        self.0.errno.map(Errno::raw_os_error)
+    pub fn errno(&self) -> i32 {
+        self.0.errno.map_or_else(|| self.0.kind.errno(), Errno::raw_os_error)
     }
 
     /// The reason in words: ours where we know better, else the errno's text.
@@ -215,14 +257,14 @@ impl Error {
         &self.0.kernel
     }
 
-    /// What a mount helper said, the last of it.
+    /// What a mount helper wrote, the last of it.
     #[must_use]
     pub fn output(&self) -> &[String] {
         &self.0.output
     }
 
-    /// Who keeps a busy mount in use, sorted by process: all that could be found, where [`Display`](fmt::Display) names
-    /// the first five processes.
+    /// The users of a busy mount, sorted by process: all that could be found, where [`Display`](fmt::Display) names the first
+    /// five processes.
     #[must_use]
     pub fn holders(&self) -> &[Holder] {
         &self.0.holders
@@ -232,6 +274,21 @@ impl Error {
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         self.0.hint.as_deref()
+    }
+
+    /// The type of the file system, where the argument is what it was to be made from.
+    pub(crate) fn fstype(&self) -> Option<&OsStr> {
+        self.0.fstype.as_deref()
+    }
+
+    /// The type of the file system that was to be made, where that failed.
+    pub(crate) fn filesystem(&self) -> Option<&OsStr> {
+        match self.0.operation {
+            Operation::OpenFilesystem | Operation::Create | Operation::Mount => {
+                self.0.fstype.as_deref().or(self.argument())
+            }
+            _ => None,
+        }
     }
 
     /// Whether the reason is in words of ours already.
@@ -249,55 +306,16 @@ impl Error {
     }
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.0.step)?;
-        if let Some(argument) = &self.0.argument {
-            write!(f, " {}", escape(argument))?;
-        }
-        write!(f, ": {}", escape_controls(&self.reason()))?;
-        if let Some(errno) = self.0.errno {
-            write!(f, " ({})", errno_name(errno))?;
-        }
-        for line in &self.0.kernel {
-            write!(f, "\n  kernel: {}", escape_controls(line))?;
-        }
-        for line in &self.0.output {
-            write!(f, "\n  helper: {}", escape_whole(line.as_bytes()))?;
-        }
-        for line in holder::lines(&self.0.holders) {
-            write!(f, "\n  {line}")?;
-        }
-        if let Some(hint) = &self.0.hint {
-            write!(f, "\n  hint: {}", escape_controls(hint))?;
-        }
-        Ok(())
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.0.errno.as_ref().map(|errno| errno as &(dyn std::error::Error + 'static))
     }
 }
 
-impl fmt::Debug for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "[{}] {self}", self.code())
-    }
-}
-
-impl std::error::Error for Error {}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn display_has_step_argument_reason_errno_kernel_and_hint() {
-        let error = Error::sys("open layer 3", "openat2", Errno::NOENT)
-            .arg("a\nb\u{1b}")
-            .with_kernel_log(vec!["overlay: no".into()])
-            .hinted("make it");
-        assert_eq!(
-            error.to_string(),
-            "open layer 3 a\\nb\\u{1b}: no such file or directory (ENOENT)\n  kernel: overlay: no\n  hint: make it"
-        );
-        let error = Error::sys("clone mount", "open_tree", Errno::SRCH).arg("");
-        assert_eq!(error.to_string(), "clone mount: no such process (ESRCH)");
+/// The kind of [`std::io::Error`] follows the errno; the error itself is its inner one.
+impl From<Error> for std::io::Error {
+    fn from(error: Error) -> Self {
+        let kind = Self::from_raw_os_error(error.errno()).kind();
+        Self::new(kind, error)
     }
 }

@@ -219,6 +219,30 @@ kinds! {
 }
 
 impl ErrorKind {
+    /// The errno that stands for the kind where no system call gave one, as the kernel would.
+    #[must_use]
+    pub fn errno(self) -> i32 {
+        let errno = match self {
+            Self::TooLong => Errno::NAMETOOLONG,
+            Self::NotFound | Self::AllLeftOut | Self::LayerMissing | Self::HelperMissing => Errno::NOENT,
+            Self::NotADirectory | Self::LayerNotDirectory => Errno::NOTDIR,
+            Self::UpperInUse | Self::Busy | Self::DeviceInUse => Errno::BUSY,
+            Self::UpperUnusable | Self::WorkUnusable | Self::ReadOnlyDevice => Errno::ROFS,
+            Self::UpperMismatch | Self::TargetMoved => Errno::STALE,
+            Self::UnknownFilesystem => Errno::NODEV,
+            Self::Damaged => Errno::UCLEAN,
+            Self::NotADevice => Errno::NOTBLK,
+            Self::Permission | Self::Locked => Errno::PERM,
+            Self::TooManyMounts | Self::TooManyNamespaces => Errno::NOSPC,
+            Self::TooManyFiles => Errno::MFILE,
+            Self::HelperFailed | Self::System => Errno::IO,
+            Self::TimedOut => Errno::TIMEDOUT,
+            Self::Unsupported => Errno::OPNOTSUPP,
+            _ => Errno::INVAL,
+        };
+        errno.raw_os_error()
+    }
+
     pub(crate) fn of_errno(errno: Errno) -> Self {
         match errno {
             Errno::PERM | Errno::ACCESS => Self::Permission,

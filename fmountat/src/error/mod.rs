@@ -3,11 +3,19 @@
 #![forbid(unsafe_code)]
 
 pub(crate) mod text;
+pub(crate) mod syscall;
+pub(crate) mod operation;
 pub(crate) mod holder;
 pub(crate) mod kind;
 pub(crate) mod error;
+pub(crate) mod display;
+pub(crate) mod errors;
 
 pub use error::{Error, Result};
+pub use errors::Errors;
 pub use holder::{Holder, HolderKind};
 pub use kind::ErrorKind;
+pub use operation::{LayerRef, Operation, PlanStep};
+pub use syscall::Syscall;
+pub(crate) use syscall::WOULD_BE_FIRST;
 pub use text::{escape, escape_whole};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Bind mounts of directories and files, finished in every attribute before anyone sees them.
 
-use crate::error::Result;
+use crate::error::{Operation, Result};
 use crate::kinds::bind_clones::Crowds;
 use crate::vfs::attr::{MountAttr, Propagation};
 use crate::vfs::tree::Tree;
@@ -39,7 +39,9 @@ impl Bind<'_> {
             top.propagation = top.propagation.or(whole.propagation);
             whole.propagation = None;
         }
-        let named = |e: crate::error::Error| e.with_step("set mount attributes of").arg(self.source);
+        let named = |e: crate::error::Error| {
+            e.with_operation(Operation::SetMountAttributesOf).with_argument(self.source)
+        };
         tree.set_attr(&whole, self.recursive).map_err(named)?;
         tree.set_attr(&top, false).map_err(named)?;
         Ok(tree)
@@ -53,7 +55,7 @@ impl Bind<'_> {
             }
             Some((userns, whole)) => {
                 let tree = Tree::clone_of(dir, source, recursive)?;
-                tree.set_idmap(userns, whole).map_err(|e| e.arg(source))?;
+                tree.set_idmap(userns, whole).map_err(|e| e.with_argument(source))?;
                 Ok(tree)
             }
             // A failure is told of the source as it was named.

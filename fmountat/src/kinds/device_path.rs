@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Names of devices and image files, for the kernel to look them up: it starts at the cwd, and takes no descriptor.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::vfs::bytes::descriptor_name;
 use crate::vfs::context::FSCONFIG_STRING_MAX;
 use crate::vfs::identity::is_same_place;
@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 pub(crate) fn write_protected(error: Error) -> Error {
     error
         .with_kind(ErrorKind::ReadOnlyDevice)
-        .because("it can't be written to, and `ro` was not asked for")
-        .hinted("mount it with `ro`")
+        .with_reason("it can't be written to, and `ro` was not asked for")
+        .with_hint("mount it with `ro`")
 }
 
 /// A path that leads to a file while this is there.
@@ -38,12 +38,14 @@ impl DevicePath {
             return Ok(Self::held(mount.into_fd()));
         }
         let name = descriptor_name(file.as_fd());
-        let path = std::fs::read_link(&name).map_err(|e| Error::from_io("find device", file.path(), e))?;
+        let path =
+            std::fs::read_link(&name).map_err(|e| Error::from_io(Operation::FindDevice, file.path(), e))?;
         if path.as_os_str().len() <= FSCONFIG_STRING_MAX && leads_to(&path, file.as_fd()) {
             return Ok(Self { path, _held: None });
         }
         let held = rustix::io::fcntl_dupfd_cloexec(file, 0);
-        held.map(Self::held).map_err(|e| Error::sys("find device", "fcntl", e).arg(file.path()))
+        held.map(Self::held)
+            .map_err(|e| Error::sys(Operation::FindDevice, Syscall::Fcntl, e).with_argument(file.path()))
     }
 
     fn held(fd: OwnedFd) -> Self {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A new instance of any file system by its name: tmpfs, proc, devpts, ext4 on a device...
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::vfs::attr::MountAttr;
 use crate::vfs::context::FsContext;
 use crate::vfs::tree::Tree;
@@ -34,11 +34,13 @@ impl Word {
         match &self.value {
             Some(value) if is_context(&self.key) && value.as_encoded_bytes().contains(&b'"') => {
                 let reason = "a security context has no double quotes, which mount(2) would take for the ends of its value";
-                Err(Error::new(ErrorKind::OptionValue, "read option", reason).arg(self.text()))
+                Err(Error::new(ErrorKind::OptionValue, Operation::ReadOption, reason)
+                    .with_argument(self.text()))
             }
             Some(value) if has_comma(value) && !is_context(&self.key) => {
                 let reason = "mount(2) would take the comma in the value for the end of the option";
-                Err(Error::new(ErrorKind::Unsupported, "read option", reason).arg(self.text()))
+                Err(Error::new(ErrorKind::Unsupported, Operation::ReadOption, reason)
+                    .with_argument(self.text()))
             }
             Some(value) if has_comma(value) => {
                 let quoted = [self.key.as_os_str(), "=\"".as_ref(), value, "\"".as_ref()];

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! File systems on block devices and in image files: straight from the file where the kernel can, else by a loop device.
 
-use crate::error::{Error, ErrorKind, Result, escape};
+use crate::error::{Error, ErrorKind, Operation, Result, Syscall, escape};
 use crate::kinds::device_path::{DevicePath, write_protected};
 use crate::kinds::filesystem::Word;
 use crate::kinds::loop_options::{LoopOptions, Sharing};
@@ -80,7 +80,7 @@ pub(crate) struct OnDevice {
 impl OnDevice {
     /// The error that the kernel's refusal of these bytes would become, if they are not what was asked for.
     pub(crate) fn wrong(&self, name: &OsStr) -> Option<Error> {
-        let refused = Error::sys("create", "fsconfig", Errno::INVAL).arg(name);
+        let refused = Error::sys(Operation::Create, Syscall::Fsconfig, Errno::INVAL).with_argument(name);
         let explained = explain(refused, name, self.found.clone().ok()?);
         (explained.kind() == ErrorKind::WrongFilesystem || matches!(self.found, Ok(None)))
             .then_some(explained)
@@ -98,18 +98,20 @@ impl Source<'_> {
                 Some(_) => {
                     let reason =
                         "it is made without a device: there is nothing for `loop` and its like to do";
-                    Err(Error::new(ErrorKind::OptionConflict, "read option loop", reason).arg(fstype))
+                    Err(Error::new(ErrorKind::OptionConflict, Operation::ReadOptionLoop, reason)
+                        .with_argument(fstype))
                 }
             };
         }
         let source = Target::open(self.dir, self.path).map_err(|e| self.open_error(e))?;
-        let stat = rustix::fs::fstat(&source).map_err(|e| Error::sys("look at the source", "fstat", e))?;
+        let stat =
+            rustix::fs::fstat(&source).map_err(|e| Error::sys(Operation::LookAtSource, Syscall::Fstat, e))?;
         let kind = FileType::from_raw_mode(stat.st_mode);
         if !matches!(kind, FileType::RegularFile | FileType::BlockDevice) {
             let reason = "the file system needs a block device or an image file, and this is neither";
-            return Err(Error::new(ErrorKind::NotADevice, "open device", reason)
-                .arg(self.path)
-                .hinted("to show a directory or file at another place, use the option `bind`"));
+            return Err(Error::new(ErrorKind::NotADevice, Operation::OpenDevice, reason)
+                .with_argument(self.path)
+                .with_hint("to show a directory or file at another place, use the option `bind`"));
         }
         let offset = self.loop_device.map_or(0, |options| options.offset);
         let found = self.probe(offset);
@@ -118,14 +120,14 @@ impl Source<'_> {
             (true, Ok(Some(name))) if is_among(name, fstype) => OsStr::new(*name),
             (true, Ok(Some(name))) => {
                 let reason = format!("it holds {name}, which is not among them");
-                let error = Error::new(ErrorKind::WrongFilesystem, "find the file system's type", reason);
-                return Err(error.arg(fstype).hinted(format!("mount it with -t {name}")));
+                let error = Error::new(ErrorKind::WrongFilesystem, Operation::FindFilesystemType, reason);
+                return Err(error.with_argument(fstype).with_hint(format!("mount it with -t {name}")));
             }
             (true, Err(error)) => return Err(error.clone()),
             (true, Ok(None)) => {
                 let reason = "no file system that is known here was found on it";
-                let error = Error::new(ErrorKind::UnknownFilesystem, "find the file system's type", reason);
-                return Err(error.arg(self.path).hinted("name it with -t"));
+                let error = Error::new(ErrorKind::UnknownFilesystem, Operation::FindFilesystemType, reason);
+                return Err(error.with_argument(self.path).with_hint("name it with -t"));
             }
         };
         Ok(Looked { name, device: Some(OnDevice { source, kind, found }) })
@@ -199,7 +201,7 @@ impl Source<'_> {
                 let shared = LoopDevice::rehearse(self.dir, self.path, &options, sharing(name))?;
                 match shared.and_then(|device| device.refusal(name, read_only)) {
                     Some(refusal) => {
-                        let error = Error::sys("create", "fsconfig", Errno::BUSY);
+                        let error = Error::sys(Operation::Create, Syscall::Fsconfig, Errno::BUSY);
                         Err(self.name_source(refusal.explain(error), name))
                     }
                     None => Ok("by a loop device"),
@@ -236,7 +238,7 @@ impl Source<'_> {
     fn real_devices(&self, words: &[Word]) -> Result<(Vec<Word>, Vec<DevicePath>)> {
         let (mut told, mut devices) = (words.to_vec(), Vec::new());
         for (word, path) in device_words(OsStr::new("erofs"), &mut told) {
-            let image = Target::open(self.dir, &path).map_err(|e| e.with_step("open device"))?;
+            let image = Target::open(self.dir, &path).map_err(|e| e.with_operation(Operation::OpenDevice))?;
             let device = DevicePath::of(&image)?;
             word.value = Some(device.as_path().into());
             devices.push(device);
@@ -248,17 +250,17 @@ impl Source<'_> {
     fn probe(&self, offset: u64) -> Result<Option<&'static str>> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let opened = retry_on_intr(|| rustix::fs::openat(self.dir, self.path, flags, Mode::empty()));
-        let file = opened.map_err(|e| Error::sys("read image", "openat", e).arg(self.path))?;
+        let file = opened
+            .map_err(|e| Error::sys(Operation::ReadImage, Syscall::Openat, e).with_argument(self.path))?;
         Ok(magic::probe(&file, offset))
     }
 
     /// A failure of the file system as a whole, with what it was to be made of.
     fn name_source(&self, error: Error, fstype: &OsStr) -> Error {
-        let step = format!("{} {} on", error.step(), escape(fstype.as_bytes()));
         let is_silent = error.kernel().is_empty() && error.hint().is_none();
-        let error = error.with_step(step).arg(self.path);
+        let error = error.with_filesystem(fstype).with_argument(self.path);
         // What ext4, xfs, erofs and others say of an image goes there only.
-        if is_silent { error.hinted("the kernel's log may say more: see dmesg") } else { error }
+        if is_silent { error.with_hint("the kernel's log may say more: see dmesg") } else { error }
     }
 
     /// Whether the failure is that of a block device without `ro` that can't be written to.
@@ -279,12 +281,12 @@ impl Source<'_> {
     }
 
     fn open_error(&self, error: Error) -> Error {
-        let error = error.with_step("open device");
+        let error = error.with_operation(Operation::OpenDevice);
         let text = self.path.as_os_str().as_bytes();
         let by_tag = [(&b"UUID="[..], "by-uuid"), (b"LABEL=", "by-label")].into_iter();
         match by_tag.into_iter().find(|(tag, _)| text.starts_with(tag)) {
             Some((_, directory)) => {
-                error.hinted(format!("give the device's path: see /dev/disk/{directory}"))
+                error.with_hint(format!("give the device's path: see /dev/disk/{directory}"))
             }
             None => error,
         }
@@ -308,7 +310,8 @@ fn device_words<'w>(fstype: &OsStr, words: &'w mut [Word]) -> impl Iterator<Item
 
 /// Whether it is a failure to make the file system, and not of one of its words.
 fn is_about_whole(error: &Error) -> bool {
-    matches!(error.call(), Some("fsconfig" | "mount")) && matches!(error.step(), "create" | "mount")
+    matches!(error.call(), Some(Syscall::Fsconfig | Syscall::Mount))
+        && matches!(error.operation(), Operation::Create | Operation::Mount)
 }
 
 /// A failure, with what was found on the device where that is something else than was said.
@@ -321,10 +324,10 @@ fn explain(error: Error, fstype: &OsStr, found: Option<&'static str>) -> Error {
             let said = OsString::from(fstype).to_string_lossy().into_owned();
             error
                 .with_kind(ErrorKind::WrongFilesystem)
-                .because(format!("it holds {found}, and {} was asked for", escape(said.as_bytes())))
-                .hinted(format!("mount it with -t {found}"))
+                .with_reason(format!("it holds {found}, and {} was asked for", escape(said.as_bytes())))
+                .with_hint(format!("mount it with -t {found}"))
         }
-        None if is_about_content => error.hinted("no file system that is known here was found on it"),
+        None if is_about_content => error.with_hint("no file system that is known here was found on it"),
         Some(found) if is_about_content && is_of_create(&error) => {
             let name = crate::error::escape(fstype.as_bytes());
             let hint = match fstype == found {
@@ -336,7 +339,7 @@ fn explain(error: Error, fstype: &OsStr, found: Option<&'static str>) -> Error {
                 ),
             };
             let reason = format!("it begins as {found} does, and the kernel can't mount the rest as {name}");
-            error.with_kind(ErrorKind::Damaged).because(reason).hinted(hint)
+            error.with_kind(ErrorKind::Damaged).with_reason(reason).with_hint(hint)
         }
         _ => error,
     }
@@ -348,17 +351,17 @@ fn unopened(error: Error) -> Error {
     match error.raw_errno() {
         Some(Errno::PERM | Errno::BUSY) if is_closed && error.kind() != ErrorKind::DeviceInUse => error
             .with_kind(ErrorKind::DeviceInUse)
-            .because(
+            .with_reason(
                 "the kernel can't have the block device for itself: it is in use, or a policy forbids it",
             )
-            .hinted("see what uses it: lsblk(8), or `fmountat list -o TARGET,SOURCE`"),
+            .with_hint("see what uses it: lsblk(8), or `fmountat list -o TARGET,SOURCE`"),
         _ => error,
     }
 }
 
 /// Whether the content was refused, and not a word: mount(2) takes both at once.
 fn is_of_create(error: &Error) -> bool {
-    error.kind() == ErrorKind::System && error.call() == Some("fsconfig") && !error.has_reason()
+    error.kind() == ErrorKind::System && error.call() == Some(Syscall::Fsconfig) && !error.has_reason()
 }
 
 /// Whether the file system's source is a device: its line in /proc/filesystems has no `nodev`. `None` for one that has no

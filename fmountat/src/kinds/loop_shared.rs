@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Loop devices that a file has already: one that can be shared, or one that a new device would collide with.
 
-use crate::error::{Error, ErrorKind, Result, escape};
+use crate::error::{Error, ErrorKind, Operation, Result, Syscall, escape};
 use crate::kinds::loop_options::{LoopOptions, Sharing};
-use crate::mountinfo::{self, MountEntry};
+use crate::mountinfo;
+use crate::mountinfo::MountEntry;
 use crate::sys::loopctl::{LO_FLAGS_DIRECT_IO, LO_FLAGS_READ_ONLY, LoopInfo, get_status};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FileType, FlockOperation, Mode, OFlags, Stat};
@@ -56,9 +57,11 @@ impl<'a> Turn<'a> {
         let thread = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let locked = retry_on_intr(|| rustix::fs::flock(control, FlockOperation::NonBlockingLockExclusive));
         locked.map_err(|errno| {
-            let error = Error::sys("lock loop control", "flock", errno).arg(CONTROL);
+            let error = Error::sys(Operation::LockLoopControl, Syscall::Flock, errno).with_argument(CONTROL);
             match errno {
-                Errno::AGAIN => error.with_kind(ErrorKind::Busy).because("another program holds its lock"),
+                Errno::AGAIN => {
+                    error.with_kind(ErrorKind::Busy).with_reason("another program holds its lock")
+                }
                 _ => error,
             }
         })?;
@@ -182,8 +185,8 @@ impl Conflict {
             None => (String::new(), format!("free it first (losetup --detach {device})")),
         };
         let hint = instead.map_or_else(|| release.clone(), |instead| format!("{instead}, or {release}"));
-        let error = Error::new(ErrorKind::DeviceInUse, "set up loop device", what + &place);
-        error.arg(image).hinted(hint)
+        let error = Error::new(ErrorKind::DeviceInUse, Operation::SetUpLoopDevice, what + &place);
+        error.with_argument(image).with_hint(hint)
     }
 }
 
@@ -230,7 +233,7 @@ impl Refusal {
     }
 
     pub(crate) fn explain(self, error: Error) -> Error {
-        error.with_kind(ErrorKind::DeviceInUse).because(self.reason).hinted(self.hint)
+        error.with_kind(ErrorKind::DeviceInUse).with_reason(self.reason).with_hint(self.hint)
     }
 }
 

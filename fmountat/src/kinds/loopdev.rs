@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Loop devices: a file as a block device, set up without a race among threads and processes, freed whatever happens.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::kinds::device_path::write_protected;
 use crate::kinds::loop_options::{LoopOptions, Sharing};
-use crate::kinds::loop_shared::{self, CONTROL, Refusal, Turn};
+use crate::kinds::loop_shared;
+use crate::kinds::loop_shared::{CONTROL, Refusal, Turn};
 use crate::sys::loopctl::{
     LO_FLAGS_AUTOCLEAR, LO_FLAGS_DIRECT_IO, LO_FLAGS_READ_ONLY, LO_NAME_SIZE, LoopInfo, clear_fd, configure,
     get_free, get_status,
@@ -144,8 +145,9 @@ impl LoopDevice {
         if self.is_shared {
             return Ok(());
         }
-        retry_on_intr(|| clear_fd(self.fd.as_fd()))
-            .map_err(|e| Error::sys("free loop device", "ioctl(LOOP_CLR_FD)", e).arg(&self.path))
+        retry_on_intr(|| clear_fd(self.fd.as_fd())).map_err(|e| {
+            Error::sys(Operation::FreeLoopDevice, Syscall::IoctlLoopClrFd, e).with_argument(&self.path)
+        })
     }
 
     /// Leaves the device set up, for whoever frees it later. With `autoclear` it goes all the same when nobody has it
@@ -181,7 +183,7 @@ impl LoopDevice {
             return Ok(device);
         }
         let number = retry_on_intr(|| get_free(control))
-            .map_err(|e| Error::sys("find a free loop device", "ioctl(LOOP_CTL_GET_FREE)", e))?;
+            .map_err(|e| Error::sys(Operation::FindFreeLoopDevice, Syscall::IoctlLoopCtlGetFree, e))?;
         let path = PathBuf::from(format!("/dev/loop{number}"));
         let access = if options.read_only { OFlags::RDONLY } else { OFlags::RDWR };
         let fd = retry_on_intr(|| rustix::fs::openat(CWD, &path, access | OFlags::CLOEXEC, Mode::empty()))
@@ -194,7 +196,7 @@ impl LoopDevice {
         let info = info(backing, options);
         let size = options.sector_size.unwrap_or(0);
         let at_once = retry_on_intr(|| configure(self.fd.as_fd(), file, size, &info));
-        at_once.map_err(|errno| self.error("ioctl(LOOP_CONFIGURE)", errno, options))?;
+        at_once.map_err(|errno| self.error(Syscall::IoctlLoopConfigure, errno, options))?;
         self.is_ours_to_free = !options.autoclear;
         Ok(self)
     }
@@ -205,25 +207,25 @@ impl LoopDevice {
             return Ok(self);
         }
         let status = retry_on_intr(|| get_status(self.fd.as_fd()))
-            .map_err(|e| self.error("ioctl(LOOP_GET_STATUS64)", e, options))?;
+            .map_err(|e| self.error(Syscall::IoctlLoopGetStatus64, e, options))?;
         if status.flags & LO_FLAGS_DIRECT_IO != 0 {
             return Ok(self);
         }
         let reason =
             "the file system that the file is on can't do direct I/O with this offset and sector size";
-        Err(Error::new(ErrorKind::Unsupported, "set up loop device", reason)
-            .arg(file)
-            .hinted("leave `direct-io` out, or give `sector-size=4096`"))
+        Err(Error::new(ErrorKind::Unsupported, Operation::SetUpLoopDevice, reason)
+            .with_argument(file)
+            .with_hint("leave `direct-io` out, or give `sector-size=4096`"))
     }
 
-    fn error(&self, call: &'static str, errno: Errno, options: &LoopOptions) -> Error {
-        let error = Error::sys("set up loop device", call, errno).arg(&self.path);
+    fn error(&self, call: Syscall, errno: Errno, options: &LoopOptions) -> Error {
+        let error = Error::sys(Operation::SetUpLoopDevice, call, errno).with_argument(&self.path);
         match (errno, options.sector_size) {
             (Errno::INVAL, Some(size)) => error
                 .with_kind(ErrorKind::OptionValue)
-                .because(format!("the kernel takes no loop device with sectors of {size} bytes")),
+                .with_reason(format!("the kernel takes no loop device with sectors of {size} bytes")),
             (Errno::PERM | Errno::ACCESS, _) => {
-                error.hinted("loop devices need CAP_SYS_ADMIN on the machine itself")
+                error.with_hint("loop devices need CAP_SYS_ADMIN on the machine itself")
             }
             _ => error,
         }
@@ -264,12 +266,12 @@ fn info(backing: &Path, options: &LoopOptions) -> LoopInfo {
 fn open_control() -> Result<OwnedFd> {
     let flags = OFlags::RDWR | OFlags::CLOEXEC;
     retry_on_intr(|| rustix::fs::openat(CWD, CONTROL, flags, Mode::empty())).map_err(|errno| {
-        let error = Error::sys("open loop control", "openat", errno).arg(CONTROL);
+        let error = Error::sys(Operation::OpenLoopControl, Syscall::Openat, errno).with_argument(CONTROL);
         match errno {
             Errno::NOENT | Errno::NODEV | Errno::NXIO => error
-                .because("this machine or container has no loop devices")
-                .hinted("modprobe loop; in a container, give it /dev/loop-control and /dev/loop*"),
-            Errno::ACCESS | Errno::PERM => error.hinted("loop devices are for root"),
+                .with_reason("this machine or container has no loop devices")
+                .with_hint("modprobe loop; in a container, give it /dev/loop-control and /dev/loop*"),
+            Errno::ACCESS | Errno::PERM => error.with_hint("loop devices are for root"),
             _ => error,
         }
     })
@@ -280,14 +282,14 @@ fn open_file(dir: BorrowedFd<'_>, path: &Path, options: &LoopOptions) -> Result<
     let flags = access | OFlags::CLOEXEC | OFlags::NONBLOCK;
     let open = |flags| retry_on_intr(|| rustix::fs::openat(dir, path, flags, Mode::empty()));
     let file = open(flags).map_err(|errno| {
-        let error = Error::sys("open image", "openat", errno).arg(path);
+        let error = Error::sys(Operation::OpenImage, Syscall::Openat, errno).with_argument(path);
         match errno {
-            Errno::ISDIR => error.because("a directory can't be a loop device's file"),
+            Errno::ISDIR => error.with_reason("a directory can't be a loop device's file"),
             Errno::ROFS | Errno::ACCESS | Errno::PERM | Errno::TXTBSY if !options.read_only => {
                 let to_read = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
                 match open(to_read).map(|_| open_control()) {
                     Ok(Ok(_)) if matches!(errno, Errno::ROFS | Errno::ACCESS) => write_protected(error),
-                    Ok(Ok(_)) => error.hinted("it can't be written to: mount it with `ro`"),
+                    Ok(Ok(_)) => error.with_hint("it can't be written to: mount it with `ro`"),
                     // Read-only it would fail at the next step.
                     Ok(Err(control)) => control,
                     Err(_) => error,
@@ -296,16 +298,17 @@ fn open_file(dir: BorrowedFd<'_>, path: &Path, options: &LoopOptions) -> Result<
             _ => error,
         }
     })?;
-    let stat = rustix::fs::fstat(&file).map_err(|e| Error::sys("look at image", "fstat", e).arg(path))?;
+    let stat = rustix::fs::fstat(&file)
+        .map_err(|e| Error::sys(Operation::LookAtImage, Syscall::Fstat, e).with_argument(path))?;
     let kind = FileType::from_raw_mode(stat.st_mode);
     if !matches!(kind, FileType::RegularFile | FileType::BlockDevice) {
         let reason = "only a regular file or a block device can be a loop device's file";
-        return Err(Error::new(ErrorKind::OptionConflict, "open image", reason).arg(path));
+        return Err(Error::new(ErrorKind::OptionConflict, Operation::OpenImage, reason).with_argument(path));
     }
     let size = u64::try_from(stat.st_size).unwrap_or(0);
     if kind == FileType::RegularFile && options.offset > 0 && options.offset >= size {
         let reason = format!("offset {} is past the end: the file has {size} bytes", options.offset);
-        return Err(Error::new(ErrorKind::OptionValue, "open image", reason).arg(path));
+        return Err(Error::new(ErrorKind::OptionValue, Operation::OpenImage, reason).with_argument(path));
     }
     Ok(by_mount_of_its_own(&file, flags).unwrap_or(file))
 }
@@ -317,12 +320,12 @@ fn by_mount_of_its_own(file: &OwnedFd, flags: OFlags) -> Option<OwnedFd> {
 }
 
 fn open_error(path: &Path, errno: Errno) -> Error {
-    let error = Error::sys("open loop device", "openat", errno).arg(path);
+    let error = Error::sys(Operation::OpenLoopDevice, Syscall::Openat, errno).with_argument(path);
     match errno {
         Errno::NOENT => error
-            .because("the kernel has this device, and /dev has no file for it")
-            .hinted("in a container, give it the machine's /dev/loop*, or a devtmpfs"),
-        Errno::ACCESS | Errno::PERM => error.hinted("loop devices are for root"),
+            .with_reason("the kernel has this device, and /dev has no file for it")
+            .with_hint("in a container, give it the machine's /dev/loop*, or a devtmpfs"),
+        Errno::ACCESS | Errno::PERM => error.with_hint("loop devices are for root"),
         _ => error,
     }
 }

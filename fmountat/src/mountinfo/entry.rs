@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `/proc/self/mountinfo`, read once and parsed to bytes: proc_pid_mountinfo(5).
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Operation, Result, Syscall};
 use crate::mountinfo::id::MountId;
 use crate::mountinfo::parse::parse_records;
 use crate::mountinfo::read::Reading;
@@ -54,7 +54,7 @@ pub fn read() -> Result<Vec<MountEntry>> {
     const TABLE: &str = "/proc/thread-self/mountinfo";
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let file = rustix::fs::openat(CWD, TABLE, flags, Mode::empty())
-        .map_err(|e| Error::sys("read the mount table", "open", e).arg(TABLE))?;
+        .map_err(|e| Error::sys(Operation::ReadMountTable, Syscall::Open, e).with_argument(TABLE))?;
     let mut reading = Reading::of(&file);
     reading.rest(None)?;
     let (records, text) = reading.records()?;

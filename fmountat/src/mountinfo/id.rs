@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Which mount a descriptor is on: the unique id of the kernel, and the reused number of mountinfo.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Operation, Result, Syscall};
 use crate::sys::statmount::may_be_asked;
 use rustix::fd::BorrowedFd;
 use rustix::fs::{AtFlags, Statx, StatxFlags};
@@ -57,10 +57,10 @@ impl MountId {
 /// The id that `/proc/self/mountinfo` shows for the mount that `fd` is on \[Linux 5.8\].
 pub(crate) fn mountinfo_id(fd: BorrowedFd<'_>) -> Result<u64> {
     let statx = rustix::fs::statx(fd, "", LOOK, StatxFlags::MNT_ID);
-    Ok(statx.map_err(|e| Error::sys("look at the mount", "statx", e))?.stx_mnt_id)
+    Ok(statx.map_err(|e| Error::sys(Operation::LookAtMount, Syscall::Statx, e))?.stx_mnt_id)
 }
 
 pub(crate) fn stat_mount(fd: BorrowedFd<'_>) -> Result<Statx> {
     let mask = StatxFlags::TYPE | StatxFlags::INO | id_mask();
-    rustix::fs::statx(fd, "", LOOK, mask).map_err(|e| Error::sys("look at the mount", "statx", e))
+    rustix::fs::statx(fd, "", LOOK, mask).map_err(|e| Error::sys(Operation::LookAtMount, Syscall::Statx, e))
 }

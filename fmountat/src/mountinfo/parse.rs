@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The lines of mountinfo as records: proc_pid_mountinfo(5).
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::mountinfo::record::{Record, Text};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -49,8 +49,8 @@ impl<'a> Parts<'a> {
 pub(crate) fn line(text: &mut Text, start: usize, end: usize) -> Result<Record> {
     let bytes = &text.bytes()[start..end];
     let Some((mut record, ranges)) = numbers_and_ranges(bytes) else {
-        let error = Error::new(ErrorKind::System, "read the mount table", "a line of an unknown form");
-        return Err(error.arg(OsStr::from_bytes(bytes)));
+        let error = Error::new(ErrorKind::System, Operation::ReadMountTable, "a line of an unknown form");
+        return Err(error.with_argument(OsStr::from_bytes(bytes)));
     };
     let spans = ranges.map(|(from, to)| text.unescaped(start + from, start + to));
     [record.root, record.target, record.options, record.fstype, record.source, record.super_options] = spans;

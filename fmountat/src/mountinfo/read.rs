@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Reading a mountinfo file to its end, again where it changed meanwhile.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Operation, Result, Syscall};
 use crate::mountinfo::parse::parse_records;
 use crate::mountinfo::record::{Record, Text, orphans};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -73,7 +73,7 @@ impl<'a> Reading<'a> {
         self.text.resize(before + size, 0);
         let read = rustix::io::retry_on_intr(|| rustix::io::read(self.file, &mut self.text[before..]));
         self.text.truncate(before + *read.as_ref().unwrap_or(&0));
-        if read.map_err(|e| failed("read", e))? == 0 {
+        if read.map_err(|e| failed(Syscall::Read, e))? == 0 {
             return Ok(Read::Whole);
         }
         let Some((slow, begin, own)) = begin else { return Ok(Read::Part) };
@@ -95,7 +95,7 @@ impl<'a> Reading<'a> {
                 return Ok((records, text));
             }
             round += 1;
-            seek(self.file, SeekFrom::Start(0)).map_err(|e| failed("lseek", e))?;
+            seek(self.file, SeekFrom::Start(0)).map_err(|e| failed(Syscall::Lseek, e))?;
             self.rest(None)?;
         }
     }
@@ -113,6 +113,6 @@ pub(crate) fn has_changed(file: &OwnedFd) -> bool {
     poll(&mut changed, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|count| count > 0)
 }
 
-fn failed(call: &'static str, errno: Errno) -> Error {
-    Error::sys("read the mount table", call, errno)
+fn failed(call: Syscall, errno: Errno) -> Error {
+    Error::sys(Operation::ReadMountTable, call, errno)
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Mounts as numbers, and ranges of one long text that holds all their strings: no allocation for each.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Operation, Result};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
@@ -98,7 +98,7 @@ impl Text {
 }
 
 fn too_long() -> Error {
-    Error::new(ErrorKind::TooLong, "read the mount table", "it is longer than 4 GiB")
+    Error::new(ErrorKind::TooLong, Operation::ReadMountTable, "it is longer than 4 GiB")
 }
 
 /// `\040` and its like are three octal digits (`mangle`, fs/seq_file.c); gives the length of what is left.

@@ -3,7 +3,7 @@
 
 use crate::diagnose::step;
 use crate::diagnose::step::About;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::mountinfo::id::{MountId, mountinfo_id};
 use crate::set::options::suggest::{names, option_error};
 use crate::set::options::{Options, Places};
@@ -44,7 +44,7 @@ pub(crate) fn of_change(error: Error, target: &Target) -> Error {
 /// the kernel's errno and words.
 pub fn remount(target: &Target, options: &Options) -> Result<()> {
     let done = check(target, options).and_then(|()| change(target, options));
-    done.map_err(|e| crate::set::remount::of_change(e.arg_if_none(target.path()), target))
+    done.map_err(|e| crate::set::remount::of_change(e.with_argument_if_none(target.path()), target))
 }
 
 /// As [`remount`], with words that have no effect in it treated as `compat` says; gives those that were ignored.
@@ -62,7 +62,7 @@ pub fn remount_with(target: &Target, options: &Options, compat: Compat) -> Resul
 
 fn check(target: &Target, options: &Options) -> Result<()> {
     if !is_mount_root(target.as_fd())? {
-        return Err(Error::new(ErrorKind::NotMounted, "remount", "nothing is mounted there"));
+        return Err(Error::new(ErrorKind::NotMounted, Operation::Remount, "nothing is mounted there"));
     }
     // `remount` need not be among the words: a caller of this function means it.
     if let Some(given) = options.misplaced(Places::REMOUNT).next() {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Temporary mounts: a set for the length of a callback, seen by nobody else unless asked for.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Errors, Operation, Result, Syscall};
 use crate::set::build::{Built, Mounter};
 use crate::set::plan::Plan;
 use crate::set::spec::view::temporary_view;
@@ -65,9 +65,9 @@ pub enum TempError<E> {
     /// The callback failed; nothing is left.
     Work(E),
     /// The callback succeeded, and something is left that the errors name.
-    CleanUp(Vec<Error>),
+    CleanUp(Errors),
     /// The callback failed, and something is left.
-    Both(E, Vec<Error>),
+    Both(E, Errors),
 }
 
 impl<E: fmt::Display> fmt::Display for TempError<E> {
@@ -145,7 +145,7 @@ fn build(mounter: &Mounter, dir: BorrowedFd<'_>, mounts: &[Mount]) -> Result<Bui
     let plan = Plan::new(mounts)?;
     if !plan.has_root() {
         let reason = "no mount has the target `/`: a temporary mount has no other root";
-        return Err(Error::new(ErrorKind::Spec, "read the mount list", reason));
+        return Err(Error::new(ErrorKind::Spec, Operation::ReadMountList, reason));
     }
     mounter.build(dir, &plan, &Target::open(CWD, "/")?)
 }
@@ -166,16 +166,17 @@ impl Visible {
 
     fn root(&self) -> Result<OwnedFd> {
         let flags = rustix::fs::OFlags::PATH | rustix::fs::OFlags::CLOEXEC;
-        rustix::fs::openat(CWD, &self.path, flags, Mode::empty())
-            .map_err(|e| Error::sys("open temporary mount", "openat", e).arg(&self.path))
+        rustix::fs::openat(CWD, &self.path, flags, Mode::empty()).map_err(|e| {
+            Error::sys(Operation::OpenTemporaryMount, Syscall::Openat, e).with_argument(&self.path)
+        })
     }
 
-    fn take_away(mut self) -> std::result::Result<(), Vec<Error>> {
+    fn take_away(mut self) -> std::result::Result<(), Errors> {
         self.is_gone = true;
         self.clean_up()
     }
 
-    fn clean_up(&self) -> std::result::Result<(), Vec<Error>> {
+    fn clean_up(&self) -> std::result::Result<(), Errors> {
         match Unmount::new().recursive(true).run(&self.path) {
             Ok(()) => {}
             // Nothing was mounted yet, or the callback has unmounted it.
@@ -183,8 +184,9 @@ impl Visible {
             Err(errors) => return Err(errors),
         }
         // rmdir(2) can take nothing that anybody would miss: a mount point or a file in it is EBUSY or ENOTEMPTY.
-        rustix::fs::unlinkat(CWD, &self.path, AtFlags::REMOVEDIR)
-            .map_err(|e| vec![Error::sys("remove directory", "rmdir", e).arg(&self.path)])
+        rustix::fs::unlinkat(CWD, &self.path, AtFlags::REMOVEDIR).map_err(|e| {
+            Error::sys(Operation::RemoveDirectory, Syscall::Rmdir, e).with_argument(&self.path).into()
+        })
     }
 }
 
@@ -205,7 +207,9 @@ fn make_directory(parent: &Path) -> Result<PathBuf> {
         match rustix::fs::mkdirat(CWD, &path, Mode::RWXU) {
             Ok(()) => return Ok(path),
             Err(Errno::EXIST) => {}
-            Err(errno) => return Err(Error::sys("make directory", "mkdirat", errno).arg(path)),
+            Err(errno) => {
+                return Err(Error::sys(Operation::MakeDirectory, Syscall::Mkdirat, errno).with_argument(path));
+            }
         }
     }
 }

@@ -41,9 +41,8 @@ pub(crate) fn mount_namespace_id(file: BorrowedFd<'_>) -> Result<u64, Errno> {
 pub(crate) fn mount_namespace_info(file: BorrowedFd<'_>) -> Result<(u64, u32), Errno> {
     let mut info = MntNsInfo::default();
     // SAFETY: the kernel writes a structure of the size that the number says.
-    crate::sys::errno::result(
-        unsafe { libc::ioctl(file.as_raw_fd(), NS_MNT_GET_INFO, &raw mut info) }.into(),
-    )?;
+    let done = unsafe { libc::ioctl(file.as_raw_fd(), NS_MNT_GET_INFO, &raw mut info) };
+    crate::sys::errno::result(done.into())?;
     Ok((info.mnt_ns_id, info.nr_mounts))
 }
 

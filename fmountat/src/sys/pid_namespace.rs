@@ -7,9 +7,6 @@ use rustix::fd::AsFd;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-/// What is said in place of clone(2), which never says it.
-pub(crate) const WOULD_BE_FIRST: Errno = Errno::CHILD;
-
 /// After `unshare(CLONE_NEWPID)`, or setns(2) into a pid namespace that has no process yet. Not to be told without /proc.
 ///
 /// /proc names the namespace of our children only once it has a process; newer kernels (7.2 does) name it before, and are asked.

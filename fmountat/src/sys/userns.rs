@@ -6,8 +6,9 @@
 //! it makes calls that can't fail (`errno`), and none that is a cancellation point of libc (which marks the thread), for rustix
 //! may have been built to call libc.
 
+use crate::error::WOULD_BE_FIRST;
 use crate::sys::errno::last_errno;
-use crate::sys::pid_namespace::{WOULD_BE_FIRST, would_be_first};
+use crate::sys::pid_namespace::would_be_first;
 use crate::sys::thread::{block_all_signals, reap_clone_child};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use rustix::io::Errno;

@@ -4,8 +4,9 @@
 //! It shares memory and descriptors with the caller, which sleeps until it has exited, so nothing is copied whatever
 //! the size of the process. It is no `fork`: no page table is duplicated, and its exit sends no signal.
 
+use crate::error::WOULD_BE_FIRST;
 use crate::sys::errno::last_errno;
-use crate::sys::pid_namespace::{WOULD_BE_FIRST, would_be_first};
+use crate::sys::pid_namespace::would_be_first;
 use crate::sys::thread::{block_all_signals, reap_clone_child};
 use rustix::io::Errno;
 use std::ffi::{c_int, c_void};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A snapshot by listmount(2) and statmount(2) \[Linux 6.8\].
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Operation, Result, Syscall};
 use crate::mountinfo::id::MountId;
 use crate::mountinfo::record::{Record, Span, Text, orphans, unescape_in_place};
 use crate::strategy::{ReadTable, Ways};
@@ -59,7 +59,7 @@ pub(crate) fn read(ids: &[u64], fields: Fields, view: View, buffer: &mut StatBuf
     }
     if reading.records.is_empty() && !ids.is_empty() {
         // Not all of them went: a filter refuses the call.
-        return Err(Error::sys("read the mount table", "statmount", Errno::PERM));
+        return Err(Error::sys(Operation::ReadMountTable, Syscall::Statmount, Errno::PERM));
     }
     reading.complete()?;
     ReadTable::Statmount.taken();
@@ -105,7 +105,8 @@ impl Reading<'_> {
             // EPERM: it was moved to where we may not look.
             Err(Errno::NOENT | Errno::PERM) => return Ok(None),
             Err(errno) => {
-                return Err(Error::sys("read the mount table", "statmount", errno).arg(id.to_string()));
+                return Err(Error::sys(Operation::ReadMountTable, Syscall::Statmount, errno)
+                    .with_argument(id.to_string()));
             }
         };
         let mut record = numbers(told.raw);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Which mount holds a path: the one that is seen there, the top of a stack. In constant time where the kernel can.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::mountinfo;
 use crate::mountinfo::MountEntry;
 use crate::mountinfo::id::{MountId, STATX_MNT_ID_UNIQUE};
@@ -60,7 +60,7 @@ pub fn find_by(dir: impl AsFd, path: impl AsRef<Path>, way: TableWay) -> Result<
         } else if way == TableWay::Statmount {
             let unsupported = || {
                 let reason = "statmount(2) of this kernel can't tell of it";
-                Error::new(ErrorKind::Unsupported, "find mount", reason).arg(path)
+                Error::new(ErrorKind::Unsupported, Operation::FindMount, reason).with_argument(path)
             };
             return Err(table.err().unwrap_or_else(unsupported));
         }
@@ -94,7 +94,7 @@ pub fn is_mount_point(dir: impl AsFd, path: impl AsRef<Path>) -> Result<bool> {
 fn is_mount_point_by_table(dir: BorrowedFd<'_>, path: &Path) -> Result<bool> {
     let fd = open(dir, path)?;
     let link = format!("/proc/thread-self/fd/{}", fd.as_raw_fd());
-    let real = std::fs::read_link(&link).map_err(|e| Error::from_io("find mount", &link, e))?;
+    let real = std::fs::read_link(&link).map_err(|e| Error::from_io(Operation::FindMount, &link, e))?;
     let id = mount_number(fd.as_fd()).ok_or_else(|| no_proc(path))?;
     Ok(mountinfo::read()?.iter().any(|entry| entry.id == id && entry.target == real))
 }
@@ -102,7 +102,7 @@ fn is_mount_point_by_table(dir: BorrowedFd<'_>, path: &Path) -> Result<bool> {
 /// The file system is not asked, and no automount is set off: what is mounted there the kernel knows by itself.
 fn look(dir: BorrowedFd<'_>, path: &Path, mask: StatxFlags) -> Result<Statx> {
     let flags = AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT;
-    rustix::fs::statx(dir, path, flags, mask).map_err(|e| failed("statx", e, path))
+    rustix::fs::statx(dir, path, flags, mask).map_err(|e| failed(Syscall::Statx, e, path))
 }
 
 /// The id of mountinfo of the mount that holds `path`.
@@ -116,25 +116,25 @@ fn number(dir: BorrowedFd<'_>, path: &Path) -> Result<u64> {
 
 fn open(dir: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::CLOEXEC;
-    rustix::fs::openat(dir, path, flags, Mode::empty()).map_err(|e| failed("openat", e, path))
+    rustix::fs::openat(dir, path, flags, Mode::empty()).map_err(|e| failed(Syscall::Openat, e, path))
 }
 
-fn failed(call: &'static str, errno: Errno, path: &Path) -> Error {
-    Error::sys("find mount", call, errno).arg(path)
+fn failed(call: Syscall, errno: Errno, path: &Path) -> Error {
+    Error::sys(Operation::FindMount, call, errno).with_argument(path)
 }
 
 fn no_proc(path: &Path) -> Error {
     Error::new(
         ErrorKind::Unsupported,
-        "find mount",
+        Operation::FindMount,
         "this kernel tells it in /proc alone, which is not there",
     )
-    .arg(path)
+    .with_argument(path)
 }
 
 fn not_here(path: &Path) -> Error {
     let reason = "the mount that holds it is not in the mount table of this namespace";
-    Error::new(ErrorKind::NotMounted, "find mount", reason).arg(path)
+    Error::new(ErrorKind::NotMounted, Operation::FindMount, reason).with_argument(path)
 }
 
 #[cfg(test)]

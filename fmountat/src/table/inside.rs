@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What is mounted in a mount, and what is beneath it at its own place. No file system is asked.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Operation, Result, Syscall};
 use crate::mountinfo;
 use crate::mountinfo::MountEntry;
 use crate::mountinfo::id::{MountId, mountinfo_id};
@@ -83,7 +83,10 @@ fn look(id: MountId) -> Result<Option<Found>> {
     let told = match statmount(id.get(), MNT_BASIC | MNT_POINT) {
         Ok(told) => told,
         Err(Errno::NOENT) => return Ok(None),
-        Err(errno) => return Err(Error::sys("find the mount", "statmount", errno).arg(id.get().to_string())),
+        Err(errno) => {
+            return Err(Error::sys(Operation::FindMount, Syscall::Statmount, errno)
+                .with_argument(id.get().to_string()));
+        }
     };
     let place = told.mnt_point.filter(|point| !point.is_empty());
     Ok(told.basic.zip(place).map(|(basic, place)| Found {

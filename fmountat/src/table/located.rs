@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! One mount of this namespace, found by its id.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::mountinfo;
 use crate::mountinfo::MountEntry;
 use crate::mountinfo::id::MountId;
@@ -46,7 +46,10 @@ fn ask(id: MountId, mask: u64) -> Result<Option<StatMount>> {
     match statmount(id.get(), mask) {
         Ok(told) => Ok(Some(told)),
         Err(Errno::NOENT) => Err(not_here(id)),
-        Err(errno) => Err(Error::sys("find the mount", "statmount", errno).arg(id.get().to_string())),
+        Err(errno) => {
+            Err(Error::sys(Operation::FindMount, Syscall::Statmount, errno)
+                .with_argument(id.get().to_string()))
+        }
     }
 }
 
@@ -65,5 +68,5 @@ pub(crate) fn read_with(id: MountId) -> Result<(Vec<MountEntry>, MountEntry)> {
 
 fn not_here(id: MountId) -> Error {
     let reason = "this mount namespace has no mount with this id below its root directory";
-    Error::new(ErrorKind::NotMounted, "find the mount", reason).arg(id.get().to_string())
+    Error::new(ErrorKind::NotMounted, Operation::FindMount, reason).with_argument(id.get().to_string())
 }

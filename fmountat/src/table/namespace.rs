@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Whose mount table: this thread's, a process's, or that of a namespace by its file or its id.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::mountinfo::id::MountId;
 use crate::sys::listmount::{all_mounts, next_mount};
 use crate::sys::nsfs::{mount_namespace_id, mount_namespace_info, neighbour};
@@ -52,9 +52,11 @@ impl Place {
     }
 
     fn of_file_with_id(id: u64) -> Result<Self> {
-        let failed = |call, errno| Error::sys("find the mount namespace", call, errno).arg(id.to_string());
+        let failed = |call, errno| {
+            Error::sys(Operation::FindMountNamespace, call, errno).with_argument(id.to_string())
+        };
         let mut file = open("/proc/thread-self/ns/mnt", OFlags::RDONLY)?;
-        let mut at = mount_namespace_id(file.as_fd()).map_err(|e| failed("ioctl(NS_GET_MNTNS_ID)", e))?;
+        let mut at = mount_namespace_id(file.as_fd()).map_err(|e| failed(Syscall::IoctlNsGetMntnsId, e))?;
         let is_forward = at < id;
         while at != id {
             if (at < id) != is_forward {
@@ -63,9 +65,9 @@ impl Place {
             file = match neighbour(file.as_fd(), is_forward) {
                 Ok(next) => next,
                 Err(Errno::NOENT) => return Err(no_such(id)),
-                Err(errno) => return Err(failed("ioctl(NS_MNT_GET_NEXT)", errno)),
+                Err(errno) => return Err(failed(Syscall::IoctlNsMntGetNext, errno)),
             };
-            at = mount_namespace_info(file.as_fd()).map_err(|e| failed("ioctl(NS_MNT_GET_INFO)", e))?.0;
+            at = mount_namespace_info(file.as_fd()).map_err(|e| failed(Syscall::IoctlNsMntGetInfo, e))?.0;
         }
         Ok(Self::Namespace(MountNamespace::of_file(file)?))
     }
@@ -96,7 +98,8 @@ impl Place {
                     return Ok(file);
                 }
                 let reason = "the process has ended, or has moved to another mount namespace";
-                Err(Error::new(ErrorKind::NotFound, "read the mount table", reason).arg(pid.to_string()))
+                Err(Error::new(ErrorKind::NotFound, Operation::ReadMountTable, reason)
+                    .with_argument(pid.to_string()))
             }
             Self::Namespace(namespace) => namespace.open_mountinfo(),
             Self::Id(id) => Err(out_of_reach(*id)),
@@ -111,7 +114,7 @@ impl Place {
             Self::Process { namespace, .. } | Self::Namespace(namespace) => namespace
                 .file()
                 .try_clone_to_owned()
-                .map_err(|e| Error::from_io("read the mount table", "dup", e)),
+                .map_err(|e| Error::from_io(Operation::ReadMountTable, "dup", e)),
         }
     }
 }
@@ -133,17 +136,18 @@ fn topmost(namespace: u64) -> Option<u64> {
 
 fn no_such(id: u64) -> Error {
     let reason = "no mount namespace that this user has privilege over has this id";
-    Error::new(ErrorKind::NotFound, "find the mount namespace", reason).arg(id.to_string())
+    Error::new(ErrorKind::NotFound, Operation::FindMountNamespace, reason).with_argument(id.to_string())
 }
 
 fn out_of_reach(id: u64) -> Error {
     let reason = "the namespace's file can't be reached by its id without privilege on the machine: only statmount(2) can";
-    let error = Error::new(ErrorKind::Permission, "read the mount table", reason).arg(id.to_string());
-    error.hinted("name it by a process or a file")
+    let error =
+        Error::new(ErrorKind::Permission, Operation::ReadMountTable, reason).with_argument(id.to_string());
+    error.with_hint("name it by a process or a file")
 }
 
 fn open(path: impl AsRef<Path>, flags: OFlags) -> Result<OwnedFd> {
     let path = path.as_ref();
     rustix::fs::openat(CWD, path, flags | OFlags::CLOEXEC, Mode::empty())
-        .map_err(|e| Error::sys("read the mount table", "open", e).arg(path))
+        .map_err(|e| Error::sys(Operation::ReadMountTable, Syscall::Open, e).with_argument(path))
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A set that is in its place, by the identity of its mounts: what was published, and nothing that came later.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::mountinfo::id::MountId;
 use crate::sys::listmount::{LSMT_ROOT, mounts_below};
 use crate::sys::statmount::{MNT_BASIC, statmount};
@@ -58,10 +58,11 @@ impl PublishedSet {
             true => Ok(id),
             false => {
                 let reason = "it is no unique mount id: those are above 2147483648";
-                Err(Error::new(ErrorKind::OptionValue, "read the set", reason).arg(id.get().to_string()))
+                Err(Error::new(ErrorKind::OptionValue, Operation::ReadSet, reason)
+                    .with_argument(id.get().to_string()))
             }
         });
-        let empty = || Error::new(ErrorKind::OptionValue, "read the set", "it has no mounts");
+        let empty = || Error::new(ErrorKind::OptionValue, Operation::ReadSet, "it has no mounts");
         Ok(Self { root: ids.next().ok_or_else(empty)??, inside: ids.collect::<Result<_>>()? })
     }
 
@@ -128,11 +129,12 @@ pub(crate) fn below(root: MountId, after: u64) -> Result<Vec<MountId>> {
     let ids = mounts_below(root.get(), after).map_err(|errno| match errno {
         Errno::NOENT => {
             let reason = "this mount namespace has no mount with this id: it was unmounted, or is elsewhere";
-            Error::new(ErrorKind::NotMounted, "find the set", reason).arg(root.get().to_string())
+            Error::new(ErrorKind::NotMounted, Operation::FindSet, reason)
+                .with_argument(root.get().to_string())
         }
-        Errno::NOSYS => Error::sys("find the set", "listmount", errno)
-            .hinted("sets are told by unique ids, which need Linux 6.8: unmount recursively by path"),
-        _ => Error::sys("find the set", "listmount", errno).arg(root.get().to_string()),
+        Errno::NOSYS => Error::sys(Operation::FindSet, Syscall::Listmount, errno)
+            .with_hint("sets are told by unique ids, which need Linux 6.8: unmount recursively by path"),
+        _ => Error::sys(Operation::FindSet, Syscall::Listmount, errno).with_argument(root.get().to_string()),
     })?;
     Ok(ids.into_iter().map(MountId::from_number).collect())
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Reading the mount table: whose, what of it, by which interface.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::mountinfo::MountEntry;
 use crate::mountinfo::id::MountId;
 use crate::mountinfo::read::{Read, Reading};
@@ -96,7 +96,7 @@ impl TableReader {
     /// [`ErrorKind::Unsupported`]; [`ErrorKind::NotFound`] without /proc.
     pub fn namespace_id(&self) -> Result<u64> {
         mount_namespace_id(self.place.file()?.as_fd()).map_err(|errno| {
-            let error = Error::sys("read the id of the mount namespace", "ioctl(NS_GET_MNTNS_ID)", errno);
+            let error = Error::sys(Operation::ReadIdMountNamespace, Syscall::IoctlNsGetMntnsId, errno);
             if errno == Errno::NOTTY { error.with_kind(ErrorKind::Unsupported) } else { error }
         })
     }
@@ -119,8 +119,8 @@ impl TableReader {
                     0 => String::from("statmount(2) is missing, or a filter forbids it"),
                     _ => format!("statmount(2) of this kernel does not tell: {}", names.join(", ")),
                 };
-                let error = Error::new(ErrorKind::Unsupported, "read the mount table", reason);
-                Err(error.hinted("mountinfo tells all but unique ids and id mappings; all that statmount can needs Linux 6.15"))
+                let error = Error::new(ErrorKind::Unsupported, Operation::ReadMountTable, reason);
+                Err(error.with_hint("mountinfo tells all but unique ids and id mappings; all that statmount can needs Linux 6.15"))
             }
             TableWay::Statmount => self.by_statmount(),
             TableWay::Auto if missing != 0 => self.by_mountinfo(),
@@ -172,10 +172,10 @@ impl TableReader {
     fn by_statmount(&mut self) -> Result<Table> {
         let Some(view) = self.place.view() else {
             let reason = "statmount(2) can't show what this process sees from its root directory, or may not";
-            return Err(Error::new(ErrorKind::Unsupported, "read the mount table", reason));
+            return Err(Error::new(ErrorKind::Unsupported, Operation::ReadMountTable, reason));
         };
         all_mounts(view.namespace, view.root, &mut self.ids)
-            .map_err(|e| Error::sys("read the mount table", "listmount", e))?;
+            .map_err(|e| Error::sys(Operation::ReadMountTable, Syscall::Listmount, e))?;
         by_statmount::read(&self.ids, self.fields, view, &mut self.buffer)
     }
 
@@ -228,9 +228,9 @@ impl Table {
 
 fn no_unique_ids(id: MountId) -> Error {
     let reason = "mountinfo has no unique ids, and statmount(2) or listmount(2) is missing or forbidden";
-    Error::new(ErrorKind::Unsupported, "find mount", reason)
-        .arg(id.get().to_string())
-        .hinted("they need Linux 6.8; in a container, allow them in its seccomp profile; or give the number of mountinfo")
+    Error::new(ErrorKind::Unsupported, Operation::FindMount, reason)
+        .with_argument(id.get().to_string())
+        .with_hint("they need Linux 6.8; in a container, allow them in its seccomp profile; or give the number of mountinfo")
 }
 
 /// The calls are not there, forbidden by a filter, or the namespace is one that we have no privilege over.

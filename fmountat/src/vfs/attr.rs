@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Per-mount attributes and propagation, as mount_setattr(2) takes them.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::sys::attr::{MountAttrRaw, mount_setattr};
 use crate::sys::ms;
 use bitflags::bitflags;
@@ -145,7 +145,9 @@ pub(crate) fn set_attr(fd: BorrowedFd<'_>, attr: &MountAttr, recursive: bool, lo
         }
         other => other,
     };
-    done.map_err(|errno| explain_attr(Error::sys("set mount attributes", "mount_setattr", errno), fd, attr))
+    done.map_err(|errno| {
+        explain_attr(Error::sys(Operation::SetMountAttributes, Syscall::MountSetattr, errno), fd, attr)
+    })
 }
 
 /// What the kernel has locked in a user namespace, of what was to be changed.
@@ -166,5 +168,5 @@ fn explain_attr(error: Error, fd: BorrowedFd<'_>, attr: &MountAttr) -> Error {
         _ => return crate::vfs::privilege::needs_admin(error),
     };
     let hint = "what came into a user namespace from outside keeps its restrictions: leave that word out, or do it outside";
-    error.with_kind(ErrorKind::Locked).because(reason).hinted(hint)
+    error.with_kind(ErrorKind::Locked).with_reason(reason).with_hint(hint)
 }

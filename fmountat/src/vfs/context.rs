@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The file-system context: fsopen … fsconfig … fsmount, with the kernel's log in every error.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::vfs::attr::MountAttr;
 use crate::vfs::bytes::c_string;
 use crate::vfs::features::Features;
@@ -41,13 +41,13 @@ impl FsContext {
     /// [`ErrorKind::UnknownFilesystem`] when the kernel has none of that name, [`ErrorKind::Permission`].
     pub fn open(fstype: impl AsRef<OsStr>) -> Result<Self> {
         let fstype = fstype.as_ref();
-        let name = c_string("filesystem type", fstype)?;
+        let name = c_string(Operation::ReadFilesystemType, fstype)?;
         let fd = rustix::mount::fsopen(&*name, FsOpenFlags::FSOPEN_CLOEXEC).map_err(|errno| {
-            let error = Error::sys("open filesystem", "fsopen", errno).arg(fstype);
+            let error = Error::sys(Operation::OpenFilesystem, Syscall::Fsopen, errno).with_argument(fstype);
             match errno {
                 Errno::NODEV => error
-                    .because("this kernel has no such filesystem")
-                    .hinted("see /proc/filesystems, or load its module"),
+                    .with_reason("this kernel has no such filesystem")
+                    .with_hint("see /proc/filesystems, or load its module"),
                 Errno::PERM => with_what_is_missing(error, fstype),
                 _ => error,
             }
@@ -62,7 +62,7 @@ impl FsContext {
     pub fn pick(mounted: impl AsFd) -> Result<Self> {
         let flags = FsPickFlags::FSPICK_CLOEXEC | FsPickFlags::FSPICK_EMPTY_PATH;
         let fd = rustix::mount::fspick(mounted, c"", flags)
-            .map_err(|e| Error::sys("pick filesystem", "fspick", e))?;
+            .map_err(|e| Error::sys(Operation::PickFilesystem, Syscall::Fspick, e))?;
         Ok(Self { fd, fstype: OsString::from("filesystem") })
     }
 
@@ -72,7 +72,7 @@ impl FsContext {
     /// [`ErrorKind::UnknownOption`], [`ErrorKind::OptionValue`], with the kernel's words.
     pub fn set_flag(&mut self, key: impl AsRef<OsStr>) -> Result<()> {
         let key = key.as_ref();
-        let c_key = c_string("option", key)?;
+        let c_key = c_string(Operation::ReadOption, key)?;
         let done = rustix::mount::fsconfig_set_flag(&self.fd, &*c_key);
         done.map_err(|e| self.option_error(key, e))
     }
@@ -88,9 +88,10 @@ impl FsContext {
                 "the value has {} bytes and the kernel takes {FSCONFIG_STRING_MAX} for one option",
                 value.len()
             );
-            return Err(Error::new(ErrorKind::TooLong, "set option", reason).arg(key));
+            return Err(Error::new(ErrorKind::TooLong, Operation::SetOption, reason).with_argument(key));
         }
-        let (c_key, c_value) = (c_string("option", key)?, c_string("option value", value)?);
+        let (c_key, c_value) =
+            (c_string(Operation::ReadOption, key)?, c_string(Operation::ReadOptionValue, value)?);
         let done = rustix::mount::fsconfig_set_string(&self.fd, &*c_key, &*c_value);
         done.map_err(|e| {
             let mut word = key.to_owned();
@@ -106,7 +107,7 @@ impl FsContext {
     /// Those of [`set_flag`](Self::set_flag).
     pub fn set_fd(&mut self, key: impl AsRef<OsStr>, value: impl AsFd) -> Result<()> {
         let key = key.as_ref();
-        let c_key = c_string("option", key)?;
+        let c_key = c_string(Operation::ReadOption, key)?;
         let done = rustix::mount::fsconfig_set_fd(&self.fd, &*c_key, value);
         done.map_err(|e| self.option_error(key, e))
     }
@@ -119,7 +120,8 @@ impl FsContext {
         match rustix::mount::fsconfig_create(&self.fd) {
             Ok(()) => Ok(CreatedFs(self)),
             Err(errno) => {
-                let error = Error::sys("create", "fsconfig", errno).arg(&self.fstype);
+                let error =
+                    Error::sys(Operation::Create, Syscall::Fsconfig, errno).with_argument(&self.fstype);
                 let error = error.with_kernel_log(self.log());
                 let is_refused = errno == Errno::PERM;
                 Err(if is_refused { with_what_is_missing(error, &self.fstype) } else { error })
@@ -132,17 +134,18 @@ impl FsContext {
     /// # Errors
     /// As [`create`](Self::create).
     pub fn reconfigure(self) -> Result<()> {
-        rustix::mount::fsconfig_reconfigure(&self.fd)
-            .map_err(|errno| Error::sys("reconfigure", "fsconfig", errno).with_kernel_log(self.log()))
+        rustix::mount::fsconfig_reconfigure(&self.fd).map_err(|errno| {
+            Error::sys(Operation::Reconfigure, Syscall::Fsconfig, errno).with_kernel_log(self.log())
+        })
     }
 
     fn option_error(&self, word: &OsStr, errno: Errno) -> Error {
         let log = self.log();
-        let error = Error::sys("set option", "fsconfig", errno).arg(word);
+        let error = Error::sys(Operation::SetOption, Syscall::Fsconfig, errno).with_argument(word);
         let unknown = log.iter().any(|line| line.contains("Unknown parameter"));
         let error = match errno {
             Errno::INVAL | Errno::OPNOTSUPP if unknown || log.is_empty() => {
-                error.with_kind(ErrorKind::UnknownOption).because(format!(
+                error.with_kind(ErrorKind::UnknownOption).with_reason(format!(
                     "{} does not know this option",
                     crate::error::escape(self.fstype.as_encoded_bytes())
                 ))
@@ -191,7 +194,7 @@ fn with_what_is_missing(error: Error, fstype: &OsStr) -> Error {
         }
         _ => return needs_admin(error),
     };
-    error.hinted(hint)
+    error.with_hint(hint)
 }
 
 impl CreatedFs {
@@ -203,7 +206,7 @@ impl CreatedFs {
         let context = self.0;
         let made = rustix::mount::fsmount(&context.fd, FsMountFlags::FSMOUNT_CLOEXEC, attr.at_birth());
         let fd = made.map_err(|errno| {
-            let error = Error::sys("mount", "fsmount", errno).arg(&context.fstype);
+            let error = Error::sys(Operation::Mount, Syscall::Fsmount, errno).with_argument(&context.fstype);
             let error = error.with_kernel_log(context.log());
             match errno {
                 Errno::PERM => needs_admin(error),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Takes a mount away by the descriptor of its root: umount2(2) with MNT_DETACH.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Operation, Result, Syscall};
 use crate::vfs::bytes::descriptor_name;
 use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
@@ -19,7 +19,7 @@ pub(crate) fn unmount_forbidden() -> Option<Errno> {
 /// place: the caller has looked.
 pub(crate) fn detach_fd(fd: BorrowedFd<'_>) -> Result<()> {
     rustix::mount::unmount(descriptor_name(fd), UnmountFlags::DETACH)
-        .map_err(|e| Error::sys("unmount", "umount2", e))
+        .map_err(|e| Error::sys(Operation::Unmount, Syscall::Umount2, e))
 }
 
 /// As [`detach_fd`], for a mount that was made and is taken back. It is made private first, with all below: a bind is the
@@ -32,5 +32,6 @@ pub(crate) fn take_back(fd: BorrowedFd<'_>) -> Result<()> {
 /// With all below: nothing that happens to them happens elsewhere any more.
 pub(crate) fn make_private(fd: BorrowedFd<'_>) -> Result<()> {
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
-    rustix::mount::mount_change(descriptor_name(fd), private).map_err(|e| Error::sys("unmount", "mount", e))
+    rustix::mount::mount_change(descriptor_name(fd), private)
+        .map_err(|e| Error::sys(Operation::Unmount, Syscall::Mount, e))
 }

@@ -5,7 +5,7 @@
 //! Over `/` it would be in the way: a path that goes up beyond the root (`../../../srv`) is led onto what covers it, and in a
 //! namespace with a covered root the kernel makes no user namespace (`current_chrooted()`).
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::vfs::attr::{Locked, MountAttr, Propagation, set_attr};
 use crate::vfs::bytes::descriptor_name;
 use crate::vfs::context::FsContext;
@@ -21,7 +21,7 @@ use rustix::mount::UnmountFlags;
 
 const NAME: &str = "place";
 
-const STEP: &str = "make a place to mount on";
+const STEP: Operation = Operation::MakePlaceToMountOn;
 
 /// The first is always empty, and kept for old programs alone (fs/proc/proc_tty.c); `net` is there too where proc shows nothing but
 /// processes (`subset=pid`). Without proc it is `/` after all.
@@ -39,7 +39,7 @@ impl HiddenPlace {
     pub(crate) fn new(is_dir: bool) -> Result<Self> {
         let parent = mount_parent(&directory()?, is_dir)?;
         make_unbindable(parent.as_fd())?;
-        let place = open(parent.as_fd()).map_err(|e| Error::sys(STEP, "openat", e))?;
+        let place = open(parent.as_fd()).map_err(|e| Error::sys(STEP, Syscall::Openat, e))?;
         Ok(Self { parent, place })
     }
 
@@ -60,7 +60,7 @@ impl HiddenPlace {
 
     /// What is mounted on it now.
     pub(crate) fn mounted(&self) -> Result<OwnedFd> {
-        open(self.parent.as_fd()).map_err(|e| Error::sys("look at the mount", "openat", e))
+        open(self.parent.as_fd()).map_err(|e| Error::sys(Operation::LookAtMount, Syscall::Openat, e))
     }
 }
 
@@ -117,7 +117,7 @@ pub(crate) fn directory() -> Result<Target> {
             _ => {}
         }
     }
-    Err(Error::new(ErrorKind::NotFound, STEP, "the root directory can't be opened").arg("/"))
+    Err(Error::new(ErrorKind::NotFound, STEP, "the root directory can't be opened").with_argument("/"))
 }
 
 /// Mounts there what the place is in. Nothing can fail between that and its descriptor in the caller's hand.
@@ -130,10 +130,13 @@ fn mount_parent(directory: &Target, is_dir: bool) -> Result<OwnedFd> {
 /// Makes a directory, or a file, to mount on.
 fn make_place(parent: BorrowedFd<'_>, name: &str, is_dir: bool) -> Result<()> {
     if is_dir {
-        return rustix::fs::mkdirat(parent, name, Mode::RWXU).map_err(|e| Error::sys(STEP, "mkdirat", e));
+        return rustix::fs::mkdirat(parent, name, Mode::RWXU)
+            .map_err(|e| Error::sys(STEP, Syscall::Mkdirat, e));
     }
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC;
-    rustix::fs::openat(parent, name, flags, Mode::RUSR).map(drop).map_err(|e| Error::sys(STEP, "openat", e))
+    rustix::fs::openat(parent, name, flags, Mode::RUSR)
+        .map(drop)
+        .map_err(|e| Error::sys(STEP, Syscall::Openat, e))
 }
 
 /// What is mounted in it can be copied, and is skipped with it where all below `/` is.
@@ -147,8 +150,8 @@ fn need_private(directory: &Target) -> Result<()> {
         return Ok(());
     }
     let reason = "the mount namespace of this process is shared with others, who would see each step";
-    Err(Error::new(ErrorKind::Unsupported, "build in the namespace of one's own", reason)
-        .hinted("go into a private one before: `unshare_mount_and_pid`, or `unshare --mount`"))
+    Err(Error::new(ErrorKind::Unsupported, Operation::BuildInOwnNamespace, reason)
+        .with_hint("go into a private one before: `unshare_mount_and_pid`, or `unshare --mount`"))
 }
 
 fn open(parent: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {

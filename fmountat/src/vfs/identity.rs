@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Which mount a descriptor is on.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Operation, Result, Syscall};
 use crate::mountinfo;
 use crate::mountinfo::MountEntry;
 use crate::mountinfo::id::{MountId, mountinfo_id, stat_mount};
@@ -99,6 +99,13 @@ impl MountsBefore {
     }
 }
 
+/// Whether `fd` is a directory. A file server that does not answer is not waited for.
+pub(crate) fn is_dir(fd: BorrowedFd<'_>) -> Result<bool> {
+    let stat = rustix::fs::statx(fd, "", crate::mountinfo::id::LOOK, StatxFlags::TYPE)
+        .map_err(|e| Error::sys(Operation::LookAtFile, Syscall::Statx, e))?;
+    Ok(FileType::from_raw_mode(stat.stx_mode.into()).is_dir())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,11 +124,4 @@ mod tests {
             assert!(before.has_new(proc.as_fd()).unwrap(), "{before:?}");
         }
     }
-}
-
-/// Whether `fd` is a directory. A file server that does not answer is not waited for.
-pub(crate) fn is_dir(fd: BorrowedFd<'_>) -> Result<bool> {
-    let stat = rustix::fs::statx(fd, "", crate::mountinfo::id::LOOK, StatxFlags::TYPE)
-        .map_err(|e| Error::sys("look at the file", "statx", e))?;
-    Ok(FileType::from_raw_mode(stat.stx_mode.into()).is_dir())
 }

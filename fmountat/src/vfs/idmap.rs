@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Id mappings: what owners on disk are seen as through a mount, and the user namespaces that carry them.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::strategy::{MapOwners, NamespaceFile, Ways};
 use crate::sys::attr::{MountAttrRaw, mount_setattr, open_tree_attr};
 use crate::sys::userns::{Parked, page_size, user_namespace_of};
@@ -71,28 +71,28 @@ impl Idmap {
     pub(crate) fn check(&self) -> Result<()> {
         match self {
             Self::Ranges { users, groups } => {
-                check_ranges("uid mapping", users)?;
-                check_ranges("gid mapping", groups)
+                check_ranges(Operation::ReadUidMapping, users)?;
+                check_ranges(Operation::ReadGidMapping, groups)
             }
-            Self::Namespace(path) => c_string("idmap namespace", path).map(drop),
+            Self::Namespace(path) => c_string(Operation::ReadIdmapNamespace, path).map(drop),
         }
     }
 }
 
-fn check_ranges(what: &str, ranges: &[IdMapping]) -> Result<()> {
+fn check_ranges(operation: Operation, ranges: &[IdMapping]) -> Result<()> {
     let bad = |range: &IdMapping, reason: &str| {
         let text = format!("{}:{}:{}", range.disk, range.seen, range.count);
-        Err(Error::new(ErrorKind::OptionValue, format!("read {what}"), reason).arg(text))
+        Err(Error::new(ErrorKind::OptionValue, operation, reason).with_argument(text))
     };
     if ranges.len() > RANGES_MAX {
         let reason = format!("there are {} ranges and the kernel takes {RANGES_MAX}", ranges.len());
-        return Err(Error::new(ErrorKind::OptionValue, format!("read {what}"), reason));
+        return Err(Error::new(ErrorKind::OptionValue, operation, reason));
     }
     let (bytes, page) = (map_text(ranges).len(), page_size());
     if bytes >= page {
         let reason = format!("the map's text has {bytes} bytes and the kernel takes {}", page - 1);
-        let error = Error::new(ErrorKind::OptionValue, format!("read {what}"), reason);
-        return Err(error.hinted("fewer ranges: neighbours can be one"));
+        let error = Error::new(ErrorKind::OptionValue, operation, reason);
+        return Err(error.with_hint("fewer ranges: neighbours can be one"));
     }
     for (at, range) in ranges.iter().enumerate() {
         // The last id is no id (`-1`).
@@ -144,28 +144,29 @@ impl UserNamespaces {
 fn open_namespace(dir: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::CLOEXEC;
     let opened = rustix::fs::openat(dir, path, flags, Mode::empty());
-    let fd = opened.map_err(|e| Error::sys("open user namespace", "openat", e).arg(path))?;
+    let fd = opened
+        .map_err(|e| Error::sys(Operation::OpenUserNamespace, Syscall::Openat, e).with_argument(path))?;
     // NS_GET_NSTYPE would tell, but mount_setattr's EINVAL would not say that this is the reason.
     let link = format!("/proc/self/fd/{}", fd.as_raw_fd());
     match std::fs::read_link(link) {
         Ok(name) if name.to_string_lossy().starts_with("user:[") => Ok(fd),
-        _ => Err(Error::new(ErrorKind::OptionValue, "open user namespace", "it is no user namespace")
-            .arg(path)
-            .hinted("give a file such as /proc/PID/ns/user")),
+        _ => Err(Error::new(ErrorKind::OptionValue, Operation::OpenUserNamespace, "it is no user namespace")
+            .with_argument(path)
+            .with_hint("give a file such as /proc/PID/ns/user")),
     }
 }
 
 /// A user namespace with these maps, held by its descriptor alone: no process is left.
 fn make_namespace(users: &[IdMapping], groups: &[IdMapping]) -> Result<OwnedFd> {
-    let step = "make user namespace";
+    let step = Operation::MakeUserNamespace;
     let parked = Parked::new().map_err(|errno| match errno {
-        Errno::NOSPC | Errno::USERS => Error::sys(step, "clone", errno)
+        Errno::NOSPC | Errno::USERS => Error::sys(step, Syscall::Clone, errno)
             .with_kind(ErrorKind::TooManyNamespaces)
-            .because("the limit of user namespaces is reached")
-            .hinted("raise /proc/sys/user/max_user_namespaces"),
-        Errno::PERM => Error::sys(step, "clone", errno)
-            .hinted("id-mapped mounts need a user namespace, and none may be made here"),
-        _ => Error::sys(step, "clone", errno),
+            .with_reason("the limit of user namespaces is reached")
+            .with_hint("raise /proc/sys/user/max_user_namespaces"),
+        Errno::PERM => Error::sys(step, Syscall::Clone, errno)
+            .with_hint("id-mapped mounts need a user namespace, and none may be made here"),
+        _ => Error::sys(step, Syscall::Clone, errno),
     })?;
     let pid = pid_in_proc(&parked)?;
     write_map(pid, "uid_map", users)?;
@@ -180,14 +181,17 @@ fn make_namespace(users: &[IdMapping], groups: &[IdMapping]) -> Result<OwnedFd> 
             NamespaceFile::Proc.taken();
             let path = format!("/proc/{pid}/ns/user");
             let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-            rustix::fs::open(&path, flags, Mode::empty()).map_err(|e| Error::sys(step, "open", e).arg(path))
+            rustix::fs::open(&path, flags, Mode::empty())
+                .map_err(|e| Error::sys(step, Syscall::Open, e).with_argument(path))
         }
     }
 }
 
 /// A mapping is written to a file of /proc.
 pub(crate) fn without_proc(error: Error) -> Error {
-    error.because("a mapping is written to /proc, which is not mounted here").hinted("mount proc on /proc")
+    error
+        .with_reason("a mapping is written to /proc, which is not mounted here")
+        .with_hint("mount proc on /proc")
 }
 
 /// The process's number in the pid namespace of /proc, which may be an outer one: there ours is another process's.
@@ -197,13 +201,13 @@ fn pid_in_proc(parked: &Parked) -> Result<u32> {
     let text = match std::fs::read_to_string(&path) {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             let is_proc = rustix::fs::statfs("/proc").is_ok_and(|stat| stat.f_type == PROC);
-            let error = Error::from_io("map ids", "/proc", error);
+            let error = Error::from_io(Operation::MapIds, "/proc", error);
             return Err(if is_proc { of_others(error) } else { without_proc(error) });
         }
-        read => read.map_err(|e| Error::from_io("map ids", &path, e))?,
+        read => read.map_err(|e| Error::from_io(Operation::MapIds, &path, e))?,
     };
     let number = text.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok());
-    let unseen = || of_others(Error::new(ErrorKind::System, "map ids", "").arg("/proc"));
+    let unseen = || of_others(Error::new(ErrorKind::System, Operation::MapIds, "").with_argument("/proc"));
     number.filter(|pid| *pid > 0).ok_or_else(unseen)
 }
 
@@ -213,8 +217,8 @@ const PROC: rustix::fs::FsWord = 0x9fa0;
 /// /proc is there, and does not have us.
 fn of_others(error: Error) -> Error {
     error
-        .because("a mapping is written to /proc, and the proc that is mounted here is of a pid namespace without this process")
-        .hinted("mount proc on /proc anew")
+        .with_reason("a mapping is written to /proc, and the proc that is mounted here is of a pid namespace without this process")
+        .with_hint("mount proc on /proc anew")
 }
 
 fn map_text(ranges: &[IdMapping]) -> String {
@@ -230,27 +234,27 @@ fn write_map(pid: u32, file: &str, ranges: &[IdMapping]) -> Result<()> {
     let named = |call| {
         let path = path.clone();
         move |errno| {
-            let error = Error::sys("map ids", call, errno).arg(path);
+            let error = Error::sys(Operation::MapIds, call, errno).with_argument(path);
             match errno {
                 Errno::PERM => error
-                    .because("a mapping can only lead to ids that are mapped where this runs, and needs CAP_SETUID and CAP_SETGID")
-                    .hinted("see /proc/self/uid_map and gid_map for what is mapped, or run as root"),
+                    .with_reason("a mapping can only lead to ids that are mapped where this runs, and needs CAP_SETUID and CAP_SETGID")
+                    .with_hint("see /proc/self/uid_map and gid_map for what is mapped, or run as root"),
                 Errno::NOENT => without_proc(error),
                 _ => error,
             }
         }
     };
-    let fd =
-        rustix::fs::open(&path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty()).map_err(named("open"))?;
+    let fd = rustix::fs::open(&path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())
+        .map_err(named(Syscall::Open))?;
     // The kernel takes a map in one write or not at all.
     let written = rustix::io::retry_on_intr(|| rustix::io::write(&fd, text.as_bytes()));
-    written.map(drop).map_err(named("write"))
+    written.map(drop).map_err(named(Syscall::Write))
 }
 
 /// A map that changes nothing: every id that exists here to itself.
 fn unchanged(file: &str) -> Result<String> {
     let path = format!("/proc/self/{file}");
-    let own = std::fs::read_to_string(&path).map_err(|e| Error::from_io("map ids", &path, e))?;
+    let own = std::fs::read_to_string(&path).map_err(|e| Error::from_io(Operation::MapIds, &path, e))?;
     let mut text = String::new();
     for line in own.lines() {
         let mut numbers = line.split_whitespace();
@@ -276,7 +280,7 @@ impl Tree {
     ) -> Result<Self> {
         let (dir, path) = (dir.as_fd(), path.as_ref());
         if Features::get().open_tree_attr {
-            let c_path = c_string("source", path)?;
+            let c_path = c_string(Operation::ReadSource, path)?;
             let flags = clone_flags(recursive).bits();
             if let Ok(fd) = open_tree_attr(dir, &c_path, flags, &idmap_raw(userns.as_fd())) {
                 MapOwners::OpenTreeAttr.taken();
@@ -285,7 +289,7 @@ impl Tree {
         }
         MapOwners::MountSetattr.taken();
         let tree = Self::clone_of(dir, path, recursive)?;
-        tree.set_idmap(userns, recursive).map_err(|e| e.arg(path))?;
+        tree.set_idmap(userns, recursive).map_err(|e| e.with_argument(path))?;
         Ok(tree)
     }
 
@@ -314,7 +318,7 @@ pub(crate) fn idmap_raw(userns: BorrowedFd<'_>) -> MountAttrRaw {
 pub(crate) fn set_idmap(fd: BorrowedFd<'_>, userns: BorrowedFd<'_>, recursive: bool) -> Result<()> {
     let flags = libc::AT_EMPTY_PATH as u32 | if recursive { libc::AT_RECURSIVE as u32 } else { 0 };
     mount_setattr(fd, c"", flags, &idmap_raw(userns))
-        .map_err(|e| explain_idmap(Error::sys("map ids", "mount_setattr", e), userns))
+        .map_err(|e| explain_idmap(Error::sys(Operation::MapIds, Syscall::MountSetattr, e), userns))
 }
 
 /// The attribute call's failure in words.
@@ -322,15 +326,15 @@ pub(crate) fn explain_idmap(error: Error, userns: BorrowedFd<'_>) -> Error {
     match error.raw_errno() {
         Some(Errno::INVAL) if maps_nothing(userns) => error
             .with_kind(ErrorKind::OptionValue)
-            .because("the user namespace has no id maps yet: they must be written before"),
-        Some(Errno::INVAL) => error.with_kind(ErrorKind::Unsupported).because(
+            .with_reason("the user namespace has no id maps yet: they must be written before"),
+        Some(Errno::INVAL) => error.with_kind(ErrorKind::Unsupported).with_reason(
             "this file system can't be id-mapped, or the mount is already (ext4 and xfs can, btrfs from Linux 5.15 on, erofs \
              5.19, squashfs 6.2, tmpfs 6.3; overlay can't, its layers can)",
         ),
         Some(Errno::PERM) if is_initial(userns) => {
-            error.because("the first user namespace maps nothing: give one with mappings of its own")
+            error.with_reason("the first user namespace maps nothing: give one with mappings of its own")
         }
-        Some(Errno::PERM) => error.hinted(
+        Some(Errno::PERM) => error.with_hint(
             "mapping a file system's owners needs CAP_SYS_ADMIN in the user namespace that it was mounted in",
         ),
         _ => error,
@@ -362,7 +366,8 @@ mod tests {
     #[test]
     fn ranges_that_the_kernel_would_refuse_without_a_word() {
         let range = |disk, seen, count| IdMapping { disk, seen, count };
-        let check = |ranges: &[IdMapping]| check_ranges("uid mapping", ranges).map_err(|e| e.reason());
+        let check =
+            |ranges: &[IdMapping]| check_ranges(Operation::ReadUidMapping, ranges).map_err(|e| e.reason());
         assert!(check(&[range(0, 1000, 10), range(10, 2000, 5), range(15, 0, 1)]).is_ok());
         assert!(check(&[range(0, 0, u32::MAX)]).is_ok());
         for (ranges, words) in [

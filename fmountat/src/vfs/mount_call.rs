@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! One mount(2) call, checked and ready.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::sys::child::Step;
 use crate::vfs::bytes::c_string;
 use rustix::fd::{AsRawFd, BorrowedFd};
@@ -36,37 +36,39 @@ impl MountCall {
         if data.len() > MOUNT_DATA_MAX {
             return Err(Error::new(
                 ErrorKind::TooLong,
-                "mount",
+                Operation::Mount,
                 format!("the options have {} bytes and mount(2) takes {MOUNT_DATA_MAX}", data.len()),
             )
-            .arg(target.as_ref())
-            .hinted("use an `Overlay` or a `Mount`: they have no such limit"));
+            .with_argument(target.as_ref())
+            .with_hint("use an `Overlay` or a `Mount`: they have no such limit"));
         }
         Ok(Self {
-            source: c_string("source", source)?,
-            target: c_string("target", target)?,
-            fstype: c_string("filesystem type", fstype)?,
+            source: c_string(Operation::ReadSource, source)?,
+            target: c_string(Operation::ReadTarget, target)?,
+            fstype: c_string(Operation::ReadFilesystemType, fstype)?,
             flags,
             data: match data.is_empty() {
                 true => None,
-                false => Some(c_string("options", data)?),
+                false => Some(c_string(Operation::ReadOptions, data)?),
             },
         })
     }
 
     pub(crate) fn error(&self, dir: BorrowedFd<'_>, step: Step, errno: Errno) -> Error {
-        let (name, argument) = match step {
-            Step::Clone => ("clone", None),
-            Step::Fchdir => ("fchdir", Some(format!("descriptor {}", dir.as_raw_fd()).into())),
+        let (operation, call, argument) = match step {
+            Step::Clone => (Operation::Clone, Syscall::Clone, None),
+            Step::Fchdir => {
+                (Operation::Fchdir, Syscall::Fchdir, Some(format!("descriptor {}", dir.as_raw_fd()).into()))
+            }
             Step::Mount => {
                 use std::os::unix::ffi::OsStrExt;
                 let target = OsStr::from_bytes(self.target.to_bytes());
-                ("mount", Some(target.to_os_string()))
+                (Operation::Mount, Syscall::Mount, Some(target.to_os_string()))
             }
         };
-        let error = Error::sys(name, name, errno);
+        let error = Error::sys(operation, call, errno);
         match argument {
-            Some(argument) => error.arg(argument),
+            Some(argument) => error.with_argument(argument),
             None => error,
         }
     }

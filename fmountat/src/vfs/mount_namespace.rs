@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Another mount namespace: a tree that was built here is attached there.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::sys::inside::{Act, Namespaces, Step, enter, inside};
 use crate::vfs::privilege::needs_admin;
 use crate::vfs::target::{Create, Target};
@@ -43,10 +43,12 @@ impl MountNamespace {
     /// # Errors
     /// [`ErrorKind::NotFound`] without such a process or without /proc; [`ErrorKind::Permission`], as ptrace(2) has it.
     pub fn of_process(pid: i32) -> Result<Self> {
-        let named = |call: &'static str, e: Errno| Error::sys("open process", call, e).arg(pid.to_string());
+        let named = |call: Syscall, e: Errno| {
+            Error::sys(Operation::OpenProcess, call, e).with_argument(pid.to_string())
+        };
         let no_such = || {
-            let error = named("pidfd_open", Errno::SRCH).with_kind(ErrorKind::NotFound);
-            error.because("there is no process with this number")
+            let error = named(Syscall::PidfdOpen, Errno::SRCH).with_kind(ErrorKind::NotFound);
+            error.with_reason("there is no process with this number")
         };
         let number = (pid > 0).then(|| Pid::from_raw(pid)).flatten().ok_or_else(no_such)?;
         let pidfd = match pidfd_open(number, PidfdFlags::empty()) {
@@ -54,16 +56,16 @@ impl MountNamespace {
             Err(Errno::SRCH | Errno::INVAL) => return Err(no_such()),
             // Before 5.3 there are none.
             Err(Errno::NOSYS) => None,
-            Err(errno) => return Err(named("pidfd_open", errno)),
+            Err(errno) => return Err(named(Syscall::PidfdOpen, errno)),
         };
         let proc_file = |name: &str, flags: OFlags| {
             rustix::fs::openat(CWD, format!("/proc/{pid}/{name}"), flags | OFlags::CLOEXEC, Mode::empty())
                 .map_err(|e| match e {
                     Errno::NOENT => no_such(),
-                    Errno::ACCESS | Errno::PERM => named("openat", e)
-                        .because("its namespaces may be looked at by who may trace it")
-                        .hinted("be the user who runs it, with no more privilege on its side, or have CAP_SYS_PTRACE over it: ptrace(2)"),
-                    _ => named("openat", e),
+                    Errno::ACCESS | Errno::PERM => named(Syscall::Openat, e)
+                        .with_reason("its namespaces may be looked at by who may trace it")
+                        .with_hint("be the user who runs it, with no more privilege on its side, or have CAP_SYS_PTRACE over it: ptrace(2)"),
+                    _ => named(Syscall::Openat, e),
                 })
         };
         let mount = proc_file("ns/mnt", OFlags::RDONLY)?;
@@ -87,21 +89,21 @@ impl MountNamespace {
     pub fn open(dir: impl AsFd, path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let mount = rustix::fs::openat(dir, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
-            .map_err(|e| Error::sys("open mount namespace", "openat", e).arg(path))?;
-        Self::of_file(mount).map_err(|e| e.arg_if_none(path))
+            .map_err(|e| Error::sys(Operation::OpenMountNamespace, Syscall::Openat, e).with_argument(path))?;
+        Self::of_file(mount).map_err(|e| e.with_argument_if_none(path))
     }
 
     /// That of an open namespace file.
     pub(crate) fn of_file(mount: OwnedFd) -> Result<Self> {
-        let named = |call, errno| Error::sys("open mount namespace", call, errno);
+        let named = |call, errno| Error::sys(Operation::OpenMountNamespace, call, errno);
         let to = Namespaces { user: None, mount: mount.as_fd() };
         let root = inside(to, &Act::OpenRoot).map_err(|(step, errno)| match (step, errno) {
-            (Step::Enter, Errno::INVAL) => named("setns", errno)
+            (Step::Enter, Errno::INVAL) => named(Syscall::Setns, errno)
                 .with_kind(ErrorKind::OptionValue)
-                .because("the file is no mount namespace"),
+                .with_reason("the file is no mount namespace"),
             (step, errno) => entering(step, errno),
         })?;
-        let root = root.ok_or_else(|| named("openat", Errno::NOENT))?;
+        let root = root.ok_or_else(|| named(Syscall::Openat, Errno::NOENT))?;
         Ok(Self { mount, user: None, root })
     }
 
@@ -160,16 +162,17 @@ impl MountNamespace {
     /// The mount table of the namespace, below its root: opened by a child inside that finds itself in our /proc.
     pub(crate) fn open_mountinfo(&self) -> Result<OwnedFd> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let failed =
-            |call, errno| Error::sys("read the mount table", call, errno).arg("/proc/self/mountinfo");
-        let proc =
-            rustix::fs::openat(CWD, c"/proc", flags, Mode::empty()).map_err(|e| failed("openat", e))?;
+        let failed = |call, errno| {
+            Error::sys(Operation::ReadMountTable, call, errno).with_argument("/proc/self/mountinfo")
+        };
+        let proc = rustix::fs::openat(CWD, c"/proc", flags, Mode::empty())
+            .map_err(|e| failed(Syscall::Openat, e))?;
         let opened =
             self.act(&Act::Open(proc.as_fd(), c"self/mountinfo")).map_err(|(step, errno)| match step {
-                Step::Act => failed("openat", errno),
+                Step::Act => failed(Syscall::Openat, errno),
                 _ => entering(step, errno),
             })?;
-        opened.ok_or_else(|| failed("openat", Errno::NOENT))
+        opened.ok_or_else(|| failed(Syscall::Openat, Errno::NOENT))
     }
 
     /// Moves the calling process into it, for good; its cwd and root are then the namespace's root. The process must have
@@ -202,9 +205,9 @@ impl MountNamespace {
 
 fn entering(step: Step, errno: Errno) -> Error {
     match step {
-        Step::Clone => Error::sys("enter the mount namespace", "clone", errno),
+        Step::Clone => Error::sys(Operation::EnterMountNamespace, Syscall::Clone, errno),
         Step::Enter | Step::Act => {
-            let error = Error::sys("enter the mount namespace", "setns", errno);
+            let error = Error::sys(Operation::EnterMountNamespace, Syscall::Setns, errno);
             if errno == Errno::PERM { needs_admin(error) } else { error }
         }
     }
@@ -224,7 +227,8 @@ impl Tree {
     /// [`ErrorKind::OptionConflict`] for a descriptor that is no mount's root, or whose mount is attached in this
     /// namespace, where moving it would take it away from its place.
     pub fn received(fd: OwnedFd) -> Result<Self> {
-        let refused = |reason: &str| Err(Error::new(ErrorKind::OptionConflict, "take over tree", reason));
+        let refused =
+            |reason: &str| Err(Error::new(ErrorKind::OptionConflict, Operation::TakeOverTree, reason));
         if !crate::vfs::identity::is_mount_root(fd.as_fd())? {
             return refused("the descriptor is not the root of a mount");
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A new directory with a descriptor that is certain to be its own, in a parent where others may rename.
 
+use crate::error::Syscall;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{
     AtFlags, Mode, OFlags, RenameFlags, mkdirat, openat, renameat, renameat_with, statat, unlinkat,
@@ -13,7 +14,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// A system call failed.
-    Call(&'static str, Errno),
+    Call(Syscall, Errno),
     /// Somebody has put another file in the place of what was made.
     Replaced,
 }
@@ -31,7 +32,7 @@ pub(crate) fn make(parent: BorrowedFd<'_>, name: &OsStr, mode: Mode) -> Result<O
     let new = &*temporary.name;
     mkdirat(&temporary.fd, new, mode).map_err(|errno| match errno {
         Errno::EXIST => Failure::Replaced,
-        _ => Failure::Call("mkdirat", errno),
+        _ => Failure::Call(Syscall::Mkdirat, errno),
     })?;
     let moved = open(temporary.fd.as_fd(), new).and_then(|fd| {
         rename(temporary.fd.as_fd(), new, parent, name)?;
@@ -52,12 +53,13 @@ struct Temporary<'a> {
 impl<'a> Temporary<'a> {
     fn new(parent: BorrowedFd<'a>) -> Result<Self, Failure> {
         let name = format!(".fmountat-{:016x}", RandomState::new().build_hasher().finish());
-        mkdirat(parent, &*name, Mode::RWXU).map_err(|e| Failure::Call("mkdirat", e))?;
+        mkdirat(parent, &*name, Mode::RWXU).map_err(|e| Failure::Call(Syscall::Mkdirat, e))?;
         let opened = open(parent, &name).inspect_err(|_| {
             let _ = unlinkat(parent, &*name, AtFlags::REMOVEDIR);
         });
         let new = Self { parent, name, fd: opened? };
-        let stat = statat(&new.fd, "", AtFlags::EMPTY_PATH).map_err(|e| Failure::Call("fstatat", e))?;
+        let stat =
+            statat(&new.fd, "", AtFlags::EMPTY_PATH).map_err(|e| Failure::Call(Syscall::Fstatat, e))?;
         let others_write = Mode::from_raw_mode(stat.st_mode).intersects(Mode::WGRP | Mode::WOTH);
         match stat.st_uid == rustix::process::geteuid().as_raw() && !others_write {
             true => Ok(new),
@@ -78,7 +80,7 @@ fn open(dir: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, Failure> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     openat(dir, name, flags, Mode::empty()).map_err(|errno| match errno {
         Errno::NOENT | Errno::NOTDIR | Errno::LOOP => Failure::Replaced,
-        _ => Failure::Call("openat", errno),
+        _ => Failure::Call(Syscall::Openat, errno),
     })
 }
 
@@ -86,8 +88,8 @@ fn rename(from: BorrowedFd<'_>, new: &str, parent: BorrowedFd<'_>, name: &OsStr)
     match renameat_with(from, new, parent, name, RenameFlags::NOREPLACE) {
         // A file system without that flag, as NFS: an empty directory that has come meanwhile is replaced.
         Err(Errno::INVAL | Errno::NOSYS) => {
-            renameat(from, new, parent, name).map_err(|e| Failure::Call("renameat", e))
+            renameat(from, new, parent, name).map_err(|e| Failure::Call(Syscall::Renameat, e))
         }
-        done => done.map_err(|e| Failure::Call("renameat2", e)),
+        done => done.map_err(|e| Failure::Call(Syscall::Renameat2, e)),
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Namespaces of one's own: to mount without privilege, and to leave nothing when the process ends.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::mountinfo::id::mountinfo_id;
 use crate::sys::namespace::unshare_namespaces;
 use crate::vfs::identity::is_shared;
@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use rustix::mount::{MountPropagationFlags, MoveMountFlags, UnmountFlags};
 
 /// The step of [`change_root`] and what follows it.
-const STEP: &str = "enter the root";
+const STEP: Operation = Operation::EnterRoot;
 
 /// Moves the calling process into a mount namespace of its own, private throughout, and its next child into a pid
 /// namespace of its own. Where that needs privilege that the process lacks, a user namespace is made for it, in which
@@ -33,40 +33,42 @@ pub fn unshare_mount_and_pid() -> Result<()> {
             write_map("uid_map", &format!("0 {} 1", uid.as_raw()))?;
             write_map("gid_map", &format!("0 {} 1", gid.as_raw()))?;
         }
-        Err(errno) => return Err(Error::sys("make namespaces", "unshare", errno)),
+        Err(errno) => return Err(Error::sys(Operation::MakeNamespaces, Syscall::Unshare, errno)),
     }
-    make_private("make namespaces")
+    make_private(Operation::MakeNamespaces)
 }
 
 /// Makes every mount of the calling thread's mount namespace private.
-pub(crate) fn make_private(step: &str) -> Result<()> {
+pub(crate) fn make_private(step: Operation) -> Result<()> {
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     rustix::mount::mount_change("/", private).map_err(|errno| {
-        let error = Error::sys(step, "mount", errno);
+        let error = Error::sys(step, Syscall::Mount, errno);
         if errno == Errno::INVAL { in_chroot(error) } else { error }
     })
 }
 
 fn in_chroot(error: Error) -> Error {
     error
-        .because("the root directory is no mount: this runs in a chroot, whose other mounts can't be reached")
-        .hinted("bind the directory onto itself before chroot(1)")
+        .with_reason(
+            "the root directory is no mount: this runs in a chroot, whose other mounts can't be reached",
+        )
+        .with_hint("bind the directory onto itself before chroot(1)")
 }
 
 fn user_namespace_error(errno: Errno) -> Error {
-    let error = Error::sys("make a user namespace", "unshare", errno);
+    let error = Error::sys(Operation::MakeUserNamespace, Syscall::Unshare, errno);
     match errno {
         Errno::NOSPC | Errno::USERS => error
             .with_kind(ErrorKind::TooManyNamespaces)
-            .because("the limit of user namespaces is reached")
-            .hinted("raise /proc/sys/user/max_user_namespaces, or run as root"),
+            .with_reason("the limit of user namespaces is reached")
+            .with_hint("raise /proc/sys/user/max_user_namespaces, or run as root"),
         Errno::PERM => error
-            .because("no user namespace may be made here: the machine does not let ordinary users, or this runs in a chroot")
-            .hinted(
+            .with_reason("no user namespace may be made here: the machine does not let ordinary users, or this runs in a chroot")
+            .with_hint(
                 "see the sysctls kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns, or run as root",
             ),
         Errno::INVAL => {
-            error.hinted("the process has more than one thread, or the kernel has no user namespaces")
+            error.with_hint("the process has more than one thread, or the kernel has no user namespaces")
         }
         _ => error,
     }
@@ -76,7 +78,7 @@ fn write_map(file: &str, text: &str) -> Result<()> {
     let path = format!("/proc/self/{file}");
     std::fs::write(&path, text).map_err(|e| {
         let errno = Errno::from_io_error(&e).unwrap_or(Errno::IO);
-        Error::sys("map user and group", "write", errno).arg(&path)
+        Error::sys(Operation::MapUserAndGroup, Syscall::Write, errno).with_argument(&path)
     })
 }
 
@@ -108,7 +110,7 @@ pub(crate) fn change_root(tree: Option<Tree>, top: BorrowedFd<'_>) -> Result<Old
 fn attach_to_root(tree: Tree) -> Result<Attached> {
     // `/..` is the uppermost of the mounts on `/`, which the tree is attached to.
     rustix::mount::mount_change("/..", MountPropagationFlags::DOWNSTREAM).map_err(|errno| {
-        let error = Error::sys(STEP, "mount", errno);
+        let error = Error::sys(STEP, Syscall::Mount, errno);
         if errno == Errno::INVAL { in_chroot(error) } else { error }
     })?;
     tree.attach(&Target::open(CWD, "/")?)
@@ -116,9 +118,9 @@ fn attach_to_root(tree: Tree) -> Result<Attached> {
 
 /// pivot_root(2) to `top`, which leaves its peers for as long as the old root lies on it.
 fn pivot(top: BorrowedFd<'_>) -> Result<Option<Peers>> {
-    rustix::process::fchdir(top).map_err(|e| Error::sys(STEP, "fchdir", e))?;
+    rustix::process::fchdir(top).map_err(|e| Error::sys(STEP, Syscall::Fchdir, e))?;
     let pivot_root = || rustix::process::pivot_root(".", ".");
-    let failed = |e| Error::sys(STEP, "pivot_root", e);
+    let failed = |e| Error::sys(STEP, Syscall::PivotRoot, e);
     match pivot_root() {
         Err(Errno::INVAL) if is_shared(top) => {
             let peers = Peers::leave(top)?;
@@ -131,7 +133,8 @@ fn pivot(top: BorrowedFd<'_>) -> Result<Option<Peers>> {
 
 fn open_dir(path: &str) -> Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    rustix::fs::open(path, flags, Mode::empty()).map_err(|e| Error::sys(STEP, "open", e).arg(path))
+    rustix::fs::open(path, flags, Mode::empty())
+        .map_err(|e| Error::sys(STEP, Syscall::Open, e).with_argument(path))
 }
 
 /// The peer group and the master of a mount that is private for a while, kept by a copy of that mount.
@@ -143,7 +146,7 @@ impl Peers {
         // The copy has all the mounts: the kernel copies no mount alone that has locked ones below.
         let copy = Tree::clone_of(mount, "", true)?;
         rustix::mount::mount_change(".", MountPropagationFlags::PRIVATE)
-            .map_err(|e| Error::sys(STEP, "mount", e))?;
+            .map_err(|e| Error::sys(STEP, Syscall::Mount, e))?;
         Ok(Self(copy))
     }
 
@@ -153,7 +156,7 @@ impl Peers {
         let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_SET_GROUP;
         rustix::mount::move_mount(self.0.root(), c"", CWD, c".", flags)
             .or_else(|_| rustix::mount::mount_change(".", MountPropagationFlags::SHARED))
-            .map_err(|e| Error::sys(STEP, "mount", e))
+            .map_err(|e| Error::sys(STEP, Syscall::Mount, e))
     }
 }
 
@@ -175,23 +178,23 @@ impl OldRoot {
     /// All of it becomes slaves first, else each unmount would happen in the namespaces of its peers too. Slaves and not private:
     /// until it is detached, what is unmounted elsewhere is unmounted here, and not kept busy.
     pub(crate) fn take_away(self) -> Result<()> {
-        rustix::process::fchdir(&self.old).map_err(|e| Error::sys(STEP, "fchdir", e))?;
+        rustix::process::fchdir(&self.old).map_err(|e| Error::sys(STEP, Syscall::Fchdir, e))?;
         // What is mounted over the old root is below it in the tree of mounts. `.` leads to no mount on it, nor needs a /proc.
         let slave = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
-        rustix::mount::mount_change(".", slave).map_err(|e| Error::sys(STEP, "mount", e))?;
+        rustix::mount::mount_change(".", slave).map_err(|e| Error::sys(STEP, Syscall::Mount, e))?;
         loop {
             let uppermost = open_dir("/..")?;
             if mountinfo_id(uppermost.as_fd())? == self.over {
-                rustix::process::chdir("/").map_err(|e| Error::sys(STEP, "chdir", e))?;
+                rustix::process::chdir("/").map_err(|e| Error::sys(STEP, Syscall::Chdir, e))?;
                 return self.peers.map_or(Ok(()), |peers| peers.join());
             }
             drop(uppermost);
             rustix::mount::unmount("/..", UnmountFlags::DETACH).map_err(|errno| {
-                let error = Error::sys(STEP, "umount2", errno);
+                let error = Error::sys(STEP, Syscall::Umount2, errno);
                 match errno {
                     Errno::INVAL => error
-                        .because("a mount that lies over the old `/` is locked by the kernel, and would stay within reach")
-                        .hinted("run it where nothing is mounted over `/`, or as root"),
+                        .with_reason("a mount that lies over the old `/` is locked by the kernel, and would stay within reach")
+                        .with_hint("run it where nothing is mounted over `/`, or as root"),
                     _ => error,
                 }
             })?;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `fmountat`: mount(2) whose relative paths start at a directory descriptor, and the two ways to do it.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Operation, Result, Syscall};
 use crate::strategy::{MountFrom, Ways};
 use crate::sys::child::mount_in_child;
 use crate::vfs::mount_call::MountCall;
@@ -132,5 +132,5 @@ fn open_if_cwd(dir: BorrowedFd<'_>) -> Result<Option<OwnedFd>> {
     }
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let opened = rustix::fs::openat(CWD, ".", flags, Mode::empty());
-    opened.map(Some).map_err(|e| Error::sys("open the current directory", "openat", e))
+    opened.map(Some).map_err(|e| Error::sys(Operation::OpenCurrentDirectory, Syscall::Openat, e))
 }

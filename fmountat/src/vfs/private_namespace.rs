@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A mount namespace for a moment: what is mounted in it nobody sees, and it goes with its thread, whatever happens.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Operation, Result, Syscall};
 use crate::sys::namespace::unshare_mounts;
 use crate::sys::thread::{block_all_signals, unshare_fs};
 use crate::vfs::hidden::HiddenPlace;
@@ -18,19 +18,19 @@ pub(crate) fn in_private_namespace_from<T: Send>(
     dir: BorrowedFd<'_>,
     work: impl FnOnce(BorrowedFd<'_>) -> Result<T> + Send,
 ) -> Result<T> {
-    let step = "make a private mount namespace";
+    let step = Operation::MakePrivateMountNamespace;
     on_a_thread(
         || {
-            unshare_fs().map_err(|e| Error::sys(step, "unshare", e))?;
+            unshare_fs().map_err(|e| Error::sys(step, Syscall::Unshare, e))?;
             match dir.as_raw_fd() == CWD.as_raw_fd() {
                 true => Ok(()),
-                false => rustix::process::fchdir(dir).map_err(|e| Error::sys(step, "fchdir", e)),
+                false => rustix::process::fchdir(dir).map_err(|e| Error::sys(step, Syscall::Fchdir, e)),
             }
         },
         || {
             let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
             let here = rustix::fs::openat(CWD, c".", flags, Mode::empty())
-                .map_err(|e| Error::sys(step, "openat", e))?;
+                .map_err(|e| Error::sys(step, Syscall::Openat, e))?;
             work(here.as_fd())
         },
     )
@@ -78,21 +78,22 @@ fn on_a_thread<T: Send>(
     before: impl FnOnce() -> Result<()> + Send,
     work: impl FnOnce() -> Result<T> + Send,
 ) -> Result<T> {
-    let step = "make a private mount namespace";
+    let step = Operation::MakePrivateMountNamespace;
     std::thread::scope(|scope| {
         // The caller's signals are the caller's.
-        let mask = block_all_signals().map_err(|e| Error::sys(step, "pthread_sigmask", e))?;
+        let mask = block_all_signals().map_err(|e| Error::sys(step, Syscall::PthreadSigmask, e))?;
         let thread = std::thread::Builder::new().name(String::from("fmountat")).spawn_scoped(scope, || {
             before()?;
-            unshare_mounts().map_err(|e| Error::sys(step, "unshare", e))?;
+            unshare_mounts().map_err(|e| Error::sys(step, Syscall::Unshare, e))?;
             // Nothing that is mounted here may show where the caller's mounts are shared.
             let done = make_private(step).and_then(|()| work());
             leave();
             done
         });
         drop(mask);
-        let no_thread =
-            |e: std::io::Error| Error::sys(step, "clone", Errno::from_io_error(&e).unwrap_or(Errno::AGAIN));
+        let no_thread = |e: std::io::Error| {
+            Error::sys(step, Syscall::Clone, Errno::from_io_error(&e).unwrap_or(Errno::AGAIN))
+        };
         match thread.map_err(no_thread)?.join() {
             Ok(done) => done,
             Err(panic) => std::panic::resume_unwind(panic),

@@ -6,7 +6,7 @@ use rustix::thread::CapabilitySet;
 
 /// A call that was not permitted, with what it takes, for who has not got it.
 pub(crate) fn needs_admin(error: Error) -> Error {
-    if is_admin() { error } else { error.hinted(NEEDS_ADMIN) }
+    if is_admin() { error } else { error.with_hint(NEEDS_ADMIN) }
 }
 
 /// Whether the thread has CAP_SYS_ADMIN in its user namespace.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Swaps: a tree in the place of what is mounted, without a moment between.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::mountinfo;
 use crate::mountinfo::id::{MountId, id_mask, mountinfo_id};
 use crate::sys::swap::{Failed, Swap, swap};
@@ -80,11 +80,11 @@ impl Tree {
         let job = Swap {
             new: self.root(),
             target: target.as_fd(),
-            name: &c_string("target", format!("/proc/self/fd/{}", target.as_fd().as_raw_fd()))?,
+            name: &c_string(Operation::ReadTarget, format!("/proc/self/fd/{}", target.as_fd().as_raw_fd()))?,
             old: old.get(),
             mask: id_mask(),
             start,
-            path: &c_string("target", path)?,
+            path: &c_string(Operation::ReadTarget, path)?,
             in_root,
         };
         let done = match copy {
@@ -99,18 +99,25 @@ impl Tree {
             Err(Failed::NotOnTop) => Err(covered(target)),
             Err(Failed::PutBack(errno)) => {
                 let there = "the kernel refused the new tree; a copy of the old one is in its place again";
-                Err(Error::sys("attach", "move_mount", errno).arg(target.path()).because(there))
+                Err(Error::sys(Operation::Attach, Syscall::MoveMount, errno)
+                    .with_argument(target.path())
+                    .with_reason(there))
             }
             Err(Failed::Lost(errno)) => {
                 let gone = "neither the new tree nor a copy of the old one could be attached: nothing is mounted there";
-                Err(Error::sys("attach", "move_mount", errno).arg(target.path()).because(gone))
+                Err(Error::sys(Operation::Attach, Syscall::MoveMount, errno)
+                    .with_argument(target.path())
+                    .with_reason(gone))
             }
-            Err(Failed::Clone(errno)) => Err(Error::sys("replace", "clone", errno).arg(target.path())),
+            Err(Failed::Clone(errno)) => {
+                Err(Error::sys(Operation::Replace, Syscall::Clone, errno).with_argument(target.path()))
+            }
             Err(Failed::Move(errno)) => Err(self.explain_beneath(target, errno)),
-            Err(Failed::Covered) => Err(covered(target).hinted(STAYS_BENEATH)),
+            Err(Failed::Covered) => Err(covered(target).with_hint(STAYS_BENEATH)),
             Err(Failed::TakeAway(errno)) => {
-                let error = Error::sys("unmount", "umount2", errno).arg(target.path());
-                Err(error.hinted(STAYS_BENEATH))
+                let error =
+                    Error::sys(Operation::Unmount, Syscall::Umount2, errno).with_argument(target.path());
+                Err(error.with_hint(STAYS_BENEATH))
             }
         }
     }
@@ -120,9 +127,9 @@ impl Tree {
         match errno {
             Errno::INVAL if !Features::get().move_beneath => error
                 .with_kind(ErrorKind::Unsupported)
-                .because("this kernel can't put a mount beneath another, so a swap would have a gap")
-                .hinted("it needs Linux 6.5"),
-            Errno::INVAL => error.hinted(
+                .with_reason("this kernel can't put a mount beneath another, so a swap would have a gap")
+                .with_hint("it needs Linux 6.5"),
+            Errno::INVAL => error.with_hint(
                 "MOVE_MOUNT_BENEATH needs Linux 6.5, and can't go beneath a mount that the kernel has locked, or beneath the \
                  root directory of the process",
             ),
@@ -139,19 +146,24 @@ const STAYS_BENEATH: &str =
 pub(crate) fn check_replaceable(target: &Target) -> Result<()> {
     if !is_mount_root(target.as_fd())? {
         let reason = "nothing is mounted there to be replaced";
-        return Err(Error::new(ErrorKind::NotMounted, "replace", reason).arg(target.path()));
+        return Err(
+            Error::new(ErrorKind::NotMounted, Operation::Replace, reason).with_argument(target.path())
+        );
     }
     // umount2(2) takes a path: that of the descriptor.
     if rustix::fs::stat(descriptor_name(target.as_fd())).is_err_and(|errno| errno == Errno::NOENT) {
         let reason = "the old mount is taken away by a path in /proc, which is not mounted";
-        return Err(Error::new(ErrorKind::Unsupported, "replace", reason).arg(target.path()));
+        return Err(
+            Error::new(ErrorKind::Unsupported, Operation::Replace, reason).with_argument(target.path())
+        );
     }
     let root = Target::open(rustix::fs::CWD, "/")?;
     if is_same_place(root.as_fd(), target.as_fd())? {
         let reason = "it is the root directory of the process, which nothing can be put beneath";
-        let error = Error::new(ErrorKind::Unsupported, "replace", reason).arg(target.path());
+        let error =
+            Error::new(ErrorKind::Unsupported, Operation::Replace, reason).with_argument(target.path());
         return Err(
-            error.hinted("a process's root is changed by pivot_root(2): `fmountat run`, or Built::enter")
+            error.with_hint("a process's root is changed by pivot_root(2): `fmountat run`, or Built::enter")
         );
     }
     Ok(())
@@ -165,8 +177,11 @@ fn look(target: &Target) -> Result<MountId> {
     // That would leave the swap half done.
     match unmount_forbidden() {
         Some(errno) => {
-            let error = needs_admin(Error::sys("unmount", "umount2", errno).arg(target.path()));
-            Err(error.because("a seccomp filter forbids to unmount: the old mount could not be taken away"))
+            let error = needs_admin(
+                Error::sys(Operation::Unmount, Syscall::Umount2, errno).with_argument(target.path()),
+            );
+            Err(error
+                .with_reason("a seccomp filter forbids to unmount: the old mount could not be taken away"))
         }
         None => Ok(old),
     }
@@ -178,9 +193,9 @@ pub(crate) fn need_whole_copy(target: &Target) -> Result<()> {
     let old = mountinfo::deepest_first(&table, mountinfo_id(target.as_fd())?);
     let Some(entry) = old.into_iter().find(|entry| entry.unbindable) else { return Ok(()) };
     let reason = "a mount of the old set is unbindable, so no copy of it could take its place again if the new one is refused";
-    Err(Error::new(ErrorKind::Unsupported, "replace", reason)
-        .arg(&entry.target)
-        .hinted("it needs Linux 6.5; or unmount the old set first"))
+    Err(Error::new(ErrorKind::Unsupported, Operation::Replace, reason)
+        .with_argument(&entry.target)
+        .with_hint("it needs Linux 6.5; or unmount the old set first"))
 }
 
 fn check_top(target: &Target, old: MountId) -> Result<()> {
@@ -189,5 +204,5 @@ fn check_top(target: &Target, old: MountId) -> Result<()> {
 
 fn covered(target: &Target) -> Error {
     let reason = "another mount was put over the old one, which therefore stays";
-    Error::new(ErrorKind::Busy, "unmount", reason).arg(target.path())
+    Error::new(ErrorKind::Busy, Operation::Unmount, reason).with_argument(target.path())
 }

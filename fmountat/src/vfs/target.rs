@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Mount points as descriptors: found once, below a root where one is given, and then mounted on as found.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::vfs::bytes::c_string;
 use crate::vfs::created_dirs::Made;
 use crate::vfs::identity::{is_dir, is_same_file, is_same_place};
-use crate::vfs::new_directory::{self, Failure};
+use crate::vfs::new_directory;
+use crate::vfs::new_directory::Failure;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, Gid, Mode, OFlags, ResolveFlags, Uid};
 use rustix::io::Errno;
@@ -94,8 +95,9 @@ impl Create {
     fn give(self, made: BorrowedFd<'_>, walked: &Path) -> Result<()> {
         let Some((uid, gid)) = self.owner else { return Ok(()) };
         let (uid, gid) = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
-        rustix::fs::chownat(made, "", uid, gid, AtFlags::EMPTY_PATH)
-            .map_err(|e| Error::sys("give mount point away", "fchownat", e).arg(walked))
+        rustix::fs::chownat(made, "", uid, gid, AtFlags::EMPTY_PATH).map_err(|e| {
+            Error::sys(Operation::GiveMountPointAway, Syscall::Fchownat, e).with_argument(walked)
+        })
     }
 }
 
@@ -246,19 +248,20 @@ impl AsFd for Target {
 
 /// Opens with `O_PATH` as any path is opened.
 fn open_anywhere(dir: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
-    let c_path = c_string("target", path)?;
+    let c_path = c_string(Operation::ReadTarget, path)?;
     rustix::fs::openat(dir, &*c_path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
-        .map_err(|e| open_error("open target", "openat", path, e))
+        .map_err(|e| open_error(Operation::OpenTarget, Syscall::Openat, path, e))
 }
 
 fn duplicate(fd: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
-    rustix::io::fcntl_dupfd_cloexec(fd, 0).map_err(|e| Error::sys("open target", "fcntl", e).arg(path))
+    rustix::io::fcntl_dupfd_cloexec(fd, 0)
+        .map_err(|e| Error::sys(Operation::OpenTarget, Syscall::Fcntl, e).with_argument(path))
 }
 
 /// Opens with `O_PATH` inside `root`; an empty path and `/` are the root itself.
 pub(crate) fn open_in_root(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
     let inside = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-    let c_path = c_string("target", inside)?;
+    let c_path = c_string(Operation::ReadTarget, inside)?;
     let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     for _ in 0..RETRIES {
@@ -267,36 +270,37 @@ pub(crate) fn open_in_root(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd>
             Err(Errno::AGAIN | Errno::INTR) => {}
             // EPERM is a filter's answer: the kernel has none for this call.
             Err(errno @ (Errno::NOSYS | Errno::PERM)) => {
-                let error = Error::sys("resolve target", "openat2", errno).arg(path);
+                let error = Error::sys(Operation::ResolveTarget, Syscall::Openat2, errno).with_argument(path);
                 return Err(error
                     .with_kind(ErrorKind::Unsupported)
-                    .because(
+                    .with_reason(
                         "a seccomp filter forbids openat2(2), without which a target could leave its root",
                     )
-                    .hinted("allow openat2 in the seccomp profile"));
+                    .with_hint("allow openat2 in the seccomp profile"));
             }
             // `complete_walk`, fs/namei.c: what was found is no longer below the root.
             Err(Errno::XDEV) => {
-                let error = Error::sys("resolve target", "openat2", Errno::XDEV).arg(path);
+                let error =
+                    Error::sys(Operation::ResolveTarget, Syscall::Openat2, Errno::XDEV).with_argument(path);
                 let error = error.with_kind(ErrorKind::TargetMoved);
-                return Err(error.because("a directory on the way was moved out of the root meanwhile"));
+                return Err(error.with_reason("a directory on the way was moved out of the root meanwhile"));
             }
-            Err(errno) => return Err(open_error("resolve target", "openat2", path, errno)),
+            Err(errno) => return Err(open_error(Operation::ResolveTarget, Syscall::Openat2, path, errno)),
         }
     }
-    let error = Error::sys("resolve target", "openat2", Errno::AGAIN).arg(path);
-    Err(error.with_kind(ErrorKind::Busy).because("others keep renaming directories on the way"))
+    let error = Error::sys(Operation::ResolveTarget, Syscall::Openat2, Errno::AGAIN).with_argument(path);
+    Err(error.with_kind(ErrorKind::Busy).with_reason("others keep renaming directories on the way"))
 }
 
 /// An error of opening a path, with the limits named where one was passed.
-pub(crate) fn open_error(step: impl Into<String>, call: &'static str, path: &Path, errno: Errno) -> Error {
-    let error = Error::sys(step, call, errno).arg(path);
+pub(crate) fn open_error(operation: Operation, call: Syscall, path: &Path, errno: Errno) -> Error {
+    let error = Error::sys(operation, call, errno).with_argument(path);
     if errno != Errno::NAMETOOLONG {
         return error;
     }
     let bytes = path.as_os_str().len();
     let longest = path.iter().map(OsStr::len).max().unwrap_or(0);
-    error.because(if longest > 255 {
+    error.with_reason(if longest > 255 {
         format!("a component of the path has {longest} bytes and the file system takes 255")
     } else {
         format!("the path has {bytes} bytes and the kernel takes 4095")
@@ -320,7 +324,7 @@ fn make_directory(
                 new.map(Some)
             }
             Err(Errno::EXIST) => Ok(None),
-            Err(errno) => Err(make_error("mkdirat", errno, walked)),
+            Err(errno) => Err(make_error(Syscall::Mkdirat, errno, walked)),
         };
     }
     match new_directory::make(parent.as_fd(), name, mode) {
@@ -346,7 +350,7 @@ fn make_file(parent: &OwnedFd, name: &OsStr, create: Create, walked: &Path) -> R
             if is_same_file(made.as_fd(), new.as_fd())? { Ok(Some(new)) } else { Err(replaced(walked)) }
         }
         Err(Errno::EXIST) => Ok(None),
-        Err(errno) => Err(make_error("openat", errno, walked)),
+        Err(errno) => Err(make_error(Syscall::Openat, errno, walked)),
     }
 }
 
@@ -355,7 +359,7 @@ fn open_made(parent: &OwnedFd, name: &OsStr, flags: OFlags, walked: &Path) -> Re
     let flags = flags | OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     rustix::fs::openat(parent, name, flags, Mode::empty()).map_err(|errno| match errno {
         Errno::NOENT | Errno::NOTDIR => replaced(walked),
-        _ => make_error("openat", errno, walked),
+        _ => make_error(Syscall::Openat, errno, walked),
     })
 }
 
@@ -363,22 +367,22 @@ fn open_made(parent: &OwnedFd, name: &OsStr, flags: OFlags, walked: &Path) -> Re
 fn replaced(walked: &Path) -> Error {
     Error::new(
         ErrorKind::TargetMoved,
-        "make mount point",
+        Operation::MakeMountPoint,
         "what was made has been moved or replaced meanwhile",
     )
-    .arg(walked)
-    .hinted("who may rename in the directory has done so: try again, or make the mount point beforehand")
+    .with_argument(walked)
+    .with_hint("who may rename in the directory has done so: try again, or make the mount point beforehand")
 }
 
 /// A mount point that could not be made.
-pub(crate) fn make_error(call: &'static str, errno: Errno, walked: &Path) -> Error {
-    let error = Error::sys("make mount point", call, errno).arg(walked);
+pub(crate) fn make_error(call: Syscall, errno: Errno, walked: &Path) -> Error {
+    let error = Error::sys(Operation::MakeMountPoint, call, errno).with_argument(walked);
     match errno {
-        Errno::ACCESS | Errno::OVERFLOW => error.hinted(
+        Errno::ACCESS | Errno::OVERFLOW => error.with_hint(
             "the directory it is to be made in may belong to a user who is not mapped in this user namespace: have \
              the layers belong to the user who runs this, or make the mount point beforehand",
         ),
-        Errno::ROFS => error.hinted("make the mount point beforehand: what it is to be made in is read-only"),
+        Errno::ROFS => error.with_hint("make the mount point beforehand: what it is to be made in is read-only"),
         _ => error,
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A detached mount tree, owned by a descriptor: nobody sees it until it is attached.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::mountinfo::id::MountId;
 use crate::vfs::attr::{Locked, MountAttr, Propagation, set_attr};
 use crate::vfs::bytes::c_string;
@@ -51,13 +51,12 @@ impl Tree {
     /// show what a mount locked by the kernel hides (in a user namespace, without `recursive`).
     pub fn clone_of(dir: impl AsFd, path: impl AsRef<Path>, recursive: bool) -> Result<Self> {
         let path = path.as_ref();
-        let c_path = c_string("source", path)?;
+        let c_path = c_string(Operation::ReadSource, path)?;
         let fd = rustix::mount::open_tree(dir, &*c_path, clone_flags(recursive)).map_err(|errno| {
-            let error = Error::sys("clone mount", "open_tree", errno).arg(path);
+            let error = Error::sys(Operation::CloneMount, Syscall::OpenTree, errno).with_argument(path);
             match errno {
-                Errno::INVAL if !recursive => {
-                    error.hinted("it has mounts below that may not be uncovered here: use rbind (recursive)")
-                }
+                Errno::INVAL if !recursive => error
+                    .with_hint("it has mounts below that may not be uncovered here: use rbind (recursive)"),
                 Errno::PERM => needs_admin(error),
                 _ => error,
             }
@@ -70,7 +69,7 @@ impl Tree {
         let copy = Self::clone_of(target, "", true).map_err(|error| {
             match error.raw_errno() == Some(Errno::INVAL) && is_unbindable(target.as_fd()) {
                 true => unbindable_target(target),
-                false => error.arg(target.path()),
+                false => error.with_argument(target.path()),
             }
         })?;
         let private = MountAttr { propagation: Some(Propagation::Private), ..MountAttr::default() };
@@ -142,14 +141,17 @@ impl Tree {
     pub fn attach_beneath(self, target: &Target) -> Result<Attached> {
         if !crate::vfs::identity::is_mount_root(target.as_fd())? {
             let reason = "nothing is mounted there to be replaced";
-            return Err(Error::new(ErrorKind::NotMounted, "replace", reason).arg(target.path()));
+            return Err(
+                Error::new(ErrorKind::NotMounted, Operation::Replace, reason).with_argument(target.path())
+            );
         }
         self.move_to(target, MoveMountFlags::MOVE_MOUNT_BENEATH)
     }
 
     /// Mounts the tree that `root` is the root of, which stays with its owner: he holds a mounted one then.
     pub(crate) fn attach_by(root: BorrowedFd<'_>, target: &Target) -> Result<()> {
-        let fd = rustix::io::fcntl_dupfd_cloexec(root, 0).map_err(|e| Error::sys("attach", "fcntl", e))?;
+        let fd = rustix::io::fcntl_dupfd_cloexec(root, 0)
+            .map_err(|e| Error::sys(Operation::Attach, Syscall::Fcntl, e))?;
         Self { fd }.mount_on(target).map(drop)
     }
 
@@ -170,19 +172,19 @@ impl Tree {
     }
 
     pub(crate) fn explain_move(&self, target: &Target, errno: Errno) -> Error {
-        let error = Error::sys("attach", "move_mount", errno).arg(target.path());
+        let error = Error::sys(Operation::Attach, Syscall::MoveMount, errno).with_argument(target.path());
         let source_is_dir = crate::vfs::identity::is_dir(self.root());
         match (errno, source_is_dir) {
             (Errno::INVAL | Errno::NOTDIR, Ok(dir)) if dir != target.is_dir() => {
                 let (what, on) = if dir { ("directory", "file") } else { ("file", "directory") };
                 error
                     .with_kind(ErrorKind::WrongTargetType)
-                    .because(format!("a {what} can't be mounted on a {on}"))
+                    .with_reason(format!("a {what} can't be mounted on a {on}"))
             }
-            (Errno::NOENT, _) => error.because("the target was removed meanwhile"),
+            (Errno::NOENT, _) => error.with_reason("the target was removed meanwhile"),
             (Errno::PERM, _) => needs_admin(error),
-            (Errno::INVAL, _) if is_shared(target.as_fd()) => error.hinted(UNBINDABLE_ON_SHARED),
-            (Errno::INVAL, _) => error.hinted(
+            (Errno::INVAL, _) if is_shared(target.as_fd()) => error.with_hint(UNBINDABLE_ON_SHARED),
+            (Errno::INVAL, _) => error.with_hint(
                 "mounting onto a detached tree needs Linux 6.15; a mount of another mount namespace can't be a target",
             ),
             _ => error,
@@ -196,16 +198,18 @@ const UNBINDABLE_ON_SHARED: &str = "the place is on a shared mount, where nothin
 
 /// Refuses an unbindable mount for a place on a shared one.
 pub(crate) fn unbindable_on_shared(target: &Target) -> Error {
-    Error::sys("attach", "move_mount", Errno::INVAL).arg(target.path()).hinted(UNBINDABLE_ON_SHARED)
+    Error::sys(Operation::Attach, Syscall::MoveMount, Errno::INVAL)
+        .with_argument(target.path())
+        .with_hint(UNBINDABLE_ON_SHARED)
 }
 
 /// Refuses a target that can't be copied.
 pub(crate) fn unbindable_target(target: &Target) -> Error {
-    Error::sys("clone mount", "open_tree", Errno::INVAL)
+    Error::sys(Operation::CloneMount, Syscall::OpenTree, Errno::INVAL)
         .with_kind(ErrorKind::Unbindable)
-        .arg(target.path())
-        .because("the target is on an unbindable mount, and a set without a mount for `/` goes into a copy of what is there")
-        .hinted("give the set a first mount for `/`, or make that mount private: `mount --make-private`")
+        .with_argument(target.path())
+        .with_reason("the target is on an unbindable mount, and a set without a mount for `/` goes into a copy of what is there")
+        .with_hint("give the set a first mount for `/`, or make that mount private: `mount --make-private`")
 }
 
 pub(crate) fn clone_flags(recursive: bool) -> OpenTreeFlags {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Whether a mount landed where it should: its place is looked up once more, inside the root that it must not leave.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::mountinfo;
 use crate::mountinfo::id::{MountId, mountinfo_id};
 use crate::strategy::{LookOnTop, Ways};
@@ -39,7 +39,7 @@ pub(crate) fn verify_with(
         Err(error) => moved_or(error, target.path()),
     };
     if is_covered(fd, id) {
-        return Err(error.hinted("it can't be taken back: another mount was put over it; unmount both"));
+        return Err(error.with_hint("it can't be taken back: another mount was put over it; unmount both"));
     }
     take_back();
     Err(error)
@@ -49,7 +49,7 @@ pub(crate) fn verify_with(
 pub(crate) fn moved_or(error: Error, path: &Path) -> Error {
     match error.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::TargetMoved => moved(path),
-        _ => error.with_step("verify target"),
+        _ => error.with_operation(Operation::VerifyTarget),
     }
 }
 
@@ -143,5 +143,5 @@ fn ask(id: MountId, mask: u64) -> Option<StatMount> {
 
 pub(crate) fn moved(path: &Path) -> Error {
     let reason = "the target was moved or covered while it was being mounted on";
-    Error::new(ErrorKind::TargetMoved, "verify target", reason).arg(path)
+    Error::new(ErrorKind::TargetMoved, Operation::VerifyTarget, reason).with_argument(path)
 }

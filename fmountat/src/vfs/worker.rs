@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The long-lived thread of [`PrivateCwd::worker`](super::cwd::PrivateCwd::worker): its own cwd, one job at a time.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Operation, Result, Syscall};
 use crate::sys::child::Step;
 use crate::sys::fork_mark::ForkMark;
 use crate::sys::thread::{block_all_signals, fchdir_raw, gettid, shares_descriptors, unshare_fs};
@@ -54,12 +54,13 @@ struct Slot {
 
 impl Worker {
     pub(crate) fn start() -> Result<Self> {
-        let mark = ForkMark::new().map_err(|e| Error::sys("mark the process", "madvise", e))?;
+        let mark = ForkMark::new().map_err(|e| Error::sys(Operation::MarkProcess, Syscall::Madvise, e))?;
         let shared = Arc::new(Shared::default());
         let theirs = Arc::clone(&shared);
         let (ready, started) = mpsc::channel();
         // The thread inherits the mask of its maker: with all blocked, no handler of the process ever runs on it.
-        let mask = block_all_signals().map_err(|e| Error::sys("block signals", "sigprocmask", e))?;
+        let mask =
+            block_all_signals().map_err(|e| Error::sys(Operation::BlockSignals, Syscall::Sigprocmask, e))?;
         let thread = std::thread::Builder::new().name(String::from("fmountat")).stack_size(64 * 1024).spawn(
             move || {
                 let unshared = unshare_fs();
@@ -72,7 +73,7 @@ impl Worker {
         drop(mask);
         let thread = thread.map_err(|e| {
             let errno = Errno::from_io_error(&e).unwrap_or(Errno::AGAIN);
-            Error::sys("start the mount thread", "clone", errno)
+            Error::sys(Operation::StartMountThread, Syscall::Clone, errno)
         })?;
         match started.recv() {
             Ok(Ok(tid)) => Ok(Self {
@@ -85,9 +86,9 @@ impl Worker {
             }),
             Ok(Err(errno)) => {
                 let _ = thread.join();
-                Err(Error::sys("give the mount thread its own cwd", "unshare", errno))
+                Err(Error::sys(Operation::UnshareMountThread, Syscall::Unshare, errno))
             }
-            Err(_) => Err(Error::sys("start the mount thread", "clone", Errno::AGAIN)),
+            Err(_) => Err(Error::sys(Operation::StartMountThread, Syscall::Clone, Errno::AGAIN)),
         }
     }
 

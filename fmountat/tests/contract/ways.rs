@@ -52,7 +52,7 @@ pub(crate) fn unmount_now(path: impl AsRef<Path>) {
 #[track_caller]
 pub(crate) fn assert_failed(done: Result<(), Error>, step: &str, errno: i32) {
     let error = done.expect_err("an error");
-    assert_eq!((error.step(), error.errno()), (step, Some(errno)), "{error}");
+    assert_eq!((error.step().as_str(), error.errno()), (step, errno), "{error}");
 }
 
 /// The permission bits of a file.

@@ -223,7 +223,7 @@ pub(crate) fn no_escape(stage: &Stage) {
         assert!(attacker.join().unwrap() > 1000);
         done.unwrap();
     });
-    let name = stage.dir.file_name().unwrap_or_default().display();
+    let name = stage.dir.file_name().unwrap_or_default().to_string_lossy();
     println!("counted: 1000 {name}: {mounted} mounted inside, {refused} refused, 0 escaped");
     while let Some(path) = stage.mounts().last() {
         Unmount::new().lazy(true).run(path).unwrap();

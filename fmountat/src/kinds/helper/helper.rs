@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Mount helpers: `mount.fuse3` and `mount.TYPE`, which mount by themselves; run in bounded time, their words in the error.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::kinds::helper::place::Place;
 pub(crate) use crate::kinds::helper::run::run_program;
 use crate::kinds::helper::run::{look, path_directories};
@@ -83,9 +83,9 @@ impl Helper {
             })),
             None => {
                 let reason = format!("{} is not installed", names.join(" or "));
-                Err(Error::new(ErrorKind::HelperMissing, "find mount helper", reason)
-                    .arg(fstype)
-                    .hinted("install fuse3 (Debian, Fedora, Arch: package fuse3)"))
+                Err(Error::new(ErrorKind::HelperMissing, Operation::FindMountHelper, reason)
+                    .with_argument(fstype)
+                    .with_hint("install fuse3 (Debian, Fedora, Arch: package fuse3)"))
             }
         }
     }
@@ -134,10 +134,11 @@ impl Helper {
         argv: &[CString],
         limit: Duration,
     ) -> Result<OwnedFd> {
-        let (ended, output) = run_program(dir, argv, limit).map_err(|e| e.arg_if_none(&self.program))?;
+        let (ended, output) =
+            run_program(dir, argv, limit).map_err(|e| e.with_argument_if_none(&self.program))?;
         let failed = |reason: String| {
-            let error = Error::new(ErrorKind::HelperFailed, "run mount helper", reason);
-            error.arg(&self.program).with_output(output)
+            let error = Error::new(ErrorKind::HelperFailed, Operation::RunMountHelper, reason);
+            error.with_argument(&self.program).with_output(output)
         };
         match ended {
             Ended::Exit(0) => {}
@@ -173,7 +174,7 @@ impl Helper {
         if let Some(fstype) = &self.told_type {
             words.extend(["-t".into(), fstype.clone()]);
         }
-        words.iter().map(|word| c_string("helper's argument", word)).collect()
+        words.iter().map(|word| c_string(Operation::ReadHelperArgument, word)).collect()
     }
 }
 

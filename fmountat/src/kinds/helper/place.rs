@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The place a helper mounts on: it goes by a path, and what is mounted must be on the descriptor that the path was read from.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::kinds::helper::run::{in_path, run_program};
 use crate::vfs::bytes::c_string;
 use crate::vfs::detach::take_back;
@@ -31,7 +31,8 @@ impl<'a> Place<'a> {
         let path = real_path(target)?;
         if path.file_name().is_none() {
             let reason = "what is mounted on the root directory is not seen";
-            return Err(Error::new(ErrorKind::Unsupported, "run mount helper", reason).arg(target.path()));
+            return Err(Error::new(ErrorKind::Unsupported, Operation::RunMountHelper, reason)
+                .with_argument(target.path()));
         }
         let before = MountsBefore::now()?;
         let place = Self { target, path, before };
@@ -42,7 +43,7 @@ impl<'a> Place<'a> {
         }
         let reason = "no path leads to the target, and a mount helper needs one: it was moved, removed or covered, or \
                       lies in a detached tree";
-        Err(moved(target.path()).because(reason))
+        Err(moved(target.path()).with_reason(reason))
     }
 
     /// What the helper is to be given.
@@ -113,13 +114,16 @@ impl<'a> Named<'a> {
         let (dir, name) = path.parent().zip(path.file_name()).ok_or_else(missing)?;
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let resolve = ResolveFlags::NO_SYMLINKS;
-        let c_path = c_string("target", dir)?;
+        let c_path = c_string(Operation::ReadTarget, dir)?;
         let parent = match rustix::fs::openat2(CWD, &*c_path, flags, Mode::empty(), resolve) {
             // Without the call, or with a filter that forbids it: a link would show in the target's real path.
             Err(Errno::NOSYS | Errno::PERM) => rustix::fs::openat(CWD, &*c_path, flags, Mode::empty()),
             other => other,
         };
-        Ok(Self { parent: parent.map_err(|e| open_error("open target", "openat2", dir, e))?, name })
+        Ok(Self {
+            parent: parent.map_err(|e| open_error(Operation::OpenTarget, Syscall::Openat2, dir, e))?,
+            name,
+        })
     }
 
     /// What is seen under the name: the root of the mount on it.
@@ -134,7 +138,11 @@ impl<'a> Named<'a> {
         let mut last = OsString::from("./");
         last.push(self.name);
         let words = [program.into_os_string(), "-u".into(), "-z".into(), "--".into(), last];
-        let argv = words.iter().map(|word| c_string("argument", word)).collect::<Result<Vec<_>>>().ok()?;
+        let argv = words
+            .iter()
+            .map(|word| c_string(Operation::ReadHelperArgument, word))
+            .collect::<Result<Vec<_>>>()
+            .ok()?;
         let (ended, _) = run_program(self.parent.as_fd(), &argv, LIMIT).ok()?;
         (ended == crate::sys::spawn::spawn::Ended::Exit(0)).then_some(())
     }
@@ -154,11 +162,11 @@ fn there<T>(opened: Result<T>) -> Result<Option<T>> {
 fn open(dir: impl AsFd, name: impl AsRef<OsStr>) -> Result<OwnedFd> {
     let name = name.as_ref();
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    rustix::fs::openat(dir, &*c_string("target", name)?, flags, Mode::empty())
-        .map_err(|e| open_error("open target", "openat", Path::new(name), e))
+    rustix::fs::openat(dir, &*c_string(Operation::ReadTarget, name)?, flags, Mode::empty())
+        .map_err(|e| open_error(Operation::OpenTarget, Syscall::Openat, Path::new(name), e))
 }
 
 fn real_path(target: &Target) -> Result<PathBuf> {
     let name = format!("/proc/self/fd/{}", target.as_fd().as_raw_fd());
-    std::fs::read_link(&name).map_err(|e| Error::from_io("look at the target", name, e))
+    std::fs::read_link(&name).map_err(|e| Error::from_io(Operation::LookAtTarget, name, e))
 }

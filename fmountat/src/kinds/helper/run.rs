@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Programs that mount or unmount, found in directories and run in bounded time, with the last of what they say.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::sys::pid_namespace::would_be_first;
 use crate::sys::spawn::spawn::{Ended, Program, run};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -17,7 +17,7 @@ use std::time::Duration;
 /// How much of the output is kept, in bytes: the end of it.
 const OUTPUT_KEPT: usize = 4096;
 
-const STEP: &str = "run mount helper";
+const STEP: Operation = Operation::RunMountHelper;
 
 /// Runs a program in the directory, for the limit at most: how it ended, and the last of what it said. No SIGCHLD comes of
 /// it, and no `wait` finds a child; the calling thread sleeps, with its signals blocked save those that
@@ -30,10 +30,10 @@ pub(crate) fn run_program(
     refuse_first_of_namespace()?;
     let failed = |(call, errno)| Error::sys(STEP, call, errno);
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
-    let output = rustix::fs::memfd_create("output", flags).map_err(|e| failed(("memfd_create", e)))?;
+    let output = rustix::fs::memfd_create("output", flags).map_err(|e| failed((Syscall::MemfdCreate, e)))?;
     let open = |path: &str, flags| {
         rustix::fs::open(path, flags | OFlags::CLOEXEC, Mode::empty())
-            .map_err(|e| failed(("open", e)).arg(path))
+            .map_err(|e| failed((Syscall::Open, e)).with_argument(path))
     };
     let input = open("/dev/null", OFlags::RDWR)?;
     let variables = std::env::vars_os();
@@ -51,9 +51,9 @@ pub(crate) fn run_program(
         limit,
     };
     let ended = run(&program).map_err(|(call, errno)| match (call, errno) {
-        ("execve", Errno::NOENT) => failed((call, errno)).with_kind(ErrorKind::HelperMissing),
-        ("waitpid", Errno::SRCH) => {
-            failed((call, errno)).because("somebody killed the process that waits for it")
+        (Syscall::Execve, Errno::NOENT) => failed((call, errno)).with_kind(ErrorKind::HelperMissing),
+        (Syscall::Waitpid, Errno::SRCH) => {
+            failed((call, errno)).with_reason("somebody killed the process that waits for it")
         }
         _ => failed((call, errno)),
     })?;
@@ -68,7 +68,7 @@ fn refuse_first_of_namespace() -> Result<()> {
     }
     let reason = "it would be the first process of the new pid namespace, and take all others with it";
     let error = Error::new(ErrorKind::Unsupported, STEP, reason);
-    Err(error.hinted("after unshare(CLONE_NEWPID) or its like start another process first, which stays"))
+    Err(error.with_hint("after unshare(CLONE_NEWPID) or its like start another process first, which stays"))
 }
 
 fn last_lines(output: OwnedFd) -> Vec<String> {

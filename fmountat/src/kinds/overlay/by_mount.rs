@@ -4,10 +4,10 @@
 //! From the directory `/proc/self/fd` a number is a path, so 500 layers of any names fit the page, without a byte to
 //! escape.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, LayerRef, Operation, Result, Syscall};
 use crate::kinds::overlay::check::{check_writable, explain};
 use crate::kinds::overlay::definition::{Layer, Overlay};
-use crate::kinds::overlay::layer_files::{OpenLayers, Role, roles};
+use crate::kinds::overlay::layer_files::{OpenLayers, roles};
 use crate::kinds::overlay::params::Make;
 use crate::vfs::mount_call::{MOUNT_DATA_MAX, MountCall};
 use crate::vfs::private_cwd::PrivateCwd;
@@ -31,7 +31,7 @@ impl Overlay {
         let options = self.classic_options(make, numbers.iter().map(OsStr::new))?;
         let open = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fds = rustix::fs::openat(CWD, "/proc/self/fd", open, Mode::empty())
-            .map_err(|e| Error::sys("open /proc/self/fd", "openat", e))?;
+            .map_err(|e| Error::sys(Operation::OpenDescriptors, Syscall::Openat, e))?;
         self.mount_from(make, fds.as_fd(), layers, target, flags, &options)
     }
 
@@ -65,11 +65,11 @@ impl Overlay {
         let (mut options, count) = (OsString::new(), names.len());
         for (at, ((role, _), name)) in roles(self).zip(names).enumerate() {
             options.push(match role {
-                Role::Lower(_) if at == 0 => "lowerdir=",
-                Role::Lower(_) => ":",
-                Role::Data(_) => "::",
-                Role::Upper => ",upperdir=",
-                Role::Work => ",workdir=",
+                LayerRef::Lower(_) if at == 0 => "lowerdir=",
+                LayerRef::Lower(_) => ":",
+                LayerRef::Data(_) => "::",
+                LayerRef::Upper => ",upperdir=",
+                LayerRef::Work => ",workdir=",
             });
             options.push(name);
         }
@@ -85,7 +85,7 @@ impl Overlay {
                 "the options of {count} layers have {} bytes and mount(2) takes {MOUNT_DATA_MAX}",
                 options.len()
             );
-            return Err(Error::new(ErrorKind::TooLong, "read overlay options", reason));
+            return Err(Error::new(ErrorKind::TooLong, Operation::ReadOverlayOptions, reason));
         }
         Ok(options)
     }
@@ -103,9 +103,9 @@ impl Overlay {
         // Every flag of ours fits: the highest is bit 25.
         let flags = u32::try_from(flags).unwrap_or(u32::MAX);
         let call = MountCall::new(source, target, "overlay", flags, OsStr::from_bytes(options.as_bytes()))?;
-        PrivateCwd::child()
-            .run(cwd, call)
-            .map_err(|error| explain(error.with_step("create").arg("overlay"), self, layers))
+        PrivateCwd::child().run(cwd, call).map_err(|error| {
+            explain(error.with_operation(Operation::Create).with_argument("overlay"), self, layers)
+        })
     }
 
     /// Takes it for a failure that the overlay came out read-only without being asked to.

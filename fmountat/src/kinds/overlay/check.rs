@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What the kernel does not say: why an overlay failed without a word, or came out read-only without being asked.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, LayerRef, Operation, Result, Syscall};
 use crate::kinds::overlay::conflict;
 use crate::kinds::overlay::definition::{Layer, Overlay};
-use crate::kinds::overlay::layer_files::{Opened, Role, Written, fd_of, lies_in, same, with_layer};
+use crate::kinds::overlay::layer_files::{Opened, Written, fd_of, lies_in, same, with_layer};
 use crate::mountinfo::id::MountId;
 use crate::vfs::features::Features;
 use rustix::fd::{AsFd, BorrowedFd};
@@ -43,9 +43,10 @@ fn foreign(name: &[u8], work: Option<&Layer>) -> Error {
         Some(Layer::Path(work)) => work.join(name),
         _ => name.into(),
     };
-    Error::new(ErrorKind::WorkUnusable, "check workdir", reason)
-        .arg(path)
-        .hinted("give an empty directory on the same file system as upperdir")
+    Error::new(ErrorKind::WorkUnusable, Operation::CheckLayer, reason)
+        .with_layer(LayerRef::Work)
+        .with_argument(path)
+        .with_hint("give an empty directory on the same file system as upperdir")
 }
 
 /// The names in a directory; `None` where it can't be read, which is for the mount itself to report.
@@ -64,7 +65,8 @@ fn entries(dir: BorrowedFd<'_>, path: &Path) -> Option<Vec<Vec<u8>>> {
 
 /// An overlay whose work directory can't be used mounts read-only and says nothing: look at the mount's flags.
 pub(crate) fn check_writable(mounted: BorrowedFd<'_>, work: Option<&Layer>) -> Result<()> {
-    let stat = rustix::fs::fstatvfs(mounted).map_err(|e| Error::sys("look at the overlay", "fstatfs", e))?;
+    let stat = rustix::fs::fstatvfs(mounted)
+        .map_err(|e| Error::sys(Operation::LookAtOverlay, Syscall::Fstatfs, e))?;
     if !stat.f_flag.contains(StatVfsMountFlags::RDONLY) {
         return Ok(());
     }
@@ -73,7 +75,7 @@ pub(crate) fn check_writable(mounted: BorrowedFd<'_>, work: Option<&Layer>) -> R
 
 pub(crate) fn read_only(work: Option<&Layer>) -> Error {
     let reason = "the kernel can't use it, and would have mounted the overlay read-only without a word";
-    let error = Error::new(ErrorKind::WorkUnusable, "check workdir", reason).hinted(
+    let error = Error::new(ErrorKind::WorkUnusable, Operation::CheckLayer, reason).with_layer(LayerRef::Work).with_hint(
         "upperdir and workdir need a writable file system with d_type and extended attributes, owned by ids that are \
          mapped here",
     );
@@ -81,18 +83,22 @@ pub(crate) fn read_only(work: Option<&Layer>) -> Error {
 }
 
 /// The reason for a failed CREATE where the kernel's log has none. Runs only after a failure.
-pub(crate) fn explain(error: Error, overlay: &Overlay, layers: &[(Role, Opened)]) -> Error {
-    let upper = fd_of(layers, Role::is_upper);
-    let work = fd_of(layers, Role::is_work);
+pub(crate) fn explain(error: Error, overlay: &Overlay, layers: &[(LayerRef, Opened)]) -> Error {
+    let upper = fd_of(layers, LayerRef::is_upper);
+    let work = fd_of(layers, LayerRef::is_work);
     if let (Some(upper), Some(work)) = (upper, work) {
         if let Some(finding) = upper_and_work(upper, work, overlay) {
             return finding.of(error);
         }
         if is_volatile_left(work) {
-            let error = error.with_kind(ErrorKind::WorkUnusable).with_step("check workdir").because(
-                "a volatile overlay used it and may have lost writes: work/incompat/volatile is there",
-            );
-            return with_layer(error, overlay.work.as_ref()).hinted(
+            let error = error
+                .with_kind(ErrorKind::WorkUnusable)
+                .with_operation(Operation::CheckLayer)
+                .with_layer(LayerRef::Work)
+                .with_reason(
+                    "a volatile overlay used it and may have lost writes: work/incompat/volatile is there",
+                );
+            return with_layer(error, overlay.work.as_ref()).with_hint(
                 "throw upperdir and workdir away, or remove that directory if the data is known to be whole",
             );
         }
@@ -105,19 +111,22 @@ pub(crate) fn explain(error: Error, overlay: &Overlay, layers: &[(Role, Opened)]
             let (reason, twin) = conflict::of_layers(layers, overlay)
                 .unwrap_or_else(|| (String::from("a layer is also workdir, or lies inside it"), None));
             with_layer(
-                error.with_kind(ErrorKind::OptionConflict).with_step("check layers").because(reason),
+                error
+                    .with_kind(ErrorKind::OptionConflict)
+                    .with_operation(Operation::CheckLayers)
+                    .with_reason(reason),
                 twin,
             )
         }
         Some(Errno::BUSY) => {
             let reason = "upperdir or workdir is in use by another overlay";
-            with_layer(error.with_kind(ErrorKind::UpperInUse).because(reason), overlay.upper.as_ref())
+            with_layer(error.with_kind(ErrorKind::UpperInUse).with_reason(reason), overlay.upper.as_ref())
         }
         Some(Errno::INVAL) => match conflict::of_words(&error, overlay, &Features::get()) {
             Some(error) => error,
             None => {
-                let lowers = layers.iter().filter(|(role, _)| matches!(role, Role::Lower(_))).count();
-                error.hinted(format!("{lowers} layers; the kernel's log (dmesg) may say more"))
+                let lowers = layers.iter().filter(|(role, _)| matches!(role, LayerRef::Lower(_))).count();
+                error.with_hint(format!("{lowers} layers; the kernel's log (dmesg) may say more"))
             }
         },
         _ => error,
@@ -127,18 +136,22 @@ pub(crate) fn explain(error: Error, overlay: &Overlay, layers: &[(Role, Opened)]
 /// What is wrong between upperdir and workdir.
 struct Finding<'a> {
     reason: &'static str,
-    step: &'static str,
+    role: LayerRef,
     layer: Option<&'a Layer>,
 }
 
 impl Finding<'_> {
     fn of(&self, error: Error) -> Error {
-        let error = error.with_kind(ErrorKind::UpperWork).with_step(self.step).because(self.reason);
+        let error = error
+            .with_kind(ErrorKind::UpperWork)
+            .with_operation(Operation::CheckLayer)
+            .with_layer(self.role)
+            .with_reason(self.reason);
         with_layer(error, self.layer)
     }
 
     fn error(&self) -> Error {
-        self.of(Error::new(ErrorKind::UpperWork, self.step, self.reason))
+        self.of(Error::new(ErrorKind::UpperWork, Operation::CheckLayer, self.reason))
     }
 }
 
@@ -147,7 +160,7 @@ fn upper_and_work<'a>(
     work: BorrowedFd<'_>,
     overlay: &'a Overlay,
 ) -> Option<Finding<'a>> {
-    let of_work = |reason| Some(Finding { reason, step: "check workdir", layer: overlay.work.as_ref() });
+    let of_work = |reason| Some(Finding { reason, role: LayerRef::Work, layer: overlay.work.as_ref() });
     if same(upper, work) {
         return of_work("workdir is upperdir");
     }
@@ -159,7 +172,7 @@ fn upper_and_work<'a>(
     }
     if lies_in(upper, work) {
         let (reason, layer) = ("upperdir lies inside workdir", overlay.upper.as_ref());
-        return Some(Finding { reason, step: "check upperdir", layer });
+        return Some(Finding { reason, role: LayerRef::Upper, layer });
     }
     None
 }

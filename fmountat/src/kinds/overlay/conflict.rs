@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Words and layers of an overlay that exclude each other, which the kernel tells its log alone.
 
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, LayerRef, Operation};
 use crate::kinds::overlay::definition::{Layer, Overlay};
-use crate::kinds::overlay::layer_files::{Opened, Role, above, fd_of, file, lies_in, same};
+use crate::kinds::overlay::layer_files::{Opened, above, fd_of, file, lies_in, same};
 use crate::vfs::features::Features;
 use rustix::fd::AsFd;
 use std::collections::HashMap;
@@ -22,9 +22,9 @@ pub(crate) fn of_words(error: &Error, overlay: &Overlay, features: &Features) ->
             error
                 .clone()
                 .with_kind(ErrorKind::OptionConflict)
-                .with_step("set option")
-                .arg(word)
-                .because(reason),
+                .with_operation(Operation::SetOption)
+                .with_argument(word)
+                .with_reason(reason),
         )
     };
     if let Some((name, value)) = beside_userxattr(overlay) {
@@ -36,7 +36,7 @@ pub(crate) fn of_words(error: &Error, overlay: &Overlay, features: &Features) ->
             let reason =
                 "it and userxattr exclude each other, and in a user namespace overlay needs userxattr";
             let error = refused(&word, reason.to_owned())?;
-            return Some(error.hinted("leave it out, or mount as real root"));
+            return Some(error.with_hint("leave it out, or mount as real root"));
         }
     }
     let has = |text: &&str| {
@@ -66,17 +66,17 @@ fn last<'a>(overlay: &'a Overlay, key: &str) -> Option<&'a OsStr> {
 
 /// Which layers are the same, or lie in each other, in words, and the layer to name.
 pub(crate) fn of_layers<'a>(
-    layers: &[(Role, Opened)],
+    layers: &[(LayerRef, Opened)],
     overlay: &'a Overlay,
 ) -> Option<(String, Option<&'a Layer>)> {
     let lowers = || {
         layers.iter().filter_map(|(role, fd)| match role {
-            Role::Lower(n) => Some((*n, fd.as_fd())),
+            LayerRef::Lower(n) => Some((*n, fd.as_fd())),
             _ => None,
         })
     };
     let layer = |n: usize| overlay.lowers.get(n - 1);
-    if let Some(upper) = fd_of(layers, Role::is_upper) {
+    if let Some(upper) = fd_of(layers, LayerRef::is_upper) {
         if let Some((n, _)) = lowers().find(|(_, fd)| same(*fd, upper) || lies_in(*fd, upper)) {
             return Some((String::from("a layer is also upperdir, or lies inside it"), layer(n)));
         }

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! An overlay tried out as far as nothing is made: layers are opened, and the kernel is told all of it and never to create.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, LayerRef, Operation, Result, Syscall};
 use crate::kinds::overlay::check::{check_work, explain};
 use crate::kinds::overlay::definition::Overlay;
-use crate::kinds::overlay::layer_files::{OpenLayers, Role, Written, fd_of};
+use crate::kinds::overlay::layer_files::{OpenLayers, Written, fd_of};
 use crate::kinds::overlay::layers::{LayerBases, check_counts};
 use crate::kinds::overlay::params::{Make, layer_key, set_layer_as};
 use crate::vfs::context::FsContext;
@@ -20,7 +20,9 @@ impl Overlay {
         check_counts(self)?;
         let layers = LayerBases::none().open_all(self, dir)?;
         let here = Path::new(".");
-        if let (Some(upper), Some(work)) = (fd_of(&layers, Role::is_upper), fd_of(&layers, Role::is_work)) {
+        if let (Some(upper), Some(work)) =
+            (fd_of(&layers, LayerRef::is_upper), fd_of(&layers, LayerRef::is_work))
+        {
             check_work(self, &Written { dir: work, path: here }, &Written { dir: upper, path: here })?;
         }
         if features.new_mount_api {
@@ -49,7 +51,8 @@ impl Overlay {
 
     /// What the kernel would refuse at the end, and without a word.
     fn foresee(&self, layers: &OpenLayers) -> Result<()> {
-        let refused = |errno| Error::sys("create", "fsconfig", errno).arg("overlay");
+        let refused =
+            |errno| Error::sys(Operation::Create, Syscall::Fsconfig, errno).with_argument("overlay");
         if crate::kinds::overlay::conflict::of_layers(layers, self).is_some() {
             return Err(explain(refused(Errno::LOOP), self, layers));
         }

@@ -2,7 +2,7 @@
 //! A tmpfs that upper and work directories are made in: detached, or hidden in a namespace of our own; it goes with the last
 //! overlay.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Operation, Result, Syscall};
 use crate::kinds::filesystem::{Word, filesystem};
 use crate::kinds::overlay::definition::{Layer, Overlay};
 use crate::vfs::attr::MountAttr;
@@ -70,15 +70,17 @@ impl Store {
         // In a user namespace an owner who is not mapped can't be given anything.
         let _ = rustix::fs::chownat(self.tree.root(), name, Some(uid), Some(gid), AtFlags::empty());
         let mode = Mode::from_raw_mode(stat.st_mode & 0o7777);
-        rustix::fs::chmodat(self.tree.root(), name, mode, AtFlags::empty())
-            .map_err(|e| Error::sys("set mode of upper directory", "fchmodat", e).arg(name))
+        rustix::fs::chmodat(self.tree.root(), name, mode, AtFlags::empty()).map_err(|e| {
+            Error::sys(Operation::SetModeUpperDirectory, Syscall::Fchmodat, e).with_argument(name)
+        })
     }
 
     fn directory(&self, name: &str) -> Result<OwnedFd> {
-        rustix::fs::mkdirat(self.tree.root(), name, Mode::from_raw_mode(0o755))
-            .map_err(|e| Error::sys("make upper directory", "mkdirat", e).arg(name))?;
+        rustix::fs::mkdirat(self.tree.root(), name, Mode::from_raw_mode(0o755)).map_err(|e| {
+            Error::sys(Operation::MakeUpperDirectory, Syscall::Mkdirat, e).with_argument(name)
+        })?;
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         rustix::fs::openat(self.tree.root(), name, flags, Mode::empty())
-            .map_err(|e| Error::sys("open upper directory", "openat", e).arg(name))
+            .map_err(|e| Error::sys(Operation::OpenUpperDirectory, Syscall::Openat, e).with_argument(name))
     }
 }

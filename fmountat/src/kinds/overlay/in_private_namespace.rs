@@ -2,7 +2,7 @@
 //! A detached overlay for kernels that take no layer by itself (`lowerdir+` \[Linux 6.7\]), or none that lies in a detached
 //! tree \[6.15\], which a mapped one does: by mount(2) in a private namespace, and copied out of it.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::kinds::overlay::definition::{Layer, Overlay};
 use crate::kinds::overlay::layer_files::{OpenLayers, Opened};
 use crate::kinds::overlay::layers::{LayerBases, check_counts};
@@ -25,13 +25,13 @@ pub(crate) fn check_mapped_layers(features: &Features) -> Result<()> {
     if features.first::<MapLayers>().is_some() {
         return Ok(());
     }
-    let error = |reason| Error::new(ErrorKind::Unsupported, "map ids", reason);
+    let error = |reason| Error::new(ErrorKind::Unsupported, Operation::MapIds, reason);
     Err(match features.overlay_mapped_layers {
         true => error(
             "mapped layers are put into a private mount namespace here, and a filter forbids unshare(2)",
         )
-        .hinted("it needs Linux 6.15, or a seccomp profile that allows unshare"),
-        false => error("this kernel's overlay takes no id-mapped layers").hinted("it needs Linux 5.19"),
+        .with_hint("it needs Linux 6.15, or a seccomp profile that allows unshare"),
+        false => error("this kernel's overlay takes no id-mapped layers").with_hint("it needs Linux 5.19"),
     })
 }
 
@@ -41,9 +41,9 @@ pub(crate) fn check_elsewhere(features: &Features) -> Result<()> {
         return Ok(());
     }
     let reason = "this kernel takes an overlay's layers by mount(2) alone, which needs a private mount namespace, and none can be made";
-    Err(Error::new(ErrorKind::Unsupported, "create", reason)
-        .arg("overlay")
-        .hinted("it needs Linux 6.7, or a seccomp profile that allows unshare"))
+    Err(Error::new(ErrorKind::Unsupported, Operation::Create, reason)
+        .with_argument("overlay")
+        .with_hint("it needs Linux 6.7, or a seccomp profile that allows unshare"))
 }
 
 impl Overlay {
@@ -94,10 +94,11 @@ impl Overlay {
 /// The directory that the descriptor is on, found by its name in this thread's namespace.
 fn seen_here(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
     if is_attached_here(fd)? {
-        return rustix::io::fcntl_dupfd_cloexec(fd, 0).map_err(|e| Error::sys("open layer", "fcntl", e));
+        return rustix::io::fcntl_dupfd_cloexec(fd, 0)
+            .map_err(|e| Error::sys(Operation::OpenLayer, Syscall::Fcntl, e));
     }
     let name = format!("/proc/self/fd/{}", fd.as_raw_fd());
-    let path = std::fs::read_link(&name).map_err(|e| Error::from_io("open layer", &name, e))?;
+    let path = std::fs::read_link(&name).map_err(|e| Error::from_io(Operation::OpenLayer, &name, e))?;
     let same = |a: BorrowedFd<'_>, b: BorrowedFd<'_>| {
         let place = |fd| {
             let stat = rustix::fs::statx(fd, "", AtFlags::EMPTY_PATH, StatxFlags::INO);
@@ -112,13 +113,15 @@ fn seen_here(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
         match rustix::fs::openat(CWD, name, flags, Mode::empty()) {
             Ok(here) if same(here.as_fd(), fd) => return Ok(here),
             Err(errno @ (Errno::MFILE | Errno::NFILE | Errno::NOMEM)) => {
-                return Err(Error::sys("open layer", "openat", errno).arg(name));
+                return Err(Error::sys(Operation::OpenLayer, Syscall::Openat, errno).with_argument(name));
             }
             _ => {}
         }
     }
     let reason = "on this kernel a layer given as a descriptor must be seen by its path";
-    Err(Error::new(ErrorKind::Unsupported, "open layer", reason).arg(&path).hinted("it needs Linux 6.7"))
+    Err(Error::new(ErrorKind::Unsupported, Operation::OpenLayer, reason)
+        .with_argument(&path)
+        .with_hint("it needs Linux 6.7"))
 }
 
 /// Mapped clones are mounted, over one another: as part of this thread's namespace they may hold layers.

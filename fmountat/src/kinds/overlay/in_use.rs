@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Whether an upper directory is in use by another overlay, which the kernel itself only tells with `index=on`.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, LayerRef, Operation, Result, Syscall};
 use crate::kinds::overlay::definition::{Layer, Overlay};
 use crate::kinds::overlay::ephemeral_upper::Store;
 use crate::kinds::overlay::layer_files::{Written, with_layer};
@@ -38,19 +38,20 @@ pub(crate) fn check_not_in_use(
     let upper_was_used =
         work_was_used || way == UpperUsed::WorkDirectory || has_uuid(overlay, upper, features);
     if upper_was_used && is_in_use(upper, features) {
-        return Err(in_use("upperdir", overlay.upper.as_ref()));
+        return Err(in_use(LayerRef::Upper, overlay.upper.as_ref()));
     }
     if work_was_used && is_in_use(work, features) {
-        return Err(in_use("workdir", overlay.work.as_ref()));
+        return Err(in_use(LayerRef::Work, overlay.work.as_ref()));
     }
     Ok(())
 }
 
-fn in_use(name: &str, layer: Option<&Layer>) -> Error {
-    let error = Error::sys(format!("check {name}"), "fsconfig", Errno::BUSY)
+fn in_use(role: LayerRef, layer: Option<&Layer>) -> Error {
+    let error = Error::sys(Operation::CheckLayer, Syscall::Fsconfig, Errno::BUSY)
+        .with_layer(role)
         .with_kind(ErrorKind::UpperInUse)
-        .because("it is in use as upperdir or workdir of another overlay")
-        .hinted("unmount that overlay first: two on one upperdir or workdir corrupt each other");
+        .with_reason("it is in use as upperdir or workdir of another overlay")
+        .with_hint("unmount that overlay first: two on one upperdir or workdir corrupt each other");
     with_layer(error, layer)
 }
 
@@ -78,7 +79,9 @@ fn has_uuid(overlay: &Overlay, upper: &Written<'_>, features: &Features) -> bool
 /// too, nobody can be asked.
 fn is_in_use(directory: &Written<'_>, features: &Features) -> bool {
     let asked = || -> Result<()> {
-        let directory = directory.open(OFlags::PATH).map_err(|e| Error::sys("ask", "openat", e))?;
+        let directory = directory
+            .open(OFlags::PATH)
+            .map_err(|e| Error::sys(Operation::AskUpperInUse, Syscall::Openat, e))?;
         if !features.new_mount_api {
             return in_private_namespace_from(directory.as_fd(), |here| ask_by_mount(here, features));
         }
@@ -125,21 +128,24 @@ fn ask(store: &Store, directory: BorrowedFd<'_>, features: &Features) -> Result<
 }
 
 fn ask_by_mount(directory: BorrowedFd<'_>, features: &Features) -> Result<()> {
-    let failed = |call| move |errno| Error::sys("ask", call, errno);
+    let failed = |call| move |errno| Error::sys(Operation::AskUpperInUse, call, errno);
     let place = hidden::directory()?;
     let none = MountFlags::empty();
     rustix::mount::mount("none", descriptor_name(place.as_fd()), "tmpfs", none, Some(c"mode=0700"))
-        .map_err(failed("mount"))?;
+        .map_err(failed(Syscall::Mount))?;
     let scratch = place.seen_now()?;
     let make = |name: &str| {
-        rustix::fs::mkdirat(&scratch, name, Mode::RWXU).map_err(failed("mkdirat"))?;
+        rustix::fs::mkdirat(&scratch, name, Mode::RWXU).map_err(failed(Syscall::Mkdirat))?;
         rustix::fs::openat(&scratch, name, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
-            .map_err(failed("openat"))
+            .map_err(failed(Syscall::Openat))
     };
     let (own, work, on) = (make("upper")?, make("work")?, make("on")?);
     let [lower, upper, work] = layers_of(features, directory, own.as_fd(), work.as_fd()).map(descriptor_name);
     let (lower, upper, work) = (lower.display(), upper.display(), work.display());
-    let layers = c_string("options", format!("lowerdir={lower},upperdir={upper},workdir={work},index=on"))?;
+    let layers = c_string(
+        Operation::ReadOptions,
+        format!("lowerdir={lower},upperdir={upper},workdir={work},index=on"),
+    )?;
     rustix::mount::mount("overlay", descriptor_name(on.as_fd()), "overlay", none, Some(layers.as_c_str()))
-        .map_err(failed("mount"))
+        .map_err(failed(Syscall::Mount))
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Layers as open files: their roles, and which lies in which.
 
-use crate::error::Error;
+use crate::error::{Error, LayerRef};
 use crate::kinds::overlay::definition::{Layer, Overlay};
 use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -9,43 +9,15 @@ use rustix::fs::{Mode, OFlags};
 use std::path::Path;
 use std::sync::Arc;
 
-/// What a layer is in the overlay, with its number as people count: from 1, topmost first.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Role {
-    Lower(usize),
-    Data(usize),
-    Upper,
-    Work,
-}
-
-impl Role {
-    pub(crate) fn is_upper(&self) -> bool {
-        matches!(self, Self::Upper)
-    }
-
-    pub(crate) fn is_work(&self) -> bool {
-        matches!(self, Self::Work)
-    }
-
-    pub(crate) fn words(self) -> String {
-        match self {
-            Self::Lower(n) => format!("layer {n}"),
-            Self::Data(n) => format!("data-only layer {n}"),
-            Self::Upper => String::from("upperdir"),
-            Self::Work => String::from("workdir"),
-        }
-    }
-}
-
 /// Every layer open, with its role.
-pub(crate) type OpenLayers = Vec<(Role, Opened)>;
+pub(crate) type OpenLayers = Vec<(LayerRef, Opened)>;
 
 /// The layers in the order that they are given to the kernel.
-pub(crate) fn roles(overlay: &Overlay) -> impl Iterator<Item = (Role, &Layer)> {
-    let lowers = overlay.lowers.iter().enumerate().map(|(i, l)| (Role::Lower(i + 1), l));
-    let data = overlay.data_only.iter().enumerate().map(|(i, l)| (Role::Data(i + 1), l));
-    let upper = overlay.upper.iter().map(|l| (Role::Upper, l));
-    lowers.chain(data).chain(upper).chain(overlay.work.iter().map(|l| (Role::Work, l)))
+pub(crate) fn roles(overlay: &Overlay) -> impl Iterator<Item = (LayerRef, &Layer)> {
+    let lowers = overlay.lowers.iter().enumerate().map(|(i, l)| (LayerRef::Lower(i + 1), l));
+    let data = overlay.data_only.iter().enumerate().map(|(i, l)| (LayerRef::Data(i + 1), l));
+    let upper = overlay.upper.iter().map(|l| (LayerRef::Upper, l));
+    lowers.chain(data).chain(upper).chain(overlay.work.iter().map(|l| (LayerRef::Work, l)))
 }
 
 /// A layer's descriptor: the caller's or ours.
@@ -79,13 +51,13 @@ impl Written<'_> {
     }
 }
 
-pub(crate) fn fd_of(layers: &[(Role, Opened)], want: fn(&Role) -> bool) -> Option<BorrowedFd<'_>> {
+pub(crate) fn fd_of(layers: &[(LayerRef, Opened)], want: fn(&LayerRef) -> bool) -> Option<BorrowedFd<'_>> {
     layers.iter().find(|(role, _)| want(role)).map(|(_, fd)| fd.as_fd())
 }
 
 pub(crate) fn with_layer(error: Error, layer: Option<&Layer>) -> Error {
     match layer {
-        Some(Layer::Path(path)) => error.arg(path),
+        Some(Layer::Path(path)) => error.with_argument(path),
         _ => error,
     }
 }

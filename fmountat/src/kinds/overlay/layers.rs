@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! From layers as they were given to layers that were found: below a clone where that is the same, else on the host.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, LayerRef, Operation, Result, Syscall};
 use crate::kinds::overlay::clone_cache::Base;
 use crate::kinds::overlay::common::common_directory;
 use crate::kinds::overlay::definition::{Layer, OVERLAY_LAYERS_MAX, Overlay};
-use crate::kinds::overlay::layer_files::{OpenLayers, Opened, Role, roles};
+use crate::kinds::overlay::layer_files::{OpenLayers, Opened, roles};
 use crate::kinds::overlay::params::Make;
 use crate::vfs::bytes::c_string;
 use crate::vfs::target::open_error;
@@ -72,20 +72,20 @@ impl<'a> LayerBases<'a> {
         self.lower.as_ref().filter(|_| self.userns.is_some()).map(|(_, base)| base.clone_root())
     }
 
-    fn of_role(&self, role: Role) -> Option<&(PathBuf, Base)> {
+    fn of_role(&self, role: LayerRef) -> Option<&(PathBuf, Base)> {
         match role {
-            Role::Upper | Role::Work if self.userns.is_some() => self.upper.as_ref(),
-            Role::Upper | Role::Work => self.upper.as_ref().or(self.lower.as_ref()),
-            Role::Lower(_) | Role::Data(_) => self.lower.as_ref(),
+            LayerRef::Upper | LayerRef::Work if self.userns.is_some() => self.upper.as_ref(),
+            LayerRef::Upper | LayerRef::Work => self.upper.as_ref().or(self.lower.as_ref()),
+            LayerRef::Lower(_) | LayerRef::Data(_) => self.lower.as_ref(),
         }
     }
 
-    fn find<'l>(&self, layer: &'l Layer, role: Role) -> Result<Found<'l>> {
+    fn find<'l>(&self, layer: &'l Layer, role: LayerRef) -> Result<Found<'l>> {
         let path = match layer {
             Layer::Fd(fd) => return Ok(Found::Given(fd)),
             Layer::Path(path) => path,
         };
-        c_string(&role.words(), path)?;
+        c_string(Operation::ReadLayer, path).map_err(|e| e.with_layer(role))?;
         let opened = self.of_role(role).and_then(|(prefix, base)| {
             let rest = path.strip_prefix(prefix).ok()?;
             base.open(if rest.as_os_str().is_empty() { Path::new(".") } else { rest })
@@ -98,7 +98,7 @@ impl<'a> LayerBases<'a> {
         let found = roles(overlay).map(|(role, layer)| Ok((role, layer, self.find(layer, role)?)));
         let found = found.collect::<Result<Vec<_>>>()?;
         // The kernel wants upper and work on one mount, and a clone is a mount of its own: both in it, or neither.
-        let written = |role: &Role| role.is_upper() || role.is_work();
+        let written = |role: &LayerRef| role.is_upper() || role.is_work();
         let apart = found.iter().any(|(role, _, found)| written(role) && !matches!(found, Found::Clone(_)));
         let mut layers = OpenLayers::with_capacity(found.len());
         for (role, layer, found) in found {
@@ -106,7 +106,8 @@ impl<'a> LayerBases<'a> {
                 (Layer::Path(path), Found::Clone(_)) if apart && written(&role) => Found::Host(path),
                 (_, found) => found,
             };
-            let mapped = matches!(role, Role::Lower(_) | Role::Data(_)).then_some(self.userns).flatten();
+            let mapped =
+                matches!(role, LayerRef::Lower(_) | LayerRef::Data(_)).then_some(self.userns).flatten();
             layers.push((role, open(found, role, dir, mapped)?));
         }
         Ok(layers)
@@ -115,7 +116,7 @@ impl<'a> LayerBases<'a> {
 
 /// What can be told without looking at the file system.
 pub(crate) fn check_counts(overlay: &Overlay) -> Result<()> {
-    let wrong = |kind, reason: &str| Err(Error::new(kind, "read overlay options", reason));
+    let wrong = |kind, reason: &str| Err(Error::new(kind, Operation::ReadOverlayOptions, reason));
     let count = overlay.lowers.len() + overlay.data_only.len();
     match (&overlay.upper, &overlay.work) {
         (Some(_), None) => return wrong(ErrorKind::OptionConflict, "upperdir needs a workdir"),
@@ -128,17 +129,18 @@ pub(crate) fn check_counts(overlay: &Overlay) -> Result<()> {
     if count == 1 && overlay.upper.is_none() {
         let error = Error::new(
             ErrorKind::OptionConflict,
-            "read overlay options",
+            Operation::ReadOverlayOptions,
             "one lowerdir without an upperdir is no overlay to the kernel",
         );
-        return Err(error.hinted("bind that directory with `ro` instead"));
+        return Err(error.with_hint("bind that directory with `ro` instead"));
     }
     if count > OVERLAY_LAYERS_MAX {
         let over = roles(overlay).nth(OVERLAY_LAYERS_MAX);
         let reason = format!("there are {count} lower layers and the kernel takes {OVERLAY_LAYERS_MAX}");
-        let error = Error::new(ErrorKind::TooManyLayers, "count layer 501", reason);
+        let error = Error::new(ErrorKind::TooManyLayers, Operation::CountLayers, reason)
+            .with_layer(LayerRef::Lower(OVERLAY_LAYERS_MAX + 1));
         return Err(match over {
-            Some((_, Layer::Path(path))) => error.arg(path),
+            Some((_, Layer::Path(path))) => error.with_argument(path),
             _ => error,
         });
     }
@@ -146,14 +148,16 @@ pub(crate) fn check_counts(overlay: &Overlay) -> Result<()> {
 }
 
 /// Opens a found layer with `O_PATH`. One that is to be mapped and lies in no mapped clone gets a clone of its own.
-fn open(found: Found<'_>, role: Role, dir: BorrowedFd<'_>, userns: Option<BorrowedFd<'_>>) -> Result<Opened> {
+fn open(
+    found: Found<'_>,
+    role: LayerRef,
+    dir: BorrowedFd<'_>,
+    userns: Option<BorrowedFd<'_>>,
+) -> Result<Opened> {
     if let (Some(userns), Found::Host(_) | Found::Given(_)) = (userns, &found) {
         let opened = open(found, role, dir, None)?;
         let mapped = Tree::clone_idmapped(&opened, "", false, userns);
-        return mapped.map(Opened::Mapped).map_err(|e| {
-            let step = format!("{} of {}", e.step(), role.words());
-            e.with_step(step)
-        });
+        return mapped.map(Opened::Mapped).map_err(|e| e.with_layer(role));
     }
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     match found {
@@ -166,11 +170,13 @@ fn open(found: Found<'_>, role: Role, dir: BorrowedFd<'_>, userns: Option<Borrow
     }
 }
 
-fn layer_error(role: Role, path: &Path, errno: Errno) -> Error {
-    let error = open_error(format!("open {}", role.words()), "openat", path, errno);
+fn layer_error(role: LayerRef, path: &Path, errno: Errno) -> Error {
+    let error = open_error(Operation::OpenLayer, Syscall::Openat, path, errno).with_layer(role);
     match errno {
         Errno::NOENT => error.with_kind(ErrorKind::LayerMissing),
-        Errno::NOTDIR => error.with_kind(ErrorKind::LayerNotDirectory).because("a layer must be a directory"),
+        Errno::NOTDIR => {
+            error.with_kind(ErrorKind::LayerNotDirectory).with_reason("a layer must be a directory")
+        }
         _ => error,
     }
 }

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The two ways to a mounted overlay: detached by the file-system context, or option bytes for mount(2).
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, LayerRef, Operation, Result};
 use crate::kinds::filesystem::Word;
 use crate::kinds::overlay::check::{check_work, check_writable, explain, read_only};
 use crate::kinds::overlay::clone_cache::{Base, Bases, Reach};
 use crate::kinds::overlay::definition::{Layer, Overlay};
 use crate::kinds::overlay::in_use::check_not_in_use;
-use crate::kinds::overlay::layer_files::{OpenLayers, Role, Written, fd_of, roles};
+use crate::kinds::overlay::layer_files::{OpenLayers, Written, fd_of, roles};
 use crate::kinds::overlay::layers::{LayerBases, below, check_counts, one_base};
 use crate::kinds::overlay::params::{Make, set_layer};
 use crate::strategy::{GiveLayers, MapLayers, OverlayBy, Ways};
@@ -97,7 +97,7 @@ impl Overlay {
             Reach::Host(host) => Cwd::Host(host),
             Reach::Clone(clone) => {
                 // What is mounted on a layer or on the way to it is not in the clone.
-                let has = |(_, layer): (Role, &Layer)| {
+                let has = |(_, layer): (LayerRef, &Layer)| {
                     below(layer, &base).is_some_and(|path| clone.has(or_dot(path)))
                 };
                 if !roles(self).all(has) {
@@ -116,11 +116,11 @@ impl Overlay {
         let mut bytes: Vec<u8> = Vec::with_capacity(512);
         for (at, (role, layer)) in roles(self).enumerate() {
             let lead: &[u8] = match role {
-                Role::Lower(_) if at == 0 => b"lowerdir=",
-                Role::Lower(_) => b":",
-                Role::Data(_) => b"::",
-                Role::Upper => b",upperdir=",
-                Role::Work => b",workdir=",
+                LayerRef::Lower(_) if at == 0 => b"lowerdir=",
+                LayerRef::Lower(_) => b":",
+                LayerRef::Data(_) => b"::",
+                LayerRef::Upper => b",upperdir=",
+                LayerRef::Work => b",workdir=",
             };
             bytes.extend_from_slice(lead);
             let path = or_dot(below(layer, base)?).as_os_str().as_bytes();
@@ -159,7 +159,7 @@ impl Overlay {
     /// [`check_written`](Self::check_written) for layers that are open.
     pub(crate) fn check_open(&self, layers: &OpenLayers, features: &Features) -> Result<()> {
         let here = Path::new(".");
-        match (fd_of(layers, Role::is_upper), fd_of(layers, Role::is_work)) {
+        match (fd_of(layers, LayerRef::is_upper), fd_of(layers, LayerRef::is_work)) {
             (Some(upper), Some(work)) => {
                 let (upper, work) = (Written { dir: upper, path: here }, Written { dir: work, path: here });
                 self.check_written(&upper, &work, features)
@@ -179,24 +179,23 @@ impl Overlay {
         read_only(self.work.as_ref())
     }
 
-    pub(crate) fn layer_error(&self, error: Error, role: Role) -> Error {
+    pub(crate) fn layer_error(&self, error: Error, role: LayerRef) -> Error {
         let is_file = error.kernel().iter().any(|line| line.contains("is not a directory"));
-        let error = error.with_step(format!("set {}", role.words()));
+        let error = error.with_operation(Operation::SetLayer).with_layer(role);
         let is_unfit =
             error.kernel().iter().any(|line| line.contains("not supported") || line.contains("read-only"));
         let error = match (is_file, is_unfit) {
-            (true, _) => error.with_kind(ErrorKind::LayerNotDirectory).because("a layer must be a directory"),
+            (true, _) => error.with_kind(ErrorKind::LayerNotDirectory).with_reason("a layer must be a directory"),
             (_, true) if role.is_upper() || role.is_work() => error
                 .with_kind(ErrorKind::UpperUnusable)
-                .because("overlay can't write to this file system")
-                .hinted("upperdir and workdir need a writable file system with d_type and extended attributes: ext4, xfs, \
+                .with_reason("overlay can't write to this file system")
+                .with_hint("upperdir and workdir need a writable file system with d_type and extended attributes: ext4, xfs, \
                          btrfs, tmpfs"),
-            (_, true) => error.because("overlay can't stack this file system"),
+            (_, true) => error.with_reason("overlay can't stack this file system"),
             _ => error,
         };
-        let same = |other: Role| other.words() == role.words();
-        match roles(self).find(|(other, _)| same(*other)) {
-            Some((_, Layer::Path(path))) => error.arg(path),
+        match roles(self).find(|(other, _)| *other == role) {
+            Some((_, Layer::Path(path))) => error.with_argument(path),
             _ => error,
         }
     }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Overlay's own option words: `lowerdir=a:b::data`, `lowerdir+=`, `datadir+=`, `upperdir=`, `workdir=`, the rest.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::kinds::filesystem::Word;
 use crate::kinds::overlay::definition::{Layer, Overlay};
 use std::ffi::{OsStr, OsString};
@@ -54,7 +54,8 @@ impl Overlay {
                 is_data = false;
                 if parts.peek().is_some_and(|next| !next.is_empty()) {
                     let reason = "a lower layer can't follow a data-only layer: write `::` before it";
-                    return Err(Error::new(ErrorKind::OptionValue, "read option", reason).arg(&word.key));
+                    return Err(Error::new(ErrorKind::OptionValue, Operation::ReadOption, reason)
+                        .with_argument(&word.key));
                 }
             } else {
                 self.lowers.push(layer(part));
@@ -66,14 +67,16 @@ impl Overlay {
 
 fn set_once(place: &mut Option<Layer>, word: &Word, value: &OsStr) -> Result<()> {
     if place.is_some() {
-        return Err(Error::new(ErrorKind::OptionConflict, "read option", "given twice").arg(&word.key));
+        return Err(Error::new(ErrorKind::OptionConflict, Operation::ReadOption, "given twice")
+            .with_argument(&word.key));
     }
     *place = Some(layer(value.as_bytes()));
     Ok(())
 }
 
 fn empty(word: &Word) -> Error {
-    Error::new(ErrorKind::OptionValue, "read option", "a path in it is empty").arg(&word.key)
+    Error::new(ErrorKind::OptionValue, Operation::ReadOption, "a path in it is empty")
+        .with_argument(&word.key)
 }
 
 fn layer(escaped: &[u8]) -> Layer {

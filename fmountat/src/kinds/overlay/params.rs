@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What an overlay is made with, and how one layer is given to the kernel.
 
-use crate::error::{ErrorKind, Result};
+use crate::error::{ErrorKind, LayerRef, Result};
 use crate::kinds::overlay::clone_cache::Bases;
-use crate::kinds::overlay::layer_files::Role;
 use crate::strategy::{GiveLayers, Ways};
 use crate::vfs::attr::MountAttr;
 use crate::vfs::context::FsContext;
@@ -31,19 +30,19 @@ pub(crate) struct Make<'a> {
 }
 
 /// The option that takes it.
-pub(crate) fn layer_key(role: Role) -> &'static str {
+pub(crate) fn layer_key(role: LayerRef) -> &'static str {
     match role {
-        Role::Lower(_) => "lowerdir+",
-        Role::Data(_) => "datadir+",
-        Role::Upper => "upperdir",
-        Role::Work => "workdir",
+        LayerRef::Lower(_) => "lowerdir+",
+        LayerRef::Data(_) => "datadir+",
+        LayerRef::Upper => "upperdir",
+        LayerRef::Work => "workdir",
     }
 }
 
 /// Gives the kernel one layer. A tree that comes back must live until the file system is created.
 pub(crate) fn set_layer(
     context: &mut FsContext,
-    role: Role,
+    role: LayerRef,
     layer: BorrowedFd<'_>,
     features: &Features,
 ) -> Result<Option<Tree>> {
@@ -73,8 +72,10 @@ pub(crate) fn set_layer_as(
             match error.raw_errno() == Some(Errno::NOENT) && !Path::new("/proc/self/fd").exists() {
                 true => error
                     .with_kind(ErrorKind::Unsupported)
-                    .because("this kernel takes layers by their names in /proc, which is not mounted here")
-                    .hinted("mount proc on /proc; Linux 6.13 needs none"),
+                    .with_reason(
+                        "this kernel takes layers by their names in /proc, which is not mounted here",
+                    )
+                    .with_hint("mount proc on /proc; Linux 6.13 needs none"),
                 false => error,
             }
         }),

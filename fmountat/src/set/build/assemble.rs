@@ -251,7 +251,9 @@ pub(crate) fn mount_point(
     let path = step.target.as_path();
     match step.options.mkdir {
         None => Target::in_root(root, path).map_err(|e| match e.kind() {
-            ErrorKind::NotFound => e.hinted("the mount point must exist; the option X-mount.mkdir makes it"),
+            ErrorKind::NotFound => {
+                e.with_hint("the mount point must exist; the option X-mount.mkdir makes it")
+            }
             _ => e,
         }),
         Some(mkdir) => Target::create_in_root(root, path, mkdir.create(is_dir()?)),
@@ -266,7 +268,7 @@ fn hang(built: &mut Built, piece: Tree, step: &Step) -> Result<()> {
     // A link or `..` may lead to the root of the set itself.
     let beneath = mount_with_root(target.as_fd())?;
     let is_root = beneath.is_some() && beneath == Some(MountId::of(root)?);
-    let attached = piece.attach(&target).map_err(|e| e.arg(path))?;
+    let attached = piece.attach(&target).map_err(|e| e.with_argument(path))?;
     built.stacks.add(attached.id(), beneath, path);
     if is_root {
         built.top = attached.into_fd();

@@ -3,7 +3,7 @@
 
 use crate::diagnose::diagnose;
 use crate::diagnose::general::pivot;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::kinds::overlay::ephemeral_upper::Store;
 use crate::mountinfo::id::MountId;
 use crate::set::build::stack::Stacks;
@@ -169,9 +169,9 @@ impl Built {
         let read_only = MountAttr { set: Attr::RDONLY, ..MountAttr::default() };
         if MountId::of(self.root())? != self.tree.id()? {
             let reason = "two mounts are stacked on the root: say `ro` in the upper one";
-            return Err(Error::new(ErrorKind::Unsupported, "make the root read-only", reason));
+            return Err(Error::new(ErrorKind::Unsupported, Operation::MakeRootReadOnly, reason));
         }
-        self.tree.set_attr(&read_only, false).map_err(|e| e.with_step("make the root read-only"))
+        self.tree.set_attr(&read_only, false).map_err(|e| e.with_operation(Operation::MakeRootReadOnly))
     }
 
     /// The kernel puts no tree beneath a mount that has another one on its root.
@@ -197,7 +197,7 @@ impl Built {
     /// Mounts it in the store, which this namespace has: what is to be mounted in it then needs no detached tree.
     pub(crate) fn put_into(&mut self, store: &Store) -> Result<()> {
         let place = store.make_place_of_root()?;
-        Tree::attach_by(self.tree.root(), &place).map_err(|e| e.arg("/"))?;
+        Tree::attach_by(self.tree.root(), &place).map_err(|e| e.with_argument("/"))?;
         self.is_here = true;
         Ok(())
     }
@@ -207,9 +207,10 @@ impl Built {
 pub(crate) fn two_roots() -> Error {
     let reason =
         "two mounts are stacked on the root of the new set, and the kernel puts no such set beneath another";
-    Error::new(ErrorKind::Unsupported, "replace", reason).hinted("leave out the lower one, which nobody sees")
+    Error::new(ErrorKind::Unsupported, Operation::Replace, reason)
+        .with_hint("leave out the lower one, which nobody sees")
 }
 
 pub(crate) fn duplicate(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
-    rustix::io::fcntl_dupfd_cloexec(fd, 0).map_err(|e| Error::sys("build", "fcntl", e))
+    rustix::io::fcntl_dupfd_cloexec(fd, 0).map_err(|e| Error::sys(Operation::Build, Syscall::Fcntl, e))
 }

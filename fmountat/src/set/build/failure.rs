@@ -4,7 +4,7 @@
 use crate::diagnose;
 use crate::diagnose::step;
 use crate::diagnose::step::About;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Operation};
 use crate::kinds::overlay::Overlay;
 use crate::set::options::suggest::names;
 use crate::set::plan::step::{Step, What};
@@ -35,19 +35,19 @@ pub(crate) fn of_overlay(error: Error, dir: BorrowedFd<'_>, overlay: &Overlay) -
 /// For what would be mounted in the set's root, or cover something in it.
 pub(crate) fn without_root(target: &Path) -> Error {
     let reason = "the mount for `/` was left out (nofail), so there is nothing to mount it in";
-    Error::new(ErrorKind::NotFound, "build", reason).arg(target)
+    Error::new(ErrorKind::NotFound, Operation::Build, reason).with_argument(target)
 }
 
 pub(crate) fn cannot_assemble() -> Error {
     let reason = "this kernel can't mount into a detached tree, and the set can't be copied out of a private mount \
                   namespace, so it could be seen half built";
-    Error::new(ErrorKind::Unsupported, "build detached", reason).hinted(
+    Error::new(ErrorKind::Unsupported, Operation::BuildDetached, reason).with_hint(
         "Linux 6.15 can; before that unshare(2) must be allowed, one mount at most have the target `/`, and none be unbindable",
     )
 }
 
 pub(crate) fn every_mount_left_out() -> Error {
-    Error::new(ErrorKind::AllLeftOut, "build", "every mount was left out: no source exists (nofail)")
+    Error::new(ErrorKind::AllLeftOut, Operation::Build, "every mount was left out: no source exists (nofail)")
 }
 
 pub(crate) fn is_missing_source(error: &Error, step: &Step) -> bool {

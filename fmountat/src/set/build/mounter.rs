@@ -2,12 +2,13 @@
 //! `Mounter`: the handle that mounts many times, keeping what makes the next mount cheap.
 
 use crate::diagnose::diagnose;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::kinds::bind_clones::Crowds;
 use crate::kinds::overlay::Overlay;
 use crate::kinds::overlay::clone_cache::Bases;
 use crate::kinds::overlay::mount::Cwd;
 use crate::kinds::overlay::params::Make;
+use crate::set::build::failure::of_overlay;
 use crate::set::journal::Notes;
 use crate::set::plan::Plan;
 use crate::strategy::{OverlayBy, Way, Ways};
@@ -20,6 +21,7 @@ use crate::vfs::target::Target;
 use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
 use rustix::fs::{Mode, OFlags, StatVfsMountFlags};
+use rustix::io::Errno;
 use std::path::Path;
 
 /// Mounts, and keeps between mounts what makes them cheap: a [`PrivateCwd`] for mount(2), and a detached clone of each
@@ -116,9 +118,12 @@ impl Mounter {
     /// - [`ErrorKind::UnknownOption`], [`ErrorKind::OptionValue`], with the kernel's words.
     pub fn overlay_tree(&self, dir: impl AsFd, overlay: &Overlay, attr: &MountAttr) -> Result<Tree> {
         let dir = dir.as_fd();
-        overlay
-            .mount_detached(&self.make(dir, attr))
-            .map_err(|error| crate::set::build::failure::of_overlay(error, dir, overlay))
+        overlay.mount_detached(&self.make(dir, attr)).map_err(|error| {
+            match self.need_mount_interface(false) {
+                Err(refused) if error.raw_errno() == Some(Errno::NOSYS) => refused,
+                _ => of_overlay(error, dir, overlay),
+            }
+        })
     }
 
     /// What every detached overlay of this handle is made with.
@@ -131,7 +136,7 @@ impl Mounter {
     pub(crate) fn need_mount_interface(&self, resolves_targets: bool) -> Result<()> {
         let Some(calls) = self.features.forbidden_calls(resolves_targets) else { return Ok(()) };
         let reason = format!("a seccomp filter, or a kernel before 5.14, has no {calls}");
-        Err(Error::new(ErrorKind::Unsupported, "build detached", reason).hinted(
+        Err(Error::new(ErrorKind::Unsupported, Operation::BuildDetached, reason).with_hint(
             "allow these calls in the container's seccomp profile; a single overlay needs mount(2) only",
         ))
     }
@@ -156,7 +161,7 @@ impl Mounter {
             return Ok(());
         }
         let reason = "this kernel can't mount into a detached tree, so the set could be seen half built";
-        Err(Error::new(ErrorKind::Unsupported, "build detached", reason).hinted(
+        Err(Error::new(ErrorKind::Unsupported, Operation::BuildDetached, reason).with_hint(
             "it needs Linux 6.15, or a mount namespace of the caller's own: `Mounter::in_own_namespace`",
         ))
     }
@@ -196,7 +201,7 @@ impl Mounter {
 fn check_writable_at(dir: BorrowedFd<'_>, overlay: &Overlay, target: &Path) -> Result<()> {
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let mounted = rustix::fs::openat(dir, target, flags, Mode::empty())
-        .map_err(|e| Error::sys("look at the overlay", "openat", e).arg(target))?;
+        .map_err(|e| Error::sys(Operation::LookAtOverlay, Syscall::Openat, e).with_argument(target))?;
     let stat = rustix::fs::fstatvfs(&mounted);
     if !stat.is_ok_and(|stat| stat.f_flag.contains(StatVfsMountFlags::RDONLY)) {
         return Ok(());

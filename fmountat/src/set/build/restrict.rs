@@ -2,7 +2,7 @@
 //! Covers: paths of a set that are made read-only where they are, or hidden, after everything is mounted. Each becomes a
 //! step like any other once it is known what is there.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, Syscall};
 use crate::set::build::step_mount::Pieces;
 use crate::set::options::Options;
 use crate::set::plan::restriction::Cover;
@@ -58,7 +58,7 @@ pub(crate) enum Place {
 pub(crate) fn find(root: BorrowedFd<'_>, cover: Cover, path: &Path, number: usize) -> Result<Place> {
     let place = match Target::in_root(root, path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Place::Nothing),
-        place => place.map_err(|e| e.with_step(cover.step()))?,
+        place => place.map_err(|e| e.with_operation(cover.operation()))?,
     };
     if is_same_place(root, place.as_fd())? {
         return match cover {
@@ -87,20 +87,20 @@ pub(crate) fn find(root: BorrowedFd<'_>, cover: Cover, path: &Path, number: usiz
 /// Refuses to mask the root.
 pub(crate) fn hides_all(path: &Path) -> Error {
     let reason = "it is the root of the set: all of it would be hidden";
-    Error::new(ErrorKind::OptionConflict, Cover::Mask.step(), reason).arg(path)
+    Error::new(ErrorKind::OptionConflict, Cover::Mask.operation(), reason).with_argument(path)
 }
 
 /// Opens the null device, and refuses any other file that has its name.
 pub(crate) fn open_null() -> Result<OwnedFd> {
     const NULL: &str = "/dev/null";
-    let failed = |call, errno| Error::sys(Cover::Mask.step(), call, errno).arg(NULL);
+    let failed = |call, errno| Error::sys(Cover::Mask.operation(), call, errno).with_argument(NULL);
     let flags = OFlags::PATH | OFlags::CLOEXEC;
-    let null = rustix::fs::openat(CWD, NULL, flags, Mode::empty()).map_err(|e| failed("openat", e))?;
-    let stat = rustix::fs::fstat(&null).map_err(|e| failed("fstat", e))?;
+    let null = rustix::fs::openat(CWD, NULL, flags, Mode::empty()).map_err(|e| failed(Syscall::Openat, e))?;
+    let stat = rustix::fs::fstat(&null).map_err(|e| failed(Syscall::Fstat, e))?;
     let device = (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev));
     if FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice && device == (1, 3) {
         return Ok(null);
     }
     let reason = "it is not the null device, so it can't hide a file";
-    Err(Error::new(ErrorKind::NotADevice, Cover::Mask.step(), reason).arg(NULL))
+    Err(Error::new(ErrorKind::NotADevice, Cover::Mask.operation(), reason).with_argument(NULL))
 }

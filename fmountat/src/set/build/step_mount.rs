@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! One step's mount, detached and finished.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::kinds::bind::Bind;
 use crate::kinds::filesystem::filesystem;
 use crate::kinds::image::Source;
@@ -75,7 +75,9 @@ impl Pieces<'_> {
             What::Filesystem(fstype) if step.is_fuse() => {
                 let reason = "a mount helper mounts this type by itself, on a target that can be seen: not in a detached \
                               tree, nor in another mount namespace";
-                return Err(Error::new(ErrorKind::Unsupported, "build", reason).arg(fstype));
+                return Err(
+                    Error::new(ErrorKind::Unsupported, Operation::Build, reason).with_argument(fstype)
+                );
             }
             What::Filesystem(fstype) => {
                 let tree = self.source(step).mount(fstype, &options.words, |told| {
@@ -87,7 +89,7 @@ impl Pieces<'_> {
                     filesystem(told.fstype, told.path.as_os_str(), &flags, told.words, &attr)
                 })?;
                 if let Some(userns) = &userns {
-                    tree.set_idmap(userns, false).map_err(|e| e.arg(fstype))?;
+                    tree.set_idmap(userns, false).map_err(|e| e.with_argument(fstype))?;
                 }
                 tree
             }
@@ -132,10 +134,10 @@ pub(crate) fn check_mapping(features: &Features, step: &Step) -> Result<()> {
 
 /// `X-mount.subdir=`: a bind of that directory takes the place of the whole, which goes when its last user goes.
 fn sub_directory(root: BorrowedFd<'_>, subdir: &Path, step: &Step) -> Result<Tree> {
-    let inside = open_in_root(root, subdir).map_err(|e| e.with_step("open subdir"))?;
+    let inside = open_in_root(root, subdir).map_err(|e| e.with_operation(Operation::OpenSubdir))?;
     // Its mounts have their attributes already, and keep them in a copy.
     let recursive = step.is_tree();
-    Tree::clone_of(&inside, "", recursive).map_err(|e| e.arg(subdir))
+    Tree::clone_of(&inside, "", recursive).map_err(|e| e.with_argument(subdir))
 }
 
 pub(crate) fn set_root_owner(root: BorrowedFd<'_>, step: &Step) -> Result<()> {
@@ -143,28 +145,28 @@ pub(crate) fn set_root_owner(root: BorrowedFd<'_>, step: &Step) -> Result<()> {
     if uid.is_some() || gid.is_some() {
         let (uid, gid) = (uid.map(Uid::from_raw), gid.map(Gid::from_raw));
         rustix::fs::chownat(root, "", uid, gid, AtFlags::EMPTY_PATH)
-            .map_err(|e| root_error(step, "owner", "fchownat", e))?;
+            .map_err(|e| root_error(step, Operation::SetRootOwner, Syscall::Fchownat, e))?;
     }
     if let Some(mode) = step.options.mode {
-        set_root_mode(root, mode).map_err(|(call, e)| root_error(step, "mode", call, e))?;
+        set_root_mode(root, mode).map_err(|(call, e)| root_error(step, Operation::SetRootMode, call, e))?;
     }
     Ok(())
 }
 
-fn root_error(step: &Step, what: &str, call: &'static str, errno: Errno) -> Error {
-    let error = Error::sys(format!("set {what} of the root of"), call, errno).arg(&step.source);
+fn root_error(step: &Step, operation: Operation, call: Syscall, errno: Errno) -> Error {
+    let error = Error::sys(operation, call, errno).with_argument(&step.source);
     match errno {
-        Errno::ROFS => error.hinted("a read-only mount can't be given another owner or mode: leave out `ro`, or set them at the source"),
+        Errno::ROFS => error.with_hint("a read-only mount can't be given another owner or mode: leave out `ro`, or set them at the source"),
         Errno::INVAL => error
-            .because("the user or group is not mapped in this user namespace")
-            .hinted("see /proc/self/uid_map and gid_map for who is"),
+            .with_reason("the user or group is not mapped in this user namespace")
+            .with_hint("see /proc/self/uid_map and gid_map for who is"),
         _ => error,
     }
 }
 
 /// Refuses an owner who does not exist here.
 pub(crate) fn unmapped_owner(step: &Step) -> Error {
-    root_error(step, "owner", "fchownat", Errno::INVAL)
+    root_error(step, Operation::SetRootOwner, Syscall::Fchownat, Errno::INVAL)
 }
 
 /// Refuses what a read-only mount refuses.
@@ -172,20 +174,20 @@ pub(crate) fn check_root_owner(step: &Step, is_read_only: bool) -> Result<()> {
     match (step.options.owner, step.options.mode) {
         _ if !is_read_only => Ok(()),
         ((None, None), None) => Ok(()),
-        ((None, None), Some(_)) => Err(root_error(step, "mode", "chmod", Errno::ROFS)),
-        _ => Err(root_error(step, "owner", "fchownat", Errno::ROFS)),
+        ((None, None), Some(_)) => Err(root_error(step, Operation::SetRootMode, Syscall::Chmod, Errno::ROFS)),
+        _ => Err(root_error(step, Operation::SetRootOwner, Syscall::Fchownat, Errno::ROFS)),
     }
 }
 
 /// fchmod(2) takes no `O_PATH` descriptor, and not every file can be opened: by its name in /proc, which leads to what the
 /// descriptor is on; where there is none, what can be opened is.
-fn set_root_mode(root: BorrowedFd<'_>, mode: u32) -> Result<(), (&'static str, Errno)> {
+fn set_root_mode(root: BorrowedFd<'_>, mode: u32) -> Result<(), (Syscall, Errno)> {
     let mode = Mode::from_raw_mode(mode);
     match rustix::fs::chmod(crate::vfs::bytes::descriptor_name(root), mode) {
         Err(Errno::NOENT) => {}
-        done => return done.map_err(|e| ("chmod", e)),
+        done => return done.map_err(|e| (Syscall::Chmod, e)),
     }
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let root = rustix::fs::openat(root, ".", flags, Mode::empty()).map_err(|e| ("openat", e))?;
-    rustix::fs::fchmod(root, mode).map_err(|e| ("fchmod", e))
+    let root = rustix::fs::openat(root, ".", flags, Mode::empty()).map_err(|e| (Syscall::Openat, e))?;
+    rustix::fs::fchmod(root, mode).map_err(|e| (Syscall::Fchmod, e))
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A throw-away copy of the machine's own system: overlays over what is there, wherever the kernel allows one.
 
-use crate::error::{Error, Result, escape};
+use crate::error::{Error, Operation, Result, Syscall, escape};
 use crate::kinds::bind::Bind;
 use crate::kinds::filesystem::{Word, filesystem};
 use crate::kinds::overlay::Overlay;
@@ -104,7 +104,7 @@ impl<'a> Machine<'a> {
 
     /// Makes `path`, which exists in the tree as an empty directory, entry by entry.
     fn rebuild(&mut self, built: &Built, path: &Path) -> Result<()> {
-        let names = names(open_directory(path)?.as_fd()).map_err(|e| e.arg(path))?;
+        let names = names(open_directory(path)?.as_fd()).map_err(|e| e.with_argument(path))?;
         if names.len() > ENTRIES_MAX {
             let reason = format!("it has mounts below and {} entries, more than {ENTRIES_MAX}", names.len());
             self.leave_out(path, reason);
@@ -121,7 +121,7 @@ impl<'a> Machine<'a> {
     fn entry(&mut self, built: &Built, path: &Path) -> Result<()> {
         let root = built.tree.root();
         let stat = rustix::fs::statat(CWD, path, rustix::fs::AtFlags::SYMLINK_NOFOLLOW)
-            .map_err(|e| Error::sys("look at", "fstatat", e).arg(path))?;
+            .map_err(|e| Error::sys(Operation::LookAt, Syscall::Fstatat, e).with_argument(path))?;
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Symlink => copy_link(root, path),
             FileType::Directory => self.directory(built, path, stat.st_mode & 0o7777),
@@ -175,7 +175,7 @@ impl<'a> Machine<'a> {
 }
 
 fn names(dir: BorrowedFd<'_>) -> Result<Vec<Vec<u8>>> {
-    let fail = |e| Error::sys("read directory", "getdents64", e);
+    let fail = |e| Error::sys(Operation::ReadDirectory, Syscall::Getdents64, e);
     let mut names = Vec::new();
     for entry in Dir::read_from(dir).map_err(fail)? {
         let name = entry.map_err(fail)?.file_name().to_bytes().to_vec();
@@ -188,10 +188,11 @@ fn names(dir: BorrowedFd<'_>) -> Result<Vec<Vec<u8>>> {
 
 fn copy_link(root: BorrowedFd<'_>, path: &Path) -> Result<()> {
     let to = rustix::fs::readlinkat(CWD, path, Vec::new())
-        .map_err(|e| Error::sys("read link", "readlinkat", e).arg(path))?;
+        .map_err(|e| Error::sys(Operation::ReadLink, Syscall::Readlinkat, e).with_argument(path))?;
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return Ok(());
     };
     let parent = Target::in_root(root, parent)?;
-    rustix::fs::symlinkat(to, &parent, name).map_err(|e| Error::sys("make link", "symlinkat", e).arg(path))
+    rustix::fs::symlinkat(to, &parent, name)
+        .map_err(|e| Error::sys(Operation::MakeLink, Syscall::Symlinkat, e).with_argument(path))
 }

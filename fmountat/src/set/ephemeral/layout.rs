@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Directories, links and overlays of a throw-away root.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Operation, Result, Syscall};
 use crate::kinds::overlay::Overlay;
 use crate::kinds::overlay::ephemeral_upper::Store;
 use crate::set::build::Mounter;
@@ -62,7 +62,11 @@ pub(crate) fn add_device_links(root: BorrowedFd<'_>) -> Result<()> {
     ] {
         match rustix::fs::symlinkat(to, dev.as_fd(), name) {
             Ok(()) | Err(rustix::io::Errno::EXIST | rustix::io::Errno::ROFS) => {}
-            Err(errno) => return Err(Error::sys("make device link", "symlinkat", errno).arg(name)),
+            Err(errno) => {
+                return Err(
+                    Error::sys(Operation::MakeDeviceLink, Syscall::Symlinkat, errno).with_argument(name)
+                );
+            }
         }
     }
     Ok(())
@@ -72,14 +76,14 @@ pub(crate) fn add_device_links(root: BorrowedFd<'_>) -> Result<()> {
 pub(crate) fn open_directory(path: &Path) -> Result<rustix::fd::OwnedFd> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     rustix::fs::openat(CWD, path, flags, Mode::empty())
-        .map_err(|e| Error::sys("read directory", "openat", e).arg(path))
+        .map_err(|e| Error::sys(Operation::ReadDirectory, Syscall::Openat, e).with_argument(path))
 }
 
 pub(crate) fn make_directory(root: BorrowedFd<'_>, path: &Path, mode: u32) -> Result<Target> {
     let made = Target::create_in_root(root, path, Create::directory(mode))?;
     // mkdir(2) leaves out what the umask says. Only `.` names it, and there is no link to follow.
     rustix::fs::chmodat(made.as_fd(), ".", Mode::from_raw_mode(mode), AtFlags::empty())
-        .map_err(|e| Error::sys("set mode of directory", "fchmodat", e).arg(path))?;
+        .map_err(|e| Error::sys(Operation::SetModeDirectory, Syscall::Fchmodat, e).with_argument(path))?;
     made.keep();
     Ok(made)
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Throw-away roots: read from layers, written to a tmpfs that is hidden and goes with the mounts.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::kinds::overlay::Overlay;
 use crate::kinds::overlay::ephemeral_upper::Store;
 use crate::set::build::{Built, Mounter};
@@ -50,7 +50,9 @@ impl Mounter {
             }
             many if many.iter().any(|l| is_slash(l)) => {
                 let reason = "the machine's own `/` can't be one of several layers";
-                return Err(Error::new(ErrorKind::Unsupported, "read --lower", reason).arg("/"));
+                return Err(
+                    Error::new(ErrorKind::Unsupported, Operation::ReadLower, reason).with_argument("/")
+                );
             }
             many => {
                 let overlay = many.iter().fold(Overlay::new(), |o, lower| o.lower(lower));
@@ -64,8 +66,8 @@ impl Mounter {
             (Some(base), None) => base,
             _ => {
                 let reason = "no mount has the target `/`, so there is no root to run in";
-                let error = Error::new(ErrorKind::Spec, "read the mount list", reason);
-                return Err(error.hinted("make the first mount one for `/`, or give --lower DIR"));
+                let error = Error::new(ErrorKind::Spec, Operation::ReadMountList, reason);
+                return Err(error.with_hint("make the first mount one for `/`, or give --lower DIR"));
             }
         };
         if plan.is_some_and(makes_dev) {

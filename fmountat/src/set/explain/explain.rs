@@ -3,7 +3,7 @@
 
 use crate::diagnose::credentials::Standing;
 use crate::diagnose::diagnose;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::set::build::Mounter;
 use crate::set::build::failure::every_mount_left_out;
 use crate::set::explain::inspect::{Looker, wrong_type};
@@ -37,7 +37,12 @@ impl Mounter {
             why: self.why(plan, way),
             into_copy: !plan.has_root(),
             steps: Vec::new(),
-            covers: plan.covers.paths.iter().map(|(cover, path)| (cover.step(), path.clone())).collect(),
+            covers: plan
+                .covers
+                .paths
+                .iter()
+                .map(|(cover, path)| (cover.operation().text(), path.clone()))
+                .collect(),
             needs: self.needs(plan),
             left_out: Vec::new(),
             refused: Vec::new(),
@@ -64,7 +69,10 @@ impl Mounter {
         let mut looker = Looker::new(self, dir, &standing, &helpers);
         if !plan.has_root() {
             if !standing.may_mount() {
-                return Err(diagnose(Error::sys("clone mount", "open_tree", Errno::PERM).arg(target.path())));
+                return Err(diagnose(
+                    Error::sys(Operation::CloneMount, Syscall::OpenTree, Errno::PERM)
+                        .with_argument(target.path()),
+                ));
             }
             if explained.way != Way::StepByStep && is_unbindable(target.as_fd()) {
                 return Err(unbindable_target(target));
@@ -94,7 +102,7 @@ impl Mounter {
         let roots = plan.steps.iter().filter(|step| step.is_root()).count();
         let two_roots = (plan.covers.readonly_root && roots > 1).then(|| {
             let reason = "two mounts are stacked on the root: say `ro` in the upper one";
-            Error::new(ErrorKind::Unsupported, "make the root read-only", reason)
+            Error::new(ErrorKind::Unsupported, Operation::MakeRootReadOnly, reason)
         });
         let unfit = root_is_dir
             .filter(|is_dir| plan.has_root() && *is_dir != target.is_dir())

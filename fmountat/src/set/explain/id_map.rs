@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Whether a step's owners could be mapped here.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::set::build::step_mount::unmapped_owner;
 use crate::set::plan::step::{Step, What};
 use crate::vfs::features::Features;
@@ -28,8 +28,9 @@ pub(crate) fn check_idmap(step: &Step, dir: BorrowedFd<'_>) -> Result<()> {
         }
     };
     if NO_IDMAP.iter().any(|name| fstype == *name) {
-        let error = Error::sys("map ids", "mount_setattr", Errno::INVAL).with_kind(ErrorKind::Unsupported);
-        return Err(error.arg(argument).because("this file system can't be id-mapped"));
+        let error = Error::sys(Operation::MapIds, Syscall::MountSetattr, Errno::INVAL)
+            .with_kind(ErrorKind::Unsupported);
+        return Err(error.with_argument(argument).with_reason("this file system can't be id-mapped"));
     }
     Ok(())
 }
@@ -38,7 +39,9 @@ pub(crate) fn check_idmap(step: &Step, dir: BorrowedFd<'_>) -> Result<()> {
 fn mapped_here(idmap: &Idmap) -> Result<()> {
     let Idmap::Ranges { users, groups } = idmap else { return Ok(()) };
     if !Path::new("/proc/self/uid_map").exists() {
-        return Err(without_proc(Error::sys("map ids", "open", Errno::NOENT).arg("/proc/PID/uid_map")));
+        return Err(without_proc(
+            Error::sys(Operation::MapIds, Syscall::Open, Errno::NOENT).with_argument("/proc/PID/uid_map"),
+        ));
     }
     if Features::get().initial_user_namespace {
         return Ok(());
@@ -46,8 +49,8 @@ fn mapped_here(idmap: &Idmap) -> Result<()> {
     for (ranges, file) in [(users, "uid_map"), (groups, "gid_map")] {
         let known = known_here(file);
         if !ranges.iter().all(|IdMapping { seen, count, .. }| is_known(&known, *seen, *count)) {
-            return Err(Error::sys("map ids", "write", Errno::PERM)
-                .hinted("a mapping can only lead to ids that are mapped where this runs"));
+            return Err(Error::sys(Operation::MapIds, Syscall::Write, Errno::PERM)
+                .with_hint("a mapping can only lead to ids that are mapped where this runs"));
         }
     }
     Ok(())

@@ -5,7 +5,7 @@ use crate::diagnose;
 use crate::diagnose::credentials::{Owner, Standing, owner_of_mine};
 use crate::diagnose::filesystems;
 use crate::diagnose::step::foresee as foresee_step;
-use crate::error::{Error, ErrorKind, Result, escape};
+use crate::error::{Error, ErrorKind, Operation, Result, Syscall, escape};
 use crate::kinds::image::{Looked, is_read_only};
 use crate::kinds::overlay::Overlay;
 use crate::kinds::overlay::in_private_namespace::check_elsewhere;
@@ -122,7 +122,8 @@ impl<'a> Looker<'a> {
         let mut features = self.mounter.features;
         if filesystems::is_not_listed("overlay") {
             if !filesystems::has_module("overlay") {
-                return Err(Error::sys("open filesystem", "fsopen", Errno::NODEV).arg("overlay"));
+                return Err(Error::sys(Operation::OpenFilesystem, Syscall::Fsopen, Errno::NODEV)
+                    .with_argument("overlay"));
             }
             // To ask it would load its module.
             features.new_mount_api = false;
@@ -130,7 +131,7 @@ impl<'a> Looker<'a> {
         if features.new_mount_api && is_made_elsewhere(&features, step.options.idmap.is_some()) {
             // That is done before a layer is looked at.
             check_elsewhere(&features)?;
-            self.need_admin("make a private mount namespace", "unshare")?;
+            self.need_admin(Operation::MakePrivateMountNamespace, Syscall::Unshare)?;
         }
         let make = self.mounter.make(self.dir, &attr);
         let make = crate::kinds::overlay::params::Make { source, flags: &flags, features: &features, ..make };
@@ -138,7 +139,8 @@ impl<'a> Looker<'a> {
         if let Some(error) = foresee_step(&about(self.dir, step)) {
             return Err(error);
         }
-        self.need_admin("open filesystem", "fsopen").map_err(|e| e.arg(OsStr::new("overlay")))?;
+        self.need_admin(Operation::OpenFilesystem, Syscall::Fsopen)
+            .map_err(|e| e.with_argument(OsStr::new("overlay")))?;
         let content = Content::Layers(overlay.visible_layers(self.dir));
         let is_read_only = !overlay.is_writable() || flags.contains(&"ro");
         Ok(Made { is_read_only, ..Made::new(content, Some(true)) })
@@ -146,10 +148,11 @@ impl<'a> Looker<'a> {
 
     fn bind(&self, step: &Step, recursive: bool) -> Result<Made> {
         // The kernel looks at privilege before it looks at the path.
-        self.need_admin("clone mount", "open_tree").map_err(|e| e.arg(step.source.as_os_str()))?;
+        self.need_admin(Operation::CloneMount, Syscall::OpenTree)
+            .map_err(|e| e.with_argument(step.source.as_os_str()))?;
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         let source = rustix::fs::openat(self.dir, &step.source, flags, Mode::empty())
-            .map_err(|e| open_error("clone mount", "open_tree", &step.source, e))?;
+            .map_err(|e| open_error(Operation::CloneMount, Syscall::OpenTree, &step.source, e))?;
         if let Some(error) = foresee_step(&about(self.dir, step)) {
             return Err(error);
         }
@@ -198,7 +201,9 @@ impl<'a> Looker<'a> {
             return Ok(());
         }
         if is_missing {
-            return Err(Error::sys("open filesystem", "fsopen", Errno::NODEV).arg(name));
+            return Err(
+                Error::sys(Operation::OpenFilesystem, Syscall::Fsopen, Errno::NODEV).with_argument(name)
+            );
         }
         let mut context = FsContext::open(name)?;
         // That of a device may be another one.
@@ -229,20 +234,22 @@ impl<'a> Looker<'a> {
             "sysfs" => "net",
             "cgroup" | "cgroup2" => "cgroup",
             name if filesystems::IN_USER_NAMESPACES.contains(&name) => return Ok(()),
-            _ => return Err(Error::sys("create", "fsconfig", Errno::PERM).arg(name)),
+            _ => {
+                return Err(Error::sys(Operation::Create, Syscall::Fsconfig, Errno::PERM).with_argument(name));
+            }
         };
         if owner_of_mine(namespace) == Owner::Own {
             return Ok(());
         }
-        Err(Error::sys("create", "fsconfig", Errno::PERM).arg(name))
+        Err(Error::sys(Operation::Create, Syscall::Fsconfig, Errno::PERM).with_argument(name))
     }
 
     fn may_open(&self, name: &OsStr) -> Result<()> {
-        self.need_admin("open filesystem", "fsopen").map_err(|e| e.arg(name))
+        self.need_admin(Operation::OpenFilesystem, Syscall::Fsopen).map_err(|e| e.with_argument(name))
     }
 
-    fn need_admin(&self, what: &str, call: &'static str) -> Result<()> {
-        if self.standing.may_mount() { Ok(()) } else { Err(Error::sys(what, call, Errno::PERM)) }
+    fn need_admin(&self, operation: Operation, call: Syscall) -> Result<()> {
+        if self.standing.may_mount() { Ok(()) } else { Err(Error::sys(operation, call, Errno::PERM)) }
     }
 
     /// Puts what was made on its place in the sketch; says whether the place could be looked up.
@@ -263,7 +270,8 @@ impl<'a> Looker<'a> {
             (Place::There(_, Some(false)), Cover::Mask) => open_null().map(drop),
             (Place::There(..) | Place::Not(Errno::NOENT), _) => Ok(()),
             (Place::Not(errno), _) => {
-                Err(open_error("resolve target", "openat2", path, errno).with_step(cover.step()))
+                Err(open_error(Operation::ResolveTarget, Syscall::Openat2, path, errno)
+                    .with_operation(cover.operation()))
             }
         }
     }
@@ -271,9 +279,11 @@ impl<'a> Looker<'a> {
     fn mount_point(&mut self, step: &Step, is_dir: Option<bool>) -> Result<(PathBuf, bool)> {
         let path = step.target.as_path();
         let not_found = |errno| {
-            let error = open_error("resolve target", "openat2", path, errno);
+            let error = open_error(Operation::ResolveTarget, Syscall::Openat2, path, errno);
             match errno {
-                Errno::NOENT => error.hinted("the mount point must exist; the option X-mount.mkdir makes it"),
+                Errno::NOENT => {
+                    error.with_hint("the mount point must exist; the option X-mount.mkdir makes it")
+                }
                 _ => error,
             }
         };
@@ -286,7 +296,7 @@ impl<'a> Looker<'a> {
                 .sketch
                 .make(path, is_dir.unwrap_or(true))
                 .map(|place| (place, true))
-                .map_err(|errno| make_error("mkdirat", errno, path)),
+                .map_err(|errno| make_error(Syscall::Mkdirat, errno, path)),
             (Place::Not(errno), _) => Err(not_found(errno)),
         }
     }
@@ -295,26 +305,29 @@ impl<'a> Looker<'a> {
 /// A file on a directory, or the reverse.
 pub(crate) fn wrong_type(is_dir: bool, path: &Path, errno: Errno) -> Error {
     let (what, on) = if is_dir { ("directory", "file") } else { ("file", "directory") };
-    let error = Error::sys("attach", "move_mount", errno).arg(path).with_kind(ErrorKind::WrongTargetType);
-    error.because(format!("a {what} can't be mounted on a {on}"))
+    let error = Error::sys(Operation::Attach, Syscall::MoveMount, errno)
+        .with_argument(path)
+        .with_kind(ErrorKind::WrongTargetType);
+    error.with_reason(format!("a {what} can't be mounted on a {on}"))
 }
 
 fn open_directory(dir: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     rustix::fs::openat(dir, path, flags, Mode::empty())
-        .map_err(|e| open_error("open target", "openat", path, e))
+        .map_err(|e| open_error(Operation::OpenTarget, Syscall::Openat, path, e))
 }
 
 /// `X-mount.subdir=`, as far as it can be looked up.
 fn sub_directory(made: Made, subdir: &Path) -> Result<Made> {
-    let missing = |errno| open_error("open subdir", "openat2", subdir, errno);
+    let missing = |errno| open_error(Operation::OpenSubdir, Syscall::Openat2, subdir, errno);
     match &made.content {
         // It leads to the root itself.
         _ if !subdir.components().any(|part| matches!(part, Component::Normal(_))) => Ok(made),
         Content::Empty => Err(missing(Errno::NOENT)),
         Content::Layers(layers) => match layers.as_slice() {
             [one] => {
-                let inside = open_in_root(one.as_fd(), subdir).map_err(|e| e.with_step("open subdir"))?;
+                let inside =
+                    open_in_root(one.as_fd(), subdir).map_err(|e| e.with_operation(Operation::OpenSubdir))?;
                 let is_dir = crate::vfs::identity::is_dir(inside.as_fd())?;
                 let content = if is_dir { Content::Layers(vec![inside]) } else { Content::File };
                 Ok(Made { content, is_dir: Some(is_dir), ..made })

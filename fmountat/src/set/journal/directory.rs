@@ -4,7 +4,7 @@
 //! A note is a file with a line of JSON for each mount and directory, written before the mount is attached, and gone when
 //! the set is complete or taken back. Its writer holds a lock on it (flock(2)), which the kernel drops when it dies.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Operation, Result, Syscall};
 use crate::sys::nsfs::mount_namespace_id;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
@@ -13,13 +13,15 @@ use std::path::Path;
 
 /// Opens the directory. What another user could have put there is not used.
 pub(crate) fn open_directory(path: &Path) -> Result<OwnedFd> {
-    let named = |call, errno| Error::sys("open the notes", call, errno).arg(path);
+    let named = |call, errno| Error::sys(Operation::OpenNotes, call, errno).with_argument(path);
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let dir = rustix::fs::openat(CWD, path, flags, Mode::empty()).map_err(|e| named("openat", e))?;
-    let stat = rustix::fs::fstat(&dir).map_err(|e| named("fstat", e))?;
+    let dir = rustix::fs::openat(CWD, path, flags, Mode::empty()).map_err(|e| named(Syscall::Openat, e))?;
+    let stat = rustix::fs::fstat(&dir).map_err(|e| named(Syscall::Fstat, e))?;
     let others = Mode::from_raw_mode(stat.st_mode).intersects(Mode::WGRP | Mode::WOTH);
     if stat.st_uid != rustix::process::geteuid().as_raw() || others {
-        return Err(named("fstat", Errno::PERM).because("somebody else can write to this directory"));
+        return Err(
+            named(Syscall::Fstat, Errno::PERM).with_reason("somebody else can write to this directory")
+        );
     }
     Ok(dir)
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! One note: the lines that it has, and how they are written.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Operation, Result, Syscall};
 use crate::mountinfo::id::MountId;
 use crate::set::journal::directory::{boot_id, namespace, namespace_id, open_directory, remove};
 use crate::table::count::mounts_of;
@@ -98,9 +98,11 @@ const TRIES: usize = 16;
 
 impl Note {
     pub(crate) fn begin(path: &Path, target: &Path) -> Result<Self> {
-        let named = |call, errno| Error::sys("write a note", call, errno).arg(path);
+        let named = |call, errno| Error::sys(Operation::WriteNote, call, errno).with_argument(path);
         let (Some(boot), Some(namespace)) = (boot_id(), namespace()) else {
-            return Err(named("openat", Errno::NOENT).because("/proc does not say which boot this is"));
+            return Err(
+                named(Syscall::Openat, Errno::NOENT).with_reason("/proc does not say which boot this is")
+            );
         };
         let pid = std::process::id();
         let namespace_id = namespace_id();
@@ -109,13 +111,13 @@ impl Note {
         for _ in 0..TRIES {
             match rustix::fs::mkdirat(CWD, path, Mode::RWXU) {
                 Ok(()) | Err(Errno::EXIST) => {}
-                Err(errno) => return Err(named("mkdirat", errno)),
+                Err(errno) => return Err(named(Syscall::Mkdirat, errno)),
             }
-            let opened =
-                open_directory(path).and_then(|dir| Self::create(path, dir).map_err(|e| named("openat", e)));
+            let opened = open_directory(path)
+                .and_then(|dir| Self::create(path, dir).map_err(|e| named(Syscall::Openat, e)));
             match opened {
                 Ok(Some(note)) => {
-                    note.write(&begin).map_err(|e| named("write", e))?;
+                    note.write(&begin).map_err(|e| named(Syscall::Write, e))?;
                     return Ok(note);
                 }
                 Ok(None) => {}
@@ -123,7 +125,7 @@ impl Note {
                 Err(error) => return Err(error),
             }
         }
-        Err(named("openat", Errno::AGAIN))
+        Err(named(Syscall::Openat, Errno::AGAIN))
     }
 
     /// `None` where somebody cleaned it away before it was locked.

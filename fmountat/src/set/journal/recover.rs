@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What notes tell of that is still there, and its end: those very mounts, those very directories, nothing else.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Errors, Operation, Result, Syscall};
 use crate::mountinfo;
 use crate::mountinfo::id::MountId;
 use crate::set::journal::directory::{boot_id, namespace, namespace_id, open_directory, remove};
@@ -66,8 +66,8 @@ fn is_of_another_user(path: &Path) -> bool {
 impl Cleaned {
     fn directory(&mut self, path: &Path) -> Result<()> {
         let dir = open_directory(path)?;
-        let entries =
-            Dir::read_from(&dir).map_err(|e| Error::sys("read the notes", "getdents64", e).arg(path))?;
+        let entries = Dir::read_from(&dir)
+            .map_err(|e| Error::sys(Operation::ReadNotes, Syscall::Getdents64, e).with_argument(path))?;
         for entry in entries.flatten() {
             let Ok(name) = entry.file_name().to_str() else { continue };
             if name.starts_with('.') {
@@ -77,7 +77,7 @@ impl Cleaned {
             match self.note(&dir, name) {
                 Ok(true) => remove(path, &dir, name),
                 Ok(false) => {}
-                Err(error) => self.errors.push(error.arg_if_none(note)),
+                Err(error) => self.errors.push(error.with_argument_if_none(note)),
             }
         }
         // Who was killed before it had a note has left the directory alone.
@@ -87,12 +87,12 @@ impl Cleaned {
 
     /// Whether the note is done with.
     fn note(&mut self, dir: &OwnedFd, name: &str) -> Result<bool> {
-        let named = |call, errno| Error::sys("read a note", call, errno);
+        let named = |call, errno| Error::sys(Operation::ReadNote, call, errno);
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = match rustix::fs::openat(dir, name, flags, Mode::empty()) {
             // Done meanwhile.
             Err(Errno::NOENT) => return Ok(false),
-            opened => opened.map_err(|e| named("openat", e))?,
+            opened => opened.map_err(|e| named(Syscall::Openat, e))?,
         };
         match rustix::fs::flock(&file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => {}
@@ -100,14 +100,15 @@ impl Cleaned {
                 self.skipped += 1;
                 return Ok(false);
             }
-            Err(errno) => return Err(named("flock", errno)),
+            Err(errno) => return Err(named(Syscall::Flock, errno)),
         }
         let text = {
             use std::io::Read;
             let mut text = Vec::new();
-            let mut file =
-                std::fs::File::from(file.try_clone().map_err(|e| Error::from_io("read a note", name, e))?);
-            file.read_to_end(&mut text).map_err(|e| Error::from_io("read a note", name, e))?;
+            let mut file = std::fs::File::from(
+                file.try_clone().map_err(|e| Error::from_io(Operation::ReadNote, name, e))?,
+            );
+            file.read_to_end(&mut text).map_err(|e| Error::from_io(Operation::ReadNote, name, e))?;
             text
         };
         match read(&text)? {
@@ -155,7 +156,7 @@ impl Cleaned {
         if !id.is_unique() && !is_at(id, &at) {
             return;
         }
-        self.done(id, at, soon().run_id(id));
+        self.done(id, at, soon().run_id(id).map_err(Errors::from));
     }
 
     /// All mounts of a published tree, in one call; without unique ids each, if the tree has as many as it was made of, so that
@@ -171,11 +172,11 @@ impl Cleaned {
             };
         }
         let set = PublishedSet::at(id, newest);
-        let done = set.and_then(|set| soon().run_set(&set)).map_err(|error| vec![error]);
+        let done = set.and_then(|set| soon().run_set(&set)).map_err(Errors::from);
         self.done(id, at, done);
     }
 
-    fn done(&mut self, id: MountId, at: PathBuf, done: std::result::Result<(), Vec<Error>>) {
+    fn done(&mut self, id: MountId, at: PathBuf, done: std::result::Result<(), Errors>) {
         match done {
             Ok(()) => self.unmounted.push((id, at)),
             Err(errors) => {
@@ -245,8 +246,8 @@ fn is_gone(id: u64) -> bool {
 /// The last line may be cut off: it was written before its mount was there.
 fn read(text: &[u8]) -> Result<Told> {
     let unknown = || {
-        Error::new(ErrorKind::Spec, "read a note", "it is not of a form that this release knows")
-            .hinted("another release wrote it: clean with that one, or remove the file")
+        Error::new(ErrorKind::Spec, Operation::ReadNote, "it is not of a form that this release knows")
+            .with_hint("another release wrote it: clean with that one, or remove the file")
     };
     let complete = text.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
     let lines = complete.map(|line| serde_json::from_slice(line).map_err(|_| unknown()));

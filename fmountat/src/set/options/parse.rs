@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Parses option lists: per-mount attributes, superblock flags, userspace options, options of the file system.
 
-use crate::error::{ErrorKind, Result};
+use crate::error::{ErrorKind, Operation, Result};
 use crate::kinds::filesystem::{Word, is_context};
 use crate::set::options::definition::{Effect, OptionWord, Places, Value};
 use crate::set::options::lexer::{has_open_quote, key_and_value, unquote, words};
@@ -22,7 +22,7 @@ impl Options {
     pub fn parse<T: AsRef<OsStr>>(elements: impl IntoIterator<Item = T>) -> Result<Self> {
         let mut options = Self::default();
         for element in elements {
-            crate::vfs::bytes::c_string("options", element.as_ref())?;
+            crate::vfs::bytes::c_string(Operation::ReadOptions, element.as_ref())?;
             if has_open_quote(element.as_ref().as_bytes()) {
                 let reason =
                     "a double quote is opened and not closed, so that the words after it would be part of it";
@@ -166,7 +166,7 @@ impl Options {
         if (is_context(key) || key == "seclabel") && !std::path::Path::new("/sys/fs/selinux/enforce").exists()
         {
             let reason = "SELinux is not in force here, so the word would have no effect";
-            return Err(option_error(ErrorKind::Unsupported, text, reason).hinted("leave it out"));
+            return Err(option_error(ErrorKind::Unsupported, text, reason).with_hint("leave it out"));
         }
         self.words.push(Word { key: key.to_owned(), value: value.map(unquote) });
         Ok(())

@@ -2,7 +2,7 @@
 //! Names of options, for suggestions in errors.
 
 use crate::diagnose;
-use crate::error::{Error, ErrorKind};
+use crate::error::{Error, ErrorKind, Operation};
 use crate::set::options::table::option_words;
 use std::ffi::OsStr;
 
@@ -17,5 +17,5 @@ pub(crate) fn names() -> Vec<&'static str> {
 }
 
 pub(crate) fn option_error(kind: ErrorKind, word: &OsStr, reason: &str) -> Error {
-    Error::new(kind, "read option", reason).arg(word)
+    Error::new(kind, Operation::ReadOption, reason).with_argument(word)
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `Plan`: what will be done, in order; plain data, made without touching anything.
 
-use crate::error::{Error, ErrorKind, Result, escape};
+use crate::error::{Error, ErrorKind, Operation, PlanStep, Result, escape};
 use crate::set::plan::restriction::Covers;
 use crate::set::plan::step::{Compat, Step, What};
 use crate::set::spec::{Mount, Spec};
@@ -46,13 +46,12 @@ impl Plan {
     /// Those of [`new`](Self::new).
     pub fn with(mounts: &[Mount], compat: Compat) -> Result<Self> {
         if mounts.is_empty() {
-            return Err(Error::new(ErrorKind::Spec, "read the mount list", "the list is empty"));
+            return Err(Error::new(ErrorKind::Spec, Operation::ReadMountList, "the list is empty"));
         }
         let step = |(at, mount): (usize, &Mount)| {
             let of_list = |e: Error| {
                 let e = crate::set::options::suggest::of_word(e);
-                let step = format!("mount {}: {}", at + 1, e.step());
-                if mounts.len() > 1 { e.with_step(step) } else { e }
+                if mounts.len() > 1 { e.with_plan_step(PlanStep::Mount(at + 1)) } else { e }
             };
             Step::new(at + 1, mount, compat).map_err(of_list)
         };
@@ -85,9 +84,10 @@ impl Plan {
         roots <= 1 && !self.steps.iter().any(Step::is_unbindable)
     }
 
-    /// Whether a path inside the set is looked up: a target below `/`, or a path restriction.
+    /// Whether a path inside the set is looked up: a target below `/`, `X-mount.subdir`, or a path restriction.
     pub(crate) fn resolves_targets(&self) -> bool {
-        !self.steps.iter().all(Step::is_root) || !self.covers.paths.is_empty()
+        let resolves = |step: &Step| !step.is_root() || step.options.subdir.is_some();
+        self.steps.iter().any(resolves) || !self.covers.paths.is_empty()
     }
 
     /// One mount that is the root, and nothing in it.
@@ -113,8 +113,7 @@ impl Plan {
         if self.total == 1 {
             return error;
         }
-        let named = format!("mount {}: {}", step.number, error.step());
-        error.with_step(named)
+        error.with_plan_step(PlanStep::Mount(step.number))
     }
 
     /// The number of mounts.
@@ -163,7 +162,12 @@ impl fmt::Display for Plan {
             }
         }
         for (cover, path) in &self.covers.paths {
-            writeln!(f, "then {} {}, if it exists", cover.step(), escape(path.as_os_str().as_bytes()))?;
+            writeln!(
+                f,
+                "then {} {}, if it exists",
+                cover.operation().text(),
+                escape(path.as_os_str().as_bytes())
+            )?;
         }
         if self.covers.readonly_root {
             writeln!(f, "then make the root read-only")?;

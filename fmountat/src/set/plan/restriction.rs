@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Paths of a set that are made read-only or masked once everything is mounted (OCI).
 
-use crate::error::{Error, ErrorKind, Result, escape};
+use crate::error::{Error, ErrorKind, Operation, PlanStep, Result};
 use crate::set::spec::Spec;
-use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// What is done to a path.
@@ -27,10 +26,10 @@ impl Covers {
         let masked = spec.masked_paths.iter().map(|path| (Cover::Mask, path.clone()));
         let paths: Vec<_> = readonly.chain(masked).collect();
         for (cover, path) in &paths {
-            crate::vfs::bytes::c_string("path", path)?;
+            crate::vfs::bytes::c_string(Operation::ReadPath, path)?;
             if !path.is_absolute() {
                 let reason = "the path must be absolute: it starts at the root of the set";
-                return Err(Error::new(ErrorKind::Spec, cover.step(), reason).arg(path));
+                return Err(Error::new(ErrorKind::Spec, cover.operation(), reason).with_argument(path));
             }
         }
         Ok(Self { paths, readonly_root: spec.readonly_root })
@@ -44,15 +43,18 @@ impl Covers {
 impl Cover {
     /// The error of covering `path`.
     pub(crate) fn error(self, path: &Path, error: Error) -> Error {
-        let named = format!("{} {}: {}", self.step(), escape(path.as_os_str().as_bytes()), error.step());
-        error.with_step(named)
+        let path = path.to_owned();
+        error.with_plan_step(match self {
+            Self::ReadOnly => PlanStep::ReadonlyPath(path),
+            Self::Mask => PlanStep::MaskedPath(path),
+        })
     }
 
-    /// The name of the step, in errors and plans.
-    pub(crate) fn step(self) -> &'static str {
+    /// What it does, in errors and plans.
+    pub(crate) fn operation(self) -> Operation {
         match self {
-            Self::ReadOnly => "make path read-only",
-            Self::Mask => "mask path",
+            Self::ReadOnly => Operation::MakePathReadOnly,
+            Self::Mask => Operation::MaskPath,
         }
     }
 }

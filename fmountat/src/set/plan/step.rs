@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! One mount of a plan: what it mounts, where, with which options.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::kinds::overlay::Overlay;
 use crate::set::options::suggest::option_error;
 use crate::set::options::{Options, Places};
@@ -43,15 +43,18 @@ pub(crate) enum What {
 
 impl Step {
     pub(crate) fn new(number: usize, mount: &Mount, compat: Compat) -> Result<(Self, Vec<OsString>)> {
-        for (what, text) in [("type", mount.fstype.as_os_str()), ("source", mount.source.as_os_str())] {
-            crate::vfs::bytes::c_string(what, text)?;
+        let (fstype, source) = (mount.fstype.as_os_str(), mount.source.as_os_str());
+        for (operation, text) in [(Operation::ReadType, fstype), (Operation::ReadSource, source)] {
+            crate::vfs::bytes::c_string(operation, text)?;
         }
-        crate::vfs::bytes::c_string("target", &mount.target)?;
+        crate::vfs::bytes::c_string(Operation::ReadTarget, &mount.target)?;
         let mut options = Options::parse(&mount.options)?;
         take_oci_mappings(mount, &mut options)?;
         if options.remount {
             let reason = "`remount` changes what is mounted, and a set of mounts is built new";
-            return Err(Error::new(ErrorKind::OptionConflict, "read option", reason).arg("remount"));
+            return Err(
+                Error::new(ErrorKind::OptionConflict, Operation::ReadOption, reason).with_argument("remount")
+            );
         }
         let what = what(mount, &mut options)?;
         let mut ignored = Vec::new();
@@ -103,7 +106,9 @@ fn take_oci_mappings(mount: &Mount, options: &mut Options) -> Result<()> {
     }
     if options.idmap.is_some() {
         let reason = "the mount has uidMappings or gidMappings too: give one of them";
-        return Err(Error::new(ErrorKind::OptionConflict, "read option", reason).arg("idmap"));
+        return Err(
+            Error::new(ErrorKind::OptionConflict, Operation::ReadOption, reason).with_argument("idmap")
+        );
     }
     // OCI's `bind` with mappings and without a word maps the top mount.
     options.idmap_recursive.get_or_insert(false);
@@ -122,7 +127,7 @@ pub(crate) fn what(mount: &Mount, options: &mut Options) -> Result<What> {
     };
     if let Some(recursive) = options.bind.or(by_type) {
         if mount.source.as_os_str().is_empty() {
-            return Err(Error::new(ErrorKind::Spec, "read mount", "a bind needs a source"));
+            return Err(Error::new(ErrorKind::Spec, Operation::ReadMount, "a bind needs a source"));
         }
         return Ok(What::Bind { recursive });
     }
@@ -131,9 +136,11 @@ pub(crate) fn what(mount: &Mount, options: &mut Options) -> Result<What> {
             let overlay = Overlay::from_words(&std::mem::take(&mut options.words))?;
             Ok(What::Overlay(overlay))
         }
-        b"" | b"none" => Err(Error::new(ErrorKind::Spec, "read mount", "it has no type and is no bind")
-            .arg(&mount.source)
-            .hinted("give a file system's name, or the option `bind`")),
+        b"" | b"none" => {
+            Err(Error::new(ErrorKind::Spec, Operation::ReadMount, "it has no type and is no bind")
+                .with_argument(&mount.source)
+                .with_hint("give a file system's name, or the option `bind`"))
+        }
         _ => Ok(What::Filesystem(fstype.to_owned())),
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A plan on its target: in one step where the kernel can, else step by step with roll-back.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::set::build::{Built, Mounter};
 use crate::set::journal::record::Note;
 use crate::set::plan::Plan;
@@ -95,7 +95,10 @@ impl Mounter {
              mount namespace",
             crate::error::escape(helper.program().as_os_str().as_encoded_bytes())
         );
-        Err(plan.in_step(step, Error::new(ErrorKind::Unsupported, "build", reason).arg(fstype)))
+        Err(plan.in_step(
+            step,
+            Error::new(ErrorKind::Unsupported, Operation::Build, reason).with_argument(fstype),
+        ))
     }
 
     /// Refuses a plan that others could see half done here.
@@ -118,6 +121,6 @@ impl Mounter {
                  the set is mounted step by step",
             ),
         };
-        Err(Error::new(ErrorKind::Unsupported, "choose the way", reason).hinted(hint))
+        Err(Error::new(ErrorKind::Unsupported, Operation::ChooseWay, reason).with_hint(hint))
     }
 }

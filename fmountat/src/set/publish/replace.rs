@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A built set in the place of what is mounted, as well as the kernel can.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::set::build::{Built, Mounter};
 use crate::strategy::{SwapWay, Ways};
 use crate::vfs::target::Target;
@@ -35,7 +35,7 @@ impl Mounter {
             SwapWay::Beneath => Ok(()),
             SwapWay::Gap => {
                 let reason = "this kernel can't put a mount beneath another, so there would be a moment without either set";
-                Err(Error::new(ErrorKind::Unsupported, "choose the way", reason).hinted(
+                Err(Error::new(ErrorKind::Unsupported, Operation::ChooseWay, reason).with_hint(
                     "it needs Linux 6.5; without `--strict` the new set comes right after the old one",
                 ))
             }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What a swap does to mounts that the new set has no counterpart for: told before it is done.
 
-use crate::error::{Error, ErrorKind, Holder, Result};
+use crate::error::{Error, ErrorKind, Holder, Operation, Result};
 use crate::mountinfo::id::{MountId, mountinfo_id};
 use crate::set::build::detached_set::two_roots;
 use crate::set::build::failure::cannot_assemble;
@@ -19,7 +19,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 
-const STEP: &str = "look for what would be dropped";
+const STEP: Operation = Operation::LookForWhatWouldBeDropped;
 
 /// Mounts that a swap does not replace one for one: [`Mounter::unmatched`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl Mounter {
             Ok(fd) if is_mount_root(fd.as_fd())? => Ok(built.stacks.of(MountId::of(fd.as_fd())?)),
             Ok(_) => Ok(0),
             Err(error) if is_missing(&error) => Ok(0),
-            Err(error) => Err(error.with_step(STEP)),
+            Err(error) => Err(error.with_operation(STEP)),
         })
     }
 
@@ -117,7 +117,7 @@ fn stack_at(root: BorrowedFd<'_>, inner: &Path, place: &Path, inside: &[Found]) 
         Err(error) if error.raw_errno() == Some(Errno::ACCESS) => {
             return Ok(here.iter().map(|mount| mount.id).collect());
         }
-        Err(error) => return Err(error.with_step(STEP)),
+        Err(error) => return Err(error.with_operation(STEP)),
     };
     let find = |id: MountId| here.iter().find(|mount| mount.id == id);
     let below = |mount: &&&Found| find(mount.parent).filter(|lower| lower.id != mount.id);
@@ -168,9 +168,9 @@ impl Unmatched {
                 "unmount those first, or put them into the set; without `--strict` they are told and go",
             ),
         };
-        Err(Error::new(ErrorKind::Busy, "replace", reason)
-            .arg(target.path())
-            .held_by(mounts.iter().map(|(_, place)| Holder::mount_below(place.clone())).collect())
-            .hinted(hint))
+        Err(Error::new(ErrorKind::Busy, Operation::Replace, reason)
+            .with_argument(target.path())
+            .with_holders(mounts.iter().map(|(_, place)| Holder::mount_below(place.clone())).collect())
+            .with_hint(hint))
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Step by step: each mount attached by itself, in order; what was done is taken back when one fails.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::kinds::helper::{HELPER_LIMIT, Helper};
 use crate::mountinfo::id::MountId;
 use crate::set::build::assemble::mount_point;
@@ -115,7 +115,7 @@ pub(crate) fn step_by_step(
     let first = done.mounted.first().ok_or_else(every_mount_left_out)?;
     if readonly_root {
         let root = root.as_ref().map_or(target.as_fd(), AsFd::as_fd);
-        make_read_only(root).map_err(|e| e.with_step("make the root read-only"))?;
+        make_read_only(root).map_err(|e| e.with_operation(Operation::MakeRootReadOnly))?;
     }
     let id = match &root {
         Some(root) => MountId::of(root.as_fd())?,
@@ -131,8 +131,8 @@ pub(crate) fn step_by_step(
 
 fn root_is_not_ours() -> Error {
     let reason = "step by step the root is the mount that is there already, which is not ours to change";
-    Error::new(ErrorKind::Unsupported, "make the root read-only", reason)
-        .hinted("give the set a root of its own: a first mount for `/`")
+    Error::new(ErrorKind::Unsupported, Operation::MakeRootReadOnly, reason)
+        .with_hint("give the set a root of its own: a first mount for `/`")
 }
 
 /// A helper mounts as it does: what would have to be done to a detached mount can't be.
@@ -144,7 +144,7 @@ pub(crate) fn check_helped(step: &Step) -> Result<()> {
         _ => return Ok(()),
     };
     let reason = "a mount helper mounts this type, and it has no such option";
-    Err(Error::new(ErrorKind::OptionConflict, "read option", reason).arg(word))
+    Err(Error::new(ErrorKind::OptionConflict, Operation::ReadOption, reason).with_argument(word))
 }
 
 /// Mounts one step at its place; gives its root as it is seen there.
@@ -168,7 +168,7 @@ fn one(
     done.take_over(place.made());
     set_root_owner(piece.root(), step)?;
     done.will_attach(&piece, &place, step, pieces.dir);
-    let attached = piece.attach(&place).map_err(|e| e.arg(&step.target))?;
+    let attached = piece.attach(&place).map_err(|e| e.with_argument(&step.target))?;
     let id = attached.id();
     done.has_attached(&attached, &place, step);
     done.mounted.push(Mounted::new(attached.into_fd(), step));

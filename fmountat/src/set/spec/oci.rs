@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The parts of OCI's `config.json` that tell how a mount maps ids: config.md and config-linux.md.
 
-use crate::set::spec::json_object::Bytes;
-use crate::set::spec::json_object::{Fields, object};
+use crate::set::spec::json_object::{Bytes, Fields, object};
 use crate::set::spec::mount::Mount;
 use crate::vfs::idmap::IdMapping;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `Spec`: a list of mounts, and what is to be covered in them, as an OCI `config.json` has it.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::set::spec::mount::Mount;
 use std::path::PathBuf;
 
@@ -40,7 +40,7 @@ impl Spec {
     /// [`ErrorKind::Spec`], with the line and column.
     pub fn from_json(text: &[u8]) -> Result<Self> {
         serde_json::from_slice(text).map_err(|e| {
-            Error::new(ErrorKind::Spec, "read the mount list", e.to_string()).hinted(
+            Error::new(ErrorKind::Spec, Operation::ReadMountList, e.to_string()).with_hint(
                 "a list of {\"type\", \"source\", \"target\", \"options\"}, or an object with one under \"mounts\"",
             )
         })

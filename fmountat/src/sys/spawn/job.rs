@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What the two processes of a helper share with the thread that waits for them.
 
+use crate::error::Syscall;
 use rustix::fd::RawFd;
 use std::ffi::{c_char, c_int, c_void};
 
@@ -24,7 +25,7 @@ pub(crate) struct Job {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Answer {
     /// The call that failed before the program was running, and its errno.
-    Failed(&'static str, c_int),
+    Failed(Syscall, c_int),
     /// The wait status.
     Ended(c_int),
     TimedOut,

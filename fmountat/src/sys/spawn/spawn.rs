@@ -5,6 +5,7 @@
 //! seen, or taken, by its SIGCHLD handler. A minder (`CLONE_VM|CLONE_VFORK`, no exit signal, as in `child`) is the
 //! helper's parent instead: it waits for it, and the calling thread sleeps until it is done.
 
+use crate::error::Syscall;
 use crate::strategy::{MindHelper, Ways};
 use crate::sys::errno::last_errno;
 use crate::sys::spawn::job::{Answer, Job};
@@ -49,7 +50,7 @@ const STACK: usize = 64 * 1024;
 ///
 /// Its session is its own; of signals it has what posix_spawn(3) gives, none blocked and the ignored ones ignored, save
 /// SIGCHLD and SIGPIPE, which are as every program expects them. It has the descriptors 0 to 2 and no other.
-pub(crate) fn run(program: &Program<'_>) -> Result<Ended, (&'static str, Errno)> {
+pub(crate) fn run(program: &Program<'_>) -> Result<Ended, (Syscall, Errno)> {
     let pointers = |strings: &[CString]| {
         let mut list: Vec<*const c_char> = strings.iter().map(|s| s.as_ptr()).collect();
         list.push(std::ptr::null());
@@ -75,7 +76,7 @@ pub(crate) fn run(program: &Program<'_>) -> Result<Ended, (&'static str, Errno)>
         answer: None,
     };
     // A signal that ends this process must do so while the thread sleeps: the minder then ends the helper.
-    let mask = block_all_but_fatal_signals().map_err(|e| ("sigprocmask", e))?;
+    let mask = block_all_but_fatal_signals().map_err(|e| (Syscall::Sigprocmask, e))?;
     // SAFETY: both stacks, the lists and the job outlive the minder, since CLONE_VFORK keeps this thread asleep until it
     // has exited; `minder` makes only system calls. Exit signal 0: no SIGCHLD.
     let pid = unsafe {
@@ -86,16 +87,16 @@ pub(crate) fn run(program: &Program<'_>) -> Result<Ended, (&'static str, Errno)>
     let reaped = if pid > 0 { reap_clone_child(pid) } else { Ok(()) };
     drop(mask);
     if let Some(errno) = clone_errno {
-        return Err(("clone", errno));
+        return Err((Syscall::Clone, errno));
     }
-    reaped.map_err(|e| ("waitpid", e))?;
+    reaped.map_err(|e| (Syscall::Waitpid, e))?;
     match job.answer {
         Some(Answer::Failed(call, errno)) => Err((call, Errno::from_raw_os_error(errno))),
         Some(Answer::TimedOut) => Ok(Ended::TimedOut),
         Some(Answer::Ended(status)) if libc::WIFSIGNALED(status) => Ok(Ended::Signal(libc::WTERMSIG(status))),
         Some(Answer::Ended(status)) => Ok(Ended::Exit(libc::WEXITSTATUS(status))),
         // Somebody killed the minder, and the kernel the helper with it.
-        None => Err(("waitpid", Errno::SRCH)),
+        None => Err((Syscall::Waitpid, Errno::SRCH)),
     }
 }
 

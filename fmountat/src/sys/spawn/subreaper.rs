@@ -3,6 +3,7 @@
 //!
 //! They share the caller's memory, whose thread sleeps meanwhile: system calls only, no allocation, no lock, no panic.
 
+use crate::error::Syscall;
 use crate::sys::spawn::job::{Answer, Job};
 use std::ffi::{c_int, c_void};
 use std::mem::zeroed;
@@ -16,7 +17,7 @@ const GRACE_MS: i64 = 1000;
 /// Between two looks, where nothing wakes us.
 const PAUSE_MS: c_int = 2;
 
-type Step<T> = Result<T, &'static str>;
+type Step<T> = Result<T, Syscall>;
 
 /// Starts the helper, waits for it, and kills it at the limit or when the caller is gone.
 pub(crate) extern "C" fn minder(job: *mut c_void) -> c_int {
@@ -40,11 +41,11 @@ unsafe fn mind(job: *mut Job) -> Step<Answer> {
         // Ignored, it would have the kernel reap the helper, and its status with it.
         set_default(libc::SIGCHLD);
         // What the helper leaves without a parent comes to us: at the limit it goes too.
-        done(libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1), "prctl")?;
+        done(libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1), Syscall::Prctl)?;
         settle(&*job)?;
         (*job).minder_pid = libc::getpid();
         let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
-        let pid = done(libc::clone(helper, (*job).helper_stack, flags, job.cast()), "clone")?;
+        let pid = done(libc::clone(helper, (*job).helper_stack, flags, job.cast()), Syscall::Clone)?;
         let failed = (*job).answer;
         if failed.is_none() && !ends_in_time(pid, &*job) {
             end_all(pid);
@@ -53,7 +54,7 @@ unsafe fn mind(job: *mut Job) -> Step<Answer> {
         let mut status = 0;
         while libc::waitpid(pid, &raw mut status, 0) < 0 {
             if errno() != libc::EINTR {
-                return Err("waitpid");
+                return Err(Syscall::Waitpid);
             }
         }
         Ok(failed.unwrap_or(Answer::Ended(status)))
@@ -65,17 +66,17 @@ unsafe fn mind(job: *mut Job) -> Step<Answer> {
 unsafe fn settle(job: &Job) -> Step<()> {
     // SAFETY: numbers only.
     unsafe {
-        done(libc::fchdir(job.dir), "fchdir")?;
+        done(libc::fchdir(job.dir), Syscall::Fchdir)?;
         // Out of the way of one another first.
-        let high = |fd| done(libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, CALLER + 1), "fcntl");
+        let high = |fd| done(libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, CALLER + 1), Syscall::Fcntl);
         let (input, output) = (high(job.input)?, high(job.output)?);
         match job.caller {
             -1 => drop(libc::close(CALLER)),
-            caller => drop(done(libc::dup3(high(caller)?, CALLER, libc::O_CLOEXEC), "dup3")?),
+            caller => drop(done(libc::dup3(high(caller)?, CALLER, libc::O_CLOEXEC), Syscall::Dup3)?),
         }
-        done(libc::dup2(input, 0), "dup2")?;
-        done(libc::dup2(output, 1), "dup2")?;
-        done(libc::dup2(output, 2), "dup2")?;
+        done(libc::dup2(input, 0), Syscall::Dup2)?;
+        done(libc::dup2(output, 1), Syscall::Dup2)?;
+        done(libc::dup2(output, 2), Syscall::Dup2)?;
         if libc::syscall(libc::SYS_close_range, CALLER + 1, libc::c_uint::MAX, 0) != 0 {
             // Before Linux 5.9, or behind a filter.
             let last = libc::sysconf(libc::_SC_OPEN_MAX).clamp(0, 1 << 20);
@@ -180,7 +181,7 @@ extern "C" fn helper(job: *mut c_void) -> c_int {
         if ready.is_ok() {
             libc::execve(*(*job).argv, (*job).argv, (*job).environment);
         }
-        (*job).answer = Some(Answer::Failed(ready.err().unwrap_or("execve"), errno()));
+        (*job).answer = Some(Answer::Failed(ready.err().unwrap_or(Syscall::Execve), errno()));
         libc::_exit(127)
     }
 }
@@ -189,11 +190,11 @@ unsafe fn ready(minder: libc::pid_t) -> Step<()> {
     const LAST_SIGNAL: c_int = 64;
     // SAFETY: numbers, and structures on our own stack.
     unsafe {
-        done(libc::setsid(), "setsid")?;
-        done(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL), "prctl")?;
+        done(libc::setsid(), Syscall::Setsid)?;
+        done(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL), Syscall::Prctl)?;
         // Killed before we asked.
         if libc::getppid() != minder {
-            return Err("getppid");
+            return Err(Syscall::Getppid);
         }
         for signal in 1..=LAST_SIGNAL {
             let mut action: libc::sigaction = zeroed();
@@ -215,7 +216,7 @@ unsafe fn set_mask(fill: unsafe extern "C" fn(*mut libc::sigset_t) -> c_int) -> 
         fill(&raw mut set);
         match libc::pthread_sigmask(libc::SIG_SETMASK, &raw const set, std::ptr::null_mut()) {
             0 => Ok(()),
-            _ => Err("sigprocmask"),
+            _ => Err(Syscall::Sigprocmask),
         }
     }
 }
@@ -239,7 +240,7 @@ unsafe fn now_ms() -> i64 {
     seconds * 1000 + nanoseconds / 1_000_000
 }
 
-fn done(value: c_int, call: &'static str) -> Step<c_int> {
+fn done(value: c_int, call: Syscall) -> Step<c_int> {
     if value < 0 { Err(call) } else { Ok(value) }
 }
 

@@ -4,7 +4,7 @@
 //! Each umount2(2) waits for every processor to notice (an RCU grace period), whatever it takes away. So the mounts are moved
 //! below one: that costs no such wait, and then one call takes all (`sys/gather`).
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Operation, Result, Syscall};
 use crate::mountinfo::id::{MountId, id_mask};
 use crate::sys::batch_detach::{Failed, Gather, gather};
 use crate::sys::ms::MS_SHARED;
@@ -98,7 +98,7 @@ impl Room {
             rustix::fs::openat(tree.root(), &name, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
         };
         let rooms: std::result::Result<Vec<_>, Errno> = (0..rooms).map(room).collect();
-        let rooms = rooms.map_err(|errno| Error::sys("unmount", "openat", errno))?;
+        let rooms = rooms.map_err(|errno| Error::sys(Operation::Unmount, Syscall::Openat, errno))?;
         Ok(Self { id: tree.id()?, tree, rooms })
     }
 
@@ -122,7 +122,7 @@ impl Room {
                 id: self.id.get(),
                 mask: id_mask(),
                 base: over.as_fd(),
-                name: &c_string("target", &base.handle.name)?,
+                name: &c_string(Operation::ReadTarget, &base.handle.name)?,
                 moves: &moves,
             },
             &mut were_moved,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Why a mount is busy: mounts below it, processes that use it.
 
-use crate::error::{Error, Holder};
+use crate::error::{Error, Holder, Syscall};
 use crate::mountinfo;
 use crate::table::holders::find as holders;
 use crate::table::unmount::errors::STEP;
@@ -17,8 +17,9 @@ pub(crate) fn mounts_below(place: &Place) -> Option<Error> {
     if below.is_empty() {
         return None;
     }
-    let error = Error::sys(STEP, "umount2", Errno::BUSY).arg(&place.path).held_by(below);
-    Some(error.because("it has mounts below it").hinted("unmount those too: recursively (umount -R)"))
+    let error =
+        Error::sys(STEP, Syscall::Umount2, Errno::BUSY).with_argument(&place.path).with_holders(below);
+    Some(error.with_reason("it has mounts below it").with_hint("unmount those too: recursively (umount -R)"))
 }
 
 /// Busy, with all that can be found out about why.
@@ -34,5 +35,9 @@ pub(crate) fn in_use(path: &Path, found: Vec<Holder>) -> Error {
     } else {
         "end those who use it; lazily (umount -l) it goes away now and is freed when nobody uses it"
     };
-    Error::sys(STEP, "umount2", Errno::BUSY).arg(path).because("it is in use").hinted(hint).held_by(found)
+    Error::sys(STEP, Syscall::Umount2, Errno::BUSY)
+        .with_argument(path)
+        .with_reason("it is in use")
+        .with_hint(hint)
+        .with_holders(found)
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! One mount: umount2(2), again while it is busy, and within a time also where the file system does not answer.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Operation, Result, Syscall};
 use crate::sys::thread::block_all_signals;
 use crate::table::unmount::fuse::Said;
 use crate::table::unmount::place::{Handle, Place};
@@ -82,7 +82,8 @@ fn within<T: Send + 'static>(
     let handle = place.handle.clone();
     let spawned = {
         // The caller's signals are the caller's.
-        let _mask = block_all_signals().map_err(|e| Error::sys("unmount", "pthread_sigmask", e))?;
+        let _mask =
+            block_all_signals().map_err(|e| Error::sys(Operation::Unmount, Syscall::PthreadSigmask, e))?;
         std::thread::Builder::new().name(String::from("unmount")).spawn(move || {
             let _ = answer.send(call(handle));
         })

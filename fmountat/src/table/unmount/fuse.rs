@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! FUSE mounts by `fusermount3 -u`, which may unmount what its user mounted without further privileges.
 
+use crate::error::Operation;
 use crate::kinds::helper::HELPER_LIMIT;
 use crate::kinds::helper::run::{in_path, run_program};
 use crate::sys::spawn::spawn::Ended;
@@ -33,7 +34,8 @@ fn run(program: &str, handle: &Handle, flags: UnmountFlags) -> Option<Said> {
     let lazy = flags.contains(UnmountFlags::DETACH).then(|| OsString::from("-z"));
     let words = [in_path(program)?.into_os_string(), "-u".into()].into_iter().chain(lazy);
     let words = words.chain(["--".into(), last]);
-    let argv: Vec<CString> = words.map(|word| c_string("argument", word)).collect::<Result<_, _>>().ok()?;
+    let argv: Vec<CString> =
+        words.map(|word| c_string(Operation::ReadHelperArgument, word)).collect::<Result<_, _>>().ok()?;
     let (ended, output) = run_program(parent, &argv, HELPER_LIMIT).ok()?;
     Some(match ended {
         Ended::Exit(0) => Said::Done,

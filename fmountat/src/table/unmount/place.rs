@@ -73,7 +73,7 @@ impl Handle {
                 let number = fdinfo::mount_number(top).ok_or(error)?;
                 Ok((above != Some(number)).then(|| (MountId::from_number(number), number)))
             }
-            Err(error) => Err(error.arg(path)),
+            Err(error) => Err(error.with_argument(path)),
         }
     }
 }

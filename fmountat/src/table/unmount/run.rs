@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Unmounts by path, by id, or as a set.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Errors, Result};
 use crate::mountinfo::id::MountId;
 use crate::table::located;
 use crate::table::published::PublishedSet;
@@ -19,22 +19,22 @@ impl Unmount {
     /// [`ErrorKind::Busy`] after the timeout, with those who use it in [`Error::holders`], [`ErrorKind::TimedOut`] where
     /// the file system did not answer and the kernel's call goes on, [`ErrorKind::Permission`],
     /// [`ErrorKind::Unsupported`] without /proc.
-    pub fn run(&self, path: impl AsRef<Path>) -> Result<(), Vec<Error>> {
+    pub fn run(&self, path: impl AsRef<Path>) -> Result<(), Errors> {
         let path = path.as_ref();
         let place = match Place::open(path) {
             Ok(Some(place)) => place,
             Ok(None) if self.all => return Ok(()),
             Err(error) if self.all && error.kind() == ErrorKind::NotFound => return Ok(()),
-            Ok(None) => return Err(vec![errors::nothing_mounted(path)]),
-            Err(error) => return Err(vec![error]),
+            Ok(None) => return Err(errors::nothing_mounted(path).into()),
+            Err(error) => return Err(error.into()),
         };
         if !self.lazy {
-            place.need_not_be_root().map_err(|e| vec![e])?;
+            place.need_not_be_root()?;
         }
         match (self.recursive, self.all) {
             (true, _) => tree::tree(self, place, self.deadline()),
             (false, true) => tree::stack(self, &place, self.deadline()),
-            (false, false) => call::one(&place, self.lazy, self.deadline()).map_err(|e| vec![e]),
+            (false, false) => Ok(call::one(&place, self.lazy, self.deadline())?),
         }
     }
 
@@ -45,8 +45,24 @@ impl Unmount {
     /// As [`run`](Self::run); [`ErrorKind::NotMounted`] where this namespace has no such mount, [`ErrorKind::Busy`] while
     /// another mount hides it, [`ErrorKind::OptionConflict`] together with [`all`](Self::all) or
     /// [`recursive`](Self::recursive), which take others too.
-    pub fn run_id(&self, id: MountId) -> Result<(), Vec<Error>> {
-        self.exactly(id).map_err(|e| vec![e])
+    pub fn run_id(&self, id: MountId) -> Result<()> {
+        for (is_set, name) in [(self.all, "all"), (self.recursive, "recursive")] {
+            if is_set {
+                return Err(errors::conflict("a mount id", name));
+            }
+        }
+        let point = located::point(id)?;
+        let number = located::table_id(id)?;
+        match Place::open(&point) {
+            Ok(Some(place)) if place.number == number => {
+                if !self.lazy {
+                    place.need_not_be_root()?;
+                }
+                call::one(&place, self.lazy, self.deadline())
+            }
+            Err(error) if !place::is_hidden(&error) => Err(error),
+            _ => Err(errors::hidden(&point)),
+        }
     }
 
     /// Unmounts a published set in one call, by its identity: its root by `MNT_DETACH`, with all that is in it. Unless
@@ -69,29 +85,8 @@ impl Unmount {
     /// # Errors
     /// Those of [`run_set`](Self::run_set) for each set that fails; the others go. `kill -9` of this process in the middle of it
     /// leaves each set in its place or gone: a child that is no part of it makes the calls, 128 sets at a time.
-    pub fn run_sets(&self, sets: &[PublishedSet]) -> Result<(), Vec<Error>> {
-        let errors = set::many(self, sets, self.deadline());
-        if errors.is_empty() { Ok(()) } else { Err(errors) }
-    }
-
-    fn exactly(&self, id: MountId) -> Result<()> {
-        for (is_set, name) in [(self.all, "all"), (self.recursive, "recursive")] {
-            if is_set {
-                return Err(errors::conflict("a mount id", name));
-            }
-        }
-        let point = located::point(id)?;
-        let number = located::table_id(id)?;
-        match Place::open(&point) {
-            Ok(Some(place)) if place.number == number => {
-                if !self.lazy {
-                    place.need_not_be_root()?;
-                }
-                call::one(&place, self.lazy, self.deadline())
-            }
-            Err(error) if !place::is_hidden(&error) => Err(error),
-            _ => Err(errors::hidden(&point)),
-        }
+    pub fn run_sets(&self, sets: &[PublishedSet]) -> Result<(), Errors> {
+        Errors::check(set::many(self, sets, self.deadline()))
     }
 
     /// No deadline that the clock can hold means: as long as it takes.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Published sets: each in one call by its identity, many of them together.
 
-use crate::error::{Error, ErrorKind, Holder, Result};
+use crate::error::{Error, ErrorKind, Holder, Operation, Result};
 use crate::mountinfo::id::MountId;
 use crate::table::holders::find as holders;
 use crate::table::published::PublishedSet;
@@ -91,10 +91,10 @@ fn others_in_it(point: &Path, others: &[MountId]) -> Error {
         1 => String::from("a mount is in it that was not published with it"),
         many => format!("{many} mounts are in it that were not published with it"),
     };
-    Error::new(ErrorKind::Busy, "unmount", reason)
-        .arg(point)
-        .held_by(others.iter().filter_map(holder).collect())
-        .hinted("unmount those first; recursively (umount -R) all of it goes")
+    Error::new(ErrorKind::Busy, Operation::Unmount, reason)
+        .with_argument(point)
+        .with_holders(others.iter().filter_map(holder).collect())
+        .with_hint("unmount those first; recursively (umount -R) all of it goes")
 }
 
 /// `MNT_DETACH` asks nobody who uses it, so we do.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Several mounts: a stack from its top, a tree from its deepest, a locked one as a whole.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Errors, Result};
 use crate::mountinfo;
 use crate::mountinfo::MountEntry;
 use crate::mountinfo::id::MountId;
@@ -14,25 +14,25 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// All mounts of the stack that `top` is the top of, from the top down.
-pub(crate) fn stack(unmount: &Unmount, top: &Place, deadline: Option<Instant>) -> Result<(), Vec<Error>> {
-    let table = mountinfo::read().map_err(|e| vec![e])?;
+pub(crate) fn stack(unmount: &Unmount, top: &Place, deadline: Option<Instant>) -> Result<(), Errors> {
+    let table = mountinfo::read()?;
     for entry in stack_of(&table, top.number) {
         let place = Place::of(entry).and_then(|seen| seen.ok_or_else(|| errors::exchanged(&top.path)));
-        place.and_then(|place| call::one(&place, unmount.lazy, deadline)).map_err(|e| vec![e])?;
+        call::one(&place?, unmount.lazy, deadline)?;
     }
     Ok(())
 }
 
 /// The stack that `top` is the top of, and everything below it.
-pub(crate) fn tree(unmount: &Unmount, top: Place, deadline: Option<Instant>) -> Result<(), Vec<Error>> {
-    let table = mountinfo::read().map_err(|e| vec![e])?;
+pub(crate) fn tree(unmount: &Unmount, top: Place, deadline: Option<Instant>) -> Result<(), Errors> {
+    let table = mountinfo::read()?;
     // What is stacked on the same place goes too, so start at the lowest mount there.
     let lowest = stack_of(&table, top.number).last().map_or(top.number, |entry| entry.id);
     let path = top.path.clone();
     drop(top);
     let order = mountinfo::deepest_first(&table, lowest);
     if unmount.lazy {
-        return whole(&path, &order, deadline).map_err(|e| vec![e]);
+        return Ok(whole(&path, &order, deadline)?);
     }
     let mut errors = Vec::new();
     match deepest_first(&order, deadline, &mut errors) {
@@ -41,7 +41,7 @@ pub(crate) fn tree(unmount: &Unmount, top: Place, deadline: Option<Instant>) -> 
         Done::Locked(error) if !errors.is_empty() => errors.push(error),
         Done::Locked(_) => errors.extend(locked(&path, &order, deadline).err()),
     }
-    if errors.is_empty() { Ok(()) } else { Err(errors) }
+    Errors::check(errors)
 }
 
 enum Done {

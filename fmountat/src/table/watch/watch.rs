@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Mounts as they come and go: fanotify(7) [Linux 6.15], else poll(2) on mountinfo and what differs.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::mountinfo::MountEntry;
 use crate::mountinfo::id::MountId;
 use crate::strategy::{WatchBy, Ways};
@@ -90,21 +90,22 @@ impl Watch {
                 0 => "an event has a mount's id, and statmount(2) is missing, or a filter forbids it",
                 _ => "statmount(2) of this kernel does not tell all of what an event is about",
             };
-            let error = Error::new(ErrorKind::Unsupported, "watch mounts", reason);
-            return Err(error.hinted("it needs Linux 6.15; by mountinfo it works everywhere"));
+            let error = Error::new(ErrorKind::Unsupported, Operation::WatchMounts, reason);
+            return Err(error.with_hint("it needs Linux 6.15; by mountinfo it works everywhere"));
         }
         let group = watch_mounts(reader.place.file()?.as_fd()).map_err(|errno| {
-            let error = Error::sys("watch mounts", "fanotify_mark", errno);
+            let error = Error::sys(Operation::WatchMounts, Syscall::FanotifyMark, errno);
             if errno == Errno::INVAL { error.with_kind(ErrorKind::Unsupported) } else { error }
         })?;
         Ok(Source::Fanotify { group, room: vec![0; 1 << 16] })
     }
 
     fn by_mountinfo(reader: &TableReader) -> Result<Source> {
-        let failed = |call, errno| Error::sys("watch mounts", call, errno);
+        let failed = |call, errno| Error::sys(Operation::WatchMounts, call, errno);
         let file = reader.place.mountinfo()?;
-        let epoll = create(CreateFlags::CLOEXEC).map_err(|e| failed("epoll_create1", e))?;
-        add(&epoll, &file, EventData::new_u64(0), EventFlags::PRI).map_err(|e| failed("epoll_ctl", e))?;
+        let epoll = create(CreateFlags::CLOEXEC).map_err(|e| failed(Syscall::EpollCreate1, e))?;
+        add(&epoll, &file, EventData::new_u64(0), EventFlags::PRI)
+            .map_err(|e| failed(Syscall::EpollCtl, e))?;
         Ok(Source::Mountinfo { epoll, _file: file })
     }
 
@@ -147,7 +148,7 @@ impl Watch {
         match poll(&mut [PollFd::new(self, PollFlags::IN)], limit.as_ref()) {
             Ok(ready) => Ok(ready > 0),
             Err(Errno::INTR) => Ok(false),
-            Err(errno) => Err(Error::sys("watch mounts", "poll", errno)),
+            Err(errno) => Err(Error::sys(Operation::WatchMounts, Syscall::Poll, errno)),
         }
     }
 
@@ -176,7 +177,7 @@ impl Watch {
         let length = match rustix::io::read(group, &mut room[..]) {
             Ok(length) => length,
             Err(Errno::AGAIN | Errno::INTR) => return Ok(()),
-            Err(errno) => return Err(Error::sys("watch mounts", "read", errno)),
+            Err(errno) => return Err(Error::sys(Operation::WatchMounts, Syscall::Read, errno)),
         };
         for event in fanotify::events(&room[..length]) {
             let id = MountId::from_number(event.id);

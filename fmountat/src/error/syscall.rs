@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! System calls by name, as errors have them.
+
+use rustix::io::Errno;
+use std::fmt;
+
+/// Stands for a child that would be the first process of a new pid namespace: clone(2) itself never fails with it.
+pub(crate) const WOULD_BE_FIRST: Errno = Errno::CHILD;
+
+/// Makes the enumeration and its names of one list.
+macro_rules! calls {
+    ($( $name:ident = $text:literal; )+) => {
+        /// A system call that failed; for ioctl(2) with its request.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Syscall {
+            $( #[doc = concat!("`", $text, "`.")] $name, )+
+        }
+
+        impl Syscall {
+            /// Its name, as in the manual pages.
+            #[must_use]
+            pub fn name(self) -> &'static str {
+                match self {
+                    $( Self::$name => $text, )+
+                }
+            }
+        }
+    };
+}
+
+calls! {
+    Chdir = "chdir";
+    Chmod = "chmod";
+    Chroot = "chroot";
+    Clone = "clone";
+    Dup = "dup";
+    Dup2 = "dup2";
+    Dup3 = "dup3";
+    EpollCreate1 = "epoll_create1";
+    EpollCtl = "epoll_ctl";
+    EpollWait = "epoll_wait";
+    Execve = "execve";
+    FanotifyInit = "fanotify_init";
+    FanotifyMark = "fanotify_mark";
+    Fchdir = "fchdir";
+    Fchmod = "fchmod";
+    Fchmodat = "fchmodat";
+    Fchownat = "fchownat";
+    Fcntl = "fcntl";
+    Flock = "flock";
+    Fsconfig = "fsconfig";
+    Fsmount = "fsmount";
+    Fsopen = "fsopen";
+    Fspick = "fspick";
+    Fstat = "fstat";
+    Fstatat = "fstatat";
+    Fstatfs = "fstatfs";
+    Getdents64 = "getdents64";
+    Getppid = "getppid";
+    IoctlLoopClrFd = "ioctl(LOOP_CLR_FD)";
+    IoctlLoopConfigure = "ioctl(LOOP_CONFIGURE)";
+    IoctlLoopCtlGetFree = "ioctl(LOOP_CTL_GET_FREE)";
+    IoctlLoopGetStatus64 = "ioctl(LOOP_GET_STATUS64)";
+    IoctlNsGetMntnsId = "ioctl(NS_GET_MNTNS_ID)";
+    IoctlNsMntGetInfo = "ioctl(NS_MNT_GET_INFO)";
+    IoctlNsMntGetNext = "ioctl(NS_MNT_GET_NEXT)";
+    Listmount = "listmount";
+    Lseek = "lseek";
+    Madvise = "madvise";
+    MemfdCreate = "memfd_create";
+    Mkdirat = "mkdirat";
+    Mount = "mount";
+    MountSetattr = "mount_setattr";
+    MoveMount = "move_mount";
+    Open = "open";
+    OpenTree = "open_tree";
+    Openat = "openat";
+    Openat2 = "openat2";
+    PidfdOpen = "pidfd_open";
+    PivotRoot = "pivot_root";
+    Poll = "poll";
+    Prctl = "prctl";
+    PthreadSigmask = "pthread_sigmask";
+    Read = "read";
+    Readlink = "readlink";
+    Readlinkat = "readlinkat";
+    Renameat = "renameat";
+    Renameat2 = "renameat2";
+    Rmdir = "rmdir";
+    Setns = "setns";
+    Setsid = "setsid";
+    Sigprocmask = "sigprocmask";
+    Stat = "stat";
+    Statmount = "statmount";
+    Statx = "statx";
+    Symlinkat = "symlinkat";
+    Umount2 = "umount2";
+    Unlink = "unlink";
+    Unlinkat = "unlinkat";
+    Unshare = "unshare";
+    Waitpid = "waitpid";
+    Write = "write";
+}
+
+impl fmt::Display for Syscall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
