@@ -32,7 +32,7 @@ fn wrong(row: &Row, said: &Said) -> Option<String> {
         && said.step == row.step
         && said.argument.contains(row.argument)
         && (row.argument.is_empty() == said.argument.is_empty() || row.argument.is_empty())
-        && said.errno == i64::from(row.errno)
+        && said.errno == i64::from(if row.errno == 0 { row.kind.errno() } else { row.errno })
         && said.hint.contains(row.hint)
         && said.status != 0
         && said.is_clean;

@@ -130,7 +130,7 @@ pub(crate) fn paths() -> Vec<Row> {
             .after(two_inner())
             .at("replace", "t"),
         only(E::NotMounted, "an id that no mount has", "umount --id 4000000000000")
-            .at("find the mount", "4000000000000"),
+            .at("find mount", "4000000000000"),
         line(E::Busy, "mounts below", "umount tree").at("unmount", "tree").errno(EBUSY).hint("umount -R"),
         line(E::Busy, "a file that is open", "umount m 7>&-")
             .after("exec 7> m/open")
