@@ -35,9 +35,8 @@ pub(crate) struct Around {
 /// What is around the mount that `fd` is on: by listmount(2) and statmount(2) \[Linux 6.8\], else from the table.
 pub(crate) fn around(fd: BorrowedFd<'_>) -> Result<Around> {
     let id = MountId::of(fd)?;
-    if id.is_unique()
-        && let Ok(ids) = published::below(id, 0)
-    {
+    let below = id.is_unique().then(|| published::below(id, 0).ok());
+    if let Some(ids) = below.flatten() {
         let mut inside = Vec::with_capacity(ids.len());
         for id in ids {
             inside.extend(look(id)?);
