@@ -110,30 +110,16 @@ fn path(name: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../completions")).join(name)
 }
 
-#[test]
-fn the_scripts_are_up_to_date() {
-    for (name, script) in [("fmountat.bash", bash()), ("fmountat.zsh", zsh()), ("fmountat.fish", fish())] {
-        if std::env::var_os("FMOUNTAT_REGENERATE").is_some() {
-            std::fs::write(path(name), &script).unwrap();
-        }
-        let there = std::fs::read_to_string(path(name)).unwrap_or_default();
-        assert!(
-            there == script,
-            "completions/{name} is out of date: FMOUNTAT_REGENERATE=1 cargo test --test completions"
-        );
-    }
-}
-
-/// What the shell offers, sorted; nothing where it isn't installed.
-fn offered(shell: &str, arguments: &[&str]) -> Option<Vec<String>> {
-    let output = std::process::Command::new(shell).args(arguments).output().ok()?;
+/// What the shell offers, sorted.
+fn offered(shell: &str, arguments: &[&str]) -> Vec<String> {
+    let output = std::process::Command::new(shell).args(arguments).output().unwrap();
     assert!(output.stderr.is_empty(), "{shell}: {}", String::from_utf8_lossy(&output.stderr));
     let text = String::from_utf8(output.stdout).unwrap();
     // fish writes a description after a tab.
     let mut words: Vec<String> =
         text.lines().map(|line| line.split('\t').next().unwrap().to_owned()).collect();
     words.sort();
-    Some(words)
+    words
 }
 
 const TRIED: [(&str, &[&str]); 6] = [
@@ -145,37 +131,49 @@ const TRIED: [(&str, &[&str]); 6] = [
     ("fmountat a", &["apply"]),
 ];
 
-#[test]
-fn bash_completes_the_words_of_o() {
-    for (line, want) in TRIED {
-        let try_it = format!(
-            ". '{}'; COMP_WORDS=({line}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \
-             _fmountat fmountat \"${{COMP_WORDS[COMP_CWORD]}}\" \"${{COMP_WORDS[COMP_CWORD-1]}}\"; \
-             printf '%s\\n' \"${{COMPREPLY[@]}}\"",
-            path("fmountat.bash").display()
-        );
-        let mut got = offered("bash", &["--norc", "-c", &try_it]).unwrap();
-        got.retain(|word| !word.is_empty());
-        assert_eq!(got, want, "{line}");
+fmountat_testing::tests! {
+    fn the_scripts_are_up_to_date() needs [] {
+        for (name, script) in [("fmountat.bash", bash()), ("fmountat.zsh", zsh()), ("fmountat.fish", fish())] {
+            if std::env::var_os("FMOUNTAT_REGENERATE").is_some() {
+                std::fs::write(path(name), &script).unwrap();
+            }
+            let there = std::fs::read_to_string(path(name)).unwrap_or_default();
+            assert!(
+                there == script,
+                "completions/{name} is out of date: FMOUNTAT_REGENERATE=1 cargo test --test completions"
+            );
+        }
     }
-}
 
-#[test]
-fn fish_completes_the_words_of_o() {
-    for (line, want) in TRIED {
-        let try_it = format!("source '{}'; complete -C '{line}'", path("fmountat.fish").display());
-        let Some(got) = offered("fish", &["--no-config", "-c", &try_it]) else { return };
-        assert_eq!(got, want, "{line}");
+    fn bash_completes_the_words_of_o() needs [Tool("bash")] {
+        for (line, want) in TRIED {
+            let try_it = format!(
+                ". '{}'; COMP_WORDS=({line}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \
+                 _fmountat fmountat \"${{COMP_WORDS[COMP_CWORD]}}\" \"${{COMP_WORDS[COMP_CWORD-1]}}\"; \
+                 printf '%s\\n' \"${{COMPREPLY[@]}}\"",
+                path("fmountat.bash").display()
+            );
+            let mut got = offered("bash", &["--norc", "-c", &try_it]);
+            got.retain(|word| !word.is_empty());
+            assert_eq!(got, want, "{line}");
+        }
     }
-    let try_it = format!("source '{}'; complete -C 'fmountat mount -o '", path("fmountat.fish").display());
-    let mut all = words();
-    all.sort();
-    assert_eq!(offered("fish", &["--no-config", "-c", &try_it]), Some(all));
-}
 
-#[test]
-fn zsh_can_read_its_script() {
-    let path = path("fmountat.zsh");
-    let Some(got) = offered("zsh", &["-f", "-n", path.to_str().unwrap()]) else { return };
-    assert_eq!(got, Vec::<String>::new());
+    fn fish_completes_the_words_of_o() needs [Tool("fish")] {
+        for (line, want) in TRIED {
+            let try_it = format!("source '{}'; complete -C '{line}'", path("fmountat.fish").display());
+            let got = offered("fish", &["--no-config", "-c", &try_it]);
+            assert_eq!(got, want, "{line}");
+        }
+        let try_it = format!("source '{}'; complete -C 'fmountat mount -o '", path("fmountat.fish").display());
+        let mut all = words();
+        all.sort();
+        assert_eq!(offered("fish", &["--no-config", "-c", &try_it]), all);
+    }
+
+    fn zsh_can_read_its_script() needs [Tool("zsh")] {
+        let path = path("fmountat.zsh");
+        let got = offered("zsh", &["-f", "-n", path.to_str().unwrap()]);
+        assert_eq!(got, Vec::<String>::new());
+    }
 }

@@ -90,12 +90,14 @@ fmountat_testing::tests! {
         assert!(text.contains("can't be told without /proc/filesystems") && !text.contains("absent"), "{text}");
         let without = ["setpriv", "--no-new-privs", "unshare", "--mount", "sh", "-c", "mount -t tmpfs x /proc; exec \"$@\"", "sh"];
         assert_eq!(state(&report(&without).1, "set-user-ID helpers"), "missing");
-        // A pidfd tells the user namespace since then.
-        if fmountat_testing::kernel_release() >= (6, 11) {
-            let inside = [&USER[..], &["unshare", "--user", "--map-root-user"], &without[3..]].concat();
-            let text = report(&inside).0;
-            assert!(text.contains("root of a user namespace"), "{text}");
-        }
+    }
+
+    /// Without /proc a pidfd names the user namespace.
+    fn a_user_namespace_without_proc() needs [Kernel(6, 11), Root, Tool("unshare"), Tool("setpriv"), UserNamespaces] {
+        let without = ["unshare", "--mount", "sh", "-c", "mount -t tmpfs x /proc; exec \"$@\"", "sh"];
+        let inside = [&USER[..], &["unshare", "--user", "--map-root-user"], &without[1..]].concat();
+        let text = report(&inside).0;
+        assert!(text.contains("root of a user namespace"), "{text}");
     }
 
     /// Limits that are reached, or will be.

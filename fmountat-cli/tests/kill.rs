@@ -88,12 +88,12 @@ fmountat_testing::tests! {
     /// With an overlay, a loop device, mapped owners, proc and masks.
     fn apply_as_root() needs [Root, Filesystem("overlay"), Filesystem("erofs"), Tool("mkfs.erofs")] { apply(&Set::of_root()); }
     fn replace_as_root() needs [Kernel(6, 5), Root, Filesystem("overlay"), Filesystem("erofs"), Tool("mkfs.erofs")] { replace(&Set::of_root()); }
-    fn umount_as_root() needs [Kernel(6, 8), Root, Filesystem("overlay"), Filesystem("erofs"), Tool("mkfs.erofs")] { umount(&Set::of_root()); }
+    fn umount_as_root() needs [Statmount, Root, Filesystem("overlay"), Filesystem("erofs"), Tool("mkfs.erofs")] { umount(&Set::of_root()); }
 
     fn apply_as_user() needs [User] { apply(&Set::of_user()); }
-    fn replace_as_user() needs [User, Kernel(6, 5)] { replace(&Set::of_user()); }
-    fn umount_as_user() needs [User, Kernel(6, 8)] { umount(&Set::of_user()); }
-    fn umount_of_many() needs [User, Kernel(6, 8), Tool("strace")] { umount_together(&Set::of_user()); }
+    fn replace_as_user() needs [Kernel(6, 5), User] { replace(&Set::of_user()); }
+    fn umount_as_user() needs [Statmount, User] { umount(&Set::of_user()); }
+    fn umount_of_many() needs [Statmount, User, Tool("strace")] { umount_together(&Set::of_user()); }
 
     /// Where the kernel can't do it in one step, `clean` takes away what is left, and nothing else.
     fn clean_after_step_by_step() needs [Tool("setarch")] { stepwise::without_one_step(); }
@@ -102,5 +102,7 @@ fmountat_testing::tests! {
     /// And peers of what is bound, which lose nothing.
     fn clean_beside_peers() needs [] { stepwise::helper_beside_peers(); }
     /// What is no note, of another boot, namespace or writer, in use, or somebody else's.
-    fn clean_and_nothing_else() needs [Kernel(6, 8)] { stepwise::nothing_else(); }
+    fn clean_and_nothing_else() needs [Statmount] { stepwise::nothing_else(); }
+    /// A namespace is told from an ended one by its id.
+    fn clean_after_an_ended_namespace() needs [Kernel(6, 12), Statmount, Root] { stepwise::ended_namespace(); }
 }

@@ -47,6 +47,9 @@ fmountat_testing::tests! {
             println!("{wrong}");
         }
         page::compare(&sections, version);
-        assert!(wrong.is_empty() || !page::is_of(version), "{} rows are not as listed", wrong.len());
+        if !page::is_of(version) {
+            fmountat_testing::skip(&format!("docs/mount8.md was made with another mount(8) than {version}"));
+        }
+        assert!(wrong.is_empty(), "{} rows are not as listed", wrong.len());
     }
 }

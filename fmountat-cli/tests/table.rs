@@ -93,7 +93,7 @@ fn first_line(lines: &mut BufReader<std::process::ChildStdout>) -> (String, usiz
 
 fmountat_testing::tests! {
     /// A tree below a path, by both ways; stacked mounts one on the other; chosen columns; types.
-    fn list_is_a_tree() needs [Kernel(6, 15)] {
+    fn list_is_a_tree() needs [Kernel(6, 15), Statmount] {
         tmpfs("one", "t");
         tmpfs("two", "t/a");
         tmpfs("over", "t/a");
@@ -170,7 +170,7 @@ DIR/t          one
     }
 
     /// The mount of a path, of an id, and status for scripts.
-    fn find_for_scripts() needs [Kernel(6, 15)] {
+    fn find_for_scripts() needs [Kernel(6, 15), Statmount] {
         tmpfs("one", "t");
         mkdirs(scratch(), &["t/in"]);
         for way in ["auto", "statmount", "mountinfo"] {

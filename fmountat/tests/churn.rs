@@ -124,7 +124,7 @@ fn snapshots(way: TableWay, fields: Fields, rounds: usize) {
 
 fmountat_testing::tests! {
     /// listmount and statmount.
-    fn no_stable_mount_is_missing_by_statmount() needs [] {
+    fn no_stable_mount_is_missing_by_statmount() needs [Kernel(6, 15), Statmount] {
         snapshots(TableWay::Statmount, Fields::MOUNTINFO, times(300, 10_000));
     }
 

@@ -140,7 +140,7 @@ fmountat_testing::tests! {
     }
 
     /// Owners of layers are mapped without a layer in a detached tree; nothing is attached on the machine for it.
-    fn mapped_layers_in_a_private_namespace() needs [Root] {
+    fn mapped_layers_in_a_private_namespace() needs [Kernel(5, 19), Root] {
         layered(3);
         let words = "lowerdir=layers/0:layers/1:layers/2,upperdir=up,workdir=work,uidmap=0:100000:1000,gidmap=0:200000:1000";
         let plan = Plan::new(&[Mount::new("overlay", "overlay").option(words)]).unwrap();

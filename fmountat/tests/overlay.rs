@@ -149,7 +149,7 @@ fmountat_testing::tests! {
     fn table_of_what_mounts_and_what_is_refused() needs [Kernel(6, 7)] { print_table(); }
 
     /// The same where overlays need `userxattr` and `index=on` is not to be had.
-    fn table_in_a_user_namespace() needs [User, Kernel(6, 7)] { print_table(); }
+    fn table_in_a_user_namespace() needs [Kernel(6, 7), User] { print_table(); }
 
     /// Also where the kernel does not say which word it is, before 6.5.
     fn an_unknown_word_is_named() needs [] {

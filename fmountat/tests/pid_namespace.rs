@@ -12,7 +12,7 @@ use fmountat::{
     ErrorKind, Features, MountNamespace, Mounter, Plan, PrivateCwd, Result, Target, Tree, Unmount, Way,
     fmountat,
 };
-use fmountat_testing::{filter, is_real_root, mkdirs, mounts_below, scratch};
+use fmountat_testing::{filter, mkdirs, mounts_below, scratch};
 use process::{in_fork, in_new_pid_namespace};
 use rustix::fs::CWD;
 
@@ -42,16 +42,27 @@ fmountat_testing::tests! {
         assert_refused(fmountat(&dir, "none", "t", "tmpfs", 0, ""), "mount by a child");
         worker.mount(&dir, "none", "u", "tmpfs", 0, "").unwrap();
         assert_refused(here.attach(Tree::clone_of(CWD, file("src"), false).unwrap(), &here.target(file("t")).unwrap()), "another namespace");
-        if is_real_root() && fmountat_testing::kernel_release() >= (5, 12) {
-            let mapped = Plan::new(&[bind("src", "bind,X-mount.idmap=0:100000:1000")]).unwrap();
-            assert_refused(Mounter::detached().apply(CWD, &mapped, &target("t")), "a user namespace");
-        }
         assert!(mounts_below(file("t")).is_empty());
-        if fmountat_testing::kernel_release() >= (6, 15) {
-            let applied = Mounter::detached().apply(CWD, &Plan::new(&ten()).unwrap(), &target("t")).unwrap();
-            assert_eq!((applied.way, mounts_below(file("t")).len()), (Way::Detached, 10));
-            Unmount::new().recursive(true).run(file("t")).unwrap();
-        }
+        assert_place_of_process_1_is_free();
+    }
+
+    /// The user namespace of an id mapping is a child's.
+    fn an_id_mapping_needs_a_child() needs [Root] {
+        mkdirs(scratch(), &["t", "src"]);
+        in_new_pid_namespace();
+        let mapped = Plan::new(&[bind("src", "bind,X-mount.idmap=0:100000:1000")]).unwrap();
+        assert_refused(Mounter::detached().apply(CWD, &mapped, &target("t")), "a user namespace");
+        assert!(mounts_below(file("t")).is_empty());
+        assert_place_of_process_1_is_free();
+    }
+
+    /// A set that is built detached needs none.
+    fn a_detached_set_needs_no_child() needs [Kernel(6, 15)] {
+        mkdirs(scratch(), &["t"]);
+        in_new_pid_namespace();
+        let applied = Mounter::detached().apply(CWD, &Plan::new(&ten()).unwrap(), &target("t")).unwrap();
+        assert_eq!((applied.way, mounts_below(file("t")).len()), (Way::Detached, 10));
+        Unmount::new().recursive(true).run(file("t")).unwrap();
         assert_place_of_process_1_is_free();
     }
 

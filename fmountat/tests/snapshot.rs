@@ -55,7 +55,7 @@ fn pid(child: &Child) -> i32 {
 
 fmountat_testing::tests! {
     /// Every field of every mount, by both ways and by the parser of mountinfo; all the bytes of odd names.
-    fn both_ways_tell_the_same() needs [] {
+    fn both_ways_tell_the_same() needs [Kernel(6, 15), Statmount] {
         furnish();
         let [told, parsed] = WAYS.map(|way| read(Fields::MOUNTINFO, way));
         assert_eq!((told.way(), parsed.way()), (TableWay::Statmount, TableWay::Mountinfo));
@@ -75,7 +75,7 @@ fmountat_testing::tests! {
     }
 
     /// What the kernel's own tool says, entry by entry.
-    fn as_findmnt_tells() needs [Tool("findmnt")] {
+    fn as_findmnt_tells() needs [Kernel(6, 15), Statmount, Tool("findmnt")] {
         furnish();
         let want = findmnt::entries();
         for way in WAYS {
@@ -86,7 +86,7 @@ fmountat_testing::tests! {
     }
 
     /// Nothing is read that was not asked for, and nothing less.
-    fn only_what_was_asked_for() needs [] {
+    fn only_what_was_asked_for() needs [Kernel(6, 15), Statmount] {
         furnish();
         let all = read(Fields::MOUNTINFO, TableWay::Statmount);
         for field in Fields::all().iter() {
@@ -110,7 +110,7 @@ fmountat_testing::tests! {
     }
 
     /// Roots, parents, children in order, stacks from the bottom up, peers and masters; each mount once in a walk.
-    fn the_tree() needs [] {
+    fn the_tree() needs [Kernel(6, 15), Statmount] {
         furnish();
         for table in WAYS.map(|way| read(Fields::MOUNTINFO, way)) {
             assert_eq!(table.roots().map(|root| root.target().to_owned()).collect::<Vec<_>>(), [Path::new("/")]);
@@ -135,7 +135,7 @@ fmountat_testing::tests! {
     }
 
     /// By either id, source, type, and path by its components.
-    fn questions() needs [] {
+    fn questions() needs [Kernel(6, 15), Statmount] {
         for at in ["a/b", "a/bc", "a"] {
             tmpfs("sour ce", at, MountFlags::empty());
         }
@@ -153,7 +153,7 @@ fmountat_testing::tests! {
     }
 
     /// The mount that is seen at a path, and whether the path is its root, by each way.
-    fn find_by_each_way() needs [] {
+    fn find_by_each_way() needs [Kernel(6, 15), Statmount] {
         furnish();
         for way in [TableWay::Auto, TableWay::Statmount, TableWay::Mountinfo] {
             for (path, source) in [("stack", "three"), ("merged", "an overlay"), ("shared/in", "spread")] {
@@ -182,7 +182,7 @@ fmountat_testing::tests! {
     }
 
     /// Added, removed, moved and changed, told by unique ids and by those of mountinfo.
-    fn differences() needs [] {
+    fn differences() needs [Kernel(6, 15), Statmount] {
         for at in ["goes", "stays", "moves", "changes"] {
             tmpfs(at, at, MountFlags::empty());
         }
@@ -205,7 +205,7 @@ fmountat_testing::tests! {
     }
 
     /// By process, by file and by id, each by both ways; a process with a root of its own sees other paths.
-    fn other_namespaces() needs [] {
+    fn other_namespaces() needs [Kernel(6, 15), Statmount] {
         mkdirs(scratch(), &["inner", "root"]);
         tmpfs("outside", "root", MountFlags::empty());
         let child = container("mount -t tmpfs theirs inner");
@@ -248,7 +248,7 @@ fmountat_testing::tests! {
     }
 
     /// Who enters the namespace has the mount over its root as root; who was there keeps the old one, and sees both.
-    fn a_covered_root() needs [] {
+    fn a_covered_root() needs [Kernel(6, 15), Statmount] {
         let child = container("mount -t tmpfs over /");
         let ns = format!("/proc/{}/ns/mnt", child.id());
         let of_process = || TableReader::of_process(pid(&child)).unwrap();

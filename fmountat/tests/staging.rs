@@ -84,7 +84,7 @@ fmountat_testing::tests! {
     }
 
     /// Without a root of its own a set goes into a copy of the target, and takes its place in one step.
-    fn a_copy_of_the_target_and_a_swap() needs [] {
+    fn a_copy_of_the_target_and_a_swap() needs [Kernel(6, 5)] {
         mkdirs(scratch(), &["t/in"]);
         write(file("t/was"), "there");
         tmpfs_on("t/in");

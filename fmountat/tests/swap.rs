@@ -143,7 +143,7 @@ fmountat_testing::tests! {
     }
 
     /// What others mounted in the old set, over one of its mounts or beneath it is told; what has its counterpart is not.
-    fn what_has_no_counterpart_is_told() needs [Kernel(6, 5)] {
+    fn what_has_no_counterpart_is_told() needs [Kernel(6, 15)] {
         mkdirs(scratch(), &["t", "more/below"]);
         common::apply(&[tmpfs()], "t").unwrap();
         let lower = fmountat_testing::mount_table().into_iter().find(|line| line.point == file("t")).unwrap();

@@ -20,8 +20,8 @@ fmountat_testing::tests! {
     fn b05_remount_ro_is_read_only() needs [] { both(rows::remount_read_only) }
     fn b06_defaults_and_propagation_are_understood() needs [] { both(rows::defaults_and_propagation) }
     fn b07_ro_bind_with_idmap_is_mapped() needs [Root] { both(rows::read_only_idmap) }
-    fn b08_an_idmapped_overlay_mounts_twice() needs [Root] { both(rows::idmapped_twice) }
-    fn b09_no_temporary_mount_is_ever_seen() needs [Root] { both(rows::no_temporary_mount) }
+    fn b08_an_idmapped_overlay_mounts_twice() needs [Kernel(5, 19), Root] { both(rows::idmapped_twice) }
+    fn b09_no_temporary_mount_is_ever_seen() needs [Kernel(5, 19), Root] { both(rows::no_temporary_mount) }
     fn b10_a_partly_failed_list_leaves_nothing() needs [] { both(sets::failed_list) }
     fn b11_cwd_and_children_of_the_caller_stay() needs [] { both(sets::caller_stays) }
     fn b12_unmount_follows_no_link_and_lies_about_nothing() needs [] { both(sets::honest_unmount) }

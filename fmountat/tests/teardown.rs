@@ -25,7 +25,7 @@ fn soon() -> Unmount {
 
 fmountat_testing::tests! {
     /// The set holds every mount, those of recursive binds too, and is gone after one call.
-    fn a_set_goes_as_one() needs [Kernel(6, 8)] {
+    fn a_set_goes_as_one() needs [Statmount] {
         mkdirs(scratch(), &["t", "s"]);
         common::apply(&ten(), "s").unwrap();
         let mut mounts = ten();
@@ -41,7 +41,7 @@ fmountat_testing::tests! {
     }
 
     /// Mounts of the set that are stacked on its root are its own: it goes from the top; others' on top of it are told.
-    fn a_set_with_stacked_roots_goes() needs [Kernel(6, 15)] {
+    fn a_set_with_stacked_roots_goes() needs [Kernel(6, 15), Statmount] {
         mkdirs(scratch(), &["s/1", "s/2", "s/3", "s/4"]);
         let stacked = [tmpfs(), tmpfs(), tmpfs().at("q").option("X-mount.mkdir")];
         let set = publish(&stacked, "s/1");
@@ -56,7 +56,7 @@ fmountat_testing::tests! {
     }
 
     /// Many sets together, where nothing may be unmounted: each stays in its place.
-    fn a_batch_that_could_not_end_does_not_begin() needs [Kernel(6, 8), Root] {
+    fn a_batch_that_could_not_end_does_not_begin() needs [Statmount, Root] {
         let places: Vec<String> = (0..4).map(|n| format!("s/{n}")).collect();
         let places: Vec<&str> = places.iter().map(String::as_str).collect();
         mkdirs(scratch(), &places);
@@ -73,7 +73,7 @@ fmountat_testing::tests! {
     }
 
     /// What others mounted in it, on it or moved to it is named, and nothing is changed.
-    fn what_others_mounted_is_told_first() needs [Kernel(6, 8)] {
+    fn what_others_mounted_is_told_first() needs [Statmount] {
         mkdirs(scratch(), &["t"]);
         let set = publish(&ten(), "t");
         for at in ["t/d3/in", "t"] {
@@ -92,7 +92,7 @@ fmountat_testing::tests! {
     }
 
     /// In use it stays, lazily it goes; hidden by another mount it is not found, and that one is not taken.
-    fn in_use_and_hidden() needs [Kernel(6, 8)] {
+    fn in_use_and_hidden() needs [Statmount] {
         mkdirs(scratch(), &["up/t"]);
         let set = publish(&ten(), "up/t");
         let held = std::fs::File::create(file("up/t/d5/held")).unwrap();
@@ -108,7 +108,7 @@ fmountat_testing::tests! {
     }
 
     /// Many sets together, with one among them that has others' mounts, one that is gone, files, and shared parents.
-    fn many_sets_go_together() needs [Kernel(6, 8)] {
+    fn many_sets_go_together() needs [Statmount] {
         let names: Vec<String> = (0..40).map(|n| format!("t{n}")).collect();
         mkdirs(scratch(), &names.iter().map(String::as_str).collect::<Vec<_>>());
         mkdirs(scratch(), &["shared", "kept"]);
@@ -137,7 +137,7 @@ fmountat_testing::tests! {
     }
 
     /// What propagated to peers of the place goes there too.
-    fn a_set_below_a_shared_mount_goes_everywhere() needs [Kernel(6, 8)] {
+    fn a_set_below_a_shared_mount_goes_everywhere() needs [Statmount] {
         mkdirs(scratch(), &["s", "peer"]);
         common::apply(&[tmpfs().option("shared")], "s").unwrap();
         mkdirs(scratch(), &["s/t"]);
@@ -152,7 +152,7 @@ fmountat_testing::tests! {
     }
 
     /// A set that is mounted in another one goes before it, in whatever order they are named, and however often.
-    fn sets_in_each_other_go() needs [Kernel(6, 8)] {
+    fn sets_in_each_other_go() needs [Statmount] {
         mkdirs(scratch(), &["t", "s", "o"]);
         for turned in [false, true] {
             let outer = publish(&[tmpfs(), tmpfs().at("in").option("X-mount.mkdir")], "t");

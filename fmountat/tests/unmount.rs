@@ -149,7 +149,7 @@ fmountat_testing::tests! {
     }
 
     /// By id exactly that mount goes, never the one on top or on the way, and none twice.
-    fn by_id() needs [Kernel(6, 8)] {
+    fn by_id() needs [Statmount] {
         let below = put("t");
         let top = put("t");
         assert_eq!(kinds(soon().run_id(below)), [ErrorKind::Busy]);

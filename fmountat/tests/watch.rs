@@ -73,7 +73,7 @@ fn is_readable(watch: &Watch) -> bool {
 
 fmountat_testing::tests! {
     /// What each event is, in order, by fanotify and by mountinfo; the descriptor is readable when there is one.
-    fn each_event_says_what_it_is() needs [] {
+    fn each_event_says_what_it_is() needs [Kernel(6, 15), Statmount] {
         mkdirs(scratch(), &["moved"]);
         tmpfs("before", "before");
         for way in WAYS {
@@ -111,7 +111,7 @@ fmountat_testing::tests! {
     }
 
     /// A published set is one event for each mount; a detached tree is none; a changed option is told by mountinfo alone.
-    fn sets_and_remounts() needs [] {
+    fn sets_and_remounts() needs [Kernel(6, 15), Statmount] {
         tmpfs("set", "set");
         tmpfs("in", "set/in");
         mkdirs(scratch(), &["t"]);
@@ -132,7 +132,7 @@ fmountat_testing::tests! {
     }
 
     /// Gone before it was looked at: what is known is told. What was there at the start is known to its end.
-    fn gone_already() needs [] {
+    fn gone_already() needs [Kernel(6, 15), Statmount] {
         tmpfs("old", "old");
         let mut watch = watch(TableWay::Statmount);
         unmount(file("old"), UnmountFlags::empty()).unwrap();
@@ -145,7 +145,7 @@ fmountat_testing::tests! {
     }
 
     /// 10,000 mounts and unmounts in bursts, read in between: every one is an event, in order, with the same id.
-    fn every_event_of_bursts() needs [] {
+    fn every_event_of_bursts() needs [Kernel(6, 15), Statmount] {
         let mut watch = watch(TableWay::Statmount);
         let mut balance: HashMap<MountId, i32> = HashMap::new();
         let (mut mounts, mut umounts) = (0, 0);
@@ -179,7 +179,7 @@ fmountat_testing::tests! {
     }
 
     /// More than the kernel keeps: the overflow is told, and what follows makes the picture right.
-    fn an_overflow_is_told_and_made_good() needs [] {
+    fn an_overflow_is_told_and_made_good() needs [Kernel(6, 15), Statmount] {
         tmpfs("old", "old");
         let mut watch = watch(TableWay::Statmount);
         for n in 0..10_000 {

@@ -11,17 +11,12 @@ use std::collections::BTreeMap;
 /// open_tree_attr(2) \[Linux 6.15\], which has no name in libc.
 pub(crate) const SYS_OPEN_TREE_ATTR: libc::c_long = 467;
 
-/// The new mount interface.
-pub(crate) const NEW_INTERFACE: &[libc::c_long] = &[
-    libc::SYS_fsopen,
-    libc::SYS_fsconfig,
-    libc::SYS_fsmount,
-    libc::SYS_fspick,
-    libc::SYS_open_tree,
-    libc::SYS_move_mount,
-    libc::SYS_mount_setattr,
-    SYS_OPEN_TREE_ATTR,
-];
+/// statmount(2) and listmount(2) \[Linux 6.8\], which have no names in libc either.
+pub(crate) const SYS_STATMOUNT: libc::c_long = 457;
+pub(crate) const SYS_LISTMOUNT: libc::c_long = 458;
+
+/// What reads the mount table by unique ids.
+pub(crate) const STATMOUNT_INTERFACE: &[libc::c_long] = &[SYS_STATMOUNT, SYS_LISTMOUNT];
 
 /// From here on nothing can be mounted into a detached tree, as before Linux 6.15: open_tree_attr(2) fails with `ENOSYS`, and
 /// uname(2) tells the calling thread, and all that it starts, of a release that has none of what follows from the release.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A case from the inside: the process that becomes the right user, leaves the machine's mounts behind, and runs it.
 
+use crate::early::Early;
 use crate::files::settle;
 use crate::need::is_admin;
 use crate::profile::Profile;
@@ -37,9 +38,12 @@ pub(crate) fn run_case(case: &Case, scratch: &Path) {
         profile.apply();
     }
     let before = Snapshot::take();
-    (case.body)();
+    let early = Early::catch(case.body);
     let left = left_overs(&before, scratch);
     assert!(left.is_empty(), "{} passed and left over: {}", case.name, left.join("; "));
+    if let Some(early) = early {
+        early.exit();
+    }
 }
 
 /// As an ordinary user, a mount namespace in a user namespace: what [`Need::UserNamespaces`] asks for.

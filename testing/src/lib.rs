@@ -14,22 +14,25 @@
 //! A body fails by panicking. It may mount what it likes and need not unmount, save what holds a loop device. When it
 //! returns, everything else must be as before: descriptors, threads, children, cwd, umask ([`Snapshot`]).
 //!
-//! A case that fails with an error of kind `Unsupported` is **unsupported**: it has not passed, and its reason is that error.
-//! A case that could not even be written for an old kernel says so with [`Need::Kernel`], and is unsupported as well.
+//! A case may end as **unsupported** only if it declares so: by a [`Need::Kernel`] or [`Need::Statmount`] that this kernel, or the
+//! filter, does not meet (then it does not run), or by a call of [`unsupported`]. An error of kind `Unsupported` that no case
+//! has declared is a failure like any other. [`skip`] is for what the machine lacks. Both print a line `unsupported: NAME: WHY`
+//! or `skipped: NAME: WHY` and count as ignored.
 //!
 //! Of what a passing case prints only lines that begin with `counted: ` are shown.
 //!
 //! | variable | meaning |
 //! |---|---|
-//! | `FMOUNTAT_NO_SKIP` | a case whose needs are not met, or that this kernel can't do, fails in place of being skipped |
+//! | `FMOUNTAT_NO_SKIP` | a case that would be skipped or unsupported fails |
 //! | `FMOUNTAT_EMULATED` | the processor is emulated: cases that measure time are skipped |
 //! | `FMOUNTAT_RESULTS` | a file that gets a line for each case: `case NAME OUTCOME SECONDS WHY` |
-//! | `FMOUNTAT_FILTER` | each case, and all that it starts, is under this filter: `openat2-eperm` and others, see `profile.rs` |
+//! | `FMOUNTAT_FILTER` | each case, and all that it starts, is under this filter: `pidfd-enosys` and others, see `profile.rs` |
 //! | `FMOUNTAT_WAYS` | a directory that gets a file for each case: the ways that were gone in it, a line each |
 //! | `FMOUNTAT_TEST_SECONDS` | the time that one case may take; 120 without it |
 //! | `FMOUNTAT_PROOF` | `full`: as many rounds as the guarantees are stated with, which takes minutes; `short`: an eighth of the usual, for emulated machines: see [`times`] |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod early;
 mod files;
 pub mod filter;
 mod forked;
@@ -45,6 +48,7 @@ mod scratch;
 mod snapshot;
 mod stop;
 
+pub use early::{skip, unsupported};
 pub use files::{binary, command_output, copy_from_package, mkdirs, read, scratch, write};
 pub use forked::{Forked, Stop};
 pub use mounts::{MountLine, mount_flags, mount_table, mounts_below};

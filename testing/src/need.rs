@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What a case needs of the machine, and whether this machine has it.
 
+use crate::filter::STATMOUNT_INTERFACE;
+use crate::profile::Profile;
 use crate::report::Outcome;
 use rustix::thread::{CapabilitySet, capabilities};
 use std::path::PathBuf;
@@ -19,8 +21,10 @@ pub enum Need {
     Tool(&'static str),
     /// A file system listed in `/proc/filesystems`.
     Filesystem(&'static str),
-    /// A kernel of this release or newer, for a case about something that older ones don't have at all.
+    /// A kernel of this release or newer, as uname(2) names it, for a case about something that older kernels do not have.
     Kernel(u32, u32),
+    /// statmount(2) and listmount(2) \[Linux 6.8\], which a filter may forbid: see `FMOUNTAT_FILTER`.
+    Statmount,
     /// A processor that is not emulated, for a case that measures time: `FMOUNTAT_EMULATED` says where one is.
     SteadyTime,
 }
@@ -35,6 +39,7 @@ pub(crate) struct Machine {
     pub(crate) path: Vec<PathBuf>,
     pub(crate) filesystems: Vec<String>,
     pub(crate) kernel: (u32, u32),
+    pub(crate) filter: Option<&'static Profile>,
 }
 
 impl Machine {
@@ -53,21 +58,38 @@ impl Machine {
                 .map(str::to_owned)
                 .collect(),
             kernel: kernel_release(),
+            filter: Profile::wanted(),
         }
     }
 
     /// Why a case with these needs can't run here; `None` if it can.
     pub(crate) fn unmet(&self, needs: &[Need]) -> Option<Outcome> {
-        let too_old = needs.iter().find_map(|need| match need {
-            Need::Kernel(major, minor) if self.kernel < (*major, *minor) => Some((major, minor)),
-            _ => None,
-        });
-        if let Some((major, minor)) = too_old {
-            return Some(Outcome::Unsupported(format!("needs Linux {major}.{minor}")));
+        if let Some(why) = needs.iter().find_map(|need| self.unsupported(*need)) {
+            return Some(Outcome::Unsupported(why));
         }
         // Without privileges the mount namespace of every case comes with a user namespace.
         let implied = (!self.admin).then_some(&Need::UserNamespaces);
         needs.iter().chain(implied).find_map(|need| self.unmet_one(*need)).map(Outcome::Skipped)
+    }
+
+    fn unsupported(&self, need: Need) -> Option<String> {
+        match need {
+            Need::Kernel(major, minor) if self.kernel < (major, minor) => {
+                Some(format!("needs Linux {major}.{minor}"))
+            }
+            Need::Kernel(major, minor) => {
+                let filter = self.filter?.old_release()?;
+                Some(format!(
+                    "needs Linux {major}.{minor}, and the filter {filter} makes uname(2) name an older one"
+                ))
+            }
+            Need::Statmount if self.kernel < (6, 8) => Some(String::from("needs statmount(2) of Linux 6.8")),
+            Need::Statmount => {
+                let filter = self.filter?.forbids(STATMOUNT_INTERFACE)?;
+                Some(format!("needs statmount(2), which the filter {filter} forbids"))
+            }
+            _ => None,
+        }
     }
 
     fn unmet_one(&self, need: Need) -> Option<String> {
@@ -85,7 +107,8 @@ impl Machine {
             Need::SteadyTime if std::env::var_os("FMOUNTAT_EMULATED").is_some() => {
                 Some(String::from("needs a processor that is not emulated: it measures time"))
             }
-            Need::SteadyTime | Need::Root | Need::Tool(_) | Need::Filesystem(_) | Need::Kernel(..) => None,
+            Need::SteadyTime | Need::Root | Need::Tool(_) | Need::Filesystem(_) => None,
+            Need::Kernel(..) | Need::Statmount => None,
         }
     }
 }
@@ -126,6 +149,7 @@ mod tests {
             path: vec![PathBuf::from("/bin"), PathBuf::from("/usr/bin")],
             filesystems: vec![String::from("tmpfs"), String::from("ext4")],
             kernel: (6, 12),
+            filter: None,
         }
     }
 
@@ -138,6 +162,29 @@ mod tests {
         let needs = [Need::Kernel(6, 15), Need::Filesystem("ext")];
         assert_eq!(machine().unmet(&needs), Some(Outcome::Unsupported(String::from("needs Linux 6.15"))));
         assert_eq!(machine().unmet(&[Need::Kernel(6, 12), Need::Kernel(5, 19)]), None);
+    }
+
+    #[test]
+    fn calls_are_missing_on_an_old_kernel_and_under_a_filter() {
+        let unsupported = |why: &str| Some(Outcome::Unsupported(String::from(why)));
+        let needs = [Need::Statmount];
+        let under = |name| Machine { filter: Profile::by_name(name), ..machine() };
+        assert_eq!(machine().unmet(&needs), None);
+        assert_eq!(
+            Machine { kernel: (6, 7), ..machine() }.unmet(&needs),
+            unsupported("needs statmount(2) of Linux 6.8")
+        );
+        assert_eq!(
+            under("statmount-eperm").unmet(&needs),
+            unsupported("needs statmount(2), which the filter statmount-eperm forbids")
+        );
+        assert_eq!(under("pidfd-enosys").unmet(&needs), None);
+        assert_eq!(under("old-release").unmet(&needs), None);
+        assert_eq!(under("statmount-eperm").unmet(&[Need::Kernel(6, 8)]), None);
+        assert_eq!(
+            under("old-release").unmet(&[Need::Kernel(6, 8)]),
+            unsupported("needs Linux 6.8, and the filter old-release makes uname(2) name an older one")
+        );
     }
 
     #[test]

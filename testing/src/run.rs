@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A test run from the outside: `libtest-mimic` chooses and counts, each case is a process of its own.
 
+use crate::early::Early;
 use crate::inside::{ORDINARY, run_case, try_user_namespaces};
 use crate::mounts::lines_that_mention;
 use crate::need::Machine;
-use crate::profile::Profile;
 use crate::report::Outcome;
 use crate::stop::{self, Trial};
 use crate::{Case, Need, scratch};
@@ -64,11 +64,7 @@ fn trial(case: &Case, machine: &Machine) -> Result<Completion, Failed> {
     let start = Instant::now();
     let outcome = match machine.unmet(case.needs) {
         Some(why) => why,
-        None => match (in_scratch(case), Profile::wanted()) {
-            (Ok(outcome), Some(profile)) => profile.judge(case.needs, outcome),
-            (Ok(outcome), None) => outcome,
-            (Err(why), _) => Outcome::Failed(why),
-        },
+        None => in_scratch(case).unwrap_or_else(Outcome::Failed),
     };
     outcome.report(case.name, start.elapsed());
     let (word, why) = match outcome {
@@ -128,7 +124,10 @@ fn outside(case: &Case, scratch: &Path) -> std::io::Result<Outcome> {
             show_counts(case, &text);
             Ok(Outcome::Passed)
         }
-        Some(status) => Ok(Outcome::of_failure(format!("{}\n{text}", describe(status)))),
+        Some(status) => match Early::of_process(status.code(), &text) {
+            Some(early) => Ok(early.into()),
+            None => Ok(Outcome::Failed(format!("{}\n{text}", describe(status)))),
+        },
         None => Ok(Outcome::Failed(format!("not done after {} s, killed\n{text}", limit.as_secs()))),
     }
 }

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use fmountat_testing::{
-    Case, Need, binary, command_output, is_real_root, mkdirs, mount_flags, mounts_below, read, run, scratch,
-    write,
+    Case, Need, binary, command_output, in_own_namespace, is_real_root, mkdirs, mount_flags, mounts_below,
+    read, run, scratch, skip, unsupported, write,
 };
 use rustix::mount::{MountFlags, mount};
 use rustix::process::{Pid, Signal};
@@ -29,6 +29,11 @@ const CASES: &[Case] = &[
     Case { name: "mounts_stay_inside", needs: &[], body: mounts_stay_inside },
     Case { name: "the_top_of_a_stack_is_seen", needs: &[], body: the_top_of_a_stack_is_seen },
     Case { name: "unmet_needs_skip_or_fail", needs: &[], body: unmet_needs_skip_or_fail },
+    Case {
+        name: "only_what_is_declared_is_unsupported",
+        needs: &[],
+        body: only_what_is_declared_is_unsupported,
+    },
     Case { name: "root_is_root", needs: &[Need::Root], body: root_is_root },
     Case { name: "a_user_is_no_root", needs: &[Need::User], body: a_user_is_no_root },
     Case {
@@ -53,7 +58,31 @@ const FAULTY: &[Case] = &[
     Case { name: "hang", needs: &[], body: || std::thread::sleep(Duration::from_secs(600)) },
     Case { name: "mounts", needs: &[], body: leave_mounts },
     Case { name: "tool", needs: &[Need::Tool("no-such-tool")], body: || {} },
+    Case { name: "words", needs: &[], body: || panic!("{UNSUPPORTED}") },
+    Case { name: "command_words", needs: &[], body: || panic!("{UNSUPPORTED_COMMAND}") },
+    Case { name: "kernel_words", needs: &[Need::Kernel(2, 6)], body: || panic!("{UNSUPPORTED}") },
+    Case { name: "calls_words", needs: &[Need::Statmount], body: || panic!("{UNSUPPORTED}") },
+    Case { name: "kernel", needs: &[Need::Kernel(99, 1)], body: || {} },
+    Case { name: "calls", needs: &[Need::Statmount], body: || {} },
+    Case { name: "unsupported", needs: &[], body: || unsupported("no such\nthing here") },
+    Case {
+        name: "unsupported_in_a_namespace",
+        needs: &[],
+        body: || in_own_namespace(|| unsupported("not here")),
+    },
+    Case { name: "unsupported_and_left", needs: &[], body: unsupported_and_left },
+    Case { name: "skip", needs: &[], body: || skip("no such program") },
 ];
+
+/// What `unwrap` says of an error of ours whose kind is "unsupported", and how the command says it.
+const UNSUPPORTED: &str = "called `Result::unwrap()` on an `Err` value: [unsupported] build detached: it can't\n  hint: it \
+                           needs Linux 6.15";
+const UNSUPPORTED_COMMAND: &str = "fmountat: run: it can't\n  hint: it needs Linux 6.15";
+
+fn unsupported_and_left() {
+    open_the_umask();
+    unsupported("not here");
+}
 
 fn open_the_umask() {
     rustix::process::umask(rustix::fs::Mode::empty());
@@ -164,6 +193,43 @@ fn unmet_needs_skip_or_fail() {
     assert_eq!(String::from_utf8_lossy(&skipped.stderr), format!("skipped: tool: {why}\n"));
     assert!(String::from_utf8_lossy(&skipped.stdout).contains("1 ignored"));
     assert_fails(&faulty("tool", &[("FMOUNTAT_NO_SKIP", "1")]), why);
+}
+
+/// The words of an error decide nothing, whatever the case needs. What a case declares is counted, with its reason.
+fn only_what_is_declared_is_unsupported() {
+    for name in ["words", "command_words", "kernel_words", "calls_words"] {
+        assert_fails(&faulty(name, &[]), "hint: it needs Linux 6.15");
+    }
+    assert_fails(&faulty("calls_words", &[("FMOUNTAT_FILTER", "pidfd-enosys")]), "[unsupported]");
+    assert_fails(&faulty("unsupported_and_left", &[]), "left over: the umask");
+    let by_filter = "needs statmount(2), which the filter statmount-enosys forbids";
+    for (name, filter, word, why) in [
+        ("kernel", "", "unsupported", "needs Linux 99.1"),
+        ("calls", "statmount-enosys", "unsupported", by_filter),
+        ("calls_words", "statmount-enosys", "unsupported", by_filter),
+        ("unsupported", "", "unsupported", "no such thing here"),
+        ("unsupported_in_a_namespace", "", "unsupported", "not here"),
+        ("skip", "", "skipped", "no such program"),
+    ] {
+        let results = scratch().join("bin/results");
+        write(&results, "");
+        let variables = [("FMOUNTAT_FILTER", filter), ("FMOUNTAT_RESULTS", results.to_str().unwrap())];
+        let output = faulty(name, &variables);
+        assert!(output.status.success(), "{name}: {output:?}");
+        assert_eq!(String::from_utf8_lossy(&output.stderr), format!("{word}: {name}: {why}\n"));
+        assert!(
+            String::from_utf8_lossy(&output.stdout).contains("0 passed; 0 failed; 1 ignored"),
+            "{output:?}"
+        );
+        let line = read(&results);
+        assert!(
+            line.starts_with(&format!("case {name} {word} ")) && line.ends_with(&format!(" {why}\n")),
+            "{line}"
+        );
+        assert_fails(&faulty(name, &[variables[0], ("FMOUNTAT_NO_SKIP", "1")]), why);
+    }
+    let output = faulty("calls", &[]);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("1 passed"), "{output:?}");
 }
 
 fn root_is_root() {

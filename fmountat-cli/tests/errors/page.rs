@@ -68,7 +68,7 @@ pub(crate) fn compare(entries: &[Entry], version: &str) {
         }
         let kept = std::fs::read_to_string(docs(name)).unwrap_or_default();
         if name == "errors-beside-mount8.md" && !kept.contains(&format!("{COMPARED}{version}.\n")) {
-            continue;
+            fmountat_testing::skip(&format!("docs/{name} was made with another mount(8) than {version}"));
         }
         let other = page.lines().find(|line| !kept.lines().any(|other| other == *line));
         assert!(

@@ -191,18 +191,41 @@ fn published() -> Vec<u64> {
     value["set"].as_array().unwrap().iter().map(|id| id.as_u64().unwrap()).collect()
 }
 
+/// The line of a note about one mount.
+fn mount(id: u64, at: &str) -> String {
+    format!("{{\"mount\":{{\"id\":{id},\"at\":\"{at}\"}}}}\n")
+}
+
+/// Runs `clean`: how many mounts are left, whether the note is, the exit status and the errors.
+fn after(name: &str) -> (usize, bool, i32, String) {
+    let output = clean();
+    let left = Path::new("/run/fmountat").join(name).exists();
+    let errors = String::from_utf8(output.stderr).unwrap();
+    (mounts_below(file("t")).len(), left, output.status.code().unwrap(), errors)
+}
+
+/// The namespace of the note has the same inode number and has ended: its mounts ended with it.
+pub(crate) fn ended_namespace() {
+    stage();
+    let ids = published();
+    mkdirs("/run", &["fmountat"]);
+    std::fs::set_permissions("/run/fmountat", PermissionsExt::from_mode(0o700)).unwrap();
+    let begin = format!(
+        r#"{{"begin":{{"version":1,"boot":"{}","namespace":{},"namespace_id":1,"pid":1,"target":"t"}}}}"#,
+        boot(),
+        namespace()
+    );
+    write("/run/fmountat/ended", format!("{begin}\n{}", mount(ids[6], "elsewhere")));
+    assert_eq!(after("ended"), (ALL, false, 0, String::new()));
+    unmount();
+    unstage();
+}
+
 pub(crate) fn nothing_else() {
     stage();
     let ids = published();
     mkdirs("/run", &["fmountat"]);
     std::fs::set_permissions("/run/fmountat", PermissionsExt::from_mode(0o700)).unwrap();
-    let mount = |id: u64, at: &str| format!("{{\"mount\":{{\"id\":{id},\"at\":\"{at}\"}}}}\n");
-    let after = |name: &str| {
-        let output = clean();
-        let left = Path::new("/run/fmountat").join(name).exists();
-        let errors = String::from_utf8(output.stderr).unwrap();
-        (mounts_below(file("t")).len(), left, output.status.code().unwrap(), errors)
-    };
     let last = mount(ids[6], "elsewhere");
     // Of another boot, whatever number its mounts had.
     note("boot", "00000000-0000-0000-0000-000000000000", namespace(), &last);
@@ -213,18 +236,6 @@ pub(crate) fn nothing_else() {
     note("space", &boot(), 1, &last);
     assert_eq!(after("space"), (ALL, true, 0, String::new()));
     std::fs::remove_file("/run/fmountat/space").unwrap();
-    // Of a namespace with the same inode number, which has ended: its mounts went with it.
-    if fmountat_testing::is_real_root() && fmountat_testing::kernel_release() >= (6, 12) {
-        let begin = format!(
-            r#"{{"begin":{{"version":1,"boot":"{}","namespace":{},"namespace_id":1,"pid":1,"target":"t"}}}}"#,
-            boot(),
-            namespace()
-        );
-        write("/run/fmountat/ended", format!("{begin}\n{last}"));
-        assert_eq!(after("ended"), (ALL, false, 0, String::new()));
-        mkdirs("/run", &["fmountat"]);
-        std::fs::set_permissions("/run/fmountat", PermissionsExt::from_mode(0o700)).unwrap();
-    }
     // Not ours to read; a kind that is not known; cut off before it began.
     write("/run/fmountat/strange", "no note\n");
     write("/run/fmountat/cut", "{\"beg");

@@ -47,7 +47,7 @@ pub(crate) fn pivot(error: Error) -> Error {
         return diagnose(error);
     }
     let table = crate::mountinfo::read().unwrap_or_default();
-    if table.iter().any(|entry| entry.target == *"/" && entry.fstype == "rootfs") {
+    if table.iter().any(|entry| entry.target.as_os_str() == "/" && entry.fstype == "rootfs") {
         return error
             .with_reason("`/` is the initial ramdisk's own root, which can't be exchanged")
             .with_hint("mount a file system over it and go there first: switch_root(8)");
