@@ -41,7 +41,9 @@ pub(crate) fn caller_stays(stage: &Stage) {
     std::thread::spawn(|| {}).join().unwrap();
     let before = (std::env::current_dir().unwrap(), read("/proc/thread-self/status"));
     let signals = |status: &str| {
-        let kept = |line: &&str| ["Sig", "Shd", "Umask"].iter().any(|key| line.starts_with(key));
+        // SigQ counts the signals queued for all processes of the user.
+        let keys = ["SigPnd", "SigBlk", "SigIgn", "SigCgt", "ShdPnd", "Umask"];
+        let kept = |line: &&str| keys.iter().any(|key| line.starts_with(key));
         status.lines().filter(kept).map(str::to_owned).collect::<Vec<_>>()
     };
     let overlay =
