@@ -36,8 +36,8 @@ pub use diagnose::diagnose;
 pub use diagnose::doctor::{Doctor, Finding, State};
 pub use diagnose::limits::Limits;
 pub use error::{
-    Error, ErrorKind, Errors, Holder, HolderKind, LayerRef, Operation, PlanStep, Result, Syscall, escape,
-    escape_whole,
+    Error, ErrorKind, Errors, Failed, Holder, HolderKind, LayerRef, Operation, PlanStep, Result, Syscall,
+    escape, escape_whole,
 };
 pub use kinds::filesystem::Word;
 pub use kinds::helper::{HELPER_LIMIT, Helper};

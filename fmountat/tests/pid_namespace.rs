@@ -21,8 +21,11 @@ fn target(path: &str) -> Target {
 }
 
 /// Refused with the reason, in place of a namespace that is dead when the caller forks.
-fn assert_refused<T: std::fmt::Debug>(done: Result<T>, what: &str) {
-    let error = done.unwrap_err();
+fn assert_refused<T: std::fmt::Debug, E: Into<fmountat::Error> + std::fmt::Debug>(
+    done: Result<T, E>,
+    what: &str,
+) {
+    let error: fmountat::Error = done.unwrap_err().into();
     assert_eq!(error.kind(), ErrorKind::Unsupported, "{what}: {error}");
     assert!(error.to_string().contains("unshare(CLONE_NEWPID)"), "{what}: {error}");
 }

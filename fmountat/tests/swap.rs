@@ -10,6 +10,7 @@ use fmountat::{Built, ErrorKind, FsContext, Mount, MountAttr, MountId, Mounter, 
 use fmountat_testing::{filter, in_own_namespace, mkdirs, mounts_below, read, scratch, times, write};
 use rustix::fd::{AsFd, AsRawFd};
 use rustix::fs::CWD;
+use rustix::mount::{UnmountFlags, unmount};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 fn target() -> Target {
@@ -105,6 +106,31 @@ fmountat_testing::tests! {
         let (_, kept) = numbered(8).exchange(&target()).unwrap();
         drop(kept);
         assert_eq!((read(file("t/who")), mounts_below(file("t")).len()), ("8".into(), 2));
+        unmount_all("t");
+    }
+
+    /// A roll-back that is refused gives the tree back, to be tried again; so does a set.
+    fn a_failed_roll_back_can_be_tried_again() needs [Kernel(6, 5)] {
+        mkdirs(scratch(), &["t", "plain"]);
+        write(file("file"), "");
+        numbered(1).attach(&target()).unwrap();
+        let (_, old) = numbered(2).exchange(&target()).unwrap();
+        let elsewhere = Target::open(CWD, file("plain")).unwrap();
+        let (error, old) = old.replace(&elsewhere).unwrap_err().into_parts();
+        assert_eq!(error.kind(), ErrorKind::NotMounted, "{error}");
+        let opened = target();
+        numbered(3).attach(&target()).unwrap();
+        let (error, old) = old.unwrap().replace(&opened).unwrap_err().into_parts();
+        assert_eq!(error.kind(), ErrorKind::Busy, "{error}");
+        unmount(file("t"), UnmountFlags::DETACH).unwrap();
+        old.unwrap().replace(&target()).unwrap();
+        assert_eq!((read(file("t/who")), read(file("t/inner/who")), mounts_below(file("t")).len()), ("1".into(), "1".into(), 2));
+        unmount_all("t");
+        let on_file = Target::open(CWD, file("file")).unwrap();
+        let (error, set) = numbered(4).attach(&on_file).unwrap_err().into_parts();
+        assert_eq!(error.kind(), ErrorKind::WrongTargetType, "{error}");
+        set.unwrap().attach(&target()).unwrap();
+        assert_eq!((read(file("t/inner/who")), mounts_below(file("t")).len()), ("4".into(), 2));
         unmount_all("t");
     }
 
@@ -210,7 +236,7 @@ fmountat_testing::tests! {
         let inside = Target::in_root(&root, "t").unwrap();
         filter::errno_on(&[libc::SYS_openat2], libc::ENOSYS.unsigned_abs());
         let swaps: [fn(Tree, &Target) -> Result<()>; 3] =
-            [|tree, at| tree.replace(at).map(drop), |tree, at| tree.exchange(at).map(drop), |tree, at| tree.replace_with_gap(at).map(drop)];
+            [|tree, at| Ok(drop(tree.replace(at)?)), |tree, at| Ok(drop(tree.exchange(at)?)), |tree, at| Ok(drop(tree.replace_with_gap(at)?))];
         for swap in swaps {
             let error = swap(new(), &inside).unwrap_err();
             assert!(error.kind() == ErrorKind::Unsupported && error.to_string().contains("openat2"), "{error}");

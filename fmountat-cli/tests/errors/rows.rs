@@ -146,7 +146,7 @@ pub(crate) fn paths() -> Vec<Row> {
             let tree =
                 FsContext::open("tmpfs").unwrap().create().unwrap().mount(&MountAttr::default()).unwrap();
             std::fs::rename(dir.join("root/a"), dir.join("out/a")).unwrap();
-            tree.attach(&target).unwrap_err()
+            tree.attach(&target).unwrap_err().into()
         })
         .at("verify target", "a/t"),
         call(E::System, "a link of /proc inside a root", "open inside a root", |dir| {
@@ -239,7 +239,7 @@ pub(crate) fn machine() -> Vec<Row> {
         call(E::WrongTargetType, "a mount point that is made is of the right type", "attach a file on a directory", |dir| {
             let target = Target::create(CWD, dir.join("new"), Create::directory(0o755)).unwrap();
             let tree = fmountat::Tree::clone_of(CWD, dir.join("f"), false).unwrap();
-            tree.attach(&target).unwrap_err()
+            tree.attach(&target).unwrap_err().into()
         }).at("attach", "new").errno(EINVAL),
     ]
 }

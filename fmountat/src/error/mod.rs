@@ -10,9 +10,12 @@ pub(crate) mod kind;
 pub(crate) mod error;
 pub(crate) mod display;
 pub(crate) mod errors;
+pub(crate) mod failed;
 
 pub use error::{Error, Result};
 pub use errors::Errors;
+pub use failed::Failed;
+pub(crate) use failed::or_give_back;
 pub use holder::{Holder, HolderKind};
 pub use kind::ErrorKind;
 pub use operation::{LayerRef, Operation, PlanStep};

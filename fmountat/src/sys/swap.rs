@@ -30,7 +30,7 @@ pub(crate) struct Swap<'a> {
 
 /// How far it came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Failed {
+pub(crate) enum NotSwapped {
     /// Nothing was done.
     Clone(Errno),
     /// move_mount(2): nothing was done.
@@ -47,20 +47,20 @@ pub(crate) enum Failed {
     Lost(Errno),
 }
 
-type Run = fn(&Swap<'_>, Option<BorrowedFd<'_>>) -> Result<(), Failed>;
+type Run = fn(&Swap<'_>, Option<BorrowedFd<'_>>) -> Result<(), NotSwapped>;
 
 /// openat2(2) answers `EAGAIN` to renames on the way.
 const LOOKS: usize = 128;
 
-fn run(swap: &Swap<'_>, _: Option<BorrowedFd<'_>>) -> Result<(), Failed> {
+fn run(swap: &Swap<'_>, _: Option<BorrowedFd<'_>>) -> Result<(), NotSwapped> {
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH
         | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH
         | MoveMountFlags::MOVE_MOUNT_BENEATH;
-    rustix::mount::move_mount(swap.new, c"", swap.target, c"", flags).map_err(Failed::Move)?;
+    rustix::mount::move_mount(swap.new, c"", swap.target, c"", flags).map_err(NotSwapped::Move)?;
     let taken = take_away(swap.name, UnmountFlags::empty(), swap.old, || top(swap));
     taken.map_err(|stays| match stays {
-        Stays::Covered => Failed::Covered,
-        Stays::Refused(errno) => Failed::TakeAway(errno),
+        Stays::Covered => NotSwapped::Covered,
+        Stays::Refused(errno) => NotSwapped::TakeAway(errno),
     })
 }
 
@@ -91,15 +91,15 @@ pub(crate) fn open_place(swap: &Swap<'_>) -> Result<OwnedFd, Errno> {
 }
 
 /// Puts the new tree beneath and takes the old mount away.
-pub(crate) fn swap(swap: &Swap<'_>) -> Result<(), Failed> {
+pub(crate) fn swap(swap: &Swap<'_>) -> Result<(), NotSwapped> {
     with_child(swap, None, run)
 }
 
-pub(crate) fn with_child(swap: &Swap<'_>, copy: Option<BorrowedFd<'_>>, run: Run) -> Result<(), Failed> {
+pub(crate) fn with_child(swap: &Swap<'_>, copy: Option<BorrowedFd<'_>>, run: Run) -> Result<(), NotSwapped> {
     // SAFETY: each `run` makes rustix's system calls on what `swap` has ready.
     match unsafe { outlive(|| run(swap, copy)) } {
-        Err(errno) => Err(Failed::Clone(errno)),
+        Err(errno) => Err(NotSwapped::Clone(errno)),
         // A child that a filter killed has left no answer: it was at its first call that the filter does not know.
-        Ok(answer) => answer.unwrap_or(Err(Failed::Move(Errno::PERM))),
+        Ok(answer) => answer.unwrap_or(Err(NotSwapped::Move(Errno::PERM))),
     }
 }

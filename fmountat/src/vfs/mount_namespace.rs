@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Another mount namespace: a tree that was built here is attached there.
 
-use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
+use crate::error::{Error, ErrorKind, Failed, Operation, Result, Syscall, or_give_back};
 use crate::sys::inside::{Act, Namespaces, Step, enter, inside};
 use crate::vfs::privilege::needs_admin;
 use crate::vfs::target::{Create, Target};
@@ -133,16 +133,19 @@ impl MountNamespace {
     /// Publishes a tree of ours on a target of this namespace, and looks whether it is there: see [`Tree::attach`].
     ///
     /// # Errors
-    /// Those of [`Tree::attach`]; [`ErrorKind::Permission`] for setns(2). The tree is dissolved.
-    pub fn attach(&self, tree: Tree, target: &Target) -> Result<Attached> {
-        let id = tree.id()?;
+    /// Those of [`Tree::attach`]; [`ErrorKind::Permission`] for setns(2). The tree comes back, unless it was moved away meanwhile.
+    pub fn attach(&self, tree: Tree, target: &Target) -> Result<Attached, Failed<Tree>> {
         let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
-        self.act(&Act::Move(tree.root(), target.as_fd(), flags)).map_err(|(step, errno)| match step {
-            Step::Act => tree.explain_move(target, errno),
-            _ => entering(step, errno),
-        })?;
+        let moved = tree.id().and_then(|id| {
+            self.act(&Act::Move(tree.root(), target.as_fd(), flags)).map_err(|(step, errno)| match step {
+                Step::Act => tree.explain_move(target, errno),
+                _ => entering(step, errno),
+            })?;
+            Ok(id)
+        });
+        let (tree, id) = or_give_back(tree, moved)?;
         let fd = tree.into_fd();
-        landed::verify_with(target, fd.as_fd(), id, || self.take_back(fd.as_fd()))?;
+        landed::verify_with(target, fd.as_fd(), id, || self.take_back(fd.as_fd())).map_err(Failed::lost)?;
         target.keep();
         Ok(Attached::new(fd, id))
     }

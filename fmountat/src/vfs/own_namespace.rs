@@ -113,7 +113,7 @@ fn attach_to_root(tree: Tree) -> Result<Attached> {
         let error = Error::sys(STEP, Syscall::Mount, errno);
         if errno == Errno::INVAL { in_chroot(error) } else { error }
     })?;
-    tree.attach(&Target::open(CWD, "/")?)
+    Ok(tree.attach(&Target::open(CWD, "/")?)?)
 }
 
 /// pivot_root(2) to `top`, which leaves its peers for as long as the old root lies on it.

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Swaps: a tree in the place of what is mounted, without a moment between.
 
-use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
+use crate::error::{Error, ErrorKind, Failed, Operation, Result, Syscall, or_give_back};
 use crate::mountinfo;
 use crate::mountinfo::id::{MountId, id_mask, mountinfo_id};
-use crate::sys::swap::{Failed, Swap, swap};
+use crate::sys::swap::{NotSwapped, Swap, swap};
 use crate::sys::swap_gap::swap_with_gap;
 use crate::vfs::bytes::{c_string, descriptor_name};
 use crate::vfs::detach::unmount_forbidden;
@@ -30,10 +30,11 @@ impl Tree {
     /// [`ErrorKind::NotMounted`] when nothing is mounted there; [`ErrorKind::Busy`] when another mount was put over the
     /// old one; [`ErrorKind::Permission`], also where a seccomp filter forbids umount2(2); [`ErrorKind::System`] with
     /// `EINVAL` before 6.5, or for a mount that the kernel has locked. The old mount is in its place then. Should the
-    /// second step fail, again and again, then the new tree stays beneath the old one, and the error says so.
-    pub fn replace(self, target: &Target) -> Result<Attached> {
-        let old = look(target)?;
-        self.put_beneath(target, old)
+    /// second step fail, again and again, then the new tree stays beneath the old one, and the error says so. Else the tree
+    /// comes back in [`Failed`].
+    pub fn replace(self, target: &Target) -> Result<Attached, Failed<Self>> {
+        let (tree, old) = or_give_back(self, look(target))?;
+        tree.put_in_place(target, old, None)
     }
 
     /// As [`replace`](Self::replace), and gives a copy of the old tree: attach it, or let it [`replace`](Self::replace)
@@ -45,10 +46,10 @@ impl Tree {
     ///
     /// # Errors
     /// Those of [`replace`](Self::replace) and [`clone_of`](Self::clone_of).
-    pub fn exchange(self, target: &Target) -> Result<(Attached, Self)> {
-        let old = look(target)?;
-        let copy = Self::private_copy(target)?;
-        Ok((self.put_beneath(target, old)?, copy))
+    pub fn exchange(self, target: &Target) -> Result<(Attached, Self), Failed<Self>> {
+        let copied = look(target).and_then(|old| Ok((old, Self::private_copy(target)?)));
+        let (tree, (old, copy)) = or_give_back(self, copied)?;
+        Ok((tree.put_in_place(target, old, None)?, copy))
     }
 
     /// As [`replace`](Self::replace), for kernels before 6.5: the old mount is taken away and this tree attached, one call
@@ -58,20 +59,47 @@ impl Tree {
     /// # Errors
     /// Those of [`replace`](Self::replace); [`ErrorKind::Unsupported`], before any change, where a mount of the old tree is
     /// unbindable, which no copy would have; where also the copy is refused, the error says that nothing is mounted there.
-    pub fn replace_with_gap(self, target: &Target) -> Result<Attached> {
-        let old = look(target)?;
-        need_whole_copy(target)?;
-        let copy = Self::private_copy(target)?;
-        self.put_in_place(target, old, Some(&copy))
-    }
-
-    fn put_beneath(self, target: &Target, old: MountId) -> Result<Attached> {
-        self.put_in_place(target, old, None)
+    pub fn replace_with_gap(self, target: &Target) -> Result<Attached, Failed<Self>> {
+        let copied = look(target).and_then(|old| {
+            need_whole_copy(target)?;
+            Ok((old, Self::private_copy(target)?))
+        });
+        let (tree, (old, copy)) = or_give_back(self, copied)?;
+        tree.put_in_place(target, old, Some(&copy))
     }
 
     /// Beneath the old mount, or with a gap where there is a copy of it to go back to.
-    fn put_in_place(self, target: &Target, old: MountId, copy: Option<&Self>) -> Result<Attached> {
-        let id = self.id()?;
+    fn put_in_place(
+        self,
+        target: &Target,
+        old: MountId,
+        copy: Option<&Self>,
+    ) -> Result<Attached, Failed<Self>> {
+        let (tree, (id, swapped)) = {
+            let swapped = self.id().and_then(|id| Ok((id, self.swap(target, old, copy)?)));
+            or_give_back(self, swapped)?
+        };
+        match swapped {
+            Ok(()) => {
+                target.keep();
+                Ok(Attached::new(tree.into_fd(), id))
+            }
+            Err(why @ (NotSwapped::Covered | NotSwapped::TakeAway(_))) => {
+                Err(Failed::lost(tree.explain_swap(target, why)))
+            }
+            Err(why) => {
+                let error = tree.explain_swap(target, why);
+                Err(Failed::giving_back(tree, error))
+            }
+        }
+    }
+
+    fn swap(
+        &self,
+        target: &Target,
+        old: MountId,
+        copy: Option<&Self>,
+    ) -> Result<std::result::Result<(), NotSwapped>> {
         let (start, in_root) = target.start();
         let path = match target.path() {
             root if root.as_os_str().is_empty() => Path::new("."),
@@ -87,37 +115,27 @@ impl Tree {
             path: &c_string(Operation::ReadTarget, path)?,
             in_root,
         };
-        let done = match copy {
+        Ok(match copy {
             None => swap(&job),
             Some(copy) => swap_with_gap(&job, copy.root()),
-        };
-        match done {
-            Ok(()) => {
-                target.keep();
-                Ok(Attached::new(self.into_fd(), id))
-            }
-            Err(Failed::NotOnTop) => Err(covered(target)),
-            Err(Failed::PutBack(errno)) => {
-                let there = "the kernel refused the new tree; a copy of the old one is in its place again";
-                Err(Error::sys(Operation::Attach, Syscall::MoveMount, errno)
-                    .with_argument(target.path())
-                    .with_reason(there))
-            }
-            Err(Failed::Lost(errno)) => {
-                let gone = "neither the new tree nor a copy of the old one could be attached: nothing is mounted there";
-                Err(Error::sys(Operation::Attach, Syscall::MoveMount, errno)
-                    .with_argument(target.path())
-                    .with_reason(gone))
-            }
-            Err(Failed::Clone(errno)) => {
-                Err(Error::sys(Operation::Replace, Syscall::Clone, errno).with_argument(target.path()))
-            }
-            Err(Failed::Move(errno)) => Err(self.explain_beneath(target, errno)),
-            Err(Failed::Covered) => Err(covered(target).with_hint(STAYS_BENEATH)),
-            Err(Failed::TakeAway(errno)) => {
-                let error =
-                    Error::sys(Operation::Unmount, Syscall::Umount2, errno).with_argument(target.path());
-                Err(error.with_hint(STAYS_BENEATH))
+        })
+    }
+
+    fn explain_swap(&self, target: &Target, why: NotSwapped) -> Error {
+        let failed = |operation, call, errno| Error::sys(operation, call, errno).with_argument(target.path());
+        let refused = |errno| failed(Operation::Attach, Syscall::MoveMount, errno);
+        match why {
+            NotSwapped::NotOnTop => covered(target),
+            NotSwapped::PutBack(errno) => refused(errno)
+                .with_reason("the kernel refused the new tree; a copy of the old one is in its place again"),
+            NotSwapped::Lost(errno) => refused(errno).with_reason(
+                "neither the new tree nor a copy of the old one could be attached: nothing is mounted there",
+            ),
+            NotSwapped::Clone(errno) => failed(Operation::Replace, Syscall::Clone, errno),
+            NotSwapped::Move(errno) => self.explain_beneath(target, errno),
+            NotSwapped::Covered => covered(target).with_hint(STAYS_BENEATH),
+            NotSwapped::TakeAway(errno) => {
+                failed(Operation::Unmount, Syscall::Umount2, errno).with_hint(STAYS_BENEATH)
             }
         }
     }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A detached mount tree, owned by a descriptor: nobody sees it until it is attached.
 
-use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
+use crate::error::{Error, ErrorKind, Failed, Operation, Result, Syscall, or_give_back};
 use crate::mountinfo::id::MountId;
 use crate::vfs::attr::{Locked, MountAttr, Propagation, set_attr};
 use crate::vfs::bytes::c_string;
-use crate::vfs::identity::{is_shared, is_unbindable};
+use crate::vfs::identity::{is_dir, is_mount_root, is_shared, is_unbindable};
 use crate::vfs::privilege::needs_admin;
 use crate::vfs::target::Target;
 use crate::vfs::verify::verify;
@@ -128,8 +128,8 @@ impl Tree {
     /// # Errors
     /// [`ErrorKind::TargetMoved`];
     /// [`ErrorKind::WrongTargetType`] for a file on a directory or the reverse, [`ErrorKind::NotFound`] when the
-    /// target was removed meanwhile, [`ErrorKind::Permission`]. The tree is dissolved.
-    pub fn attach(self, target: &Target) -> Result<Attached> {
+    /// target was removed meanwhile, [`ErrorKind::Permission`]. The tree comes back, unless it was moved away meanwhile.
+    pub fn attach(self, target: &Target) -> Result<Attached, Failed<Self>> {
         self.mount_on(target)
     }
 
@@ -138,42 +138,46 @@ impl Tree {
     ///
     /// # Errors
     /// [`ErrorKind::NotMounted`] when nothing is mounted there.
-    pub fn attach_beneath(self, target: &Target) -> Result<Attached> {
-        if !crate::vfs::identity::is_mount_root(target.as_fd())? {
+    pub fn attach_beneath(self, target: &Target) -> Result<Attached, Failed<Self>> {
+        let (tree, is_mounted) = or_give_back(self, is_mount_root(target.as_fd()))?;
+        if !is_mounted {
             let reason = "nothing is mounted there to be replaced";
-            return Err(
-                Error::new(ErrorKind::NotMounted, Operation::Replace, reason).with_argument(target.path())
-            );
+            let error = Error::new(ErrorKind::NotMounted, Operation::Replace, reason);
+            return Err(Failed::giving_back(tree, error.with_argument(target.path())));
         }
-        self.move_to(target, MoveMountFlags::MOVE_MOUNT_BENEATH)
+        tree.move_to(target, MoveMountFlags::MOVE_MOUNT_BENEATH)
     }
 
     /// Mounts the tree that `root` is the root of, which stays with its owner: he holds a mounted one then.
     pub(crate) fn attach_by(root: BorrowedFd<'_>, target: &Target) -> Result<()> {
         let fd = rustix::io::fcntl_dupfd_cloexec(root, 0)
             .map_err(|e| Error::sys(Operation::Attach, Syscall::Fcntl, e))?;
-        Self { fd }.mount_on(target).map(drop)
+        Self { fd }.mount_on(target)?;
+        Ok(())
     }
 
-    fn mount_on(self, target: &Target) -> Result<Attached> {
+    fn mount_on(self, target: &Target) -> Result<Attached, Failed<Self>> {
         self.move_to(target, MoveMountFlags::empty())
     }
 
-    fn move_to(self, target: &Target, flags: MoveMountFlags) -> Result<Attached> {
-        let id = self.id()?;
+    fn move_to(self, target: &Target, flags: MoveMountFlags) -> Result<Attached, Failed<Self>> {
         let flags = flags | MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
-        rustix::mount::move_mount(&self.fd, c"", target.as_fd(), c"", flags)
-            .map_err(|errno| self.explain_move(target, errno))?;
+        let moved = self.id().and_then(|id| {
+            rustix::mount::move_mount(&self.fd, c"", target.as_fd(), c"", flags)
+                .map_err(|errno| self.explain_move(target, errno))?;
+            Ok(id)
+        });
+        let (tree, id) = or_give_back(self, moved)?;
         if target.is_in_root() {
-            verify(target, self.fd.as_fd(), id)?;
+            verify(target, tree.fd.as_fd(), id).map_err(Failed::lost)?;
         }
         target.keep();
-        Ok(Attached::new(self.fd, id))
+        Ok(Attached::new(tree.fd, id))
     }
 
     pub(crate) fn explain_move(&self, target: &Target, errno: Errno) -> Error {
         let error = Error::sys(Operation::Attach, Syscall::MoveMount, errno).with_argument(target.path());
-        let source_is_dir = crate::vfs::identity::is_dir(self.root());
+        let source_is_dir = is_dir(self.root());
         match (errno, source_is_dir) {
             (Errno::INVAL | Errno::NOTDIR, Ok(dir)) if dir != target.is_dir() => {
                 let (what, on) = if dir { ("directory", "file") } else { ("file", "directory") };

@@ -2,7 +2,7 @@
 //! From a plan to a set that nobody sees: each mount made detached, then put in its place in a tree.
 
 use crate::diagnose::diagnose;
-use crate::error::{ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::kinds::overlay::ephemeral_upper::Store;
 use crate::mountinfo::id::MountId;
 use crate::set::build::detached_set::{Built, duplicate};
@@ -226,7 +226,7 @@ impl Builder<'_> {
             self.note(&found.step, &piece)?;
             self.mounts = self.mounts.map(|mounts| mounts + 1);
             let beneath = mount_with_root(found.place.as_fd())?;
-            let attached = piece.attach(&found.place).map_err(named)?;
+            let attached = piece.attach(&found.place).map_err(|e| named(e.into()))?;
             if let Some(built) = &mut self.built {
                 built.stacks.add(attached.id(), beneath, path);
             }
@@ -268,7 +268,7 @@ fn hang(built: &mut Built, piece: Tree, step: &Step) -> Result<()> {
     // A link or `..` may lead to the root of the set itself.
     let beneath = mount_with_root(target.as_fd())?;
     let is_root = beneath.is_some() && beneath == Some(MountId::of(root)?);
-    let attached = piece.attach(&target).map_err(|e| e.with_argument(path))?;
+    let attached = piece.attach(&target).map_err(|e| Error::from(e).with_argument(path))?;
     built.stacks.add(attached.id(), beneath, path);
     if is_root {
         built.top = attached.into_fd();

@@ -3,7 +3,7 @@
 
 use crate::diagnose::diagnose;
 use crate::diagnose::general::pivot;
-use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
+use crate::error::{Error, ErrorKind, Failed, Operation, Result, Syscall, or_give_back};
 use crate::kinds::overlay::ephemeral_upper::Store;
 use crate::mountinfo::id::MountId;
 use crate::set::build::stack::Stacks;
@@ -59,22 +59,18 @@ impl Built {
     ///
     /// # Errors
     /// Those of [`Tree::attach`].
-    pub fn attach(self, target: &Target) -> Result<Attached> {
-        drop(self.top);
-        let attached = self.tree.attach(target).map_err(diagnose)?;
-        self.made.keep();
-        Ok(attached.known_to(self.newest))
+    pub fn attach(self, target: &Target) -> Result<Attached, Failed<Self>> {
+        let (attached, newest) = self.publish(|tree| tree.attach(target))?;
+        Ok(attached.known_to(newest))
     }
 
     /// Publishes the set in another mount namespace: see [`MountNamespace::attach`].
     ///
     /// # Errors
     /// Those of [`MountNamespace::attach`].
-    pub fn attach_in(self, namespace: &MountNamespace, target: &Target) -> Result<Attached> {
-        drop(self.top);
-        let attached = namespace.attach(self.tree, target).map_err(diagnose)?;
-        self.made.keep();
-        Ok(attached.known_to(self.newest))
+    pub fn attach_in(self, namespace: &MountNamespace, target: &Target) -> Result<Attached, Failed<Self>> {
+        let (attached, newest) = self.publish(|tree| namespace.attach(tree, target))?;
+        Ok(attached.known_to(newest))
     }
 
     /// Makes the set the root of the calling process and of its mount namespace; what was there is taken away.
@@ -104,24 +100,18 @@ impl Built {
     ///
     /// # Errors
     /// Those of [`Tree::replace`].
-    pub fn replace(self, target: &Target) -> Result<Attached> {
-        self.need_one_root()?;
-        drop(self.top);
-        let attached = self.tree.replace(target).map_err(diagnose)?;
-        self.made.keep();
-        Ok(attached.known_to(self.newest))
+    pub fn replace(self, target: &Target) -> Result<Attached, Failed<Self>> {
+        let (attached, newest) = self.with_one_root()?.publish(|tree| tree.replace(target))?;
+        Ok(attached.known_to(newest))
     }
 
     /// The same with a moment between, for kernels before 6.5: see [`Tree::replace_with_gap`].
     ///
     /// # Errors
     /// Those of [`Tree::replace_with_gap`].
-    pub fn replace_with_gap(self, target: &Target) -> Result<Attached> {
-        self.need_one_root()?;
-        drop(self.top);
-        let attached = self.tree.replace_with_gap(target)?;
-        self.made.keep();
-        Ok(attached.known_to(self.newest))
+    pub fn replace_with_gap(self, target: &Target) -> Result<Attached, Failed<Self>> {
+        let (attached, newest) = self.with_one_root()?.publish(|tree| tree.replace_with_gap(target))?;
+        Ok(attached.known_to(newest))
     }
 
     /// As [`replace`](Self::replace), and keeps what was there, to go back to it: see [`Tree::exchange`].
@@ -141,12 +131,23 @@ impl Built {
     ///
     /// # Errors
     /// Those of [`Tree::exchange`].
-    pub fn exchange(self, target: &Target) -> Result<(Attached, Tree)> {
-        self.need_one_root()?;
-        drop(self.top);
-        let (attached, old) = self.tree.exchange(target).map_err(diagnose)?;
-        self.made.keep();
-        Ok((attached.known_to(self.newest), old))
+    pub fn exchange(self, target: &Target) -> Result<(Attached, Tree), Failed<Self>> {
+        let ((attached, old), newest) = self.with_one_root()?.publish(|tree| tree.exchange(target))?;
+        Ok((attached.known_to(newest), old))
+    }
+
+    /// Gives the tree to the kernel; a set that is refused is whole again.
+    fn publish<T>(
+        self,
+        publish: impl FnOnce(Tree) -> Result<T, Failed<Tree>>,
+    ) -> Result<(T, Option<MountId>), Failed<Self>> {
+        match publish(self.tree) {
+            Ok(published) => {
+                self.made.keep();
+                Ok((published, self.newest))
+            }
+            Err(failed) => Err(failed.map_error(diagnose).map(|tree| Self { tree, ..self })),
+        }
     }
 }
 
@@ -175,8 +176,12 @@ impl Built {
     }
 
     /// The kernel puts no tree beneath a mount that has another one on its root.
-    fn need_one_root(&self) -> Result<()> {
-        if MountId::of(self.root())? == self.tree.id()? { Ok(()) } else { Err(two_roots()) }
+    fn with_one_root(self) -> Result<Self, Failed<Self>> {
+        let is_one = MountId::of(self.root()).and_then(|top| Ok(top == self.tree.id()?));
+        match or_give_back(self, is_one)? {
+            (set, true) => Ok(set),
+            (set, false) => Err(Failed::giving_back(set, two_roots())),
+        }
     }
 
     pub(crate) fn from_tree(tree: Tree) -> Result<Self> {

@@ -105,7 +105,9 @@ impl Mounter {
         }
         let target = Target::open(dir, target)?;
         OverlayBy::Detached.taken();
-        self.overlay_tree(dir, overlay, &MountAttr::default())?.attach(&target).map_err(diagnose)?;
+        self.overlay_tree(dir, overlay, &MountAttr::default())?
+            .attach(&target)
+            .map_err(|e| diagnose(e.into()))?;
         Ok(())
     }
 

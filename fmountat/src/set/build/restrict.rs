@@ -66,7 +66,7 @@ pub(crate) fn find(root: BorrowedFd<'_>, cover: Cover, path: &Path, number: usiz
             Cover::Mask => Err(hides_all(path)),
         };
     }
-    let step = |source: PathBuf, what: What, words: &[&str]| {
+    let step = |source: PathBuf, what: What, words: &[&str]| -> Result<Step> {
         let options = Options::parse(words)?;
         Ok(Step { number, source, target: path.to_owned(), what, options })
     };

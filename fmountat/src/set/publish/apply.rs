@@ -64,7 +64,7 @@ impl Mounter {
             Ok(attached) => attached,
             Err(error) => {
                 note.into_iter().for_each(Note::remove);
-                return Err(error);
+                return Err(error.into());
             }
         };
         let id = attached.id();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A built set in the place of what is mounted, as well as the kernel can.
 
-use crate::error::{Error, ErrorKind, Operation, Result};
+use crate::error::{Error, ErrorKind, Failed, Operation, Result};
 use crate::set::build::{Built, Mounter};
 use crate::strategy::{SwapWay, Ways};
 use crate::vfs::target::Target;
@@ -19,7 +19,7 @@ impl Mounter {
     ///
     /// # Errors
     /// Those of the two.
-    pub fn swap(&self, built: Built, target: &Target) -> Result<Attached> {
+    pub fn swap(&self, built: Built, target: &Target) -> Result<Attached, Failed<Built>> {
         match self.swap_way().taken() {
             SwapWay::Beneath => built.replace(target),
             SwapWay::Gap => built.replace_with_gap(target),

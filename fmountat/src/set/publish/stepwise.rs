@@ -168,7 +168,7 @@ fn one(
     done.take_over(place.made());
     set_root_owner(piece.root(), step)?;
     done.will_attach(&piece, &place, step, pieces.dir);
-    let attached = piece.attach(&place).map_err(|e| e.with_argument(&step.target))?;
+    let attached = piece.attach(&place).map_err(|e| Error::from(e).with_argument(&step.target))?;
     let id = attached.id();
     done.has_attached(&attached, &place, step);
     done.mounted.push(Mounted::new(attached.into_fd(), step));
