@@ -236,7 +236,7 @@ fmountat_testing::tests! {
         let inside = Target::in_root(&root, "t").unwrap();
         filter::errno_on(&[libc::SYS_openat2], libc::ENOSYS.unsigned_abs());
         let swaps: [fn(Tree, &Target) -> Result<()>; 3] =
-            [|tree, at| Ok(drop(tree.replace(at)?)), |tree, at| Ok(drop(tree.exchange(at)?)), |tree, at| Ok(drop(tree.replace_with_gap(at)?))];
+            [|tree, at| Ok(tree.replace(at).map(drop)?), |tree, at| Ok(tree.exchange(at).map(drop)?), |tree, at| Ok(tree.replace_with_gap(at).map(drop)?)];
         for swap in swaps {
             let error = swap(new(), &inside).unwrap_err();
             assert!(error.kind() == ErrorKind::Unsupported && error.to_string().contains("openat2"), "{error}");

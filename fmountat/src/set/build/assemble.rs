@@ -8,8 +8,7 @@ use crate::mountinfo::id::MountId;
 use crate::set::build::detached_set::{Built, duplicate};
 use crate::set::build::failure::{cannot_assemble, every_mount_left_out, is_missing_source, without_root};
 use crate::set::build::mounter::Mounter;
-use crate::set::build::restrict as cover;
-use crate::set::build::restrict::Place;
+use crate::set::build::restrict;
 use crate::set::build::step_mount::{Pieces, set_root_owner};
 use crate::set::plan::Plan;
 use crate::set::plan::step::{Step, What};
@@ -34,21 +33,14 @@ impl Mounter {
     /// or several mounts can be put together neither in a detached tree \[Linux 6.15\] nor in a private mount namespace;
     /// and for what a mount helper mounts: see [`need_no_helper`](Self::need_no_helper).
     pub fn build(&self, dir: impl AsFd, plan: &Plan, target: &Target) -> Result<Built> {
+        self.need_mount_interface(plan.resolves_targets())?;
         self.need_no_helper(plan)?;
-        self.build_all(dir.as_fd(), plan, target)
+        self.build_set(dir.as_fd(), plan, target)
     }
 
-    /// The same of a plan that needs no helper.
-    pub(crate) fn build_all(&self, dir: BorrowedFd<'_>, plan: &Plan, target: &Target) -> Result<Built> {
-        self.need_mount_interface(plan.resolves_targets())?;
-        let base = if plan.has_root() {
-            None
-        } else {
-            let copy = Built::from_tree(Tree::private_copy(target).map_err(diagnose)?)?;
-            let is_known = copy.tree.id()?.is_unique();
-            let mounts = if is_known { None } else { mounts_in_copy(target.as_fd()) };
-            Some(Built { mounts, ..copy })
-        };
+    /// The same of a plan that was decided on.
+    pub(crate) fn build_set(&self, dir: BorrowedFd<'_>, plan: &Plan, target: &Target) -> Result<Built> {
+        let base = if plan.has_root() { None } else { Some(copy_of_target(target)?) };
         self.build_on(dir, base, plan, None)
     }
 
@@ -60,39 +52,44 @@ impl Mounter {
         plan: &Plan,
         store: Option<&Store>,
     ) -> Result<Built> {
-        let is_here = store.is_some() && self.mounts_here();
-        let assembly = match is_here {
-            true => Some(Way::PrivateNamespace),
-            false => self.assembly(plan, base.is_none() && plan.is_lone()),
+        let (way, place) = match store.filter(|_| self.mounts_here()) {
+            Some(store) => (Way::PrivateNamespace, Place::Here(store)),
+            None => match self.assembly(plan, base.is_none() && plan.is_lone()) {
+                Some(Way::PrivateNamespace) => (Way::PrivateNamespace, Place::Hidden),
+                Some(way) => (way, Place::Detached),
+                None => return Err(cannot_assemble()),
+            },
         };
-        let Some(assembly) = assembly else { return Err(cannot_assemble()) };
+        way.taken();
         let pieces = Pieces { mounter: self, dir, store };
-        let mut builder = Builder { pieces, built: base, left_out: Vec::new(), newest: None, mounts: None };
-        let begun = builder.built.as_ref().map_or(Some(0), |built| built.mounts);
-        // All pieces before any is put in its place: that may make a directory, which would stay after a failure.
-        let mut made = Vec::with_capacity(plan.len());
-        for step in &plan.steps {
-            made.extend(builder.make(step).map_err(|e| plan.in_step(step, e))?.map(|piece| (step, piece)));
-        }
-        if let Some((step, piece)) = made.last() {
-            builder.note(step, piece)?;
-            if !piece.id()?.is_unique() {
-                builder.mounts = begun.and_then(|begun| Some(begun + mounts_of(dir, &made)?));
-            }
-        }
-        match assembly.taken() {
-            Way::PrivateNamespace if is_here => builder.assemble_here(plan, made)?,
-            Way::Detached | Way::StepByStep => builder.assemble(plan, made)?,
+        let mut builder = Builder::new(pieces, base, plan);
+        let mounts = builder.create_mounts(plan)?;
+        match place {
             // The builder outlives the namespace: directories that it made can be taken away when nothing is mounted there.
-            Way::PrivateNamespace => in_private_namespace(|| builder.assemble_and_copy(plan, made))?,
+            Place::Hidden => in_private_namespace(|| builder.assemble(plan, mounts, place))?,
+            Place::Detached | Place::Here(_) => builder.assemble(plan, mounts, place)?,
         }
-        let Some(built) = builder.built else { return Err(every_mount_left_out()) };
-        let newest = match builder.newest {
-            None if built.tree.id()?.is_unique() => Some(newer_than_all(&built.tree)?),
-            known => known,
-        };
-        Ok(Built { left_out: builder.left_out, newest, mounts: builder.mounts, ..built })
+        builder.finish()
     }
+}
+
+/// Where a set is while it is put together.
+#[derive(Debug, Clone, Copy)]
+enum Place<'a> {
+    /// Nowhere: the kernel mounts into a detached tree.
+    Detached,
+    /// In a private mount namespace; a copy of it takes its place in the end.
+    Hidden,
+    /// In the process's own namespace, which is left with the old root.
+    Here(&'a Store),
+}
+
+/// A plan without a root mounts into a private copy of what is there.
+fn copy_of_target(target: &Target) -> Result<Built> {
+    let copy = Built::from_tree(Tree::private_copy(target).map_err(diagnose)?)?;
+    let is_known = copy.tree.id()?.is_unique();
+    let mounts = if is_known { None } else { mounts_in_copy(target.as_fd()) };
+    Ok(Built { mounts, ..copy })
 }
 
 /// How many mounts they are.
@@ -107,7 +104,9 @@ struct Builder<'a> {
     left_out: Vec<usize>,
     /// The newest mount so far, if it is known: of a copy of a tree only the root can be asked for its id.
     newest: Option<MountId>,
+    /// How many mounts there are, if that is known.
     mounts: Option<usize>,
+    readonly_root: bool,
 }
 
 /// A mount is made for its id alone, which is above all that were made before. What can't be copied (it is unbindable, or
@@ -117,9 +116,32 @@ pub(crate) fn newer_than_all(tree: &Tree) -> Result<MountId> {
     copy.or_else(|_| FsContext::open("tmpfs")?.create()?.mount(&MountAttr::default()))?.id()
 }
 
-impl Builder<'_> {
+impl<'a> Builder<'a> {
+    fn new(pieces: Pieces<'a>, built: Option<Built>, plan: &Plan) -> Self {
+        let mounts = built.as_ref().map_or(Some(0), |built| built.mounts);
+        let readonly_root = plan.covers.readonly_root;
+        Self { pieces, built, left_out: Vec::new(), newest: None, mounts, readonly_root }
+    }
+
+    /// Makes each mount, detached, before any is put in its place: that may make a directory, which would stay after a failure.
+    fn create_mounts<'s>(&mut self, plan: &'s Plan) -> Result<Vec<(&'s Step, Tree)>> {
+        let mut made = Vec::with_capacity(plan.len());
+        for step in &plan.steps {
+            made.extend(
+                self.create_mount(step).map_err(|e| plan.in_step(step, e))?.map(|piece| (step, piece)),
+            );
+        }
+        if let Some((step, piece)) = made.last() {
+            self.note(step, piece)?;
+            let is_counted = !piece.id()?.is_unique();
+            let counted = || Some(self.mounts? + mounts_of(self.pieces.dir, &made)?);
+            self.mounts = if is_counted { counted() } else { None };
+        }
+        Ok(made)
+    }
+
     /// The step's mount, unless its source is missing and that is no error.
-    fn make(&mut self, step: &Step) -> Result<Option<Tree>> {
+    fn create_mount(&mut self, step: &Step) -> Result<Option<Tree>> {
         match self.pieces.detached(step) {
             Err(error) if step.options.nofail && is_missing_source(&error, step) => {
                 self.left_out.push(step.number);
@@ -129,91 +151,70 @@ impl Builder<'_> {
         }
     }
 
-    fn note(&mut self, step: &Step, piece: &Tree) -> Result<()> {
-        self.newest = if step.is_tree() { None } else { Some(piece.id()?) };
+    /// Puts the mounts together, in the order in which a container's root comes to be.
+    fn assemble(&mut self, plan: &Plan, mut mounts: Vec<(&Step, Tree)>, place: Place<'_>) -> Result<()> {
+        self.attach_root(plan, &mut mounts)?;
+        self.enter(place)?;
+        self.attach_mounts(plan, mounts)?;
+        self.restrict_paths(plan)?;
+        self.make_root_read_only()?;
+        self.leave(place)
+    }
+
+    /// The first mount is the root, unless there is one.
+    fn attach_root(&mut self, plan: &Plan, mounts: &mut Vec<(&Step, Tree)>) -> Result<()> {
+        if self.built.is_some() || mounts.is_empty() {
+            return Ok(());
+        }
+        let (step, mount) = mounts.remove(0);
+        if !step.is_root() {
+            return Err(plan.in_step(step, without_root(&step.target)));
+        }
+        set_root_owner(mount.root(), step).map_err(|e| plan.in_step(step, e))?;
+        self.built = Some(Built::from_tree(mount)?);
         Ok(())
     }
 
-    fn place(&mut self, step: &Step, piece: Tree) -> Result<()> {
-        set_root_owner(piece.root(), step)?;
-        let Some(built) = &mut self.built else {
-            if !step.is_root() {
-                return Err(without_root(&step.target));
-            }
-            self.built = Some(Built::from_tree(piece)?);
-            return Ok(());
-        };
+    /// Makes the root a mount that others can be mounted in.
+    fn enter(&mut self, place: Place<'_>) -> Result<()> {
+        match (place, &mut self.built) {
+            (Place::Detached, _) => Ok(()),
+            (_, None) => Err(every_mount_left_out()),
+            (Place::Hidden, Some(built)) => HiddenPlace::with(built.tree.root()).map(drop),
+            (Place::Here(_), Some(built)) if built.is_here => Ok(()),
+            (Place::Here(store), Some(built)) => built.put_into(store),
+        }
+    }
+
+    fn attach_mounts(&mut self, plan: &Plan, mounts: Vec<(&Step, Tree)>) -> Result<()> {
+        for (step, mount) in mounts {
+            self.attach_mount(step, mount).map_err(|e| plan.in_step(step, e))?;
+        }
+        Ok(())
+    }
+
+    fn attach_mount(&mut self, step: &Step, mount: Tree) -> Result<()> {
+        set_root_owner(mount.root(), step)?;
+        let Some(built) = &mut self.built else { return Err(without_root(&step.target)) };
         if step.is_root() {
             let top = Target::in_root(&built.top, "")?;
-            built.top = piece.attach(&top)?.into_fd();
+            built.top = mount.attach(&top)?.into_fd();
             return Ok(());
         }
-        hang(built, piece, step)
+        hang(built, mount, step)
     }
 
-    fn assemble(&mut self, plan: &Plan, pieces: Vec<(&Step, Tree)>) -> Result<()> {
-        for (step, piece) in pieces {
-            self.place(step, piece).map_err(|e| plan.in_step(step, e))?;
-        }
-        self.cover(plan)
-    }
-
-    /// The same where the whole process is in such a namespace, which is left with the old root.
-    fn assemble_here(&mut self, plan: &Plan, pieces: Vec<(&Step, Tree)>) -> Result<()> {
-        let rest = self.place_root(plan, pieces)?;
-        let (Some(built), Some(store)) = (&mut self.built, self.pieces.store) else {
-            return Err(every_mount_left_out());
-        };
-        if !built.is_here {
-            built.put_into(store)?;
-        }
-        self.assemble(plan, rest)
-    }
-
-    /// Places the first piece where there is no root yet; gives the rest.
-    fn place_root<'s>(
-        &mut self,
-        plan: &Plan,
-        pieces: Vec<(&'s Step, Tree)>,
-    ) -> Result<Vec<(&'s Step, Tree)>> {
-        let mut pieces = pieces.into_iter();
-        if self.built.is_none() {
-            if let Some((step, piece)) = pieces.next() {
-                self.place(step, piece).map_err(|e| plan.in_step(step, e))?;
-            }
-        }
-        Ok(pieces.collect())
-    }
-
-    /// The same in a namespace of our own, where the root is hidden; in the end a copy of all takes its place.
-    fn assemble_and_copy(&mut self, plan: &Plan, pieces: Vec<(&Step, Tree)>) -> Result<()> {
-        let rest = self.place_root(plan, pieces)?;
-        let Some(built) = &mut self.built else { return Err(every_mount_left_out()) };
-        HiddenPlace::with(built.tree.root())?;
-        self.assemble(plan, rest)?;
-        let Some(built) = &mut self.built else { return Err(every_mount_left_out()) };
-        if MountId::of(built.root())? != built.tree.id()? {
-            return Err(cannot_assemble());
-        }
-        built.tree = Tree::clone_of(built.tree.root(), "", true)?;
-        built.top = duplicate(built.tree.root())?;
-        built.stacks.copied_to(built.top.as_fd());
-        self.newest = None;
-        Ok(())
-    }
-
-    fn cover(&mut self, plan: &Plan) -> Result<()> {
+    fn restrict_paths(&mut self, plan: &Plan) -> Result<()> {
         // One empty file system hides all directories: to make one, and to take it away, costs more than all else of it.
         let mut mask: Option<Attached> = None;
-        let mut readonly_root = plan.covers.readonly_root;
         for (cover, path) in &plan.covers.paths {
             let Some(built) = &self.built else { return Ok(()) };
             let named = |e| cover.error(path, e);
-            let found = match cover::find(built.root(), *cover, path, plan.len() + 1)? {
-                Place::Step(found) => found,
-                Place::Nothing => continue,
-                Place::Root => {
-                    readonly_root = true;
+            let found = match restrict::find(built.root(), *cover, path, plan.len() + 1)? {
+                restrict::Place::Step(found) => found,
+                restrict::Place::Nothing => continue,
+                restrict::Place::Root => {
+                    self.readonly_root = true;
                     continue;
                 }
             };
@@ -234,10 +235,40 @@ impl Builder<'_> {
                 mask = Some(attached);
             }
         }
-        let Some(built) = &self.built else { return Ok(()) };
-        if readonly_root {
-            built.make_read_only()?;
+        Ok(())
+    }
+
+    fn make_root_read_only(&self) -> Result<()> {
+        match &self.built {
+            Some(built) if self.readonly_root => built.make_read_only(),
+            _ => Ok(()),
         }
+    }
+
+    /// Takes a copy of what is hidden, which nobody has seen and nobody can reach.
+    fn leave(&mut self, place: Place<'_>) -> Result<()> {
+        let (Place::Hidden, Some(built)) = (place, &mut self.built) else { return Ok(()) };
+        if MountId::of(built.root())? != built.tree.id()? {
+            return Err(cannot_assemble());
+        }
+        built.tree = Tree::clone_of(built.tree.root(), "", true)?;
+        built.top = duplicate(built.tree.root())?;
+        built.stacks.copied_to(built.top.as_fd());
+        self.newest = None;
+        Ok(())
+    }
+
+    fn finish(self) -> Result<Built> {
+        let Some(built) = self.built else { return Err(every_mount_left_out()) };
+        let newest = match self.newest {
+            None if built.tree.id()?.is_unique() => Some(newer_than_all(&built.tree)?),
+            known => known,
+        };
+        Ok(Built { left_out: self.left_out, newest, mounts: self.mounts, ..built })
+    }
+
+    fn note(&mut self, step: &Step, piece: &Tree) -> Result<()> {
+        self.newest = if step.is_tree() { None } else { Some(piece.id()?) };
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 //! `Mounter`: the handle that mounts many times, keeping what makes the next mount cheap.
 
 use crate::diagnose::diagnose;
-use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
+use crate::error::{Error, Operation, Result, Syscall};
 use crate::kinds::bind_clones::Crowds;
 use crate::kinds::overlay::Overlay;
 use crate::kinds::overlay::clone_cache::Bases;
@@ -10,8 +10,7 @@ use crate::kinds::overlay::mount::Cwd;
 use crate::kinds::overlay::params::Make;
 use crate::set::build::failure::of_overlay;
 use crate::set::journal::Notes;
-use crate::set::plan::Plan;
-use crate::strategy::{OverlayBy, Way, Ways};
+use crate::strategy::{OverlayBy, Ways};
 use crate::vfs::attr::MountAttr;
 use crate::vfs::features::Features;
 use crate::vfs::idmap::UserNamespaces;
@@ -45,7 +44,8 @@ pub struct Mounter {
     pub(crate) namespaces: UserNamespaces,
     pub(crate) notes: Notes,
     cwd: Option<PrivateCwd>,
-    is_alone: bool,
+    /// Its process is alone in the mount namespace.
+    pub(crate) is_alone: bool,
 }
 
 impl Mounter {
@@ -132,40 +132,6 @@ impl Mounter {
     pub(crate) fn make<'a>(&'a self, dir: BorrowedFd<'a>, attr: &'a MountAttr) -> Make<'a> {
         let (bases, features) = (&self.bases, &self.features);
         Make { dir, bases, features, source: None, flags: &[], attr, userns: None }
-    }
-
-    /// Refuses to build where a seccomp filter forbids the mount interface of Linux 5.2 to 5.12, on which every set is built.
-    pub(crate) fn need_mount_interface(&self, resolves_targets: bool) -> Result<()> {
-        let Some(calls) = self.features.forbidden_calls(resolves_targets) else { return Ok(()) };
-        let reason = format!("a seccomp filter, or a kernel before 5.14, has no {calls}");
-        Err(Error::new(ErrorKind::Unsupported, Operation::BuildDetached, reason).with_hint(
-            "allow these calls in the container's seccomp profile; a single overlay needs mount(2) only",
-        ))
-    }
-
-    /// The way to publish a set in one step, if there is one. A mount that is alone needs no detached tree to be put into.
-    pub(crate) fn assembly(&self, plan: &Plan, is_alone: bool) -> Option<Way> {
-        match self.features.first()? {
-            Way::PrivateNamespace | Way::StepByStep if is_alone => Some(Way::Detached),
-            Way::PrivateNamespace if !plan.can_be_copied() => None,
-            Way::StepByStep => None,
-            way => Some(way),
-        }
-    }
-
-    /// Whether a throw-away root is mounted in the namespace of this process.
-    pub(crate) fn mounts_here(&self) -> bool {
-        self.is_alone && self.features.first() != Some(Way::Detached)
-    }
-
-    pub(crate) fn need_detached_children_or_own_namespace(&self) -> Result<()> {
-        if self.is_alone || self.features.first() == Some(Way::Detached) {
-            return Ok(());
-        }
-        let reason = "this kernel can't mount into a detached tree, so the set could be seen half built";
-        Err(Error::new(ErrorKind::Unsupported, Operation::BuildDetached, reason).with_hint(
-            "it needs Linux 6.15, or a mount namespace of the caller's own: `Mounter::in_own_namespace`",
-        ))
     }
 
     /// The cheapest way, if it serves: false means that it doesn't, or failed without a change.

@@ -10,8 +10,8 @@ use crate::set::explain::inspect::{Looker, wrong_type};
 use crate::set::explain::report::{Explanation, Needed};
 use crate::set::explain::walk::Walk;
 use crate::set::plan::Plan;
+use crate::set::plan::helpers::Helpers;
 use crate::set::plan::step::{Step, What};
-use crate::set::publish::stepwise::find_helpers;
 use crate::strategy::Way;
 use crate::vfs::identity::{is_shared, is_unbindable};
 use crate::vfs::replace::check_replaceable;
@@ -65,8 +65,7 @@ impl Mounter {
     ) -> Result<()> {
         self.need_mount_interface(plan.resolves_targets())?;
         let standing = Standing::look();
-        let helpers = find_helpers(plan)?;
-        let mut looker = Looker::new(self, dir, &standing, &helpers);
+        let mut looker = Looker::new(self, dir, &standing, plan.helpers()?);
         if !plan.has_root() {
             if !standing.may_mount() {
                 return Err(diagnose(
@@ -123,7 +122,7 @@ impl Mounter {
 
     fn why(&self, plan: &Plan, way: Way) -> &'static str {
         let features = &self.features;
-        let is_helped = !find_helpers(plan).is_ok_and(|helpers| helpers.is_empty());
+        let is_helped = !plan.helpers().is_ok_and(Helpers::is_empty);
         match way {
             Way::Detached if plan.is_lone() => "it is one mount, which is made whole before anyone sees it",
             Way::Detached => "this kernel mounts into detached trees [6.15]",

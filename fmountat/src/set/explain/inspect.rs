@@ -18,9 +18,9 @@ use crate::set::explain::describe::describe;
 use crate::set::explain::id_map::{check_idmap, owner_is_here};
 use crate::set::explain::report::ExplainedStep;
 use crate::set::explain::virtual_tree::{Content, Place, Sketch};
+use crate::set::plan::helpers::{Helpers, check_helped};
 use crate::set::plan::restriction::Cover;
 use crate::set::plan::step::{Step, What};
-use crate::set::publish::stepwise::{Helpers, check_helped};
 use crate::vfs::attr::Attr;
 use crate::vfs::context::FsContext;
 use crate::vfs::target::{Target, make_error, open_error, open_in_root};
@@ -88,7 +88,7 @@ impl<'a> Looker<'a> {
     }
 
     fn made(&self, step: &Step, notes: &mut Vec<String>) -> Result<Made> {
-        if self.helpers.contains_key(&step.number) {
+        if self.helpers.of(step).is_some() {
             check_helped(step)?;
             notes.push(String::from("by its mount helper, which is not asked now, after all others"));
             return Ok(Made::new(Content::Unknown, Some(true)));
@@ -110,7 +110,7 @@ impl<'a> Looker<'a> {
 
     /// Refuses to map owners where this kernel or a filter can't.
     pub(crate) fn check_mapping(&self, step: &Step) -> Result<()> {
-        match step.options.idmap.is_some() && !self.helpers.contains_key(&step.number) {
+        match step.options.idmap.is_some() && self.helpers.of(step).is_none() {
             true => check_mapping(&self.mounter.features, step),
             false => Ok(()),
         }

@@ -3,6 +3,7 @@
 
 pub(crate) mod step;
 pub(crate) mod restriction;
+pub(crate) mod helpers;
 pub(crate) mod plan;
 
 pub use plan::Plan;

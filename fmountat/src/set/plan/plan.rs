@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `Plan`: what will be done, in order; plain data, made without touching anything.
+//! `Plan`: what will be done, in order; made without touching anything.
 
 use crate::error::{Error, ErrorKind, Operation, PlanStep, Result, escape};
+use crate::set::plan::helpers::Helpers;
 use crate::set::plan::restriction::Covers;
 use crate::set::plan::step::{Compat, Step, What};
 use crate::set::spec::{Mount, Spec};
@@ -9,8 +10,10 @@ use std::ffi::OsString;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+use std::sync::OnceLock;
 
-/// A mount list, understood: each step is checked against what its kind can take, and nothing was touched.
+/// A mount list, understood: each step is checked against what its kind can take, and nothing was touched. Which mounts a mount
+/// helper makes is looked up when it is first asked, and kept.
 ///
 /// ```
 /// use fmountat::{Mount, Plan};
@@ -27,6 +30,7 @@ pub struct Plan {
     ignored: Vec<(usize, OsString)>,
     /// Done after all steps.
     pub(crate) covers: Covers,
+    helpers: OnceLock<Result<Helpers>>,
 }
 
 impl Plan {
@@ -61,7 +65,8 @@ impl Plan {
             ignored.extend(words.into_iter().map(|word| (step.number, word)));
             steps.push(step);
         }
-        Ok(Self { total: steps.len(), steps, ignored, covers: Covers::default() })
+        let (covers, helpers) = Default::default();
+        Ok(Self { total: steps.len(), steps, ignored, covers, helpers })
     }
 
     /// Reads a set: its mounts, and what is covered in them.
@@ -72,10 +77,24 @@ impl Plan {
         Ok(Self { covers: Covers::of(spec)?, ..Self::with(&spec.mounts, compat)? })
     }
 
-    /// The steps that `keep` takes, with the numbers that they have here; without the covers.
+    /// The steps that `keep` takes, with the numbers and helpers that they have here; without the covers.
     pub(crate) fn part(&self, keep: impl Fn(&Step) -> bool) -> Self {
         let steps = self.steps.iter().filter(|step| keep(step)).cloned().collect();
-        Self { steps, total: self.total, ignored: Vec::new(), covers: Covers::default() }
+        let (ignored, covers) = Default::default();
+        Self { steps, total: self.total, ignored, covers, helpers: self.helpers.clone() }
+    }
+
+    /// The mount helpers, found when it is first asked.
+    pub(crate) fn helpers(&self) -> Result<&Helpers> {
+        let find = || Helpers::find(&self.steps, |step, error| self.in_step(step, error));
+        self.helpers.get_or_init(find).as_ref().map_err(Clone::clone)
+    }
+
+    /// What the kernel mounts, and what mount helpers do, with the path restrictions, which come last.
+    pub(crate) fn by_kernel_and_helpers(&self, helpers: &Helpers) -> (Self, Self) {
+        let kernel = self.part(|step| helpers.of(step).is_none());
+        let helped = self.part(|step| helpers.of(step).is_some());
+        (kernel, Self { covers: self.covers.clone(), ..helped })
     }
 
     /// Whether open_tree(2) copies all of it: not what is unbindable, nor what is beneath a second root.

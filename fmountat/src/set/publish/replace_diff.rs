@@ -58,7 +58,7 @@ impl Mounter {
     /// with two roots.
     pub fn explain_unmatched(&self, plan: &Plan, target: &Target) -> Result<Unmatched> {
         self.need_mount_interface(plan.resolves_targets())?;
-        self.publishing(plan).ok_or_else(cannot_assemble)?;
+        self.assembly(plan, plan.is_lone()).ok_or_else(cannot_assemble)?;
         if self.swap_way() == SwapWay::Gap {
             need_whole_copy(target)?;
         }

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! How a plan is built and published: decided here for apply, explain, `--strict` and replace alike.
+
+use crate::error::{Error, ErrorKind, Operation, Result, escape};
+use crate::set::build::mounter::Mounter;
+use crate::set::plan::Plan;
+use crate::set::plan::helpers::Helpers;
+use crate::set::plan::step::What;
+use crate::strategy::Way;
+use std::os::unix::ffi::OsStrExt;
+
+/// How a plan gets to its target.
+#[derive(Debug)]
+pub(crate) enum Publication<'a> {
+    /// All of it in one step.
+    AtOnce(Way),
+    /// What the kernel mounts in one step, and then what mount helpers mount by themselves.
+    HelpersLast(&'a Helpers),
+    /// Each mount by itself, taken back if one fails.
+    StepByStep(&'a Helpers),
+}
+
+const HELPED: (&str, &str) = (
+    "the set could be seen half done: a mount helper mounts by itself",
+    "without `--strict` it is mounted after all others",
+);
+
+impl Mounter {
+    /// Decides how the plan is published.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] without the mount interface; [`ErrorKind::HelperMissing`].
+    pub(crate) fn decide<'a>(&self, plan: &'a Plan) -> Result<Publication<'a>> {
+        self.need_mount_interface(plan.resolves_targets())?;
+        let helpers = plan.helpers()?;
+        if helpers.is_empty() {
+            let way = self.assembly(plan, plan.is_lone());
+            return Ok(way.map_or(Publication::StepByStep(helpers), Publication::AtOnce));
+        }
+        let (kernel, _) = plan.by_kernel_and_helpers(helpers);
+        let can_be_last = !kernel.is_empty() && helpers.can_be_last(&plan.steps);
+        Ok(match self.assembly(&kernel, kernel.is_lone()) {
+            Some(_) if can_be_last => Publication::HelpersLast(helpers),
+            _ => Publication::StepByStep(helpers),
+        })
+    }
+
+    /// The way that [`apply`](Self::apply) takes here: [`Way::Detached`] where the kernel mounts into detached trees \[Linux 6.15\],
+    /// and for a mount that is alone; [`Way::PrivateNamespace`] where unshare(2) is allowed, the list has one root at most, and
+    /// nothing is unbindable. What a mount helper mounts is never detached.
+    #[must_use]
+    pub fn way(&self, plan: &Plan) -> Way {
+        match self.decide(plan) {
+            Ok(Publication::AtOnce(way)) => way,
+            _ => Way::StepByStep,
+        }
+    }
+
+    /// The way to build a set that is published in one step, if there is one. A mount that is alone needs no detached tree to be
+    /// put into.
+    pub(crate) fn assembly(&self, plan: &Plan, is_alone: bool) -> Option<Way> {
+        match self.features.first()? {
+            Way::PrivateNamespace | Way::StepByStep if is_alone => Some(Way::Detached),
+            Way::PrivateNamespace if !plan.can_be_copied() => None,
+            Way::StepByStep => None,
+            way => Some(way),
+        }
+    }
+
+    /// Whether an ephemeral root is mounted in the namespace of this process.
+    pub(crate) fn mounts_here(&self) -> bool {
+        self.is_alone && self.features.first() != Some(Way::Detached)
+    }
+
+    /// Refuses to build where a seccomp filter forbids the mount interface of Linux 5.2 to 5.12, on which every set is built.
+    pub(crate) fn need_mount_interface(&self, resolves_targets: bool) -> Result<()> {
+        let Some(calls) = self.features.forbidden_calls(resolves_targets) else { return Ok(()) };
+        let reason = format!("a seccomp filter, or a kernel before 5.14, has no {calls}");
+        Err(Error::new(ErrorKind::Unsupported, Operation::BuildDetached, reason).with_hint(
+            "allow these calls in the container's seccomp profile; a single overlay needs mount(2) only",
+        ))
+    }
+
+    pub(crate) fn need_detached_children_or_own_namespace(&self) -> Result<()> {
+        if self.is_alone || self.features.first() == Some(Way::Detached) {
+            return Ok(());
+        }
+        let reason = "this kernel can't mount into a detached tree, so the set could be seen half built";
+        Err(Error::new(ErrorKind::Unsupported, Operation::BuildDetached, reason).with_hint(
+            "it needs Linux 6.15, or a mount namespace of the caller's own: `Mounter::in_own_namespace`",
+        ))
+    }
+
+    /// Refuses a plan with a mount that its helper mounts by itself, on a target that can be seen: not detached, and so
+    /// neither in place of another set nor in another mount namespace.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`], with the type; [`ErrorKind::HelperMissing`].
+    pub fn need_no_helper(&self, plan: &Plan) -> Result<()> {
+        let helpers = plan.helpers()?;
+        let helped = plan.steps.iter().find_map(|step| match &step.what {
+            What::Filesystem(fstype) => Some((step, fstype, helpers.of(step)?)),
+            _ => None,
+        });
+        let Some((step, fstype, helper)) = helped else { return Ok(()) };
+        let reason = format!(
+            "its mount helper {} mounts it by itself, on a target that can be seen: not in a detached tree, nor in another \
+             mount namespace",
+            escape(helper.program().as_os_str().as_bytes())
+        );
+        let error = Error::new(ErrorKind::Unsupported, Operation::Build, reason).with_argument(fstype);
+        Err(plan.in_step(step, error))
+    }
+
+    /// Refuses a plan that others could see half done here.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`]; [`ErrorKind::HelperMissing`].
+    pub fn need_one_step(&self, plan: &Plan) -> Result<()> {
+        let publication = self.decide(plan)?;
+        let (reason, hint) = match publication {
+            _ if plan.is_lone() => return Ok(()),
+            Publication::AtOnce(_) => return Ok(()),
+            Publication::HelpersLast(_) => HELPED,
+            Publication::StepByStep(helpers)
+                if !helpers.is_empty() && self.assembly(plan, false).is_some() =>
+            {
+                HELPED
+            }
+            Publication::StepByStep(_) => (
+                "on this kernel the set could be seen half done: it can't mount into a detached tree, and the set can't be \
+                 copied out of a private mount namespace",
+                "it needs Linux 6.15, or unshare(2), one mount for `/` at most and nothing unbindable; without `--strict` \
+                 the set is mounted step by step",
+            ),
+        };
+        Err(Error::new(ErrorKind::Unsupported, Operation::ChooseWay, reason).with_hint(hint))
+    }
+}

@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Which of a plan's mounts a mount helper makes.
+
+use crate::error::{Error, ErrorKind, Operation, Result};
+use crate::kinds::helper::Helper;
+use crate::set::plan::step::{Step, What};
+use std::collections::HashMap;
+use std::ffi::OsStr;
+
+/// The helpers of a plan's steps, by the steps' numbers.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Helpers(HashMap<usize, Helper>);
+
+impl Helpers {
+    /// Looks for `mount.fuse3` for FUSE types, and for `mount.TYPE`.
+    pub(crate) fn find(steps: &[Step], of_step: impl Fn(&Step, Error) -> Error) -> Result<Self> {
+        let mut helpers = HashMap::new();
+        let mut without: Vec<&OsStr> = Vec::new();
+        for step in steps {
+            let What::Filesystem(fstype) = &step.what else { continue };
+            if without.contains(&fstype.as_os_str()) {
+                continue;
+            }
+            match Helper::find(fstype).map_err(|e| of_step(step, e))? {
+                Some(helper) => drop(helpers.insert(step.number, helper)),
+                None => without.push(fstype),
+            }
+        }
+        Ok(Self(helpers))
+    }
+
+    /// The helper that makes the step's mount.
+    pub(crate) fn of(&self, step: &Step) -> Option<&Helper> {
+        self.0.get(&step.number)
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether their mounts can come after all others: none of those goes below one of them.
+    pub(crate) fn can_be_last(&self, steps: &[Step]) -> bool {
+        let below = |step: &Step, helped: &Step| {
+            step.number > helped.number && (helped.is_root() || step.target.starts_with(&helped.target))
+        };
+        let (helped, others): (Vec<_>, Vec<_>) = steps.iter().partition(|step| self.of(step).is_some());
+        helped.iter().all(|helped| others.iter().all(|step| !below(step, helped)))
+    }
+}
+
+/// A helper mounts as it does: what would have to be done to a detached mount can't be.
+pub(crate) fn check_helped(step: &Step) -> Result<()> {
+    let word = match &step.options {
+        options if options.idmap.is_some() => "idmap",
+        options if options.subdir.is_some() => "X-mount.subdir",
+        options if options.loop_device.is_some() => "loop",
+        _ => return Ok(()),
+    };
+    let reason = "a mount helper mounts this type, and it has no such option";
+    Err(Error::new(ErrorKind::OptionConflict, Operation::ReadOption, reason).with_argument(word))
+}
