@@ -46,6 +46,22 @@ const TWO: &str = r#"[{"type": "tmpfs", "source": "a", "options": ["nosuid"]},
     {"type": "tmpfs", "source": "b", "target": "/in/it", "options": ["X-mount.mkdir,noexec"]}]"#;
 
 fmountat_testing::tests! {
+    /// A strict swap decides once: each place where a mount helper may be is looked at one time.
+    fn a_strict_swap_asks_once() needs [Kernel(6, 15), Root, Tool("strace")] {
+        mkdirs(scratch(), &["t"]);
+        ok(&["apply", "-", "t"], TWO);
+        write(file("two.json"), TWO);
+        let mut strace = Command::new("strace");
+        strace.args(["-f", "-o", "log"]).arg(binary(env!("CARGO_BIN_EXE_fmountat")));
+        strace.args(["apply", "--strict", "--replace", "two.json", "t"]).current_dir(scratch());
+        assert!(strace.status().unwrap().success());
+        let log = read(file("log"));
+        let looks = || log.lines().filter(|line| line.contains("/mount.tmpfs\"")).filter_map(|line| line.split('"').nth(1));
+        let places: std::collections::HashSet<_> = looks().collect();
+        assert_eq!((places.is_empty(), looks().count()), (false, places.len()), "{places:?}");
+        ok(&["umount", "-R", "t"], "");
+    }
+
     /// Exit status as mount(8): 1 usage or permission, 32 mount failed, 0 done; nothing is mounted after a failure.
     fn exit_status() needs [] {
         mkdirs(scratch(), &["t"]);

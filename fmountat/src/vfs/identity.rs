@@ -20,6 +20,13 @@ pub(crate) fn is_mount_root(fd: BorrowedFd<'_>) -> Result<bool> {
     Ok(stat_mount(fd)?.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
 }
 
+/// The mount that `fd` is the root of, if it is one's.
+pub(crate) fn mount_with_root(fd: BorrowedFd<'_>) -> Result<Option<MountId>> {
+    let seen = stat_mount(fd)?;
+    let is_root = seen.stx_attributes.contains(StatxAttributes::MOUNT_ROOT);
+    Ok(is_root.then(|| MountId::from_number(seen.stx_mnt_id)))
+}
+
 /// Whether the mount that `fd` is on is in this thread's namespace, and in no detached tree: statmount(2), else the table.
 pub(crate) fn is_attached_here(fd: BorrowedFd<'_>) -> Result<bool> {
     match statmount(MountId::of(fd)?.get(), MNT_BASIC) {

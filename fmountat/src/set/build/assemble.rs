@@ -17,7 +17,7 @@ use crate::table::count::{mounts_in, mounts_in_copy};
 use crate::vfs::attr::MountAttr;
 use crate::vfs::context::FsContext;
 use crate::vfs::hidden::HiddenPlace;
-use crate::vfs::identity::{is_dir, is_mount_root};
+use crate::vfs::identity::{is_dir, mount_with_root};
 use crate::vfs::private_namespace::in_private_namespace;
 use crate::vfs::target::Target;
 use crate::vfs::tree::{Attached, Tree};
@@ -305,9 +305,4 @@ fn hang(built: &mut Built, piece: Tree, step: &Step) -> Result<()> {
         built.top = attached.into_fd();
     }
     Ok(())
-}
-
-/// The mount that has this as its root.
-fn mount_with_root(place: BorrowedFd<'_>) -> Result<Option<MountId>> {
-    is_mount_root(place)?.then(|| MountId::of(place)).transpose()
 }

@@ -10,7 +10,7 @@ use crate::set::plan::Plan;
 use crate::set::plan::step::Step;
 use crate::strategy::SwapWay;
 use crate::table::inside::{Around, Found, around};
-use crate::vfs::identity::is_mount_root;
+use crate::vfs::identity::mount_with_root;
 use crate::vfs::replace::{check_replaceable, need_whole_copy};
 use crate::vfs::target::{Target, open_in_root};
 use rustix::fd::{AsFd, BorrowedFd};
@@ -41,10 +41,12 @@ impl Mounter {
     /// [`ErrorKind::NotFound`] without either; those of looking at the target.
     pub fn unmatched(&self, plan: &Plan, built: &Built, target: &Target) -> Result<Unmatched> {
         unmatched(target, |inner| match open_in_root(built.root(), inner) {
-            // A copy of what is there has all of it, save what can't be copied.
-            Ok(fd) if is_mount_root(fd.as_fd())? && !plan.has_root() => Ok(usize::MAX),
-            Ok(fd) if is_mount_root(fd.as_fd())? => Ok(built.stacks.of(MountId::of(fd.as_fd())?)),
-            Ok(_) => Ok(0),
+            Ok(fd) => Ok(match mount_with_root(fd.as_fd())? {
+                None => 0,
+                // A copy of what is there has all of it, save what can't be copied.
+                Some(_) if !plan.has_root() => usize::MAX,
+                Some(id) => built.stacks.of(id),
+            }),
             Err(error) if is_missing(&error) => Ok(0),
             Err(error) => Err(error.with_operation(STEP)),
         })
