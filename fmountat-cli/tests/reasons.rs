@@ -34,7 +34,7 @@ fmountat_testing::tests! {
         write(file("bin/mount.fuse3"), "#!/bin/sh\nexit 1\n");
         std::fs::set_permissions(file("bin/mount.fuse3"), PermissionsExt::from_mode(0o755)).unwrap();
         write(file("set.json"), r#"[{"type": "fuse3.some", "source": "x"}]"#);
-        fmountat::fmountat(rustix::fs::CWD, "x", file("t"), "tmpfs", 0, "").unwrap();
+        fmountat::fmountat(rustix::fs::CWD, "x", file("t"), "tmpfs", fmountat::MountFlags::empty(), "").unwrap();
         let (me, target) = (std::process::id().to_string(), file("t").display().to_string());
         for arguments in [
             &["mount", "--into", &me, "-t", "fuse3.some", "x", &target][..],

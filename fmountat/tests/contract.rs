@@ -55,7 +55,7 @@ fn storm(flags: libc::c_int) {
 
 fn one_mount(cwd: &PrivateCwd) {
     mkdirs(scratch(), &["target"]);
-    cwd.mount(open(scratch()), "none", "target", "tmpfs", 0, "").unwrap();
+    cwd.mount(open(scratch()), "none", "target", "tmpfs", fmountat::MountFlags::empty(), "").unwrap();
     assert_failed(bind(cwd, open(scratch()), "missing", "target"), "mount", libc::ENOENT);
 }
 
@@ -67,7 +67,7 @@ fmountat_testing::tests! {
                 let mut strings = ["source", "target", "tmpfs", "mode=0700"];
                 strings[at] = "a\0b";
                 let [source, target, fstype, data] = strings;
-                let error = cwd.mount(closed_fd(), source, target, fstype, 0, data).unwrap_err();
+                let error = cwd.mount(closed_fd(), source, target, fstype, fmountat::MountFlags::empty(), data).unwrap_err();
                 assert_eq!((error.kind(), error.errno()), (ErrorKind::NulByte, libc::EINVAL), "string {at}: {error}");
             }
         });
@@ -79,7 +79,7 @@ fmountat_testing::tests! {
             mkdirs(dir, &["target"]);
             let mount = move |data: &str| {
                 filter::errno_when(libc::SYS_mount, 4, 0, 300);
-                make().mount(open(dir), "none", "target", "tmpfs", 0, data)
+                make().mount(open(dir), "none", "target", "tmpfs", fmountat::MountFlags::empty(), data)
             };
             std::thread::scope(|scope| {
                 assert_failed(scope.spawn(|| mount("")).join().unwrap(), "mount", 300);
@@ -141,7 +141,7 @@ fmountat_testing::tests! {
     fn relative_overlay_layers_start_at_the_directory() needs [Filesystem("overlay")] {
         both(|cwd, dir| {
             // Where the scratch directory is on an overlay itself, it can't hold an upper layer.
-            cwd.mount(open(dir), "none", ".", "tmpfs", 0, "").unwrap();
+            cwd.mount(open(dir), "none", ".", "tmpfs", fmountat::MountFlags::empty(), "").unwrap();
             write(dir.join("1/file"), "lower 1");
             write(dir.join("2/file"), "lower 2");
             write(dir.join("2/other"), "other");
@@ -150,7 +150,7 @@ fmountat_testing::tests! {
             if !is_real_root() {
                 data.push_str(",userxattr");
             }
-            cwd.mount(open(dir), "overlay", "merged", "overlay", 0, data).unwrap();
+            cwd.mount(open(dir), "overlay", "merged", "overlay", fmountat::MountFlags::empty(), data).unwrap();
             assert_eq!(read(dir.join("merged/file")), "lower 1");
             assert_eq!(read(dir.join("merged/other")), "other");
             write(dir.join("merged/new"), "written");
@@ -186,7 +186,7 @@ fmountat_testing::tests! {
             let mut child = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
             let (before, signals, received) = (Snapshot::take(), process::signals(), process::received());
 
-            cwd.mount(open(dir), "none", "target", "tmpfs", 0, "").unwrap();
+            cwd.mount(open(dir), "none", "target", "tmpfs", fmountat::MountFlags::empty(), "").unwrap();
             assert_failed(bind(cwd, open(dir), "missing", "target"), "mount", libc::ENOENT);
             assert_failed(bind(cwd, open(dir.join("file")), "/", "target"), "fchdir", libc::ENOTDIR);
             process::raise(libc::SIGUSR1);
@@ -213,7 +213,7 @@ fmountat_testing::tests! {
                     mkdirs(dir, &["target"]);
                     let mount = move || {
                         filter::errno_on(&[call], errno);
-                        make().mount(open(dir), "none", "target", "tmpfs", 0, "")
+                        make().mount(open(dir), "none", "target", "tmpfs", fmountat::MountFlags::empty(), "")
                     };
                     let done = std::thread::scope(|scope| scope.spawn(mount).join().unwrap());
                     assert_failed(done, step, i32::try_from(errno).unwrap());
@@ -229,7 +229,7 @@ fmountat_testing::tests! {
             mkdirs(dir, &["target"]);
             let mount = move || {
                 filter::errno_on(&[libc::SYS_chdir], 300);
-                make().mount(open(dir), "none", "target", "tmpfs", 0, "")
+                make().mount(open(dir), "none", "target", "tmpfs", fmountat::MountFlags::empty(), "")
             };
             std::thread::scope(|scope| scope.spawn(mount).join().unwrap()).unwrap();
             assert_eq!(mounts_below(dir).len(), 1);
@@ -243,13 +243,13 @@ fmountat_testing::tests! {
             let (fd, file) = (open(dir), open(dir.join("file")));
             let before = Snapshot::take();
             for _ in 0..50 {
-                cwd.mount(&fd, "none", "target", "tmpfs", 0, "").unwrap();
+                cwd.mount(&fd, "none", "target", "tmpfs", fmountat::MountFlags::empty(), "").unwrap();
                 before.assert_unchanged();
                 unmount_now(dir.join("target"));
                 assert_failed(bind(cwd, &fd, "missing", "target"), "mount", libc::ENOENT);
                 assert_failed(bind(cwd, &file, "/", "target"), "fchdir", libc::ENOTDIR);
                 assert_failed(bind(cwd, closed_fd(), "/", "target"), "fchdir", libc::EBADF);
-                cwd.mount(&fd, "a\0b", "target", "tmpfs", 0, "").unwrap_err();
+                cwd.mount(&fd, "a\0b", "target", "tmpfs", fmountat::MountFlags::empty(), "").unwrap_err();
                 before.assert_unchanged();
             }
         });
@@ -264,7 +264,7 @@ fmountat_testing::tests! {
             // A new descriptor has the lowest free number: all below this one are taken.
             let current = Some(u64::try_from(fd.as_raw_fd()).unwrap() + 1);
             setrlimit(Resource::Nofile, Rlimit { current, maximum: old.maximum }).unwrap();
-            let done = cwd.mount(&fd, "none", "target", "tmpfs", 0, "");
+            let done = cwd.mount(&fd, "none", "target", "tmpfs", fmountat::MountFlags::empty(), "");
             setrlimit(Resource::Nofile, old).unwrap();
             done.unwrap();
         });
@@ -275,12 +275,12 @@ fmountat_testing::tests! {
         both(|cwd, dir| {
             mkdirs(dir, &["target"]);
             let data = |length: usize| format!("{:,>length$}", "mode=0711");
-            let done = cwd.mount(open(dir), "none", "target", "tmpfs", 0, data(MOUNT_DATA_MAX + 1));
+            let done = cwd.mount(open(dir), "none", "target", "tmpfs", fmountat::MountFlags::empty(), data(MOUNT_DATA_MAX + 1));
             assert_eq!(done.unwrap_err().kind(), ErrorKind::TooLong);
             assert_eq!(mounts_below(dir), [""; 0]);
 
             assert_eq!(data(MOUNT_DATA_MAX).len(), 4095);
-            cwd.mount(open(dir), "none", "target", "tmpfs", 0, data(MOUNT_DATA_MAX)).unwrap();
+            cwd.mount(open(dir), "none", "target", "tmpfs", fmountat::MountFlags::empty(), data(MOUNT_DATA_MAX)).unwrap();
             assert_eq!(mode_of(dir.join("target")), 0o711);
         });
     }
@@ -300,11 +300,11 @@ fmountat_testing::tests! {
         let two = one.clone();
         mkdirs(scratch(), &["target"]);
         for cwd in [&one, &two] {
-            cwd.mount(open(scratch()), "none", "target", "tmpfs", 0, "").unwrap();
+            cwd.mount(open(scratch()), "none", "target", "tmpfs", fmountat::MountFlags::empty(), "").unwrap();
             assert_eq!(Snapshot::take().threads(), before.threads() + 1);
         }
         drop(one);
-        two.mount(open(scratch()), "none", "target", "tmpfs", 0, "").unwrap();
+        two.mount(open(scratch()), "none", "target", "tmpfs", fmountat::MountFlags::empty(), "").unwrap();
         drop(two);
         before.assert_unchanged();
     }
@@ -313,9 +313,9 @@ fmountat_testing::tests! {
         both(|cwd, dir| {
             mkdirs(dir, &["target"]);
             for _ in 0..100 {
-                cwd.mount(open(dir), "none", "target", "tmpfs", 0, "").unwrap();
+                cwd.mount(open(dir), "none", "target", "tmpfs", fmountat::MountFlags::empty(), "").unwrap();
                 mkdirs(dir, &["target/inner"]);
-                cwd.mount(open(dir.join("target")), "none", "inner", "tmpfs", 0, "").unwrap();
+                cwd.mount(open(dir.join("target")), "none", "inner", "tmpfs", fmountat::MountFlags::empty(), "").unwrap();
                 unmount_now(dir.join("target/inner"));
                 assert_failed(bind(cwd, open(dir.join("target")), "missing", "inner"), "mount", libc::ENOENT);
                 unmount_now(dir.join("target"));
@@ -328,13 +328,13 @@ fmountat_testing::tests! {
             mkdirs(dir, &["child", "parent"]);
             let fd = open(dir);
             let status = in_fork(10, || {
-                let done = cwd.mount(&fd, "none", "child", "tmpfs", 0, "").is_ok();
+                let done = cwd.mount(&fd, "none", "child", "tmpfs", fmountat::MountFlags::empty(), "").is_ok();
                 drop(cwd.clone());
                 done
             });
             assert_eq!(status, 0);
             assert_eq!(mounts_below(dir.join("child")).len(), 1);
-            cwd.mount(&fd, "none", "parent", "tmpfs", 0, "").unwrap();
+            cwd.mount(&fd, "none", "parent", "tmpfs", fmountat::MountFlags::empty(), "").unwrap();
             assert_eq!(mounts_below(dir).len(), 2);
         });
     }
@@ -345,7 +345,7 @@ fmountat_testing::tests! {
             mkdirs(scratch(), &["child", "worker"]);
             let fd = open(scratch());
             let handles = [("child", PrivateCwd::child()), ("worker", PrivateCwd::worker().unwrap())];
-            let mount = |(target, cwd): &(&str, PrivateCwd)| cwd.mount(&fd, "none", target, "tmpfs", 0, "").is_ok();
+            let mount = |(target, cwd): &(&str, PrivateCwd)| cwd.mount(&fd, "none", target, "tmpfs", fmountat::MountFlags::empty(), "").is_ok();
             let status = in_fork_as_pid_1(5, || handles.iter().all(mount));
             assert_ne!(status, HUNG, "the handle waits for a thread that is not there");
             assert_eq!(status, 0);

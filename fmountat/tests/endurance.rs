@@ -35,7 +35,7 @@ fn set() -> Vec<Mount> {
 
 /// All of it in memory: an overlay's unmount writes back whatever is dirty on its upper's file system.
 fn furnish() {
-    fmountat::fmountat(CWD, "tmpfs", scratch(), "tmpfs", 0, "").unwrap();
+    fmountat::fmountat(CWD, "tmpfs", scratch(), "tmpfs", fmountat::MountFlags::empty(), "").unwrap();
     mkdirs(scratch(), &["t", "up", "work", "l2"]);
     write(file("l1/file"), "x");
 }

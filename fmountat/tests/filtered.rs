@@ -131,12 +131,12 @@ fmountat_testing::tests! {
         let data = format!("lowerdir=layers/lower,upperdir=layers/upper,workdir=layers/work{words}");
         without_interface(|| {
             let dir = File::open(scratch()).unwrap();
-            fmountat::fmountat(&dir, "tmpfs", "s", "tmpfs", 0, "size=64k").unwrap();
+            fmountat::fmountat(&dir, "tmpfs", "s", "tmpfs", fmountat::MountFlags::empty(), "size=64k").unwrap();
             write(file("s/new"), "on the tmpfs");
-            fmountat::fmountat(&dir, "s", "t", "", libc::MS_BIND as u32, "").unwrap();
+            fmountat::fmountat(&dir, "s", "t", "", fmountat::MountFlags::BIND, "").unwrap();
             assert_eq!(read(file("t/new")), "on the tmpfs");
             unmount_all("t");
-            fmountat::fmountat(&dir, "overlay", "t", "overlay", 0, &data).unwrap();
+            fmountat::fmountat(&dir, "overlay", "t", "overlay", fmountat::MountFlags::empty(), &data).unwrap();
             assert_eq!(read(file("t/who")), "lower");
             unmount_all("t");
         });

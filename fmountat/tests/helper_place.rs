@@ -16,7 +16,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 fn tmpfs(path: &str) {
-    fmountat(CWD, "tmpfs", file(path), "tmpfs", 0, "").unwrap();
+    fmountat(CWD, "tmpfs", file(path), "tmpfs", fmountat::MountFlags::empty(), "").unwrap();
 }
 
 fn mounted() -> Vec<String> {

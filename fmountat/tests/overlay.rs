@@ -104,7 +104,7 @@ fn file(path: &str) -> PathBuf {
 
 fn on_tmpfs() {
     // One file system for all of it, that any user can have.
-    fmountat::fmountat(CWD, "tmpfs", scratch(), "tmpfs", 0, "mode=755").unwrap();
+    fmountat::fmountat(CWD, "tmpfs", scratch(), "tmpfs", fmountat::MountFlags::empty(), "mode=755").unwrap();
 }
 
 /// So many mounts on the layers' file system that the default way goes through a clone.
@@ -112,7 +112,8 @@ fn crowd() {
     for n in 0..40 {
         let place = format!("crowd/{n}");
         mkdirs(scratch(), &[&place]);
-        fmountat::fmountat(CWD, "tmpfs", file(&place), "tmpfs", 0, "size=4k").unwrap();
+        fmountat::fmountat(CWD, "tmpfs", file(&place), "tmpfs", fmountat::MountFlags::empty(), "size=4k")
+            .unwrap();
     }
 }
 
@@ -121,7 +122,7 @@ fn crowd() {
 fn layers_are_what_the_host_shows() {
     mkdirs(scratch(), &["base/1/fs", "base/2/fs", "elsewhere/fs", "base/elsewhere/fs", "u", "w", "base/t"]);
     write(file("base/1/fs/under"), "hidden by the mount");
-    fmountat::fmountat(CWD, "tmpfs", file("base/1"), "tmpfs", 0, "").unwrap();
+    fmountat::fmountat(CWD, "tmpfs", file("base/1"), "tmpfs", fmountat::MountFlags::empty(), "").unwrap();
     write(file("base/1/fs/over"), "on the mount");
     write(file("elsewhere/fs/behind"), "the link");
     std::os::unix::fs::symlink("../elsewhere", file("base/3")).unwrap();
@@ -264,7 +265,7 @@ fmountat_testing::tests! {
     fn a_kept_clone_is_as_read_only_as_the_host() needs [] {
         on_tmpfs();
         mkdirs(scratch(), &["s", "t"]);
-        fmountat::fmountat(CWD, "tmpfs", file("s"), "tmpfs", 0, "").unwrap();
+        fmountat::fmountat(CWD, "tmpfs", file("s"), "tmpfs", fmountat::MountFlags::empty(), "").unwrap();
         mkdirs(file("s"), &["l", "u", "w"]);
         let mounter = Mounter::detached();
         let overlay = Overlay::new().lower(file("s/l")).upper(file("s/u"), file("s/w"));
@@ -277,7 +278,7 @@ fmountat_testing::tests! {
     /// A handle keeps no mount busy, neither between mounts nor by its clones.
     fn a_handle_keeps_nothing_busy() needs [] {
         mkdirs(scratch(), &["fs"]);
-        fmountat::fmountat(CWD, "tmpfs", file("fs"), "tmpfs", 0, "").unwrap();
+        fmountat::fmountat(CWD, "tmpfs", file("fs"), "tmpfs", fmountat::MountFlags::empty(), "").unwrap();
         mkdirs(file("fs"), &["1", "2", "u", "w", "t"]);
         for (way, mounter) in ways() {
             let overlay = Overlay::new().lower(file("fs/1")).upper(file("fs/u"), file("fs/w"));
@@ -286,7 +287,7 @@ fmountat_testing::tests! {
             let tree = mounter.overlay_tree(CWD, &overlay, &MountAttr::default()).unwrap();
             drop(tree);
             unmount(file("fs"), UnmountFlags::empty()).unwrap_or_else(|e| panic!("{way}: {e}"));
-            fmountat::fmountat(CWD, "tmpfs", file("fs"), "tmpfs", 0, "").unwrap();
+            fmountat::fmountat(CWD, "tmpfs", file("fs"), "tmpfs", fmountat::MountFlags::empty(), "").unwrap();
             mkdirs(file("fs"), &["1", "2", "u", "w", "t"]);
         }
     }
@@ -295,7 +296,7 @@ fmountat_testing::tests! {
     fn no_overlay_is_read_only_without_being_asked() needs [] {
         on_tmpfs();
         mkdirs(scratch(), &["l", "fs", "t"]);
-        fmountat::fmountat(CWD, "tmpfs", file("fs"), "tmpfs", 0, "").unwrap();
+        fmountat::fmountat(CWD, "tmpfs", file("fs"), "tmpfs", fmountat::MountFlags::empty(), "").unwrap();
         mkdirs(file("fs"), &["u", "w/work/#1/deep/er"]);
         for (way, mounter) in ways() {
             let overlay = Overlay::new().lower(file("l")).upper(file("fs/u"), file("fs/w"));

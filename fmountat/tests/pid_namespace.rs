@@ -42,8 +42,8 @@ fmountat_testing::tests! {
         let worker = PrivateCwd::worker().unwrap();
         let here = MountNamespace::of_process(std::process::id().try_into().unwrap()).unwrap();
         in_new_pid_namespace();
-        assert_refused(fmountat(&dir, "none", "t", "tmpfs", 0, ""), "mount by a child");
-        worker.mount(&dir, "none", "u", "tmpfs", 0, "").unwrap();
+        assert_refused(fmountat(&dir, "none", "t", "tmpfs", fmountat::MountFlags::empty(), ""), "mount by a child");
+        worker.mount(&dir, "none", "u", "tmpfs", fmountat::MountFlags::empty(), "").unwrap();
         assert_refused(here.attach(Tree::clone_of(CWD, file("src"), false).unwrap(), &here.target(file("t")).unwrap()), "another namespace");
         assert!(mounts_below(file("t")).is_empty());
         assert_place_of_process_1_is_free();

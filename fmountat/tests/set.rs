@@ -52,7 +52,7 @@ fmountat_testing::tests! {
     fn targets_stay_inside() needs [] {
         mkdirs(scratch(), &["t", "outside"]);
         mkdirs("/tmp", &[]);
-        fmountat::fmountat(CWD, "tmpfs", file("t"), "tmpfs", 0, "").unwrap();
+        fmountat::fmountat(CWD, "tmpfs", file("t"), "tmpfs", fmountat::MountFlags::empty(), "").unwrap();
         mkdirs(file("t"), &["real", "etc"]);
         symlink(file("outside"), file("t/absolute")).unwrap();
         symlink("/real", file("t/inside")).unwrap();

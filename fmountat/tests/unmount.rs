@@ -20,13 +20,10 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-const MS_BIND: u32 = libc::MS_BIND as u32;
-const MS_REC: u32 = libc::MS_REC as u32;
-
 /// A tmpfs at `path` in the scratch directory, which is made.
 fn put(path: &str) -> MountId {
     std::fs::create_dir_all(file(path)).unwrap();
-    fmountat::fmountat(CWD, "t", file(path), "tmpfs", 0, "").unwrap();
+    fmountat::fmountat(CWD, "t", file(path), "tmpfs", fmountat::MountFlags::empty(), "").unwrap();
     id(path)
 }
 
@@ -141,7 +138,7 @@ fmountat_testing::tests! {
         put("p");
         command_output(Command::new("mount").arg("--make-shared").arg(file("p")));
         mkdirs(file("p"), &["a/x", "b"]);
-        fmountat::fmountat(CWD, file("p/a"), file("p/b"), "", MS_BIND, "").unwrap();
+        fmountat::fmountat(CWD, file("p/a"), file("p/b"), "", fmountat::MountFlags::BIND, "").unwrap();
         put("p/a/x");
         assert_eq!(left("p"), 4);
         Unmount::new().recursive(true).run(file("p")).unwrap();
@@ -206,7 +203,7 @@ fmountat_testing::tests! {
         ];
         // Another mount of the same file system is not the same mount.
         mkdirs(scratch(), &["other"]);
-        fmountat::fmountat(CWD, file("m"), file("other"), "", MS_BIND, "").unwrap();
+        fmountat::fmountat(CWD, file("m"), file("other"), "", fmountat::MountFlags::BIND, "").unwrap();
         let mut elsewhere = shell("exec 8<other/f; LD_PRELOAD=other/library.so exec sleep 1000");
         let _elsewhere = Holding::start(elsewhere.current_dir(scratch()), "sleep");
         for (mut command, name, kind) in rows {
@@ -312,14 +309,14 @@ fmountat_testing::tests! {
             put("t/sub");
         }
         mkdirs(scratch(), &["copy"]);
-        fmountat::fmountat(CWD, file("t"), file("copy"), "", MS_BIND | MS_REC, "").unwrap();
+        fmountat::fmountat(CWD, file("t"), file("copy"), "", fmountat::MountFlags::BIND | fmountat::MountFlags::REC, "").unwrap();
         let held = Holding::start(Command::new("sleep").arg("1000").current_dir(file("copy/sub")), "sleep");
         let errors = soon().recursive(true).run(file("copy")).unwrap_err();
         assert!(errors.iter().all(|error| error.kind() == ErrorKind::Busy), "{errors:?}");
         assert_eq!((left("copy"), errors[0].holders()), (2, &[held.is(HolderKind::Cwd)][..]));
         drop(held);
         // One of our own in it goes before the rest turns out to be locked.
-        fmountat::fmountat(CWD, "own", file("copy/sub"), "tmpfs", 0, "").unwrap();
+        fmountat::fmountat(CWD, "own", file("copy/sub"), "tmpfs", fmountat::MountFlags::empty(), "").unwrap();
         Unmount::new().recursive(true).run(file("copy")).unwrap();
         assert_eq!(left("copy"), 0);
     }
@@ -340,7 +337,7 @@ fmountat_testing::tests! {
         put("m/sub");
         mkdirs(scratch(), &["m/proc"]);
         in_own_namespace(|| {
-            fmountat::fmountat(CWD, "proc", file("m/proc"), "proc", 0, "").unwrap();
+            fmountat::fmountat(CWD, "proc", file("m/proc"), "proc", fmountat::MountFlags::empty(), "").unwrap();
             fmountat_testing::own_root(&file("m"));
             for unmount in [soon(), soon().recursive(true), soon().all(true)] {
                 let errors = unmount.run("/").unwrap_err();
@@ -374,7 +371,7 @@ fmountat_testing::tests! {
         mkdirs(scratch(), &["m"]);
         let device = fuse::loop_device("image", 16 << 20);
         command_output(Command::new("mkfs.ext4").args(["-q", &device]));
-        let mount = || fmountat::fmountat(CWD, &device, file("m"), "ext4", 0, "");
+        let mount = || fmountat::fmountat(CWD, &device, file("m"), "ext4", fmountat::MountFlags::empty(), "");
         let freeze = |how| command_output(Command::new("fsfreeze").arg(how).arg(file("m")));
         mount().unwrap();
         freeze("-f");

@@ -159,7 +159,7 @@ pub(crate) fn paths() -> Vec<Row> {
         .hint("a link of /proc"),
         call(E::NotADirectory, "a file to start at", "fmountat(file, ...)", |dir| {
             let file = std::fs::File::open(dir.join("f")).unwrap();
-            fmountat::fmountat(&file, "x", "t", "tmpfs", 0, "").unwrap_err()
+            fmountat::fmountat(&file, "x", "t", "tmpfs", fmountat::MountFlags::empty(), "").unwrap_err()
         })
         .at("fchdir", "descriptor")
         .errno(ENOTDIR),

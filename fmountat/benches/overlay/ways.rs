@@ -56,7 +56,7 @@ pub(crate) fn floor(case: &Case) -> Outcome<()> {
 
 fn private_cwd(cwd: &PrivateCwd, case: &Case) -> Outcome<()> {
     let data = OsStr::from_bytes(case.relative.to_bytes());
-    Ok(cwd.mount(&case.dir, "overlay", Case::TARGET, "overlay", 0, data)?)
+    Ok(cwd.mount(&case.dir, "overlay", Case::TARGET, "overlay", fmountat::MountFlags::empty(), data)?)
 }
 
 /// The new mount API with each layer opened by us; the descriptors stay open until the file system is made.

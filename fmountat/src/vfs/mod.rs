@@ -15,6 +15,7 @@ pub(crate) mod verify;
 pub(crate) mod attr;
 pub(crate) mod flags;
 pub(crate) mod tree;
+pub(crate) mod guard;
 pub(crate) mod context;
 pub(crate) mod idmap;
 pub(crate) mod unpinned;

@@ -14,13 +14,64 @@ use std::ffi::{CString, OsStr};
 /// would be dropped without a word.
 pub const MOUNT_DATA_MAX: usize = 4095;
 
+bitflags::bitflags! {
+    /// The `MS_*` bits of mount(2); [`MountFlags::from_bits_retain`] takes them as a number.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+    pub struct MountFlags: u32 {
+        /// `MS_RDONLY`: nothing can be written.
+        const RDONLY = 1;
+        /// `MS_NOSUID`: set-user-ID bits and file capabilities have no effect.
+        const NOSUID = 1 << 1;
+        /// `MS_NODEV`: device nodes can't be opened.
+        const NODEV = 1 << 2;
+        /// `MS_NOEXEC`: no program can be executed.
+        const NOEXEC = 1 << 3;
+        /// `MS_SYNCHRONOUS`: each write waits for the device.
+        const SYNCHRONOUS = 1 << 4;
+        /// `MS_REMOUNT`: changes what is mounted.
+        const REMOUNT = 1 << 5;
+        /// `MS_DIRSYNC`: changes of directories wait for the device.
+        const DIRSYNC = 1 << 7;
+        /// `MS_NOSYMFOLLOW`: no symbolic link is followed \[Linux 5.10\].
+        const NOSYMFOLLOW = 1 << 8;
+        /// `MS_NOATIME`: access times stay.
+        const NOATIME = 1 << 10;
+        /// `MS_NODIRATIME`: access times of directories stay.
+        const NODIRATIME = 1 << 11;
+        /// `MS_BIND`: mounts a directory or file that is there.
+        const BIND = 1 << 12;
+        /// `MS_MOVE`: moves a mount.
+        const MOVE = 1 << 13;
+        /// `MS_REC`: with what is mounted below.
+        const REC = 1 << 14;
+        /// `MS_SILENT`: fewer lines in the kernel's log.
+        const SILENT = 1 << 15;
+        /// `MS_UNBINDABLE`: the propagation of mount_namespaces(7).
+        const UNBINDABLE = 1 << 17;
+        /// `MS_PRIVATE`.
+        const PRIVATE = 1 << 18;
+        /// `MS_SLAVE`.
+        const SLAVE = 1 << 19;
+        /// `MS_SHARED`.
+        const SHARED = 1 << 20;
+        /// `MS_RELATIME`: access times change after other times.
+        const RELATIME = 1 << 21;
+        /// `MS_STRICTATIME`: access times always change.
+        const STRICTATIME = 1 << 24;
+        /// `MS_LAZYTIME`: times are written late.
+        const LAZYTIME = 1 << 25;
+        // Others that a kernel may know pass unchanged.
+        const _ = !0;
+    }
+}
+
 /// One mount(2) call, checked and ready.
 #[derive(Debug, Clone)]
 pub(crate) struct MountCall {
     pub(crate) source: CString,
     pub(crate) target: CString,
     pub(crate) fstype: CString,
-    pub(crate) flags: u32,
+    pub(crate) flags: MountFlags,
     pub(crate) data: Option<CString>,
 }
 
@@ -29,7 +80,7 @@ impl MountCall {
         source: impl AsRef<OsStr>,
         target: impl AsRef<OsStr>,
         fstype: impl AsRef<OsStr>,
-        flags: u32,
+        flags: MountFlags,
         data: impl AsRef<OsStr>,
     ) -> Result<Self> {
         let data = data.as_ref();

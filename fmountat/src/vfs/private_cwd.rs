@@ -4,7 +4,7 @@
 use crate::error::{Error, Operation, Result, Syscall};
 use crate::strategy::{MountFrom, Ways};
 use crate::sys::child::mount_in_child;
-use crate::vfs::mount_call::MountCall;
+use crate::vfs::mount_call::{MountCall, MountFlags};
 use crate::vfs::worker::Worker;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags};
@@ -17,8 +17,9 @@ use std::sync::Arc;
 /// of the process. Make a [`PrivateCwd::worker`] to mount many times.
 ///
 /// ```no_run
+/// use fmountat::MountFlags;
 /// let snapshots = std::fs::File::open("/var/lib/snapshots")?;
-/// fmountat::fmountat(&snapshots, "overlay", "merged", "overlay", 0, "lowerdir=2/fs:1/fs")?;
+/// fmountat::fmountat(&snapshots, "overlay", "merged", "overlay", MountFlags::empty(), "lowerdir=2/fs:1/fs")?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -29,7 +30,7 @@ pub fn fmountat(
     source: impl AsRef<OsStr>,
     target: impl AsRef<OsStr>,
     fstype: impl AsRef<OsStr>,
-    flags: u32,
+    flags: MountFlags,
     data: impl AsRef<OsStr>,
 ) -> Result<()> {
     PrivateCwd::child().mount(dir, source, target, fstype, flags, data)
@@ -82,7 +83,7 @@ impl PrivateCwd {
     /// `fchdir(dir)`, then `mount(source, target, fstype, flags, data)`, with a cwd that nobody else has.
     ///
     /// `source`, `target` and paths inside `data` may be relative to `dir`, which may be an `O_PATH` descriptor or
-    /// [`CWD`]. `flags` are mount(2)'s `MS_*` bits. An empty `data` passes NULL. Strings may hold any byte but NUL.
+    /// [`CWD`]. An empty `data` passes NULL. Strings may hold any byte but NUL.
     ///
     /// # Errors
     /// - [`ErrorKind::NulByte`](crate::ErrorKind::NulByte): before any system call.
@@ -95,7 +96,7 @@ impl PrivateCwd {
         source: impl AsRef<OsStr>,
         target: impl AsRef<OsStr>,
         fstype: impl AsRef<OsStr>,
-        flags: u32,
+        flags: MountFlags,
         data: impl AsRef<OsStr>,
     ) -> Result<()> {
         let call = MountCall::new(source, target, fstype, flags, data)?;
@@ -117,7 +118,7 @@ impl PrivateCwd {
                     &call.source,
                     &call.target,
                     &call.fstype,
-                    c_ulong::from(call.flags),
+                    c_ulong::from(call.flags.bits()),
                     call.data.as_deref(),
                 )
             }

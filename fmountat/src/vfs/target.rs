@@ -185,6 +185,20 @@ impl Target {
         Ok(Self { fd, path: path.to_owned(), start, is_dir, made: Made::default() })
     }
 
+    /// The place that its path leads to now: the path is walked again as it was the first time, from the same directory and inside
+    /// the same root. After something was mounted there this is its root; what was made for the target stays with the first.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open) or [`in_root`](Self::in_root).
+    pub fn reopen(&self) -> Result<Self> {
+        let start = match &self.start {
+            Start::Cwd => Start::Cwd,
+            Start::Dir(dir) => Start::Dir(duplicate(dir.as_fd(), &self.path)?),
+            Start::Root(root) => Start::Root(duplicate(root.as_fd(), &self.path)?),
+        };
+        Self::at(start, &self.path)
+    }
+
     /// What is seen at its path now, which is walked again as it was the first time.
     pub(crate) fn seen_now(&self) -> Result<OwnedFd> {
         self.start.open(&self.path)

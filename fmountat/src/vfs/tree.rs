@@ -196,6 +196,12 @@ impl Tree {
     }
 }
 
+impl AsFd for Tree {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.root()
+    }
+}
+
 /// attach_recursive_mnt(), fs/namespace.c.
 const UNBINDABLE_ON_SHARED: &str = "the place is on a shared mount, where nothing can be attached that is `unbindable` or has such a \
      mount in it: leave that word out, or make the place private (`mount --make-private`)";
@@ -261,5 +267,11 @@ impl Attached {
 
     pub(crate) fn into_fd(self) -> OwnedFd {
         self.fd
+    }
+}
+
+impl AsFd for Attached {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.root()
     }
 }

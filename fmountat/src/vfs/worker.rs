@@ -178,7 +178,7 @@ impl Shared {
 
 fn mount_from(dir: RawFd, call: &MountCall) -> Outcome {
     fchdir_raw(dir).map_err(|e| (Step::Fchdir, e))?;
-    let flags = crate::sys::ms::mount_flags(call.flags);
+    let flags = crate::sys::ms::mount_flags(call.flags.bits());
     let done = rustix::mount::mount(&*call.source, &*call.target, &*call.fstype, flags, call.data.as_deref());
     // A cwd left in `dir` would keep its file system busy. That it could not be left does not undo the mount.
     let _ = rustix::process::chdir("/");

@@ -9,8 +9,6 @@ use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-const BIND: u32 = MountFlags::BIND.bits();
-
 /// How a handle is made.
 type Make = fn() -> PrivateCwd;
 
@@ -34,7 +32,7 @@ pub(crate) fn both(test: impl Fn(&PrivateCwd, &Path)) {
 
 /// Binds `source` to `target`, both relative to `dir` or absolute.
 pub(crate) fn bind(cwd: &PrivateCwd, dir: impl AsFd, source: &str, target: &str) -> Result<(), Error> {
-    cwd.mount(dir, source, target, "", BIND, "")
+    cwd.mount(dir, source, target, "", fmountat::MountFlags::BIND, "")
 }
 
 /// A descriptor of a file or directory.

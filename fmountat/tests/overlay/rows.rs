@@ -70,7 +70,7 @@ fn unmount_t2(dir: &Path) {
 
 fn tmpfs(dir: &Path) {
     mkdirs(dir, &["m"]);
-    fmountat::fmountat(CWD, "tmpfs", dir.join("m"), "tmpfs", 0, "").unwrap();
+    fmountat::fmountat(CWD, "tmpfs", dir.join("m"), "tmpfs", fmountat::MountFlags::empty(), "").unwrap();
     mkdirs(dir, &["m/w"]);
 }
 

@@ -39,7 +39,7 @@ const TABLE: [(&str, &str); 27] = [
 pub(crate) fn check_all() {
     mkdirs(scratch(), &["base"]);
     let base = scratch().join("base");
-    fmountat::fmountat(CWD, "tmpfs", &base, "tmpfs", 0, "").unwrap();
+    fmountat::fmountat(CWD, "tmpfs", &base, "tmpfs", fmountat::MountFlags::empty(), "").unwrap();
     mkdirs(&base, &["s", "l", "u", "w", "t"]);
     let overlay = format!("lowerdir={0}/l,upperdir={0}/u,workdir={0}/w", base.display());
     let kinds = [

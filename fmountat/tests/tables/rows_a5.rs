@@ -57,7 +57,7 @@ pub(crate) fn file_bind(stage: &Stage) {
     write(stage.file("dir2/bar"), "");
     let (dir2, cwd) = (File::open(stage.file("dir2")).unwrap(), std::env::current_dir().unwrap());
     let source = stage.file("dir1/foo");
-    PrivateCwd::child().mount(&dir2, &source, "bar", "", libc::MS_BIND as u32, "").unwrap();
+    PrivateCwd::child().mount(&dir2, &source, "bar", "", fmountat::MountFlags::BIND, "").unwrap();
     assert_eq!(read(stage.file("dir2/bar")), "content");
     Unmount::new().run(stage.file("dir2/bar")).unwrap();
     let plan = Plan::new(&[Mount::new("bind", &source)]).unwrap();
@@ -69,7 +69,7 @@ pub(crate) fn dirfd_of_file(stage: &Stage) {
     mkdirs(&stage.dir, &["t", "s"]);
     write(stage.file("file"), "");
     let file = File::open(stage.file("file")).unwrap();
-    let error = PrivateCwd::child().mount(&file, "s", "t", "", libc::MS_BIND as u32, "").unwrap_err();
+    let error = PrivateCwd::child().mount(&file, "s", "t", "", fmountat::MountFlags::BIND, "").unwrap_err();
     assert_eq!((error.errno(), error.step().as_str()), (libc::ENOTDIR, "fchdir"));
     let target = Target::open(CWD, stage.file("t")).unwrap();
     let error =

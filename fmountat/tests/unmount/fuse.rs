@@ -17,7 +17,7 @@ fn connect(kind: &str, source: &str) -> File {
     mkdirs(scratch(), &["m"]);
     let device = File::options().read(true).write(true).open("/dev/fuse").unwrap();
     let data = format!("fd={},rootmode=40000,user_id=0,group_id=0", device.as_raw_fd());
-    fmountat::fmountat(CWD, source, file("m"), kind, 0, data).unwrap();
+    fmountat::fmountat(CWD, source, file("m"), kind, fmountat::MountFlags::empty(), data).unwrap();
     device
 }
 

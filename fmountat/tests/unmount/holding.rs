@@ -48,7 +48,9 @@ impl Drop for Holding {
 pub(crate) fn without_process(kind: HolderKind) -> Holder {
     let below = fmountat_testing::scratch().join("pattern");
     std::fs::create_dir_all(&below).unwrap();
-    let mount = |at: &Path| fmountat::fmountat(rustix::fs::CWD, "t", at, "tmpfs", 0, "").unwrap();
+    let mount = |at: &Path| {
+        fmountat::fmountat(rustix::fs::CWD, "t", at, "tmpfs", fmountat::MountFlags::empty(), "").unwrap()
+    };
     mount(&below);
     std::fs::create_dir(below.join("in")).unwrap();
     mount(&below.join("in"));

@@ -9,7 +9,7 @@ use crate::kinds::overlay::check::{check_writable, explain};
 use crate::kinds::overlay::definition::{Layer, Overlay};
 use crate::kinds::overlay::layer_files::{OpenLayers, roles};
 use crate::kinds::overlay::params::Make;
-use crate::vfs::mount_call::{MOUNT_DATA_MAX, MountCall};
+use crate::vfs::mount_call::{MOUNT_DATA_MAX, MountCall, MountFlags};
 use crate::vfs::private_cwd::PrivateCwd;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
 use rustix::fs::{CWD, Mode, OFlags};
@@ -101,7 +101,7 @@ impl Overlay {
     ) -> Result<()> {
         let source = make.source.unwrap_or(OsStr::new("none"));
         // Every flag of ours fits: the highest is bit 25.
-        let flags = u32::try_from(flags).unwrap_or(u32::MAX);
+        let flags = MountFlags::from_bits_retain(u32::try_from(flags).unwrap_or(u32::MAX));
         let call = MountCall::new(source, target, "overlay", flags, OsStr::from_bytes(options.as_bytes()))?;
         PrivateCwd::child().run(cwd, call).map_err(|error| {
             explain(error.with_operation(Operation::Create).with_argument("overlay"), self, layers)

@@ -2,7 +2,7 @@
 //! From a plan to a set that nobody sees: each mount made detached, then put in its place in a tree.
 
 use crate::diagnose::diagnose;
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::kinds::overlay::ephemeral_upper::Store;
 use crate::mountinfo::id::MountId;
 use crate::set::build::detached_set::{Built, duplicate};
@@ -25,22 +25,36 @@ use rustix::fd::{AsFd, BorrowedFd};
 
 impl Mounter {
     /// Builds the plan's mounts as one detached tree; relative sources and layers start at `dir`. A plan without a root
-    /// of its own gets a private copy of what is at `target`, and its mounts go into that.
+    /// of its own gets a private copy of what is at `target`, and its mounts go into that; one with a root needs none (`None`).
     ///
     /// # Errors
     /// The failing mount's own, with the step `mount N: ...` when there are several; nothing was published, and nothing
     /// is left. [`ErrorKind::AllLeftOut`]. [`ErrorKind::Unsupported`] where the kernel has no new mount API \[Linux 5.2\],
     /// or several mounts can be put together neither in a detached tree \[Linux 6.15\] nor in a private mount namespace;
-    /// and for what a mount helper mounts: see [`need_no_helper`](Self::need_no_helper).
-    pub fn build(&self, dir: impl AsFd, plan: &Plan, target: &Target) -> Result<Built> {
+    /// and for what a mount helper mounts; [`ErrorKind::Spec`] without a root and without a target: see [`need_no_helper`](Self::need_no_helper).
+    pub fn build<'t>(
+        &self,
+        dir: impl AsFd,
+        plan: &Plan,
+        target: impl Into<Option<&'t Target>>,
+    ) -> Result<Built> {
         self.need_mount_interface(plan.resolves_targets())?;
         self.need_no_helper(plan)?;
-        self.build_set(dir.as_fd(), plan, target)
+        self.build_set(dir.as_fd(), plan, target.into())
     }
 
     /// The same of a plan that was decided on.
-    pub(crate) fn build_set(&self, dir: BorrowedFd<'_>, plan: &Plan, target: &Target) -> Result<Built> {
-        let base = if plan.has_root() { None } else { Some(copy_of_target(target)?) };
+    pub(crate) fn build_set(
+        &self,
+        dir: BorrowedFd<'_>,
+        plan: &Plan,
+        target: Option<&Target>,
+    ) -> Result<Built> {
+        let base = match target {
+            _ if plan.has_root() => None,
+            Some(target) => Some(copy_of_target(target)?),
+            None => return Err(needs_target()),
+        };
         self.build_on(dir, base, plan, None)
     }
 
@@ -82,6 +96,12 @@ enum Place<'a> {
     Hidden,
     /// In the process's own namespace, which is left with the old root.
     Here(&'a Store),
+}
+
+fn needs_target() -> Error {
+    let reason = "no mount is for `/`, and there is no target to copy";
+    Error::new(ErrorKind::Spec, Operation::ReadMountList, reason)
+        .with_hint("make the first mount one for `/`, or give the target")
 }
 
 /// A plan without a root mounts into a private copy of what is there.

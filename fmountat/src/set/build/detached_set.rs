@@ -151,6 +151,12 @@ impl Built {
     }
 }
 
+impl AsFd for Built {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.root()
+    }
+}
+
 /// The tree of a finished set, to be sent to another process or attached by other means. One that was built in the process's own
 /// namespace ([`Mounter::in_own_namespace`](crate::set::build::mounter::Mounter::in_own_namespace)) is mounted there, and stays so until it is attached
 /// elsewhere.

@@ -77,6 +77,15 @@ impl Mounter {
         Self { notes, ..self }
     }
 
+    /// The same without any thread of its own, for a program that must have one alone: what is put together in a private mount
+    /// namespace elsewhere goes step by step, or is refused.
+    #[must_use]
+    pub fn without_threads(mut self) -> Self {
+        self.features.private_namespace = false;
+        self.cwd = None;
+        self
+    }
+
     /// The same for a process that is alone in its mount namespace, as is the first child after
     /// [`unshare_mount_and_pid`](crate::vfs::own_namespace::unshare_mount_and_pid), which is process 1 of the new pid namespace (in the caller itself
     /// no feature can be asked for by a child): where the kernel can't mount into a detached tree, a throw-away root is then
@@ -151,7 +160,13 @@ impl Mounter {
         let opened = if by_name.is_some() { None } else { Some(Target::open(dir, target)?) };
         let by_descriptor = opened.as_ref().map(|t| format!("/proc/self/fd/{}", t.as_fd().as_raw_fd()));
         let name = by_name.or(by_descriptor.as_deref().map(Path::new)).unwrap_or(target);
-        let Ok(call) = MountCall::new("overlay", name, "overlay", 0, &data.options) else {
+        let Ok(call) = MountCall::new(
+            "overlay",
+            name,
+            "overlay",
+            crate::vfs::mount_call::MountFlags::empty(),
+            &data.options,
+        ) else {
             return Ok(false);
         };
         if cwd.run(data.cwd.as_fd(), call).is_err() {

@@ -29,7 +29,7 @@ impl Mounter {
         let dir = dir.as_fd();
         match self.decide(plan)? {
             Publication::AtOnce(way) => {
-                let mut set = self.build_set(dir, plan, target)?;
+                let mut set = self.build_set(dir, plan, Some(target))?;
                 let left_out = std::mem::take(&mut set.left_out);
                 let attached = set.attach(target)?;
                 Ok(Applied { id: attached.id(), set: PublishedSet::of(&attached).ok(), left_out, way })
@@ -51,7 +51,7 @@ impl Mounter {
         target: &Target,
     ) -> Result<Applied> {
         let (kernel, helped) = plan.by_kernel_and_helpers(helpers);
-        let mut set = self.build_set(dir, &kernel, target)?;
+        let mut set = self.build_set(dir, &kernel, Some(target))?;
         let left_out = std::mem::take(&mut set.left_out);
         let note = self.notes.begin(target.path());
         if let Some(note) = &note {
