@@ -14,9 +14,33 @@
 //! ```
 //!
 //! Every error is an [`Error`]: which step, on which argument, why, the kernel's own words, what to try.
+//!
+//! # Events
+//!
+//! With the cargo feature `tracing` the crate tells a [`tracing`](https://docs.rs/tracing) subscriber what it does. The target of
+//! all spans and events is `fmountat`, their level is `DEBUG`. Without the feature nothing of it is compiled.
+//!
+//! | span | fields | lasts for |
+//! |---|---|---|
+//! | `apply` | `mount_point`, `mounts` | [`Mounter::apply`] |
+//! | `step` | `mount`, `mount_point`, `fstype` | the work for one mount of a plan; `mount` counts from 1, `mount_point` is a path in the set |
+//!
+//! | event | fields | tells |
+//! |---|---|---|
+//! | `strategy` | `operation`, `strategy` | which of several ways an operation uses |
+//! | `fallback` | `operation`, `strategy`, `errno` | that a strategy failed; the next `strategy` event of the operation names its replacement |
+//! | `attached` | `mount`, `mount_point` | that a mount is at its place in the set |
+//! | `published` | `mount_point`, `mount_id` | that a set that was built detached is visible |
+//! | `rolled back` | `mounts`, `left` | that the mounts of a set that failed half way were unmounted again; level `WARN` if some are left |
+//! | `recovered` | `kind`, `path` | that [`Notes::clean`] removed a `mount` or a `directory` |
+//!
+//! Names of spans, events and fields are part of the interface; the values of `operation` and `strategy` are texts for people.
+//! `errno` is a name as in errno(3), and left out where the kernel was not asked. A subscriber may be called on a thread of this
+//! crate, which is in another mount namespace than the caller, and never in a child process of it.
 
-mod strategy;
 mod error;
+mod trace;
+mod strategy;
 mod sys;
 pub mod mountinfo;
 mod vfs;
@@ -59,7 +83,7 @@ pub use set::publish::{Applied, Unmatched};
 pub use set::remount::{remount, remount_with};
 pub use set::spec::{Mount, Spec, read_only_view, standard_mounts};
 pub use set::temp::{TempError, TempMount, TempRoot};
-pub use strategy::{SwapWay, Way, WayOf, ways};
+pub use strategy::{SwapWay, Way};
 pub use table::diff::Change;
 pub use table::fields::{Fields, TableWay};
 pub use table::find::{find, find_by, is_mount_point};

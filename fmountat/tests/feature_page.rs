@@ -18,11 +18,35 @@ that the kernel has, with EPERM or ENOSYS: it counts as missing.
 const TRIED: &str = "
 ## What is only known when it is tried
 
-No field of `Features` says it.
+No field of `Features` says it. The names are those of the events (cargo feature `tracing`).
 
-| operation | best way | needs | without it |
+| operation | best strategy | needs | without it |
 |---|---|---|---|
 ";
+
+/// Operation, best strategy, what that needs, and the strategy without it.
+const TRIED_ROWS: [[&str; 4]; 10] = [
+    ["open a user namespace", "pidfd", "PIDFD_GET_USER_NAMESPACE [6.11]", "/proc/PID/ns/user"],
+    [
+        "mount an image file",
+        "the file itself",
+        "a file system that mounts files: erofs [6.12]",
+        "loop device",
+    ],
+    ["call mount(2)", "worker thread", "unshare(CLONE_FS)", "child process"],
+    [
+        "notice the end of a mount helper's caller",
+        "pidfd",
+        "no filter that forbids pidfd_open",
+        "parent's pid",
+    ],
+    ["read the mount table", "listmount(2) and statmount(2)", "statmount, listmount [6.8]", "mountinfo"],
+    ["find a mount", "statmount(2)", "statmount [6.8]", "/proc/self/mountinfo"],
+    ["watch mounts", "fanotify(7)", "FAN_MNT_ATTACH [6.15]", "poll(2) on mountinfo"],
+    ["tell new mounts from old ones", "newest unique id", "listmount [6.11]", "/proc/self/mountinfo"],
+    ["find the mounts on top of a mount", "statmount(2)", "statmount [6.8]", "/proc/self/mountinfo"],
+    ["probe the kernel", "calls that fail", "no filter", "calls in a child"],
+];
 
 const WAYS: &str = "
 ## The way that is taken, by kernel
@@ -71,18 +95,6 @@ fn ways(release: (u32, u32)) -> String {
     )
 }
 
-fn tried() -> Vec<String> {
-    let ways = fmountat::ways();
-    let rows = ways.iter().zip(ways.iter().skip(1)).filter(|(way, next)| {
-        assert!(!way.is_tried || way.operation == next.operation, "{way:?}");
-        way.is_tried
-    });
-    rows.map(|(way, next)| {
-        format!("| {} | {} | {} | {} |\n", way.operation, way.way, way.needs.join(", "), next.way)
-    })
-    .collect()
-}
-
 fn row(feature: &KernelFeature) -> String {
     let (major, minor) = feature.kernel;
     let KernelFeature { what, used_for, otherwise, shown_by, .. } = feature;
@@ -94,7 +106,7 @@ fn the_page_of_features_is_true() {
     let mut page = String::from(HEAD);
     page.extend(kernel_features().iter().map(row));
     page += TRIED;
-    page.extend(tried());
+    page.extend(TRIED_ROWS.map(|row| format!("| {} |\n", row.join(" | "))));
     page += WAYS;
     page.extend(KERNELS.into_iter().map(ways));
     let path = top().join("docs/kernel-features.md");
@@ -105,6 +117,24 @@ fn the_page_of_features_is_true() {
         std::fs::read_to_string(&path).unwrap_or_default() == page,
         "docs/kernel-features.md is out of date"
     );
+}
+
+/// Each of them is an event, with this very text.
+#[test]
+fn the_strategies_that_the_page_names_are_recorded() {
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let mut sources = String::new();
+    while let Some(path) = folders.pop() {
+        match path.is_dir() {
+            true => folders.extend(std::fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path())),
+            false => sources += &std::fs::read_to_string(path).unwrap(),
+        }
+    }
+    for [operation, best, _, otherwise] in TRIED_ROWS {
+        for name in [operation, best, otherwise] {
+            assert!(sources.contains(&format!("\"{name}\"")), "{operation}: {name}");
+        }
+    }
 }
 
 /// `FILE: `CASE`` names a case that exists.

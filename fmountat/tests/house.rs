@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(dir).unwrap().map(Result::unwrap) {
@@ -61,6 +62,22 @@ fn files_are_short() {
     for (path, text) in all_sources() {
         assert!(text.lines().count() <= 400, "{} has {} lines", path.display(), text.lines().count());
     }
+}
+
+/// Who does not ask for a feature gets no crate for it.
+#[test]
+fn without_features_no_optional_crate_is_linked() {
+    let tree = |more: &[&str]| {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["tree", "--offline", "-p", "fmountat", "-e", "normal", "--prefix", "none"]).args(more);
+        let output = cargo.current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let is_there =
+        |tree: &str| ["tracing ", "oci-spec "].map(|name| tree.lines().any(|line| line.starts_with(name)));
+    assert_eq!(is_there(&tree(&[])), [false, false]);
+    assert_eq!(is_there(&tree(&["--features", "tracing"])), [true, false]);
 }
 
 /// `docs/options.md` as the table has it: `FMOUNTAT_REGENERATE=1 cargo test --test house` writes it.

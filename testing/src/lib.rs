@@ -27,12 +27,12 @@
 //! | `FMOUNTAT_EMULATED` | the processor is emulated: cases that measure time are skipped |
 //! | `FMOUNTAT_RESULTS` | a file that gets a line for each case: `case NAME OUTCOME SECONDS WHY` |
 //! | `FMOUNTAT_FILTER` | each case, and all that it starts, is under this filter: `pidfd-enosys` and others, see `profile.rs` |
-//! | `FMOUNTAT_WAYS` | a directory that gets a file for each case: the ways that were gone in it, a line each |
 //! | `FMOUNTAT_TEST_SECONDS` | the time that one case may take; 120 without it |
 //! | `FMOUNTAT_PROOF` | `full`: as many rounds as the guarantees are stated with, which takes minutes; `short`: an eighth of the usual, for emulated machines: see [`times`] |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod early;
+mod events;
 mod files;
 pub mod filter;
 mod forked;
@@ -49,6 +49,7 @@ mod snapshot;
 mod stop;
 
 pub use early::{skip, unsupported};
+pub use events::events_of;
 pub use files::{binary, command_output, copy_from_package, mkdirs, read, scratch, write};
 pub use forked::{Forked, Stop};
 pub use mounts::{MountLine, mount_flags, mount_table, mounts_below};

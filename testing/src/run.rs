@@ -15,9 +15,8 @@ use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process_group, pidfd_open};
 use std::fs::File;
 use std::io::{Read, Seek, Write};
-use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -110,9 +109,6 @@ fn outside(case: &Case, scratch: &Path) -> std::io::Result<Outcome> {
             std::os::unix::fs::chown(scratch, Some(ORDINARY), Some(ORDINARY))?;
         }
     }
-    if let Some(ways) = ways_file(case)? {
-        command.env("FMOUNTAT_WAYS", ways);
-    }
     command.stdout(output.try_clone()?).stderr(output.try_clone()?);
     let ended = wait(&mut command.process_group(0).spawn()?, limit)?;
     let mut text = Vec::new();
@@ -130,18 +126,6 @@ fn outside(case: &Case, scratch: &Path) -> std::io::Result<Outcome> {
         },
         None => Ok(Outcome::Failed(format!("not done after {} s, killed\n{text}", limit.as_secs()))),
     }
-}
-
-/// `DIRECTORY/BINARY.CASE`, which the case's user can add to.
-fn ways_file(case: &Case) -> std::io::Result<Option<PathBuf>> {
-    let Some(dir) = std::env::var_os("FMOUNTAT_WAYS") else { return Ok(None) };
-    let program = std::env::current_exe()?;
-    let name = program.file_stem().unwrap_or_default().to_string_lossy();
-    let binary = name.rsplit_once('-').map_or(&*name, |(name, _)| name);
-    let path = Path::new(&dir).join(format!("{binary}.{}", case.name));
-    let file = File::options().create(true).append(true).open(&path)?;
-    file.set_permissions(std::fs::Permissions::from_mode(0o666))?;
-    Ok(Some(path))
 }
 
 /// What a passing case has counted is shown, where all else that it printed is not.

@@ -16,8 +16,6 @@ pub(crate) fn of_verb(verb: &str, spec: &Spec) -> String {
         write(dir.join("set.json"), &spec.json);
         let output = Command::new("strace")
             .args(["-f", "-o", "log"])
-            // Where ways are counted, each is written down.
-            .env_remove("FMOUNTAT_WAYS")
             .arg(binary(env!("CARGO_BIN_EXE_fmountat")))
             .arg(verb)
             .args(&spec.flags)

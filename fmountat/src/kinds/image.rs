@@ -7,8 +7,8 @@ use crate::kinds::filesystem::Word;
 use crate::kinds::loop_options::{LoopOptions, Sharing};
 use crate::kinds::loopdev::LoopDevice;
 use crate::kinds::magic;
-use crate::strategy::{MountImage, Ways};
 use crate::sys::block::is_write_protected;
+use crate::trace;
 use crate::vfs::target::Target;
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{FileType, Mode, OFlags};
@@ -16,6 +16,9 @@ use rustix::io::{Errno, retry_on_intr};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+
+/// The operation in events.
+const MOUNT_IMAGE: &str = "mount an image file";
 
 /// What a file system is mounted from.
 #[derive(Debug, Clone, Copy)]
@@ -178,10 +181,11 @@ impl Source<'_> {
                 match mount(&Told::new(fstype, image.as_path(), &words_told)) {
                     // The file lies where the kernel can't read it page by page, on a tmpfs for instance.
                     Err(error) if error.raw_errno() == Some(Errno::NOTBLK) => {
+                        trace::fallback(MOUNT_IMAGE, "the file itself", error.raw_errno());
                         self.by_loop(fstype, LoopOptions::default(), words, mount)
                     }
                     done => {
-                        MountImage::File.taken();
+                        trace::strategy(MOUNT_IMAGE, "the file itself");
                         done
                     }
                 }
@@ -217,7 +221,7 @@ impl Source<'_> {
         words: &[Word],
         mount: impl Fn(&Told<'_>) -> Result<T>,
     ) -> Result<T> {
-        MountImage::LoopDevice.taken();
+        trace::strategy(MOUNT_IMAGE, "loop device");
         let options = LoopOptions { read_only: self.read_only || is_read_only(fstype), ..options };
         let device = LoopDevice::share_or_attach(self.dir, self.path, &options, sharing(fstype))?;
         let mut further = Vec::new();

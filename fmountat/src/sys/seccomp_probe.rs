@@ -5,10 +5,10 @@
 //! The child has a copy of the memory. One that shared it would take its parent along on kernels before 5.16, which end all
 //! that share memory with a process that dumps core, and a filter's signal is one that does.
 
-use crate::strategy::{AskKernel, Ways};
 use crate::sys::errno::result;
 use crate::sys::pid_namespace::would_be_first;
 use crate::sys::thread::reap_clone_child;
+use crate::trace;
 use rustix::io::Errno;
 use rustix::mm::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 use std::ffi::c_void;
@@ -28,7 +28,7 @@ pub(crate) fn is_filtered() -> bool {
 pub(crate) fn ask<const N: usize>(questions: [Question; N]) -> [bool; N] {
     const { assert!(N <= Slate::SIZE) };
     let is_filtered = is_filtered();
-    if is_filtered { AskKernel::Child } else { AskKernel::Here }.taken();
+    trace::strategy("probe the kernel", if is_filtered { "calls in a child" } else { "calls that fail" });
     if !is_filtered {
         return questions.map(|question| question());
     }

@@ -5,9 +5,9 @@
 
 use crate::error::Result;
 use crate::mountinfo::read::Reading;
-use crate::strategy::{ReadTable, Ways};
-use crate::table::fields::{Fields, TableWay};
+use crate::table::fields::{BY_MOUNTINFO, Fields, READ_TABLE, TableWay};
 use crate::table::snapshot::Table;
+use crate::trace;
 use rustix::fd::OwnedFd;
 
 /// The table of an open mountinfo file, from its start.
@@ -19,7 +19,7 @@ pub(crate) fn read(file: &OwnedFd) -> Result<Table> {
 
 /// The table that was read.
 pub(crate) fn table(reading: Reading<'_>) -> Result<Table> {
-    ReadTable::Mountinfo.taken();
+    trace::strategy(READ_TABLE, BY_MOUNTINFO);
     let (records, text) = reading.records()?;
     Ok(Table::new(records, text, Fields::MOUNTINFO, TableWay::Mountinfo))
 }

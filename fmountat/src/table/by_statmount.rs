@@ -4,14 +4,14 @@
 use crate::error::{Error, Operation, Result, Syscall};
 use crate::mountinfo::id::MountId;
 use crate::mountinfo::record::{Record, Span, Text, orphans, unescape_in_place};
-use crate::strategy::{ReadTable, Ways};
 use crate::sys::statmount::{
     FS_SUBTYPE, FS_TYPE, MNT_BASIC, MNT_GIDMAP, MNT_NS_ID, MNT_OPTS, MNT_POINT, MNT_ROOT, MNT_UIDMAP,
     OPT_SEC_ARRAY, PROPAGATE_FROM, Raw, SB_BASIC, SB_SOURCE, SUPPORTED_MASK, StatBuffer, Told,
 };
-use crate::table::fields::{Fields, TableWay};
+use crate::table::fields::{BY_STATMOUNT, Fields, READ_TABLE, TableWay};
 use crate::table::namespace::View;
 use crate::table::snapshot::Table;
+use crate::trace;
 use crate::vfs::features::kernel_release;
 use rustix::io::Errno;
 use std::sync::OnceLock;
@@ -62,7 +62,7 @@ pub(crate) fn read(ids: &[u64], fields: Fields, view: View, buffer: &mut StatBuf
         return Err(Error::sys(Operation::ReadMountTable, Syscall::Statmount, Errno::PERM));
     }
     reading.complete()?;
-    ReadTable::Statmount.taken();
+    trace::strategy(READ_TABLE, BY_STATMOUNT);
     Ok(Table::new(reading.records, reading.text, fields | Fields::UNIQUE_ID, TableWay::Statmount))
 }
 

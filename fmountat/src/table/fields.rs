@@ -8,6 +8,11 @@ use crate::sys::statmount::{
 use bitflags::bitflags;
 use std::fmt;
 
+/// The operation and its strategies in events.
+pub(crate) const READ_TABLE: &str = "read the mount table";
+pub(crate) const BY_STATMOUNT: &str = "listmount(2) and statmount(2)";
+pub(crate) const BY_MOUNTINFO: &str = "mountinfo";
+
 bitflags! {
     /// What a [`Table`](crate::table::snapshot::Table) knows of each mount, beside its ids, its parent, its propagation and its own options,
     /// which it always knows. Each field costs: a path more than a number, and the options of an overlay more than all else.

@@ -5,10 +5,10 @@ use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::mountinfo;
 use crate::mountinfo::MountEntry;
 use crate::mountinfo::id::{MountId, STATX_MNT_ID_UNIQUE};
-use crate::strategy::{FindMount, Ways};
 use crate::table::fdinfo::mount_number;
 use crate::table::fields::{Fields, TableWay};
 use crate::table::reader::TableReader;
+use crate::trace;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags, Statx, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
@@ -50,7 +50,7 @@ pub fn find_by(dir: impl AsFd, path: impl AsRef<Path>, way: TableWay) -> Result<
         if let Ok(Some(table)) = &table {
             match table.iter().next() {
                 Some(entry) => {
-                    FindMount::Statmount.taken();
+                    trace::strategy("find a mount", "statmount(2)");
                     return Ok(entry.to_entry());
                 }
                 None if way == TableWay::Statmount => return Err(not_here(path)),
@@ -63,9 +63,11 @@ pub fn find_by(dir: impl AsFd, path: impl AsRef<Path>, way: TableWay) -> Result<
                 Error::new(ErrorKind::Unsupported, Operation::FindMount, reason).with_argument(path)
             };
             return Err(table.err().unwrap_or_else(unsupported));
+        } else if let Err(error) = &table {
+            trace::fallback("find a mount", "statmount(2)", error.raw_errno());
         }
     }
-    FindMount::Mountinfo.taken();
+    trace::strategy("find a mount", "/proc/self/mountinfo");
     let id = number(dir, path)?;
     let entry = mountinfo::read()?.into_iter().find(|entry| entry.id == id);
     entry.ok_or_else(|| not_here(path))

@@ -9,10 +9,11 @@ use crate::sys::listmount::all_mounts;
 use crate::sys::nsfs::mount_namespace_id;
 use crate::sys::statmount::StatBuffer;
 use crate::table::choose::Probe;
-use crate::table::fields::{Fields, TableWay};
+use crate::table::fields::{BY_MOUNTINFO, BY_STATMOUNT, Fields, READ_TABLE, TableWay};
 use crate::table::namespace::Place;
 use crate::table::snapshot::Table;
 use crate::table::{by_mountinfo, by_statmount, choose};
+use crate::trace;
 use crate::vfs::mount_namespace::MountNamespace;
 use rustix::fd::AsFd;
 use rustix::io::Errno;
@@ -130,20 +131,28 @@ impl TableReader {
 
     fn by_either(&mut self) -> Result<Table> {
         if choose::is_for_statmount(self.fields) {
-            return self
-                .by_statmount()
-                .or_else(|error| if is_refused(&error) { self.by_mountinfo() } else { Err(error) });
+            return match self.by_statmount() {
+                Err(error) if is_refused(&error) => {
+                    record_refusal(&error);
+                    self.by_mountinfo()
+                }
+                read => read,
+            };
         }
         let file = match self.place.mountinfo() {
             Ok(file) => file,
             // Without /proc.
-            Err(error) => return self.by_statmount().map_err(|_| error),
+            Err(error) => {
+                trace::fallback(READ_TABLE, BY_MOUNTINFO, error.raw_errno());
+                return self.by_statmount().map_err(|_| error);
+            }
         };
         let mut reading = Reading::of(&file);
         let read = self.read_while_cheap(&mut reading)?;
         if read != Read::Whole {
             match self.by_statmount() {
                 Err(error) if is_refused(&error) => {
+                    record_refusal(&error);
                     reading.rest(None)?;
                 }
                 read => return read,
@@ -234,6 +243,10 @@ fn no_unique_ids(id: MountId) -> Error {
 }
 
 /// The calls are not there, forbidden by a filter, or the namespace is one that we have no privilege over.
+fn record_refusal(error: &Error) {
+    trace::fallback(READ_TABLE, BY_STATMOUNT, error.raw_errno());
+}
+
 fn is_refused(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::Permission | ErrorKind::NotFound)
 }

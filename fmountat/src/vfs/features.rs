@@ -71,9 +71,7 @@ impl Features {
             Need::LayerFds => self.overlay_layer_fds,
             Need::DetachedChildren => self.detached_children,
             Need::DetachedLayers => self.overlay_detached_layers,
-            Need::OpenTreeAttr => self.open_tree_attr,
             Need::PrivateNamespace => self.private_namespace,
-            Need::Tried(_) => true,
         }
     }
 

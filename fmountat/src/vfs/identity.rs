@@ -5,9 +5,9 @@ use crate::error::{Error, Operation, Result, Syscall};
 use crate::mountinfo;
 use crate::mountinfo::MountEntry;
 use crate::mountinfo::id::{MountId, mountinfo_id, stat_mount};
-use crate::strategy::{NewMounts, Ways};
 use crate::sys::listmount::newest_mount;
 use crate::sys::statmount::{FS_TYPE, MNT_BASIC, statmount};
+use crate::trace;
 use rustix::fd::BorrowedFd;
 use rustix::fs::{FileType, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
@@ -73,6 +73,9 @@ pub(crate) fn mounted_type(fd: BorrowedFd<'_>) -> Result<OsString> {
     Ok(table_entry(fd)?.map(|entry| entry.fstype).unwrap_or_default())
 }
 
+/// The operation in events.
+const TELL_NEW_MOUNTS: &str = "tell new mounts from old ones";
+
 /// The mounts that there are: those that come later are told apart by it.
 #[derive(Debug)]
 pub(crate) enum MountsBefore {
@@ -86,11 +89,12 @@ impl MountsBefore {
     pub(crate) fn now() -> Result<Self> {
         match newest_mount() {
             Ok(id) => {
-                NewMounts::Newest.taken();
+                trace::strategy(TELL_NEW_MOUNTS, "newest unique id");
                 Ok(Self::UpTo(id))
             }
-            Err(_) => {
-                NewMounts::Numbers.taken();
+            Err(errno) => {
+                trace::fallback(TELL_NEW_MOUNTS, "newest unique id", Some(errno));
+                trace::strategy(TELL_NEW_MOUNTS, "/proc/self/mountinfo");
                 Ok(Self::These(mountinfo::read()?.into_iter().map(|entry| entry.id).collect()))
             }
         }

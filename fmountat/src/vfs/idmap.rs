@@ -2,9 +2,9 @@
 //! Id mappings: what owners on disk are seen as through a mount, and the user namespaces that carry them.
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
-use crate::strategy::{MapOwners, NamespaceFile, Ways};
 use crate::sys::attr::{MountAttrRaw, mount_setattr, open_tree_attr};
 use crate::sys::userns::{Parked, page_size, user_namespace_of};
+use crate::trace;
 use crate::vfs::attr::MountAttr;
 use crate::vfs::bytes::c_string;
 use crate::vfs::context::FsContext;
@@ -16,6 +16,10 @@ use rustix::io::Errno;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+
+/// Operations in events.
+const OPEN_USER_NAMESPACE: &str = "open a user namespace";
+const MAP_OWNERS: &str = "map the owners of a mount";
 
 /// A range of ids: `count` of them from `disk` on are seen as those from `seen` on.
 ///
@@ -173,12 +177,13 @@ fn make_namespace(users: &[IdMapping], groups: &[IdMapping]) -> Result<OwnedFd> 
     write_map(pid, "gid_map", groups)?;
     match user_namespace_of(parked.pidfd()) {
         Ok(fd) => {
-            NamespaceFile::Pidfd.taken();
+            trace::strategy(OPEN_USER_NAMESPACE, "pidfd");
             Ok(fd)
         }
         // Before 6.11, or behind a filter: by its name.
-        Err(_) => {
-            NamespaceFile::Proc.taken();
+        Err(errno) => {
+            trace::fallback(OPEN_USER_NAMESPACE, "pidfd", Some(errno));
+            trace::strategy(OPEN_USER_NAMESPACE, "/proc/PID/ns/user");
             let path = format!("/proc/{pid}/ns/user");
             let flags = OFlags::RDONLY | OFlags::CLOEXEC;
             rustix::fs::open(&path, flags, Mode::empty())
@@ -282,12 +287,15 @@ impl Tree {
         if Features::get().open_tree_attr {
             let c_path = c_string(Operation::ReadSource, path)?;
             let flags = clone_flags(recursive).bits();
-            if let Ok(fd) = open_tree_attr(dir, &c_path, flags, &idmap_raw(userns.as_fd())) {
-                MapOwners::OpenTreeAttr.taken();
-                return Ok(Self::from_fd(fd));
+            match open_tree_attr(dir, &c_path, flags, &idmap_raw(userns.as_fd())) {
+                Ok(fd) => {
+                    trace::strategy(MAP_OWNERS, "open_tree_attr(2)");
+                    return Ok(Self::from_fd(fd));
+                }
+                Err(errno) => trace::fallback(MAP_OWNERS, "open_tree_attr(2)", Some(errno)),
             }
         }
-        MapOwners::MountSetattr.taken();
+        trace::strategy(MAP_OWNERS, "mount_setattr(2)");
         let tree = Self::clone_of(dir, path, recursive)?;
         tree.set_idmap(userns, recursive).map_err(|e| e.with_argument(path))?;
         Ok(tree)

@@ -2,8 +2,8 @@
 //! `fmountat`: mount(2) whose relative paths start at a directory descriptor, and the two ways to do it.
 
 use crate::error::{Error, Operation, Result, Syscall};
-use crate::strategy::{MountFrom, Ways};
 use crate::sys::child::mount_in_child;
+use crate::trace;
 use crate::vfs::mount_call::{MountCall, MountFlags};
 use crate::vfs::worker::Worker;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -108,11 +108,11 @@ impl PrivateCwd {
             Way::Worker(worker) if worker.serves_this_thread() => {
                 // The worker's cwd is not the caller's, so `AT_FDCWD` must become a descriptor on the caller's side.
                 let opened = open_if_cwd(dir)?;
-                MountFrom::Worker.taken();
+                trace::strategy("call mount(2)", "worker thread");
                 worker.run(opened.as_ref().map_or(dir, AsFd::as_fd), &call)
             }
             _ => {
-                MountFrom::Child.taken();
+                trace::strategy("call mount(2)", "child process");
                 mount_in_child(
                     (dir.as_raw_fd() != CWD.as_raw_fd()).then_some(dir.as_raw_fd()),
                     &call.source,

@@ -4,6 +4,7 @@
 use crate::error::{Error, Operation, Result, Syscall};
 use crate::sys::namespace::unshare_mounts;
 use crate::sys::thread::{block_all_signals, unshare_fs};
+use crate::trace;
 use crate::vfs::hidden::HiddenPlace;
 use crate::vfs::identity::is_dir;
 use crate::vfs::own_namespace::make_private;
@@ -79,6 +80,7 @@ fn on_a_thread<T: Send>(
     work: impl FnOnce() -> Result<T> + Send,
 ) -> Result<T> {
     let step = Operation::MakePrivateMountNamespace;
+    let work = trace::in_this_span(work);
     std::thread::scope(|scope| {
         // The caller's signals are the caller's.
         let mask = block_all_signals().map_err(|e| Error::sys(step, Syscall::PthreadSigmask, e))?;

@@ -4,9 +4,9 @@
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::mountinfo;
 use crate::mountinfo::id::{MountId, mountinfo_id};
-use crate::strategy::{LookOnTop, Ways};
 use crate::sys::listmount::mounts_below;
 use crate::sys::statmount::{MNT_BASIC, MNT_POINT, StatMount, statmount};
+use crate::trace;
 use crate::vfs::detach::take_back;
 use crate::vfs::identity::is_mount_root;
 use crate::vfs::target::Target;
@@ -106,7 +106,10 @@ fn is_covered(fd: BorrowedFd<'_>, id: MountId) -> bool {
 /// Whether statmount(2) is there \[Linux 6.8\] and no filter forbids it; else the table tells.
 fn can_ask(id: MountId) -> bool {
     let can = !matches!(statmount(id.get(), MNT_BASIC), Err(Errno::NOSYS | Errno::PERM));
-    if can { LookOnTop::Statmount } else { LookOnTop::Mountinfo }.taken();
+    trace::strategy(
+        "find the mounts on top of a mount",
+        if can { "statmount(2)" } else { "/proc/self/mountinfo" },
+    );
     can
 }
 

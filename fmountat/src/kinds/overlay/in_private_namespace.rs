@@ -56,9 +56,9 @@ impl Overlay {
     }
 
     fn mount_in_namespace(&self, make: &Make<'_>, flags: u64) -> Result<Tree> {
-        GiveLayers::ByMount.taken();
+        GiveLayers::ByMount.record();
         if make.userns.is_some() {
-            MapLayers::PrivateNamespace.taken();
+            MapLayers::PrivateNamespace.record();
         }
         in_private_namespace_from(make.dir, |dir| {
             let make = Make { dir, ..*make };

@@ -34,7 +34,7 @@ pub(crate) fn check_not_in_use(
     if overlay.has_index_on() {
         return Ok(()); // with index=on the kernel answers by itself
     }
-    let way = features.first().unwrap_or(UpperUsed::WorkDirectory).taken();
+    let way = features.first().unwrap_or(UpperUsed::WorkDirectory).record();
     let upper_was_used =
         work_was_used || way == UpperUsed::WorkDirectory || has_uuid(overlay, upper, features);
     if upper_was_used && is_in_use(upper, features) {

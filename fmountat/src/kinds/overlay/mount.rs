@@ -10,7 +10,7 @@ use crate::kinds::overlay::in_use::check_not_in_use;
 use crate::kinds::overlay::layer_files::{OpenLayers, Written, fd_of, roles};
 use crate::kinds::overlay::layers::{LayerBases, below, check_counts, one_base};
 use crate::kinds::overlay::params::{Make, set_layer};
-use crate::strategy::{GiveLayers, MapLayers, OverlayBy, Ways};
+use crate::strategy::{GiveLayers, MapLayers, Ways};
 use crate::vfs::context::FsContext;
 use crate::vfs::features::Features;
 use crate::vfs::mount_call::MOUNT_DATA_MAX;
@@ -35,7 +35,7 @@ impl Overlay {
             return self.mount_elsewhere(make);
         }
         if make.userns.is_some() {
-            MapLayers::Clone.taken();
+            MapLayers::Clone.record();
         }
         // The clones must live until the file system is created.
         let places = LayerBases::of(self, make);
@@ -220,10 +220,10 @@ pub(crate) enum Cwd {
 }
 
 impl Cwd {
-    pub(crate) fn way(&self) -> OverlayBy {
+    pub(crate) fn strategy(&self) -> &'static str {
         match self {
-            Self::Host(_) => OverlayBy::Directory,
-            Self::Clone(_) => OverlayBy::Clone,
+            Self::Host(_) => "mount(2) from the layers' directory",
+            Self::Clone(_) => "mount(2) from a detached clone of the layers' directory",
         }
     }
 }

@@ -4,6 +4,7 @@
 use crate::error::{ErrorKind, LayerRef, Result};
 use crate::kinds::overlay::clone_cache::Bases;
 use crate::strategy::{GiveLayers, Ways};
+use crate::trace;
 use crate::vfs::attr::MountAttr;
 use crate::vfs::context::FsContext;
 use crate::vfs::features::Features;
@@ -47,9 +48,10 @@ pub(crate) fn set_layer(
     features: &Features,
 ) -> Result<Option<Tree>> {
     let key = layer_key(role);
-    features.first().unwrap_or(GiveLayers::Names).taken();
+    let strategy = features.first().unwrap_or(GiveLayers::Names).record();
     match set_layer_as(context, key, layer, features) {
         Err(error) if error.raw_errno() == Some(Errno::NAMETOOLONG) => {
+            trace::fallback(GiveLayers::OPERATION, strategy.words(), error.raw_errno());
             // The kernel writes the layer's path down, in a page: the root of a clone of its own has the path `/`.
             let clone = Tree::clone_of(layer, "", false)?;
             set_layer_as(context, key, clone.root(), features)?;

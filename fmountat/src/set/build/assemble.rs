@@ -14,6 +14,7 @@ use crate::set::plan::Plan;
 use crate::set::plan::step::{Step, What};
 use crate::strategy::{Way, Ways};
 use crate::table::count::{mounts_in, mounts_in_copy};
+use crate::trace;
 use crate::vfs::attr::MountAttr;
 use crate::vfs::context::FsContext;
 use crate::vfs::hidden::HiddenPlace;
@@ -74,7 +75,7 @@ impl Mounter {
                 None => return Err(cannot_assemble()),
             },
         };
-        way.taken();
+        way.record();
         let pieces = Pieces { mounter: self, dir, store };
         let mut builder = Builder::new(pieces, base, plan);
         let mounts = builder.create_mounts(plan)?;
@@ -192,6 +193,7 @@ impl<'a> Builder<'a> {
         }
         set_root_owner(mount.root(), step).map_err(|e| plan.in_step(step, e))?;
         self.built = Some(Built::from_tree(mount)?);
+        trace::attached(step.number, &step.target);
         Ok(())
     }
 
@@ -219,9 +221,11 @@ impl<'a> Builder<'a> {
         if step.is_root() {
             let top = Target::in_root(&built.top, "")?;
             built.top = mount.attach(&top)?.into_fd();
-            return Ok(());
+        } else {
+            hang(built, mount, step)?;
         }
-        hang(built, mount, step)
+        trace::attached(step.number, &step.target);
+        Ok(())
     }
 
     fn restrict_paths(&mut self, plan: &Plan) -> Result<()> {
@@ -248,6 +252,7 @@ impl<'a> Builder<'a> {
             self.mounts = self.mounts.map(|mounts| mounts + 1);
             let beneath = mount_with_root(found.place.as_fd())?;
             let attached = piece.attach(&found.place).map_err(|e| named(e.into()))?;
+            trace::attached(found.step.number, path);
             if let Some(built) = &mut self.built {
                 built.stacks.add(attached.id(), beneath, path);
             }

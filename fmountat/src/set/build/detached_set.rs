@@ -7,6 +7,7 @@ use crate::error::{Error, ErrorKind, Failed, Operation, Result, Syscall, or_give
 use crate::kinds::overlay::ephemeral_upper::Store;
 use crate::mountinfo::id::MountId;
 use crate::set::build::stack::Stacks;
+use crate::trace;
 use crate::vfs::attr::{Attr, MountAttr};
 use crate::vfs::created_dirs::Made;
 use crate::vfs::hidden::Hidden;
@@ -61,7 +62,7 @@ impl Built {
     /// Those of [`Tree::attach`].
     pub fn attach(self, target: &Target) -> Result<Attached, Failed<Self>> {
         let (attached, newest) = self.publish(|tree| tree.attach(target))?;
-        Ok(attached.known_to(newest))
+        Ok(published(attached, target, newest))
     }
 
     /// Publishes the set in another mount namespace: see [`MountNamespace::attach`].
@@ -70,7 +71,7 @@ impl Built {
     /// Those of [`MountNamespace::attach`].
     pub fn attach_in(self, namespace: &MountNamespace, target: &Target) -> Result<Attached, Failed<Self>> {
         let (attached, newest) = self.publish(|tree| namespace.attach(tree, target))?;
-        Ok(attached.known_to(newest))
+        Ok(published(attached, target, newest))
     }
 
     /// Makes the set the root of the calling process and of its mount namespace; what was there is taken away.
@@ -102,7 +103,7 @@ impl Built {
     /// Those of [`Tree::replace`].
     pub fn replace(self, target: &Target) -> Result<Attached, Failed<Self>> {
         let (attached, newest) = self.with_one_root()?.publish(|tree| tree.replace(target))?;
-        Ok(attached.known_to(newest))
+        Ok(published(attached, target, newest))
     }
 
     /// The same with a moment between, for kernels before 6.5: see [`Tree::replace_with_gap`].
@@ -111,7 +112,7 @@ impl Built {
     /// Those of [`Tree::replace_with_gap`].
     pub fn replace_with_gap(self, target: &Target) -> Result<Attached, Failed<Self>> {
         let (attached, newest) = self.with_one_root()?.publish(|tree| tree.replace_with_gap(target))?;
-        Ok(attached.known_to(newest))
+        Ok(published(attached, target, newest))
     }
 
     /// As [`replace`](Self::replace), and keeps what was there, to go back to it: see [`Tree::exchange`].
@@ -133,7 +134,7 @@ impl Built {
     /// Those of [`Tree::exchange`].
     pub fn exchange(self, target: &Target) -> Result<(Attached, Tree), Failed<Self>> {
         let ((attached, old), newest) = self.with_one_root()?.publish(|tree| tree.exchange(target))?;
-        Ok((attached.known_to(newest), old))
+        Ok((published(attached, target, newest), old))
     }
 
     /// Gives the tree to the kernel; a set that is refused is whole again.
@@ -155,6 +156,11 @@ impl AsFd for Built {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.root()
     }
+}
+
+fn published(attached: Attached, target: &Target, newest: Option<MountId>) -> Attached {
+    trace::published(target.path(), attached.id().get());
+    attached.known_to(newest)
 }
 
 /// The tree of a finished set, to be sent to another process or attached by other means. One that was built in the process's own

@@ -10,11 +10,11 @@ use crate::kinds::overlay::mount::Cwd;
 use crate::kinds::overlay::params::Make;
 use crate::set::build::failure::of_overlay;
 use crate::set::journal::Notes;
-use crate::strategy::{OverlayBy, Ways};
+use crate::trace;
 use crate::vfs::attr::MountAttr;
 use crate::vfs::features::Features;
 use crate::vfs::idmap::UserNamespaces;
-use crate::vfs::mount_call::MountCall;
+use crate::vfs::mount_call::{MountCall, MountFlags};
 use crate::vfs::private_cwd::PrivateCwd;
 use crate::vfs::target::Target;
 use crate::vfs::tree::Tree;
@@ -22,6 +22,9 @@ use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
 use rustix::fs::{Mode, OFlags, StatVfsMountFlags};
 use rustix::io::Errno;
 use std::path::Path;
+
+/// The operation in events.
+const MOUNT_OVERLAY: &str = "mount an overlay on a target";
 
 /// Mounts, and keeps between mounts what makes them cheap: a [`PrivateCwd`] for mount(2), and a detached clone of each
 /// directory that layers lie in, below which the kernel has no other mounts to look at.
@@ -113,7 +116,7 @@ impl Mounter {
             return Ok(());
         }
         let target = Target::open(dir, target)?;
-        OverlayBy::Detached.taken();
+        trace::strategy(MOUNT_OVERLAY, "detached, then attached");
         self.overlay_tree(dir, overlay, &MountAttr::default())?
             .attach(&target)
             .map_err(|e| diagnose(e.into()))?;
@@ -164,15 +167,16 @@ impl Mounter {
             "overlay",
             name,
             "overlay",
-            crate::vfs::mount_call::MountFlags::empty(),
+            MountFlags::empty(),
             &data.options,
         ) else {
             return Ok(false);
         };
-        if cwd.run(data.cwd.as_fd(), call).is_err() {
+        if let Err(error) = cwd.run(data.cwd.as_fd(), call) {
+            trace::fallback(MOUNT_OVERLAY, data.cwd.strategy(), error.raw_errno());
             return Ok(false);
         }
-        data.cwd.way().taken();
+        trace::strategy(MOUNT_OVERLAY, data.cwd.strategy());
         if overlay.is_writable() {
             check_writable_at(dir, overlay, target)?;
         }

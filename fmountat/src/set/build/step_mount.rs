@@ -13,6 +13,7 @@ use crate::kinds::overlay::params::Make;
 use crate::set::build::mounter::Mounter;
 use crate::set::plan::step::{Step, What};
 use crate::strategy::{Subdir, Ways};
+use crate::trace;
 use crate::vfs::attr::Attr;
 use crate::vfs::features::Features;
 use crate::vfs::private_namespace::while_attached;
@@ -37,6 +38,7 @@ pub(crate) struct Pieces<'a> {
 impl Pieces<'_> {
     /// The step's mount, detached and finished.
     pub(crate) fn detached(&self, step: &Step) -> Result<Tree> {
+        let _span = trace::step(step.number, &step.target, step.fstype());
         self.make(step).map_err(|error| crate::set::build::failure::why(error, self.dir, step))
     }
 
@@ -95,7 +97,7 @@ impl Pieces<'_> {
             }
         };
         match &options.subdir {
-            Some(subdir) => match self.mounter.features.first().unwrap_or(Subdir::Attached).taken() {
+            Some(subdir) => match self.mounter.features.first().unwrap_or(Subdir::Attached).record() {
                 Subdir::Detached => sub_directory(tree.root(), subdir, step),
                 Subdir::Attached => while_attached(tree, |root| sub_directory(root, subdir, step)),
             },

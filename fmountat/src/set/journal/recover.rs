@@ -11,6 +11,7 @@ use crate::table::count::mounts_of;
 use crate::table::namespace::Place;
 use crate::table::published::PublishedSet;
 use crate::table::unmount::Unmount;
+use crate::trace;
 use crate::vfs::detach::make_private;
 use crate::vfs::features::Features;
 use crate::vfs::identity::is_mount_root;
@@ -178,7 +179,10 @@ impl Cleaned {
 
     fn done(&mut self, id: MountId, at: PathBuf, done: std::result::Result<(), Errors>) {
         match done {
-            Ok(()) => self.unmounted.push((id, at)),
+            Ok(()) => {
+                trace::recovered("mount", &at);
+                self.unmounted.push((id, at));
+            }
             Err(errors) => {
                 let is_there = |error: &Error| error.kind() != ErrorKind::NotMounted;
                 self.errors.extend(errors.into_iter().filter(is_there));
@@ -197,6 +201,7 @@ impl Cleaned {
     fn rmdir(&mut self, at: PathBuf, device: u64, inode: u64) {
         let is_it = rustix::fs::lstat(&at).is_ok_and(|stat| (stat.st_dev, stat.st_ino) == (device, inode));
         if is_it && rustix::fs::unlinkat(rustix::fs::CWD, &at, AtFlags::REMOVEDIR).is_ok() {
+            trace::recovered("directory", &at);
             self.removed.push(at);
         }
     }

@@ -68,6 +68,15 @@ impl Step {
         Ok((Self { number, source, target, what, options }, ignored))
     }
 
+    /// The type that the mount has in a mount list.
+    pub(crate) fn fstype(&self) -> &OsStr {
+        match &self.what {
+            What::Overlay(_) => OsStr::new("overlay"),
+            What::Bind { .. } => OsStr::new("bind"),
+            What::Filesystem(name) => name,
+        }
+    }
+
     /// Whether a FUSE helper mounts it: it can't be built detached.
     pub(crate) fn is_fuse(&self) -> bool {
         let is = |name: &OsString| [&b"fuse."[..], b"fuse3."].iter().any(|p| name.as_bytes().starts_with(p));

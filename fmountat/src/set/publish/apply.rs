@@ -12,6 +12,7 @@ use crate::set::publish::rollback::{Begun, has_peers};
 use crate::set::publish::stepwise::step_by_step;
 use crate::strategy::Way;
 use crate::table::published::PublishedSet;
+use crate::trace;
 use crate::vfs::target::Target;
 use rustix::fd::{AsFd, BorrowedFd};
 
@@ -27,6 +28,7 @@ impl Mounter {
     /// interface of Linux 5.2 to 5.12.
     pub fn apply(&self, dir: impl AsFd, plan: &Plan, target: &Target) -> Result<Applied> {
         let dir = dir.as_fd();
+        let _span = trace::apply(target.path(), plan.len());
         match self.decide(plan)? {
             Publication::AtOnce(way) => {
                 let mut set = self.build_set(dir, plan, Some(target))?;

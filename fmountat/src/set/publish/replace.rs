@@ -20,7 +20,7 @@ impl Mounter {
     /// # Errors
     /// Those of the two.
     pub fn swap(&self, built: Built, target: &Target) -> Result<Attached, Failed<Built>> {
-        match self.swap_way().taken() {
+        match self.swap_way().record() {
             SwapWay::Beneath => built.replace(target),
             SwapWay::Gap => built.replace_with_gap(target),
         }

@@ -6,6 +6,7 @@ use crate::set::build::assemble::newer_than_all;
 use crate::set::journal::record::Note;
 use crate::set::plan::step::{Step, What};
 use crate::table::count::mounts_in;
+use crate::trace;
 use crate::vfs::attr::Propagation;
 use crate::vfs::created_dirs::Made;
 use crate::vfs::detach::{detach_fd, take_back};
@@ -115,14 +116,17 @@ impl Done {
 
 impl Drop for Done {
     fn drop(&mut self) {
-        let mut all_gone = true;
+        let (mounts, mut left) = (self.mounted.len(), 0);
         while let Some(mounted) = self.mounted.pop() {
             // The error on its way to the caller is the first one. A mount that somebody covered stays beneath: what
             // covers it is not ours to take.
             let is_gone = is_on_top(mounted.root.as_fd()) && mounted.take_back().is_ok();
-            all_gone = all_gone && is_gone;
+            left += usize::from(!is_gone);
         }
-        if let Some(note) = self.note.take().filter(|_| all_gone) {
+        if mounts > 0 {
+            trace::rolled_back(mounts, left);
+        }
+        if let Some(note) = self.note.take().filter(|_| left == 0) {
             note.remove();
         }
     }

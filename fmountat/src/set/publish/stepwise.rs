@@ -16,6 +16,7 @@ use crate::set::publish::applied::Applied;
 use crate::set::publish::rollback::{Begun, Done, Mounted};
 use crate::strategy::{Way, Ways};
 use crate::table::published::PublishedSet;
+use crate::trace;
 use crate::vfs::attr::{Attr, Locked, MountAttr, set_attr};
 use crate::vfs::identity::is_dir;
 use crate::vfs::target::{Target, open_in_root};
@@ -31,7 +32,7 @@ pub(crate) fn step_by_step(
     target: &Target,
     begun: Begun,
 ) -> Result<Applied> {
-    Way::StepByStep.taken();
+    Way::StepByStep.record();
     let mut stepwise = Stepwise::begin(mounter, dir, plan, helpers, target, begun)?;
     stepwise.attach_mounts()?;
     stepwise.restrict_paths()?;
@@ -168,11 +169,13 @@ impl<'a> Stepwise<'a> {
         let id = attached.id();
         self.done.has_attached(&attached, &place, step);
         self.done.mounted.push(Mounted::new(attached.into_fd(), step));
+        trace::attached(step.number, &step.target);
         must_be(self.look(step)?, id, step)
     }
 
     /// The helper mounts on the step's place; the words for the mount itself are put in force whatever the helper did.
     fn attach_by_helper(&mut self, step: &Step, helper: &Helper) -> Result<OwnedFd> {
+        let _span = trace::step(step.number, &step.target, step.fstype());
         let place = match step.is_root() {
             true => seen_now(self.target)?,
             false => mount_point(self.base(), step, || Ok(true))?,
@@ -184,6 +187,7 @@ impl<'a> Stepwise<'a> {
         self.done.will_mount(mounted.as_fd(), &place, step);
         let id = MountId::of(mounted.as_fd());
         self.done.mounted.push(Mounted::new(mounted, step));
+        trace::attached(step.number, &step.target);
         let id = id?;
         let seen = must_be(self.look(step)?, id, step)?;
         set_attr(seen.as_fd(), &step.options.single_attr(), false, Locked::StaysAsItIs)?;

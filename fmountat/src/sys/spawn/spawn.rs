@@ -6,11 +6,11 @@
 //! helper's parent instead: it waits for it, and the calling thread sleeps until it is done.
 
 use crate::error::Syscall;
-use crate::strategy::{MindHelper, Ways};
 use crate::sys::errno::last_errno;
 use crate::sys::spawn::job::{Answer, Job};
 use crate::sys::spawn::subreaper;
 use crate::sys::thread::{block_all_but_fatal_signals, reap_clone_child};
+use crate::trace;
 use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use rustix::process::PidfdFlags;
@@ -46,6 +46,9 @@ pub(crate) enum Ended {
 
 const STACK: usize = 64 * 1024;
 
+/// The operation in events.
+const NOTICE_END: &str = "notice the end of a mount helper's caller";
+
 /// Runs the program; an error is that of the call that failed before it was running.
 ///
 /// Its session is its own; of signals it has what posix_spawn(3) gives, none blocked and the ignored ones ignored, save
@@ -60,8 +63,17 @@ pub(crate) fn run(program: &Program<'_>) -> Result<Ended, (Syscall, Errno)> {
     let (mut stack, mut helper_stack) = (vec![0u128; STACK / 16], vec![0u128; STACK / 16]);
     let me = rustix::process::getpid();
     // Without it the minder looks at its parent's number from time to time.
-    let caller: Option<OwnedFd> = rustix::process::pidfd_open(me, PidfdFlags::empty()).ok();
-    if caller.is_some() { MindHelper::Pidfd } else { MindHelper::Parent }.taken();
+    let caller: Option<OwnedFd> = match rustix::process::pidfd_open(me, PidfdFlags::empty()) {
+        Ok(caller) => {
+            trace::strategy(NOTICE_END, "pidfd");
+            Some(caller)
+        }
+        Err(errno) => {
+            trace::fallback(NOTICE_END, "pidfd", Some(errno));
+            trace::strategy(NOTICE_END, "parent's pid");
+            None
+        }
+    };
     let mut job = Job {
         argv: argv.as_ptr(),
         environment: environment.as_ptr(),

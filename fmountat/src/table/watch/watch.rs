@@ -4,7 +4,6 @@
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::mountinfo::MountEntry;
 use crate::mountinfo::id::MountId;
-use crate::strategy::{WatchBy, Ways};
 use crate::sys::fanotify;
 use crate::sys::fanotify::{FAN_MNT_ATTACH, FAN_MNT_DETACH, FAN_Q_OVERFLOW, watch_mounts};
 use crate::table::by_statmount;
@@ -12,6 +11,7 @@ use crate::table::fields::{Fields, TableWay};
 use crate::table::reader::TableReader;
 pub(crate) use crate::table::watch::event::MountEvent;
 use crate::table::watch::state::Picture;
+use crate::trace;
 use rustix::event::epoll::{CreateFlags, EventData, EventFlags, add, create};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -20,6 +20,10 @@ use std::time::Duration;
 
 /// What is read by each way: all but what takes a walk over all peers.
 const FIELDS: Fields = Fields::MOUNTINFO.difference(Fields::PROPAGATE_FROM);
+
+/// The operation and its best strategy in events.
+const WATCH: &str = "watch mounts";
+const FANOTIFY: &str = "fanotify(7)";
 
 /// The mounts of a namespace, kept up to date, and a stream of what changes.
 ///
@@ -76,7 +80,7 @@ impl Watch {
                 Ok(source) => return Self::start(reader.way(TableWay::Statmount), source),
                 Err(error) if way == TableWay::Statmount => return Err(error),
                 // An old kernel, a filter, no privilege: mountinfo needs none of it.
-                Err(_) => {}
+                Err(error) => trace::fallback(WATCH, FANOTIFY, error.raw_errno()),
             }
         }
         let source = Self::by_mountinfo(&reader)?;
@@ -111,11 +115,11 @@ impl Watch {
 
     /// The snapshot comes after the first event can: none is missed, and one that it shows already is no event.
     fn start(reader: TableReader, source: Source) -> Result<Self> {
-        match source {
-            Source::Fanotify { .. } => WatchBy::Fanotify,
-            Source::Mountinfo { .. } => WatchBy::Mountinfo,
-        }
-        .taken();
+        let strategy = match source {
+            Source::Fanotify { .. } => FANOTIFY,
+            Source::Mountinfo { .. } => "poll(2) on mountinfo",
+        };
+        trace::strategy(WATCH, strategy);
         let mut reader = reader.fields(FIELDS);
         let picture = Picture::of(&reader.read()?);
         Ok(Self { reader, source, picture })
