@@ -5,8 +5,8 @@
 #[path = "set/common.rs"]
 mod common;
 
-use common::{bind, file, tmpfs};
-use fmountat::{Features, HELPER_LIMIT, Helper, Mounter, Overlay, Plan, PrivateCwd, Target};
+use common::{bind, file, tmpfs, unmount_all};
+use fmountat::{Features, HELPER_LIMIT, Helper, Mount, Mounter, Overlay, Plan, PrivateCwd, Target};
 use fmountat_testing::{events_of, filter, mkdirs, scratch, write};
 use rustix::fs::CWD;
 use std::os::unix::fs::PermissionsExt;
@@ -75,7 +75,58 @@ fn steps(strategy: &str, is_built_first: bool) -> Vec<String> {
     lines.into_iter().map(str::to_owned).collect()
 }
 
+/// Operation and strategy of each that `Features` decide on, as an event has them.
+fn decided() -> Vec<String> {
+    let (_, table) = include_str!("../src/strategy.rs").split_once("\nways! {").unwrap();
+    let mut operation = "";
+    let mut all = Vec::new();
+    for line in table.lines().filter(|line| !line.trim_start().starts_with("//")) {
+        match line.split('"').collect::<Vec<_>>()[..] {
+            [_, name, " {"] => operation = name,
+            [_, name, _] => all.push(format!("strategy operation=\"{operation}\" strategy=\"{name}\"")),
+            _ => {}
+        }
+    }
+    assert!(all.len() >= 14, "{all:#?}");
+    all
+}
+
+/// Publishes a set with a directory of an overlay, mapped where that is possible, and lets another set take its place.
+fn apply_and_swap(mounter: &Mounter, is_mapped: bool) {
+    let mapped = if is_mapped { ",uidmap=0:100000:1000,gidmap=0:100000:1000" } else { "" };
+    let layers = ["l1", "l2", "u", "w"].map(|name| file(name).display().to_string());
+    let [lower, lowest, upper, work] = layers;
+    let words = format!(
+        "lowerdir={lower}:{lowest},upperdir={upper},workdir={work},X-mount.subdir=in,X-mount.mkdir{mapped}"
+    );
+    let set = Plan::new(&[tmpfs(), Mount::new("overlay", "overlay").at("/o").option(words)]).unwrap();
+    mounter.apply(CWD, &set, &target()).unwrap();
+    let other = mounter.build(CWD, &Plan::new(&[tmpfs()]).unwrap(), &target()).unwrap();
+    mounter.swap(other, &target()).unwrap();
+    unmount_all("t");
+}
+
 fmountat_testing::tests! {
+    /// Each strategy in `strategy.rs` is used by what some kernel has, and works.
+    fn every_strategy_is_used() needs [Kernel(6, 15), Root, Filesystem("overlay")] {
+        mkdirs(scratch(), &["l1/in", "l2", "u", "w"]);
+        let ((), lines) = events_of(&["strategy"], || {
+            for (major, minor) in [(5, 14), (6, 1), (6, 6), (6, 12), (6, 15)] {
+                let mounter = Mounter::with(Features::get().at_most(major, minor), None);
+                for is_mapped in [false, true] {
+                    if (major, minor) >= (6, 0) || !is_mapped {
+                        apply_and_swap(&mounter, is_mapped);
+                    }
+                }
+            }
+            let mut features = Features::get();
+            (features.detached_children, features.private_namespace) = (false, false);
+            Mounter::with(features, None).apply(CWD, &plan(), &target()).unwrap();
+        });
+        let unused: Vec<_> = decided().into_iter().filter(|strategy| !lines.contains(strategy)).collect();
+        assert!(unused.is_empty(), "{unused:#?}");
+    }
+
     fn of_a_set_in_a_detached_tree() needs [Kernel(6, 15)] {
         let expected = steps("built detached, published in one step", true);
         assert_eq!(events_of_set(&mounter(|_| {}), &plan()), expected);
