@@ -100,7 +100,7 @@ _fmountat() {
 
     case "${cmd}" in
         fmountat)
-            opts="-h -V --json --help --version mount apply explain doctor run umount list find watch clean help"
+            opts="-h -V --json --verbose --help --version mount apply explain doctor run umount list find watch clean help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -114,7 +114,7 @@ _fmountat() {
             return 0
             ;;
         fmountat__subcmd__apply)
-            opts="-C -h --replace --into --view --strict --compat --json --help"
+            opts="-C -h --replace --into --view --strict --compat --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -140,7 +140,7 @@ _fmountat() {
             return 0
             ;;
         fmountat__subcmd__clean)
-            opts="-h --json --help"
+            opts="-h --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -154,7 +154,7 @@ _fmountat() {
             return 0
             ;;
         fmountat__subcmd__doctor)
-            opts="-h --json --help"
+            opts="-h --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -168,7 +168,7 @@ _fmountat() {
             return 0
             ;;
         fmountat__subcmd__explain)
-            opts="-C -h --replace --view --strict --compat --json --help"
+            opts="-C -h --replace --view --strict --compat --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -190,7 +190,7 @@ _fmountat() {
             return 0
             ;;
         fmountat__subcmd__find)
-            opts="-o -n -v -h --id --mountpoint --output --full --noheadings --nofsroot --way --json --help"
+            opts="-o -n -v -h --id --mountpoint --output --full --noheadings --nofsroot --way --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -388,7 +388,7 @@ _fmountat() {
             return 0
             ;;
         fmountat__subcmd__list)
-            opts="-t -l -N -o -n -v -h --types --real --pseudo --list --namespace --output --full --noheadings --nofsroot --way --json --help"
+            opts="-t -l -N -o -n -v -h --types --real --pseudo --list --namespace --output --full --noheadings --nofsroot --way --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -430,7 +430,7 @@ _fmountat() {
             return 0
             ;;
         fmountat__subcmd__mount)
-            opts="-C -t -o -h --into --types --options --compat --json --help"
+            opts="-C -t -o -h --into --types --options --compat --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -472,7 +472,7 @@ _fmountat() {
             return 0
             ;;
         fmountat__subcmd__run)
-            opts="-C -h --lower --bind --json --help"
+            opts="-C -h --lower --bind --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -498,7 +498,7 @@ _fmountat() {
             return 0
             ;;
         fmountat__subcmd__umount)
-            opts="-R -l -h --recursive --lazy --timeout --all --id --set --json --help"
+            opts="-R -l -h --recursive --lazy --timeout --all --id --set --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -524,7 +524,7 @@ _fmountat() {
             return 0
             ;;
         fmountat__subcmd__watch)
-            opts="-N -h --count --timeout --namespace --full --way --json --help"
+            opts="-N -h --count --timeout --namespace --full --way --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -10,7 +10,7 @@ end
 
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.
 function __fish_fmountat_global_optspecs
-    string join \n json h/help V/version
+    string join \n json verbose h/help V/version
 end
 
 function __fish_fmountat_needs_command
@@ -35,6 +35,7 @@ function __fish_fmountat_using_subcommand
 end
 
 complete -c fmountat -n "__fish_fmountat_needs_command" -l json -d 'Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD'
+complete -c fmountat -n "__fish_fmountat_needs_command" -l verbose -d 'Print each step on stderr: which strategy is used, and why another one could not be'
 complete -c fmountat -n "__fish_fmountat_needs_command" -s h -l help -d 'Print help'
 complete -c fmountat -n "__fish_fmountat_needs_command" -s V -l version -d 'Print version'
 complete -c fmountat -n "__fish_fmountat_needs_command" -f -a "mount" -d 'Mount one file system, bind or overlay, as mount(8) does'
@@ -54,6 +55,7 @@ complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s t -l types -
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s o -l options -d 'Options, separated by commas; may be given several times' -x -a '(__fmountat_options)'
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -l compat -d 'Ignore words that have no effect, and list them, as this program\'s users expect' -r -f -a "containerd\t'Words that have no effect where they stand are ignored'"
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -l json -d 'Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD'
+complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -l verbose -d 'Print each step on stderr: which strategy is used, and why another one could not be'
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l into -d 'Mount into the mount namespace of a process, or of a file like /proc/PID/ns/mnt; TARGET is then a path in there' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -s C -d 'Relative paths start at DIR' -r -F
@@ -62,6 +64,7 @@ complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l replace -d '
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l view -d 'All mounts of the list read only; an overlay\'s upperdir becomes its top layer'
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l strict -d 'Refuse a set that others could see half done, as on kernels before 6.15'
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l json -d 'Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD'
+complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l verbose -d 'Print each step on stderr: which strategy is used, and why another one could not be'
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -s C -d 'Relative paths start at DIR' -r -F
 complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -l compat -d 'Ignore words that have no effect, and list them, as this program\'s users expect' -r -f -a "containerd\t'Words that have no effect where they stand are ignored'"
@@ -69,13 +72,16 @@ complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -l replace -d
 complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -l view -d 'All mounts of the list read only; an overlay\'s upperdir becomes its top layer'
 complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -l strict -d 'Refuse a set that others could see half done, as on kernels before 6.15'
 complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -l json -d 'Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD'
+complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -l verbose -d 'Print each step on stderr: which strategy is used, and why another one could not be'
 complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fmountat -n "__fish_fmountat_using_subcommand doctor" -l json -d 'Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD'
+complete -c fmountat -n "__fish_fmountat_using_subcommand doctor" -l verbose -d 'Print each step on stderr: which strategy is used, and why another one could not be'
 complete -c fmountat -n "__fish_fmountat_using_subcommand doctor" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -s C -d 'Relative paths start at DIR' -r -F
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l lower -d 'A layer of the root, topmost first; `/` alone is a copy of this machine\'s own system' -r -F
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l bind -d 'Show SRC, writable unless OPTIONS say `rro`, at DST (or SRC) in the root' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l json -d 'Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD'
+complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l verbose -d 'Print each step on stderr: which strategy is used, and why another one could not be'
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fmountat -n "__fish_fmountat_using_subcommand umount" -l timeout -d 'How long to try while it is busy' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand umount" -l id -d 'Exactly the mount with this id, never one on top of it: the kernel\'s unique id, or the one that mountinfo shows' -r
@@ -84,6 +90,7 @@ complete -c fmountat -n "__fish_fmountat_using_subcommand umount" -s R -l recurs
 complete -c fmountat -n "__fish_fmountat_using_subcommand umount" -s l -l lazy -d 'Out of the table now, freed when its last user is gone'
 complete -c fmountat -n "__fish_fmountat_using_subcommand umount" -l all -d 'All mounts of a stack at TARGET; nothing mounted there is success'
 complete -c fmountat -n "__fish_fmountat_using_subcommand umount" -l json -d 'Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD'
+complete -c fmountat -n "__fish_fmountat_using_subcommand umount" -l verbose -d 'Print each step on stderr: which strategy is used, and why another one could not be'
 complete -c fmountat -n "__fish_fmountat_using_subcommand umount" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fmountat -n "__fish_fmountat_using_subcommand list" -s t -l types -d 'Only mounts of these types, separated by commas; with `no` in front, all others' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand list" -s N -l namespace -d 'Of the mount namespace of a process, of a file like /proc/PID/ns/mnt, or with this id; PATH is then a path in there' -r
@@ -98,6 +105,7 @@ complete -c fmountat -n "__fish_fmountat_using_subcommand list" -l full -d 'Ever
 complete -c fmountat -n "__fish_fmountat_using_subcommand list" -s n -l noheadings -d 'No line with the columns\' names'
 complete -c fmountat -n "__fish_fmountat_using_subcommand list" -s v -l nofsroot -d 'Sources without the directory that a bind shows, [/DIR]'
 complete -c fmountat -n "__fish_fmountat_using_subcommand list" -l json -d 'Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD'
+complete -c fmountat -n "__fish_fmountat_using_subcommand list" -l verbose -d 'Print each step on stderr: which strategy is used, and why another one could not be'
 complete -c fmountat -n "__fish_fmountat_using_subcommand list" -s h -l help -d 'Print help'
 complete -c fmountat -n "__fish_fmountat_using_subcommand find" -l id -d 'The mount with this id: the kernel\'s unique id, or the one that mountinfo shows' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand find" -s o -l output -d 'Columns, separated by commas: TARGET, SOURCE, FSTYPE, OPTIONS (these without it), ID, UNIQ-ID, PARENT, MAJ:MIN, FSROOT, VFS-OPTIONS, FS-OPTIONS, PROPAGATION, OPT-FIELDS' -r
@@ -109,6 +117,7 @@ complete -c fmountat -n "__fish_fmountat_using_subcommand find" -l full -d 'Ever
 complete -c fmountat -n "__fish_fmountat_using_subcommand find" -s n -l noheadings -d 'No line with the columns\' names'
 complete -c fmountat -n "__fish_fmountat_using_subcommand find" -s v -l nofsroot -d 'Sources without the directory that a bind shows, [/DIR]'
 complete -c fmountat -n "__fish_fmountat_using_subcommand find" -l json -d 'Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD'
+complete -c fmountat -n "__fish_fmountat_using_subcommand find" -l verbose -d 'Print each step on stderr: which strategy is used, and why another one could not be'
 complete -c fmountat -n "__fish_fmountat_using_subcommand find" -s h -l help -d 'Print help'
 complete -c fmountat -n "__fish_fmountat_using_subcommand watch" -l count -d 'End after so many events' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand watch" -l timeout -d 'End after this time; the status is 32 if --count events have not come by then' -r
@@ -118,8 +127,10 @@ statmount\t''
 mountinfo\t''"
 complete -c fmountat -n "__fish_fmountat_using_subcommand watch" -l full -d 'Everything, however long: no "37 layers"'
 complete -c fmountat -n "__fish_fmountat_using_subcommand watch" -l json -d 'Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD'
+complete -c fmountat -n "__fish_fmountat_using_subcommand watch" -l verbose -d 'Print each step on stderr: which strategy is used, and why another one could not be'
 complete -c fmountat -n "__fish_fmountat_using_subcommand watch" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fmountat -n "__fish_fmountat_using_subcommand clean" -l json -d 'Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD'
+complete -c fmountat -n "__fish_fmountat_using_subcommand clean" -l verbose -d 'Print each step on stderr: which strategy is used, and why another one could not be'
 complete -c fmountat -n "__fish_fmountat_using_subcommand clean" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fmountat -n "__fish_fmountat_using_subcommand help; and not __fish_seen_subcommand_from mount apply explain doctor run umount list find watch clean help" -f -a "mount" -d 'Mount one file system, bind or overlay, as mount(8) does'
 complete -c fmountat -n "__fish_fmountat_using_subcommand help; and not __fish_seen_subcommand_from mount apply explain doctor run umount list find watch clean help" -f -a "apply" -d 'Mount a set of mounts on TARGET: all of it in one step, or nothing'

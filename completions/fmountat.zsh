@@ -27,6 +27,7 @@ _fmountat() {
     local context curcontext="$curcontext" state line
     _arguments "${_arguments_options[@]}" : \
 '--json[Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD]' \
+'--verbose[Print each step on stderr\: which strategy is used, and why another one could not be]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -50,6 +51,7 @@ _arguments "${_arguments_options[@]}" : \
 '*--options=[Options, separated by commas; may be given several times]:OPTIONS:_fmountat_options' \
 '--compat=[Ignore words that have no effect, and list them, as this program'\''s users expect]:PROGRAM:((containerd\:"Words that have no effect where they stand are ignored"))' \
 '--json[Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD]' \
+'--verbose[Print each step on stderr\: which strategy is used, and why another one could not be]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '::source -- What to mount; not needed to change a mount (`-o remount`, `-o shared`, ...):_files' \
@@ -65,6 +67,7 @@ _arguments "${_arguments_options[@]}" : \
 '--view[All mounts of the list read only; an overlay'\''s upperdir becomes its top layer]' \
 '--strict[Refuse a set that others could see half done, as on kernels before 6.15]' \
 '--json[Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD]' \
+'--verbose[Print each step on stderr\: which strategy is used, and why another one could not be]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 ':spec -- The mount list\: a file with JSON as containerd or OCI write it, or `-`:_files' \
@@ -79,6 +82,7 @@ _arguments "${_arguments_options[@]}" : \
 '--view[All mounts of the list read only; an overlay'\''s upperdir becomes its top layer]' \
 '--strict[Refuse a set that others could see half done, as on kernels before 6.15]' \
 '--json[Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD]' \
+'--verbose[Print each step on stderr\: which strategy is used, and why another one could not be]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 ':spec -- The mount list\: a file with JSON as containerd or OCI write it, or `-`:_files' \
@@ -88,6 +92,7 @@ _arguments "${_arguments_options[@]}" : \
 (doctor)
 _arguments "${_arguments_options[@]}" : \
 '--json[Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD]' \
+'--verbose[Print each step on stderr\: which strategy is used, and why another one could not be]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
@@ -98,6 +103,7 @@ _arguments "${_arguments_options[@]}" : \
 '*--lower=[A layer of the root, topmost first; \`/\` alone is a copy of this machine'\''s own system]:DIR:_files' \
 '*--bind=[Show SRC, writable unless OPTIONS say \`rro\`, at DST (or SRC) in the root]:SRC[:DST[:OPTIONS]]:_default' \
 '--json[Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD]' \
+'--verbose[Print each step on stderr\: which strategy is used, and why another one could not be]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '::spec -- The mount list\: a file with JSON as containerd or OCI write it, or `-`:_files' \
@@ -115,6 +121,7 @@ _arguments "${_arguments_options[@]}" : \
 '--lazy[Out of the table now, freed when its last user is gone]' \
 '--all[All mounts of a stack at TARGET; nothing mounted there is success]' \
 '--json[Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD]' \
+'--verbose[Print each step on stderr\: which strategy is used, and why another one could not be]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '*::target -- Mount points; a symbolic link is not followed:_files' \
@@ -139,6 +146,7 @@ _arguments "${_arguments_options[@]}" : \
 '-v[Sources without the directory that a bind shows, \[/DIR\]]' \
 '--nofsroot[Sources without the directory that a bind shows, \[/DIR\]]' \
 '--json[Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD]' \
+'--verbose[Print each step on stderr\: which strategy is used, and why another one could not be]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '::path -- Only what is mounted at PATH and below it:_files' \
@@ -157,6 +165,7 @@ _arguments "${_arguments_options[@]}" : \
 '-v[Sources without the directory that a bind shows, \[/DIR\]]' \
 '--nofsroot[Sources without the directory that a bind shows, \[/DIR\]]' \
 '--json[Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD]' \
+'--verbose[Print each step on stderr\: which strategy is used, and why another one could not be]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '::path -- A file or directory; symbolic links are followed:_files' \
@@ -171,6 +180,7 @@ _arguments "${_arguments_options[@]}" : \
 '--way=[The interface to watch by]:WAY:(auto statmount mountinfo)' \
 '--full[Everything, however long\: no "37 layers"]' \
 '--json[Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD]' \
+'--verbose[Print each step on stderr\: which strategy is used, and why another one could not be]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '::path -- Only what is mounted at PATH and below it; not what was gone before it could be seen where:_files' \
@@ -179,6 +189,7 @@ _arguments "${_arguments_options[@]}" : \
 (clean)
 _arguments "${_arguments_options[@]}" : \
 '--json[Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD]' \
+'--verbose[Print each step on stderr\: which strategy is used, and why another one could not be]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0

@@ -19,6 +19,9 @@ pub(crate) struct Cli {
     /// Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD
     #[arg(long, global = true)]
     pub(crate) json: bool,
+    /// Print each step on stderr: which strategy is used, and why another one could not be
+    #[arg(long, global = true)]
+    pub(crate) verbose: bool,
     #[command(subcommand)]
     pub(crate) verb: Verb,
 }

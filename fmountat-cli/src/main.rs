@@ -4,6 +4,7 @@
 
 mod args;
 mod output;
+mod verbose;
 mod into;
 mod show;
 mod verbs;
@@ -21,6 +22,9 @@ fn main() -> ExitCode {
         Err(error) => return usage(&error),
     };
     let json = cli.json;
+    if cli.verbose {
+        verbose::start(json);
+    }
     let done = match cli.verb {
         Verb::Mount(args) => verbs::mount::run(&args, json),
         Verb::Apply(args) => verbs::apply::run(&args, json),

@@ -78,6 +78,18 @@ pub(crate) fn note(text: &str) {
     say(&format!("fmountat: {text}"));
 }
 
+/// A step of the library, with `--verbose`.
+pub(crate) fn event(name: &str, fields: &[(&str, Value)], json: bool) {
+    if json {
+        let fields: serde_json::Map<_, _> =
+            fields.iter().map(|(key, value)| ((*key).to_owned(), value.clone())).collect();
+        say(&json!({"event": name, "fields": fields}).to_string());
+    } else {
+        let fields = fields.iter().map(|(key, value)| format!(" {key}={value}"));
+        note(&format!("{name}{}", fields.collect::<String>()));
+    }
+}
+
 /// The mounts that were left out; in JSON the result has them.
 pub(crate) fn left_out(numbers: &[usize], json: bool) {
     for number in numbers.iter().filter(|_| !json) {

@@ -138,6 +138,25 @@ fmountat_testing::tests! {
         assert_eq!(String::from_utf8_lossy(&output.stderr), "fmountat: mount 1: ignored: dirsync\n");
     }
 
+    /// The library's events on stderr, as text or JSON; the result is as without it. `run` hands it to its init.
+    fn verbose_prints_each_step() needs [Root] {
+        mkdirs(scratch(), &["t"]);
+        let output = run(&["apply", "--verbose", "-", "t"], TWO);
+        let text = String::from_utf8(output.stderr).unwrap();
+        let step = "fmountat: step mount=2 mount_point=\"/in/it\" fstype=\"tmpfs\"\n";
+        assert!(text.contains(step) && text.contains("fmountat: strategy operation=\"publish a set\""), "{text}");
+        assert!(output.status.success() && output.stdout.is_empty(), "{text}");
+        let output = run(&["--json", "--verbose", "apply", "-", "t"], TWO);
+        let text = String::from_utf8(output.stderr).unwrap();
+        let values: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let step = serde_json::json!({"event": "step", "fields": {"mount": 2, "mount_point": "/in/it", "fstype": "tmpfs"}});
+        assert!(values.contains(&step) && String::from_utf8(output.stdout).unwrap().lines().count() == 1, "{text}");
+        ok(&["umount", "-R", "--all", "t"], "");
+        let output = run(&["--verbose", "run", "--lower", "/", "--", "true"], "");
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.success() && text.contains("fmountat: step mount=1 mount_point=\"/proc\""), "{text}");
+    }
+
     /// A set from stdin and from a file, its JSON result, --view, --replace, --strict.
     fn apply_and_its_flags() needs [] {
         mkdirs(scratch(), &["t"]);

@@ -132,7 +132,7 @@ fn markdown() -> String {
         );
         let shown: Vec<&Arg> = verb
             .get_arguments()
-            .filter(|a| !["help", "version", "json"].contains(&a.get_id().as_str()))
+            .filter(|a| !["help", "version", "json", "verbose"].contains(&a.get_id().as_str()))
             .collect();
         if !shown.is_empty() {
             page += "| | |\n|---|---|\n";
@@ -169,6 +169,7 @@ const HEAD: &str = "\
 Made from the command line's own definition by the test `pages` (`FMOUNTAT_REGENERATE=1 cargo test -p fmountat-cli --test pages`
 writes it and `man/`); `completions/` is made from it too. The words of `-o` are in [options.md](options.md), every error in
 [errors.md](errors.md). `--json`, before or after any verb, prints results on stdout and errors on stderr as JSON, one object each.
+`--verbose` prints each step on stderr: the events that the library's documentation lists, a line each.
 ";
 
 /// One page of the manual, section 8.

@@ -6,6 +6,7 @@ use crate::output;
 use crate::run::signals::{Signals, shell_status};
 use crate::run::status::OWN_FAILURE;
 use crate::run::terminal::Terminal;
+use crate::verbose;
 use fmountat::Operation;
 use fmountat::{Error, ErrorKind};
 use rustix::io::Errno;
@@ -52,6 +53,7 @@ fn start_init(args: &RunArgs, json: bool, terminal: &Terminal) -> Result<Pid, Er
 fn init_arguments(args: &RunArgs, json: bool, foreground: bool) -> Vec<OsString> {
     let mut words: Vec<OsString> = vec![format!("--supervisor={}", std::process::id()).into()];
     words.extend(json.then(|| "--json".into()));
+    words.extend(verbose::is_on().then(|| "--verbose".into()));
     words.extend(foreground.then(|| "--foreground".into()));
     if let Some(directory) = &args.directory {
         words.extend(["-C".into(), directory.as_os_str().to_owned()]);

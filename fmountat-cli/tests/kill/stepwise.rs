@@ -280,8 +280,11 @@ fn directories() {
         format!("{{\"directory\":{{\"at\":\"{}\",\"device\":{device},\"inode\":{inode}}}}}\n", at.display())
     };
     note("dirs", &boot(), namespace(), &[line("empty", 0), line("used", 0), line("another", 1)].concat());
-    let output = clean();
+    let output = fmountat(&["--verbose", "clean"]).output().unwrap();
     assert!(output.status.success());
+    let event = format!("fmountat: recovered kind=\"directory\" path=\"{}\"\n", file("new/empty").display());
+    let errors = String::from_utf8(output.stderr).unwrap();
+    assert!(errors.ends_with(&event) && errors.matches("recovered").count() == 1, "{errors}");
     let left = ["empty", "used", "another"].map(|name| file("new").join(name).exists());
     assert_eq!(left, [false, true, true], "{}", String::from_utf8_lossy(&output.stdout));
 }
