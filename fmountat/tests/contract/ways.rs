@@ -4,7 +4,7 @@
 use fmountat::{Error, PrivateCwd};
 use fmountat_testing::{mkdirs, scratch};
 use rustix::fd::AsFd;
-use rustix::mount::{MountFlags, UnmountFlags, unmount};
+use rustix::mount::{UnmountFlags, unmount};
 use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
