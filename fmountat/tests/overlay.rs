@@ -2,6 +2,8 @@
 //! Overlays: what mounts, and what is refused by name with nothing changed; one table, every way.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[path = "overlay/predicted.rs"]
+mod predicted;
 #[path = "overlay/rows.rs"]
 mod rows;
 
@@ -151,6 +153,12 @@ fmountat_testing::tests! {
 
     /// The same where overlays need `userxattr` and `index=on` is not to be had.
     fn table_in_a_user_namespace() needs [Kernel(6, 7), User] { print_table(); }
+
+    /// Good overlays and each kind of refused one: what `explain` says is what `apply` does.
+    fn explain_says_what_apply_does() needs [Filesystem("overlay")] { predicted::compare(); }
+
+    /// The same where overlays need `userxattr`.
+    fn explain_says_what_apply_does_in_a_user_namespace() needs [User, Filesystem("overlay")] { predicted::compare(); }
 
     /// Also where the kernel does not say which word it is, before 6.5.
     fn an_unknown_word_is_named() needs [] {

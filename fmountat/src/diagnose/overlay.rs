@@ -273,13 +273,6 @@ pub(crate) fn foresee(overlay: &Overlay, dir: BorrowedFd<'_>) -> Option<Error> {
             Layer::Path(path) => error.with_argument(path),
             Layer::Fd(_) => error,
         };
-        if let Some(point) = upper_in_use_here(fd.as_fd()) {
-            let reason = format!("it is in use by the overlay on {}", escape(point.as_os_str().as_bytes()));
-            let error = Error::sys(Operation::CheckLayer, Syscall::Fsconfig, Errno::BUSY)
-                .with_kind(ErrorKind::UpperInUse)
-                .with_layer(role);
-            return Some(named(error.with_reason(reason).with_hint("unmount that overlay first")));
-        }
         let may_write = rustix::fs::accessat(&fd, c".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS);
         if role.is_work() && may_write.is_err() {
             let error = Error::new(ErrorKind::WorkUnusable, Operation::CheckLayer, "it can't be written to")
@@ -310,31 +303,6 @@ fn has_types(fd: &OwnedFd) -> Option<bool> {
     let opened = rustix::fs::openat(fd, c".", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).ok()?;
     let mut types = rustix::fs::Dir::new(opened).ok()?.flatten().map(|entry| entry.file_type());
     types.next().map(|first| first != rustix::fs::FileType::Unknown)
-}
-
-/// The mount of this namespace's table that has the directory as its upperdir or workdir. A look that changes nothing, and
-/// sees this namespace alone.
-fn upper_in_use_here(directory: BorrowedFd<'_>) -> Option<PathBuf> {
-    let table = mountinfo::read().ok()?;
-    let id = |fd: BorrowedFd<'_>| rustix::fs::fstat(fd).ok().map(|stat| (stat.st_dev, stat.st_ino));
-    let own = id(directory)?;
-    // An overlay whose layers were given as descriptors shows paths from their mounts' roots: from which ones, it does not.
-    let device = (rustix::fs::major(own.0), rustix::fs::minor(own.0));
-    let places = table.iter().filter(|entry| entry.device == device);
-    let points: Vec<&Path> = places.map(|entry| &*entry.target).collect();
-    let is_same = |path: &[u8]| {
-        let path = Path::new(OsStr::from_bytes(path));
-        let inside = path.strip_prefix("/").unwrap_or(path);
-        let found = |path: &Path| open_path(path).and_then(|fd| id(fd.as_fd())) == Some(own);
-        found(path) || points.iter().any(|point| found(&point.join(inside)))
-    };
-    let has = |entry: &&MountEntry| {
-        let words = entry.super_options.as_bytes().split(|byte| *byte == b',');
-        let written =
-            words.filter_map(|word| word.strip_prefix(b"upperdir=").or(word.strip_prefix(b"workdir=")));
-        entry.fstype == "overlay" && written.into_iter().any(is_same)
-    };
-    table.iter().find(has).map(|entry| entry.target.clone())
 }
 
 #[cfg(test)]

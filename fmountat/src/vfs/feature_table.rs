@@ -142,7 +142,7 @@ const TABLE: &[KernelFeature] = &[
         what: "overlay's `lowerdir+`, `datadir+`",
         used_for: "500 layers of any names, each with the kernel's words if it is refused",
         otherwise: "mount(2) in a private mount namespace, with the numbers of descriptors as layers, and copied out of it: \
-                    500 layers too; a bad option is refused without the kernel's words. Where unshare(2) is forbidden: refused",
+                    500 layers too; before 6.5 a bad option is refused without the kernel's words. Where unshare(2) is forbidden: refused",
         shown_by: "old_kernels: `five_hundred_layers_without_lowerdir_plus`",
         field: |f| &mut f.overlay_layer_words,
     },

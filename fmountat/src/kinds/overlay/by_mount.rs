@@ -1,21 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! An overlay of any layers by one mount(2): each layer is open, and named by the number of its descriptor.
+//! An overlay by one mount(2), its layers in one text: named by their paths, or by the numbers of their descriptors.
 //!
 //! From the directory `/proc/self/fd` a number is a path, so 500 layers of any names fit the page, without a byte to
 //! escape.
 
-use crate::error::{Error, ErrorKind, LayerRef, Operation, Result, Syscall};
-use crate::kinds::overlay::check::{check_writable, explain};
+use crate::error::{Error, ErrorKind, LayerRef, Operation, Result, Syscall, escape};
+use crate::kinds::filesystem::is_context;
+use crate::kinds::overlay::check::explain;
+use crate::kinds::overlay::clone_cache::{Base, Bases, Reach};
 use crate::kinds::overlay::definition::{Layer, Overlay};
 use crate::kinds::overlay::layer_files::{OpenLayers, roles};
+use crate::kinds::overlay::layers::{below, check_counts, one_base};
 use crate::kinds::overlay::params::Make;
+use crate::vfs::features::Features;
 use crate::vfs::mount_call::{MOUNT_DATA_MAX, MountCall, MountFlags};
 use crate::vfs::private_cwd::PrivateCwd;
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 impl Overlay {
     /// Mounts it on `target` with these `MS_*` flags, its layers being open.
@@ -26,9 +30,7 @@ impl Overlay {
         target: &Path,
         flags: u64,
     ) -> Result<()> {
-        self.check_open(layers, make.features)?;
-        let numbers: Vec<_> = layers.iter().map(|(_, layer)| layer.as_fd().as_raw_fd().to_string()).collect();
-        let options = self.classic_options(make, numbers.iter().map(OsStr::new))?;
+        let options = self.option_text(make.features, number_names(layers).iter().map(AsRef::as_ref))?;
         let open = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fds = rustix::fs::openat(CWD, "/proc/self/fd", open, Mode::empty())
             .map_err(|e| Error::sys(Operation::OpenDescriptors, Syscall::Openat, e))?;
@@ -44,26 +46,52 @@ impl Overlay {
         flags: u64,
     ) -> Result<bool> {
         let paths = roles(self).map(|(_, layer)| match layer {
-            Layer::Path(path) if !path.as_os_str().as_bytes().iter().any(|byte| b",:\\\"".contains(byte)) => {
-                Some(path.as_os_str())
-            }
-            _ => None,
+            Layer::Path(path) => Some(path.as_os_str()),
+            Layer::Fd(_) => None,
         });
         let paths: Option<Vec<&OsStr>> = paths.collect();
         let Some(paths) = paths.filter(|_| make.userns.is_none()) else { return Ok(false) };
-        let Ok(options) = self.classic_options(make, paths.into_iter()) else { return Ok(false) };
-        self.check_open(layers, make.features)?;
+        let Ok(options) = self.option_text(make.features, paths.into_iter()) else { return Ok(false) };
         self.mount_from(make, make.dir, layers, target, flags, &options)?;
         Ok(true)
     }
 
-    fn classic_options<'a>(
+    /// The option text for mount(2) and the cwd to call it from, if that serves: one base directory for all layers, plain
+    /// bytes in every path, and a page for all of it.
+    pub(crate) fn mount_data(
         &self,
-        make: &Make<'_>,
+        dir: BorrowedFd<'_>,
+        bases: &Bases,
+        features: &Features,
+    ) -> Result<Option<MountData>> {
+        check_counts(self)?;
+        let Some(base) = one_base(self) else { return Ok(None) };
+        let names = roles(self).map(|(_, layer)| below(layer, &base).map(Path::as_os_str));
+        let Some(names) = names.collect::<Option<Vec<_>>>() else { return Ok(None) };
+        let Ok(options) = self.option_text(features, names.iter().copied()) else { return Ok(None) };
+        let Some(reach) = bases.reach(dir, &base, features.overlay_detached_layers) else {
+            return Ok(None);
+        };
+        let cwd = match reach {
+            Reach::Host(host) => Cwd::Host(host),
+            // What is mounted on a layer or on the way to it is not in the clone.
+            Reach::Clone(clone) if !names.iter().all(|name| clone.has(name.as_ref())) => return Ok(None),
+            Reach::Clone(clone) => Cwd::Clone(clone),
+        };
+        self.check_below(cwd.as_fd(), &base, features)?;
+        Ok(Some(MountData { cwd, base, options }))
+    }
+
+    /// All options in one text, each layer by its name: `lowerdir=1:2,upperdir=3,workdir=4,index=off`. Refuses a name or a word
+    /// with bytes that mount(2) would take for something else, and what does not fit its page.
+    pub(crate) fn option_text<'a>(
+        &self,
+        features: &Features,
         names: impl ExactSizeIterator<Item = &'a OsStr>,
     ) -> Result<OsString> {
-        let (mut options, count) = (OsString::new(), names.len());
+        let (mut options, count) = (OsString::with_capacity(512), names.len());
         for (at, ((role, _), name)) in roles(self).zip(names).enumerate() {
+            plain(name, b",:\\\"").map_err(|error| error.with_layer(role))?;
             options.push(match role {
                 LayerRef::Lower(_) if at == 0 => "lowerdir=",
                 LayerRef::Lower(_) => ":",
@@ -74,10 +102,14 @@ impl Overlay {
             options.push(name);
         }
         for word in &self.words {
+            plain(&word.key, b",\\\"")?;
+            if let Some(value) = word.value.as_ref().filter(|_| !is_context(&word.key)) {
+                plain(value, b"\\\"")?;
+            }
             options.push(",");
             options.push(word.classic_text()?);
         }
-        if self.needs_userxattr(make.features) {
+        if self.needs_userxattr(features) {
             options.push(",userxattr");
         }
         if options.len() > MOUNT_DATA_MAX {
@@ -107,12 +139,87 @@ impl Overlay {
             explain(error.with_operation(Operation::Create).with_argument("overlay"), self, layers)
         })
     }
+}
 
-    /// Takes it for a failure that the overlay came out read-only without being asked to.
-    pub(crate) fn check_classic(&self, root: rustix::fd::BorrowedFd<'_>, flags: u64) -> Result<()> {
-        match self.is_writable() && flags & crate::sys::ms::MS_RDONLY == 0 {
-            true => check_writable(root, self.work.as_ref()),
-            false => Ok(()),
+/// The numbers of the layers' descriptors.
+pub(crate) fn number_names(layers: &OpenLayers) -> Vec<OsString> {
+    layers.iter().map(|(_, layer)| layer.as_fd().as_raw_fd().to_string().into()).collect()
+}
+
+/// Refuses a name or word with one of these bytes.
+fn plain(text: &OsStr, special: &[u8]) -> Result<()> {
+    match text.as_bytes().iter().find(|byte| special.contains(byte)) {
+        None => Ok(()),
+        Some(byte) => {
+            let reason = format!("mount(2) takes no {} in it", escape(&[*byte]));
+            Err(Error::new(ErrorKind::Unsupported, Operation::ReadOverlayOptions, reason).with_argument(text))
         }
+    }
+}
+
+/// One mount(2) call's worth of overlay: the cwd to call it from, and its option bytes.
+#[derive(Debug)]
+pub(crate) struct MountData {
+    pub(crate) cwd: Cwd,
+    /// The directory that `cwd` is, as it was written.
+    pub(crate) base: PathBuf,
+    pub(crate) options: OsString,
+}
+
+/// Where mount(2) is called from.
+#[derive(Debug)]
+pub(crate) enum Cwd {
+    /// The base directory as it is.
+    Host(OwnedFd),
+    /// Its clone, which has no mounts for the kernel to walk.
+    Clone(Base),
+}
+
+impl Cwd {
+    pub(crate) fn strategy(&self) -> &'static str {
+        match self {
+            Self::Host(_) => "mount(2) from the layers' directory",
+            Self::Clone(_) => "mount(2) from a detached clone of the layers' directory",
+        }
+    }
+}
+
+impl AsFd for Cwd {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Host(fd) => fd.as_fd(),
+            Self::Clone(base) => base.clone_root(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_byte_of_a_name_or_word_becomes_another_option() {
+        let features = Features { initial_user_namespace: false, ..Features::get() };
+        let text = |overlay: Overlay, names: &[&str]| {
+            let text = overlay.option_text(&features, names.iter().map(OsStr::new));
+            text.map(|text| text.into_string().unwrap_or_default()).map_err(|error| error.kind())
+        };
+        let overlay = || Overlay::new().lower("a").lower("b").data_only("d").upper("u", "w");
+        let names = ["1", "2", "3", "4", "5"];
+        let all = overlay().word("index", "off").word("context", "c0,c1");
+        let want = "lowerdir=1:2::3,upperdir=4,workdir=5,index=off,context=\"c0,c1\",userxattr";
+        assert_eq!(text(all, &names), Ok(want.into()));
+        for name in ["a:b", "a,b", "a\\", "a\""] {
+            assert_eq!(text(overlay(), &[name, "2", "3", "4", "5"]), Err(ErrorKind::Unsupported), "{name}");
+        }
+        // It would take the comma before `userxattr` for its own.
+        for (key, value) in [("uuid", "on\\"), ("uuid", "on,xino=on"), ("uuid,xino", "on"), ("u\\", "on")] {
+            assert_eq!(
+                text(overlay().word(key, value), &names),
+                Err(ErrorKind::Unsupported),
+                "{key}={value}"
+            );
+        }
+        assert_eq!(text(overlay().word("x", "y".repeat(4096)), &names), Err(ErrorKind::TooLong));
     }
 }

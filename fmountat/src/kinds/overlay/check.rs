@@ -4,7 +4,10 @@
 use crate::error::{Error, ErrorKind, LayerRef, Operation, Result, Syscall};
 use crate::kinds::overlay::conflict;
 use crate::kinds::overlay::definition::{Layer, Overlay};
-use crate::kinds::overlay::layer_files::{Opened, Written, fd_of, lies_in, same, with_layer};
+use crate::kinds::overlay::in_use::{check_not_in_use, in_use, in_use_here};
+use crate::kinds::overlay::layer_files::{OpenLayers, Opened, Written, fd_of, lies_in, same, with_layer};
+use crate::kinds::overlay::layers::below;
+use crate::kinds::overlay::params::{Make, Run};
 use crate::mountinfo::id::MountId;
 use crate::vfs::features::Features;
 use rustix::fd::{AsFd, BorrowedFd};
@@ -12,6 +15,45 @@ use rustix::fs::{Dir, Mode, OFlags, StatVfsMountFlags};
 use rustix::io::Errno;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
+
+impl Overlay {
+    /// [`check_written`](Self::check_written) for layers below a directory. A layer that can't be opened is for mount(2)
+    /// to refuse.
+    pub(crate) fn check_below(&self, root: BorrowedFd<'_>, base: &Path, features: &Features) -> Result<()> {
+        let path = |layer: &Option<Layer>| Some(below(layer.as_ref()?, base)?.to_owned());
+        match (path(&self.upper), path(&self.work)) {
+            (Some(upper), Some(work)) => {
+                let upper = Written { dir: root, path: &upper };
+                self.check_written(&upper, &Written { dir: root, path: &work }, features, Run::Execute)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// [`check_written`](Self::check_written) for layers that are open.
+    pub(crate) fn check_open(&self, layers: &OpenLayers, make: &Make<'_>) -> Result<()> {
+        let here = Path::new(".");
+        match (fd_of(layers, LayerRef::is_upper), fd_of(layers, LayerRef::is_work)) {
+            (Some(upper), Some(work)) => {
+                let (upper, work) = (Written { dir: upper, path: here }, Written { dir: work, path: here });
+                self.check_written(&upper, &work, make.features, make.run)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What must hold before the kernel may write to upper and work.
+    fn check_written(
+        &self,
+        upper: &Written<'_>,
+        work: &Written<'_>,
+        features: &Features,
+        run: Run,
+    ) -> Result<()> {
+        let was_used = check_work(self, work, upper)?;
+        check_not_in_use(self, upper, work, was_used, features, run)
+    }
+}
 
 /// In the work directory only `work` is the kernel's, and it **deletes** what is in there: that must be what an overlay
 /// left. Overlay names its temporary files `#` and a number; `incompat` marks a volatile one.
@@ -118,10 +160,11 @@ pub(crate) fn explain(error: Error, overlay: &Overlay, layers: &[(LayerRef, Open
                 twin,
             )
         }
-        Some(Errno::BUSY) => {
-            let reason = "upperdir or workdir is in use by another overlay";
-            with_layer(error.with_kind(ErrorKind::UpperInUse).with_reason(reason), overlay.upper.as_ref())
-        }
+        // The kernel does not say which of the two.
+        Some(Errno::BUSY) => [(LayerRef::Upper, upper), (LayerRef::Work, work)]
+            .into_iter()
+            .find_map(|(role, fd)| in_use_here(fd?).map(|point| in_use(overlay, role, Some(point))))
+            .unwrap_or_else(|| in_use(overlay, LayerRef::Upper, None)),
         Some(Errno::INVAL) => match conflict::of_words(&error, overlay, &Features::get()) {
             Some(error) => error,
             None => {

@@ -3,11 +3,13 @@
 //! tree \[6.15\], which a mapped one does: by mount(2) in a private namespace, and copied out of it.
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
+use crate::kinds::overlay::check::check_writable;
 use crate::kinds::overlay::definition::{Layer, Overlay};
 use crate::kinds::overlay::layer_files::{OpenLayers, Opened};
-use crate::kinds::overlay::layers::{LayerBases, check_counts};
+use crate::kinds::overlay::layers::LayerBases;
 use crate::kinds::overlay::params::Make;
 use crate::strategy::{GiveLayers, MapLayers, Ways};
+use crate::sys::ms::MS_RDONLY;
 use crate::vfs::features::Features;
 use crate::vfs::flags::ms_of_superblock;
 use crate::vfs::hidden::HiddenPlace;
@@ -63,17 +65,24 @@ impl Overlay {
         in_private_namespace_from(make.dir, |dir| {
             let make = Make { dir, ..*make };
             let overlay = self.as_seen_here()?;
-            check_counts(&overlay)?;
             let places = LayerBases::of(&overlay, &make);
-            let layers = places.open_all(&overlay, dir)?;
+            let layers = overlay.open_layers(&make, &places)?;
             attach_mapped(&places, &layers)?;
             let place = HiddenPlace::new(true)?;
             let name = place.name();
-            if !overlay.mount_by_paths(&make, &layers, name.as_ref(), flags)? {
-                overlay.mount_opened(&make, &layers, name.as_ref(), flags)?;
-            }
+            let done = match overlay.mount_by_paths(&make, &layers, name.as_ref(), flags) {
+                Ok(false) => overlay.mount_opened(&make, &layers, name.as_ref(), flags),
+                done => done.map(drop),
+            };
+            // mount(2) does not say which option it is, and a context does \[Linux 6.5\].
+            let can_ask = make.features.new_mount_api;
+            done.map_err(|error| {
+                can_ask.then(|| overlay.configure(&make, &layers).err()).flatten().unwrap_or(error)
+            })?;
             let mounted = place.mounted()?;
-            overlay.check_classic(mounted.as_fd(), flags)?;
+            if overlay.is_writable() && flags & MS_RDONLY == 0 {
+                check_writable(mounted.as_fd(), overlay.work.as_ref())?;
+            }
             Tree::clone_of(&mounted, "", false)
         })
     }

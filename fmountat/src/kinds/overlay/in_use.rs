@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Whether an upper directory is in use by another overlay, which the kernel itself only tells with `index=on`.
 
-use crate::error::{Error, ErrorKind, LayerRef, Operation, Result, Syscall};
+use crate::error::{Error, ErrorKind, LayerRef, Operation, Result, Syscall, escape};
 use crate::kinds::overlay::definition::{Layer, Overlay};
 use crate::kinds::overlay::ephemeral_upper::Store;
-use crate::kinds::overlay::layer_files::{Written, with_layer};
-use crate::kinds::overlay::params::set_layer_as;
+use crate::kinds::overlay::layer_files::{Written, file, with_layer};
+use crate::kinds::overlay::params::{Run, set_layer_as};
+use crate::mountinfo;
+use crate::mountinfo::MountEntry;
 use crate::strategy::{UpperUsed, Ways};
 use crate::vfs::bytes::{c_string, descriptor_name};
 use crate::vfs::context::FsContext;
@@ -17,42 +19,85 @@ use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::MountFlags;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
 
 /// Fails if upper or work are those of a mounted overlay. Two overlays with one upper mount happily and corrupt each
 /// other.
 ///
 /// The question costs as much as a mount, so it is only asked of a directory that was ever used: since Linux 6.6 an
 /// overlay leaves its uuid on its upper directory, unless it was mounted with `uuid=off` or `uuid=null`; before, each counts
-/// as used. `work_was_used` says that there are an overlay's left-overs in the work directory.
+/// as used. `work_was_used` says that there are an overlay's left-overs in the work directory. A prediction looks at the
+/// mount table instead, which shows the overlays of this namespace.
 pub(crate) fn check_not_in_use(
     overlay: &Overlay,
     upper: &Written<'_>,
     work: &Written<'_>,
     work_was_used: bool,
     features: &Features,
+    run: Run,
 ) -> Result<()> {
-    if overlay.has_index_on() {
+    let is_made = run == Run::Execute;
+    if is_made && overlay.has_index_on() {
         return Ok(()); // with index=on the kernel answers by itself
     }
     let way = features.first().unwrap_or(UpperUsed::WorkDirectory).record();
     let upper_was_used =
         work_was_used || way == UpperUsed::WorkDirectory || has_uuid(overlay, upper, features);
-    if upper_was_used && is_in_use(upper, features) {
-        return Err(in_use(LayerRef::Upper, overlay.upper.as_ref()));
-    }
-    if work_was_used && is_in_use(work, features) {
-        return Err(in_use(LayerRef::Work, overlay.work.as_ref()));
+    for (role, directory, was_used) in
+        [(LayerRef::Upper, upper, upper_was_used), (LayerRef::Work, work, work_was_used)]
+    {
+        if !was_used || is_made && !is_in_use(directory, features) {
+            continue;
+        }
+        let point = directory.open(OFlags::PATH).ok().and_then(|fd| in_use_here(fd.as_fd()));
+        if is_made || point.is_some() {
+            return Err(in_use(overlay, role, point));
+        }
     }
     Ok(())
 }
 
-fn in_use(role: LayerRef, layer: Option<&Layer>) -> Error {
+/// The error for an upper or work directory that an overlay has, which is mounted there if that can be seen.
+pub(crate) fn in_use(overlay: &Overlay, role: LayerRef, point: Option<PathBuf>) -> Error {
+    let reason = match point {
+        Some(point) => format!("it is in use by the overlay on {}", escape(point.as_os_str().as_bytes())),
+        None => String::from("it is in use as upperdir or workdir of another overlay"),
+    };
     let error = Error::sys(Operation::CheckLayer, Syscall::Fsconfig, Errno::BUSY)
         .with_layer(role)
         .with_kind(ErrorKind::UpperInUse)
-        .with_reason("it is in use as upperdir or workdir of another overlay")
+        .with_reason(reason)
         .with_hint("unmount that overlay first: two on one upperdir or workdir corrupt each other");
-    with_layer(error, layer)
+    with_layer(error, if role.is_work() { overlay.work.as_ref() } else { overlay.upper.as_ref() })
+}
+
+/// The mount of this namespace's table that has the directory as its upperdir or workdir. A look that changes nothing, and
+/// sees this namespace alone.
+pub(crate) fn in_use_here(directory: BorrowedFd<'_>) -> Option<PathBuf> {
+    let table = mountinfo::read().ok()?;
+    let own = file(directory)?;
+    // An overlay whose layers were given as descriptors shows paths from their mounts' roots: from which ones, it does not.
+    let device = (rustix::fs::major(own.0), rustix::fs::minor(own.0));
+    let places = table.iter().filter(|entry| entry.device == device);
+    let points: Vec<&Path> = places.map(|entry| &*entry.target).collect();
+    let is_same = |path: &[u8]| {
+        let path = Path::new(OsStr::from_bytes(path));
+        let inside = path.strip_prefix("/").unwrap_or(path);
+        let found = |path: &Path| {
+            let stat = if path.is_absolute() { rustix::fs::stat(path).ok() } else { None };
+            stat.map(|stat| (stat.st_dev, stat.st_ino)) == Some(own)
+        };
+        found(path) || points.iter().any(|point| found(&point.join(inside)))
+    };
+    let has = |entry: &&MountEntry| {
+        let words = entry.super_options.as_bytes().split(|byte| *byte == b',');
+        let written =
+            words.filter_map(|word| word.strip_prefix(b"upperdir=").or(word.strip_prefix(b"workdir=")));
+        entry.fstype == "overlay" && written.into_iter().any(is_same)
+    };
+    table.iter().find(has).map(|entry| entry.target.clone())
 }
 
 fn has_uuid(overlay: &Overlay, upper: &Written<'_>, features: &Features) -> bool {

@@ -86,10 +86,8 @@ impl<'a> LayerBases<'a> {
             Layer::Path(path) => path,
         };
         c_string(Operation::ReadLayer, path).map_err(|e| e.with_layer(role))?;
-        let opened = self.of_role(role).and_then(|(prefix, base)| {
-            let rest = path.strip_prefix(prefix).ok()?;
-            base.open(if rest.as_os_str().is_empty() { Path::new(".") } else { rest })
-        });
+        let opened =
+            self.of_role(role).and_then(|(prefix, base)| base.open(or_dot(path.strip_prefix(prefix).ok()?)));
         Ok(opened.map_or(Found::Host(path), Found::Clone))
     }
 
@@ -205,9 +203,13 @@ pub(crate) fn one_base(overlay: &Overlay) -> Option<PathBuf> {
 /// The layer's path below the base; `None` for a descriptor.
 pub(crate) fn below<'a>(layer: &'a Layer, base: &Path) -> Option<&'a Path> {
     match layer {
-        Layer::Path(path) => path.strip_prefix(base).ok(),
+        Layer::Path(path) => path.strip_prefix(base).ok().map(or_dot),
         Layer::Fd(_) => None,
     }
+}
+
+fn or_dot(path: &Path) -> &Path {
+    if path.as_os_str().is_empty() { Path::new(".") } else { path }
 }
 
 /// The common directory, one up if a layer is that directory itself: a layer must lie below its base.

@@ -15,7 +15,6 @@ pub(crate) mod check;
 pub(crate) mod by_mount;
 pub(crate) mod in_private_namespace;
 pub(crate) mod mount;
-pub(crate) mod dry_run;
 
 pub use common::common_directory;
 pub use definition::{Layer, OVERLAY_LAYERS_MAX, Overlay};

@@ -28,6 +28,35 @@ pub(crate) struct Make<'a> {
     pub(crate) attr: &'a MountAttr,
     /// The lower layers' owners are mapped as this user namespace maps them.
     pub(crate) userns: Option<BorrowedFd<'a>>,
+    pub(crate) run: Run,
+}
+
+/// Whether the overlay is made, or only the error that making it would end in is wanted. What is done for both is the same
+/// code, which asks for this where making would change something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Run {
+    Execute,
+    Predict(Prediction),
+}
+
+/// What a prediction is made for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Prediction {
+    /// The lower layers' owners would be mapped; no user namespace is made for that.
+    pub(crate) is_mapped: bool,
+    /// The caller may mount.
+    pub(crate) may_mount: bool,
+    /// The kernel has overlayfs. Else to ask it would load the module.
+    pub(crate) is_loaded: bool,
+}
+
+impl Make<'_> {
+    pub(crate) fn is_mapped(&self) -> bool {
+        match self.run {
+            Run::Execute => self.userns.is_some(),
+            Run::Predict(prediction) => prediction.is_mapped,
+        }
+    }
 }
 
 /// The option that takes it.
@@ -45,16 +74,19 @@ pub(crate) fn set_layer(
     context: &mut FsContext,
     role: LayerRef,
     layer: BorrowedFd<'_>,
-    features: &Features,
+    make: &Make<'_>,
 ) -> Result<Option<Tree>> {
     let key = layer_key(role);
-    let strategy = features.first().unwrap_or(GiveLayers::Names).record();
-    match set_layer_as(context, key, layer, features) {
+    match set_layer_as(context, key, layer, make.features) {
         Err(error) if error.raw_errno() == Some(Errno::NAMETOOLONG) => {
+            if make.run != Run::Execute {
+                return Ok(None);
+            }
+            let strategy = make.features.first().unwrap_or(GiveLayers::Names);
             trace::fallback(GiveLayers::OPERATION, strategy.words(), error.raw_errno());
             // The kernel writes the layer's path down, in a page: the root of a clone of its own has the path `/`.
             let clone = Tree::clone_of(layer, "", false)?;
-            set_layer_as(context, key, clone.root(), features)?;
+            set_layer_as(context, key, clone.root(), make.features)?;
             Ok(Some(clone))
         }
         other => other.map(|()| None),

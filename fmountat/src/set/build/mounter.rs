@@ -5,9 +5,9 @@ use crate::diagnose::diagnose;
 use crate::error::{Error, Operation, Result, Syscall};
 use crate::kinds::bind_clones::Crowds;
 use crate::kinds::overlay::Overlay;
+use crate::kinds::overlay::by_mount::Cwd;
 use crate::kinds::overlay::clone_cache::Bases;
-use crate::kinds::overlay::mount::Cwd;
-use crate::kinds::overlay::params::Make;
+use crate::kinds::overlay::params::{Make, Run};
 use crate::set::build::failure::of_overlay;
 use crate::set::journal::Notes;
 use crate::trace;
@@ -143,7 +143,7 @@ impl Mounter {
     /// What every detached overlay of this handle is made with.
     pub(crate) fn make<'a>(&'a self, dir: BorrowedFd<'a>, attr: &'a MountAttr) -> Make<'a> {
         let (bases, features) = (&self.bases, &self.features);
-        Make { dir, bases, features, source: None, flags: &[], attr, userns: None }
+        Make { dir, bases, features, source: None, flags: &[], attr, userns: None, run: Run::Execute }
     }
 
     /// The cheapest way, if it serves: false means that it doesn't, or failed without a change.

@@ -8,8 +8,7 @@ use crate::diagnose::step::foresee as foresee_step;
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall, escape};
 use crate::kinds::image::{Looked, is_read_only};
 use crate::kinds::overlay::Overlay;
-use crate::kinds::overlay::in_private_namespace::check_elsewhere;
-use crate::kinds::overlay::mount::is_made_elsewhere;
+use crate::kinds::overlay::params::{Make, Prediction, Run};
 use crate::set::build::Mounter;
 use crate::set::build::failure::{about, why};
 use crate::set::build::restrict::{hides_all, open_null};
@@ -119,28 +118,22 @@ impl<'a> Looker<'a> {
     fn overlay(&self, overlay: &Overlay, step: &Step) -> Result<Made> {
         let (attr, flags) = (step.options.single_attr(), step.options.superblock_at_birth());
         let source = Some(step.source.as_os_str()).filter(|source| !source.is_empty());
-        let mut features = self.mounter.features;
-        if filesystems::is_not_listed("overlay") {
-            if !filesystems::has_module("overlay") {
-                return Err(Error::sys(Operation::OpenFilesystem, Syscall::Fsopen, Errno::NODEV)
-                    .with_argument("overlay"));
-            }
-            // To ask it would load its module.
-            features.new_mount_api = false;
+        let is_loaded = !filesystems::is_not_listed("overlay");
+        if !is_loaded && !filesystems::has_module("overlay") {
+            return Err(
+                Error::sys(Operation::OpenFilesystem, Syscall::Fsopen, Errno::NODEV).with_argument("overlay")
+            );
         }
-        if features.new_mount_api && is_made_elsewhere(&features, step.options.idmap.is_some()) {
-            // That is done before a layer is looked at.
-            check_elsewhere(&features)?;
-            self.need_admin(Operation::MakePrivateMountNamespace, Syscall::Unshare)?;
-        }
-        let make = self.mounter.make(self.dir, &attr);
-        let make = crate::kinds::overlay::params::Make { source, flags: &flags, features: &features, ..make };
-        overlay.rehearse(&make)?;
+        let (is_mapped, may_mount) = (step.options.idmap.is_some(), self.standing.may_mount());
+        let prediction = Prediction { is_mapped, may_mount, is_loaded };
+        let run = Run::Predict(prediction);
+        overlay.predict(
+            &Make { source, flags: &flags, run, ..self.mounter.make(self.dir, &attr) },
+            prediction,
+        )?;
         if let Some(error) = foresee_step(&about(self.dir, step)) {
             return Err(error);
         }
-        self.need_admin(Operation::OpenFilesystem, Syscall::Fsopen)
-            .map_err(|e| e.with_argument(OsStr::new("overlay")))?;
         let content = Content::Layers(overlay.visible_layers(self.dir));
         let is_read_only = !overlay.is_writable() || flags.contains(&"ro");
         Ok(Made { is_read_only, ..Made::new(content, Some(true)) })

@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Overlays explained and then applied: what `explain` says is what `apply` does, to the word.
+
+use fmountat::{ErrorKind, Features, Mount, Mounter, Plan, Target};
+use fmountat_testing::{in_own_namespace, is_real_root, kernel_release, mkdirs, scratch, write};
+use rustix::fs::CWD;
+
+/// An overlay of the stage, by its options, and the kind of error it is refused with.
+struct Case {
+    options: String,
+    refused: Option<ErrorKind>,
+}
+
+fn good(options: &str) -> Case {
+    Case { options: options.into(), refused: None }
+}
+
+fn refused(kind: ErrorKind, options: &str) -> Case {
+    Case { options: options.into(), refused: Some(kind) }
+}
+
+/// What the overlays are made of; where the test runs, so that names are short.
+fn stage() {
+    fmountat::fmountat(CWD, "tmpfs", scratch(), "tmpfs", 0, "mode=755").unwrap();
+    let dirs = [
+        "l1/inside/deep",
+        "l2",
+        "u/w",
+        "w/u",
+        "u2",
+        "w2",
+        "m",
+        "t",
+        "busy",
+        "deep1",
+        "deep2",
+        "foreign/work/mine",
+        "volatile/work/incompat/volatile",
+        "ro",
+        "layers",
+    ];
+    mkdirs(scratch(), &dirs);
+    std::env::set_current_dir(scratch()).unwrap();
+    write("file", "");
+    for n in 0..501 {
+        std::fs::create_dir(format!("layers/{n}")).unwrap();
+    }
+    fmountat::fmountat(CWD, "tmpfs", "m", "tmpfs", 0, "").unwrap();
+    mkdirs(&scratch().join("m"), &["w"]);
+    fmountat::fmountat(CWD, "tmpfs", "ro", "tmpfs", 0, "").unwrap();
+    mkdirs(&scratch().join("ro"), &["u", "w"]);
+    let read_only = fmountat::Options::parse(["remount,bind,ro"]).unwrap();
+    fmountat::remount(&Target::open(CWD, "ro").unwrap(), &read_only).unwrap();
+    let overlay = |target: &str, options: &str| {
+        let more = if is_real_root() { "" } else { ",userxattr" };
+        fmountat::fmountat(CWD, "overlay", target, "overlay", 0, format!("{options}{more}")).unwrap();
+    };
+    overlay("busy", "lowerdir=l1,upperdir=u2,workdir=w2");
+    // The mount table shows layers as they were given.
+    let here = scratch().display().to_string();
+    overlay("deep1", &format!("lowerdir={here}/l1:{here}/l2"));
+    overlay("deep2", &format!("lowerdir={here}/deep1:{here}/l2"));
+}
+
+fn cases() -> Vec<Case> {
+    use ErrorKind as E;
+    let layers = |count: usize| (0..count).map(|n| format!("layers/{n}")).collect::<Vec<_>>().join(":");
+    let mut cases = vec![
+        good("lowerdir=l1:l2"),
+        good("lowerdir=l1,upperdir=u,workdir=w"),
+        good("ro,lowerdir=l1,upperdir=u,workdir=w"),
+        good("lowerdir=l1,upperdir=u,workdir=w,volatile"),
+        good("lowerdir=l1:l2,userxattr"),
+        good("lowerdir=l1:l2,xino=off,index=off"),
+        good("lowerdir=deep1:l2"),
+        good(&format!("lowerdir={}", layers(500))),
+        refused(E::TooManyLayers, &format!("lowerdir={}", layers(501))),
+        refused(E::OptionConflict, "lowerdir=l1"),
+        refused(E::OptionConflict, "upperdir=u,workdir=w"),
+        refused(E::OptionConflict, "lowerdir=l1:l2,upperdir=u"),
+        refused(E::LayerMissing, "lowerdir=l1:nope"),
+        refused(E::LayerMissing, "lowerdir=l1,upperdir=nope,workdir=w"),
+        refused(E::LayerMissing, "lowerdir=l1,upperdir=u,workdir=nope"),
+        refused(E::LayerNotDirectory, "lowerdir=l1:file"),
+        refused(E::UpperWork, "lowerdir=l1,upperdir=u,workdir=u"),
+        refused(E::UpperWork, "lowerdir=l1,upperdir=u,workdir=u/w"),
+        refused(E::UpperWork, "lowerdir=l1,upperdir=w/u,workdir=w"),
+        refused(E::UpperWork, "lowerdir=l1,upperdir=u,workdir=m/w"),
+        refused(E::UpperUnusable, "lowerdir=l1,upperdir=ro/u,workdir=ro/w"),
+        refused(E::UpperInUse, "lowerdir=l1,upperdir=u2,workdir=w"),
+        refused(E::UpperInUse, "lowerdir=l1,upperdir=u,workdir=w2"),
+        refused(E::UpperInUse, "lowerdir=l1,upperdir=u2,workdir=w,unknown=1"),
+        refused(E::WorkUnusable, "lowerdir=l1,upperdir=u,workdir=foreign"),
+        refused(E::WorkUnusable, "lowerdir=l1,upperdir=u,workdir=volatile"),
+        refused(E::OptionConflict, "lowerdir=l1:l1"),
+        refused(E::OptionConflict, "lowerdir=l1:l1/inside"),
+        refused(E::OptionConflict, "lowerdir=u:l1,upperdir=u,workdir=w"),
+        refused(E::TooDeep, "lowerdir=deep2:l2"),
+        refused(E::UnknownOption, "lowerdir=l1:l2,unknown=1"),
+        refused(E::OptionValue, "lowerdir=l1:l2,xino=maybe"),
+        refused(E::OptionConflict, "lowerdir=l1,upperdir=u,workdir=w,userxattr,metacopy=on"),
+        refused(E::OptionConflict, "lowerdir=l1,upperdir=u,workdir=w,nfs_export=on,index=off"),
+    ];
+    if is_real_root() {
+        cases.extend([
+            good("lowerdir=l1,upperdir=u,workdir=w,metacopy=on,redirect_dir=on"),
+            good("lowerdir=l1,upperdir=u,workdir=w,index=on"),
+            refused(E::UpperInUse, "lowerdir=l1,upperdir=u2,workdir=w,index=on"),
+            good("lowerdir=l1,upperdir=u,workdir=w,uidmap=0:1000:10,gidmap=0:1000:10"),
+            refused(E::LayerMissing, "lowerdir=l1:nope,uidmap=0:1000:10,gidmap=0:1000:10"),
+        ]);
+    } else {
+        // Overlay needs `userxattr` here, and that it excludes these.
+        cases.extend([
+            refused(E::OptionConflict, "lowerdir=l1,upperdir=u,workdir=w,metacopy=on"),
+            refused(E::OptionConflict, "lowerdir=l1,upperdir=u,workdir=w,redirect_dir=on"),
+            refused(E::UpperInUse, "lowerdir=l1,upperdir=u2,workdir=w,metacopy=on"),
+        ]);
+    }
+    cases
+}
+
+/// The error, with all that it says; the kernel's own words only come with what it was asked for.
+fn told(error: Option<&fmountat::Error>) -> String {
+    error.map_or_else(|| String::from("works"), |error| format!("{:?}: {error}", error.kind()))
+}
+
+fn compare_by(way: &str, features: Features) -> Vec<String> {
+    let mut wrong = Vec::new();
+    for Case { options, refused } in cases() {
+        let mount = options.split(',').fold(Mount::new("overlay", "overlay"), Mount::option);
+        let (explained, applied) = in_own_namespace(|| {
+            let mounter = Mounter::with(features, None);
+            let target = Target::open(CWD, "t").unwrap();
+            let plan = match Plan::new(&[mount]) {
+                Ok(plan) => plan,
+                Err(error) => panic!("{options}: {error}"),
+            };
+            let explained = mounter.explain(CWD, &plan, &target);
+            let applied = mounter.apply(CWD, &plan, &target);
+            (told(explained.error()), (told(applied.as_ref().err()), applied.err().map(|error| error.kind())))
+        });
+        let shown: String = options.chars().take(80).collect();
+        if explained != applied.0 {
+            wrong.push(format!("{way}: {shown}\n  explain: {explained}\n  apply:   {}", applied.0));
+        } else if applied.1 != refused {
+            wrong.push(format!("{way}: {shown}: expected {refused:?}: {}", applied.0));
+        }
+        for dir in ["u", "w"] {
+            std::fs::remove_dir_all(dir).unwrap();
+        }
+        mkdirs(&scratch(), &["u/w", "w/u"]);
+    }
+    wrong
+}
+
+/// Every case by every way that the kernel has of taking layers.
+pub(crate) fn compare() {
+    stage();
+    let here = Features::get();
+    let mut wrong = compare_by("here", here);
+    if kernel_release() >= (6, 7) {
+        wrong.extend(compare_by("names of descriptors", here.at_most(6, 7)));
+        wrong.extend(compare_by("one option text", here.at_most(6, 6)));
+    }
+    std::env::set_current_dir("/").unwrap();
+    assert!(wrong.is_empty(), "{} wrong\n{}", wrong.len(), wrong.join("\n"));
+}
