@@ -2,11 +2,20 @@
 //! Bind mounts of directories and files, finished in every attribute before anyone sees them.
 
 use crate::error::{Operation, Result};
-use crate::kinds::bind_clones::Crowds;
+use crate::kinds::clones::{Cloned, Clones};
+use crate::mountinfo::id::MountId;
+use crate::sys::statmount::{MNT_BASIC, MNT_POINT, statmount};
 use crate::vfs::attr::{MountAttr, Propagation};
+use crate::vfs::identity::is_same_file;
 use crate::vfs::tree::Tree;
-use rustix::fd::BorrowedFd;
-use std::path::Path;
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStringExt;
+use std::path::{Path, PathBuf};
+
+/// With fewer mounts than this in the source's mount, to go by its clone costs more than it saves.
+const CROWD: usize = 128;
 
 /// What is bound, and with which attributes.
 #[derive(Debug, Clone, Copy)]
@@ -26,8 +35,8 @@ pub(crate) struct Bind<'a> {
 impl Bind<'_> {
     /// The bind, detached. Without a propagation asked for it is private: a copy of a shared mount would be its peer, and
     /// what is mounted into the copy while it is being built would appear on the host.
-    pub(crate) fn mount(&self, crowds: &Crowds) -> Result<Tree> {
-        let tree = self.copy(crowds)?;
+    pub(crate) fn mount(&self, clones: &Clones) -> Result<Tree> {
+        let tree = self.copy(clones)?;
         let (mut whole, mut top) = (self.recursive_attr, self.attr);
         if top.propagation.is_none() && whole.propagation.is_none() {
             whole.propagation = Some(Propagation::Private);
@@ -47,7 +56,7 @@ impl Bind<'_> {
         Ok(tree)
     }
 
-    fn copy(&self, crowds: &Crowds) -> Result<Tree> {
+    fn copy(&self, clones: &Clones) -> Result<Tree> {
         let Self { dir, source, recursive, .. } = *self;
         match self.idmap {
             Some((userns, whole)) if whole == recursive => {
@@ -59,7 +68,7 @@ impl Bind<'_> {
                 Ok(tree)
             }
             // A failure is told of the source as it was named.
-            None => match self.in_a_crowd(crowds).map(|found| Tree::clone_of(&found, "", false)) {
+            None => match self.in_a_crowd(clones).map(|found| Tree::clone_of(&found, "", false)) {
                 Some(Ok(tree)) => Ok(tree),
                 _ => Tree::clone_of(dir, source, recursive),
             },
@@ -67,12 +76,50 @@ impl Bind<'_> {
     }
 
     /// The source in the clone of a crowded mount, which is private: what is to be a peer or a slave comes of the mount itself.
-    fn in_a_crowd(&self, crowds: &Crowds) -> Option<rustix::fd::OwnedFd> {
+    fn in_a_crowd(&self, clones: &Clones) -> Option<OwnedFd> {
         let words = [self.attr.propagation, self.recursive_attr.propagation];
         let is_related = |to: &Option<_>| matches!(to, Some(Propagation::Shared | Propagation::Slave));
         if self.recursive || words.iter().any(is_related) {
             return None;
         }
-        crowds.find(self.dir, self.source)
+        in_clone(clones, self.dir, self.source)
     }
+}
+
+/// The source `path` below `dir` as it is found in the clone of a crowded mount; `None` where the source itself serves, or
+/// nothing else does.
+fn in_clone(clones: &Clones, dir: BorrowedFd<'_>, path: &Path) -> Option<OwnedFd> {
+    let source = rustix::fs::openat(dir, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok()?;
+    let mount = MountId::of(source.as_fd()).ok().filter(|id| id.is_unique())?;
+    let place = Cloned { mount: mount.get(), directory: None };
+    if !clones.is_crowded(place, CROWD) {
+        return None;
+    }
+    let told = statmount(mount.get(), MNT_BASIC | MNT_POINT).ok()?;
+    let (basic, point) = (told.basic?, PathBuf::from(OsString::from_vec(told.mnt_point?)));
+    // A bind takes over the attributes; an unbindable mount has none.
+    let like = (basic.attr, basic.propagation);
+    let clone = clones.get(place, like, || clone_of_root(mount, &point))?;
+    let name = std::fs::read_link(format!("/proc/thread-self/fd/{}", source.as_raw_fd())).ok()?;
+    let inside = name.strip_prefix(&point).ok()?;
+    let inside = if inside.as_os_str().is_empty() { Path::new(".") } else { inside };
+    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
+    let flags = OFlags::PATH | OFlags::CLOEXEC;
+    let found = rustix::fs::openat2(clone.root(), inside, flags, Mode::empty(), resolve).ok()?;
+    // Names may have changed meanwhile, and another file be there.
+    is_same_file(source.as_fd(), found.as_fd()).is_ok_and(|is_same| is_same).then_some(found)
+}
+
+/// `None` where the mount's root is not seen, or the kernel refuses to clone it without what is mounted in it.
+fn clone_of_root(mount: MountId, point: &Path) -> Option<Tree> {
+    let flags = OFlags::PATH | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let root = rustix::fs::openat(CWD, point, flags, Mode::empty()).ok()?;
+    if MountId::of(root.as_fd()).ok()? != mount {
+        return None;
+    }
+    let clone = Tree::clone_of(&root, "", false).ok()?;
+    // What is mounted in its peers later must not appear in it.
+    let private = MountAttr { propagation: Some(Propagation::Private), ..MountAttr::default() };
+    clone.set_attr(&private, false).ok()?;
+    Some(clone)
 }

@@ -9,7 +9,7 @@ pub(crate) mod loop_options;
 pub(crate) mod loop_shared;
 pub(crate) mod loopdev;
 pub(crate) mod image;
-pub(crate) mod bind_clones;
+pub(crate) mod clones;
 pub(crate) mod bind;
 pub(crate) mod overlay;
 pub(crate) mod helper;

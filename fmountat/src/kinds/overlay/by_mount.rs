@@ -5,9 +5,10 @@
 //! escape.
 
 use crate::error::{Error, ErrorKind, LayerRef, Operation, Result, Syscall, escape};
+use crate::kinds::clones::Clones;
 use crate::kinds::filesystem::is_context;
+use crate::kinds::overlay::base::{Base, Reach};
 use crate::kinds::overlay::check::explain;
-use crate::kinds::overlay::clone_cache::{Base, Bases, Reach};
 use crate::kinds::overlay::definition::{Layer, Overlay};
 use crate::kinds::overlay::layer_files::{OpenLayers, roles};
 use crate::kinds::overlay::layers::{below, check_counts, one_base};
@@ -61,7 +62,7 @@ impl Overlay {
     pub(crate) fn mount_data(
         &self,
         dir: BorrowedFd<'_>,
-        bases: &Bases,
+        clones: &Clones,
         features: &Features,
     ) -> Result<Option<MountData>> {
         check_counts(self)?;
@@ -69,7 +70,7 @@ impl Overlay {
         let names = roles(self).map(|(_, layer)| below(layer, &base).map(Path::as_os_str));
         let Some(names) = names.collect::<Option<Vec<_>>>() else { return Ok(None) };
         let Ok(options) = self.option_text(features, names.iter().copied()) else { return Ok(None) };
-        let Some(reach) = bases.reach(dir, &base, features.overlay_detached_layers) else {
+        let Some(reach) = Reach::of(clones, dir, &base, features.overlay_detached_layers) else {
             return Ok(None);
         };
         let cwd = match reach {

@@ -2,7 +2,7 @@
 //! From layers as they were given to layers that were found: below a clone where that is the same, else on the host.
 
 use crate::error::{Error, ErrorKind, LayerRef, Operation, Result, Syscall};
-use crate::kinds::overlay::clone_cache::Base;
+use crate::kinds::overlay::base::Base;
 use crate::kinds::overlay::common::common_directory;
 use crate::kinds::overlay::definition::{Layer, OVERLAY_LAYERS_MAX, Overlay};
 use crate::kinds::overlay::layer_files::{OpenLayers, Opened, roles};
@@ -43,19 +43,19 @@ impl<'a> LayerBases<'a> {
     }
 
     pub(crate) fn of(overlay: &Overlay, make: &Make<'a>) -> Self {
-        let Make { dir, bases, userns, .. } = *make;
+        let Make { dir, clones, userns, .. } = *make;
         let can_be_detached = make.features.overlay_detached_layers;
         if !make.features.new_mount_api || userns.is_none() && !can_be_detached {
             return Self { lower: None, upper: None, userns: None };
         }
         let lowers = paths(overlay.lowers.iter().chain(&overlay.data_only));
         let uppers = paths(overlay.upper.iter().chain(&overlay.work));
-        let open = |path: PathBuf| bases.open(dir, &path).map(|base| (path, base));
+        let open = |path: PathBuf| Base::of(clones, dir, &path).map(|base| (path, base));
         let all = base_directory(lowers.iter().chain(&uppers).copied());
         let lower = base_directory(lowers.iter().copied());
         if let Some(userns) = userns {
             // What is written must not come through a mapping: the overlay would be read-only.
-            let mapped = |path: PathBuf| bases.open_idmapped(dir, &path, userns).map(|base| (path, base));
+            let mapped = |path: PathBuf| Base::idmapped(dir, &path, userns).map(|base| (path, base));
             let upper = base_directory(uppers.iter().copied()).filter(|_| can_be_detached).and_then(open);
             return Self { lower: lower.and_then(mapped), upper, userns: Some(userns) };
         }

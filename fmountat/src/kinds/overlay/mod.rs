@@ -4,7 +4,7 @@
 pub(crate) mod common;
 pub(crate) mod definition;
 pub(crate) mod options;
-pub(crate) mod clone_cache;
+pub(crate) mod base;
 pub(crate) mod layer_files;
 pub(crate) mod params;
 pub(crate) mod layers;

@@ -2,7 +2,7 @@
 //! What an overlay is made with, and how one layer is given to the kernel.
 
 use crate::error::{ErrorKind, LayerRef, Result};
-use crate::kinds::overlay::clone_cache::Bases;
+use crate::kinds::clones::Clones;
 use crate::strategy::{GiveLayers, Ways};
 use crate::trace;
 use crate::vfs::attr::MountAttr;
@@ -19,7 +19,7 @@ use std::path::Path;
 pub(crate) struct Make<'a> {
     /// Where relative layers start.
     pub(crate) dir: BorrowedFd<'a>,
-    pub(crate) bases: &'a Bases,
+    pub(crate) clones: &'a Clones,
     pub(crate) features: &'a Features,
     /// What the mount table shows as its source.
     pub(crate) source: Option<&'a OsStr>,

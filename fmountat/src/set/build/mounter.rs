@@ -3,10 +3,9 @@
 
 use crate::diagnose::diagnose;
 use crate::error::{Error, Operation, Result, Syscall};
-use crate::kinds::bind_clones::Crowds;
+use crate::kinds::clones::Clones;
 use crate::kinds::overlay::Overlay;
 use crate::kinds::overlay::by_mount::Cwd;
-use crate::kinds::overlay::clone_cache::Bases;
 use crate::kinds::overlay::params::{Make, Run};
 use crate::set::build::failure::of_overlay;
 use crate::set::journal::Notes;
@@ -42,8 +41,7 @@ const MOUNT_OVERLAY: &str = "mount an overlay on a target";
 #[derive(Debug)]
 pub struct Mounter {
     pub(crate) features: Features,
-    pub(crate) bases: Bases,
-    pub(crate) crowds: Crowds,
+    pub(crate) clones: Clones,
     pub(crate) namespaces: UserNamespaces,
     pub(crate) notes: Notes,
     cwd: Option<PrivateCwd>,
@@ -69,8 +67,8 @@ impl Mounter {
     /// With features and a way of the caller's choice: how tests reach every way on one kernel.
     #[must_use]
     pub fn with(features: Features, cwd: Option<PrivateCwd>) -> Self {
-        let (bases, crowds, namespaces) = Default::default();
-        Self { features, bases, crowds, namespaces, notes: Notes::standard(), cwd, is_alone: false }
+        let (clones, namespaces) = Default::default();
+        Self { features, clones, namespaces, notes: Notes::standard(), cwd, is_alone: false }
     }
 
     /// The same with notes kept there of what is mounted step by step; without this they are where
@@ -142,8 +140,8 @@ impl Mounter {
 
     /// What every detached overlay of this handle is made with.
     pub(crate) fn make<'a>(&'a self, dir: BorrowedFd<'a>, attr: &'a MountAttr) -> Make<'a> {
-        let (bases, features) = (&self.bases, &self.features);
-        Make { dir, bases, features, source: None, flags: &[], attr, userns: None, run: Run::Execute }
+        let (clones, features) = (&self.clones, &self.features);
+        Make { dir, clones, features, source: None, flags: &[], attr, userns: None, run: Run::Execute }
     }
 
     /// The cheapest way, if it serves: false means that it doesn't, or failed without a change.
@@ -151,7 +149,7 @@ impl Mounter {
         let Some(cwd) = &self.cwd else {
             return Ok(false);
         };
-        let Some(data) = overlay.mount_data(dir, &self.bases, &self.features)? else {
+        let Some(data) = overlay.mount_data(dir, &self.clones, &self.features)? else {
             return Ok(false);
         };
         // From the host's own directory mount(2) finds the target as the user wrote it. From a clone, or where the

@@ -72,7 +72,7 @@ impl Pieces<'_> {
                     recursive_attr,
                     idmap,
                 };
-                bind.mount(&self.mounter.crowds)?
+                bind.mount(&self.mounter.clones)?
             }
             What::Filesystem(fstype) if step.is_fuse() => {
                 let reason = "a mount helper mounts this type by itself, on a target that can be seen: not in a detached \

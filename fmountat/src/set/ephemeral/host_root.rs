@@ -158,7 +158,7 @@ impl<'a> Machine<'a> {
         let attr = MountAttr { set: Attr::RDONLY, ..MountAttr::default() };
         let recursive_attr = MountAttr::default();
         let bind = Bind { dir: CWD, source: path, recursive: false, attr, recursive_attr, idmap: None };
-        let file = bind.mount(&self.mounter.crowds)?;
+        let file = bind.mount(&self.mounter.clones)?;
         self.leave_out(path, String::from("a single file can't be an overlay: it is there to be read only"));
         Ok(file)
     }
