@@ -76,5 +76,6 @@ fn step(step: &ExplainedStep) -> Value {
 }
 
 fn need(need: &Needed) -> Value {
-    json!({"feature": need.what, "since": need.since, "is_there": need.is_there, "without": need.without})
+    let feature = need.feature;
+    json!({"feature": feature.what, "since": feature.since(), "is_there": need.is_there, "without": feature.instead})
 }

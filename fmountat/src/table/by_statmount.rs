@@ -12,7 +12,7 @@ use crate::table::fields::{BY_STATMOUNT, Fields, READ_TABLE, TableWay};
 use crate::table::namespace::View;
 use crate::table::snapshot::Table;
 use crate::trace;
-use crate::vfs::features::kernel_release;
+use crate::vfs::probe::kernel_release;
 use rustix::io::Errno;
 use std::sync::OnceLock;
 

@@ -11,11 +11,13 @@ pub struct KernelFeature {
     pub name: &'static str,
     /// The first release that has it.
     pub kernel: (u32, u32),
-    /// What it is called in manual pages.
+    /// Its calls, or what it is called in manual pages.
     pub what: &'static str,
     /// What is done with it.
     pub used_for: &'static str,
-    /// What is done without it, and what is then promised less.
+    /// What is done without it, in a few words.
+    pub instead: &'static str,
+    /// The same in full, and what is then promised less.
     pub otherwise: &'static str,
     /// The test that takes the other way by value or under a filter.
     pub shown_by: &'static str,
@@ -23,6 +25,12 @@ pub struct KernelFeature {
 }
 
 impl KernelFeature {
+    /// The first release that has it, as text: `6.15`.
+    #[must_use]
+    pub fn since(&self) -> String {
+        format!("{}.{}", self.kernel.0, self.kernel.1)
+    }
+
     /// Whether it is there.
     #[must_use]
     pub fn is_in(&self, features: &Features) -> bool {
@@ -75,8 +83,9 @@ const TABLE: &[KernelFeature] = &[
     KernelFeature {
         name: "new_mount_api",
         kernel: (5, 2),
-        what: "fsopen(2), fsconfig(2), fsmount(2), open_tree(2), move_mount(2)",
+        what: "fsopen, fsmount, open_tree, move_mount",
         used_for: "mounts that nobody sees before they are published; the kernel's own words in errors",
+        instead: "sets are refused",
         otherwise: "forbidden by a seccomp filter: a set is refused; `fmountat()` and a single overlay need mount(2) only",
         shown_by: "filtered: `a_set_is_refused_in_words`",
         field: |f| &mut f.new_mount_api,
@@ -84,8 +93,9 @@ const TABLE: &[KernelFeature] = &[
     KernelFeature {
         name: "openat2",
         kernel: (5, 6),
-        what: "openat2(2) with `RESOLVE_IN_ROOT`",
+        what: "openat2",
         used_for: "targets that can't leave the root",
+        instead: "sets with targets are refused",
         otherwise: "forbidden by a seccomp filter: a set with a target below `/` is refused",
         shown_by: "filtered: `a_set_is_refused_in_words`",
         field: |f| &mut f.openat2,
@@ -93,8 +103,9 @@ const TABLE: &[KernelFeature] = &[
     KernelFeature {
         name: "mount_setattr",
         kernel: (5, 12),
-        what: "mount_setattr(2)",
+        what: "mount_setattr",
         used_for: "attributes and propagation of detached mounts; id mappings",
+        instead: "sets are refused",
         otherwise: "forbidden by a seccomp filter: a set is refused",
         shown_by: "filtered: `a_set_is_refused_in_words`",
         field: |f| &mut f.mount_setattr,
@@ -104,6 +115,7 @@ const TABLE: &[KernelFeature] = &[
         kernel: (5, 19),
         what: "id-mapped overlay layers",
         used_for: "an overlay whose lower layers' owners are mapped",
+        instead: "refused",
         otherwise: "refused",
         shown_by: "old_kernels: `what_is_refused_is_said`",
         field: |f| &mut f.overlay_mapped_layers,
@@ -111,8 +123,9 @@ const TABLE: &[KernelFeature] = &[
     KernelFeature {
         name: "move_beneath",
         kernel: (6, 5),
-        what: "move_mount(2) with `MOVE_MOUNT_BENEATH`",
+        what: "MOVE_MOUNT_BENEATH",
         used_for: "`--replace`: readers always see the old set or the new one",
+        instead: "a moment without either set; refused by --strict",
         otherwise: "the old set is taken away and the new one attached at once: for microseconds readers see neither (`--strict` \
                     refuses); if attaching fails, a copy of the old one comes back",
         shown_by: "old_kernels: `a_swap_with_a_gap`",
@@ -121,8 +134,9 @@ const TABLE: &[KernelFeature] = &[
     KernelFeature {
         name: "overlay_leaves_uuid",
         kernel: (6, 6),
-        what: "overlay's uuid on the upper directory",
+        what: "overlay's uuid on its upper",
         used_for: "asking the kernel about an upper in use only where there ever was one",
+        instead: "each upper is asked about",
         otherwise: "each upper directory is asked about, at the cost of a mount",
         shown_by: "table_a5 by each way",
         field: |f| &mut f.overlay_leaves_uuid,
@@ -132,6 +146,7 @@ const TABLE: &[KernelFeature] = &[
         kernel: (6, 6),
         what: "user attributes on a tmpfs",
         used_for: "an ordinary user's `run`: in a user namespace they mark directories that are removed",
+        instead: "a user's `run` removes no directory of a layer",
         otherwise: "a directory that comes from a layer can't be removed (EIO), which `run` says before it starts",
         shown_by: "run: `a_directory_of_a_layer_goes_or_it_is_told`",
         field: |f| &mut f.tmpfs_user_attributes,
@@ -139,8 +154,9 @@ const TABLE: &[KernelFeature] = &[
     KernelFeature {
         name: "overlay_layer_words",
         kernel: (6, 7),
-        what: "overlay's `lowerdir+`, `datadir+`",
+        what: "overlay's lowerdir+ and datadir+",
         used_for: "500 layers of any names, each with the kernel's words if it is refused",
+        instead: "mount(2) in a private mount namespace",
         otherwise: "mount(2) in a private mount namespace, with the numbers of descriptors as layers, and copied out of it: \
                     500 layers too; before 6.5 a bad option is refused without the kernel's words. Where unshare(2) is forbidden: refused",
         shown_by: "old_kernels: `five_hundred_layers_without_lowerdir_plus`",
@@ -149,8 +165,9 @@ const TABLE: &[KernelFeature] = &[
     KernelFeature {
         name: "overlay_layer_fds",
         kernel: (6, 13),
-        what: "overlay's layers as descriptors",
+        what: "overlay layers as descriptors",
         used_for: "layers found once",
+        instead: "their names in /proc",
         otherwise: "the descriptors' names in /proc",
         shown_by: "overlays: `any_bytes_a_path_may_hold`",
         field: |f| &mut f.overlay_layer_fds,
@@ -158,8 +175,9 @@ const TABLE: &[KernelFeature] = &[
     KernelFeature {
         name: "detached_children",
         kernel: (6, 15),
-        what: "mounting into a detached tree",
+        what: "mounting into detached trees",
         used_for: "sets, built where nobody sees them",
+        instead: "a private mount namespace",
         otherwise: "put together in a private mount namespace and copied out of it: published in one step as well, at a cost \
                     that grows with the machine's mounts; with two mounts for `/` or an `unbindable` one step by step \
                     (`--strict` refuses); `run`: mounted in its own namespace before the root is entered",
@@ -171,6 +189,7 @@ const TABLE: &[KernelFeature] = &[
         kernel: (6, 15),
         what: "overlay layers in a detached tree",
         used_for: "overlays at the same cost however many mounts the machine has; mapped layers",
+        instead: "layers where they are",
         otherwise: "layers where they are; mapped ones in a private mount namespace",
         shown_by: "old_kernels: `mapped_layers_in_a_private_namespace`; old_kernels: `an_upper_in_use_is_found_out`",
         field: |f| &mut f.overlay_detached_layers,
@@ -178,8 +197,9 @@ const TABLE: &[KernelFeature] = &[
     KernelFeature {
         name: "open_tree_attr",
         kernel: (6, 15),
-        what: "open_tree_attr(2)",
+        what: "open_tree_attr",
         used_for: "mapping what is mapped already",
+        instead: "open_tree, then mount_setattr",
         otherwise: "open_tree(2) and mount_setattr(2); what is mapped already: refused",
         shown_by: "idmap: `older_ways`",
         field: |f| &mut f.open_tree_attr,

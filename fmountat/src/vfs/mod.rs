@@ -6,6 +6,7 @@ pub(crate) mod bytes;
 pub(crate) mod privilege;
 pub(crate) mod features;
 pub(crate) mod feature_table;
+pub(crate) mod probe;
 pub(crate) mod identity;
 pub(crate) mod created_dirs;
 pub(crate) mod new_directory;

@@ -21,7 +21,7 @@ fn refused(kind: ErrorKind, options: &str) -> Case {
 
 /// What the overlays are made of; where the test runs, so that names are short.
 fn stage() {
-    fmountat::fmountat(CWD, "tmpfs", scratch(), "tmpfs", 0, "mode=755").unwrap();
+    fmountat::fmountat(CWD, "tmpfs", scratch(), "tmpfs", fmountat::MountFlags::empty(), "mode=755").unwrap();
     let dirs = [
         "l1/inside/deep",
         "l2",
@@ -45,15 +45,23 @@ fn stage() {
     for n in 0..501 {
         std::fs::create_dir(format!("layers/{n}")).unwrap();
     }
-    fmountat::fmountat(CWD, "tmpfs", "m", "tmpfs", 0, "").unwrap();
+    fmountat::fmountat(CWD, "tmpfs", "m", "tmpfs", fmountat::MountFlags::empty(), "").unwrap();
     mkdirs(&scratch().join("m"), &["w"]);
-    fmountat::fmountat(CWD, "tmpfs", "ro", "tmpfs", 0, "").unwrap();
+    fmountat::fmountat(CWD, "tmpfs", "ro", "tmpfs", fmountat::MountFlags::empty(), "").unwrap();
     mkdirs(&scratch().join("ro"), &["u", "w"]);
     let read_only = fmountat::Options::parse(["remount,bind,ro"]).unwrap();
     fmountat::remount(&Target::open(CWD, "ro").unwrap(), &read_only).unwrap();
     let overlay = |target: &str, options: &str| {
         let more = if is_real_root() { "" } else { ",userxattr" };
-        fmountat::fmountat(CWD, "overlay", target, "overlay", 0, format!("{options}{more}")).unwrap();
+        fmountat::fmountat(
+            CWD,
+            "overlay",
+            target,
+            "overlay",
+            fmountat::MountFlags::empty(),
+            format!("{options}{more}"),
+        )
+        .unwrap();
     };
     overlay("busy", "lowerdir=l1,upperdir=u2,workdir=w2");
     // The mount table shows layers as they were given.

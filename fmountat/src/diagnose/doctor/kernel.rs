@@ -8,6 +8,7 @@ use crate::strategy::Way;
 use crate::sys::fanotify::watch_mounts;
 use crate::sys::listmount::newest_mount;
 use crate::sys::seccomp_probe::ask;
+use crate::vfs::feature_table::kernel_features;
 use crate::vfs::features::Features;
 use rustix::fd::AsFd;
 use rustix::io::Errno;
@@ -27,11 +28,16 @@ pub(crate) fn look(features: &Features, who: &Standing) -> Vec<Finding> {
             }
         }
     };
+    // The releases and what is done without are those of the table.
+    let known = |name, field: &str| {
+        let row = kernel_features().iter().find(|row| row.name == field);
+        row.map(|row| feature(name, &row.since(), row.is_in(features), row.instead))
+    };
     let can_list = !matches!(newest_mount(), Err(Errno::NOSYS | Errno::PERM));
     let mount_setattr = match who.may_mount() {
-        true => feature("mount_setattr", "5.12", features.mount_setattr, "sets are refused"),
+        true => known("mount_setattr", "mount_setattr"),
         // The kernel looks at privilege first.
-        false => Finding::fine(TOPIC, "mount_setattr", "not to be told without privilege [5.12]"),
+        false => Some(Finding::fine(TOPIC, "mount_setattr", "not to be told without privilege [5.12]")),
     };
     let events = match who.may_mount() {
         true if !std::path::Path::new("/proc/self/ns/mnt").exists() => {
@@ -46,36 +52,22 @@ pub(crate) fn look(features: &Features, who: &Standing) -> Vec<Finding> {
         ),
         false => Finding::fine(TOPIC, "mount events", "not to be told without privilege [6.15]"),
     };
-    let mut findings = vec![
-        sets(features),
-        feature("fsopen and its like", "5.2", features.new_mount_api, "sets are refused"),
-        feature("openat2", "5.6", features.openat2, "sets with targets are refused"),
+    let all = [
+        Some(sets(features)),
+        known("fsopen and its like", "new_mount_api"),
+        known("openat2", "openat2"),
         mount_setattr,
-        feature("mapped overlays", "5.19", features.overlay_mapped_layers, "refused"),
-        feature(
-            "swaps of sets",
-            "6.5",
-            features.move_beneath,
-            "a moment without either set; refused by --strict",
-        ),
-        feature(
-            "marks in a tmpfs",
-            "6.6",
-            features.tmpfs_user_attributes,
-            "a user's `run` removes no directory of a layer",
-        ),
-        feature(
-            "overlay layer words",
-            "6.7",
-            features.overlay_layer_words,
-            "mount(2) in a private mount namespace",
-        ),
-        feature("mounts by unique id", "6.8", can_list, "/proc/self/mountinfo"),
-        feature("overlay layers by fd", "6.13", features.overlay_layer_fds, "their names in /proc"),
-        feature("detached trees", "6.15", features.detached_children, "a private mount namespace"),
-        events,
-        feature("open_tree_attr", "6.15", features.open_tree_attr, "open_tree, then mount_setattr"),
+        known("mapped overlays", "overlay_mapped_layers"),
+        known("swaps of sets", "move_beneath"),
+        known("marks in a tmpfs", "tmpfs_user_attributes"),
+        known("overlay layer words", "overlay_layer_words"),
+        Some(feature("mounts by unique id", "6.8", can_list, "/proc/self/mountinfo")),
+        known("overlay layers by fd", "overlay_layer_fds"),
+        known("detached trees", "detached_children"),
+        Some(events),
+        known("open_tree_attr", "open_tree_attr"),
     ];
+    let mut findings: Vec<Finding> = all.into_iter().flatten().collect();
     findings.extend(filesystems());
     findings
 }

@@ -55,7 +55,7 @@ fn beside_userxattr(overlay: &Overlay) -> Option<(&'static str, &OsStr)> {
         let harmless = if name == "redirect_dir" { "nofollow" } else { "off" };
         Some((name, last(overlay, name).filter(|value| *value != harmless)?))
     };
-    let verity = Some("verity").filter(|_| crate::vfs::features::kernel_release() < (6, 16));
+    let verity = Some("verity").filter(|_| crate::vfs::probe::kernel_release() < (6, 16));
     ["metacopy", "redirect_dir"].into_iter().chain(verity).find_map(on)
 }
 

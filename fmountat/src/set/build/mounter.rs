@@ -161,13 +161,7 @@ impl Mounter {
         let opened = if by_name.is_some() { None } else { Some(Target::open(dir, target)?) };
         let by_descriptor = opened.as_ref().map(|t| format!("/proc/self/fd/{}", t.as_fd().as_raw_fd()));
         let name = by_name.or(by_descriptor.as_deref().map(Path::new)).unwrap_or(target);
-        let Ok(call) = MountCall::new(
-            "overlay",
-            name,
-            "overlay",
-            MountFlags::empty(),
-            &data.options,
-        ) else {
+        let Ok(call) = MountCall::new("overlay", name, "overlay", MountFlags::empty(), &data.options) else {
             return Ok(false);
         };
         if let Err(error) = cwd.run(data.cwd.as_fd(), call) {

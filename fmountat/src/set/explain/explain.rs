@@ -13,6 +13,7 @@ use crate::set::plan::Plan;
 use crate::set::plan::helpers::Helpers;
 use crate::set::plan::step::{Step, What};
 use crate::strategy::Way;
+use crate::vfs::feature_table::kernel_features;
 use crate::vfs::identity::{is_shared, is_unbindable};
 use crate::vfs::replace::check_replaceable;
 use crate::vfs::target::Target;
@@ -143,37 +144,19 @@ impl Mounter {
     }
 
     fn needs(&self, plan: &Plan) -> Vec<Needed> {
-        let features = &self.features;
-        let need = |what, since, is_there, without| Needed { what, since, is_there, without };
         let any = |wanted: fn(&Step) -> bool| plan.steps.iter().any(wanted);
-        let mut needs =
-            vec![need("fsopen, fsmount, open_tree, move_mount", "5.2", features.new_mount_api, "refused")];
-        if any(|step| !step.is_root()) {
-            needs.push(need("openat2", "5.6", features.openat2, "refused"));
-        }
-        if any(|step| matches!(step.what, What::Bind { .. }) || !step.options.single_attr().is_empty()) {
-            needs.push(need("mount_setattr", "5.12", features.mount_setattr, "refused"));
-        }
-        if any(|step| matches!(step.what, What::Overlay(_))) {
-            needs.push(need(
-                "overlay layers as descriptors",
-                "6.13",
-                features.overlay_layer_fds,
-                "their names in /proc",
-            ));
-        }
-        if any(|step| step.options.idmap.is_some()) {
-            needs.push(need(
-                "open_tree_attr",
-                "6.15",
-                features.open_tree_attr,
-                "open_tree and mount_setattr",
-            ));
-        }
-        if !plan.is_lone() {
-            let is_there = features.first() == Some(Way::Detached);
-            needs.push(need("mounting into detached trees", "6.15", is_there, "a private mount namespace"));
-        }
-        needs
+        let is_used = |name| match name {
+            "new_mount_api" => true,
+            "openat2" => any(|step| !step.is_root()),
+            "mount_setattr" => {
+                any(|step| matches!(step.what, What::Bind { .. }) || !step.options.single_attr().is_empty())
+            }
+            "overlay_layer_fds" => any(|step| matches!(step.what, What::Overlay(_))),
+            "open_tree_attr" => any(|step| step.options.idmap.is_some()),
+            "detached_children" => !plan.is_lone(),
+            _ => false,
+        };
+        let used = kernel_features().iter().filter(|feature| is_used(feature.name));
+        used.map(|feature| Needed { feature, is_there: feature.is_in(&self.features) }).collect()
     }
 }

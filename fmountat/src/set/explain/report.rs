@@ -3,6 +3,7 @@
 
 use crate::error::Error;
 use crate::strategy::Way;
+use crate::vfs::feature_table::KernelFeature;
 use std::path::PathBuf;
 
 /// What [`Mounter::apply`](crate::Mounter::apply) would do with a plan on a target: data, which prints as a plan that people read.
@@ -62,17 +63,13 @@ pub struct ExplainedStep {
 }
 
 /// A feature of the kernel that is used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Needed {
-    /// The calls, or what they can.
-    pub what: &'static str,
-    /// The release that brought it.
-    pub since: &'static str,
+    /// Which, since when, and what is done without.
+    pub feature: &'static KernelFeature,
     /// Whether it is there.
     pub is_there: bool,
-    /// What is done where it is not.
-    pub without: &'static str,
 }
 
 impl Explanation {

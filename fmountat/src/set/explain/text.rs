@@ -24,10 +24,13 @@ impl fmt::Display for Explanation {
             wrapped(f, "then ", "     ", &format!("{what} {}, if it exists", shown(path)))?;
         }
         writeln!(f, "features of the kernel that it uses:")?;
-        for Needed { what, since, is_there, without } in &self.needs {
-            let without = if *is_there { String::from("there") } else { format!("MISSING, so: {without}") };
-            let since = format!("[{since}]");
-            wrapped(f, &format!("  {what:40} {since:7} "), &" ".repeat(51), &without)?;
+        for Needed { feature, is_there } in &self.needs {
+            let without = match is_there {
+                true => String::from("there"),
+                false => format!("MISSING, so: {}", feature.instead),
+            };
+            let since = format!("[{}]", feature.since());
+            wrapped(f, &format!("  {:40} {since:7} ", feature.what), &" ".repeat(51), &without)?;
         }
         match self.refused.len() {
             0 => writeln!(f, "It should work."),
