@@ -160,6 +160,9 @@ fmountat_testing::tests! {
     /// The same where overlays need `userxattr`.
     fn explain_says_what_apply_does_in_a_user_namespace() needs [User, Filesystem("overlay")] { predicted::compare(); }
 
+    /// The time that `explain` takes does not grow with the square of the mounts or layers.
+    fn explaining_many_mounts_takes_its_time_once() needs [Filesystem("overlay"), SteadyTime, Kernel(6, 7)] { predicted::linear(); }
+
     /// Also where the kernel does not say which word it is, before 6.5.
     fn an_unknown_word_is_named() needs [] {
         on_tmpfs();

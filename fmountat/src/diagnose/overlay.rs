@@ -8,11 +8,12 @@ use crate::mountinfo;
 use crate::mountinfo::MountEntry;
 use crate::mountinfo::id::mountinfo_id;
 use crate::vfs::features::Features;
-use crate::vfs::identity::{is_dir, mounted_type};
+use crate::vfs::identity::is_dir;
 use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags, StatVfsMountFlags};
 use rustix::io::Errno;
+use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -109,7 +110,7 @@ fn unknown_word(error: Error, overlay: &Overlay) -> Error {
 fn refused(error: Error, overlay: &Overlay, dir: BorrowedFd<'_>) -> Error {
     let layers = Look::all(overlay, dir);
     let table = mountinfo::read().unwrap_or_default();
-    let depth = |look: &Look<'_>| look.fd.as_ref().map_or(0, |fd| depth_of(fd.as_fd(), &table, MOST_DEEP));
+    let by_id: HashMap<u64, &MountEntry> = table.iter().map(|entry| (entry.id, entry)).collect();
     let mut looks = layers.into_iter();
     // An upper that lies on a read-only mount has a word in newer logs.
     let found = looks.find_map(|look| {
@@ -122,11 +123,11 @@ fn refused(error: Error, overlay: &Overlay, dir: BorrowedFd<'_>) -> Error {
                 READ_ONLY_HINT,
             ));
         }
-        if mounted_type(fd.as_fd()).is_ok_and(|fstype| fstype == "proc") {
+        if mount_of(fd.as_fd(), &by_id).is_some_and(|mount| mount.fstype == "proc") {
             let reason = String::from("the kernel takes no directory of a proc file system for a layer");
             return Some((look, ErrorKind::TooDeep, reason, DEEP_HINT));
         }
-        if depth(&look) >= MOST_DEEP {
+        if depth_of(fd.as_fd(), &by_id, MOST_DEEP) >= MOST_DEEP {
             let reason = String::from(
                 "it lies on an overlay whose layers are overlays: the kernel stacks two at most",
             );
@@ -159,9 +160,8 @@ fn is_read_only(fd: BorrowedFd<'_>) -> bool {
 
 /// How deep the file system is stacked that the descriptor is on: 0 for a plain one, 1 for an overlay of plain ones. What lies
 /// behind paths that lead nowhere now counts as plain.
-fn depth_of(fd: BorrowedFd<'_>, table: &[MountEntry], left: u32) -> u32 {
-    let Ok(id) = mountinfo_id(fd) else { return 0 };
-    let Some(mount) = table.iter().find(|entry| entry.id == id) else { return 0 };
+fn depth_of(fd: BorrowedFd<'_>, table: &HashMap<u64, &MountEntry>, left: u32) -> u32 {
+    let Some(mount) = mount_of(fd, table) else { return 0 };
     // An erofs that is read straight from a file is stacked on that file's.
     if mount.fstype == "erofs" && mount.device.0 == 0 && left > 0 {
         return 1 + open_path(Path::new(&mount.source)).map_or(0, |fd| depth_of(fd.as_fd(), table, left - 1));
@@ -171,6 +171,10 @@ fn depth_of(fd: BorrowedFd<'_>, table: &[MountEntry], left: u32) -> u32 {
     }
     let below = layers_of(&mount.super_options).into_iter().filter_map(|path| open_path(&path));
     1 + below.map(|fd| depth_of(fd.as_fd(), table, left - 1)).max().unwrap_or(0)
+}
+
+fn mount_of<'t>(fd: BorrowedFd<'_>, table: &HashMap<u64, &'t MountEntry>) -> Option<&'t MountEntry> {
+    table.get(&mountinfo_id(fd).ok()?).copied()
 }
 
 fn open_path(path: &Path) -> Option<OwnedFd> {

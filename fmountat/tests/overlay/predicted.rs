@@ -4,6 +4,7 @@
 use fmountat::{ErrorKind, Features, Mount, Mounter, Plan, Target};
 use fmountat_testing::{in_own_namespace, is_real_root, kernel_release, mkdirs, scratch, write};
 use rustix::fs::CWD;
+use std::time::{Duration, Instant};
 
 /// An overlay of the stage, by its options, and the kind of error it is refused with.
 struct Case {
@@ -173,4 +174,41 @@ pub(crate) fn compare() {
     }
     std::env::set_current_dir("/").unwrap();
     assert!(wrong.is_empty(), "{} wrong\n{}", wrong.len(), wrong.join("\n"));
+}
+
+/// How long it takes to explain a writable overlay with so many mounts inside.
+fn explaining(root: &str, mounts: usize) -> Duration {
+    let inner = (0..mounts)
+        .map(|n| Mount::new("tmpfs", "tmpfs").at(format!("/srv/{n}/data")).option("X-mount.mkdir"));
+    let root = root.split(',').fold(Mount::new("overlay", "overlay"), Mount::option);
+    let list: Vec<Mount> = std::iter::once(root).chain(inner).collect();
+    let (plan, target) = (Plan::new(&list).unwrap(), Target::open(CWD, "t").unwrap());
+    let mounter = Mounter::detached();
+    let once = || {
+        let begun = Instant::now();
+        let explained = mounter.explain(CWD, &plan, &target);
+        assert!(explained.error().is_none(), "{explained}");
+        begun.elapsed()
+    };
+    (0..3).map(|_| once()).min().unwrap()
+}
+
+/// Twice as many mounts take about twice as long, and so do twice as many layers.
+pub(crate) fn linear() {
+    stage();
+    let layers = |count: usize| {
+        let names: Vec<String> = (0..count).map(|n| format!("layers/{n}")).collect();
+        format!("lowerdir={},upperdir=u,workdir=w", names.join(":"))
+    };
+    for n in 0..500 {
+        mkdirs(&scratch().join(format!("layers/{n}")), &["srv"]);
+    }
+    let (one, two) = (explaining(&layers(2), 1000), explaining(&layers(2), 2000));
+    let (few, many) = (explaining(&layers(250), 20), explaining(&layers(500), 40));
+    std::env::set_current_dir("/").unwrap();
+    println!("counted: 1000 mounts {one:?}, 2000 {two:?}; 20 in 250 layers {few:?}, 40 in 500 {many:?}");
+    assert!(two < one * 3, "1000 mounts {one:?}, 2000 {two:?}");
+    // Both are twice as many.
+    assert!(many < few * 6, "20 in 250 layers {few:?}, 40 in 500 {many:?}");
+    assert!(many < Duration::from_secs(2), "{many:?}");
 }

@@ -16,7 +16,7 @@ use crate::set::build::step_mount::{Pieces, check_mapping, check_root_owner};
 use crate::set::explain::describe::describe;
 use crate::set::explain::id_map::{check_idmap, owner_is_here};
 use crate::set::explain::report::ExplainedStep;
-use crate::set::explain::virtual_tree::{Content, Place, Sketch};
+use crate::set::explain::virtual_tree::{Content, Place, ROOT, Sketch};
 use crate::set::plan::helpers::{Helpers, check_helped};
 use crate::set::plan::restriction::Cover;
 use crate::set::plan::step::{Step, What};
@@ -28,7 +28,7 @@ use rustix::fs::{FileType, Mode, OFlags, StatVfsMountFlags};
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
 
 /// What a step would have made.
 #[derive(Debug)]
@@ -75,7 +75,7 @@ impl<'a> Looker<'a> {
             true => Content::Layers(vec![open_directory(target.as_fd(), Path::new("."))?]),
             false => Content::File,
         };
-        self.sketch.mount(PathBuf::from("/"), content, false, true);
+        self.sketch.mount(ROOT, content, false, true);
         Ok(())
     }
 
@@ -249,7 +249,7 @@ impl<'a> Looker<'a> {
     pub(crate) fn place(&mut self, step: &Step, made: Made) -> Result<bool> {
         let Made { content, is_dir, is_read_only, crosses } = made;
         let (place, is_known) = match step.is_root() {
-            true => (PathBuf::from("/"), true),
+            true => (ROOT, true),
             false => self.mount_point(step, is_dir)?,
         };
         self.sketch.mount(place, content, is_read_only, crosses);
@@ -257,19 +257,17 @@ impl<'a> Looker<'a> {
     }
 
     /// Covers a path when all is mounted.
-    pub(crate) fn cover(&self, cover: Cover, path: &Path) -> Result<()> {
+    pub(crate) fn cover(&mut self, cover: Cover, path: &Path) -> Result<()> {
         match (self.sketch.find(path), cover) {
-            (Place::There(place, _), Cover::Mask) if place == Path::new("/") => Err(hides_all(path)),
-            (Place::There(_, Some(false)), Cover::Mask) => open_null().map(drop),
-            (Place::There(..) | Place::Not(Errno::NOENT), _) => Ok(()),
-            (Place::Not(errno), _) => {
-                Err(open_error(Operation::ResolveTarget, Syscall::Openat2, path, errno)
-                    .with_operation(cover.operation()))
-            }
+            (Ok(ROOT), Cover::Mask) => Err(hides_all(path)),
+            (Ok(place), Cover::Mask) if self.sketch.is_dir(place) == Some(false) => open_null().map(drop),
+            (Ok(_) | Err(Errno::NOENT), _) => Ok(()),
+            (Err(errno), _) => Err(open_error(Operation::ResolveTarget, Syscall::Openat2, path, errno)
+                .with_operation(cover.operation())),
         }
     }
 
-    fn mount_point(&mut self, step: &Step, is_dir: Option<bool>) -> Result<(PathBuf, bool)> {
+    fn mount_point(&mut self, step: &Step, is_dir: Option<bool>) -> Result<(Place, bool)> {
         let path = step.target.as_path();
         let not_found = |errno| {
             let error = open_error(Operation::ResolveTarget, Syscall::Openat2, path, errno);
@@ -281,16 +279,16 @@ impl<'a> Looker<'a> {
             }
         };
         match (self.sketch.find(path), step.options.mkdir) {
-            (Place::There(place, kind), _) => match (kind, is_dir) {
+            (Ok(place), _) => match (self.sketch.is_dir(place), is_dir) {
                 (Some(kind), Some(is_dir)) if kind != is_dir => Err(wrong_type(is_dir, path, Errno::INVAL)),
-                _ => Ok((place, kind.is_some())),
+                (kind, _) => Ok((place, kind.is_some())),
             },
-            (Place::Not(Errno::NOENT), Some(_)) => self
+            (Err(Errno::NOENT), Some(_)) => self
                 .sketch
                 .make(path, is_dir.unwrap_or(true))
                 .map(|place| (place, true))
                 .map_err(|errno| make_error(Syscall::Mkdirat, errno, path)),
-            (Place::Not(errno), _) => Err(not_found(errno)),
+            (Err(errno), _) => Err(not_found(errno)),
         }
     }
 }

@@ -1,15 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What a set would look like: paths in it are followed through the mounts so far, with nothing mounted.
+//!
+//! The tree has a node for each name that was looked up. A directory is looked up in the layers that have its parent, once.
 
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags, ResolveFlags, StatVfsMountFlags};
 use rustix::io::Errno;
-use std::collections::BTreeMap;
-use std::ffi::OsStr;
+use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
+use std::rc::Rc;
 
 /// As the kernel has it: more links than these are ELOOP.
 const LINKS: usize = 40;
+
+/// Bytes of a component that the kernel's file systems take.
+const NAME_MAX: usize = 255;
 
 /// What a mount shows.
 #[derive(Debug)]
@@ -32,166 +38,213 @@ struct Mounted {
     crosses: bool,
 }
 
-/// Bytes of a component that the kernel's file systems take.
-const NAME_MAX: usize = 255;
+/// A node of the tree, by its number.
+pub(crate) type Place = usize;
 
-/// The set so far.
-#[derive(Debug, Default)]
-pub(crate) struct Sketch {
-    /// The topmost mount on each place, by its path without links.
-    mounts: BTreeMap<PathBuf, Mounted>,
-    /// Mount points that would be made, and whether they are directories.
-    made: BTreeMap<PathBuf, bool>,
+/// The root directory of the set.
+pub(crate) const ROOT: Place = 0;
+
+#[derive(Debug)]
+struct Node {
+    parent: Place,
+    /// The topmost mount that it is on, and the path in it, without links.
+    mounted: Rc<Mounted>,
+    inside: PathBuf,
+    kind: Kind,
+    children: HashMap<OsString, Place>,
 }
 
-/// What a path leads to.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Place {
-    /// It is there: its path without links, and whether it is a directory; `None` where that can't be told.
-    There(PathBuf, Option<bool>),
-    /// The errno of looking it up.
-    Not(Errno),
+#[derive(Debug)]
+enum Kind {
+    /// A directory of these layers of the mount, topmost first.
+    Directory(Vec<usize>),
+    /// A directory that would be made.
+    Made,
+    /// The mount point of a mount that a bind does not show: a directory, or a file.
+    Bare,
+    File,
+    /// It only shows when its mount is there.
+    Unknown,
 }
 
 /// One name in one directory.
-enum Node {
-    Directory,
-    File,
+enum Found {
+    Node(Kind),
     Link(PathBuf),
-    Missing,
-    Unknown,
-    Refused(Errno),
+}
+
+/// The set so far.
+#[derive(Debug)]
+pub(crate) struct Sketch {
+    nodes: Vec<Node>,
+}
+
+impl Default for Sketch {
+    fn default() -> Self {
+        let nothing = Mounted { content: Content::Empty, is_read_only: false, crosses: false };
+        Self { nodes: vec![Node::root_of(nothing, ROOT)] }
+    }
+}
+
+impl Node {
+    fn root_of(mounted: Mounted, parent: Place) -> Self {
+        let kind = match &mounted.content {
+            Content::Layers(layers) => Kind::Directory((0..layers.len()).collect()),
+            Content::Empty | Content::Unknown => Kind::Directory(Vec::new()),
+            Content::File => Kind::File,
+        };
+        let (mounted, inside) = (Rc::new(mounted), PathBuf::new());
+        Self { parent, mounted, inside, kind, children: HashMap::new() }
+    }
+
+    fn child(&self, parent: Place, name: &OsStr, kind: Kind) -> Self {
+        let (mounted, inside) = (Rc::clone(&self.mounted), self.inside.join(name));
+        Self { parent, mounted, inside, kind, children: HashMap::new() }
+    }
 }
 
 impl Sketch {
-    /// Puts a mount on `place`, which was found.
-    pub(crate) fn mount(&mut self, place: PathBuf, content: Content, is_read_only: bool, crosses: bool) {
-        let above: Vec<PathBuf> =
-            self.mounts.keys().filter(|path| path.starts_with(&place)).cloned().collect();
-        // What was mounted below is hidden now.
-        for path in above {
-            self.mounts.remove(&path);
-        }
-        self.made.retain(|path, _| !path.starts_with(&place) || *path == place);
-        self.mounts.insert(place, Mounted { content, is_read_only, crosses });
+    /// Puts a mount on `place`, which was found. What was mounted below is hidden then.
+    pub(crate) fn mount(&mut self, place: Place, content: Content, is_read_only: bool, crosses: bool) {
+        let mounted = Mounted { content, is_read_only, crosses };
+        self.nodes[place] = Node::root_of(mounted, self.nodes[place].parent);
     }
 
-    /// Follows a path inside the set.
-    pub(crate) fn find(&self, path: &Path) -> Place {
-        let mut at = PathBuf::from("/");
-        let mut todo: Vec<PathBuf> = parts(path);
-        let (mut links, mut kind) = (0, Some(true));
+    /// Whether it is a directory; `None` where that can't be told.
+    pub(crate) fn is_dir(&self, place: Place) -> Option<bool> {
+        match self.nodes[place].kind {
+            Kind::Directory(_) | Kind::Made | Kind::Bare => Some(true),
+            Kind::File => Some(false),
+            Kind::Unknown => None,
+        }
+    }
+
+    /// Follows a path inside the set; the errno of looking it up.
+    pub(crate) fn find(&mut self, path: &Path) -> Result<Place, Errno> {
+        self.find_from(ROOT, path)
+    }
+
+    fn find_from(&mut self, start: Place, path: &Path) -> Result<Place, Errno> {
+        let (mut at, mut links) = (start, 0);
+        let mut todo = parts(path);
         while let Some(part) = todo.pop() {
             if part == Path::new("/") {
-                at = PathBuf::from("/");
-                kind = Some(true);
+                at = ROOT;
                 continue;
             }
-            if kind == Some(false) {
-                return Place::Not(Errno::NOTDIR);
+            if self.is_dir(at) == Some(false) {
+                return Err(Errno::NOTDIR);
             }
             if part == Path::new("..") {
-                at.pop();
-                kind = Some(true);
+                at = self.nodes[at].parent;
                 continue;
             }
-            match self.look(&at, part.as_os_str()) {
-                Node::Directory => (kind, at) = (Some(true), at.join(&part)),
-                Node::File => (kind, at) = (Some(false), at.join(&part)),
-                Node::Unknown => (kind, at) = (None, at.join(&part)),
-                Node::Missing => return Place::Not(Errno::NOENT),
-                Node::Refused(errno) => return Place::Not(errno),
-                Node::Link(to) => {
+            let name = part.as_os_str();
+            if let Some(known) = self.nodes[at].children.get(name) {
+                at = *known;
+                continue;
+            }
+            match self.nodes[at].look(name)? {
+                Found::Node(kind) => at = self.add(at, name, kind),
+                Found::Link(_) if links == LINKS => return Err(Errno::LOOP),
+                Found::Link(to) => {
                     links += 1;
-                    if links > LINKS {
-                        return Place::Not(Errno::LOOP);
-                    }
                     todo.extend(parts(&to));
-                    kind = Some(true);
                 }
             }
         }
-        Place::There(at, kind)
+        Ok(at)
+    }
+
+    fn add(&mut self, parent: Place, name: &OsStr, kind: Kind) -> Place {
+        let place = self.nodes.len();
+        self.nodes.push(self.nodes[parent].child(parent, name, kind));
+        self.nodes[parent].children.insert(name.to_owned(), place);
+        place
     }
 
     /// Makes what is missing of a path, as `X-mount.mkdir` would; gives its place, or the errno of the first directory that
     /// could not be made.
-    pub(crate) fn make(&mut self, path: &Path, is_dir: bool) -> Result<PathBuf, Errno> {
-        let mut walked = PathBuf::from("/");
-        let names: Vec<&OsStr> = path
-            .components()
-            .filter_map(|part| match part {
-                Component::Normal(name) => Some(name),
-                Component::ParentDir => Some(OsStr::new("..")),
-                _ => None,
-            })
-            .collect();
-        // What was made a moment ago has nothing in it.
-        let mut is_new = false;
-        for (at, name) in names.iter().enumerate() {
-            let next = walked.join(name);
-            let found = match is_new && *name != ".." {
-                true => Place::Not(Errno::NOENT),
-                false => self.find(&next),
-            };
-            is_new = false;
-            match found {
-                Place::Not(Errno::NOENT) if name.len() > NAME_MAX => return Err(Errno::NAMETOOLONG),
-                Place::There(found, _) => walked = found,
-                Place::Not(Errno::NOENT) => {
-                    self.may_make_in(&walked)?;
-                    self.made.insert(next.clone(), is_dir || at + 1 < names.len());
-                    is_new = true;
-                    walked = next;
+    pub(crate) fn make(&mut self, path: &Path, is_dir: bool) -> Result<Place, Errno> {
+        let mut at = ROOT;
+        let mut names = parts(path);
+        while let Some(part) = names.pop() {
+            let name = part.as_os_str();
+            at = match self.find_from(at, &part) {
+                Err(Errno::NOENT) if name.len() > NAME_MAX => return Err(Errno::NAMETOOLONG),
+                Err(Errno::NOENT) => {
+                    self.nodes[at].may_make()?;
+                    let kind = if is_dir || !names.is_empty() { Kind::Made } else { Kind::File };
+                    self.add(at, name, kind)
                 }
-                Place::Not(errno) => return Err(errno),
-            }
+                found => found?,
+            };
         }
-        Ok(walked)
+        Ok(at)
     }
+}
 
-    fn may_make_in(&self, directory: &Path) -> Result<(), Errno> {
-        let Some((mounted, inside)) = self.holder(directory) else { return Ok(()) };
-        if mounted.is_read_only {
+impl Node {
+    /// Whether a directory can be made in it.
+    fn may_make(&self) -> Result<(), Errno> {
+        if self.mounted.is_read_only {
             return Err(Errno::ROFS);
         }
-        let Content::Layers(layers) = &mounted.content else { return Ok(()) };
+        let (Content::Layers(layers), Kind::Directory(_)) = (&self.mounted.content, &self.kind) else {
+            return Ok(());
+        };
         // An overlay makes it in its upper, and may copy its parents up.
         let [one] = layers.as_slice() else { return Ok(()) };
-        if self.made.contains_key(directory) {
-            return Ok(());
-        }
-        let Ok(parent) = open(one, &inside, mounted.crosses) else { return Ok(()) };
+        let Ok(parent) = open(one, &self.inside, self.mounted.crosses) else { return Ok(()) };
         if rustix::fs::fstatvfs(&parent).is_ok_and(|stat| stat.f_flag.contains(StatVfsMountFlags::RDONLY)) {
             return Err(Errno::ROFS);
         }
         rustix::fs::accessat(&parent, c".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)
     }
 
-    /// The mount that a path is on, and the path in it.
-    fn holder(&self, path: &Path) -> Option<(&Mounted, PathBuf)> {
-        let (point, mounted) = path.ancestors().find_map(|above| self.mounts.get_key_value(above))?;
-        Some((mounted, path.strip_prefix(point).unwrap_or(path).to_owned()))
-    }
-
-    fn look(&self, directory: &Path, name: &OsStr) -> Node {
-        let path = directory.join(name);
-        if let Some(mounted) = self.mounts.get(&path) {
-            return match mounted.content {
-                Content::File => Node::File,
-                _ => Node::Directory,
+    /// A name in this directory, in the union of the layers, as overlayfs.rst has it: the topmost layer that has it tells, down
+    /// to a whiteout or an opaque directory, or anything that is no directory where a higher one has one.
+    fn look(&self, name: &OsStr) -> Result<Found, Errno> {
+        let (Content::Layers(layers), Kind::Directory(merged)) = (&self.mounted.content, &self.kind) else {
+            return match (&self.mounted.content, &self.kind) {
+                (Content::Unknown, _) | (_, Kind::Unknown | Kind::Bare) => Ok(Found::Node(Kind::Unknown)),
+                _ => Err(Errno::NOENT),
             };
+        };
+        let (path, is_union) = (self.inside.join(name), layers.len() > 1);
+        let mut has = Vec::new();
+        for at in merged {
+            let found = match open(&layers[*at], &path, self.mounted.crosses) {
+                Err(Errno::XDEV) => return Ok(Found::Node(Kind::Bare)),
+                Err(Errno::NOENT) => continue,
+                Err(errno) if has.is_empty() => return Err(errno),
+                // For who looks into it that far.
+                Err(_) => {
+                    has.push(*at);
+                    break;
+                }
+                Ok(found) => found,
+            };
+            let Ok(stat) = rustix::fs::fstat(&found) else { return Ok(Found::Node(Kind::Unknown)) };
+            match FileType::from_raw_mode(stat.st_mode) {
+                FileType::Directory => {
+                    has.push(*at);
+                    if is_union && is_opaque(&found) {
+                        break;
+                    }
+                }
+                _ if !has.is_empty() => break,
+                FileType::CharacterDevice if stat.st_rdev == 0 && is_union => break,
+                FileType::Symlink => {
+                    return Ok(match rustix::fs::readlinkat(&found, c"", Vec::new()) {
+                        Ok(to) => Found::Link(path_of(to.as_bytes())),
+                        Err(_) => Found::Node(Kind::Unknown),
+                    });
+                }
+                _ => return Ok(Found::Node(Kind::File)),
+            }
         }
-        if let Some(is_dir) = self.made.get(&path) {
-            return if *is_dir { Node::Directory } else { Node::File };
-        }
-        let Some((mounted, inside)) = self.holder(&path) else { return Node::Missing };
-        match &mounted.content {
-            Content::Empty => Node::Missing,
-            Content::Unknown => Node::Unknown,
-            Content::File => Node::Refused(Errno::NOTDIR),
-            Content::Layers(layers) => in_layers(layers, &inside, mounted.crosses),
-        }
+        if has.is_empty() { Err(Errno::NOENT) } else { Ok(Found::Node(Kind::Directory(has))) }
     }
 }
 
@@ -206,55 +259,14 @@ fn parts(path: &Path) -> Vec<PathBuf> {
     path.components().rev().filter_map(part).collect()
 }
 
-/// A path without links in the union of the layers, as overlayfs.rst has it: the topmost layer that has it tells, down to a
-/// whiteout or an opaque directory on the way, or anything that is no directory where a higher one has one.
-fn in_layers(layers: &[OwnedFd], path: &Path, crosses: bool) -> Node {
-    // How many components are directories in a higher layer.
-    let mut merged = 0;
-    for layer in layers {
-        let mut depth = 0;
-        let mut walked = PathBuf::new();
-        let mut hides = false;
-        for component in path.components() {
-            walked.push(component);
-            let found = match open(layer, &walked, crosses) {
-                // A mount that a bind does not show: its mount point is a directory all the same, or a file.
-                Err(Errno::XDEV) => return if walked == path { Node::Directory } else { Node::Unknown },
-                Err(Errno::NOENT) => break,
-                Err(errno) => return Node::Refused(errno),
-                Ok(found) => found,
-            };
-            let Ok(stat) = rustix::fs::fstat(&found) else { return Node::Unknown };
-            match FileType::from_raw_mode(stat.st_mode) {
-                FileType::CharacterDevice if stat.st_rdev == 0 && layers.len() > 1 => return Node::Missing,
-                FileType::Directory if walked == path => return Node::Directory,
-                FileType::Directory => {
-                    depth += 1;
-                    hides |= layers.len() > 1 && is_opaque(&found);
-                }
-                _ if depth < merged => return Node::Missing,
-                FileType::Symlink if walked == path => {
-                    let link = rustix::fs::readlinkat(&found, c"", Vec::new());
-                    return link.map_or(Node::Unknown, |to| Node::Link(path_of(to.as_bytes())));
-                }
-                _ if walked == path => return Node::File,
-                _ => return Node::Refused(Errno::NOTDIR),
-            }
-        }
-        merged = merged.max(depth);
-        if hides {
-            return Node::Missing;
-        }
-    }
-    Node::Missing
-}
-
 fn path_of(bytes: &[u8]) -> PathBuf {
     use std::os::unix::ffi::OsStrExt;
     PathBuf::from(OsStr::from_bytes(bytes))
 }
 
 fn open(layer: &OwnedFd, path: &Path, crosses: bool) -> Result<OwnedFd, Errno> {
+    #[cfg(test)]
+    tests::OPENED.set(tests::OPENED.get() + 1);
     let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let mut resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS;
@@ -278,4 +290,65 @@ fn is_opaque(directory: &OwnedFd) -> bool {
         let mut value = [0u8; 1];
         rustix::fs::fgetxattr(&opened, name, &mut value).is_ok() && value == *b"y"
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    thread_local! {
+        /// How often a layer was looked into.
+        pub(super) static OPENED: Cell<usize> = const { Cell::new(0) };
+    }
+
+    fn layers(dir: &Path, count: usize) -> Content {
+        let layer = |n: usize| {
+            let layer = dir.join(n.to_string());
+            std::fs::create_dir_all(layer.join("srv/all")).ok()?;
+            Some(OwnedFd::from(std::fs::File::open(layer).ok()?))
+        };
+        Content::Layers((0..count).filter_map(layer).collect())
+    }
+
+    /// The names of a list of mounts, the last two directories of each new, looked up and made in an overlay.
+    fn looks(dir: &Path, count: usize, mounts: usize) -> usize {
+        OPENED.set(0);
+        let mut sketch = Sketch::default();
+        sketch.mount(ROOT, layers(dir, count), false, true);
+        for n in 0..mounts {
+            let path = PathBuf::from(format!("/srv/all/{n}/data"));
+            assert_eq!(sketch.find(&path), Err(Errno::NOENT));
+            let place = sketch.make(&path, true);
+            sketch.mount(place.unwrap_or(ROOT), Content::Empty, false, true);
+            assert_eq!(sketch.find(&path), place);
+        }
+        OPENED.get()
+    }
+
+    #[test]
+    fn each_mount_of_a_list_costs_the_same() {
+        let dir = std::env::temp_dir().join(format!("fmountat-virtual-tree-{}", std::process::id()));
+        let (one, two, deep) = (looks(&dir, 1, 1000), looks(&dir, 1, 2000), looks(&dir, 500, 10));
+        let _ = std::fs::remove_dir_all(&dir);
+        // `srv` and `all` once; each new name when it is looked up, and when it is made.
+        assert_eq!(one, 2 + 3 * 1000);
+        assert_eq!(two, 2 + 3 * 2000);
+        assert!(deep <= 500 * (2 + 2 * 10), "{deep}");
+    }
+
+    #[test]
+    fn a_mount_hides_what_was_made_below() {
+        let mut sketch = Sketch::default();
+        let made = sketch.make(Path::new("/a/b/c"), false);
+        assert_eq!(sketch.find(Path::new("/x/../a/./b/../b/c")), Err(Errno::NOENT));
+        assert_eq!(sketch.find(Path::new("/a/../a/./b/../b/c")), made);
+        assert_eq!(made.map(|place| sketch.is_dir(place)), Ok(Some(false)));
+        assert_eq!(sketch.find(Path::new("/a/b/c/d")), Err(Errno::NOTDIR));
+        let a = sketch.find(Path::new("a"));
+        sketch.mount(a.unwrap_or(ROOT), Content::Unknown, true, false);
+        let inside = sketch.find(Path::new("/a/b/c"));
+        assert_eq!(inside.map(|place| sketch.is_dir(place)), Ok(None));
+        assert_eq!(sketch.find(Path::new("/a/b/../../..")), Ok(ROOT));
+    }
 }

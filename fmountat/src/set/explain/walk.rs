@@ -88,7 +88,7 @@ impl<'a> Walk<'a> {
     }
 
     /// The steps left out, and what would be refused, in the order in which that would be met.
-    pub(crate) fn end(self) -> (Vec<usize>, Vec<Error>) {
+    pub(crate) fn end(mut self) -> (Vec<usize>, Vec<Error>) {
         let covers = self.plan.covers.paths.iter();
         let covers = covers.filter_map(|(cover, path)| self.looker.cover(*cover, path).err());
         let covers: Vec<Error> = covers.collect();
