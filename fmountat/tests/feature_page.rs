@@ -34,12 +34,6 @@ const TRIED_ROWS: [[&str; 4]; 10] = [
         "loop device",
     ],
     ["call mount(2)", "worker thread", "unshare(CLONE_FS)", "child process"],
-    [
-        "notice the end of a mount helper's caller",
-        "pidfd",
-        "no filter that forbids pidfd_open",
-        "parent's pid",
-    ],
     ["read the mount table", "listmount(2) and statmount(2)", "statmount, listmount [6.8]", "mountinfo"],
     ["find a mount", "statmount(2)", "statmount [6.8]", "/proc/self/mountinfo"],
     ["watch mounts", "fanotify(7)", "FAN_MNT_ATTACH [6.15]", "poll(2) on mountinfo"],

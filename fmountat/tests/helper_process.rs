@@ -205,25 +205,14 @@ fmountat_testing::tests! {
         }
     }
 
-    /// As `waits`, where the minder has no pidfd of its caller.
-    fn waits_by_older_means() needs [] {
-        if file("bin/mount.script").exists() {
-            mkdirs(scratch(), &["t2"]);
-            filter::errno_on(&[libc::SYS_pidfd_open], libc::ENOSYS.unsigned_abs());
-            let _ = mount(&common::found(), "t2", LONG);
-        }
-    }
-
     /// Killed with -9, a caller leaves no helper, nor what that has started.
     fn a_killed_caller_leaves_nothing() needs [Tool("setsid")] {
         let hang = hang();
         script(&format!("setsid -f {hang}; {hang} & {hang}"));
-        for case in ["waits", "waits_by_older_means"] {
-            let (mut child, minder) = start(case, &hang);
-            child.kill().unwrap();
-            child.wait().unwrap();
-            nothing_is_left(minder, &hang);
-        }
+        let (mut child, minder) = start("waits", &hang);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        nothing_is_left(minder, &hang);
     }
 
     /// A signal that ends a caller does so at once, and to its whole process group (^C) too; nothing is left of the helper.
@@ -286,8 +275,8 @@ fmountat_testing::tests! {
         assert_eq!(status, 0);
     }
 
-    /// Where neither pidfds nor close_range(2) are to be had: all of it by older means.
-    fn by_older_means() needs [Tool("setsid")] {
+    /// Where a filter forbids pidfds and close_range(2).
+    fn behind_a_filter() needs [Tool("setsid")] {
         mkdirs(scratch(), &["t"]);
         filter::errno_on(&[libc::SYS_pidfd_open, libc::SYS_close_range], libc::ENOSYS.unsigned_abs());
         let leaky = std::fs::File::open("/etc/hostname").unwrap();

@@ -12,8 +12,6 @@ pub(crate) struct Job {
     pub(crate) dir: RawFd,
     pub(crate) input: RawFd,
     pub(crate) output: RawFd,
-    /// A pidfd of the caller; -1 where the kernel gives none.
-    pub(crate) caller: RawFd,
     pub(crate) caller_pid: libc::pid_t,
     pub(crate) limit_ms: i64,
     pub(crate) helper_stack: *mut c_void,

@@ -10,10 +10,8 @@ use crate::sys::errno::last_errno;
 use crate::sys::spawn::job::{Answer, Job};
 use crate::sys::spawn::subreaper;
 use crate::sys::thread::{block_all_but_fatal_signals, reap_clone_child};
-use crate::trace;
-use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::io::Errno;
-use rustix::process::PidfdFlags;
 use std::ffi::{CString, c_char, c_void};
 use std::time::Duration;
 
@@ -46,9 +44,6 @@ pub(crate) enum Ended {
 
 const STACK: usize = 64 * 1024;
 
-/// The operation in events.
-const NOTICE_END: &str = "notice the end of a mount helper's caller";
-
 /// Runs the program; an error is that of the call that failed before it was running.
 ///
 /// Its session is its own; of signals it has what posix_spawn(3) gives, none blocked and the ignored ones ignored, save
@@ -61,27 +56,13 @@ pub(crate) fn run(program: &Program<'_>) -> Result<Ended, (Syscall, Errno)> {
     };
     let (argv, environment) = (pointers(program.argv), pointers(program.environment));
     let (mut stack, mut helper_stack) = (vec![0u128; STACK / 16], vec![0u128; STACK / 16]);
-    let me = rustix::process::getpid();
-    // Without it the minder looks at its parent's number from time to time.
-    let caller: Option<OwnedFd> = match rustix::process::pidfd_open(me, PidfdFlags::empty()) {
-        Ok(caller) => {
-            trace::strategy(NOTICE_END, "pidfd");
-            Some(caller)
-        }
-        Err(errno) => {
-            trace::fallback(NOTICE_END, "pidfd", Some(errno));
-            trace::strategy(NOTICE_END, "parent's pid");
-            None
-        }
-    };
     let mut job = Job {
         argv: argv.as_ptr(),
         environment: environment.as_ptr(),
         dir: program.dir.as_raw_fd(),
         input: program.input.as_raw_fd(),
         output: program.output.as_raw_fd(),
-        caller: caller.as_ref().map_or(-1, AsRawFd::as_raw_fd),
-        caller_pid: me.as_raw_nonzero().get(),
+        caller_pid: rustix::process::getpid().as_raw_nonzero().get(),
         limit_ms: i64::try_from(program.limit.as_millis()).unwrap_or(i64::MAX),
         helper_stack: top(&mut helper_stack),
         minder_pid: 0,

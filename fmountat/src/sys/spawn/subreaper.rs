@@ -8,14 +8,8 @@ use crate::sys::spawn::job::{Answer, Job};
 use std::ffi::{c_int, c_void};
 use std::mem::zeroed;
 
-/// Where the minder keeps the pidfd of the caller.
-const CALLER: c_int = 3;
-
 /// How long killed processes may take to be gone: one that hangs in the kernel is left to it.
 const GRACE_MS: i64 = 1000;
-
-/// Between two looks, where nothing wakes us.
-const PAUSE_MS: c_int = 2;
 
 type Step<T> = Result<T, Syscall>;
 
@@ -42,6 +36,7 @@ unsafe fn mind(job: *mut Job) -> Step<Answer> {
         set_default(libc::SIGCHLD);
         // What the helper leaves without a parent comes to us: at the limit it goes too.
         done(libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1), Syscall::Prctl)?;
+        done(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGRTMAX()), Syscall::Prctl)?;
         settle(&*job)?;
         (*job).minder_pid = libc::getpid();
         let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
@@ -61,26 +56,23 @@ unsafe fn mind(job: *mut Job) -> Step<Answer> {
     }
 }
 
-/// The cwd and the descriptors 0 to 2 as the helper is to have them, 3 for us, and no other: one that the caller closes
-/// meanwhile must be closed.
+/// The cwd and the descriptors 0 to 2 as the helper is to have them, and no other: one that the caller closes meanwhile must be
+/// closed.
 unsafe fn settle(job: &Job) -> Step<()> {
+    const FIRST: c_int = 3;
     // SAFETY: numbers only.
     unsafe {
         done(libc::fchdir(job.dir), Syscall::Fchdir)?;
         // Out of the way of one another first.
-        let high = |fd| done(libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, CALLER + 1), Syscall::Fcntl);
+        let high = |fd| done(libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, FIRST), Syscall::Fcntl);
         let (input, output) = (high(job.input)?, high(job.output)?);
-        match job.caller {
-            -1 => drop(libc::close(CALLER)),
-            caller => drop(done(libc::dup3(high(caller)?, CALLER, libc::O_CLOEXEC), Syscall::Dup3)?),
-        }
         done(libc::dup2(input, 0), Syscall::Dup2)?;
         done(libc::dup2(output, 1), Syscall::Dup2)?;
         done(libc::dup2(output, 2), Syscall::Dup2)?;
-        if libc::syscall(libc::SYS_close_range, CALLER + 1, libc::c_uint::MAX, 0) != 0 {
-            // Before Linux 5.9, or behind a filter.
+        if libc::syscall(libc::SYS_close_range, FIRST, libc::c_uint::MAX, 0) != 0 {
+            // Behind a filter.
             let last = libc::sysconf(libc::_SC_OPEN_MAX).clamp(0, 1 << 20);
-            for fd in CALLER + 1..c_int::try_from(last).unwrap_or(1 << 20) {
+            for fd in FIRST..c_int::try_from(last).unwrap_or(1 << 20) {
                 libc::close(fd);
             }
         }
@@ -88,29 +80,31 @@ unsafe fn settle(job: &Job) -> Step<()> {
     Ok(())
 }
 
-/// Waits for the helper without reaping it; not for longer than the caller lives.
+/// Waits for the helper without reaping it; not for longer than the caller lives. The signals that tell are blocked, and so
+/// wait for us.
 unsafe fn ends_in_time(pid: libc::pid_t, job: &Job) -> bool {
     // SAFETY: numbers, and structures on our own stack.
     unsafe {
         let end = now_ms().saturating_add(job.limit_ms);
-        let pidfd = c_int::try_from(libc::syscall(libc::SYS_pidfd_open, pid, 0)).unwrap_or(-1);
-        let watched = pidfd >= 0 && job.caller >= 0;
-        let caller = if job.caller >= 0 { CALLER } else { -1 };
+        let mut signals: libc::sigset_t = zeroed();
+        libc::sigemptyset(&raw mut signals);
+        libc::sigaddset(&raw mut signals, libc::SIGCHLD);
+        libc::sigaddset(&raw mut signals, libc::SIGRTMAX());
         loop {
             if is_ours(pid, libc::WEXITED) != Some(false) {
                 return true;
             }
             let left = end.saturating_sub(now_ms());
-            // Its number is 0 where the caller is in another pid namespace.
-            if left <= 0 || (caller < 0 && ![job.caller_pid, 0].contains(&libc::getppid())) {
+            // Gone before we asked for the signal. Its number is 0 where the caller is in another pid namespace.
+            if left <= 0 || ![job.caller_pid, 0].contains(&libc::getppid()) {
                 return false;
             }
-            let most = if watched { c_int::MAX } else { PAUSE_MS };
-            let timeout = c_int::try_from(left).unwrap_or(most).min(most);
-            let look = |fd| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
-            let mut polled = [look(pidfd), look(caller)];
-            libc::poll(polled.as_mut_ptr(), 2, timeout);
-            if polled[1].revents != 0 {
+            let mut timeout: libc::timespec = zeroed();
+            timeout.tv_sec = libc::time_t::try_from(left / 1000).unwrap_or(libc::time_t::MAX);
+            timeout.tv_nsec = (left % 1000 * 1_000_000) as _;
+            if libc::sigtimedwait(&raw const signals, std::ptr::null_mut(), &raw const timeout)
+                == libc::SIGRTMAX()
+            {
                 return false;
             }
         }
