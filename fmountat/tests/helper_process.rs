@@ -210,9 +210,12 @@ fmountat_testing::tests! {
         let hang = hang();
         script(&format!("setsid -f {hang}; {hang} & {hang}"));
         let (mut child, minder) = start("waits", &hang);
+        let begun = Instant::now();
         child.kill().unwrap();
         child.wait().unwrap();
         nothing_is_left(minder, &hang);
+        // At once, and not at the limit.
+        assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     }
 
     /// A signal that ends a caller does so at once, and to its whole process group (^C) too; nothing is left of the helper.
