@@ -25,7 +25,7 @@ No field of `Features` says it. The names are those of the events (cargo feature
 ";
 
 /// Operation, best strategy, what that needs, and the strategy without it.
-const TRIED_ROWS: [[&str; 4]; 10] = [
+const TRIED_ROWS: [[&str; 4]; 9] = [
     ["open a user namespace", "pidfd", "PIDFD_GET_USER_NAMESPACE [6.11]", "/proc/PID/ns/user"],
     [
         "mount an image file",
