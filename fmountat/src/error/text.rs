@@ -75,64 +75,13 @@ pub(crate) fn errno_text(errno: Errno) -> String {
     }
 }
 
-/// `ENOENT` for 2: the name from `errno(3)`, or `errno N` for one without a name here.
+/// `ENOENT` for 2: the name from `errno(3)`, or `errno N` for a number without a name.
 pub(crate) fn errno_name(errno: Errno) -> String {
-    let name = match errno {
-        Errno::PERM => "EPERM",
-        Errno::NOENT => "ENOENT",
-        Errno::SRCH => "ESRCH",
-        Errno::INTR => "EINTR",
-        Errno::IO => "EIO",
-        Errno::NXIO => "ENXIO",
-        Errno::TOOBIG => "E2BIG",
-        Errno::NOEXEC => "ENOEXEC",
-        Errno::BADF => "EBADF",
-        Errno::CHILD => "ECHILD",
-        Errno::AGAIN => "EAGAIN",
-        Errno::NOMEM => "ENOMEM",
-        Errno::ACCESS => "EACCES",
-        Errno::FAULT => "EFAULT",
-        Errno::NOTBLK => "ENOTBLK",
-        Errno::BUSY => "EBUSY",
-        Errno::EXIST => "EEXIST",
-        Errno::XDEV => "EXDEV",
-        Errno::NODEV => "ENODEV",
-        Errno::NOTDIR => "ENOTDIR",
-        Errno::ISDIR => "EISDIR",
-        Errno::INVAL => "EINVAL",
-        Errno::NFILE => "ENFILE",
-        Errno::MFILE => "EMFILE",
-        Errno::NOTTY => "ENOTTY",
-        Errno::TXTBSY => "ETXTBSY",
-        Errno::FBIG => "EFBIG",
-        Errno::NOSPC => "ENOSPC",
-        Errno::ROFS => "EROFS",
-        Errno::SPIPE => "ESPIPE",
-        Errno::MLINK => "EMLINK",
-        Errno::PIPE => "EPIPE",
-        Errno::DOM => "EDOM",
-        Errno::RANGE => "ERANGE",
-        Errno::DEADLK => "EDEADLK",
-        Errno::NAMETOOLONG => "ENAMETOOLONG",
-        Errno::NOSYS => "ENOSYS",
-        Errno::NOTEMPTY => "ENOTEMPTY",
-        Errno::LOOP => "ELOOP",
-        Errno::NODATA => "ENODATA",
-        Errno::BADMSG => "EBADMSG",
-        Errno::NOTCONN => "ENOTCONN",
-        Errno::TIMEDOUT => "ETIMEDOUT",
-        Errno::NOMEDIUM => "ENOMEDIUM",
-        Errno::MEDIUMTYPE => "EMEDIUMTYPE",
-        Errno::NOKEY => "ENOKEY",
-        Errno::OVERFLOW => "EOVERFLOW",
-        Errno::USERS => "EUSERS",
-        Errno::OPNOTSUPP => "EOPNOTSUPP",
-        Errno::STALE => "ESTALE",
-        Errno::UCLEAN => "EUCLEAN",
-        Errno::DQUOT => "EDQUOT",
-        other => return format!("errno {}", other.raw_os_error()),
-    };
-    name.to_owned()
+    let number = errno.raw_os_error();
+    match nix::errno::Errno::from_raw(number) {
+        nix::errno::Errno::UnknownErrno => format!("errno {number}"),
+        named => format!("{named:?}"),
+    }
 }
 
 #[cfg(test)]
@@ -144,5 +93,20 @@ mod tests {
         assert_eq!(escape("käse".as_bytes()), "käse");
         assert_eq!(escape(b"a\xff\x07"), "a\\xff\\u{7}");
         assert!(escape(&[b'a'; 4096]).ends_with("[4096 bytes]"));
+    }
+
+    #[test]
+    fn numbers_have_the_names_of_errno_3() {
+        let names = [
+            (Errno::NOENT, "ENOENT"),
+            (Errno::TOOBIG, "E2BIG"),
+            (Errno::AGAIN, "EAGAIN"),
+            (Errno::OPNOTSUPP, "EOPNOTSUPP"),
+            (Errno::HOSTUNREACH, "EHOSTUNREACH"),
+            (Errno::from_raw_os_error(524), "errno 524"),
+        ];
+        for (errno, name) in names {
+            assert_eq!(errno_name(errno), name);
+        }
     }
 }
