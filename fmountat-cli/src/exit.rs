@@ -2,6 +2,7 @@
 //! Exit status, as mount(8) has it.
 
 use fmountat::{Error, ErrorKind, Operation};
+use rustix::io::Errno;
 
 /// Done.
 pub(crate) const OK: u8 = 0;
@@ -14,11 +15,10 @@ pub(crate) const INTERNAL: u8 = 4;
 /// The mount failed.
 pub(crate) const MOUNT: u8 = 32;
 
+const EXHAUSTED: [Errno; 3] = [Errno::NOMEM, Errno::NFILE, Errno::MFILE];
+
 /// The status for an error.
 pub(crate) fn code_of(error: &Error) -> u8 {
-    const ENOMEM: i32 = 12;
-    const ENFILE: i32 = 23;
-    const EMFILE: i32 = 24;
     match (error.operation(), error.kind()) {
         (Operation::WriteResult, _) => SYSTEM,
         // These take in what the command line names, before anything is mounted.
@@ -28,7 +28,7 @@ pub(crate) fn code_of(error: &Error) -> u8 {
         (Operation::Unmount, ErrorKind::Unsupported) => MOUNT,
         // Found by us before any system call: the user wrote something that can't be.
         (_, kind) if error.call().is_none() && is_usage(kind) => USAGE,
-        _ if matches!(error.errno(), ENOMEM | ENFILE | EMFILE) => SYSTEM,
+        _ if EXHAUSTED.contains(&Errno::from_raw_os_error(error.errno())) => SYSTEM,
         _ => MOUNT,
     }
 }

@@ -75,66 +75,14 @@ pub(crate) fn is_chosen(fstype: &OsStr, list: &OsStr) -> bool {
 
 /// File systems whose data the kernel, or another file system, has: those that findmnt takes for such.
 pub(crate) fn is_pseudo(fstype: &OsStr) -> bool {
-    const PSEUDO: &[&str] = &[
-        "anon_inodefs",
-        "apparmorfs",
-        "autofs",
-        "bdev",
-        "binder",
-        "binfmt_misc",
-        "bpf",
-        "cgroup",
-        "cgroup2",
-        "configfs",
-        "cpuset",
-        "debugfs",
-        "devfs",
-        "devpts",
-        "devtmpfs",
-        "dlmfs",
-        "dmabuf",
-        "drm",
-        "efivarfs",
-        "fuse.archivemount",
-        "fuse.avfsd",
-        "fuse.dumpfs",
-        "fuse.encfs",
-        "fuse.gvfs-fuse-daemon",
-        "fuse.gvfsd-fuse",
-        "fuse.lxcfs",
-        "fuse.portal",
-        "fuse.rofiles-fuse",
-        "fuse.vmware-vmblock",
-        "fuse.vmware",
-        "fuse.vmblock",
-        "fuse.xwmfs",
-        "fusectl",
-        "hugetlbfs",
-        "ipathfs",
-        "mqueue",
-        "nfsd",
-        "none",
-        "nsfs",
-        "overlay",
-        "pipefs",
-        "proc",
-        "pstore",
-        "ramfs",
-        "resctrl",
-        "rootfs",
-        "rpc_pipefs",
-        "securityfs",
-        "selinuxfs",
-        "smackfs",
-        "sockfs",
-        "spufs",
-        "sysfs",
-        "tmpfs",
-        "tracefs",
-        "vboxsf",
-        "virtiofs",
-    ];
-    fstype.to_str().is_some_and(|fstype| PSEUDO.contains(&fstype))
+    const PSEUDO: &str = "\
+        anon_inodefs apparmorfs autofs bdev binder binfmt_misc bpf cgroup cgroup2 configfs cpuset \
+        debugfs devfs devpts devtmpfs dlmfs dmabuf drm efivarfs fuse.archivemount fuse.avfsd \
+        fuse.dumpfs fuse.encfs fuse.gvfs-fuse-daemon fuse.gvfsd-fuse fuse.lxcfs fuse.portal \
+        fuse.rofiles-fuse fuse.vmware-vmblock fuse.vmware fuse.vmblock fuse.xwmfs fusectl hugetlbfs \
+        ipathfs mqueue nfsd none nsfs overlay pipefs proc pstore ramfs resctrl rootfs rpc_pipefs \
+        securityfs selinuxfs smackfs sockfs spufs sysfs tmpfs tracefs vboxsf virtiofs";
+    fstype.to_str().is_some_and(|fstype| PSEUDO.split(' ').any(|pseudo| pseudo == fstype))
 }
 
 #[cfg(test)]

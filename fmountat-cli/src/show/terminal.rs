@@ -16,7 +16,7 @@ impl Terminal {
         let is_terminal = isatty(std::io::stdout());
         Self {
             width: is_terminal.then(width),
-            colour: is_terminal && !is_set("NO_COLOR") && variable("TERM") != "dumb",
+            colour: is_terminal && variable("NO_COLOR").is_empty() && variable("TERM") != "dumb",
             utf8: is_utf8(),
         }
     }
@@ -24,10 +24,6 @@ impl Terminal {
 
 fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_default()
-}
-
-fn is_set(name: &str) -> bool {
-    !variable(name).is_empty()
 }
 
 fn width() -> usize {
@@ -40,8 +36,5 @@ fn width() -> usize {
 /// As locale(7) looks for it. Without a locale: today's terminals are.
 fn is_utf8() -> bool {
     let set = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().map(variable).find(|value| !value.is_empty());
-    set.is_none_or(|locale| {
-        let locale = locale.to_lowercase();
-        locale.contains("utf-8") || locale.contains("utf8")
-    })
+    set.is_none_or(|locale| ["utf-8", "utf8"].iter().any(|utf8| locale.to_lowercase().contains(utf8)))
 }
