@@ -3,9 +3,9 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod report;
 mod output;
 mod verbose;
-mod into;
 mod show;
 mod verbs;
 mod exit;
@@ -13,6 +13,7 @@ mod run;
 
 use args::{Cli, Verb};
 use clap::Parser;
+use fmountat::Errors;
 use std::io::Write;
 use std::process::ExitCode;
 
@@ -25,29 +26,30 @@ fn main() -> ExitCode {
     if cli.verbose {
         verbose::start(json);
     }
-    let done = match cli.verb {
-        Verb::Mount(args) => verbs::mount::run(&args, json),
-        Verb::Apply(args) => verbs::apply::run(&args, json),
-        Verb::Doctor => verbs::doctor::run(json),
-        Verb::Explain(args) => verbs::explain::run(&args, json),
-        Verb::Umount(args) => verbs::umount::run(&args, json),
-        Verb::List(args) => verbs::list::run(&args, json),
-        Verb::Find(args) => verbs::find::run(&args, json),
-        Verb::Watch(args) => verbs::watch::run(&args, json),
-        Verb::Clean => verbs::clean::run(json),
-        Verb::Run(args) => return ExitCode::from(run::supervisor::run(&args, json)),
-        Verb::RunInit(args) => return ExitCode::from(run::init::run(&args, json)),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(errors) => {
-            let errors: Vec<_> = errors.into_iter().map(fmountat::diagnose).collect();
-            for error in &errors {
-                output::error(error, json);
-            }
-            ExitCode::from(errors.iter().map(exit::code_of).max().unwrap_or(exit::INTERNAL))
+    carry_out(cli.verb, json).unwrap_or_else(|errors| {
+        let errors: Vec<_> = errors.into_iter().map(fmountat::diagnose).collect();
+        for error in &errors {
+            output::error(error, json);
         }
+        ExitCode::from(errors.iter().map(exit::code_of).max().unwrap_or(exit::INTERNAL))
+    })
+}
+
+fn carry_out(verb: Verb, json: bool) -> Result<ExitCode, Errors> {
+    match verb {
+        Verb::Mount(args) => verbs::mount::run(&args, json)?,
+        Verb::Apply(args) => verbs::apply::run(&args, json)?,
+        Verb::Doctor => verbs::doctor::run(json)?,
+        Verb::Explain(args) => verbs::explain::run(&args, json)?,
+        Verb::Umount(args) => verbs::umount::run(&args, json)?,
+        Verb::List(args) => verbs::list::run(&args, json)?,
+        Verb::Find(args) => verbs::find::run(&args, json)?,
+        Verb::Watch(args) => verbs::watch::run(&args, json)?,
+        Verb::Clean => verbs::clean::run(json)?,
+        Verb::Run(args) => return Ok(ExitCode::from(run::supervisor::run(&args, json))),
+        Verb::RunInit(args) => return Ok(ExitCode::from(run::init::run(&args, json))),
     }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Help and version are answers; everything else is wrong usage: 1 as mount(8), and for `run` its own failure.

@@ -2,10 +2,9 @@
 //! The columns of a list of mounts, with the names that findmnt has for them.
 
 use crate::show::options::{merged, short};
-use fmountat::Operation;
 use fmountat::mountinfo::MountEntry;
-use fmountat::{Error, ErrorKind, Fields, escape_whole};
-use serde_json::{Value, json};
+use fmountat::{Error, ErrorKind, Fields, Operation, escape_whole};
+use serde_json::Value;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -30,20 +29,21 @@ pub(crate) enum Column {
 
 use Column as C;
 
-const NAMES: [(Column, &str); 13] = [
-    (C::Target, "TARGET"),
-    (C::Source, "SOURCE"),
-    (C::Fstype, "FSTYPE"),
-    (C::Options, "OPTIONS"),
-    (C::Id, "ID"),
-    (C::UniqueId, "UNIQ-ID"),
-    (C::Parent, "PARENT"),
-    (C::Device, "MAJ:MIN"),
-    (C::Fsroot, "FSROOT"),
-    (C::VfsOptions, "VFS-OPTIONS"),
-    (C::FsOptions, "FS-OPTIONS"),
-    (C::Propagation, "PROPAGATION"),
-    (C::OptFields, "OPT-FIELDS"),
+/// Each column's name, and what must be known of a mount; in the order of the variants.
+const COLUMNS: [(Column, &str, Fields); 13] = [
+    (C::Target, "TARGET", Fields::TARGET),
+    (C::Source, "SOURCE", Fields::SOURCE),
+    (C::Fstype, "FSTYPE", Fields::FSTYPE),
+    (C::Options, "OPTIONS", Fields::SUPER_OPTIONS),
+    (C::Id, "ID", Fields::empty()),
+    (C::UniqueId, "UNIQ-ID", Fields::UNIQUE_ID),
+    (C::Parent, "PARENT", Fields::empty()),
+    (C::Device, "MAJ:MIN", Fields::DEVICE),
+    (C::Fsroot, "FSROOT", Fields::ROOT),
+    (C::VfsOptions, "VFS-OPTIONS", Fields::empty()),
+    (C::FsOptions, "FS-OPTIONS", Fields::SUPER_OPTIONS),
+    (C::Propagation, "PROPAGATION", Fields::empty()),
+    (C::OptFields, "OPT-FIELDS", Fields::PROPAGATE_FROM),
 ];
 
 /// The columns of a list of names, in any letter case; those that findmnt has where none are given.
@@ -52,14 +52,12 @@ pub(crate) fn parse(names: &[String]) -> Result<Vec<Column>, Error> {
         return Ok(vec![C::Target, C::Source, C::Fstype, C::Options]);
     }
     let column = |name: &String| {
-        let found =
-            NAMES.iter().find(|(_, known)| known.eq_ignore_ascii_case(name)).map(|(column, _)| *column);
-        found.ok_or_else(|| {
-            let known: Vec<&str> = NAMES.iter().map(|(_, known)| *known).collect();
-            let error =
-                Error::new(ErrorKind::Usage, Operation::Program("read --output"), "there is no such column")
-                    .with_argument(name);
-            error.with_hint(format!("there are {}", known.join(", ")))
+        let found = COLUMNS.iter().find(|(_, known, _)| known.eq_ignore_ascii_case(name));
+        found.map(|(column, ..)| *column).ok_or_else(|| {
+            let reason = "there is no such column";
+            let error = Error::new(ErrorKind::Usage, Operation::Program("read --output"), reason);
+            let hint = format!("there are {}", COLUMNS.map(|(_, known, _)| known).join(", "));
+            error.with_argument(name).with_hint(hint)
         })
     };
     names.iter().map(column).collect()
@@ -67,23 +65,13 @@ pub(crate) fn parse(names: &[String]) -> Result<Vec<Column>, Error> {
 
 impl Column {
     pub(crate) fn name(self) -> &'static str {
-        NAMES.iter().find(|(column, _)| *column == self).map_or("", |(_, name)| name)
+        COLUMNS[self as usize].1
     }
 
     /// What must be known of a mount.
     pub(crate) fn fields(self, fsroot: bool) -> Fields {
-        match self {
-            C::Target => Fields::TARGET,
-            C::Source if fsroot => Fields::SOURCE | Fields::ROOT,
-            C::Source => Fields::SOURCE,
-            C::Fstype => Fields::FSTYPE,
-            C::Options | C::FsOptions => Fields::SUPER_OPTIONS,
-            C::UniqueId => Fields::UNIQUE_ID,
-            C::Device => Fields::DEVICE,
-            C::Fsroot => Fields::ROOT,
-            C::OptFields => Fields::PROPAGATE_FROM,
-            C::Id | C::Parent | C::VfsOptions | C::Propagation => Fields::empty(),
-        }
+        let with_root = if fsroot && self == C::Source { Fields::ROOT } else { Fields::empty() };
+        COLUMNS[self as usize].2 | with_root
     }
 
     /// Columns with numbers stand to the right.
@@ -124,15 +112,19 @@ impl Column {
         escape_whole(&bytes)
     }
 
-    /// As JSON: all of it; bytes that are no UTF-8 become U+FFFD.
+    /// All of it; bytes that are not valid UTF-8 become U+FFFD.
+    pub(crate) fn lossy(self, entry: &MountEntry, fsroot: bool) -> String {
+        String::from_utf8_lossy(&self.bytes(entry, fsroot)).into_owned()
+    }
+
+    /// As findmnt has it in JSON.
     pub(crate) fn json(self, entry: &MountEntry, fsroot: bool) -> Value {
         match self {
-            C::Id => json!(entry.id),
-            C::UniqueId => json!(entry.unique_id.map(|id| id.get())),
-            C::Parent => json!(entry.parent),
-            // As findmnt has it.
+            C::Id => entry.id.into(),
+            C::UniqueId => entry.unique_id.map(|id| id.get()).into(),
+            C::Parent => entry.parent.into(),
             C::OptFields => Some(optional_fields(entry)).filter(|fields| !fields.is_empty()).into(),
-            _ => json!(String::from_utf8_lossy(&self.bytes(entry, fsroot))),
+            _ => self.lossy(entry, fsroot).into(),
         }
     }
 }

@@ -2,9 +2,16 @@
 //! Cells in columns, a tree in one of them, cut where the terminal is too narrow.
 
 use super::columns::Column;
-use crate::show::shown::Shown;
 use crate::show::terminal::Terminal;
+use fmountat::mountinfo::MountEntry;
 use unicode_width::UnicodeWidthStr;
+
+/// A mount to be shown, with the place of its parent among those that are shown.
+#[derive(Debug)]
+pub(crate) struct Shown {
+    pub(crate) entry: MountEntry,
+    pub(crate) parent: Option<usize>,
+}
 
 /// A text, behind the lines that join a mount to its parent.
 #[derive(Debug, Default)]
@@ -15,120 +22,86 @@ pub(crate) struct Cell {
 
 impl Cell {
     fn width(&self) -> usize {
-        width(&self.branch) + width(&self.text)
+        self.branch.width() + self.text.width()
     }
-}
-
-/// Columns on a terminal.
-fn width(text: &str) -> usize {
-    text.width()
 }
 
 /// The lines of the tree before each mount.
 pub(crate) fn branches(mounts: &[Shown], utf8: bool) -> Vec<String> {
     let (down, last, through, none) =
         if utf8 { ("├─", "└─", "│ ", "  ") } else { ("|-", "`-", "| ", "  ") };
-    let mut is_last = vec![true; mounts.len()];
-    let mut has_later = vec![false; mounts.len()];
-    for n in (0..mounts.len()).rev() {
-        if let Some(parent) = mounts[n].parent {
-            is_last[n] = !std::mem::replace(&mut has_later[parent], true);
+    let mut last_child = vec![0; mounts.len()];
+    for (n, mount) in mounts.iter().enumerate() {
+        if let Some(parent) = mount.parent {
+            last_child[parent] = n;
         }
     }
     // What stands before the children of each.
     let mut before: Vec<String> = Vec::with_capacity(mounts.len());
-    let mut out = Vec::with_capacity(mounts.len());
-    for (n, mount) in mounts.iter().enumerate() {
+    let branch = |(n, mount): (usize, &Shown)| {
         let (own, below) = match mount.parent {
             None => (String::new(), String::new()),
             Some(parent) => {
-                let above: &String = &before[parent];
-                let (own, below) = if is_last[n] { (last, none) } else { (down, through) };
-                (format!("{above}{own}"), format!("{above}{below}"))
+                let (own, below) = if last_child[parent] == n { (last, none) } else { (down, through) };
+                (format!("{}{own}", before[parent]), format!("{}{below}", before[parent]))
             }
         };
-        out.push(own);
         before.push(below);
+        own
+    };
+    mounts.iter().enumerate().map(branch).collect()
+}
+
+/// Rows of cells as text, no wider than `limit`.
+pub(crate) fn print(
+    columns: &[Column],
+    rows: &[Vec<Cell>],
+    headings: bool,
+    limit: Option<usize>,
+    terminal: Terminal,
+) -> String {
+    let natural = columns.iter().enumerate().map(|(n, column)| {
+        let cells = rows.iter().filter_map(|row| row.get(n)).map(Cell::width).max().unwrap_or(0);
+        if headings { cells.max(column.name().width()) } else { cells }
+    });
+    let widths = fit(columns, natural.collect(), limit.unwrap_or(usize::MAX));
+    let mut out = String::new();
+    if headings {
+        let cells = columns.iter().map(|c| Cell { branch: String::new(), text: c.name().to_owned() });
+        let plain = Terminal { colour: false, ..terminal };
+        let mut names = String::new();
+        line(&mut names, columns, &cells.collect::<Vec<_>>(), &widths, plain);
+        match terminal.colour {
+            true => out.push_str(&format!("\x1b[1m{}\x1b[0m\n", names.trim_end())),
+            false => out.push_str(&names),
+        }
+    }
+    for row in rows {
+        line(&mut out, columns, row, &widths, terminal);
     }
     out
 }
 
-/// Rows of cells.
-#[derive(Debug)]
-pub(crate) struct Grid<'a> {
-    columns: &'a [Column],
-    rows: Vec<Vec<Cell>>,
-}
-
-impl<'a> Grid<'a> {
-    pub(crate) fn new(columns: &'a [Column]) -> Self {
-        Self { columns, rows: Vec::new() }
-    }
-
-    pub(crate) fn row(&mut self, cells: Vec<Cell>) {
-        self.rows.push(cells);
-    }
-
-    /// The text, no wider than `limit`.
-    pub(crate) fn print(&self, headings: bool, limit: Option<usize>, terminal: Terminal) -> String {
-        let natural: Vec<usize> = (0..self.columns.len())
-            .map(|n| {
-                let cells = self.rows.iter().filter_map(|row| row.get(n)).map(Cell::width).max().unwrap_or(0);
-                if headings { cells.max(width(self.columns[n].name())) } else { cells }
-            })
-            .collect();
-        let widths = match limit {
-            Some(limit) => fit(self.columns, natural, limit),
-            None => natural,
-        };
-        let mark = if terminal.utf8 { "…" } else { "~" };
-        let mut out = String::new();
-        if headings {
-            let cells =
-                self.columns.iter().map(|c| Cell { branch: String::new(), text: c.name().to_owned() });
-            let plain = Terminal { colour: false, ..terminal };
-            let mut line = String::new();
-            self.line(&mut line, &cells.collect::<Vec<_>>(), &widths, mark, plain);
-            match terminal.colour {
-                true => out.push_str(&format!("\x1b[1m{}\x1b[0m\n", line.trim_end())),
-                false => out.push_str(&line),
-            }
+fn line(out: &mut String, columns: &[Column], row: &[Cell], widths: &[usize], terminal: Terminal) {
+    let mark = if terminal.utf8 { "…" } else { "~" };
+    let start = out.len();
+    for ((column, cell), room) in columns.iter().zip(row).zip(widths) {
+        if out.len() > start {
+            out.push(' ');
         }
-        for row in &self.rows {
-            self.line(&mut out, row, &widths, mark, terminal);
-        }
-        out
+        let branch = cut(&cell.branch, *room, false, mark);
+        let left = room.saturating_sub(branch.width());
+        // A path tells most at both its ends, options at their start.
+        let is_path = matches!(column, Column::Target | Column::Source | Column::Fsroot);
+        let text = cut(&cell.text, left, is_path, mark);
+        let blanks = " ".repeat(left.saturating_sub(text.width()));
+        let branch = if branch.is_empty() { branch } else { painted(&branch, "2", terminal) };
+        let text = if *column == Column::Fstype { painted(&text, "36", terminal) } else { text };
+        let parts = if column.is_number() { [blanks, branch, text] } else { [branch, text, blanks] };
+        out.push_str(&parts.concat());
     }
-
-    fn line(&self, out: &mut String, row: &[Cell], widths: &[usize], mark: &str, terminal: Terminal) {
-        let start = out.len();
-        for ((column, cell), room) in self.columns.iter().zip(row).zip(widths) {
-            if out.len() > start {
-                out.push(' ');
-            }
-            let branch = cut(&cell.branch, *room, false, mark);
-            let left = room.saturating_sub(width(&branch));
-            // A path tells most at both its ends, options at their start.
-            let is_path = matches!(column, Column::Target | Column::Source | Column::Fsroot);
-            let text = cut(&cell.text, left, is_path, mark);
-            let blanks = " ".repeat(left.saturating_sub(width(&text)));
-            if column.is_number() {
-                out.push_str(&blanks);
-            }
-            if !branch.is_empty() {
-                out.push_str(&painted(&branch, "2", terminal));
-            }
-            match column {
-                Column::Fstype => out.push_str(&painted(&text, "36", terminal)),
-                _ => out.push_str(&text),
-            }
-            if !column.is_number() {
-                out.push_str(&blanks);
-            }
-        }
-        out.truncate(start + out[start..].trim_end().len());
-        out.push('\n');
-    }
+    out.truncate(start + out[start..].trim_end().len());
+    out.push('\n');
 }
 
 fn painted(text: &str, how: &str, terminal: Terminal) -> String {
@@ -160,16 +133,16 @@ fn fit(columns: &[Column], mut widths: Vec<usize>, limit: usize) -> Vec<usize> {
 
 /// At most `room` characters, with a mark where something is left out: in the middle, or at the end.
 fn cut(text: &str, room: usize, in_middle: bool, mark: &str) -> String {
-    let length = width(text);
+    let length = text.width();
     if length <= room {
         return text.to_owned();
     }
     let kept = room.saturating_sub(1);
     let tail = if in_middle { kept * 2 / 3 } else { 0 };
     let head = text.char_indices().map(|(at, c)| &text[..at + c.len_utf8()]);
-    let head = head.take_while(|head| width(head) <= kept - tail).last().unwrap_or_default();
+    let head = head.take_while(|head| head.width() <= kept - tail).last().unwrap_or_default();
     let end = text.char_indices().rev().map(|(at, _)| &text[at..]);
-    let end = end.take_while(|end| width(end) <= tail).last().unwrap_or_default();
+    let end = end.take_while(|end| end.width() <= tail).last().unwrap_or_default();
     if room == 0 { String::new() } else { format!("{head}{mark}{end}") }
 }
 
@@ -189,7 +162,7 @@ mod tests {
         // Two characters of one column together take two.
         let faces = "\u{263a}\u{fe0f}".repeat(60);
         for room in 0..130 {
-            assert!(width(&cut(&faces, room, true, "…")) <= room, "{room}");
+            assert!(cut(&faces, room, true, "…").width() <= room, "{room}");
         }
     }
 

@@ -4,9 +4,8 @@
 pub(crate) mod options;
 pub(crate) mod columns;
 pub(crate) mod terminal;
-pub(crate) mod shown;
 pub(crate) mod grid;
 pub(crate) mod show;
 
+pub(crate) use grid::Shown;
 pub(crate) use show::*;
-pub(crate) use shown::Shown;

@@ -2,92 +2,72 @@
 //! Prints mounts as a tree, a grid or JSON.
 
 use crate::args::{ShowArgs, WayArg};
+use crate::report::{self, ListReport, ListedMount};
 use crate::show::columns::{self, Column};
-use crate::show::grid::{self, Cell, Grid};
-use crate::show::shown::Shown;
-use fmountat::Operation;
-use fmountat::mountinfo::MountEntry;
-use fmountat::{Error, Fields, TableWay};
-use serde_json::{Map, Value, json};
+use crate::show::grid::{self, Cell, Shown};
+use crate::show::terminal::Terminal;
+use fmountat::{Error, Fields, Operation, TableWay};
+use std::collections::VecDeque;
 use std::io::Write;
 
 /// How to print mounts.
 #[derive(Debug)]
-pub(crate) struct Show {
-    pub(crate) columns: Vec<Column>,
-    full: bool,
-    headings: bool,
-    fsroot: bool,
+pub(crate) struct Show<'a> {
+    columns: Vec<Column>,
+    args: &'a ShowArgs,
 }
 
-impl Show {
-    pub(crate) fn of(args: &ShowArgs) -> Result<Self, Error> {
-        Ok(Self {
-            columns: columns::parse(&args.output)?,
-            full: args.full,
-            headings: !args.noheadings,
-            fsroot: !args.nofsroot,
-        })
+impl<'a> Show<'a> {
+    pub(crate) fn of(args: &'a ShowArgs) -> Result<Self, Error> {
+        Ok(Self { columns: columns::parse(&args.output)?, args })
     }
 
     /// What must be read for it.
     pub(crate) fn fields(&self) -> Fields {
-        self.columns.iter().fold(Fields::TARGET, |all, column| all | column.fields(self.fsroot))
+        self.columns.iter().fold(Fields::TARGET, |all, column| all | column.fields(!self.args.nofsroot))
     }
 
     /// Prints mounts, each after its parent.
     pub(crate) fn print(&self, mounts: &[Shown], is_tree: bool, json: bool) -> Result<(), Error> {
         match json {
-            true => write(&format!("{}\n", json!({"filesystems": self.json(mounts, is_tree)}))),
+            true => write(&format!("{}\n", report::json(&self.report(mounts, is_tree)))),
             false => write(&self.text(mounts, is_tree)),
         }
     }
 
-    fn json(&self, mounts: &[Shown], is_tree: bool) -> Value {
-        let mut values: Vec<Option<Map<String, Value>>> =
-            mounts.iter().map(|mount| Some(self.object(&mount.entry))).collect();
-        let mut roots = Vec::new();
-        // From the last to the first: a mount is complete before it becomes a child. Children so come in reverse.
-        for n in (0..mounts.len()).rev() {
-            let Some(mut value) = values[n].take() else { continue };
-            if let Some(Value::Array(children)) = value.get_mut("children") {
-                children.reverse();
-            }
-            match mounts[n].parent.filter(|_| is_tree).and_then(|parent| values[parent].as_mut()) {
-                Some(parent) => {
-                    let children = parent.entry("children").or_insert_with(|| Value::Array(Vec::new()));
-                    if let Value::Array(list) = children {
-                        list.push(value.into());
-                    }
-                }
-                None => roots.push(value.into()),
+    fn report(&self, mounts: &[Shown], is_tree: bool) -> ListReport {
+        let column =
+            |mount: &Shown, c: &Column| (c.name().to_lowercase(), c.json(&mount.entry, !self.args.nofsroot));
+        let listed = |mount| ListedMount {
+            children: VecDeque::new(),
+            columns: self.columns.iter().map(|c| column(mount, c)).collect(),
+        };
+        let mut listed: Vec<ListedMount> = mounts.iter().map(listed).collect();
+        let mut filesystems = VecDeque::new();
+        // From the last to the first: a mount is complete before it becomes a child.
+        for mount in mounts.iter().rev() {
+            let Some(complete) = listed.pop() else { break };
+            match mount.parent.filter(|_| is_tree).and_then(|parent| listed.get_mut(parent)) {
+                Some(parent) => parent.children.push_front(complete),
+                None => filesystems.push_front(complete),
             }
         }
-        roots.reverse();
-        Value::Array(roots)
-    }
-
-    /// One mount, with findmnt's names.
-    pub(crate) fn object(&self, entry: &MountEntry) -> Map<String, Value> {
-        self.columns.iter().map(|c| (c.name().to_lowercase(), c.json(entry, self.fsroot))).collect()
+        ListReport { filesystems }
     }
 
     fn text(&self, mounts: &[Shown], is_tree: bool) -> String {
-        let terminal = crate::show::terminal::Terminal::of_stdout();
+        let terminal = Terminal::of_stdout();
         let branches = if is_tree { grid::branches(mounts, terminal.utf8) } else { Vec::new() };
-        let mut grid = Grid::new(&self.columns);
-        for (n, mount) in mounts.iter().enumerate() {
-            let cells = self.columns.iter().map(|column| {
-                let branch = branches.get(n).filter(|_| *column == Column::Target);
-                Cell {
-                    branch: branch.cloned().unwrap_or_default(),
-                    text: column.text(&mount.entry, self.fsroot, self.full),
-                }
-            });
-            grid.row(cells.collect());
-        }
-        let width = if self.full { None } else { terminal.width };
-        grid.print(self.headings, width, terminal)
+        let cells = |(n, mount): (usize, &Shown)| {
+            let cell = |column: &Column| Cell {
+                branch: branches.get(n).filter(|_| *column == Column::Target).cloned().unwrap_or_default(),
+                text: column.text(&mount.entry, !self.args.nofsroot, self.args.full),
+            };
+            self.columns.iter().map(cell).collect()
+        };
+        let rows: Vec<Vec<Cell>> = mounts.iter().enumerate().map(cells).collect();
+        let width = if self.args.full { None } else { terminal.width };
+        grid::print(&self.columns, &rows, !self.args.noheadings, width, terminal)
     }
 }
 

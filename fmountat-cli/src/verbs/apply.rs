@@ -2,19 +2,12 @@
 //! `fmountat apply`: a set of mounts, all or nothing.
 
 use crate::args::ApplyArgs;
-use crate::into::namespace;
 use crate::output;
-use crate::verbs::common::{Outcome, boot};
-use crate::verbs::prepare::{Prepared, prepare};
-use fmountat::{Error, ErrorKind, PublishedSet, Target};
-use fmountat::{Errors, Operation};
-use serde_json::json;
+use crate::report::{self, ApplyReport, places};
+use crate::verbs::common::{Prepared, boot, namespace, prepare};
+use fmountat::{Error, ErrorKind, Operation, PublishedSet, Target};
 
-pub(crate) fn run(args: &ApplyArgs, json: bool) -> Outcome {
-    apply(args, json).map_err(Errors::from)
-}
-
-fn apply(args: &ApplyArgs, json: bool) -> Result<(), Error> {
+pub(crate) fn run(args: &ApplyArgs, json: bool) -> Result<(), Error> {
     let Prepared { dir, plan, mounter } = prepare(&args.set, args.replace)?;
     let path = &args.set.target;
     let namespace = namespace(&dir, args.into.as_deref())?;
@@ -55,18 +48,18 @@ fn apply(args: &ApplyArgs, json: bool) -> Result<(), Error> {
     };
     output::left_out(&left_out, json);
     output::ignored(plan.ignored(), json);
-    let value = json!({
-        "target": output::text(path),
-        "id": id.get(),
-        "set": set,
-        "boot": json.then(boot).flatten(),
-        "mounts": plan.len() - left_out.len(),
-        "left_out": left_out,
-        "ignored": output::ignored_value(plan.ignored()),
-        "way": way.to_string(),
-        "dropped": unmatched.as_ref().map(|found| output::places(&found.dropped)),
-        "beneath": unmatched.as_ref().map(|found| output::places(&found.beneath)),
-        "swap": swap.map(|swap| swap.to_string()),
-    });
-    output::result(&value, json)
+    let report = ApplyReport {
+        beneath: unmatched.as_ref().map(|found| places(&found.beneath)),
+        boot: json.then(boot).flatten(),
+        dropped: unmatched.as_ref().map(|found| places(&found.dropped)),
+        id: id.get(),
+        ignored: report::ignored(plan.ignored()),
+        mounts: plan.len() - left_out.len(),
+        left_out,
+        set,
+        swap: swap.map(|swap| swap.to_string()),
+        target: report::text(path),
+        way: way.to_string(),
+    };
+    output::result(&report, json)
 }

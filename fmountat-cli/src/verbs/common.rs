@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What the verbs share: reading what the command line names.
 
-use crate::args::CompatArg;
-use fmountat::{Compat, Error, Errors, Operation, Spec};
+use crate::args::{CompatArg, SetArgs};
+use fmountat::{Compat, Error, Errors, MountNamespace, Mounter, Operation, Plan, Spec, read_only_view};
 use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, Mode, OFlags};
+use std::ffi::OsStr;
 use std::io::Read;
 use std::path::Path;
 
@@ -40,14 +41,52 @@ pub(crate) fn read_file(dir: &OwnedFd, path: &Path, operation: Operation) -> Res
 
 /// What becomes of words without effect.
 pub(crate) fn compat(given: Option<CompatArg>) -> Compat {
-    match given {
-        Some(CompatArg::Containerd) => Compat::Containerd,
-        None => Compat::Strict,
-    }
+    given.map_or(Compat::Strict, |CompatArg::Containerd| Compat::Containerd)
+}
+
+/// The mount namespace of `--into`, opened before anything is built: a number is a process's, all else a path, which starts
+/// at `dir`.
+pub(crate) fn namespace(dir: &OwnedFd, into: Option<&OsStr>) -> Result<Option<MountNamespace>, Error> {
+    let Some(into) = into else { return Ok(None) };
+    let opened = match into.to_str().and_then(|text| text.parse().ok()) {
+        Some(pid) => MountNamespace::of_process(pid),
+        None => MountNamespace::open(dir, into),
+    };
+    opened.map(Some)
 }
 
 /// The running kernel's number, which no other boot has: the ids of mounts are given again after it.
 pub(crate) fn boot() -> Option<String> {
     let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     Some(text.trim().to_owned())
+}
+
+/// What `apply` carries out and `explain` describes.
+pub(crate) struct Prepared {
+    /// Relative paths start here.
+    pub(crate) dir: OwnedFd,
+    pub(crate) plan: Plan,
+    pub(crate) mounter: Mounter,
+}
+
+/// Reads the set; with `--strict` it is refused here if others could see it half done, or half swapped.
+pub(crate) fn prepare(args: &SetArgs, replace: bool) -> Result<Prepared, Error> {
+    let dir = start_directory(args.directory.as_deref())?;
+    let mut spec = read_spec(&dir, &args.spec)?;
+    if args.view {
+        spec.mounts = read_only_view(&spec.mounts);
+    }
+    let spec = spec.with_cgroups()?;
+    let plan = Plan::of(&spec, compat(args.compat))?;
+    let mounter = Mounter::detached();
+    if replace {
+        mounter.need_no_helper(&plan)?;
+    }
+    if args.strict {
+        mounter.need_one_step(&plan)?;
+        if replace {
+            mounter.need_swap_without_gap()?;
+        }
+    }
+    Ok(Prepared { dir, plan, mounter })
 }

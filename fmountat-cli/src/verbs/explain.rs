@@ -3,19 +3,12 @@
 
 use crate::args::ExplainArgs;
 use crate::output;
+use crate::report::{self, CoverReport, ExplainReport, places};
 use crate::show::write;
-use crate::verbs::common::Outcome;
-use crate::verbs::prepare::{Prepared, prepare};
-use fmountat::Errors;
-use fmountat::{Error, ExplainedStep, Explanation, Needed, Plan, Target, Unmatched};
-use serde_json::{Value, json};
-use std::path::Path;
+use crate::verbs::common::{Prepared, prepare};
+use fmountat::{Error, Target};
 
-pub(crate) fn run(args: &ExplainArgs, json: bool) -> Outcome {
-    explain(args, json).map_err(Errors::from)
-}
-
-fn explain(args: &ExplainArgs, json: bool) -> Result<(), Error> {
+pub(crate) fn run(args: &ExplainArgs, json: bool) -> Result<(), Error> {
     let Prepared { dir, plan, mounter } = prepare(&args.set, args.replace)?;
     let path = &args.set.target;
     let target = Target::open(&dir, path)?;
@@ -35,47 +28,24 @@ fn explain(args: &ExplainArgs, json: bool) -> Result<(), Error> {
     }
     output::ignored(plan.ignored(), json);
     if json {
-        write(&format!("{}\n", value(&explained, unmatched.as_ref(), &plan, path)))?;
+        let covers = explained.covers.iter();
+        let report = ExplainReport {
+            beneath: unmatched.as_ref().map(|found| places(&found.beneath)),
+            covers: covers.map(|(what, path)| CoverReport { path: report::text(path), what }).collect(),
+            dropped: unmatched.as_ref().map(|found| places(&found.dropped)),
+            features: explained.needs.iter().map(report::feature).collect(),
+            ignored: report::ignored(plan.ignored()),
+            into_copy: explained.into_copy,
+            left_out: &explained.left_out,
+            mounts: explained.steps.iter().map(report::step).collect(),
+            refused: explained.refused.iter().map(report::error).collect(),
+            target: report::text(path),
+            way: explained.way.to_string(),
+            why: explained.why,
+        };
+        write(&format!("{}\n", report::json(&report)))?;
     } else {
         write(&explained.to_string())?;
     }
-    match explained.error() {
-        Some(error) => Err(error.clone()),
-        None => Ok(()),
-    }
-}
-
-fn value(explained: &Explanation, unmatched: Option<&Unmatched>, plan: &Plan, target: &Path) -> Value {
-    json!({
-        "target": output::text(target),
-        "way": explained.way.to_string(),
-        "why": explained.why,
-        "into_copy": explained.into_copy,
-        "mounts": explained.steps.iter().map(step).collect::<Value>(),
-        "covers": explained.covers.iter().map(|(what, path)| json!({"what": what, "path": output::text(path)})).collect::<Value>(),
-        "features": explained.needs.iter().map(need).collect::<Value>(),
-        "dropped": unmatched.map(|found| output::places(&found.dropped)),
-        "beneath": unmatched.map(|found| output::places(&found.beneath)),
-        "left_out": explained.left_out,
-        "ignored": output::ignored_value(plan.ignored()),
-        "refused": explained.refused.iter().map(|error| output::error_value(error)["error"].clone()).collect::<Value>(),
-    })
-}
-
-fn step(step: &ExplainedStep) -> Value {
-    json!({
-        "mount": step.number,
-        "source": output::text(&step.source),
-        "target": output::text(&step.target),
-        "what": step.what,
-        "notes": step.notes,
-        "layers": step.layers,
-        "option_bytes": step.option_bytes,
-        "refused": step.refused.as_ref().map(|error| output::error_value(error)["error"].clone()),
-    })
-}
-
-fn need(need: &Needed) -> Value {
-    let feature = need.feature;
-    json!({"feature": feature.what, "since": feature.since(), "is_there": need.is_there, "without": feature.instead})
+    explained.error().cloned().map_or(Ok(()), Err)
 }

@@ -3,27 +3,18 @@
 
 use crate::args::FindArgs;
 use crate::show::{Show, Shown, way};
-use crate::verbs::common::Outcome;
 use fmountat::mountinfo::MountEntry;
-use fmountat::{Error, ErrorKind, Fields, MountId, TableReader, find_by, is_mount_point};
-use fmountat::{Errors, Operation};
+use fmountat::{Error, ErrorKind, Fields, MountId, Operation, TableReader, find_by, is_mount_point};
 use rustix::fs::CWD;
 
-pub(crate) fn run(args: &FindArgs, json: bool) -> Outcome {
-    find(args, json).map_err(Errors::from)
-}
-
-fn find(args: &FindArgs, json: bool) -> Result<(), Error> {
+pub(crate) fn run(args: &FindArgs, json: bool) -> Result<(), Error> {
     let show = Show::of(&args.show)?;
     let entry = match (&args.path, args.id) {
         (Some(path), _) => {
             if args.mountpoint && !is_mount_point(CWD, path)? {
-                return Err(Error::new(
-                    ErrorKind::NotMounted,
-                    Operation::FindMount,
-                    "it is not a mount point",
-                )
-                .with_argument(path));
+                let reason = "it is not a mount point";
+                let error = Error::new(ErrorKind::NotMounted, Operation::FindMount, reason);
+                return Err(error.with_argument(path));
             }
             find_by(CWD, path, way(args.way))?
         }
@@ -34,8 +25,7 @@ fn find(args: &FindArgs, json: bool) -> Result<(), Error> {
 
 fn with_id(args: &FindArgs, id: MountId) -> Result<MountEntry, Error> {
     let fields = (Fields::MOUNTINFO - Fields::PROPAGATE_FROM) | Fields::UNIQUE_ID;
-    let mut reader = TableReader::here().fields(fields).way(way(args.way));
-    let found = reader.read_with_id(id)?;
+    let found = TableReader::here().fields(fields).way(way(args.way)).read_with_id(id)?;
     found.ok_or_else(|| {
         let reason = "this mount namespace has no mount with this id below its root directory";
         Error::new(ErrorKind::NotMounted, Operation::FindMount, reason).with_argument(id.get().to_string())

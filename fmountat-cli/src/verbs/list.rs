@@ -4,18 +4,12 @@
 use crate::args::ListArgs;
 use crate::show::options::{is_chosen, is_pseudo};
 use crate::show::{Show, Shown, way};
-use crate::verbs::common::Outcome;
-use fmountat::{Error, ErrorKind, Fields, TableEntry, TableReader};
-use fmountat::{Errors, Operation};
+use fmountat::{Error, ErrorKind, Fields, Operation, TableEntry, TableReader};
 use rustix::fs::CWD;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-pub(crate) fn run(args: &ListArgs, json: bool) -> Outcome {
-    list(args, json).map_err(Errors::from)
-}
-
-fn list(args: &ListArgs, json: bool) -> Result<(), Error> {
+pub(crate) fn run(args: &ListArgs, json: bool) -> Result<(), Error> {
     let show = Show::of(&args.show)?;
     let path = args.path.as_deref().map(|path| place(path, args.namespace.is_some())).transpose()?;
     let is_by_type = args.types.is_some() || args.real || args.pseudo;
@@ -27,28 +21,20 @@ fn list(args: &ListArgs, json: bool) -> Result<(), Error> {
             && !(args.real && is_pseudo(entry.fstype()))
             && (!args.pseudo || is_pseudo(entry.fstype()))
     };
-    // On the way down: the mounts that are shown, with their depths. What is not shown has its children shown in its place.
+    // The children of a mount that is not shown are shown in its place.
     let mut shown: Vec<Shown> = Vec::new();
-    let mut above: Vec<(usize, usize)> = Vec::new();
-    for (depth, entry) in table.walk().filter(|(_, entry)| is_wanted(entry)) {
-        above.retain(|(other, _)| *other < depth);
-        // Depths alone don't tell brothers' children apart.
-        while above.last().is_some_and(|(_, n)| !is_below(&entry, shown[*n].entry.id)) {
+    let mut above: Vec<usize> = Vec::new();
+    for (_, entry) in table.walk().filter(|(_, entry)| is_wanted(entry)) {
+        while above.last().is_some_and(|n| !is_below(&entry, shown[*n].entry.id)) {
             above.pop();
         }
-        shown.push(Shown { entry: entry.to_entry(), parent: above.last().map(|(_, n)| *n) });
-        above.push((depth, shown.len() - 1));
+        shown.push(Shown { entry: entry.to_entry(), parent: above.last().copied() });
+        above.push(shown.len() - 1);
     }
     if shown.is_empty() {
-        let error = Error::new(
-            ErrorKind::NotMounted,
-            Operation::ListMounts,
-            "no mount is of this kind, at this place",
-        );
-        return Err(match &args.path {
-            Some(path) => error.with_argument(path),
-            None => error,
-        });
+        let reason = "no mount is of this kind, at this place";
+        let error = Error::new(ErrorKind::NotMounted, Operation::ListMounts, reason);
+        return Err(args.path.iter().fold(error, Error::with_argument));
     }
     show.print(&shown, !args.list, json)
 }
@@ -75,11 +61,8 @@ pub(crate) fn reader(namespace: Option<&OsStr>) -> Result<TableReader, Error> {
     match text.strip_prefix("id:").map(str::parse) {
         Some(Ok(id)) => TableReader::of_namespace_id(id),
         Some(Err(_)) => {
-            let error = Error::new(
-                ErrorKind::Usage,
-                Operation::Program("read --namespace"),
-                "the id of a namespace is a number",
-            );
+            let reason = "the id of a namespace is a number";
+            let error = Error::new(ErrorKind::Usage, Operation::Program("read --namespace"), reason);
             Err(error.with_argument(namespace))
         }
         None => TableReader::of_namespace(CWD, namespace),

@@ -2,7 +2,6 @@
 //! One file for each verb, and what they share.
 
 pub(crate) mod common;
-pub(crate) mod prepare;
 pub(crate) mod mount;
 pub(crate) mod apply;
 pub(crate) mod explain;

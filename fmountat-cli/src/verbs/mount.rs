@@ -2,26 +2,19 @@
 //! `fmountat mount`: one mount, or a change to one.
 
 use crate::args::MountArgs;
-use crate::into::namespace;
 use crate::output;
-use crate::verbs::common::{Outcome, compat, start_directory};
+use crate::report::{self, MountReport};
+use crate::verbs::common::{compat, namespace, start_directory};
 use fmountat::{
-    Create, Error, ErrorKind, Mkdir, Mount, MountId, MountNamespace, Mounter, Options, Plan, Target, Way,
-    escape, remount_with,
+    Create, Error, ErrorKind, Mkdir, Mount, MountId, MountNamespace, Mounter, Operation, Options, Plan,
+    Target, Way, remount_with,
 };
-use fmountat::{Errors, Operation};
 use rustix::fd::OwnedFd;
-use serde_json::json;
 use std::ffi::{OsStr, OsString};
 use std::os::fd::AsFd;
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-pub(crate) fn run(args: &MountArgs, json: bool) -> Outcome {
-    mount(args, json).map_err(Errors::from)
-}
-
-fn mount(args: &MountArgs, json: bool) -> Result<(), Error> {
+pub(crate) fn run(args: &MountArgs, json: bool) -> Result<(), Error> {
     let dir = start_directory(args.directory.as_deref())?;
     let options = Options::parse(&args.options)?;
     let namespace = namespace(&dir, args.into.as_deref())?;
@@ -39,7 +32,7 @@ fn mount(args: &MountArgs, json: bool) -> Result<(), Error> {
         // As mount(8); where `rw` was asked for it is an error, as is every word that can't take effect.
         Err(error) if error.kind() == ErrorKind::ReadOnlyDevice && !options.superblock.contains(&"rw") => {
             new(&args.options.iter().cloned().chain(["ro".into()]).collect::<Vec<_>>())?;
-            let path = escape(source.as_os_str().as_bytes());
+            let path = output::escaped(source);
             output::note(&format!("{path} can't be written to: mounted read-only"));
             Ok(())
         }
@@ -64,9 +57,7 @@ fn change(
     };
     let ignored = remount_with(&target, options, compat(args.compat))?;
     let ignored: Vec<_> = ignored.into_iter().map(|word| (1, word)).collect();
-    output::ignored(&ignored, json);
-    let (target, ignored) = (output::text(&args.target), output::ignored_value(&ignored));
-    output::result(&json!({"target": target, "changed": true, "ignored": ignored}), json)
+    print(args, MountReport { changed: true, ..Default::default() }, &ignored, json)
 }
 
 fn mount_new(
@@ -111,9 +102,9 @@ fn mount_new(
     };
     let target = match (namespace, options.mkdir) {
         (Some(namespace), None) => namespace.target(&args.target)?,
-        (Some(namespace), Some(mkdir)) => namespace.create(&args.target, kind_of_target(&built, mkdir)?)?,
+        (Some(namespace), Some(mkdir)) => namespace.create(&args.target, mkdir.create(built.is_dir()?))?,
         (None, None) => Target::open(dir, &args.target)?,
-        (None, Some(mkdir)) => Target::create(dir, &args.target, kind_of_target(&built, mkdir)?)?,
+        (None, Some(mkdir)) => Target::create(dir, &args.target, mkdir.create(built.is_dir()?))?,
     };
     let attached = match namespace {
         Some(namespace) => built.attach_in(namespace, &target)?,
@@ -123,26 +114,27 @@ fn mount_new(
 }
 
 fn mounted(args: &MountArgs, plan: &Plan, id: MountId, json: bool) -> Result<(), Error> {
-    output::ignored(plan.ignored(), json);
-    let (target, ignored) = (output::text(&args.target), output::ignored_value(plan.ignored()));
-    output::result(&json!({"target": target, "id": id.get(), "ignored": ignored}), json)
+    print(args, MountReport { id: Some(id.get()), ..Default::default() }, plan.ignored(), json)
 }
 
-/// The source is not there, and `nofail` says that this is no failure.
+/// The source does not exist, and `nofail` says that this is no failure.
 fn left_out(args: &MountArgs, plan: &Plan, json: bool) -> Result<(), Error> {
-    output::ignored(plan.ignored(), json);
-    output::left_out(&[1], json);
-    let (target, ignored) = (output::text(&args.target), output::ignored_value(plan.ignored()));
-    output::result(&json!({"target": target, "left_out": [1], "ignored": ignored}), json)
+    print(args, MountReport { left_out: &[1], ..Default::default() }, plan.ignored(), json)
 }
 
-/// A bound file is mounted on a file.
-fn kind_of_target(built: &fmountat::Built, mkdir: Mkdir) -> Result<Create, Error> {
-    let is_dir = built.is_dir()?;
-    Ok(mkdir.create(is_dir))
+fn print(
+    args: &MountArgs,
+    done: MountReport<'_>,
+    ignored: &[(usize, OsString)],
+    json: bool,
+) -> Result<(), Error> {
+    output::ignored(ignored, json);
+    output::left_out(done.left_out, json);
+    let (ignored, target) = (report::ignored(ignored), report::text(&args.target));
+    output::result(&MountReport { ignored, target, ..done }, json)
 }
 
-/// The same before it is mounted.
+/// What the target is to be, before anything is mounted: a bound file is mounted on a file.
 fn kind_of_source(dir: impl AsFd, source: &Path, is_bind: bool, mkdir: Mkdir) -> Result<Create, Error> {
     let is_file = is_bind && !Target::open(dir, source)?.is_dir();
     Ok(mkdir.create(!is_file))

@@ -3,10 +3,10 @@
 
 use crate::args::UmountArgs;
 use crate::output;
+use crate::report::{self, UmountReport};
 use crate::verbs::common::{Outcome, boot, read_file, start_directory};
 use fmountat::{Error, ErrorKind, Errors, MountId, Operation, PublishedSet, Unmount};
-use serde::Deserialize;
-use serde_json::json;
+use serde::{Deserialize, Serialize};
 use std::path::Path;
 use std::time::Duration;
 
@@ -20,26 +20,22 @@ pub(crate) fn run(args: &UmountArgs, json: bool) -> Outcome {
     let unmount = Unmount::new().recursive(args.recursive).all(args.all).lazy(args.lazy).timeout(timeout);
     let mut errors = Vec::new();
     for target in &args.target {
-        match unmount.run(target) {
-            Ok(()) => errors.extend(output::result(&json!({"unmounted": output::text(target)}), json).err()),
-            Err(more) => errors.extend(more),
-        }
+        errors.extend(printed(unmount.run(target), report::text(target), json));
     }
     for id in &args.id {
-        match unmount.run_id(MountId::from_number(*id)) {
-            Ok(()) => errors.extend(output::result(&json!({"unmounted": id}), json).err()),
-            Err(error) => errors.push(error),
-        }
+        errors.extend(printed(unmount.run_id(MountId::from_number(*id)).map_err(Errors::from), id, json));
     }
     if !args.set.is_empty() {
-        let sets = args.set.iter().map(|file| sets_of(file)).collect::<Result<Vec<_>, _>>();
-        let sets = sets?.concat();
-        match unmount.run_sets(&sets) {
-            Ok(()) => errors.extend(output::result(&json!({"unmounted": sets}), json).err()),
-            Err(more) => errors.extend(more),
-        }
+        let sets = args.set.iter().map(|file| sets_of(file)).collect::<Result<Vec<_>, _>>()?.concat();
+        errors.extend(printed(unmount.run_sets(&sets), &sets, json));
     }
     Errors::check(errors)
+}
+
+/// Prints what was unmounted; the errors of both.
+fn printed(done: Result<(), Errors>, unmounted: impl Serialize, json: bool) -> Vec<Error> {
+    let done = done.and_then(|()| Ok(output::result(&UmountReport { unmounted }, json)?));
+    done.err().into_iter().flatten().collect()
 }
 
 /// One line of `apply --json`, of which this is wanted.

@@ -4,24 +4,18 @@
 use super::list::{place, reader};
 use crate::args::WatchArgs;
 use crate::output;
+use crate::report::{self, EventReport};
 use crate::show::columns::Column;
 use crate::show::{way, write_on};
-use crate::verbs::common::Outcome;
 use fmountat::mountinfo::MountEntry;
-use fmountat::{Error, ErrorKind, MountAction, MountEvent, TableWay, Watch, escape_whole};
-use fmountat::{Errors, Operation};
+use fmountat::{Error, ErrorKind, MountAction, MountEvent, Operation, TableWay, Watch, escape_whole};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use serde_json::{Map, Value, json};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-pub(crate) fn run(args: &WatchArgs, json: bool) -> Outcome {
-    watch(args, json).map_err(Errors::from)
-}
-
-fn watch(args: &WatchArgs, json: bool) -> Result<(), Error> {
+pub(crate) fn run(args: &WatchArgs, json: bool) -> Result<(), Error> {
     let path = args.path.as_deref().map(|path| place(path, args.namespace.is_some())).transpose()?;
     // No end that the clock can hold is none.
     let end = args.timeout.map(limit).transpose()?.and_then(|limit| Instant::now().checked_add(limit));
@@ -33,25 +27,15 @@ fn watch(args: &WatchArgs, json: bool) -> Result<(), Error> {
     while left != Some(0) {
         match watch.next()? {
             Some(event) if is_below(&event, path.as_deref()) => {
-                let line = if json { value(&event).to_string() } else { text(&event, args.full) };
+                let line = if json { report::json(&report(&event)) } else { text(&event, args.full) };
                 if !write_on(&format!("{line}\n"))? {
                     return Ok(());
                 }
                 left = left.map(|left| left - 1);
             }
             Some(_) => {}
-            None => match wait(&watch, end)? {
-                Waited::Events => {}
-                Waited::TimeIsOver if args.count.is_none() => return Ok(()),
-                Waited::TimeIsOver => {
-                    return Err(Error::new(
-                        ErrorKind::TimedOut,
-                        Operation::WatchMounts,
-                        "not so many events came in time",
-                    ));
-                }
-                Waited::NobodyReads => return Ok(()),
-            },
+            None if wait(&watch, end, args.count)? => {}
+            None => return Ok(()),
         }
     }
     Ok(())
@@ -65,24 +49,22 @@ fn limit(seconds: f64) -> Result<Duration, Error> {
     })
 }
 
-enum Waited {
-    Events,
-    TimeIsOver,
-    NobodyReads,
-}
-
-/// Until there may be events; or the reader of our output has gone, which a pipe tells although nothing is written.
-fn wait(watch: &Watch, end: Option<Instant>) -> Result<Waited, Error> {
+/// Waits until there may be events. False ends the watch: its time is over, which is an error where a `count` was asked for,
+/// or nobody reads our output any more, which a pipe reports although nothing is written.
+fn wait(watch: &Watch, end: Option<Instant>, count: Option<u64>) -> Result<bool, Error> {
     let stdout = std::io::stdout();
     let left = end.map(|end| end.saturating_duration_since(Instant::now()));
     let left = left.and_then(|left| Timespec::try_from(left).ok());
     let mut ready = [PollFd::new(watch, PollFlags::IN), PollFd::new(&stdout, PollFlags::empty())];
     match poll(&mut ready, left.as_ref()) {
-        Ok(0) => Ok(Waited::TimeIsOver),
-        Ok(_) if !ready[0].revents().is_empty() => Ok(Waited::Events),
-        Ok(_) => Ok(Waited::NobodyReads),
+        Ok(0) if count.is_none() => Ok(false),
+        Ok(0) => {
+            let reason = "not so many events came in time";
+            Err(Error::new(ErrorKind::TimedOut, Operation::WatchMounts, reason))
+        }
+        Ok(_) => Ok(!ready[0].revents().is_empty()),
         // A stopped and continued one goes on.
-        Err(Errno::INTR) => Ok(Waited::Events),
+        Err(Errno::INTR) => Ok(true),
         Err(errno) => Err(Error::from_io(Operation::WatchMounts, "poll", errno.into())),
     }
 }
@@ -95,21 +77,19 @@ fn is_below(event: &MountEvent, path: Option<&Path>) -> bool {
         || known.any(|entry| entry.target.starts_with(path))
 }
 
-/// One object, with findmnt's names.
-fn value(event: &MountEvent) -> Value {
-    let mut object = Map::new();
-    object.insert("action".into(), json!(event.action.to_string()));
-    object.insert("uniq-id".into(), json!(event.id.map(|id| id.get()).filter(|id| *id > 1 << 31)));
-    let columns = [Column::Id, Column::Target, Column::Source, Column::Fstype, Column::Options];
-    for column in columns {
-        let value = event.entry.as_ref().map(|entry| column.json(entry, true));
-        object.insert(column.name().to_lowercase(), json!(value));
+fn report(event: &MountEvent) -> EventReport {
+    let of = |entry: &Option<MountEntry>, c: Column| entry.as_ref().map(|entry| c.lossy(entry, true));
+    EventReport {
+        action: event.action.to_string(),
+        fstype: of(&event.entry, Column::Fstype),
+        id: event.entry.as_ref().map(|entry| entry.id),
+        old_options: of(&event.before, Column::Options),
+        old_target: of(&event.before, Column::Target),
+        options: of(&event.entry, Column::Options),
+        source: of(&event.entry, Column::Source),
+        target: of(&event.entry, Column::Target),
+        uniq_id: event.id.map(|id| id.get()).filter(|id| *id > 1 << 31),
     }
-    if let Some(before) = &event.before {
-        object.insert("old-target".into(), Column::Target.json(before, true));
-        object.insert("old-options".into(), Column::Options.json(before, true));
-    }
-    object.into()
 }
 
 fn text(event: &MountEvent, full: bool) -> String {

@@ -1,0 +1,322 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What is printed with `--json`: one type for each result, with its keys in alphabetical order.
+
+use fmountat::{
+    Cleaned, Doctor, Error, ExplainedStep, Finding, Holder, HolderKind, MountId, Needed, PublishedSet,
+    Syscall, Unmatched,
+};
+use serde::Serialize;
+use serde_json::Value;
+use std::borrow::Cow;
+use std::collections::{BTreeMap, VecDeque};
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+/// Serializes a report. This can't fail: no report has a map with keys other than strings, or a serializer of its own.
+pub(crate) fn json(report: &impl Serialize) -> String {
+    serde_json::to_string(report).unwrap_or_default()
+}
+
+/// A text from outside, however long; bytes that are not valid UTF-8 become U+FFFD.
+pub(crate) type Text<'a> = Cow<'a, str>;
+
+pub(crate) fn text<T: AsRef<OsStr> + ?Sized>(text: &T) -> Text<'_> {
+    text.as_ref().to_string_lossy()
+}
+
+/// An error, as stderr gets it.
+#[derive(Serialize)]
+pub(crate) struct Failure<'a> {
+    pub(crate) error: ErrorReport<'a>,
+}
+
+#[derive(Serialize)]
+pub(crate) struct ErrorReport<'a> {
+    argument: Option<Text<'a>>,
+    call: Option<&'static str>,
+    code: &'static str,
+    errno: i32,
+    hint: Option<&'a str>,
+    holders: Vec<HolderReport<'a>>,
+    kernel: &'a [String],
+    layer: Option<String>,
+    mount: Option<usize>,
+    operation: String,
+    output: &'a [String],
+    reason: String,
+    step: String,
+}
+
+pub(crate) fn error(error: &Error) -> ErrorReport<'_> {
+    ErrorReport {
+        argument: error.argument().map(text),
+        call: error.call().map(Syscall::name),
+        code: error.code(),
+        errno: error.errno(),
+        hint: error.hint(),
+        holders: error.holders().iter().map(holder).collect(),
+        kernel: error.kernel(),
+        layer: error.layer().map(|layer| layer.to_string()),
+        mount: error.mount(),
+        operation: error.operation().text().replace("{layer}", "layer"),
+        output: error.output(),
+        reason: error.reason(),
+        step: error.step(),
+    }
+}
+
+#[derive(Serialize)]
+struct HolderReport<'a> {
+    command: Text<'a>,
+    descriptor: Option<i32>,
+    in_copy: bool,
+    kind: &'static str,
+    path: Option<Text<'a>>,
+    pid: Option<u32>,
+}
+
+fn holder(holder: &Holder) -> HolderReport<'_> {
+    let descriptor = match holder.kind {
+        HolderKind::Descriptor(number) => Some(number),
+        _ => None,
+    };
+    HolderReport {
+        command: text(&holder.command),
+        descriptor,
+        in_copy: holder.in_copy,
+        kind: holder.kind.name(),
+        path: holder.kind.path().map(text),
+        pid: holder.pid,
+    }
+}
+
+/// A mount and its place.
+#[derive(Serialize)]
+pub(crate) struct PlaceReport<'a> {
+    id: u64,
+    target: Text<'a>,
+}
+
+pub(crate) fn places(mounts: &[(MountId, PathBuf)]) -> Vec<PlaceReport<'_>> {
+    mounts.iter().map(|(id, place)| PlaceReport { id: id.get(), target: text(place) }).collect()
+}
+
+/// What a swap drops, and what it leaves beneath, on stderr before the swap.
+#[derive(Serialize)]
+pub(crate) struct UnmatchedReport<'a> {
+    beneath: Vec<PlaceReport<'a>>,
+    dropped: Vec<PlaceReport<'a>>,
+}
+
+pub(crate) fn unmatched(found: &Unmatched) -> UnmatchedReport<'_> {
+    UnmatchedReport { beneath: places(&found.beneath), dropped: places(&found.dropped) }
+}
+
+/// An option that `--compat` ignored, with the number of its mount.
+#[derive(Serialize)]
+pub(crate) struct IgnoredReport<'a> {
+    mount: usize,
+    word: Text<'a>,
+}
+
+pub(crate) fn ignored(words: &[(usize, OsString)]) -> Vec<IgnoredReport<'_>> {
+    words.iter().map(|(mount, word)| IgnoredReport { mount: *mount, word: text(word) }).collect()
+}
+
+/// What `mount` prints: a new mount with its id, a change to one, or a mount that was left out.
+#[derive(Default, Serialize)]
+pub(crate) struct MountReport<'a> {
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) changed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) id: Option<u64>,
+    pub(crate) ignored: Vec<IgnoredReport<'a>>,
+    #[serde(skip_serializing_if = "<[usize]>::is_empty")]
+    pub(crate) left_out: &'a [usize],
+    pub(crate) target: Text<'a>,
+}
+
+/// What `apply` prints.
+#[derive(Serialize)]
+pub(crate) struct ApplyReport<'a> {
+    pub(crate) beneath: Option<Vec<PlaceReport<'a>>>,
+    pub(crate) boot: Option<String>,
+    pub(crate) dropped: Option<Vec<PlaceReport<'a>>>,
+    pub(crate) id: u64,
+    pub(crate) ignored: Vec<IgnoredReport<'a>>,
+    pub(crate) left_out: Vec<usize>,
+    pub(crate) mounts: usize,
+    pub(crate) set: Option<PublishedSet>,
+    pub(crate) swap: Option<String>,
+    pub(crate) target: Text<'a>,
+    pub(crate) way: String,
+}
+
+/// What `explain` prints.
+#[derive(Serialize)]
+pub(crate) struct ExplainReport<'a> {
+    pub(crate) beneath: Option<Vec<PlaceReport<'a>>>,
+    pub(crate) covers: Vec<CoverReport<'a>>,
+    pub(crate) dropped: Option<Vec<PlaceReport<'a>>>,
+    pub(crate) features: Vec<FeatureReport>,
+    pub(crate) ignored: Vec<IgnoredReport<'a>>,
+    pub(crate) into_copy: bool,
+    pub(crate) left_out: &'a [usize],
+    pub(crate) mounts: Vec<StepReport<'a>>,
+    pub(crate) refused: Vec<ErrorReport<'a>>,
+    pub(crate) target: Text<'a>,
+    pub(crate) way: String,
+    pub(crate) why: &'static str,
+}
+
+/// A path that is masked or made read-only.
+#[derive(Serialize)]
+pub(crate) struct CoverReport<'a> {
+    pub(crate) path: Text<'a>,
+    pub(crate) what: &'static str,
+}
+
+/// A feature of the kernel that the set uses.
+#[derive(Serialize)]
+pub(crate) struct FeatureReport {
+    feature: &'static str,
+    is_there: bool,
+    since: String,
+    without: &'static str,
+}
+
+pub(crate) fn feature(need: &Needed) -> FeatureReport {
+    let feature = need.feature;
+    FeatureReport { feature: feature.what, is_there: need.is_there, since: feature.since(), without: feature.instead }
+}
+
+/// One mount of an explained set.
+#[derive(Serialize)]
+pub(crate) struct StepReport<'a> {
+    layers: usize,
+    mount: usize,
+    notes: &'a [String],
+    option_bytes: usize,
+    refused: Option<ErrorReport<'a>>,
+    source: Text<'a>,
+    target: Text<'a>,
+    what: &'a str,
+}
+
+pub(crate) fn step(step: &ExplainedStep) -> StepReport<'_> {
+    StepReport {
+        layers: step.layers,
+        mount: step.number,
+        notes: &step.notes,
+        option_bytes: step.option_bytes,
+        refused: step.refused.as_ref().map(error),
+        source: text(&step.source),
+        target: text(&step.target),
+        what: &step.what,
+    }
+}
+
+/// What `umount` prints for a target, an id, or all sets.
+#[derive(Serialize)]
+pub(crate) struct UmountReport<T> {
+    pub(crate) unmounted: T,
+}
+
+/// What `list` and `find` print.
+#[derive(Serialize)]
+pub(crate) struct ListReport {
+    pub(crate) filesystems: VecDeque<ListedMount>,
+}
+
+/// A mount with the columns that were asked for, and the mounts below it.
+#[derive(Serialize)]
+pub(crate) struct ListedMount {
+    #[serde(skip_serializing_if = "VecDeque::is_empty")]
+    pub(crate) children: VecDeque<ListedMount>,
+    #[serde(flatten)]
+    pub(crate) columns: BTreeMap<String, Value>,
+}
+
+/// What `watch` prints for an event, with findmnt's names.
+#[derive(Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct EventReport {
+    pub(crate) action: String,
+    pub(crate) fstype: Option<String>,
+    pub(crate) id: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) old_options: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) old_target: Option<String>,
+    pub(crate) options: Option<String>,
+    pub(crate) source: Option<String>,
+    pub(crate) target: Option<String>,
+    pub(crate) uniq_id: Option<u64>,
+}
+
+/// What `clean` prints.
+#[derive(Serialize)]
+pub(crate) struct CleanReport<'a> {
+    removed: Vec<Text<'a>>,
+    skipped: usize,
+    uncertain: Vec<Text<'a>>,
+    unmounted: Vec<PlaceReport<'a>>,
+}
+
+pub(crate) fn cleaned(cleaned: &Cleaned) -> CleanReport<'_> {
+    CleanReport {
+        removed: cleaned.removed.iter().map(text).collect(),
+        skipped: cleaned.skipped,
+        uncertain: cleaned.uncertain.iter().map(text).collect(),
+        unmounted: places(&cleaned.unmounted),
+    }
+}
+
+/// What `doctor` prints.
+#[derive(Serialize)]
+pub(crate) struct DoctorReport<'a> {
+    architecture: &'static str,
+    findings: Vec<FindingReport<'a>>,
+    release: &'a str,
+    version: &'static str,
+}
+
+pub(crate) fn doctor(doctor: &Doctor) -> DoctorReport<'_> {
+    DoctorReport {
+        architecture: doctor.architecture,
+        findings: doctor.findings.iter().map(finding).collect(),
+        release: &doctor.release,
+        version: doctor.version,
+    }
+}
+
+#[derive(Serialize)]
+struct FindingReport<'a> {
+    change: Option<&'a str>,
+    found: &'a str,
+    instead: Option<&'a str>,
+    name: &'static str,
+    state: &'static str,
+    topic: &'static str,
+}
+
+fn finding(finding: &Finding) -> FindingReport<'_> {
+    FindingReport {
+        change: finding.change.as_deref(),
+        found: &finding.found,
+        instead: finding.instead.as_deref(),
+        name: finding.name,
+        state: finding.state.name(),
+        topic: finding.topic,
+    }
+}
+
+#[derive(Serialize)]
+pub(crate) struct VerboseReport<'a> {
+    event: &'a str,
+    fields: BTreeMap<&'a str, &'a Value>,
+}
+
+pub(crate) fn verbose<'a>(name: &'a str, fields: &'a [(&str, Value)]) -> VerboseReport<'a> {
+    VerboseReport { event: name, fields: fields.iter().map(|(key, value)| (*key, value)).collect() }
+}
