@@ -187,7 +187,12 @@ pub(crate) struct FeatureReport {
 
 pub(crate) fn feature(need: &Needed) -> FeatureReport {
     let feature = need.feature;
-    FeatureReport { feature: feature.what, is_there: need.is_there, since: feature.since(), without: feature.instead }
+    FeatureReport {
+        feature: feature.what,
+        is_there: need.is_there,
+        since: feature.since(),
+        without: feature.instead,
+    }
 }
 
 /// One mount of an explained set.

@@ -117,7 +117,7 @@ fmountat_testing::tests! {
                 filter::errno_on(&[libc::SYS_fsopen, libc::SYS_open_tree, libc::SYS_move_mount, 458], libc::ENOSYS as u32);
                 let (text, value) = report(&[]);
                 assert_eq!(finding(&value, "fsopen and its like").0, "instead");
-                assert_eq!(finding(&value, "mounts by unique id").1, "/proc/self/mountinfo");
+                assert_eq!(finding(&value, "mounts by unique id").1, "/proc/PID/mountinfo");
                 assert_eq!(finding(&value, "sets of mounts").0, "instead");
                 assert!(text.contains("1 in force"), "{text}");
             });

@@ -41,15 +41,15 @@ fn wrong(row: &Row, said: &Said) -> Option<String> {
 
 /// What is looked at to find out why something failed, and never before.
 const LOOKS: [&str; 9] = [
-    "/proc/thread-self/status",
-    "/proc/thread-self/attr",
-    "/proc/thread-self/mountinfo",
+    "thread-self/status",
+    "thread-self/attr",
+    "thread-self/mountinfo",
     "/proc/filesystems",
     "/proc/sys/",
     "/lib/modules",
     "/sys/dev/block",
     "NS_GET_USERNS",
-    "/ns/mnt",
+    "thread-self/ns\"",
 ];
 
 /// The system calls of a mount, each with its arguments, after the questions about the kernel's features.

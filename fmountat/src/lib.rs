@@ -84,6 +84,8 @@ pub use set::remount::{remount, remount_with};
 pub use set::spec::{Mount, Spec, read_only_view, standard_mounts};
 pub use set::temp::{TempError, TempMount, TempRoot};
 pub use strategy::{SwapWay, Way};
+#[doc(hidden)]
+pub use sys::procfs;
 pub use table::diff::Change;
 pub use table::fields::{Fields, TableWay};
 pub use table::find::{find, find_by, is_mount_point};

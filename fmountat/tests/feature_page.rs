@@ -35,10 +35,10 @@ const TRIED_ROWS: [[&str; 4]; 9] = [
     ],
     ["call mount(2)", "worker thread", "unshare(CLONE_FS)", "child process"],
     ["read the mount table", "listmount(2) and statmount(2)", "statmount, listmount [6.8]", "mountinfo"],
-    ["find a mount", "statmount(2)", "statmount [6.8]", "/proc/self/mountinfo"],
+    ["find a mount", "statmount(2)", "statmount [6.8]", "/proc/PID/mountinfo"],
     ["watch mounts", "fanotify(7)", "FAN_MNT_ATTACH [6.15]", "poll(2) on mountinfo"],
-    ["tell new mounts from old ones", "newest unique id", "listmount [6.11]", "/proc/self/mountinfo"],
-    ["find the mounts on top of a mount", "statmount(2)", "statmount [6.8]", "/proc/self/mountinfo"],
+    ["tell new mounts from old ones", "newest unique id", "listmount [6.11]", "/proc/PID/mountinfo"],
+    ["find the mounts on top of a mount", "statmount(2)", "statmount [6.8]", "/proc/PID/mountinfo"],
     ["probe the kernel", "calls that fail", "no filter", "calls in a child"],
 ];
 

@@ -57,6 +57,31 @@ fn every_file_says_its_licence_and_what_it_is_for() {
     }
 }
 
+/// A thread can have its own descriptor table, and /proc can be anything: `sys/procfs.rs` makes the names.
+#[test]
+fn the_threads_own_names_in_proc_have_one_home() {
+    let mut found = Vec::new();
+    for (path, text) in all_sources() {
+        let is_product = ["fmountat/src", "fmountat-cli/src"].iter().any(|part| {
+            path.components().collect::<PathBuf>().to_string_lossy().contains(&format!("../{part}/"))
+        });
+        if is_product && !path.ends_with("sys/procfs.rs") {
+            let code = text.split("\nmod tests {").next().unwrap().lines().map(without_comment);
+            let lines = code.enumerate().filter(|(_, line)| {
+                ["/proc/self", "/proc/thread-self"].iter().any(|name| line.contains(name))
+            });
+            found.extend(lines.map(|(at, line)| format!("{}:{}: {line}", path.display(), at + 1)));
+        }
+    }
+    assert!(found.is_empty(), "{}", found.join("\n"));
+    assert_eq!(without_comment(r#"open("/proc/self") // the first thread's"#), r#"open("/proc/self") "#);
+    assert_eq!(without_comment("    /// That of /proc/self."), "    ");
+}
+
+fn without_comment(line: &str) -> &str {
+    line.split("//").next().unwrap_or("")
+}
+
 #[test]
 fn files_are_short() {
     for (path, text) in all_sources() {

@@ -8,7 +8,7 @@ use crate::run::status::OWN_FAILURE;
 use crate::run::terminal::{GO_ON_IN_BACKGROUND, GO_ON_IN_FOREGROUND, Job};
 use crate::verbs::{read_spec, start_directory};
 use fmountat::Operation;
-use fmountat::{Compat, Error, ErrorKind, Mount, Mounter, Plan, Spec, standard_mounts};
+use fmountat::{Compat, Error, ErrorKind, Mount, Mounter, Plan, Spec, procfs, standard_mounts};
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions};
 use std::ffi::OsStr;
@@ -51,13 +51,13 @@ fn end_with_the_supervisor(supervisor: i32) -> Result<(), Error> {
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(|e| Error::from_io(step, "prctl", e.into()))?;
     // getppid(2) is 0 here, in the new pid namespace; the /proc of the old one still counts as outside.
-    let status = std::fs::read_to_string("/proc/self/status")
-        .map_err(|e| Error::from_io(step, "/proc/self/status", e))?;
+    let status =
+        procfs::text("thread-self/status").map_err(|e| procfs::failed(step, "thread-self/status", e))?;
     let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"));
     if parent.is_some_and(|pid| pid.trim().parse() == Ok(supervisor)) {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::System, step, "it is not our parent according to /proc/self/status").with_hint(
+    Err(Error::new(ErrorKind::System, step, "it is not our parent according to /proc").with_hint(
         "either it has ended, or /proc belongs to another pid namespace: mount the right one first",
     ))
 }

@@ -99,7 +99,7 @@ fn was_sent(origin: &Origin) -> bool {
 
 /// The signals that this process was started to ignore, as a bit set.
 fn ignored() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let status = fmountat::procfs::text("thread-self/status").unwrap_or_default();
     let set = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     set.and_then(|text| u64::from_str_radix(text.trim(), 16).ok()).unwrap_or(0)
 }

@@ -8,7 +8,7 @@ use crate::run::status::OWN_FAILURE;
 use crate::run::terminal::Terminal;
 use crate::verbose;
 use fmountat::Operation;
-use fmountat::{Error, ErrorKind};
+use fmountat::{Error, ErrorKind, procfs};
 use rustix::io::Errno;
 use rustix::process::{Pid, WaitOptions};
 use std::ffi::{OsStr, OsString};
@@ -39,11 +39,12 @@ fn supervise(args: &RunArgs, json: bool) -> Result<u8, Error> {
 
 /// This program again, as the first process of the new pid namespace.
 fn start_init(args: &RunArgs, json: bool, terminal: &Terminal) -> Result<Pid, Error> {
-    let mut command = Command::new("/proc/self/exe");
+    let step = Operation::Program("start the init");
+    let program = procfs::program().map_err(|e| procfs::failed(step, "thread-self/exe", e))?;
+    let mut command = Command::new(&program);
     command.arg0("fmountat").arg("__run-init").args(init_arguments(args, json, terminal.is_ours()));
-    let child = command
-        .spawn()
-        .map_err(|e| Error::from_io(Operation::Program("start the init"), "/proc/self/exe", e))?;
+    let child =
+        command.spawn().map_err(|e| Error::from_io(Operation::Program("start the init"), program, e))?;
     let id = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     id.ok_or_else(|| {
         Error::from_io(Operation::Program("start the init"), "pid", std::io::Error::from_raw_os_error(3))

@@ -35,8 +35,7 @@ impl Terminal {
         // In a nested `run` our group may be one of an outer pid namespace, without a number here: rustix allows no such.
         let own = Pid::from_raw(nix::unistd::getpgrp().as_raw());
         let own = foreground().filter(|group| Some(*group) == own);
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let proc = own.and_then(|_| rustix::fs::open("/proc", flags, Mode::empty()).ok());
+        let proc = own.and_then(|_| fmountat::procfs::root().ok());
         Self { own, proc }
     }
 

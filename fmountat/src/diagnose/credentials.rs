@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Who the process is to the kernel: capabilities and where they count, seccomp filters, security modules.
 
-use crate::diagnose::proc_text::{status, text};
+use crate::diagnose::proc_text::status;
 use crate::error::{Error, Syscall};
 use crate::sys::namespace::owner_of;
+use crate::sys::procfs;
 use crate::vfs::features::Features;
 use rustix::fd::AsFd;
-use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::thread::CapabilitySet;
 use std::ffi::OsStr;
@@ -48,13 +48,14 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// Asks the kernel: capget(2), prctl(2), and /proc/self for the rest. What can't be read counts as absent.
+    /// Asks the kernel: capget(2), prctl(2), and /proc for the rest. What can't be read counts as absent.
     #[must_use]
     pub fn look() -> Self {
-        let status_text = text("/proc/thread-self/status").unwrap_or_default();
+        let status_text = procfs::text("thread-self/status").unwrap_or_default();
         let field = |name| status(&status_text, name);
-        let label = ["/proc/thread-self/attr/apparmor/current", "/proc/thread-self/attr/current"];
-        let label = label.iter().find_map(|path| text(path).filter(|label| !label.is_empty()));
+        let label = ["thread-self/attr/apparmor/current", "thread-self/attr/current"];
+        let label =
+            label.iter().find_map(|name| procfs::text(name).ok().filter(|label| !label.trim().is_empty()));
         Self {
             uid: rustix::process::geteuid().as_raw(),
             capabilities: rustix::thread::capabilities(None).map_or(0, |sets| sets.effective.bits()),
@@ -63,7 +64,7 @@ impl Standing {
             seccomp: field("Seccomp").and_then(|mode| mode.parse().ok()),
             seccomp_filters: field("Seccomp_filters").and_then(|count| count.parse().ok()),
             no_new_privs: rustix::thread::no_new_privs().unwrap_or(false),
-            label: label.map(|label| label.trim_end_matches('\0').to_owned()),
+            label: label.map(|label| label.trim().trim_end_matches('\0').to_owned()),
         }
     }
 
@@ -89,11 +90,8 @@ impl Standing {
 
 /// Who owns one of the process's namespaces.
 pub(crate) fn owner_of_mine(name: &str) -> Owner {
-    let open = |path: &str| rustix::fs::openat(CWD, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty());
     let inode = |fd: &rustix::fd::OwnedFd| rustix::fs::fstat(fd).map(|stat| stat.st_ino);
-    let (Ok(own), Ok(user)) =
-        (open(&format!("/proc/thread-self/ns/{name}")), open("/proc/thread-self/ns/user"))
-    else {
+    let (Ok(own), Ok(user)) = (procfs::namespace(name), procfs::namespace("user")) else {
         return Owner::Unknown;
     };
     match owner_of(own.as_fd()) {

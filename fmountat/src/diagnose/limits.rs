@@ -3,6 +3,7 @@
 
 use crate::diagnose::proc_text::number;
 use crate::error::{Error, ErrorKind, Syscall};
+use crate::sys::procfs;
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 
@@ -32,7 +33,6 @@ impl Limits {
     /// Reads them. Counting mounts reads the whole mount table.
     #[must_use]
     pub fn look() -> Self {
-        let files = std::fs::read_dir("/proc/self/fd").map(Iterator::count).ok();
         Self {
             mount_max: number("/proc/sys/fs/mount-max"),
             mounts: count_mounts(),
@@ -40,8 +40,7 @@ impl Limits {
             mount_namespaces: number("/proc/sys/user/max_mnt_namespaces"),
             pid_namespaces: number("/proc/sys/user/max_pid_namespaces"),
             files_max: getrlimit(Resource::Nofile).current,
-            // One of them was the listing's own.
-            files: files.and_then(|count| u64::try_from(count).ok()).map(|count| count.saturating_sub(1)),
+            files: procfs::count_descriptors().ok().and_then(|count| u64::try_from(count).ok()),
             machine_files_max: number("/proc/sys/fs/file-max"),
         }
     }
@@ -53,7 +52,7 @@ impl Limits {
 }
 
 fn count_mounts() -> Option<u64> {
-    let table = std::fs::read("/proc/thread-self/mountinfo").ok()?;
+    let table = procfs::read("thread-self/mountinfo").ok()?;
     u64::try_from(table.iter().filter(|byte| **byte == b'\n').count()).ok()
 }
 

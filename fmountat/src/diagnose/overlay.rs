@@ -7,10 +7,11 @@ use crate::kinds::overlay::{Layer, Overlay};
 use crate::mountinfo;
 use crate::mountinfo::MountEntry;
 use crate::mountinfo::id::mountinfo_id;
+use crate::sys::procfs;
 use crate::vfs::features::Features;
 use crate::vfs::identity::is_dir;
 use crate::vfs::tree::Tree;
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Access, AtFlags, CWD, Mode, OFlags, StatVfsMountFlags};
 use rustix::io::Errno;
 use std::collections::HashMap;
@@ -210,7 +211,7 @@ pub(crate) fn locked_below(fd: BorrowedFd<'_>, table: &[MountEntry]) -> Option<P
 
 /// A mount that lies below the directory.
 fn mount_below(fd: BorrowedFd<'_>, table: &[MountEntry]) -> Option<PathBuf> {
-    let here = std::fs::read_link(format!("/proc/self/fd/{}", fd.as_raw_fd())).ok()?;
+    let here = procfs::path_of(fd).ok()?;
     let id = mountinfo_id(fd).ok()?;
     let below =
         |entry: &&MountEntry| entry.parent == id && entry.target != here && entry.target.starts_with(&here);
@@ -294,7 +295,7 @@ fn is_unmapped(id: u32, which: &str) -> bool {
 }
 
 fn has_attributes(fd: &OwnedFd) -> bool {
-    let name = format!("/proc/self/fd/{}", fd.as_raw_fd());
+    let Ok(name) = procfs::descriptor_name(fd.as_fd()) else { return true };
     let asked = rustix::fs::getxattr(name, c"user.overlay.opaque", &mut [0u8; 16]);
     asked != Err(Errno::OPNOTSUPP)
 }

@@ -2,6 +2,7 @@
 //! Paths that could not be opened: the first part that is missing, is a file, or may not be entered.
 
 use crate::error::{Error, Syscall, escape};
+use crate::sys::procfs;
 use rustix::fd::BorrowedFd;
 use rustix::fs::{Access, AtFlags, CWD, FileType};
 use rustix::io::Errno;
@@ -22,7 +23,7 @@ pub(crate) fn explain(error: Error, dir: Option<BorrowedFd<'_>>) -> Error {
     let found = path.and_then(|path| {
         let dir = if path.is_absolute() { CWD } else { dir? };
         match error.raw_errno() {
-            Some(Errno::NOENT) if path.starts_with("/proc") && !Path::new("/proc/self").exists() => {
+            Some(Errno::NOENT) if path.starts_with("/proc") && procfs::check().is_err() => {
                 Some(String::from("/proc is not mounted here: `fmountat mount -t proc proc /proc`"))
             }
             Some(Errno::NOENT) => missing(dir, &path),

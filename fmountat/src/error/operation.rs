@@ -86,7 +86,7 @@ operations! {
     Mount = "mount";
     Open = "open";
     OpenCurrentDirectory = "open the current directory";
-    OpenDescriptors = "open /proc/self/fd";
+    OpenDescriptors = "open the descriptors' names in /proc";
     OpenDevice = "open device";
     OpenDirectory = "open directory";
     OpenFilesystem = "open filesystem";

@@ -4,11 +4,12 @@
 use crate::error::{Operation, Result};
 use crate::kinds::clones::{Cloned, Clones};
 use crate::mountinfo::id::MountId;
+use crate::sys::procfs::path_of;
 use crate::sys::statmount::{MNT_BASIC, MNT_POINT, statmount};
 use crate::vfs::attr::{MountAttr, Propagation};
 use crate::vfs::identity::is_same_file;
 use crate::vfs::tree::Tree;
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
@@ -100,7 +101,7 @@ fn in_clone(clones: &Clones, dir: BorrowedFd<'_>, path: &Path) -> Option<OwnedFd
     // A bind takes over the attributes; an unbindable mount has none.
     let like = (basic.attr, basic.propagation);
     let clone = clones.get(place, like, || clone_of_root(mount, &point))?;
-    let name = std::fs::read_link(format!("/proc/thread-self/fd/{}", source.as_raw_fd())).ok()?;
+    let name = path_of(source.as_fd()).ok()?;
     let inside = name.strip_prefix(&point).ok()?;
     let inside = if inside.as_os_str().is_empty() { Path::new(".") } else { inside };
     let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;

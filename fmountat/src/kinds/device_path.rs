@@ -2,7 +2,7 @@
 //! Names of devices and image files, for the kernel to look them up: it starts at the cwd, and takes no descriptor.
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
-use crate::vfs::bytes::descriptor_name;
+use crate::sys::procfs::{name_for, path_for};
 use crate::vfs::context::FSCONFIG_STRING_MAX;
 use crate::vfs::identity::is_same_place;
 use crate::vfs::target::Target;
@@ -23,7 +23,7 @@ pub(crate) fn write_protected(error: Error) -> Error {
 #[derive(Debug)]
 pub(crate) struct DevicePath {
     path: PathBuf,
-    /// What a path of the form `/proc/self/fd/N` leads to.
+    /// What a path of the form `/proc/thread-self/fd/N` leads to.
     _held: Option<OwnedFd>,
 }
 
@@ -32,24 +32,22 @@ impl DevicePath {
     /// is in a detached tree, in another mount namespace, or was renamed), the descriptor's name.
     ///
     /// # Errors
-    /// The errno of readlink(2) for /proc/self/fd, of fcntl(2).
+    /// [`ErrorKind::Unsupported`] without a true /proc; the errno of fcntl(2).
     pub(crate) fn of(file: &Target) -> Result<Self> {
         if let Some(mount) = apart_from_tree(file.as_fd()) {
-            return Ok(Self::held(mount.into_fd()));
+            return Self::held(mount.into_fd());
         }
-        let name = descriptor_name(file.as_fd());
-        let path =
-            std::fs::read_link(&name).map_err(|e| Error::from_io(Operation::FindDevice, file.path(), e))?;
+        let path = path_for(Operation::FindDevice, file.as_fd())?;
         if path.as_os_str().len() <= FSCONFIG_STRING_MAX && leads_to(&path, file.as_fd()) {
             return Ok(Self { path, _held: None });
         }
-        let held = rustix::io::fcntl_dupfd_cloexec(file, 0);
-        held.map(Self::held)
-            .map_err(|e| Error::sys(Operation::FindDevice, Syscall::Fcntl, e).with_argument(file.path()))
+        let held = rustix::io::fcntl_dupfd_cloexec(file, 0)
+            .map_err(|e| Error::sys(Operation::FindDevice, Syscall::Fcntl, e).with_argument(file.path()))?;
+        Self::held(held)
     }
 
-    fn held(fd: OwnedFd) -> Self {
-        Self { path: descriptor_name(fd.as_fd()), _held: Some(fd) }
+    fn held(fd: OwnedFd) -> Result<Self> {
+        Ok(Self { path: name_for(Operation::FindDevice, fd.as_fd())?, _held: Some(fd) })
     }
 
     pub(crate) fn as_path(&self) -> &Path {

@@ -10,7 +10,7 @@ use crate::sys::loopctl::{
     LO_FLAGS_AUTOCLEAR, LO_FLAGS_DIRECT_IO, LO_FLAGS_READ_ONLY, LO_NAME_SIZE, LoopInfo, clear_fd, configure,
     get_free, get_status,
 };
-use crate::vfs::bytes::descriptor_name;
+use crate::sys::procfs::descriptor_name;
 use crate::vfs::unpinned::apart_from_tree;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Mode, OFlags};
@@ -316,7 +316,7 @@ fn open_file(dir: BorrowedFd<'_>, path: &Path, options: &LoopOptions) -> Result<
 /// The file as another mount has it, so that the device does not keep the detached tree that the file is in.
 fn by_mount_of_its_own(file: &OwnedFd, flags: OFlags) -> Option<OwnedFd> {
     let mount = apart_from_tree(file.as_fd())?;
-    rustix::fs::openat(CWD, descriptor_name(mount.root()), flags, Mode::empty()).ok()
+    rustix::fs::openat(CWD, descriptor_name(mount.root()).ok()?, flags, Mode::empty()).ok()
 }
 
 fn open_error(path: &Path, errno: Errno) -> Error {

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `/proc/self/mountinfo`, read once and parsed to bytes: proc_pid_mountinfo(5).
+//! `/proc/PID/mountinfo`, read once and parsed to bytes: proc_pid_mountinfo(5).
 
-use crate::error::{Error, Operation, Result, Syscall};
+use crate::error::{Operation, Result};
 use crate::mountinfo::id::MountId;
 use crate::mountinfo::parse::parse_records;
 use crate::mountinfo::read::Reading;
 use crate::mountinfo::record::{Record, Text};
-use rustix::fs::{CWD, Mode, OFlags};
+use crate::sys::procfs;
+use rustix::fs::OFlags;
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -49,12 +50,11 @@ pub struct MountEntry {
 /// The table of this thread's namespace.
 ///
 /// # Errors
-/// [`ErrorKind::NotFound`](crate::error::kind::ErrorKind::NotFound) without /proc; [`ErrorKind::System`](crate::error::kind::ErrorKind::System) for a line that can't be parsed.
+/// [`ErrorKind::Unsupported`](crate::error::kind::ErrorKind::Unsupported) without a true /proc; [`ErrorKind::System`](crate::error::kind::ErrorKind::System) for a line that can't be parsed.
 pub fn read() -> Result<Vec<MountEntry>> {
-    const TABLE: &str = "/proc/thread-self/mountinfo";
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let file = rustix::fs::openat(CWD, TABLE, flags, Mode::empty())
-        .map_err(|e| Error::sys(Operation::ReadMountTable, Syscall::Open, e).with_argument(TABLE))?;
+    const TABLE: &str = "thread-self/mountinfo";
+    let file = procfs::open(TABLE, OFlags::RDONLY)
+        .map_err(|e| procfs::failed(Operation::ReadMountTable, TABLE, e))?;
     let mut reading = Reading::of(&file);
     reading.rest(None)?;
     let (records, text) = reading.records()?;

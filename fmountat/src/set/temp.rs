@@ -6,9 +6,10 @@ use crate::set::build::{Built, Mounter};
 use crate::set::plan::Plan;
 use crate::set::spec::view::temporary_view;
 use crate::set::spec::{Mount, read_only_view};
+use crate::sys::procfs::name_for;
 use crate::table::unmount::Unmount;
 use crate::vfs::target::Target;
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, Mode};
 use rustix::io::Errno;
 use std::fmt;
@@ -124,7 +125,7 @@ impl TempMount {
         let mounts = if self.read_only { read_only_view(mounts) } else { temporary_view(mounts) };
         let built = build(mounter, dir.as_fd(), &mounts).map_err(TempError::Mount)?;
         let Some(parent) = &self.parent else {
-            let path = format!("/proc/self/fd/{}", built.root().as_raw_fd()).into();
+            let path = name_for(Operation::OpenTemporaryMount, built.root()).map_err(TempError::Mount)?;
             return work(&TempRoot { fd: built.root(), path }).map_err(TempError::Work);
         };
         let place = Visible::attach(built, parent).map_err(TempError::Mount)?;

@@ -4,7 +4,7 @@
 use crate::mountinfo;
 use crate::mountinfo::MountEntry;
 use crate::mountinfo::id::{MountId, mountinfo_id};
-use crate::vfs::bytes::descriptor_name;
+use crate::sys::procfs::path_of;
 use crate::vfs::target::Target;
 use rustix::fd::{AsFd, BorrowedFd};
 use std::path::Path;
@@ -22,7 +22,7 @@ pub(crate) fn mounts_in(dir: BorrowedFd<'_>, path: &Path) -> Option<usize> {
 /// How many a recursive copy has, before it is mounted.
 pub(crate) fn mounts_in_copy(source: BorrowedFd<'_>) -> Option<usize> {
     let id = mountinfo_id(source).ok()?;
-    let inside = std::fs::read_link(descriptor_name(source)).ok()?;
+    let inside = path_of(source).ok()?;
     let table = mountinfo::read().ok()?;
     let is_copied =
         |entry: &&MountEntry| entry.id == id || entry.target.starts_with(&inside) && !entry.unbindable;

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The mount that a descriptor is on, told by `/proc/PID/fdinfo` without asking the file system.
 
+use crate::sys::procfs;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
 use rustix::fs::{CWD, Mode, OFlags};
 use std::path::Path;
 
 /// The id that mountinfo has for the mount that `fd` is on.
 pub(crate) fn mount_number(fd: BorrowedFd<'_>) -> Option<u64> {
-    number_in(&std::fs::read_to_string(format!("/proc/thread-self/fdinfo/{}", fd.as_raw_fd())).ok()?)
+    number_in(&procfs::text(&format!("thread-self/fdinfo/{}", fd.as_raw_fd())).ok()?)
 }
 
 /// The number in the text of such a file.

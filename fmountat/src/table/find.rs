@@ -5,11 +5,12 @@ use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::mountinfo;
 use crate::mountinfo::MountEntry;
 use crate::mountinfo::id::{MountId, STATX_MNT_ID_UNIQUE};
+use crate::sys::procfs;
 use crate::table::fdinfo::mount_number;
 use crate::table::fields::{Fields, TableWay};
 use crate::table::reader::TableReader;
 use crate::trace;
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, Mode, OFlags, Statx, StatxAttributes, StatxFlags};
 use rustix::io::Errno;
 use std::path::Path;
@@ -67,7 +68,7 @@ pub fn find_by(dir: impl AsFd, path: impl AsRef<Path>, way: TableWay) -> Result<
             trace::fallback("find a mount", "statmount(2)", error.raw_errno());
         }
     }
-    trace::strategy("find a mount", "/proc/self/mountinfo");
+    trace::strategy("find a mount", "/proc/PID/mountinfo");
     let id = number(dir, path)?;
     let entry = mountinfo::read()?.into_iter().find(|entry| entry.id == id);
     entry.ok_or_else(|| not_here(path))
@@ -95,8 +96,7 @@ pub fn is_mount_point(dir: impl AsFd, path: impl AsRef<Path>) -> Result<bool> {
 /// A mount's root is seen right at its target, everything else below it.
 fn is_mount_point_by_table(dir: BorrowedFd<'_>, path: &Path) -> Result<bool> {
     let fd = open(dir, path)?;
-    let link = format!("/proc/thread-self/fd/{}", fd.as_raw_fd());
-    let real = std::fs::read_link(&link).map_err(|e| Error::from_io(Operation::FindMount, &link, e))?;
+    let real = procfs::path_for(Operation::FindMount, fd.as_fd())?;
     let id = mount_number(fd.as_fd()).ok_or_else(|| no_proc(path))?;
     Ok(mountinfo::read()?.iter().any(|entry| entry.id == id && entry.target == real))
 }

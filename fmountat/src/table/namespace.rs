@@ -5,13 +5,13 @@ use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::mountinfo::id::MountId;
 use crate::sys::listmount::{all_mounts, next_mount};
 use crate::sys::nsfs::{mount_namespace_id, mount_namespace_info, neighbour};
+use crate::sys::procfs;
 use crate::sys::statmount::{MNT_BASIC, MNT_POINT, StatBuffer};
 use crate::vfs::identity::is_mount_root;
 use crate::vfs::mount_namespace::MountNamespace;
 use rustix::fd::{AsFd, OwnedFd};
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::OFlags;
 use rustix::io::Errno;
-use std::path::Path;
 
 /// A mount namespace to be looked at.
 #[derive(Debug)]
@@ -55,7 +55,7 @@ impl Place {
         let failed = |call, errno| {
             Error::sys(Operation::FindMountNamespace, call, errno).with_argument(id.to_string())
         };
-        let mut file = open("/proc/thread-self/ns/mnt", OFlags::RDONLY)?;
+        let mut file = own_file()?;
         let mut at = mount_namespace_id(file.as_fd()).map_err(|e| failed(Syscall::IoctlNsGetMntnsId, e))?;
         let is_forward = at < id;
         while at != id {
@@ -91,9 +91,9 @@ impl Place {
     /// Its mountinfo, opened anew.
     pub(crate) fn mountinfo(&self) -> Result<OwnedFd> {
         match self {
-            Self::Here => open("/proc/thread-self/mountinfo", OFlags::RDONLY),
+            Self::Here => open("thread-self/mountinfo"),
             Self::Process { pid, namespace } => {
-                let file = open(format!("/proc/{pid}/mountinfo"), OFlags::RDONLY)?;
+                let file = open(&format!("{pid}/mountinfo"))?;
                 if namespace.has_process(*pid) {
                     return Ok(file);
                 }
@@ -109,7 +109,7 @@ impl Place {
     /// The file of the namespace.
     pub(crate) fn file(&self) -> Result<OwnedFd> {
         match self {
-            Self::Here => open("/proc/thread-self/ns/mnt", OFlags::RDONLY),
+            Self::Here => own_file(),
             Self::Id(id) => Err(out_of_reach(*id)),
             Self::Process { namespace, .. } | Self::Namespace(namespace) => namespace
                 .file()
@@ -146,8 +146,10 @@ fn out_of_reach(id: u64) -> Error {
     error.with_hint("name it by a process or a file")
 }
 
-fn open(path: impl AsRef<Path>, flags: OFlags) -> Result<OwnedFd> {
-    let path = path.as_ref();
-    rustix::fs::openat(CWD, path, flags | OFlags::CLOEXEC, Mode::empty())
-        .map_err(|e| Error::sys(Operation::ReadMountTable, Syscall::Open, e).with_argument(path))
+fn open(name: &str) -> Result<OwnedFd> {
+    procfs::open(name, OFlags::RDONLY).map_err(|e| procfs::failed(Operation::ReadMountTable, name, e))
+}
+
+fn own_file() -> Result<OwnedFd> {
+    procfs::namespace("mnt").map_err(|e| procfs::failed(Operation::ReadMountTable, "thread-self/ns/mnt", e))
 }

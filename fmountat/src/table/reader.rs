@@ -94,7 +94,7 @@ impl TableReader {
     /// The id of the mount namespace, never used again: `ioctl(NS_GET_MNTNS_ID)` \[Linux 6.11\].
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`]; [`ErrorKind::NotFound`] without /proc.
+    /// [`ErrorKind::Unsupported`], also without /proc.
     pub fn namespace_id(&self) -> Result<u64> {
         mount_namespace_id(self.place.file()?.as_fd()).map_err(|errno| {
             let error = Error::sys(Operation::ReadIdMountNamespace, Syscall::IoctlNsGetMntnsId, errno);
@@ -105,9 +105,9 @@ impl TableReader {
     /// Takes a snapshot.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] for a way that this kernel has not, or that has not the fields;
-    /// [`ErrorKind::Permission`] for the namespace of others; [`ErrorKind::NotFound`] without /proc, where that is needed,
-    /// or for a process that has ended.
+    /// [`ErrorKind::Unsupported`] for a way that this kernel has not, or that has not the fields,
+    /// or without /proc, where that is needed; [`ErrorKind::Permission`] for the namespace of others;
+    /// [`ErrorKind::NotFound`] for a process that has ended.
     pub fn read(&mut self) -> Result<Table> {
         let missing = self.fields.mask() & !by_statmount::supported();
         match self.way {

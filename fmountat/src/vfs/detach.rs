@@ -2,7 +2,7 @@
 //! Takes a mount away by the descriptor of its root: umount2(2) with MNT_DETACH.
 
 use crate::error::{Error, Operation, Result, Syscall};
-use crate::vfs::bytes::descriptor_name;
+use crate::sys::procfs::name_for;
 use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 use rustix::mount::{MountPropagationFlags, UnmountFlags};
@@ -18,7 +18,7 @@ pub(crate) fn unmount_forbidden() -> Option<Errno> {
 /// Takes away, lazily and with all below, the mount that `fd` is the root of. The kernel takes what is on top of that
 /// place: the caller has looked.
 pub(crate) fn detach_fd(fd: BorrowedFd<'_>) -> Result<()> {
-    rustix::mount::unmount(descriptor_name(fd), UnmountFlags::DETACH)
+    rustix::mount::unmount(name_for(Operation::Unmount, fd)?, UnmountFlags::DETACH)
         .map_err(|e| Error::sys(Operation::Unmount, Syscall::Umount2, e))
 }
 
@@ -32,6 +32,6 @@ pub(crate) fn take_back(fd: BorrowedFd<'_>) -> Result<()> {
 /// With all below: nothing that happens to them happens elsewhere any more.
 pub(crate) fn make_private(fd: BorrowedFd<'_>) -> Result<()> {
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
-    rustix::mount::mount_change(descriptor_name(fd), private)
+    rustix::mount::mount_change(name_for(Operation::Unmount, fd)?, private)
         .map_err(|e| Error::sys(Operation::Unmount, Syscall::Mount, e))
 }

@@ -6,18 +6,19 @@
 //! namespace with a covered root the kernel makes no user namespace (`current_chrooted()`).
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
+use crate::sys::procfs;
 use crate::vfs::attr::{Locked, MountAttr, Propagation, set_attr};
-use crate::vfs::bytes::descriptor_name;
 use crate::vfs::context::FsContext;
 use crate::vfs::detach::detach_fd;
 use crate::vfs::identity::{is_dir, table_entry};
 use crate::vfs::target::Target;
 use crate::vfs::tree::Tree;
 use crate::vfs::verify::is_on_top;
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::UnmountFlags;
+use std::path::PathBuf;
 
 const NAME: &str = "place";
 
@@ -25,7 +26,7 @@ const STEP: Operation = Operation::MakePlaceToMountOn;
 
 /// The first is always empty, and kept for old programs alone (fs/proc/proc_tty.c); `net` is there too where proc shows nothing but
 /// processes (`subset=pid`). Without proc it is `/` after all.
-const DIRECTORIES: [&str; 5] = ["/proc/tty/ldisc", "/proc/bus", "/proc/driver", "/proc/self/net", "/"];
+const DIRECTORIES: [&str; 5] = ["/proc/tty/ldisc", "/proc/bus", "/proc/driver", procfs::NET, "/"];
 
 /// Such a place; it goes with the namespace.
 #[derive(Debug)]
@@ -54,8 +55,8 @@ impl HiddenPlace {
     }
 
     /// Its name for mount(2).
-    pub(crate) fn name(&self) -> String {
-        format!("/proc/self/fd/{}", self.place.as_raw_fd())
+    pub(crate) fn name(&self) -> Result<PathBuf> {
+        procfs::name_for(STEP, self.place.as_fd())
     }
 
     /// What is mounted on it now.
@@ -99,7 +100,9 @@ impl Drop for Hidden {
         let Some(parent) = self.mount.take() else { return };
         // Nobody can be told; what stays goes with the namespace. What somebody has mounted over it since is not ours to take
         // away, and keeps an empty directory.
-        let _ = rustix::mount::unmount(descriptor_name(parent.as_fd()).join(NAME), UnmountFlags::DETACH);
+        if let Ok(parent) = procfs::descriptor_name(parent.as_fd()) {
+            let _ = rustix::mount::unmount(parent.join(NAME), UnmountFlags::DETACH);
+        }
         if is_on_top(parent.as_fd()) {
             let _ = detach_fd(parent.as_fd());
         }

@@ -94,7 +94,7 @@ impl MountsBefore {
             }
             Err(errno) => {
                 trace::fallback(TELL_NEW_MOUNTS, "newest unique id", Some(errno));
-                trace::strategy(TELL_NEW_MOUNTS, "/proc/self/mountinfo");
+                trace::strategy(TELL_NEW_MOUNTS, "/proc/PID/mountinfo");
                 Ok(Self::These(mountinfo::read()?.into_iter().map(|entry| entry.id).collect()))
             }
         }

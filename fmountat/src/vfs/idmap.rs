@@ -3,6 +3,7 @@
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::sys::attr::{MountAttrRaw, mount_setattr, open_tree_attr};
+use crate::sys::procfs;
 use crate::sys::userns::{Parked, page_size, user_namespace_of};
 use crate::trace;
 use crate::vfs::attr::MountAttr;
@@ -151,12 +152,14 @@ fn open_namespace(dir: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
     let fd = opened
         .map_err(|e| Error::sys(Operation::OpenUserNamespace, Syscall::Openat, e).with_argument(path))?;
     // NS_GET_NSTYPE would tell, but mount_setattr's EINVAL would not say that this is the reason.
-    let link = format!("/proc/self/fd/{}", fd.as_raw_fd());
-    match std::fs::read_link(link) {
-        Ok(name) if name.to_string_lossy().starts_with("user:[") => Ok(fd),
-        _ => Err(Error::new(ErrorKind::OptionValue, Operation::OpenUserNamespace, "it is no user namespace")
-            .with_argument(path)
-            .with_hint("give a file such as /proc/PID/ns/user")),
+    let name = procfs::path_for(Operation::OpenUserNamespace, fd.as_fd())?;
+    match name.to_string_lossy().starts_with("user:[") {
+        true => Ok(fd),
+        false => {
+            Err(Error::new(ErrorKind::OptionValue, Operation::OpenUserNamespace, "it is no user namespace")
+                .with_argument(path)
+                .with_hint("give a file such as /proc/PID/ns/user"))
+        }
     }
 }
 
@@ -184,46 +187,19 @@ fn make_namespace(users: &[IdMapping], groups: &[IdMapping]) -> Result<OwnedFd> 
         Err(errno) => {
             trace::fallback(OPEN_USER_NAMESPACE, "pidfd", Some(errno));
             trace::strategy(OPEN_USER_NAMESPACE, "/proc/PID/ns/user");
-            let path = format!("/proc/{pid}/ns/user");
-            let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-            rustix::fs::open(&path, flags, Mode::empty())
-                .map_err(|e| Error::sys(step, Syscall::Open, e).with_argument(path))
+            let directory = format!("{pid}/ns");
+            procfs::open_link(&directory, "user", OFlags::RDONLY)
+                .map_err(|e| procfs::failed(step, &directory, e))
         }
     }
 }
 
-/// A mapping is written to a file of /proc.
-pub(crate) fn without_proc(error: Error) -> Error {
-    error
-        .with_reason("a mapping is written to /proc, which is not mounted here")
-        .with_hint("mount proc on /proc")
-}
-
 /// The process's number in the pid namespace of /proc, which may be an outer one: there ours is another process's.
 fn pid_in_proc(parked: &Parked) -> Result<u32> {
-    // The table of descriptors may be this thread's own: unshare(2) with CLONE_FILES.
-    let path = format!("/proc/thread-self/fdinfo/{}", parked.pidfd().as_raw_fd());
-    let text = match std::fs::read_to_string(&path) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            let is_proc = rustix::fs::statfs("/proc").is_ok_and(|stat| stat.f_type == PROC);
-            let error = Error::from_io(Operation::MapIds, "/proc", error);
-            return Err(if is_proc { of_others(error) } else { without_proc(error) });
-        }
-        read => read.map_err(|e| Error::from_io(Operation::MapIds, &path, e))?,
-    };
+    let path = format!("thread-self/fdinfo/{}", parked.pidfd().as_raw_fd());
+    let text = procfs::text(&path).map_err(|e| procfs::failed(Operation::MapIds, &path, e))?;
     let number = text.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse().ok());
-    let unseen = || of_others(Error::new(ErrorKind::System, Operation::MapIds, "").with_argument("/proc"));
-    number.filter(|pid| *pid > 0).ok_or_else(unseen)
-}
-
-/// `PROC_SUPER_MAGIC`.
-const PROC: rustix::fs::FsWord = 0x9fa0;
-
-/// /proc is there, and does not have us.
-fn of_others(error: Error) -> Error {
-    error
-        .with_reason("a mapping is written to /proc, and the proc that is mounted here is of a pid namespace without this process")
-        .with_hint("mount proc on /proc anew")
+    number.filter(|pid| *pid > 0).ok_or_else(|| procfs::failed(Operation::MapIds, &path, Errno::NOENT))
 }
 
 fn map_text(ranges: &[IdMapping]) -> String {
@@ -235,31 +211,28 @@ fn map_text(ranges: &[IdMapping]) -> String {
 
 fn write_map(pid: u32, file: &str, ranges: &[IdMapping]) -> Result<()> {
     let text = if ranges.is_empty() { unchanged(file)? } else { map_text(ranges) };
-    let path = format!("/proc/{pid}/{file}");
-    let named = |call| {
-        let path = path.clone();
-        move |errno| {
-            let error = Error::sys(Operation::MapIds, call, errno).with_argument(path);
-            match errno {
-                Errno::PERM => error
-                    .with_reason("a mapping can only lead to ids that are mapped where this runs, and needs CAP_SETUID and CAP_SETGID")
-                    .with_hint("see /proc/self/uid_map and gid_map for what is mapped, or run as root"),
-                Errno::NOENT => without_proc(error),
-                _ => error,
-            }
+    let name = format!("{pid}/{file}");
+    let explain = |error: Error| {
+        match error.raw_errno() {
+            Some(Errno::PERM) => error
+                .with_reason("a mapping can only lead to ids that are mapped where this runs, and needs CAP_SETUID and CAP_SETGID")
+                .with_hint(procfs::SEE_ID_MAPS),
+            _ => error,
         }
     };
-    let fd = rustix::fs::open(&path, OFlags::WRONLY | OFlags::CLOEXEC, Mode::empty())
-        .map_err(named(Syscall::Open))?;
+    let fd = procfs::open(&*name, OFlags::WRONLY)
+        .map_err(|e| explain(procfs::failed(Operation::MapIds, &name, e)))?;
     // The kernel takes a map in one write or not at all.
     let written = rustix::io::retry_on_intr(|| rustix::io::write(&fd, text.as_bytes()));
-    written.map(drop).map_err(named(Syscall::Write))
+    written.map(drop).map_err(|e| {
+        explain(Error::sys(Operation::MapIds, Syscall::Write, e).with_argument(format!("/proc/{name}")))
+    })
 }
 
 /// A map that changes nothing: every id that exists here to itself.
 fn unchanged(file: &str) -> Result<String> {
-    let path = format!("/proc/self/{file}");
-    let own = std::fs::read_to_string(&path).map_err(|e| Error::from_io(Operation::MapIds, &path, e))?;
+    let name = format!("thread-self/{file}");
+    let own = procfs::text(&name).map_err(|e| procfs::failed(Operation::MapIds, &name, e))?;
     let mut text = String::new();
     for line in own.lines() {
         let mut numbers = line.split_whitespace();
@@ -363,7 +336,7 @@ fn map_tmpfs(userns: BorrowedFd<'_>) -> Option<std::result::Result<(), Errno>> {
 
 fn is_initial(userns: BorrowedFd<'_>) -> bool {
     let inode = |stat: rustix::fs::Stat| stat.st_ino;
-    let own = rustix::fs::stat("/proc/self/ns/user").map(inode);
+    let own = procfs::namespace("user").and_then(|file| rustix::fs::fstat(&file)).map(inode);
     own.is_ok() && own == rustix::fs::fstat(userns.as_fd()).map(inode)
 }
 

@@ -3,12 +3,13 @@
 
 use crate::error::{Error, ErrorKind, Failed, Operation, Result, Syscall, or_give_back};
 use crate::sys::inside::{Act, Namespaces, Step, enter, inside};
+use crate::sys::procfs;
 use crate::vfs::privilege::needs_admin;
 use crate::vfs::target::{Create, Target};
 use crate::vfs::tree::{Attached, Tree};
 use crate::vfs::verify as landed;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::MoveMountFlags;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
@@ -41,7 +42,7 @@ impl MountNamespace {
     /// opened, and must still run afterwards: they are not another process's with the same number.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] without such a process or without /proc; [`ErrorKind::Permission`], as ptrace(2) has it.
+    /// [`ErrorKind::NotFound`] without such a process; [`ErrorKind::Unsupported`] without a true /proc; [`ErrorKind::Permission`], as ptrace(2) has it.
     pub fn of_process(pid: i32) -> Result<Self> {
         let named = |call: Syscall, e: Errno| {
             Error::sys(Operation::OpenProcess, call, e).with_argument(pid.to_string())
@@ -58,8 +59,9 @@ impl MountNamespace {
             Err(Errno::NOSYS) => None,
             Err(errno) => return Err(named(Syscall::PidfdOpen, errno)),
         };
-        let proc_file = |name: &str, flags: OFlags| {
-            rustix::fs::openat(CWD, format!("/proc/{pid}/{name}"), flags | OFlags::CLOEXEC, Mode::empty())
+        procfs::need(Operation::OpenProcess)?;
+        let proc_file = |directory: &str, name: &str, flags: OFlags| {
+            procfs::open_link(directory, name, flags)
                 .map_err(|e| match e {
                     Errno::NOENT => no_such(),
                     Errno::ACCESS | Errno::PERM => named(Syscall::Openat, e)
@@ -68,9 +70,10 @@ impl MountNamespace {
                     _ => named(Syscall::Openat, e),
                 })
         };
-        let mount = proc_file("ns/mnt", OFlags::RDONLY)?;
-        let user = proc_file("ns/user", OFlags::RDONLY)?;
-        let root = proc_file("root", OFlags::PATH | OFlags::DIRECTORY)?;
+        let (process, namespaces) = (pid.to_string(), format!("{pid}/ns"));
+        let mount = proc_file(&namespaces, "mnt", OFlags::RDONLY)?;
+        let user = proc_file(&namespaces, "user", OFlags::RDONLY)?;
+        let root = proc_file(&process, "root", OFlags::PATH | OFlags::DIRECTORY)?;
         if pidfd.is_some_and(|pidfd| has_ended(&pidfd)) {
             return Err(no_such());
         }
@@ -157,25 +160,22 @@ impl MountNamespace {
 
     /// Whether the process `pid` is in it, and so the one that it was opened by, or as good.
     pub(crate) fn has_process(&self, pid: i32) -> bool {
-        let of_process = rustix::fs::stat(format!("/proc/{pid}/ns/mnt"));
+        let of_process = procfs::open_link(&format!("{pid}/ns"), "mnt", OFlags::RDONLY)
+            .and_then(|file| rustix::fs::fstat(&file));
         let own = rustix::fs::fstat(&self.mount);
         matches!((of_process, own), (Ok(a), Ok(b)) if (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino))
     }
 
     /// The mount table of the namespace, below its root: opened by a child inside that finds itself in our /proc.
     pub(crate) fn open_mountinfo(&self) -> Result<OwnedFd> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let failed = |call, errno| {
-            Error::sys(Operation::ReadMountTable, call, errno).with_argument("/proc/self/mountinfo")
-        };
-        let proc = rustix::fs::openat(CWD, c"/proc", flags, Mode::empty())
-            .map_err(|e| failed(Syscall::Openat, e))?;
-        let opened =
-            self.act(&Act::Open(proc.as_fd(), c"self/mountinfo")).map_err(|(step, errno)| match step {
-                Step::Act => failed(Syscall::Openat, errno),
-                _ => entering(step, errno),
-            })?;
-        opened.ok_or_else(|| failed(Syscall::Openat, Errno::NOENT))
+        let failed = |errno| procfs::failed(Operation::ReadMountTable, "thread-self/mountinfo", errno);
+        let proc = procfs::root().map_err(failed)?;
+        let table = Act::Open(proc.as_fd(), c"thread-self/mountinfo");
+        let opened = self.act(&table).map_err(|(step, errno)| match step {
+            Step::Act => failed(errno),
+            _ => entering(step, errno),
+        })?;
+        opened.ok_or_else(|| failed(Errno::NOENT))
     }
 
     /// Moves the calling process into it, for good; its cwd and root are then the namespace's root. The process must have
@@ -189,9 +189,7 @@ impl MountNamespace {
 
     /// By the name of our descriptor: of /proc there may be another in there, or none.
     fn take_back(&self, fd: BorrowedFd<'_>) {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let names = rustix::fs::openat(CWD, c"/proc/self/fd", flags, Mode::empty());
-        if let (Ok(names), Ok(name)) = (names, CString::new(fd.as_raw_fd().to_string())) {
+        if let (Ok(names), Ok(name)) = (procfs::descriptors(), CString::new(fd.as_raw_fd().to_string())) {
             // The error on its way to the caller is the one to tell.
             let _ = self.act(&Act::Unmount(names.as_fd(), &name));
         }

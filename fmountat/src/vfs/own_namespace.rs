@@ -4,6 +4,7 @@
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::mountinfo::id::mountinfo_id;
 use crate::sys::namespace::unshare_namespaces;
+use crate::sys::procfs;
 use crate::vfs::identity::is_shared;
 use crate::vfs::target::Target;
 use crate::vfs::tree::{Attached, Tree};
@@ -28,6 +29,8 @@ pub fn unshare_mount_and_pid() -> Result<()> {
     match unshare_namespaces(false) {
         Ok(()) => {}
         Err(Errno::PERM) => {
+            // What can't be mapped could not be left again.
+            procfs::need(Operation::MapUserAndGroup)?;
             unshare_namespaces(true).map_err(user_namespace_error)?;
             write_map("setgroups", "deny")?;
             write_map("uid_map", &format!("0 {} 1", uid.as_raw()))?;
@@ -75,10 +78,12 @@ fn user_namespace_error(errno: Errno) -> Error {
 }
 
 fn write_map(file: &str, text: &str) -> Result<()> {
-    let path = format!("/proc/self/{file}");
-    std::fs::write(&path, text).map_err(|e| {
-        let errno = Errno::from_io_error(&e).unwrap_or(Errno::IO);
-        Error::sys(Operation::MapUserAndGroup, Syscall::Write, errno).with_argument(&path)
+    let name = format!("thread-self/{file}");
+    let failed = |errno| procfs::failed(Operation::MapUserAndGroup, &name, errno);
+    let map = procfs::open(&*name, OFlags::WRONLY).map_err(failed)?;
+    // The kernel takes a map in one write or not at all.
+    rustix::io::write(map, text.as_bytes()).map(drop).map_err(|e| {
+        Error::sys(Operation::MapUserAndGroup, Syscall::Write, e).with_argument(format!("/proc/{name}"))
     })
 }
 

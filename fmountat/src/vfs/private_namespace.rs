@@ -63,16 +63,10 @@ pub(crate) fn while_attached<T: Send>(
 /// before the kernel has taken its namespace down, and what is mounted there keeps file systems and devices in use.
 fn leave() {
     use rustix::process::{PidfdFlags, getpid, pidfd_open};
-    use rustix::thread::{
-        LinkNameSpaceType, ThreadNameSpaceType, move_into_link_name_space, move_into_thread_name_spaces,
-    };
-    let by_pidfd = pidfd_open(getpid(), PidfdFlags::empty())
+    use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
+    // Where a filter forbids it they go a moment later.
+    let _ = pidfd_open(getpid(), PidfdFlags::empty())
         .and_then(|process| move_into_thread_name_spaces(process.as_fd(), ThreadNameSpaceType::MOUNT));
-    // Before Linux 5.8. Where neither is allowed they go a moment later.
-    let _ = by_pidfd.or_else(|_| {
-        let file = rustix::fs::open(c"/proc/self/ns/mnt", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
-        move_into_link_name_space(file.as_fd(), Some(LinkNameSpaceType::Mount))
-    });
 }
 
 fn on_a_thread<T: Send>(

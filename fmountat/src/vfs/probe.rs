@@ -4,6 +4,7 @@
 use crate::sys::attr::{MountAttrRaw, mount_setattr, open_tree_attr};
 use crate::sys::namespace::may_unshare;
 use crate::sys::nsfs::own_user_namespace;
+use crate::sys::procfs;
 use crate::sys::seccomp_probe::{ask, is_filtered};
 use crate::sys::uname::release;
 use crate::vfs::features::Features;
@@ -20,7 +21,7 @@ impl Features {
     /// child, since it may kill who makes one: that means missing too.
     #[must_use]
     pub fn probe() -> Self {
-        let release = kernel_release();
+        let (release, proc) = (kernel_release(), procfs::check());
         let [new_mount_api, openat2, mount_setattr, open_tree_attr, private_namespace] = ask([
             has_new_mount_api,
             has_openat2,
@@ -37,10 +38,8 @@ impl Features {
             detached_children: open_tree_attr || of_release.detached_children,
             overlay_detached_layers: open_tree_attr || of_release.overlay_detached_layers,
             open_tree_attr,
-            private_namespace: private_namespace
-                && is_mount("/")
-                && std::path::Path::new("/proc/self/fd").exists(),
-            initial_user_namespace: is_initial_user_namespace(),
+            private_namespace: private_namespace && is_mount("/") && proc.is_ok(),
+            initial_user_namespace: is_initial_user_namespace(proc),
             ..of_release
         }
     }
@@ -96,9 +95,9 @@ fn is_mount(path: &str) -> bool {
 
 /// The first user namespace has an inode number of its own (`PROC_USER_INIT_INO`, include/linux/proc_ns.h); where neither
 /// /proc nor a pidfd \[Linux 6.11\] tells, being root decides.
-fn is_initial_user_namespace() -> bool {
+fn is_initial_user_namespace(proc: Result<(), Errno>) -> bool {
     const PROC_USER_INIT_INO: u64 = 0xEFFF_FFFD;
-    match rustix::fs::stat("/proc/self/ns/user") {
+    match proc.and_then(|()| rustix::fs::stat(procfs::USER_NAMESPACE)) {
         Ok(stat) => stat.st_ino == PROC_USER_INIT_INO,
         Err(_) => match own_user_namespace().and_then(|namespace| rustix::fs::fstat(&namespace)) {
             Ok(stat) => stat.st_ino == PROC_USER_INIT_INO,

@@ -4,16 +4,17 @@
 use crate::error::{Error, ErrorKind, Failed, Operation, Result, Syscall, or_give_back};
 use crate::mountinfo;
 use crate::mountinfo::id::{MountId, id_mask, mountinfo_id};
+use crate::sys::procfs::name_for;
 use crate::sys::swap::{NotSwapped, Swap, swap};
 use crate::sys::swap_gap::swap_with_gap;
-use crate::vfs::bytes::{c_string, descriptor_name};
+use crate::vfs::bytes::c_string;
 use crate::vfs::detach::unmount_forbidden;
 use crate::vfs::features::Features;
 use crate::vfs::identity::{is_mount_root, is_same_place};
 use crate::vfs::privilege::needs_admin;
 use crate::vfs::target::Target;
 use crate::vfs::tree::{Attached, Tree};
-use rustix::fd::{AsFd, AsRawFd};
+use rustix::fd::AsFd;
 use rustix::io::Errno;
 use std::path::Path;
 
@@ -108,7 +109,7 @@ impl Tree {
         let job = Swap {
             new: self.root(),
             target: target.as_fd(),
-            name: &c_string(Operation::ReadTarget, format!("/proc/self/fd/{}", target.as_fd().as_raw_fd()))?,
+            name: &c_string(Operation::ReadTarget, name_for(Operation::Replace, target.as_fd())?)?,
             old: old.get(),
             mask: id_mask(),
             start,
@@ -169,12 +170,7 @@ pub(crate) fn check_replaceable(target: &Target) -> Result<()> {
         );
     }
     // umount2(2) takes a path: that of the descriptor.
-    if rustix::fs::stat(descriptor_name(target.as_fd())).is_err_and(|errno| errno == Errno::NOENT) {
-        let reason = "the old mount is taken away by a path in /proc, which is not mounted";
-        return Err(
-            Error::new(ErrorKind::Unsupported, Operation::Replace, reason).with_argument(target.path())
-        );
-    }
+    name_for(Operation::Replace, target.as_fd()).map_err(|e| e.with_argument(target.path()))?;
     let root = Target::open(rustix::fs::CWD, "/")?;
     if is_same_place(root.as_fd(), target.as_fd())? {
         let reason = "it is the root directory of the process, which nothing can be put beneath";

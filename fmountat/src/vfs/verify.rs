@@ -108,7 +108,7 @@ fn can_ask(id: MountId) -> bool {
     let can = !matches!(statmount(id.get(), MNT_BASIC), Err(Errno::NOSYS | Errno::PERM));
     trace::strategy(
         "find the mounts on top of a mount",
-        if can { "statmount(2)" } else { "/proc/self/mountinfo" },
+        if can { "statmount(2)" } else { "/proc/PID/mountinfo" },
     );
     can
 }

@@ -3,7 +3,9 @@
 
 use crate::diagnose::doctor::finding::Finding;
 use crate::kinds::helper::run::in_path;
+use crate::sys::procfs;
 use rustix::fs::{Access, AtFlags, CWD};
+use rustix::io::Errno;
 use std::path::Path;
 
 const TOPIC: &str = "devices";
@@ -26,9 +28,13 @@ fn may_use(path: &str) -> Option<bool> {
 
 fn proc() -> Finding {
     let name = "/proc";
-    match Path::new("/proc/self/fd").exists() {
-        true => Finding::fine(TOPIC, name, "mounted"),
-        false => {
+    match procfs::check() {
+        Ok(_) => Finding::fine(TOPIC, name, "mounted"),
+        Err(Errno::XDEV) => {
+            Finding::missing(TOPIC, name, "not the root of procfs, or something is mounted over a part of it")
+                .change("umount /proc")
+        }
+        Err(_) => {
             Finding::missing(TOPIC, name, "not mounted: unmounting, helpers and old kernels' ways need it")
                 .change("mount -t proc proc /proc")
         }

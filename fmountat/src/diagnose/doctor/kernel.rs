@@ -7,6 +7,7 @@ use crate::diagnose::filesystems::{has_module, listed};
 use crate::strategy::Way;
 use crate::sys::fanotify::watch_mounts;
 use crate::sys::listmount::newest_mount;
+use crate::sys::procfs;
 use crate::sys::seccomp_probe::ask;
 use crate::vfs::feature_table::kernel_features;
 use crate::vfs::features::Features;
@@ -40,16 +41,13 @@ pub(crate) fn look(features: &Features, who: &Standing) -> Vec<Finding> {
         false => Some(Finding::fine(TOPIC, "mount_setattr", "not to be told without privilege [5.12]")),
     };
     let events = match who.may_mount() {
-        true if !std::path::Path::new("/proc/self/ns/mnt").exists() => {
+        true if procfs::check().is_err() => {
             Finding::missing(TOPIC, "mount events", "not to be had without /proc")
                 .change("mount proc on /proc")
         }
-        true => feature(
-            "mount events",
-            "6.15",
-            can_watch(),
-            "a look at what is different in /proc/self/mountinfo",
-        ),
+        true => {
+            feature("mount events", "6.15", can_watch(), "a look at what is different in /proc/PID/mountinfo")
+        }
         false => Finding::fine(TOPIC, "mount events", "not to be told without privilege [6.15]"),
     };
     let all = [
@@ -61,7 +59,7 @@ pub(crate) fn look(features: &Features, who: &Standing) -> Vec<Finding> {
         known("swaps of sets", "move_beneath"),
         known("marks in a tmpfs", "tmpfs_user_attributes"),
         known("overlay layer words", "overlay_layer_words"),
-        Some(feature("mounts by unique id", "6.8", can_list, "/proc/self/mountinfo")),
+        Some(feature("mounts by unique id", "6.8", can_list, "/proc/PID/mountinfo")),
         known("overlay layers by fd", "overlay_layer_fds"),
         known("detached trees", "detached_children"),
         Some(events),
@@ -75,7 +73,7 @@ pub(crate) fn look(features: &Features, who: &Standing) -> Vec<Finding> {
 /// By fanotify(7); a filter may kill who asks.
 fn can_watch() -> bool {
     let [can] = ask([|| {
-        let namespace = std::fs::File::open("/proc/self/ns/mnt");
+        let namespace = procfs::namespace("mnt");
         namespace.is_ok_and(|namespace| watch_mounts(namespace.as_fd()).is_ok())
     }]);
     can

@@ -3,12 +3,13 @@
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::kinds::helper::run::{in_path, run_program};
+use crate::sys::procfs;
 use crate::vfs::bytes::c_string;
 use crate::vfs::detach::take_back;
 use crate::vfs::identity::{MountsBefore, is_same_place};
 use crate::vfs::target::{Target, open_error};
 use crate::vfs::verify::moved;
-use rustix::fd::{AsFd, AsRawFd, OwnedFd};
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
@@ -167,6 +168,5 @@ fn open(dir: impl AsFd, name: impl AsRef<OsStr>) -> Result<OwnedFd> {
 }
 
 fn real_path(target: &Target) -> Result<PathBuf> {
-    let name = format!("/proc/self/fd/{}", target.as_fd().as_raw_fd());
-    std::fs::read_link(&name).map_err(|e| Error::from_io(Operation::LookAtTarget, name, e))
+    procfs::path_for(Operation::LookAtTarget, target.as_fd())
 }

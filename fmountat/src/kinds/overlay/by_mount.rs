@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! An overlay by one mount(2), its layers in one text: named by their paths, or by the numbers of their descriptors.
 //!
-//! From the directory `/proc/self/fd` a number is a path, so 500 layers of any names fit the page, without a byte to
+//! From the directory of descriptors in /proc a number is a path, so 500 layers of any names fit the page, without a byte to
 //! escape.
 
-use crate::error::{Error, ErrorKind, LayerRef, Operation, Result, Syscall, escape};
+use crate::error::{Error, ErrorKind, LayerRef, Operation, Result, escape};
 use crate::kinds::clones::Clones;
 use crate::kinds::filesystem::is_context;
 use crate::kinds::overlay::base::{Base, Reach};
@@ -13,11 +13,11 @@ use crate::kinds::overlay::definition::{Layer, Overlay};
 use crate::kinds::overlay::layer_files::{OpenLayers, roles};
 use crate::kinds::overlay::layers::{below, check_counts, one_base};
 use crate::kinds::overlay::params::Make;
+use crate::sys::procfs;
 use crate::vfs::features::Features;
 use crate::vfs::mount_call::{MOUNT_DATA_MAX, MountCall, MountFlags};
 use crate::vfs::private_cwd::PrivateCwd;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use rustix::fs::{CWD, Mode, OFlags};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -32,9 +32,8 @@ impl Overlay {
         flags: u64,
     ) -> Result<()> {
         let options = self.option_text(make.features, number_names(layers).iter().map(AsRef::as_ref))?;
-        let open = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let fds = rustix::fs::openat(CWD, "/proc/self/fd", open, Mode::empty())
-            .map_err(|e| Error::sys(Operation::OpenDescriptors, Syscall::Openat, e))?;
+        let fds = procfs::descriptors()
+            .map_err(|e| procfs::failed(Operation::OpenDescriptors, "thread-self/fd", e))?;
         self.mount_from(make, fds.as_fd(), layers, target, flags, &options)
     }
 

@@ -10,13 +10,14 @@ use crate::kinds::overlay::layers::LayerBases;
 use crate::kinds::overlay::params::Make;
 use crate::strategy::{GiveLayers, MapLayers, Ways};
 use crate::sys::ms::MS_RDONLY;
+use crate::sys::procfs;
 use crate::vfs::features::Features;
 use crate::vfs::flags::ms_of_superblock;
 use crate::vfs::hidden::HiddenPlace;
 use crate::vfs::identity::is_attached_here;
 use crate::vfs::private_namespace::in_private_namespace_from;
 use crate::vfs::tree::Tree;
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags, StatxFlags};
 use rustix::io::Errno;
 use std::path::Path;
@@ -28,6 +29,7 @@ pub(crate) fn check_mapped_layers(features: &Features) -> Result<()> {
         return Ok(());
     }
     let error = |reason| Error::new(ErrorKind::Unsupported, Operation::MapIds, reason);
+    procfs::need(Operation::MapIds)?;
     Err(match features.overlay_mapped_layers {
         true => error(
             "mapped layers are put into a private mount namespace here, and a filter forbids unshare(2)",
@@ -42,6 +44,7 @@ pub(crate) fn check_elsewhere(features: &Features) -> Result<()> {
     if features.private_namespace {
         return Ok(());
     }
+    procfs::need(Operation::Create)?;
     let reason = "this kernel takes an overlay's layers by mount(2) alone, which needs a private mount namespace, and none can be made";
     Err(Error::new(ErrorKind::Unsupported, Operation::Create, reason)
         .with_argument("overlay")
@@ -69,9 +72,9 @@ impl Overlay {
             let layers = overlay.open_layers(&make, &places)?;
             attach_mapped(&places, &layers)?;
             let place = HiddenPlace::new(true)?;
-            let name = place.name();
-            let done = match overlay.mount_by_paths(&make, &layers, name.as_ref(), flags) {
-                Ok(false) => overlay.mount_opened(&make, &layers, name.as_ref(), flags),
+            let name = place.name()?;
+            let done = match overlay.mount_by_paths(&make, &layers, &name, flags) {
+                Ok(false) => overlay.mount_opened(&make, &layers, &name, flags),
                 done => done.map(drop),
             };
             // mount(2) does not say which option it is, and a context does \[Linux 6.5\].
@@ -106,8 +109,7 @@ fn seen_here(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
         return rustix::io::fcntl_dupfd_cloexec(fd, 0)
             .map_err(|e| Error::sys(Operation::OpenLayer, Syscall::Fcntl, e));
     }
-    let name = format!("/proc/self/fd/{}", fd.as_raw_fd());
-    let path = std::fs::read_link(&name).map_err(|e| Error::from_io(Operation::OpenLayer, &name, e))?;
+    let path = procfs::path_for(Operation::OpenLayer, fd)?;
     let same = |a: BorrowedFd<'_>, b: BorrowedFd<'_>| {
         let place = |fd| {
             let stat = rustix::fs::statx(fd, "", AtFlags::EMPTY_PATH, StatxFlags::INO);

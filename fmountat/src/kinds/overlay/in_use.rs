@@ -9,7 +9,8 @@ use crate::kinds::overlay::params::{Run, set_layer_as};
 use crate::mountinfo;
 use crate::mountinfo::MountEntry;
 use crate::strategy::{UpperUsed, Ways};
-use crate::vfs::bytes::{c_string, descriptor_name};
+use crate::sys::procfs::name_for;
+use crate::vfs::bytes::c_string;
 use crate::vfs::context::FsContext;
 use crate::vfs::features::Features;
 use crate::vfs::hidden;
@@ -173,10 +174,11 @@ fn ask(store: &Store, directory: BorrowedFd<'_>, features: &Features) -> Result<
 }
 
 fn ask_by_mount(directory: BorrowedFd<'_>, features: &Features) -> Result<()> {
+    let name = |fd| name_for(Operation::AskUpperInUse, fd);
     let failed = |call| move |errno| Error::sys(Operation::AskUpperInUse, call, errno);
     let place = hidden::directory()?;
     let none = MountFlags::empty();
-    rustix::mount::mount("none", descriptor_name(place.as_fd()), "tmpfs", none, Some(c"mode=0700"))
+    rustix::mount::mount("none", name(place.as_fd())?, "tmpfs", none, Some(c"mode=0700"))
         .map_err(failed(Syscall::Mount))?;
     let scratch = place.seen_now()?;
     let make = |name: &str| {
@@ -185,12 +187,13 @@ fn ask_by_mount(directory: BorrowedFd<'_>, features: &Features) -> Result<()> {
             .map_err(failed(Syscall::Openat))
     };
     let (own, work, on) = (make("upper")?, make("work")?, make("on")?);
-    let [lower, upper, work] = layers_of(features, directory, own.as_fd(), work.as_fd()).map(descriptor_name);
+    let [lower, upper, work] = layers_of(features, directory, own.as_fd(), work.as_fd());
+    let (lower, upper, work) = (name(lower)?, name(upper)?, name(work)?);
     let (lower, upper, work) = (lower.display(), upper.display(), work.display());
     let layers = c_string(
         Operation::ReadOptions,
         format!("lowerdir={lower},upperdir={upper},workdir={work},index=on"),
     )?;
-    rustix::mount::mount("overlay", descriptor_name(on.as_fd()), "overlay", none, Some(layers.as_c_str()))
+    rustix::mount::mount("overlay", name(on.as_fd())?, "overlay", none, Some(layers.as_c_str()))
         .map_err(failed(Syscall::Mount))
 }

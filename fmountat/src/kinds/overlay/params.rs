@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What an overlay is made with, and how one layer is given to the kernel.
 
-use crate::error::{ErrorKind, LayerRef, Result};
+use crate::error::{LayerRef, Operation, Result};
 use crate::kinds::clones::Clones;
 use crate::strategy::{GiveLayers, Ways};
+use crate::sys::procfs;
 use crate::trace;
 use crate::vfs::attr::MountAttr;
 use crate::vfs::context::FsContext;
 use crate::vfs::features::Features;
 use crate::vfs::tree::Tree;
-use rustix::fd::{AsRawFd, BorrowedFd};
+use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 use std::ffi::OsStr;
-use std::path::Path;
 
 /// What a detached overlay is made with, besides its own words.
 #[derive(Debug, Clone, Copy)]
@@ -102,16 +102,6 @@ pub(crate) fn set_layer_as(
 ) -> Result<()> {
     match features.first() {
         Some(GiveLayers::Descriptors) => context.set_fd(key, layer),
-        _ => context.set_string(key, format!("/proc/self/fd/{}", layer.as_raw_fd())).map_err(|error| {
-            match error.raw_errno() == Some(Errno::NOENT) && !Path::new("/proc/self/fd").exists() {
-                true => error
-                    .with_kind(ErrorKind::Unsupported)
-                    .with_reason(
-                        "this kernel takes layers by their names in /proc, which is not mounted here",
-                    )
-                    .with_hint("mount proc on /proc; Linux 6.13 needs none"),
-                false => error,
-            }
-        }),
+        _ => context.set_string(key, procfs::name_for(Operation::OpenLayer, layer)?),
     }
 }

@@ -9,6 +9,7 @@ use crate::kinds::overlay::by_mount::Cwd;
 use crate::kinds::overlay::params::{Make, Run};
 use crate::set::build::failure::of_overlay;
 use crate::set::journal::Notes;
+use crate::sys::procfs::name_for;
 use crate::trace;
 use crate::vfs::attr::MountAttr;
 use crate::vfs::features::Features;
@@ -17,7 +18,7 @@ use crate::vfs::mount_call::{MountCall, MountFlags};
 use crate::vfs::private_cwd::PrivateCwd;
 use crate::vfs::target::Target;
 use crate::vfs::tree::Tree;
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
+use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{Mode, OFlags, StatVfsMountFlags};
 use rustix::io::Errno;
 use std::path::Path;
@@ -159,8 +160,9 @@ impl Mounter {
             _ => Some(target).filter(|target| target.is_absolute()),
         };
         let opened = if by_name.is_some() { None } else { Some(Target::open(dir, target)?) };
-        let by_descriptor = opened.as_ref().map(|t| format!("/proc/self/fd/{}", t.as_fd().as_raw_fd()));
-        let name = by_name.or(by_descriptor.as_deref().map(Path::new)).unwrap_or(target);
+        let by_descriptor =
+            opened.as_ref().map(|target| name_for(Operation::Attach, target.as_fd())).transpose()?;
+        let name = by_name.or(by_descriptor.as_deref()).unwrap_or(target);
         let Ok(call) = MountCall::new("overlay", name, "overlay", MountFlags::empty(), &data.options) else {
             return Ok(false);
         };

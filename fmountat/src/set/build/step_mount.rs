@@ -13,6 +13,7 @@ use crate::kinds::overlay::params::Make;
 use crate::set::build::mounter::Mounter;
 use crate::set::plan::step::{Step, What};
 use crate::strategy::{Subdir, Ways};
+use crate::sys::procfs;
 use crate::trace;
 use crate::vfs::attr::Attr;
 use crate::vfs::features::Features;
@@ -150,7 +151,7 @@ pub(crate) fn set_root_owner(root: BorrowedFd<'_>, step: &Step) -> Result<()> {
             .map_err(|e| root_error(step, Operation::SetRootOwner, Syscall::Fchownat, e))?;
     }
     if let Some(mode) = step.options.mode {
-        set_root_mode(root, mode).map_err(|(call, e)| root_error(step, Operation::SetRootMode, call, e))?;
+        set_root_mode(root, mode, step)?;
     }
     Ok(())
 }
@@ -161,7 +162,7 @@ fn root_error(step: &Step, operation: Operation, call: Syscall, errno: Errno) ->
         Errno::ROFS => error.with_hint("a read-only mount can't be given another owner or mode: leave out `ro`, or set them at the source"),
         Errno::INVAL => error
             .with_reason("the user or group is not mapped in this user namespace")
-            .with_hint("see /proc/self/uid_map and gid_map for who is"),
+            .with_hint(procfs::SEE_ID_MAPS),
         _ => error,
     }
 }
@@ -182,14 +183,16 @@ pub(crate) fn check_root_owner(step: &Step, is_read_only: bool) -> Result<()> {
 }
 
 /// fchmod(2) takes no `O_PATH` descriptor, and not every file can be opened: by its name in /proc, which leads to what the
-/// descriptor is on; where there is none, what can be opened is.
-fn set_root_mode(root: BorrowedFd<'_>, mode: u32) -> Result<(), (Syscall, Errno)> {
-    let mode = Mode::from_raw_mode(mode);
-    match rustix::fs::chmod(crate::vfs::bytes::descriptor_name(root), mode) {
-        Err(Errno::NOENT) => {}
-        done => return done.map_err(|e| (Syscall::Chmod, e)),
-    }
+/// descriptor is on; without a true /proc, a directory is opened.
+fn set_root_mode(root: BorrowedFd<'_>, mode: u32, step: &Step) -> Result<()> {
+    let (operation, mode) = (Operation::SetRootMode, Mode::from_raw_mode(mode));
+    let without_proc = match procfs::name_for(operation, root) {
+        Ok(name) => {
+            return rustix::fs::chmod(name, mode).map_err(|e| root_error(step, operation, Syscall::Chmod, e));
+        }
+        Err(error) => error.with_argument(&step.source),
+    };
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let root = rustix::fs::openat(root, ".", flags, Mode::empty()).map_err(|e| (Syscall::Openat, e))?;
-    rustix::fs::fchmod(root, mode).map_err(|e| (Syscall::Fchmod, e))
+    let root = rustix::fs::openat(root, ".", flags, Mode::empty()).map_err(|_| without_proc)?;
+    rustix::fs::fchmod(root, mode).map_err(|e| root_error(step, operation, Syscall::Fchmod, e))
 }

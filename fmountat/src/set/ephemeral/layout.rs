@@ -7,6 +7,7 @@ use crate::kinds::overlay::ephemeral_upper::Store;
 use crate::set::build::Mounter;
 use crate::set::plan::Plan;
 use crate::set::plan::step::What;
+use crate::sys::procfs::DEV_LINKS;
 use crate::vfs::attr::MountAttr;
 use crate::vfs::target::{Create, Target};
 use crate::vfs::tree::Tree;
@@ -53,13 +54,7 @@ pub(crate) fn add_device_links(root: BorrowedFd<'_>) -> Result<()> {
     if !is_own {
         return Ok(());
     }
-    for (name, to) in [
-        ("fd", "/proc/self/fd"),
-        ("stdin", "/proc/self/fd/0"),
-        ("stdout", "/proc/self/fd/1"),
-        ("stderr", "/proc/self/fd/2"),
-        ("ptmx", "pts/ptmx"),
-    ] {
+    for (name, to) in DEV_LINKS.into_iter().chain([("ptmx", "pts/ptmx")]) {
         match rustix::fs::symlinkat(to, dev.as_fd(), name) {
             Ok(()) | Err(rustix::io::Errno::EXIST | rustix::io::Errno::ROFS) => {}
             Err(errno) => {

@@ -4,12 +4,12 @@
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::set::build::step_mount::unmapped_owner;
 use crate::set::plan::step::{Step, What};
+use crate::sys::procfs;
 use crate::vfs::features::Features;
-use crate::vfs::idmap::{IdMapping, Idmap, without_proc};
+use crate::vfs::idmap::{IdMapping, Idmap};
 use crate::vfs::target::Target;
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
-use std::path::Path;
 
 /// Those that the kernel can't map owners on; what is not here is tried.
 const NO_IDMAP: [&str; 9] =
@@ -38,11 +38,7 @@ pub(crate) fn check_idmap(step: &Step, dir: BorrowedFd<'_>) -> Result<()> {
 /// A mapping can only lead to ids that exist where this runs.
 fn mapped_here(idmap: &Idmap) -> Result<()> {
     let Idmap::Ranges { users, groups } = idmap else { return Ok(()) };
-    if !Path::new("/proc/self/uid_map").exists() {
-        return Err(without_proc(
-            Error::sys(Operation::MapIds, Syscall::Open, Errno::NOENT).with_argument("/proc/PID/uid_map"),
-        ));
-    }
+    procfs::need(Operation::MapIds)?;
     if Features::get().initial_user_namespace {
         return Ok(());
     }
@@ -59,7 +55,7 @@ fn mapped_here(idmap: &Idmap) -> Result<()> {
 /// The owner of a new mount's root must exist here too.
 pub(crate) fn owner_is_here(step: &Step) -> Result<()> {
     let (user, group) = step.options.owner;
-    if Features::get().initial_user_namespace || !Path::new("/proc/self/uid_map").exists() {
+    if Features::get().initial_user_namespace || procfs::check().is_err() {
         return Ok(());
     }
     let is_here = |id: Option<u32>, file| id.is_none_or(|id| is_known(&known_here(file), id, 1));
@@ -71,7 +67,7 @@ pub(crate) fn owner_is_here(step: &Step) -> Result<()> {
 
 /// From where to where there are ids in this user namespace.
 fn known_here(file: &str) -> Vec<(u64, u64)> {
-    let text = crate::diagnose::proc_text::text(format!("/proc/self/{file}")).unwrap_or_default();
+    let text = procfs::text(&format!("thread-self/{file}")).unwrap_or_default();
     let range = |line: &str| {
         let mut numbers = line.split_whitespace().map(|number| number.parse::<u64>().ok());
         let (inside, count) = (numbers.next()??, numbers.nth(1)??);

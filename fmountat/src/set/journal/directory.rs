@@ -6,6 +6,7 @@
 
 use crate::error::{Error, Operation, Result, Syscall};
 use crate::sys::nsfs::mount_namespace_id;
+use crate::sys::procfs;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
@@ -41,12 +42,10 @@ pub(crate) fn boot_id() -> Option<String> {
 
 /// The mount namespace of this thread, by its file's inode number.
 pub(crate) fn namespace() -> Option<u64> {
-    rustix::fs::stat("/proc/thread-self/ns/mnt").ok().map(|stat| stat.st_ino)
+    Some(rustix::fs::fstat(procfs::namespace("mnt").ok()?).ok()?.st_ino)
 }
 
 /// Its id \[Linux 6.11\].
 pub(crate) fn namespace_id() -> Option<u64> {
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC;
-    let file = rustix::fs::openat(CWD, "/proc/thread-self/ns/mnt", flags, Mode::empty()).ok()?;
-    mount_namespace_id(file.as_fd()).ok()
+    mount_namespace_id(procfs::namespace("mnt").ok()?.as_fd()).ok()
 }

@@ -4,10 +4,11 @@
 use crate::error::{Error, Operation, Result, Syscall};
 use crate::mountinfo::id::MountId;
 use crate::set::journal::directory::{boot_id, namespace, namespace_id, open_directory, remove};
+use crate::sys::procfs;
 use crate::table::count::mounts_of;
 use crate::table::published::PublishedSet;
 use crate::vfs::created_dirs::Made;
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 use serde::{Deserialize, Serialize};
@@ -216,6 +217,6 @@ impl Note {
 
 /// Where a descriptor's file is, as the kernel names it; empty where /proc does not say.
 fn path_of(fd: BorrowedFd<'_>) -> Bytes {
-    let path = std::fs::read_link(format!("/proc/thread-self/fd/{}", fd.as_raw_fd())).unwrap_or_default();
+    let path = procfs::path_of(fd).unwrap_or_default();
     Bytes::from(path.as_path())
 }

@@ -34,7 +34,7 @@ pub struct Unmatched {
 
 impl Mounter {
     /// What a [`swap`](Self::swap) of `built` for what is mounted on `target` would drop, and what it would leave beneath:
-    /// listmount(2) and statmount(2) \[Linux 6.8\], else /proc/self/mountinfo. Ask right before it: a mount that comes between
+    /// listmount(2) and statmount(2) \[Linux 6.8\], else mountinfo. Ask right before it: a mount that comes between
     /// goes unseen. `plan` is the one that was built.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ use crate::set::options::Options;
 use crate::set::options::lexer::words;
 use crate::set::spec::mount::Mount;
 use crate::set::spec::spec::Spec;
+use crate::sys::procfs;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
@@ -18,15 +19,15 @@ impl Spec {
     /// them, under the names of its controllers too, each from the caller's own group down, as runc mounts them. A mount with words
     /// of cgroup's own (`cpu`, `name=systemd`) means what it says, and stays as it is.
     ///
-    /// Nothing is changed where /proc/self/cgroup can't be read.
+    /// Nothing is changed where /proc can't be read.
     ///
     /// # Errors
-    /// Those of reading /proc/self/mountinfo.
+    /// Those of reading the mount table.
     pub fn with_cgroups(&self) -> Result<Self> {
         if !self.mounts.iter().any(is_of_oci) {
             return Ok(self.clone());
         }
-        let Ok(own) = std::fs::read("/proc/self/cgroup") else { return Ok(self.clone()) };
+        let Ok(own) = procfs::read("thread-self/cgroup") else { return Ok(self.clone()) };
         let hierarchies = OwnGroups::parse(&own);
         let mut spec = Self { mounts: Vec::new(), ..self.clone() };
         let mut binds = Vec::new();

@@ -4,7 +4,9 @@
 //! They share the caller's memory, whose thread sleeps meanwhile: system calls only, no allocation, no lock, no panic.
 
 use crate::error::Syscall;
+use crate::sys::procfs;
 use crate::sys::spawn::job::{Answer, Job};
+use rustix::fs::OFlags;
 use std::ffi::{c_int, c_void};
 use std::mem::zeroed;
 
@@ -136,13 +138,11 @@ unsafe fn end_all(pid: libc::pid_t) {
 unsafe fn kill_children() {
     // SAFETY: the buffer is ours and as long as we say; a child of ours keeps its number until we reap it.
     unsafe {
-        let flags = libc::O_RDONLY | libc::O_CLOEXEC;
-        let fd = libc::open(c"/proc/thread-self/children".as_ptr(), flags);
         let mut text = [0u8; 1024];
-        let length = libc::read(fd, text.as_mut_ptr().cast(), text.len());
-        libc::close(fd);
+        let children = procfs::open(c"thread-self/children", OFlags::RDONLY);
+        let length = children.and_then(|file| rustix::io::read(file, &mut text)).unwrap_or(0);
         let mut number: libc::pid_t = 0;
-        for byte in text.iter().take(usize::try_from(length).unwrap_or(0)) {
+        for byte in text.iter().take(length) {
             if byte.is_ascii_digit() {
                 number = number.wrapping_mul(10).wrapping_add(libc::pid_t::from(byte - b'0'));
                 continue;

@@ -6,7 +6,9 @@
 
 use crate::mountinfo;
 use crate::mountinfo::MountEntry;
+use crate::sys::procfs;
 use crate::table::holders::numbers::numbers;
+use rustix::fd::AsFd;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
@@ -57,7 +59,7 @@ fn copies_in(table: &[MountEntry], groups: &BTreeSet<u64>, place: &Path) -> Vec<
 /// The table of each other mount namespace that a thread we may look at is in.
 fn other_tables() -> Vec<Vec<MountEntry>> {
     let mut seen = BTreeSet::new();
-    seen.extend(std::fs::read_link("/proc/thread-self/ns/mnt"));
+    seen.extend(procfs::namespace("mnt").and_then(|own| procfs::path_of(own.as_fd())));
     let threads = numbers("/proc").unwrap_or_default().into_iter().flat_map(|pid| {
         let tasks = PathBuf::from(format!("/proc/{pid}/task"));
         numbers(&tasks).unwrap_or_default().into_iter().map(move |thread| tasks.join(thread.to_string()))

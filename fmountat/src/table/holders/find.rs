@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Who keeps a mount in use: processes, mounts below it, loop devices, and the same in copies that go with it.
 
-use crate::error::{Holder, HolderKind, Result};
+use crate::error::{Holder, HolderKind, Operation, Result};
 use crate::mountinfo::MountEntry;
 use crate::mountinfo::id::MountId;
+use crate::sys::procfs;
 use crate::table::holders::numbers::numbers;
 use crate::table::holders::process;
 use crate::table::holders::sought::{Held, Sought};
@@ -33,7 +34,7 @@ use std::path::Path;
 /// ```
 ///
 /// # Errors
-/// [`ErrorKind::NotFound`](crate::error::kind::ErrorKind::NotFound) without /proc,
+/// [`ErrorKind::Unsupported`](crate::error::kind::ErrorKind::Unsupported) without /proc,
 /// [`ErrorKind::NotMounted`](crate::error::kind::ErrorKind::NotMounted) where this namespace has no such mount.
 pub fn holders(mount: MountId) -> Result<Vec<Holder>> {
     let (table, entry) = located::read_with(mount)?;
@@ -58,6 +59,7 @@ pub(crate) fn users_of(mounts: Vec<MountId>) -> Result<Vec<Holder>> {
 }
 
 fn processes(sought: &Sought) -> Result<Vec<Holder>> {
+    procfs::need(Operation::LookForWhoUsesIt)?;
     Ok(numbers("/proc")?.into_iter().flat_map(|pid| process::holders(pid, sought)).collect())
 }
 

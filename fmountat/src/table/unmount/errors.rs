@@ -12,12 +12,6 @@ pub(crate) fn open(path: &Path, errno: Errno) -> Error {
     crate::vfs::target::open_error(Operation::OpenTarget, Syscall::Openat, path, errno)
 }
 
-pub(crate) fn without_proc(path: &Path) -> Error {
-    let error =
-        Error::new(ErrorKind::Unsupported, STEP, "unmounting safely needs /proc, which is not mounted");
-    error.with_argument(path).with_hint("mount proc on /proc")
-}
-
 pub(crate) fn symbolic_link(path: &Path) -> Error {
     let reason = "it is a symbolic link, which unmounting does not follow";
     Error::new(ErrorKind::NotMounted, STEP, reason).with_argument(path)

@@ -4,10 +4,11 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::mountinfo::MountEntry;
 use crate::mountinfo::id::{MountId, mountinfo_id};
+use crate::sys::procfs::name_for;
 use crate::table::unmount::errors;
 use crate::table::{fdinfo, located};
 use crate::vfs::identity::is_mount_root;
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
@@ -42,8 +43,7 @@ impl Handle {
         let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = rustix::fs::openat(CWD, parent, flags, Mode::empty()).map_err(|e| errors::open(path, e))?;
-        // A thread may have its own descriptors: /proc/self has those of the first one.
-        let name = PathBuf::from(format!("/proc/thread-self/fd/{}", fd.as_raw_fd())).join(last);
+        let name = name_for(errors::STEP, fd.as_fd()).map_err(|e| e.with_argument(path))?.join(last);
         Ok(Self { name, parent: Some(Arc::new(fd)) })
     }
 
@@ -56,10 +56,7 @@ impl Handle {
     fn top(&self, path: &Path) -> Result<OwnedFd> {
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let opened = rustix::fs::openat(CWD, &self.name, flags, Mode::empty());
-        opened.map_err(|errno| match errno {
-            Errno::NOENT if !Path::new("/proc/thread-self/fd").exists() => errors::without_proc(path),
-            errno => errors::open(path, errno),
-        })
+        opened.map_err(|errno| errors::open(path, errno))
     }
 
     /// The mount that is seen there: its id, and the number that mountinfo has for it.
