@@ -6,7 +6,7 @@ use crate::kinds::clones::{Cloned, Clones};
 use crate::mountinfo::id::MountId;
 use crate::sys::procfs::path_of;
 use crate::sys::statmount::{MNT_BASIC, MNT_POINT, statmount};
-use crate::vfs::attr::{MountAttr, Propagation};
+use crate::vfs::attr::{Locked, MountAttr, Propagation, set_tree_attr};
 use crate::vfs::identity::is_same_file;
 use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -38,22 +38,12 @@ impl Bind<'_> {
     /// what is mounted into the copy while it is being built would appear on the host.
     pub(crate) fn mount(&self, clones: &Clones) -> Result<Tree> {
         let tree = self.copy(clones)?;
-        let (mut whole, mut top) = (self.recursive_attr, self.attr);
+        let (top, mut whole) = (self.attr, self.recursive_attr);
         if top.propagation.is_none() && whole.propagation.is_none() {
             whole.propagation = Some(Propagation::Private);
         }
-        let one_does = whole.set.is_empty()
-            && whole.clear.is_empty()
-            && (top.propagation.is_none() || whole.propagation.is_none());
-        if !self.recursive && one_does {
-            top.propagation = top.propagation.or(whole.propagation);
-            whole.propagation = None;
-        }
-        let named = |e: crate::error::Error| {
-            e.with_operation(Operation::SetMountAttributesOf).with_argument(self.source)
-        };
-        tree.set_attr(&whole, self.recursive).map_err(named)?;
-        tree.set_attr(&top, false).map_err(named)?;
+        set_tree_attr(tree.root(), &top, &whole, self.recursive, Locked::StaysAsItIs)
+            .map_err(|e| e.with_operation(Operation::SetMountAttributesOf).with_argument(self.source))?;
         Ok(tree)
     }
 

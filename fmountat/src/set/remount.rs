@@ -9,7 +9,7 @@ use crate::set::options::suggest::{names, option_error};
 use crate::set::options::{Options, Places};
 use crate::set::plan::Compat;
 use crate::sys::statmount::{MNT_BASIC, may_be_asked, statmount};
-use crate::vfs::attr::{Attr, Locked, MountAttr, set_attr};
+use crate::vfs::attr::{Attr, Locked, MountAttr, set_attr, set_tree_attr};
 use crate::vfs::context::FsContext;
 use crate::vfs::identity::{is_mount_root, mounted_type};
 use crate::vfs::target::Target;
@@ -93,12 +93,10 @@ fn change(target: &Target, options: &Options) -> Result<()> {
         }
     }
     let propagation = MountAttr { propagation: options.attr.propagation, ..MountAttr::default() };
-    if options.recursive_attr.is_empty() {
-        return set(target, &propagation);
-    }
-    // The words for the top once more: those for the tree reached it too.
-    set_attr(target.as_fd(), &options.recursive_attr, true, Locked::IsAnError)?;
-    set(target, &options.attr)
+    let whole = &options.recursive_attr;
+    // The words for the top once more: those for the tree reach it too.
+    let top = if whole.is_empty() { &propagation } else { &options.attr };
+    set_tree_attr(target.as_fd(), top, whole, true, Locked::IsAnError)
 }
 
 fn set(target: &Target, attr: &MountAttr) -> Result<()> {

@@ -77,6 +77,15 @@ impl MountAttr {
         self.set.is_empty() && self.clear.is_empty() && self.propagation.is_none()
     }
 
+    /// The change of a mount that is one mount, when all of a tree is changed first, and then these are for its top.
+    pub(crate) fn after(&self, whole: &Self) -> Self {
+        Self {
+            set: (whole.set - self.clear) | self.set,
+            clear: whole.clear | self.clear,
+            propagation: self.propagation.or(whole.propagation),
+        }
+    }
+
     /// These, for a mount that mount(2) has made of a file system with such flags: the MS_RDONLY of one that is to be `ro` (`ro=fs`)
     /// has made the mount read-only too.
     pub(crate) fn after_ms_flags(mut self, flags: &[&str]) -> Self {
@@ -135,8 +144,7 @@ pub(crate) fn set_attr(fd: BorrowedFd<'_>, attr: &MountAttr, recursive: bool, lo
     if attr.is_empty() {
         return Ok(());
     }
-    let flags = libc::AT_EMPTY_PATH as u32 | if recursive { libc::AT_RECURSIVE as u32 } else { 0 };
-    let set = |clear| mount_setattr(fd, c"", flags, &attr.raw(clear));
+    let set = |clear| set_raw(fd, &attr.raw(clear), recursive);
     let done = match set(attr.clear) {
         Err(Errno::PERM) if !attr.clear.is_empty() && locked == Locked::StaysAsItIs => {
             // The policy field must be cleared as a whole when a new policy is set.
@@ -148,6 +156,33 @@ pub(crate) fn set_attr(fd: BorrowedFd<'_>, attr: &MountAttr, recursive: bool, lo
     done.map_err(|errno| {
         explain_attr(Error::sys(Operation::SetMountAttributes, Syscall::MountSetattr, errno), fd, attr)
     })
+}
+
+/// Changes a tree: `whole` on all its mounts, then `top` on the topmost alone; what is one mount in one call. Of two kinds of
+/// propagation the second does not replace the first: a slave can be shared as well.
+pub(crate) fn set_tree_attr(
+    fd: BorrowedFd<'_>,
+    top: &MountAttr,
+    whole: &MountAttr,
+    is_tree: bool,
+    locked: Locked,
+) -> Result<()> {
+    let are_related = top.propagation.is_some() && whole.propagation.is_some();
+    if !is_tree && !are_related {
+        return set_attr(fd, &top.after(whole), false, locked);
+    }
+    set_attr(fd, whole, is_tree, locked)?;
+    set_attr(fd, top, false, locked)
+}
+
+/// mount_setattr(2) on the mount that `fd` is on, and with `recursive` on all below it.
+pub(crate) fn set_raw(
+    fd: BorrowedFd<'_>,
+    raw: &MountAttrRaw,
+    recursive: bool,
+) -> std::result::Result<(), Errno> {
+    let flags = libc::AT_EMPTY_PATH as u32 | if recursive { libc::AT_RECURSIVE as u32 } else { 0 };
+    mount_setattr(fd, c"", flags, raw)
 }
 
 /// What the kernel has locked in a user namespace, of what was to be changed.

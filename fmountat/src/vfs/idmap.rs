@@ -2,11 +2,11 @@
 //! Id mappings: what owners on disk are seen as through a mount, and the user namespaces that carry them.
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
-use crate::sys::attr::{MountAttrRaw, mount_setattr, open_tree_attr};
+use crate::sys::attr::{MountAttrRaw, open_tree_attr};
 use crate::sys::procfs;
 use crate::sys::userns::{Parked, page_size, user_namespace_of};
 use crate::trace;
-use crate::vfs::attr::MountAttr;
+use crate::vfs::attr::{MountAttr, set_raw};
 use crate::vfs::bytes::c_string;
 use crate::vfs::context::FsContext;
 use crate::vfs::features::Features;
@@ -297,8 +297,7 @@ pub(crate) fn idmap_raw(userns: BorrowedFd<'_>) -> MountAttrRaw {
 
 /// Maps owners on the detached mount that `fd` is on, and with `recursive` on all below: mount_setattr(2) \[Linux 5.12\].
 pub(crate) fn set_idmap(fd: BorrowedFd<'_>, userns: BorrowedFd<'_>, recursive: bool) -> Result<()> {
-    let flags = libc::AT_EMPTY_PATH as u32 | if recursive { libc::AT_RECURSIVE as u32 } else { 0 };
-    mount_setattr(fd, c"", flags, &idmap_raw(userns))
+    set_raw(fd, &idmap_raw(userns), recursive)
         .map_err(|e| explain_idmap(Error::sys(Operation::MapIds, Syscall::MountSetattr, e), userns))
 }
 
@@ -331,7 +330,7 @@ fn maps_nothing(userns: BorrowedFd<'_>) -> bool {
 
 fn map_tmpfs(userns: BorrowedFd<'_>) -> Option<std::result::Result<(), Errno>> {
     let tree = FsContext::open("tmpfs").ok()?.create().ok()?.mount(&MountAttr::default()).ok()?;
-    Some(mount_setattr(tree.root(), c"", libc::AT_EMPTY_PATH as u32, &idmap_raw(userns)))
+    Some(set_raw(tree.root(), &idmap_raw(userns), false))
 }
 
 fn is_initial(userns: BorrowedFd<'_>) -> bool {

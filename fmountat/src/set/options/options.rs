@@ -124,12 +124,7 @@ impl Options {
 
     /// Attributes for a mount that is one mount: the recursive ones count too.
     pub(crate) fn single_attr(&self) -> MountAttr {
-        let (a, r) = (&self.attr, &self.recursive_attr);
-        MountAttr {
-            set: (r.set - a.clear) | a.set,
-            clear: r.clear | a.clear,
-            propagation: a.propagation.or(r.propagation),
-        }
+        self.attr.after(&self.recursive_attr)
     }
 
     /// The superblock flags that a new file system has to be told: those that are not its state at birth.
