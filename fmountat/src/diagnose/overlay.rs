@@ -2,7 +2,7 @@
 //! An overlay that failed without a word: what its layers lie on.
 
 use crate::error::{Error, ErrorKind, LayerRef, Operation, Syscall, escape};
-use crate::kinds::overlay::layer_files::roles;
+use crate::kinds::overlay::layer_files::{open_layer, roles, with_layer};
 use crate::kinds::overlay::{Layer, Overlay};
 use crate::mountinfo;
 use crate::mountinfo::MountEntry;
@@ -31,23 +31,11 @@ struct Look<'a> {
 
 impl<'a> Look<'a> {
     fn all(overlay: &'a Overlay, dir: BorrowedFd<'_>) -> Vec<Self> {
-        roles(overlay).map(|(role, layer)| Self { role, layer, fd: open(layer, dir) }).collect()
+        roles(overlay).map(|(role, layer)| Self { role, layer, fd: open_layer(layer, dir) }).collect()
     }
 
     fn place(self, error: Error, operation: Operation) -> Error {
-        let error = error.with_operation(operation).with_layer(self.role);
-        match self.layer {
-            Layer::Path(path) => error.with_argument(path),
-            Layer::Fd(_) => error,
-        }
-    }
-}
-
-fn open(layer: &Layer, dir: BorrowedFd<'_>) -> Option<OwnedFd> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    match layer {
-        Layer::Path(path) => rustix::fs::openat(dir, path, flags, Mode::empty()).ok(),
-        Layer::Fd(fd) => rustix::fs::openat(fd, c".", flags, Mode::empty()).ok(),
+        with_layer(error.with_operation(operation).with_layer(self.role), Some(self.layer))
     }
 }
 
@@ -70,11 +58,8 @@ pub(crate) fn explain(error: Error, overlay: &Overlay, dir: BorrowedFd<'_>) -> E
                 .with_operation(Operation::CheckLayer)
                 .with_layer(LayerRef::Upper);
             let error = error.with_reason("with index=on it belongs to other lower layers than these");
-            let error = match &overlay.upper {
-                Some(Layer::Path(path)) => error.with_argument(path),
-                _ => error,
-            };
-            error.with_hint("mount it with the layers it was first mounted with, or with index=off")
+            with_layer(error, overlay.upper.as_ref())
+                .with_hint("mount it with the layers it was first mounted with, or with index=off")
         }
         // Newer kernels say EINVAL.
         Some(Errno::ROFS) if is_create && !error.has_reason() => refused(error, overlay, dir),
@@ -236,7 +221,7 @@ fn privileged_word(error: Error, overlay: &Overlay) -> Error {
 fn work(error: Error, overlay: &Overlay, dir: BorrowedFd<'_>) -> Error {
     let written = [("upperdir", &overlay.upper), ("workdir", &overlay.work)];
     let found = written.into_iter().find_map(|(name, layer)| {
-        let fd = open(layer.as_ref()?, dir)?;
+        let fd = open_layer(layer.as_ref()?, dir)?;
         let stat = rustix::fs::fstat(&fd).ok()?;
         if is_read_only(fd.as_fd()) {
             return Some(format!("{name} is on a read-only mount"));
@@ -273,16 +258,12 @@ pub(crate) fn foresee(overlay: &Overlay, dir: BorrowedFd<'_>) -> Option<Error> {
     }
     for (role, layer) in [(LayerRef::Upper, &overlay.upper), (LayerRef::Work, &overlay.work)] {
         let Some(layer) = layer else { continue };
-        let Some(fd) = open(layer, dir) else { continue };
-        let named = |error: Error| match layer {
-            Layer::Path(path) => error.with_argument(path),
-            Layer::Fd(_) => error,
-        };
+        let Some(fd) = open_layer(layer, dir) else { continue };
         let may_write = rustix::fs::accessat(&fd, c".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS);
         if role.is_work() && may_write.is_err() {
             let error = Error::new(ErrorKind::WorkUnusable, Operation::CheckLayer, "it can't be written to")
                 .with_layer(role);
-            return Some(work(named(error), overlay, dir));
+            return Some(work(with_layer(error, Some(layer)), overlay, dir));
         }
     }
     None

@@ -50,7 +50,7 @@ impl Word {
         }
     }
 
-    pub(crate) fn set(&self, context: &mut FsContext) -> Result<()> {
+    fn set(&self, context: &mut FsContext) -> Result<()> {
         match &self.value {
             Some(value) => context.set_string(&self.key, value),
             None => context.set_flag(&self.key),
@@ -71,17 +71,32 @@ pub(crate) fn filesystem(
     words: &[Word],
     attr: &MountAttr,
 ) -> Result<Tree> {
+    configured(fstype, source, flags, words)?.create()?.mount(attr)
+}
+
+/// The file system with all that it is told, to be created; a prediction ends here.
+pub(crate) fn configured<'w>(
+    fstype: &OsStr,
+    source: &OsStr,
+    flags: &[&'static str],
+    words: impl IntoIterator<Item = &'w Word>,
+) -> Result<FsContext> {
     let mut context = FsContext::open(fstype)?;
     if !source.is_empty() {
         context.set_string("source", source)?;
     }
-    for flag in flags {
-        context.set_flag(flag)?;
-    }
-    for word in words {
-        word.set(&mut context)?;
-    }
-    context.create()?.mount(attr)
+    tell(&mut context, flags, words)?;
+    Ok(context)
+}
+
+/// Tells it the superblock's flags and its own words.
+pub(crate) fn tell<'w>(
+    context: &mut FsContext,
+    flags: &[&'static str],
+    words: impl IntoIterator<Item = &'w Word>,
+) -> Result<()> {
+    flags.iter().try_for_each(|flag| context.set_flag(flag))?;
+    words.into_iter().try_for_each(|word| word.set(context))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use crate::diagnose::step;
 use crate::diagnose::step::About;
 use crate::error::{Error, ErrorKind, Operation, Result};
+use crate::kinds::filesystem::tell;
 use crate::mountinfo::id::{MountId, mountinfo_id};
 use crate::set::options::suggest::{names, option_error};
 use crate::set::options::{Options, Places};
@@ -109,12 +110,7 @@ fn file_system_part(target: &Target, options: &Options) -> Result<Option<FsConte
         return Ok(None);
     }
     let mut context = FsContext::pick(target)?;
-    for flag in &options.superblock {
-        context.set_flag(flag)?;
-    }
-    for word in &options.words {
-        word.set(&mut context)?;
-    }
+    tell(&mut context, &options.superblock, &options.words)?;
     Ok(Some(context))
 }
 

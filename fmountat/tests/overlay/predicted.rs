@@ -47,9 +47,9 @@ fn stage() {
         std::fs::create_dir(format!("layers/{n}")).unwrap();
     }
     fmountat::fmountat(CWD, "tmpfs", "m", "tmpfs", fmountat::MountFlags::empty(), "").unwrap();
-    mkdirs(&scratch().join("m"), &["w"]);
+    mkdirs(scratch().join("m"), &["w"]);
     fmountat::fmountat(CWD, "tmpfs", "ro", "tmpfs", fmountat::MountFlags::empty(), "").unwrap();
-    mkdirs(&scratch().join("ro"), &["u", "w"]);
+    mkdirs(scratch().join("ro"), &["u", "w"]);
     let read_only = fmountat::Options::parse(["remount,bind,ro"]).unwrap();
     fmountat::remount(&Target::open(CWD, "ro").unwrap(), &read_only).unwrap();
     let overlay = |target: &str, options: &str| {
@@ -158,7 +158,7 @@ fn compare_by(way: &str, features: Features) -> Vec<String> {
         for dir in ["u", "w"] {
             std::fs::remove_dir_all(dir).unwrap();
         }
-        mkdirs(&scratch(), &["u/w", "w/u"]);
+        mkdirs(scratch(), &["u/w", "w/u"]);
     }
     wrong
 }
@@ -201,7 +201,7 @@ pub(crate) fn linear() {
         format!("lowerdir={},upperdir=u,workdir=w", names.join(":"))
     };
     for n in 0..500 {
-        mkdirs(&scratch().join(format!("layers/{n}")), &["srv"]);
+        mkdirs(scratch().join(format!("layers/{n}")), &["srv"]);
     }
     let (one, two) = (explaining(&layers(2), 1000), explaining(&layers(2), 2000));
     let (few, many) = (explaining(&layers(250), 20), explaining(&layers(500), 40));

@@ -112,16 +112,12 @@ pub(crate) fn check_writable(mounted: BorrowedFd<'_>, work: Option<&Layer>) -> R
     if !stat.f_flag.contains(StatVfsMountFlags::RDONLY) {
         return Ok(());
     }
-    Err(read_only(work))
-}
-
-pub(crate) fn read_only(work: Option<&Layer>) -> Error {
     let reason = "the kernel can't use it, and would have mounted the overlay read-only without a word";
     let error = Error::new(ErrorKind::WorkUnusable, Operation::CheckLayer, reason).with_layer(LayerRef::Work).with_hint(
         "upperdir and workdir need a writable file system with d_type and extended attributes, owned by ids that are \
          mapped here",
     );
-    with_layer(error, work)
+    Err(with_layer(error, work))
 }
 
 /// The reason for a failed CREATE where the kernel's log has none. Runs only after a failure.

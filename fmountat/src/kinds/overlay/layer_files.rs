@@ -51,6 +51,15 @@ impl Written<'_> {
     }
 }
 
+/// A layer as far as it can be opened; a relative one starts at `dir`.
+pub(crate) fn open_layer(layer: &Layer, dir: BorrowedFd<'_>) -> Option<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    match layer {
+        Layer::Path(path) => rustix::fs::openat(dir, path, flags, Mode::empty()).ok(),
+        Layer::Fd(fd) => rustix::fs::openat(fd, c".", flags, Mode::empty()).ok(),
+    }
+}
+
 pub(crate) fn fd_of(layers: &[(LayerRef, Opened)], want: fn(&LayerRef) -> bool) -> Option<BorrowedFd<'_>> {
     layers.iter().find(|(role, _)| want(role)).map(|(_, fd)| fd.as_fd())
 }

@@ -2,12 +2,13 @@
 //! An overlay by the file-system context: configured once, for the mount and for the prediction of it.
 
 use crate::error::{Error, ErrorKind, LayerRef, Operation, Result, Syscall};
+use crate::kinds::filesystem::tell;
 use crate::kinds::overlay::by_mount::number_names;
-use crate::kinds::overlay::check::{check_writable, explain, read_only};
+use crate::kinds::overlay::check::{check_writable, explain};
 use crate::kinds::overlay::conflict;
-use crate::kinds::overlay::definition::{Layer, Overlay};
+use crate::kinds::overlay::definition::Overlay;
 use crate::kinds::overlay::in_private_namespace::check_elsewhere;
-use crate::kinds::overlay::layer_files::{OpenLayers, roles, with_layer};
+use crate::kinds::overlay::layer_files::{OpenLayers, open_layer, roles, with_layer};
 use crate::kinds::overlay::layers::{LayerBases, check_counts};
 use crate::kinds::overlay::params::{Make, Prediction, set_layer};
 use crate::strategy::{GiveLayers, MapLayers, Ways};
@@ -15,7 +16,6 @@ use crate::vfs::context::FsContext;
 use crate::vfs::features::Features;
 use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
 /// Whether a detached overlay is a copy of one that mount(2) has mounted elsewhere.
@@ -101,12 +101,7 @@ impl Overlay {
             let set = set_layer(&mut context, *role, layer.as_fd(), make);
             clones.extend(set.map_err(|error| self.layer_error(error, *role))?);
         }
-        for flag in make.flags {
-            context.set_flag(flag)?;
-        }
-        for word in &self.words {
-            word.set(&mut context)?;
-        }
+        tell(&mut context, make.flags, &self.words)?;
         if self.needs_userxattr(make.features) {
             context.set_flag("userxattr")?;
         }
@@ -117,11 +112,6 @@ impl Overlay {
     /// later with EIO when a directory is removed and made again.
     pub(crate) fn needs_userxattr(&self, features: &Features) -> bool {
         !features.initial_user_namespace && !self.has_word("userxattr")
-    }
-
-    /// The error for an overlay that came out read-only without being asked to.
-    pub(crate) fn read_only_error(&self) -> Error {
-        read_only(self.work.as_ref())
     }
 
     fn layer_error(&self, error: Error, role: LayerRef) -> Error {
@@ -144,11 +134,6 @@ impl Overlay {
 
     /// Its layers as far as they can be opened, topmost first: what would be seen in it.
     pub(crate) fn visible_layers(&self, dir: BorrowedFd<'_>) -> Vec<OwnedFd> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let open = |layer: &Layer| match layer {
-            Layer::Path(path) => rustix::fs::openat(dir, path, flags, Mode::empty()).ok(),
-            Layer::Fd(fd) => rustix::fs::openat(fd, c".", flags, Mode::empty()).ok(),
-        };
-        self.upper.iter().chain(&self.lowers).filter_map(open).collect()
+        self.upper.iter().chain(&self.lowers).filter_map(|layer| open_layer(layer, dir)).collect()
     }
 }

@@ -6,6 +6,7 @@ use crate::error::{Error, Operation, Result, Syscall};
 use crate::kinds::clones::Clones;
 use crate::kinds::overlay::Overlay;
 use crate::kinds::overlay::by_mount::Cwd;
+use crate::kinds::overlay::check::check_writable;
 use crate::kinds::overlay::params::{Make, Run};
 use crate::set::build::failure::of_overlay;
 use crate::set::journal::Notes;
@@ -19,7 +20,7 @@ use crate::vfs::private_cwd::PrivateCwd;
 use crate::vfs::target::Target;
 use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, BorrowedFd};
-use rustix::fs::{Mode, OFlags, StatVfsMountFlags};
+use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use std::path::Path;
 
@@ -183,10 +184,9 @@ fn check_writable_at(dir: BorrowedFd<'_>, overlay: &Overlay, target: &Path) -> R
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let mounted = rustix::fs::openat(dir, target, flags, Mode::empty())
         .map_err(|e| Error::sys(Operation::LookAtOverlay, Syscall::Openat, e).with_argument(target))?;
-    let stat = rustix::fs::fstatvfs(&mounted);
-    if !stat.is_ok_and(|stat| stat.f_flag.contains(StatVfsMountFlags::RDONLY)) {
-        return Ok(());
+    let done = check_writable(mounted.as_fd(), overlay.work.as_ref());
+    if done.is_err() {
+        crate::vfs::detach::detach_fd(mounted.as_fd())?;
     }
-    crate::vfs::detach::detach_fd(mounted.as_fd())?;
-    Err(overlay.read_only_error())
+    done
 }

@@ -6,6 +6,7 @@ use crate::diagnose::credentials::{Owner, Standing, owner_of_mine};
 use crate::diagnose::filesystems;
 use crate::diagnose::step::foresee as foresee_step;
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall, escape};
+use crate::kinds::filesystem::configured;
 use crate::kinds::image::{Looked, is_read_only};
 use crate::kinds::overlay::Overlay;
 use crate::kinds::overlay::params::{Make, Prediction, Run};
@@ -21,7 +22,6 @@ use crate::set::plan::helpers::{Helpers, check_helped};
 use crate::set::plan::restriction::Cover;
 use crate::set::plan::step::{Step, What};
 use crate::vfs::attr::Attr;
-use crate::vfs::context::FsContext;
 use crate::vfs::target::{Target, make_error, open_error, open_in_root};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags, StatVfsMountFlags};
@@ -198,21 +198,11 @@ impl<'a> Looker<'a> {
                 Error::sys(Operation::OpenFilesystem, Syscall::Fsopen, Errno::NODEV).with_argument(name)
             );
         }
-        let mut context = FsContext::open(name)?;
         // That of a device may be another one.
-        if is_alone && !step.source.as_os_str().is_empty() {
-            context.set_string("source", step.source.as_os_str())?;
-        }
-        for flag in step.options.superblock_at_birth() {
-            context.set_flag(flag)?;
-        }
-        for word in &step.options.words {
-            // Further images are opened when it is created.
-            if word.key != *"device" {
-                word.set(&mut context)?;
-            }
-        }
-        Ok(())
+        let source = if is_alone { step.source.as_os_str() } else { OsStr::new("") };
+        // Further images are opened when it is created.
+        let words = step.options.words.iter().filter(|word| word.key != *"device");
+        configured(name, source, &step.options.superblock_at_birth(), words).map(drop)
     }
 
     /// What a user namespace is refused at the end.
