@@ -7,6 +7,7 @@ mod report;
 mod output;
 mod verbose;
 mod show;
+mod doctor;
 mod verbs;
 mod exit;
 mod run;

@@ -2,8 +2,7 @@
 //! What is printed with `--json`: one type for each result, with its keys in alphabetical order.
 
 use fmountat::{
-    Cleaned, Doctor, Error, ExplainedStep, Finding, Holder, HolderKind, MountId, Needed, PublishedSet,
-    Syscall, Unmatched,
+    Cleaned, Error, ExplainedStep, Holder, HolderKind, MountId, Needed, PublishedSet, Syscall, Unmatched,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -274,45 +273,6 @@ pub(crate) fn cleaned(cleaned: &Cleaned) -> CleanReport<'_> {
         skipped: cleaned.skipped,
         uncertain: cleaned.uncertain.iter().map(text).collect(),
         unmounted: places(&cleaned.unmounted),
-    }
-}
-
-/// What `doctor` prints.
-#[derive(Serialize)]
-pub(crate) struct DoctorReport<'a> {
-    architecture: &'static str,
-    findings: Vec<FindingReport<'a>>,
-    release: &'a str,
-    version: &'static str,
-}
-
-pub(crate) fn doctor(doctor: &Doctor) -> DoctorReport<'_> {
-    DoctorReport {
-        architecture: doctor.architecture,
-        findings: doctor.findings.iter().map(finding).collect(),
-        release: &doctor.release,
-        version: doctor.version,
-    }
-}
-
-#[derive(Serialize)]
-struct FindingReport<'a> {
-    change: Option<&'a str>,
-    found: &'a str,
-    instead: Option<&'a str>,
-    name: &'static str,
-    state: &'static str,
-    topic: &'static str,
-}
-
-fn finding(finding: &Finding) -> FindingReport<'_> {
-    FindingReport {
-        change: finding.change.as_deref(),
-        found: &finding.found,
-        instead: finding.instead.as_deref(),
-        name: finding.name,
-        state: finding.state.name(),
-        topic: finding.topic,
     }
 }
 

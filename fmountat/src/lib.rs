@@ -57,11 +57,11 @@ mod in_tests;
 
 pub use diagnose::credentials::{Owner, Standing};
 pub use diagnose::diagnose;
-pub use diagnose::doctor::{Doctor, Finding, State};
+pub use diagnose::filesystems::{has_module, kernel_filesystems};
 pub use diagnose::limits::Limits;
 pub use error::{
     Error, ErrorKind, Errors, Failed, Holder, HolderKind, LayerRef, Operation, PlanStep, Result, Syscall,
-    escape, escape_whole,
+    escape, escape_whole, wrapped,
 };
 pub use kinds::filesystem::Word;
 pub use kinds::helper::{HELPER_LIMIT, Helper};
@@ -100,7 +100,7 @@ pub use vfs::context::{CreatedFs, FSCONFIG_STRING_MAX, FsContext};
 pub use vfs::feature_table::{KernelFeature, kernel_features};
 pub use vfs::features::Features;
 pub use vfs::guard::MountGuard;
-pub use vfs::idmap::{IdMapping, Idmap, Ids};
+pub use vfs::idmap::{IdMapping, Idmap, Ids, try_user_namespace};
 pub use vfs::mount_call::{MOUNT_DATA_MAX, MountFlags};
 pub use vfs::mount_namespace::MountNamespace;
 pub use vfs::own_namespace::unshare_mount_and_pid;

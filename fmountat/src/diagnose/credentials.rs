@@ -80,8 +80,9 @@ impl Standing {
         self.is_admin() && self.mount_owner != Owner::Above
     }
 
-    /// A label under which a security module may forbid something.
-    pub(crate) fn confined(&self) -> Option<&str> {
+    /// Returns the label, unless it is one under which AppArmor or SELinux confines nothing.
+    #[must_use]
+    pub fn confined(&self) -> Option<&str> {
         let free =
             |label: &&str| *label != "unconfined" && !label.contains("unconfined_t") && *label != "kernel";
         self.label.as_deref().filter(free)

@@ -13,19 +13,29 @@ pub(crate) const IN_USER_NAMESPACES: [&str; 12] = [
     "tmpfs",
 ];
 
-/// The names in /proc/filesystems; `None` where it can't be read.
-pub(crate) fn listed() -> Option<Vec<String>> {
+/// Returns the file systems that the kernel has now, modules that are not loaded left out: the names in /proc/filesystems, see
+/// filesystems(5). `None` where that can't be read.
+///
+/// ```
+/// let names = fmountat::kernel_filesystems().unwrap_or_default();
+/// println!("erofs can be mounted: {}", names.iter().any(|name| name == "erofs") || fmountat::has_module("erofs"));
+/// ```
+#[must_use]
+pub fn kernel_filesystems() -> Option<Vec<String>> {
     let text = std::fs::read_to_string("/proc/filesystems").ok()?;
     Some(text.lines().filter_map(|line| line.split_whitespace().last()).map(str::to_owned).collect())
 }
 
 /// Whether the kernel says that it does not have the file system, at least not before a module is loaded.
 pub(crate) fn is_not_listed(fstype: &str) -> bool {
-    listed().is_some_and(|listed| !listed.iter().any(|name| name == fstype))
+    kernel_filesystems().is_some_and(|listed| !listed.iter().any(|name| name == fstype))
 }
 
-/// Whether a module of this kernel says that it is the file system (`alias fs-NAME MODULE`, or by its name).
-pub(crate) fn has_module(fstype: &str) -> bool {
+/// Returns whether a module of the running kernel is installed for the file system: `alias fs-NAME` in modules.alias, or a module of
+/// that name in modules.dep, below /lib/modules. The kernel loads it when the file system is first mounted, but not for a
+/// process in a user namespace.
+#[must_use]
+pub fn has_module(fstype: &str) -> bool {
     let Ok(release) = release() else { return false };
     let modules = PathBuf::from("/lib/modules").join(release.to_string_lossy().as_ref());
     let holds = |file: &str, wanted: &str| {
@@ -37,7 +47,7 @@ pub(crate) fn has_module(fstype: &str) -> bool {
 /// What could be meant by a name that the kernel does not know, or what to load.
 pub(crate) fn explain(error: Error) -> Error {
     let Some(name) = error.argument().and_then(OsStr::to_str).map(str::to_owned) else { return error };
-    let listed = listed();
+    let listed = kernel_filesystems();
     if listed.as_ref().is_some_and(|listed| listed.contains(&name)) {
         return error;
     }

@@ -13,7 +13,6 @@ pub(crate) mod paths;
 pub(crate) mod general;
 pub(crate) mod overlay;
 pub(crate) mod step;
-pub(crate) mod doctor;
 
 pub use general::diagnose;
 pub(crate) use step::{What, spelled, step, writable_device};

@@ -21,4 +21,4 @@ pub use kind::ErrorKind;
 pub use operation::{LayerRef, Operation, PlanStep};
 pub use syscall::Syscall;
 pub(crate) use syscall::WOULD_BE_FIRST;
-pub use text::{escape, escape_whole};
+pub use text::{escape, escape_whole, wrapped};

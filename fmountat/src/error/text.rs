@@ -48,8 +48,12 @@ pub(crate) fn escape_controls(text: &str) -> String {
 /// As wide as the narrowest terminal that people have.
 const WIDTH: usize = 80;
 
-/// Words in lines that begin with `first`, then with `next`.
-pub(crate) fn wrapped(f: &mut fmt::Formatter<'_>, first: &str, next: &str, text: &str) -> fmt::Result {
+/// Writes words in lines of 80 columns, the first of which begins with `first` and the others with `next`: how
+/// [`Explanation`](crate::Explanation) shows itself.
+///
+/// # Errors
+/// Those of the writer.
+pub fn wrapped(f: &mut impl fmt::Write, first: &str, next: &str, text: &str) -> fmt::Result {
     let mut line = first.to_owned();
     let mut is_empty = true;
     for word in text.split(' ') {

@@ -39,7 +39,7 @@ pub(crate) const SEE_ID_MAPS: &str =
     "see /proc/self/uid_map and /proc/self/gid_map for the ids that are mapped here";
 
 /// The links in /dev of a container, and what they lead to: those that runc makes.
-pub(crate) const DEV_LINKS: [(&str, &str); 4] = [
+pub const DEV_LINKS: [(&str, &str); 4] = [
     ("fd", "/proc/self/fd"),
     ("stdin", "/proc/self/fd/0"),
     ("stdout", "/proc/self/fd/1"),
@@ -66,7 +66,7 @@ pub fn root() -> Result<OwnedFd, Errno> {
 ///
 /// # Errors
 /// As [`open`].
-pub(crate) fn check() -> Result<(), Errno> {
+pub fn check() -> Result<(), Errno> {
     if rustix::fs::statfs(c"/proc")?.f_type != PROC_SUPER_MAGIC {
         return Err(Errno::NOENT);
     }

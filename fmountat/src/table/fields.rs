@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What to know of each mount, and by which interface.
 
+use crate::sys::listmount::next_mount;
 use crate::sys::statmount::{
     FS_SUBTYPE, FS_TYPE, MNT_BASIC, MNT_GIDMAP, MNT_OPTS, MNT_POINT, MNT_ROOT, MNT_UIDMAP, OPT_SEC_ARRAY,
     PROPAGATE_FROM, SB_BASIC, SB_SOURCE,
 };
 use bitflags::bitflags;
+use rustix::io::Errno;
 use std::fmt;
 
 /// The operation and its strategies in events.
@@ -74,6 +76,19 @@ pub enum TableWay {
     Statmount,
     /// `/proc/PID/mountinfo`: proc_pid_mountinfo(5).
     Mountinfo,
+}
+
+impl TableWay {
+    /// Returns whether the interface can be used here: the kernel has the calls and no seccomp filter forbids them, or /proc is
+    /// mounted. Which fields it can give is not part of the question.
+    #[must_use]
+    pub fn is_available(self) -> bool {
+        match self {
+            Self::Auto => Self::Statmount.is_available() || Self::Mountinfo.is_available(),
+            Self::Statmount => !matches!(next_mount(0, 0, false), Err(Errno::NOSYS | Errno::PERM)),
+            Self::Mountinfo => std::path::Path::new("/proc/thread-self/mountinfo").exists(),
+        }
+    }
 }
 
 impl fmt::Display for TableWay {

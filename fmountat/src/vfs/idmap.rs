@@ -163,10 +163,18 @@ fn open_namespace(dir: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
     }
 }
 
-/// A user namespace with these maps, held by its descriptor alone: no process is left.
-fn make_namespace(users: &[IdMapping], groups: &[IdMapping]) -> Result<OwnedFd> {
+/// Makes a user namespace by clone(2) and ends it at once, to find out whether that is allowed: sysctls, limits, seccomp filters
+/// and security modules all have a say. A seccomp filter that kills takes the caller along.
+///
+/// # Errors
+/// [`ErrorKind::TooManyNamespaces`], [`ErrorKind::Permission`]; the errno of clone(2).
+pub fn try_user_namespace() -> Result<()> {
+    park().map(drop)
+}
+
+fn park() -> Result<Parked> {
     let step = Operation::MakeUserNamespace;
-    let parked = Parked::new().map_err(|errno| match errno {
+    Parked::new().map_err(|errno| match errno {
         Errno::NOSPC | Errno::USERS => Error::sys(step, Syscall::Clone, errno)
             .with_kind(ErrorKind::TooManyNamespaces)
             .with_reason("the limit of user namespaces is reached")
@@ -174,7 +182,13 @@ fn make_namespace(users: &[IdMapping], groups: &[IdMapping]) -> Result<OwnedFd> 
         Errno::PERM => Error::sys(step, Syscall::Clone, errno)
             .with_hint("id-mapped mounts need a user namespace, and none may be made here"),
         _ => Error::sys(step, Syscall::Clone, errno),
-    })?;
+    })
+}
+
+/// A user namespace with these maps, held by its descriptor alone: no process is left.
+fn make_namespace(users: &[IdMapping], groups: &[IdMapping]) -> Result<OwnedFd> {
+    let step = Operation::MakeUserNamespace;
+    let parked = park()?;
     let pid = pid_in_proc(&parked)?;
     write_map(pid, "uid_map", users)?;
     write_map(pid, "gid_map", groups)?;

@@ -6,6 +6,7 @@ use crate::mountinfo::MountEntry;
 use crate::mountinfo::id::MountId;
 use crate::sys::fanotify;
 use crate::sys::fanotify::{FAN_MNT_ATTACH, FAN_MNT_DETACH, FAN_Q_OVERFLOW, watch_mounts};
+use crate::sys::seccomp_probe::ask;
 use crate::table::by_statmount;
 use crate::table::fields::{Fields, TableWay};
 use crate::table::reader::TableReader;
@@ -85,6 +86,17 @@ impl Watch {
         }
         let source = Self::by_mountinfo(&reader)?;
         Self::start(reader.way(TableWay::Mountinfo), source)
+    }
+
+    /// Returns whether the kernel tells of every mount of this mount namespace by fanotify(7) \[Linux 6.15\], which needs privilege
+    /// over the namespace and a mounted /proc. Where a seccomp filter is in force, which may kill who asks, a child asks.
+    #[must_use]
+    pub fn has_events() -> bool {
+        let [has_events] = ask([|| {
+            let namespace = std::fs::File::open("/proc/thread-self/ns/mnt");
+            namespace.is_ok_and(|namespace| watch_mounts(namespace.as_fd()).is_ok())
+        }]);
+        has_events
     }
 
     fn by_fanotify(reader: &TableReader) -> Result<Source> {

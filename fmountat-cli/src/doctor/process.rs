@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What the process may do: its capabilities, what confines it, the limits it runs into.
 
-use crate::diagnose::credentials::{Owner, Standing};
-use crate::diagnose::doctor::finding::Finding;
-use crate::diagnose::limits::Limits;
-use crate::diagnose::proc_text::number;
-use crate::sys::userns::Parked;
+use crate::doctor::finding::Finding;
+use fmountat::{Limits, Owner, Standing, try_user_namespace};
 use rustix::io::Errno;
 
 const TOPIC: &str = "process";
@@ -83,7 +80,7 @@ fn module(who: &Standing) -> Finding {
         Some(label) => Finding::fine(
             TOPIC,
             name,
-            format!("the process is confined as {}", crate::error::escape(label.as_bytes())),
+            format!("the process is confined as {}", fmountat::escape(label.as_bytes())),
         ),
     }
 }
@@ -103,11 +100,11 @@ fn user_namespaces(who: &Standing, limits: &Limits) -> Finding {
     let name = "user namespaces";
     let most =
         limits.user_namespaces.map(|most| format!(" (user.max_user_namespaces {most})")).unwrap_or_default();
-    let errno = match Parked::new() {
-        Ok(_) => return Finding::fine(LIMITS, name, format!("can be made{most}")),
-        Err(errno) => errno,
+    let errno = match try_user_namespace() {
+        Ok(()) => return Finding::fine(LIMITS, name, format!("can be made{most}")),
+        Err(error) => Errno::from_raw_os_error(error.errno()),
     };
-    let is_off = |path: &str, value| number(path) == Some(value);
+    let is_off = |path: &str, value| std::fs::read_to_string(path).is_ok_and(|text| text.trim() == value);
     let finding = Finding::missing(
         LIMITS,
         name,
@@ -115,10 +112,10 @@ fn user_namespaces(who: &Standing, limits: &Limits) -> Finding {
     );
     match errno {
         Errno::NOSPC | Errno::USERS => finding.change("raise the sysctl user.max_user_namespaces, here and in the namespaces above"),
-        _ if is_off("/proc/sys/kernel/unprivileged_userns_clone", 0) && !who.is_admin() => {
+        _ if is_off("/proc/sys/kernel/unprivileged_userns_clone", "0") && !who.is_admin() => {
             finding.change("sysctl kernel.unprivileged_userns_clone=1")
         }
-        _ if is_off("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", 1) && !who.is_admin() => {
+        _ if is_off("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1") && !who.is_admin() => {
             finding.change("sysctl kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor profile that allows userns")
         }
         Errno::NOSYS | Errno::INVAL => finding.change("a kernel with CONFIG_USER_NS"),

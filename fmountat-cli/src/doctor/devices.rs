@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Loop devices and FUSE: what images and helpers need.
 
-use crate::diagnose::doctor::finding::Finding;
-use crate::kinds::helper::run::in_path;
-use crate::sys::procfs;
+use crate::doctor::finding::Finding;
+use fmountat::procfs;
 use rustix::fs::{Access, AtFlags, CWD};
 use rustix::io::Errno;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 const TOPIC: &str = "devices";
 
@@ -73,9 +72,11 @@ fn fuse() -> Finding {
 }
 
 fn helper(name: &'static str, wanted_for: &str) -> Finding {
-    match in_path(name) {
-        Some(_) => Finding::fine(TOPIC, name, "installed"),
-        None => Finding::missing(TOPIC, name, format!("not installed: {wanted_for} need it"))
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let is_program = |dir: PathBuf| rustix::fs::access(dir.join(name), Access::EXEC_OK).is_ok();
+    match std::env::split_paths(&path).any(is_program) {
+        true => Finding::fine(TOPIC, name, "installed"),
+        false => Finding::missing(TOPIC, name, format!("not installed: {wanted_for} need it"))
             .change("install fuse3"),
     }
 }

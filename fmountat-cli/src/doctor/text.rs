@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The report as people read it and paste it: 80 columns.
 
-use crate::diagnose::doctor::finding::{Finding, State};
-use crate::diagnose::doctor::report::Doctor;
-use crate::error::text::wrapped;
+use crate::doctor::finding::{Finding, State};
+use crate::doctor::report::Doctor;
+use fmountat::wrapped;
 use std::fmt;
 
 impl fmt::Display for Doctor {

@@ -1,46 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! One thing that was looked at.
 
+use serde::Serialize;
+
 /// One thing that was looked at.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Finding {
-    /// What it belongs to: `process`, `kernel`, `limits`, `file systems`, `devices`.
-    pub topic: &'static str,
-    /// What it is.
-    pub name: &'static str,
-    /// How it is.
-    pub state: State,
-    /// What was found, in words.
-    pub found: String,
-    /// What is used instead.
-    pub instead: Option<String>,
+#[derive(Debug, Serialize)]
+pub(crate) struct Finding {
     /// What to change to have it.
-    pub change: Option<String>,
+    pub(crate) change: Option<String>,
+    /// What was found, in words.
+    pub(crate) found: String,
+    /// What is used instead.
+    pub(crate) instead: Option<String>,
+    /// What it is.
+    pub(crate) name: &'static str,
+    /// How it is.
+    pub(crate) state: State,
+    /// What it belongs to: `process`, `kernel`, `limits`, `file systems`, `devices`.
+    pub(crate) topic: &'static str,
 }
 
-/// How a thing is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum State {
+/// How a thing is, by its stable name in `--json`.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum State {
     /// As it should be.
     Fine,
     /// Missing, and something else serves.
     Instead,
     /// Missing: what needs it fails.
     Missing,
-}
-
-impl State {
-    /// Its stable name, as the command prints it with `--json`.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Fine => "fine",
-            Self::Instead => "instead",
-            Self::Missing => "missing",
-        }
-    }
 }
 
 impl Finding {

@@ -1,18 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What the kernel has: calls and file systems, each with what is used in its place.
 
-use crate::diagnose::credentials::Standing;
-use crate::diagnose::doctor::finding::Finding;
-use crate::diagnose::filesystems::{has_module, listed};
-use crate::strategy::Way;
-use crate::sys::fanotify::watch_mounts;
-use crate::sys::listmount::newest_mount;
-use crate::sys::procfs;
-use crate::sys::seccomp_probe::ask;
-use crate::vfs::feature_table::kernel_features;
-use crate::vfs::features::Features;
-use rustix::fd::AsFd;
-use rustix::io::Errno;
+use crate::doctor::finding::Finding;
+use fmountat::{
+    Features, Standing, TableWay, Watch, Way, has_module, kernel_features, kernel_filesystems, procfs,
+};
 
 const TOPIC: &str = "kernel";
 
@@ -34,7 +26,6 @@ pub(crate) fn look(features: &Features, who: &Standing) -> Vec<Finding> {
         let row = kernel_features().iter().find(|row| row.name == field);
         row.map(|row| feature(name, &row.since(), row.is_in(features), row.instead))
     };
-    let can_list = !matches!(newest_mount(), Err(Errno::NOSYS | Errno::PERM));
     let mount_setattr = match who.may_mount() {
         true => known("mount_setattr", "mount_setattr"),
         // The kernel looks at privilege first.
@@ -45,9 +36,12 @@ pub(crate) fn look(features: &Features, who: &Standing) -> Vec<Finding> {
             Finding::missing(TOPIC, "mount events", "not to be had without /proc")
                 .change("mount proc on /proc")
         }
-        true => {
-            feature("mount events", "6.15", can_watch(), "a look at what is different in /proc/PID/mountinfo")
-        }
+        true => feature(
+            "mount events",
+            "6.15",
+            Watch::has_events(),
+            "a look at what is different in /proc/PID/mountinfo",
+        ),
         false => Finding::fine(TOPIC, "mount events", "not to be told without privilege [6.15]"),
     };
     let all = [
@@ -59,7 +53,12 @@ pub(crate) fn look(features: &Features, who: &Standing) -> Vec<Finding> {
         known("swaps of sets", "move_beneath"),
         known("marks in a tmpfs", "tmpfs_user_attributes"),
         known("overlay layer words", "overlay_layer_words"),
-        Some(feature("mounts by unique id", "6.8", can_list, "/proc/PID/mountinfo")),
+        Some(feature(
+            "mounts by unique id",
+            "6.8",
+            TableWay::Statmount.is_available(),
+            "/proc/PID/mountinfo",
+        )),
         known("overlay layers by fd", "overlay_layer_fds"),
         known("detached trees", "detached_children"),
         Some(events),
@@ -70,18 +69,9 @@ pub(crate) fn look(features: &Features, who: &Standing) -> Vec<Finding> {
     findings
 }
 
-/// By fanotify(7); a filter may kill who asks.
-fn can_watch() -> bool {
-    let [can] = ask([|| {
-        let namespace = procfs::namespace("mnt");
-        namespace.is_ok_and(|namespace| watch_mounts(namespace.as_fd()).is_ok())
-    }]);
-    can
-}
-
 fn sets(features: &Features) -> Finding {
     let name = "sets of mounts";
-    match features.first() {
+    match features.way() {
         Some(Way::Detached) => Finding::fine(TOPIC, name, "built detached, published in one step"),
         Some(Way::PrivateNamespace) => Finding::missing(TOPIC, name, "not in a detached tree")
             .instead("a private mount namespace, published in one step")
@@ -91,7 +81,7 @@ fn sets(features: &Features) -> Finding {
             .change(
                 "in a container, allow fsopen(2) and its like and mount_setattr(2) in its seccomp profile",
             ),
-        Some(Way::StepByStep) => Finding::missing(TOPIC, name, "not in one step")
+        _ => Finding::missing(TOPIC, name, "not in one step")
             .instead("mount by mount, taken back on failure")
             .change("Linux 6.15; or unshare(2) allowed, /proc mounted, and a mount for a root directory"),
     }
@@ -105,7 +95,7 @@ const WANTED: [&str; 12] = [
 
 fn filesystems() -> Vec<Finding> {
     const TOPIC: &str = "file systems";
-    let Some(listed) = listed() else {
+    let Some(listed) = kernel_filesystems() else {
         return vec![Finding::fine(TOPIC, "there", "can't be told without /proc/filesystems")];
     };
     let (there, missing): (Vec<&str>, Vec<&str>) =

@@ -7,6 +7,3 @@ pub(crate) mod kernel;
 pub(crate) mod process;
 pub(crate) mod report;
 pub(crate) mod text;
-
-pub use finding::{Finding, State};
-pub use report::Doctor;
