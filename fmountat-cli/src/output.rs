@@ -2,13 +2,13 @@
 //! What the user sees: results on stdout, errors and notes on stderr, both as text or JSON.
 
 use crate::report::{self, Failure};
-use fmountat::{Error, ErrorKind, NotCovered, Operation, Unmatched, escape};
+use fmountat::{Error, ErrorKind, Operation, Unmatched, escape};
 use serde::Serialize;
 use serde_json::Value;
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// How many places that are not covered are listed; the rest is counted.
 const LISTED: usize = 8;
@@ -105,8 +105,8 @@ pub(crate) fn ignored(words: &[(usize, OsString)], json: bool) {
 }
 
 /// What a copy of the machine's system does not cover.
-pub(crate) fn not_covered(places: &[NotCovered]) {
-    let shown = |place: &NotCovered| format!("{}: {}", escaped(&place.path), place.reason);
+pub(crate) fn not_covered(places: &[(PathBuf, String)]) {
+    let shown = |(path, reason): &(PathBuf, String)| format!("{}: {reason}", escaped(path));
     listed(places, "not covered:", shown, "more places");
 }
 

@@ -67,12 +67,12 @@ pub use kinds::filesystem::Word;
 pub use kinds::helper::{HELPER_LIMIT, Helper};
 pub use kinds::loop_options::LoopOptions;
 pub use kinds::loopdev::LoopDevice;
+pub use kinds::overlay::ephemeral_uppers::EphemeralUppers;
 pub use kinds::overlay::{Layer, OVERLAY_LAYERS_MAX, Overlay, common_directory};
 pub use mountinfo::id::MountId;
 /// The current directory, where a function takes a directory that relative paths start at.
 pub use rustix::fs::CWD;
 pub use set::build::{Built, Mounter};
-pub use set::ephemeral::NotCovered;
 pub use set::explain::{ExplainedStep, Explanation, Needed};
 pub use set::journal::{Cleaned, Notes};
 pub use set::options::Options;

@@ -6,7 +6,7 @@
 mod common;
 
 use common::{bind, file, tmpfs};
-use fmountat::{Built, Features, Mount, Mounter, Plan, Target};
+use fmountat::{Built, Features, Mount, MountAttr, Mounter, Overlay, Plan, Target};
 use fmountat_testing::{
     MountLine, in_own_namespace, mkdirs, mount_table, mounts_below, own_root, scratch, write,
 };
@@ -70,7 +70,10 @@ fn detached() -> Built {
 fn here() -> Built {
     let mounter = Mounter::with(Features::get().at_most(6, 1), None).in_own_namespace();
     let plan = Plan::new(&[proc(), tmpfs().at("/a").option("X-mount.mkdir")]).unwrap();
-    mounter.build_throwaway(CWD, &[file("lower")], Some(&plan)).unwrap().0
+    let uppers = mounter.ephemeral_uppers().unwrap();
+    let overlay = uppers.give(CWD, Overlay::new().lower(file("lower"))).unwrap();
+    let root = mounter.overlay_tree(CWD, &overlay, &MountAttr::default()).unwrap();
+    mounter.build_onto(CWD, mounter.begin(root).unwrap(), &plan).unwrap()
 }
 
 fn line(path: &str) -> MountLine {

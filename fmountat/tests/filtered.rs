@@ -71,7 +71,11 @@ fn refused(mounts: &[Mount], call: &str, errno: i32) {
     same("explain", mounter.explain(CWD, &plan, &target("t")).error().unwrap());
     same("unmatched", &mounter.explain_unmatched(&plan, &target("t")).map(drop).unwrap_err());
     let root = Mounter::with(Features::probe(), None).in_own_namespace();
-    let thrown = root.build_throwaway(CWD, &["/".into()], None).map(drop).unwrap_err();
+    let tmpfs = Mount::new("tmpfs", "tmpfs");
+    let below = tmpfs.clone().at("/a").option("X-mount.mkdir");
+    let thrown = root.ephemeral_uppers().map(drop);
+    let thrown =
+        thrown.and_then(|()| root.build(CWD, &Plan::new(&[tmpfs, below])?, None).map(drop)).unwrap_err();
     assert!(thrown.kind() == ErrorKind::Unsupported && thrown.reason().contains(call), "{errno}: {thrown}");
     assert_eq!(mount_table(), before);
     assert_eq!(std::fs::read_dir(file("t")).unwrap().count(), 0, "{call} {errno}");

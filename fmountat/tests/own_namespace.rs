@@ -2,7 +2,7 @@
 //! Throw-away roots that are mounted in the process's own namespace, as before Linux 6.15: what is there meanwhile and after.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use fmountat::{Built, Error, ErrorKind, Features, Mount, Mounter, Plan, Target, Tree};
+use fmountat::{Built, Error, ErrorKind, Features, Mount, MountAttr, Mounter, Overlay, Plan, Target, Tree};
 use fmountat_testing::{in_own_namespace, mkdirs, mount_table, own_descriptors, read, scratch, write};
 use rustix::fs::{AtFlags, CWD};
 use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, unmount};
@@ -21,7 +21,9 @@ fn layers() {
 
 fn build(lower: &str) -> Result<Built, Error> {
     let alone = Mounter::with(Features::get().at_most(6, 1), None).in_own_namespace();
-    Ok(alone.build_throwaway(CWD, &[file(lower)], None)?.0)
+    let uppers = alone.ephemeral_uppers()?;
+    let overlay = uppers.give(CWD, Overlay::new().lower(file(lower)))?;
+    alone.begin(alone.overlay_tree(CWD, &overlay, &MountAttr::default())?)
 }
 
 fn who(built: &Built) -> String {
@@ -29,8 +31,8 @@ fn who(built: &Built) -> String {
     std::io::read_to_string(std::fs::File::from(file.unwrap())).unwrap()
 }
 
-/// A place, the store, the root.
-const EACH: usize = 3;
+/// A place, the root.
+const EACH: usize = 2;
 
 fmountat_testing::tests! {
     fn a_failure_and_a_drop_leave_nothing() needs [] {
@@ -43,6 +45,48 @@ fmountat_testing::tests! {
             assert_eq!((mount_table().len(), who(&built)), (before + EACH, "one".into()));
             drop(built);
             assert_eq!(mount_table().len(), before, "dropped");
+        });
+    }
+
+    /// Uppers and the roots that have them share one place, whichever is dropped first.
+    fn uppers_and_roots_share_a_place() needs [] {
+        layers();
+        in_own_namespace(|| {
+            let before = mount_table().len();
+            let alone = Mounter::with(Features::get().at_most(6, 1), None).in_own_namespace();
+            for root_first in [true, false] {
+                let uppers = alone.ephemeral_uppers().unwrap();
+                let overlay = uppers.give(CWD, Overlay::new().lower(file("one"))).unwrap();
+                let root = alone.begin(alone.overlay_tree(CWD, &overlay, &MountAttr::default()).unwrap()).unwrap();
+                assert_eq!((mount_table().len(), who(&root)), (before + EACH + 1, "one".into()));
+                if root_first { drop(root); drop(uppers) } else { drop(uppers); assert_eq!(who(&root), "one"); drop(root) }
+                assert_eq!(mount_table().len(), before, "root first: {root_first}");
+            }
+        });
+    }
+
+    /// A plan's own root gets an upper too, unless it is `ro`; what is mounted in it is hidden with it.
+    fn a_plan_with_a_root_of_its_own() needs [] {
+        layers();
+        in_own_namespace(|| {
+            let alone = Mounter::with(Features::get().at_most(6, 1), None).in_own_namespace();
+            let uppers = alone.ephemeral_uppers().unwrap();
+            let lower = format!("lowerdir={}:{}", file("one").display(), file("two").display());
+            let inner = Mount::new("tmpfs", "tmpfs").at("/in").option("X-mount.mkdir");
+            let root = Mount::new("overlay", "overlay").option(lower);
+            let before = mount_table().len();
+            let mut plan = Plan::new(&[root.clone(), inner.clone()]).unwrap();
+            plan.give_root_upper(CWD, &uppers).unwrap();
+            let built = alone.build(CWD, &plan, None).unwrap();
+            assert_eq!((who(&built), mount_table().len()), ("one".into(), before + 2));
+            drop(built);
+            assert_eq!(mount_table().len(), before);
+            let mut plan = Plan::new(&[root.option("ro"), inner.clone()]).unwrap();
+            plan.give_root_upper(CWD, &uppers).unwrap();
+            assert_eq!(alone.build(CWD, &plan, None).unwrap_err().errno(), libc::EROFS, "no upper, so no directory is made");
+            let rootless = alone.build(CWD, &Plan::new(&[inner]).unwrap(), None).unwrap_err();
+            assert_eq!(rootless.kind(), ErrorKind::Spec, "{rootless}");
+            assert_eq!(mount_table().len(), before);
         });
     }
 

@@ -3,18 +3,20 @@
 
 use crate::args::{InitArgs, RunArgs};
 use crate::output;
+use crate::run::root;
 use crate::run::signals::{Signals, shell_status};
 use crate::run::status::OWN_FAILURE;
 use crate::run::terminal::{GO_ON_IN_BACKGROUND, GO_ON_IN_FOREGROUND, Job};
 use crate::verbs::{read_spec, start_directory};
 use fmountat::Operation;
-use fmountat::{Compat, Error, ErrorKind, Mount, Mounter, Plan, Spec, procfs, standard_mounts};
+use fmountat::{Error, ErrorKind, Mount, Spec, procfs, standard_mounts};
+use rustix::fd::AsFd;
 use rustix::io::Errno;
 use rustix::process::{Pid, Signal, WaitOptions};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 /// As shells have it: found and not runnable; not found.
@@ -75,10 +77,7 @@ fn enter_root(args: &RunArgs, json: bool) -> Result<bool, Error> {
         spec.mounts.push(bind_mount(bind)?);
     }
     let spec = spec.with_cgroups()?;
-    let plan = if spec == Spec::default() { None } else { Some(Plan::of(&spec, Compat::Strict)?) };
-    let lowers: &[PathBuf] = &args.lowers;
-    let (built, not_covered) =
-        Mounter::detached().in_own_namespace().build_throwaway(&dir, lowers, plan.as_ref())?;
+    let (built, not_covered) = root::build(dir.as_fd(), &args.lowers, &spec)?;
     if !json {
         output::not_covered(&not_covered);
     }

@@ -8,5 +8,8 @@
 pub(crate) mod status;
 pub(crate) mod terminal;
 pub(crate) mod signals;
+pub(crate) mod layout;
+pub(crate) mod host_root;
+pub(crate) mod root;
 pub(crate) mod init;
 pub(crate) mod supervisor;

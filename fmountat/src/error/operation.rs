@@ -59,7 +59,6 @@ operations! {
     GiveMountPointAway = "give mount point away";
     ListMounts = "list mounts";
     LockLoopControl = "lock loop control";
-    LookAt = "look at";
     LookAtFile = "look at the file";
     LookAtImage = "look at image";
     LookAtMount = "look at the mount";
@@ -68,9 +67,7 @@ operations! {
     LookAtTarget = "look at the target";
     LookForWhatWouldBeDropped = "look for what would be dropped";
     LookForWhoUsesIt = "look for who uses it";
-    MakeDeviceLink = "make device link";
     MakeDirectory = "make directory";
-    MakeLink = "make link";
     MakeMountPoint = "make mount point";
     MakeNamespaces = "make namespaces";
     MakePathReadOnly = "make path read-only";
@@ -104,7 +101,6 @@ operations! {
     OpenUserNamespace = "open user namespace";
     PickFilesystem = "pick filesystem";
     ReadCommandLine = "read the command line";
-    ReadDirectory = "read directory";
     ReadFilesystemType = "read filesystem type";
     ReadGidMapping = "read gid mapping";
     ReadHelperArgument = "read helper's argument";
@@ -112,8 +108,6 @@ operations! {
     ReadIdmapNamespace = "read idmap namespace";
     ReadImage = "read image";
     ReadLayer = "read {layer}";
-    ReadLink = "read link";
-    ReadLower = "read --lower";
     ReadMount = "read mount";
     ReadMountList = "read the mount list";
     ReadMountTable = "read the mount table";
@@ -138,7 +132,6 @@ operations! {
     ResolveTarget = "resolve target";
     RunMountHelper = "run mount helper";
     SetLayer = "set {layer}";
-    SetModeDirectory = "set mode of directory";
     SetModeUpperDirectory = "set mode of upper directory";
     SetMountAttributes = "set mount attributes";
     SetMountAttributesOf = "set mount attributes of";

@@ -10,7 +10,7 @@ use crate::sys::procfs;
 use rustix::fs::OFlags;
 use std::collections::HashSet;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// One line of the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,11 +112,6 @@ pub(crate) fn deepest_first(entries: &[MountEntry], id: u64) -> Vec<&MountEntry>
     }
     order.reverse();
     order
-}
-
-/// Whether a mount of the table lies strictly below `path`.
-pub(crate) fn has_mounts_below(entries: &[MountEntry], path: &Path) -> bool {
-    entries.iter().any(|e| e.target != path && e.target.starts_with(path))
 }
 
 #[cfg(test)]

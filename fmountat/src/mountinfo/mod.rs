@@ -8,5 +8,5 @@ pub(crate) mod parse;
 pub(crate) mod read;
 pub(crate) mod entry;
 
+pub(crate) use entry::deepest_first;
 pub use entry::{MountEntry, parse, read};
-pub(crate) use entry::{deepest_first, has_mounts_below};

@@ -10,7 +10,6 @@ pub(crate) mod build;
 pub(crate) mod publish;
 pub(crate) mod remount;
 pub(crate) mod temp;
-pub(crate) mod ephemeral;
 pub(crate) mod explain;
 
 /// For the fuzzers.

@@ -19,6 +19,8 @@ use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::UnmountFlags;
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 const NAME: &str = "place";
 
@@ -65,46 +67,77 @@ impl HiddenPlace {
     }
 }
 
-/// What is hidden in the namespace of the whole process: dropping it takes it away.
+/// A directory in the namespace of the whole process, where trees are mounted that nobody else is to come by. Dropping the last
+/// [`Hidden`] takes it away.
 #[derive(Debug)]
-pub(crate) struct Hidden {
-    /// The parent of the place.
-    mount: Option<OwnedFd>,
+pub(crate) struct HiddenDirectory {
+    mount: OwnedFd,
+    places: AtomicUsize,
+    is_left: AtomicBool,
 }
 
-impl Hidden {
-    /// The tree that `root` is the root of, hidden in the process's namespace, which must not be one that others see.
+/// A tree in such a directory: dropping it unmounts the tree.
+#[derive(Debug)]
+pub(crate) struct Hidden {
+    name: String,
+    directory: Arc<HiddenDirectory>,
+}
+
+impl HiddenDirectory {
+    /// Mounts one. The process's namespace must not be one that others see.
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] where what is mounted would spread to other namespaces, or nobody can tell.
-    pub(crate) fn new(root: BorrowedFd<'_>) -> Result<Self> {
+    pub(crate) fn new() -> Result<Arc<Self>> {
         let directory = directory()?;
         need_private(&directory)?;
-        let hidden = Self { mount: Some(mount_parent(&directory, is_dir(root)?)?) };
+        let tree = FsContext::open("tmpfs")?.create()?.mount(&MountAttr::default())?;
+        let mount = tree.attach(&directory)?.into_fd();
         // From here on a failure takes it away.
-        if let Some(parent) = &hidden.mount {
-            make_unbindable(parent.as_fd())?;
-            Tree::attach_by(root, &Target::open(parent, NAME)?)?;
-        }
+        let (places, is_left) = (AtomicUsize::new(0), AtomicBool::new(false));
+        let hidden = Arc::new(Self { mount, places, is_left });
+        make_unbindable(hidden.mount.as_fd())?;
         Ok(hidden)
     }
 
-    /// It has gone with the old root, or is the caller's to take away.
-    pub(crate) fn forget(mut self) {
-        self.mount = None;
+    /// Whether it was left with the old root.
+    pub(crate) fn is_left(&self) -> bool {
+        self.is_left.load(Ordering::Relaxed)
+    }
+}
+
+impl Hidden {
+    /// Mounts the tree that `root` is the root of, without taking ownership of the descriptor.
+    pub(crate) fn new(directory: Arc<HiddenDirectory>, root: BorrowedFd<'_>) -> Result<Self> {
+        let name = directory.places.fetch_add(1, Ordering::Relaxed).to_string();
+        make_place(directory.mount.as_fd(), &name, is_dir(root)?)?;
+        let hidden = Self { name, directory };
+        Tree::attach_by(root, &Target::open(&hidden.directory.mount, &hidden.name)?)?;
+        Ok(hidden)
+    }
+
+    /// Leaves all that is in the directory where it is: it went with the old root, or is the caller's to take away.
+    pub(crate) fn leave(&self) {
+        self.directory.is_left.store(true, Ordering::Relaxed);
     }
 }
 
 impl Drop for Hidden {
     fn drop(&mut self) {
-        let Some(parent) = self.mount.take() else { return };
-        // Nobody can be told; what stays goes with the namespace. What somebody has mounted over it since is not ours to take
-        // away, and keeps an empty directory.
-        if let Ok(parent) = procfs::descriptor_name(parent.as_fd()) {
-            let _ = rustix::mount::unmount(parent.join(NAME), UnmountFlags::DETACH);
+        if !self.directory.is_left() {
+            // No caller can act on a failure; what stays goes with the namespace.
+            if let Ok(parent) = procfs::descriptor_name(self.directory.mount.as_fd()) {
+                let _ = rustix::mount::unmount(parent.join(&self.name), UnmountFlags::DETACH);
+            }
         }
-        if is_on_top(parent.as_fd()) {
-            let _ = detach_fd(parent.as_fd());
+    }
+}
+
+impl Drop for HiddenDirectory {
+    fn drop(&mut self) {
+        // What somebody has mounted over it since is not ours to take away, and keeps an empty directory.
+        if !self.is_left() && is_on_top(self.mount.as_fd()) {
+            let _ = detach_fd(self.mount.as_fd());
         }
     }
 }

@@ -3,7 +3,7 @@
 
 use crate::error::{Error, ErrorKind, LayerRef, Operation, Result, Syscall, escape};
 use crate::kinds::overlay::definition::{Layer, Overlay};
-use crate::kinds::overlay::ephemeral_upper::Store;
+use crate::kinds::overlay::ephemeral_uppers::EphemeralUppers;
 use crate::kinds::overlay::layer_files::{Written, file, with_layer};
 use crate::kinds::overlay::params::{Run, set_layer_as};
 use crate::mountinfo;
@@ -132,12 +132,11 @@ fn is_in_use(directory: &Written<'_>, features: &Features) -> bool {
             return in_private_namespace_from(directory.as_fd(), |here| ask_by_mount(here, features));
         }
         if features.overlay_detached_layers {
-            return ask(&Store::new()?, directory.as_fd(), features);
+            return ask(&EphemeralUppers::new(features, |_| Ok(None))?, directory.as_fd(), features);
         }
         in_private_namespace_from(directory.as_fd(), |here| {
-            let store = Store::new()?;
-            HiddenPlace::with(store.root())?;
-            ask(&store, here, features)
+            let uppers = EphemeralUppers::new(features, |root| HiddenPlace::with(root).map(|()| None))?;
+            ask(&uppers, here, features)
         })
     };
     // Any other failure is the question's own; the mount itself will tell what is wrong.
@@ -157,8 +156,8 @@ fn layers_of<'f>(
     }
 }
 
-fn ask(store: &Store, directory: BorrowedFd<'_>, features: &Features) -> Result<()> {
-    let scratch = store.give_upper(Overlay::new(), directory)?;
+fn ask(uppers: &EphemeralUppers, directory: BorrowedFd<'_>, features: &Features) -> Result<()> {
+    let scratch = uppers.give(directory, Overlay::new())?;
     let (Some(Layer::Fd(own)), Some(Layer::Fd(work))) = (&scratch.upper, &scratch.work) else {
         return Ok(());
     };

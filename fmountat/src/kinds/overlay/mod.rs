@@ -8,7 +8,7 @@ pub(crate) mod base;
 pub(crate) mod layer_files;
 pub(crate) mod params;
 pub(crate) mod layers;
-pub(crate) mod ephemeral_upper;
+pub(crate) mod ephemeral_uppers;
 pub(crate) mod in_use;
 pub(crate) mod conflict;
 pub(crate) mod check;

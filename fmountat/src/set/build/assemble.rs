@@ -3,7 +3,6 @@
 
 use crate::diagnose::diagnose;
 use crate::error::{Error, ErrorKind, Operation, Result};
-use crate::kinds::overlay::ephemeral_upper::Store;
 use crate::mountinfo::id::MountId;
 use crate::set::build::detached_set::{Built, duplicate};
 use crate::set::build::failure::{cannot_assemble, every_mount_left_out, is_missing_source, without_root};
@@ -26,7 +25,9 @@ use rustix::fd::{AsFd, BorrowedFd};
 
 impl Mounter {
     /// Builds the plan's mounts as one detached tree; relative sources and layers start at `dir`. A plan without a root
-    /// of its own gets a private copy of what is at `target`, and its mounts go into that; one with a root needs none (`None`).
+    /// of its own gets a private copy of what is at `target`, and its mounts go into that; one with a root needs none (`None`). Without a
+    /// target, in a process [alone in its mount namespace](Self::in_own_namespace), it is mounted there, to be [entered](Built::enter),
+    /// where the kernel can't mount into a detached tree \[before Linux 6.15\].
     ///
     /// # Errors
     /// The failing mount's own, with the step `mount N: ...` when there are several; nothing was published, and nothing
@@ -56,33 +57,65 @@ impl Mounter {
             Some(target) => Some(copy_of_target(target)?),
             None => return Err(needs_target()),
         };
-        self.build_on(dir, base, plan, None)
+        self.build_on(dir, base, plan, target.is_none() && self.mounts_here())
     }
 
-    /// Adds the plan's mounts to what was built already. A read-only overlay at the root gets its upper from `store`.
-    pub(crate) fn build_on(
+    /// Starts a set with `tree` as its root, for [`build_onto`](Self::build_onto). In a process
+    /// [alone in its mount namespace](Self::in_own_namespace) the tree is mounted there, where the kernel can't mount into a detached one.
+    ///
+    /// ```no_run
+    /// use fmountat::{Mount, Mounter, Plan, Tree};
+    /// use rustix::fs::CWD;
+    /// fmountat::unshare_mount_and_pid()?; // and in the first child:
+    /// let mounter = Mounter::detached().in_own_namespace();
+    /// let set = mounter.begin(Tree::clone_of(CWD, "/srv/rootfs", false)?)?;
+    /// let plan = Plan::new(&[Mount::new("proc", "proc").at("/proc")])?;
+    /// mounter.build_onto(CWD, set, &plan)?.enter()?;
+    /// # Ok::<(), fmountat::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] where a seccomp filter forbids the mount interface, or the mount namespace is shared with others.
+    pub fn begin(&self, tree: Tree) -> Result<Built> {
+        self.need_mount_interface(true)?;
+        let hidden = self.hide(tree.root()).map_err(|e| e.with_argument("/"))?;
+        Ok(Built { hidden, ..Built::from_tree(tree)? })
+    }
+
+    /// Mounts the plan's mounts into a set that was built already; one for `/` covers the set's root. Relative sources and layers
+    /// start at `dir`. [`Built::left_out`] then has the numbers of this plan.
+    ///
+    /// # Errors
+    /// Those of [`build`](Self::build). The set is dissolved.
+    pub fn build_onto(&self, dir: impl AsFd, set: Built, plan: &Plan) -> Result<Built> {
+        self.need_mount_interface(plan.resolves_targets())?;
+        let is_here = set.hidden.is_some();
+        self.build_on(dir.as_fd(), Some(set), plan, is_here)
+    }
+
+    /// Adds the plan's mounts to what was built already; with `is_here` in the process's own namespace.
+    fn build_on(
         &self,
         dir: BorrowedFd<'_>,
         base: Option<Built>,
         plan: &Plan,
-        store: Option<&Store>,
+        is_here: bool,
     ) -> Result<Built> {
-        let (way, place) = match store.filter(|_| self.mounts_here()) {
-            Some(store) => (Way::PrivateNamespace, Place::Here(store)),
-            None => match self.assembly(plan, base.is_none() && plan.is_lone()) {
+        let (way, place) = match is_here {
+            true => (Way::PrivateNamespace, Place::Here),
+            false => match self.assembly(plan, base.is_none() && plan.is_lone()) {
                 Some(Way::PrivateNamespace) => (Way::PrivateNamespace, Place::Hidden),
                 Some(way) => (way, Place::Detached),
                 None => return Err(cannot_assemble()),
             },
         };
         way.record();
-        let pieces = Pieces { mounter: self, dir, store };
-        let mut builder = Builder::new(pieces, base, plan);
+        let mut builder = Builder::new(Pieces { mounter: self, dir }, base, plan);
         let mounts = builder.create_mounts(plan)?;
         match place {
             // The builder outlives the namespace: directories that it made can be taken away when nothing is mounted there.
             Place::Hidden => in_private_namespace(|| builder.assemble(plan, mounts, place))?,
-            Place::Detached | Place::Here(_) => builder.assemble(plan, mounts, place)?,
+            Place::Detached | Place::Here => builder.assemble(plan, mounts, place)?,
         }
         builder.finish()
     }
@@ -90,13 +123,13 @@ impl Mounter {
 
 /// Where a set is while it is put together.
 #[derive(Debug, Clone, Copy)]
-enum Place<'a> {
+enum Place {
     /// Nowhere: the kernel mounts into a detached tree.
     Detached,
     /// In a private mount namespace; a copy of it takes its place in the end.
     Hidden,
     /// In the process's own namespace, which is left with the old root.
-    Here(&'a Store),
+    Here,
 }
 
 fn needs_target() -> Error {
@@ -173,7 +206,7 @@ impl<'a> Builder<'a> {
     }
 
     /// Puts the mounts together, in the order in which a container's root comes to be.
-    fn assemble(&mut self, plan: &Plan, mut mounts: Vec<(&Step, Tree)>, place: Place<'_>) -> Result<()> {
+    fn assemble(&mut self, plan: &Plan, mut mounts: Vec<(&Step, Tree)>, place: Place) -> Result<()> {
         self.attach_root(plan, &mut mounts)?;
         self.enter(place)?;
         self.attach_mounts(plan, mounts)?;
@@ -198,13 +231,17 @@ impl<'a> Builder<'a> {
     }
 
     /// Makes the root a mount that others can be mounted in.
-    fn enter(&mut self, place: Place<'_>) -> Result<()> {
+    fn enter(&mut self, place: Place) -> Result<()> {
         match (place, &mut self.built) {
             (Place::Detached, _) => Ok(()),
             (_, None) => Err(every_mount_left_out()),
             (Place::Hidden, Some(built)) => HiddenPlace::with(built.tree.root()).map(drop),
-            (Place::Here(_), Some(built)) if built.is_here => Ok(()),
-            (Place::Here(store), Some(built)) => built.put_into(store),
+            (Place::Here, Some(built)) if built.hidden.is_some() => Ok(()),
+            (Place::Here, Some(built)) => {
+                built.hidden =
+                    self.pieces.mounter.hide(built.tree.root()).map_err(|e| e.with_argument("/"))?;
+                Ok(())
+            }
         }
     }
 
@@ -271,7 +308,7 @@ impl<'a> Builder<'a> {
     }
 
     /// Takes a copy of what is hidden, which nobody has seen and nobody can reach.
-    fn leave(&mut self, place: Place<'_>) -> Result<()> {
+    fn leave(&mut self, place: Place) -> Result<()> {
         let (Place::Hidden, Some(built)) = (place, &mut self.built) else { return Ok(()) };
         if MountId::of(built.root())? != built.tree.id()? {
             return Err(cannot_assemble());

@@ -67,9 +67,9 @@ impl Mounter {
         }
     }
 
-    /// Whether an ephemeral root is mounted in the namespace of this process.
+    /// Whether a root to be entered is mounted in the namespace of this process.
     pub(crate) fn mounts_here(&self) -> bool {
-        self.is_alone && self.features.first() != Some(Way::Detached)
+        self.own.is_some() && self.features.first() != Some(Way::Detached)
     }
 
     /// Refuses to build where a seccomp filter forbids the mount interface of Linux 5.2 to 5.12, on which every set is built.
@@ -82,7 +82,7 @@ impl Mounter {
     }
 
     pub(crate) fn need_detached_children_or_own_namespace(&self) -> Result<()> {
-        if self.is_alone || self.features.first() == Some(Way::Detached) {
+        if self.own.is_some() || self.features.first() == Some(Way::Detached) {
             return Ok(());
         }
         let reason = "this kernel can't mount into a detached tree, so the set could be seen half built";

@@ -4,7 +4,6 @@
 use crate::diagnose::diagnose;
 use crate::diagnose::general::pivot;
 use crate::error::{Error, ErrorKind, Failed, Operation, Result, Syscall, or_give_back};
-use crate::kinds::overlay::ephemeral_upper::Store;
 use crate::mountinfo::id::MountId;
 use crate::set::build::stack::Stacks;
 use crate::trace;
@@ -23,6 +22,8 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 pub struct Built {
     /// The whole set, detached. It is dropped before `made`, which can't be taken away below a mount.
     pub(crate) tree: Tree,
+    /// Where it is mounted, if that is the calling process's own namespace.
+    pub(crate) hidden: Option<Hidden>,
     /// The numbers of mounts that were left out, because their source is missing and they say `nofail`.
     pub left_out: Vec<usize>,
     /// The root as it is seen: the top of the mounts that were stacked on the tree's own root.
@@ -35,10 +36,6 @@ pub struct Built {
     pub(crate) stacks: Stacks,
     /// How many mounts it has, where they have no unique ids [before Linux 6.8].
     pub(crate) mounts: Option<usize>,
-    /// It is mounted in the calling process's own namespace.
-    pub(crate) is_here: bool,
-    /// With what it is mounted in, once it is finished.
-    pub(crate) hidden: Option<Hidden>,
 }
 
 impl Built {
@@ -85,11 +82,11 @@ impl Built {
     /// [`ErrorKind::Permission`]; the errno of pivot_root(2). The old root is as before then, but for the mount on `/`, which is a
     /// slave if it was shared.
     pub fn enter(self) -> Result<()> {
-        let tree = Some(self.tree).filter(|_| !self.is_here);
+        let tree = Some(self.tree).filter(|_| self.hidden.is_none());
         let top = self.top.as_fd();
         let old = change_root(tree, top).map_err(pivot)?;
-        if let Some(hidden) = self.hidden {
-            hidden.forget();
+        if let Some(hidden) = &self.hidden {
+            hidden.leave();
         }
         old.take_away()?;
         self.made.keep();
@@ -169,8 +166,8 @@ fn published(attached: Attached, target: &Target, newest: Option<MountId>) -> At
 impl From<Built> for Tree {
     fn from(built: Built) -> Self {
         built.made.keep();
-        if let Some(hidden) = built.hidden {
-            hidden.forget();
+        if let Some(hidden) = &built.hidden {
+            hidden.leave();
         }
         built.tree
     }
@@ -200,23 +197,14 @@ impl Built {
         let top = duplicate(tree.root())?;
         Ok(Self {
             tree,
+            hidden: None,
             left_out: Vec::new(),
             top,
             made: Made::default(),
             newest: None,
             mounts: None,
             stacks: Stacks::default(),
-            is_here: false,
-            hidden: None,
         })
-    }
-
-    /// Mounts it in the store, which this namespace has: what is to be mounted in it then needs no detached tree.
-    pub(crate) fn put_into(&mut self, store: &Store) -> Result<()> {
-        let place = store.make_place_of_root()?;
-        Tree::attach_by(self.tree.root(), &place).map_err(|e| e.with_argument("/"))?;
-        self.is_here = true;
-        Ok(())
     }
 }
 

@@ -4,6 +4,7 @@
 pub(crate) mod failure;
 pub(crate) mod mounter;
 pub(crate) mod decide;
+pub(crate) mod own_namespace;
 pub(crate) mod step_mount;
 pub(crate) mod restrict;
 pub(crate) mod stack;

@@ -14,6 +14,7 @@ use crate::sys::procfs::name_for;
 use crate::trace;
 use crate::vfs::attr::MountAttr;
 use crate::vfs::features::Features;
+use crate::vfs::hidden::HiddenDirectory;
 use crate::vfs::idmap::UserNamespaces;
 use crate::vfs::mount_call::{MountCall, MountFlags};
 use crate::vfs::private_cwd::PrivateCwd;
@@ -23,6 +24,7 @@ use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use std::path::Path;
+use std::sync::{Mutex, Weak};
 
 /// The operation in events.
 const MOUNT_OVERLAY: &str = "mount an overlay on a target";
@@ -47,8 +49,8 @@ pub struct Mounter {
     pub(crate) namespaces: UserNamespaces,
     pub(crate) notes: Notes,
     cwd: Option<PrivateCwd>,
-    /// Its process is alone in the mount namespace.
-    pub(crate) is_alone: bool,
+    /// For a process that is alone in its mount namespace: where it mounts what can't be detached.
+    pub(crate) own: Option<Mutex<Weak<HiddenDirectory>>>,
 }
 
 impl Mounter {
@@ -70,7 +72,7 @@ impl Mounter {
     #[must_use]
     pub fn with(features: Features, cwd: Option<PrivateCwd>) -> Self {
         let (clones, namespaces) = Default::default();
-        Self { features, clones, namespaces, notes: Notes::standard(), cwd, is_alone: false }
+        Self { features, clones, namespaces, notes: Notes::standard(), cwd, own: None }
     }
 
     /// The same with notes kept there of what is mounted step by step; without this they are where
@@ -91,14 +93,15 @@ impl Mounter {
 
     /// The same for a process that is alone in its mount namespace, as is the first child after
     /// [`unshare_mount_and_pid`](crate::vfs::own_namespace::unshare_mount_and_pid), which is process 1 of the new pid namespace (in the caller itself
-    /// no feature can be asked for by a child): where the kernel can't mount into a detached tree, a throw-away root is then
-    /// mounted in that namespace. A namespace whose mounts spread to others is refused ([`ErrorKind::Unsupported`]).
+    /// no feature can be asked for by a child): where the kernel can't mount into a detached tree, roots to be
+    /// [entered](crate::Built::enter) ([`build`](Self::build) without a target, [`begin`](Self::begin)) and [`ephemeral_uppers`](Self::ephemeral_uppers)
+    /// are then mounted in that namespace, where no path leads to them. A namespace whose mounts spread to others is refused ([`ErrorKind::Unsupported`]).
     ///
     /// Dropping what was built, and a failure, unmount it again. What somebody has mounted on /proc/tty/ldisc since, where it is
     /// hidden, stays.
     #[must_use]
     pub fn in_own_namespace(self) -> Self {
-        Self { is_alone: true, ..self }
+        Self { own: Some(Mutex::default()), ..self }
     }
 
     /// Mounts a lone overlay on `target`; both it and the layers start at `dir`.

@@ -6,8 +6,6 @@ use crate::kinds::bind::Bind;
 use crate::kinds::filesystem::filesystem;
 use crate::kinds::image::Source;
 use crate::kinds::loop_options::LoopOptions;
-use crate::kinds::overlay::Overlay;
-use crate::kinds::overlay::ephemeral_upper::Store;
 use crate::kinds::overlay::in_private_namespace::check_mapped_layers;
 use crate::kinds::overlay::params::Make;
 use crate::set::build::mounter::Mounter;
@@ -23,7 +21,6 @@ use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
-use std::borrow::Cow;
 use std::path::Path;
 
 /// What pieces are made with.
@@ -32,8 +29,6 @@ pub(crate) struct Pieces<'a> {
     pub(crate) mounter: &'a Mounter,
     /// Where relative sources and layers start.
     pub(crate) dir: BorrowedFd<'a>,
-    /// Where the root's overlay gets its upper from, if it has none.
-    pub(crate) store: Option<&'a Store>,
 }
 
 impl Pieces<'_> {
@@ -56,7 +51,6 @@ impl Pieces<'_> {
         let tree = match &step.what {
             What::Overlay(overlay) => {
                 let (mounter, source) = (self.mounter, Some(source).filter(|s| !s.is_empty()));
-                let overlay = self.with_upper(overlay, step)?;
                 let userns = userns.as_ref().map(AsFd::as_fd);
                 let make = Make { source, flags: &flags, userns, ..mounter.make(self.dir, &attr) };
                 overlay.mount_detached(&make)?
@@ -103,15 +97,6 @@ impl Pieces<'_> {
                 Subdir::Attached => while_attached(tree, |root| sub_directory(root, subdir, step)),
             },
             None => Ok(tree),
-        }
-    }
-
-    /// The overlay, with an upper of the store if it is a throw-away root without one.
-    pub(crate) fn with_upper<'o>(&self, overlay: &'o Overlay, step: &Step) -> Result<Cow<'o, Overlay>> {
-        let is_read_only = step.options.superblock.contains(&"ro");
-        match self.store.filter(|_| step.is_root() && !overlay.is_writable() && !is_read_only) {
-            Some(store) => Ok(Cow::Owned(store.give_upper(overlay.clone(), self.dir)?)),
-            None => Ok(Cow::Borrowed(overlay)),
         }
     }
 

@@ -158,7 +158,7 @@ impl<'a> Looker<'a> {
     }
 
     fn filesystem(&self, fstype: &OsStr, step: &Step, notes: &mut Vec<String>) -> Result<Made> {
-        let pieces = Pieces { mounter: self.mounter, dir: self.dir, store: None };
+        let pieces = Pieces { mounter: self.mounter, dir: self.dir };
         let source = pieces.source(step);
         let Looked { name, device } = source.look(fstype)?;
         let read_only = source.read_only || device.is_some() && is_read_only(name);

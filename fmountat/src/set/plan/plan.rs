@@ -2,10 +2,12 @@
 //! `Plan`: what will be done, in order; made without touching anything.
 
 use crate::error::{Error, ErrorKind, Operation, PlanStep, Result, escape};
+use crate::kinds::overlay::ephemeral_uppers::EphemeralUppers;
 use crate::set::plan::helpers::Helpers;
 use crate::set::plan::restriction::Covers;
 use crate::set::plan::step::{Compat, Step, What};
 use crate::set::spec::{Mount, Spec};
+use rustix::fd::AsFd;
 use std::ffi::OsString;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
@@ -124,6 +126,23 @@ impl Plan {
     #[must_use]
     pub fn has_root(&self) -> bool {
         self.steps.first().is_some_and(Step::is_root)
+    }
+
+    /// Gives the overlays that are the root of the set an upper directory of `uppers`, unless they have one or are `ro`: what is
+    /// written to the root is then thrown away. Relative lowers start at `dir`.
+    ///
+    /// # Errors
+    /// Those of [`EphemeralUppers::give`].
+    pub fn give_root_upper(&mut self, dir: impl AsFd, uppers: &EphemeralUppers) -> Result<()> {
+        for step in self.steps.iter_mut().filter(|step| step.is_root()) {
+            let is_read_only = step.options.superblock.contains(&"ro");
+            if let What::Overlay(overlay) = &mut step.what {
+                if !overlay.is_writable() && !is_read_only {
+                    *overlay = uppers.give(dir.as_fd(), overlay.clone())?;
+                }
+            }
+        }
+        Ok(())
     }
 
     /// The error of one step, with its number if there are several.

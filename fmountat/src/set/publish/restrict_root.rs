@@ -42,7 +42,7 @@ impl Mounter {
         covers: &Covers,
         done: &mut Vec<MountGuard>,
     ) -> Result<bool> {
-        let pieces = Pieces { mounter: self, dir: CWD, store: None };
+        let pieces = Pieces { mounter: self, dir: CWD };
         let mut readonly_root = covers.readonly_root;
         for (at, (cover, path)) in covers.paths.iter().enumerate() {
             match restrict::find(root, *cover, path, at + 1)? {

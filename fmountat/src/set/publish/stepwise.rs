@@ -76,7 +76,7 @@ impl<'a> Stepwise<'a> {
             return Err(root_is_not_ours());
         }
         let root = is_published.then(|| target.seen_now()).transpose()?;
-        let pieces = Pieces { mounter, dir, store: None };
+        let pieces = Pieces { mounter, dir };
         let readonly_root = plan.covers.readonly_root;
         Ok(Self { plan, helpers, target, pieces, done, root, has_root, readonly_root, left_out: Vec::new() })
     }

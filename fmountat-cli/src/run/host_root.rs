@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! A throw-away copy of the host's own system: overlays over what is there, wherever the kernel allows one.
+
+use crate::run::layout::{NotCovered, failed, make_directory, throwaway_overlay};
+use fmountat::mountinfo;
+use fmountat::mountinfo::MountEntry;
+use fmountat::{
+    Attr, Built, Create, EphemeralUppers, Error, Features, FsContext, MountAttr, Mounter, Overlay,
+    Propagation, Target, Tree, escape,
+};
+use rustix::fd::BorrowedFd;
+use rustix::fs::{AtFlags, CWD, FileType};
+use rustix::io::Errno;
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
+
+/// The set that comes later mounts these anew.
+const REPLACED: [&str; 3] = ["/proc", "/sys", "/dev"];
+
+/// File systems without files of their own.
+const PSEUDO: [&str; 22] = [
+    "autofs",
+    "binfmt_misc",
+    "bpf",
+    "cgroup",
+    "cgroup2",
+    "configfs",
+    "cpuset",
+    "debugfs",
+    "devpts",
+    "devtmpfs",
+    "efivarfs",
+    "fusectl",
+    "hugetlbfs",
+    "mqueue",
+    "nsfs",
+    "proc",
+    "pstore",
+    "rpc_pipefs",
+    "securityfs",
+    "selinuxfs",
+    "sysfs",
+    "tracefs",
+];
+
+/// A directory with mounts below is rebuilt entry by entry; one with more entries than this is left out.
+const ENTRIES_MAX: usize = 512;
+
+pub(crate) struct HostRoot<'a> {
+    mounter: &'a Mounter,
+    uppers: &'a EphemeralUppers,
+    table: Vec<MountEntry>,
+    pub(crate) not_covered: Vec<NotCovered>,
+}
+
+impl<'a> HostRoot<'a> {
+    pub(crate) fn new(mounter: &'a Mounter, uppers: &'a EphemeralUppers) -> Result<Self, Error> {
+        let mut table = mountinfo::read()?;
+        table.retain(|entry| !REPLACED.iter().any(|p| entry.target.starts_with(p)));
+        Ok(Self { mounter, uppers, table, not_covered: Vec::new() })
+    }
+
+    pub(crate) fn build(&mut self) -> Result<Built, Error> {
+        if Features::get().initial_user_namespace { self.by_file_system() } else { self.by_directory() }
+    }
+
+    /// With privilege: an overlay of `/` itself, then one for each real file system below.
+    fn by_file_system(&mut self) -> Result<Built, Error> {
+        let root = self.overlay(Path::new("/"))?;
+        let built = self.mounter.begin(root)?;
+        let below: Vec<MountEntry> =
+            self.table.iter().filter(|e| e.target != Path::new("/")).cloned().collect();
+        for entry in below {
+            let path = entry.target.as_path();
+            if entry.fstype.to_str().is_some_and(|t| PSEUDO.contains(&t)) {
+                self.leave_out(path, format!("{} has no files to copy", escape(entry.fstype.as_bytes())));
+                continue;
+            }
+            let done = match Target::open(CWD, path) {
+                Ok(place) if place.is_dir() => self.overlay(path),
+                Ok(_) => self.read_only_file(path),
+                Err(error) => Err(error),
+            };
+            let done = done.and_then(|tree| Ok(tree.attach(&Target::in_root(built.root(), path)?)?));
+            self.note(path, done.map(drop));
+        }
+        Ok(built)
+    }
+
+    /// In a user namespace: a tmpfs, with an overlay for each directory of `/` that has no mounts below.
+    fn by_directory(&mut self) -> Result<Built, Error> {
+        let mut tmpfs = FsContext::open("tmpfs")?;
+        tmpfs.set_string("mode", "0755")?;
+        let built = self.mounter.begin(tmpfs.create()?.mount(&MountAttr::default())?)?;
+        self.rebuild(&built, Path::new("/"))?;
+        Ok(built)
+    }
+
+    /// Makes `path`, which exists in the tree as an empty directory, entry by entry.
+    fn rebuild(&mut self, built: &Built, path: &Path) -> Result<(), Error> {
+        let names = names(path)?;
+        if names.len() > ENTRIES_MAX {
+            let reason = format!("it has mounts below and {} entries, more than {ENTRIES_MAX}", names.len());
+            self.leave_out(path, reason);
+            return Ok(());
+        }
+        for name in names {
+            let entry = path.join(name);
+            let done = self.entry(built, &entry);
+            self.note(&entry, done);
+        }
+        Ok(())
+    }
+
+    fn entry(&mut self, built: &Built, path: &Path) -> Result<(), Error> {
+        let root = built.root();
+        let stat = rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW)
+            .map_err(|errno| failed("look at", path, errno))?;
+        match FileType::from_raw_mode(stat.st_mode) {
+            FileType::Symlink => copy_link(root, path),
+            FileType::Directory => self.directory(built, path, stat.st_mode & 0o7777),
+            FileType::RegularFile => {
+                let file = self.read_only_file(path)?;
+                let place = Target::create_in_root(root, path, Create::file(0o755))?;
+                file.attach(&place)?;
+                Ok(())
+            }
+            _ => {
+                self.leave_out(path, String::from("it is neither a file, a directory nor a link"));
+                Ok(())
+            }
+        }
+    }
+
+    fn directory(&mut self, built: &Built, path: &Path, mode: u32) -> Result<(), Error> {
+        let place = make_directory(built.root(), path, mode)?;
+        if REPLACED.iter().any(|p| path == Path::new(p)) {
+            return Ok(());
+        }
+        if self.table.iter().any(|e| e.target != path && e.target.starts_with(path)) {
+            return self.rebuild(built, path);
+        }
+        self.overlay(path)?.attach(&place)?;
+        Ok(())
+    }
+
+    fn overlay(&self, path: &Path) -> Result<Tree, Error> {
+        throwaway_overlay(self.mounter, self.uppers, CWD, Overlay::new().lower(path))
+    }
+
+    fn read_only_file(&mut self, path: &Path) -> Result<Tree, Error> {
+        let file = Tree::clone_of(CWD, path, false)?;
+        let propagation = Some(Propagation::Private);
+        file.set_attr(&MountAttr { set: Attr::RDONLY, clear: Attr::empty(), propagation }, false)?;
+        self.leave_out(path, String::from("a single file can't be an overlay: it is mounted read-only"));
+        Ok(file)
+    }
+
+    fn note(&mut self, path: &Path, done: Result<(), Error>) {
+        if let Err(error) = done {
+            self.leave_out(path, error.reason());
+        }
+    }
+
+    fn leave_out(&mut self, path: &Path, reason: String) {
+        self.not_covered.push((path.to_owned(), reason));
+    }
+}
+
+fn names(path: &Path) -> Result<Vec<OsString>, Error> {
+    let entries = std::fs::read_dir(path).and_then(|dir| dir.map(|entry| Ok(entry?.file_name())).collect());
+    entries.map_err(|e| failed("read directory", path, Errno::from_io_error(&e).unwrap_or(Errno::IO)))
+}
+
+fn copy_link(root: BorrowedFd<'_>, path: &Path) -> Result<(), Error> {
+    let to =
+        rustix::fs::readlinkat(CWD, path, Vec::new()).map_err(|errno| failed("read link", path, errno))?;
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return Ok(());
+    };
+    let parent = Target::in_root(root, parent)?;
+    rustix::fs::symlinkat(to, &parent, name).map_err(|errno| failed("make link", path, errno))
+}

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Directories, links and overlays of a throw-away root.
+
+use fmountat::{
+    Create, EphemeralUppers, Error, MountAttr, Mounter, Operation, Overlay, Spec, Target, Tree,
+    is_mount_point,
+};
+use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fs::{AtFlags, Mode};
+use rustix::io::Errno;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// A place of the host's own system that the throw-away copy lacks or has read-only, and the reason.
+pub(crate) type NotCovered = (PathBuf, String);
+
+pub(crate) fn failed(step: &'static str, path: &Path, errno: Errno) -> Error {
+    Error::from_io(Operation::Program(step), path, errno.into())
+}
+
+pub(crate) fn throwaway_overlay(
+    mounter: &Mounter,
+    uppers: &EphemeralUppers,
+    dir: BorrowedFd<'_>,
+    overlay: Overlay,
+) -> Result<Tree, Error> {
+    mounter.overlay_tree(dir, &uppers.give(dir, overlay)?, &MountAttr::default())
+}
+
+/// Whether what is on /dev in the end is a new tmpfs: anything else may be the caller's own directory.
+pub(crate) fn makes_dev(spec: &Spec) -> bool {
+    let is_dev = |target: &Path| target.strip_prefix("/").unwrap_or(target) == Path::new("dev");
+    let is_bind = |option: &std::ffi::OsString| {
+        option.as_bytes().split(|b| *b == b',').any(|o| o == b"bind" || o == b"rbind")
+    };
+    let last = spec.mounts.iter().rev().find(|mount| is_dev(&mount.target));
+    last.is_some_and(|mount| mount.fstype == "tmpfs" && !mount.options.iter().any(is_bind))
+}
+
+/// The links that programs expect in /dev, where it is a file system of the set's own: runtime-linux.md of OCI.
+pub(crate) fn add_device_links(root: BorrowedFd<'_>) -> Result<(), Error> {
+    const TMPFS_MAGIC: u32 = 0x0102_1994;
+    let Ok(dev) = Target::in_root(root, "dev") else {
+        return Ok(());
+    };
+    let is_tmpfs = rustix::fs::fstatfs(dev.as_fd()).is_ok_and(|s| u32::try_from(s.f_type) == Ok(TMPFS_MAGIC));
+    if !is_tmpfs || !is_mount_point(&dev, ".")? {
+        return Ok(());
+    }
+    for (name, to) in [
+        ("fd", "/proc/self/fd"),
+        ("stdin", "/proc/self/fd/0"),
+        ("stdout", "/proc/self/fd/1"),
+        ("stderr", "/proc/self/fd/2"),
+        ("ptmx", "pts/ptmx"),
+    ] {
+        match rustix::fs::symlinkat(to, dev.as_fd(), name) {
+            Ok(()) | Err(Errno::EXIST | Errno::ROFS) => {}
+            Err(errno) => return Err(failed("make device link", Path::new(name), errno)),
+        }
+    }
+    Ok(())
+}
+
+pub(crate) fn make_directory(root: BorrowedFd<'_>, path: &Path, mode: u32) -> Result<Target, Error> {
+    let made = Target::create_in_root(root, path, Create::directory(mode))?;
+    // mkdir(2) leaves out what the umask says. Only `.` names it, and there is no link to follow.
+    rustix::fs::chmodat(made.as_fd(), ".", Mode::from_raw_mode(mode), AtFlags::empty())
+        .map_err(|errno| failed("set mode of directory", path, errno))?;
+    made.keep();
+    Ok(made)
+}
