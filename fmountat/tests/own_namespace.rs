@@ -90,6 +90,20 @@ fmountat_testing::tests! {
         });
     }
 
+    /// Directories that were made for mounts are taken away after the mounts are.
+    fn what_was_made_goes_after_the_mounts() needs [] {
+        layers();
+        in_own_namespace(|| {
+            let alone = Mounter::with(Features::get().at_most(6, 1), None).in_own_namespace();
+            let root = Mount::new("bind", file("one")).option("bind");
+            let inner = Mount::new("tmpfs", "tmpfs").at("/made/for/it").option("X-mount.mkdir");
+            let built = alone.build_root(CWD, &Plan::new(&[root, inner]).unwrap()).unwrap();
+            assert!(file("one/made/for/it").exists());
+            drop(built);
+            assert!(!file("one/made").exists());
+        });
+    }
+
     /// Each open fails in turn.
     fn few_descriptors() needs [] {
         layers();
