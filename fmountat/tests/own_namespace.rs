@@ -97,7 +97,7 @@ fmountat_testing::tests! {
             let alone = Mounter::with(Features::get().at_most(6, 1), None).in_own_namespace();
             let root = Mount::new("bind", file("one")).option("bind");
             let inner = Mount::new("tmpfs", "tmpfs").at("/made/for/it").option("X-mount.mkdir");
-            let built = alone.build_root(CWD, &Plan::new(&[root, inner]).unwrap()).unwrap();
+            let built = alone.build(CWD, &Plan::new(&[root, inner]).unwrap(), None).unwrap();
             assert!(file("one/made/for/it").exists());
             drop(built);
             assert!(!file("one/made").exists());

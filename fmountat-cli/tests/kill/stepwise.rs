@@ -179,9 +179,7 @@ fn namespace() -> u64 {
 
 /// A note as one that was killed would have left it.
 fn note(name: &str, boot: &str, namespace: u64, lines: &str) {
-    let begin = format!(
-        r#"{{"begin":{{"version":1,"boot":"{boot}","namespace":{namespace},"pid":1,"target":"t"}}}}"#
-    );
+    let begin = format!("begin 2 {boot} {namespace} - 1 t");
     write(Path::new("/run/fmountat").join(name), format!("{begin}\n{lines}"));
 }
 
@@ -193,7 +191,7 @@ fn published() -> Vec<u64> {
 
 /// The line of a note about one mount.
 fn mount(id: u64, at: &str) -> String {
-    format!("{{\"mount\":{{\"id\":{id},\"at\":\"{at}\"}}}}\n")
+    format!("mount {id} - {at}\n")
 }
 
 /// Runs `clean`: how many mounts are left, whether the note is, the exit status and the errors.
@@ -210,11 +208,7 @@ pub(crate) fn ended_namespace() {
     let ids = published();
     mkdirs("/run", &["fmountat"]);
     std::fs::set_permissions("/run/fmountat", PermissionsExt::from_mode(0o700)).unwrap();
-    let begin = format!(
-        r#"{{"begin":{{"version":1,"boot":"{}","namespace":{},"namespace_id":1,"pid":1,"target":"t"}}}}"#,
-        boot(),
-        namespace()
-    );
+    let begin = format!("begin 2 {} {} 1 1 t", boot(), namespace());
     write("/run/fmountat/ended", format!("{begin}\n{}", mount(ids[6], "elsewhere")));
     assert_eq!(after("ended"), (ALL, false, 0, String::new()));
     unmount();
@@ -238,13 +232,13 @@ pub(crate) fn nothing_else() {
     std::fs::remove_file("/run/fmountat/space").unwrap();
     // Not ours to read; a kind that is not known; cut off before it began.
     write("/run/fmountat/strange", "no note\n");
-    write("/run/fmountat/cut", "{\"beg");
+    write("/run/fmountat/cut", "beg");
     let (mounts, left, status, errors) = after("strange");
     assert_eq!((mounts, left, status), (ALL, true, 1), "{errors}");
     assert!(errors.contains("/run/fmountat/strange") && errors.contains("another release"), "{errors}");
     std::fs::remove_file("/run/fmountat/strange").unwrap();
     // One mount of them, which has none in it, and a line that was cut off.
-    note("one", &boot(), namespace(), &format!("{last}{{\"mount\":{{\"id\":{}", ids[0]));
+    note("one", &boot(), namespace(), &format!("{last}mount {}", ids[0]));
     assert_eq!(after("one"), (ALL - 1, false, 0, String::new()));
     mkdirs("/run", &["fmountat"]);
     std::fs::set_permissions("/run/fmountat", PermissionsExt::from_mode(0o700)).unwrap();
@@ -277,7 +271,7 @@ fn directories() {
     let line = |name: &str, more: u64| {
         let (at, stat) = (file("new").join(name), std::fs::metadata(file("new").join(name)).unwrap());
         let (device, inode) = (stat.dev(), stat.ino() + more);
-        format!("{{\"directory\":{{\"at\":\"{}\",\"device\":{device},\"inode\":{inode}}}}}\n", at.display())
+        format!("directory {device} {inode} {}\n", at.display())
     };
     note("dirs", &boot(), namespace(), &[line("empty", 0), line("used", 0), line("another", 1)].concat());
     let output = fmountat(&["--verbose", "clean"]).output().unwrap();

@@ -3,6 +3,7 @@
 
 use crate::error::{Error, Operation, Result, Syscall};
 use crate::mountinfo::id::MountId;
+use crate::mountinfo::record::unescape_in_place;
 use crate::set::journal::directory::{boot_id, namespace, namespace_id, open_directory, remove};
 use crate::sys::procfs;
 use crate::table::count::mounts_of;
@@ -11,15 +12,15 @@ use crate::vfs::created_dirs::Made;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
-use serde::{Deserialize, Serialize};
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// One line of a note.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+/// One line of a note: words with a space between, the path last, in which spaces and line ends are escaped as in
+/// proc_pid_mountinfo(5). `-` is for what is not known.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Line {
     /// The first line: whose mounts they are.
     Begin {
@@ -28,61 +29,87 @@ pub(crate) enum Line {
         /// The inode number of the mount namespace, which a later one may have again.
         namespace: u64,
         /// Its id, which none has again \[Linux 6.11\].
-        #[serde(default, skip_serializing_if = "Option::is_none")]
         namespace_id: Option<u64>,
         pid: u32,
-        target: Bytes,
+        target: PathBuf,
     },
     /// About to be attached, or attached.
-    Mount {
-        id: u64,
-        at: Bytes,
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        has_peers: bool,
-    },
+    Mount { id: u64, at: PathBuf, has_peers: bool },
     /// The same of a tree: its root, and the newest mount of it and how many it has, where that is known.
-    Tree {
-        id: u64,
-        newest: Option<u64>,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        mounts: Option<usize>,
-        at: Bytes,
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        has_peers: bool,
-    },
+    Tree { id: u64, newest: Option<u64>, mounts: Option<usize>, at: PathBuf, has_peers: bool },
     /// About to be mounted by a helper, whose mount has no id yet.
-    Mounting { at: Bytes },
+    Mounting { at: PathBuf },
     /// Made for a mount point.
-    Directory { at: Bytes, device: u64, inode: u64 },
+    Directory { at: PathBuf, device: u64, inode: u64 },
 }
 
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
 
-/// Any bytes a path may hold, readable where they are text.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(untagged)]
-pub(crate) enum Bytes {
-    Text(String),
-    Raw(Vec<u8>),
-}
-
-impl From<&Path> for Bytes {
-    fn from(path: &Path) -> Self {
-        match path.to_str() {
-            Some(text) => Self::Text(text.to_owned()),
-            None => Self::Raw(path.as_os_str().as_bytes().to_vec()),
+impl Line {
+    /// The line without its end.
+    pub(crate) fn text(&self) -> Vec<u8> {
+        let known = |number: Option<u64>| number.map_or_else(|| String::from("-"), |n| n.to_string());
+        let peers = |has_peers: &bool| if *has_peers { "peers" } else { "-" };
+        let (words, path) = match self {
+            Self::Begin { version, boot, namespace, namespace_id, pid, target } => {
+                (format!("begin {version} {boot} {namespace} {} {pid}", known(*namespace_id)), target)
+            }
+            Self::Mount { id, at, has_peers } => (format!("mount {id} {}", peers(has_peers)), at),
+            Self::Tree { id, newest, mounts, at, has_peers } => {
+                let mounts = mounts.and_then(|mounts| u64::try_from(mounts).ok());
+                (format!("tree {id} {} {} {}", known(*newest), known(mounts), peers(has_peers)), at)
+            }
+            Self::Mounting { at } => (String::from("mounting"), at),
+            Self::Directory { at, device, inode } => (format!("directory {device} {inode}"), at),
+        };
+        let mut text = [words.as_bytes(), b" "].concat();
+        for byte in path.as_os_str().as_bytes() {
+            match byte {
+                b' ' | b'\t' | b'\n' | b'\\' => text.extend(format!("\\{byte:03o}").as_bytes()),
+                byte => text.push(*byte),
+            }
         }
+        text
+    }
+
+    /// The line that has this text; `None` for one that this release does not write.
+    pub(crate) fn of(text: &[u8]) -> Option<Self> {
+        let (words, path) = text.split_at(text.iter().rposition(|byte| *byte == b' ')?);
+        let mut path = path[1..].to_vec();
+        let length = unescape_in_place(&mut path);
+        path.truncate(length);
+        let at = PathBuf::from(OsString::from_vec(path));
+        let words: Vec<&str> = std::str::from_utf8(words).ok()?.split(' ').collect();
+        let has_peers = words.last() == Some(&"peers");
+        Some(match words[..] {
+            ["begin", version, boot, namespace, id, pid] => Self::Begin {
+                version: version.parse().ok()?,
+                boot: boot.to_owned(),
+                namespace: namespace.parse().ok()?,
+                namespace_id: known(id)?,
+                pid: pid.parse().ok()?,
+                target: at,
+            },
+            ["mount", id, "-" | "peers"] => Self::Mount { id: id.parse().ok()?, at, has_peers },
+            ["tree", id, newest, mounts, "-" | "peers"] => Self::Tree {
+                id: id.parse().ok()?,
+                newest: known(newest)?,
+                mounts: known(mounts)?,
+                at,
+                has_peers,
+            },
+            ["mounting"] => Self::Mounting { at },
+            ["directory", device, inode] => {
+                Self::Directory { at, device: device.parse().ok()?, inode: inode.parse().ok()? }
+            }
+            _ => return None,
+        })
     }
 }
 
-impl From<Bytes> for PathBuf {
-    fn from(bytes: Bytes) -> Self {
-        OsString::from_vec(match bytes {
-            Bytes::Text(text) => text.into_bytes(),
-            Bytes::Raw(bytes) => bytes,
-        })
-        .into()
-    }
+/// A number, or `-` for none.
+fn known<N: FromStr>(word: &str) -> Option<Option<N>> {
+    if word == "-" { Some(None) } else { word.parse().ok().map(Some) }
 }
 
 /// A note that is being written.
@@ -205,7 +232,7 @@ impl Note {
     }
 
     fn write(&self, line: &Line) -> Result<(), Errno> {
-        let Ok(mut text) = serde_json::to_vec(line) else { return Err(Errno::INVAL) };
+        let mut text = line.text();
         text.push(b'\n');
         // One write: a line is there as a whole or not at all.
         match rustix::io::write(&self.file, &text)? {
@@ -216,7 +243,6 @@ impl Note {
 }
 
 /// Where a descriptor's file is, as the kernel names it; empty where /proc does not say.
-fn path_of(fd: BorrowedFd<'_>) -> Bytes {
-    let path = procfs::path_of(fd).unwrap_or_default();
-    Bytes::from(path.as_path())
+fn path_of(fd: BorrowedFd<'_>) -> PathBuf {
+    procfs::path_of(fd).unwrap_or_default()
 }

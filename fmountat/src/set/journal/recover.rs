@@ -131,19 +131,17 @@ impl Cleaned {
             match line {
                 Line::Begin { .. } => {}
                 Line::Mount { id, at, .. } => {
-                    let at = PathBuf::from(at);
                     later.push(at.clone());
                     self.unmount(MountId::from_number(id), at);
                 }
                 Line::Tree { id, newest, mounts, at, .. } => {
-                    let at = PathBuf::from(at);
                     later.push(at.clone());
                     self.unmount_tree(MountId::from_number(id), newest.map(MountId::from_number), mounts, at);
                 }
                 // A mount follows where all went well with it.
-                Line::Mounting { at } if later.contains(&PathBuf::from(at.clone())) => {}
-                Line::Mounting { at } => self.uncertain(at.into()),
-                Line::Directory { at, device, inode } => directories.push((PathBuf::from(at), device, inode)),
+                Line::Mounting { at } if later.contains(&at) => {}
+                Line::Mounting { at } => self.uncertain(at),
+                Line::Directory { at, device, inode } => directories.push((at, device, inode)),
             }
         }
         let is_gone = self.errors.len() == errors;
@@ -214,7 +212,7 @@ fn cut_off(line: &Line) {
         return;
     };
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let root = rustix::fs::openat(rustix::fs::CWD, PathBuf::from(at.clone()), flags, Mode::empty());
+    let root = rustix::fs::openat(rustix::fs::CWD, at, flags, Mode::empty());
     let Ok(root) = root else { return };
     let is_it = MountId::of(root.as_fd()).is_ok_and(|seen| seen.get() == *id);
     if is_it && is_mount_root(root.as_fd()).unwrap_or(false) {
@@ -255,7 +253,7 @@ fn read(text: &[u8]) -> Result<Told> {
             .with_hint("another release wrote it: clean with that one, or remove the file")
     };
     let complete = text.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
-    let lines = complete.map(|line| serde_json::from_slice(line).map_err(|_| unknown()));
+    let lines = complete.map(|line| Line::of(&line[..line.len() - 1]).ok_or_else(unknown));
     let lines = lines.collect::<Result<Vec<Line>>>()?;
     match lines.first() {
         None => Ok(Told::Nothing),
@@ -273,7 +271,7 @@ fn read(text: &[u8]) -> Result<Told> {
 #[cfg(any(test, fuzzing))]
 pub(crate) fn written(text: &[u8]) -> Result<Option<Vec<Vec<u8>>>> {
     Ok(match read(text)? {
-        Told::Lines(lines) => Some(lines.iter().filter_map(|line| serde_json::to_vec(line).ok()).collect()),
+        Told::Lines(lines) => Some(lines.iter().map(Line::text).collect()),
         Told::Nothing | Told::Elsewhere => None,
     })
 }
@@ -284,7 +282,7 @@ pub(crate) fn begun_here() -> Option<Vec<u8>> {
     let (namespace, namespace_id) = (namespace()?, namespace_id());
     let target = Path::new("/srv").into();
     let line = Line::Begin { version: VERSION, boot: boot_id()?, namespace, namespace_id, pid: 1, target };
-    serde_json::to_vec(&line).ok()
+    Some(line.text())
 }
 
 /// Numbers of mountinfo are given again: the place must be the one that was written down.
