@@ -15,6 +15,15 @@
 //!
 //! Every error is an [`Error`]: which step, on which argument, why, the kernel's own words, what to try.
 //!
+//! # Features
+//! Both are on by default. Without them the library needs rustix, libc, bitflags and nix (names of errnos) only.
+//! - `serde`: [`Spec::from_json`], and [`Mount`], [`Spec`] and [`PublishedSet`] for serde; it needs serde and serde_json.
+//! - `diagnosis`: after a failure, what the kernel did not say ([`diagnose()`], which sets of mounts call by themselves);
+//!   [`Mounter::explain`], which says it before; [`Standing`] and [`Limits`]. Without it errors have the kernel's errno and words, and
+//!   reasons and hints only where this crate itself refuses something.
+//!
+//! Off by default: `tracing` for events, below; `containerd-shim-protos` and `oci-spec` convert [`Mount`] and [`Spec`] from and to the types of those crates.
+//!
 //! # Events
 //!
 //! With the cargo feature `tracing` the crate tells a [`tracing`](https://docs.rs/tracing) subscriber what it does. The target of
@@ -38,6 +47,9 @@
 //! `errno` is a name as in errno(3), and left out where the kernel was not asked. A subscriber may be called on a thread of this
 //! crate, which is in another mount namespace than the caller, and never in a child process of it.
 
+// What only `diagnose` and `explain` call.
+#![cfg_attr(not(feature = "diagnosis"), allow(dead_code))]
+
 mod error;
 mod trace;
 mod strategy;
@@ -46,6 +58,10 @@ pub mod mountinfo;
 mod vfs;
 mod kinds;
 mod table;
+#[cfg(feature = "diagnosis")]
+mod diagnose;
+#[cfg(not(feature = "diagnosis"))]
+#[path = "undiagnosed.rs"]
 mod diagnose;
 mod set;
 
@@ -55,10 +71,13 @@ pub mod fuzzing;
 #[cfg(test)]
 mod in_tests;
 
-pub use diagnose::credentials::{Owner, Standing};
-pub use diagnose::diagnose;
-pub use diagnose::filesystems::{has_module, kernel_filesystems};
-pub use diagnose::limits::Limits;
+#[cfg(feature = "diagnosis")]
+pub use diagnose::{
+    credentials::{Owner, Standing},
+    diagnose,
+    filesystems::{has_module, kernel_filesystems},
+    limits::Limits,
+};
 pub use error::{
     Error, ErrorKind, Errors, Failed, Holder, HolderKind, LayerRef, Operation, PlanStep, Result, Syscall,
     escape, escape_whole, wrapped,
@@ -73,6 +92,7 @@ pub use mountinfo::id::MountId;
 /// The current directory, where a function takes a directory that relative paths start at.
 pub use rustix::fs::CWD;
 pub use set::build::{Built, Mounter};
+#[cfg(feature = "diagnosis")]
 pub use set::explain::{ExplainedStep, Explanation, Needed};
 pub use set::journal::{Cleaned, Notes};
 pub use set::options::Options;

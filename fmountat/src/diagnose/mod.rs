@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! After a failure: what the kernel did not say, found out by looking. Nothing here is called on the way of success, nothing
+//! The feature `diagnosis`. After a failure: what the kernel did not say, found out by looking. Nothing here is called on the way of success, nothing
 //! here changes anything, and a look that fails leaves the error as it was.
 #![forbid(unsafe_code)]
 
@@ -15,4 +15,5 @@ pub(crate) mod overlay;
 pub(crate) mod step;
 
 pub use general::diagnose;
-pub(crate) use step::{What, spelled, step, writable_device};
+pub(crate) use general::pivot;
+pub(crate) use step::{spelled, step};

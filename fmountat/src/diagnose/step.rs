@@ -5,7 +5,7 @@ use crate::diagnose::general::diagnose_from;
 use crate::diagnose::{overlay, parameters, spelling};
 use crate::error::{Error, ErrorKind, Operation, Syscall, escape};
 use crate::kinds::filesystem::Word;
-use crate::kinds::overlay::Overlay;
+use crate::kinds::tried::{Tried, What};
 use crate::mountinfo;
 use crate::mountinfo::id::MountId;
 use crate::sys::statmount::{MNT_BASIC, statmount};
@@ -19,26 +19,8 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// The mount that failed.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct About<'a> {
-    /// Where relative paths start.
-    pub(crate) dir: BorrowedFd<'a>,
-    pub(crate) source: &'a Path,
-    pub(crate) what: What<'a>,
-    /// Words that are not the file system's own, and could have been meant.
-    pub(crate) option_words: fn() -> Vec<&'static str>,
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum What<'a> {
-    Overlay(&'a Overlay),
-    Bind { recursive: bool },
-    Filesystem(&'a OsStr, &'a [Word]),
-}
-
 /// Looks into the failure of one mount.
-pub(crate) fn step(error: Error, about: &About<'_>) -> Error {
+pub(crate) fn step(error: Error, about: &Tried<'_>) -> Error {
     let error = match about.what {
         What::Overlay(overlay) => overlay::explain(error, overlay, about.dir),
         What::Bind { recursive } => bind(error, about, recursive),
@@ -102,7 +84,7 @@ fn unnamed_word(
 }
 
 /// What looking at the source tells of a mount that was not tried yet.
-pub(crate) fn foresee(about: &About<'_>) -> Option<Error> {
+pub(crate) fn foresee(about: &Tried<'_>) -> Option<Error> {
     let known = |error: Error| (error.kind() != ErrorKind::System).then_some(error);
     match about.what {
         What::Overlay(overlay) => overlay::foresee(overlay, about.dir),
@@ -117,13 +99,13 @@ pub(crate) fn foresee(about: &About<'_>) -> Option<Error> {
 }
 
 /// Whether the kernel would have a reason: mounts below the source that are locked.
-fn has_locked(about: &About<'_>) -> bool {
+fn has_locked(about: &Tried<'_>) -> bool {
     let Ok(source) = Target::open(about.dir, about.source) else { return false };
     let table = mountinfo::read().unwrap_or_default();
     overlay::locked_below(source.as_fd(), &table).is_some()
 }
 
-fn bind(error: Error, about: &About<'_>, recursive: bool) -> Error {
+fn bind(error: Error, about: &Tried<'_>, recursive: bool) -> Error {
     let is_refused = error.raw_errno() == Some(Errno::INVAL)
         && matches!(error.call(), Some(Syscall::OpenTree | Syscall::Mount));
     let (true, Ok(source)) = (is_refused, Target::open(about.dir, about.source)) else { return error };
@@ -154,7 +136,7 @@ fn bind(error: Error, about: &About<'_>, recursive: bool) -> Error {
 }
 
 /// What the device says: set read-only, or in use.
-fn device(error: Error, about: &About<'_>, fstype: &OsStr) -> Error {
+fn device(error: Error, about: &Tried<'_>, fstype: &OsStr) -> Error {
     let number = rustix::fs::statat(about.dir, about.source, AtFlags::empty()).ok();
     let number = number.filter(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::BlockDevice);
     let Some(number) = number.map(|stat| (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev)))

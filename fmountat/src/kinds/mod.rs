@@ -13,3 +13,4 @@ pub(crate) mod clones;
 pub(crate) mod bind;
 pub(crate) mod overlay;
 pub(crate) mod helper;
+pub(crate) mod tried;

@@ -10,6 +10,7 @@ pub(crate) mod build;
 pub(crate) mod publish;
 pub(crate) mod remount;
 pub(crate) mod temp;
+#[cfg(feature = "diagnosis")]
 pub(crate) mod explain;
 
 /// For the fuzzers.

@@ -2,9 +2,10 @@
 //! Changes to what is mounted: `remount`, and propagation words alone. What was not asked for stays.
 
 use crate::diagnose::step;
-use crate::diagnose::step::About;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::kinds::filesystem::tell;
+use crate::kinds::tried::{Tried, What};
+use crate::mountinfo;
 use crate::mountinfo::id::{MountId, mountinfo_id};
 use crate::set::options::suggest::{names, option_error};
 use crate::set::options::{Options, Places};
@@ -14,7 +15,6 @@ use crate::vfs::attr::{Attr, Locked, MountAttr, set_attr, set_tree_attr};
 use crate::vfs::context::FsContext;
 use crate::vfs::identity::{is_mount_root, mounted_type};
 use crate::vfs::target::Target;
-use crate::{diagnose, mountinfo};
 use rustix::fd::AsFd;
 use std::ffi::OsString;
 
@@ -24,8 +24,8 @@ pub(crate) fn of_change(error: Error, target: &Target) -> Error {
         ErrorKind::UnknownOption => mounted_type(target.as_fd()).unwrap_or_default(),
         _ => OsString::new(),
     };
-    let what = diagnose::What::Filesystem(&fstype, &[]);
-    step(error, &About { dir: target.as_fd(), source: target.path(), what, option_words: names })
+    let what = What::Filesystem(&fstype, &[]);
+    step(error, &Tried { dir: target.as_fd(), source: target.path(), what, option_words: names })
 }
 
 /// Changes the mount at `target` as `options` say: per-mount attributes by mount_setattr(2) \[Linux 5.12\]; unless

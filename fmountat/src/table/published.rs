@@ -7,7 +7,6 @@ use crate::sys::listmount::{LSMT_ROOT, mounts_below};
 use crate::sys::statmount::{MNT_BASIC, statmount};
 use crate::vfs::tree::Attached;
 use rustix::io::Errno;
-use serde::{Deserialize, Serialize};
 use std::collections::{HashMap, HashSet};
 
 /// The mounts of a published set, the root of it first. They are unique ids \[Linux 6.8\], which no other mount has until
@@ -22,8 +21,7 @@ use std::collections::{HashMap, HashSet};
 /// assert_eq!(serde_json::from_str::<PublishedSet>(&line).unwrap(), set);
 /// # Ok::<(), fmountat::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "Vec<u64>", into = "Vec<u64>")]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PublishedSet {
     root: MountId,
     inside: Vec<MountId>,
@@ -139,16 +137,17 @@ pub(crate) fn below(root: MountId, after: u64) -> Result<Vec<MountId>> {
     Ok(ids.into_iter().map(MountId::from_number).collect())
 }
 
-impl TryFrom<Vec<u64>> for PublishedSet {
-    type Error = Error;
-
-    fn try_from(ids: Vec<u64>) -> Result<Self> {
-        Self::from_numbers(ids)
+/// A list of its ids, the root's first.
+#[cfg(feature = "serde")]
+impl serde::Serialize for PublishedSet {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.mounts().map(MountId::get))
     }
 }
 
-impl From<PublishedSet> for Vec<u64> {
-    fn from(set: PublishedSet) -> Self {
-        set.mounts().map(MountId::get).collect()
+#[cfg(feature = "serde")]
+impl<'de> serde::Deserialize<'de> for PublishedSet {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::from_numbers(Vec::<u64>::deserialize(deserializer)?).map_err(serde::de::Error::custom)
     }
 }

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A built set, and how it comes into a namespace: all of it, or nothing.
 
-use crate::diagnose::diagnose;
-use crate::diagnose::general::pivot;
+use crate::diagnose::{diagnose, pivot};
 use crate::error::{Error, ErrorKind, Failed, Operation, Result, Syscall, or_give_back};
 use crate::mountinfo::id::MountId;
 use crate::set::build::stack::Stacks;

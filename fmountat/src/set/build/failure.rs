@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A step that failed, with what looking around tells about it.
 
-use crate::diagnose;
 use crate::diagnose::step;
-use crate::diagnose::step::About;
 use crate::error::{Error, ErrorKind, Operation};
 use crate::kinds::overlay::Overlay;
+use crate::kinds::tried;
+use crate::kinds::tried::Tried;
 use crate::set::options::suggest::names;
 use crate::set::plan::step::{Step, What};
 use rustix::fd::BorrowedFd;
@@ -17,19 +17,19 @@ pub(crate) fn why(error: Error, dir: BorrowedFd<'_>, failed: &Step) -> Error {
 }
 
 /// The step as it is looked into.
-pub(crate) fn about<'a>(dir: BorrowedFd<'a>, step: &'a Step) -> About<'a> {
+pub(crate) fn about<'a>(dir: BorrowedFd<'a>, step: &'a Step) -> Tried<'a> {
     let what = match &step.what {
-        What::Overlay(overlay) => diagnose::What::Overlay(overlay),
-        What::Bind { recursive } => diagnose::What::Bind { recursive: *recursive },
-        What::Filesystem(fstype) => diagnose::What::Filesystem(fstype, &step.options.words),
+        What::Overlay(overlay) => tried::What::Overlay(overlay),
+        What::Bind { recursive } => tried::What::Bind { recursive: *recursive },
+        What::Filesystem(fstype) => tried::What::Filesystem(fstype, &step.options.words),
     };
-    About { dir, source: &step.source, what, option_words: names }
+    Tried { dir, source: &step.source, what, option_words: names }
 }
 
 /// The same for an overlay by itself.
 pub(crate) fn of_overlay(error: Error, dir: BorrowedFd<'_>, overlay: &Overlay) -> Error {
-    let what = diagnose::What::Overlay(overlay);
-    step(error, &About { dir, source: Path::new("overlay"), what, option_words: names })
+    let what = tried::What::Overlay(overlay);
+    step(error, &Tried { dir, source: Path::new("overlay"), what, option_words: names })
 }
 
 /// For what would be mounted in the set's root, or cover something in it.

@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! One step looked at: what it would be made from and put on, and the error that would come of it.
 
-use crate::diagnose;
 use crate::diagnose::credentials::{Owner, Standing, owner_of_mine};
 use crate::diagnose::filesystems;
-use crate::diagnose::step::foresee as foresee_step;
+use crate::diagnose::step::{foresee as foresee_step, writable_device};
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall, escape};
 use crate::kinds::filesystem::configured;
 use crate::kinds::image::{Looked, is_read_only};
@@ -169,7 +168,7 @@ impl<'a> Looker<'a> {
                 return Err(error);
             }
             if device.kind == FileType::BlockDevice && !read_only {
-                diagnose::writable_device(self.dir, &step.source)?;
+                writable_device(self.dir, &step.source)?;
             }
         }
         self.ask(name, step, device.is_none(), notes)?;

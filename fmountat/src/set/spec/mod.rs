@@ -3,8 +3,11 @@
 
 pub(crate) mod mount;
 pub(crate) mod spec;
+#[cfg(feature = "serde")]
 pub(crate) mod json_object;
+#[cfg(feature = "serde")]
 pub(crate) mod oci;
+#[cfg(feature = "serde")]
 pub(crate) mod json;
 #[cfg(any(feature = "containerd-shim-protos", feature = "oci-spec"))]
 pub(crate) mod convert;

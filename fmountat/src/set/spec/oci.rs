@@ -5,14 +5,12 @@ use crate::set::spec::json_object::{Bytes, Fields, object};
 use crate::set::spec::mount::Mount;
 use crate::vfs::idmap::IdMapping;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 /// `{"containerID": 0, "hostID": 1000, "size": 1}`, as OCI writes it.
-#[derive(Clone, Copy, serde::Serialize)]
 pub(crate) struct OciMapping {
-    #[serde(rename = "containerID")]
     container_id: u32,
-    #[serde(rename = "hostID")]
     host_id: u32,
     size: u32,
 }
@@ -151,7 +149,8 @@ pub(crate) fn fill(mounts: &mut [Mount], users: &[IdMapping], groups: &[IdMappin
 }
 
 /// The mappings as OCI writes them.
-pub(crate) fn written(mappings: &[IdMapping]) -> Vec<OciMapping> {
-    let one = |m: &IdMapping| OciMapping { container_id: m.disk, host_id: m.seen, size: m.count };
+pub(crate) fn written(mappings: &[IdMapping]) -> Vec<BTreeMap<&'static str, u32>> {
+    let one =
+        |m: &IdMapping| BTreeMap::from([("containerID", m.disk), ("hostID", m.seen), ("size", m.count)]);
     mappings.iter().map(one).collect()
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `Spec`: a list of mounts, and what is to be covered in them, as an OCI `config.json` has it.
 
+#[cfg(feature = "serde")]
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::set::spec::mount::Mount;
 use std::path::PathBuf;
@@ -30,6 +31,7 @@ pub struct Spec {
     pub readonly_root: bool,
 }
 
+#[cfg(feature = "serde")]
 impl Spec {
     /// Reads a set: a JSON array of mounts as containerd writes it (`type`, `source`, `target`, `options`, keys in any
     /// letter case), or an object with such an array under `mounts`, as OCI's `config.json` (`destination` for `target`),
@@ -47,6 +49,7 @@ impl Spec {
     }
 }
 
+#[cfg(feature = "serde")]
 impl Mount {
     /// The mounts of a list in JSON: see [`Spec::from_json`], which reads more of an OCI
     /// `config.json` than they are.
@@ -64,7 +67,7 @@ impl From<Vec<Mount>> for Spec {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "serde"))]
 mod tests {
     use super::*;
     use crate::vfs::idmap::IdMapping;
