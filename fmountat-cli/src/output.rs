@@ -2,7 +2,7 @@
 //! What the user sees: results on stdout, errors and notes on stderr, both as text or JSON.
 
 use crate::report::{self, Failure};
-use fmountat::{Error, ErrorKind, Operation, Unmatched, escape};
+use fmountat::{Error, ErrorKind, Operation, ReplaceDiff, escape};
 use serde::Serialize;
 use serde_json::Value;
 use std::ffi::{OsStr, OsString};
@@ -84,7 +84,7 @@ pub(crate) fn line(what: &str, path: &Path) {
 }
 
 /// What a swap drops, and what it leaves beneath, on stderr before it is done; in JSON the result has them too.
-pub(crate) fn unmatched(found: &Unmatched, json: bool) {
+pub(crate) fn unmatched(found: &ReplaceDiff, json: bool) {
     if json && !found.is_empty() {
         say(&report::json(&report::unmatched(found)));
     }

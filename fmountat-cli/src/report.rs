@@ -2,7 +2,7 @@
 //! What is printed with `--json`: one type for each result, with its keys in alphabetical order.
 
 use fmountat::{
-    Cleaned, Error, ExplainedStep, Holder, HolderKind, MountId, Needed, PublishedSet, Syscall, Unmatched,
+    Error, ExplainedStep, Holder, HolderKind, MountId, Needed, PublishedSet, Recovered, ReplaceDiff, Syscall,
 };
 use serde::Serialize;
 use serde_json::Value;
@@ -107,7 +107,7 @@ pub(crate) struct UnmatchedReport<'a> {
     dropped: Vec<PlaceReport<'a>>,
 }
 
-pub(crate) fn unmatched(found: &Unmatched) -> UnmatchedReport<'_> {
+pub(crate) fn unmatched(found: &ReplaceDiff) -> UnmatchedReport<'_> {
     UnmatchedReport { beneath: places(&found.beneath), dropped: places(&found.dropped) }
 }
 
@@ -267,7 +267,7 @@ pub(crate) struct CleanReport<'a> {
     unmounted: Vec<PlaceReport<'a>>,
 }
 
-pub(crate) fn cleaned(cleaned: &Cleaned) -> CleanReport<'_> {
+pub(crate) fn cleaned(cleaned: &Recovered) -> CleanReport<'_> {
     CleanReport {
         removed: cleaned.removed.iter().map(text).collect(),
         skipped: cleaned.skipped,

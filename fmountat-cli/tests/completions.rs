@@ -10,7 +10,7 @@ mod args;
 
 use clap::{Command, CommandFactory};
 use clap_complete::Shell;
-use fmountat::{Value, option_words};
+use fmountat::{Value, userspace_options};
 use std::path::PathBuf;
 
 const HEAD: &str = "\
@@ -51,7 +51,7 @@ end
 /// Every word and recursive form that can be used; those that need a value with the sign for it.
 fn words() -> Vec<String> {
     let mut all = Vec::new();
-    for word in option_words().iter().filter(|word| word.layer() != "refused") {
+    for word in userspace_options().iter().filter(|word| word.layer() != "refused") {
         let sign = if matches!(word.value, Value::Required(_)) { "=" } else { "" };
         all.push(format!("{}{sign}", word.name));
         all.extend(word.recursive_form());

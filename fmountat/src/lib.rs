@@ -19,7 +19,7 @@
 //! Both are on by default. Without them the library needs rustix, libc, bitflags and nix (names of errnos) only.
 //! - `serde`: [`Spec::from_json`], and [`Mount`], [`Spec`] and [`PublishedSet`] for serde; it needs serde and serde_json.
 //! - `diagnosis`: after a failure, what the kernel did not say ([`diagnose()`], which sets of mounts call by themselves);
-//!   [`Mounter::explain`], which says it before; [`Standing`] and [`Limits`]. Without it errors have the kernel's errno and words, and
+//!   [`Mounter::explain`], which says it before; [`Credentials`] and [`Limits`]. Without it errors have the kernel's errno and words, and
 //!   reasons and hints only where this crate itself refuses something.
 //!
 //! Off by default: `tracing` for events, below; `containerd-shim-protos` and `oci-spec` convert [`Mount`] and [`Spec`] from and to the types of those crates.
@@ -41,7 +41,7 @@
 //! | `attached` | `mount`, `mount_point` | that a mount is at its place in the set |
 //! | `published` | `mount_point`, `mount_id` | that a set that was built detached is visible |
 //! | `rolled back` | `mounts`, `left` | that the mounts of a set that failed half way were unmounted again; level `WARN` if some are left |
-//! | `recovered` | `kind`, `path` | that [`Notes::clean`] removed a `mount` or a `directory` |
+//! | `recovered` | `kind`, `path` | that [`Journal::clean`] removed a `mount` or a `directory` |
 //!
 //! Names of spans, events and fields are part of the interface; the values of `operation` and `strategy` are texts for people.
 //! `errno` is a name as in errno(3), and left out where the kernel was not asked. A subscriber may be called on a thread of this
@@ -73,7 +73,7 @@ mod in_tests;
 
 #[cfg(feature = "diagnosis")]
 pub use diagnose::{
-    credentials::{Owner, Standing},
+    credentials::{Credentials, Owner},
     diagnose,
     filesystems::{has_module, kernel_filesystems},
     limits::Limits,
@@ -91,23 +91,23 @@ pub use kinds::overlay::{Layer, OVERLAY_LAYERS_MAX, Overlay, common_directory};
 pub use mountinfo::id::MountId;
 /// The current directory, where a function takes a directory that relative paths start at.
 pub use rustix::fs::CWD;
-pub use set::build::{Built, Mounter};
+pub use set::build::{DetachedSet, Mounter};
 #[cfg(feature = "diagnosis")]
 pub use set::explain::{ExplainedStep, Explanation, Needed};
-pub use set::journal::{Cleaned, Notes};
+pub use set::journal::{Journal, Recovered};
 pub use set::options::Options;
-pub use set::options::{LoopWords, Mkdir};
-pub use set::options::{OptionWord, Places, Value, option_words};
+pub use set::options::{LoopOverrides, Mkdir};
+pub use set::options::{Places, UserspaceOption, Value, userspace_options};
 pub use set::plan::{Compat, Plan};
-pub use set::publish::{Applied, Unmatched};
+pub use set::publish::{Applied, ReplaceDiff};
 pub use set::remount::{remount, remount_with};
 pub use set::spec::{Mount, Spec, read_only_view, standard_mounts};
 pub use set::temp::{TempError, TempMount, TempRoot};
-pub use strategy::{SwapWay, Way};
+pub use strategy::{Strategy, SwapStrategy};
 #[doc(hidden)]
 pub use sys::procfs;
 pub use table::diff::Change;
-pub use table::fields::{Fields, TableWay};
+pub use table::fields::{Fields, TableStrategy};
 pub use table::find::{find, find_by, is_mount_point};
 pub use table::holders::holders;
 pub use table::published::PublishedSet;

@@ -21,7 +21,7 @@ pub(crate) enum Need {
 }
 
 /// The ways of one operation.
-pub(crate) trait Ways: Copy + PartialEq + 'static {
+pub(crate) trait Strategies: Copy + PartialEq + 'static {
     const OPERATION: &'static str;
     /// Best first, each with what it needs.
     const ALL: &'static [(Self, &'static str, &'static [Need])];
@@ -44,7 +44,7 @@ macro_rules! ways {
             #[derive(Debug, Clone, Copy, PartialEq, Eq)]
             $vis enum $operation { $($(#[$doc])* $way),+ }
 
-            impl Ways for $operation {
+            impl Strategies for $operation {
                 const OPERATION: &'static str = $title;
                 const ALL: &'static [(Self, &'static str, &'static [Need])] = &[$((Self::$way, $words, &[$($need),*])),+];
             }
@@ -60,7 +60,7 @@ macro_rules! ways {
 
 ways! {
     /// How a plan gets to its target.
-    pub Way "publish a set" {
+    pub Strategy "publish a set" {
         /// Built detached, published in one step: others see none of it or all of it.
         Detached "built detached, published in one step" [NewMountApi, MountSetattr, DetachedChildren]
         /// Built in a mount namespace that lives as long as that takes, copied out of it, published in one step: others see
@@ -71,7 +71,7 @@ ways! {
         StepByStep "step by step, taken back on failure" [NewMountApi, MountSetattr]
     }
     /// How a set takes the place of another.
-    pub SwapWay "replace a set" {
+    pub SwapStrategy "replace a set" {
         /// Beneath the old one, which is then taken away: others always see one of the two \[Linux 6.5\].
         Beneath "beneath the old one, without a moment between" [MoveBeneath]
         /// The old one is taken away, and the new one attached at once: for a moment others see neither.

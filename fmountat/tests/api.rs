@@ -3,7 +3,6 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "set/common.rs"]
-#[allow(dead_code)]
 mod common;
 
 use common::{bind, file, tmpfs, unmount_all};
@@ -16,10 +15,11 @@ fn target() -> Target {
 }
 
 fn restrictions(masked: &[&str], readonly: &[&str]) -> Spec {
-    let mut spec = Spec::default();
-    spec.masked_paths = masked.iter().map(Into::into).collect();
-    spec.readonly_paths = readonly.iter().map(Into::into).collect();
-    spec
+    Spec {
+        masked_paths: masked.iter().map(Into::into).collect(),
+        readonly_paths: readonly.iter().map(Into::into).collect(),
+        ..Spec::default()
+    }
 }
 
 fmountat_testing::tests! {
@@ -72,17 +72,17 @@ fmountat_testing::tests! {
         }
         let mounter = Mounter::detached();
         mounter.build(CWD, &Plan::new(&[bind("s", "bind")]).unwrap(), None).unwrap().attach(&target()).unwrap();
-        mounter.restrict(&target(), &restrictions(&["/secret", "/plain", "/none"], &["/etc"])).unwrap();
+        mounter.restrict(target(), &restrictions(&["/secret", "/plain", "/none"], &["/etc"])).unwrap();
         assert!(std::fs::read(file("t/secret/key")).is_err());
         assert_eq!((read(file("t/plain")), read(file("t/etc/conf"))), (String::new(), "x".into()));
         assert!(std::fs::write(file("t/etc/conf"), "y").is_err() && std::fs::write(file("t/new"), "y").is_ok());
         unmount_all("t");
         mounter.build(CWD, &Plan::new(&[bind("s", "bind")]).unwrap(), None).unwrap().attach(&target()).unwrap();
-        let error = mounter.restrict(&target(), &restrictions(&["/secret", "/"], &[])).unwrap_err();
+        let error = mounter.restrict(target(), &restrictions(&["/secret", "/"], &[])).unwrap_err();
         assert_eq!((error.kind(), mounts_below(file("t")).len()), (ErrorKind::OptionConflict, 1), "{error}");
         let mut spec = restrictions(&[], &[]);
         spec.readonly_root = true;
-        mounter.restrict(&target(), &spec).unwrap();
+        mounter.restrict(target(), &spec).unwrap();
         assert!(mount_flags(file("t")).split(',').any(|flag| flag == "ro"));
         unmount_all("t");
     }

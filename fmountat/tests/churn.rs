@@ -2,7 +2,7 @@
 //! Snapshots while mounts come and go a thousand times a second: no mount that stays is ever missing, by either way.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use fmountat::{Fields, Table, TableReader, TableWay, Tree, find};
+use fmountat::{Fields, Table, TableReader, TableStrategy, Tree, find};
 use fmountat_testing::{mkdirs, scratch, times};
 use rustix::fs::CWD;
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, mount_move, unmount};
@@ -80,11 +80,11 @@ fn stable(table: &Table) -> HashMap<u64, (u64, PathBuf)> {
     stays.map(|entry| (entry.number(), (entry.parent_number(), entry.target().to_owned()))).collect()
 }
 
-fn snapshots(way: TableWay, fields: Fields, rounds: usize) {
+fn snapshots(way: TableStrategy, fields: Fields, rounds: usize) {
     furnish();
     mount_bind(file("tree/a"), file("tree/a")).unwrap();
     mount_bind(file("tree/b"), file("tree/b")).unwrap();
-    let mut reader = TableReader::here().fields(fields).way(way);
+    let mut reader = TableReader::here().fields(fields).strategy(way);
     let want = stable(&reader.read().unwrap());
     assert_eq!(want.len(), STABLE + STABLE / 10);
     let (stop, changes) = (AtomicBool::new(false), AtomicUsize::new(0));
@@ -125,17 +125,17 @@ fn snapshots(way: TableWay, fields: Fields, rounds: usize) {
 fmountat_testing::tests! {
     /// listmount and statmount.
     fn no_stable_mount_is_missing_by_statmount() needs [Kernel(6, 15), Statmount] {
-        snapshots(TableWay::Statmount, Fields::MOUNTINFO, times(300, 10_000));
+        snapshots(TableStrategy::Statmount, Fields::MOUNTINFO, times(300, 10_000));
     }
 
     /// mountinfo, in parts.
     fn no_stable_mount_is_missing_by_mountinfo() needs [] {
-        snapshots(TableWay::Mountinfo, Fields::MOUNTINFO, times(300, 10_000));
+        snapshots(TableStrategy::Mountinfo, Fields::MOUNTINFO, times(300, 10_000));
     }
 
     /// The way that is chosen, with the fields that a list shows.
     fn no_stable_mount_is_missing_by_choice() needs [] {
-        snapshots(TableWay::Auto, Fields::LIST, times(300, 10_000));
+        snapshots(TableStrategy::Auto, Fields::LIST, times(300, 10_000));
     }
 
     /// Paths are found on their mounts all the while.

@@ -6,7 +6,7 @@
 mod common;
 
 use common::{bind, file, tmpfs};
-use fmountat::{Built, Features, Mount, MountAttr, Mounter, Overlay, Plan, Target};
+use fmountat::{DetachedSet, Features, Mount, MountAttr, Mounter, Overlay, Plan, Target};
 use fmountat_testing::{
     MountLine, in_own_namespace, mkdirs, mount_table, mounts_below, own_root, scratch, write,
 };
@@ -38,7 +38,7 @@ fn share_everything() {
 }
 
 /// In a mount namespace that is a copy of the case's, which must be afterwards as it was before.
-fn enter_elsewhere(what: &str, prepare: &[(&str, To)], build: fn() -> Built, check: fn()) {
+fn enter_elsewhere(what: &str, prepare: &[(&str, To)], build: fn() -> DetachedSet, check: fn()) {
     let before = mount_table();
     in_own_namespace(|| {
         for (path, propagation) in prepare {
@@ -57,17 +57,17 @@ fn proc() -> Mount {
     Mount::new("bind", "/proc").at("/proc").option("rbind,X-mount.mkdir")
 }
 
-fn build(mounts: &[Mount]) -> Built {
+fn build(mounts: &[Mount]) -> DetachedSet {
     let plan = Plan::new(mounts).unwrap();
     Mounter::detached().build(CWD, &plan, &Target::open(CWD, "/").unwrap()).unwrap()
 }
 
-fn detached() -> Built {
+fn detached() -> DetachedSet {
     build(&[tmpfs(), proc(), tmpfs().at("/a").option("X-mount.mkdir")])
 }
 
 /// Mounted in the namespace itself, as before Linux 6.15.
-fn here() -> Built {
+fn here() -> DetachedSet {
     let mounter = Mounter::with(Features::get().at_most(6, 1), None).in_own_namespace();
     let plan = Plan::new(&[proc(), tmpfs().at("/a").option("X-mount.mkdir")]).unwrap();
     let uppers = mounter.ephemeral_uppers().unwrap();
@@ -92,15 +92,15 @@ fn only_the_set() {
 }
 
 /// The root is a peer of what it was bound from, and so is what is below it.
-fn shared_set() -> Built {
+fn shared_set() -> DetachedSet {
     build(&[bind("m", "rbind,rshared")])
 }
 
-fn slave_set() -> Built {
+fn slave_set() -> DetachedSet {
     build(&[bind("m", "rbind,rslave")])
 }
 
-fn tmpfs_alone() -> Built {
+fn tmpfs_alone() -> DetachedSet {
     build(&[tmpfs()])
 }
 

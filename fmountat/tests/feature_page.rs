@@ -45,7 +45,7 @@ const TRIED_ROWS: [[&str; 4]; 9] = [
 const WAYS: &str = "
 ## The way that is taken, by kernel
 
-What `Mounter::way` and `Mounter::swap_way` say with the features of that release, where unshare(2) is allowed. *Step by step* and *with a moment
+What `Mounter::way` and `Mounter::swap_strategy` say with the features of that release, where unshare(2) is allowed. *Step by step* and *with a moment
 between* are the weaker promises: `apply` says in its output (`way`, `swap`) which was taken, and `--strict` refuses them.
 
 | kernel | one mount | ten mounts, one root | an `unbindable` mount among them | two mounts for `/` | `--replace` |
@@ -76,7 +76,7 @@ fn ways(release: (u32, u32)) -> String {
         let inner = (1..10).map(|n| tmpfs(&format!("d{n}"), words));
         std::iter::once(tmpfs("/", "rw")).chain(inner).collect::<Vec<_>>()
     };
-    let way = |mounts: &[Mount]| mounter.way(&Plan::new(mounts).unwrap()).to_string();
+    let way = |mounts: &[Mount]| mounter.strategy(&Plan::new(mounts).unwrap()).to_string();
     format!(
         "| {}.{} | {} | {} | {} | {} | {} |\n",
         release.0,
@@ -85,7 +85,7 @@ fn ways(release: (u32, u32)) -> String {
         way(&ten("rw")),
         way(&ten("unbindable")),
         way(&[tmpfs("/", "rw"), tmpfs("/", "rw")]),
-        mounter.swap_way(),
+        mounter.swap_strategy(),
     )
 }
 

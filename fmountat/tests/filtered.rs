@@ -69,7 +69,7 @@ fn refused(mounts: &[Mount], call: &str, errno: i32) {
     let same = |what: &str, other: &Error| assert_eq!(other.to_string(), error.to_string(), "{what} {errno}");
     same("build", &mounter.build(CWD, &plan, &target("t")).map(drop).unwrap_err());
     same("explain", mounter.explain(CWD, &plan, &target("t")).error().unwrap());
-    same("unmatched", &mounter.explain_unmatched(&plan, &target("t")).map(drop).unwrap_err());
+    same("unmatched", &mounter.explain_replace_diff(&plan, &target("t")).map(drop).unwrap_err());
     let root = Mounter::with(Features::probe(), None).in_own_namespace();
     let tmpfs = Mount::new("tmpfs", "tmpfs");
     let below = tmpfs.clone().at("/a").option("X-mount.mkdir");

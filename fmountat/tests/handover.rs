@@ -6,7 +6,7 @@
 mod common;
 
 use common::{bind, file, tmpfs, unmount_all};
-use fmountat::{Built, Create, ErrorKind, Mount, MountNamespace, Mounter, Plan, Target, Tree};
+use fmountat::{Create, DetachedSet, ErrorKind, Mount, MountNamespace, Mounter, Plan, Target, Tree};
 use fmountat_testing::{in_own_namespace, mkdirs, mount_table, mounts_below, read, scratch, write};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::CWD;
@@ -19,7 +19,7 @@ use std::mem::MaybeUninit;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-fn build(mounts: &[Mount]) -> Built {
+fn build(mounts: &[Mount]) -> DetachedSet {
     let target = Target::open(CWD, "/").unwrap();
     Mounter::detached().build(CWD, &Plan::new(mounts).unwrap(), &target).unwrap()
 }

@@ -5,8 +5,8 @@
 #[path = "helper/common.rs"]
 mod common;
 
-use common::{LONG, file, gone, hang, image, mount, script};
-use fmountat::{ErrorKind, Helper, Mount, Mounter, Plan, Target, Unmount, Way, find};
+use common::{LONG, attach_at, file, gone, image, mount, script};
+use fmountat::{ErrorKind, Helper, Mount, Mounter, Plan, Strategy, Target, Unmount, find};
 use fmountat_testing::{mkdirs, mounts_below, read, scratch, write};
 use rustix::fs::CWD;
 use std::os::unix::fs::PermissionsExt;
@@ -23,7 +23,7 @@ fmountat_testing::tests! {
         let plan = Plan::new(std::slice::from_ref(&one)).unwrap();
         assert!(plan.to_string().contains("by its mount helper"));
         let applied = Mounter::detached().apply(CWD, &plan, &target).unwrap();
-        assert_eq!((read(file("t/who")), applied.way), ("by FUSE".into(), Way::StepByStep));
+        assert_eq!((read(file("t/who")), applied.way), ("by FUSE".into(), Strategy::StepByStep));
         let found = find(CWD, file("t")).unwrap();
         assert_eq!(found.fstype, "fuse.squashfuse");
         let flags = found.options.into_string().unwrap();
@@ -110,13 +110,13 @@ fmountat_testing::tests! {
     /// A helper that hangs is ended with all that it has started, also one that ignores signals.
     fn a_hung_helper_is_ended() needs [] {
         mkdirs(scratch(), &["t"]);
-        let hang = hang();
-        let helper = script(&format!("trap '' TERM INT HUP; echo waiting; {hang} & {hang}; {hang}"));
+        let attach_at = attach_at();
+        let helper = script(&format!("trap '' TERM INT HUP; echo waiting; {attach_at} & {attach_at}; {attach_at}"));
         let start = Instant::now();
         let error = mount(&helper, "t", Duration::from_millis(300)).unwrap_err();
         assert!(start.elapsed() < Duration::from_secs(5));
         assert_eq!((error.kind(), error.output()), (ErrorKind::TimedOut, &["waiting".to_owned()][..]), "{error}");
-        gone(&hang);
+        gone(&attach_at);
     }
 
     /// A descriptor that is not close-on-exec does not get into the helper, and the caller's mask and handlers stay.

@@ -5,7 +5,7 @@
 #[path = "helper/common.rs"]
 mod common;
 
-use common::{LONG, file, gone, hang, image, mount, script, script_for, signal};
+use common::{LONG, attach_at, file, gone, image, mount, script, script_for, signal};
 use fmountat::{ErrorKind, FsContext, Helper, MountAttr, Target, fmountat};
 use fmountat_testing::{command_output, filter, mkdirs, mounts_below, scratch, write};
 use rustix::fs::CWD;
@@ -138,7 +138,7 @@ fmountat_testing::tests! {
     fn a_mount_of_a_hung_helper_goes() needs [SteadyTime, Root, Tool("squashfuse"), Tool("mksquashfs"), Filesystem("fuse")] {
         mkdirs(scratch(), &["t"]);
         let image = image().display().to_string();
-        let helper = script(&format!(r#"squashfuse {image} "$2"; echo mounted; {}"#, hang()));
+        let helper = script(&format!(r#"squashfuse {image} "$2"; echo mounted; {}"#, attach_at()));
         let start = Instant::now();
         let error = mount(&helper, "t", Duration::from_secs(3)).unwrap_err();
         assert!(start.elapsed() < Duration::from_secs(10));

@@ -7,7 +7,7 @@ mod common;
 #[path = "contract/process.rs"]
 mod process;
 
-use common::{LONG, file, gone, gone_within, hang, mount, processes, script, signal, with_numbers};
+use common::{LONG, attach_at, file, gone, gone_within, mount, processes, script, signal, with_numbers};
 use fmountat::ErrorKind;
 use fmountat_testing::{filter, mkdirs, read, scratch, write};
 use process::Reaper;
@@ -83,12 +83,12 @@ fn minder(of: Pid) -> Pid {
 
 /// Once the minder has ended nothing is left but what is being killed, which on a busy machine may take longer than it waits.
 /// (Before, a process in the midst of execve(2) has no command line to be known by.)
-fn nothing_is_left(minder: Pid, hang: &str) {
+fn nothing_is_left(minder: Pid, attach_at: &str) {
     let state = || std::fs::read_to_string(format!("/proc/{minder}/stat")).unwrap_or_default();
     until("the minder does not end", || {
         state().rsplit_once(") ").is_none_or(|(_, state)| state.starts_with(['Z', 'X']))
     });
-    let marks = [hang.to_owned(), file("bin/mount.script").display().to_string()];
+    let marks = [attach_at.to_owned(), file("bin/mount.script").display().to_string()];
     let left: Vec<_> =
         marks.iter().flat_map(|mark| with_numbers(mark)).filter(|(pid, _)| !is_being_killed(*pid)).collect();
     marks.iter().for_each(|mark| gone(mark));
@@ -169,25 +169,25 @@ fmountat_testing::tests! {
     /// At the limit all goes that the helper has started, also what left its session, and the caller gets no zombie.
     fn a_hung_helper_goes_with_all_it_started() needs [Tool("setsid")] {
         mkdirs(scratch(), &["t"]);
-        let hang = hang();
-        let body = format!("trap '' TERM; (setsid sh -c '{hang}; true' &) ; setsid -f {hang}; {hang} & {hang}");
+        let attach_at = attach_at();
+        let body = format!("trap '' TERM; (setsid sh -c '{attach_at}; true' &) ; setsid -f {attach_at}; {attach_at} & {attach_at}");
         let start = Instant::now();
         let error = mount(&script(&body), "t", SOON).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
         assert!(start.elapsed() < Duration::from_secs(3));
-        gone_within(&hang, Duration::ZERO);
+        gone_within(&attach_at, Duration::ZERO);
     }
 
     /// What a helper that ended in time leaves running is its own business.
     fn a_daemon_stays() needs [Tool("setsid")] {
         mkdirs(scratch(), &["t"]);
-        let hang = hang();
-        mount(&script(&format!("setsid -f {hang}; exit 1")), "t", LONG).unwrap_err();
-        until("the daemon does not stay", || processes(&hang).len() == 1);
+        let attach_at = attach_at();
+        mount(&script(&format!("setsid -f {attach_at}; exit 1")), "t", LONG).unwrap_err();
+        until("the daemon does not stay", || processes(&attach_at).len() == 1);
         std::thread::sleep(Duration::from_millis(50));
-        assert_eq!(processes(&hang).len(), 1);
-        signal(&hang, Signal::KILL);
-        gone(&hang);
+        assert_eq!(processes(&attach_at).len(), 1);
+        signal(&attach_at, Signal::KILL);
+        gone(&attach_at);
     }
 
     /// A daemon that goes on writing to what was its helper's output fills no memory.
@@ -207,57 +207,57 @@ fmountat_testing::tests! {
 
     /// Killed with -9, a caller leaves no helper, nor what that has started.
     fn a_killed_caller_leaves_nothing() needs [Tool("setsid")] {
-        let hang = hang();
-        script(&format!("setsid -f {hang}; {hang} & {hang}"));
-        let (mut child, minder) = start("waits", &hang);
+        let attach_at = attach_at();
+        script(&format!("setsid -f {attach_at}; {attach_at} & {attach_at}"));
+        let (mut child, minder) = start("waits", &attach_at);
         let begun = Instant::now();
         child.kill().unwrap();
         child.wait().unwrap();
-        nothing_is_left(minder, &hang);
+        nothing_is_left(minder, &attach_at);
         // At once, and not at the limit.
         assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     }
 
     /// A signal that ends a caller does so at once, and to its whole process group (^C) too; nothing is left of the helper.
     fn a_hung_helper_can_be_interrupted() needs [Tool("setsid")] {
-        let hang = hang();
-        script(&format!("setsid -f {hang}; {hang} & {hang}"));
+        let attach_at = attach_at();
+        script(&format!("setsid -f {attach_at}; {attach_at} & {attach_at}"));
         for signal in [Signal::TERM, Signal::INT, Signal::HUP, Signal::USR1] {
             // Who runs the tests in the background of a shell ignores ^C, and so would the caller.
             process::ignore_no_more(signal.as_raw());
-            let (mut child, minder) = start("waits", &hang);
+            let (mut child, minder) = start("waits", &attach_at);
             let start = Instant::now();
             rustix::process::kill_process_group(Pid::from_child(&child), signal).unwrap();
             assert_eq!(child.wait().unwrap().signal(), Some(signal.as_raw()));
             assert!(start.elapsed() < Duration::from_secs(5), "{signal:?}: {:?}", start.elapsed());
-            nothing_is_left(minder, &hang);
+            nothing_is_left(minder, &attach_at);
         }
     }
 
     /// Who kills the helper's parent gets neither a helper that stays nor a caller that waits for it.
     fn a_killed_minder_takes_the_helper_with_it() needs [] {
         mkdirs(scratch(), &["t"]);
-        let hang = hang();
-        let helper = script(&format!("exec {hang}"));
+        let attach_at = attach_at();
+        let helper = script(&format!("exec {attach_at}"));
         std::thread::scope(|scope| {
             let hung = scope.spawn(|| mount(&helper, "t", LONG).unwrap_err());
-            until("the helper does not start", || !processes(&hang).is_empty());
+            until("the helper does not start", || !processes(&attach_at).is_empty());
             rustix::process::kill_process(minder(rustix::process::getpid()), Signal::KILL).unwrap();
             let error = hung.join().unwrap();
             assert!(error.reason().contains("killed"), "{error}");
         });
-        gone(&hang);
+        gone(&attach_at);
     }
 
     /// A descriptor that the caller closes meanwhile is closed: no copy of it waits for the helper.
     fn what_the_caller_closes_is_closed() needs [] {
         mkdirs(scratch(), &["t"]);
         let (read_end, write_end) = rustix::pipe::pipe().unwrap();
-        let hang = hang();
-        let helper = script(&hang);
+        let attach_at = attach_at();
+        let helper = script(&attach_at);
         std::thread::scope(|scope| {
             let hung = scope.spawn(|| mount(&helper, "t", Duration::from_secs(3)).unwrap_err());
-            until("the helper does not start", || !processes(&hang).is_empty());
+            until("the helper does not start", || !processes(&attach_at).is_empty());
             let start = Instant::now();
             drop(write_end);
             assert_eq!(std::fs::File::from(read_end).read(&mut [0]).unwrap(), 0);
@@ -287,10 +287,10 @@ fmountat_testing::tests! {
         let error = mount(&script("sleep 0.1; ls /proc/self/fd; exit 7"), "t", LONG).unwrap_err();
         // 3 is the listing's own.
         assert_eq!((error.reason().as_str(), error.output().join(" ").as_str()), ("exit status 7", "0 1 2 3"));
-        let hang = hang();
-        let error = mount(&script(&format!("setsid -f {hang}; {hang}")), "t", SOON).unwrap_err();
+        let attach_at = attach_at();
+        let error = mount(&script(&format!("setsid -f {attach_at}; {attach_at}")), "t", SOON).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TimedOut);
-        gone_within(&hang, Duration::ZERO);
+        gone_within(&attach_at, Duration::ZERO);
     }
 
     /// A line that holds a long path is told whole, its control characters escaped.

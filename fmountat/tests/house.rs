@@ -117,7 +117,7 @@ fn the_page_of_options_is_true() {
         names.join(" ")
     };
     let mut page = String::from(PAGE_HEAD);
-    for word in fmountat::option_words() {
+    for word in fmountat::userspace_options() {
         let value = match word.value {
             fmountat::Value::None => String::new(),
             fmountat::Value::Optional(what) => format!("[={what}]"),

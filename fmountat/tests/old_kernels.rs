@@ -7,8 +7,8 @@ mod common;
 
 use common::{bind, file, ten, tmpfs, unmount_all};
 use fmountat::{
-    Attr, ErrorKind, Features, Fields, Mount, MountAttr, MountId, Mounter, Overlay, Plan, TableReader,
-    Target, Way,
+    Attr, ErrorKind, Features, Fields, Mount, MountAttr, MountId, Mounter, Overlay, Plan, Strategy,
+    TableReader, Target,
 };
 use fmountat_testing::{filter, in_own_namespace, mkdirs, mount_table, mounts_below, read, scratch, write};
 use rustix::fs::CWD;
@@ -166,9 +166,9 @@ fmountat_testing::tests! {
                 mounter.need_one_step(&plan).unwrap();
                 (mounter.apply(CWD, &plan, &target("t")).unwrap().way, shape("t"))
             };
-            assert_eq!(in_own_namespace(|| on_it(Features::get())), (Way::PrivateNamespace, expected.clone()));
+            assert_eq!(in_own_namespace(|| on_it(Features::get())), (Strategy::PrivateNamespace, expected.clone()));
             let without_calls = under(&SINCE_5_14, libc::ENOSYS, || on_it(Features::probe()));
-            assert_eq!(without_calls, (Way::PrivateNamespace, expected.clone()));
+            assert_eq!(without_calls, (Strategy::PrivateNamespace, expected.clone()));
         }
         assert_eq!(mounts_below(file("t")).len(), 0);
     }

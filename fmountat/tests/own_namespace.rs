@@ -2,7 +2,9 @@
 //! Throw-away roots that are mounted in the process's own namespace, as before Linux 6.15: what is there meanwhile and after.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use fmountat::{Built, Error, ErrorKind, Features, Mount, MountAttr, Mounter, Overlay, Plan, Target, Tree};
+use fmountat::{
+    DetachedSet, Error, ErrorKind, Features, Mount, MountAttr, Mounter, Overlay, Plan, Target, Tree,
+};
 use fmountat_testing::{in_own_namespace, mkdirs, mount_table, own_descriptors, read, scratch, write};
 use rustix::fs::{AtFlags, CWD};
 use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, unmount};
@@ -19,14 +21,14 @@ fn layers() {
     mkdirs(scratch(), &["t"]);
 }
 
-fn build(lower: &str) -> Result<Built, Error> {
+fn build(lower: &str) -> Result<DetachedSet, Error> {
     let alone = Mounter::with(Features::get().at_most(6, 1), None).in_own_namespace();
     let uppers = alone.ephemeral_uppers()?;
     let overlay = uppers.give(CWD, Overlay::new().lower(file(lower)))?;
     alone.begin(alone.overlay_tree(CWD, &overlay, &MountAttr::default())?)
 }
 
-fn who(built: &Built) -> String {
+fn who(built: &DetachedSet) -> String {
     let file = rustix::fs::openat(built.root(), "who", rustix::fs::OFlags::RDONLY, rustix::fs::Mode::empty());
     std::io::read_to_string(std::fs::File::from(file.unwrap())).unwrap()
 }

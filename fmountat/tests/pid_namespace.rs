@@ -9,7 +9,7 @@ mod process;
 
 use common::{bind, file, ten, tmpfs};
 use fmountat::{
-    ErrorKind, Features, MountNamespace, Mounter, Plan, PrivateCwd, Result, Target, Tree, Unmount, Way,
+    ErrorKind, Features, MountNamespace, Mounter, Plan, PrivateCwd, Result, Strategy, Target, Tree, Unmount,
     fmountat,
 };
 use fmountat_testing::{filter, mkdirs, mounts_below, scratch};
@@ -64,7 +64,7 @@ fmountat_testing::tests! {
         mkdirs(scratch(), &["t"]);
         in_new_pid_namespace();
         let applied = Mounter::detached().apply(CWD, &Plan::new(&ten()).unwrap(), &target("t")).unwrap();
-        assert_eq!((applied.way, mounts_below(file("t")).len()), (Way::Detached, 10));
+        assert_eq!((applied.way, mounts_below(file("t")).len()), (Strategy::Detached, 10));
         Unmount::new().recursive(true).run(file("t")).unwrap();
         assert_place_of_process_1_is_free();
     }

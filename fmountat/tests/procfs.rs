@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use fmountat::{
-    Built, Error, ErrorKind, Features, Limits, Mount, MountAttr, Mounter, Options, Overlay, Plan, PrivateCwd,
-    Target, TempError, TempMount, Unmount, remount,
+    DetachedSet, Error, ErrorKind, Features, Limits, Mount, MountAttr, Mounter, Options, Overlay, Plan,
+    PrivateCwd, Target, TempError, TempMount, Unmount, remount,
 };
 use fmountat_testing::{
     MountLine, in_own_namespace, mkdirs, mount_table, own_descriptors, own_root, read, scratch, write,
@@ -33,7 +33,7 @@ fn target(name: &str) -> Target {
     Target::open(CWD, file(name)).unwrap()
 }
 
-fn build(mounts: &[Mount], name: &str) -> Result<Built, Error> {
+fn build(mounts: &[Mount], name: &str) -> Result<DetachedSet, Error> {
     Mounter::detached().build(CWD, &plan(mounts), &target(name))
 }
 

@@ -9,7 +9,7 @@ mod common;
 mod lists;
 
 use common::{bind, file, ten, tmpfs};
-use fmountat::{Error, ErrorKind, Features, Mount, Mounter, Plan, Target, Unmount, Way};
+use fmountat::{Error, ErrorKind, Features, Mount, Mounter, Plan, Strategy, Target, Unmount};
 use fmountat_testing::{Snapshot, in_own_namespace, mkdirs, mounts_below, scratch, write};
 use rustix::fs::CWD;
 use rustix::mount::{
@@ -59,16 +59,16 @@ fn tried(mounts: &[Mount]) -> String {
             words(&error)
         }
         Ok(applied) => match Unmount::new().recursive(true).run(file("t")) {
-            Ok(()) => String::from(way(applied.way)),
-            Err(errors) => format!("{}, and then: {}", way(applied.way), words(&errors[0])),
+            Ok(()) => String::from(strategy(applied.way)),
+            Err(errors) => format!("{}, and then: {}", strategy(applied.way), words(&errors[0])),
         },
     }
 }
 
-fn way(way: Way) -> &'static str {
+fn strategy(way: Strategy) -> &'static str {
     match way {
-        Way::Detached | Way::PrivateNamespace => "in one step",
-        Way::StepByStep => "step by step",
+        Strategy::Detached | Strategy::PrivateNamespace => "in one step",
+        Strategy::StepByStep => "step by step",
     }
 }
 

@@ -8,7 +8,9 @@ mod common;
 mod flags;
 
 use common::{apply, bind, drop_in_one_step, file, ten, tmpfs, unmount_all};
-use fmountat::{Create, ErrorKind, Features, Mount, Mounter, Plan, Target, Unmount, Way, read_only_view};
+use fmountat::{
+    Create, ErrorKind, Features, Mount, Mounter, Plan, Strategy, Target, Unmount, read_only_view,
+};
 use fmountat_testing::{mkdirs, mount_flags, mounts_below, read, scratch, write};
 use rustix::fs::CWD;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
@@ -205,13 +207,13 @@ fmountat_testing::tests! {
             let mut features = Features::get();
             change(&mut features);
             let (mounter, plan) = (Mounter::with(features, None), Plan::new(mounts).unwrap());
-            (mounter.way(&plan), mounter.need_one_step(&plan).map_err(|e| e.kind()))
+            (mounter.strategy(&plan), mounter.need_one_step(&plan).map_err(|e| e.kind()))
         };
         let refused = Err(ErrorKind::Unsupported);
-        assert_eq!(way(|_| (), &ten()), (Way::Detached, Ok(())));
-        assert_eq!(way(|f| f.detached_children = false, &ten()), (Way::PrivateNamespace, Ok(())));
-        assert_eq!(way(|f| (f.detached_children, f.private_namespace) = (false, false), &ten()), (Way::StepByStep, refused));
-        assert_eq!(way(|f| f.detached_children = false, &[tmpfs()]), (Way::Detached, Ok(())));
+        assert_eq!(way(|_| (), &ten()), (Strategy::Detached, Ok(())));
+        assert_eq!(way(|f| f.detached_children = false, &ten()), (Strategy::PrivateNamespace, Ok(())));
+        assert_eq!(way(|f| (f.detached_children, f.private_namespace) = (false, false), &ten()), (Strategy::StepByStep, refused));
+        assert_eq!(way(|f| f.detached_children = false, &[tmpfs()]), (Strategy::Detached, Ok(())));
     }
 
     /// Without its root there is nothing to mount the rest in; it never becomes the root itself.

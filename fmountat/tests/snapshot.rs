@@ -8,8 +8,8 @@ mod findmnt;
 mod scene;
 
 use fmountat::{
-    Change, ErrorKind, Fields, MountId, Table, TableReader, TableWay, Tree, find, find_by, is_mount_point,
-    mountinfo,
+    Change, ErrorKind, Fields, MountId, Table, TableReader, TableStrategy, Tree, find, find_by,
+    is_mount_point, mountinfo,
 };
 use fmountat_testing::filter::errno_on;
 use fmountat_testing::{is_real_root, mkdirs, scratch};
@@ -58,7 +58,7 @@ fmountat_testing::tests! {
     fn both_ways_tell_the_same() needs [Kernel(6, 15), Statmount] {
         furnish();
         let [told, parsed] = WAYS.map(|way| read(Fields::MOUNTINFO, way));
-        assert_eq!((told.way(), parsed.way()), (TableWay::Statmount, TableWay::Mountinfo));
+        assert_eq!((told.strategy(), parsed.strategy()), (TableStrategy::Statmount, TableStrategy::Mountinfo));
         assert_eq!(plain(&told), plain(&parsed));
         assert_eq!(plain(&parsed), mountinfo::read().unwrap());
         for name in odd_names() {
@@ -88,9 +88,9 @@ fmountat_testing::tests! {
     /// Nothing is read that was not asked for, and nothing less.
     fn only_what_was_asked_for() needs [Kernel(6, 15), Statmount] {
         furnish();
-        let all = read(Fields::MOUNTINFO, TableWay::Statmount);
+        let all = read(Fields::MOUNTINFO, TableStrategy::Statmount);
         for field in Fields::all().iter() {
-            let table = read(field, TableWay::Statmount);
+            let table = read(field, TableStrategy::Statmount);
             assert_eq!((table.fields(), table.len()), (field | Fields::UNIQUE_ID, all.len()));
             for (one, full) in table.iter().zip(all.iter()) {
                 let only = |asked, got: &OsStr, want: &OsStr| {
@@ -106,7 +106,7 @@ fmountat_testing::tests! {
                 assert_eq!((one.options(), one.shared(), one.master()), (full.options(), full.shared(), full.master()));
             }
         }
-        assert_eq!(read(Fields::empty(), TableWay::Statmount).len(), all.len());
+        assert_eq!(read(Fields::empty(), TableStrategy::Statmount).len(), all.len());
     }
 
     /// Roots, parents, children in order, stacks from the bottom up, peers and masters; each mount once in a walk.
@@ -155,7 +155,7 @@ fmountat_testing::tests! {
     /// The mount that is seen at a path, and whether the path is its root, by each way.
     fn find_by_each_way() needs [Kernel(6, 15), Statmount] {
         furnish();
-        for way in [TableWay::Auto, TableWay::Statmount, TableWay::Mountinfo] {
+        for way in [TableStrategy::Auto, TableStrategy::Statmount, TableStrategy::Mountinfo] {
             for (path, source) in [("stack", "three"), ("merged", "an overlay"), ("shared/in", "spread")] {
                 let inside = file(path).join("..").join(file(path).file_name().unwrap());
                 for path in [file(path), inside] {
@@ -178,7 +178,7 @@ fmountat_testing::tests! {
         assert!(!is_mount_point(CWD, file("src")).unwrap() && is_mount_point(CWD, file("onto")).unwrap());
         let mut same = find(CWD, file("stack")).unwrap();
         same.unique_id = None;
-        assert_eq!(same, find_by(CWD, file("stack"), TableWay::Mountinfo).unwrap());
+        assert_eq!(same, find_by(CWD, file("stack"), TableStrategy::Mountinfo).unwrap());
     }
 
     /// Added, removed, moved and changed, told by unique ids and by those of mountinfo.
@@ -225,24 +225,24 @@ fmountat_testing::tests! {
                 // Without privilege on the machine a namespace's file is not found by its id.
                 let is_by_id = format!("{reader:?}").contains("Id(");
                 assert!(!is_by_id || !is_real_root());
-                if is_by_id && way == TableWay::Mountinfo {
-                    assert_eq!(reader.way(way).read().unwrap_err().kind(), ErrorKind::Permission);
+                if is_by_id && way == TableStrategy::Mountinfo {
+                    assert_eq!(reader.strategy(way).read().unwrap_err().kind(), ErrorKind::Permission);
                     continue;
                 }
-                reader = reader.fields(Fields::MOUNTINFO).way(way);
+                reader = reader.fields(Fields::MOUNTINFO).strategy(way);
                 let table = reader.read().unwrap();
-                assert_eq!(table.way(), way);
+                assert_eq!(table.strategy(), way);
                 assert_eq!(table.at(file("inner")).unwrap().source(), "theirs");
                 let text = std::fs::read(format!("/proc/{}/mountinfo", child.id())).unwrap();
                 assert_eq!(plain(&table), mountinfo::parse(&text).unwrap());
             }
         }
-        assert!(read(Fields::LIST, TableWay::Auto).at(file("inner")).is_none());
+        assert!(read(Fields::LIST, TableStrategy::Auto).at(file("inner")).is_none());
         let number = pid(&child);
         let reader = TableReader::of_process(number).unwrap();
         end(child);
         assert!(TableReader::of_process(number).is_err());
-        assert_eq!(reader.way(TableWay::Mountinfo).read().unwrap_err().kind(), ErrorKind::NotFound);
+        assert_eq!(reader.strategy(TableStrategy::Mountinfo).read().unwrap_err().kind(), ErrorKind::NotFound);
         assert_eq!(TableReader::of_namespace_id(u64::MAX).unwrap_err().kind(), ErrorKind::NotFound);
         assert_eq!(TableReader::of_namespace(CWD, "/proc/self/ns/net").unwrap_err().kind(), ErrorKind::OptionValue);
     }
@@ -254,7 +254,7 @@ fmountat_testing::tests! {
         let of_process = || TableReader::of_process(pid(&child)).unwrap();
         let id = of_process().namespace_id().unwrap();
         let sources = |mut reader: TableReader, way| -> Vec<OsString> {
-            reader = reader.fields(Fields::LIST).way(way);
+            reader = reader.fields(Fields::LIST).strategy(way);
             let table = reader.read().unwrap();
             for entry in table.iter() {
                 let found = reader.read_with_id(entry.id()).unwrap();
@@ -266,7 +266,7 @@ fmountat_testing::tests! {
             assert_eq!(sources(of_process(), way).len(), 2, "{way}");
             assert_eq!(sources(TableReader::of_namespace(CWD, &ns).unwrap(), way), ["over"], "{way}");
         }
-        assert_eq!(sources(TableReader::of_namespace_id(id).unwrap(), TableWay::Statmount), ["over"]);
+        assert_eq!(sources(TableReader::of_namespace_id(id).unwrap(), TableStrategy::Statmount), ["over"]);
         end(child);
     }
 
@@ -291,7 +291,7 @@ fmountat_testing::tests! {
     /// Without statmount(2) or listmount(2), as on old kernels and in sandboxes, mountinfo does.
     fn without_the_calls() needs [] {
         furnish();
-        let want = plain(&read(Fields::MOUNTINFO, TableWay::Mountinfo));
+        let want = plain(&read(Fields::MOUNTINFO, TableStrategy::Mountinfo));
         for (calls, errno) in [
             (&[SYS_STATMOUNT, SYS_LISTMOUNT][..], libc::ENOSYS),
             (&[SYS_STATMOUNT, SYS_LISTMOUNT], libc::EPERM),
@@ -303,10 +303,10 @@ fmountat_testing::tests! {
                 scope.spawn(|| {
                     errno_on(calls, errno.try_into().unwrap());
                     let table = Table::read(Fields::MOUNTINFO).unwrap();
-                    assert_eq!(table.way(), TableWay::Mountinfo);
+                    assert_eq!(table.strategy(), TableStrategy::Mountinfo);
                     assert_eq!(plain(&table), want);
                     assert_eq!(find(CWD, file("stack")).unwrap().source, "three");
-                    assert!(TableReader::here().way(TableWay::Statmount).read().is_err());
+                    assert!(TableReader::here().strategy(TableStrategy::Statmount).read().is_err());
                 });
             });
         }

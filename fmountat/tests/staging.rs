@@ -5,7 +5,7 @@
 #[path = "tables/ways.rs"]
 mod ways;
 
-use fmountat::{Built, ErrorKind, Features, Mount, Mounter, Plan, Target, Unmount, Way};
+use fmountat::{DetachedSet, ErrorKind, Features, Mount, Mounter, Plan, Strategy, Target, Unmount};
 use fmountat_testing::{in_own_namespace, mkdirs, mount_table, mounts_below, read, scratch, write};
 use rustix::fs::CWD;
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
@@ -20,7 +20,7 @@ fn target(path: &str) -> Target {
     Target::open(CWD, file(path)).unwrap()
 }
 
-fn build(mounter: &Mounter, mounts: &[Mount], at: &str) -> Result<Built, fmountat::Error> {
+fn build(mounter: &Mounter, mounts: &[Mount], at: &str) -> Result<DetachedSet, fmountat::Error> {
     mounter.build(CWD, &Plan::new(mounts)?, &target(at))
 }
 
@@ -69,7 +69,7 @@ fmountat_testing::tests! {
     fn the_same_set_as_the_detached_way() needs [] {
         make_sources();
         let plan = Plan::new(&rich()).unwrap();
-        assert_eq!((staged().way(&plan), staged().need_one_step(&plan).is_ok()), (Way::PrivateNamespace, true));
+        assert_eq!((staged().strategy(&plan), staged().need_one_step(&plan).is_ok()), (Strategy::PrivateNamespace, true));
         let before = mount_table().len();
         let built = build(&staged(), &rich(), "t").unwrap();
         assert_eq!(mount_table().len(), before, "nothing is seen before it is published");
@@ -139,7 +139,7 @@ fmountat_testing::tests! {
             assert_eq!(mounter.need_one_step(&plan).unwrap_err().kind(), ErrorKind::Unsupported);
             assert_eq!(build(&mounter, &mounts, "t").unwrap_err().kind(), ErrorKind::Unsupported);
             let applied = mounter.apply(CWD, &plan, &target("t")).unwrap();
-            assert_eq!((applied.way, mounts_below(file("t")).len()), (Way::StepByStep, 2));
+            assert_eq!((applied.way, mounts_below(file("t")).len()), (Strategy::StepByStep, 2));
             unmount("t");
         }
         let probed = in_own_namespace(|| {
@@ -155,7 +155,7 @@ fmountat_testing::tests! {
         write(file("data"), "x");
         let plan = Plan::new(&[Mount::new("bind", file("data")).option("bind")]).unwrap();
         let applied = staged().apply(CWD, &plan, &target("f")).unwrap();
-        assert_eq!((applied.way, read(Path::new(&file("f")))), (Way::Detached, "x".into()));
+        assert_eq!((applied.way, read(Path::new(&file("f")))), (Strategy::Detached, "x".into()));
         unmount("f");
     }
 

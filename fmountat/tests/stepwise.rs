@@ -2,7 +2,7 @@
 //! Sets that are mounted one by one: what others see of each, and what is left when one fails.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use fmountat::{ErrorKind, Features, Mount, Mounter, Plan, Target, Unmount, Way};
+use fmountat::{ErrorKind, Features, Mount, Mounter, Plan, Strategy, Target, Unmount};
 use fmountat_testing::{MountLine, filter, mkdirs, mount_table, read, scratch, write};
 use rustix::fs::CWD;
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_bind, mount_change};
@@ -78,7 +78,7 @@ fmountat_testing::tests! {
         let before = mount_table().len();
         let mounts = [bind("source", "/a", "rbind"), bind("missing", "/b", "bind")];
         let plan = Plan::new(&mounts).unwrap();
-        assert_eq!(mounter.way(&plan), Way::StepByStep);
+        assert_eq!(mounter.strategy(&plan), Strategy::StepByStep);
         let error = mounter.apply(CWD, &plan, &Target::open(CWD, file("root")).unwrap()).unwrap_err();
         assert!(error.to_string().contains("missing"), "{error}");
         assert_eq!(mount_table().len(), before, "{:#?}", lines("peer"));

@@ -6,7 +6,9 @@
 mod common;
 
 use common::{bind, file, tmpfs, unmount_all};
-use fmountat::{Built, ErrorKind, FsContext, Mount, MountAttr, MountId, Mounter, Plan, Result, Target, Tree};
+use fmountat::{
+    DetachedSet, ErrorKind, FsContext, Mount, MountAttr, MountId, Mounter, Plan, Result, Target, Tree,
+};
 use fmountat_testing::{filter, in_own_namespace, mkdirs, mounts_below, read, scratch, times, write};
 use rustix::fd::{AsFd, AsRawFd};
 use rustix::fs::CWD;
@@ -17,12 +19,12 @@ fn target() -> Target {
     Target::open(CWD, file("t")).unwrap()
 }
 
-fn build(mounts: &[Mount]) -> Built {
+fn build(mounts: &[Mount]) -> DetachedSet {
     Mounter::detached().build(CWD, &Plan::new(mounts).unwrap(), &target()).unwrap()
 }
 
 /// A set of two mounts that says which number it has, in both.
-fn numbered(number: usize) -> Built {
+fn numbered(number: usize) -> DetachedSet {
     let built = build(&[tmpfs(), tmpfs().at("inner").option("X-mount.mkdir")]);
     let root = format!("/proc/self/fd/{}", built.root().as_raw_fd());
     for name in ["who", "inner/who"] {
@@ -185,10 +187,10 @@ fmountat_testing::tests! {
         // Built in a private mount namespace and copied out of it.
         let old = Mounter::with(fmountat::Features::get().at_most(6, 12), None);
         let told = || {
-            let found = mounter.unmatched(&plan, &build(&list), &target()).unwrap();
+            let found = mounter.replace_diff(&plan, &build(&list), &target()).unwrap();
             let copied = old.build(CWD, &plan, &target()).unwrap();
-            assert_eq!(old.unmatched(&plan, &copied, &target()).unwrap(), found);
-            assert_eq!(mounter.explain_unmatched(&plan, &target()).unwrap(), found);
+            assert_eq!(old.replace_diff(&plan, &copied, &target()).unwrap(), found);
+            assert_eq!(mounter.explain_replace_diff(&plan, &target()).unwrap(), found);
             let places = |mounts: &[(fmountat::MountId, std::path::PathBuf)]| -> Vec<_> {
                 mounts.iter().map(|(_, place)| place.strip_prefix(scratch()).unwrap().to_str().unwrap().to_owned()).collect()
             };
@@ -215,15 +217,15 @@ fmountat_testing::tests! {
         let once = [tmpfs(), tmpfs().at("a").option("X-mount.mkdir"), bind("nothing", "bind,nofail").at("a")];
         build(&once).attach(&target()).unwrap();
         common::apply(&[tmpfs()], "t/a").unwrap();
-        let found = mounter.unmatched(&Plan::new(&once).unwrap(), &build(&once), &target()).unwrap();
+        let found = mounter.replace_diff(&Plan::new(&once).unwrap(), &build(&once), &target()).unwrap();
         assert_eq!(found.dropped.len(), 1);
         let two = [tmpfs(), tmpfs()];
         let error = build(&two).replace(&target()).unwrap_err();
         assert!(error.reason().contains("two mounts"), "{error}");
-        assert_eq!(mounter.explain_unmatched(&Plan::new(&two).unwrap(), &target()).unwrap_err().to_string(), error.to_string());
+        assert_eq!(mounter.explain_replace_diff(&Plan::new(&two).unwrap(), &target()).unwrap_err().to_string(), error.to_string());
         unmount_all("t");
         // Nothing is mounted there: that is what is told.
-        let bare = mounter.unmatched(&plan, &build(&list), &target()).unwrap_err();
+        let bare = mounter.replace_diff(&plan, &build(&list), &target()).unwrap_err();
         assert_eq!(bare.kind(), ErrorKind::NotMounted);
     }
 

@@ -363,7 +363,7 @@ fmountat_testing::tests! {
 
     /// A file system whose server does not answer the last question: the caller gets away in time, and is told.
     fn one_that_hangs() needs [Root, Filesystem("fuseblk"), Tool("losetup")] {
-        fuse::hang();
+        fuse::attach_at();
     }
 
     /// A frozen file system does not hold unmounting up: the kernel keeps it for the one who thaws it.

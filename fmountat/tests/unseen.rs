@@ -7,7 +7,7 @@
 mod common;
 
 use common::{file, ten};
-use fmountat::{Features, MountId, Mounter, Plan, Target, Unmount, Way};
+use fmountat::{Features, MountId, Mounter, Plan, Strategy, Target, Unmount};
 use fmountat_testing::{Forked, Stop, mkdirs, scratch, times};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::CWD;
@@ -53,7 +53,7 @@ fn look_out(stop: &Stop, bare: MountId, tell: &OwnedFd) -> [u64; 3] {
 const PATIENCE: usize = 50;
 
 /// Publishes and drops the set at least so many times in view of two processes; how often it was, and what they saw together.
-fn shown(mounter: &Mounter, way: Way, least: usize) -> (usize, [u64; 3]) {
+fn shown(mounter: &Mounter, way: Strategy, least: usize) -> (usize, [u64; 3]) {
     let bare = id_at(&file("t")).unwrap();
     let (is_seen, tell) = pipe_with(PipeFlags::NONBLOCK | PipeFlags::CLOEXEC).unwrap();
     let others: Vec<Forked> = (0..2).map(|_| Forked::start(|stop| look_out(stop, bare, &tell))).collect();
@@ -73,7 +73,7 @@ fn shown(mounter: &Mounter, way: Way, least: usize) -> (usize, [u64; 3]) {
     (rounds, each.fold([0; 3], |sum, seen| [0, 1, 2].map(|at| sum[at] + seen[at])))
 }
 
-fn print(way: Way, rounds: usize, [none, all, some]: [u64; 3]) {
+fn print(way: Strategy, rounds: usize, [none, all, some]: [u64; 3]) {
     println!(
         "counted: {rounds} sets of 10, {way}: 2 processes saw none {none} times, all {all}, half {some}"
     );
@@ -89,9 +89,9 @@ fmountat_testing::tests! {
     fn published_sets_are_never_half_seen() needs [] {
         mkdirs(scratch(), &["t"]);
         let private = mounter(|features| features.detached_children = false);
-        let mut ways = vec![(Way::PrivateNamespace, private, times(100, 1_000))];
+        let mut ways = vec![(Strategy::PrivateNamespace, private, times(100, 1_000))];
         if Features::get().detached_children {
-            ways.push((Way::Detached, Mounter::detached(), times(600, 10_000)));
+            ways.push((Strategy::Detached, Mounter::detached(), times(600, 10_000)));
         }
         for (way, mounter, rounds) in ways {
             let (rounds, seen) = shown(&mounter, way, rounds);
@@ -104,8 +104,8 @@ fmountat_testing::tests! {
     fn the_same_look_out_sees_steps() needs [] {
         mkdirs(scratch(), &["t"]);
         let stepwise = mounter(|features| (features.detached_children, features.private_namespace) = (false, false));
-        let (rounds, seen) = shown(&stepwise, Way::StepByStep, times(600, 10_000));
-        print(Way::StepByStep, rounds, seen);
+        let (rounds, seen) = shown(&stepwise, Strategy::StepByStep, times(600, 10_000));
+        print(Strategy::StepByStep, rounds, seen);
         assert!(seen[2] > 0, "the look-outs are too slow to see anything: {seen:?}");
     }
 }

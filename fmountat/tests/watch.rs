@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use fmountat::mountinfo::MountEntry;
-use fmountat::{Fields, MountAction, MountEvent, MountId, TableReader, TableWay, Target, Tree, Watch};
+use fmountat::{Fields, MountAction, MountEvent, MountId, TableReader, TableStrategy, Target, Tree, Watch};
 use fmountat_testing::filter::errno_on;
 use fmountat_testing::{mkdirs, scratch};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-const WAYS: [TableWay; 2] = [TableWay::Statmount, TableWay::Mountinfo];
+const WAYS: [TableStrategy; 2] = [TableStrategy::Statmount, TableStrategy::Mountinfo];
 
 fn file(path: impl AsRef<Path>) -> PathBuf {
     scratch().join(path)
@@ -24,9 +24,9 @@ fn tmpfs(source: &str, at: &str) {
     mount(source, file(at), "tmpfs", MountFlags::empty(), None).unwrap();
 }
 
-fn watch(way: TableWay) -> Watch {
-    let watch = Watch::of(TableReader::here().way(way)).unwrap();
-    assert_eq!(watch.way(), way);
+fn watch(way: TableStrategy) -> Watch {
+    let watch = Watch::of(TableReader::here().strategy(way)).unwrap();
+    assert_eq!(watch.strategy(), way);
     watch
 }
 
@@ -59,9 +59,9 @@ fn facts<'a>(mounts: impl Iterator<Item = &'a MountEntry>) -> Facts {
     mounts.map(|entry| (id(entry), (entry.target.clone(), entry.source.clone()))).collect()
 }
 
-fn table_now(way: TableWay) -> Facts {
+fn table_now(way: TableStrategy) -> Facts {
     let table =
-        TableReader::here().fields(Fields::MOUNTINFO - Fields::PROPAGATE_FROM).way(way).read().unwrap();
+        TableReader::here().fields(Fields::MOUNTINFO - Fields::PROPAGATE_FROM).strategy(way).read().unwrap();
     let entries: Vec<_> = table.iter().map(|entry| entry.to_entry()).collect();
     facts(entries.iter())
 }
@@ -83,7 +83,7 @@ fmountat_testing::tests! {
             let mut seen = Vec::new();
             let mut look = |watch: &mut Watch| {
                 // By mountinfo it says so once: that it says so to a poll(2) of ours, and that it does to `wait`, in turns.
-                let is_ready = if way == TableWay::Statmount || seen.len() % 2 == 0 { is_readable(watch) } else { watch.wait(None).unwrap() };
+                let is_ready = if way == TableStrategy::Statmount || seen.len() % 2 == 0 { is_readable(watch) } else { watch.wait(None).unwrap() };
                 assert!(is_ready, "{way}");
                 seen.extend(words(&all(watch)));
                 assert!(!watch.wait(Some(Duration::from_millis(1))).unwrap());
@@ -99,7 +99,7 @@ fmountat_testing::tests! {
             unmount(file("moved"), UnmountFlags::DETACH).unwrap();
             unmount(file("t"), UnmountFlags::empty()).unwrap();
             look(&mut watch);
-            let along = if way == TableWay::Mountinfo { vec!["move in moved/in from in t/in"] } else { vec![] };
+            let along = if way == TableStrategy::Mountinfo { vec!["move in moved/in from in t/in"] } else { vec![] };
             let mut want = vec!["mount one t", "mount two t", "mount in t/in", "move two moved from two t"];
             want.extend(along);
             let (tail, rest): (Vec<_>, Vec<_>) = seen.split_at(want.len()).1.iter().cloned().partition(|w| w.starts_with("umount"));
@@ -122,7 +122,7 @@ fmountat_testing::tests! {
             drop(tree.attach(&Target::open(CWD, file("t")).unwrap()).unwrap());
             assert_eq!(words(&all(&mut watch)), ["mount set t", "mount in t/in"]);
             mount_remount(file("t"), MountFlags::BIND | MountFlags::NOSUID, "").unwrap();
-            let want: &[&str] = if way == TableWay::Mountinfo { &["remount set t from set t"] } else { &[] };
+            let want: &[&str] = if way == TableStrategy::Mountinfo { &["remount set t from set t"] } else { &[] };
             assert_eq!(words(&all(&mut watch)), want);
             unmount(file("t"), UnmountFlags::DETACH).unwrap();
             let mut gone = words(&all(&mut watch));
@@ -134,19 +134,19 @@ fmountat_testing::tests! {
     /// Gone before it was looked at: what is known is told. What was there at the start is known to its end.
     fn gone_already() needs [Kernel(6, 15), Statmount] {
         tmpfs("old", "old");
-        let mut watch = watch(TableWay::Statmount);
+        let mut watch = watch(TableStrategy::Statmount);
         unmount(file("old"), UnmountFlags::empty()).unwrap();
         tmpfs("short", "short");
         unmount(file("short"), UnmountFlags::empty()).unwrap();
         let events = all(&mut watch);
         assert_eq!(words(&events), ["umount old old", "mount ?", "umount ?"]);
         assert!(events.iter().all(|event| event.id.is_some()));
-        assert_eq!(facts(watch.mounts()), table_now(TableWay::Statmount));
+        assert_eq!(facts(watch.mounts()), table_now(TableStrategy::Statmount));
     }
 
     /// 10,000 mounts and unmounts in bursts, read in between: every one is an event, in order, with the same id.
     fn every_event_of_bursts() needs [Kernel(6, 15), Statmount] {
-        let mut watch = watch(TableWay::Statmount);
+        let mut watch = watch(TableStrategy::Statmount);
         let mut balance: HashMap<MountId, i32> = HashMap::new();
         let (mut mounts, mut umounts) = (0, 0);
         for burst in 0..50 {
@@ -174,14 +174,14 @@ fmountat_testing::tests! {
         }
         assert_eq!((mounts, umounts), (10_000, 10_000));
         assert!(balance.values().all(|left| *left == 0));
-        assert_eq!(facts(watch.mounts()), table_now(TableWay::Statmount));
+        assert_eq!(facts(watch.mounts()), table_now(TableStrategy::Statmount));
         println!("counted: {mounts} mounts and {umounts} unmounts in bursts, every one an event");
     }
 
     /// More than the kernel keeps: the overflow is told, and what follows makes the picture right.
     fn an_overflow_is_told_and_made_good() needs [Kernel(6, 15), Statmount] {
         tmpfs("old", "old");
-        let mut watch = watch(TableWay::Statmount);
+        let mut watch = watch(TableStrategy::Statmount);
         for n in 0..10_000 {
             let at = format!("b/{}", n % 100);
             tmpfs("burst", &at);
@@ -195,7 +195,7 @@ fmountat_testing::tests! {
         for want in ["overflow", "mount new new", "umount old old", "resync"] {
             assert!(told.contains(&want.to_owned()), "{want}");
         }
-        assert_eq!(facts(watch.mounts()), table_now(TableWay::Statmount));
+        assert_eq!(facts(watch.mounts()), table_now(TableStrategy::Statmount));
         // And goes on as before.
         tmpfs("later", "later");
         assert_eq!(words(&all(&mut watch)), ["mount later later"]);
@@ -205,7 +205,7 @@ fmountat_testing::tests! {
 
     /// The same bursts by mountinfo: what is there in the end is right.
     fn bursts_by_mountinfo() needs [] {
-        let mut watch = watch(TableWay::Mountinfo);
+        let mut watch = watch(TableStrategy::Mountinfo);
         for burst in 0..20 {
             for n in 0..100 {
                 tmpfs("burst", &format!("b/{n}"));
@@ -216,7 +216,7 @@ fmountat_testing::tests! {
             }
             assert!(watch.wait(Some(Duration::from_secs(5))).unwrap());
             assert_eq!(all(&mut watch).len(), 95);
-            assert_eq!(facts(watch.mounts()), table_now(TableWay::Mountinfo));
+            assert_eq!(facts(watch.mounts()), table_now(TableStrategy::Mountinfo));
         }
     }
 
@@ -224,10 +224,10 @@ fmountat_testing::tests! {
     fn without_statmount() needs [] {
         errno_on(&[457, 458], libc::ENOSYS as u32);
         let mut watch = Watch::of(TableReader::here()).unwrap();
-        assert_eq!(watch.way(), TableWay::Mountinfo);
+        assert_eq!(watch.strategy(), TableStrategy::Mountinfo);
         tmpfs("one", "t");
         assert_eq!(words(&all(&mut watch)), ["mount one t"]);
-        assert!(Watch::of(TableReader::here().way(TableWay::Statmount)).is_err());
+        assert!(Watch::of(TableReader::here().strategy(TableStrategy::Statmount)).is_err());
         unmount(file("t"), UnmountFlags::empty()).unwrap();
     }
 
@@ -238,11 +238,11 @@ fmountat_testing::tests! {
                 scope.spawn(|| {
                     errno_on(&[libc::SYS_fanotify_init], errno.try_into().unwrap());
                     let mut watch = Watch::of(TableReader::here()).unwrap();
-                    assert_eq!(watch.way(), TableWay::Mountinfo);
+                    assert_eq!(watch.strategy(), TableStrategy::Mountinfo);
                     tmpfs("one", "t");
                     assert_eq!(words(&all(&mut watch)), ["mount one t"]);
                     unmount(file("t"), UnmountFlags::empty()).unwrap();
-                    assert!(Watch::of(TableReader::here().way(TableWay::Statmount)).is_err());
+                    assert!(Watch::of(TableReader::here().strategy(TableStrategy::Statmount)).is_err());
                 });
             });
         }

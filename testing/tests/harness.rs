@@ -55,7 +55,7 @@ const FAULTY: &[Case] = &[
     Case { name: "cwd", needs: &[], body: || std::env::set_current_dir("/proc").unwrap() },
     Case { name: "umask", needs: &[], body: open_the_umask },
     Case { name: "loop", needs: &[], body: leave_a_loop_device },
-    Case { name: "hang", needs: &[], body: || std::thread::sleep(Duration::from_secs(600)) },
+    Case { name: "attach_at", needs: &[], body: || std::thread::sleep(Duration::from_secs(600)) },
     Case { name: "mounts", needs: &[], body: leave_mounts },
     Case { name: "tool", needs: &[Need::Tool("no-such-tool")], body: || {} },
     Case { name: "words", needs: &[], body: || panic!("{UNSUPPORTED}") },
@@ -138,13 +138,13 @@ fn every_fault_is_seen() {
 }
 
 fn a_case_that_hangs_is_killed() {
-    assert_fails(&faulty("hang", &[("FMOUNTAT_TEST_SECONDS", "1")]), "not done after 1 s, killed");
+    assert_fails(&faulty("attach_at", &[("FMOUNTAT_TEST_SECONDS", "1")]), "not done after 1 s, killed");
 }
 
 /// Told to end, it kills its cases and takes away what it made for them.
 fn a_run_that_is_ended_leaves_nothing() {
     let mut command = Command::new(binary(std::env::current_exe().unwrap()));
-    command.args(["--exact", "hang"]).env(SWITCH, "1").env("TMPDIR", scratch());
+    command.args(["--exact", "attach_at"]).env(SWITCH, "1").env("TMPDIR", scratch());
     let mut run = command.stdout(Stdio::null()).spawn().unwrap();
     let made = || {
         let names = std::fs::read_dir(scratch()).unwrap().map(|entry| entry.unwrap().file_name());

@@ -3,12 +3,13 @@
 
 use crate::doctor::finding::Finding;
 use fmountat::{
-    Features, Standing, TableWay, Watch, Way, has_module, kernel_features, kernel_filesystems, procfs,
+    Credentials, Features, Strategy, TableStrategy, Watch, has_module, kernel_features, kernel_filesystems,
+    procfs,
 };
 
 const TOPIC: &str = "kernel";
 
-pub(crate) fn look(features: &Features, who: &Standing) -> Vec<Finding> {
+pub(crate) fn look(features: &Features, who: &Credentials) -> Vec<Finding> {
     let feature = |name, since: &str, is_there: bool, instead: &str| {
         let change = match who.seccomp {
             Some(0) => format!("Linux {since}"),
@@ -56,7 +57,7 @@ pub(crate) fn look(features: &Features, who: &Standing) -> Vec<Finding> {
         Some(feature(
             "mounts by unique id",
             "6.8",
-            TableWay::Statmount.is_available(),
+            TableStrategy::Statmount.is_available(),
             "/proc/PID/mountinfo",
         )),
         known("overlay layers by fd", "overlay_layer_fds"),
@@ -71,9 +72,9 @@ pub(crate) fn look(features: &Features, who: &Standing) -> Vec<Finding> {
 
 fn sets(features: &Features) -> Finding {
     let name = "sets of mounts";
-    match features.way() {
-        Some(Way::Detached) => Finding::fine(TOPIC, name, "built detached, published in one step"),
-        Some(Way::PrivateNamespace) => Finding::missing(TOPIC, name, "not in a detached tree")
+    match features.strategy() {
+        Some(Strategy::Detached) => Finding::fine(TOPIC, name, "built detached, published in one step"),
+        Some(Strategy::PrivateNamespace) => Finding::missing(TOPIC, name, "not in a detached tree")
             .instead("a private mount namespace, published in one step")
             .change("Linux 6.15"),
         None => Finding::missing(TOPIC, name, "refused")

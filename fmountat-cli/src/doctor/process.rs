@@ -2,14 +2,14 @@
 //! What the process may do: its capabilities, what confines it, the limits it runs into.
 
 use crate::doctor::finding::Finding;
-use fmountat::{Limits, Owner, Standing, try_user_namespace};
+use fmountat::{Credentials, Limits, Owner, try_user_namespace};
 use rustix::io::Errno;
 
 const TOPIC: &str = "process";
 
 const LIMITS: &str = "limits";
 
-pub(crate) fn look(who: &Standing) -> Vec<Finding> {
+pub(crate) fn look(who: &Credentials) -> Vec<Finding> {
     let limits = Limits::look();
     vec![
         mounting(who),
@@ -23,7 +23,7 @@ pub(crate) fn look(who: &Standing) -> Vec<Finding> {
     ]
 }
 
-fn mounting(who: &Standing) -> Finding {
+fn mounting(who: &Credentials) -> Finding {
     let name = "mounting";
     let user = match (who.uid, who.initial_user_namespace) {
         (0, true) => "root",
@@ -55,7 +55,7 @@ fn mounting(who: &Standing) -> Finding {
     }
 }
 
-fn seccomp(who: &Standing) -> Finding {
+fn seccomp(who: &Credentials) -> Finding {
     let name = "seccomp filter";
     match (who.seccomp, who.seccomp_filters) {
         (None, _) => Finding::fine(TOPIC, name, "can't be told without /proc"),
@@ -70,7 +70,7 @@ fn seccomp(who: &Standing) -> Finding {
 }
 
 /// A profile's name may be a path, or a user's own words: of those only that there is one is told.
-fn module(who: &Standing) -> Finding {
+fn module(who: &Credentials) -> Finding {
     let name = "security module";
     match who.confined() {
         None => Finding::fine(TOPIC, name, "none confines the process"),
@@ -85,7 +85,7 @@ fn module(who: &Standing) -> Finding {
     }
 }
 
-fn no_new_privs(who: &Standing) -> Finding {
+fn no_new_privs(who: &Credentials) -> Finding {
     let name = "set-user-ID helpers";
     match who.no_new_privs {
         false => Finding::fine(TOPIC, name, "gain privilege (no_new_privs is off)"),
@@ -96,7 +96,7 @@ fn no_new_privs(who: &Standing) -> Finding {
 }
 
 /// Tried, since sysctls, filters and security modules all have a say.
-fn user_namespaces(who: &Standing, limits: &Limits) -> Finding {
+fn user_namespaces(who: &Credentials, limits: &Limits) -> Finding {
     let name = "user namespaces";
     let most =
         limits.user_namespaces.map(|most| format!(" (user.max_user_namespaces {most})")).unwrap_or_default();

@@ -3,7 +3,7 @@
 
 use crate::doctor::finding::Finding;
 use crate::doctor::{devices, kernel, process};
-use fmountat::{Features, Standing};
+use fmountat::{Credentials, Features};
 use nix::sys::utsname::uname;
 use serde::Serialize;
 
@@ -24,7 +24,7 @@ impl Doctor {
     /// Looks around. A user namespace is made and ended at once to see whether that is allowed; nothing else is changed.
     pub(crate) fn look() -> Self {
         let features = Features::get();
-        let who = Standing::look();
+        let who = Credentials::look();
         let mut findings = process::look(&who);
         findings.extend(kernel::look(&features, &who));
         findings.extend(devices::look());

@@ -5,7 +5,7 @@ use crate::run::layout::{NotCovered, failed, make_directory, throwaway_overlay};
 use fmountat::mountinfo;
 use fmountat::mountinfo::MountEntry;
 use fmountat::{
-    Attr, Built, Create, EphemeralUppers, Error, Features, FsContext, MountAttr, Mounter, Overlay,
+    Attr, Create, DetachedSet, EphemeralUppers, Error, Features, FsContext, MountAttr, Mounter, Overlay,
     Propagation, Target, Tree, escape,
 };
 use rustix::fd::BorrowedFd;
@@ -61,12 +61,12 @@ impl<'a> HostRoot<'a> {
         Ok(Self { mounter, uppers, table, not_covered: Vec::new() })
     }
 
-    pub(crate) fn build(&mut self) -> Result<Built, Error> {
+    pub(crate) fn build(&mut self) -> Result<DetachedSet, Error> {
         if Features::get().initial_user_namespace { self.by_file_system() } else { self.by_directory() }
     }
 
     /// With privilege: an overlay of `/` itself, then one for each real file system below.
-    fn by_file_system(&mut self) -> Result<Built, Error> {
+    fn by_file_system(&mut self) -> Result<DetachedSet, Error> {
         let root = self.overlay(Path::new("/"))?;
         let built = self.mounter.begin(root)?;
         let below: Vec<MountEntry> =
@@ -89,7 +89,7 @@ impl<'a> HostRoot<'a> {
     }
 
     /// In a user namespace: a tmpfs, with an overlay for each directory of `/` that has no mounts below.
-    fn by_directory(&mut self) -> Result<Built, Error> {
+    fn by_directory(&mut self) -> Result<DetachedSet, Error> {
         let mut tmpfs = FsContext::open("tmpfs")?;
         tmpfs.set_string("mode", "0755")?;
         let built = self.mounter.begin(tmpfs.create()?.mount(&MountAttr::default())?)?;
@@ -98,7 +98,7 @@ impl<'a> HostRoot<'a> {
     }
 
     /// Makes `path`, which exists in the tree as an empty directory, entry by entry.
-    fn rebuild(&mut self, built: &Built, path: &Path) -> Result<(), Error> {
+    fn rebuild(&mut self, built: &DetachedSet, path: &Path) -> Result<(), Error> {
         let names = names(path)?;
         if names.len() > ENTRIES_MAX {
             let reason = format!("it has mounts below and {} entries, more than {ENTRIES_MAX}", names.len());
@@ -113,7 +113,7 @@ impl<'a> HostRoot<'a> {
         Ok(())
     }
 
-    fn entry(&mut self, built: &Built, path: &Path) -> Result<(), Error> {
+    fn entry(&mut self, built: &DetachedSet, path: &Path) -> Result<(), Error> {
         let root = built.root();
         let stat = rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW)
             .map_err(|errno| failed("look at", path, errno))?;
@@ -133,7 +133,7 @@ impl<'a> HostRoot<'a> {
         }
     }
 
-    fn directory(&mut self, built: &Built, path: &Path, mode: u32) -> Result<(), Error> {
+    fn directory(&mut self, built: &DetachedSet, path: &Path, mode: u32) -> Result<(), Error> {
         let place = make_directory(built.root(), path, mode)?;
         if REPLACED.iter().any(|p| path == Path::new(p)) {
             return Ok(());

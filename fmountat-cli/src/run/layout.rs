@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Directories, links and overlays of a throw-away root.
 
+use fmountat::procfs;
 use fmountat::{
     Create, EphemeralUppers, Error, MountAttr, Mounter, Operation, Overlay, Spec, Target, Tree,
     is_mount_point,
@@ -47,13 +48,7 @@ pub(crate) fn add_device_links(root: BorrowedFd<'_>) -> Result<(), Error> {
     if !is_tmpfs || !is_mount_point(&dev, ".")? {
         return Ok(());
     }
-    for (name, to) in [
-        ("fd", "/proc/self/fd"),
-        ("stdin", "/proc/self/fd/0"),
-        ("stdout", "/proc/self/fd/1"),
-        ("stderr", "/proc/self/fd/2"),
-        ("ptmx", "pts/ptmx"),
-    ] {
+    for (name, to) in procfs::DEV_LINKS.into_iter().chain([("ptmx", "pts/ptmx")]) {
         match rustix::fs::symlinkat(to, dev.as_fd(), name) {
             Ok(()) | Err(Errno::EXIST | Errno::ROFS) => {}
             Err(errno) => return Err(failed("make device link", Path::new(name), errno)),

@@ -3,7 +3,7 @@
 
 use crate::run::host_root::HostRoot;
 use crate::run::layout::{NotCovered, add_device_links, makes_dev, throwaway_overlay};
-use fmountat::{Built, Compat, Error, ErrorKind, Mounter, Operation, Overlay, Plan, Spec};
+use fmountat::{Compat, DetachedSet, Error, ErrorKind, Mounter, Operation, Overlay, Plan, Spec};
 use rustix::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,7 @@ pub(crate) fn build(
     dir: BorrowedFd<'_>,
     lowers: &[PathBuf],
     spec: &Spec,
-) -> Result<(Built, Vec<NotCovered>), Error> {
+) -> Result<(DetachedSet, Vec<NotCovered>), Error> {
     let mut plan = if *spec == Spec::default() { None } else { Some(Plan::of(spec, Compat::Strict)?) };
     let mounter = Mounter::detached().in_own_namespace();
     let uppers = mounter.ephemeral_uppers()?;

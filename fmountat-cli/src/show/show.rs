@@ -6,7 +6,7 @@ use crate::report::{self, ListReport, ListedMount};
 use crate::show::columns::{self, Column};
 use crate::show::grid::{self, Cell, Shown};
 use crate::show::terminal::Terminal;
-use fmountat::{Error, Fields, Operation, TableWay};
+use fmountat::{Error, Fields, Operation, TableStrategy};
 use std::collections::VecDeque;
 use std::io::Write;
 
@@ -71,11 +71,11 @@ impl<'a> Show<'a> {
     }
 }
 
-pub(crate) fn way(arg: WayArg) -> TableWay {
+pub(crate) fn strategy(arg: WayArg) -> TableStrategy {
     match arg {
-        WayArg::Auto => TableWay::Auto,
-        WayArg::Statmount => TableWay::Statmount,
-        WayArg::Mountinfo => TableWay::Mountinfo,
+        WayArg::Auto => TableStrategy::Auto,
+        WayArg::Statmount => TableStrategy::Statmount,
+        WayArg::Mountinfo => TableStrategy::Mountinfo,
     }
 }
 

@@ -33,7 +33,7 @@ pub(crate) fn run(args: &ApplyArgs, json: bool) -> Result<(), Error> {
             let attached = match namespace {
                 Some(namespace) => built.attach_in(namespace, &target)?,
                 None => {
-                    let found = mounter.unmatched(&plan, &built, &target)?;
+                    let found = mounter.replace_diff(&plan, &built, &target)?;
                     if args.set.strict {
                         found.need_none(&target)?;
                     }
@@ -42,8 +42,8 @@ pub(crate) fn run(args: &ApplyArgs, json: bool) -> Result<(), Error> {
                     mounter.swap(built, &target)?
                 }
             };
-            swap = Some(mounter.swap_way()).filter(|_| namespace.is_none());
-            (attached.id(), PublishedSet::of(&attached).ok(), left_out, mounter.way(&plan))
+            swap = Some(mounter.swap_strategy()).filter(|_| namespace.is_none());
+            (attached.id(), PublishedSet::of(&attached).ok(), left_out, mounter.strategy(&plan))
         }
     };
     output::left_out(&left_out, json);

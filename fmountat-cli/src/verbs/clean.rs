@@ -4,10 +4,10 @@
 use crate::output;
 use crate::report;
 use crate::verbs::common::Outcome;
-use fmountat::{Errors, Notes};
+use fmountat::{Errors, Journal};
 
 pub(crate) fn run(json: bool) -> Outcome {
-    let mut cleaned = Notes::standard().clean();
+    let mut cleaned = Journal::standard().clean();
     if json {
         let printed = output::result(&report::cleaned(&cleaned), true);
         cleaned.errors.extend(printed.err());

@@ -15,7 +15,7 @@ pub(crate) fn run(args: &ExplainArgs, json: bool) -> Result<(), Error> {
     let mut explained = mounter.explain(&dir, &plan, &target);
     let mut unmatched = None;
     if args.replace {
-        match mounter.explain_unmatched(&plan, &target) {
+        match mounter.explain_replace_diff(&plan, &target) {
             Ok(found) => unmatched = Some(found),
             Err(error) => explained.refused.push(error),
         }

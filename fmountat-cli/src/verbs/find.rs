@@ -2,7 +2,7 @@
 //! `fmountat find`: the mount that holds a path.
 
 use crate::args::FindArgs;
-use crate::show::{Show, Shown, way};
+use crate::show::{Show, Shown, strategy};
 use fmountat::mountinfo::MountEntry;
 use fmountat::{Error, ErrorKind, Fields, MountId, Operation, TableReader, find_by, is_mount_point};
 use rustix::fs::CWD;
@@ -16,7 +16,7 @@ pub(crate) fn run(args: &FindArgs, json: bool) -> Result<(), Error> {
                 let error = Error::new(ErrorKind::NotMounted, Operation::FindMount, reason);
                 return Err(error.with_argument(path));
             }
-            find_by(CWD, path, way(args.way))?
+            find_by(CWD, path, strategy(args.way))?
         }
         (None, id) => with_id(args, MountId::from_number(id.unwrap_or_default()))?,
     };
@@ -25,7 +25,7 @@ pub(crate) fn run(args: &FindArgs, json: bool) -> Result<(), Error> {
 
 fn with_id(args: &FindArgs, id: MountId) -> Result<MountEntry, Error> {
     let fields = (Fields::MOUNTINFO - Fields::PROPAGATE_FROM) | Fields::UNIQUE_ID;
-    let found = TableReader::here().fields(fields).way(way(args.way)).read_with_id(id)?;
+    let found = TableReader::here().fields(fields).strategy(strategy(args.way)).read_with_id(id)?;
     found.ok_or_else(|| {
         let reason = "this mount namespace has no mount with this id below its root directory";
         Error::new(ErrorKind::NotMounted, Operation::FindMount, reason).with_argument(id.get().to_string())

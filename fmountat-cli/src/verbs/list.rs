@@ -3,7 +3,7 @@
 
 use crate::args::ListArgs;
 use crate::show::options::{is_chosen, is_pseudo};
-use crate::show::{Show, Shown, way};
+use crate::show::{Show, Shown, strategy};
 use fmountat::{Error, ErrorKind, Fields, Operation, TableEntry, TableReader};
 use rustix::fs::CWD;
 use std::ffi::OsStr;
@@ -14,7 +14,7 @@ pub(crate) fn run(args: &ListArgs, json: bool) -> Result<(), Error> {
     let path = args.path.as_deref().map(|path| place(path, args.namespace.is_some())).transpose()?;
     let is_by_type = args.types.is_some() || args.real || args.pseudo;
     let fields = show.fields() | if is_by_type { Fields::FSTYPE } else { Fields::empty() };
-    let table = reader(args.namespace.as_deref())?.fields(fields).way(way(args.way)).read()?;
+    let table = reader(args.namespace.as_deref())?.fields(fields).strategy(strategy(args.way)).read()?;
     let is_wanted = |entry: &TableEntry<'_>| {
         path.as_ref().is_none_or(|path| entry.target().starts_with(path))
             && args.types.as_ref().is_none_or(|types| is_chosen(entry.fstype(), types))

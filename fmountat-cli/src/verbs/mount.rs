@@ -7,7 +7,7 @@ use crate::report::{self, MountReport};
 use crate::verbs::common::{compat, namespace, start_directory};
 use fmountat::{
     Create, Error, ErrorKind, Mkdir, Mount, MountId, MountNamespace, Mounter, Operation, Options, Plan,
-    Target, Way, remount_with,
+    Strategy, Target, remount_with,
 };
 use rustix::fd::OwnedFd;
 use std::ffi::{OsStr, OsString};
@@ -77,7 +77,7 @@ fn mount_new(
     let plan = Plan::with(&[mount], compat(args.compat))?;
     let here = Target::open(dir, ".")?;
     let mounter = Mounter::detached();
-    if namespace.is_none() && mounter.way(&plan) == Way::StepByStep {
+    if namespace.is_none() && mounter.strategy(&plan) == Strategy::StepByStep {
         let target = match options.mkdir {
             None => Target::open(dir, &args.target)?,
             Some(mkdir) => match kind_of_source(dir, source, is_bind, mkdir) {

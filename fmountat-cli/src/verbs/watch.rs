@@ -6,9 +6,9 @@ use crate::args::WatchArgs;
 use crate::output;
 use crate::report::{self, EventReport};
 use crate::show::columns::Column;
-use crate::show::{way, write_on};
+use crate::show::{strategy, write_on};
 use fmountat::mountinfo::MountEntry;
-use fmountat::{Error, ErrorKind, MountAction, MountEvent, Operation, TableWay, Watch, escape_whole};
+use fmountat::{Error, ErrorKind, MountAction, MountEvent, Operation, TableStrategy, Watch, escape_whole};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use std::os::unix::ffi::OsStrExt;
@@ -19,8 +19,8 @@ pub(crate) fn run(args: &WatchArgs, json: bool) -> Result<(), Error> {
     let path = args.path.as_deref().map(|path| place(path, args.namespace.is_some())).transpose()?;
     // No end that the clock can hold is none.
     let end = args.timeout.map(limit).transpose()?.and_then(|limit| Instant::now().checked_add(limit));
-    let mut watch = Watch::of(reader(args.namespace.as_deref())?.way(way(args.way)))?;
-    if watch.way() == TableWay::Mountinfo {
+    let mut watch = Watch::of(reader(args.namespace.as_deref())?.strategy(strategy(args.way)))?;
+    if watch.strategy() == TableStrategy::Mountinfo {
         output::note("watching the table: a mount that comes and goes between two looks at it is not seen");
     }
     let mut left = args.count;

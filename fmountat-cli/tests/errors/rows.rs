@@ -163,7 +163,7 @@ pub(crate) fn paths() -> Vec<Row> {
         })
         .at("fchdir", "descriptor")
         .errno(ENOTDIR),
-        call(E::System, "a root for a process in a chroot", "Built::enter", |dir| {
+        call(E::System, "a root for a process in a chroot", "DetachedSet::enter", |dir| {
             fmountat_testing::in_own_namespace(|| {
                 let plan = Plan::new(&[Mount::new("tmpfs", "x")]).unwrap();
                 let built = Mounter::detached().build(CWD, &plan, &Target::open(CWD, "/").unwrap()).unwrap();

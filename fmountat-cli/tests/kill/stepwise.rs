@@ -144,9 +144,9 @@ pub(crate) fn helper_beside_peers() {
 }
 
 fn killed_while_a_helper_hangs(set: &str, all: usize) {
-    let hang = file("bin/mount.fuse3");
-    write(&hang, "#!/bin/sh\ntouch started\nsleep 60\n");
-    std::fs::set_permissions(&hang, PermissionsExt::from_mode(0o755)).unwrap();
+    let attach_at = file("bin/mount.fuse3");
+    write(&attach_at, "#!/bin/sh\ntouch started\nsleep 60\n");
+    std::fs::set_permissions(&attach_at, PermissionsExt::from_mode(0o755)).unwrap();
     write(
         file("helped.json"),
         set.replace("]}]", r#"]}, {"type": "fuse3.x", "source": "x", "target": "a"}]"#),

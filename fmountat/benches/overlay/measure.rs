@@ -3,7 +3,7 @@
 
 use crate::Outcome;
 use crate::scene::Case;
-use crate::ways::{Way, floor};
+use crate::ways::{Strategy, floor};
 use std::time::{Duration, Instant};
 
 /// How long to measure.
@@ -47,7 +47,13 @@ impl Results {
     }
 
     /// Measures every way on `case`.
-    pub(crate) fn add(&mut self, setting: Setting, case: &Case, ways: &[Way], effort: Effort) -> Outcome<()> {
+    pub(crate) fn add(
+        &mut self,
+        setting: Setting,
+        case: &Case,
+        ways: &[Strategy],
+        effort: Effort,
+    ) -> Outcome<()> {
         let mut series = Vec::with_capacity(ways.len());
         for way in ways {
             // The first may be slow for reasons of its own (what is kept, is made then); a really slow way stays so.
@@ -72,7 +78,7 @@ impl Results {
     }
 }
 
-fn once(way: &Way, case: &Case) -> Outcome<Duration> {
+fn once(way: &Strategy, case: &Case) -> Outcome<Duration> {
     case.renew_upper()?;
     if way.upper_was_used {
         floor(case)?;
@@ -94,14 +100,14 @@ fn timed<T>(body: impl FnOnce() -> Outcome<T>) -> Outcome<Duration> {
 }
 
 struct Series<'a> {
-    way: &'a Way,
+    way: &'a Strategy,
     wanted: u32,
     samples: Vec<f64>,
 }
 
 impl<'a> Series<'a> {
     /// As many samples as fit the budget at the cost of the first, which includes its unmount.
-    fn new(way: &'a Way, first: Duration, effort: Effort) -> Self {
+    fn new(way: &'a Strategy, first: Duration, effort: Effort) -> Self {
         let fit = effort.budget.as_nanos() / first.as_nanos().max(1);
         let wanted = u32::try_from(fit).unwrap_or(u32::MAX).clamp(effort.least, effort.most);
         Self { way, wanted, samples: Vec::new() }

@@ -2,11 +2,11 @@
 //! The table, and whether the goals are met.
 
 use crate::measure::{Results, Setting};
-use crate::ways::{DEFAULT, FLOOR, FORK, Way};
+use crate::ways::{DEFAULT, FLOOR, FORK, Strategy};
 use crate::{LAYERS, SMALL};
 
 /// One block of the table: a row for each way, a column for each number of layers.
-pub(crate) fn block(results: &Results, setting: Setting, ways: &[Way]) {
+pub(crate) fn block(results: &Results, setting: Setting, ways: &[Strategy]) {
     println!("\n{}", describe(setting));
     print!("  {:26}", "");
     for layers in LAYERS {

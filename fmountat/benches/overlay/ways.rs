@@ -22,15 +22,15 @@ pub(crate) const FORK: &str = "fork, fchdir, mount(2)";
 type MountCase = dyn Fn(&Case) -> Outcome<()>;
 
 /// A way to mount a [`Case`].
-pub(crate) struct Way {
+pub(crate) struct Strategy {
     pub(crate) name: &'static str,
     pub(crate) mount: Box<MountCase>,
     /// The upper directory was used by an overlay before; otherwise it is new, as for a new container.
     pub(crate) upper_was_used: bool,
 }
 
-pub(crate) fn all() -> Outcome<Vec<Way>> {
-    let way = |name, mount| Way { name, mount, upper_was_used: false };
+pub(crate) fn all() -> Outcome<Vec<Strategy>> {
+    let way = |name, mount| Strategy { name, mount, upper_was_used: false };
     let child = PrivateCwd::child();
     let worker = PrivateCwd::worker()?;
     let mounter = Rc::new(Mounter::new()?);
@@ -45,7 +45,7 @@ pub(crate) fn all() -> Outcome<Vec<Way>> {
         way("fsopen, layers opened", Box::new(context)),
         way(FORK, Box::new(|case| Ok(fork_mount(case.dir.as_fd(), c"merged", &case.relative)?))),
         way(DEFAULT, by_default()),
-        Way { name: "Mounter, upper used before", mount: by_default(), upper_was_used: true },
+        Strategy { name: "Mounter, upper used before", mount: by_default(), upper_was_used: true },
     ])
 }
 

@@ -4,7 +4,7 @@
 use crate::Outcome;
 use crate::measure::Effort;
 use crate::raw::time_used;
-use fmountat::{Fields, TableReader, TableWay};
+use fmountat::{Fields, TableReader, TableStrategy};
 use std::time::Instant;
 
 /// For the table that is there: microseconds for each mount, the least of several.
@@ -21,8 +21,8 @@ pub(crate) fn block(effort: Effort) -> Outcome<()> {
     println!("  each field's cost, microseconds for each mount");
     for (name, fields) in rows {
         print!("    {name:28}");
-        for way in [TableWay::Auto, TableWay::Statmount, TableWay::Mountinfo] {
-            let mut reader = TableReader::here().fields(fields).way(way);
+        for way in [TableStrategy::Auto, TableStrategy::Statmount, TableStrategy::Mountinfo] {
+            let mut reader = TableReader::here().fields(fields).strategy(way);
             let (mut least, mut mounts) = (f64::INFINITY, 1);
             let (begin, mut rounds) = (Instant::now(), 0);
             while (rounds < effort.least && begin.elapsed() < effort.budget * 2)

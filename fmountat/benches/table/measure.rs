@@ -4,7 +4,7 @@
 use crate::Outcome;
 use crate::raw::time_used;
 use crate::scene::Kind;
-use crate::ways::{Question, WAYS, Way};
+use crate::ways::{Question, Strategy, WAYS};
 use std::path::Path;
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ impl Results {
         path: &Path,
         effort: Effort,
     ) -> Outcome<usize> {
-        let ways: Vec<&Way> = WAYS.iter().filter(|way| way.question == question).collect();
+        let ways: Vec<&Strategy> = WAYS.iter().filter(|way| way.question == question).collect();
         let mut compared = 0;
         let mut first = None;
         let mut series = Vec::new();

@@ -3,7 +3,7 @@
 
 use crate::Outcome;
 use crate::rows::{self, Row};
-use fmountat::{Fields, TableReader, TableWay, find, find_by, is_mount_point, mountinfo};
+use fmountat::{Fields, TableReader, TableStrategy, find, find_by, is_mount_point, mountinfo};
 use procfs::process::MountInfo;
 use rustix::fs::CWD;
 use std::path::Path;
@@ -59,7 +59,7 @@ impl Answer {
     }
 }
 
-pub(crate) struct Way {
+pub(crate) struct Strategy {
     pub(crate) name: &'static str,
     pub(crate) question: Question,
     pub(crate) ask: fn(&Path) -> Outcome<Answer>,
@@ -73,48 +73,52 @@ pub(crate) const SCAN: &str = "scan of mountinfo";
 pub(crate) const PROCFS: &str = "procfs crate";
 pub(crate) const FINDMNT: &str = "findmnt";
 
-pub(crate) const WAYS: &[Way] = &[
-    Way { name: DEFAULT, question: Question::List, ask: |_| table(TableWay::Auto) },
-    Way { name: BY_STATMOUNT, question: Question::List, ask: |_| table(TableWay::Statmount) },
-    Way { name: BY_MOUNTINFO, question: Question::List, ask: |_| table(TableWay::Mountinfo) },
-    Way { name: PROCFS, question: Question::List, ask: |_| Ok(Answer::Procfs(procfs()?)) },
-    Way { name: FINDMNT, question: Question::List, ask: |_| findmnt(&[]) },
-    Way { name: FIND, question: Question::Find, ask: |path| Ok(Answer::Entries(vec![find(CWD, path)?])) },
-    Way {
+pub(crate) const WAYS: &[Strategy] = &[
+    Strategy { name: DEFAULT, question: Question::List, ask: |_| table(TableStrategy::Auto) },
+    Strategy { name: BY_STATMOUNT, question: Question::List, ask: |_| table(TableStrategy::Statmount) },
+    Strategy { name: BY_MOUNTINFO, question: Question::List, ask: |_| table(TableStrategy::Mountinfo) },
+    Strategy { name: PROCFS, question: Question::List, ask: |_| Ok(Answer::Procfs(procfs()?)) },
+    Strategy { name: FINDMNT, question: Question::List, ask: |_| findmnt(&[]) },
+    Strategy {
+        name: FIND,
+        question: Question::Find,
+        ask: |path| Ok(Answer::Entries(vec![find(CWD, path)?])),
+    },
+    Strategy {
         name: SCAN,
         question: Question::Find,
-        ask: |path| Ok(Answer::Entries(vec![find_by(CWD, path, TableWay::Mountinfo)?])),
+        ask: |path| Ok(Answer::Entries(vec![find_by(CWD, path, TableStrategy::Mountinfo)?])),
     },
-    Way { name: PROCFS, question: Question::Find, ask: find_by_procfs },
-    Way {
+    Strategy { name: PROCFS, question: Question::Find, ask: find_by_procfs },
+    Strategy {
         name: FINDMNT,
         question: Question::Find,
         ask: |path| findmnt(&["--target".as_ref(), path.as_os_str()]),
     },
-    Way {
+    Strategy {
         name: "is_mount_point()",
         question: Question::IsMountPoint,
         ask: |path| Ok(Answer::Yes(is_mount_point(CWD, path)?)),
     },
-    Way {
+    Strategy {
         name: SCAN,
         question: Question::IsMountPoint,
         ask: |path| Ok(Answer::Yes(mountinfo::read()?.iter().any(|entry| entry.target == path))),
     },
-    Way {
+    Strategy {
         name: PROCFS,
         question: Question::IsMountPoint,
         ask: |path| Ok(Answer::Yes(procfs()?.iter().any(|mount| mount.mount_point == path))),
     },
-    Way {
+    Strategy {
         name: FINDMNT,
         question: Question::IsMountPoint,
         ask: |path| findmnt(&["--mountpoint".as_ref(), path.as_os_str()]).map(|_| Answer::Yes(true)),
     },
 ];
 
-fn table(way: TableWay) -> Outcome<Answer> {
-    Ok(Answer::Table(TableReader::here().fields(Fields::LIST).way(way).read()?))
+fn table(way: TableStrategy) -> Outcome<Answer> {
+    Ok(Answer::Table(TableReader::here().fields(Fields::LIST).strategy(way).read()?))
 }
 
 /// The crate reads the table of the process's first thread; this one has a namespace of its own.

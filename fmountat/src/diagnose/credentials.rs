@@ -28,7 +28,7 @@ pub enum Owner {
 /// What the kernel lets the process do, and what stands in its way.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Standing {
+pub struct Credentials {
     /// The effective user id.
     pub uid: u32,
     /// Effective capabilities, a bit for each: capget(2).
@@ -47,7 +47,7 @@ pub struct Standing {
     pub label: Option<String>,
 }
 
-impl Standing {
+impl Credentials {
     /// Asks the kernel: capget(2), prctl(2), and /proc for the rest. What can't be read counts as absent.
     #[must_use]
     pub fn look() -> Self {
@@ -107,7 +107,7 @@ const OWN_NAMESPACE: &str = "run as root, or in a user and mount namespace of yo
                              `unshare --user --map-root-user --mount`)";
 
 /// Why a call was not permitted, where that can be told. Ours is the reason only where there was none.
-pub(crate) fn explain(error: Error, who: &Standing) -> Error {
+pub(crate) fn explain(error: Error, who: &Credentials) -> Error {
     if error.has_reason() {
         return error;
     }
@@ -150,7 +150,7 @@ pub(crate) fn explain(error: Error, who: &Standing) -> Error {
 }
 
 /// What a user namespace can't have, whatever its capabilities.
-fn in_user_namespace(error: &Error, who: &Standing) -> Option<(String, &'static str)> {
+fn in_user_namespace(error: &Error, who: &Credentials) -> Option<(String, &'static str)> {
     if who.initial_user_namespace
         || !matches!(
             error.call(),
@@ -199,8 +199,8 @@ mod tests {
     use super::*;
     use crate::error::{Operation, Syscall};
 
-    fn root() -> Standing {
-        Standing {
+    fn root() -> Credentials {
+        Credentials {
             uid: 0,
             capabilities: u64::MAX,
             initial_user_namespace: true,
@@ -212,7 +212,7 @@ mod tests {
         }
     }
 
-    fn told(who: &Standing, argument: &str) -> String {
+    fn told(who: &Credentials, argument: &str) -> String {
         explain(Error::sys(Operation::Create, Syscall::Fsconfig, Errno::PERM).with_argument(argument), who)
             .reason()
     }
@@ -220,20 +220,20 @@ mod tests {
     #[test]
     fn each_obstacle_has_its_own_words() {
         assert_eq!(told(&root(), "tmpfs"), "operation not permitted");
-        let bare = Standing { capabilities: 0, ..root() };
+        let bare = Credentials { capabilities: 0, ..root() };
         assert!(told(&bare, "tmpfs").contains("root without CAP_SYS_ADMIN"));
-        let user = Standing { uid: 1000, ..bare };
+        let user = Credentials { uid: 1000, ..bare };
         assert!(told(&user, "tmpfs").starts_with("it needs CAP_SYS_ADMIN in the user namespace"));
-        let inner = Standing { initial_user_namespace: false, ..root() };
+        let inner = Credentials { initial_user_namespace: false, ..root() };
         assert!(told(&inner, "ext4").starts_with("ext4 can't be mounted in a user namespace"));
         assert!(told(&inner, "proc").contains("pid namespace"));
-        let above = Standing { mount_owner: Owner::Above, ..inner };
+        let above = Credentials { mount_owner: Owner::Above, ..inner };
         assert!(told(&above, "tmpfs").contains("does not own the mount namespace"));
-        let filtered = Standing { seccomp: Some(2), ..root() };
+        let filtered = Credentials { seccomp: Some(2), ..root() };
         assert!(told(&filtered, "tmpfs").contains("a seccomp filter is in force that may forbid fsconfig"));
-        let confined = Standing { label: Some("docker-default (enforce)".into()), ..root() };
+        let confined = Credentials { label: Some("docker-default (enforce)".into()), ..root() };
         assert!(told(&confined, "tmpfs").contains("`docker-default (enforce)`"));
-        let free = Standing { label: Some("unconfined".into()), ..root() };
+        let free = Credentials { label: Some("unconfined".into()), ..root() };
         assert_eq!(told(&free, "tmpfs"), "operation not permitted");
     }
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Looks into an error by its errno, whatever was mounted.
 
-use crate::diagnose::credentials::Standing;
+use crate::diagnose::credentials::Credentials;
 use crate::diagnose::limits::Limits;
 use crate::diagnose::{credentials, filesystems, limits, paths};
 use crate::error::{Error, ErrorKind, Syscall};
@@ -31,7 +31,7 @@ pub(crate) fn diagnose_from(mut error: Error, dir: Option<BorrowedFd<'_>>) -> Er
         return error;
     }
     match (error.raw_errno(), error.kind()) {
-        (Some(Errno::PERM), ErrorKind::Permission) => credentials::explain(error, &Standing::look()),
+        (Some(Errno::PERM), ErrorKind::Permission) => credentials::explain(error, &Credentials::look()),
         (Some(Errno::ACCESS | Errno::NOENT | Errno::NOTDIR | Errno::LOOP), _) => paths::explain(error, dir),
         (Some(Errno::NOSPC | Errno::USERS | Errno::MFILE | Errno::NFILE), _) => {
             limits::explain(error, &Limits::look())

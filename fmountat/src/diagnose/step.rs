@@ -26,7 +26,7 @@ pub(crate) fn step(error: Error, about: &Tried<'_>) -> Error {
         What::Bind { recursive } => bind(error, about, recursive),
         What::Filesystem(fstype, words) => {
             let error = device(error, about, fstype);
-            unnamed_word(error, fstype, words, about.option_words)
+            unnamed_word(error, fstype, words, about.userspace_options)
         }
     };
     let fstype = match about.what {
@@ -34,17 +34,17 @@ pub(crate) fn step(error: Error, about: &Tried<'_>) -> Error {
         What::Bind { .. } => OsStr::new(""),
         What::Filesystem(fstype, _) => fstype,
     };
-    diagnose_from(spelled(error, fstype, about.option_words), Some(about.dir))
+    diagnose_from(spelled(error, fstype, about.userspace_options), Some(about.dir))
 }
 
 /// `did you mean`, for a word that nobody knew.
-pub(crate) fn spelled(error: Error, fstype: &OsStr, option_words: fn() -> Vec<&'static str>) -> Error {
+pub(crate) fn spelled(error: Error, fstype: &OsStr, userspace_options: fn() -> Vec<&'static str>) -> Error {
     if error.kind() != ErrorKind::UnknownOption || error.hint().is_some() {
         return error;
     }
     let Some(word) = error.argument().and_then(OsStr::to_str).map(str::to_owned) else { return error };
     let key = word.split('=').next().unwrap_or_default();
-    match meant(key, fstype, option_words) {
+    match meant(key, fstype, userspace_options) {
         Some(near) => error.with_hint(format!("did you mean {near}?")),
         None => match fstype.to_str().and_then(parameters::of).map(Iterator::collect::<Vec<_>>) {
             Some(known) if !known.is_empty() && known.len() <= 24 => {
@@ -55,9 +55,9 @@ pub(crate) fn spelled(error: Error, fstype: &OsStr, option_words: fn() -> Vec<&'
     }
 }
 
-fn meant(key: &str, fstype: &OsStr, option_words: fn() -> Vec<&'static str>) -> Option<&'static str> {
+fn meant(key: &str, fstype: &OsStr, userspace_options: fn() -> Vec<&'static str>) -> Option<&'static str> {
     let own = fstype.to_str().and_then(parameters::of).into_iter().flatten();
-    let near = spelling::nearest(key, own.chain(option_words()))?;
+    let near = spelling::nearest(key, own.chain(userspace_options()))?;
     // The very word, and yet unknown: of another kernel, or where it can't stand.
     (near != key).then_some(near)
 }
@@ -67,7 +67,7 @@ fn unnamed_word(
     error: Error,
     fstype: &OsStr,
     words: &[Word],
-    option_words: fn() -> Vec<&'static str>,
+    userspace_options: fn() -> Vec<&'static str>,
 ) -> Error {
     let is_mute = error.raw_errno() == Some(Errno::INVAL) && error.call() == Some(Syscall::Mount);
     if !is_mute || error.has_reason() {
@@ -75,7 +75,7 @@ fn unnamed_word(
     }
     let odd = fstype.to_str().and_then(|fstype| parameters::unknown(fstype, words));
     let Some(key) = odd.and_then(|word| word.key.to_str()) else { return error };
-    let near = meant(key, fstype, option_words).map(|near| format!(": did you mean {near}?"));
+    let near = meant(key, fstype, userspace_options).map(|near| format!(": did you mean {near}?"));
     let (fstype, near) = (fstype.to_string_lossy(), near.unwrap_or_default());
     error.with_hint(format!(
         "mount(2) does not say which option it is; `{}` is none of {fstype}'s{near}",

@@ -15,7 +15,7 @@ pub(crate) struct Tried<'a> {
     pub(crate) source: &'a Path,
     pub(crate) what: What<'a>,
     /// Words that are not the file system's own, and could have been meant.
-    pub(crate) option_words: fn() -> Vec<&'static str>,
+    pub(crate) userspace_options: fn() -> Vec<&'static str>,
 }
 
 #[derive(Debug, Clone, Copy)]

@@ -25,7 +25,7 @@ pub(crate) fn of_change(error: Error, target: &Target) -> Error {
         _ => OsString::new(),
     };
     let what = What::Filesystem(&fstype, &[]);
-    step(error, &Tried { dir: target.as_fd(), source: target.path(), what, option_words: names })
+    step(error, &Tried { dir: target.as_fd(), source: target.path(), what, userspace_options: names })
 }
 
 /// Changes the mount at `target` as `options` say: per-mount attributes by mount_setattr(2) \[Linux 5.12\]; unless

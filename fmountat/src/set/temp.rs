@@ -2,7 +2,7 @@
 //! Temporary mounts: a set for the length of a callback, seen by nobody else unless asked for.
 
 use crate::error::{Error, ErrorKind, Errors, Operation, Result, Syscall};
-use crate::set::build::{Built, Mounter};
+use crate::set::build::{DetachedSet, Mounter};
 use crate::set::plan::Plan;
 use crate::set::spec::view::temporary_view;
 use crate::set::spec::{Mount, read_only_view};
@@ -142,7 +142,7 @@ impl TempMount {
     }
 }
 
-fn build(mounter: &Mounter, dir: BorrowedFd<'_>, mounts: &[Mount]) -> Result<Built> {
+fn build(mounter: &Mounter, dir: BorrowedFd<'_>, mounts: &[Mount]) -> Result<DetachedSet> {
     let plan = Plan::new(mounts)?;
     if !plan.has_root() {
         let reason = "no mount has the target `/`: a temporary mount has no other root";
@@ -158,7 +158,7 @@ struct Visible {
 }
 
 impl Visible {
-    fn attach(built: Built, parent: &Path) -> Result<Self> {
+    fn attach(built: DetachedSet, parent: &Path) -> Result<Self> {
         let place = Self { path: make_directory(parent)?, is_gone: false };
         let target = Target::open(CWD, &place.path)?;
         built.attach(&target)?;

@@ -5,7 +5,7 @@
 
 use crate::error::Result;
 use crate::mountinfo::read::Reading;
-use crate::table::fields::{BY_MOUNTINFO, Fields, READ_TABLE, TableWay};
+use crate::table::fields::{BY_MOUNTINFO, Fields, READ_TABLE, TableStrategy};
 use crate::table::snapshot::Table;
 use crate::trace;
 use rustix::fd::OwnedFd;
@@ -21,14 +21,14 @@ pub(crate) fn read(file: &OwnedFd) -> Result<Table> {
 pub(crate) fn table(reading: Reading<'_>) -> Result<Table> {
     trace::strategy(READ_TABLE, BY_MOUNTINFO);
     let (records, text) = reading.records()?;
-    Ok(Table::new(records, text, Fields::MOUNTINFO, TableWay::Mountinfo))
+    Ok(Table::new(records, text, Fields::MOUNTINFO, TableStrategy::Mountinfo))
 }
 
 /// The table that a text of that form stands for.
 #[cfg(any(test, fuzzing))]
 pub(crate) fn parse(bytes: Vec<u8>) -> Result<Table> {
     let (records, text) = crate::mountinfo::parse::parse_records(bytes)?;
-    Ok(Table::new(records, text, Fields::MOUNTINFO, TableWay::Mountinfo))
+    Ok(Table::new(records, text, Fields::MOUNTINFO, TableStrategy::Mountinfo))
 }
 
 #[cfg(test)]

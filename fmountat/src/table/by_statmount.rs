@@ -8,7 +8,7 @@ use crate::sys::statmount::{
     FS_SUBTYPE, FS_TYPE, MNT_BASIC, MNT_GIDMAP, MNT_NS_ID, MNT_OPTS, MNT_POINT, MNT_ROOT, MNT_UIDMAP,
     OPT_SEC_ARRAY, PROPAGATE_FROM, Raw, SB_BASIC, SB_SOURCE, SUPPORTED_MASK, StatBuffer, Told,
 };
-use crate::table::fields::{BY_STATMOUNT, Fields, READ_TABLE, TableWay};
+use crate::table::fields::{BY_STATMOUNT, Fields, READ_TABLE, TableStrategy};
 use crate::table::namespace::View;
 use crate::table::snapshot::Table;
 use crate::trace;
@@ -63,7 +63,7 @@ pub(crate) fn read(ids: &[u64], fields: Fields, view: View, buffer: &mut StatBuf
     }
     reading.complete()?;
     trace::strategy(READ_TABLE, BY_STATMOUNT);
-    Ok(Table::new(reading.records, reading.text, fields | Fields::UNIQUE_ID, TableWay::Statmount))
+    Ok(Table::new(reading.records, reading.text, fields | Fields::UNIQUE_ID, TableStrategy::Statmount))
 }
 
 /// The mount with this id as a table of its own, empty where the namespace has it not, or it is not seen; `None` where that
@@ -84,7 +84,7 @@ pub(crate) fn read_one(
     }
     // One that is not below the root directory has no target.
     let records = found.filter(|_| target.is_some_and(|target| !target.is_empty())).into_iter().collect();
-    Ok(Some(Table::new(records, reading.text, fields | Fields::UNIQUE_ID, TableWay::Statmount)))
+    Ok(Some(Table::new(records, reading.text, fields | Fields::UNIQUE_ID, TableStrategy::Statmount)))
 }
 
 struct Reading<'a> {

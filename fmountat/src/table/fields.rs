@@ -2,6 +2,7 @@
 //! What to know of each mount, and by which interface.
 
 use crate::sys::listmount::next_mount;
+use crate::sys::procfs;
 use crate::sys::statmount::{
     FS_SUBTYPE, FS_TYPE, MNT_BASIC, MNT_GIDMAP, MNT_OPTS, MNT_POINT, MNT_ROOT, MNT_UIDMAP, OPT_SEC_ARRAY,
     PROPAGATE_FROM, SB_BASIC, SB_SOURCE,
@@ -68,7 +69,7 @@ impl Fields {
 /// The interface that the mount table is read by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
-pub enum TableWay {
+pub enum TableStrategy {
     /// The one that is faster for the fields asked for and the mounts that are there, of those that can give them.
     #[default]
     Auto,
@@ -78,7 +79,7 @@ pub enum TableWay {
     Mountinfo,
 }
 
-impl TableWay {
+impl TableStrategy {
     /// Returns whether the interface can be used here: the kernel has the calls and no seccomp filter forbids them, or /proc is
     /// mounted. Which fields it can give is not part of the question.
     #[must_use]
@@ -86,12 +87,12 @@ impl TableWay {
         match self {
             Self::Auto => Self::Statmount.is_available() || Self::Mountinfo.is_available(),
             Self::Statmount => !matches!(next_mount(0, 0, false), Err(Errno::NOSYS | Errno::PERM)),
-            Self::Mountinfo => std::path::Path::new("/proc/thread-self/mountinfo").exists(),
+            Self::Mountinfo => procfs::check().is_ok(),
         }
     }
 }
 
-impl fmt::Display for TableWay {
+impl fmt::Display for TableStrategy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Auto => "auto",

@@ -9,7 +9,7 @@ use crate::sys::listmount::all_mounts;
 use crate::sys::nsfs::mount_namespace_id;
 use crate::sys::statmount::StatBuffer;
 use crate::table::choose::Probe;
-use crate::table::fields::{BY_MOUNTINFO, BY_STATMOUNT, Fields, READ_TABLE, TableWay};
+use crate::table::fields::{BY_MOUNTINFO, BY_STATMOUNT, Fields, READ_TABLE, TableStrategy};
 use crate::table::namespace::Place;
 use crate::table::snapshot::Table;
 use crate::table::{by_mountinfo, by_statmount, choose};
@@ -33,14 +33,20 @@ use std::path::Path;
 pub struct TableReader {
     pub(crate) place: Place,
     fields: Fields,
-    way: TableWay,
+    way: TableStrategy,
     ids: Vec<u64>,
     buffer: StatBuffer,
 }
 
 impl TableReader {
     pub(crate) fn of(place: Place) -> Self {
-        Self { place, fields: Fields::LIST, way: TableWay::Auto, ids: Vec::new(), buffer: StatBuffer::new() }
+        Self {
+            place,
+            fields: Fields::LIST,
+            way: TableStrategy::Auto,
+            ids: Vec::new(),
+            buffer: StatBuffer::new(),
+        }
     }
 
     /// The table of the thread that calls [`read`](Self::read): what is below its root directory.
@@ -80,14 +86,14 @@ impl TableReader {
         self
     }
 
-    /// By which interface: [`TableWay::Auto`] without this.
+    /// By which interface: [`TableStrategy::Auto`] without this.
     #[must_use]
-    pub fn way(mut self, way: TableWay) -> Self {
+    pub fn strategy(mut self, way: TableStrategy) -> Self {
         self.way = way;
         self
     }
 
-    pub(crate) fn chosen_way(&self) -> TableWay {
+    pub(crate) fn chosen_way(&self) -> TableStrategy {
         self.way
     }
 
@@ -111,8 +117,8 @@ impl TableReader {
     pub fn read(&mut self) -> Result<Table> {
         let missing = self.fields.mask() & !by_statmount::supported();
         match self.way {
-            TableWay::Mountinfo => self.by_mountinfo(),
-            TableWay::Statmount if missing != 0 => {
+            TableStrategy::Mountinfo => self.by_mountinfo(),
+            TableStrategy::Statmount if missing != 0 => {
                 let fields = self.fields.iter_names().filter(|(_, field)| field.mask() & missing != 0);
                 let names: Vec<String> =
                     fields.map(|(name, _)| name.to_lowercase().replace('_', " ")).collect();
@@ -123,9 +129,9 @@ impl TableReader {
                 let error = Error::new(ErrorKind::Unsupported, Operation::ReadMountTable, reason);
                 Err(error.with_hint("mountinfo tells all but unique ids and id mappings; all that statmount can needs Linux 6.15"))
             }
-            TableWay::Statmount => self.by_statmount(),
-            TableWay::Auto if missing != 0 => self.by_mountinfo(),
-            TableWay::Auto => self.by_either(),
+            TableStrategy::Statmount => self.by_statmount(),
+            TableStrategy::Auto if missing != 0 => self.by_mountinfo(),
+            TableStrategy::Auto => self.by_either(),
         }
     }
 
@@ -198,7 +204,7 @@ impl TableReader {
     /// # Errors
     /// Those of [`read`](Self::read); [`ErrorKind::Unsupported`] for a unique id where only mountinfo can be read, which has none.
     pub fn read_with_id(&mut self, id: MountId) -> Result<Option<MountEntry>> {
-        if self.way != TableWay::Mountinfo {
+        if self.way != TableStrategy::Mountinfo {
             if let Some(table) = self.read_one(id)? {
                 return Ok(table.iter().next().map(|entry| entry.to_entry()));
             }

@@ -4,7 +4,7 @@
 use crate::mountinfo::MountEntry;
 use crate::mountinfo::id::MountId;
 use crate::mountinfo::record::{Record, Text};
-use crate::table::fields::{Fields, TableWay};
+use crate::table::fields::{Fields, TableStrategy};
 use crate::table::links::Links;
 use std::ffi::OsStr;
 use std::fmt;
@@ -185,12 +185,12 @@ pub struct Table {
     pub(crate) records: Vec<Record>,
     pub(crate) text: Text,
     pub(crate) fields: Fields,
-    way: TableWay,
+    way: TableStrategy,
     links: OnceLock<Links>,
 }
 
 impl Table {
-    pub(crate) fn new(records: Vec<Record>, text: Text, fields: Fields, way: TableWay) -> Self {
+    pub(crate) fn new(records: Vec<Record>, text: Text, fields: Fields, way: TableStrategy) -> Self {
         Self { records, text, fields, way, links: OnceLock::new() }
     }
 
@@ -200,9 +200,9 @@ impl Table {
         self.fields
     }
 
-    /// The interface it was read by, never [`TableWay::Auto`].
+    /// The interface it was read by, never [`TableStrategy::Auto`].
     #[must_use]
-    pub fn way(&self) -> TableWay {
+    pub fn strategy(&self) -> TableStrategy {
         self.way
     }
 

@@ -9,9 +9,9 @@ use std::sync::{Mutex, PoisonError};
 /// The directories that were made, in order. Dropping it takes them away with rmdir(2), which takes only what is still
 /// empty. A file that was made stays: unlink(2) could take what somebody else has put at its name.
 #[derive(Debug, Default)]
-pub(crate) struct Made(Mutex<Vec<(OwnedFd, OsString)>>);
+pub(crate) struct CreatedDirs(Mutex<Vec<(OwnedFd, OsString)>>);
 
-impl Made {
+impl CreatedDirs {
     /// Remembers a new directory.
     pub(crate) fn add(&self, parent: OwnedFd, name: &OsStr) {
         self.entries().push((parent, name.to_owned()));
@@ -39,7 +39,7 @@ impl Made {
     }
 }
 
-impl Drop for Made {
+impl Drop for CreatedDirs {
     fn drop(&mut self) {
         for (parent, name) in self.entries().drain(..).rev() {
             // What somebody else has used meanwhile is theirs: the failure is right then.

@@ -67,7 +67,7 @@ impl Features {
     /// ```
     /// use fmountat::{Features, Mount, Mounter, Plan};
     /// let plan = Plan::new(&[Mount::new("tmpfs", "tmpfs"), Mount::new("tmpfs", "tmpfs").at("/tmp")])?;
-    /// println!("{}", Mounter::with(Features::get().at_most(6, 1), None).way(&plan));
+    /// println!("{}", Mounter::with(Features::get().at_most(6, 1), None).strategy(&plan));
     /// # Ok::<(), fmountat::Error>(())
     /// ```
     #[must_use]

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What this kernel and this sandbox let us do, held as a value that tests can set.
 
-use crate::strategy::{Need, Way, Ways};
+use crate::strategy::{Need, Strategies, Strategy};
 
 /// The kernel features that a plan depends on. Since when the kernel has them: [`kernel_features`](crate::kernel_features).
 ///
@@ -47,12 +47,12 @@ impl Features {
     /// Returns the best way to publish a set of several mounts with these features; `None` where every set is refused.
     /// [`Mounter::way`](crate::Mounter::way) gives that of a plan.
     #[must_use]
-    pub fn way(&self) -> Option<Way> {
-        self.first()
+    pub fn strategy(&self) -> Option<Strategy> {
+        self.best()
     }
 
     /// The best way of those that need no more than this.
-    pub(crate) fn first<W: Ways>(&self) -> Option<W> {
+    pub(crate) fn best<W: Strategies>(&self) -> Option<W> {
         let can = |needs: &[Need]| needs.iter().all(|need| self.has(*need));
         W::ALL.iter().find(|(_, _, needs)| can(needs)).map(|(way, ..)| *way)
     }

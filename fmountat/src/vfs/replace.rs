@@ -176,9 +176,9 @@ pub(crate) fn check_replaceable(target: &Target) -> Result<()> {
         let reason = "it is the root directory of the process, which nothing can be put beneath";
         let error =
             Error::new(ErrorKind::Unsupported, Operation::Replace, reason).with_argument(target.path());
-        return Err(
-            error.with_hint("a process's root is changed by pivot_root(2): `fmountat run`, or Built::enter")
-        );
+        return Err(error.with_hint(
+            "a process's root is changed by pivot_root(2): `fmountat run`, or DetachedSet::enter",
+        ));
     }
     Ok(())
 }

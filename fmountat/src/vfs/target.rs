@@ -3,7 +3,7 @@
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::vfs::bytes::c_string;
-use crate::vfs::created_dirs::Made;
+use crate::vfs::created_dirs::CreatedDirs;
 use crate::vfs::identity::{is_dir, is_same_file, is_same_place};
 use crate::vfs::new_directory;
 use crate::vfs::new_directory::Failure;
@@ -30,7 +30,7 @@ pub struct Target {
     path: PathBuf,
     start: Start,
     is_dir: bool,
-    made: Made,
+    made: CreatedDirs,
 }
 
 /// Where a target's path starts, and how it is walked: what it takes to look at the place again.
@@ -46,6 +46,15 @@ enum Start {
 impl Start {
     fn dir(dir: BorrowedFd<'_>, path: &Path) -> Result<Self> {
         if dir.as_raw_fd() == CWD.as_raw_fd() { Ok(Self::Cwd) } else { Ok(Self::Dir(duplicate(dir, path)?)) }
+    }
+
+    fn try_clone(&self, path: &Path) -> Result<Self> {
+        let copy = |fd: &OwnedFd| duplicate(fd.as_fd(), path);
+        Ok(match self {
+            Self::Cwd => Self::Cwd,
+            Self::Dir(dir) => Self::Dir(copy(dir)?),
+            Self::Root(root) => Self::Root(copy(root)?),
+        })
     }
 
     fn open(&self, path: &Path) -> Result<OwnedFd> {
@@ -164,7 +173,7 @@ impl Target {
                 opened => break opened?,
             }
         };
-        let made = Made::default();
+        let made = CreatedDirs::default();
         while let Some(walked) = missing.pop() {
             let new = match walked.file_name() {
                 Some(name) if missing.is_empty() && create.is_file => {
@@ -182,21 +191,15 @@ impl Target {
 
     fn from_fd(fd: OwnedFd, start: Start, path: &Path) -> Result<Self> {
         let is_dir = is_dir(fd.as_fd())?;
-        Ok(Self { fd, path: path.to_owned(), start, is_dir, made: Made::default() })
+        Ok(Self { fd, path: path.to_owned(), start, is_dir, made: CreatedDirs::default() })
     }
 
-    /// The place that its path leads to now: the path is walked again as it was the first time, from the same directory and inside
-    /// the same root. After something was mounted there this is its root; what was made for the target stays with the first.
+    /// The place that its path leads to now, walked as the first time: where something was mounted meanwhile, its root.
     ///
     /// # Errors
-    /// Those of [`open`](Self::open) or [`in_root`](Self::in_root).
+    /// As the first time.
     pub fn reopen(&self) -> Result<Self> {
-        let start = match &self.start {
-            Start::Cwd => Start::Cwd,
-            Start::Dir(dir) => Start::Dir(duplicate(dir.as_fd(), &self.path)?),
-            Start::Root(root) => Start::Root(duplicate(root.as_fd(), &self.path)?),
-        };
-        Self::at(start, &self.path)
+        Self::at(self.start.try_clone(&self.path)?, &self.path)
     }
 
     /// What is seen at its path now, which is walked again as it was the first time.
@@ -232,7 +235,7 @@ impl Target {
     }
 
     /// What was made for it, which goes with the target.
-    pub(crate) fn made(&self) -> &Made {
+    pub(crate) fn made(&self) -> &CreatedDirs {
         &self.made
     }
 
@@ -294,10 +297,10 @@ pub(crate) fn open_in_root(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd>
             }
             // `complete_walk`, fs/namei.c: what was found is no longer below the root.
             Err(Errno::XDEV) => {
-                let error =
-                    Error::sys(Operation::ResolveTarget, Syscall::Openat2, Errno::XDEV).with_argument(path);
-                let error = error.with_kind(ErrorKind::TargetMoved);
-                return Err(error.with_reason("a directory on the way was moved out of the root meanwhile"));
+                return Err(Error::sys(Operation::ResolveTarget, Syscall::Openat2, Errno::XDEV)
+                    .with_argument(path)
+                    .with_kind(ErrorKind::TargetMoved)
+                    .with_reason("a directory on the way was moved out of the root meanwhile"));
             }
             Err(errno) => return Err(open_error(Operation::ResolveTarget, Syscall::Openat2, path, errno)),
         }
@@ -327,7 +330,7 @@ fn make_directory(
     name: &OsStr,
     create: Create,
     walked: &Path,
-    made: &Made,
+    made: &CreatedDirs,
 ) -> Result<Option<OwnedFd>> {
     let mode = Mode::from_raw_mode(create.mode);
     if create.owner.is_none() {

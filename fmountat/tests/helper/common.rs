@@ -86,9 +86,9 @@ pub(crate) fn gone_within(text: &str, time: Duration) {
 
 /// A command that never ends, and that no other case has. With inotify(7) it can take seconds to die: the kernel waits for a
 /// grace period.
-pub(crate) fn hang() -> String {
-    write(file("hang"), "");
-    format!("tail ---disable-inotify -f {}", file("hang").display())
+pub(crate) fn attach_at() -> String {
+    write(file("attach_at"), "");
+    format!("tail ---disable-inotify -f {}", file("attach_at").display())
 }
 
 /// A squashfs image with the file `who`.

@@ -2,12 +2,12 @@
 //! What the option table promises for a list of words, worked out from its public data alone.
 
 use super::state::{Look, MS_RDONLY, MountState, Propagations};
-use fmountat::{Attr, OptionWord, Places, Value, option_words};
+use fmountat::{Attr, Places, UserspaceOption, Value, userspace_options};
 
 /// A word as it is written in a list.
 #[derive(Debug, Clone)]
 pub(crate) struct Choice {
-    pub(crate) word: &'static OptionWord,
+    pub(crate) word: &'static UserspaceOption,
     pub(crate) text: String,
     pub(crate) recursive: bool,
     part: Part,
@@ -28,7 +28,7 @@ enum Part {
 /// Every word of the table with a sample value, and every recursive form.
 pub(crate) fn choices() -> Vec<Choice> {
     let mut all = Vec::new();
-    for word in option_words() {
+    for word in userspace_options() {
         let plain =
             |text| Choice { word, text, recursive: false, part: Part::All, is_known_otherwise: false };
         match word.value {

@@ -3,7 +3,7 @@
 // Each test file uses a part of it.
 #![allow(dead_code)]
 
-use fmountat::{Fields, MountId, Table, TableReader, TableWay, mountinfo::MountEntry};
+use fmountat::{Fields, MountId, Table, TableReader, TableStrategy, mountinfo::MountEntry};
 use fmountat_testing::{is_real_root, mkdirs, scratch, write};
 use rustix::mount::{
     MountFlags, MountPropagationFlags, mount, mount_bind, mount_bind_recursive, mount_change,
@@ -12,7 +12,7 @@ use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
-pub(crate) const WAYS: [TableWay; 2] = [TableWay::Statmount, TableWay::Mountinfo];
+pub(crate) const WAYS: [TableStrategy; 2] = [TableStrategy::Statmount, TableStrategy::Mountinfo];
 
 pub(crate) fn file(path: impl AsRef<OsStr>) -> PathBuf {
     scratch().join(PathBuf::from(path.as_ref()))
@@ -91,8 +91,8 @@ pub(crate) fn furnish() {
     tmpfs("deleted", "hidden", MountFlags::empty());
 }
 
-pub(crate) fn read(fields: Fields, way: TableWay) -> Table {
-    TableReader::here().fields(fields).way(way).read().unwrap()
+pub(crate) fn read(fields: Fields, way: TableStrategy) -> Table {
+    TableReader::here().fields(fields).strategy(way).read().unwrap()
 }
 
 /// The mounts of a table, without what mountinfo can't tell.

@@ -84,7 +84,7 @@ pub(crate) fn threads() -> usize {
 }
 
 /// A file system on a device says goodbye to its server and waits for the answer.
-pub(crate) fn hang() {
+pub(crate) fn attach_at() {
     const INIT: u32 = 26;
     const DESTROY: u32 = 38;
     let device = loop_device("image", 1 << 20);

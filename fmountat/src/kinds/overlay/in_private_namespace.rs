@@ -8,7 +8,7 @@ use crate::kinds::overlay::definition::{Layer, Overlay};
 use crate::kinds::overlay::layer_files::{OpenLayers, Opened};
 use crate::kinds::overlay::layers::LayerBases;
 use crate::kinds::overlay::params::Make;
-use crate::strategy::{GiveLayers, MapLayers, Ways};
+use crate::strategy::{GiveLayers, MapLayers, Strategies};
 use crate::sys::ms::MS_RDONLY;
 use crate::sys::procfs;
 use crate::vfs::features::Features;
@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 /// Refuses to map the layers' owners where no way can; asked before an overlay with a mapping is made.
 pub(crate) fn check_mapped_layers(features: &Features) -> Result<()> {
-    if features.first::<MapLayers>().is_some() {
+    if features.best::<MapLayers>().is_some() {
         return Ok(());
     }
     let error = |reason| Error::new(ErrorKind::Unsupported, Operation::MapIds, reason);

@@ -8,7 +8,7 @@ use crate::kinds::overlay::layer_files::{Written, file, with_layer};
 use crate::kinds::overlay::params::{Run, set_layer_as};
 use crate::mountinfo;
 use crate::mountinfo::MountEntry;
-use crate::strategy::{UpperUsed, Ways};
+use crate::strategy::{Strategies, UpperUsed};
 use crate::sys::procfs::name_for;
 use crate::vfs::bytes::c_string;
 use crate::vfs::context::FsContext;
@@ -43,7 +43,7 @@ pub(crate) fn check_not_in_use(
     if is_made && overlay.has_index_on() {
         return Ok(()); // with index=on the kernel answers by itself
     }
-    let way = features.first().unwrap_or(UpperUsed::WorkDirectory).record();
+    let way = features.best().unwrap_or(UpperUsed::WorkDirectory).record();
     let upper_was_used =
         work_was_used || way == UpperUsed::WorkDirectory || has_uuid(overlay, upper, features);
     for (role, directory, was_used) in

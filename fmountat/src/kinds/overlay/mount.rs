@@ -11,7 +11,7 @@ use crate::kinds::overlay::in_private_namespace::check_elsewhere;
 use crate::kinds::overlay::layer_files::{OpenLayers, open_layer, roles, with_layer};
 use crate::kinds::overlay::layers::{LayerBases, check_counts};
 use crate::kinds::overlay::params::{Make, Prediction, set_layer};
-use crate::strategy::{GiveLayers, MapLayers, Ways};
+use crate::strategy::{GiveLayers, MapLayers, Strategies};
 use crate::vfs::context::FsContext;
 use crate::vfs::features::Features;
 use crate::vfs::tree::Tree;
@@ -21,8 +21,8 @@ use rustix::io::Errno;
 /// Whether a detached overlay is a copy of one that mount(2) has mounted elsewhere.
 fn is_made_elsewhere(make: &Make<'_>) -> bool {
     let features = make.features;
-    let by_mount = !matches!(features.first(), Some(GiveLayers::Descriptors | GiveLayers::Names));
-    by_mount || (make.is_mapped() && features.first() != Some(MapLayers::Clone))
+    let by_mount = !matches!(features.best(), Some(GiveLayers::Descriptors | GiveLayers::Names));
+    by_mount || (make.is_mapped() && features.best() != Some(MapLayers::Clone))
 }
 
 impl Overlay {
@@ -35,7 +35,7 @@ impl Overlay {
         if make.is_mapped() {
             MapLayers::Clone.record();
         }
-        make.features.first().unwrap_or(GiveLayers::Names).record();
+        make.features.best().unwrap_or(GiveLayers::Names).record();
         // The clones must live until the file system is created.
         let bases = LayerBases::of(self, make);
         let layers = self.open_layers(make, &bases)?;

@@ -3,7 +3,7 @@
 
 use crate::error::{LayerRef, Operation, Result};
 use crate::kinds::clones::Clones;
-use crate::strategy::{GiveLayers, Ways};
+use crate::strategy::{GiveLayers, Strategies};
 use crate::sys::procfs;
 use crate::trace;
 use crate::vfs::attr::MountAttr;
@@ -82,7 +82,7 @@ pub(crate) fn set_layer(
             if make.run != Run::Execute {
                 return Ok(None);
             }
-            let strategy = make.features.first().unwrap_or(GiveLayers::Names);
+            let strategy = make.features.best().unwrap_or(GiveLayers::Names);
             trace::fallback(GiveLayers::OPERATION, strategy.words(), error.raw_errno());
             // The kernel writes the layer's path down, in a page: the root of a clone of its own has the path `/`.
             let clone = Tree::clone_of(layer, "", false)?;
@@ -100,7 +100,7 @@ pub(crate) fn set_layer_as(
     layer: BorrowedFd<'_>,
     features: &Features,
 ) -> Result<()> {
-    match features.first() {
+    match features.best() {
         Some(GiveLayers::Descriptors) => context.set_fd(key, layer),
         _ => context.set_string(key, procfs::name_for(Operation::OpenLayer, layer)?),
     }

@@ -4,14 +4,14 @@
 use crate::diagnose::diagnose;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::mountinfo::id::MountId;
-use crate::set::build::detached_set::{Built, duplicate};
+use crate::set::build::detached_set::{DetachedSet, duplicate};
 use crate::set::build::failure::{cannot_assemble, every_mount_left_out, is_missing_source, without_root};
 use crate::set::build::mounter::Mounter;
 use crate::set::build::restrict;
-use crate::set::build::step_mount::{Pieces, set_root_owner};
+use crate::set::build::step_mount::{StepMounter, set_root_owner};
 use crate::set::plan::Plan;
 use crate::set::plan::step::{Step, What};
-use crate::strategy::{Way, Ways};
+use crate::strategy::{Strategies, Strategy};
 use crate::table::count::{mounts_in, mounts_in_copy};
 use crate::trace;
 use crate::vfs::attr::MountAttr;
@@ -39,7 +39,7 @@ impl Mounter {
         dir: impl AsFd,
         plan: &Plan,
         target: impl Into<Option<&'t Target>>,
-    ) -> Result<Built> {
+    ) -> Result<DetachedSet> {
         self.need_mount_interface(plan.resolves_targets())?;
         self.need_no_helper(plan)?;
         self.build_set(dir.as_fd(), plan, target.into())
@@ -51,7 +51,7 @@ impl Mounter {
         dir: BorrowedFd<'_>,
         plan: &Plan,
         target: Option<&Target>,
-    ) -> Result<Built> {
+    ) -> Result<DetachedSet> {
         let base = match target {
             _ if plan.has_root() => None,
             Some(target) => Some(copy_of_target(target)?),
@@ -76,18 +76,18 @@ impl Mounter {
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] where a seccomp filter forbids the mount interface, or the mount namespace is shared with others.
-    pub fn begin(&self, tree: Tree) -> Result<Built> {
+    pub fn begin(&self, tree: Tree) -> Result<DetachedSet> {
         self.need_mount_interface(true)?;
         let hidden = self.hide(tree.root()).map_err(|e| e.with_argument("/"))?;
-        Ok(Built { hidden, ..Built::from_tree(tree)? })
+        Ok(DetachedSet { hidden, ..DetachedSet::from_tree(tree)? })
     }
 
     /// Mounts the plan's mounts into a set that was built already; one for `/` covers the set's root. Relative sources and layers
-    /// start at `dir`. [`Built::left_out`] then has the numbers of this plan.
+    /// start at `dir`. [`DetachedSet::left_out`] then has the numbers of this plan.
     ///
     /// # Errors
     /// Those of [`build`](Self::build). The set is dissolved.
-    pub fn build_onto(&self, dir: impl AsFd, set: Built, plan: &Plan) -> Result<Built> {
+    pub fn build_onto(&self, dir: impl AsFd, set: DetachedSet, plan: &Plan) -> Result<DetachedSet> {
         self.need_mount_interface(plan.resolves_targets())?;
         let is_here = set.hidden.is_some();
         self.build_on(dir.as_fd(), Some(set), plan, is_here)
@@ -97,20 +97,20 @@ impl Mounter {
     fn build_on(
         &self,
         dir: BorrowedFd<'_>,
-        base: Option<Built>,
+        base: Option<DetachedSet>,
         plan: &Plan,
         is_here: bool,
-    ) -> Result<Built> {
+    ) -> Result<DetachedSet> {
         let (way, place) = match is_here {
-            true => (Way::PrivateNamespace, Place::Here),
+            true => (Strategy::PrivateNamespace, Place::Here),
             false => match self.assembly(plan, base.is_none() && plan.is_lone()) {
-                Some(Way::PrivateNamespace) => (Way::PrivateNamespace, Place::Hidden),
+                Some(Strategy::PrivateNamespace) => (Strategy::PrivateNamespace, Place::Hidden),
                 Some(way) => (way, Place::Detached),
                 None => return Err(cannot_assemble()),
             },
         };
         way.record();
-        let mut builder = Builder::new(Pieces { mounter: self, dir }, base, plan);
+        let mut builder = Builder::new(StepMounter { mounter: self, dir }, base, plan);
         let mounts = builder.create_mounts(plan)?;
         match place {
             // The builder outlives the namespace: directories that it made can be taken away when nothing is mounted there.
@@ -139,11 +139,11 @@ fn needs_target() -> Error {
 }
 
 /// A plan without a root mounts into a private copy of what is there.
-fn copy_of_target(target: &Target) -> Result<Built> {
-    let copy = Built::from_tree(Tree::private_copy(target).map_err(diagnose)?)?;
+fn copy_of_target(target: &Target) -> Result<DetachedSet> {
+    let copy = DetachedSet::from_tree(Tree::private_copy(target).map_err(diagnose)?)?;
     let is_known = copy.tree.id()?.is_unique();
     let mounts = if is_known { None } else { mounts_in_copy(target.as_fd()) };
-    Ok(Built { mounts, ..copy })
+    Ok(DetachedSet { mounts, ..copy })
 }
 
 /// How many mounts they are.
@@ -153,8 +153,8 @@ fn mounts_of(dir: BorrowedFd<'_>, made: &[(&Step, Tree)]) -> Option<usize> {
 }
 
 struct Builder<'a> {
-    pieces: Pieces<'a>,
-    built: Option<Built>,
+    pieces: StepMounter<'a>,
+    built: Option<DetachedSet>,
     left_out: Vec<usize>,
     /// The newest mount so far, if it is known: of a copy of a tree only the root can be asked for its id.
     newest: Option<MountId>,
@@ -171,7 +171,7 @@ pub(crate) fn newer_than_all(tree: &Tree) -> Result<MountId> {
 }
 
 impl<'a> Builder<'a> {
-    fn new(pieces: Pieces<'a>, built: Option<Built>, plan: &Plan) -> Self {
+    fn new(pieces: StepMounter<'a>, built: Option<DetachedSet>, plan: &Plan) -> Self {
         let mounts = built.as_ref().map_or(Some(0), |built| built.mounts);
         let readonly_root = plan.covers.readonly_root;
         Self { pieces, built, left_out: Vec::new(), newest: None, mounts, readonly_root }
@@ -225,7 +225,7 @@ impl<'a> Builder<'a> {
             return Err(plan.in_step(step, without_root(&step.target)));
         }
         set_root_owner(mount.root(), step).map_err(|e| plan.in_step(step, e))?;
-        self.built = Some(Built::from_tree(mount)?);
+        self.built = Some(DetachedSet::from_tree(mount)?);
         trace::attached(step.number, &step.target);
         Ok(())
     }
@@ -259,7 +259,7 @@ impl<'a> Builder<'a> {
             let top = Target::in_root(&built.top, "")?;
             built.top = mount.attach(&top)?.into_fd();
         } else {
-            hang(built, mount, step)?;
+            attach_at(built, mount, step)?;
         }
         trace::attached(step.number, &step.target);
         Ok(())
@@ -320,13 +320,13 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    fn finish(self) -> Result<Built> {
+    fn finish(self) -> Result<DetachedSet> {
         let Some(built) = self.built else { return Err(every_mount_left_out()) };
         let newest = match self.newest {
             None if built.tree.id()?.is_unique() => Some(newer_than_all(&built.tree)?),
             known => known,
         };
-        Ok(Built { left_out: self.left_out, newest, mounts: self.mounts, ..built })
+        Ok(DetachedSet { left_out: self.left_out, newest, mounts: self.mounts, ..built })
     }
 
     fn note(&mut self, step: &Step, piece: &Tree) -> Result<()> {
@@ -354,7 +354,7 @@ pub(crate) fn mount_point(
 }
 
 /// Mounts the piece at its place inside the tree.
-fn hang(built: &mut Built, piece: Tree, step: &Step) -> Result<()> {
+fn attach_at(built: &mut DetachedSet, piece: Tree, step: &Step) -> Result<()> {
     let (root, path) = (built.top.as_fd(), step.target.as_path());
     let target = mount_point(root, step, || is_dir(piece.root()))?;
     built.made.take_over(target.made());

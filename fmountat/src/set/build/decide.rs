@@ -6,14 +6,14 @@ use crate::set::build::mounter::Mounter;
 use crate::set::plan::Plan;
 use crate::set::plan::helpers::Helpers;
 use crate::set::plan::step::What;
-use crate::strategy::Way;
+use crate::strategy::Strategy;
 use std::os::unix::ffi::OsStrExt;
 
 /// How a plan gets to its target.
 #[derive(Debug)]
 pub(crate) enum Publication<'a> {
     /// All of it in one step.
-    AtOnce(Way),
+    AtOnce(Strategy),
     /// What the kernel mounts in one step, and then what mount helpers mount by themselves.
     HelpersLast(&'a Helpers),
     /// Each mount by itself, taken back if one fails.
@@ -45,31 +45,31 @@ impl Mounter {
         })
     }
 
-    /// The way that [`apply`](Self::apply) takes here: [`Way::Detached`] where the kernel mounts into detached trees \[Linux 6.15\],
-    /// and for a mount that is alone; [`Way::PrivateNamespace`] where unshare(2) is allowed, the list has one root at most, and
+    /// The way that [`apply`](Self::apply) takes here: [`Strategy::Detached`] where the kernel mounts into detached trees \[Linux 6.15\],
+    /// and for a mount that is alone; [`Strategy::PrivateNamespace`] where unshare(2) is allowed, the list has one root at most, and
     /// nothing is unbindable. What a mount helper mounts is never detached.
     #[must_use]
-    pub fn way(&self, plan: &Plan) -> Way {
+    pub fn strategy(&self, plan: &Plan) -> Strategy {
         match self.decide(plan) {
             Ok(Publication::AtOnce(way)) => way,
-            _ => Way::StepByStep,
+            _ => Strategy::StepByStep,
         }
     }
 
     /// The way to build a set that is published in one step, if there is one. A mount that is alone needs no detached tree to be
     /// put into.
-    pub(crate) fn assembly(&self, plan: &Plan, is_alone: bool) -> Option<Way> {
-        match self.features.first()? {
-            Way::PrivateNamespace | Way::StepByStep if is_alone => Some(Way::Detached),
-            Way::PrivateNamespace if !plan.can_be_copied() => None,
-            Way::StepByStep => None,
+    pub(crate) fn assembly(&self, plan: &Plan, is_alone: bool) -> Option<Strategy> {
+        match self.features.best()? {
+            Strategy::PrivateNamespace | Strategy::StepByStep if is_alone => Some(Strategy::Detached),
+            Strategy::PrivateNamespace if !plan.can_be_copied() => None,
+            Strategy::StepByStep => None,
             way => Some(way),
         }
     }
 
     /// Whether a root to be entered is mounted in the namespace of this process.
     pub(crate) fn mounts_here(&self) -> bool {
-        self.own.is_some() && self.features.first() != Some(Way::Detached)
+        self.own.is_some() && self.features.best() != Some(Strategy::Detached)
     }
 
     /// Refuses to build where a seccomp filter forbids the mount interface of Linux 5.2 to 5.12, on which every set is built.
@@ -82,7 +82,7 @@ impl Mounter {
     }
 
     pub(crate) fn need_detached_children_or_own_namespace(&self) -> Result<()> {
-        if self.own.is_some() || self.features.first() == Some(Way::Detached) {
+        if self.own.is_some() || self.features.best() == Some(Strategy::Detached) {
             return Ok(());
         }
         let reason = "this kernel can't mount into a detached tree, so the set could be seen half built";

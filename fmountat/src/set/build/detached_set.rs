@@ -7,7 +7,7 @@ use crate::mountinfo::id::MountId;
 use crate::set::build::stack::Stacks;
 use crate::trace;
 use crate::vfs::attr::{Attr, MountAttr};
-use crate::vfs::created_dirs::Made;
+use crate::vfs::created_dirs::CreatedDirs;
 use crate::vfs::hidden::Hidden;
 use crate::vfs::identity::is_dir;
 use crate::vfs::mount_namespace::MountNamespace;
@@ -18,7 +18,7 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// A set of mounts that was built and not yet published.
 #[derive(Debug)]
-pub struct Built {
+pub struct DetachedSet {
     /// The whole set, detached. It is dropped before `made`, which can't be taken away below a mount.
     pub(crate) tree: Tree,
     /// Where it is mounted, if that is the calling process's own namespace.
@@ -28,7 +28,7 @@ pub struct Built {
     /// The root as it is seen: the top of the mounts that were stacked on the tree's own root.
     pub(crate) top: OwnedFd,
     /// The mount points that were made in it; they go unless it is published.
-    pub(crate) made: Made,
+    pub(crate) made: CreatedDirs,
     /// No mount of it is newer; unknown for copies of trees, whose mounts can't be asked before they are attached.
     pub(crate) newest: Option<MountId>,
     /// How many of them are on each other.
@@ -37,7 +37,7 @@ pub struct Built {
     pub(crate) mounts: Option<usize>,
 }
 
-impl Built {
+impl DetachedSet {
     /// The root of the set as a process in it would see it.
     #[must_use]
     pub fn root(&self) -> BorrowedFd<'_> {
@@ -148,7 +148,7 @@ impl Built {
     }
 }
 
-impl AsFd for Built {
+impl AsFd for DetachedSet {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.root()
     }
@@ -162,8 +162,8 @@ fn published(attached: Attached, target: &Target, newest: Option<MountId>) -> At
 /// The tree of a finished set, to be sent to another process or attached by other means. One that was built in the process's own
 /// namespace ([`Mounter::in_own_namespace`](crate::set::build::mounter::Mounter::in_own_namespace)) is mounted there, and stays so until it is attached
 /// elsewhere.
-impl From<Built> for Tree {
-    fn from(built: Built) -> Self {
+impl From<DetachedSet> for Tree {
+    fn from(built: DetachedSet) -> Self {
         built.made.keep();
         if let Some(hidden) = &built.hidden {
             hidden.leave();
@@ -172,7 +172,7 @@ impl From<Built> for Tree {
     }
 }
 
-impl Built {
+impl DetachedSet {
     /// Of a detached tree the attributes of the lowest mount alone can be changed.
     pub(crate) fn make_read_only(&self) -> Result<()> {
         let read_only = MountAttr { set: Attr::RDONLY, ..MountAttr::default() };
@@ -199,7 +199,7 @@ impl Built {
             hidden: None,
             left_out: Vec::new(),
             top,
-            made: Made::default(),
+            made: CreatedDirs::default(),
             newest: None,
             mounts: None,
             stacks: Stacks::default(),

@@ -23,13 +23,13 @@ pub(crate) fn about<'a>(dir: BorrowedFd<'a>, step: &'a Step) -> Tried<'a> {
         What::Bind { recursive } => tried::What::Bind { recursive: *recursive },
         What::Filesystem(fstype) => tried::What::Filesystem(fstype, &step.options.words),
     };
-    Tried { dir, source: &step.source, what, option_words: names }
+    Tried { dir, source: &step.source, what, userspace_options: names }
 }
 
 /// The same for an overlay by itself.
 pub(crate) fn of_overlay(error: Error, dir: BorrowedFd<'_>, overlay: &Overlay) -> Error {
     let what = tried::What::Overlay(overlay);
-    step(error, &Tried { dir, source: Path::new("overlay"), what, option_words: names })
+    step(error, &Tried { dir, source: Path::new("overlay"), what, userspace_options: names })
 }
 
 /// For what would be mounted in the set's root, or cover something in it.

@@ -11,5 +11,5 @@ pub(crate) mod stack;
 pub(crate) mod detached_set;
 pub(crate) mod assemble;
 
-pub use detached_set::Built;
+pub use detached_set::DetachedSet;
 pub use mounter::Mounter;

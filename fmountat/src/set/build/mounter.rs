@@ -9,7 +9,7 @@ use crate::kinds::overlay::by_mount::Cwd;
 use crate::kinds::overlay::check::check_writable;
 use crate::kinds::overlay::params::{Make, Run};
 use crate::set::build::failure::of_overlay;
-use crate::set::journal::Notes;
+use crate::set::journal::Journal;
 use crate::sys::procfs::name_for;
 use crate::trace;
 use crate::vfs::attr::MountAttr;
@@ -47,7 +47,7 @@ pub struct Mounter {
     pub(crate) features: Features,
     pub(crate) clones: Clones,
     pub(crate) namespaces: UserNamespaces,
-    pub(crate) notes: Notes,
+    pub(crate) notes: Journal,
     cwd: Option<PrivateCwd>,
     /// For a process that is alone in its mount namespace: where it mounts what can't be detached.
     pub(crate) own: Option<Mutex<Weak<HiddenDirectory>>>,
@@ -72,13 +72,13 @@ impl Mounter {
     #[must_use]
     pub fn with(features: Features, cwd: Option<PrivateCwd>) -> Self {
         let (clones, namespaces) = Default::default();
-        Self { features, clones, namespaces, notes: Notes::standard(), cwd, own: None }
+        Self { features, clones, namespaces, notes: Journal::standard(), cwd, own: None }
     }
 
     /// The same with notes kept there of what is mounted step by step; without this they are where
-    /// [`Notes::standard`] says.
+    /// [`Journal::standard`] says.
     #[must_use]
-    pub fn with_notes(self, notes: Notes) -> Self {
+    pub fn with_journal(self, notes: Journal) -> Self {
         Self { notes, ..self }
     }
 

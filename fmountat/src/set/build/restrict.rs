@@ -3,9 +3,9 @@
 //! step like any other once it is known what is there.
 
 use crate::error::{Error, ErrorKind, Result, Syscall};
-use crate::set::build::step_mount::Pieces;
+use crate::set::build::step_mount::StepMounter;
 use crate::set::options::Options;
-use crate::set::plan::restriction::Cover;
+use crate::set::plan::restriction::PathRestriction;
 use crate::set::plan::step::{Step, What};
 use crate::vfs::identity::is_same_place;
 use crate::vfs::target::Target;
@@ -35,11 +35,11 @@ enum Source {
 
 impl Found {
     /// What the step is made with. An empty source of a bind is the descriptor that stands for the directory.
-    pub(crate) fn pieces<'a>(&'a self, pieces: &Pieces<'a>) -> Pieces<'a> {
+    pub(crate) fn pieces<'a>(&'a self, pieces: &StepMounter<'a>) -> StepMounter<'a> {
         match &self.source {
             Source::Nothing => *pieces,
-            Source::Place => Pieces { dir: self.place.as_fd(), ..*pieces },
-            Source::Null(null) => Pieces { dir: null.as_fd(), ..*pieces },
+            Source::Place => StepMounter { dir: self.place.as_fd(), ..*pieces },
+            Source::Null(null) => StepMounter { dir: null.as_fd(), ..*pieces },
         }
     }
 }
@@ -55,15 +55,20 @@ pub(crate) enum Place {
 }
 
 /// Looks the path up inside `root`. The step's number follows the mounts'.
-pub(crate) fn find(root: BorrowedFd<'_>, cover: Cover, path: &Path, number: usize) -> Result<Place> {
+pub(crate) fn find(
+    root: BorrowedFd<'_>,
+    cover: PathRestriction,
+    path: &Path,
+    number: usize,
+) -> Result<Place> {
     let place = match Target::in_root(root, path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Place::Nothing),
         place => place.map_err(|e| e.with_operation(cover.operation()))?,
     };
     if is_same_place(root, place.as_fd())? {
         return match cover {
-            Cover::ReadOnly => Ok(Place::Root),
-            Cover::Mask => Err(hides_all(path)),
+            PathRestriction::ReadOnly => Ok(Place::Root),
+            PathRestriction::Mask => Err(hides_all(path)),
         };
     }
     let step = |source: PathBuf, what: What, words: &[&str]| -> Result<Step> {
@@ -72,14 +77,14 @@ pub(crate) fn find(root: BorrowedFd<'_>, cover: Cover, path: &Path, number: usiz
     };
     let bind = |recursive| step(PathBuf::new(), What::Bind { recursive }, &["ro"]);
     let (source, step) = match (cover, place.is_dir()) {
-        (Cover::ReadOnly, _) => (Source::Place, bind(true)),
-        (Cover::Mask, true) => {
+        (PathRestriction::ReadOnly, _) => (Source::Place, bind(true)),
+        (PathRestriction::Mask, true) => {
             let words = ["ro", "nosuid", "nodev", "noexec", "nr_inodes=1", "size=4k"];
             let what = What::Filesystem(OsString::from("tmpfs"));
             (Source::Nothing, step("tmpfs".into(), what, &words))
         }
         // Read-only: else chmod(2) and chown(2) of the masked file would change the host's device.
-        (Cover::Mask, false) => (Source::Null(open_null()?), bind(false)),
+        (PathRestriction::Mask, false) => (Source::Null(open_null()?), bind(false)),
     };
     Ok(Place::Step(Box::new(Found { source, step: step?, place })))
 }
@@ -87,13 +92,13 @@ pub(crate) fn find(root: BorrowedFd<'_>, cover: Cover, path: &Path, number: usiz
 /// Refuses to mask the root.
 pub(crate) fn hides_all(path: &Path) -> Error {
     let reason = "it is the root of the set: all of it would be hidden";
-    Error::new(ErrorKind::OptionConflict, Cover::Mask.operation(), reason).with_argument(path)
+    Error::new(ErrorKind::OptionConflict, PathRestriction::Mask.operation(), reason).with_argument(path)
 }
 
 /// Opens the null device, and refuses any other file that has its name.
 pub(crate) fn open_null() -> Result<OwnedFd> {
     const NULL: &str = "/dev/null";
-    let failed = |call, errno| Error::sys(Cover::Mask.operation(), call, errno).with_argument(NULL);
+    let failed = |call, errno| Error::sys(PathRestriction::Mask.operation(), call, errno).with_argument(NULL);
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let null = rustix::fs::openat(CWD, NULL, flags, Mode::empty()).map_err(|e| failed(Syscall::Openat, e))?;
     let stat = rustix::fs::fstat(&null).map_err(|e| failed(Syscall::Fstat, e))?;
@@ -102,5 +107,5 @@ pub(crate) fn open_null() -> Result<OwnedFd> {
         return Ok(null);
     }
     let reason = "it is not the null device, so it can't hide a file";
-    Err(Error::new(ErrorKind::NotADevice, Cover::Mask.operation(), reason).with_argument(NULL))
+    Err(Error::new(ErrorKind::NotADevice, PathRestriction::Mask.operation(), reason).with_argument(NULL))
 }

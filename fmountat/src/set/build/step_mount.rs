@@ -10,7 +10,7 @@ use crate::kinds::overlay::in_private_namespace::check_mapped_layers;
 use crate::kinds::overlay::params::Make;
 use crate::set::build::mounter::Mounter;
 use crate::set::plan::step::{Step, What};
-use crate::strategy::{Subdir, Ways};
+use crate::strategy::{Strategies, Subdir};
 use crate::sys::procfs;
 use crate::trace;
 use crate::vfs::attr::Attr;
@@ -25,13 +25,13 @@ use std::path::Path;
 
 /// What pieces are made with.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Pieces<'a> {
+pub(crate) struct StepMounter<'a> {
     pub(crate) mounter: &'a Mounter,
     /// Where relative sources and layers start.
     pub(crate) dir: BorrowedFd<'a>,
 }
 
-impl Pieces<'_> {
+impl StepMounter<'_> {
     /// The step's mount, detached and finished.
     pub(crate) fn detached(&self, step: &Step) -> Result<Tree> {
         let _span = trace::step(step.number, &step.target, step.fstype());
@@ -92,7 +92,7 @@ impl Pieces<'_> {
             }
         };
         match &options.subdir {
-            Some(subdir) => match self.mounter.features.first().unwrap_or(Subdir::Attached).record() {
+            Some(subdir) => match self.mounter.features.best().unwrap_or(Subdir::Attached).record() {
                 Subdir::Detached => sub_directory(tree.root(), subdir, step),
                 Subdir::Attached => while_attached(tree, |root| sub_directory(root, subdir, step)),
             },

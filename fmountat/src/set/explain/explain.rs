@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What applying a plan would do, and what would be refused: found out by looking, with nothing changed.
 
-use crate::diagnose::credentials::Standing;
+use crate::diagnose::credentials::Credentials;
 use crate::diagnose::diagnose;
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::set::build::Mounter;
 use crate::set::build::failure::every_mount_left_out;
-use crate::set::explain::inspect::{Looker, wrong_type};
+use crate::set::explain::inspect::{Inspector, wrong_type};
 use crate::set::explain::report::{Explanation, Needed};
 use crate::set::explain::walk::Walk;
 use crate::set::plan::Plan;
 use crate::set::plan::helpers::Helpers;
 use crate::set::plan::step::{Step, What};
-use crate::strategy::Way;
+use crate::strategy::Strategy;
 use crate::vfs::feature_table::kernel_features;
 use crate::vfs::identity::{is_shared, is_unbindable};
 use crate::vfs::replace::check_replaceable;
@@ -32,7 +32,7 @@ impl Mounter {
     /// namespace uses, whether a lower layer's file handles are those of `index=on`, what a helper says.
     pub fn explain(&self, dir: impl AsFd, plan: &Plan, target: &Target) -> Explanation {
         let dir = dir.as_fd();
-        let way = self.way(plan);
+        let way = self.strategy(plan);
         let mut explained = Explanation {
             way,
             why: self.why(plan, way),
@@ -65,8 +65,8 @@ impl Mounter {
         target: &Target,
     ) -> Result<()> {
         self.need_mount_interface(plan.resolves_targets())?;
-        let standing = Standing::look();
-        let mut looker = Looker::new(self, dir, &standing, plan.helpers()?);
+        let standing = Credentials::look();
+        let mut looker = Inspector::new(self, dir, &standing, plan.helpers()?);
         if !plan.has_root() {
             if !standing.may_mount() {
                 return Err(diagnose(
@@ -74,18 +74,20 @@ impl Mounter {
                         .with_argument(target.path()),
                 ));
             }
-            if explained.way != Way::StepByStep && is_unbindable(target.as_fd()) {
+            if explained.way != Strategy::StepByStep && is_unbindable(target.as_fd()) {
                 return Err(unbindable_target(target));
             }
             looker.start_in(target)?;
         }
-        let mut walk = Walk::new(plan, looker, explained.way == Way::StepByStep);
+        let mut walk = Walk::new(plan, looker, explained.way == Strategy::StepByStep);
         for step in &plan.steps {
             explained.steps.push(walk.step(step));
         }
         let root_is_dir = walk.root_is_dir;
         (explained.left_out, explained.refused) = walk.end();
-        if explained.left_out.len() == plan.len() && (plan.has_root() || explained.way == Way::StepByStep) {
+        if explained.left_out.len() == plan.len()
+            && (plan.has_root() || explained.way == Strategy::StepByStep)
+        {
             return Err(every_mount_left_out());
         }
         explained.refused.extend(self.refused_of_all(plan, target, root_is_dir));
@@ -113,7 +115,7 @@ impl Mounter {
         two_roots.into_iter().chain(unfit).chain(on_shared)
     }
 
-    /// Refuses a target that is no mount, or the root directory, as [`Built::replace`](crate::set::build::detached_set::Built::replace) would.
+    /// Refuses a target that is no mount, or the root directory, as [`DetachedSet::replace`](crate::set::build::detached_set::Built::replace) would.
     ///
     /// # Errors
     /// [`ErrorKind::NotMounted`], [`ErrorKind::Unsupported`].
@@ -121,23 +123,25 @@ impl Mounter {
         check_replaceable(target)
     }
 
-    fn why(&self, plan: &Plan, way: Way) -> &'static str {
+    fn why(&self, plan: &Plan, way: Strategy) -> &'static str {
         let features = &self.features;
         let is_helped = !plan.helpers().is_ok_and(Helpers::is_empty);
         match way {
-            Way::Detached if plan.is_lone() => "it is one mount, which is made whole before anyone sees it",
-            Way::Detached => "this kernel mounts into detached trees [6.15]",
-            Way::PrivateNamespace => {
+            Strategy::Detached if plan.is_lone() => {
+                "it is one mount, which is made whole before anyone sees it"
+            }
+            Strategy::Detached => "this kernel mounts into detached trees [6.15]",
+            Strategy::PrivateNamespace => {
                 "this kernel can't mount into detached trees [6.15], and unshare(2) is allowed, with one root at most and \
                  nothing unbindable"
             }
-            Way::StepByStep if is_helped => {
+            Strategy::StepByStep if is_helped => {
                 "a mount helper mounts by itself; what can be is mounted before, in one step"
             }
-            Way::StepByStep if features.forbidden_calls(plan.resolves_targets()).is_some() => {
+            Strategy::StepByStep if features.forbidden_calls(plan.resolves_targets()).is_some() => {
                 "the mount interface of Linux 5.2 to 5.12 is forbidden here by a seccomp filter: it would be refused"
             }
-            Way::StepByStep => {
+            Strategy::StepByStep => {
                 "this kernel can't mount into detached trees [6.15], and the set can't be copied out of a private namespace"
             }
         }

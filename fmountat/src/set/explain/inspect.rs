@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! One step looked at: what it would be made from and put on, and the error that would come of it.
 
-use crate::diagnose::credentials::{Owner, Standing, owner_of_mine};
+use crate::diagnose::credentials::{Credentials, Owner, owner_of_mine};
 use crate::diagnose::filesystems;
 use crate::diagnose::step::{foresee as foresee_step, writable_device};
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall, escape};
@@ -12,13 +12,13 @@ use crate::kinds::overlay::params::{Make, Prediction, Run};
 use crate::set::build::Mounter;
 use crate::set::build::failure::{about, why};
 use crate::set::build::restrict::{hides_all, open_null};
-use crate::set::build::step_mount::{Pieces, check_mapping, check_root_owner};
+use crate::set::build::step_mount::{StepMounter, check_mapping, check_root_owner};
 use crate::set::explain::describe::describe;
 use crate::set::explain::id_map::{check_idmap, owner_is_here};
 use crate::set::explain::report::ExplainedStep;
-use crate::set::explain::virtual_tree::{Content, Place, ROOT, Sketch};
+use crate::set::explain::virtual_tree::{Content, Place, ROOT, VirtualTree};
 use crate::set::plan::helpers::{Helpers, check_helped};
-use crate::set::plan::restriction::Cover;
+use crate::set::plan::restriction::PathRestriction;
 use crate::set::plan::step::{Step, What};
 use crate::vfs::attr::Attr;
 use crate::vfs::target::{Target, make_error, open_error, open_in_root};
@@ -50,22 +50,22 @@ impl Made {
 
 /// Looks at the steps of a plan in order.
 #[derive(Debug)]
-pub(crate) struct Looker<'a> {
+pub(crate) struct Inspector<'a> {
     pub(crate) mounter: &'a Mounter,
     pub(crate) dir: BorrowedFd<'a>,
-    standing: &'a Standing,
+    standing: &'a Credentials,
     pub(crate) helpers: &'a Helpers,
-    sketch: Sketch,
+    sketch: VirtualTree,
 }
 
-impl<'a> Looker<'a> {
+impl<'a> Inspector<'a> {
     pub(crate) fn new(
         mounter: &'a Mounter,
         dir: BorrowedFd<'a>,
-        standing: &'a Standing,
+        standing: &'a Credentials,
         helpers: &'a Helpers,
     ) -> Self {
-        Self { mounter, dir, standing, helpers, sketch: Sketch::default() }
+        Self { mounter, dir, standing, helpers, sketch: VirtualTree::default() }
     }
 
     /// The set goes into a copy of what is at the target.
@@ -157,7 +157,7 @@ impl<'a> Looker<'a> {
     }
 
     fn filesystem(&self, fstype: &OsStr, step: &Step, notes: &mut Vec<String>) -> Result<Made> {
-        let pieces = Pieces { mounter: self.mounter, dir: self.dir };
+        let pieces = StepMounter { mounter: self.mounter, dir: self.dir };
         let source = pieces.source(step);
         let Looked { name, device } = source.look(fstype)?;
         let read_only = source.read_only || device.is_some() && is_read_only(name);
@@ -246,10 +246,12 @@ impl<'a> Looker<'a> {
     }
 
     /// Covers a path when all is mounted.
-    pub(crate) fn cover(&mut self, cover: Cover, path: &Path) -> Result<()> {
+    pub(crate) fn cover(&mut self, cover: PathRestriction, path: &Path) -> Result<()> {
         match (self.sketch.find(path), cover) {
-            (Ok(ROOT), Cover::Mask) => Err(hides_all(path)),
-            (Ok(place), Cover::Mask) if self.sketch.is_dir(place) == Some(false) => open_null().map(drop),
+            (Ok(ROOT), PathRestriction::Mask) => Err(hides_all(path)),
+            (Ok(place), PathRestriction::Mask) if self.sketch.is_dir(place) == Some(false) => {
+                open_null().map(drop)
+            }
             (Ok(_) | Err(Errno::NOENT), _) => Ok(()),
             (Err(errno), _) => Err(open_error(Operation::ResolveTarget, Syscall::Openat2, path, errno)
                 .with_operation(cover.operation())),

@@ -2,7 +2,7 @@
 //! What explain found out, as data.
 
 use crate::error::Error;
-use crate::strategy::Way;
+use crate::strategy::Strategy;
 use crate::vfs::feature_table::KernelFeature;
 use std::path::PathBuf;
 
@@ -23,7 +23,7 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub struct Explanation {
     /// The way that would be taken.
-    pub way: Way,
+    pub way: Strategy,
     /// Why that one.
     pub why: &'static str,
     /// Whether the mounts go into a copy of what is at the target: the set has no root of its own.

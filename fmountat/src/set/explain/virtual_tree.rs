@@ -75,11 +75,11 @@ enum Found {
 
 /// The set so far.
 #[derive(Debug)]
-pub(crate) struct Sketch {
+pub(crate) struct VirtualTree {
     nodes: Vec<Node>,
 }
 
-impl Default for Sketch {
+impl Default for VirtualTree {
     fn default() -> Self {
         let nothing = Mounted { content: Content::Empty, is_read_only: false, crosses: false };
         Self { nodes: vec![Node::root_of(nothing, ROOT)] }
@@ -103,7 +103,7 @@ impl Node {
     }
 }
 
-impl Sketch {
+impl VirtualTree {
     /// Puts a mount on `place`, which was found. What was mounted below is hidden then.
     pub(crate) fn mount(&mut self, place: Place, content: Content, is_read_only: bool, crosses: bool) {
         let mounted = Mounted { content, is_read_only, crosses };
@@ -314,7 +314,7 @@ mod tests {
     /// The names of a list of mounts, the last two directories of each new, looked up and made in an overlay.
     fn looks(dir: &Path, count: usize, mounts: usize) -> usize {
         OPENED.set(0);
-        let mut sketch = Sketch::default();
+        let mut sketch = VirtualTree::default();
         sketch.mount(ROOT, layers(dir, count), false, true);
         for n in 0..mounts {
             let path = PathBuf::from(format!("/srv/all/{n}/data"));
@@ -339,7 +339,7 @@ mod tests {
 
     #[test]
     fn a_mount_hides_what_was_made_below() {
-        let mut sketch = Sketch::default();
+        let mut sketch = VirtualTree::default();
         let made = sketch.make(Path::new("/a/b/c"), false);
         assert_eq!(sketch.find(Path::new("/x/../a/./b/../b/c")), Err(Errno::NOENT));
         assert_eq!(sketch.find(Path::new("/a/../a/./b/../b/c")), made);

@@ -3,7 +3,7 @@
 
 use crate::error::Error;
 use crate::set::build::failure::{is_missing_source, without_root};
-use crate::set::explain::inspect::{Looker, Made};
+use crate::set::explain::inspect::{Inspector, Made};
 use crate::set::explain::report::ExplainedStep;
 use crate::set::plan::Plan;
 use crate::set::plan::step::Step;
@@ -30,7 +30,7 @@ impl Refusals {
 /// What was found on the way so far.
 pub(crate) struct Walk<'a> {
     plan: &'a Plan,
-    looker: Looker<'a>,
+    looker: Inspector<'a>,
     refusals: Refusals,
     left_out: Vec<usize>,
     has_root: bool,
@@ -39,7 +39,7 @@ pub(crate) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    pub(crate) fn new(plan: &'a Plan, looker: Looker<'a>, together: bool) -> Self {
+    pub(crate) fn new(plan: &'a Plan, looker: Inspector<'a>, together: bool) -> Self {
         let refusals = Refusals { together, ..Refusals::default() };
         Self { plan, looker, refusals, left_out: Vec::new(), has_root: !plan.has_root(), root_is_dir: None }
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Notes of sets that are mounted step by step: what `kill -9` in the middle would leave, for [`Notes::clean`] to find.
+//! Notes of sets that are mounted step by step: what `kill -9` in the middle would leave, for [`Journal::clean`] to find.
 //!
 //! A note is a file with a line for each mount and directory, written before the mount is attached, and gone when
 //! the set is complete or taken back. Its writer holds a lock on it (flock(2)), which the kernel drops when it dies.

@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `Journal`: where entries are kept of sets that are mounted step by step.
 
-use crate::set::journal::record::Note;
+use crate::set::journal::record::JournalEntry;
 use std::path::{Path, PathBuf};
 
 /// Where notes are kept of sets that can't be published in one step.
 ///
-/// The detached way and a private namespace need none: there `kill -9` leaves nothing. Step by step (see [`Way`](crate::strategy::Way)),
+/// The detached way and a private namespace need none: there `kill -9` leaves nothing. Step by step (see [`Strategy`](crate::strategy::Way)),
 /// and while a mount helper works, a note says what has been mounted so far. Where no directory can be written to, there
 /// is no note.
 ///
 /// ```no_run
-/// let cleaned = fmountat::Notes::standard().clean();
+/// let cleaned = fmountat::Journal::standard().clean();
 /// for (id, place) in &cleaned.unmounted {
 ///     println!("{} was left at {}", id.get(), place.display());
 /// }
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Notes {
+pub struct Journal {
     pub(crate) directories: Vec<PathBuf>,
 }
 
-impl Notes {
+impl Journal {
     /// `/run/fmountat` for root, then `$XDG_RUNTIME_DIR/fmountat`. Both belong to the user alone (mode 0700), and go when they
     /// are empty.
     #[must_use]
@@ -46,7 +46,7 @@ impl Notes {
     }
 
     /// A new note, in the first directory that takes one.
-    pub(crate) fn begin(&self, target: &Path) -> Option<Note> {
-        self.directories.iter().find_map(|path| Note::begin(path, target).ok())
+    pub(crate) fn begin(&self, target: &Path) -> Option<JournalEntry> {
+        self.directories.iter().find_map(|path| JournalEntry::begin(path, target).ok())
     }
 }

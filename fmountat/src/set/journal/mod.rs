@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The journal of sets that are mounted step by step: what `kill -9` in the middle would leave, for [`Notes::clean`] to find.
+//! The journal of sets that are mounted step by step: what `kill -9` in the middle would leave, for [`Journal::clean`] to find.
 
 pub(crate) mod directory;
 pub(crate) mod record;
 pub(crate) mod journal;
 pub(crate) mod recover;
 
-pub use journal::Notes;
-pub use recover::Cleaned;
+pub use journal::Journal;
+pub use recover::Recovered;

@@ -8,7 +8,7 @@ use crate::set::journal::directory::{boot_id, namespace, namespace_id, open_dire
 use crate::sys::procfs;
 use crate::table::count::mounts_of;
 use crate::table::published::PublishedSet;
-use crate::vfs::created_dirs::Made;
+use crate::vfs::created_dirs::CreatedDirs;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
@@ -114,7 +114,7 @@ fn known<N: FromStr>(word: &str) -> Option<Option<N>> {
 
 /// A note that is being written.
 #[derive(Debug)]
-pub(crate) struct Note {
+pub(crate) struct JournalEntry {
     path: PathBuf,
     dir: OwnedFd,
     name: String,
@@ -124,7 +124,7 @@ pub(crate) struct Note {
 /// Another process may take the directory, or the note before it is locked, away for empty.
 const TRIES: usize = 16;
 
-impl Note {
+impl JournalEntry {
     pub(crate) fn begin(path: &Path, target: &Path) -> Result<Self> {
         let named = |call, errno| Error::sys(Operation::WriteNote, call, errno).with_argument(path);
         let (Some(boot), Some(namespace)) = (boot_id(), namespace()) else {
@@ -210,7 +210,7 @@ impl Note {
     }
 
     /// Directories that were made.
-    pub(crate) fn directories(&self, made: &Made) {
+    pub(crate) fn directories(&self, made: &CreatedDirs) {
         made.each(|parent, name| {
             let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let opened = rustix::fs::openat(parent, name, flags, Mode::empty());

@@ -5,7 +5,7 @@ use crate::error::{Error, ErrorKind, Errors, Operation, Result, Syscall};
 use crate::mountinfo;
 use crate::mountinfo::id::MountId;
 use crate::set::journal::directory::{boot_id, namespace, namespace_id, open_directory, remove};
-use crate::set::journal::journal::Notes;
+use crate::set::journal::journal::Journal;
 use crate::set::journal::record::{Line, VERSION};
 use crate::table::count::mounts_of;
 use crate::table::namespace::Place;
@@ -21,10 +21,10 @@ use rustix::io::Errno;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// What [`Notes::clean`] did, and what it could not do.
+/// What [`Journal::clean`] did, and what it could not do.
 #[derive(Debug, Default)]
 #[non_exhaustive]
-pub struct Cleaned {
+pub struct Recovered {
     /// The mounts that were taken away, and where they were.
     pub unmounted: Vec<(MountId, PathBuf)>,
     /// The directories that were taken away, by rmdir(2).
@@ -38,16 +38,16 @@ pub struct Cleaned {
     pub errors: Vec<Error>,
 }
 
-impl Notes {
+impl Journal {
     /// Takes away what sets that were killed half way have left: each mount by its unique id \[Linux 6.8\], before that by its
     /// number and place, newest first, and the directories that were made for them. Notes of an earlier boot tell of
     /// nothing any more, and go.
     ///
-    /// Errors are in [`Cleaned::errors`]: [`ErrorKind::Busy`] for a mount that is in use, or hidden, or has another one in it;
+    /// Errors are in [`Recovered::errors`]: [`ErrorKind::Busy`] for a mount that is in use, or hidden, or has another one in it;
     /// [`ErrorKind::Permission`]; those of reading a note.
     #[must_use]
-    pub fn clean(&self) -> Cleaned {
-        let mut cleaned = Cleaned::default();
+    pub fn clean(&self) -> Recovered {
+        let mut cleaned = Recovered::default();
         for path in &self.directories {
             match cleaned.directory(path) {
                 Err(error) if error.raw_errno() == Some(Errno::NOENT) => {}
@@ -64,7 +64,7 @@ fn is_of_another_user(path: &Path) -> bool {
     rustix::fs::lstat(path).is_ok_and(|stat| stat.st_uid != rustix::process::geteuid().as_raw())
 }
 
-impl Cleaned {
+impl Recovered {
     fn directory(&mut self, path: &Path) -> Result<()> {
         let dir = open_directory(path)?;
         let entries = Dir::read_from(&dir)

@@ -35,12 +35,12 @@ pub enum Value {
 /// One word of the option table.
 ///
 /// ```
-/// let ro = fmountat::option_words().iter().find(|word| word.name == "ro").unwrap();
+/// let ro = fmountat::userspace_options().iter().find(|word| word.name == "ro").unwrap();
 /// assert_eq!((ro.ms().0, ro.recursive_form().as_deref()), (1, Some("rro")));
 /// ```
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
-pub struct OptionWord {
+pub struct UserspaceOption {
     /// The word.
     pub name: &'static str,
     /// Its value.
@@ -97,7 +97,7 @@ pub(crate) enum Engine {
     DirectIo,
 }
 
-impl OptionWord {
+impl UserspaceOption {
     /// The layer that it works on: `attribute`, `filesystem`, `propagation`, `engine`, `note` or `refused`.
     #[must_use]
     pub fn layer(&self) -> &'static str {

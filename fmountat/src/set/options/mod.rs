@@ -10,6 +10,6 @@ pub(crate) mod values;
 pub(crate) mod parse;
 pub(crate) mod for_helper;
 
-pub use definition::{OptionWord, Places, Value};
-pub use options::{LoopWords, Mkdir, Options};
-pub use table::option_words;
+pub use definition::{Places, UserspaceOption, Value};
+pub use options::{LoopOverrides, Mkdir, Options};
+pub use table::userspace_options;

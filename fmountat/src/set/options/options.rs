@@ -29,7 +29,7 @@ impl Mkdir {
 
 /// What `loop` and the words that imply it ask for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct LoopWords {
+pub struct LoopOverrides {
     /// Where in the file the device starts, in bytes.
     pub offset: u64,
     /// How many bytes of the file it shows; 0 for all.
@@ -77,7 +77,7 @@ pub struct Options {
     /// `idmap` (false) or `ridmap` (true): whether a bound tree is mapped as a whole; without a word it is.
     pub idmap_recursive: Option<bool>,
     /// `loop` and the words that imply it.
-    pub loop_device: Option<LoopWords>,
+    pub loop_device: Option<LoopOverrides>,
     /// Words for the file system.
     pub words: Vec<Word>,
     /// Whether the mapping is that of `X-mount.idmap=`, to which nothing can be added.

@@ -3,7 +3,7 @@
 
 use crate::error::{ErrorKind, Operation, Result};
 use crate::kinds::filesystem::{Word, is_context};
-use crate::set::options::definition::{Effect, OptionWord, Places, Value};
+use crate::set::options::definition::{Effect, Places, UserspaceOption, Value};
 use crate::set::options::lexer::{has_open_quote, key_and_value, unquote, words};
 use crate::set::options::options::{Given, Options};
 use crate::set::options::suggest::option_error;
@@ -65,7 +65,7 @@ impl Options {
 
     fn take_word(
         &mut self,
-        word: &'static OptionWord,
+        word: &'static UserspaceOption,
         recursive: bool,
         value: Option<&OsStr>,
         text: &OsStr,
@@ -185,7 +185,7 @@ fn change(attr: &mut MountAttr, set: Attr, clear: Attr) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::set::options::LoopWords;
+    use crate::set::options::LoopOverrides;
     use crate::vfs::idmap::{IdMapping, Idmap};
 
     #[test]
@@ -266,7 +266,7 @@ mod tests {
     #[test]
     fn loop_words_imply_loop() {
         let options = Options::parse(["offset=1MiB,sector-size=4096,direct-io"]).unwrap();
-        let want = LoopWords { offset: 1 << 20, size_limit: 0, sector_size: Some(4096), direct_io: true };
+        let want = LoopOverrides { offset: 1 << 20, size_limit: 0, sector_size: Some(4096), direct_io: true };
         assert_eq!(options.loop_device, Some(want));
     }
 

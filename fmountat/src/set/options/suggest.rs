@@ -3,7 +3,7 @@
 
 use crate::diagnose;
 use crate::error::{Error, ErrorKind, Operation};
-use crate::set::options::table::option_words;
+use crate::set::options::table::userspace_options;
 use std::ffi::OsStr;
 
 /// A word that is neither in the option table nor anything else, before any system call.
@@ -13,7 +13,7 @@ pub(crate) fn of_word(error: Error) -> Error {
 
 /// The words of the option table.
 pub(crate) fn names() -> Vec<&'static str> {
-    option_words().iter().map(|word| word.name).collect()
+    userspace_options().iter().map(|word| word.name).collect()
 }
 
 pub(crate) fn option_error(kind: ErrorKind, word: &OsStr, reason: &str) -> Error {

@@ -4,7 +4,7 @@
 use crate::set::options::definition::Effect::{
     Attr as A, Bind, Engine as E, Note, Propagation as P, ReadOnly, Refused, Remount, Superblock as S,
 };
-use crate::set::options::definition::{Effect, Engine, OptionWord, Places, Value};
+use crate::set::options::definition::{Effect, Engine, Places, UserspaceOption, Value};
 use crate::vfs::attr::{Attr, Propagation};
 use crate::vfs::idmap::Ids;
 
@@ -30,8 +30,8 @@ const BOUND: Places = Places::BIND.union(Places::REMOUNT);
 
 const OF_FILESYSTEM: Places = Places::NEW.union(Places::REMOUNT);
 
-const fn word(name: &'static str, effect: Effect, places: Places, help: &'static str) -> OptionWord {
-    OptionWord { name, value: Value::None, places, help, effect }
+const fn word(name: &'static str, effect: Effect, places: Places, help: &'static str) -> UserspaceOption {
+    UserspaceOption { name, value: Value::None, places, help, effect }
 }
 
 const fn valued(
@@ -40,16 +40,16 @@ const fn valued(
     engine: Engine,
     places: Places,
     help: &'static str,
-) -> OptionWord {
-    OptionWord { name, value, places, help, effect: E(engine) }
+) -> UserspaceOption {
+    UserspaceOption { name, value, places, help, effect: E(engine) }
 }
 
-const fn note(name: &'static str, help: &'static str) -> OptionWord {
+const fn note(name: &'static str, help: &'static str) -> UserspaceOption {
     word(name, Note, ALL, help)
 }
 
 /// Sorted by what they are about, as mount(8) and OCI's list do.
-pub(crate) const WORDS: &[OptionWord] = &[
+pub(crate) const WORDS: &[UserspaceOption] = &[
     note("defaults", "the kernel's defaults, which are those without any word"),
     word("ro", ReadOnly(true), ALL, "read-only: the mount, and a new or remounted file system"),
     word("rw", ReadOnly(false), ALL, "writable"),
@@ -99,7 +99,7 @@ pub(crate) const WORDS: &[OptionWord] = &[
     note("auto", "for mount -a"),
     note("noauto", "for mount -a"),
     note("_netdev", "needs the network first"),
-    OptionWord {
+    UserspaceOption {
         value: Value::Optional("NAME"),
         ..word("user", A(USER, NONE), ALL, "implies nosuid, nodev, noexec; with NAME a note")
     },
@@ -190,12 +190,12 @@ const TMPCOPYUP: &str =
 
 /// The whole table.
 #[must_use]
-pub fn option_words() -> &'static [OptionWord] {
+pub fn userspace_options() -> &'static [UserspaceOption] {
     WORDS
 }
 
 /// The word of that name, and whether it is meant for a whole tree; `None` for a word of the file system.
-pub(crate) fn look_up(name: &str) -> Option<(&'static OptionWord, bool)> {
+pub(crate) fn look_up(name: &str) -> Option<(&'static UserspaceOption, bool)> {
     let find = |name: &str| WORDS.iter().find(|word| word.name == name);
     if let Some(word) = find(name) {
         return Some((word, false));
@@ -218,7 +218,8 @@ mod tests {
         assert_eq!(found("ruser"), None);
         assert_eq!(found("size"), None);
         let names = WORDS.iter().map(|word| word.name.to_owned());
-        let mut names: Vec<_> = names.chain(WORDS.iter().filter_map(OptionWord::recursive_form)).collect();
+        let mut names: Vec<_> =
+            names.chain(WORDS.iter().filter_map(UserspaceOption::recursive_form)).collect();
         names.sort();
         let count = names.len();
         names.dedup();

@@ -4,7 +4,7 @@
 use crate::error::{Error, ErrorKind, Operation, PlanStep, Result, escape};
 use crate::kinds::overlay::ephemeral_uppers::EphemeralUppers;
 use crate::set::plan::helpers::Helpers;
-use crate::set::plan::restriction::Covers;
+use crate::set::plan::restriction::PathRestrictions;
 use crate::set::plan::step::{Compat, Step, What};
 use crate::set::spec::{Mount, Spec};
 use rustix::fd::AsFd;
@@ -31,7 +31,7 @@ pub struct Plan {
     total: usize,
     ignored: Vec<(usize, OsString)>,
     /// Done after all steps.
-    pub(crate) covers: Covers,
+    pub(crate) covers: PathRestrictions,
     helpers: OnceLock<Result<Helpers>>,
 }
 
@@ -76,7 +76,7 @@ impl Plan {
     /// # Errors
     /// Those of [`new`](Self::new); [`ErrorKind::Spec`] for a covered path that is not absolute.
     pub fn of(spec: &Spec, compat: Compat) -> Result<Self> {
-        Ok(Self { covers: Covers::of(spec)?, ..Self::with(&spec.mounts, compat)? })
+        Ok(Self { covers: PathRestrictions::of(spec)?, ..Self::with(&spec.mounts, compat)? })
     }
 
     /// The steps that `keep` takes, with the numbers and helpers that they have here; without the covers.

@@ -7,23 +7,23 @@ use std::path::{Path, PathBuf};
 
 /// What is done to a path.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Cover {
+pub(crate) enum PathRestriction {
     ReadOnly,
     Mask,
 }
 
 /// What is done after all mounts, in order.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Covers {
-    pub(crate) paths: Vec<(Cover, PathBuf)>,
+pub(crate) struct PathRestrictions {
+    pub(crate) paths: Vec<(PathRestriction, PathBuf)>,
     pub(crate) readonly_root: bool,
 }
 
-impl Covers {
+impl PathRestrictions {
     /// In runc's order: what is masked in a read-only directory is masked.
     pub(crate) fn of(spec: &Spec) -> Result<Self> {
-        let readonly = spec.readonly_paths.iter().map(|path| (Cover::ReadOnly, path.clone()));
-        let masked = spec.masked_paths.iter().map(|path| (Cover::Mask, path.clone()));
+        let readonly = spec.readonly_paths.iter().map(|path| (PathRestriction::ReadOnly, path.clone()));
+        let masked = spec.masked_paths.iter().map(|path| (PathRestriction::Mask, path.clone()));
         let paths: Vec<_> = readonly.chain(masked).collect();
         for (cover, path) in &paths {
             crate::vfs::bytes::c_string(Operation::ReadPath, path)?;
@@ -40,7 +40,7 @@ impl Covers {
     }
 }
 
-impl Cover {
+impl PathRestriction {
     /// The error of covering `path`.
     pub(crate) fn error(self, path: &Path, error: Error) -> Error {
         let path = path.to_owned();

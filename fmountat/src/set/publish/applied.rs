@@ -2,7 +2,7 @@
 //! The result of applying a plan.
 
 use crate::mountinfo::id::MountId;
-use crate::strategy::Way;
+use crate::strategy::Strategy;
 use crate::table::published::PublishedSet;
 
 /// A plan that is in its place.
@@ -16,5 +16,5 @@ pub struct Applied {
     /// The numbers of mounts that were left out, because their source is missing and they say `nofail`.
     pub left_out: Vec<usize>,
     /// The way that was taken.
-    pub way: Way,
+    pub way: Strategy,
 }

@@ -4,13 +4,13 @@
 use crate::error::{Error, Result};
 use crate::set::build::Mounter;
 use crate::set::build::decide::Publication;
-use crate::set::journal::record::Note;
+use crate::set::journal::record::JournalEntry;
 use crate::set::plan::Plan;
 use crate::set::plan::helpers::Helpers;
 use crate::set::publish::applied::Applied;
 use crate::set::publish::rollback::{Begun, has_peers};
 use crate::set::publish::stepwise::step_by_step;
-use crate::strategy::Way;
+use crate::strategy::Strategy;
 use crate::table::published::PublishedSet;
 use crate::trace;
 use crate::vfs::target::Target;
@@ -63,13 +63,13 @@ impl Mounter {
         let attached = match set.attach(target) {
             Ok(attached) => attached,
             Err(failed) => {
-                note.into_iter().for_each(Note::remove);
+                note.into_iter().for_each(JournalEntry::remove);
                 return Err(Error::from(failed));
             }
         };
         let id = attached.id();
         let begun = Begun { published: Some(attached.into_fd()), note };
         let applied = step_by_step(self, dir, &helped, helpers, target, begun)?;
-        Ok(Applied { id, left_out, way: Way::StepByStep, ..applied })
+        Ok(Applied { id, left_out, way: Strategy::StepByStep, ..applied })
     }
 }

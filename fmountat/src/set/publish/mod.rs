@@ -10,4 +10,4 @@ pub(crate) mod replace;
 pub(crate) mod replace_diff;
 
 pub use applied::Applied;
-pub use replace_diff::Unmatched;
+pub use replace_diff::ReplaceDiff;

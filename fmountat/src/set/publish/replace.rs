@@ -2,27 +2,27 @@
 //! A built set in the place of what is mounted, as well as the kernel can.
 
 use crate::error::{Error, ErrorKind, Failed, Operation, Result};
-use crate::set::build::{Built, Mounter};
-use crate::strategy::{SwapWay, Ways};
+use crate::set::build::{DetachedSet, Mounter};
+use crate::strategy::{Strategies, SwapStrategy};
 use crate::vfs::target::Target;
 use crate::vfs::tree::Attached;
 
 impl Mounter {
     /// The way that [`swap`](Self::swap) takes here.
     #[must_use]
-    pub fn swap_way(&self) -> SwapWay {
-        self.features.first().unwrap_or(SwapWay::Gap)
+    pub fn swap_strategy(&self) -> SwapStrategy {
+        self.features.best().unwrap_or(SwapStrategy::Gap)
     }
 
-    /// Publishes the set in place of what is mounted on `target`: by [`Built::replace`], before 6.5 by
-    /// [`Built::replace_with_gap`].
+    /// Publishes the set in place of what is mounted on `target`: by [`DetachedSet::replace`], before 6.5 by
+    /// [`DetachedSet::replace_with_gap`].
     ///
     /// # Errors
     /// Those of the two.
-    pub fn swap(&self, built: Built, target: &Target) -> Result<Attached, Failed<Built>> {
-        match self.swap_way().record() {
-            SwapWay::Beneath => built.replace(target),
-            SwapWay::Gap => built.replace_with_gap(target),
+    pub fn swap(&self, built: DetachedSet, target: &Target) -> Result<Attached, Failed<DetachedSet>> {
+        match self.swap_strategy().record() {
+            SwapStrategy::Beneath => built.replace(target),
+            SwapStrategy::Gap => built.replace_with_gap(target),
         }
     }
 
@@ -31,9 +31,9 @@ impl Mounter {
     /// # Errors
     /// [`ErrorKind::Unsupported`].
     pub fn need_swap_without_gap(&self) -> Result<()> {
-        match self.swap_way() {
-            SwapWay::Beneath => Ok(()),
-            SwapWay::Gap => {
+        match self.swap_strategy() {
+            SwapStrategy::Beneath => Ok(()),
+            SwapStrategy::Gap => {
                 let reason = "this kernel can't put a mount beneath another, so there would be a moment without either set";
                 Err(Error::new(ErrorKind::Unsupported, Operation::ChooseWay, reason).with_hint(
                     "it needs Linux 6.5; without `--strict` the new set comes right after the old one",

@@ -5,10 +5,10 @@ use crate::error::{Error, ErrorKind, Holder, Operation, Result};
 use crate::mountinfo::id::{MountId, mountinfo_id};
 use crate::set::build::detached_set::two_roots;
 use crate::set::build::failure::cannot_assemble;
-use crate::set::build::{Built, Mounter};
+use crate::set::build::{DetachedSet, Mounter};
 use crate::set::plan::Plan;
 use crate::set::plan::step::Step;
-use crate::strategy::SwapWay;
+use crate::strategy::SwapStrategy;
 use crate::table::inside::{Around, Found, around};
 use crate::vfs::identity::mount_with_root;
 use crate::vfs::replace::{check_replaceable, need_whole_copy};
@@ -21,10 +21,10 @@ use std::path::{Component, Path, PathBuf};
 
 const STEP: Operation = Operation::LookForWhatWouldBeDropped;
 
-/// Mounts that a swap does not replace one for one: [`Mounter::unmatched`].
+/// Mounts that a swap does not replace one for one: [`Mounter::replace_diff`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Unmatched {
+pub struct ReplaceDiff {
     /// In the old mount, at places where the new set has none, or fewer on each other. They go with the old one, whoever
     /// mounted them.
     pub dropped: Vec<(MountId, PathBuf)>,
@@ -39,7 +39,7 @@ impl Mounter {
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] without either; those of looking at the target.
-    pub fn unmatched(&self, plan: &Plan, built: &Built, target: &Target) -> Result<Unmatched> {
+    pub fn replace_diff(&self, plan: &Plan, built: &DetachedSet, target: &Target) -> Result<ReplaceDiff> {
         unmatched(target, |inner| match open_in_root(built.root(), inner) {
             Ok(fd) => Ok(match mount_with_root(fd.as_fd())? {
                 None => 0,
@@ -56,12 +56,12 @@ impl Mounter {
     /// along is taken for counterparts.
     ///
     /// # Errors
-    /// As [`unmatched`](Self::unmatched), and those of [`explain_replace`](Self::explain_replace); [`ErrorKind::Unsupported`] for a set
+    /// As [`unmatched`](Self::replace_diff), and those of [`explain_replace`](Self::explain_replace); [`ErrorKind::Unsupported`] for a set
     /// with two roots.
-    pub fn explain_unmatched(&self, plan: &Plan, target: &Target) -> Result<Unmatched> {
+    pub fn explain_replace_diff(&self, plan: &Plan, target: &Target) -> Result<ReplaceDiff> {
         self.need_mount_interface(plan.resolves_targets())?;
         self.assembly(plan, plan.is_lone()).ok_or_else(cannot_assemble)?;
-        if self.swap_way() == SwapWay::Gap {
+        if self.swap_strategy() == SwapStrategy::Gap {
             need_whole_copy(target)?;
         }
         let is_brought = |inner: &[&OsStr]| {
@@ -85,7 +85,7 @@ impl Mounter {
 
 /// `counterparts` tells how many mounts the new set has on each other at a place inside it. What nobody sees in the old one counts
 /// where it is beneath one that is seen, at the same place.
-fn unmatched(target: &Target, counterparts: impl Fn(&Path) -> Result<usize>) -> Result<Unmatched> {
+fn unmatched(target: &Target, counterparts: impl Fn(&Path) -> Result<usize>) -> Result<ReplaceDiff> {
     check_replaceable(target)?;
     let seen = target.seen_now()?;
     let Around { place: top, inside, beneath } = around(seen.as_fd())?;
@@ -101,7 +101,7 @@ fn unmatched(target: &Target, counterparts: impl Fn(&Path) -> Result<usize>) -> 
         }
     }
     let beneath = beneath.into_iter().map(|mount| (mount.id, mount.place)).collect();
-    Ok(Unmatched { dropped, beneath })
+    Ok(ReplaceDiff { dropped, beneath })
 }
 
 /// The mount that is seen at the place, and those beneath it on each other; empty where all that is there is hidden by others.
@@ -143,7 +143,7 @@ fn names(path: &Path) -> Vec<&OsStr> {
     })
 }
 
-impl Unmatched {
+impl ReplaceDiff {
     /// Whether each mount has its counterpart.
     #[must_use]
     pub fn is_empty(&self) -> bool {

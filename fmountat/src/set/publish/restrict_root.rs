@@ -2,9 +2,9 @@
 //! Path restrictions of a root that is mounted already.
 
 use crate::error::Result;
-use crate::set::build::step_mount::Pieces;
+use crate::set::build::step_mount::StepMounter;
 use crate::set::build::{Mounter, restrict};
-use crate::set::plan::restriction::Covers;
+use crate::set::plan::restriction::PathRestrictions;
 use crate::set::spec::Spec;
 use crate::vfs::attr::{Attr, Locked, MountAttr, set_attr};
 use crate::vfs::guard::MountGuard;
@@ -20,7 +20,7 @@ impl Mounter {
     /// As [`apply`](Self::apply); what was done is taken back, newest first. In a detached tree it needs Linux 6.15.
     pub fn restrict(&self, root: impl AsFd, spec: &Spec) -> Result<()> {
         let root = root.as_fd();
-        let covers = Covers::of(spec)?;
+        let covers = PathRestrictions::of(spec)?;
         let mut done = Vec::new();
         let restricted = self.restrict_paths(root, &covers, &mut done).and_then(|is_root| {
             let read_only = MountAttr { set: Attr::RDONLY, ..MountAttr::default() };
@@ -39,10 +39,10 @@ impl Mounter {
     fn restrict_paths(
         &self,
         root: BorrowedFd<'_>,
-        covers: &Covers,
+        covers: &PathRestrictions,
         done: &mut Vec<MountGuard>,
     ) -> Result<bool> {
-        let pieces = Pieces { mounter: self, dir: CWD };
+        let pieces = StepMounter { mounter: self, dir: CWD };
         let mut readonly_root = covers.readonly_root;
         for (at, (cover, path)) in covers.paths.iter().enumerate() {
             match restrict::find(root, *cover, path, at + 1)? {

@@ -3,12 +3,12 @@
 
 use crate::error::Result;
 use crate::set::build::assemble::newer_than_all;
-use crate::set::journal::record::Note;
+use crate::set::journal::record::JournalEntry;
 use crate::set::plan::step::{Step, What};
 use crate::table::count::mounts_in;
 use crate::trace;
 use crate::vfs::attr::Propagation;
-use crate::vfs::created_dirs::Made;
+use crate::vfs::created_dirs::CreatedDirs;
 use crate::vfs::detach::{detach_fd, take_back};
 use crate::vfs::target::Target;
 use crate::vfs::tree::{Attached, Tree};
@@ -20,7 +20,7 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 pub(crate) struct Begun {
     /// The root of what is there already, which goes too if a step fails.
     pub(crate) published: Option<OwnedFd>,
-    pub(crate) note: Option<Note>,
+    pub(crate) note: Option<JournalEntry>,
 }
 
 /// Whether the step's mount, or one in it, may be a peer of what it is a bind of: of a tree whose top alone is given a
@@ -54,17 +54,17 @@ impl Mounted {
 }
 
 /// The roots of what was mounted so far, taken away again, newest first, unless the list is emptied.
-pub(crate) struct Done {
+pub(crate) struct Rollback {
     pub(crate) mounted: Vec<Mounted>,
     /// Directories made for mount points; they go after the mounts.
-    made: Made,
-    note: Option<Note>,
+    made: CreatedDirs,
+    note: Option<JournalEntry>,
 }
 
-impl Done {
+impl Rollback {
     pub(crate) fn new(Begun { published, note }: Begun) -> Self {
         let mounted = published.map(|root| Mounted { root, is_peer: true }).into_iter().collect();
-        Self { mounted, made: Made::default(), note }
+        Self { mounted, made: CreatedDirs::default(), note }
     }
 
     /// All of it stays.
@@ -74,7 +74,7 @@ impl Done {
     }
 
     /// What was made for a place is remembered, here and in the note.
-    pub(crate) fn take_over(&self, made: &Made) {
+    pub(crate) fn take_over(&self, made: &CreatedDirs) {
         if let Some(note) = &self.note {
             note.directories(made);
         }
@@ -114,7 +114,7 @@ impl Done {
     }
 }
 
-impl Drop for Done {
+impl Drop for Rollback {
     fn drop(&mut self) {
         let (mounts, mut left) = (self.mounted.len(), 0);
         while let Some(mounted) = self.mounted.pop() {

@@ -7,14 +7,14 @@ use crate::mountinfo::id::MountId;
 use crate::set::build::assemble::mount_point;
 use crate::set::build::failure::{every_mount_left_out, is_missing_source, without_root};
 use crate::set::build::restrict::Place;
-use crate::set::build::step_mount::{Pieces, set_root_owner};
+use crate::set::build::step_mount::{StepMounter, set_root_owner};
 use crate::set::build::{Mounter, restrict as cover};
 use crate::set::plan::Plan;
 use crate::set::plan::helpers::{Helpers, check_helped};
 use crate::set::plan::step::Step;
 use crate::set::publish::applied::Applied;
-use crate::set::publish::rollback::{Begun, Done, Mounted};
-use crate::strategy::{Way, Ways};
+use crate::set::publish::rollback::{Begun, Mounted, Rollback};
+use crate::strategy::{Strategies, Strategy};
 use crate::table::published::PublishedSet;
 use crate::trace;
 use crate::vfs::attr::{Attr, Locked, MountAttr, set_attr};
@@ -32,7 +32,7 @@ pub(crate) fn step_by_step(
     target: &Target,
     begun: Begun,
 ) -> Result<Applied> {
-    Way::StepByStep.record();
+    Strategy::StepByStep.record();
     let mut stepwise = Stepwise::begin(mounter, dir, plan, helpers, target, begun)?;
     stepwise.attach_mounts()?;
     stepwise.restrict_paths()?;
@@ -45,8 +45,8 @@ struct Stepwise<'a> {
     plan: &'a Plan,
     helpers: &'a Helpers,
     target: &'a Target,
-    pieces: Pieces<'a>,
-    done: Done,
+    pieces: StepMounter<'a>,
+    done: Rollback,
     /// The root, as it is seen; of a set without one of its own there is none.
     root: Option<OwnedFd>,
     has_root: bool,
@@ -65,7 +65,7 @@ impl<'a> Stepwise<'a> {
         begun: Begun,
     ) -> Result<Self> {
         let is_published = begun.published.is_some();
-        let done = Done::new(begun);
+        let done = Rollback::new(begun);
         for step in &plan.steps {
             if helpers.of(step).is_some() {
                 check_helped(step)?;
@@ -76,7 +76,7 @@ impl<'a> Stepwise<'a> {
             return Err(root_is_not_ours());
         }
         let root = is_published.then(|| target.seen_now()).transpose()?;
-        let pieces = Pieces { mounter, dir };
+        let pieces = StepMounter { mounter, dir };
         let readonly_root = plan.covers.readonly_root;
         Ok(Self { plan, helpers, target, pieces, done, root, has_root, readonly_root, left_out: Vec::new() })
     }
@@ -139,7 +139,7 @@ impl<'a> Stepwise<'a> {
             false => None,
         };
         self.done.keep();
-        Ok(Applied { id, set, left_out: self.left_out, way: Way::StepByStep })
+        Ok(Applied { id, set, left_out: self.left_out, way: Strategy::StepByStep })
     }
 
     /// The set's own root is not there yet.
@@ -153,7 +153,12 @@ impl<'a> Stepwise<'a> {
     }
 
     /// Mounts one step at its place; gives its root as it is seen there.
-    fn attach_mount(&mut self, pieces: Pieces<'_>, step: &Step, helper: Option<&Helper>) -> Result<OwnedFd> {
+    fn attach_mount(
+        &mut self,
+        pieces: StepMounter<'_>,
+        step: &Step,
+        helper: Option<&Helper>,
+    ) -> Result<OwnedFd> {
         if let Some(helper) = helper {
             return self.attach_by_helper(step, helper);
         }

@@ -6,9 +6,10 @@ use crate::mountinfo::MountEntry;
 use crate::mountinfo::id::MountId;
 use crate::sys::fanotify;
 use crate::sys::fanotify::{FAN_MNT_ATTACH, FAN_MNT_DETACH, FAN_Q_OVERFLOW, watch_mounts};
+use crate::sys::procfs;
 use crate::sys::seccomp_probe::ask;
 use crate::table::by_statmount;
-use crate::table::fields::{Fields, TableWay};
+use crate::table::fields::{Fields, TableStrategy};
 use crate::table::reader::TableReader;
 pub(crate) use crate::table::watch::event::MountEvent;
 use crate::table::watch::state::Picture;
@@ -68,24 +69,24 @@ enum Source {
 }
 
 impl Watch {
-    /// Watches the namespace of this reader, and takes a first snapshot. By the reader's way: [`TableWay::Auto`] is fanotify
+    /// Watches the namespace of this reader, and takes a first snapshot. By the reader's way: [`TableStrategy::Auto`] is fanotify
     /// where the kernel has it and lets us, else mountinfo.
     ///
     /// # Errors
-    /// Those of [`TableReader::read`]; for [`TableWay::Statmount`] also [`ErrorKind::Unsupported`] where fanotify does not
+    /// Those of [`TableReader::read`]; for [`TableStrategy::Statmount`] also [`ErrorKind::Unsupported`] where fanotify does not
     /// know mounts \[before Linux 6.15\], and [`ErrorKind::Permission`] without privilege over the namespace.
     pub fn of(reader: TableReader) -> Result<Self> {
         let way = reader.chosen_way();
-        if way != TableWay::Mountinfo {
+        if way != TableStrategy::Mountinfo {
             match Self::by_fanotify(&reader) {
-                Ok(source) => return Self::start(reader.way(TableWay::Statmount), source),
-                Err(error) if way == TableWay::Statmount => return Err(error),
+                Ok(source) => return Self::start(reader.strategy(TableStrategy::Statmount), source),
+                Err(error) if way == TableStrategy::Statmount => return Err(error),
                 // An old kernel, a filter, no privilege: mountinfo needs none of it.
                 Err(error) => trace::fallback(WATCH, FANOTIFY, error.raw_errno()),
             }
         }
         let source = Self::by_mountinfo(&reader)?;
-        Self::start(reader.way(TableWay::Mountinfo), source)
+        Self::start(reader.strategy(TableStrategy::Mountinfo), source)
     }
 
     /// Returns whether the kernel tells of every mount of this mount namespace by fanotify(7) \[Linux 6.15\], which needs privilege
@@ -93,7 +94,7 @@ impl Watch {
     #[must_use]
     pub fn has_events() -> bool {
         let [has_events] = ask([|| {
-            let namespace = std::fs::File::open("/proc/thread-self/ns/mnt");
+            let namespace = procfs::namespace("mnt");
             namespace.is_ok_and(|namespace| watch_mounts(namespace.as_fd()).is_ok())
         }]);
         has_events
@@ -137,12 +138,12 @@ impl Watch {
         Ok(Self { reader, source, picture })
     }
 
-    /// By which interface: [`TableWay::Statmount`] stands for fanotify with statmount(2).
+    /// By which interface: [`TableStrategy::Statmount`] stands for fanotify with statmount(2).
     #[must_use]
-    pub fn way(&self) -> TableWay {
+    pub fn strategy(&self) -> TableStrategy {
         match self.source {
-            Source::Fanotify { .. } => TableWay::Statmount,
-            Source::Mountinfo { .. } => TableWay::Mountinfo,
+            Source::Fanotify { .. } => TableStrategy::Statmount,
+            Source::Mountinfo { .. } => TableStrategy::Mountinfo,
         }
     }
 
