@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What is printed with `--json`: one type for each result, with its keys in alphabetical order.
 
-use fmountat::{
-    Error, ExplainedStep, Holder, HolderKind, MountId, Needed, PublishedSet, Recovered, ReplaceDiff, Syscall,
-};
+use fmountat::explain::{ExplainedStep, Needed};
+use fmountat::journal::Recovered;
+use fmountat::{Error, Holder, HolderKind, MountId, PublishedSet, ReplaceDiff, Syscall};
 use serde::Serialize;
 use serde_json::Value;
 use std::borrow::Cow;

@@ -10,7 +10,7 @@ mod args;
 
 use clap::{Command, CommandFactory};
 use clap_complete::Shell;
-use fmountat::{Value, userspace_options};
+use fmountat::options::{Value, userspace_options};
 use std::path::PathBuf;
 
 const HEAD: &str = "\

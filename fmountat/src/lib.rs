@@ -2,7 +2,7 @@
 //! Mount container file systems from directory descriptors: built detached, published in one step.
 //!
 //! Data goes one way: text → [`Mount`] → [`Plan`] → [`Tree`] → attached. Below that stand the system calls as types
-//! ([`FsContext`], [`Tree`], [`Target`]) and the call this crate is named after, [`fmountat()`].
+//! ([`FsContext`](crate::call::FsContext), [`Tree`], [`Target`]) and the call this crate is named after, [`fmountat()`].
 //!
 //! ```no_run
 //! use fmountat::{Compat, Mounter, Plan, Spec, Target};
@@ -19,7 +19,7 @@
 //! Both are on by default. Without them the library needs rustix, libc, bitflags and nix (names of errnos) only.
 //! - `serde`: [`Spec::from_json`], and [`Mount`], [`Spec`] and [`PublishedSet`] for serde; it needs serde and serde_json.
 //! - `diagnosis`: after a failure, what the kernel did not say ([`diagnose()`], which sets of mounts call by themselves);
-//!   [`Mounter::explain`], which says it before; [`Credentials`] and [`Limits`]. Without it errors have the kernel's errno and words, and
+//!   [`Mounter::explain`], which says it before; [`Credentials`](crate::kernel::Credentials) and [`Limits`](crate::kernel::Limits). Without it errors have the kernel's errno and words, and
 //!   reasons and hints only where this crate itself refuses something.
 //!
 //! Off by default: `tracing` for events, below; `containerd-shim-protos` and `oci-spec` convert [`Mount`] and [`Spec`] from and to the types of those crates.
@@ -41,7 +41,7 @@
 //! | `attached` | `mount`, `mount_point` | that a mount is at its place in the set |
 //! | `published` | `mount_point`, `mount_id` | that a set that was built detached is visible |
 //! | `rolled back` | `mounts`, `left` | that the mounts of a set that failed half way were unmounted again; level `WARN` if some are left |
-//! | `recovered` | `kind`, `path` | that [`Journal::clean`] removed a `mount` or a `directory` |
+//! | `recovered` | `kind`, `path` | that [`Journal::clean`](crate::journal::Journal::clean) removed a `mount` or a `directory` |
 //!
 //! Names of spans, events and fields are part of the interface; the values of `operation` and `strategy` are texts for people.
 //! `errno` is a name as in errno(3), and left out where the kernel was not asked. A subscriber may be called on a thread of this
@@ -57,7 +57,7 @@ mod sys;
 pub mod mountinfo;
 mod vfs;
 mod kinds;
-mod table;
+pub mod table;
 #[cfg(feature = "diagnosis")]
 mod diagnose;
 #[cfg(not(feature = "diagnosis"))]
@@ -72,58 +72,101 @@ pub mod fuzzing;
 mod in_tests;
 
 #[cfg(feature = "diagnosis")]
-pub use diagnose::{
-    credentials::{Credentials, Owner},
-    diagnose,
-    filesystems::{has_module, kernel_filesystems},
-    limits::Limits,
-};
+pub use diagnose::diagnose;
 pub use error::{
     Error, ErrorKind, Errors, Failed, Holder, HolderKind, LayerRef, Operation, PlanStep, Result, Syscall,
-    escape, escape_whole, wrapped,
+    escape,
 };
-pub use kinds::filesystem::Word;
-pub use kinds::helper::{HELPER_LIMIT, Helper};
-pub use kinds::loop_options::LoopOptions;
-pub use kinds::loopdev::LoopDevice;
-pub use kinds::overlay::ephemeral_uppers::EphemeralUppers;
-pub use kinds::overlay::{Layer, OVERLAY_LAYERS_MAX, Overlay, common_directory};
+pub use kinds::overlay::Overlay;
 pub use mountinfo::id::MountId;
 /// The current directory, where a function takes a directory that relative paths start at.
 pub use rustix::fs::CWD;
 pub use set::build::{DetachedSet, Mounter};
-#[cfg(feature = "diagnosis")]
-pub use set::explain::{ExplainedStep, Explanation, Needed};
-pub use set::journal::{Journal, Recovered};
-pub use set::options::Options;
-pub use set::options::{LoopOverrides, Mkdir};
-pub use set::options::{Places, UserspaceOption, Value, userspace_options};
 pub use set::plan::{Compat, Plan};
 pub use set::publish::{Applied, ReplaceDiff};
 pub use set::remount::{remount, remount_with};
 pub use set::spec::{Mount, Spec, read_only_view, standard_mounts};
-pub use set::temp::{TempError, TempMount, TempRoot};
 pub use strategy::{Strategy, SwapStrategy};
 #[doc(hidden)]
 pub use sys::procfs;
-pub use table::diff::Change;
-pub use table::fields::{Fields, TableStrategy};
-pub use table::find::{find, find_by, is_mount_point};
-pub use table::holders::holders;
 pub use table::published::PublishedSet;
-pub use table::reader::TableReader;
-pub use table::snapshot::{Table, TableEntry};
 pub use table::unmount::Unmount;
-pub use table::watch::{MountAction, MountEvent, Watch};
 pub use vfs::attr::{Attr, MountAttr, Propagation};
-pub use vfs::context::{CreatedFs, FSCONFIG_STRING_MAX, FsContext};
-pub use vfs::feature_table::{KernelFeature, kernel_features};
-pub use vfs::features::Features;
+pub use vfs::create::Create;
 pub use vfs::guard::MountGuard;
-pub use vfs::idmap::{IdMapping, Idmap, Ids, try_user_namespace};
-pub use vfs::mount_call::{MOUNT_DATA_MAX, MountFlags};
+pub use vfs::mount_call::MountFlags;
 pub use vfs::mount_namespace::MountNamespace;
 pub use vfs::own_namespace::unshare_mount_and_pid;
-pub use vfs::private_cwd::{PrivateCwd, fmountat};
-pub use vfs::target::{Create, Target};
+pub use vfs::private_cwd::fmountat;
+pub use vfs::target::Target;
 pub use vfs::tree::{Attached, Tree};
+
+/// Overlays: layers by path or descriptor, and uppers that are thrown away.
+pub mod overlay {
+    pub use crate::kinds::overlay::ephemeral_uppers::EphemeralUppers;
+    pub use crate::kinds::overlay::{Layer, OVERLAY_LAYERS_MAX, Overlay, common_directory};
+}
+
+/// Image files by loop devices.
+pub mod image {
+    pub use crate::kinds::loop_options::LoopOptions;
+    pub use crate::kinds::loopdev::LoopDevice;
+}
+
+/// Mount helpers, `mount.TYPE`.
+pub mod helper {
+    pub use crate::kinds::helper::{HELPER_LIMIT, Helper};
+}
+
+/// Mapped owners, and the user namespaces that carry the mappings.
+pub mod idmap {
+    pub use crate::vfs::idmap::{IdMapping, Idmap, Ids, try_user_namespace};
+}
+
+/// Mount options as text: what each means, and what a file system is told.
+pub mod options {
+    pub use crate::kinds::filesystem::Word;
+    pub use crate::set::options::{
+        LoopOverrides, Mkdir, Options, Places, UserspaceOption, Value, userspace_options,
+    };
+}
+
+/// What the kernel, the machine and the process let us do.
+pub mod kernel {
+    #[cfg(feature = "diagnosis")]
+    pub use crate::diagnose::{
+        credentials::{Credentials, Owner},
+        filesystems::{has_module, kernel_filesystems},
+        limits::Limits,
+    };
+    pub use crate::vfs::feature_table::{KernelFeature, kernel_features};
+    pub use crate::vfs::features::Features;
+}
+
+/// What a killed process leaves of a set that goes step by step, and its recovery.
+pub mod journal {
+    pub use crate::set::journal::{Journal, Recovered};
+}
+
+/// What a plan would do, told before it is done.
+#[cfg(feature = "diagnosis")]
+pub mod explain {
+    pub use crate::set::explain::{ExplainedStep, Explanation, Needed};
+}
+
+/// Mounts for the time of a callback.
+pub mod temp {
+    pub use crate::set::temp::{TempError, TempMount, TempRoot};
+}
+
+/// The system calls as types: the file-system context, and mount(2) from a directory.
+pub mod call {
+    pub use crate::vfs::context::{CreatedFs, FSCONFIG_STRING_MAX, FsContext};
+    pub use crate::vfs::mount_call::MOUNT_DATA_MAX;
+    pub use crate::vfs::private_cwd::PrivateCwd;
+}
+
+/// Text that is safe on a terminal.
+pub mod text {
+    pub use crate::error::{escape, escape_whole, wrapped};
+}

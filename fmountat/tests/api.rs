@@ -91,7 +91,7 @@ fmountat_testing::tests! {
     fn a_program_without_threads() needs [] {
         mkdirs(scratch(), &["t"]);
         let plan = Plan::new(&[tmpfs(), tmpfs().at("in").option("X-mount.mkdir")]).unwrap();
-        Mounter::with(fmountat::Features::get().at_most(6, 12), None).without_threads().apply(CWD, &plan, &target()).unwrap();
+        Mounter::with(fmountat::kernel::Features::get().at_most(6, 12), None).without_threads().apply(CWD, &plan, &target()).unwrap();
         assert_eq!(mounts_below(file("t")).len(), 2);
         unmount_all("t");
     }

@@ -6,7 +6,8 @@
 mod common;
 
 use common::{apply, bind, file, ten, tmpfs, unmount_all};
-use fmountat::{Error, ErrorKind, Mounter, Options, Plan, Target, Unmount, remount};
+use fmountat::options::Options;
+use fmountat::{Error, ErrorKind, Mounter, Plan, Target, Unmount, remount};
 use fmountat_testing::{mkdirs, mount_flags, mounts_below, scratch, write};
 use rustix::fs::CWD;
 use std::os::unix::fs::symlink;

@@ -2,7 +2,8 @@
 //! Snapshots while mounts come and go a thousand times a second: no mount that stays is ever missing, by either way.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use fmountat::{Fields, Table, TableReader, TableStrategy, Tree, find};
+use fmountat::Tree;
+use fmountat::table::{Fields, Table, TableReader, TableStrategy, find};
 use fmountat_testing::{mkdirs, scratch, times};
 use rustix::fs::CWD;
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, mount_move, unmount};

@@ -9,7 +9,8 @@ mod trace;
 #[path = "contract/ways.rs"]
 mod ways;
 
-use fmountat::{ErrorKind, MOUNT_DATA_MAX, PrivateCwd};
+use fmountat::ErrorKind;
+use fmountat::call::{MOUNT_DATA_MAX, PrivateCwd};
 use fmountat_testing::{Snapshot, filter, is_real_root, mkdirs, mounts_below, read, scratch, write};
 use process::{HUNG, Reaper, closed_fd, in_fork, in_fork_as_pid_1};
 use rustix::fd::AsRawFd;

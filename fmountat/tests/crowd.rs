@@ -6,7 +6,8 @@
 mod common;
 
 use common::{bind, file, tmpfs, unmount_all};
-use fmountat::{ErrorKind, Mount, Mounter, Options, Plan, Target, remount};
+use fmountat::options::Options;
+use fmountat::{ErrorKind, Mount, Mounter, Plan, Target, remount};
 use fmountat_testing::{mkdirs, mount_flags, mount_table, mounts_below, read, scratch, write};
 use rustix::fs::CWD;
 use std::os::unix::fs::symlink;

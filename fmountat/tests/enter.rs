@@ -6,7 +6,8 @@
 mod common;
 
 use common::{bind, file, tmpfs};
-use fmountat::{DetachedSet, Features, Mount, MountAttr, Mounter, Overlay, Plan, Target};
+use fmountat::kernel::Features;
+use fmountat::{DetachedSet, Mount, MountAttr, Mounter, Overlay, Plan, Target};
 use fmountat_testing::{
     MountLine, in_own_namespace, mkdirs, mount_table, mounts_below, own_root, scratch, write,
 };

@@ -6,7 +6,10 @@
 mod common;
 
 use common::{bind, file, tmpfs, unmount_all};
-use fmountat::{Features, HELPER_LIMIT, Helper, Mount, Mounter, Overlay, Plan, PrivateCwd, Target};
+use fmountat::call::PrivateCwd;
+use fmountat::helper::{HELPER_LIMIT, Helper};
+use fmountat::kernel::Features;
+use fmountat::{Mount, Mounter, Overlay, Plan, Target};
 use fmountat_testing::{events_of, filter, mkdirs, scratch, write};
 use rustix::fs::CWD;
 use std::os::unix::fs::PermissionsExt;

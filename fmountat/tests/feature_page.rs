@@ -2,7 +2,8 @@
 //! `docs/kernel-features.md` as the code has it: `FMOUNTAT_REGENERATE=1 cargo test --test feature_page` writes it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use fmountat::{Features, KernelFeature, Mount, Mounter, Plan, kernel_features};
+use fmountat::kernel::{Features, KernelFeature, kernel_features};
+use fmountat::{Mount, Mounter, Plan};
 use std::path::{Path, PathBuf};
 
 const HEAD: &str = "# What of the kernel is used, and what is done without

@@ -7,7 +7,9 @@
 mod common;
 
 use common::{bind, file, ten, tmpfs, unmount_all};
-use fmountat::{Error, ErrorKind, Features, Mount, MountAttr, Mounter, Overlay, Plan, PrivateCwd, Target};
+use fmountat::call::PrivateCwd;
+use fmountat::kernel::Features;
+use fmountat::{Error, ErrorKind, Mount, MountAttr, Mounter, Overlay, Plan, Target};
 use fmountat_testing::{filter, in_own_namespace, is_real_root, mkdirs, mount_table, read, scratch, write};
 use rustix::fs::CWD;
 use std::fs::File;

@@ -6,7 +6,9 @@
 mod common;
 
 use common::{LONG, attach_at, file, gone, image, mount, script};
-use fmountat::{ErrorKind, Helper, Mount, Mounter, Plan, Strategy, Target, Unmount, find};
+use fmountat::helper::Helper;
+use fmountat::table::find;
+use fmountat::{ErrorKind, Mount, Mounter, Plan, Strategy, Target, Unmount};
 use fmountat_testing::{mkdirs, mounts_below, read, scratch, write};
 use rustix::fs::CWD;
 use std::os::unix::fs::PermissionsExt;

@@ -6,7 +6,9 @@
 mod common;
 
 use common::{LONG, attach_at, file, gone, image, mount, script, script_for, signal};
-use fmountat::{ErrorKind, FsContext, Helper, MountAttr, Target, fmountat};
+use fmountat::call::FsContext;
+use fmountat::helper::Helper;
+use fmountat::{ErrorKind, MountAttr, Target, fmountat};
 use fmountat_testing::{command_output, filter, mkdirs, mounts_below, scratch, write};
 use rustix::fs::CWD;
 use rustix::process::Signal;

@@ -117,11 +117,11 @@ fn the_page_of_options_is_true() {
         names.join(" ")
     };
     let mut page = String::from(PAGE_HEAD);
-    for word in fmountat::userspace_options() {
+    for word in fmountat::options::userspace_options() {
         let value = match word.value {
-            fmountat::Value::None => String::new(),
-            fmountat::Value::Optional(what) => format!("[={what}]"),
-            fmountat::Value::Required(what) => format!("={what}"),
+            fmountat::options::Value::None => String::new(),
+            fmountat::options::Value::Optional(what) => format!("[={what}]"),
+            fmountat::options::Value::Required(what) => format!("={what}"),
         };
         let places: Vec<_> = word.places.iter_names().map(|(name, _)| name.to_lowercase()).collect();
         let (set, clear) = word.attr();

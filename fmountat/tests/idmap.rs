@@ -8,7 +8,8 @@ mod common;
 mod cost;
 
 use common::{apply, bind, file, tmpfs};
-use fmountat::{ErrorKind, IdMapping, Mount, Mounter, Plan, Target};
+use fmountat::idmap::IdMapping;
+use fmountat::{ErrorKind, Mount, Mounter, Plan, Target};
 use fmountat_testing::{filter, mkdirs, mount_flags, mounts_below, read, scratch, write};
 use rustix::fs::CWD;
 use std::os::unix::fs::{MetadataExt, chown};

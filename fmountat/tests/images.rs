@@ -5,7 +5,10 @@
 #[path = "tables/ways.rs"]
 mod ways;
 
-use fmountat::{ErrorKind, LoopDevice, LoopOptions, Mount, Mounter, Options, Plan, Target, Tree, find};
+use fmountat::image::{LoopDevice, LoopOptions};
+use fmountat::options::Options;
+use fmountat::table::find;
+use fmountat::{ErrorKind, Mount, Mounter, Plan, Target, Tree};
 use fmountat_testing::{command_output, loop_devices, mkdirs, read, write};
 use rustix::fs::{AtFlags, CWD};
 use std::collections::HashSet;

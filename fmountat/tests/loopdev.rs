@@ -2,7 +2,8 @@
 //! Loop devices: what they show, when they go, and many at once from many processes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use fmountat::{ErrorKind, LoopDevice, LoopOptions};
+use fmountat::ErrorKind;
+use fmountat::image::{LoopDevice, LoopOptions};
 use fmountat_testing::{INSIDE, command_output, filter, scratch, write};
 use rustix::fs::{CWD, FlockOperation};
 use std::ffi::OsString;

@@ -6,10 +6,9 @@
 mod common;
 
 use common::{bind, file, ten, tmpfs, unmount_all};
-use fmountat::{
-    Attr, ErrorKind, Features, Fields, Mount, MountAttr, MountId, Mounter, Overlay, Plan, Strategy,
-    TableReader, Target,
-};
+use fmountat::kernel::Features;
+use fmountat::table::{Fields, TableReader};
+use fmountat::{Attr, ErrorKind, Mount, MountAttr, MountId, Mounter, Overlay, Plan, Strategy, Target};
 use fmountat_testing::{filter, in_own_namespace, mkdirs, mount_table, mounts_below, read, scratch, write};
 use rustix::fs::CWD;
 use std::os::unix::fs::MetadataExt;
@@ -118,7 +117,7 @@ fmountat_testing::tests! {
         layered(3);
         let open = |path: &str| std::sync::Arc::new(std::fs::File::open(file(path)).unwrap().into());
         let dir = std::fs::File::open(scratch()).unwrap();
-        let overlay = Overlay::new().lower(fmountat::Layer::Fd(open("layers/0"))).lower(file("layers/1")).lower("layers/2");
+        let overlay = Overlay::new().lower(fmountat::overlay::Layer::Fd(open("layers/0"))).lower(file("layers/1")).lower("layers/2");
         for (major, minor) in OLD {
             as_on(major, minor).overlay_tree(&dir, &overlay, &MountAttr::default()).unwrap().attach(&target("t")).unwrap();
             assert_eq!((read(file("t/top")), read(file("t/own1")), read(file("t/own2"))), ("0".into(), "1".into(), "2".into()));

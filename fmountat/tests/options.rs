@@ -10,7 +10,9 @@ mod stage;
 #[path = "options/state.rs"]
 mod state;
 
-use fmountat::{Attr, Error, Features, Mount, Mounter, Options, Plan, Target};
+use fmountat::kernel::Features;
+use fmountat::options::Options;
+use fmountat::{Attr, Error, Mount, Mounter, Plan, Target};
 use model::{Call, Choice, Promise, choices, promise};
 use rustix::fs::CWD;
 use stage::{Start, WayIn, file, make_places, take_away};

@@ -7,7 +7,9 @@ mod predicted;
 #[path = "overlay/rows.rs"]
 mod rows;
 
-use fmountat::{ErrorKind, Features, MountAttr, Mounter, Overlay, PrivateCwd, Target};
+use fmountat::call::PrivateCwd;
+use fmountat::kernel::Features;
+use fmountat::{ErrorKind, MountAttr, Mounter, Overlay, Target};
 use fmountat_testing::{is_real_root, mkdirs, mounts_below, read, scratch, write};
 use rows::{Expect, Row, rows};
 use rustix::fs::CWD;
@@ -206,7 +208,7 @@ fmountat_testing::tests! {
         write(file("a/who"), "a");
         write(file("b/who"), "b");
         let open = |name: &str| {
-            fmountat::Layer::Fd(std::sync::Arc::new(std::fs::File::open(file(name)).unwrap().into()))
+            fmountat::overlay::Layer::Fd(std::sync::Arc::new(std::fs::File::open(file(name)).unwrap().into()))
         };
         for (way, mounter) in ways() {
             let overlay = Overlay::new().lower(open("b")).lower(file("a")).upper(open("u"), open("w"));
@@ -281,7 +283,7 @@ fmountat_testing::tests! {
         let mounter = Mounter::detached();
         let overlay = Overlay::new().lower(file("s/l")).upper(file("s/u"), file("s/w"));
         drop(mounter.overlay_tree(CWD, &overlay, &MountAttr::default()).unwrap());
-        let read_only = fmountat::Options::parse(["remount,bind,ro"]).unwrap();
+        let read_only = fmountat::options::Options::parse(["remount,bind,ro"]).unwrap();
         fmountat::remount(&Target::open(CWD, file("s")).unwrap(), &read_only).unwrap();
         assert!(mounter.overlay_tree(CWD, &overlay, &MountAttr::default()).is_err());
     }

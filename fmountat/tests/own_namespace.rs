@@ -2,9 +2,8 @@
 //! Throw-away roots that are mounted in the process's own namespace, as before Linux 6.15: what is there meanwhile and after.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use fmountat::{
-    DetachedSet, Error, ErrorKind, Features, Mount, MountAttr, Mounter, Overlay, Plan, Target, Tree,
-};
+use fmountat::kernel::Features;
+use fmountat::{DetachedSet, Error, ErrorKind, Mount, MountAttr, Mounter, Overlay, Plan, Target, Tree};
 use fmountat_testing::{in_own_namespace, mkdirs, mount_table, own_descriptors, read, scratch, write};
 use rustix::fs::{AtFlags, CWD};
 use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, unmount};

@@ -8,10 +8,9 @@ mod common;
 mod process;
 
 use common::{bind, file, ten, tmpfs};
-use fmountat::{
-    ErrorKind, Features, MountNamespace, Mounter, Plan, PrivateCwd, Result, Strategy, Target, Tree, Unmount,
-    fmountat,
-};
+use fmountat::call::PrivateCwd;
+use fmountat::kernel::Features;
+use fmountat::{ErrorKind, MountNamespace, Mounter, Plan, Result, Strategy, Target, Tree, Unmount, fmountat};
 use fmountat_testing::{filter, mkdirs, mounts_below, scratch};
 use process::{in_fork, in_new_pid_namespace};
 use rustix::fs::CWD;

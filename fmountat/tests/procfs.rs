@@ -2,9 +2,12 @@
 //! The public calls from a thread with its own descriptor table, and with a /proc that is not procfs: neither acts on another file.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
+use fmountat::call::PrivateCwd;
+use fmountat::kernel::{Features, Limits};
+use fmountat::options::Options;
+use fmountat::temp::{TempError, TempMount};
 use fmountat::{
-    DetachedSet, Error, ErrorKind, Features, Limits, Mount, MountAttr, Mounter, Options, Overlay, Plan,
-    PrivateCwd, Target, TempError, TempMount, Unmount, remount,
+    DetachedSet, Error, ErrorKind, Mount, MountAttr, Mounter, Overlay, Plan, Target, Unmount, remount,
 };
 use fmountat_testing::{
     MountLine, in_own_namespace, mkdirs, mount_table, own_descriptors, own_root, read, scratch, write,

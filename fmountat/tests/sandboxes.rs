@@ -9,7 +9,8 @@ mod common;
 mod lists;
 
 use common::{bind, file, ten, tmpfs};
-use fmountat::{Error, ErrorKind, Features, Mount, Mounter, Plan, Strategy, Target, Unmount};
+use fmountat::kernel::Features;
+use fmountat::{Error, ErrorKind, Mount, Mounter, Plan, Strategy, Target, Unmount};
 use fmountat_testing::{Snapshot, in_own_namespace, mkdirs, mounts_below, scratch, write};
 use rustix::fs::CWD;
 use rustix::mount::{

@@ -8,9 +8,8 @@ mod common;
 mod flags;
 
 use common::{apply, bind, drop_in_one_step, file, ten, tmpfs, unmount_all};
-use fmountat::{
-    Create, ErrorKind, Features, Mount, Mounter, Plan, Strategy, Target, Unmount, read_only_view,
-};
+use fmountat::kernel::Features;
+use fmountat::{Create, ErrorKind, Mount, Mounter, Plan, Strategy, Target, Unmount, read_only_view};
 use fmountat_testing::{mkdirs, mount_flags, mounts_below, read, scratch, write};
 use rustix::fs::CWD;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};

@@ -7,10 +7,8 @@ mod findmnt;
 #[path = "snapshot/scene.rs"]
 mod scene;
 
-use fmountat::{
-    Change, ErrorKind, Fields, MountId, Table, TableReader, TableStrategy, Tree, find, find_by,
-    is_mount_point, mountinfo,
-};
+use fmountat::table::{Change, Fields, Table, TableReader, TableStrategy, find, find_by, is_mount_point};
+use fmountat::{ErrorKind, MountId, Tree, mountinfo};
 use fmountat_testing::filter::errno_on;
 use fmountat_testing::{is_real_root, mkdirs, scratch};
 use rustix::fs::CWD;

@@ -5,7 +5,8 @@
 #[path = "tables/ways.rs"]
 mod ways;
 
-use fmountat::{DetachedSet, ErrorKind, Features, Mount, Mounter, Plan, Strategy, Target, Unmount};
+use fmountat::kernel::Features;
+use fmountat::{DetachedSet, ErrorKind, Mount, Mounter, Plan, Strategy, Target, Unmount};
 use fmountat_testing::{in_own_namespace, mkdirs, mount_table, mounts_below, read, scratch, write};
 use rustix::fs::CWD;
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
@@ -114,7 +115,7 @@ fmountat_testing::tests! {
         mkdirs(scratch(), &["s/t", "peer"]);
         tmpfs_on("s");
         mkdirs(scratch(), &["s/t", "s/u"]);
-        fmountat::remount(&target("s"), &fmountat::Options::parse(["shared"]).unwrap()).unwrap();
+        fmountat::remount(&target("s"), &fmountat::options::Options::parse(["shared"]).unwrap()).unwrap();
         Mounter::detached().apply(CWD, &Plan::new(&[Mount::new("bind", file("s")).option("bind,shared")]).unwrap(), &target("peer")).unwrap();
         let built = build(&staged(), &[tmpfs().at("u")], "s").unwrap();
         assert_eq!((mounts_below(file("s")).len(), mounts_below(file("peer")).len()), (1, 1));

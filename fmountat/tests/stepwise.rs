@@ -2,7 +2,8 @@
 //! Sets that are mounted one by one: what others see of each, and what is left when one fails.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use fmountat::{ErrorKind, Features, Mount, Mounter, Plan, Strategy, Target, Unmount};
+use fmountat::kernel::Features;
+use fmountat::{ErrorKind, Mount, Mounter, Plan, Strategy, Target, Unmount};
 use fmountat_testing::{MountLine, filter, mkdirs, mount_table, read, scratch, write};
 use rustix::fs::CWD;
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_bind, mount_change};

@@ -6,9 +6,8 @@
 mod common;
 
 use common::{bind, file, tmpfs, unmount_all};
-use fmountat::{
-    DetachedSet, ErrorKind, FsContext, Mount, MountAttr, MountId, Mounter, Plan, Result, Target, Tree,
-};
+use fmountat::call::FsContext;
+use fmountat::{DetachedSet, ErrorKind, Mount, MountAttr, MountId, Mounter, Plan, Result, Target, Tree};
 use fmountat_testing::{filter, in_own_namespace, mkdirs, mounts_below, read, scratch, times, write};
 use rustix::fd::{AsFd, AsRawFd};
 use rustix::fs::CWD;
@@ -140,7 +139,7 @@ fmountat_testing::tests! {
     fn a_kept_tree_is_no_peer_of_the_old_one() needs [Kernel(6, 5)] {
         mkdirs(scratch(), &["t"]);
         build(&[tmpfs(), tmpfs().at("in").option("X-mount.mkdir")]).attach(&target()).unwrap();
-        fmountat::remount(&target(), &fmountat::Options::parse(["rshared"]).unwrap()).unwrap();
+        fmountat::remount(&target(), &fmountat::options::Options::parse(["rshared"]).unwrap()).unwrap();
         let (_, kept) = numbered(1).exchange(&target()).unwrap();
         kept.replace(&target()).unwrap();
         assert_eq!(mounts_below(file("t")).len(), 2);
@@ -185,7 +184,7 @@ fmountat_testing::tests! {
         let plan = Plan::new(&list).unwrap();
         let mounter = Mounter::detached();
         // Built in a private mount namespace and copied out of it.
-        let old = Mounter::with(fmountat::Features::get().at_most(6, 12), None);
+        let old = Mounter::with(fmountat::kernel::Features::get().at_most(6, 12), None);
         let told = || {
             let found = mounter.replace_diff(&plan, &build(&list), &target()).unwrap();
             let copied = old.build(CWD, &plan, &target()).unwrap();

@@ -6,9 +6,8 @@
 mod common;
 
 use common::{bind, file, ten, tmpfs, unmount_all};
-use fmountat::{
-    ErrorKind, HolderKind, Mount, Mounter, Options, Plan, PublishedSet, Target, Unmount, remount,
-};
+use fmountat::options::Options;
+use fmountat::{ErrorKind, HolderKind, Mount, Mounter, Plan, PublishedSet, Target, Unmount, remount};
 use fmountat_testing::{mkdirs, mount_table, mounts_below, scratch, write};
 use rustix::fs::CWD;
 use std::time::Duration;

@@ -2,7 +2,8 @@
 //! Temporary mounts: private, gone afterwards, and nothing deleted that was not theirs.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use fmountat::{Error, ErrorKind, Mount, Mounter, TempError, TempMount, TempRoot, Unmount};
+use fmountat::temp::{TempError, TempMount, TempRoot};
+use fmountat::{Error, ErrorKind, Mount, Mounter, Unmount};
 use fmountat_testing::{mkdirs, mounts_below, read, scratch, write};
 use rustix::fs::CWD;
 use std::fs::File;

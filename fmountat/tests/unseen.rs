@@ -7,7 +7,8 @@
 mod common;
 
 use common::{file, ten};
-use fmountat::{Features, MountId, Mounter, Plan, Strategy, Target, Unmount};
+use fmountat::kernel::Features;
+use fmountat::{MountId, Mounter, Plan, Strategy, Target, Unmount};
 use fmountat_testing::{Forked, Stop, mkdirs, scratch, times};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::CWD;

@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use fmountat::mountinfo::MountEntry;
-use fmountat::{Fields, MountAction, MountEvent, MountId, TableReader, TableStrategy, Target, Tree, Watch};
+use fmountat::table::{Fields, MountAction, MountEvent, TableReader, TableStrategy, Watch};
+use fmountat::{MountId, Target, Tree};
 use fmountat_testing::filter::errno_on;
 use fmountat_testing::{mkdirs, scratch};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};

@@ -2,10 +2,9 @@
 //! What the kernel has: calls and file systems, each with what is used in its place.
 
 use crate::doctor::finding::Finding;
-use fmountat::{
-    Credentials, Features, Strategy, TableStrategy, Watch, has_module, kernel_features, kernel_filesystems,
-    procfs,
-};
+use fmountat::kernel::{Credentials, Features, has_module, kernel_features, kernel_filesystems};
+use fmountat::table::{TableStrategy, Watch};
+use fmountat::{Strategy, procfs};
 
 const TOPIC: &str = "kernel";
 

@@ -2,7 +2,8 @@
 //! What the process may do: its capabilities, what confines it, the limits it runs into.
 
 use crate::doctor::finding::Finding;
-use fmountat::{Credentials, Limits, Owner, try_user_namespace};
+use fmountat::idmap::try_user_namespace;
+use fmountat::kernel::{Credentials, Limits, Owner};
 use rustix::io::Errno;
 
 const TOPIC: &str = "process";

@@ -3,7 +3,7 @@
 
 use crate::doctor::finding::Finding;
 use crate::doctor::{devices, kernel, process};
-use fmountat::{Credentials, Features};
+use fmountat::kernel::{Credentials, Features};
 use nix::sys::utsname::uname;
 use serde::Serialize;
 

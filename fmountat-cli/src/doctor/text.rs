@@ -3,7 +3,7 @@
 
 use crate::doctor::finding::{Finding, State};
 use crate::doctor::report::Doctor;
-use fmountat::wrapped;
+use fmountat::text::wrapped;
 use std::fmt;
 
 impl fmt::Display for Doctor {

@@ -2,11 +2,13 @@
 //! A throw-away copy of the host's own system: overlays over what is there, wherever the kernel allows one.
 
 use crate::run::layout::{NotCovered, failed, make_directory, throwaway_overlay};
+use fmountat::call::FsContext;
+use fmountat::kernel::Features;
 use fmountat::mountinfo;
 use fmountat::mountinfo::MountEntry;
+use fmountat::overlay::EphemeralUppers;
 use fmountat::{
-    Attr, Create, DetachedSet, EphemeralUppers, Error, Features, FsContext, MountAttr, Mounter, Overlay,
-    Propagation, Target, Tree, escape,
+    Attr, Create, DetachedSet, Error, MountAttr, Mounter, Overlay, Propagation, Target, Tree, escape,
 };
 use rustix::fd::BorrowedFd;
 use rustix::fs::{AtFlags, CWD, FileType};

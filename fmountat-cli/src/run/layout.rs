@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Directories, links and overlays of a throw-away root.
 
+use fmountat::overlay::EphemeralUppers;
 use fmountat::procfs;
-use fmountat::{
-    Create, EphemeralUppers, Error, MountAttr, Mounter, Operation, Overlay, Spec, Target, Tree,
-    is_mount_point,
-};
+use fmountat::table::is_mount_point;
+use fmountat::{Create, Error, MountAttr, Mounter, Operation, Overlay, Spec, Target, Tree};
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{AtFlags, Mode};
 use rustix::io::Errno;

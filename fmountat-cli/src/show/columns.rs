@@ -3,7 +3,9 @@
 
 use crate::show::options::{merged, short};
 use fmountat::mountinfo::MountEntry;
-use fmountat::{Error, ErrorKind, Fields, Operation, escape_whole};
+use fmountat::table::Fields;
+use fmountat::text::escape_whole;
+use fmountat::{Error, ErrorKind, Operation};
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;

@@ -6,7 +6,8 @@ use crate::report::{self, ListReport, ListedMount};
 use crate::show::columns::{self, Column};
 use crate::show::grid::{self, Cell, Shown};
 use crate::show::terminal::Terminal;
-use fmountat::{Error, Fields, Operation, TableStrategy};
+use fmountat::table::{Fields, TableStrategy};
+use fmountat::{Error, Operation};
 use std::collections::VecDeque;
 use std::io::Write;
 

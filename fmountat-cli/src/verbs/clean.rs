@@ -4,7 +4,8 @@
 use crate::output;
 use crate::report;
 use crate::verbs::common::Outcome;
-use fmountat::{Errors, Journal};
+use fmountat::Errors;
+use fmountat::journal::Journal;
 
 pub(crate) fn run(json: bool) -> Outcome {
     let mut cleaned = Journal::standard().clean();

@@ -4,7 +4,8 @@
 use crate::args::FindArgs;
 use crate::show::{Show, Shown, strategy};
 use fmountat::mountinfo::MountEntry;
-use fmountat::{Error, ErrorKind, Fields, MountId, Operation, TableReader, find_by, is_mount_point};
+use fmountat::table::{Fields, TableReader, find_by, is_mount_point};
+use fmountat::{Error, ErrorKind, MountId, Operation};
 use rustix::fs::CWD;
 
 pub(crate) fn run(args: &FindArgs, json: bool) -> Result<(), Error> {

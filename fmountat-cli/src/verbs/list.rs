@@ -4,7 +4,8 @@
 use crate::args::ListArgs;
 use crate::show::options::{is_chosen, is_pseudo};
 use crate::show::{Show, Shown, strategy};
-use fmountat::{Error, ErrorKind, Fields, Operation, TableEntry, TableReader};
+use fmountat::table::{Fields, TableEntry, TableReader};
+use fmountat::{Error, ErrorKind, Operation};
 use rustix::fs::CWD;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

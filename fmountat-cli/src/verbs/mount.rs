@@ -5,9 +5,10 @@ use crate::args::MountArgs;
 use crate::output;
 use crate::report::{self, MountReport};
 use crate::verbs::common::{compat, namespace, start_directory};
+use fmountat::options::{Mkdir, Options};
 use fmountat::{
-    Create, Error, ErrorKind, Mkdir, Mount, MountId, MountNamespace, Mounter, Operation, Options, Plan,
-    Strategy, Target, remount_with,
+    Create, Error, ErrorKind, Mount, MountId, MountNamespace, Mounter, Operation, Plan, Strategy, Target,
+    remount_with,
 };
 use rustix::fd::OwnedFd;
 use std::ffi::{OsStr, OsString};

@@ -2,9 +2,9 @@
 //! The situations: words, paths, privilege, limits. Each is provoked for real.
 
 use super::row::{Row, Who, call, line, only};
-use fmountat::{
-    Create, ErrorKind as E, FsContext, HELPER_LIMIT, Helper, Mount, MountAttr, Mounter, Plan, Target,
-};
+use fmountat::call::FsContext;
+use fmountat::helper::{HELPER_LIMIT, Helper};
+use fmountat::{Create, ErrorKind as E, Mount, MountAttr, Mounter, Plan, Target};
 use libc::{EACCES, EBUSY, EINVAL, ELOOP, EMFILE, ENAMETOOLONG, ENODEV, ENOENT, ENOSPC, ENOTDIR, EPERM};
 use rustix::fs::CWD;
 use std::time::Duration;

@@ -4,7 +4,8 @@
 use crate::Outcome;
 use crate::raw::fork_mount;
 use crate::scene::Case;
-use fmountat::{FsContext, MountAttr, Mounter, PrivateCwd, Target};
+use fmountat::call::{FsContext, PrivateCwd};
+use fmountat::{MountAttr, Mounter, Target};
 use rustix::fd::AsFd;
 use rustix::fs::{Mode, OFlags};
 use rustix::mount::{MountFlags, mount};

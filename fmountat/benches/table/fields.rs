@@ -4,7 +4,7 @@
 use crate::Outcome;
 use crate::measure::Effort;
 use crate::raw::time_used;
-use fmountat::{Fields, TableReader, TableStrategy};
+use fmountat::table::{Fields, TableReader, TableStrategy};
 use std::time::Instant;
 
 /// For the table that is there: microseconds for each mount, the least of several.

@@ -3,7 +3,7 @@
 
 use crate::Outcome;
 use fmountat::mountinfo::MountEntry;
-use fmountat::{Table, TableEntry};
+use fmountat::table::{Table, TableEntry};
 use procfs::process::MountInfo;
 use std::collections::BTreeSet;
 use std::ffi::OsStr;

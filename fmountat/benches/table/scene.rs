@@ -56,7 +56,7 @@ pub(crate) fn furnish(kind: Kind) -> Outcome<Scene> {
         Kind::Binds(count) => {
             let source = dir("source")?;
             mount("bound", &source, "tmpfs", MountFlags::NOSUID, None)?;
-            let there = fmountat::Table::read(fmountat::Fields::empty())?.len();
+            let there = fmountat::table::Table::read(fmountat::table::Fields::empty())?.len();
             let mut last = source.clone();
             for n in there..count {
                 // Hosts have mounts in directories; paths of some length.

@@ -3,7 +3,8 @@
 
 use crate::Outcome;
 use crate::rows::{self, Row};
-use fmountat::{Fields, TableReader, TableStrategy, find, find_by, is_mount_point, mountinfo};
+use fmountat::mountinfo;
+use fmountat::table::{Fields, TableReader, TableStrategy, find, find_by, is_mount_point};
 use procfs::process::MountInfo;
 use rustix::fs::CWD;
 use std::path::Path;
@@ -34,7 +35,7 @@ impl Question {
 
 /// What was answered, to be put into one form after the clock has stopped.
 pub(crate) enum Answer {
-    Table(fmountat::Table),
+    Table(fmountat::table::Table),
     Entries(Vec<mountinfo::MountEntry>),
     Procfs(Vec<MountInfo>),
     Findmnt(Output),

@@ -17,8 +17,8 @@ pub(crate) const IN_USER_NAMESPACES: [&str; 12] = [
 /// filesystems(5). `None` where that can't be read.
 ///
 /// ```
-/// let names = fmountat::kernel_filesystems().unwrap_or_default();
-/// println!("erofs can be mounted: {}", names.iter().any(|name| name == "erofs") || fmountat::has_module("erofs"));
+/// let names = fmountat::kernel::kernel_filesystems().unwrap_or_default();
+/// println!("erofs can be mounted: {}", names.iter().any(|name| name == "erofs") || fmountat::kernel::has_module("erofs"));
 /// ```
 #[must_use]
 pub fn kernel_filesystems() -> Option<Vec<String>> {

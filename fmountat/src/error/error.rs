@@ -263,7 +263,7 @@ impl Error {
         &self.0.output
     }
 
-    /// The users of a busy mount, sorted by process: all that could be found, where [`Display`](fmt::Display) names the first
+    /// The users of a busy mount, sorted by process: all that could be found, where [`Display`](std::fmt::Display) names the first
     /// five processes.
     #[must_use]
     pub fn holders(&self) -> &[Holder] {

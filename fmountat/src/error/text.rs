@@ -49,7 +49,7 @@ pub(crate) fn escape_controls(text: &str) -> String {
 const WIDTH: usize = 80;
 
 /// Writes words in lines of 80 columns, the first of which begins with `first` and the others with `next`: how
-/// [`Explanation`](crate::Explanation) shows itself.
+/// [`Explanation`](crate::explain::Explanation) shows itself.
 ///
 /// # Errors
 /// Those of the writer.

@@ -14,7 +14,7 @@ pub struct LoopOptions {
     pub read_only: bool,
     /// Around the page cache of the file.
     pub direct_io: bool,
-    /// The kernel frees it when nobody has it open or mounted any more. Without it, [`LoopDevice::detach`](crate::LoopDevice::detach) does.
+    /// The kernel frees it when nobody has it open or mounted any more. Without it, [`LoopDevice::detach`](crate::image::LoopDevice::detach) does.
     pub autoclear: bool,
 }
 

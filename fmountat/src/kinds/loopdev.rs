@@ -24,7 +24,7 @@ use std::time::{Duration, Instant};
 /// [kept](Self::keep) or [shared](Self::is_shared).
 ///
 /// ```no_run
-/// use fmountat::{LoopDevice, LoopOptions};
+/// use fmountat::image::{LoopDevice, LoopOptions};
 /// let options = LoopOptions { read_only: true, ..LoopOptions::default() };
 /// let device = LoopDevice::attach(rustix::fs::CWD, "disk.img", &options)?;
 /// println!("{}", device.path().display());

@@ -34,7 +34,8 @@ pub(crate) fn of_change(error: Error, target: &Target) -> Error {
 /// Where the file system refuses its part the attributes are as before. Recursive words and propagation come last.
 ///
 /// ```no_run
-/// use fmountat::{Options, Target, remount};
+/// use fmountat::options::Options;
+/// use fmountat::{Target, remount};
 /// let data = Target::open(rustix::fs::CWD, "/data")?;
 /// remount(&data, &Options::parse(["remount,bind,ro"])?)?;
 /// # Ok::<(), fmountat::Error>(())

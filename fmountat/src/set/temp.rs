@@ -23,7 +23,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// keeps the next overlay from using its work directory.
 ///
 /// ```no_run
-/// use fmountat::{Mount, Mounter, TempMount};
+/// use fmountat::{Mount, Mounter};
+/// use fmountat::temp::TempMount;
 /// let image = [Mount::new("overlay", "overlay").option("lowerdir=/s/2/fs:/s/1/fs")];
 /// let release = TempMount::new().read_only(true).with(&Mounter::detached(), rustix::fs::CWD, &image, |root| {
 ///     std::fs::read_to_string(root.path().join("etc/os-release"))

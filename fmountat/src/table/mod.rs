@@ -20,3 +20,11 @@ pub(crate) mod find;
 pub(crate) mod holders;
 pub(crate) mod unmount;
 pub(crate) mod watch;
+
+pub use diff::Change;
+pub use fields::{Fields, TableStrategy};
+pub use find::{find, find_by, is_mount_point};
+pub use holders::holders;
+pub use reader::TableReader;
+pub use snapshot::{Table, TableEntry};
+pub use watch::{MountAction, MountEvent, Watch};

@@ -22,7 +22,7 @@ use std::path::Path;
 /// Reads the mount table of a mount namespace, as often as wanted.
 ///
 /// ```no_run
-/// use fmountat::{Fields, TableReader};
+/// use fmountat::table::{Fields, TableReader};
 /// let mut reader = TableReader::of_process(1234)?.fields(Fields::TARGET | Fields::FSTYPE);
 /// let before = reader.read()?;
 /// let after = reader.read()?;

@@ -173,7 +173,7 @@ impl fmt::Debug for TableEntry<'_> {
 /// order in which they were made, stacked ones from the bottom up.
 ///
 /// ```
-/// use fmountat::{Fields, Table};
+/// use fmountat::table::{Fields, Table};
 /// let table = Table::read(Fields::LIST)?;
 /// for (depth, mount) in table.walk() {
 ///     println!("{:depth$}{} {}", "", mount.target().display(), mount.fstype().to_string_lossy());

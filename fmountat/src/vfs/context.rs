@@ -18,7 +18,8 @@ pub const FSCONFIG_STRING_MAX: usize = 255;
 /// A file system that is being configured: what fsopen(2) or fspick(2) returned \[Linux 5.2\].
 ///
 /// ```no_run
-/// use fmountat::{FsContext, MountAttr};
+/// use fmountat::call::FsContext;
+/// use fmountat::MountAttr;
 /// let mut context = FsContext::open("tmpfs")?;
 /// context.set_string("mode", "0711")?;
 /// let tree = context.create()?.mount(&MountAttr::default())?;

@@ -42,7 +42,7 @@ impl KernelFeature {
 /// All of them, oldest first.
 ///
 /// ```
-/// use fmountat::{Features, kernel_features};
+/// use fmountat::kernel::{Features, kernel_features};
 /// for feature in kernel_features().iter().filter(|feature| !feature.is_in(&Features::get())) {
 ///     println!("{} needs Linux {}.{}: {}", feature.what, feature.kernel.0, feature.kernel.1, feature.otherwise);
 /// }
@@ -65,7 +65,8 @@ impl Features {
     /// These features less all that came after Linux `major`.`minor`: to find out what would be done there.
     ///
     /// ```
-    /// use fmountat::{Features, Mount, Mounter, Plan};
+    /// use fmountat::kernel::Features;
+    /// use fmountat::{Mount, Mounter, Plan};
     /// let plan = Plan::new(&[Mount::new("tmpfs", "tmpfs"), Mount::new("tmpfs", "tmpfs").at("/tmp")])?;
     /// println!("{}", Mounter::with(Features::get().at_most(6, 1), None).strategy(&plan));
     /// # Ok::<(), fmountat::Error>(())

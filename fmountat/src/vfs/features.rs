@@ -3,10 +3,10 @@
 
 use crate::strategy::{Need, Strategies, Strategy};
 
-/// The kernel features that a plan depends on. Since when the kernel has them: [`kernel_features`](crate::kernel_features).
+/// The kernel features that a plan depends on. Since when the kernel has them: [`kernel_features`](crate::kernel::kernel_features).
 ///
 /// ```
-/// let mut features = fmountat::Features::probe();
+/// let mut features = fmountat::kernel::Features::probe();
 /// features.overlay_layer_fds = false; // as on a kernel before 6.13
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -45,7 +45,7 @@ pub struct Features {
 
 impl Features {
     /// Returns the best way to publish a set of several mounts with these features; `None` where every set is refused.
-    /// [`Mounter::way`](crate::Mounter::way) gives that of a plan.
+    /// [`Mounter::way`](crate::Mounter::strategy) gives that of a plan.
     #[must_use]
     pub fn strategy(&self) -> Option<Strategy> {
         self.best()

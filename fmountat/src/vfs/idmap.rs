@@ -47,7 +47,7 @@ pub enum Ids {
 /// How a mount maps owners.
 ///
 /// ```
-/// use fmountat::{IdMapping, Idmap};
+/// use fmountat::idmap::{IdMapping, Idmap};
 /// let shifted = vec![IdMapping { disk: 0, seen: 100_000, count: 65_536 }];
 /// let idmap = Idmap::Ranges { users: shifted.clone(), groups: shifted };
 /// ```

@@ -4,8 +4,9 @@
 use crate::error::{Error, ErrorKind, Failed, Operation, Result, Syscall, or_give_back};
 use crate::sys::inside::{Act, Namespaces, Step, enter, inside};
 use crate::sys::procfs;
+use crate::vfs::create::Create;
 use crate::vfs::privilege::needs_admin;
-use crate::vfs::target::{Create, Target};
+use crate::vfs::target::Target;
 use crate::vfs::tree::{Attached, Tree};
 use crate::vfs::verify as landed;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};

@@ -87,7 +87,7 @@ impl PrivateCwd {
     ///
     /// # Errors
     /// - [`ErrorKind::NulByte`](crate::ErrorKind::NulByte): before any system call.
-    /// - [`ErrorKind::TooLong`](crate::ErrorKind::TooLong): `data` is over [`MOUNT_DATA_MAX`](crate::MOUNT_DATA_MAX) bytes: before any system call.
+    /// - [`ErrorKind::TooLong`](crate::ErrorKind::TooLong): `data` is over [`MOUNT_DATA_MAX`](crate::call::MOUNT_DATA_MAX) bytes: before any system call.
     /// - otherwise the kind of the errno, with [`Error::errno`] exactly the kernel's and [`Error::step`] `fchdir` (a
     ///   `dir` that is closed or no directory), `mount`, or `clone`.
     pub fn mount(

@@ -3,12 +3,13 @@
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::vfs::bytes::c_string;
+use crate::vfs::create::Create;
 use crate::vfs::created_dirs::CreatedDirs;
 use crate::vfs::identity::{is_dir, is_same_file, is_same_place};
 use crate::vfs::new_directory;
 use crate::vfs::new_directory::Failure;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, CWD, Gid, Mode, OFlags, ResolveFlags, Uid};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -63,50 +64,6 @@ impl Start {
             Self::Dir(dir) => open_anywhere(dir.as_fd(), path),
             Self::Root(root) => open_in_root(root.as_fd(), path),
         }
-    }
-}
-
-/// What to make where a target is missing: see [`Target::create_in_root`].
-///
-/// ```
-/// use fmountat::Create;
-/// let theirs = Create::directory(0o700).owner(1000, 1000);
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Create {
-    mode: u32,
-    is_file: bool,
-    owner: Option<(u32, u32)>,
-}
-
-impl Create {
-    /// A directory of this mode, less the umask, and missing parents alike.
-    #[must_use]
-    pub fn directory(mode: u32) -> Self {
-        Self { mode, is_file: false, owner: None }
-    }
-
-    /// An empty file; missing parents become directories of this mode, less the umask.
-    #[must_use]
-    pub fn file(mode: u32) -> Self {
-        Self { mode, is_file: true, owner: None }
-    }
-
-    /// The same, with all that is made given to this user and group. A file that others put in the place of what
-    /// was made is never given away.
-    #[must_use]
-    pub fn owner(mut self, uid: u32, gid: u32) -> Self {
-        self.owner = Some((uid, gid));
-        self
-    }
-
-    /// Gives away what was made: `made` is the descriptor of that very file, whatever its name leads to now.
-    fn give(self, made: BorrowedFd<'_>, walked: &Path) -> Result<()> {
-        let Some((uid, gid)) = self.owner else { return Ok(()) };
-        let (uid, gid) = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
-        rustix::fs::chownat(made, "", uid, gid, AtFlags::EMPTY_PATH).map_err(|e| {
-            Error::sys(Operation::GiveMountPointAway, Syscall::Fchownat, e).with_argument(walked)
-        })
     }
 }
 

@@ -23,7 +23,8 @@ use std::path::Path;
 /// those of a mount inside it.
 ///
 /// ```no_run
-/// use fmountat::{Attr, FsContext, MountAttr, Target, Tree};
+/// use fmountat::{Attr, MountAttr, Target, Tree};
+/// use fmountat::call::FsContext;
 /// let root = std::fs::File::open("/")?;
 /// let tree = Tree::clone_of(&root, "srv/image", false)?;
 /// let mut context = FsContext::open("tmpfs")?;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The two ways to keep the contract, and the words that its tests are written in.
 
-use fmountat::{Error, PrivateCwd};
+use fmountat::Error;
+use fmountat::call::PrivateCwd;
 use fmountat_testing::{mkdirs, scratch};
 use rustix::fd::AsFd;
 use rustix::mount::{UnmountFlags, unmount};

@@ -3,7 +3,8 @@
 // Each test file uses a part of it.
 #![allow(dead_code)]
 
-use fmountat::{Error, Helper, Target};
+use fmountat::helper::Helper;
+use fmountat::{Error, Target};
 use fmountat_testing::{command_output, scratch, write};
 use rustix::fs::CWD;
 use rustix::process::{Pid, Signal, kill_process};

@@ -2,7 +2,8 @@
 //! What the option table promises for a list of words, worked out from its public data alone.
 
 use super::state::{Look, MS_RDONLY, MountState, Propagations};
-use fmountat::{Attr, Places, UserspaceOption, Value, userspace_options};
+use fmountat::Attr;
+use fmountat::options::{Places, UserspaceOption, Value, userspace_options};
 
 /// A word as it is written in a list.
 #[derive(Debug, Clone)]

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Overlays explained and then applied: what `explain` says is what `apply` does, to the word.
 
-use fmountat::{ErrorKind, Features, Mount, Mounter, Plan, Target};
+use fmountat::kernel::Features;
+use fmountat::{ErrorKind, Mount, Mounter, Plan, Target};
 use fmountat_testing::{in_own_namespace, is_real_root, kernel_release, mkdirs, scratch, write};
 use rustix::fs::CWD;
 use std::time::{Duration, Instant};
@@ -50,7 +51,7 @@ fn stage() {
     mkdirs(scratch().join("m"), &["w"]);
     fmountat::fmountat(CWD, "tmpfs", "ro", "tmpfs", fmountat::MountFlags::empty(), "").unwrap();
     mkdirs(scratch().join("ro"), &["u", "w"]);
-    let read_only = fmountat::Options::parse(["remount,bind,ro"]).unwrap();
+    let read_only = fmountat::options::Options::parse(["remount,bind,ro"]).unwrap();
     fmountat::remount(&Target::open(CWD, "ro").unwrap(), &read_only).unwrap();
     let overlay = |target: &str, options: &str| {
         let more = if is_real_root() { "" } else { ",userxattr" };

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The rows of the table: an overlay to mount, and what must come of it.
 
-use fmountat::{ErrorKind, Layer, Overlay};
+use fmountat::overlay::Layer;
+use fmountat::{ErrorKind, Overlay};
 use fmountat_testing::{mkdirs, write};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::mount::{UnmountFlags, unmount};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The mount table as findmnt(8) prints it, and ours in the same form.
 
-use fmountat::{Table, TableEntry};
+use fmountat::table::{Table, TableEntry};
 use fmountat_testing::command_output;
 use serde_json::Value;
 use std::ffi::OsStr;

@@ -3,7 +3,8 @@
 // Each test file uses a part of it.
 #![allow(dead_code)]
 
-use fmountat::{Fields, MountId, Table, TableReader, TableStrategy, mountinfo::MountEntry};
+use fmountat::table::{Fields, Table, TableReader, TableStrategy};
+use fmountat::{MountId, mountinfo::MountEntry};
 use fmountat_testing::{is_real_root, mkdirs, scratch, write};
 use rustix::mount::{
     MountFlags, MountPropagationFlags, mount, mount_bind, mount_bind_recursive, mount_change,

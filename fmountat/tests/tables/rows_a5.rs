@@ -2,10 +2,13 @@
 //! The rows of table A5: what each must show, however it is built.
 
 use crate::ways::{Stage, tmpfs};
-use fmountat::{
-    ErrorKind, LoopDevice, LoopOptions, Mount, Options, Plan, PrivateCwd, Target, TempMount, Unmount,
-    common_directory, find,
-};
+use fmountat::call::PrivateCwd;
+use fmountat::image::{LoopDevice, LoopOptions};
+use fmountat::options::Options;
+use fmountat::overlay::common_directory;
+use fmountat::table::find;
+use fmountat::temp::TempMount;
+use fmountat::{ErrorKind, Mount, Plan, Target, Unmount};
 use fmountat_testing::{mkdirs, read, write};
 use rustix::fs::{CWD, StatVfsMountFlags, statvfs};
 use std::collections::BTreeMap;

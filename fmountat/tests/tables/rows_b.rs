@@ -2,7 +2,8 @@
 //! The rows of table B about options, flags and id mappings: what each must show, however it is built.
 
 use crate::ways::{Stage, tmpfs};
-use fmountat::{ErrorKind, Mount, Options, Plan, Target};
+use fmountat::options::Options;
+use fmountat::{ErrorKind, Mount, Plan, Target};
 use fmountat_testing::{mkdirs, mount_flags, read, write};
 use rustix::fs::CWD;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};

@@ -2,7 +2,9 @@
 //! The rows of table B about lists, unmounting, targets and errors.
 
 use crate::ways::{Stage, tmpfs};
-use fmountat::{ErrorKind, Mount, TempError, TempMount, Unmount, find, mountinfo};
+use fmountat::table::find;
+use fmountat::temp::{TempError, TempMount};
+use fmountat::{ErrorKind, Mount, Unmount, mountinfo};
 use fmountat_testing::{mkdirs, read, write};
 use rustix::fs::{CWD, RenameFlags, renameat_with};
 use std::os::unix::fs::{OpenOptionsExt, symlink};

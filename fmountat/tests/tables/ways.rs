@@ -3,7 +3,8 @@
 // Each test file uses a part of it.
 #![allow(dead_code)]
 
-use fmountat::{Applied, Error, Features, Mount, Mounter, Plan, Target, Unmount};
+use fmountat::kernel::Features;
+use fmountat::{Applied, Error, Mount, Mounter, Plan, Target, Unmount};
 use fmountat_testing::{mounts_below, scratch};
 use rustix::fs::CWD;
 use std::path::{Path, PathBuf};

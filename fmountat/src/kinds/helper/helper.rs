@@ -21,7 +21,8 @@ pub const HELPER_LIMIT: Duration = Duration::from_secs(30);
 /// A program that mounts a file system of one type.
 ///
 /// ```no_run
-/// use fmountat::{HELPER_LIMIT, Helper, Target};
+/// use fmountat::helper::{HELPER_LIMIT, Helper};
+/// use fmountat::Target;
 /// if let Some(helper) = Helper::find("fuse3.sshfs")? {
 ///     let target = Target::open(rustix::fs::CWD, "/mnt")?;
 ///     helper.mount(rustix::fs::CWD, "host:/", &target, &["ro".into()], HELPER_LIMIT)?;

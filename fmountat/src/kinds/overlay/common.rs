@@ -9,7 +9,7 @@ use std::path::{Component, Path, PathBuf};
 ///
 /// ```
 /// use std::path::Path;
-/// let common = fmountat::common_directory(["/s/1/fs", "/s/10/fs"].map(Path::new));
+/// let common = fmountat::overlay::common_directory(["/s/1/fs", "/s/10/fs"].map(Path::new));
 /// assert_eq!(common.as_deref(), Some(Path::new("/s")));
 /// ```
 pub fn common_directory<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Option<PathBuf> {

@@ -26,7 +26,7 @@ use rustix::fd::{AsFd, BorrowedFd};
 impl Mounter {
     /// Builds the plan's mounts as one detached tree; relative sources and layers start at `dir`. A plan without a root
     /// of its own gets a private copy of what is at `target`, and its mounts go into that; one with a root needs none (`None`). Without a
-    /// target, in a process [alone in its mount namespace](Self::in_own_namespace), it is mounted there, to be [entered](Built::enter),
+    /// target, in a process [alone in its mount namespace](Self::in_own_namespace), it is mounted there, to be [entered](crate::DetachedSet::enter),
     /// where the kernel can't mount into a detached tree \[before Linux 6.15\].
     ///
     /// # Errors

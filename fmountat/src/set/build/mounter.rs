@@ -94,8 +94,8 @@ impl Mounter {
     /// The same for a process that is alone in its mount namespace, as is the first child after
     /// [`unshare_mount_and_pid`](crate::vfs::own_namespace::unshare_mount_and_pid), which is process 1 of the new pid namespace (in the caller itself
     /// no feature can be asked for by a child): where the kernel can't mount into a detached tree, roots to be
-    /// [entered](crate::Built::enter) ([`build`](Self::build) without a target, [`begin`](Self::begin)) and [`ephemeral_uppers`](Self::ephemeral_uppers)
-    /// are then mounted in that namespace, where no path leads to them. A namespace whose mounts spread to others is refused ([`ErrorKind::Unsupported`]).
+    /// [entered](crate::DetachedSet::enter) ([`build`](Self::build) without a target, [`begin`](Self::begin)) and [`ephemeral_uppers`](Self::ephemeral_uppers)
+    /// are then mounted in that namespace, where no path leads to them. A namespace whose mounts spread to others is refused ([`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported)).
     ///
     /// Dropping what was built, and a failure, unmount it again. What somebody has mounted on /proc/tty/ldisc since, where it is
     /// hidden, stays.
@@ -129,10 +129,10 @@ impl Mounter {
     /// A detached overlay; its layers start at `dir`.
     ///
     /// # Errors
-    /// - [`ErrorKind::OptionConflict`], [`ErrorKind::TooManyLayers`]: before any system call;
-    /// - [`ErrorKind::LayerMissing`], [`ErrorKind::LayerNotDirectory`], naming the layer by number and path;
-    /// - [`ErrorKind::UpperInUse`], [`ErrorKind::UpperWork`], [`ErrorKind::WorkUnusable`];
-    /// - [`ErrorKind::UnknownOption`], [`ErrorKind::OptionValue`], with the kernel's words.
+    /// - [`ErrorKind::OptionConflict`](crate::ErrorKind::OptionConflict), [`ErrorKind::TooManyLayers`](crate::ErrorKind::TooManyLayers): before any system call;
+    /// - [`ErrorKind::LayerMissing`](crate::ErrorKind::LayerMissing), [`ErrorKind::LayerNotDirectory`](crate::ErrorKind::LayerNotDirectory), naming the layer by number and path;
+    /// - [`ErrorKind::UpperInUse`](crate::ErrorKind::UpperInUse), [`ErrorKind::UpperWork`](crate::ErrorKind::UpperWork), [`ErrorKind::WorkUnusable`](crate::ErrorKind::WorkUnusable);
+    /// - [`ErrorKind::UnknownOption`](crate::ErrorKind::UnknownOption), [`ErrorKind::OptionValue`](crate::ErrorKind::OptionValue), with the kernel's words.
     pub fn overlay_tree(&self, dir: impl AsFd, overlay: &Overlay, attr: &MountAttr) -> Result<Tree> {
         let dir = dir.as_fd();
         overlay.mount_detached(&self.make(dir, attr)).map_err(|error| {

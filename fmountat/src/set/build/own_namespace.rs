@@ -27,7 +27,7 @@ impl Mounter {
     /// Makes a tmpfs for the writes of overlays that are thrown away: see [`EphemeralUppers`].
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] where a seccomp filter forbids the mount interface, and before Linux 6.15, which takes no layer of
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported) where a seccomp filter forbids the mount interface, and before Linux 6.15, which takes no layer of
     /// a detached tree, without [`in_own_namespace`](Self::in_own_namespace); those of mounting a tmpfs.
     pub fn ephemeral_uppers(&self) -> Result<EphemeralUppers> {
         self.need_mount_interface(false)?;

@@ -115,7 +115,7 @@ impl Mounter {
         two_roots.into_iter().chain(unfit).chain(on_shared)
     }
 
-    /// Refuses a target that is no mount, or the root directory, as [`DetachedSet::replace`](crate::set::build::detached_set::Built::replace) would.
+    /// Refuses a target that is no mount, or the root directory, as [`DetachedSet::replace`](crate::set::build::detached_set::DetachedSet::replace) would.
     ///
     /// # Errors
     /// [`ErrorKind::NotMounted`], [`ErrorKind::Unsupported`].

@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 
 /// Where notes are kept of sets that can't be published in one step.
 ///
-/// The detached way and a private namespace need none: there `kill -9` leaves nothing. Step by step (see [`Strategy`](crate::strategy::Way)),
+/// The detached way and a private namespace need none: there `kill -9` leaves nothing. Step by step (see [`Strategy`](crate::Strategy)),
 /// and while a mount helper works, a note says what has been mounted so far. Where no directory can be written to, there
 /// is no note.
 ///
 /// ```no_run
-/// let cleaned = fmountat::Journal::standard().clean();
+/// let cleaned = fmountat::journal::Journal::standard().clean();
 /// for (id, place) in &cleaned.unmounted {
 ///     println!("{} was left at {}", id.get(), place.display());
 /// }

@@ -35,7 +35,7 @@ pub enum Value {
 /// One word of the option table.
 ///
 /// ```
-/// let ro = fmountat::userspace_options().iter().find(|word| word.name == "ro").unwrap();
+/// let ro = fmountat::options::userspace_options().iter().find(|word| word.name == "ro").unwrap();
 /// assert_eq!((ro.ms().0, ro.recursive_form().as_deref()), (1, Some("rro")));
 /// ```
 #[derive(Debug, Clone, Copy)]

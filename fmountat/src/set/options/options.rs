@@ -4,8 +4,8 @@
 use crate::kinds::filesystem::Word;
 use crate::set::options::definition::Places;
 use crate::vfs::attr::MountAttr;
+use crate::vfs::create::Create;
 use crate::vfs::idmap::Idmap;
-use crate::vfs::target::Create;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -43,7 +43,8 @@ pub struct LoopOverrides {
 /// What an option list asks for. Later words win over earlier ones of the same pair.
 ///
 /// ```
-/// use fmountat::{Attr, Options};
+/// use fmountat::Attr;
+/// use fmountat::options::Options;
 /// let options = Options::parse(["ro,nosuid", "size=1m,suid"])?;
 /// assert_eq!(options.attr.set, Attr::RDONLY);
 /// assert_eq!(options.words[0].key, "size");

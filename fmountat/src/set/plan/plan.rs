@@ -39,7 +39,7 @@ impl Plan {
     /// Reads the list. No system call is made.
     ///
     /// # Errors
-    /// Those of [`Options::parse`](crate::Options::parse) and [`Overlay::from_words`](crate::Overlay::from_words); [`ErrorKind::OptionConflict`] for a word that has no
+    /// Those of [`Options::parse`](crate::options::Options::parse) and [`Overlay::from_words`](crate::Overlay::from_words); [`ErrorKind::OptionConflict`] for a word that has no
     /// meaning for its kind of mount; [`ErrorKind::Spec`] for an empty list or a mount without a type;
     /// [`ErrorKind::Unsupported`]. The step is `mount N: ...`.
     pub fn new(mounts: &[Mount]) -> Result<Self> {

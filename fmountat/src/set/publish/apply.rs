@@ -17,7 +17,7 @@ use crate::vfs::target::Target;
 use rustix::fd::{AsFd, BorrowedFd};
 
 impl Mounter {
-    /// Mounts the plan on `target`, by the [`way`](Self::way) that serves; relative sources and layers start at `dir`.
+    /// Mounts the plan on `target`, by the [`way`](Self::strategy) that serves; relative sources and layers start at `dir`.
     ///
     /// What a mount helper mounts comes after all others, which are published in one step where they can be, unless one
     /// of them goes below it; all is taken back if it fails.

@@ -27,7 +27,7 @@ use std::path::Path;
 /// let target = fmountat::Target::open(rustix::fs::CWD, "/mnt")?;
 /// let mount = fmountat::MountId::of(target.as_fd())?;
 /// drop(target); // it would be a holder itself
-/// for holder in fmountat::holders(mount)? {
+/// for holder in fmountat::table::holders(mount)? {
 ///     println!("{:?} {}", holder.pid, holder.kind);
 /// }
 /// # Ok::<(), fmountat::Error>(())

@@ -16,7 +16,7 @@ impl Unmount {
     ///
     /// # Errors
     /// All that went wrong, never none: [`ErrorKind::NotFound`], [`ErrorKind::NotMounted`] (also for a symbolic link),
-    /// [`ErrorKind::Busy`] after the timeout, with those who use it in [`Error::holders`], [`ErrorKind::TimedOut`] where
+    /// [`ErrorKind::Busy`] after the timeout, with those who use it in [`Error::holders`](crate::Error::holders), [`ErrorKind::TimedOut`] where
     /// the file system did not answer and the kernel's call goes on, [`ErrorKind::Permission`],
     /// [`ErrorKind::Unsupported`] without /proc.
     pub fn run(&self, path: impl AsRef<Path>) -> Result<(), Errors> {
@@ -68,7 +68,7 @@ impl Unmount {
     /// Unmounts a published set in one call, by its identity: its root by `MNT_DETACH`, with all that is in it. Unless
     /// [`lazy`](Self::lazy) is set, processes that use one of its mounts are looked for first, until the timeout.
     ///
-    /// What others have mounted in it or on it since is not dropped: it is told, in [`Error::holders`], and nothing is
+    /// What others have mounted in it or on it since is not dropped: it is told, in [`Error::holders`](crate::Error::holders), and nothing is
     /// changed. (A mount that comes between this look and umount2(2) goes too: the kernel has no call that looks.)
     ///
     /// # Errors

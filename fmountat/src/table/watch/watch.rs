@@ -35,7 +35,7 @@ const FANOTIFY: &str = "fanotify(7)";
 /// something has changed: take events when it does.
 ///
 /// ```no_run
-/// use fmountat::{MountAction, TableReader, Watch};
+/// use fmountat::table::{MountAction, TableReader, Watch};
 /// let mut watch = Watch::of(TableReader::here())?;
 /// loop {
 ///     watch.wait(None)?; // or an event loop's own waiting
