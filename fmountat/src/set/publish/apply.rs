@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A plan on its target: in one step where the kernel can, else step by step with roll-back.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Operation, Result};
 use crate::set::build::Mounter;
 use crate::set::build::decide::Publication;
 use crate::set::journal::record::JournalEntry;
@@ -11,6 +11,7 @@ use crate::set::publish::applied::Applied;
 use crate::set::publish::rollback::{Begun, has_peers};
 use crate::set::publish::stepwise::step_by_step;
 use crate::strategy::Strategy;
+use crate::sys::procfs;
 use crate::table::published::PublishedSet;
 use crate::trace;
 use crate::vfs::target::Target;
@@ -36,8 +37,12 @@ impl Mounter {
                 let attached = set.attach(target)?;
                 Ok(Applied { id: attached.id(), set: PublishedSet::of(&attached).ok(), left_out, way })
             }
-            Publication::HelpersLast(helpers) => self.apply_helpers_last(dir, plan, helpers, target),
+            Publication::HelpersLast(helpers) => {
+                need_roll_back()?;
+                self.apply_helpers_last(dir, plan, helpers, target)
+            }
             Publication::StepByStep(helpers) => {
+                need_roll_back()?;
                 let begun = Begun { published: None, note: self.notes.begin(target.path()) };
                 step_by_step(self, dir, plan, helpers, target, begun)
             }
@@ -72,4 +77,9 @@ impl Mounter {
         let applied = step_by_step(self, dir, &helped, helpers, target, begun)?;
         Ok(Applied { id, left_out, way: Strategy::StepByStep, ..applied })
     }
+}
+
+/// What is mounted step by step is taken back by a path in /proc: a failure would leave it without one.
+fn need_roll_back() -> Result<()> {
+    procfs::check().map_err(|errno| procfs::failed(Operation::Build, "thread-self/fd", errno))
 }
