@@ -8,8 +8,8 @@
 //! use fmountat::{Compat, Mounter, Plan, Spec, Target};
 //! let list = std::fs::read("mounts.json")?; // as containerd writes it, or an OCI config.json
 //! let plan = Plan::of(&Spec::from_json(&list)?, Compat::Strict)?;
-//! let target = Target::open(rustix::fs::CWD, "/srv/rootfs")?;
-//! Mounter::detached().apply(rustix::fs::CWD, &plan, &target)?; // all of it is there now, or nothing
+//! let target = Target::open(fmountat::CWD, "/srv/rootfs")?;
+//! Mounter::detached().apply(fmountat::CWD, &plan, &target)?; // all of it is there now, or nothing
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!

@@ -17,7 +17,7 @@ use rustix::io::Errno;
 /// changes nothing.
 ///
 /// ```
-/// let error = fmountat::Target::open(rustix::fs::CWD, "/proc/nowhere/deep").map_err(fmountat::diagnose).unwrap_err();
+/// let error = fmountat::Target::open(fmountat::CWD, "/proc/nowhere/deep").map_err(fmountat::diagnose).unwrap_err();
 /// assert_eq!(error.hint(), Some("/proc has no `nowhere`"));
 /// ```
 #[must_use]

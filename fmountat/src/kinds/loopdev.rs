@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 /// ```no_run
 /// use fmountat::image::{LoopDevice, LoopOptions};
 /// let options = LoopOptions { read_only: true, ..LoopOptions::default() };
-/// let device = LoopDevice::attach(rustix::fs::CWD, "disk.img", &options)?;
+/// let device = LoopDevice::attach(fmountat::CWD, "disk.img", &options)?;
 /// println!("{}", device.path().display());
 /// # Ok::<(), fmountat::Error>(())
 /// ```

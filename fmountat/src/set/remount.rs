@@ -36,7 +36,7 @@ pub(crate) fn of_change(error: Error, target: &Target) -> Error {
 /// ```no_run
 /// use fmountat::options::Options;
 /// use fmountat::{Target, remount};
-/// let data = Target::open(rustix::fs::CWD, "/data")?;
+/// let data = Target::open(fmountat::CWD, "/data")?;
 /// remount(&data, &Options::parse(["remount,bind,ro"])?)?;
 /// # Ok::<(), fmountat::Error>(())
 /// ```

@@ -22,7 +22,7 @@ const STATX_MNT_ID: u32 = 0x1000;
 /// cost whatever the size of the mount table \[Linux 6.13\], else by the id that statx(2) gives \[Linux 5.8\] and the table.
 ///
 /// ```no_run
-/// let root = fmountat::table::find(rustix::fs::CWD, "/etc/passwd")?;
+/// let root = fmountat::table::find(fmountat::CWD, "/etc/passwd")?;
 /// println!("{} on {}", root.fstype.to_string_lossy(), root.target.display());
 /// # Ok::<(), fmountat::Error>(())
 /// ```
@@ -78,7 +78,7 @@ pub fn find_by(dir: impl AsFd, path: impl AsRef<Path>, way: TableStrategy) -> Re
 /// \[Linux 5.8\], else by the table.
 ///
 /// ```
-/// assert!(fmountat::table::is_mount_point(rustix::fs::CWD, "/proc")?);
+/// assert!(fmountat::table::is_mount_point(fmountat::CWD, "/proc")?);
 /// # Ok::<(), fmountat::Error>(())
 /// ```
 ///

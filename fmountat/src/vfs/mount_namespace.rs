@@ -26,7 +26,7 @@ use std::path::Path;
 /// ```no_run
 /// use fmountat::{MountNamespace, Tree};
 /// let container = MountNamespace::of_process(1234)?;
-/// let data = Tree::clone_of(rustix::fs::CWD, "/srv/data", true)?; // of the host
+/// let data = Tree::clone_of(fmountat::CWD, "/srv/data", true)?; // of the host
 /// container.attach(data, &container.target("/mnt/data")?)?; // seen in the container alone
 /// # Ok::<(), fmountat::Error>(())
 /// ```

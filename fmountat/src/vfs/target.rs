@@ -20,7 +20,7 @@ const RETRIES: usize = 128;
 /// A place to mount on, as an `O_PATH` descriptor.
 ///
 /// ```no_run
-/// let root = fmountat::Target::open(rustix::fs::CWD, "/srv/rootfs")?;
+/// let root = fmountat::Target::open(fmountat::CWD, "/srv/rootfs")?;
 /// // `etc` may be a link to `/`: it is taken inside /srv/rootfs all the same.
 /// let hosts = fmountat::Target::in_root(&root, "etc/hosts")?;
 /// # Ok::<(), fmountat::Error>(())

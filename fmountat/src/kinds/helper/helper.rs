@@ -24,8 +24,8 @@ pub const HELPER_LIMIT: Duration = Duration::from_secs(30);
 /// use fmountat::helper::{HELPER_LIMIT, Helper};
 /// use fmountat::Target;
 /// if let Some(helper) = Helper::find("fuse3.sshfs")? {
-///     let target = Target::open(rustix::fs::CWD, "/mnt")?;
-///     helper.mount(rustix::fs::CWD, "host:/", &target, &["ro".into()], HELPER_LIMIT)?;
+///     let target = Target::open(fmountat::CWD, "/mnt")?;
+///     helper.mount(fmountat::CWD, "host:/", &target, &["ro".into()], HELPER_LIMIT)?;
 /// }
 /// # Ok::<(), fmountat::Error>(())
 /// ```

@@ -25,7 +25,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 ///
 /// ```no_run
 /// use fmountat::{MountAttr, Mounter, Overlay, Target};
-/// use rustix::fs::CWD;
+/// use fmountat::CWD;
 /// let mounter = Mounter::detached();
 /// let uppers = mounter.ephemeral_uppers()?;
 /// let overlay = uppers.give(CWD, Overlay::new().lower("/srv/image"))?;

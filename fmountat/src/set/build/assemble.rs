@@ -65,7 +65,7 @@ impl Mounter {
     ///
     /// ```no_run
     /// use fmountat::{Mount, Mounter, Plan, Tree};
-    /// use rustix::fs::CWD;
+    /// use fmountat::CWD;
     /// fmountat::unshare_mount_and_pid()?; // and in the first child:
     /// let mounter = Mounter::detached().in_own_namespace();
     /// let set = mounter.begin(Tree::clone_of(CWD, "/srv/rootfs", false)?)?;

@@ -117,11 +117,11 @@ impl DetachedSet {
     /// # use fmountat::{Mounter, Plan, Target};
     /// # fn check() -> Result<(), fmountat::Error> { Ok(()) }
     /// # let plan: Plan = unimplemented!();
-    /// let target = Target::open(rustix::fs::CWD, "/srv/rootfs")?;
-    /// let built = Mounter::detached().build(rustix::fs::CWD, &plan, &target)?;
+    /// let target = Target::open(fmountat::CWD, "/srv/rootfs")?;
+    /// let built = Mounter::detached().build(fmountat::CWD, &plan, &target)?;
     /// let (_, old) = built.exchange(&target)?;
     /// if check().is_err() {
-    ///     old.replace(&Target::open(rustix::fs::CWD, "/srv/rootfs")?)?;
+    ///     old.replace(&Target::open(fmountat::CWD, "/srv/rootfs")?)?;
     /// }
     /// # Ok::<(), fmountat::Error>(())
     /// ```

@@ -11,8 +11,8 @@ use std::path::PathBuf;
 /// ```no_run
 /// use fmountat::{Mount, Mounter, Plan, Target};
 /// let plan = Plan::new(&[Mount::new("overlay", "overlay").option("lowerdir=2/fs:1/fs")])?;
-/// let target = Target::open(rustix::fs::CWD, "/srv/rootfs")?;
-/// let explained = Mounter::detached().explain(rustix::fs::CWD, &plan, &target);
+/// let target = Target::open(fmountat::CWD, "/srv/rootfs")?;
+/// let explained = Mounter::detached().explain(fmountat::CWD, &plan, &target);
 /// println!("{explained}");
 /// if let Some(error) = explained.error() {
 ///     println!("it would fail: {error}");

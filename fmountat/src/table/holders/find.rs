@@ -24,7 +24,7 @@ use std::path::Path;
 ///
 /// ```no_run
 /// # use rustix::fd::AsFd;
-/// let target = fmountat::Target::open(rustix::fs::CWD, "/mnt")?;
+/// let target = fmountat::Target::open(fmountat::CWD, "/mnt")?;
 /// let mount = fmountat::MountId::of(target.as_fd())?;
 /// drop(target); // it would be a holder itself
 /// for holder in fmountat::table::holders(mount)? {
