@@ -9,7 +9,9 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let (new, old) = Mounter::detached().build(CWD, &plan, &target)?.exchange(&target)?;
     println!("mount {} is seen, in place of the old one", new.id().get());
     drop(new);
-    let Err(failed) = old.replace(&target) else { return Err("the place was looked at before the swap".into()) };
+    let Err(failed) = old.replace(&target) else {
+        return Err("the place was looked at before the swap".into());
+    };
     let (error, old) = failed.into_parts(); // the tree comes back
     println!("once more: {error}");
     old.ok_or(error)?.replace(&target.reopen()?).map_err(Error::from)?;
