@@ -9,7 +9,7 @@ fn main() -> Result<(), Error> {
     match Mounter::detached().overlay(CWD, &overlay, target) {
         Err(error) if matches!(error.layer(), Some(LayerRef::Lower(_))) => {
             let Some(LayerRef::Lower(number)) = error.layer() else { return Err(error) };
-            eprintln!("unpack layer {number} again: {error}");
+            println!("unpack layer {number} again");
             Err(error)
         }
         done => done,

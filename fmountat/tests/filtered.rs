@@ -162,6 +162,24 @@ fmountat_testing::tests! {
         });
     }
 
+    /// On a file system with many mounts a clone would be faster: without the interface there is none, and it is mounted all the same.
+    fn one_overlay_among_many_mounts() needs [Filesystem("overlay")] {
+        let overlay = overlay("layers");
+        for n in 0..40 {
+            mkdirs(scratch(), &[&format!("crowd/{n}")]);
+            fmountat::fmountat(CWD, "x", file(&format!("crowd/{n}")), "tmpfs", fmountat::MountFlags::empty(), "").unwrap();
+        }
+        without_interface(|| {
+            let dir = File::open(scratch()).unwrap();
+            each_mounter(|way, mounter| {
+                mounter.overlay(&dir, &overlay, "t").unwrap_or_else(|error| panic!("{way}: {error}"));
+                assert_eq!(read(file("t/who")), "lower");
+                unmount_all("t");
+            });
+        });
+        (0..40).for_each(|n| unmount_all(&format!("crowd/{n}")));
+    }
+
     /// Two overlays on one upper corrupt each other: also where the question can be asked by mount(2) alone.
     fn an_upper_in_use_is_found_out_by_mount() needs [Filesystem("overlay")] {
         without_interface(|| {

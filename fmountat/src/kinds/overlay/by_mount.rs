@@ -69,7 +69,8 @@ impl Overlay {
         let names = roles(self).map(|(_, layer)| below(layer, &base).map(Path::as_os_str));
         let Some(names) = names.collect::<Option<Vec<_>>>() else { return Ok(None) };
         let Ok(options) = self.option_text(features, names.iter().copied()) else { return Ok(None) };
-        let Some(reach) = Reach::of(clones, dir, &base, features.overlay_detached_layers) else {
+        let can_clone = features.overlay_detached_layers && features.new_mount_api;
+        let Some(reach) = Reach::of(clones, dir, &base, can_clone) else {
             return Ok(None);
         };
         let cwd = match reach {
