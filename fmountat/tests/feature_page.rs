@@ -46,7 +46,7 @@ const TRIED_ROWS: [[&str; 4]; 9] = [
 const WAYS: &str = "
 ## The way that is taken, by kernel
 
-What `Mounter::way` and `Mounter::swap_strategy` say with the features of that release, where unshare(2) is allowed. *Step by step* and *with a moment
+What `Mounter::strategy` and `Mounter::swap_strategy` say with the features of that release, where unshare(2) is allowed. *Step by step* and *with a moment
 between* are the weaker promises: `apply` says in its output (`way`, `swap`) which was taken, and `--strict` refuses them.
 
 | kernel | one mount | ten mounts, one root | an `unbindable` mount among them | two mounts for `/` | `--replace` |
