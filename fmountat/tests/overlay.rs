@@ -157,10 +157,10 @@ fmountat_testing::tests! {
     fn table_in_a_user_namespace() needs [Kernel(6, 7), User] { print_table(); }
 
     /// Good overlays and each kind of refused one: what `explain` says is what `apply` does.
-    fn explain_says_what_apply_does() needs [Filesystem("overlay")] { predicted::compare(); }
+    fn explain_says_what_apply_does() needs [Kernel(6, 5), Filesystem("overlay")] { predicted::compare(); }
 
     /// The same where overlays need `userxattr`.
-    fn explain_says_what_apply_does_in_a_user_namespace() needs [User, Filesystem("overlay")] { predicted::compare(); }
+    fn explain_says_what_apply_does_in_a_user_namespace() needs [Kernel(6, 5), User, Filesystem("overlay")] { predicted::compare(); }
 
     /// The time that `explain` takes does not grow with the square of the mounts or layers.
     fn explaining_many_mounts_takes_its_time_once() needs [Filesystem("overlay"), SteadyTime, Kernel(6, 7)] { predicted::linear(); }

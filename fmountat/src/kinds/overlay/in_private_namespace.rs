@@ -77,9 +77,9 @@ impl Overlay {
                 Ok(false) => overlay.mount_opened(&make, &layers, &name, flags),
                 done => done.map(drop),
             };
-            // mount(2) does not say which option it is, and a context does \[Linux 6.5\].
-            let can_ask = make.features.new_mount_api;
             done.map_err(|error| {
+                // mount(2) does not say which option it refused, and a context does \[Linux 6.5\].
+                let can_ask = make.features.new_mount_api && error.call().is_some();
                 can_ask.then(|| overlay.configure(&make, &layers).err()).flatten().unwrap_or(error)
             })?;
             let mounted = place.mounted()?;
