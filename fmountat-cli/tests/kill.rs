@@ -103,6 +103,6 @@ fmountat_testing::tests! {
     fn clean_beside_peers() needs [] { stepwise::helper_beside_peers(); }
     /// What is no note, of another boot, namespace or writer, in use, or somebody else's.
     fn clean_and_nothing_else() needs [Statmount] { stepwise::nothing_else(); }
-    /// A namespace is told from an ended one by its id.
+    /// The namespace's id distinguishes it from one that has ended.
     fn clean_after_an_ended_namespace() needs [Kernel(6, 12), Statmount, Root] { stepwise::ended_namespace(); }
 }

@@ -11,7 +11,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let plan = Plan::of(&spec, Compat::Containerd)?;
     unshare_mount_and_pid()?;
     let set = Mounter::detached().build(fs::File::open(bundle)?, &plan, None)?;
-    set.enter()?; // pivot_root(2): the old root is gone
+    set.enter()?; // pivot_root(2), and the old root is unmounted
     let program = arguments.next().ok_or("no COMMAND")?;
     Err(Command::new(program).args(arguments).current_dir("/").exec().into())
 }

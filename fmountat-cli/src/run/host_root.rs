@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A throw-away copy of the host's own system: overlays over what is there, wherever the kernel allows one.
+//! A throw-away copy of the host's own system: an overlay over each directory, wherever the kernel allows one.
 
 use crate::run::layout::{NotCovered, failed, make_directory, throwaway_overlay};
 use fmountat::call::FsContext;

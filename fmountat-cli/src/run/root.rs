@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Throw-away roots: read from layers, written to a tmpfs that is hidden and is gone with the mounts.
+//! Throw-away roots: read from layers, written to a hidden tmpfs, which ends with the mounts.
 
 use crate::run::host_root::HostRoot;
 use crate::run::layout::{NotCovered, add_device_links, makes_dev, throwaway_overlay};

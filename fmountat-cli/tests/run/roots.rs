@@ -254,7 +254,7 @@ pub(crate) fn paths_over_the_top() {
     }
 }
 
-/// The root is shared if the list says so, wherever it is built; what it is mounted in is gone.
+/// The root is shared if the list says so, wherever it is built; the mount that it was built in no longer exists.
 pub(crate) fn a_shared_root() {
     for word in ["shared", "rshared"] {
         let list = format!(

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 
 /// Looks into an error, for what can be told from the error and the machine alone: missing privilege (which, and in which
 /// namespace), seccomp filters and security modules, limits that are reached, file systems that this kernel lacks, names
-/// that are one letter off, directories on the way that are missing or closed.
+/// that are one letter off, parent directories that are missing or not searchable.
 ///
 /// Sets of mounts do so by themselves. This is for who works with the parts: [`FsContext`](crate::vfs::context::FsContext),
 /// [`Tree`](crate::vfs::tree::Tree), [`Target`](crate::vfs::target::Target). An error that was looked into comes back as it is. It reads /proc and

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The one error type: which step failed, on which argument, why, in whose words, and what to try.
 
-pub(crate) use crate::error::holder::Holder;
-pub(crate) use crate::error::kind::ErrorKind;
+use crate::error::holder::Holder;
+use crate::error::kind::ErrorKind;
 use crate::error::operation::{LayerRef, Operation, PlanStep};
 use crate::error::syscall::{Syscall, WOULD_BE_FIRST};
 use crate::error::text::errno_text;

@@ -2,11 +2,12 @@
 //! Covers: paths of a set that are made read-only where they are, or hidden, after everything is mounted. Each becomes a
 //! step like any other once it is known what is there.
 
-use crate::error::{Error, ErrorKind, Result, Syscall};
+use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::set::build::step_mount::StepMounter;
 use crate::set::options::Options;
 use crate::set::plan::restriction::PathRestriction;
 use crate::set::plan::step::{Step, What};
+use crate::vfs::attr::{Attr, Locked, MountAttr, set_attr};
 use crate::vfs::identity::is_same_place;
 use crate::vfs::target::Target;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -87,6 +88,13 @@ pub(crate) fn find(
         (PathRestriction::Mask, false) => (Source::Null(open_null()?), bind(false)),
     };
     Ok(Place::Step(Box::new(Found { source, step: step?, place })))
+}
+
+/// Makes the mount that `root` is the root of read-only, and none below it.
+pub(crate) fn make_root_read_only(root: BorrowedFd<'_>) -> Result<()> {
+    let read_only = MountAttr { set: Attr::RDONLY, ..MountAttr::default() };
+    set_attr(root, &read_only, false, Locked::StaysAsItIs)
+        .map_err(|e| e.with_operation(Operation::MakeRootReadOnly))
 }
 
 /// Refuses to mask the root.

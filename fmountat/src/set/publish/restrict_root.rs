@@ -6,7 +6,6 @@ use crate::set::build::step_mount::StepMounter;
 use crate::set::build::{Mounter, restrict};
 use crate::set::plan::restriction::PathRestrictions;
 use crate::set::spec::Spec;
-use crate::vfs::attr::{Attr, Locked, MountAttr, set_attr};
 use crate::vfs::guard::MountGuard;
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::CWD;
@@ -17,15 +16,15 @@ impl Mounter {
     /// left out, as the OCI runtime specification has it.
     ///
     /// # Errors
-    /// As [`apply`](Self::apply); what was done is taken back, newest first. In a detached tree it needs Linux 6.15.
+    /// As [`apply`](Self::apply); what was done is unmounted again, newest first. In a detached tree, which needs Linux 6.15, it goes
+    /// with the tree.
     pub fn restrict(&self, root: impl AsFd, spec: &Spec) -> Result<()> {
         let root = root.as_fd();
         let covers = PathRestrictions::of(spec)?;
         let mut done = Vec::new();
-        let restricted = self.restrict_paths(root, &covers, &mut done).and_then(|is_root| {
-            let read_only = MountAttr { set: Attr::RDONLY, ..MountAttr::default() };
-            if is_root { set_attr(root, &read_only, false, Locked::StaysAsItIs) } else { Ok(()) }
-        });
+        let restricted = self
+            .restrict_paths(root, &covers, &mut done)
+            .and_then(|is_root| if is_root { restrict::make_root_read_only(root) } else { Ok(()) });
         while let Some(guard) = done.pop() {
             match &restricted {
                 Ok(()) => drop(guard.keep()),

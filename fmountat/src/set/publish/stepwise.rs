@@ -17,7 +17,7 @@ use crate::set::publish::rollback::{Begun, Mounted, Rollback};
 use crate::strategy::{Strategies, Strategy};
 use crate::table::published::PublishedSet;
 use crate::trace;
-use crate::vfs::attr::{Attr, Locked, MountAttr, set_attr};
+use crate::vfs::attr::{Locked, set_attr};
 use crate::vfs::identity::is_dir;
 use crate::vfs::target::{Target, open_in_root};
 use crate::vfs::verify::{moved, moved_or};
@@ -119,12 +119,7 @@ impl<'a> Stepwise<'a> {
     }
 
     fn make_root_read_only(&self) -> Result<()> {
-        if !self.readonly_root {
-            return Ok(());
-        }
-        let read_only = MountAttr { set: Attr::RDONLY, ..MountAttr::default() };
-        set_attr(self.base(), &read_only, false, Locked::StaysAsItIs)
-            .map_err(|e| e.with_operation(Operation::MakeRootReadOnly))
+        if self.readonly_root { cover::make_root_read_only(self.base()) } else { Ok(()) }
     }
 
     /// From here on nothing is taken back.
