@@ -78,7 +78,7 @@ pub use error::{
     escape,
 };
 pub use kinds::overlay::Overlay;
-pub use mountinfo::id::MountId;
+pub use mountinfo::id::{MountId, UniqueMountId};
 /// The current directory, where a function takes a directory that relative paths start at.
 pub use rustix::fs::CWD;
 pub use set::build::{DetachedSet, Mounter};

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use fmountat::Tree;
+use fmountat::mountinfo::MountinfoId;
 use fmountat::table::{Fields, Table, TableReader, TableStrategy, find};
 use fmountat_testing::{mkdirs, scratch, times};
 use rustix::fs::CWD;
@@ -76,9 +77,11 @@ fn churn(name: &str, stop: &AtomicBool, changes: &AtomicUsize) {
 }
 
 /// What stays: parents and targets by the id of mountinfo, which both ways have.
-fn stable(table: &Table) -> HashMap<u64, (u64, PathBuf)> {
+fn stable(table: &Table) -> HashMap<MountinfoId, (MountinfoId, PathBuf)> {
     let stays = table.iter().filter(|entry| entry.target().starts_with(file("stays")));
-    stays.map(|entry| (entry.number(), (entry.parent_number(), entry.target().to_owned()))).collect()
+    stays
+        .map(|entry| (entry.mountinfo_id(), (entry.parent_mountinfo_id(), entry.target().to_owned())))
+        .collect()
 }
 
 fn snapshots(way: TableStrategy, fields: Fields, rounds: usize) {

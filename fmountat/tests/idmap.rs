@@ -179,7 +179,7 @@ fmountat_testing::tests! {
         apply(&[tmpfs()], "s/sub").unwrap();
         owned("s/f", 1, 2);
         owned("s/sub/f", 1, 2);
-        let range = |disk, seen, count| IdMapping { disk, seen, count };
+        let range = |inner, outer, count| IdMapping { inner, outer, count };
         let mut oci = bind("s", "rbind,idmap");
         oci.uid_mappings = vec![range(0, 500, 10)];
         oci.gid_mappings = vec![range(0, 600, 10)];

@@ -100,7 +100,7 @@ fmountat_testing::tests! {
                 only(Fields::SOURCE, one.source(), full.source());
                 only(Fields::SUPER_OPTIONS, one.super_options(), full.super_options());
                 assert_eq!(one.device().is_some(), field == Fields::DEVICE);
-                assert_eq!((one.id(), one.parent_number()), (full.id(), full.parent_number()));
+                assert_eq!((one.id(), one.parent_mountinfo_id()), (full.id(), full.parent_mountinfo_id()));
                 assert_eq!((one.options(), one.shared(), one.master()), (full.options(), full.shared(), full.master()));
             }
         }
@@ -145,7 +145,7 @@ fmountat_testing::tests! {
             assert!(table.with_type("tmpfs").count() >= 3 && table.with_type("tmp").count() == 0);
             let entry = table.at(file("a/b")).unwrap();
             assert_eq!(table.get(entry.id()).unwrap().target(), file("a/b"));
-            assert_eq!(table.get(MountId::from_number(entry.number())).unwrap().target(), file("a/b"));
+            assert_eq!(table.get(entry.mountinfo_id().into()).unwrap().target(), file("a/b"));
             assert!(table.get(MountId::from_number(u64::MAX)).is_none() && table.at(file("x")).is_none());
         }
     }

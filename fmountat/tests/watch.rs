@@ -56,8 +56,7 @@ fn words(events: &[MountEvent]) -> Vec<String> {
 type Facts = BTreeMap<MountId, (PathBuf, std::ffi::OsString)>;
 
 fn facts<'a>(mounts: impl Iterator<Item = &'a MountEntry>) -> Facts {
-    let id = |entry: &MountEntry| entry.unique_id.unwrap_or(MountId::from_number(entry.id));
-    mounts.map(|entry| (id(entry), (entry.target.clone(), entry.source.clone()))).collect()
+    mounts.map(|entry| (entry.mount_id(), (entry.target.clone(), entry.source.clone()))).collect()
 }
 
 fn table_now(way: TableStrategy) -> Facts {

@@ -122,9 +122,9 @@ impl Column {
     /// As findmnt has it in JSON.
     pub(crate) fn json(self, entry: &MountEntry, fsroot: bool) -> Value {
         match self {
-            C::Id => entry.id.into(),
+            C::Id => entry.id.get().into(),
             C::UniqueId => entry.unique_id.map(|id| id.get()).into(),
-            C::Parent => entry.parent.into(),
+            C::Parent => entry.parent.get().into(),
             C::OptFields => Some(optional_fields(entry)).filter(|fields| !fields.is_empty()).into(),
             _ => self.lossy(entry, fsroot).into(),
         }

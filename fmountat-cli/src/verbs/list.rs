@@ -4,6 +4,7 @@
 use crate::args::ListArgs;
 use crate::show::options::{is_chosen, is_pseudo};
 use crate::show::{Show, Shown, strategy};
+use fmountat::mountinfo::MountinfoId;
 use fmountat::table::{Fields, TableEntry, TableReader};
 use fmountat::{Error, ErrorKind, Operation};
 use rustix::fs::CWD;
@@ -40,8 +41,8 @@ pub(crate) fn run(args: &ListArgs, json: bool) -> Result<(), Error> {
     show.print(&shown, !args.list, json)
 }
 
-fn is_below(entry: &TableEntry<'_>, id: u64) -> bool {
-    std::iter::successors(entry.parent(), TableEntry::parent).any(|parent| parent.number() == id)
+fn is_below(entry: &TableEntry<'_>, id: MountinfoId) -> bool {
+    std::iter::successors(entry.parent(), TableEntry::parent).any(|parent| parent.mountinfo_id() == id)
 }
 
 /// The path as the table has it. In another namespace it is taken as it is.

@@ -84,7 +84,7 @@ fn report(event: &MountEvent) -> EventReport {
     EventReport {
         action: event.action.to_string(),
         fstype: of(&event.entry, Column::Fstype),
-        id: event.entry.as_ref().map(|entry| entry.id),
+        id: event.entry.as_ref().map(|entry| entry.id.get()),
         old_options: of(&event.before, Column::Options),
         old_target: of(&event.before, Column::Target),
         options: of(&event.entry, Column::Options),

@@ -6,7 +6,7 @@ use crate::kinds::overlay::layer_files::{open_layer, roles, with_layer};
 use crate::kinds::overlay::{Layer, Overlay};
 use crate::mountinfo;
 use crate::mountinfo::MountEntry;
-use crate::mountinfo::id::mountinfo_id;
+use crate::mountinfo::id::MountinfoId;
 use crate::sys::procfs;
 use crate::vfs::features::Features;
 use crate::vfs::identity::is_dir;
@@ -96,7 +96,7 @@ fn unknown_word(error: Error, overlay: &Overlay) -> Error {
 fn refused(error: Error, overlay: &Overlay, dir: BorrowedFd<'_>) -> Error {
     let layers = Look::all(overlay, dir);
     let table = mountinfo::read().unwrap_or_default();
-    let by_id: HashMap<u64, &MountEntry> = table.iter().map(|entry| (entry.id, entry)).collect();
+    let by_id: HashMap<MountinfoId, &MountEntry> = table.iter().map(|entry| (entry.id, entry)).collect();
     let mut looks = layers.into_iter();
     // An upper that lies on a read-only mount has a word in newer logs.
     let found = looks.find_map(|look| {
@@ -146,7 +146,7 @@ fn is_read_only(fd: BorrowedFd<'_>) -> bool {
 
 /// How deep the file system is stacked that the descriptor is on: 0 for a plain one, 1 for an overlay of plain ones. What lies
 /// behind paths that lead nowhere now counts as plain.
-fn depth_of(fd: BorrowedFd<'_>, table: &HashMap<u64, &MountEntry>, left: u32) -> u32 {
+fn depth_of(fd: BorrowedFd<'_>, table: &HashMap<MountinfoId, &MountEntry>, left: u32) -> u32 {
     let Some(mount) = mount_of(fd, table) else { return 0 };
     // An erofs that is read straight from a file is stacked on that file's.
     if mount.fstype == "erofs" && mount.device.0 == 0 && left > 0 {
@@ -159,8 +159,8 @@ fn depth_of(fd: BorrowedFd<'_>, table: &HashMap<u64, &MountEntry>, left: u32) ->
     1 + below.map(|fd| depth_of(fd.as_fd(), table, left - 1)).max().unwrap_or(0)
 }
 
-fn mount_of<'t>(fd: BorrowedFd<'_>, table: &HashMap<u64, &'t MountEntry>) -> Option<&'t MountEntry> {
-    table.get(&mountinfo_id(fd).ok()?).copied()
+fn mount_of<'t>(fd: BorrowedFd<'_>, table: &HashMap<MountinfoId, &'t MountEntry>) -> Option<&'t MountEntry> {
+    table.get(&MountinfoId::of(fd).ok()?).copied()
 }
 
 fn open_path(path: &Path) -> Option<OwnedFd> {
@@ -197,7 +197,7 @@ pub(crate) fn locked_below(fd: BorrowedFd<'_>, table: &[MountEntry]) -> Option<P
 /// A mount that lies below the directory.
 fn mount_below(fd: BorrowedFd<'_>, table: &[MountEntry]) -> Option<PathBuf> {
     let here = procfs::path_of(fd).ok()?;
-    let id = mountinfo_id(fd).ok()?;
+    let id = MountinfoId::of(fd).ok()?;
     let below =
         |entry: &&MountEntry| entry.parent == id && entry.target != here && entry.target.starts_with(&here);
     table.iter().find(below).map(|entry| entry.target.clone())

@@ -81,7 +81,7 @@ impl Bind<'_> {
 /// nothing else does.
 fn in_clone(clones: &Clones, dir: BorrowedFd<'_>, path: &Path) -> Option<OwnedFd> {
     let source = rustix::fs::openat(dir, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok()?;
-    let mount = MountId::of(source.as_fd()).ok().filter(|id| id.is_unique())?;
+    let mount = MountId::of(source.as_fd()).ok().filter(|id| id.unique().is_some())?;
     let place = Cloned { mount: mount.get(), directory: None };
     if !clones.is_crowded(place, CROWD) {
         return None;

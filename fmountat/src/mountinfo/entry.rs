@@ -2,7 +2,7 @@
 //! `/proc/PID/mountinfo`, read once and parsed to bytes: proc_pid_mountinfo(5).
 
 use crate::error::{Operation, Result};
-use crate::mountinfo::id::MountId;
+use crate::mountinfo::id::{MountId, MountinfoId, UniqueMountId};
 use crate::mountinfo::parse::parse_records;
 use crate::mountinfo::read::Reading;
 use crate::mountinfo::record::{Record, Text};
@@ -17,11 +17,11 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub struct MountEntry {
     /// The id, unique while the mount lives.
-    pub id: u64,
+    pub id: MountinfoId,
     /// The id of the mount it is on.
-    pub parent: u64,
+    pub parent: MountinfoId,
     /// The kernel's unique id, which no line of mountinfo has.
-    pub unique_id: Option<MountId>,
+    pub unique_id: Option<UniqueMountId>,
     /// Major and minor number of the file system's device.
     pub device: (u32, u32),
     /// The peer group it is in: mounts of one group pass on to each other what is mounted and unmounted in them.
@@ -75,14 +75,20 @@ fn entries(records: &[Record], text: &Text) -> Vec<MountEntry> {
 }
 
 impl MountEntry {
+    /// Returns the unique id, or else the id in mountinfo.
+    #[must_use]
+    pub fn mount_id(&self) -> MountId {
+        self.unique_id.map_or(MountId::Mountinfo(self.id), MountId::Unique)
+    }
+
     /// The mount that a record and its strings stand for.
     pub(crate) fn of(record: &Record, text: &Text) -> Self {
         let group = |number: u64| Some(number).filter(|number| *number != 0);
         let string = |span| text.get(span).to_owned();
         Self {
-            id: record.id,
-            parent: record.parent,
-            unique_id: group(record.unique).map(MountId::from_number),
+            id: MountinfoId::from_number(record.id),
+            parent: MountinfoId::from_number(record.parent),
+            unique_id: UniqueMountId::from_number(record.unique),
             device: record.device,
             shared: group(record.shared),
             master: group(record.master),
@@ -99,11 +105,11 @@ impl MountEntry {
 }
 
 /// The entries at and below the mount `id`, each after all that are mounted on it: the order to unmount in.
-pub(crate) fn deepest_first(entries: &[MountEntry], id: u64) -> Vec<&MountEntry> {
+pub(crate) fn deepest_first(entries: &[MountEntry], id: MountinfoId) -> Vec<&MountEntry> {
     let mut order: Vec<&MountEntry> = entries.iter().filter(|e| e.id == id).collect();
     let mut at = 0;
     // A table that changed while it was read may have mounts on each other.
-    let mut seen: HashSet<u64> = HashSet::from([id]);
+    let mut seen: HashSet<MountinfoId> = HashSet::from([id]);
     order.truncate(1);
     while at < order.len() {
         let parent = order[at].id;
@@ -125,7 +131,8 @@ mod tests {
             [line(1, 1, "/"), line(2, 1, "/a"), line(9, 2, "/a/b"), line(4, 9, "/a/b/c"), line(5, 2, "/a")]
                 .concat();
         let entries = parse(text.as_bytes()).unwrap();
-        let order: Vec<u64> = deepest_first(&entries, 2).iter().map(|e| e.id).collect();
+        let order = deepest_first(&entries, MountinfoId::from_number(2));
+        let order: Vec<u64> = order.iter().map(|e| e.id.get()).collect();
         assert_eq!(order, [4, 5, 9, 2]);
     }
 }

@@ -10,3 +10,4 @@ pub(crate) mod entry;
 
 pub(crate) use entry::deepest_first;
 pub use entry::{MountEntry, parse, read};
+pub use id::MountinfoId;

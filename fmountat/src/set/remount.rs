@@ -6,7 +6,7 @@ use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::kinds::filesystem::tell;
 use crate::kinds::tried::{Tried, What};
 use crate::mountinfo;
-use crate::mountinfo::id::{MountId, mountinfo_id};
+use crate::mountinfo::id::{MountId, MountinfoId};
 use crate::set::options::suggest::{names, option_error};
 use crate::set::options::{Options, Places};
 use crate::set::plan::Compat;
@@ -127,7 +127,7 @@ fn undo(target: &Target, attr: &MountAttr) -> Result<MountAttr> {
             propagation: None,
         });
     }
-    let id = mountinfo_id(target.as_fd())?;
+    let id = MountinfoId::of(target.as_fd())?;
     let table = mountinfo::read()?;
     let shown = table.iter().find(|entry| entry.id == id).map(|entry| Options::parse([&entry.options]));
     let now = shown.transpose()?.unwrap_or_default().attr;

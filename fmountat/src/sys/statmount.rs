@@ -315,7 +315,7 @@ impl StatMount {
 mod tests {
     use super::*;
     use crate::in_tests::unsupported;
-    use crate::mountinfo::id::{MountId, mountinfo_id};
+    use crate::mountinfo::id::{MountId, MountinfoId};
     use rustix::fd::AsFd;
 
     #[test]
@@ -328,10 +328,10 @@ mod tests {
         let all = SB_BASIC | MNT_BASIC | MNT_ROOT | MNT_POINT | FS_TYPE | MNT_NS_ID;
         let told = statmount(id, all).unwrap();
         let basic = told.basic.unwrap();
-        assert_eq!((basic.id, basic.old_id), (id, mountinfo_id(root.as_fd()).unwrap()));
+        assert_eq!((basic.id, basic.old_id), (id, MountinfoId::of(root.as_fd()).unwrap().get()));
         let table = crate::mountinfo::read().unwrap();
-        let line = table.iter().find(|entry| entry.id == basic.old_id).unwrap();
-        assert_eq!(line.parent, basic.old_parent);
+        let line = table.iter().find(|entry| entry.id.get() == basic.old_id).unwrap();
+        assert_eq!(line.parent.get(), basic.old_parent);
         assert_eq!(told.mnt_point.as_deref(), Some(line.target.as_os_str().as_encoded_bytes()));
         assert_eq!(told.mnt_root.as_deref(), Some(line.root.as_os_str().as_encoded_bytes()));
         assert_eq!(told.fs_type.as_deref(), Some(line.fstype.as_encoded_bytes()));

@@ -34,6 +34,7 @@ pub(crate) fn parse(bytes: Vec<u8>) -> Result<Table> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mountinfo::MountinfoId;
     use std::os::unix::ffi::OsStrExt;
 
     const LINE: &[u8] = b"36 35 98:0 /mnt1 /mnt\\0402\\134x\\012 rw,noatime master:1 shared:2 propagate_from:7 - ext3 /dev/root rw,errors=continue\n";
@@ -42,7 +43,10 @@ mod tests {
     fn a_line_gives_its_bytes() {
         let table = parse(LINE.to_vec()).unwrap();
         let entry = table.iter().next().unwrap();
-        assert_eq!((entry.number(), entry.parent_number(), entry.device()), (36, 35, Some((98, 0))));
+        assert_eq!(
+            (entry.mountinfo_id(), entry.parent_mountinfo_id(), entry.device()),
+            (MountinfoId::from_number(36), MountinfoId::from_number(35), Some((98, 0)))
+        );
         assert_eq!((entry.shared(), entry.master(), entry.propagate_from()), (Some(2), Some(1), Some(7)));
         assert_eq!(entry.target(), std::path::Path::new("/mnt 2\\x\n"));
         assert_eq!((entry.root().to_str(), entry.options().to_str()), (Some("/mnt1"), Some("rw,noatime")));

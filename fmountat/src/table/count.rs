@@ -3,15 +3,15 @@
 
 use crate::mountinfo;
 use crate::mountinfo::MountEntry;
-use crate::mountinfo::id::{MountId, mountinfo_id};
+use crate::mountinfo::id::MountinfoId;
 use crate::sys::procfs::path_of;
 use crate::vfs::target::Target;
 use rustix::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
-/// How many mounts the one with this number of mountinfo and all in it are.
-pub(crate) fn mounts_of(id: MountId) -> Option<usize> {
-    Some(mountinfo::deepest_first(&mountinfo::read().ok()?, id.get()).len())
+/// Counts the mount with this id and all mounts in it.
+pub(crate) fn mounts_of(id: MountinfoId) -> Option<usize> {
+    Some(mountinfo::deepest_first(&mountinfo::read().ok()?, id).len())
 }
 
 /// As [`mounts_in_copy`] of what is at `path`.
@@ -21,7 +21,7 @@ pub(crate) fn mounts_in(dir: BorrowedFd<'_>, path: &Path) -> Option<usize> {
 
 /// How many a recursive copy has, before it is mounted.
 pub(crate) fn mounts_in_copy(source: BorrowedFd<'_>) -> Option<usize> {
-    let id = mountinfo_id(source).ok()?;
+    let id = MountinfoId::of(source).ok()?;
     let inside = path_of(source).ok()?;
     let table = mountinfo::read().ok()?;
     let is_copied =

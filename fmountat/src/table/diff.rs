@@ -107,8 +107,8 @@ mod tests {
 
     fn words(changes: &[Change<'_>]) -> Vec<String> {
         let word = |change: &Change<'_>| match change {
-            Change::Added(entry) => format!("+{}", entry.number()),
-            Change::Removed(entry) => format!("-{}", entry.number()),
+            Change::Added(entry) => format!("+{}", entry.mountinfo_id()),
+            Change::Removed(entry) => format!("-{}", entry.mountinfo_id()),
             Change::Moved { from, to } => format!("{} to {}", from.target().display(), to.target().display()),
             Change::Changed { from, to } => format!("{:?} to {:?}", from.options(), to.options()),
         };

@@ -4,7 +4,7 @@
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::mountinfo;
 use crate::mountinfo::MountEntry;
-use crate::mountinfo::id::{MountId, STATX_MNT_ID_UNIQUE};
+use crate::mountinfo::id::{MountId, MountinfoId, STATX_MNT_ID_UNIQUE};
 use crate::sys::procfs;
 use crate::table::fdinfo::mount_number;
 use crate::table::fields::{Fields, TableStrategy};
@@ -108,10 +108,10 @@ fn look(dir: BorrowedFd<'_>, path: &Path, mask: StatxFlags) -> Result<Statx> {
 }
 
 /// The id of mountinfo of the mount that holds `path`.
-fn number(dir: BorrowedFd<'_>, path: &Path) -> Result<u64> {
+fn number(dir: BorrowedFd<'_>, path: &Path) -> Result<MountinfoId> {
     let statx = look(dir, path, StatxFlags::MNT_ID)?;
     if statx.stx_mask & STATX_MNT_ID != 0 {
-        return Ok(statx.stx_mnt_id);
+        return Ok(MountinfoId::from_number(statx.stx_mnt_id));
     }
     mount_number(open(dir, path)?.as_fd()).ok_or_else(|| no_proc(path))
 }

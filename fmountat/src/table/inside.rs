@@ -4,7 +4,7 @@
 use crate::error::{Error, Operation, Result, Syscall};
 use crate::mountinfo;
 use crate::mountinfo::MountEntry;
-use crate::mountinfo::id::{MountId, mountinfo_id};
+use crate::mountinfo::id::{MountId, MountinfoId};
 use crate::sys::statmount::{MNT_BASIC, MNT_POINT, statmount};
 use crate::table::{located, published};
 use rustix::fd::BorrowedFd;
@@ -35,26 +35,25 @@ pub(crate) struct Around {
 /// What is around the mount that `fd` is on: by listmount(2) and statmount(2) \[Linux 6.8\], else from the table.
 pub(crate) fn around(fd: BorrowedFd<'_>) -> Result<Around> {
     let id = MountId::of(fd)?;
-    let below = id.is_unique().then(|| published::below(id, 0).ok());
-    if let Some(ids) = below.flatten() {
+    if let Some(ids) = id.unique().and_then(|id| published::below(Some(id), 0).ok()) {
         let mut inside = Vec::with_capacity(ids.len());
         for id in ids {
-            inside.extend(look(id)?);
+            inside.extend(look(id.into())?);
         }
         let place = located::point(id)?;
         return Ok(Around { inside, beneath: beneath(id, &place)?, place });
     }
-    let (table, number) = (mountinfo::read()?, mountinfo_id(fd)?);
+    let (table, number) = (mountinfo::read()?, MountinfoId::of(fd)?);
     let found = |entry: &MountEntry| Found {
-        id: MountId::from_number(entry.id),
-        parent: MountId::from_number(entry.parent),
+        id: entry.id.into(),
+        parent: entry.parent.into(),
         place: entry.target.clone(),
     };
     let mut inside: Vec<Found> =
         mountinfo::deepest_first(&table, number).into_iter().filter(|e| e.id != number).map(found).collect();
     inside.reverse();
-    let entry = |number: u64| table.iter().find(|entry| entry.id == number);
-    let place = located::entry(&table, MountId::from_number(number))?.target.clone();
+    let entry = |number: MountinfoId| table.iter().find(|entry| entry.id == number);
+    let place = located::entry(&table, number.into())?.target.clone();
     let below =
         |upper: &&MountEntry| entry(upper.parent).filter(|e| e.id != upper.id && e.target == upper.target);
     let beneath = std::iter::successors(entry(number), below).skip(1).map(found).collect();

@@ -4,19 +4,20 @@
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::mountinfo;
 use crate::mountinfo::MountEntry;
-use crate::mountinfo::id::MountId;
+use crate::mountinfo::id::{MountId, MountinfoId};
 use crate::sys::statmount::{FS_TYPE, MNT_BASIC, MNT_POINT, StatMount, statmount};
 use rustix::io::Errno;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 
-/// The number that mountinfo has for a mount: `statmount(2)` for a unique id \[Linux 6.8\].
-pub(crate) fn table_id(id: MountId) -> Result<u64> {
-    match ask(id, MNT_BASIC)? {
-        Some(told) => told.basic.map(|basic| basic.old_id).ok_or_else(|| not_here(id)),
-        None => Ok(id.get()),
+/// Returns the id that mountinfo has for a mount: `statmount(2)` for a unique id \[Linux 6.8\].
+pub(crate) fn table_id(id: MountId) -> Result<MountinfoId> {
+    if let MountId::Mountinfo(id) = id {
+        return Ok(id);
     }
+    let basic = ask(id, MNT_BASIC)?.and_then(|told| told.basic);
+    basic.map(|basic| MountinfoId::from_number(basic.old_id)).ok_or_else(|| not_here(id))
 }
 
 /// Where a mount is, seen from the caller's root.
@@ -40,7 +41,7 @@ pub(crate) fn fs_type(id: MountId) -> Result<OsString> {
 
 /// What statmount(2) says; `None` for an id of mountinfo, which it does not take.
 fn ask(id: MountId, mask: u64) -> Result<Option<StatMount>> {
-    if !id.is_unique() {
+    if !id.unique().is_some() {
         return Ok(None);
     }
     match statmount(id.get(), mask) {

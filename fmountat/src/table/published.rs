@@ -2,12 +2,13 @@
 //! A set that is in its place, by the identity of its mounts: what was published, and nothing that came later.
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
-use crate::mountinfo::id::MountId;
+use crate::mountinfo::id::{MountId, UniqueMountId};
 use crate::sys::listmount::{LSMT_ROOT, mounts_below};
 use crate::sys::statmount::{MNT_BASIC, statmount};
 use crate::vfs::tree::Attached;
 use rustix::io::Errno;
 use std::collections::{HashMap, HashSet};
+use std::fmt;
 
 /// The mounts of a published set, the root of it first. They are unique ids \[Linux 6.8\], which no other mount has until
 /// the machine boots again: keep `/proc/sys/kernel/random/boot_id` beside a set that is written to a disk. What
@@ -23,8 +24,8 @@ use std::collections::{HashMap, HashSet};
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PublishedSet {
-    root: MountId,
-    inside: Vec<MountId>,
+    root: UniqueMountId,
+    inside: Vec<UniqueMountId>,
 }
 
 impl PublishedSet {
@@ -40,11 +41,12 @@ impl PublishedSet {
     }
 
     /// The mount with this id and all in it that are not newer than `newest`.
-    pub(crate) fn at(root: MountId, newest: Option<MountId>) -> Result<Self> {
+    pub(crate) fn at(root: MountId, newest: Option<UniqueMountId>) -> Result<Self> {
+        let root = root.unique().ok_or_else(|| not_listed(root, Errno::NOSYS))?;
         // What this crate builds begins with its root.
         let oldest = if newest.is_some() { root.get() } else { 0 };
-        let is_ours = |id: &MountId| newest.is_none_or(|newest| *id <= newest);
-        Ok(Self { root, inside: below(root, oldest)?.into_iter().filter(is_ours).collect() })
+        let is_ours = |id: &UniqueMountId| newest.is_none_or(|newest| *id <= newest);
+        Ok(Self { root, inside: below(Some(root), oldest)?.into_iter().filter(is_ours).collect() })
     }
 
     /// The set with these ids, its root's first. Nothing is looked at.
@@ -52,13 +54,12 @@ impl PublishedSet {
     /// # Errors
     /// [`ErrorKind::OptionValue`] for an empty list, or a number that is no unique id.
     pub fn from_numbers(ids: impl IntoIterator<Item = u64>) -> Result<Self> {
-        let mut ids = ids.into_iter().map(MountId::from_number).map(|id| match id.is_unique() {
-            true => Ok(id),
-            false => {
+        let mut ids = ids.into_iter().map(|number| {
+            UniqueMountId::from_number(number).ok_or_else(|| {
                 let reason = "it is no unique mount id: those are above 2147483648";
-                Err(Error::new(ErrorKind::OptionValue, Operation::ReadSet, reason)
-                    .with_argument(id.get().to_string()))
-            }
+                Error::new(ErrorKind::OptionValue, Operation::ReadSet, reason)
+                    .with_argument(number.to_string())
+            })
         });
         let empty = || Error::new(ErrorKind::OptionValue, Operation::ReadSet, "it has no mounts");
         Ok(Self { root: ids.next().ok_or_else(empty)??, inside: ids.collect::<Result<_>>()? })
@@ -66,29 +67,29 @@ impl PublishedSet {
 
     /// The mount that the others are in.
     #[must_use]
-    pub fn root(&self) -> MountId {
+    pub fn root(&self) -> UniqueMountId {
         self.root
     }
 
     /// All mounts, the root first.
-    pub fn mounts(&self) -> impl Iterator<Item = MountId> + '_ {
+    pub fn mounts(&self) -> impl Iterator<Item = UniqueMountId> + '_ {
         std::iter::once(self.root).chain(self.inside.iter().copied())
     }
 
     /// What is in it now and was not published with it.
-    pub(crate) fn others(&self) -> Result<Vec<MountId>> {
-        Ok(below(self.root, 0)?.into_iter().filter(|id| !self.inside.contains(id)).collect())
+    pub(crate) fn others(&self) -> Result<Vec<UniqueMountId>> {
+        Ok(below(Some(self.root), 0)?.into_iter().filter(|id| !self.inside.contains(id)).collect())
     }
 }
 
 /// As [`PublishedSet::others`], for each of the sets: the mount table is gone through once, and of each mount that is of no
 /// set it is asked what it is in.
-pub(crate) fn others_in(sets: &[PublishedSet]) -> Result<Vec<Vec<MountId>>> {
+pub(crate) fn others_in(sets: &[PublishedSet]) -> Result<Vec<Vec<UniqueMountId>>> {
     let number =
         |(number, set): (usize, &PublishedSet)| set.mounts().map(move |id| (id, number)).collect::<Vec<_>>();
-    let known: HashMap<MountId, usize> = sets.iter().enumerate().flat_map(number).collect();
+    let known: HashMap<UniqueMountId, usize> = sets.iter().enumerate().flat_map(number).collect();
     let mut others = vec![Vec::new(); sets.len()];
-    for id in below(MountId::from_number(LSMT_ROOT), 0)?.into_iter().filter(|id| !known.contains_key(id)) {
+    for id in below(None, 0)?.into_iter().filter(|id| !known.contains_key(id)) {
         let set = parents(id).find_map(|parent| known.get(&parent));
         if let Some(others) = set.and_then(|set| others.get_mut(*set)) {
             others.push(id);
@@ -101,7 +102,7 @@ pub(crate) fn others_in(sets: &[PublishedSet]) -> Result<Vec<Vec<MountId>>> {
 pub(crate) fn inner_and_outer(sets: &[PublishedSet]) -> (Vec<PublishedSet>, Vec<PublishedSet>) {
     let mut seen = HashSet::new();
     let once: Vec<_> = sets.iter().filter(|set| seen.insert(set.root)).cloned().collect();
-    let of: HashMap<MountId, MountId> =
+    let of: HashMap<UniqueMountId, UniqueMountId> =
         once.iter().flat_map(|set| set.mounts().map(|id| (id, set.root))).collect();
     let depth = |set: &PublishedSet| {
         let around = parents(set.root).filter_map(|parent| of.get(&parent)).filter(|root| **root != set.root);
@@ -115,33 +116,38 @@ pub(crate) fn inner_and_outer(sets: &[PublishedSet]) -> (Vec<PublishedSet>, Vec<
 }
 
 /// The mount that this one is on, and so on up.
-fn parents(id: MountId) -> impl Iterator<Item = MountId> {
-    let parent = |id: &MountId| {
-        let parent = MountId::from_number(statmount(id.get(), MNT_BASIC).ok()?.basic?.parent);
+fn parents(id: UniqueMountId) -> impl Iterator<Item = UniqueMountId> {
+    let parent = |id: &UniqueMountId| {
+        let parent = UniqueMountId::from_number(statmount(id.get(), MNT_BASIC).ok()?.basic?.parent)?;
         (parent != *id).then_some(parent)
     };
     std::iter::successors(Some(id), parent).skip(1)
 }
 
-pub(crate) fn below(root: MountId, after: u64) -> Result<Vec<MountId>> {
-    let ids = mounts_below(root.get(), after).map_err(|errno| match errno {
+/// Returns the mounts below `root`, or below the caller's root directory, that are newer than `after`.
+pub(crate) fn below(root: Option<UniqueMountId>, after: u64) -> Result<Vec<UniqueMountId>> {
+    let number = root.map_or(LSMT_ROOT, UniqueMountId::get);
+    let ids = mounts_below(number, after).map_err(|errno| not_listed(number, errno))?;
+    Ok(ids.into_iter().filter_map(UniqueMountId::from_number).collect())
+}
+
+fn not_listed(root: impl fmt::Display, errno: Errno) -> Error {
+    match errno {
         Errno::NOENT => {
             let reason = "this mount namespace has no mount with this id: it was unmounted, or is elsewhere";
-            Error::new(ErrorKind::NotMounted, Operation::FindSet, reason)
-                .with_argument(root.get().to_string())
+            Error::new(ErrorKind::NotMounted, Operation::FindSet, reason).with_argument(root.to_string())
         }
         Errno::NOSYS => Error::sys(Operation::FindSet, Syscall::Listmount, errno)
             .with_hint("sets are told by unique ids, which need Linux 6.8: unmount recursively by path"),
-        _ => Error::sys(Operation::FindSet, Syscall::Listmount, errno).with_argument(root.get().to_string()),
-    })?;
-    Ok(ids.into_iter().map(MountId::from_number).collect())
+        _ => Error::sys(Operation::FindSet, Syscall::Listmount, errno).with_argument(root.to_string()),
+    }
 }
 
 /// A list of its ids, the root's first.
 #[cfg(feature = "serde")]
 impl serde::Serialize for PublishedSet {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_seq(self.mounts().map(MountId::get))
+        serializer.collect_seq(self.mounts().map(UniqueMountId::get))
     }
 }
 

@@ -213,7 +213,7 @@ impl TableReader {
         let has_unique = || table.iter().next().is_none_or(|entry| entry.to_entry().unique_id.is_some());
         match table.get(id) {
             Some(entry) => Ok(Some(entry.to_entry())),
-            None if id.is_unique() && self.fields.contains(Fields::UNIQUE_ID) && !has_unique() => {
+            None if id.unique().is_some() && self.fields.contains(Fields::UNIQUE_ID) && !has_unique() => {
                 Err(no_unique_ids(id))
             }
             None => Ok(None),
@@ -222,7 +222,7 @@ impl TableReader {
 
     /// The mount with this id as a table of its own, which is empty if there is none; `None` where statmount(2) can't tell.
     pub(crate) fn read_one(&mut self, id: MountId) -> Result<Option<Table>> {
-        let can = id.is_unique() && self.fields.mask() & !by_statmount::supported() == 0;
+        let can = id.unique().is_some() && self.fields.mask() & !by_statmount::supported() == 0;
         match if can { self.place.view() } else { None } {
             Some(view) => by_statmount::read_one(id.get(), self.fields, view, &mut self.buffer),
             None => Ok(None),

@@ -2,7 +2,7 @@
 //! One mount of a snapshot.
 
 use crate::mountinfo::MountEntry;
-use crate::mountinfo::id::MountId;
+use crate::mountinfo::id::{MountId, MountinfoId, UniqueMountId};
 use crate::mountinfo::record::{Record, Text};
 use crate::table::fields::{Fields, TableStrategy};
 use crate::table::links::Links;
@@ -35,20 +35,20 @@ impl<'a> TableEntry<'a> {
 
     /// The unique id, if the table was read by statmount(2).
     #[must_use]
-    pub fn unique_id(&self) -> Option<MountId> {
-        Some(self.record().unique).filter(|id| *id != 0).map(MountId::from_number)
+    pub fn unique_id(&self) -> Option<UniqueMountId> {
+        UniqueMountId::from_number(self.record().unique)
     }
 
-    /// The id of mountinfo, which another mount may have once this one is gone.
+    /// Its id in mountinfo.
     #[must_use]
-    pub fn number(&self) -> u64 {
-        self.record().id
+    pub fn mountinfo_id(&self) -> MountinfoId {
+        MountinfoId::from_number(self.record().id)
     }
 
-    /// The id of mountinfo of the mount that it is on.
+    /// The id in mountinfo of the mount that it is on.
     #[must_use]
-    pub fn parent_number(&self) -> u64 {
-        self.record().parent
+    pub fn parent_mountinfo_id(&self) -> MountinfoId {
+        MountinfoId::from_number(self.record().parent)
     }
 
     /// The mount that it is on; `None` for a root of the table.
@@ -249,9 +249,9 @@ impl Table {
     /// The mount with this id: a unique one, if the table has those, or one of mountinfo.
     #[must_use]
     pub fn get(&self, id: MountId) -> Option<TableEntry<'_>> {
-        let index = match id.is_unique() {
-            true => self.links().by_unique(id.get()),
-            false => self.links().by_number(id.get()),
+        let index = match id {
+            MountId::Unique(id) => self.links().by_unique(id.get()),
+            MountId::Mountinfo(id) => self.links().by_number(id.get()),
         };
         index.map(|index| self.entry(index))
     }

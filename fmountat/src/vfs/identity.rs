@@ -4,7 +4,7 @@
 use crate::error::{Error, Operation, Result, Syscall};
 use crate::mountinfo;
 use crate::mountinfo::MountEntry;
-use crate::mountinfo::id::{MountId, mountinfo_id, stat_mount};
+use crate::mountinfo::id::{MountId, MountinfoId, stat_mount};
 use crate::sys::listmount::newest_mount;
 use crate::sys::statmount::{FS_TYPE, MNT_BASIC, statmount};
 use crate::trace;
@@ -48,7 +48,7 @@ pub(crate) fn is_unbindable(fd: BorrowedFd<'_>) -> bool {
 
 /// What mountinfo has of the mount that `fd` is on: in a chroot, perhaps nothing.
 pub(crate) fn table_entry(fd: BorrowedFd<'_>) -> Result<Option<MountEntry>> {
-    let id = mountinfo_id(fd)?;
+    let id = MountinfoId::of(fd)?;
     Ok(mountinfo::read()?.into_iter().find(|entry| entry.id == id))
 }
 
@@ -80,9 +80,9 @@ const TELL_NEW_MOUNTS: &str = "tell new mounts from old ones";
 #[derive(Debug)]
 pub(crate) enum MountsBefore {
     /// Unique ids only grow \[Linux 6.8\], and listmount(2) gives the newest \[Linux 6.11\].
-    UpTo(u64),
+    UpTo(MountId),
     /// Numbers of mountinfo.
-    These(HashSet<u64>),
+    These(HashSet<MountinfoId>),
 }
 
 impl MountsBefore {
@@ -90,7 +90,7 @@ impl MountsBefore {
         match newest_mount() {
             Ok(id) => {
                 trace::strategy(TELL_NEW_MOUNTS, "newest unique id");
-                Ok(Self::UpTo(id))
+                Ok(Self::UpTo(MountId::from_number(id)))
             }
             Err(errno) => {
                 trace::fallback(TELL_NEW_MOUNTS, "newest unique id", Some(errno));
@@ -103,8 +103,8 @@ impl MountsBefore {
     /// Whether `fd` is the root of a mount that was not there.
     pub(crate) fn has_new(&self, fd: BorrowedFd<'_>) -> Result<bool> {
         let is_new = match self {
-            Self::UpTo(id) => MountId::of(fd)?.get() > *id,
-            Self::These(ids) => !ids.contains(&mountinfo_id(fd)?),
+            Self::UpTo(id) => MountId::of(fd)? > *id,
+            Self::These(ids) => !ids.contains(&MountinfoId::of(fd)?),
         };
         Ok(is_new && is_mount_root(fd)?)
     }
@@ -126,12 +126,12 @@ mod tests {
     fn the_table_and_the_calls_agree() {
         let proc = std::fs::File::open("/proc").unwrap();
         assert_eq!(mounted_type(proc.as_fd()).unwrap(), "proc");
-        let id = mountinfo_id(proc.as_fd()).unwrap();
+        let id = MountinfoId::of(proc.as_fd()).unwrap();
         assert_eq!(table_entry(proc.as_fd()).unwrap().unwrap().fstype, "proc");
         for before in [MountsBefore::now().unwrap(), MountsBefore::These(HashSet::from([id]))] {
             assert!(!before.has_new(proc.as_fd()).unwrap(), "{before:?}");
         }
-        for before in [MountsBefore::UpTo(0), MountsBefore::These(HashSet::new())] {
+        for before in [MountsBefore::UpTo(MountId::from_number(0)), MountsBefore::These(HashSet::new())] {
             assert!(before.has_new(proc.as_fd()).unwrap(), "{before:?}");
         }
     }

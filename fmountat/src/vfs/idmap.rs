@@ -22,16 +22,17 @@ use std::sync::{Arc, Mutex, PoisonError};
 const OPEN_USER_NAMESPACE: &str = "open a user namespace";
 const MAP_OWNERS: &str = "map the owners of a mount";
 
-/// A range of ids: `count` of them from `disk` on are seen as those from `seen` on.
+/// A range of ids: `count` ids that start at `inner` in the file system appear through the mount as those that start at
+/// `outer`.
 ///
 /// It is a line of a user namespace's `uid_map`: OCI calls the three `containerID`, `hostID` and `size`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct IdMapping {
-    /// The first id as the file system has it.
-    pub disk: u32,
-    /// The first id as it is seen through the mount.
-    pub seen: u32,
-    /// How many.
+    /// The first id in the file system.
+    pub inner: u32,
+    /// The first id as seen through the mount.
+    pub outer: u32,
+    /// The number of ids.
     pub count: u32,
 }
 
@@ -48,7 +49,7 @@ pub enum Ids {
 ///
 /// ```
 /// use fmountat::idmap::{IdMapping, Idmap};
-/// let shifted = vec![IdMapping { disk: 0, seen: 100_000, count: 65_536 }];
+/// let shifted = vec![IdMapping { inner: 0, outer: 100_000, count: 65_536 }];
 /// let idmap = Idmap::Ranges { users: shifted.clone(), groups: shifted };
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -86,7 +87,7 @@ impl Idmap {
 
 fn check_ranges(operation: Operation, ranges: &[IdMapping]) -> Result<()> {
     let bad = |range: &IdMapping, reason: &str| {
-        let text = format!("{}:{}:{}", range.disk, range.seen, range.count);
+        let text = format!("{}:{}:{}", range.inner, range.outer, range.count);
         Err(Error::new(ErrorKind::OptionValue, operation, reason).with_argument(text))
     };
     if ranges.len() > RANGES_MAX {
@@ -105,12 +106,12 @@ fn check_ranges(operation: Operation, ranges: &[IdMapping]) -> Result<()> {
         if range.count == 0 {
             return bad(range, "it maps no id: the count is 0");
         }
-        if !fits(range.disk) || !fits(range.seen) {
+        if !fits(range.inner) || !fits(range.outer) {
             return bad(range, "it goes beyond the last id, 4294967294");
         }
         let overlaps = |a: u32, b: u32, other: &IdMapping| a < b + other.count && b < a + range.count;
         let twice = |other: &&IdMapping| {
-            overlaps(range.disk, other.disk, other) || overlaps(range.seen, other.seen, other)
+            overlaps(range.inner, other.inner, other) || overlaps(range.outer, other.outer, other)
         };
         if ranges[..at].iter().any(|other| twice(&other)) {
             return bad(range, "it overlaps an earlier range");
@@ -217,8 +218,8 @@ fn pid_in_proc(parked: &Parked) -> Result<u32> {
 }
 
 fn map_text(ranges: &[IdMapping]) -> String {
-    ranges.iter().fold(String::new(), |mut text, IdMapping { disk, seen, count }| {
-        let _ = writeln!(text, "{disk} {seen} {count}");
+    ranges.iter().fold(String::new(), |mut text, IdMapping { inner, outer, count }| {
+        let _ = writeln!(text, "{inner} {outer} {count}");
         text
     })
 }
@@ -337,7 +338,7 @@ pub(crate) fn explain_idmap(error: Error, userns: BorrowedFd<'_>) -> Error {
 
 /// Whether not even a tmpfs can be mapped by it, which another namespace maps \[Linux 6.3\].
 fn maps_nothing(userns: BorrowedFd<'_>) -> bool {
-    let one = [IdMapping { disk: 0, seen: 0, count: 1 }];
+    let one = [IdMapping { inner: 0, outer: 0, count: 1 }];
     map_tmpfs(userns) == Some(Err(Errno::INVAL))
         && make_namespace(&one, &one).is_ok_and(|other| map_tmpfs(other.as_fd()) == Some(Ok(())))
 }
@@ -359,7 +360,7 @@ mod tests {
 
     #[test]
     fn ranges_that_the_kernel_would_refuse_without_a_word() {
-        let range = |disk, seen, count| IdMapping { disk, seen, count };
+        let range = |inner, outer, count| IdMapping { inner, outer, count };
         let check =
             |ranges: &[IdMapping]| check_ranges(Operation::ReadUidMapping, ranges).map_err(|e| e.reason());
         assert!(check(&[range(0, 1000, 10), range(10, 2000, 5), range(15, 0, 1)]).is_ok());

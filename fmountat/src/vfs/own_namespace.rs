@@ -2,7 +2,7 @@
 //! Namespaces of one's own: to mount without privilege, and to leave nothing when the process ends.
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
-use crate::mountinfo::id::mountinfo_id;
+use crate::mountinfo::id::MountinfoId;
 use crate::sys::namespace::unshare_namespaces;
 use crate::sys::procfs;
 use crate::vfs::identity::is_shared;
@@ -99,7 +99,7 @@ fn write_map(file: &str, text: &str) -> Result<()> {
 pub(crate) fn change_root(tree: Option<Tree>, top: BorrowedFd<'_>) -> Result<OldRoot> {
     let (old, cwd) = (open_dir("/")?, open_dir(".")?);
     let attached = tree.map(attach_to_root).transpose()?;
-    let done = pivot(top).and_then(|peers| Ok(OldRoot { over: mountinfo_id(top)?, old, peers }));
+    let done = pivot(top).and_then(|peers| Ok(OldRoot { over: MountinfoId::of(top)?, old, peers }));
     done.inspect_err(|_| {
         if let Some(attached) = attached {
             // By no name in /proc, which may not be mounted here.
@@ -169,7 +169,7 @@ impl Peers {
 #[must_use]
 pub(crate) struct OldRoot {
     /// The mount that is the new root.
-    over: u64,
+    over: MountinfoId,
     /// The root directory of the old one.
     old: OwnedFd,
     /// The peers of the new root, which it leaves until the old one is gone.
@@ -189,7 +189,7 @@ impl OldRoot {
         rustix::mount::mount_change(".", slave).map_err(|e| Error::sys(STEP, Syscall::Mount, e))?;
         loop {
             let uppermost = open_dir("/..")?;
-            if mountinfo_id(uppermost.as_fd())? == self.over {
+            if MountinfoId::of(uppermost.as_fd())? == self.over {
                 rustix::process::chdir("/").map_err(|e| Error::sys(STEP, Syscall::Chdir, e))?;
                 return self.peers.map_or(Ok(()), |peers| peers.join());
             }

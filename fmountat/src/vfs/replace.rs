@@ -3,7 +3,7 @@
 
 use crate::error::{Error, ErrorKind, Failed, Operation, Result, Syscall, or_give_back};
 use crate::mountinfo;
-use crate::mountinfo::id::{MountId, id_mask, mountinfo_id};
+use crate::mountinfo::id::{MountId, MountinfoId, id_mask};
 use crate::sys::procfs::name_for;
 use crate::sys::swap::{NotSwapped, Swap, swap};
 use crate::sys::swap_gap::swap_with_gap;
@@ -204,7 +204,7 @@ fn look(target: &Target) -> Result<MountId> {
 /// The copy is what there is to go back to.
 pub(crate) fn need_whole_copy(target: &Target) -> Result<()> {
     let table = mountinfo::read()?;
-    let old = mountinfo::deepest_first(&table, mountinfo_id(target.as_fd())?);
+    let old = mountinfo::deepest_first(&table, MountinfoId::of(target.as_fd())?);
     let Some(entry) = old.into_iter().find(|entry| entry.unbindable) else { return Ok(()) };
     let reason = "a mount of the old set is unbindable, so no copy of it could take its place again if the new one is refused";
     Err(Error::new(ErrorKind::Unsupported, Operation::Replace, reason)

@@ -2,7 +2,7 @@
 //! A detached mount tree, owned by a descriptor: nobody sees it until it is attached.
 
 use crate::error::{Error, ErrorKind, Failed, Operation, Result, Syscall, or_give_back};
-use crate::mountinfo::id::MountId;
+use crate::mountinfo::id::{MountId, UniqueMountId};
 use crate::vfs::attr::{Locked, MountAttr, Propagation, set_attr};
 use crate::vfs::bytes::c_string;
 use crate::vfs::identity::{is_dir, is_mount_root, is_shared, is_unbindable};
@@ -237,7 +237,7 @@ pub struct Attached {
     fd: OwnedFd,
     id: MountId,
     /// No mount of it is newer.
-    newest: Option<MountId>,
+    newest: Option<UniqueMountId>,
 }
 
 impl Attached {
@@ -246,15 +246,15 @@ impl Attached {
     }
 
     /// Its newest mount is known: whatever is found in it later and is newer is not of it.
-    pub(crate) fn known_to(self, newest: Option<MountId>) -> Self {
+    pub(crate) fn known_to(self, newest: Option<UniqueMountId>) -> Self {
         Self { newest, ..self }
     }
 
-    pub(crate) fn newest(&self) -> Option<MountId> {
+    pub(crate) fn newest(&self) -> Option<UniqueMountId> {
         self.newest
     }
 
-    /// The mount's unique id.
+    /// Returns the identity of the mount.
     #[must_use]
     pub fn id(&self) -> MountId {
         self.id

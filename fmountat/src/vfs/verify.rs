@@ -3,7 +3,7 @@
 
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::mountinfo;
-use crate::mountinfo::id::{MountId, mountinfo_id};
+use crate::mountinfo::id::{MountId, MountinfoId};
 use crate::sys::listmount::mounts_below;
 use crate::sys::statmount::{MNT_BASIC, MNT_POINT, StatMount, statmount};
 use crate::trace;
@@ -67,7 +67,7 @@ fn is_in_place(target: &Target, fd: BorrowedFd<'_>, id: MountId) -> Result<bool>
     }
     // What is seen is another mount's root: it may be stacked on ours.
     if !can_ask(id) {
-        return is_below_in_table(mountinfo_id(seen.as_fd())?, mountinfo_id(fd)?);
+        return is_below_in_table(MountinfoId::of(seen.as_fd())?, MountinfoId::of(fd)?);
     }
     for _ in 0..STACK {
         let Some(basic) = ask(top, MNT_BASIC).and_then(|told| told.basic) else { return Ok(false) };
@@ -91,7 +91,7 @@ pub(crate) fn is_on_top(fd: BorrowedFd<'_>) -> bool {
 /// Whether another mount is on the root of this one.
 fn is_covered(fd: BorrowedFd<'_>, id: MountId) -> bool {
     if !can_ask(id) {
-        return mountinfo_id(fd).is_ok_and(is_covered_in_table);
+        return MountinfoId::of(fd).is_ok_and(is_covered_in_table);
     }
     let Ok(below) = mounts_below(id.get(), 0) else { return false };
     let here = point(id);
@@ -114,7 +114,7 @@ fn can_ask(id: MountId) -> bool {
 }
 
 /// Whether `top` is stacked, be it with others between, on `below`: numbers of mountinfo.
-fn is_below_in_table(mut top: u64, below: u64) -> Result<bool> {
+fn is_below_in_table(mut top: MountinfoId, below: MountinfoId) -> Result<bool> {
     let table = mountinfo::read()?;
     let find = |id| table.iter().find(|entry| entry.id == id);
     for _ in 0..STACK {
@@ -130,7 +130,7 @@ fn is_below_in_table(mut top: u64, below: u64) -> Result<bool> {
     Ok(false)
 }
 
-fn is_covered_in_table(id: u64) -> bool {
+fn is_covered_in_table(id: MountinfoId) -> bool {
     let Ok(table) = mountinfo::read() else { return false };
     let here = table.iter().find(|entry| entry.id == id);
     here.is_some_and(|here| table.iter().any(|other| other.parent == id && other.target == here.target))

@@ -36,8 +36,8 @@ fn row(entry: TableEntry<'_>) -> Row {
     let (major, minor) = entry.device().unwrap();
     let text = |bytes: &OsStr| shown(bytes.as_encoded_bytes());
     vec![
-        entry.number().to_string(),
-        entry.parent_number().to_string(),
+        entry.mountinfo_id().to_string(),
+        entry.parent_mountinfo_id().to_string(),
         format!("{major}:{minor}"),
         text(entry.root().as_os_str()),
         text(entry.target().as_os_str()),

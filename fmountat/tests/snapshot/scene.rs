@@ -3,8 +3,8 @@
 // Each test file uses a part of it.
 #![allow(dead_code)]
 
+use fmountat::mountinfo::MountEntry;
 use fmountat::table::{Fields, Table, TableReader, TableStrategy};
-use fmountat::{MountId, mountinfo::MountEntry};
 use fmountat_testing::{is_real_root, mkdirs, scratch, write};
 use rustix::mount::{
     MountFlags, MountPropagationFlags, mount, mount_bind, mount_bind_recursive, mount_change,
@@ -99,7 +99,7 @@ pub(crate) fn read(fields: Fields, way: TableStrategy) -> Table {
 /// The mounts of a table, without what mountinfo can't tell.
 pub(crate) fn plain(table: &Table) -> Vec<MountEntry> {
     let without = |mut entry: MountEntry| {
-        entry.unique_id = None::<MountId>;
+        entry.unique_id = None;
         entry
     };
     table.iter().map(|entry| without(entry.to_entry())).collect()

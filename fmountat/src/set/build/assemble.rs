@@ -3,7 +3,7 @@
 
 use crate::diagnose::diagnose;
 use crate::error::{Error, ErrorKind, Operation, Result};
-use crate::mountinfo::id::MountId;
+use crate::mountinfo::id::{MountId, UniqueMountId};
 use crate::set::build::detached_set::{DetachedSet, duplicate};
 use crate::set::build::failure::{cannot_assemble, every_mount_left_out, is_missing_source, without_root};
 use crate::set::build::mounter::Mounter;
@@ -141,7 +141,7 @@ fn needs_target() -> Error {
 /// A plan without a root mounts into a private copy of what is there.
 fn copy_of_target(target: &Target) -> Result<DetachedSet> {
     let copy = DetachedSet::from_tree(Tree::private_copy(target).map_err(diagnose)?)?;
-    let is_known = copy.tree.id()?.is_unique();
+    let is_known = copy.tree.id()?.unique().is_some();
     let mounts = if is_known { None } else { mounts_in_copy(target.as_fd()) };
     Ok(DetachedSet { mounts, ..copy })
 }
@@ -157,17 +157,18 @@ struct Builder<'a> {
     built: Option<DetachedSet>,
     left_out: Vec<usize>,
     /// The newest mount so far, if it is known: of a copy of a tree only the root can be asked for its id.
-    newest: Option<MountId>,
+    newest: Option<UniqueMountId>,
     /// How many mounts there are, if that is known.
     mounts: Option<usize>,
     readonly_root: bool,
 }
 
-/// A mount is made for its id alone, which is above all that were made before. What can't be copied (it is unbindable, or
-/// has locked mounts in it) takes a new file system.
-pub(crate) fn newer_than_all(tree: &Tree) -> Result<MountId> {
+/// Creates a throw-away mount and returns its unique id \[Linux 6.8\]: it is an upper bound for all ids so far. It is a copy of
+/// the tree's root, or a new file system where that can't be copied: it is unbindable, or has locked mounts in it.
+pub(crate) fn newer_than_all(tree: &Tree) -> Result<Option<UniqueMountId>> {
     let copy = Tree::clone_of(tree.root(), "", false);
-    copy.or_else(|_| FsContext::open("tmpfs")?.create()?.mount(&MountAttr::default()))?.id()
+    let newest = copy.or_else(|_| FsContext::open("tmpfs")?.create()?.mount(&MountAttr::default()))?;
+    Ok(newest.id()?.unique())
 }
 
 impl<'a> Builder<'a> {
@@ -187,7 +188,7 @@ impl<'a> Builder<'a> {
         }
         if let Some((step, piece)) = made.last() {
             self.note(step, piece)?;
-            let is_counted = !piece.id()?.is_unique();
+            let is_counted = piece.id()?.unique().is_none();
             let counted = || Some(self.mounts? + mounts_of(self.pieces.dir, &made)?);
             self.mounts = if is_counted { counted() } else { None };
         }
@@ -323,14 +324,14 @@ impl<'a> Builder<'a> {
     fn finish(self) -> Result<DetachedSet> {
         let Some(built) = self.built else { return Err(every_mount_left_out()) };
         let newest = match self.newest {
-            None if built.tree.id()?.is_unique() => Some(newer_than_all(&built.tree)?),
+            None if built.tree.id()?.unique().is_some() => newer_than_all(&built.tree)?,
             known => known,
         };
         Ok(DetachedSet { left_out: self.left_out, newest, mounts: self.mounts, ..built })
     }
 
     fn note(&mut self, step: &Step, piece: &Tree) -> Result<()> {
-        self.newest = if step.is_tree() { None } else { Some(piece.id()?) };
+        self.newest = if step.is_tree() { None } else { piece.id()?.unique() };
         Ok(())
     }
 }

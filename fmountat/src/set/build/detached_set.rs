@@ -3,7 +3,7 @@
 
 use crate::diagnose::{diagnose, pivot};
 use crate::error::{Error, ErrorKind, Failed, Operation, Result, Syscall, or_give_back};
-use crate::mountinfo::id::MountId;
+use crate::mountinfo::id::{MountId, UniqueMountId};
 use crate::set::build::stack::Stacks;
 use crate::trace;
 use crate::vfs::attr::{Attr, MountAttr};
@@ -30,7 +30,7 @@ pub struct DetachedSet {
     /// The mount points that were made in it; they go unless it is published.
     pub(crate) made: CreatedDirs,
     /// No mount of it is newer; unknown for copies of trees, whose mounts can't be asked before they are attached.
-    pub(crate) newest: Option<MountId>,
+    pub(crate) newest: Option<UniqueMountId>,
     /// How many of them are on each other.
     pub(crate) stacks: Stacks,
     /// How many mounts it has, where they have no unique ids [before Linux 6.8].
@@ -137,7 +137,7 @@ impl DetachedSet {
     fn publish<T>(
         self,
         publish: impl FnOnce(Tree) -> Result<T, Failed<Tree>>,
-    ) -> Result<(T, Option<MountId>), Failed<Self>> {
+    ) -> Result<(T, Option<UniqueMountId>), Failed<Self>> {
         match publish(self.tree) {
             Ok(published) => {
                 self.made.keep();
@@ -154,7 +154,7 @@ impl AsFd for DetachedSet {
     }
 }
 
-fn published(attached: Attached, target: &Target, newest: Option<MountId>) -> Attached {
+fn published(attached: Attached, target: &Target, newest: Option<UniqueMountId>) -> Attached {
     trace::published(target.path(), attached.id().get());
     attached.known_to(newest)
 }

@@ -44,7 +44,7 @@ fn mapped_here(idmap: &Idmap) -> Result<()> {
     }
     for (ranges, file) in [(users, "uid_map"), (groups, "gid_map")] {
         let known = known_here(file);
-        if !ranges.iter().all(|IdMapping { seen, count, .. }| is_known(&known, *seen, *count)) {
+        if !ranges.iter().all(|IdMapping { outer, count, .. }| is_known(&known, *outer, *count)) {
             return Err(Error::sys(Operation::MapIds, Syscall::Write, Errno::PERM)
                 .with_hint("a mapping can only lead to ids that are mapped where this runs"));
         }

@@ -2,7 +2,7 @@
 //! One note: the lines that it has, and how they are written.
 
 use crate::error::{Error, Operation, Result, Syscall};
-use crate::mountinfo::id::MountId;
+use crate::mountinfo::id::{MountId, UniqueMountId};
 use crate::mountinfo::record::unescape_in_place;
 use crate::set::journal::directory::{boot_id, namespace, namespace_id, open_directory, remove};
 use crate::sys::procfs;
@@ -185,7 +185,10 @@ impl JournalEntry {
     pub(crate) fn with_all_below(&self, root: BorrowedFd<'_>, place: BorrowedFd<'_>, has_peers: bool) {
         let Ok(id) = MountId::of(root) else { return };
         let newest = PublishedSet::at(id, None).ok().and_then(|set| set.mounts().max());
-        let mounts = if newest.is_none() { mounts_of(id) } else { None };
+        let mounts = match id {
+            MountId::Mountinfo(id) if newest.is_none() => mounts_of(id),
+            _ => None,
+        };
         self.root_of(root, newest, mounts, place, has_peers);
     }
 
@@ -193,13 +196,13 @@ impl JournalEntry {
     pub(crate) fn root_of(
         &self,
         root: BorrowedFd<'_>,
-        newest: Option<MountId>,
+        newest: Option<UniqueMountId>,
         mounts: Option<usize>,
         place: BorrowedFd<'_>,
         has_peers: bool,
     ) {
         if let Ok(id) = MountId::of(root) {
-            let (newest, at) = (newest.map(MountId::get), path_of(place));
+            let (newest, at) = (newest.map(UniqueMountId::get), path_of(place));
             self.add(&Line::Tree { id: id.get(), newest, mounts, at, has_peers });
         }
     }

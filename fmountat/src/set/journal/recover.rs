@@ -3,7 +3,7 @@
 
 use crate::error::{Error, ErrorKind, Errors, Operation, Result, Syscall};
 use crate::mountinfo;
-use crate::mountinfo::id::MountId;
+use crate::mountinfo::id::{MountId, MountinfoId, UniqueMountId};
 use crate::set::journal::directory::{boot_id, namespace, namespace_id, open_directory, remove};
 use crate::set::journal::journal::Journal;
 use crate::set::journal::record::{Line, VERSION};
@@ -136,7 +136,12 @@ impl Recovered {
                 }
                 Line::Tree { id, newest, mounts, at, .. } => {
                     later.push(at.clone());
-                    self.unmount_tree(MountId::from_number(id), newest.map(MountId::from_number), mounts, at);
+                    self.unmount_tree(
+                        MountId::from_number(id),
+                        newest.and_then(UniqueMountId::from_number),
+                        mounts,
+                        at,
+                    );
                 }
                 // A mount follows where all went well with it.
                 Line::Mounting { at } if later.contains(&at) => {}
@@ -152,7 +157,8 @@ impl Recovered {
     }
 
     fn unmount(&mut self, id: MountId, at: PathBuf) {
-        if !id.is_unique() && !is_at(id, &at) {
+        // Another mount may have the number now.
+        if matches!(id, MountId::Mountinfo(number) if !is_at(number, &at)) {
             return;
         }
         self.done(id, at, soon().run_id(id).map_err(Errors::from));
@@ -160,18 +166,22 @@ impl Recovered {
 
     /// All mounts of a published tree, in one call; without unique ids each, if the tree has as many as it was made of, so that
     /// none of them is somebody else's.
-    fn unmount_tree(&mut self, id: MountId, newest: Option<MountId>, mounts: Option<usize>, at: PathBuf) {
-        if newest.is_none() {
-            return match mounts {
-                Some(mounts) if is_at(id, &at) && mounts_of(id) == Some(mounts) => {
-                    let done = soon().recursive(true).run(&at);
-                    self.done(id, at, done);
-                }
-                _ => self.unmount(id, at),
-            };
-        }
-        let set = PublishedSet::at(id, newest);
-        let done = set.and_then(|set| soon().run_set(&set)).map_err(Errors::from);
+    fn unmount_tree(
+        &mut self,
+        id: MountId,
+        newest: Option<UniqueMountId>,
+        mounts: Option<usize>,
+        at: PathBuf,
+    ) {
+        let done = match id {
+            MountId::Unique(_) if newest.is_some() => {
+                PublishedSet::at(id, newest).and_then(|set| soon().run_set(&set)).map_err(Errors::from)
+            }
+            MountId::Mountinfo(root) if is_at(root, &at) && mounts.is_some() && mounts_of(root) == mounts => {
+                soon().recursive(true).run(&at)
+            }
+            _ => return self.unmount(id, at),
+        };
         self.done(id, at, done);
     }
 
@@ -286,7 +296,7 @@ pub(crate) fn begun_here() -> Option<Vec<u8>> {
 }
 
 /// Numbers of mountinfo are given again: the place must be the one that was written down.
-fn is_at(id: MountId, at: &Path) -> bool {
-    let is_it = |entry: &mountinfo::MountEntry| entry.id == id.get() && entry.target == at;
+fn is_at(id: MountinfoId, at: &Path) -> bool {
+    let is_it = |entry: &mountinfo::MountEntry| entry.id == id && entry.target == at;
     mountinfo::read().is_ok_and(|table| table.iter().any(is_it))
 }

@@ -98,7 +98,7 @@ pub(crate) fn size(text: &OsStr) -> Option<u64> {
 /// `DISK:SEEN:COUNT`.
 pub(crate) fn id_range(text: &str) -> Result<IdMapping, String> {
     let fields: Vec<&str> = text.split(':').collect();
-    let [disk, seen, count] = fields[..] else {
+    let [inner, outer, count] = fields[..] else {
         return Err(format!("`{text}` is not of the form DISK:SEEN:COUNT"));
     };
     let number = |name: &str, field: &str| {
@@ -109,8 +109,8 @@ pub(crate) fn id_range(text: &str) -> Result<IdMapping, String> {
         })
     };
     Ok(IdMapping {
-        disk: number("DISK (containerID)", disk)?,
-        seen: number("SEEN (hostID)", seen)?,
+        inner: number("DISK (containerID)", inner)?,
+        outer: number("SEEN (hostID)", outer)?,
         count: number("COUNT (size)", count)?,
     })
 }
@@ -167,7 +167,7 @@ mod tests {
         ] {
             assert!(id_range(text).unwrap_err().contains(field), "{text}");
         }
-        assert_eq!(id_range("0:1000:5"), Ok(IdMapping { disk: 0, seen: 1000, count: 5 }));
+        assert_eq!(id_range("0:1000:5"), Ok(IdMapping { inner: 0, outer: 1000, count: 5 }));
     }
 
     proptest::proptest! {

@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn id_mappings_of_all_three_writers() {
-        let range = |disk, seen, count| IdMapping { disk, seen, count };
+        let range = |inner, outer, count| IdMapping { inner, outer, count };
         for (words, users, groups) in [
             ("uidmap=0:1000:1,5:7:9", vec![range(0, 1000, 1), range(5, 7, 9)], vec![]),
             ("gidmap=0:1000:1,uidmap=1:2:3", vec![range(1, 2, 3)], vec![range(0, 1000, 1)]),

@@ -2,7 +2,7 @@
 //! What a swap does to mounts that the new set has no counterpart for: told before it is done.
 
 use crate::error::{Error, ErrorKind, Holder, Operation, Result};
-use crate::mountinfo::id::{MountId, mountinfo_id};
+use crate::mountinfo::id::{MountId, MountinfoId};
 use crate::set::build::detached_set::two_roots;
 use crate::set::build::failure::cannot_assemble;
 use crate::set::build::{DetachedSet, Mounter};
@@ -107,10 +107,10 @@ fn unmatched(target: &Target, counterparts: impl Fn(&Path) -> Result<usize>) -> 
 /// The mount that is seen at the place, and those beneath it on each other; empty where all that is there is hidden by others.
 fn stack_at(root: BorrowedFd<'_>, inner: &Path, place: &Path, inside: &[Found]) -> Result<Vec<MountId>> {
     let here: Vec<&Found> = inside.iter().filter(|mount| mount.place == place).collect();
-    let is_unique = here.iter().all(|mount| mount.id.is_unique());
+    let is_unique = here.iter().all(|mount| mount.id.unique().is_some());
     let id = |fd: BorrowedFd<'_>| match is_unique {
         true => MountId::of(fd),
-        false => mountinfo_id(fd).map(MountId::from_number),
+        false => MountinfoId::of(fd).map(MountId::from),
     };
     let top = match open_in_root(root, inner) {
         Ok(fd) => id(fd.as_fd())?,

@@ -95,13 +95,14 @@ impl Rollback {
         let Some(note) = self.note.as_ref().filter(|_| step.is_tree()) else {
             return self.will_mount(piece.root(), place, step);
         };
-        let newest = newer_than_all(piece).ok().filter(|id| id.is_unique());
+        let newest = newer_than_all(piece).ok().flatten();
         let mounts = if newest.is_none() { mounts_in(dir, &step.source) } else { None };
         note.root_of(piece.root(), newest, mounts, place.as_fd(), has_peers(step));
     }
 
     pub(crate) fn has_attached(&self, attached: &Attached, place: &Target, step: &Step) {
-        if let Some(note) = self.note.as_ref().filter(|_| step.is_tree() && !attached.id().is_unique()) {
+        if let Some(note) = self.note.as_ref().filter(|_| step.is_tree() && attached.id().unique().is_none())
+        {
             note.with_all_below(attached.root(), place.as_fd(), has_peers(step));
         }
     }

@@ -63,7 +63,7 @@ mod oci {
 
     fn mappings(list: Option<&Vec<LinuxIdMapping>>) -> Vec<IdMapping> {
         let one =
-            |m: &LinuxIdMapping| IdMapping { disk: m.container_id(), seen: m.host_id(), count: m.size() };
+            |m: &LinuxIdMapping| IdMapping { inner: m.container_id(), outer: m.host_id(), count: m.size() };
         list.into_iter().flatten().map(one).collect()
     }
 

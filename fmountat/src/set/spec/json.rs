@@ -143,7 +143,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read_back() {
         let mut mount = Mount::new("bind", "/a").at("b").option("rbind,ro").option("X-mount.mkdir");
-        mount.uid_mappings.push(IdMapping { disk: 0, seen: 1000, count: 5 });
+        mount.uid_mappings.push(IdMapping { inner: 0, outer: 1000, count: 5 });
         let text = serde_json::to_vec(&[&mount]).unwrap();
         assert_eq!(Mount::list_from_json(&text).unwrap(), [mount]);
         let odd = Mount::new("bind", OsString::from_vec(vec![0xff]));

@@ -53,7 +53,7 @@ impl<'de> Deserialize<'de> for OciMapping {
 
 impl From<OciMapping> for IdMapping {
     fn from(m: OciMapping) -> Self {
-        Self { disk: m.container_id, seen: m.host_id, count: m.size }
+        Self { inner: m.container_id, outer: m.host_id, count: m.size }
     }
 }
 
@@ -151,6 +151,6 @@ pub(crate) fn fill(mounts: &mut [Mount], users: &[IdMapping], groups: &[IdMappin
 /// The mappings as OCI writes them.
 pub(crate) fn written(mappings: &[IdMapping]) -> Vec<BTreeMap<&'static str, u32>> {
     let one =
-        |m: &IdMapping| BTreeMap::from([("containerID", m.disk), ("hostID", m.seen), ("size", m.count)]);
+        |m: &IdMapping| BTreeMap::from([("containerID", m.inner), ("hostID", m.outer), ("size", m.count)]);
     mappings.iter().map(one).collect()
 }

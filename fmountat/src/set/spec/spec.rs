@@ -120,7 +120,7 @@ mod tests {
             "source":"proc","uidMappings":[{"containerID":0,"hostID":1,"size":1}]}]}"#;
         let mounts = Mount::list_from_json(oci).unwrap();
         assert_eq!(mounts[0].target, PathBuf::from("/proc"));
-        assert_eq!(mounts[0].uid_mappings, [IdMapping { disk: 0, seen: 1, count: 1 }]);
+        assert_eq!(mounts[0].uid_mappings, [IdMapping { inner: 0, outer: 1, count: 1 }]);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use crate::mountinfo;
 use crate::mountinfo::MountEntry;
+use crate::mountinfo::id::MountinfoId;
 use crate::sys::procfs;
 use crate::table::holders::numbers::numbers;
 use rustix::fd::AsFd;
@@ -13,7 +14,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The ids, as mountinfo has them, of the copies of `entry`. Namespaces without a process are not seen.
-pub(crate) fn of(table: &[MountEntry], entry: &MountEntry) -> Vec<u64> {
+pub(crate) fn of(table: &[MountEntry], entry: &MountEntry) -> Vec<MountinfoId> {
     let parent = table.iter().find(|other| other.id == entry.parent && other.id != entry.id);
     let Some((parent, group)) = parent.and_then(|parent| Some((parent, parent.shared?))) else {
         return Vec::new();
@@ -22,7 +23,8 @@ pub(crate) fn of(table: &[MountEntry], entry: &MountEntry) -> Vec<u64> {
     let mut tables = other_tables();
     tables.push(table.to_vec());
     let groups = receiving(&tables, group);
-    let ids: BTreeSet<u64> = tables.iter().flat_map(|table| copies_in(table, &groups, &place)).collect();
+    let ids: BTreeSet<MountinfoId> =
+        tables.iter().flat_map(|table| copies_in(table, &groups, &place)).collect();
     ids.into_iter().filter(|id| *id != entry.id).collect()
 }
 
@@ -46,7 +48,7 @@ fn receiving(tables: &[Vec<MountEntry>], first: u64) -> BTreeSet<u64> {
 }
 
 /// A copy that something is mounted on stays, so it can't be in the way.
-fn copies_in(table: &[MountEntry], groups: &BTreeSet<u64>, place: &Path) -> Vec<u64> {
+fn copies_in(table: &[MountEntry], groups: &BTreeSet<u64>, place: &Path) -> Vec<MountinfoId> {
     let gets = |peers: Option<u64>| peers.is_some_and(|group| groups.contains(&group));
     let receivers = table.iter().filter(|entry| gets(entry.shared) || gets(entry.master));
     let copies = receivers.flat_map(|parent| {

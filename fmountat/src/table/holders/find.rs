@@ -3,7 +3,7 @@
 
 use crate::error::{Holder, HolderKind, Operation, Result};
 use crate::mountinfo::MountEntry;
-use crate::mountinfo::id::MountId;
+use crate::mountinfo::id::{MountId, UniqueMountId};
 use crate::sys::procfs;
 use crate::table::holders::numbers::numbers;
 use crate::table::holders::process;
@@ -54,7 +54,7 @@ pub(crate) fn of_processes(mount: MountId) -> Result<Vec<Holder>> {
 }
 
 /// The processes that use any of these mounts, found in one pass.
-pub(crate) fn users_of(mounts: Vec<MountId>) -> Result<Vec<Holder>> {
+pub(crate) fn users_of(mounts: Vec<UniqueMountId>) -> Result<Vec<Holder>> {
     processes(&Sought::any(mounts))
 }
 

@@ -3,7 +3,7 @@
 
 use crate::error::Result;
 use crate::mountinfo::MountEntry;
-use crate::mountinfo::id::{MountId, id_mask};
+use crate::mountinfo::id::{MountId, MountinfoId, UniqueMountId, id_mask};
 use crate::sys::statmount::{MNT_POINT, SB_BASIC, statmount};
 use crate::table::holders::copies;
 use rustix::fs::{AtFlags, CWD, StatxFlags};
@@ -17,8 +17,8 @@ use std::path::{Path, PathBuf};
 pub(crate) struct Sought {
     mounts: Vec<MountId>,
     /// Ids in the table: of the mount, and of the copies that unmounting takes with it.
-    number: Option<u64>,
-    copies: Vec<u64>,
+    number: Option<MountinfoId>,
+    copies: Vec<MountinfoId>,
     pub(crate) points: Vec<PathBuf>,
     pub(crate) devices: Vec<(u32, u32)>,
 }
@@ -42,12 +42,18 @@ impl Sought {
     }
 
     /// Any of these mounts, by their unique ids; those that are gone have no users.
-    pub(crate) fn any(mounts: Vec<MountId>) -> Self {
-        let told = |id: &MountId| statmount(id.get(), SB_BASIC | MNT_POINT).ok();
+    pub(crate) fn any(mounts: Vec<UniqueMountId>) -> Self {
+        let told = |id: &UniqueMountId| statmount(id.get(), SB_BASIC | MNT_POINT).ok();
         let told: Vec<_> = mounts.iter().filter_map(told).collect();
         let devices = told.iter().filter_map(|told| told.device).collect();
         let points = told.into_iter().filter_map(|told| Some(OsString::from_vec(told.mnt_point?).into()));
-        Self { number: None, copies: Vec::new(), points: points.collect(), devices, mounts }
+        Self {
+            number: None,
+            copies: Vec::new(),
+            points: points.collect(),
+            devices,
+            mounts: mounts.into_iter().map(MountId::from).collect(),
+        }
     }
 
     /// Whether the file that `path` leads to, followed as magic links are, is on the mount. Nothing is asked of the file
@@ -57,10 +63,10 @@ impl Sought {
         let statx = |mask| rustix::fs::statx(CWD, path, flags, mask).map(|found| found.stx_mnt_id);
         let number = match statx(id_mask()) {
             Ok(id) if self.mounts.iter().any(|mount| mount.get() == id) => return Ok(Some(Held::Mount)),
-            Ok(_) if self.copies.is_empty() && self.mounts.iter().all(|mount| mount.is_unique()) => {
+            Ok(_) if self.copies.is_empty() && self.mounts.iter().all(|mount| mount.unique().is_some()) => {
                 return Ok(None);
             }
-            Ok(_) => statx(StatxFlags::MNT_ID)?,
+            Ok(_) => MountinfoId::from_number(statx(StatxFlags::MNT_ID)?),
             // FUSE keeps everybody but the user who mounted it out, root too.
             Err(Errno::ACCESS) => crate::table::fdinfo::mount_number_at(path).ok_or(Errno::ACCESS)?,
             Err(errno) => return Err(errno),
@@ -68,7 +74,7 @@ impl Sought {
         Ok(self.by_number(number))
     }
 
-    fn by_number(&self, number: u64) -> Option<Held> {
+    fn by_number(&self, number: MountinfoId) -> Option<Held> {
         match number {
             number if Some(number) == self.number => Some(Held::Mount),
             number if self.copies.contains(&number) => Some(Held::Copy),

@@ -3,7 +3,7 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::mountinfo::MountEntry;
-use crate::mountinfo::id::{MountId, mountinfo_id};
+use crate::mountinfo::id::{MountId, MountinfoId};
 use crate::sys::procfs::name_for;
 use crate::table::unmount::errors;
 use crate::table::{fdinfo, located};
@@ -22,7 +22,7 @@ pub(crate) struct Place {
     pub(crate) handle: Handle,
     pub(crate) id: MountId,
     /// The id that mountinfo has for it.
-    pub(crate) number: u64,
+    pub(crate) number: MountinfoId,
     pub(crate) fs_type: OsString,
 }
 
@@ -60,15 +60,15 @@ impl Handle {
     }
 
     /// The mount that is seen there: its id, and the number that mountinfo has for it.
-    fn seen(&self, path: &Path, top: BorrowedFd<'_>) -> Result<Option<(MountId, u64)>> {
+    fn seen(&self, path: &Path, top: BorrowedFd<'_>) -> Result<Option<(MountId, MountinfoId)>> {
         match is_mount_root(top) {
-            Ok(true) => Ok(Some((MountId::of(top)?, mountinfo_id(top)?))),
+            Ok(true) => Ok(Some((MountId::of(top)?, MountinfoId::of(top)?))),
             Ok(false) => Ok(None),
             // FUSE keeps everybody but the user who mounted it out, root too.
             Err(error) if error.raw_errno() == Some(Errno::ACCESS) => {
                 let above = self.parent.as_ref().and_then(|parent| fdinfo::mount_number(parent.as_fd()));
                 let number = fdinfo::mount_number(top).ok_or(error)?;
-                Ok((above != Some(number)).then(|| (MountId::from_number(number), number)))
+                Ok((above != Some(number)).then(|| (number.into(), number)))
             }
             Err(error) => Err(error.with_argument(path)),
         }
@@ -105,7 +105,7 @@ impl Place {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = rustix::fs::openat(CWD, "/", flags, Mode::empty())
             .map_err(|e| errors::open(Path::new("/"), e))?;
-        if mountinfo_id(root.as_fd())? == self.number { Err(errors::own_root(&self.path)) } else { Ok(()) }
+        if MountinfoId::of(root.as_fd())? == self.number { Err(errors::own_root(&self.path)) } else { Ok(()) }
     }
 
     /// Still the same mount: umount2(2) goes by path and takes whatever is on top there.

@@ -2,7 +2,7 @@
 //! Published sets: each in one call by its identity, many of them together.
 
 use crate::error::{Error, ErrorKind, Holder, Operation, Result};
-use crate::mountinfo::id::MountId;
+use crate::mountinfo::id::UniqueMountId;
 use crate::table::holders::find as holders;
 use crate::table::published::PublishedSet;
 use crate::table::unmount::place::Place;
@@ -40,7 +40,7 @@ pub(crate) fn many(unmount: &Unmount, sets: &[PublishedSet], deadline: Option<In
             false => wait_for_users(set, &place, deadline).map(|()| place),
         });
         match place {
-            Ok(place) if place.id == set.root() => places.push(place),
+            Ok(place) if place.id == set.root().into() => places.push(place),
             Ok(place) => stacked.push((set, place)),
             Err(error) => errors.push(error),
         }
@@ -57,14 +57,14 @@ pub(crate) fn many(unmount: &Unmount, sets: &[PublishedSet], deadline: Option<In
 }
 
 /// Where the set is, if nothing but itself would go with it.
-fn checked(set: &PublishedSet, others: &[MountId]) -> Result<Place> {
-    let point = located::point(set.root())?;
+fn checked(set: &PublishedSet, others: &[UniqueMountId]) -> Result<Place> {
+    let point = located::point(set.root().into())?;
     if !others.is_empty() {
         return Err(others_in_it(&point, others));
     }
     match Place::open(&point) {
         // What is seen may be another one of the set's mounts, stacked on the root.
-        Ok(Some(place)) if set.mounts().any(|id| id == place.id) => Ok(place),
+        Ok(Some(place)) if set.mounts().any(|id| place.id == id.into()) => Ok(place),
         Err(error) if !place::is_hidden(&error) => Err(error),
         _ => Err(errors::hidden(&point)),
     }
@@ -73,20 +73,20 @@ fn checked(set: &PublishedSet, others: &[MountId]) -> Result<Place> {
 /// Takes the root away, and before it what the set itself has stacked on it.
 fn from_the_top(set: &PublishedSet, mut top: Place, deadline: Option<Instant>) -> Result<()> {
     loop {
-        let (point, is_root) = (top.path.clone(), top.id == set.root());
+        let (point, is_root) = (top.path.clone(), top.id == set.root().into());
         call::one(&top, true, deadline)?;
         if is_root {
             return Ok(());
         }
         top = match Place::open(&point)? {
-            Some(place) if set.mounts().any(|id| id == place.id) => place,
+            Some(place) if set.mounts().any(|id| place.id == id.into()) => place,
             _ => return Err(errors::hidden(&point)),
         };
     }
 }
 
-fn others_in_it(point: &Path, others: &[MountId]) -> Error {
-    let holder = |id: &MountId| Some(Holder::mount_below(located::point(*id).ok()?));
+fn others_in_it(point: &Path, others: &[UniqueMountId]) -> Error {
+    let holder = |id: &UniqueMountId| Some(Holder::mount_below(located::point((*id).into()).ok()?));
     let reason = match others.len() {
         1 => String::from("a mount is in it that was not published with it"),
         many => format!("{many} mounts are in it that were not published with it"),

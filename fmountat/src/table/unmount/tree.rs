@@ -4,7 +4,7 @@
 use crate::error::{Error, ErrorKind, Errors, Result};
 use crate::mountinfo;
 use crate::mountinfo::MountEntry;
-use crate::mountinfo::id::MountId;
+use crate::mountinfo::id::MountinfoId;
 use crate::table::holders::find as holders;
 use crate::table::unmount::place::Place;
 use crate::table::unmount::request::Unmount;
@@ -87,7 +87,7 @@ fn locked(path: &Path, order: &[&MountEntry], deadline: Option<Instant>) -> Resu
     let users = || -> Result<Vec<_>> {
         let mut found = Vec::new();
         for entry in order {
-            match holders::of_processes(MountId::from_number(entry.id)) {
+            match holders::of_processes(entry.id.into()) {
                 // It has gone before.
                 Err(error) if error.kind() == ErrorKind::NotMounted => {}
                 holders => found.extend(holders?),
@@ -123,7 +123,7 @@ fn whole(path: &Path, known: &[&MountEntry], deadline: Option<Instant>) -> Resul
 }
 
 /// The mounts that are stacked on each other's root at one place, from `top` down.
-fn stack_of(table: &[MountEntry], top: u64) -> Vec<&MountEntry> {
+fn stack_of(table: &[MountEntry], top: MountinfoId) -> Vec<&MountEntry> {
     let find = |id| table.iter().find(|entry| entry.id == id);
     let on_root_of = |entry: &&MountEntry| {
         find(entry.parent).filter(|parent| parent.target == entry.target && parent.id != entry.id)
