@@ -7,7 +7,7 @@ mod findmnt;
 #[path = "snapshot/scene.rs"]
 mod scene;
 
-use fmountat::table::{Change, Fields, Table, TableReader, TableStrategy, find, find_by, is_mount_point};
+use fmountat::table::{Change, Fields, Table, TableReader, TableStrategy, find, is_mount_point};
 use fmountat::{ErrorKind, MountId, Tree, mountinfo};
 use fmountat_testing::filter::errno_on;
 use fmountat_testing::{is_real_root, mkdirs, scratch};
@@ -157,26 +157,26 @@ fmountat_testing::tests! {
             for (path, source) in [("stack", "three"), ("merged", "an overlay"), ("shared/in", "spread")] {
                 let inside = file(path).join("..").join(file(path).file_name().unwrap());
                 for path in [file(path), inside] {
-                    let found = find_by(CWD, &path, way).unwrap();
+                    let found = TableReader::here().strategy(way).find(CWD, &path).unwrap();
                     assert_eq!((&*found.source, found.target.is_absolute()), (OsStr::new(source), true), "{way}");
                     assert!(is_mount_point(CWD, &path).unwrap());
                 }
             }
             for name in odd_names() {
-                let found = find_by(CWD, file("odd").join(&name).join("root"), way).unwrap();
+                let found = TableReader::here().strategy(way).find(CWD, file("odd").join(&name).join("root")).unwrap();
                 assert_eq!((found.source, found.target), (name.clone(), file("odd").join(&name)));
             }
-            let found = find_by(CWD, file("src/file"), way).unwrap();
+            let found = TableReader::here().strategy(way).find(CWD, file("src/file")).unwrap();
             assert!(scratch().starts_with(&found.target));
-            assert_eq!(find_by(CWD, file("onto"), way).unwrap().target, file("onto"));
-            assert_eq!(find_by(CWD, file("none"), way).unwrap_err().kind(), ErrorKind::NotFound);
+            assert_eq!(TableReader::here().strategy(way).find(CWD, file("onto")).unwrap().target, file("onto"));
+            assert_eq!(TableReader::here().strategy(way).find(CWD, file("none")).unwrap_err().kind(), ErrorKind::NotFound);
             let tree = Tree::clone_of(CWD, file("src"), false).unwrap();
-            assert_eq!(find_by(tree.root(), ".", way).unwrap_err().kind(), ErrorKind::NotMounted);
+            assert_eq!(TableReader::here().strategy(way).find(tree.root(), ".").unwrap_err().kind(), ErrorKind::NotMounted);
         }
         assert!(!is_mount_point(CWD, file("src")).unwrap() && is_mount_point(CWD, file("onto")).unwrap());
         let mut same = find(CWD, file("stack")).unwrap();
         same.unique_id = None;
-        assert_eq!(same, find_by(CWD, file("stack"), TableStrategy::Mountinfo).unwrap());
+        assert_eq!(same, TableReader::here().strategy(TableStrategy::Mountinfo).find(CWD, file("stack")).unwrap());
     }
 
     /// Added, removed, moved and changed, told by unique ids and by those of mountinfo.

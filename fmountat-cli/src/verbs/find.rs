@@ -4,7 +4,7 @@
 use crate::args::FindArgs;
 use crate::show::{Show, Shown, strategy};
 use fmountat::mountinfo::MountEntry;
-use fmountat::table::{Fields, TableReader, find_by, is_mount_point};
+use fmountat::table::{Fields, TableReader, is_mount_point};
 use fmountat::{Error, ErrorKind, MountId, Operation};
 use rustix::fs::CWD;
 
@@ -17,7 +17,7 @@ pub(crate) fn run(args: &FindArgs, json: bool) -> Result<(), Error> {
                 let error = Error::new(ErrorKind::NotMounted, Operation::FindMount, reason);
                 return Err(error.with_argument(path));
             }
-            find_by(CWD, path, strategy(args.way))?
+            TableReader::here().strategy(strategy(args.way)).find(CWD, path)?
         }
         (None, id) => with_id(args, MountId::from_number(id.unwrap_or_default()))?,
     };

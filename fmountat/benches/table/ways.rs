@@ -4,7 +4,7 @@
 use crate::Outcome;
 use crate::rows::{self, Row};
 use fmountat::mountinfo;
-use fmountat::table::{Fields, TableReader, TableStrategy, find, find_by, is_mount_point};
+use fmountat::table::{Fields, TableReader, TableStrategy, find, is_mount_point};
 use procfs::process::MountInfo;
 use rustix::fs::CWD;
 use std::path::Path;
@@ -88,7 +88,9 @@ pub(crate) const WAYS: &[Strategy] = &[
     Strategy {
         name: SCAN,
         question: Question::Find,
-        ask: |path| Ok(Answer::Entries(vec![find_by(CWD, path, TableStrategy::Mountinfo)?])),
+        ask: |path| {
+            Ok(Answer::Entries(vec![TableReader::here().strategy(TableStrategy::Mountinfo).find(CWD, path)?]))
+        },
     },
     Strategy { name: PROCFS, question: Question::Find, ask: find_by_procfs },
     Strategy {

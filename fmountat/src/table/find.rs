@@ -31,16 +31,21 @@ const STATX_MNT_ID: u32 = 0x1000;
 /// [`ErrorKind::NotFound`], [`ErrorKind::Permission`] and the other errors of path_resolution(7);
 /// [`ErrorKind::NotMounted`] for a mount that is in no table of ours: detached, of another namespace, or not below our root.
 pub fn find(dir: impl AsFd, path: impl AsRef<Path>) -> Result<MountEntry> {
-    find_by(dir, path, TableStrategy::Auto)
+    find_by(dir.as_fd(), path.as_ref(), TableStrategy::Auto)
 }
 
-/// [`find`] by one interface: statmount(2), or a scan of mountinfo.
-///
-/// # Errors
-/// Those of [`find`]; [`ErrorKind::Unsupported`] where this kernel has not the way.
-pub fn find_by(dir: impl AsFd, path: impl AsRef<Path>, way: TableStrategy) -> Result<MountEntry> {
-    let (dir, path) = (dir.as_fd(), path.as_ref());
-    if way != TableStrategy::Mountinfo {
+impl TableReader {
+    /// [`find`] by this reader's interface, in the mount namespace of the caller; what to know of the mount is not asked.
+    ///
+    /// # Errors
+    /// Those of [`find`]; [`ErrorKind::Unsupported`] where this kernel has not the interface.
+    pub fn find(&self, dir: impl AsFd, path: impl AsRef<Path>) -> Result<MountEntry> {
+        find_by(dir.as_fd(), path.as_ref(), self.chosen_strategy())
+    }
+}
+
+fn find_by(dir: BorrowedFd<'_>, path: &Path, strategy: TableStrategy) -> Result<MountEntry> {
+    if strategy != TableStrategy::Mountinfo {
         let statx = look(dir, path, STATX_MNT_ID_UNIQUE)?;
         let has_unique = statx.stx_mask & STATX_MNT_ID_UNIQUE.bits() != 0;
         let id = MountId::from_number(if has_unique { statx.stx_mnt_id } else { 0 });
@@ -54,11 +59,11 @@ pub fn find_by(dir: impl AsFd, path: impl AsRef<Path>, way: TableStrategy) -> Re
                     trace::strategy("find a mount", "statmount(2)");
                     return Ok(entry.to_entry());
                 }
-                None if way == TableStrategy::Statmount => return Err(not_here(path)),
+                None if strategy == TableStrategy::Statmount => return Err(not_here(path)),
                 // A filter may have refused the call.
                 None => {}
             }
-        } else if way == TableStrategy::Statmount {
+        } else if strategy == TableStrategy::Statmount {
             let unsupported = || {
                 let reason = "statmount(2) of this kernel can't tell of it";
                 Error::new(ErrorKind::Unsupported, Operation::FindMount, reason).with_argument(path)

@@ -23,7 +23,7 @@ pub(crate) mod watch;
 
 pub use diff::Change;
 pub use fields::{Fields, TableStrategy};
-pub use find::{find, find_by, is_mount_point};
+pub use find::{find, is_mount_point};
 pub use holders::holders;
 pub use reader::TableReader;
 pub use snapshot::{Table, TableEntry};

@@ -93,7 +93,7 @@ impl TableReader {
         self
     }
 
-    pub(crate) fn chosen_way(&self) -> TableStrategy {
+    pub(crate) fn chosen_strategy(&self) -> TableStrategy {
         self.way
     }
 

@@ -35,14 +35,14 @@ pub(crate) struct Handle {
 }
 
 impl Handle {
-    /// Holds the parent of `path`.
-    fn open(path: &Path) -> Result<Self> {
+    /// Holds the parent of `path`, which starts at `dir`.
+    fn open(dir: BorrowedFd<'_>, path: &Path) -> Result<Self> {
         let (Some(parent), Some(last)) = (path.parent(), path.file_name()) else {
             return Ok(Self { name: path.to_owned(), parent: None });
         };
         let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        let fd = rustix::fs::openat(CWD, parent, flags, Mode::empty()).map_err(|e| errors::open(path, e))?;
+        let fd = rustix::fs::openat(dir, parent, flags, Mode::empty()).map_err(|e| errors::open(path, e))?;
         let name = name_for(errors::STEP, fd.as_fd()).map_err(|e| e.with_argument(path))?.join(last);
         Ok(Self { name, parent: Some(Arc::new(fd)) })
     }
@@ -78,14 +78,27 @@ impl Handle {
 impl Place {
     /// The mount that is seen at `path`; `None` if nothing is mounted there. A symbolic link is an error.
     pub(crate) fn open(path: &Path) -> Result<Option<Self>> {
-        let handle = Handle::open(path)?;
-        let top = handle.top(path)?;
-        match handle.seen(path, top.as_fd())? {
+        Self::open_at(CWD, path)
+    }
+
+    /// The same with a path that starts at `dir`.
+    pub(crate) fn open_at(dir: BorrowedFd<'_>, path: &Path) -> Result<Option<Self>> {
+        Self::look(path.to_owned(), Handle::open(dir, path)?)
+    }
+
+    /// The mount that is seen at the same place now.
+    pub(crate) fn again(&self) -> Result<Option<Self>> {
+        Self::look(self.path.clone(), self.handle.clone())
+    }
+
+    fn look(path: PathBuf, handle: Handle) -> Result<Option<Self>> {
+        let top = handle.top(&path)?;
+        match handle.seen(&path, top.as_fd())? {
             Some((id, number)) => {
                 let fs_type = located::fs_type(id)?;
-                Ok(Some(Self { path: path.to_owned(), handle, id, number, fs_type }))
+                Ok(Some(Self { path, handle, id, number, fs_type }))
             }
-            None if is_link(top.as_fd()) => Err(errors::symbolic_link(path)),
+            None if is_link(top.as_fd()) => Err(errors::symbolic_link(&path)),
             None => Ok(None),
         }
     }

@@ -8,6 +8,8 @@ use crate::table::published::PublishedSet;
 use crate::table::unmount::place::Place;
 use crate::table::unmount::request::Unmount;
 use crate::table::unmount::{call, errors, place, set, tree};
+use rustix::fd::AsFd;
+use rustix::fs::CWD;
 use std::path::Path;
 use std::time::Instant;
 
@@ -20,8 +22,16 @@ impl Unmount {
     /// the file system did not answer and the kernel's call goes on, [`ErrorKind::Permission`],
     /// [`ErrorKind::Unsupported`] without /proc.
     pub fn run(&self, path: impl AsRef<Path>) -> Result<(), Errors> {
+        self.run_at(CWD, path)
+    }
+
+    /// As [`run`](Self::run), with a path that starts at `dir`.
+    ///
+    /// # Errors
+    /// Those of [`run`](Self::run).
+    pub fn run_at(&self, dir: impl AsFd, path: impl AsRef<Path>) -> Result<(), Errors> {
         let path = path.as_ref();
-        let place = match Place::open(path) {
+        let place = match Place::open_at(dir.as_fd(), path) {
             Ok(Some(place)) => place,
             Ok(None) if self.all => return Ok(()),
             Err(error) if self.all && error.kind() == ErrorKind::NotFound => return Ok(()),
@@ -32,7 +42,7 @@ impl Unmount {
             place.need_not_be_root()?;
         }
         match (self.recursive, self.all) {
-            (true, _) => tree::tree(self, place, self.deadline()),
+            (true, _) => tree::tree(self, &place, self.deadline()),
             (false, true) => tree::stack(self, &place, self.deadline()),
             (false, false) => Ok(call::one(&place, self.lazy, self.deadline())?),
         }

@@ -10,7 +10,6 @@ use crate::table::unmount::place::Place;
 use crate::table::unmount::request::Unmount;
 use crate::table::unmount::{busy, call, errors};
 use rustix::io::Errno;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 /// All mounts of the stack that `top` is the top of, from the top down.
@@ -24,22 +23,20 @@ pub(crate) fn stack(unmount: &Unmount, top: &Place, deadline: Option<Instant>) -
 }
 
 /// The stack that `top` is the top of, and everything below it.
-pub(crate) fn tree(unmount: &Unmount, top: Place, deadline: Option<Instant>) -> Result<(), Errors> {
+pub(crate) fn tree(unmount: &Unmount, top: &Place, deadline: Option<Instant>) -> Result<(), Errors> {
     let table = mountinfo::read()?;
     // What is stacked on the same place goes too, so start at the lowest mount there.
     let lowest = stack_of(&table, top.number).last().map_or(top.number, |entry| entry.id);
-    let path = top.path.clone();
-    drop(top);
     let order = mountinfo::deepest_first(&table, lowest);
     if unmount.lazy {
-        return Ok(whole(&path, &order, deadline)?);
+        return Ok(whole(top, &order, deadline)?);
     }
     let mut errors = Vec::new();
     match deepest_first(&order, deadline, &mut errors) {
         Done::Tried => {}
         // One that can't go alone would take with it what has just been found to be in use.
         Done::Locked(error) if !errors.is_empty() => errors.push(error),
-        Done::Locked(_) => errors.extend(locked(&path, &order, deadline).err()),
+        Done::Locked(_) => errors.extend(locked(top, &order, deadline).err()),
     }
     Errors::check(errors)
 }
@@ -83,7 +80,7 @@ fn deepest_first(order: &[&MountEntry], deadline: Option<Instant>, errors: &mut 
 }
 
 /// Mounts that the kernel has locked together, which only `MNT_DETACH` takes. That asks nobody who uses them, so we do.
-fn locked(path: &Path, order: &[&MountEntry], deadline: Option<Instant>) -> Result<()> {
+fn locked(top: &Place, order: &[&MountEntry], deadline: Option<Instant>) -> Result<()> {
     let users = || -> Result<Vec<_>> {
         let mut found = Vec::new();
         for entry in order {
@@ -98,24 +95,24 @@ fn locked(path: &Path, order: &[&MountEntry], deadline: Option<Instant>) -> Resu
     loop {
         let found = users()?;
         if found.is_empty() {
-            return whole(path, order, deadline);
+            return whole(top, order, deadline);
         }
         if deadline.is_some_and(|end| Instant::now() >= end) {
-            return Err(busy::in_use(path, found));
+            return Err(busy::in_use(&top.path, found));
         }
         std::thread::sleep(Duration::from_millis(50));
     }
 }
 
 /// Each tree on the place, by `MNT_DETACH`.
-fn whole(path: &Path, known: &[&MountEntry], deadline: Option<Instant>) -> Result<()> {
+fn whole(top: &Place, known: &[&MountEntry], deadline: Option<Instant>) -> Result<()> {
     for at in 0..known.len() {
-        match Place::open(path) {
+        match top.again() {
             Ok(Some(place)) if known.iter().any(|entry| entry.id == place.number) => {
                 call::one(&place, true, deadline)?;
             }
             Err(error) if at == 0 => return Err(error),
-            _ if at == 0 => return Err(errors::exchanged(path)),
+            _ if at == 0 => return Err(errors::exchanged(&top.path)),
             _ => return Ok(()),
         }
     }
