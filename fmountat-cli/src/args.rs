@@ -84,8 +84,10 @@ pub(crate) enum Verb {
 /// A program whose habits are followed.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum CompatArg {
-    /// Words that have no effect where they stand are ignored
+    /// Options without effect are ignored
     Containerd,
+    /// As runc: options without effect are ignored, mount points are made, binds are slaves
+    Oci,
 }
 
 #[derive(Debug, Args)]

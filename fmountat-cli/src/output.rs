@@ -2,7 +2,8 @@
 //! What the user sees: results on stdout, errors and notes on stderr, both as text or JSON.
 
 use crate::report::{self, Failure};
-use fmountat::{Error, ErrorKind, Operation, ReplaceDiff, escape};
+use fmountat::text::escape;
+use fmountat::{Error, ErrorKind, Operation, ReplaceDiff};
 use serde::Serialize;
 use serde_json::Value;
 use std::ffi::{OsStr, OsString};

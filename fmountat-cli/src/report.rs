@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What is printed with `--json`: one type for each result, with its keys in alphabetical order.
 
+use fmountat::error::{Holder, HolderKind, Syscall};
 use fmountat::explain::{ExplainedStep, Needed};
 use fmountat::journal::Recovered;
-use fmountat::{Error, Holder, HolderKind, MountId, PublishedSet, ReplaceDiff, Syscall};
+use fmountat::{Error, MountId, PublishedSet, ReplaceDiff};
 use serde::Serialize;
 use serde_json::Value;
 use std::borrow::Cow;
@@ -154,8 +155,8 @@ pub(crate) struct ApplyReport<'a> {
 /// What `explain` prints.
 #[derive(Serialize)]
 pub(crate) struct ExplainReport<'a> {
+    pub(crate) after_mounts: Vec<AfterMountReport<'a>>,
     pub(crate) beneath: Option<Vec<PlaceReport<'a>>>,
-    pub(crate) covers: Vec<CoverReport<'a>>,
     pub(crate) dropped: Option<Vec<PlaceReport<'a>>>,
     pub(crate) features: Vec<FeatureReport>,
     pub(crate) ignored: Vec<IgnoredReport<'a>>,
@@ -168,9 +169,9 @@ pub(crate) struct ExplainReport<'a> {
     pub(crate) why: &'static str,
 }
 
-/// A path that is masked or made read-only.
+/// What is done to a path when all is mounted.
 #[derive(Serialize)]
-pub(crate) struct CoverReport<'a> {
+pub(crate) struct AfterMountReport<'a> {
     pub(crate) path: Text<'a>,
     pub(crate) what: &'static str,
 }

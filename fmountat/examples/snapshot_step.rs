@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A snapshotter's step: an overlay of layers, and which layer is at fault. `snapshot_step TARGET LAYER...`
-use fmountat::{CWD, Error, LayerRef, Mounter, Overlay};
+use fmountat::overlay::Overlay;
+use fmountat::{CWD, Error, LayerRef, Mounter};
 
 fn main() -> Result<(), Error> {
     let mut arguments = std::env::args_os().skip(1);

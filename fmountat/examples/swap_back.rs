@@ -4,7 +4,7 @@ use fmountat::{CWD, Error, Mounter, Plan, Spec, Target};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let [list, at] = [1, 2].map(|n| std::env::args().nth(n).unwrap_or_default());
-    let plan = Plan::of(&Spec::from_json(&std::fs::read(list)?)?, fmountat::Compat::Strict)?;
+    let plan = Plan::new(Spec::from_json(&std::fs::read(list)?)?)?;
     let target = Target::open(CWD, &at)?;
     let (new, old) = Mounter::detached().build(CWD, &plan, &target)?.exchange(&target)?;
     println!("mount {} is seen, in place of the old one", new.id().get());

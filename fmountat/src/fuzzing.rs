@@ -9,8 +9,8 @@ use crate::mountinfo::MountinfoId;
 use crate::mountinfo::record::unescape_in_place;
 use crate::set::fuzz;
 use crate::set::options::Options;
-use crate::set::plan::{Compat, Plan};
-use crate::set::spec::{Mount, Spec};
+use crate::set::plan::Plan;
+use crate::set::spec::{Compat, Mount, Spec};
 use crate::sys::fanotify::{FAN_MNT_ATTACH, FAN_MNT_DETACH, FAN_Q_OVERFLOW, MountEvent, events};
 use crate::table::diff::Change;
 use crate::table::published::PublishedSet;
@@ -59,8 +59,8 @@ pub fn options(data: &[u8]) {
 /// A mount list or an OCI configuration. What is read is written, and read again, as the same list.
 pub fn mount_list(data: &[u8]) {
     let Ok(spec) = Spec::from_json(data) else { return };
-    for compat in [Compat::Strict, Compat::Containerd] {
-        if let Ok(plan) = Plan::of(&spec, compat) {
+    for compat in [Compat::Strict, Compat::Containerd, Compat::Oci] {
+        if let Ok(plan) = Plan::new(spec.clone().compat(compat)) {
             let _ = plan.to_string();
         }
     }
@@ -71,8 +71,8 @@ pub fn mount_list(data: &[u8]) {
 }
 
 fn plan(mounts: &[Mount]) {
-    for compat in [Compat::Strict, Compat::Containerd] {
-        if let Ok(plan) = Plan::with(mounts, compat) {
+    for compat in [Compat::Strict, Compat::Containerd, Compat::Oci] {
+        if let Ok(plan) = Plan::new(Spec::new(mounts).compat(compat)) {
             let _ = plan.to_string();
         }
     }

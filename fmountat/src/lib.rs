@@ -5,9 +5,9 @@
 //! ([`FsContext`](crate::call::FsContext), [`Tree`], [`Target`]) and the call this crate is named after, [`fmountat()`].
 //!
 //! ```no_run
-//! use fmountat::{Compat, Mounter, Plan, Spec, Target};
+//! use fmountat::{Mounter, Plan, Spec, Target};
 //! let list = std::fs::read("mounts.json")?; // as containerd writes it, or an OCI config.json
-//! let plan = Plan::of(&Spec::from_json(&list)?, Compat::Strict)?;
+//! let plan = Plan::new(Spec::from_json(&list)?)?;
 //! let target = Target::open(fmountat::CWD, "/srv/rootfs")?;
 //! Mounter::detached().apply(fmountat::CWD, &plan, &target)?; // all of it is there now, or nothing
 //! # Ok::<(), Box<dyn std::error::Error>>(())
@@ -50,9 +50,9 @@
 // What only `diagnose` and `explain` call.
 #![cfg_attr(not(feature = "diagnosis"), allow(dead_code))]
 
-mod error;
+pub mod error;
 mod trace;
-mod strategy;
+pub mod strategy;
 mod sys;
 pub mod mountinfo;
 mod vfs;
@@ -73,22 +73,16 @@ mod in_tests;
 
 #[cfg(feature = "diagnosis")]
 pub use diagnose::diagnose;
-pub use error::{
-    Error, ErrorKind, Errors, Failed, Holder, HolderKind, LayerRef, Operation, PlanStep, Result, Syscall,
-    escape,
-};
-pub use kinds::overlay::Overlay;
+#[doc(inline)]
+pub use error::{Error, ErrorKind, Errors, Failed, LayerRef, Operation, Result};
 pub use mountinfo::id::{MountId, UniqueMountId};
 /// The current directory, where a function takes a directory that relative paths start at.
 pub use rustix::fs::CWD;
 pub use set::build::{DetachedSet, Mounter};
-pub use set::plan::{Compat, Plan};
+pub use set::plan::Plan;
 pub use set::publish::{Applied, ReplaceDiff};
-pub use set::remount::{remount, remount_with};
-pub use set::spec::{Mount, Spec, read_only_view, standard_mounts};
-pub use strategy::{Strategy, SwapStrategy};
-#[doc(hidden)]
-pub use sys::procfs;
+pub use set::remount::remount;
+pub use set::spec::{Compat, Mount, Spec, read_only_view};
 pub use table::published::PublishedSet;
 pub use table::unmount::Unmount;
 pub use vfs::attr::{Attr, MountAttr, Propagation};
@@ -100,6 +94,17 @@ pub use vfs::own_namespace::unshare_mount_and_pid;
 pub use vfs::private_cwd::fmountat;
 pub use vfs::target::Target;
 pub use vfs::tree::{Attached, Tree};
+
+/// What an OCI runtime creates in a root beside its mounts.
+pub mod oci {
+    pub use crate::set::spec::defaults::standard_mounts;
+    pub use crate::set::spec::device::{Device, DeviceKind, Link, standard_devices, standard_links};
+}
+
+/// A verified /proc: the root of procfs, with nothing mounted over it.
+pub mod procfs {
+    pub use crate::sys::procfs::{check, failed, open, program, root, text};
+}
 
 /// Overlays: layers by path or descriptor, and uppers that are thrown away.
 pub mod overlay {
@@ -168,5 +173,5 @@ pub mod call {
 
 /// Text that is safe on a terminal.
 pub mod text {
-    pub use crate::error::{escape, escape_whole, wrapped};
+    pub use crate::error::text::{escape, escape_whole, wrapped};
 }

@@ -42,6 +42,7 @@ macro_rules! ways {
         $(
             $(#[$about])*
             #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+            #[non_exhaustive]
             $vis enum $operation { $($(#[$doc])* $way),+ }
 
             impl Strategies for $operation {

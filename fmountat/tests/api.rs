@@ -15,11 +15,7 @@ fn target() -> Target {
 }
 
 fn restrictions(masked: &[&str], readonly: &[&str]) -> Spec {
-    Spec {
-        masked_paths: masked.iter().map(Into::into).collect(),
-        readonly_paths: readonly.iter().map(Into::into).collect(),
-        ..Spec::default()
-    }
+    Spec::default().mask(masked).read_only(readonly)
 }
 
 fmountat_testing::tests! {
@@ -62,6 +58,28 @@ fmountat_testing::tests! {
         assert!(std::fs::read(name(&inside)).is_err());
         assert_eq!(read(name(&inside.reopen().unwrap())), "in");
         unmount_all("r/t");
+    }
+
+    /// Of a path that starts at a directory: one mount, a stack, a tree; the cwd is another.
+    fn unmounts_from_a_directory() needs [] {
+        mkdirs(scratch(), &["d/t"]);
+        let dir = std::fs::File::open(file("d")).unwrap();
+        let mount = |path: &str| fmountat(&dir, "x", path, "tmpfs", MountFlags::empty(), "").unwrap();
+        let error = fmountat::Unmount::new().run_at(&dir, "t").unwrap_err();
+        assert_eq!(error[0].kind(), ErrorKind::NotMounted, "{error}");
+        mount("t");
+        fmountat::Unmount::new().run_at(&dir, "t").unwrap();
+        mount("t");
+        mount("t");
+        fmountat::Unmount::new().all(true).run_at(&dir, "t").unwrap();
+        for lazy in [false, true] {
+            mount("t");
+            mkdirs(file("d/t"), &["in"]);
+            mount("t/in");
+            mount("t");
+            fmountat::Unmount::new().recursive(true).lazy(lazy).run_at(&dir, "t").unwrap();
+            assert!(mounts_below(file("d")).is_empty(), "{lazy}");
+        }
     }
 
     /// Path restrictions of a root that is there: as in a set; a failure leaves nothing.

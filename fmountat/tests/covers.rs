@@ -5,7 +5,7 @@
 #[path = "tables/ways.rs"]
 mod ways;
 
-use fmountat::{Applied, Compat, Error, ErrorKind, Mount, Mounter, Plan, Spec, Target};
+use fmountat::{Applied, Error, ErrorKind, Mount, Mounter, Plan, Spec, Target};
 use fmountat_testing::{mkdirs, mount_flags, mounts_below, own_devices, read, scratch, write};
 use rustix::fs::{CWD, RenameFlags, makedev, renameat_with};
 use std::fs::{File, FileTimes, Permissions};
@@ -16,7 +16,7 @@ use ways::{Stage, both};
 
 fn apply(stage: &Stage, spec: &Spec) -> Result<Applied, Error> {
     let target = Target::open(CWD, stage.file("t"))?;
-    stage.mounter.apply(CWD, &Plan::of(spec, Compat::Strict)?, &target)
+    stage.mounter.apply(CWD, &Plan::new(spec)?, &target)
 }
 
 /// A root with something to cover, in a tmpfs below it too.
@@ -27,12 +27,9 @@ fn spec(stage: &Stage) -> Spec {
     write(stage.file("root/sys/knob"), "knob");
     mkdirs(&stage.dir, &["root/sys/below", "t"]);
     std::os::unix::fs::symlink("/etc/secret", stage.file("root/link")).unwrap();
-    Spec {
-        mounts: vec![stage.bind("root", "bind"), Mount::new("tmpfs", "tmpfs").at("sys/below")],
-        readonly_paths: vec!["/sys".into(), "/nowhere/at/all".into()],
-        masked_paths: vec!["/link".into(), "/firmware".into(), "/missing".into()],
-        readonly_root: false,
-    }
+    Spec::new([stage.bind("root", "bind"), Mount::new("tmpfs", "tmpfs").at("sys/below")])
+        .read_only(["/sys", "/nowhere/at/all"])
+        .mask(["/link", "/firmware", "/missing"])
 }
 
 fn covered(stage: &Stage) {
@@ -54,7 +51,7 @@ fn covered(stage: &Stage) {
 }
 
 fn read_only_root(stage: &Stage) {
-    let spec = Spec { readonly_root: true, ..spec(stage) };
+    let spec = spec(stage).readonly_root(true);
     apply(stage, &spec).unwrap();
     assert!(mount_flags(stage.file("t")).starts_with("ro"));
     assert!(std::fs::write(stage.file("t/etc/open"), "x").is_err());
@@ -154,7 +151,7 @@ fn nothing_is_left(stage: &Stage) {
 fn groups(stage: &Stage) {
     mkdirs(&stage.dir, &["root/cg", "t"]);
     let groups = Mount::new("cgroup", "cgroup").at("/cg").option("nosuid,noexec,nodev,relatime,ro");
-    let asked = Spec { mounts: vec![stage.bind("root", "bind"), groups], ..Spec::default() };
+    let asked = Spec::new([stage.bind("root", "bind"), groups]);
     let spec = asked.with_cgroups().unwrap();
     assert_eq!(spec.with_cgroups().unwrap(), spec);
     apply(stage, &spec).unwrap();
@@ -177,7 +174,7 @@ fn groups(stage: &Stage) {
     stage.unmount("t");
     // What says a word of cgroup's own is left alone.
     let named = Mount::new("cgroup", "cgroup").at("/cg").option("none,name=x");
-    let spec = Spec { mounts: vec![named], ..Spec::default() };
+    let spec = Spec::new([named]);
     assert_eq!(spec.with_cgroups().unwrap(), spec);
 }
 
@@ -196,10 +193,9 @@ fmountat_testing::tests! {
     /// All masked directories are one empty file system that cannot be written to.
     fn masks_share_a_file_system() needs [] {
         mkdirs(scratch(), &["t", "root/a", "root/b", "root/c"]);
-        let masked_paths = vec!["/a".into(), "/b".into(), "/c".into()];
-        let spec = Spec { mounts: vec![Mount::new("bind", scratch().join("root")).option("bind")], masked_paths, ..Spec::default() };
+        let spec = Spec::new([Mount::new("bind", scratch().join("root")).option("bind")]).mask(["/a", "/b", "/c"]);
         let target = Target::open(CWD, scratch().join("t")).unwrap();
-        Mounter::detached().apply(CWD, &Plan::of(&spec, Compat::Strict).unwrap(), &target).unwrap();
+        Mounter::detached().apply(CWD, &Plan::new(&spec).unwrap(), &target).unwrap();
         let device = |name: &str| std::fs::metadata(scratch().join("t").join(name)).unwrap().dev();
         assert_eq!((device("a"), device("b")), (device("b"), device("c")));
         assert_ne!(device("a"), device("."));
@@ -222,14 +218,10 @@ fmountat_testing::tests! {
     fn the_target_itself_is_not_changed() needs [] {
         mkdirs(scratch(), &["t"]);
         write(scratch().join("t/secret"), "secret");
-        let spec = Spec {
-            mounts: vec![Mount::new("tmpfs", "tmpfs").at("tmp").option("X-mount.mkdir")],
-            masked_paths: vec!["/secret".into()],
-            readonly_root: true,
-            ..Spec::default()
-        };
+        let spec = Spec::new([Mount::new("tmpfs", "tmpfs").at("tmp").option("X-mount.mkdir")]);
+        let spec = spec.mask(["/secret"]).readonly_root(true);
         let target = Target::open(CWD, scratch().join("t")).unwrap();
-        let plan = Plan::of(&spec, Compat::Strict).unwrap();
+        let plan = Plan::new(&spec).unwrap();
         assert!(plan.to_string().ends_with("then mask path /secret, if it exists\nthen make the root read-only\n"));
         let built = Mounter::detached().build(CWD, &plan, &target).unwrap();
         built.attach(&target).unwrap();

@@ -68,7 +68,7 @@ fmountat_testing::tests! {
     /// Apply and unmount; the second half of the cycles needs no more memory than the first had.
     fn cycles_are_flat() needs [] {
         furnish();
-        let (plan, mounter) = (Plan::new(&set()).unwrap(), Mounter::detached());
+        let (plan, mounter) = (Plan::new(set()).unwrap(), Mounter::detached());
         let cycle = || {
             let target = Target::open(CWD, file("t")).unwrap();
             mounter.apply(CWD, &plan, &target).unwrap();

@@ -7,7 +7,8 @@ mod common;
 
 use common::{bind, file, tmpfs};
 use fmountat::kernel::Features;
-use fmountat::{DetachedSet, Mount, MountAttr, Mounter, Overlay, Plan, Target};
+use fmountat::overlay::Overlay;
+use fmountat::{DetachedSet, Mount, MountAttr, Mounter, Plan, Target};
 use fmountat_testing::{
     MountLine, in_own_namespace, mkdirs, mount_table, mounts_below, own_root, scratch, write,
 };
@@ -157,7 +158,7 @@ fmountat_testing::tests! {
                 std::env::set_current_dir("/in").unwrap();
                 let inside = mount_table();
                 let error = built.enter().unwrap_err();
-                assert_eq!((error.call().map(fmountat::Syscall::name), error.errno()), (Some(call), libc::EINVAL), "{error}");
+                assert_eq!((error.call().map(fmountat::error::Syscall::name), error.errno()), (Some(call), libc::EINVAL), "{error}");
                 assert!(error.hint().is_some_and(|hint| hint.contains("chroot")), "{error}");
                 assert_eq!(std::env::current_dir().unwrap(), Path::new("/in"));
                 assert_eq!(mount_table().len(), inside.len(), "{:#?}", mount_table());

@@ -9,7 +9,8 @@ use common::{bind, file, tmpfs, unmount_all};
 use fmountat::call::PrivateCwd;
 use fmountat::helper::{HELPER_LIMIT, Helper};
 use fmountat::kernel::Features;
-use fmountat::{Mount, Mounter, Overlay, Plan, Target};
+use fmountat::overlay::Overlay;
+use fmountat::{Mount, Mounter, Plan, Target};
 use fmountat_testing::{events_of, filter, mkdirs, scratch, write};
 use rustix::fs::CWD;
 use std::os::unix::fs::PermissionsExt;
@@ -32,7 +33,7 @@ fn plan() -> Plan {
         r#"{{"mounts": [{}], "linux": {{"maskedPaths": ["/in"]}}}}"#,
         mounts.map(|mount| serde_json::to_string(&mount).unwrap()).join(", ")
     );
-    Plan::of(&fmountat::Spec::from_json(spec.as_bytes()).unwrap(), fmountat::Compat::Strict).unwrap()
+    Plan::new(fmountat::Spec::from_json(spec.as_bytes()).unwrap()).unwrap()
 }
 
 /// As on this kernel, without what this function takes away.

@@ -7,8 +7,9 @@ mod common;
 
 use common::{LONG, attach_at, file, gone, image, mount, script};
 use fmountat::helper::Helper;
+use fmountat::strategy::Strategy;
 use fmountat::table::find;
-use fmountat::{ErrorKind, Mount, Mounter, Plan, Strategy, Target, Unmount};
+use fmountat::{ErrorKind, Mount, Mounter, Plan, Target, Unmount};
 use fmountat_testing::{mkdirs, mounts_below, read, scratch, write};
 use rustix::fs::CWD;
 use std::os::unix::fs::PermissionsExt;
@@ -91,7 +92,7 @@ fmountat_testing::tests! {
         let helper = script("");
         write(file("bin/mount.script"), "#!/no/such/shell\n");
         let error = mount(&helper, "t", LONG).unwrap_err();
-        assert_eq!((error.kind(), error.call()), (ErrorKind::HelperMissing, Some(fmountat::Syscall::Execve)), "{error}");
+        assert_eq!((error.kind(), error.call()), (ErrorKind::HelperMissing, Some(fmountat::error::Syscall::Execve)), "{error}");
     }
 
     /// Success without a mount is a failure; a mount at another place is taken away.

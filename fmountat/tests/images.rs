@@ -216,7 +216,7 @@ fn write_protected(stage: &Stage) {
     mkdirs(&stage.dir, &["t", "m"]);
     stage.apply(&[tmpfs()], "m").unwrap();
     let image = ext4(stage, "m/image", 0);
-    let read_only = LoopOptions { read_only: true, ..LoopOptions::default() };
+    let read_only = LoopOptions::default().read_only(true);
     let device = LoopDevice::attach(CWD, &image, &read_only).unwrap();
     let target = Target::open(CWD, stage.file("m")).unwrap();
     fmountat::remount(&target, &Options::parse(["remount,bind,ro"]).unwrap()).unwrap();

@@ -57,39 +57,39 @@ fn shows_and_goes() {
     drop((raw, device));
     assert!(is_gone(&name, &path));
 
-    let device = attach(&path, LoopOptions { read_only: true, ..plain });
+    let device = attach(&path, plain.read_only(true));
     assert_eq!(sys(device.path(), "ro"), Some("1".into()));
     let raw = File::options().write(true).open(device.path()).and_then(|f| f.write_at(b"x", 0));
     assert!(raw.is_err());
     drop(device);
 
-    let device = attach(&path, LoopOptions { offset: 1024, size_limit: 4096, ..plain });
+    let device = attach(&path, plain.offset(1024).size_limit(4096));
     assert_eq!(sys(device.path(), "size"), Some("8".into()));
     let mut first = [0; 1];
     File::open(device.path()).unwrap().read_exact_at(&mut first, 0).unwrap();
     assert_eq!(first, [2]);
     drop(device);
 
-    let device = attach(&path, LoopOptions { sector_size: Some(4096), ..plain });
+    let device = attach(&path, plain.sector_size(4096));
     assert_eq!(sys(device.path(), "queue/logical_block_size"), Some("4096".into()));
     drop(device);
 
-    let device = attach(&path, LoopOptions { direct_io: true, sector_size: Some(4096), ..plain });
+    let device = attach(&path, plain.direct_io(true).sector_size(4096));
     assert_eq!(sys(device.path(), "loop/dio"), Some("1".into()));
     drop(device);
 
-    let device = attach(&path, LoopOptions { autoclear: false, ..plain });
+    let device = attach(&path, plain.autoclear(false));
     let name = device.path().to_owned();
     device.keep();
     std::thread::sleep(Duration::from_millis(100));
     assert_eq!(sys(&name, "loop/backing_file"), Some(path.display().to_string()));
     Command::new("losetup").arg("-d").arg(&name).status().unwrap();
     assert!(is_gone(&name, &path));
-    let device = attach(&path, LoopOptions { autoclear: false, ..plain });
+    let device = attach(&path, plain.autoclear(false));
     let name = device.path().to_owned();
     device.detach().unwrap();
     assert!(is_gone(&name, &path));
-    let device = attach(&path, LoopOptions { autoclear: false, ..plain });
+    let device = attach(&path, plain.autoclear(false));
     let name = device.path().to_owned();
     drop(device);
     assert!(is_gone(&name, &path));
@@ -111,7 +111,7 @@ fn worker(thread: usize, count: usize) {
         let mut bytes = tag.clone().into_bytes();
         bytes.resize(4096, b'.');
         write(&path, &bytes);
-        let device = attach(&path, LoopOptions { read_only: n % 2 == 0, ..LoopOptions::default() });
+        let device = attach(&path, LoopOptions::default().read_only(n % 2 == 0));
         let mut seen = vec![0; 4096];
         File::open(device.path()).unwrap().read_exact_at(&mut seen, 0).unwrap();
         assert_eq!(String::from_utf8(seen).unwrap(), String::from_utf8(bytes).unwrap());
@@ -190,8 +190,8 @@ fmountat_testing::tests! {
         let (path, link) = (image("image", 64 * 1024), scratch().join("link"));
         std::fs::hard_link(&path, &link).unwrap();
         let plain = LoopOptions::default();
-        let range = LoopOptions { offset: 4096, size_limit: 8192, ..plain };
-        for options in [plain, LoopOptions { read_only: true, ..plain }, range] {
+        let range = plain.offset(4096).size_limit(8192);
+        for options in [plain, plain.read_only(true), range] {
             let (first, second) = (attach(&path, options), attach(&link, options));
             assert_eq!(first.path(), second.path());
             assert_eq!((first.is_shared(), second.is_shared()), (false, true));
@@ -204,7 +204,7 @@ fmountat_testing::tests! {
         let losetup = |words: &[&str]| command_output(Command::new("losetup").args(words).arg(&path));
         let name = PathBuf::from(losetup(&["--find", "--show"]).trim());
         for end in [drop, LoopDevice::keep, |device: LoopDevice| device.detach().unwrap()] {
-            let device = attach(&path, LoopOptions { autoclear: false, ..plain });
+            let device = attach(&path, plain.autoclear(false));
             assert_eq!((device.path(), device.is_shared()), (name.as_path(), true));
             end(device);
             assert_eq!(sys(&name, "loop/autoclear"), Some("0".into()));
@@ -217,17 +217,17 @@ fmountat_testing::tests! {
     fn a_device_in_the_way() needs [Root] {
         let path = image("image", 64 * 1024);
         let plain = LoopOptions::default();
-        let read_only = LoopOptions { read_only: true, ..plain };
-        let range = |offset, size_limit| LoopOptions { offset, size_limit, ..plain };
+        let read_only = plain.read_only(true);
+        let range = |offset, size_limit| plain.offset(offset).size_limit(size_limit);
         let device = attach(&path, range(8192, 8192));
         let name = device.path().to_owned();
         let overlap = "an overlapping range of the file, 8192 bytes from byte 8192";
         for options in [plain, read_only, range(8192, 0), range(4096, 4608), range(15872, 512)] {
             refused(&path, options, &name, overlap);
         }
-        refused(&path, LoopOptions { read_only: true, ..range(8192, 8192) }, &name, "the writable");
-        refused(&path, LoopOptions { sector_size: Some(4096), ..range(8192, 8192) }, &name, "sectors of 512 bytes");
-        refused(&path, LoopOptions { direct_io: true, ..range(8192, 8192) }, &name, "without direct I/O");
+        refused(&path, range(8192, 8192).read_only(true), &name, "the writable");
+        refused(&path, range(8192, 8192).sector_size(4096), &name, "sectors of 512 bytes");
+        refused(&path, range(8192, 8192).direct_io(true), &name, "without direct I/O");
         let apart = [attach(&path, range(0, 8192)), attach(&path, range(16384, 0))];
         assert!(apart.iter().all(|device| !device.is_shared()));
         assert_eq!(sys(&name, "loop/backing_file"), Some(path.display().to_string()));
@@ -237,9 +237,9 @@ fmountat_testing::tests! {
         let device = attach(&path, read_only);
         refused(&path, plain, device.path(), "the read-only");
         refused(&path, range(512, 0), device.path(), "from byte 0 to the end");
-        let second = attach(&path, LoopOptions { read_only: true, ..range(512, 0) });
+        let second = attach(&path, range(512, 0).read_only(true));
         assert!(second.path() != device.path() && !second.is_shared());
-        let sectors = attach(&path, LoopOptions { sector_size: Some(4096), ..read_only });
+        let sectors = attach(&path, read_only.sector_size(4096));
         assert!(sectors.path() != device.path() && !sectors.is_shared());
     }
 
@@ -279,7 +279,7 @@ fmountat_testing::tests! {
                 let error = std::thread::scope(|scope| {
                     let failing = scope.spawn(move || {
                         filter::errno_when(libc::SYS_ioctl, 1, request, errno as u32);
-                        let options = LoopOptions { direct_io: true, sector_size: Some(4096), ..LoopOptions::default() };
+                        let options = LoopOptions::default().direct_io(true).sector_size(4096);
                         LoopDevice::attach(CWD, path, &options).map(drop).err()
                     });
                     failing.join().unwrap()

@@ -7,8 +7,10 @@ mod common;
 
 use common::{bind, file, ten, tmpfs, unmount_all};
 use fmountat::kernel::Features;
+use fmountat::overlay::Overlay;
+use fmountat::strategy::Strategy;
 use fmountat::table::{Fields, TableReader};
-use fmountat::{Attr, ErrorKind, Mount, MountAttr, MountId, Mounter, Overlay, Plan, Strategy, Target};
+use fmountat::{Attr, ErrorKind, Mount, MountAttr, MountId, Mounter, Plan, Target};
 use fmountat_testing::{filter, in_own_namespace, mkdirs, mount_table, mounts_below, read, scratch, write};
 use rustix::fs::CWD;
 use std::os::unix::fs::MetadataExt;

@@ -9,7 +9,8 @@ mod rows;
 
 use fmountat::call::PrivateCwd;
 use fmountat::kernel::Features;
-use fmountat::{ErrorKind, MountAttr, Mounter, Overlay, Target};
+use fmountat::overlay::Overlay;
+use fmountat::{ErrorKind, MountAttr, Mounter, Target};
 use fmountat_testing::{is_real_root, mkdirs, mounts_below, read, scratch, write};
 use rows::{Expect, Row, rows};
 use rustix::fs::CWD;
@@ -52,7 +53,7 @@ fn listing(dir: &Path) -> Vec<String> {
 }
 
 fn shown(name: &std::ffi::OsStr) -> String {
-    fmountat::escape(name.as_bytes())
+    fmountat::text::escape(name.as_bytes())
 }
 
 fn run_row(row: &Row, way: &str, mounter: &Mounter) -> String {

@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use fmountat::kernel::Features;
-use fmountat::{DetachedSet, Error, ErrorKind, Mount, MountAttr, Mounter, Overlay, Plan, Target, Tree};
+use fmountat::overlay::Overlay;
+use fmountat::{DetachedSet, Error, ErrorKind, Mount, MountAttr, Mounter, Plan, Target, Tree};
 use fmountat_testing::{in_own_namespace, mkdirs, mount_table, own_descriptors, read, scratch, write};
 use rustix::fs::{AtFlags, CWD};
 use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags, mount, mount_change, unmount};

@@ -5,10 +5,9 @@
 use fmountat::call::PrivateCwd;
 use fmountat::kernel::{Features, Limits};
 use fmountat::options::Options;
+use fmountat::overlay::Overlay;
 use fmountat::temp::{TempError, TempMount};
-use fmountat::{
-    DetachedSet, Error, ErrorKind, Mount, MountAttr, Mounter, Overlay, Plan, Target, Unmount, remount,
-};
+use fmountat::{DetachedSet, Error, ErrorKind, Mount, MountAttr, Mounter, Plan, Target, Unmount, remount};
 use fmountat_testing::{
     MountLine, in_own_namespace, mkdirs, mount_table, own_descriptors, own_root, read, scratch, write,
 };

@@ -10,7 +10,8 @@ mod lists;
 
 use common::{bind, file, ten, tmpfs};
 use fmountat::kernel::Features;
-use fmountat::{Error, ErrorKind, Mount, Mounter, Plan, Strategy, Target, Unmount};
+use fmountat::strategy::Strategy;
+use fmountat::{Error, ErrorKind, Mount, Mounter, Plan, Target, Unmount};
 use fmountat_testing::{Snapshot, in_own_namespace, mkdirs, mounts_below, scratch, write};
 use rustix::fs::CWD;
 use rustix::mount::{
@@ -70,6 +71,7 @@ fn strategy(way: Strategy) -> &'static str {
     match way {
         Strategy::Detached | Strategy::PrivateNamespace => "in one step",
         Strategy::StepByStep => "step by step",
+        other => panic!("an unknown strategy: {other}"),
     }
 }
 

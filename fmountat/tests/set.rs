@@ -9,7 +9,8 @@ mod flags;
 
 use common::{apply, bind, drop_in_one_step, file, ten, tmpfs, unmount_all};
 use fmountat::kernel::Features;
-use fmountat::{Create, ErrorKind, Mount, Mounter, Plan, Strategy, Target, Unmount, read_only_view};
+use fmountat::strategy::Strategy;
+use fmountat::{Create, ErrorKind, Mount, Mounter, Plan, Target, Unmount, read_only_view};
 use fmountat_testing::{mkdirs, mount_flags, mounts_below, read, scratch, write};
 use rustix::fs::CWD;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};

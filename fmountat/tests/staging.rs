@@ -6,7 +6,8 @@
 mod ways;
 
 use fmountat::kernel::Features;
-use fmountat::{DetachedSet, ErrorKind, Mount, Mounter, Plan, Strategy, Target, Unmount};
+use fmountat::strategy::Strategy;
+use fmountat::{DetachedSet, ErrorKind, Mount, Mounter, Plan, Target, Unmount};
 use fmountat_testing::{in_own_namespace, mkdirs, mount_table, mounts_below, read, scratch, write};
 use rustix::fs::CWD;
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};

@@ -3,7 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use fmountat::kernel::Features;
-use fmountat::{ErrorKind, Mount, Mounter, Plan, Strategy, Target, Unmount};
+use fmountat::strategy::Strategy;
+use fmountat::{ErrorKind, Mount, Mounter, Plan, Target, Unmount};
 use fmountat_testing::{MountLine, filter, mkdirs, mount_table, read, scratch, write};
 use rustix::fs::CWD;
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_bind, mount_change};

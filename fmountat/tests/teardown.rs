@@ -6,8 +6,9 @@
 mod common;
 
 use common::{bind, file, ten, tmpfs, unmount_all};
+use fmountat::error::HolderKind;
 use fmountat::options::Options;
-use fmountat::{ErrorKind, HolderKind, Mount, Mounter, Plan, PublishedSet, Target, Unmount, remount};
+use fmountat::{ErrorKind, Mount, Mounter, Plan, PublishedSet, Target, Unmount, remount};
 use fmountat_testing::{mkdirs, mount_table, mounts_below, scratch, write};
 use rustix::fs::CWD;
 use std::time::Duration;

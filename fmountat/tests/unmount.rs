@@ -10,8 +10,9 @@ mod fuse;
 mod holding;
 
 use common::{apply, bind, file};
+use fmountat::error::HolderKind;
 use fmountat::table::holders;
-use fmountat::{ErrorKind, HolderKind, MountId, Target, Unmount};
+use fmountat::{ErrorKind, MountId, Target, Unmount};
 use fmountat_testing::{INSIDE, command_output, in_own_namespace, mkdirs, mounts_below, scratch, write};
 use holding::{Holding, busy, shell, soon, without_process};
 use rustix::fd::AsFd;

@@ -8,7 +8,8 @@ mod common;
 
 use common::{file, ten};
 use fmountat::kernel::Features;
-use fmountat::{MountId, Mounter, Plan, Strategy, Target, Unmount};
+use fmountat::strategy::Strategy;
+use fmountat::{MountId, Mounter, Plan, Target, Unmount};
 use fmountat_testing::{Forked, Stop, mkdirs, scratch, times};
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::CWD;

@@ -3,8 +3,9 @@
 
 use crate::doctor::finding::Finding;
 use fmountat::kernel::{Credentials, Features, has_module, kernel_features, kernel_filesystems};
+use fmountat::procfs;
+use fmountat::strategy::Strategy;
 use fmountat::table::{TableStrategy, Watch};
-use fmountat::{Strategy, procfs};
 
 const TOPIC: &str = "kernel";
 

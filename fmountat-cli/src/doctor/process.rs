@@ -81,7 +81,7 @@ fn module(who: &Credentials) -> Finding {
         Some(label) => Finding::fine(
             TOPIC,
             name,
-            format!("the process is confined as {}", fmountat::escape(label.as_bytes())),
+            format!("the process is confined as {}", fmountat::text::escape(label.as_bytes())),
         ),
     }
 }

@@ -7,9 +7,9 @@ use fmountat::kernel::Features;
 use fmountat::mountinfo;
 use fmountat::mountinfo::MountEntry;
 use fmountat::overlay::EphemeralUppers;
-use fmountat::{
-    Attr, Create, DetachedSet, Error, MountAttr, Mounter, Overlay, Propagation, Target, Tree, escape,
-};
+use fmountat::overlay::Overlay;
+use fmountat::text::escape;
+use fmountat::{Attr, Create, DetachedSet, Error, MountAttr, Mounter, Propagation, Target, Tree};
 use rustix::fd::BorrowedFd;
 use rustix::fs::{AtFlags, CWD, FileType};
 use rustix::io::Errno;

@@ -2,9 +2,8 @@
 //! Directories, links and overlays of a throw-away root.
 
 use fmountat::overlay::EphemeralUppers;
-use fmountat::procfs;
-use fmountat::table::is_mount_point;
-use fmountat::{Create, Error, MountAttr, Mounter, Operation, Overlay, Spec, Target, Tree};
+use fmountat::overlay::Overlay;
+use fmountat::{Create, Error, MountAttr, Mounter, Operation, Spec, Target, Tree};
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{AtFlags, Mode};
 use rustix::io::Errno;
@@ -27,33 +26,14 @@ pub(crate) fn throwaway_overlay(
     mounter.overlay_tree(dir, &uppers.give(dir, overlay)?, &MountAttr::default())
 }
 
-/// Whether what is on /dev in the end is a new tmpfs: anything else may be the caller's own directory.
+/// Whether what is on /dev in the end is a new tmpfs to be written to: anything else may be the caller's own directory.
 pub(crate) fn makes_dev(spec: &Spec) -> bool {
     let is_dev = |target: &Path| target.strip_prefix("/").unwrap_or(target) == Path::new("dev");
-    let is_bind = |option: &std::ffi::OsString| {
-        option.as_bytes().split(|b| *b == b',').any(|o| o == b"bind" || o == b"rbind")
+    let is_other = |option: &std::ffi::OsString| {
+        option.as_bytes().split(|b| *b == b',').any(|o| [&b"bind"[..], b"rbind", b"ro"].contains(&o))
     };
     let last = spec.mounts.iter().rev().find(|mount| is_dev(&mount.target));
-    last.is_some_and(|mount| mount.fstype == "tmpfs" && !mount.options.iter().any(is_bind))
-}
-
-/// The links that programs expect in /dev, where it is a file system of the set's own: runtime-linux.md of OCI.
-pub(crate) fn add_device_links(root: BorrowedFd<'_>) -> Result<(), Error> {
-    const TMPFS_MAGIC: u32 = 0x0102_1994;
-    let Ok(dev) = Target::in_root(root, "dev") else {
-        return Ok(());
-    };
-    let is_tmpfs = rustix::fs::fstatfs(dev.as_fd()).is_ok_and(|s| u32::try_from(s.f_type) == Ok(TMPFS_MAGIC));
-    if !is_tmpfs || !is_mount_point(&dev, ".")? {
-        return Ok(());
-    }
-    for (name, to) in procfs::DEV_LINKS.into_iter().chain([("ptmx", "pts/ptmx")]) {
-        match rustix::fs::symlinkat(to, dev.as_fd(), name) {
-            Ok(()) | Err(Errno::EXIST | Errno::ROFS) => {}
-            Err(errno) => return Err(failed("make device link", Path::new(name), errno)),
-        }
-    }
-    Ok(())
+    last.is_some_and(|mount| mount.fstype == "tmpfs" && !mount.options.iter().any(is_other))
 }
 
 pub(crate) fn make_directory(root: BorrowedFd<'_>, path: &Path, mode: u32) -> Result<Target, Error> {

@@ -2,8 +2,10 @@
 //! Throw-away roots: read from layers, written to a hidden tmpfs, which ends with the mounts.
 
 use crate::run::host_root::HostRoot;
-use crate::run::layout::{NotCovered, add_device_links, makes_dev, throwaway_overlay};
-use fmountat::{Compat, DetachedSet, Error, ErrorKind, Mounter, Operation, Overlay, Plan, Spec};
+use crate::run::layout::{NotCovered, makes_dev, throwaway_overlay};
+use fmountat::oci::standard_links;
+use fmountat::overlay::Overlay;
+use fmountat::{DetachedSet, Error, ErrorKind, Mounter, Operation, Plan, Spec};
 use rustix::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
@@ -18,7 +20,7 @@ pub(crate) fn build(
     lowers: &[PathBuf],
     spec: &Spec,
 ) -> Result<(DetachedSet, Vec<NotCovered>), Error> {
-    let mut plan = if *spec == Spec::default() { None } else { Some(Plan::of(spec, Compat::Strict)?) };
+    let mut plan = if *spec == Spec::default() { None } else { Some(Plan::new(spec)?) };
     let mounter = Mounter::detached().in_own_namespace();
     let uppers = mounter.ephemeral_uppers()?;
     if let Some(plan) = &mut plan {
@@ -53,8 +55,8 @@ pub(crate) fn build(
             return Err(error.with_hint("make the first mount one for `/`, or give --lower DIR"));
         }
     };
-    if makes_dev(spec) {
-        add_device_links(built.root())?;
+    if makes_dev(spec) && spec.links.is_empty() {
+        mounter.create_nodes(built.root(), &Spec::default().nodes([], standard_links()))?;
     }
     if uppers.lacks_marks() {
         let reason = "a directory that comes from a layer can't be removed (EIO): in a user namespace that needs Linux 6.6";

@@ -39,9 +39,13 @@ pub(crate) fn read_file(dir: &OwnedFd, path: &Path, operation: Operation) -> Res
     Ok(text)
 }
 
-/// What becomes of words without effect.
-pub(crate) fn compat(given: Option<CompatArg>) -> Compat {
-    given.map_or(Compat::Strict, |CompatArg::Containerd| Compat::Containerd)
+impl From<CompatArg> for Compat {
+    fn from(given: CompatArg) -> Self {
+        match given {
+            CompatArg::Containerd => Self::Containerd,
+            CompatArg::Oci => Self::Oci,
+        }
+    }
 }
 
 /// The mount namespace of `--into`, opened before anything is built: a number is a process's, all else a path, which starts
@@ -77,7 +81,8 @@ pub(crate) fn prepare(args: &SetArgs, replace: bool) -> Result<Prepared, Error> 
         spec.mounts = read_only_view(&spec.mounts);
     }
     let spec = spec.with_cgroups()?;
-    let plan = Plan::of(&spec, compat(args.compat))?;
+    let compat = args.compat.map_or(spec.compat, Compat::from);
+    let plan = Plan::new(spec.compat(compat))?;
     let mounter = Mounter::detached();
     if replace {
         mounter.need_no_helper(&plan)?;

@@ -3,7 +3,7 @@
 
 use crate::args::ExplainArgs;
 use crate::output;
-use crate::report::{self, CoverReport, ExplainReport, places};
+use crate::report::{self, AfterMountReport, ExplainReport, places};
 use crate::show::write;
 use crate::verbs::common::{Prepared, prepare};
 use fmountat::{Error, Target};
@@ -28,10 +28,15 @@ pub(crate) fn run(args: &ExplainArgs, json: bool) -> Result<(), Error> {
     }
     output::ignored(plan.ignored(), json);
     if json {
-        let covers = explained.covers.iter();
+        let after_mounts = explained.after_mounts.iter();
         let report = ExplainReport {
+            after_mounts: after_mounts
+                .map(|(operation, path)| AfterMountReport {
+                    path: report::text(path),
+                    what: operation.text(),
+                })
+                .collect(),
             beneath: unmatched.as_ref().map(|found| places(&found.beneath)),
-            covers: covers.map(|(what, path)| CoverReport { path: report::text(path), what }).collect(),
             dropped: unmatched.as_ref().map(|found| places(&found.dropped)),
             features: explained.needs.iter().map(report::feature).collect(),
             ignored: report::ignored(plan.ignored()),

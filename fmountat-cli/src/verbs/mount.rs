@@ -4,11 +4,12 @@
 use crate::args::MountArgs;
 use crate::output;
 use crate::report::{self, MountReport};
-use crate::verbs::common::{compat, namespace, start_directory};
+use crate::verbs::common::{namespace, start_directory};
 use fmountat::options::{Mkdir, Options};
+use fmountat::strategy::Strategy;
 use fmountat::{
-    Create, Error, ErrorKind, Mount, MountId, MountNamespace, Mounter, Operation, Plan, Strategy, Target,
-    remount_with,
+    Compat, Create, Error, ErrorKind, Mount, MountId, MountNamespace, Mounter, Operation, Plan, Spec, Target,
+    remount,
 };
 use rustix::fd::OwnedFd;
 use std::ffi::{OsStr, OsString};
@@ -56,8 +57,10 @@ fn change(
         }
         None => Target::open(dir, &args.target)?,
     };
-    let ignored = remount_with(&target, options, compat(args.compat))?;
-    let ignored: Vec<_> = ignored.into_iter().map(|word| (1, word)).collect();
+    let mut options = options.clone();
+    let ignored = args.compat.map_or_else(Vec::new, |_| options.take_without_effect_in_remount());
+    remount(&target, &options)?;
+    let ignored: Vec<_> = ignored.into_iter().map(|option| (1, option)).collect();
     print(args, MountReport { changed: true, ..Default::default() }, &ignored, json)
 }
 
@@ -75,7 +78,7 @@ fn mount_new(
     let fstype = args.fstype.clone().unwrap_or_else(|| without.into());
     let is_bind = options.bind.is_some() || ["bind", "rbind"].iter().any(|bind| fstype == *bind);
     let mount = words.iter().fold(Mount::new(fstype, source), |m, o| m.option(o));
-    let plan = Plan::with(&[mount], compat(args.compat))?;
+    let plan = Plan::new(Spec::new([mount]).compat(args.compat.map_or(Compat::Strict, Compat::from)))?;
     let here = Target::open(dir, ".")?;
     let mounter = Mounter::detached();
     if namespace.is_none() && mounter.strategy(&plan) == Strategy::StepByStep {

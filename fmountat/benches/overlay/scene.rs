@@ -2,7 +2,7 @@
 //! The place that mounts are made in: layers on one file system, and as many other mounts on it as asked for.
 
 use crate::Outcome;
-use fmountat::Overlay;
+use fmountat::overlay::Overlay;
 use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, unmount};

@@ -13,7 +13,7 @@
 mod peer;
 mod scene;
 
-use fmountat::{Compat, Mounter, Plan, PublishedSet, Target, Unmount};
+use fmountat::{Mounter, Plan, PublishedSet, Target, Unmount};
 use rustix::fs::CWD;
 use rustix::mount::MountPropagationFlags;
 use scene::Scene;
@@ -192,7 +192,7 @@ fn ours(
         let (upper, work) = &uppers[number];
         let spec = scene.spec(upper, work);
         let start = Instant::now();
-        let plan = Plan::of(&spec, Compat::Strict)?;
+        let plan = Plan::new(&spec)?;
         let applied = mounter.apply(CWD, &plan, &Target::open(CWD, scene.root(number))?)?;
         cost.up += start.elapsed();
         let set = applied.set.ok_or("the kernel has no unique ids")?;

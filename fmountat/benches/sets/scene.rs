@@ -74,12 +74,7 @@ impl Scene {
         }
         let bind = |(source, target)| Mount::new("bind", source).at(target).option("bind,ro,nosuid,nodev");
         mounts.extend(self.binds().into_iter().map(bind));
-        Spec {
-            mounts,
-            masked_paths: MASKED.map(PathBuf::from).to_vec(),
-            readonly_paths: READ_ONLY.map(PathBuf::from).to_vec(),
-            readonly_root: false,
-        }
+        Spec::new(mounts).mask(MASKED).read_only(READ_ONLY)
     }
 }
 

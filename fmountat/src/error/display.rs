@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The text of an error: what failed, on which argument, why, in whose words, and what to try.
 
-use crate::error::error::Error;
+use crate::error::error_type::Error;
 use crate::error::holder;
 use crate::error::operation::{Operation, PlanStep};
 use crate::error::text::{errno_name, escape, escape_controls, escape_whole};
@@ -28,7 +28,10 @@ impl Error {
         };
         let step = match self.plan_step() {
             None => String::new(),
+            Some(PlanStep::Mount(0)) => String::from("root: "),
             Some(PlanStep::Mount(number)) => format!("mount {number}: "),
+            Some(PlanStep::Device(path)) => named(Operation::CreateDevice, path),
+            Some(PlanStep::Link(path)) => named(Operation::CreateLink, path),
             Some(PlanStep::ReadonlyPath(path)) => named(Operation::MakePathReadOnly, path),
             Some(PlanStep::MaskedPath(path)) => named(Operation::MaskPath, path),
         };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Several errors of one operation that goes on after the first.
 
-use crate::error::error::Error;
+use crate::error::error_type::Error;
 use std::fmt;
 use std::ops::Deref;
 

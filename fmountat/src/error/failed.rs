@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! An error that gives back what could not be published.
 
-use crate::error::error::{Error, Result};
+use crate::error::error_type::{Error, Result};
 use crate::error::errors::Errors;
 use std::fmt;
 use std::ops::Deref;

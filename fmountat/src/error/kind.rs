@@ -6,7 +6,7 @@ use rustix::io::Errno;
 /// Makes the enumeration and its table of one list.
 macro_rules! kinds {
     ($( $(#[$doc:meta])+ $name:ident = $code:literal, $cause:literal, $cure:literal; )+) => {
-        /// What kind of failure an [`Error`](crate::error::error::Error) is: stable, to be matched on.
+        /// What kind of failure an [`Error`](crate::error::error_type::Error) is: stable, to be matched on.
         ///
         /// ```
         /// use fmountat::ErrorKind;
@@ -182,7 +182,7 @@ kinds! {
     HelperMissing = "helper-missing",
         "The type is mounted by a program, which is not installed.",
         "Install it; for FUSE types the package fuse3.";
-    /// A mount helper failed; [`Error::output`](crate::error::error::Error::output) has what it said.
+    /// A mount helper failed; [`Error::output`](crate::error::error_type::Error::output) has what it said.
     HelperFailed = "helper-failed",
         "The program that mounts this type failed, or says that it worked and nothing is mounted.",
         "Its own lines say why.";
@@ -212,7 +212,7 @@ kinds! {
     Unsupported = "unsupported",
         "The kernel, the file system or this release can't do what was asked for; or a seccomp filter answers ENOSYS.",
         "The message says what it needs; `fmountat doctor` shows what is there.";
-    /// Any other failure of a system call; [`Error::errno`](crate::error::error::Error::errno) has it.
+    /// Any other failure of a system call; [`Error::errno`](crate::error::error_type::Error::errno) has it.
     System = "system",
         "A system call failed for a reason that has no kind of its own.",
         "The errno and the kernel's lines say what there is to know; `fmountat doctor` is good to add to a report.";

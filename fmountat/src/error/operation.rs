@@ -45,6 +45,8 @@ operations! {
     CloneMount = "clone mount";
     CountLayers = "count {layer}";
     Create = "create";
+    CreateDevice = "create the device";
+    CreateLink = "create the link";
     EnterMountNamespace = "enter the mount namespace";
     EnterRoot = "enter the root";
     Fchdir = "fchdir";
@@ -151,6 +153,12 @@ operations! {
     WriteResult = "write the result";
 }
 
+impl fmt::Display for Operation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
 /// A layer of an overlay. Lower and data-only layers are counted from 1, the topmost first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -190,8 +198,12 @@ impl fmt::Display for LayerRef {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PlanStep {
-    /// The mount with this number, from 1 as in the list.
+    /// The mount with this number, from 1 as in the list; 0 for a root that the calling program put before the list.
     Mount(usize),
+    /// The device that was to be created.
+    Device(PathBuf),
+    /// The symbolic link that was to be created.
+    Link(PathBuf),
     /// The path that was to be made read-only.
     ReadonlyPath(PathBuf),
     /// The path that was to be masked.

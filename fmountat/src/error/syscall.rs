@@ -65,6 +65,7 @@ calls! {
     Madvise = "madvise";
     MemfdCreate = "memfd_create";
     Mkdirat = "mkdirat";
+    Mknodat = "mknodat";
     Mount = "mount";
     MountSetattr = "mount_setattr";
     MoveMount = "move_mount";
@@ -78,6 +79,7 @@ calls! {
     Prctl = "prctl";
     PthreadSigmask = "pthread_sigmask";
     Read = "read";
+    Readlinkat = "readlinkat";
     Renameat = "renameat";
     Renameat2 = "renameat2";
     Rmdir = "rmdir";
@@ -86,6 +88,7 @@ calls! {
     Sigprocmask = "sigprocmask";
     Statmount = "statmount";
     Statx = "statx";
+    Symlinkat = "symlinkat";
     Umount2 = "umount2";
     Unshare = "unshare";
     Waitpid = "waitpid";

@@ -9,6 +9,7 @@ use std::ffi::{OsStr, OsString};
 
 /// A word for the file system itself: `key`, or `key=value`.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Word {
     /// The part before `=`.
     pub key: OsString,

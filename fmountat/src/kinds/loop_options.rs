@@ -3,6 +3,7 @@
 
 /// How a loop device is set up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LoopOptions {
     /// Where in the file it starts, in bytes.
     pub offset: u64,
@@ -28,6 +29,44 @@ impl Default for LoopOptions {
             direct_io: false,
             autoclear: true,
         }
+    }
+}
+
+impl LoopOptions {
+    /// The same from this byte of the file on.
+    #[must_use]
+    pub fn offset(self, offset: u64) -> Self {
+        Self { offset, ..self }
+    }
+
+    /// The same with this many bytes of the file; 0 for all.
+    #[must_use]
+    pub fn size_limit(self, size_limit: u64) -> Self {
+        Self { size_limit, ..self }
+    }
+
+    /// The same with sectors of this many bytes.
+    #[must_use]
+    pub fn sector_size(self, bytes: u32) -> Self {
+        Self { sector_size: Some(bytes), ..self }
+    }
+
+    /// The same read-only, or not.
+    #[must_use]
+    pub fn read_only(self, read_only: bool) -> Self {
+        Self { read_only, ..self }
+    }
+
+    /// The same around the page cache, or not.
+    #[must_use]
+    pub fn direct_io(self, direct_io: bool) -> Self {
+        Self { direct_io, ..self }
+    }
+
+    /// The same freed by the kernel with its last user, or not.
+    #[must_use]
+    pub fn autoclear(self, autoclear: bool) -> Self {
+        Self { autoclear, ..self }
     }
 }
 

@@ -25,7 +25,7 @@ use std::time::{Duration, Instant};
 ///
 /// ```no_run
 /// use fmountat::image::{LoopDevice, LoopOptions};
-/// let options = LoopOptions { read_only: true, ..LoopOptions::default() };
+/// let options = LoopOptions::default().read_only(true);
 /// let device = LoopDevice::attach(fmountat::CWD, "disk.img", &options)?;
 /// println!("{}", device.path().display());
 /// # Ok::<(), fmountat::Error>(())

@@ -9,7 +9,6 @@ use crate::mountinfo;
 use crate::mountinfo::id::{MountId, MountinfoId};
 use crate::set::options::suggest::{names, option_error};
 use crate::set::options::{Options, Places};
-use crate::set::plan::Compat;
 use crate::sys::statmount::{MNT_BASIC, may_be_asked, statmount};
 use crate::vfs::attr::{Attr, Locked, MountAttr, set_attr, set_tree_attr};
 use crate::vfs::context::FsContext;
@@ -42,24 +41,12 @@ pub(crate) fn of_change(error: Error, target: &Target) -> Error {
 /// ```
 ///
 /// # Errors
-/// [`ErrorKind::NotMounted`]; [`ErrorKind::OptionConflict`] for a file-system word with `bind`, before any change;
+/// [`ErrorKind::NotMounted`]; [`ErrorKind::OptionConflict`] for an option without effect, or one of the file system with `bind`, before
+/// any change: [`Options::take_without_effect_in_remount`] takes those out first;
 /// the kernel's errno and words.
 pub fn remount(target: &Target, options: &Options) -> Result<()> {
     let done = check(target, options).and_then(|()| change(target, options));
     done.map_err(|e| crate::set::remount::of_change(e.with_argument_if_none(target.path()), target))
-}
-
-/// As [`remount`], with words that have no effect in it treated as `compat` says; gives those that were ignored.
-///
-/// # Errors
-/// Those of [`remount`].
-pub fn remount_with(target: &Target, options: &Options, compat: Compat) -> Result<Vec<OsString>> {
-    let mut options = options.clone();
-    let ignored = match compat {
-        Compat::Strict => Vec::new(),
-        Compat::Containerd => options.leave_out_of_remount(),
-    };
-    remount(target, &options).map(|()| ignored)
 }
 
 fn check(target: &Target, options: &Options) -> Result<()> {

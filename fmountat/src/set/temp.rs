@@ -61,6 +61,7 @@ impl AsFd for TempRoot<'_> {
 
 /// What went wrong with a temporary mount: before the callback, in it, after it, or both of the last.
 #[derive(Debug)]
+#[non_exhaustive]
 pub enum TempError<E> {
     /// It could not be mounted; the callback did not run.
     Mount(Error),

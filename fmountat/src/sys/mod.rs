@@ -6,7 +6,7 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod errno;
-pub mod procfs;
+pub(crate) mod procfs;
 pub(crate) mod ms;
 pub(crate) mod uname;
 pub(crate) mod block;

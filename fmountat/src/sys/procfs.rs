@@ -39,7 +39,7 @@ pub(crate) const SEE_ID_MAPS: &str =
     "see /proc/self/uid_map and /proc/self/gid_map for the ids that are mapped here";
 
 /// The links in /dev of a container, and what they lead to: those that runc makes.
-pub const DEV_LINKS: [(&str, &str); 4] = [
+pub(crate) const DEV_LINKS: [(&str, &str); 4] = [
     ("fd", "/proc/self/fd"),
     ("stdin", "/proc/self/fd/0"),
     ("stdout", "/proc/self/fd/1"),

@@ -41,7 +41,7 @@ pub(crate) fn fs_type(id: MountId) -> Result<OsString> {
 
 /// What statmount(2) says; `None` for an id of mountinfo, which it does not take.
 fn ask(id: MountId, mask: u64) -> Result<Option<StatMount>> {
-    if !id.unique().is_some() {
+    if id.unique().is_none() {
         return Ok(None);
     }
     match statmount(id.get(), mask) {

@@ -61,18 +61,16 @@ impl Features {
         }
         self
     }
-
-    /// These features less all that came after Linux `major`.`minor`: to find out what would be done there.
-    ///
-    /// ```
-    /// use fmountat::kernel::Features;
-    /// use fmountat::{Mount, Mounter, Plan};
-    /// let plan = Plan::new(&[Mount::new("tmpfs", "tmpfs"), Mount::new("tmpfs", "tmpfs").at("/tmp")])?;
-    /// println!("{}", Mounter::with(Features::get().at_most(6, 1), None).strategy(&plan));
-    /// # Ok::<(), fmountat::Error>(())
-    /// ```
+    /// The same without what came after this release of the kernel.
+    #[cfg(feature = "testing")]
+    #[doc(hidden)]
     #[must_use]
-    pub fn at_most(mut self, major: u32, minor: u32) -> Self {
+    pub fn at_most(self, major: u32, minor: u32) -> Self {
+        self.up_to(major, minor)
+    }
+
+    /// Takes away what came after this release of the kernel.
+    pub(crate) fn up_to(mut self, major: u32, minor: u32) -> Self {
         for feature in TABLE.iter().filter(|feature| feature.kernel > (major, minor)) {
             *(feature.field)(&mut self) = false;
         }
@@ -213,12 +211,12 @@ mod tests {
 
     #[test]
     fn a_release_has_what_came_before_it() {
-        let old = Features::get().at_most(5, 14);
+        let old = Features::get().up_to(5, 14);
         assert!(!old.overlay_mapped_layers && !old.overlay_layer_words && !old.detached_children);
         assert_eq!(old.mount_setattr, Features::get().mount_setattr);
-        assert_eq!(Features::get().at_most(99, 0), Features::get());
+        assert_eq!(Features::get().up_to(99, 0), Features::get());
         assert!(TABLE.is_sorted_by_key(|feature| feature.kernel));
         let here = Features::get();
-        assert!(TABLE.iter().all(|feature| feature.is_in(&here) || !feature.is_in(&here.at_most(0, 0))));
+        assert!(TABLE.iter().all(|feature| feature.is_in(&here) || !feature.is_in(&here.up_to(0, 0))));
     }
 }

@@ -36,6 +36,14 @@ pub struct IdMapping {
     pub count: u32,
 }
 
+impl IdMapping {
+    /// A range of `count` ids.
+    #[must_use]
+    pub fn new(inner: u32, outer: u32, count: u32) -> Self {
+        Self { inner, outer, count }
+    }
+}
+
 /// User ids or group ids.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Ids {
@@ -53,6 +61,7 @@ pub enum Ids {
 /// let idmap = Idmap::Ranges { users: shifted.clone(), groups: shifted };
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum Idmap {
     /// By ranges; an empty list leaves those ids as they are.
     Ranges {

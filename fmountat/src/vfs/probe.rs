@@ -29,7 +29,7 @@ impl Features {
             || there(open_tree_attr(bad_fd(), c"", 0, &MountAttrRaw::default()).map(drop)),
             may_unshare,
         ]);
-        let of_release = Self::default().with_all().at_most(release.0, release.1);
+        let of_release = Self::default().with_all().up_to(release.0, release.1);
         Self {
             new_mount_api,
             openat2,

@@ -186,6 +186,16 @@ impl Target {
         }
     }
 
+    /// Refuses a target whose path inside `root` leads over a symbolic link: openat2(`RESOLVE_NO_SYMLINKS`).
+    pub(crate) fn need_no_link(&self, root: BorrowedFd<'_>) -> Result<()> {
+        match resolve_in_root(root, &self.path, ResolveFlags::NO_SYMLINKS) {
+            Ok(plain) if is_same_place(plain.as_fd(), self.as_fd())? => Ok(()),
+            Ok(_) => Err(moved(&self.path)),
+            Err(error) if error.raw_errno() == Some(Errno::LOOP) => Err(link_on_the_way(&self.path)),
+            Err(error) => Err(error),
+        }
+    }
+
     /// What was made for it stays.
     pub fn keep(&self) {
         self.made.keep();
@@ -234,9 +244,13 @@ fn duplicate(fd: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
 
 /// Opens with `O_PATH` inside `root`; an empty path and `/` are the root itself.
 pub(crate) fn open_in_root(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
+    resolve_in_root(root, path, ResolveFlags::empty())
+}
+
+fn resolve_in_root(root: BorrowedFd<'_>, path: &Path, more: ResolveFlags) -> Result<OwnedFd> {
     let inside = if path.as_os_str().is_empty() { Path::new(".") } else { path };
     let c_path = c_string(Operation::ReadTarget, inside)?;
-    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS;
+    let resolve = ResolveFlags::IN_ROOT | ResolveFlags::NO_MAGICLINKS | more;
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     for _ in 0..RETRIES {
         match rustix::fs::openat2(root, &*c_path, flags, Mode::empty(), resolve) {
@@ -264,6 +278,20 @@ pub(crate) fn open_in_root(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd>
     }
     let error = Error::sys(Operation::ResolveTarget, Syscall::Openat2, Errno::AGAIN).with_argument(path);
     Err(error.with_kind(ErrorKind::Busy).with_reason("others keep renaming directories on the way"))
+}
+
+pub(crate) fn link_on_the_way(path: &Path) -> Error {
+    let reason =
+        "a symbolic link is on the way to the target: proc and sysfs are mounted on a plain directory only";
+    Error::new(ErrorKind::WrongTargetType, Operation::ResolveTarget, reason).with_argument(path).with_hint(
+        "make the target a directory in the root; who made the link could show other files in its place",
+    )
+}
+
+/// Who may rename in the root has changed the way to the target since it was found.
+fn moved(path: &Path) -> Error {
+    let reason = "the target was moved while it was looked at";
+    Error::new(ErrorKind::TargetMoved, Operation::ResolveTarget, reason).with_argument(path)
 }
 
 /// An error of opening a path, with the limits named where one was passed.

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The rows of the table: an overlay to mount, and what must come of it.
 
+use fmountat::ErrorKind;
 use fmountat::overlay::Layer;
-use fmountat::{ErrorKind, Overlay};
+use fmountat::overlay::Overlay;
 use fmountat_testing::{mkdirs, write};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::mount::{UnmountFlags, unmount};

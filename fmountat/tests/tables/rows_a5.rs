@@ -209,7 +209,7 @@ pub(crate) fn loops(stage: &Stage) {
         stage.unmount("t");
         assert!(is_gone_within(Duration::from_secs(1)), "{words}");
     }
-    let stays = LoopOptions { autoclear: false, ..LoopOptions::default() };
+    let stays = LoopOptions::default().autoclear(false);
     let device = LoopDevice::attach(CWD, &image, &stays).unwrap();
     stage.apply(&[Mount::new("ext4", device.path())], "t").unwrap();
     stage.unmount("t");

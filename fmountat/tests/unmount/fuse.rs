@@ -3,7 +3,8 @@
 
 use crate::common::file;
 use crate::holding::soon;
-use fmountat::{ErrorKind, HolderKind, MountId, Unmount};
+use fmountat::error::HolderKind;
+use fmountat::{ErrorKind, MountId, Unmount};
 use fmountat_testing::{INSIDE, command_output, mkdirs, mounts_below, read, scratch, slower, write};
 use rustix::fd::{AsFd, AsRawFd};
 use rustix::fs::{CWD, Mode, OFlags};

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Other processes that hold a mount, and what an error says of them.
 
-use fmountat::{Error, ErrorKind, Holder, HolderKind, Unmount};
+use fmountat::error::{Holder, HolderKind};
+use fmountat::{Error, ErrorKind, Unmount};
 use fmountat_testing::slower;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};

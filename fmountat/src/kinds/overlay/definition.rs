@@ -29,7 +29,8 @@ impl<P: Into<PathBuf>> From<P> for Layer {
 /// An overlay, described: lowers (topmost first, as in `lowerdir=`), upper, work, data-only layers, words.
 ///
 /// ```no_run
-/// use fmountat::{MountAttr, Mounter, Overlay, Target};
+/// use fmountat::overlay::Overlay;
+/// use fmountat::{MountAttr, Mounter, Target};
 /// let snapshots = std::fs::File::open("/var/lib/snapshots")?;
 /// let overlay = Overlay::new().lower("2/fs").lower("1/fs").upper("3/fs", "3/work").word("index", "off");
 /// let tree = Mounter::detached().overlay_tree(&snapshots, &overlay, &MountAttr::default())?;

@@ -24,7 +24,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// overlays are mounted; dropping it later leaves them as they are.
 ///
 /// ```no_run
-/// use fmountat::{MountAttr, Mounter, Overlay, Target};
+/// use fmountat::overlay::Overlay;
+/// use fmountat::{MountAttr, Mounter, Target};
 /// use fmountat::CWD;
 /// let mounter = Mounter::detached();
 /// let uppers = mounter.ephemeral_uppers()?;

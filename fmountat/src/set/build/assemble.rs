@@ -6,11 +6,12 @@ use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::mountinfo::id::{MountId, UniqueMountId};
 use crate::set::build::detached_set::{DetachedSet, duplicate};
 use crate::set::build::failure::{cannot_assemble, every_mount_left_out, is_missing_source, without_root};
+use crate::set::build::late_mount::{LateMount, MountedRoot};
 use crate::set::build::mounter::Mounter;
-use crate::set::build::restrict;
 use crate::set::build::step_mount::{StepMounter, set_root_owner};
+use crate::set::build::{nodes, restrict};
 use crate::set::plan::Plan;
-use crate::set::plan::step::{Step, What};
+use crate::set::plan::step::Step;
 use crate::strategy::{Strategies, Strategy};
 use crate::table::count::{mounts_in, mounts_in_copy};
 use crate::trace;
@@ -22,6 +23,7 @@ use crate::vfs::private_namespace::in_private_namespace;
 use crate::vfs::target::Target;
 use crate::vfs::tree::{Attached, Tree};
 use rustix::fd::{AsFd, BorrowedFd};
+use std::path::Path;
 
 impl Mounter {
     /// Builds the plan's mounts as one detached tree; relative sources and layers start at `dir`. A plan without a root
@@ -161,6 +163,8 @@ struct Builder<'a> {
     /// How many mounts there are, if that is known.
     mounts: Option<usize>,
     readonly_root: bool,
+    /// One empty file system masks all directories: to make one, and to take it away, costs more than all else of it.
+    mask: Option<Attached>,
 }
 
 /// Creates a throw-away mount and returns its unique id \[Linux 6.8\]: it is an upper bound for all ids so far. It is a copy of
@@ -174,8 +178,8 @@ pub(crate) fn newer_than_all(tree: &Tree) -> Result<Option<UniqueMountId>> {
 impl<'a> Builder<'a> {
     fn new(pieces: StepMounter<'a>, built: Option<DetachedSet>, plan: &Plan) -> Self {
         let mounts = built.as_ref().map_or(Some(0), |built| built.mounts);
-        let readonly_root = plan.covers.readonly_root;
-        Self { pieces, built, left_out: Vec::new(), newest: None, mounts, readonly_root }
+        let readonly_root = plan.restrictions.readonly_root;
+        Self { pieces, built, left_out: Vec::new(), newest: None, mounts, readonly_root, mask: None }
     }
 
     /// Makes each mount, detached, before any is put in its place: that may make a directory, which would stay after a failure.
@@ -211,6 +215,7 @@ impl<'a> Builder<'a> {
         self.attach_root(plan, &mut mounts)?;
         self.enter(place)?;
         self.attach_mounts(plan, mounts)?;
+        self.create_nodes(plan)?;
         self.restrict_paths(plan)?;
         self.make_root_read_only()?;
         self.leave(place)
@@ -266,39 +271,16 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
+    /// Nothing is left to do where every mount was left out.
+    fn create_nodes(&mut self, plan: &Plan) -> Result<()> {
+        if self.built.is_some() { nodes::create_nodes(self, &plan.nodes, plan.len() + 1) } else { Ok(()) }
+    }
+
     fn restrict_paths(&mut self, plan: &Plan) -> Result<()> {
-        // One empty file system hides all directories: to make one, and to take it away, costs more than all else of it.
-        let mut mask: Option<Attached> = None;
-        for (cover, path) in &plan.covers.paths {
-            let Some(built) = &self.built else { return Ok(()) };
-            let named = |e| cover.error(path, e);
-            let found = match restrict::find(built.root(), *cover, path, plan.len() + 1)? {
-                restrict::Place::Step(found) => found,
-                restrict::Place::Nothing => continue,
-                restrict::Place::Root => {
-                    self.readonly_root = true;
-                    continue;
-                }
-            };
-            let is_mask = matches!(found.step.what, What::Filesystem(_));
-            let piece = match mask.as_ref().filter(|_| is_mask) {
-                Some(mask) => Tree::clone_of(mask.root(), "", false),
-                None => found.pieces(&self.pieces).detached(&found.step),
-            };
-            let piece = piece.map_err(named)?;
-            self.note(&found.step, &piece)?;
-            self.mounts = self.mounts.map(|mounts| mounts + 1);
-            let beneath = mount_with_root(found.place.as_fd())?;
-            let attached = piece.attach(&found.place).map_err(|e| named(e.into()))?;
-            trace::attached(found.step.number, path);
-            if let Some(built) = &mut self.built {
-                built.stacks.add(attached.id(), beneath, path);
-            }
-            if is_mask {
-                mask = Some(attached);
-            }
+        match self.built {
+            Some(_) => restrict::restrict_paths(self, &plan.restrictions, plan.len() + 1),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     fn make_root_read_only(&self) -> Result<()> {
@@ -336,6 +318,37 @@ impl<'a> Builder<'a> {
     }
 }
 
+impl MountedRoot for Builder<'_> {
+    fn root(&self, _: &Path) -> Result<BorrowedFd<'_>> {
+        self.built.as_ref().map(DetachedSet::root).ok_or_else(every_mount_left_out)
+    }
+
+    fn attach(&mut self, late: &LateMount) -> Result<()> {
+        let mask = self.mask.as_ref().filter(|_| late.is_empty_directory());
+        let mount = match mask {
+            Some(mask) => Tree::clone_of(mask.root(), "", false)?,
+            None => late.mounter(&self.pieces).detached(&late.step)?,
+        };
+        self.note(&late.step, &mount)?;
+        self.mounts = self.mounts.map(|mounts| mounts + 1);
+        let beneath = mount_with_root(late.place.as_fd())?;
+        let attached = mount.attach(&late.place)?;
+        trace::attached(late.step.number, &late.step.target);
+        if let Some(built) = &mut self.built {
+            built.stacks.add(attached.id(), beneath, &late.step.target);
+        }
+        if late.is_empty_directory() {
+            self.mask = Some(attached);
+        }
+        Ok(())
+    }
+
+    fn restrict_root(&mut self) -> Result<()> {
+        self.readonly_root = true;
+        Ok(())
+    }
+}
+
 /// The step's place below the root, made if it is to be: a file for a file.
 pub(crate) fn mount_point(
     root: BorrowedFd<'_>,
@@ -343,7 +356,7 @@ pub(crate) fn mount_point(
     is_dir: impl FnOnce() -> Result<bool>,
 ) -> Result<Target> {
     let path = step.target.as_path();
-    match step.options.mkdir {
+    let target = match step.options.mkdir {
         None => Target::in_root(root, path).map_err(|e| match e.kind() {
             ErrorKind::NotFound => {
                 e.with_hint("the mount point must exist; the option X-mount.mkdir makes it")
@@ -351,7 +364,11 @@ pub(crate) fn mount_point(
             _ => e,
         }),
         Some(mkdir) => Target::create_in_root(root, path, mkdir.create(is_dir()?)),
+    }?;
+    if step.needs_plain_target() {
+        target.need_no_link(root)?;
     }
+    Ok(target)
 }
 
 /// Mounts the piece at its place inside the tree.

@@ -6,6 +6,8 @@ pub(crate) mod mounter;
 pub(crate) mod decide;
 pub(crate) mod own_namespace;
 pub(crate) mod step_mount;
+pub(crate) mod late_mount;
+pub(crate) mod nodes;
 pub(crate) mod restrict;
 pub(crate) mod stack;
 pub(crate) mod detached_set;

@@ -36,7 +36,8 @@ const MOUNT_OVERLAY: &str = "mount an overlay on a target";
 /// handle dissolves the clones and ends the thread. It belongs to the mount namespace it was made in.
 ///
 /// ```no_run
-/// use fmountat::{Mounter, Overlay};
+/// use fmountat::overlay::Overlay;
+/// use fmountat::Mounter;
 /// let mounter = Mounter::new()?; // for many mounts; `Mounter::detached()` for a few
 /// let snapshots = std::fs::File::open("/var/lib/snapshots")?;
 /// mounter.overlay(&snapshots, &Overlay::new().lower("1/fs").upper("2/fs", "2/work"), "2/merged")?;
@@ -59,18 +60,24 @@ impl Mounter {
     /// # Errors
     /// Those of [`PrivateCwd::worker`].
     pub fn new() -> Result<Self> {
-        Ok(Self::with(Features::get(), Some(PrivateCwd::worker()?)))
+        Ok(Self::of(Features::get(), Some(PrivateCwd::worker()?)))
     }
 
     /// Without a thread: everything is built detached and published.
     #[must_use]
     pub fn detached() -> Self {
-        Self::with(Features::get(), None)
+        Self::of(Features::get(), None)
     }
 
-    /// With features and a way of the caller's choice: how tests reach every way on one kernel.
+    /// With features and a way to another cwd of the caller's choice: tests reach every strategy on one kernel.
+    #[cfg(feature = "testing")]
+    #[doc(hidden)]
     #[must_use]
     pub fn with(features: Features, cwd: Option<PrivateCwd>) -> Self {
+        Self::of(features, cwd)
+    }
+
+    fn of(features: Features, cwd: Option<PrivateCwd>) -> Self {
         let (clones, namespaces) = Default::default();
         Self { features, clones, namespaces, notes: Journal::standard(), cwd, own: None }
     }

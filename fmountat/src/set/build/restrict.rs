@@ -1,93 +1,62 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Covers: paths of a set that are made read-only where they are, or hidden, after everything is mounted. Each becomes a
-//! step like any other once it is known what is there.
+//! Path restrictions: paths of a root that are made read-only or masked when everything is mounted. Each becomes a mount like
+//! any other once it is known what is there.
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
-use crate::set::build::step_mount::StepMounter;
-use crate::set::options::Options;
-use crate::set::plan::restriction::PathRestriction;
-use crate::set::plan::step::{Step, What};
+use crate::set::build::late_mount::{LateMount, MountedRoot};
+use crate::set::plan::restriction::{PathRestriction, PathRestrictions};
 use crate::vfs::attr::{Attr, Locked, MountAttr, set_attr};
 use crate::vfs::identity::is_same_place;
 use crate::vfs::target::Target;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Mode, OFlags};
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-/// A cover that found its path: a step, whose source starts at the descriptor.
+/// What a restricted path leads to.
 #[derive(Debug)]
-pub(crate) struct Found {
-    pub(crate) place: Target,
-    source: Source,
-    pub(crate) step: Step,
-}
-
-/// The source of a cover's step. Files are bound by descriptor, so that no other file can take their name meanwhile.
-#[derive(Debug)]
-enum Source {
-    /// None: the step mounts a file system of its own.
-    Nothing,
-    /// The path itself.
-    Place,
-    /// The null device, checked.
-    Null(OwnedFd),
-}
-
-impl Found {
-    /// What the step is made with. An empty source of a bind is the descriptor that stands for the directory.
-    pub(crate) fn pieces<'a>(&'a self, pieces: &StepMounter<'a>) -> StepMounter<'a> {
-        match &self.source {
-            Source::Nothing => *pieces,
-            Source::Place => StepMounter { dir: self.place.as_fd(), ..*pieces },
-            Source::Null(null) => StepMounter { dir: null.as_fd(), ..*pieces },
-        }
-    }
-}
-
-/// What a path leads to.
-#[derive(Debug)]
-pub(crate) enum Place {
-    /// There is nothing to cover.
+enum Place {
+    /// There is nothing to restrict.
     Nothing,
     /// The root itself is to be read-only: a mount over it would hide the set from who starts at the root.
     Root,
-    Step(Box<Found>),
+    Mount(Box<LateMount>),
 }
 
-/// Looks the path up inside `root`. The step's number follows the mounts'.
-pub(crate) fn find(
-    root: BorrowedFd<'_>,
-    cover: PathRestriction,
-    path: &Path,
+/// Makes paths read-only and masks paths, in order. The number of their steps follows the mounts'.
+pub(crate) fn restrict_paths(
+    root: &mut impl MountedRoot,
+    restrictions: &PathRestrictions,
     number: usize,
-) -> Result<Place> {
+) -> Result<()> {
+    for (restriction, path) in &restrictions.paths {
+        let named = |e| restriction.error(path, e);
+        match find(root.root(path).map_err(named)?, *restriction, path, number)? {
+            Place::Nothing => {}
+            Place::Root => root.restrict_root().map_err(named)?,
+            Place::Mount(mount) => root.attach(&mount).map_err(named)?,
+        }
+    }
+    Ok(())
+}
+
+/// Looks the path up inside `root`.
+fn find(root: BorrowedFd<'_>, restriction: PathRestriction, path: &Path, number: usize) -> Result<Place> {
     let place = match Target::in_root(root, path) {
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Place::Nothing),
-        place => place.map_err(|e| e.with_operation(cover.operation()))?,
+        place => place.map_err(|e| e.with_operation(restriction.operation()))?,
     };
     if is_same_place(root, place.as_fd())? {
-        return match cover {
+        return match restriction {
             PathRestriction::ReadOnly => Ok(Place::Root),
             PathRestriction::Mask => Err(hides_all(path)),
         };
     }
-    let step = |source: PathBuf, what: What, words: &[&str]| -> Result<Step> {
-        let options = Options::parse(words)?;
-        Ok(Step { number, source, target: path.to_owned(), what, options })
+    let mount = match (restriction, place.is_dir()) {
+        (PathRestriction::ReadOnly, _) => LateMount::remount_read_only(place, path, number),
+        (PathRestriction::Mask, true) => LateMount::empty_directory(place, path, number),
+        (PathRestriction::Mask, false) => LateMount::file(place, path, open_null()?, number),
     };
-    let bind = |recursive| step(PathBuf::new(), What::Bind { recursive }, &["ro"]);
-    let (source, step) = match (cover, place.is_dir()) {
-        (PathRestriction::ReadOnly, _) => (Source::Place, bind(true)),
-        (PathRestriction::Mask, true) => {
-            let words = ["ro", "nosuid", "nodev", "noexec", "nr_inodes=1", "size=4k"];
-            let what = What::Filesystem(OsString::from("tmpfs"));
-            (Source::Nothing, step("tmpfs".into(), what, &words))
-        }
-        // Read-only: else chmod(2) and chown(2) of the masked file would change the host's device.
-        (PathRestriction::Mask, false) => (Source::Null(open_null()?), bind(false)),
-    };
-    Ok(Place::Step(Box::new(Found { source, step: step?, place })))
+    Ok(Place::Mount(Box::new(mount?)))
 }
 
 /// Makes the mount that `root` is the root of read-only, and none below it.

@@ -20,7 +20,6 @@ use crate::vfs::target::Target;
 use crate::vfs::tree::{unbindable_on_shared, unbindable_target};
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
-use std::path::PathBuf;
 
 impl Mounter {
     /// Looks at sources, layers, images, targets, options, privilege and features, and tells what
@@ -38,21 +37,13 @@ impl Mounter {
             why: self.why(plan, way),
             into_copy: !plan.has_root(),
             steps: Vec::new(),
-            covers: plan
-                .covers
-                .paths
-                .iter()
-                .map(|(cover, path)| (cover.operation().text(), path.clone()))
-                .collect(),
+            after_mounts: plan.after_mounts(),
             needs: self.needs(plan),
             left_out: Vec::new(),
             refused: Vec::new(),
         };
         let found = self.explain_steps(&mut explained, dir, plan, target);
         explained.refused.extend(found.err());
-        if plan.covers.readonly_root {
-            explained.covers.push(("make the root read-only", PathBuf::from("/")));
-        }
         explained
     }
 
@@ -102,7 +93,7 @@ impl Mounter {
         root_is_dir: Option<bool>,
     ) -> impl Iterator<Item = Error> {
         let roots = plan.steps.iter().filter(|step| step.is_root()).count();
-        let two_roots = (plan.covers.readonly_root && roots > 1).then(|| {
+        let two_roots = (plan.restrictions.readonly_root && roots > 1).then(|| {
             let reason = "two mounts are stacked on the root: say `ro` in the upper one";
             Error::new(ErrorKind::Unsupported, Operation::MakeRootReadOnly, reason)
         });

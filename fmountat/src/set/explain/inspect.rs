@@ -21,7 +21,7 @@ use crate::set::plan::helpers::{Helpers, check_helped};
 use crate::set::plan::restriction::PathRestriction;
 use crate::set::plan::step::{Step, What};
 use crate::vfs::attr::Attr;
-use crate::vfs::target::{Target, make_error, open_error, open_in_root};
+use crate::vfs::target::{Target, link_on_the_way, make_error, open_error, open_in_root};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags, StatVfsMountFlags};
 use rustix::io::Errno;
@@ -245,16 +245,16 @@ impl<'a> Inspector<'a> {
         Ok(is_known)
     }
 
-    /// Covers a path when all is mounted.
-    pub(crate) fn cover(&mut self, cover: PathRestriction, path: &Path) -> Result<()> {
-        match (self.sketch.find(path), cover) {
+    /// Restricts a path when all is mounted.
+    pub(crate) fn restrict(&mut self, restriction: PathRestriction, path: &Path) -> Result<()> {
+        match (self.sketch.find(path), restriction) {
             (Ok(ROOT), PathRestriction::Mask) => Err(hides_all(path)),
             (Ok(place), PathRestriction::Mask) if self.sketch.is_dir(place) == Some(false) => {
                 open_null().map(drop)
             }
             (Ok(_) | Err(Errno::NOENT), _) => Ok(()),
             (Err(errno), _) => Err(open_error(Operation::ResolveTarget, Syscall::Openat2, path, errno)
-                .with_operation(cover.operation())),
+                .with_operation(restriction.operation())),
         }
     }
 
@@ -269,6 +269,9 @@ impl<'a> Inspector<'a> {
                 _ => error,
             }
         };
+        if step.needs_plain_target() && self.sketch.find_without_links(path) == Err(Errno::LOOP) {
+            return Err(link_on_the_way(path));
+        }
         match (self.sketch.find(path), step.options.mkdir) {
             (Ok(place), _) => match (self.sketch.is_dir(place), is_dir) {
                 (Some(kind), Some(is_dir)) if kind != is_dir => Err(wrong_type(is_dir, path, Errno::INVAL)),

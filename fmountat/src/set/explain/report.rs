@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What explain found out, as data.
 
-use crate::error::Error;
+use crate::error::{Error, Operation};
 use crate::strategy::Strategy;
 use crate::vfs::feature_table::KernelFeature;
 use std::path::PathBuf;
@@ -30,8 +30,8 @@ pub struct Explanation {
     pub into_copy: bool,
     /// The mounts, in order.
     pub steps: Vec<ExplainedStep>,
-    /// What is done to paths when all is mounted: the step's name and the path.
-    pub covers: Vec<(&'static str, PathBuf)>,
+    /// What is done when all is mounted, in order, and to which path in the set.
+    pub after_mounts: Vec<(Operation, PathBuf)>,
     /// What of the kernel is used, and whether it is there.
     pub needs: Vec<Needed>,
     /// The numbers of mounts that would be left out: no source, and `nofail`.

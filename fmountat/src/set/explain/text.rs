@@ -4,6 +4,7 @@
 use crate::error::escape;
 use crate::error::text::wrapped;
 use crate::set::explain::report::{ExplainedStep, Explanation, Needed};
+use crate::set::plan::plan::after_mounts_text;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -20,8 +21,8 @@ impl fmt::Display for Explanation {
         for step in &self.steps {
             one(f, step)?;
         }
-        for (what, path) in &self.covers {
-            wrapped(f, "then ", "     ", &format!("{what} {}, if it exists", shown(path)))?;
+        for (operation, path) in &self.after_mounts {
+            wrapped(f, "then ", "     ", &after_mounts_text(*operation, path))?;
         }
         writeln!(f, "features of the kernel that it uses:")?;
         for Needed { feature, is_there } in &self.needs {

@@ -121,11 +121,16 @@ impl VirtualTree {
 
     /// Follows a path inside the set; the errno of looking it up.
     pub(crate) fn find(&mut self, path: &Path) -> Result<Place, Errno> {
-        self.find_from(ROOT, path)
+        self.walk(ROOT, path, LINKS)
     }
 
-    fn find_from(&mut self, start: Place, path: &Path) -> Result<Place, Errno> {
-        let (mut at, mut links) = (start, 0);
+    /// The same; ELOOP for a path with a symbolic link in it.
+    pub(crate) fn find_without_links(&mut self, path: &Path) -> Result<Place, Errno> {
+        self.walk(ROOT, path, 0)
+    }
+
+    fn walk(&mut self, start: Place, path: &Path, mut links_left: usize) -> Result<Place, Errno> {
+        let mut at = start;
         let mut todo = parts(path);
         while let Some(part) = todo.pop() {
             if part == Path::new("/") {
@@ -146,9 +151,9 @@ impl VirtualTree {
             }
             match self.nodes[at].look(name)? {
                 Found::Node(kind) => at = self.add(at, name, kind),
-                Found::Link(_) if links == LINKS => return Err(Errno::LOOP),
+                Found::Link(_) if links_left == 0 => return Err(Errno::LOOP),
                 Found::Link(to) => {
-                    links += 1;
+                    links_left -= 1;
                     todo.extend(parts(&to));
                 }
             }
@@ -170,7 +175,7 @@ impl VirtualTree {
         let mut names = parts(path);
         while let Some(part) = names.pop() {
             let name = part.as_os_str();
-            at = match self.find_from(at, &part) {
+            at = match self.walk(at, &part, LINKS) {
                 Err(Errno::NOENT) if name.len() > NAME_MAX => return Err(Errno::NAMETOOLONG),
                 Err(Errno::NOENT) => {
                     self.nodes[at].may_make()?;

@@ -89,9 +89,10 @@ impl<'a> Walk<'a> {
 
     /// The steps left out, and what would be refused, in the order in which that would be met.
     pub(crate) fn end(mut self) -> (Vec<usize>, Vec<Error>) {
-        let covers = self.plan.covers.paths.iter();
-        let covers = covers.filter_map(|(cover, path)| self.looker.cover(*cover, path).err());
-        let covers: Vec<Error> = covers.collect();
-        (self.left_out, self.refusals.in_order().chain(covers).collect())
+        let paths = self.plan.restrictions.paths.iter();
+        let restricted =
+            paths.filter_map(|(restriction, path)| self.looker.restrict(*restriction, path).err());
+        let restricted: Vec<Error> = restricted.collect();
+        (self.left_out, self.refusals.in_order().chain(restricted).collect())
     }
 }

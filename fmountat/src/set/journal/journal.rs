@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 /// Where notes are kept of sets that can't be published in one step.
 ///
-/// The detached way and a private namespace need none: there `kill -9` leaves nothing. Step by step (see [`Strategy`](crate::Strategy)),
+/// The detached way and a private namespace need none: there `kill -9` leaves nothing. Step by step (see [`Strategy`](crate::strategy::Strategy)),
 /// and while a mount helper works, a note says what has been mounted so far. Where no directory can be written to, there
 /// is no note.
 ///

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 /// What `X-mount.mkdir` asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Mkdir {
     /// Of the directories, less the umask.
     pub mode: u32,
@@ -29,6 +30,7 @@ impl Mkdir {
 
 /// What `loop` and the words that imply it ask for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LoopOverrides {
     /// Where in the file the device starts, in bytes.
     pub offset: u64,
@@ -110,8 +112,8 @@ impl Options {
         known.chain(self.words.iter().map(Word::text))
     }
 
-    /// Takes out the words that would have no effect in a remount, and gives them.
-    pub(crate) fn leave_out_of_remount(&mut self) -> Vec<OsString> {
+    /// Takes out the options that would have no effect in a [`remount`](crate::remount), and returns them.
+    pub fn take_without_effect_in_remount(&mut self) -> Vec<OsString> {
         let is_alone = self.bind.is_some();
         let has_effect =
             |given: &Given| given.places.contains(Places::REMOUNT) && !(is_alone && given.is_of_filesystem);

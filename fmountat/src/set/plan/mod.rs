@@ -3,8 +3,8 @@
 
 pub(crate) mod step;
 pub(crate) mod restriction;
+pub(crate) mod nodes;
 pub(crate) mod helpers;
 pub(crate) mod plan;
 
 pub use plan::Plan;
-pub use step::Compat;

@@ -4,14 +4,15 @@
 use crate::error::{Error, ErrorKind, Operation, PlanStep, Result, escape};
 use crate::kinds::overlay::ephemeral_uppers::EphemeralUppers;
 use crate::set::plan::helpers::Helpers;
+use crate::set::plan::nodes::Nodes;
 use crate::set::plan::restriction::PathRestrictions;
-use crate::set::plan::step::{Compat, Step, What};
-use crate::set::spec::{Mount, Spec};
+use crate::set::plan::step::{Step, What};
+use crate::set::spec::Spec;
 use rustix::fd::AsFd;
 use std::ffi::OsString;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 /// A mount list, understood: each step is checked against what its kind can take, and nothing was touched. Which mounts a mount
@@ -30,60 +31,47 @@ pub struct Plan {
     /// Of the list that was read, of which these may be a part.
     total: usize,
     ignored: Vec<(usize, OsString)>,
-    /// Done after all steps.
-    pub(crate) covers: PathRestrictions,
+    /// Created after all steps.
+    pub(crate) nodes: Nodes,
+    /// Done last.
+    pub(crate) restrictions: PathRestrictions,
     helpers: OnceLock<Result<Helpers>>,
 }
 
 impl Plan {
-    /// Reads the list. No system call is made.
+    /// Reads a set, or a list of mounts. No system call is made.
     ///
     /// # Errors
-    /// Those of [`Options::parse`](crate::options::Options::parse) and [`Overlay::from_words`](crate::Overlay::from_words); [`ErrorKind::OptionConflict`] for a word that has no
-    /// meaning for its kind of mount; [`ErrorKind::Spec`] for an empty list or a mount without a type;
-    /// [`ErrorKind::Unsupported`]. The step is `mount N: ...`.
-    pub fn new(mounts: &[Mount]) -> Result<Self> {
-        Self::with(mounts, Compat::Strict)
-    }
-
-    /// As [`new`](Self::new), with words that have no effect where they stand treated as `compat` says.
-    ///
-    /// # Errors
-    /// Those of [`new`](Self::new).
-    pub fn with(mounts: &[Mount], compat: Compat) -> Result<Self> {
+    /// Those of [`Options::parse`](crate::options::Options::parse) and [`Overlay::from_words`](crate::overlay::Overlay::from_words); [`ErrorKind::OptionConflict`] for an option that has no
+    /// meaning for its kind of mount; [`ErrorKind::Spec`] for an empty list, a mount without a type, or a device, link or restricted
+    /// path that is not absolute; [`ErrorKind::Unsupported`]. [`Error::mount`] has the number of the mount.
+    pub fn new(spec: impl Into<Spec>) -> Result<Self> {
+        let spec = spec.into();
+        let restrictions = PathRestrictions::of(&spec)?;
+        let Spec { mounts, compat, devices, links, .. } = spec;
         if mounts.is_empty() {
             return Err(Error::new(ErrorKind::Spec, Operation::ReadMountList, "the list is empty"));
         }
-        let step = |(at, mount): (usize, &Mount)| {
-            let of_list = |e: Error| {
-                let e = crate::set::options::suggest::of_word(e);
-                if mounts.len() > 1 { e.with_plan_step(PlanStep::Mount(at + 1)) } else { e }
-            };
-            Step::new(at + 1, mount, compat).map_err(of_list)
-        };
+        let nodes = Nodes::new(devices, links)?;
         let (mut steps, mut ignored) = (Vec::new(), Vec::new());
-        for numbered in mounts.iter().enumerate() {
-            let (step, words) = step(numbered)?;
-            ignored.extend(words.into_iter().map(|word| (step.number, word)));
+        for (at, mount) in mounts.iter().enumerate() {
+            let number = mount.number.unwrap_or(at + 1);
+            let (step, options) = Step::new(number, mount, compat).map_err(|e| {
+                let e = crate::set::options::suggest::of_word(e);
+                if mounts.len() > 1 { e.with_plan_step(PlanStep::Mount(number)) } else { e }
+            })?;
+            ignored.extend(options.into_iter().map(|option| (number, option)));
             steps.push(step);
         }
-        let (covers, helpers) = Default::default();
-        Ok(Self { total: steps.len(), steps, ignored, covers, helpers })
+        let total = steps.len();
+        Ok(Self { total, steps, ignored, nodes, restrictions, helpers: OnceLock::new() })
     }
 
-    /// Reads a set: its mounts, and what is covered in them.
-    ///
-    /// # Errors
-    /// Those of [`new`](Self::new); [`ErrorKind::Spec`] for a covered path that is not absolute.
-    pub fn of(spec: &Spec, compat: Compat) -> Result<Self> {
-        Ok(Self { covers: PathRestrictions::of(spec)?, ..Self::with(&spec.mounts, compat)? })
-    }
-
-    /// The steps that `keep` takes, with the numbers and helpers that they have here; without the covers.
+    /// The steps that `keep` takes, with the numbers and helpers that they have here; without what comes after the mounts.
     pub(crate) fn part(&self, keep: impl Fn(&Step) -> bool) -> Self {
         let steps = self.steps.iter().filter(|step| keep(step)).cloned().collect();
-        let (ignored, covers) = Default::default();
-        Self { steps, total: self.total, ignored, covers, helpers: self.helpers.clone() }
+        let (ignored, nodes, restrictions) = Default::default();
+        Self { steps, total: self.total, ignored, nodes, restrictions, helpers: self.helpers.clone() }
     }
 
     /// The mount helpers, found when it is first asked.
@@ -92,11 +80,11 @@ impl Plan {
         self.helpers.get_or_init(find).as_ref().map_err(Clone::clone)
     }
 
-    /// What the kernel mounts, and what mount helpers do, with the path restrictions, which come last.
+    /// What the kernel mounts, and what mount helpers do, with what comes after all mounts.
     pub(crate) fn by_kernel_and_helpers(&self, helpers: &Helpers) -> (Self, Self) {
         let kernel = self.part(|step| helpers.of(step).is_none());
         let helped = self.part(|step| helpers.of(step).is_some());
-        (kernel, Self { covers: self.covers.clone(), ..helped })
+        (kernel, Self { nodes: self.nodes.clone(), restrictions: self.restrictions.clone(), ..helped })
     }
 
     /// Whether open_tree(2) copies all of it: not what is unbindable, nor what is beneath a second root.
@@ -105,18 +93,18 @@ impl Plan {
         roots <= 1 && !self.steps.iter().any(Step::is_unbindable)
     }
 
-    /// Whether a path inside the set is looked up: a target below `/`, `X-mount.subdir`, or a path restriction.
+    /// Whether a path inside the set is looked up: a target below `/`, `X-mount.subdir`, a device, a link, or a path restriction.
     pub(crate) fn resolves_targets(&self) -> bool {
         let resolves = |step: &Step| !step.is_root() || step.options.subdir.is_some();
-        self.steps.iter().any(resolves) || !self.covers.paths.is_empty()
+        self.steps.iter().any(resolves) || !self.nodes.is_empty() || !self.restrictions.paths.is_empty()
     }
 
     /// One mount that is the root, and nothing in it.
     pub(crate) fn is_lone(&self) -> bool {
-        self.steps.len() == 1 && self.has_root() && self.covers.is_empty()
+        self.steps.len() == 1 && self.has_root() && self.nodes.is_empty() && self.restrictions.is_empty()
     }
 
-    /// The words that were ignored with [`Compat::Containerd`], each with the number of its mount.
+    /// The options that were ignored, as [`Spec::compat`] allows, each with the number of its mount.
     #[must_use]
     pub fn ignored(&self) -> &[(usize, OsString)] {
         &self.ignored
@@ -154,6 +142,17 @@ impl Plan {
         error.with_plan_step(PlanStep::Mount(step.number))
     }
 
+    /// What is done when all is mounted, in order, and to which path.
+    pub(crate) fn after_mounts(&self) -> Vec<(Operation, PathBuf)> {
+        let devices = self.nodes.devices.iter().map(|device| (Operation::CreateDevice, &device.path));
+        let links = self.nodes.links.iter().map(|link| (Operation::CreateLink, &link.path));
+        let restrictions = &self.restrictions;
+        let paths = restrictions.paths.iter().map(|(restriction, path)| (restriction.operation(), path));
+        let all = devices.chain(links).chain(paths).map(|(operation, path)| (operation, path.clone()));
+        let root = (Operation::MakeRootReadOnly, PathBuf::from("/"));
+        all.chain(restrictions.readonly_root.then_some(root)).collect()
+    }
+
     /// The number of mounts.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -164,6 +163,16 @@ impl Plan {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
+    }
+}
+
+/// What is done to a path when all is mounted, in words.
+pub(crate) fn after_mounts_text(operation: Operation, path: &Path) -> String {
+    let path = escape(path.as_os_str().as_bytes());
+    match operation {
+        Operation::MaskPath | Operation::MakePathReadOnly => format!("{operation} {path}, if it exists"),
+        Operation::MakeRootReadOnly => operation.to_string(),
+        _ => format!("{operation} {path}"),
     }
 }
 
@@ -199,17 +208,7 @@ impl fmt::Display for Plan {
                 What::Filesystem(name) => writeln!(f, "new {}", escape(name.as_bytes()))?,
             }
         }
-        for (cover, path) in &self.covers.paths {
-            writeln!(
-                f,
-                "then {} {}, if it exists",
-                cover.operation().text(),
-                escape(path.as_os_str().as_bytes())
-            )?;
-        }
-        if self.covers.readonly_root {
-            writeln!(f, "then make the root read-only")?;
-        }
-        Ok(())
+        let mut after = self.after_mounts().into_iter();
+        after.try_for_each(|(operation, path)| writeln!(f, "then {}", after_mounts_text(operation, &path)))
     }
 }

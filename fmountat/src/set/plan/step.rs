@@ -4,23 +4,13 @@
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::kinds::overlay::Overlay;
 use crate::set::options::suggest::option_error;
-use crate::set::options::{Options, Places};
-use crate::set::spec::Mount;
+use crate::set::options::{Mkdir, Options, Places};
+use crate::set::spec::{Compat, Mount};
 use crate::vfs::attr::Propagation;
 use crate::vfs::idmap::Idmap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, PathBuf};
-
-/// What becomes of a word that has no effect where it stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Compat {
-    /// It is an error: nothing that was asked for is dropped.
-    #[default]
-    Strict,
-    /// As containerd and mount(8) do, it is ignored: [`Plan::ignored`](crate::Plan::ignored) lists it.
-    Containerd,
-}
 
 /// One mount of a plan.
 #[derive(Debug, Clone)]
@@ -59,13 +49,29 @@ impl Step {
         let what = what(mount, &mut options)?;
         let mut ignored = Vec::new();
         for error in without_effect(&what, &mut options) {
-            match (compat, error.argument()) {
-                (Compat::Containerd, Some(word)) => ignored.push(word.to_owned()),
+            match error.argument() {
+                Some(option) if !compat.is_strict() => ignored.push(option.to_owned()),
                 _ => return Err(error),
             }
         }
         let (source, target) = (mount.source.clone(), mount.target.clone());
-        Ok((Self { number, source, target, what, options }, ignored))
+        let mut step = Self { number, source, target, what, options };
+        if compat == Compat::Oci {
+            step.take_defaults_of_oci();
+        }
+        Ok((step, ignored))
+    }
+
+    /// Makes the mount point where it is missing, and a bind a slave of its source, as runc does.
+    fn take_defaults_of_oci(&mut self) {
+        let Options { attr, recursive_attr, mkdir, .. } = &mut self.options;
+        mkdir.get_or_insert(Mkdir { mode: 0o755, owner: None });
+        if let What::Bind { recursive } = self.what {
+            if attr.propagation.or(recursive_attr.propagation).is_none() {
+                let whole = if recursive { recursive_attr } else { attr };
+                whole.propagation = Some(Propagation::Slave);
+            }
+        }
     }
 
     /// The type that the mount has in a mount list.
@@ -81,6 +87,12 @@ impl Step {
     pub(crate) fn is_fuse(&self) -> bool {
         let is = |name: &OsString| [&b"fuse."[..], b"fuse3."].iter().any(|p| name.as_bytes().starts_with(p));
         matches!(&self.what, What::Filesystem(name) if is(name))
+    }
+
+    /// Whether its target must be a directory with no symbolic link on the way to it, as runc has it: programs take what is at
+    /// /proc and /sys for the kernel's word.
+    pub(crate) fn needs_plain_target(&self) -> bool {
+        matches!(&self.what, What::Filesystem(name) if name == "proc" || name == "sysfs")
     }
 
     /// Whether it brings what is mounted below its source.

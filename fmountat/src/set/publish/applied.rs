@@ -7,6 +7,7 @@ use crate::table::published::PublishedSet;
 
 /// A plan that is in its place.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Applied {
     /// The mount that is seen at the target; for a plan without a root, that of its first mount.
     pub id: MountId,

@@ -5,7 +5,7 @@ pub(crate) mod applied;
 pub(crate) mod rollback;
 pub(crate) mod stepwise;
 pub(crate) mod apply;
-pub(crate) mod restrict_root;
+pub(crate) mod mounted_root;
 pub(crate) mod replace;
 pub(crate) mod replace_diff;
 

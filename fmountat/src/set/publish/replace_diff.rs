@@ -72,8 +72,8 @@ impl Mounter {
         let found = unmatched(target, |inner| {
             let inner = names(inner);
             let steps = plan.steps.iter().map(|step| &step.target);
-            let covers = plan.covers.paths.iter().map(|(_, path)| path);
-            let count = steps.chain(covers).filter(|path| names(path) == inner).count();
+            let restricted = plan.restrictions.paths.iter().map(|(_, path)| path);
+            let count = steps.chain(restricted).filter(|path| names(path) == inner).count();
             Ok(count.max(usize::from(is_brought(&inner))))
         })?;
         match plan.steps.iter().filter(|step| step.is_root()).count() {

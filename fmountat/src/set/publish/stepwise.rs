@@ -6,9 +6,9 @@ use crate::kinds::helper::{HELPER_LIMIT, Helper};
 use crate::mountinfo::id::MountId;
 use crate::set::build::assemble::mount_point;
 use crate::set::build::failure::{every_mount_left_out, is_missing_source, without_root};
-use crate::set::build::restrict::Place;
+use crate::set::build::late_mount::{LateMount, MountedRoot};
 use crate::set::build::step_mount::{StepMounter, set_root_owner};
-use crate::set::build::{Mounter, restrict as cover};
+use crate::set::build::{Mounter, nodes, restrict};
 use crate::set::plan::Plan;
 use crate::set::plan::helpers::{Helpers, check_helped};
 use crate::set::plan::step::Step;
@@ -22,6 +22,7 @@ use crate::vfs::identity::is_dir;
 use crate::vfs::target::{Target, open_in_root};
 use crate::vfs::verify::{moved, moved_or};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 
 /// Mounts the steps in order.
 pub(crate) fn step_by_step(
@@ -35,7 +36,8 @@ pub(crate) fn step_by_step(
     Strategy::StepByStep.record();
     let mut stepwise = Stepwise::begin(mounter, dir, plan, helpers, target, begun)?;
     stepwise.attach_mounts()?;
-    stepwise.restrict_paths()?;
+    nodes::create_nodes(&mut stepwise, &plan.nodes, plan.len() + 1)?;
+    restrict::restrict_paths(&mut stepwise, &plan.restrictions, plan.len() + 1)?;
     stepwise.make_root_read_only()?;
     stepwise.finish()
 }
@@ -72,12 +74,12 @@ impl<'a> Stepwise<'a> {
             }
         }
         let has_root = plan.has_root() || is_published;
-        if plan.covers.readonly_root && !has_root {
+        if plan.restrictions.readonly_root && !has_root {
             return Err(root_is_not_ours());
         }
         let root = is_published.then(|| target.seen_now()).transpose()?;
         let pieces = StepMounter { mounter, dir };
-        let readonly_root = plan.covers.readonly_root;
+        let readonly_root = plan.restrictions.readonly_root;
         Ok(Self { plan, helpers, target, pieces, done, root, has_root, readonly_root, left_out: Vec::new() })
     }
 
@@ -98,28 +100,8 @@ impl<'a> Stepwise<'a> {
         Ok(())
     }
 
-    fn restrict_paths(&mut self) -> Result<()> {
-        for (cover, path) in &self.plan.covers.paths {
-            if self.misses_root() {
-                return Err(cover.error(path, without_root(path)));
-            }
-            let found = match cover::find(self.base(), *cover, path, self.plan.len() + 1)? {
-                Place::Step(found) => found,
-                Place::Nothing => continue,
-                Place::Root if !self.has_root => return Err(cover.error(path, root_is_not_ours())),
-                Place::Root => {
-                    self.readonly_root = true;
-                    continue;
-                }
-            };
-            let pieces = self.pieces;
-            self.attach_mount(found.pieces(&pieces), &found.step, None).map_err(|e| cover.error(path, e))?;
-        }
-        Ok(())
-    }
-
     fn make_root_read_only(&self) -> Result<()> {
-        if self.readonly_root { cover::make_root_read_only(self.base()) } else { Ok(()) }
+        if self.readonly_root { restrict::make_root_read_only(self.base()) } else { Ok(()) }
     }
 
     /// From here on nothing is taken back.
@@ -200,6 +182,22 @@ impl<'a> Stepwise<'a> {
             return self.target.seen_now();
         }
         open_in_root(self.base(), &step.target)
+    }
+}
+
+impl MountedRoot for Stepwise<'_> {
+    fn root(&self, path: &Path) -> Result<BorrowedFd<'_>> {
+        if self.misses_root() { Err(without_root(path)) } else { Ok(self.base()) }
+    }
+
+    fn attach(&mut self, late: &LateMount) -> Result<()> {
+        let mounter = self.pieces;
+        self.attach_mount(late.mounter(&mounter), &late.step, None).map(drop)
+    }
+
+    fn restrict_root(&mut self) -> Result<()> {
+        self.readonly_root = true;
+        if self.has_root { Ok(()) } else { Err(root_is_not_ours()) }
     }
 }
 

@@ -31,7 +31,7 @@ impl Spec {
         let hierarchies = OwnGroups::parse(&own);
         let mut spec = Self { mounts: Vec::new(), ..self.clone() };
         let mut binds = Vec::new();
-        for mount in &self.mounts {
+        for (at, mount) in self.mounts.iter().enumerate() {
             if !is_of_oci(mount) {
                 spec.mounts.push(mount.clone());
             } else if hierarchies.0.is_empty() {
@@ -39,7 +39,9 @@ impl Spec {
             } else {
                 let (tmpfs, inside) = version_1(mount, &hierarchies, &mountinfo::read()?);
                 spec.mounts.push(tmpfs);
-                binds.extend(inside);
+                // Errors call them by the number of what stands for them in the list.
+                let number = mount.number.unwrap_or(at + 1);
+                binds.extend(inside.into_iter().map(|bind| bind.number(number)));
                 // Directories are made in it, so it can't be born read-only.
                 if is_read_only(mount) {
                     spec.readonly_paths.push(Path::new("/").join(&mount.target));

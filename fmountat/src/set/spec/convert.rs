@@ -55,16 +55,31 @@ mod containerd {
 
 #[cfg(feature = "oci-spec")]
 mod oci {
+    use crate::set::spec::device::{Device, DeviceKind};
     use crate::set::spec::mount::Mount;
     use crate::set::spec::spec::Spec;
     use crate::vfs::idmap::IdMapping;
-    use oci_spec::runtime::{LinuxIdMapping, Mount as Theirs, Spec as Config};
+    use oci_spec::runtime::{LinuxDevice, LinuxDeviceType, LinuxIdMapping, Mount as Theirs, Spec as Config};
     use std::ffi::OsString;
 
     fn mappings(list: Option<&Vec<LinuxIdMapping>>) -> Vec<IdMapping> {
         let one =
             |m: &LinuxIdMapping| IdMapping { inner: m.container_id(), outer: m.host_id(), count: m.size() };
         list.into_iter().flatten().map(one).collect()
+    }
+
+    /// `None` for a kind that is no device of a file system.
+    fn device(theirs: &LinuxDevice) -> Option<Device> {
+        let kind = match theirs.typ() {
+            LinuxDeviceType::C | LinuxDeviceType::U => DeviceKind::Char,
+            LinuxDeviceType::B => DeviceKind::Block,
+            LinuxDeviceType::P => DeviceKind::Fifo,
+            LinuxDeviceType::A => return None,
+        };
+        let number = |number: i64| u32::try_from(number).ok();
+        let device = Device::new(theirs.path(), kind, number(theirs.major())?, number(theirs.minor())?);
+        let (uid, gid) = (theirs.uid().unwrap_or_default(), theirs.gid().unwrap_or_default());
+        Some(device.mode(theirs.file_mode().unwrap_or(0o666) & 0o7777).owner(uid, gid))
     }
 
     /// As [`Spec::from_json`] reads the same configuration.
@@ -76,12 +91,17 @@ mod oci {
             let groups = mappings(linux.and_then(|l| l.gid_mappings().as_ref()));
             crate::set::spec::oci::fill(&mut mounts, &users, &groups);
             let paths = |list: Option<&Vec<String>>| list.into_iter().flatten().map(Into::into).collect();
-            Self {
+            let devices = linux.and_then(|l| l.devices().as_ref()).into_iter().flatten();
+            let mut spec = Self {
                 mounts,
+                devices: devices.filter_map(device).collect(),
                 readonly_paths: paths(linux.and_then(|l| l.readonly_paths().as_ref())),
                 masked_paths: paths(linux.and_then(|l| l.masked_paths().as_ref())),
                 readonly_root: config.root().as_ref().and_then(|root| root.readonly()).unwrap_or(false),
-            }
+                ..Self::default()
+            };
+            spec.take_rules_of_oci();
+            spec
         }
     }
 
@@ -94,6 +114,7 @@ mod oci {
                 options: theirs.options().iter().flatten().map(OsString::from).collect(),
                 uid_mappings: mappings(theirs.uid_mappings().as_ref()),
                 gid_mappings: mappings(theirs.gid_mappings().as_ref()),
+                number: None,
             }
         }
     }

@@ -52,6 +52,19 @@ struct Config {
     linux: OciLinux,
 }
 
+impl Config {
+    /// The set that it asks for.
+    fn spec(self) -> Option<Spec> {
+        let mut spec = Spec { readonly_root: self.root.readonly, ..Spec::default() };
+        spec.mounts = self.mounts.or_else(|| self.is_oci.then(Vec::new))?;
+        self.linux.give(&mut spec);
+        if self.is_oci {
+            spec.take_rules_of_oci();
+        }
+        Some(spec)
+    }
+}
+
 impl Fields for Config {
     const WHAT: &'static str = "an object with mounts";
     const PASSES_OVER: bool = true;
@@ -88,12 +101,7 @@ impl<'de> Deserialize<'de> for Spec {
                 Ok(mounts.into())
             }
             fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Spec, A::Error> {
-                let Config { mounts, is_oci, root, linux } = fields(map)?;
-                let mounts = mounts.or_else(|| is_oci.then(Vec::new));
-                let mut mounts = mounts.ok_or_else(|| de::Error::missing_field("mounts"))?;
-                linux.fill(&mut mounts);
-                let (readonly_paths, masked_paths) = linux.covers();
-                Ok(Spec { mounts, readonly_paths, masked_paths, readonly_root: root.readonly })
+                fields::<Config, A>(map)?.spec().ok_or_else(|| de::Error::missing_field("mounts"))
             }
         }
         deserializer.deserialize_any(Shape)
@@ -128,6 +136,7 @@ impl Serialize for Mount {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::set::spec::Compat;
     use crate::vfs::idmap::IdMapping;
     use std::ffi::OsString;
     use std::os::unix::ffi::OsStringExt;
@@ -135,7 +144,8 @@ mod tests {
     #[test]
     fn a_configuration_may_have_no_mounts() {
         for text in [r#"{"ociVersion": "1.2.0"}"#, r#"{"mounts": null}"#, r#"{"mounts": []}"#, "[]"] {
-            assert_eq!(Spec::from_json(text.as_bytes()).unwrap(), Spec::default(), "{text}");
+            let spec = Spec::from_json(text.as_bytes()).unwrap();
+            assert_eq!(spec.compat(Compat::Strict), Spec::default(), "{text}");
         }
         assert!(Spec::from_json(br#"{"root": {}}"#).unwrap_err().to_string().contains("mounts"));
     }

@@ -2,6 +2,8 @@
 //! A set as it is asked for: JSON, OCI and containerd lists to values.
 
 pub(crate) mod mount;
+pub(crate) mod compat;
+pub(crate) mod device;
 pub(crate) mod spec;
 #[cfg(feature = "serde")]
 pub(crate) mod json_object;
@@ -15,7 +17,7 @@ pub(crate) mod cgroup;
 pub(crate) mod defaults;
 pub(crate) mod view;
 
-pub use defaults::standard_mounts;
+pub use compat::Compat;
 pub use mount::Mount;
 pub use spec::Spec;
 pub use view::read_only_view;

@@ -14,7 +14,10 @@ use std::path::PathBuf;
 /// # Ok::<(), fmountat::Error>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Mount {
+    /// The number that errors call it by. `None` for its place in the list, from 1.
+    pub number: Option<usize>,
     /// The kind: a file system's name, `bind`, or `overlay`.
     pub fstype: OsString,
     /// What is mounted: a path, a device, or any word for file systems without one.
@@ -47,6 +50,21 @@ impl Mount {
     #[must_use]
     pub fn option(mut self, option: impl Into<OsString>) -> Self {
         self.options.push(option.into());
+        self
+    }
+
+    /// The same with OCI's `uidMappings` and `gidMappings`.
+    #[must_use]
+    pub fn mappings(mut self, users: Vec<IdMapping>, groups: Vec<IdMapping>) -> Self {
+        (self.uid_mappings, self.gid_mappings) = (users, groups);
+        self
+    }
+
+    /// The same with the number that errors call it by: of a list that a program has added mounts to, the user knows the
+    /// numbers of his own.
+    #[must_use]
+    pub fn number(mut self, number: usize) -> Self {
+        self.number = Some(number);
         self
     }
 }

@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The parts of OCI's `config.json` that tell how a mount maps ids: config.md and config-linux.md.
+//! The parts of OCI's `config.json` beside the mounts: config.md and config-linux.md.
 
+use crate::set::spec::compat::Compat;
+use crate::set::spec::device::{Device, DeviceKind, standard_devices, standard_links};
 use crate::set::spec::json_object::{Bytes, Fields, object};
 use crate::set::spec::mount::Mount;
+use crate::set::spec::spec::Spec;
 use crate::vfs::idmap::IdMapping;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// `{"containerID": 0, "hostID": 1000, "size": 1}`, as OCI writes it.
 pub(crate) struct OciMapping {
@@ -69,6 +72,7 @@ pub(crate) struct OciLinux {
     gid_mappings: Vec<IdMapping>,
     readonly_paths: Vec<PathBuf>,
     masked_paths: Vec<PathBuf>,
+    devices: Vec<Device>,
 }
 
 impl Fields for OciLinux {
@@ -81,6 +85,7 @@ impl Fields for OciLinux {
             "gidmappings" => self.gid_mappings = id_mappings(map)?,
             "readonlypaths" => self.readonly_paths = paths(map)?,
             "maskedpaths" => self.masked_paths = paths(map)?,
+            "devices" => self.devices = devices(map)?,
             _ => return Ok(false),
         }
         Ok(true)
@@ -124,23 +129,95 @@ impl<'de> Deserialize<'de> for OciRoot {
 }
 
 impl OciLinux {
-    /// The paths that are to be read-only, and those that are to be hidden.
-    pub(crate) fn covers(self) -> (Vec<PathBuf>, Vec<PathBuf>) {
-        (self.readonly_paths, self.masked_paths)
+    /// Gives the set what this part of the configuration has for it.
+    pub(crate) fn give(self, spec: &mut Spec) {
+        fill(&mut spec.mounts, &self.uid_mappings, &self.gid_mappings);
+        spec.readonly_paths = self.readonly_paths;
+        spec.masked_paths = self.masked_paths;
+        spec.devices = self.devices;
     }
+}
 
-    pub(crate) fn fill(&self, mounts: &mut [Mount]) {
-        fill(mounts, &self.uid_mappings, &self.gid_mappings);
+/// An entry of `linux.devices`.
+struct OciDevice(Device);
+
+/// A device while it is being read.
+#[derive(Default)]
+struct PartOfDevice {
+    path: Option<PathBuf>,
+    kind: Option<String>,
+    numbers: (u32, u32),
+    mode: Option<u32>,
+    owner: (u32, u32),
+}
+
+impl Fields for PartOfDevice {
+    const WHAT: &'static str = "a device (path, type, major, minor)";
+    const PASSES_OVER: bool = true;
+
+    fn take<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
+        match name {
+            "path" => self.path = Some(map.next_value::<Bytes>()?.0.into()),
+            "type" => self.kind = Some(map.next_value()?),
+            "major" => self.numbers.0 = map.next_value()?,
+            "minor" => self.numbers.1 = map.next_value()?,
+            "filemode" => self.mode = map.next_value()?,
+            "uid" => self.owner.0 = map.next_value::<Option<u32>>()?.unwrap_or_default(),
+            "gid" => self.owner.1 = map.next_value::<Option<u32>>()?.unwrap_or_default(),
+            _ => return Ok(false),
+        }
+        Ok(true)
     }
+}
+
+impl<'de> Deserialize<'de> for OciDevice {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let PartOfDevice { path, kind, numbers, mode, owner } = object(deserializer)?;
+        let missing = D::Error::missing_field;
+        let kind = match kind.ok_or_else(|| missing("type"))?.as_str() {
+            "c" | "u" => DeviceKind::Char,
+            "b" => DeviceKind::Block,
+            "p" => DeviceKind::Fifo,
+            // `a` is for cgroup rules alone.
+            other => return Err(D::Error::custom(format!("`{other}` is no type of a device: c, u, b or p"))),
+        };
+        let path = path.ok_or_else(|| missing("path"))?;
+        // runc takes the bits that chmod(2) takes.
+        let mode = mode.unwrap_or(0o666) & 0o7777;
+        Ok(Self(Device::new(path, kind, numbers.0, numbers.1).mode(mode).owner(owner.0, owner.1)))
+    }
+}
+
+fn devices<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Vec<Device>, A::Error> {
+    let devices = map.next_value::<Option<Vec<OciDevice>>>()?.unwrap_or_default();
+    Ok(devices.into_iter().map(|device| device.0).collect())
+}
+
+impl Spec {
+    /// Sets the rules of OCI runtimes, and adds what they supply in a /dev that is not the host's: config-linux.md,
+    /// "Default Devices". A device that the configuration has itself comes in place of the one of the same path.
+    pub(crate) fn take_rules_of_oci(&mut self) {
+        self.compat = Compat::Oci;
+        let is_dev = |mount: &&Mount| Path::new("/").join(&mount.target) == Path::new("/dev");
+        let is_own = |mount: &Mount| mount.fstype != "bind" && !has_option(mount, &["bind", "rbind"]);
+        if self.mounts.iter().rfind(is_dev).is_some_and(is_own) {
+            let supplied = standard_devices();
+            let is_new = |device: &Device| self.devices.iter().all(|own| own.path != device.path);
+            let supplied: Vec<Device> = supplied.into_iter().filter(is_new).collect();
+            self.devices.extend(supplied);
+            self.links = standard_links();
+        }
+    }
+}
+
+fn has_option(mount: &Mount, names: &[&str]) -> bool {
+    let options = mount.options.iter().flat_map(|option| crate::set::options::lexer::words(option));
+    options.into_iter().any(|option| names.iter().any(|name| option == *name))
 }
 
 /// Gives the container's mappings to the mounts that say `idmap` and have none of their own.
 pub(crate) fn fill(mounts: &mut [Mount], users: &[IdMapping], groups: &[IdMapping]) {
-    let asks = |mount: &Mount| {
-        let words = mount.options.iter().flat_map(|o| crate::set::options::lexer::words(o));
-        words.into_iter().any(|word| word == "idmap" || word == "ridmap")
-    };
-    for mount in mounts.iter_mut().filter(|mount| asks(mount)) {
+    for mount in mounts.iter_mut().filter(|mount| has_option(mount, &["idmap", "ridmap"])) {
         if mount.uid_mappings.is_empty() && mount.gid_mappings.is_empty() {
             mount.uid_mappings.extend_from_slice(users);
             mount.gid_mappings.extend_from_slice(groups);

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `Spec`: a list of mounts, and what is to be covered in them, as an OCI `config.json` has it.
+//! `Spec`: a list of mounts, and what else a root needs: devices, links, path restrictions, as an OCI `config.json` has it.
 
 #[cfg(feature = "serde")]
 use crate::error::{Error, ErrorKind, Operation, Result};
+use crate::set::spec::compat::Compat;
+use crate::set::spec::device::{Device, Link};
 use crate::set::spec::mount::Mount;
 use std::path::PathBuf;
 
-/// A set as it is asked for: mounts, then paths in them that are made read-only or hidden. It is a value; nothing in this
-/// crate ever changes one.
+/// A set as it is asked for: mounts, then devices and links in them, then paths that are made read-only or masked. It is a
+/// value; nothing in this crate ever changes one.
 ///
 /// ```
 /// let text = br#"{"mounts": [{"type": "proc", "source": "proc", "destination": "/proc"}],
@@ -17,9 +19,16 @@ use std::path::PathBuf;
 /// # Ok::<(), fmountat::Error>(())
 /// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Spec {
     /// The mounts, in order.
     pub mounts: Vec<Mount>,
+    /// Whose rules hold for what the list leaves open.
+    pub compat: Compat,
+    /// Device nodes and FIFOs, created when everything is mounted: OCI's `linux.devices`.
+    pub devices: Vec<Device>,
+    /// Symbolic links, created with the devices.
+    pub links: Vec<Link>,
     /// OCI's `linux.readonlyPaths`: each is made read-only where it is, without the mounts below it. A path that does not
     /// exist is passed over, as runc does.
     pub readonly_paths: Vec<PathBuf>,
@@ -31,12 +40,71 @@ pub struct Spec {
     pub readonly_root: bool,
 }
 
+impl Spec {
+    /// A set of these mounts.
+    #[must_use]
+    pub fn new(mounts: impl Into<Vec<Mount>>) -> Self {
+        Self { mounts: mounts.into(), ..Self::default() }
+    }
+
+    /// The same under these rules.
+    #[must_use]
+    pub fn compat(mut self, compat: Compat) -> Self {
+        self.compat = compat;
+        self
+    }
+
+    /// The same with these paths masked, beside those that are already.
+    #[must_use]
+    pub fn mask<P: Into<PathBuf>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
+        self.masked_paths.extend(paths.into_iter().map(Into::into));
+        self
+    }
+
+    /// The same with these paths read-only, beside those that are already.
+    #[must_use]
+    pub fn read_only<P: Into<PathBuf>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
+        self.readonly_paths.extend(paths.into_iter().map(Into::into));
+        self
+    }
+
+    /// The same with a root that is read-only, or not.
+    #[must_use]
+    pub fn readonly_root(mut self, yes: bool) -> Self {
+        self.readonly_root = yes;
+        self
+    }
+
+    /// The same with these devices and links too.
+    #[must_use]
+    pub fn nodes(
+        mut self,
+        devices: impl IntoIterator<Item = Device>,
+        links: impl IntoIterator<Item = Link>,
+    ) -> Self {
+        self.devices.extend(devices);
+        self.links.extend(links);
+        self
+    }
+
+    /// The same with `root` as its first mount, on `/`. Errors call it the root; the other mounts keep their numbers.
+    #[must_use]
+    pub fn with_root(mut self, root: Mount) -> Self {
+        for (at, mount) in self.mounts.iter_mut().enumerate() {
+            mount.number.get_or_insert(at + 1);
+        }
+        self.mounts.insert(0, root.at("/").number(0));
+        self
+    }
+}
+
 #[cfg(feature = "serde")]
 impl Spec {
     /// Reads a set: a JSON array of mounts as containerd writes it (`type`, `source`, `target`, `options`, keys in any
     /// letter case), or an object with such an array under `mounts`, as OCI's `config.json` (`destination` for `target`),
-    /// of which `linux.maskedPaths`, `linux.readonlyPaths`, `linux.uidMappings`, `linux.gidMappings` and `root.readonly`
-    /// are taken too. Strings may hold bytes that are not UTF-8.
+    /// of which `linux.maskedPaths`, `linux.readonlyPaths`, `linux.uidMappings`, `linux.gidMappings`, `linux.devices` and
+    /// `root.readonly` are taken too. One with `ociVersion` gets [`Compat::Oci`] and, where a mount that is no bind is for `/dev`,
+    /// the devices and links that OCI runtimes supply. Strings may hold bytes that are not UTF-8.
     ///
     /// # Errors
     /// [`ErrorKind::Spec`], with the line and column.
@@ -61,9 +129,33 @@ impl Mount {
     }
 }
 
-impl From<Vec<Mount>> for Spec {
-    fn from(mounts: Vec<Mount>) -> Self {
-        Self { mounts, ..Self::default() }
+/// A list of mounts is a set, in whichever form it is held.
+macro_rules! from_mounts {
+    ($( [$($N:ident)?] $list:ty; )+) => {
+        $( impl$(<const $N: usize>)? From<$list> for Spec {
+            fn from(mounts: $list) -> Self {
+                Self::new(mounts)
+            }
+        } )+
+    };
+}
+
+from_mounts! {
+    [] Vec<Mount>;
+    [] &[Mount];
+    [N] [Mount; N];
+    [N] &[Mount; N];
+}
+
+impl From<&Vec<Mount>> for Spec {
+    fn from(mounts: &Vec<Mount>) -> Self {
+        Self::new(mounts.as_slice())
+    }
+}
+
+impl From<&Self> for Spec {
+    fn from(spec: &Self) -> Self {
+        spec.clone()
     }
 }
 

@@ -7,6 +7,7 @@ use std::fmt;
 
 /// What happened; the words are those of `findmnt --poll`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum MountAction {
     /// A mount was attached.
     Mount,

@@ -76,7 +76,7 @@ impl Watch {
     /// Those of [`TableReader::read`]; for [`TableStrategy::Statmount`] also [`ErrorKind::Unsupported`] where fanotify does not
     /// know mounts \[before Linux 6.15\], and [`ErrorKind::Permission`] without privilege over the namespace.
     pub fn of(reader: TableReader) -> Result<Self> {
-        let way = reader.chosen_way();
+        let way = reader.chosen_strategy();
         if way != TableStrategy::Mountinfo {
             match Self::by_fanotify(&reader) {
                 Ok(source) => return Self::start(reader.strategy(TableStrategy::Statmount), source),

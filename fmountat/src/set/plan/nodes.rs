@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Device nodes and symbolic links that are created once everything is mounted.
+
+use crate::error::{Error, ErrorKind, Operation, Result};
+use crate::set::spec::device::{Device, Link};
+use crate::vfs::bytes::c_string;
+use std::path::Path;
+
+/// What is created in a root, in order.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Nodes {
+    pub(crate) devices: Vec<Device>,
+    pub(crate) links: Vec<Link>,
+}
+
+impl Nodes {
+    /// Checks paths; no system call is made.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Spec`] for a path that is not absolute or ends in no name; [`ErrorKind::NulByte`].
+    pub(crate) fn new(devices: Vec<Device>, links: Vec<Link>) -> Result<Self> {
+        devices.iter().try_for_each(|device| check(Operation::CreateDevice, &device.path))?;
+        for link in &links {
+            check(Operation::CreateLink, &link.path)?;
+            c_string(Operation::CreateLink, &link.text)?;
+        }
+        Ok(Self { devices, links })
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.devices.is_empty() && self.links.is_empty()
+    }
+}
+
+fn check(operation: Operation, path: &Path) -> Result<()> {
+    c_string(operation, path)?;
+    if path.is_absolute() && path.file_name().is_some() {
+        return Ok(());
+    }
+    let reason = "the path must be absolute and end in a name: it starts at the root of the set";
+    Err(Error::new(ErrorKind::Spec, operation, reason).with_argument(path))
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What comes after the mounts, done in a root that is mounted already.
+
+use crate::error::Result;
+use crate::set::build::late_mount::{LateMount, MountedRoot};
+use crate::set::build::step_mount::StepMounter;
+use crate::set::build::{Mounter, nodes, restrict};
+use crate::set::plan::nodes::Nodes;
+use crate::set::plan::restriction::PathRestrictions;
+use crate::set::spec::Spec;
+use crate::vfs::guard::MountGuard;
+use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fs::CWD;
+use std::path::Path;
+
+impl Mounter {
+    /// Creates the devices and links of `spec` in a root that is mounted or detached already; the mounts of `spec` are not looked
+    /// at. For a runtime that has work of its own to do between the mounts and this. mknodat(2), symlinkat(2); in a user namespace
+    /// a device is a read-only bind of the host's node.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotADevice`](crate::ErrorKind::NotADevice) where something else has the name of a device;
+    /// [`ErrorKind::Spec`](crate::ErrorKind::Spec) for a path that is not absolute; the errno of the calls. Nodes that were created stay.
+    pub fn create_nodes(&self, root: impl AsFd, spec: &Spec) -> Result<()> {
+        let nodes = Nodes::new(spec.devices.clone(), spec.links.clone())?;
+        Root::of(self, root.as_fd()).finish(|root| nodes::create_nodes(root, &nodes, 1))
+    }
+
+    /// Masks paths, and makes paths and the root read-only, in a root that is mounted or detached already, as `spec` says; its mounts
+    /// are not looked at. For a runtime that has work of its own to do between the mounts and this. Paths that do not exist are
+    /// left out, as the OCI runtime specification has it.
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply); what was done is unmounted again, newest first. In a detached tree, which needs Linux 6.15, it goes
+    /// with the tree.
+    pub fn restrict(&self, root: impl AsFd, spec: &Spec) -> Result<()> {
+        let restrictions = PathRestrictions::of(spec)?;
+        Root::of(self, root.as_fd()).finish(|root| {
+            restrict::restrict_paths(root, &restrictions, 1)?;
+            match root.readonly || restrictions.readonly_root {
+                true => restrict::make_root_read_only(root.root),
+                false => Ok(()),
+            }
+        })
+    }
+}
+
+/// A root of the caller's.
+struct Root<'a> {
+    mounter: StepMounter<'a>,
+    root: BorrowedFd<'a>,
+    readonly: bool,
+    /// Unmounted again unless all is done.
+    attached: Vec<MountGuard>,
+}
+
+impl<'a> Root<'a> {
+    fn of(mounter: &'a Mounter, root: BorrowedFd<'a>) -> Self {
+        Self { mounter: StepMounter { mounter, dir: CWD }, root, readonly: false, attached: Vec::new() }
+    }
+
+    fn finish(mut self, work: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+        let done = work(&mut self);
+        while let Some(guard) = self.attached.pop() {
+            match &done {
+                Ok(()) => drop(guard.keep()),
+                Err(_) => drop(guard),
+            }
+        }
+        done
+    }
+}
+
+impl MountedRoot for Root<'_> {
+    fn root(&self, _: &Path) -> Result<BorrowedFd<'_>> {
+        Ok(self.root)
+    }
+
+    fn attach(&mut self, late: &LateMount) -> Result<()> {
+        let mount = late.mounter(&self.mounter).detached(&late.step)?;
+        self.attached.push(MountGuard::new(mount.attach(&late.place)?));
+        Ok(())
+    }
+
+    fn restrict_root(&mut self) -> Result<()> {
+        self.readonly = true;
+        Ok(())
+    }
+}
