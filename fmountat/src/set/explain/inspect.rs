@@ -6,7 +6,7 @@ use crate::diagnose::filesystems;
 use crate::diagnose::step::{foresee as foresee_step, writable_device};
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall, escape};
 use crate::kinds::filesystem::configured;
-use crate::kinds::image::{Looked, is_read_only};
+use crate::kinds::image::{Inspected, is_read_only};
 use crate::kinds::overlay::Overlay;
 use crate::kinds::overlay::params::{Make, Prediction, Run};
 use crate::set::build::Mounter;
@@ -159,10 +159,10 @@ impl<'a> Inspector<'a> {
     fn filesystem(&self, fstype: &OsStr, step: &Step, notes: &mut Vec<String>) -> Result<Made> {
         let pieces = StepMounter { mounter: self.mounter, dir: self.dir };
         let source = pieces.source(step);
-        let Looked { name, device } = source.look(fstype)?;
-        let read_only = source.read_only || device.is_some() && is_read_only(name);
+        let Inspected { name, device } = source.inspect(fstype)?;
+        let read_only = source.is_read_only() || device.is_some() && is_read_only(name);
         if let Some(device) = &device {
-            notes.push(format!("{} {}", escape(name.as_bytes()), source.rehearse(name, device)?));
+            notes.push(format!("{} {}", escape(name.as_bytes()), source.predict(name, device)?));
             self.may_open(name)?;
             if let Some(error) = device.wrong(name) {
                 return Err(error);
