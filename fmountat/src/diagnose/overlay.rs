@@ -247,7 +247,7 @@ fn work(error: Error, overlay: &Overlay, dir: BorrowedFd<'_>) -> Error {
 }
 
 /// What looking at the layers tells of an overlay that was not tried yet: the kernel's refusal, or a read-only outcome.
-pub(crate) fn foresee(overlay: &Overlay, dir: BorrowedFd<'_>) -> Option<Error> {
+pub(crate) fn predict(overlay: &Overlay, dir: BorrowedFd<'_>) -> Option<Error> {
     let guess = refused(
         Error::sys(Operation::Create, Syscall::Fsconfig, Errno::INVAL).with_argument("overlay"),
         overlay,
@@ -271,7 +271,7 @@ pub(crate) fn foresee(overlay: &Overlay, dir: BorrowedFd<'_>) -> Option<Error> {
 
 /// Ids that are not mapped show as the overflow id.
 fn is_unmapped(id: u32, which: &str) -> bool {
-    let overflow = crate::diagnose::proc_text::number(format!("/proc/sys/kernel/overflow{which}"));
+    let overflow = crate::diagnose::limits::number(format!("/proc/sys/kernel/overflow{which}"));
     !Features::get().initial_user_namespace && overflow == Some(u64::from(id))
 }
 

@@ -3,7 +3,7 @@
 
 use crate::diagnose::credentials::{Credentials, Owner, owner_of_mine};
 use crate::diagnose::filesystems;
-use crate::diagnose::step::{foresee as foresee_step, writable_device};
+use crate::diagnose::step::{predict as predict_step, writable_device};
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall, escape};
 use crate::kinds::filesystem::configured;
 use crate::kinds::image::{Inspected, is_read_only};
@@ -130,7 +130,7 @@ impl<'a> Inspector<'a> {
             &Make { source, flags: &flags, run, ..self.mounter.make(self.dir, &attr) },
             prediction,
         )?;
-        if let Some(error) = foresee_step(&about(self.dir, step)) {
+        if let Some(error) = predict_step(&about(self.dir, step)) {
             return Err(error);
         }
         let content = Content::Layers(overlay.visible_layers(self.dir));
@@ -145,7 +145,7 @@ impl<'a> Inspector<'a> {
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         let source = rustix::fs::openat(self.dir, &step.source, flags, Mode::empty())
             .map_err(|e| open_error(Operation::CloneMount, Syscall::OpenTree, &step.source, e))?;
-        if let Some(error) = foresee_step(&about(self.dir, step)) {
+        if let Some(error) = predict_step(&about(self.dir, step)) {
             return Err(error);
         }
         let is_dir = crate::vfs::identity::is_dir(source.as_fd())?;
@@ -207,20 +207,12 @@ impl<'a> Inspector<'a> {
     /// What a user namespace is refused at the end.
     fn may_create(&self, name: &OsStr) -> Result<()> {
         let text = name.to_str().unwrap_or_default();
-        if self.standing.initial_user_namespace {
-            return Ok(());
-        }
-        let namespace = match text {
-            "proc" => "pid",
-            "mqueue" => "ipc",
-            "sysfs" => "net",
-            "cgroup" | "cgroup2" => "cgroup",
-            name if filesystems::IN_USER_NAMESPACES.contains(&name) => return Ok(()),
-            _ => {
-                return Err(Error::sys(Operation::Create, Syscall::Fsconfig, Errno::PERM).with_argument(name));
-            }
-        };
-        if owner_of_mine(namespace) == Owner::Own {
+        let may_create = self.standing.initial_user_namespace
+            || match filesystems::namespace_of(text) {
+                Some(namespace) => owner_of_mine(namespace) == Owner::Own,
+                None => filesystems::IN_USER_NAMESPACES.contains(&text),
+            };
+        if may_create {
             return Ok(());
         }
         Err(Error::sys(Operation::Create, Syscall::Fsconfig, Errno::PERM).with_argument(name))
