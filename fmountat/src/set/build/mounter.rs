@@ -5,8 +5,8 @@ use crate::diagnose::diagnose;
 use crate::error::{Error, Operation, Result, Syscall};
 use crate::kinds::clones::Clones;
 use crate::kinds::overlay::Overlay;
-use crate::kinds::overlay::by_mount::Cwd;
 use crate::kinds::overlay::check::check_writable;
+use crate::kinds::overlay::cloned_dir::Cwd;
 use crate::kinds::overlay::params::{Make, Run};
 use crate::set::build::failure::of_overlay;
 use crate::set::journal::Journal;
@@ -187,7 +187,7 @@ fn check_writable_at(dir: BorrowedFd<'_>, overlay: &Overlay, target: &Path) -> R
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let mounted = rustix::fs::openat(dir, target, flags, Mode::empty())
         .map_err(|e| Error::sys(Operation::LookAtOverlay, Syscall::Openat, e).with_argument(target))?;
-    let done = check_writable(mounted.as_fd(), overlay.work.as_ref());
+    let done = check_writable(mounted.as_fd(), overlay);
     if done.is_err() {
         crate::vfs::detach::detach_fd(mounted.as_fd())?;
     }

@@ -8,7 +8,7 @@ use crate::error::{Error, ErrorKind, Operation, Result, Syscall, escape};
 use crate::kinds::filesystem::configured;
 use crate::kinds::image::{Inspected, is_read_only};
 use crate::kinds::overlay::Overlay;
-use crate::kinds::overlay::params::{Make, Prediction, Run};
+use crate::kinds::overlay::params::{Make, Prediction};
 use crate::set::build::Mounter;
 use crate::set::build::failure::{about, why};
 use crate::set::build::restrict::{hides_all, open_null};
@@ -125,11 +125,8 @@ impl<'a> Inspector<'a> {
         }
         let (is_mapped, may_mount) = (step.options.idmap.is_some(), self.standing.may_mount());
         let prediction = Prediction { is_mapped, may_mount, is_loaded };
-        let run = Run::Predict(prediction);
-        overlay.predict(
-            &Make { source, flags: &flags, run, ..self.mounter.make(self.dir, &attr) },
-            prediction,
-        )?;
+        let make = Make { source, flags: &flags, ..self.mounter.make(self.dir, &attr) };
+        overlay.predict(&make, prediction)?;
         if let Some(error) = predict_step(&about(self.dir, step)) {
             return Err(error);
         }
