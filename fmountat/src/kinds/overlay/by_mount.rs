@@ -12,7 +12,7 @@ use crate::kinds::overlay::cloned_dir::Cwd;
 use crate::kinds::overlay::definition::{Layer, Overlay};
 use crate::kinds::overlay::layer_files::OpenLayers;
 use crate::kinds::overlay::layers::{below, check_counts, one_directory};
-use crate::kinds::overlay::params::{Make, Run};
+use crate::kinds::overlay::params::Make;
 use crate::sys::procfs;
 use crate::vfs::features::Features;
 use crate::vfs::mount_call::{MOUNT_DATA_MAX, MountCall, MountFlags};
@@ -100,7 +100,7 @@ impl Overlay {
         };
         let (upper, work) = (open(&self.upper), open(&self.work));
         let (upper, work) = (upper.as_ref().map(AsFd::as_fd), work.as_ref().map(AsFd::as_fd));
-        self.check_written(upper, work, features, Run::Execute)?;
+        self.check_written(upper, work, features, false)?;
         Ok(Some(MountData { cwd, base, options }))
     }
 

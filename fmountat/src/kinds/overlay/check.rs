@@ -6,7 +6,6 @@ use crate::kinds::overlay::conflict;
 use crate::kinds::overlay::definition::{Layer, Overlay};
 use crate::kinds::overlay::in_use::{check_not_in_use, in_use, in_use_here};
 use crate::kinds::overlay::layer_files::{Opened, fd_of, lies_in};
-use crate::kinds::overlay::params::Run;
 use crate::mountinfo::id::MountId;
 use crate::vfs::features::Features;
 use crate::vfs::identity::is_same_file;
@@ -26,11 +25,11 @@ impl Overlay {
         upper: Option<BorrowedFd<'_>>,
         work: Option<BorrowedFd<'_>>,
         features: &Features,
-        run: Run,
+        is_prediction: bool,
     ) -> Result<()> {
         let (Some(upper), Some(work)) = (upper, work) else { return Ok(()) };
         let was_used = check_work(self, upper, work)?;
-        check_not_in_use(self, upper, work, was_used, features, run)
+        check_not_in_use(self, upper, work, was_used, features, is_prediction)
     }
 }
 

@@ -5,7 +5,7 @@ use crate::error::{Error, ErrorKind, LayerRef, Operation, Result, Syscall, escap
 use crate::kinds::overlay::definition::{Layer, Overlay};
 use crate::kinds::overlay::ephemeral_uppers::EphemeralUppers;
 use crate::kinds::overlay::layer_files::file;
-use crate::kinds::overlay::params::{Run, set_layer_as};
+use crate::kinds::overlay::params::set_layer_as;
 use crate::mountinfo;
 use crate::mountinfo::MountEntry;
 use crate::strategy::{Strategies, UpperUsed};
@@ -40,10 +40,9 @@ pub(crate) fn check_not_in_use(
     work: BorrowedFd<'_>,
     work_was_used: bool,
     features: &Features,
-    run: Run,
+    is_prediction: bool,
 ) -> Result<()> {
-    let is_made = run == Run::Execute;
-    if is_made && overlay.value_of("index").is_some_and(|value| value == "on") {
+    if !is_prediction && overlay.value_of("index").is_some_and(|value| value == "on") {
         return Ok(()); // the kernel checks by itself
     }
     let strategy = features.best().unwrap_or(UpperUsed::WorkDirectory).record();
@@ -52,11 +51,11 @@ pub(crate) fn check_not_in_use(
     for (role, directory, was_used) in
         [(LayerRef::Upper, upper, upper_was_used), (LayerRef::Work, work, work_was_used)]
     {
-        if !was_used || is_made && !is_in_use(directory, features) {
+        if !was_used || !is_prediction && !is_in_use(directory, features) {
             continue;
         }
         let point = in_use_here(directory);
-        if is_made || point.is_some() {
+        if !is_prediction || point.is_some() {
             return Err(in_use(overlay, role, point));
         }
     }

@@ -10,7 +10,7 @@ use crate::kinds::overlay::definition::Overlay;
 use crate::kinds::overlay::in_private_namespace::check_private_namespace;
 use crate::kinds::overlay::layer_files::{OpenLayers, fd_of, open_layer};
 use crate::kinds::overlay::layers::{LayerDirs, check_counts};
-use crate::kinds::overlay::params::{Make, Prediction, Run, set_layer};
+use crate::kinds::overlay::params::{Make, Prediction, set_layer};
 use crate::strategy::{GiveLayers, MapLayers, Strategies};
 use crate::vfs::context::FsContext;
 use crate::vfs::features::Features;
@@ -19,20 +19,21 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 
 /// Returns whether a detached overlay is a copy of one that mount(2) mounts in a private namespace.
-fn needs_private_namespace(make: &Make<'_>) -> bool {
+fn needs_private_namespace(make: &Make<'_>, is_mapped: bool) -> bool {
     let features = make.features;
     let by_mount = !matches!(features.best(), Some(GiveLayers::Descriptors | GiveLayers::Names));
-    by_mount || (make.is_mapped() && features.best() != Some(MapLayers::Clone))
+    by_mount || (is_mapped && features.best() != Some(MapLayers::Clone))
 }
 
 impl Overlay {
     /// Mounts it detached, each layer passed to the kernel as a descriptor.
     pub(crate) fn mount_detached(&self, make: &Make<'_>) -> Result<Tree> {
         check_counts(self)?;
-        if needs_private_namespace(make) {
+        let is_mapped = make.userns.is_some();
+        if needs_private_namespace(make, is_mapped) {
             return self.mount_in_private_namespace(make);
         }
-        if make.is_mapped() {
+        if is_mapped {
             MapLayers::Clone.record();
         }
         make.features.best().unwrap_or(GiveLayers::Names).record();
@@ -52,13 +53,13 @@ impl Overlay {
     /// Predicts the error of [`mount_detached`](Self::mount_detached) without a change, by the same steps up to the creation of
     /// the file system. It does not find an overlay of another namespace that uses the upper: that takes a scratch overlay.
     pub(crate) fn predict(&self, make: &Make<'_>, prediction: Prediction) -> Result<()> {
-        let make = &Make { run: Run::Predict(prediction), ..*make };
+        let make = &Make { is_prediction: true, ..*make };
         check_counts(self)?;
         let permitted = |operation, call| match prediction.may_mount {
             true => Ok(()),
             false => Err(Error::sys(operation, call, Errno::PERM)),
         };
-        let by_mount = needs_private_namespace(make);
+        let by_mount = needs_private_namespace(make, prediction.is_mapped);
         if by_mount {
             check_private_namespace(make.features)?;
             permitted(Operation::MakePrivateMountNamespace, Syscall::Unshare)?;
@@ -86,7 +87,7 @@ impl Overlay {
     pub(crate) fn open_layers(&self, make: &Make<'_>, dirs: &LayerDirs<'_>) -> Result<OpenLayers> {
         let layers = dirs.open_all(self, make.dir)?;
         let (upper, work) = (fd_of(&layers, LayerRef::Upper), fd_of(&layers, LayerRef::Work));
-        self.check_written(upper, work, make.features, make.run)?;
+        self.check_written(upper, work, make.features, make.is_prediction)?;
         Ok(layers)
     }
 

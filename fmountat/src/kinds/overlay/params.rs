@@ -28,19 +28,12 @@ pub(crate) struct Make<'a> {
     pub(crate) attr: &'a MountAttr,
     /// The user namespace that maps the owners of the lower layers.
     pub(crate) userns: Option<BorrowedFd<'a>>,
-    pub(crate) run: Run,
-}
-
-/// Whether the overlay is made, or only the error of making it is predicted. Both run the same code, which asks for this
-/// where making would change something.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Run {
-    Execute,
-    Predict(Prediction),
+    /// The overlay is not made: the error of making it is predicted, by the same code without its changes.
+    pub(crate) is_prediction: bool,
 }
 
 /// What a prediction is made for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Prediction {
     /// The owners of the lower layers would be mapped; no user namespace is made for that.
     pub(crate) is_mapped: bool,
@@ -48,15 +41,6 @@ pub(crate) struct Prediction {
     pub(crate) may_mount: bool,
     /// The kernel has overlayfs. Else asking it would load the module.
     pub(crate) is_loaded: bool,
-}
-
-impl Make<'_> {
-    pub(crate) fn is_mapped(&self) -> bool {
-        match self.run {
-            Run::Execute => self.userns.is_some(),
-            Run::Predict(prediction) => prediction.is_mapped,
-        }
-    }
 }
 
 /// Sets one layer. A tree that is returned must live until the file system is created.
@@ -74,7 +58,7 @@ pub(crate) fn set_layer(
     };
     match set_layer_as(context, key, layer, make.features) {
         Err(error) if error.raw_errno() == Some(Errno::NAMETOOLONG) => {
-            if make.run != Run::Execute {
+            if make.is_prediction {
                 return Ok(None);
             }
             let strategy = make.features.best().unwrap_or(GiveLayers::Names);

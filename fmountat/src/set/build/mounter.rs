@@ -7,7 +7,7 @@ use crate::kinds::clones::Clones;
 use crate::kinds::overlay::Overlay;
 use crate::kinds::overlay::check::check_writable;
 use crate::kinds::overlay::cloned_dir::Cwd;
-use crate::kinds::overlay::params::{Make, Run};
+use crate::kinds::overlay::params::Make;
 use crate::set::build::failure::of_overlay;
 use crate::set::journal::Journal;
 use crate::sys::procfs::name_for;
@@ -146,7 +146,7 @@ impl Mounter {
     /// What every detached overlay of this handle is made with.
     pub(crate) fn make<'a>(&'a self, dir: BorrowedFd<'a>, attr: &'a MountAttr) -> Make<'a> {
         let (clones, features) = (&self.clones, &self.features);
-        Make { dir, clones, features, source: None, flags: &[], attr, userns: None, run: Run::Execute }
+        Make { dir, clones, features, source: None, flags: &[], attr, userns: None, is_prediction: false }
     }
 
     /// The cheapest way, if it serves: false means that it doesn't, or failed without a change.
