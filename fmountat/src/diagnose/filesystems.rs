@@ -95,19 +95,3 @@ pub(crate) fn explain(error: Error) -> Error {
         ),
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::error::{Operation, Syscall};
-    use rustix::io::Errno;
-
-    #[test]
-    fn a_name_that_is_one_letter_off() {
-        let error = |name: &str| {
-            explain(Error::sys(Operation::OpenFilesystem, Syscall::Fsopen, Errno::NODEV).with_argument(name))
-        };
-        assert_eq!(error("tmfps").hint(), Some("did you mean tmpfs?"));
-        assert!(error("no-such-thing").hint().unwrap().starts_with("there is no module"));
-    }
-}

@@ -93,15 +93,3 @@ fn closed(dir: BorrowedFd<'_>, path: &Path) -> Option<String> {
         shown(closed)
     ))
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_part_that_is_wrong_is_named() {
-        assert_eq!(missing(CWD, Path::new("/proc/nope/x/y")).unwrap(), "/proc has no `nope`");
-        assert_eq!(missing(CWD, Path::new("/proc/nope")), None);
-        assert_eq!(not_a_directory(CWD, Path::new("/proc/version/x")).unwrap(), "/proc/version is a file");
-    }
-}

@@ -2,9 +2,7 @@
 //! A new instance of any file system by its name: tmpfs, proc, devpts, ext4 on a device...
 
 use crate::error::{Error, ErrorKind, Operation, Result};
-use crate::vfs::attr::MountAttr;
 use crate::vfs::context::FsContext;
-use crate::vfs::tree::Tree;
 use std::ffi::{OsStr, OsString};
 
 /// An option of the file system itself: `key`, or `key=value`.
@@ -59,18 +57,7 @@ pub(crate) fn is_context(key: &OsStr) -> bool {
     ["context", "fscontext", "defcontext", "rootcontext"].iter().any(|name| key == *name)
 }
 
-/// Mounts a new `fstype` with its options and the superblock's flags (`ro`, `sync`, ...), detached.
-pub(crate) fn filesystem(
-    fstype: &OsStr,
-    source: &OsStr,
-    flags: &[&'static str],
-    options: &[Word],
-    attr: &MountAttr,
-) -> Result<Tree> {
-    configured(fstype, source, flags, options)?.create()?.mount(attr)
-}
-
-/// Returns a context with all options set, ready to be created.
+/// Returns a context of `fstype` with the superblock's flags (`ro`, `sync`, ...) and its options set, ready to be created.
 pub(crate) fn configured<'w>(
     fstype: &OsStr,
     source: &OsStr,
@@ -96,19 +83,4 @@ pub(crate) fn set_options<'w>(
         Some(value) => context.set_string(&option.key, value),
         None => context.set_flag(&option.key),
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn commas_in_contexts_are_quoted_for_mount_2() {
-        let text = |key: &str, value: &str| {
-            Word { key: key.into(), value: Some(value.into()) }.legacy_text().map_err(|e| e.kind())
-        };
-        assert_eq!(text("context", "u:o:t:s0:c1,c2"), Ok(r#"context="u:o:t:s0:c1,c2""#.into()));
-        assert_eq!(text("context", "u:o:t:s0"), Ok("context=u:o:t:s0".into()));
-        assert_eq!(text("label", "a,b"), Err(ErrorKind::Unsupported));
-    }
 }

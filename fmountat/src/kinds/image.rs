@@ -3,7 +3,7 @@
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall, escape};
 use crate::kinds::device_path::{DevicePath, write_protected};
-use crate::kinds::filesystem::{Word, filesystem};
+use crate::kinds::filesystem::{Word, configured};
 use crate::kinds::loop_options::{LoopOptions, Sharing};
 use crate::kinds::loopdev::LoopDevice;
 use crate::kinds::magic;
@@ -176,7 +176,7 @@ impl Source<'_> {
             flags.extend(Some("ro").filter(|_| !self.is_read_only()));
             attr.set |= Attr::RDONLY;
         }
-        filesystem(fstype, device.as_os_str(), &flags, options, &attr)
+        configured(fstype, device.as_os_str(), &flags, options)?.create()?.mount(&attr)
     }
 
     /// Mounts an erofs straight from its file, else by a loop device.

@@ -76,8 +76,7 @@ impl LoopDevice {
         let start = Instant::now();
         loop {
             let error = match Self::try_once(control.as_fd(), file.as_fd(), path, options, sharing) {
-                Ok(device) if device.is_shared => return Ok(device),
-                Ok(device) => return device.checked(options, path),
+                Ok(device) => return Ok(device),
                 Err(error) => error,
             };
             let limit = match (error.raw_errno(), error.kind()) {
@@ -193,7 +192,7 @@ impl LoopDevice {
         retry_on_intr(|| configure(device.fd.as_fd(), file, size, &info))
             .map_err(|errno| device.error(Syscall::IoctlLoopConfigure, errno, options))?;
         device.is_ours_to_free = !options.autoclear;
-        Ok(device)
+        device.checked(options, backing)
     }
 
     /// Refuses a device without the direct I/O that was asked for: the kernel falls back to the page cache silently.

@@ -9,6 +9,7 @@ use crate::kinds::clones::Clones;
 use crate::kinds::filesystem::is_context;
 use crate::kinds::overlay::check::explain;
 use crate::kinds::overlay::cloned_dir::Cwd;
+use crate::kinds::overlay::common::open_directory;
 use crate::kinds::overlay::definition::{Layer, Overlay};
 use crate::kinds::overlay::layer_files::OpenLayers;
 use crate::kinds::overlay::layers::{below, check_counts, one_directory};
@@ -18,7 +19,6 @@ use crate::vfs::features::Features;
 use crate::vfs::mount_call::{MOUNT_DATA_MAX, MountCall, MountFlags};
 use crate::vfs::private_cwd::PrivateCwd;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
-use rustix::fs::{Mode, OFlags};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -94,10 +94,7 @@ impl Overlay {
                 return Ok(None);
             }
         }
-        let open = |layer: &Option<Layer>| {
-            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-            rustix::fs::openat(cwd.as_fd(), below(layer.as_ref()?, &base)?, flags, Mode::empty()).ok()
-        };
+        let open = |layer: &Option<Layer>| open_directory(&cwd, below(layer.as_ref()?, &base)?).ok();
         let (upper, work) = (open(&self.upper), open(&self.work));
         let (upper, work) = (upper.as_ref().map(AsFd::as_fd), work.as_ref().map(AsFd::as_fd));
         self.check_written(upper, work, features, false)?;

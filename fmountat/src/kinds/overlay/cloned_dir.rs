@@ -3,11 +3,12 @@
 
 use crate::error::Result;
 use crate::kinds::clones::{Clones, Origin, State};
+use crate::kinds::overlay::common::open_directory;
 use crate::mountinfo::id::STATX_MNT_ID_UNIQUE;
 use crate::vfs::attr::{Attr, MountAttr, Propagation};
 use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, Mode, OFlags, StatxFlags};
+use rustix::fs::{AtFlags, StatxFlags};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -34,7 +35,7 @@ pub(crate) enum Cwd {
 impl Cwd {
     /// Opens the cheaper one. Before 6.15 no layer may lie in a clone.
     pub(crate) fn of(clones: &Clones, dir: BorrowedFd<'_>, path: &Path, can_clone: bool) -> Option<Self> {
-        let original = open_directory(dir, path)?;
+        let original = open_base(dir, path)?;
         if can_clone {
             let (origin, state) = origin_of(original.as_fd())?;
             if clones.has_child_mounts(origin, CHILD_MOUNTS) {
@@ -65,14 +66,14 @@ impl ClonedDir {
     /// Clones the directory `path` below `dir`. `None` where the kernel refuses, as it does in a user namespace for a
     /// directory with locked mounts below.
     pub(crate) fn of(clones: &Clones, dir: BorrowedFd<'_>, path: &Path) -> Option<Self> {
-        let original = open_directory(dir, path)?;
+        let original = open_base(dir, path)?;
         let (origin, state) = origin_of(original.as_fd())?;
         Self::cached(clones, original, origin, state)
     }
 
     /// Clones the directory with its owners mapped by `userns`. It is not cached: its cost is small beside the mount's.
     pub(crate) fn idmapped(dir: BorrowedFd<'_>, path: &Path, userns: BorrowedFd<'_>) -> Option<Self> {
-        let original = open_directory(dir, path)?;
+        let original = open_base(dir, path)?;
         let mount = origin_of(original.as_fd())?.0.mount;
         let clone = Tree::clone_idmapped(&original, "", false, userns).ok()?;
         forbid_links(&clone).ok()?;
@@ -98,8 +99,7 @@ impl ClonedDir {
 
     /// Opens `path` in the clone, if that is what the host shows there.
     pub(crate) fn open(&self, path: &Path) -> Option<OwnedFd> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        self.has(path).then(|| rustix::fs::openat(self.root(), path, flags, Mode::empty()).ok()).flatten()
+        self.has(path).then(|| open_directory(self.root(), path).ok()).flatten()
     }
 
     /// Returns the clone's root.
@@ -108,10 +108,9 @@ impl ClonedDir {
     }
 }
 
-fn open_directory(dir: BorrowedFd<'_>, path: &Path) -> Option<OwnedFd> {
+fn open_base(dir: BorrowedFd<'_>, path: &Path) -> Option<OwnedFd> {
     let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    rustix::fs::openat(dir, path, flags, Mode::empty()).ok()
+    open_directory(dir, path).ok()
 }
 
 /// Forbids symbolic links in the clone: one that leads up with `..` would stop at the clone's root, unlike on the host. What

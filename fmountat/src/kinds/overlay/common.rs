@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The directory that paths have in common, by components and not by bytes.
+//! Directories: the one that paths have in common, by components and not by bytes, and its descriptor.
 
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{Mode, OFlags};
+use rustix::path::Arg;
 use std::path::{Component, Path, PathBuf};
 
 /// Returns the deepest directory that all paths lie below or are, by whole components: `/s/1/fs` and `/s/10/fs` have `/s` in
@@ -15,21 +18,18 @@ pub fn common_directory<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Option
     let mut paths = paths.into_iter();
     let first = paths.next()?;
     let mut common: Vec<Component<'_>> = first.components().collect();
-    let is_absolute = first.is_absolute();
-    if has_parent(first) {
-        return None;
-    }
-    for path in paths {
-        if path.is_absolute() != is_absolute || has_parent(path) {
+    for path in std::iter::once(first).chain(paths) {
+        let has_parent = path.components().any(|component| component == Component::ParentDir);
+        if path.is_absolute() != first.is_absolute() || has_parent {
             return None;
         }
-        let same = common.iter().zip(path.components()).take_while(|(a, b)| **a == *b);
-        let length = same.count();
-        common.truncate(length);
+        let same = common.iter().zip(path.components()).take_while(|(a, b)| **a == *b).count();
+        common.truncate(same);
     }
     Some(common.iter().collect())
 }
 
-fn has_parent(path: &Path) -> bool {
-    path.components().any(|c| c == Component::ParentDir)
+/// Opens a directory with `O_PATH`.
+pub(crate) fn open_directory(dir: impl AsFd, path: impl Arg) -> rustix::io::Result<OwnedFd> {
+    rustix::fs::openat(dir, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
 }

@@ -3,14 +3,15 @@
 //! last overlay.
 
 use crate::error::{Error, Operation, Result, Syscall};
-use crate::kinds::filesystem::{Word, filesystem};
+use crate::kinds::filesystem::{Word, configured};
+use crate::kinds::overlay::common::open_directory;
 use crate::kinds::overlay::definition::{Layer, Overlay};
 use crate::vfs::attr::MountAttr;
 use crate::vfs::features::Features;
 use crate::vfs::hidden::Hidden;
 use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid};
+use rustix::fs::{AtFlags, Gid, Mode, Uid};
 use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
@@ -50,7 +51,7 @@ impl EphemeralUppers {
     ) -> Result<Self> {
         let mode = Word { key: "mode".into(), value: Some("0755".into()) };
         let name = OsStr::new("tmpfs");
-        let tree = filesystem(name, name, &[], &[mode], &MountAttr::default())?;
+        let tree = configured(name, name, &[], &[mode])?.create()?.mount(&MountAttr::default())?;
         let hidden = hide(tree.root())?;
         let needs_user_attributes = !features.initial_user_namespace && !features.tmpfs_user_attributes;
         Ok(Self { tree, given: AtomicUsize::new(0), _hidden: hidden, needs_user_attributes })
@@ -93,8 +94,7 @@ impl EphemeralUppers {
         rustix::fs::mkdirat(self.tree.root(), name, Mode::from_raw_mode(0o755)).map_err(|e| {
             Error::sys(Operation::MakeUpperDirectory, Syscall::Mkdirat, e).with_argument(name)
         })?;
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        rustix::fs::openat(self.tree.root(), name, flags, Mode::empty())
+        open_directory(self.tree.root(), name)
             .map_err(|e| Error::sys(Operation::OpenUpperDirectory, Syscall::Openat, e).with_argument(name))
     }
 }

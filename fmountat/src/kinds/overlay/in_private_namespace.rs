@@ -4,6 +4,7 @@
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::kinds::overlay::check::check_writable;
+use crate::kinds::overlay::common::open_directory;
 use crate::kinds::overlay::definition::{Layer, Overlay};
 use crate::kinds::overlay::layer_files::Opened;
 use crate::kinds::overlay::layers::LayerDirs;
@@ -18,7 +19,7 @@ use crate::vfs::identity::{is_attached_here, is_same_file};
 use crate::vfs::private_namespace::in_private_namespace_from;
 use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::CWD;
 use rustix::io::Errno;
 use std::path::Path;
 use std::sync::Arc;
@@ -116,11 +117,10 @@ fn reopen_here(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
             .map_err(|e| Error::sys(Operation::OpenLayer, Syscall::Fcntl, e));
     }
     let path = procfs::path_for(Operation::OpenLayer, fd)?;
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     // `/..` is `/` with what is mounted over it: without proc, our hidden directory.
     let covering = Path::new("/..").join(path.strip_prefix("/").unwrap_or(&path));
     for name in [path.as_path(), &covering] {
-        match rustix::fs::openat(CWD, name, flags, Mode::empty()) {
+        match open_directory(CWD, name) {
             Ok(here) if is_same_file(here.as_fd(), fd).unwrap_or(false) => return Ok(here),
             Err(errno @ (Errno::MFILE | Errno::NFILE | Errno::NOMEM)) => {
                 return Err(Error::sys(Operation::OpenLayer, Syscall::Openat, errno).with_argument(name));

@@ -2,6 +2,7 @@
 //! Whether an upper directory is in use by another overlay, which the kernel itself checks with `index=on` only.
 
 use crate::error::{Error, ErrorKind, LayerRef, Operation, Result, Syscall, escape};
+use crate::kinds::overlay::common::open_directory;
 use crate::kinds::overlay::definition::{Layer, Overlay};
 use crate::kinds::overlay::ephemeral_uppers::EphemeralUppers;
 use crate::kinds::overlay::layer_files::file;
@@ -175,8 +176,7 @@ fn ask_by_mount(directory: BorrowedFd<'_>, features: &Features) -> Result<()> {
     let scratch = place.seen_now()?;
     let make = |name: &str| {
         rustix::fs::mkdirat(&scratch, name, Mode::RWXU).map_err(failed(Syscall::Mkdirat))?;
-        rustix::fs::openat(&scratch, name, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
-            .map_err(failed(Syscall::Openat))
+        open_directory(&scratch, name).map_err(failed(Syscall::Openat))
     };
     let (own, work, on) = (make("upper")?, make("work")?, make("on")?);
     let [lower, upper, work] = layers_of(features, directory, own.as_fd(), work.as_fd());

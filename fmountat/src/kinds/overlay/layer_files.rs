@@ -2,10 +2,10 @@
 //! Layers as open directories, and which lies in which.
 
 use crate::error::LayerRef;
+use crate::kinds::overlay::common::open_directory;
 use crate::kinds::overlay::definition::Layer;
 use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{Mode, OFlags};
 use std::sync::Arc;
 
 /// Every layer open, with its role, in the order of [`Overlay::layers`](crate::overlay::Overlay).
@@ -30,10 +30,9 @@ impl AsFd for Opened {
 
 /// Opens a layer with `O_PATH`, if that is possible; a relative one starts at `dir`.
 pub(crate) fn open_layer(layer: &Layer, dir: BorrowedFd<'_>) -> Option<OwnedFd> {
-    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     match layer {
-        Layer::Path(path) => rustix::fs::openat(dir, path, flags, Mode::empty()).ok(),
-        Layer::Fd(fd) => rustix::fs::openat(fd, c".", flags, Mode::empty()).ok(),
+        Layer::Path(path) => open_directory(dir, path).ok(),
+        Layer::Fd(fd) => open_directory(fd, c".").ok(),
     }
 }
 
@@ -55,10 +54,7 @@ pub(crate) fn lies_in(inner: BorrowedFd<'_>, outer: BorrowedFd<'_>) -> bool {
 
 /// Returns the directories above, up to the root.
 pub(crate) fn above(fd: BorrowedFd<'_>) -> impl Iterator<Item = File> {
-    let up = |fd: BorrowedFd<'_>| -> Option<OwnedFd> {
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        rustix::fs::openat(fd, c"..", flags, Mode::empty()).ok()
-    };
+    let up = |fd: BorrowedFd<'_>| open_directory(fd, c"..").ok();
     let (mut at, mut below) = (up(fd), file(fd));
     let walk = std::iter::from_fn(move || {
         let here = at.take()?;

@@ -3,7 +3,7 @@
 
 use crate::error::{Error, ErrorKind, LayerRef, Operation, Result, Syscall};
 use crate::kinds::overlay::cloned_dir::ClonedDir;
-use crate::kinds::overlay::common::common_directory;
+use crate::kinds::overlay::common::{common_directory, open_directory};
 use crate::kinds::overlay::definition::{Layer, OVERLAY_LAYERS_MAX, Overlay};
 use crate::kinds::overlay::layer_files::{OpenLayers, Opened};
 use crate::kinds::overlay::params::Make;
@@ -11,7 +11,6 @@ use crate::vfs::bytes::c_string;
 use crate::vfs::target::open_error;
 use crate::vfs::tree::Tree;
 use rustix::fd::{BorrowedFd, OwnedFd};
-use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -74,13 +73,11 @@ impl<'a> LayerDirs<'a> {
         let open = |(role, layer, in_clone): (LayerRef, &Layer, Option<OwnedFd>)| {
             let in_clone = in_clone.filter(|_| !is_apart || !is_written(role));
             let userns = self.userns.filter(|_| !is_written(role) && in_clone.is_none());
-            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
             let fd = match (in_clone, layer) {
                 (Some(fd), _) => Arc::new(fd),
                 (None, Layer::Fd(fd)) => Arc::clone(fd),
                 (None, Layer::Path(path)) => {
-                    let opened = rustix::fs::openat(dir, path, flags, Mode::empty());
-                    Arc::new(opened.map_err(|errno| layer_error(role, path, errno))?)
+                    Arc::new(open_directory(dir, path).map_err(|errno| layer_error(role, path, errno))?)
                 }
             };
             let mapped = userns.map(|userns| Tree::clone_idmapped(&fd, "", false, userns)).transpose();
