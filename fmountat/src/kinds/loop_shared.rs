@@ -172,18 +172,6 @@ pub(crate) fn explain_busy(
     Some(error.clone().with_kind(ErrorKind::DeviceInUse).with_reason(reason).with_hint(hint))
 }
 
-/// Explains the same for a device whose mount is not seen: it is in another namespace, or detached in the list that is
-/// being built.
-pub(crate) fn explain_busy_unseen(error: Error, path: &Path) -> Error {
-    let device = shown(path);
-    error
-        .with_kind(ErrorKind::DeviceInUse)
-        .with_reason(format!("the image is already in use by {device}, as another type or in another mode"))
-        .with_hint(
-            "an image has one type, and is `ro` or writable, for all its mounts: also for those of one list",
-        )
-}
-
 /// Returns the loop devices that have a file; without sysfs, all that /dev has.
 fn devices() -> Vec<PathBuf> {
     let is_loop = |name: &OsString| {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Loop devices: a file as a block device, set up without a race among threads and processes, freed whatever happens.
+//! Loop devices: a file as a block device, set up without a race among threads and processes, and freed on drop.
 
-use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
+use crate::error::{Error, ErrorKind, Operation, Result, Syscall, escape};
 use crate::kinds::device_path::write_protected;
 use crate::kinds::loop_options::{LoopOptions, Sharing};
-use crate::kinds::loop_shared::{CONTROL, SetupLock, explain_busy, explain_busy_unseen, find_shared, open};
+use crate::kinds::loop_shared::{CONTROL, SetupLock, explain_busy, find_shared, open};
 use crate::sys::loopctl::{
     LO_FLAGS_AUTOCLEAR, LO_FLAGS_DIRECT_IO, LO_FLAGS_READ_ONLY, LO_NAME_SIZE, LoopInfo, clear_fd, configure,
     get_free, get_status,
@@ -48,12 +48,12 @@ const FREE_TIME: Duration = Duration::from_millis(100);
 impl LoopDevice {
     /// Opens the device that shows this range of `file` in this mode, or sets up a free one. `file` starts at `dir`.
     ///
-    /// Two devices on one file are two block devices with caches of their own: what is written by one overwrites what is
-    /// written by the other. So a file never has two devices with overlapping ranges, unless both are read-only. A shared
-    /// device keeps its autoclear flag.
+    /// Two devices on one file are two block devices with two caches: each overwrites what the other has written. So a file never
+    /// gets two devices with overlapping ranges, unless both are read-only. A shared device keeps its autoclear flag.
     ///
-    /// A free device is set up by `LOOP_CTL_GET_FREE` and `LOOP_CONFIGURE`. If another program takes it first, the next one is tried, for ten seconds. A file in a
-    /// detached [`Tree`](crate::Tree) is opened by a mount of its own, so that the device does not keep the tree.
+    /// A free device is set up by `LOOP_CTL_GET_FREE` and `LOOP_CONFIGURE` \[Linux 5.8\]. If another program takes it first, the
+    /// next one is tried, for ten seconds. A file in a detached [`Tree`](crate::Tree) is opened by its own mount, so that the
+    /// device does not keep the tree.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] for the file or /dev/loop-control; [`ErrorKind::Permission`]; [`ErrorKind::OptionValue`]
@@ -119,13 +119,19 @@ impl LoopDevice {
         explain_busy(busy, self.fd.as_fd(), &self.path, fstype, read_only).filter(|_| self.is_shared)
     }
 
-    /// Explains the `EBUSY` of a mount from it by the other users of the device.
+    /// Explains the `EBUSY` of a mount from it by the other users of the device. A mount that is not seen is in another namespace,
+    /// or detached in the list that is being built.
     pub(crate) fn explain_busy(&self, error: Error, fstype: &OsStr, read_only: bool) -> Error {
-        match self.refusal(&error, fstype, read_only) {
-            Some(explained) => explained,
-            None if self.is_shared => explain_busy_unseen(error, &self.path),
-            None => error,
+        if !self.is_shared {
+            return error;
         }
+        self.refusal(&error, fstype, read_only).unwrap_or_else(|| {
+            let device = escape(self.path.as_os_str().as_bytes());
+            let reason = format!("the image is already in use by {device}, as another type or in another mode");
+            error.with_kind(ErrorKind::DeviceInUse).with_reason(reason).with_hint(
+                "an image has one type, and is `ro` or writable, for all its mounts: also for those of one list",
+            )
+        })
     }
 
     /// Returns the path of the device, `/dev/loopN`.
