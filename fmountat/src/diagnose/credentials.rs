@@ -48,7 +48,8 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Reads them: capget(2), prctl(2), and /proc for the rest. What can't be read counts as absent.
+    /// Reads them: capget(2), prctl(2), and /proc for the rest. What can't be read counts as
+    /// absent.
     #[must_use]
     pub fn look() -> Self {
         let status_text = procfs::text("thread-self/status").unwrap_or_default();
@@ -74,7 +75,8 @@ impl Credentials {
         self.capabilities & CapabilitySet::SYS_ADMIN.bits() != 0
     }
 
-    /// Returns whether it may mount: `CAP_SYS_ADMIN` in the user namespace that owns the mount namespace.
+    /// Returns whether it may mount: `CAP_SYS_ADMIN` in the user namespace that owns the mount
+    /// namespace.
     #[must_use]
     pub fn may_mount(&self) -> bool {
         self.is_admin() && self.mount_owner != Owner::Above

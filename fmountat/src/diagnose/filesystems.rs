@@ -13,8 +13,8 @@ pub(crate) const IN_USER_NAMESPACES: [&str; 12] = [
     "tmpfs",
 ];
 
-/// The file systems that show one namespace, which the user namespace must own to mount them: type, namespace, what that takes,
-/// hint.
+/// The file systems that show one namespace, which the user namespace must own to mount them: type,
+/// namespace, what that takes, hint.
 pub(crate) const OF_NAMESPACES: [(&str, &str, &str, &str); 5] = [
     (
         "proc",
@@ -40,8 +40,8 @@ pub(crate) fn namespace_of(fstype: &str) -> Option<&'static str> {
     OF_NAMESPACES.iter().find(|(name, ..)| *name == fstype).map(|(_, namespace, ..)| *namespace)
 }
 
-/// Returns the file systems that the kernel has now, modules that are not loaded left out: the names in /proc/filesystems, see
-/// filesystems(5). `None` where that can't be read.
+/// Returns the file systems that the kernel has now, modules that are not loaded left out: the
+/// names in /proc/filesystems, see filesystems(5). `None` where that can't be read.
 ///
 /// ```
 /// let names = fmountat::kernel::kernel_filesystems().unwrap_or_default();
@@ -58,9 +58,9 @@ pub(crate) fn is_not_listed(fstype: &str) -> bool {
     kernel_filesystems().is_some_and(|listed| !listed.iter().any(|name| name == fstype))
 }
 
-/// Returns whether a module of the running kernel is installed for the file system: `alias fs-NAME` in modules.alias, or a module of
-/// that name in modules.dep, below /lib/modules. The kernel loads it when the file system is first mounted, but not for a
-/// process in a user namespace.
+/// Returns whether a module of the running kernel is installed for the file system: `alias fs-NAME`
+/// in modules.alias, or a module of that name in modules.dep, below /lib/modules. The kernel loads
+/// it when the file system is first mounted, but not for a process in a user namespace.
 #[must_use]
 pub fn has_module(fstype: &str) -> bool {
     let Ok(release) = release() else { return false };

@@ -8,13 +8,14 @@ use crate::error::{Error, ErrorKind, Syscall};
 use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 
-/// Adds to an error what the kernel did not report: missing privilege (which, and in which namespace), seccomp filters and
-/// security modules, limits that are reached, file systems that this kernel lacks, misspelled names, parent directories that
-/// are missing or not searchable.
+/// Adds to an error what the kernel did not report: missing privilege (which, and in which
+/// namespace), seccomp filters and security modules, limits that are reached, file systems that
+/// this kernel lacks, misspelled names, parent directories that are missing or not searchable.
 ///
-/// Sets of mounts do this by themselves. Call it for errors of [`FsContext`](crate::vfs::context::FsContext),
-/// [`Tree`](crate::vfs::tree::Tree) and [`Target`](crate::vfs::target::Target). A diagnosed error is returned unchanged. It
-/// reads /proc and changes nothing.
+/// Sets of mounts do this by themselves. Call it for errors of
+/// [`FsContext`](crate::vfs::context::FsContext), [`Tree`](crate::vfs::tree::Tree) and
+/// [`Target`](crate::vfs::target::Target). A diagnosed error is returned unchanged. It reads /proc
+/// and changes nothing.
 ///
 /// ```
 /// let error = fmountat::Target::open(fmountat::CWD, "/proc/nowhere/deep").map_err(fmountat::diagnose).unwrap_err();

@@ -60,8 +60,8 @@ fn count_mounts() -> Option<u64> {
 pub(crate) fn explain(error: Error, limits: &Limits) -> Error {
     let known = |limit: Option<u64>| limit.map_or_else(|| String::from("unknown"), |limit| limit.to_string());
     let is_no_namespace = matches!(error.raw_errno(), Some(Errno::NOSPC | Errno::USERS));
-    // A detached tree is a mount namespace to the kernel (`alloc_mnt_ns`, fs/namespace.c). Mounts below other roots are not
-    // counted.
+    // A detached tree is a mount namespace to the kernel (`alloc_mnt_ns`, fs/namespace.c). Mounts
+    // below other roots are not counted.
     let has_room = limits.mounts.zip(limits.mount_max).is_some_and(|(used, most)| used < most / 2);
     let (kind, reason, hint) = match (error.raw_errno(), error.call()) {
         (Some(Errno::MFILE), _) => (

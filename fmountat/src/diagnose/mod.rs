@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The feature `diagnosis`: finds after a failure what the kernel did not report. Nothing here is called without a failure,
-//! except to predict one; nothing here changes anything; a check that fails leaves the error as it was.
+//! The feature `diagnosis`: finds after a failure what the kernel did not report. Nothing here is
+//! called without a failure, except to predict one; nothing here changes anything; a check that
+//! fails leaves the error as it was.
 #![forbid(unsafe_code)]
 
 pub(crate) mod spelling;

@@ -71,8 +71,8 @@ fn without_lowers(error: Error, overlay: &Overlay) -> Error {
     }
 }
 
-/// Names an option that overlay does not have: before Linux 6.5 it reads its options at the end, and names the unknown one in
-/// the kernel's log alone.
+/// Names an option that overlay does not have: before Linux 6.5 it reads its options at the end,
+/// and names the unknown one in the kernel's log alone.
 fn unknown_option(error: Error, overlay: &Overlay) -> Error {
     match parameters::unknown("overlay", &overlay.options) {
         Some(option) => error
@@ -121,8 +121,8 @@ fn is_read_only(fd: BorrowedFd<'_>) -> bool {
     rustix::fs::fstatvfs(fd).is_ok_and(|stat| stat.f_flag.contains(StatVfsMountFlags::RDONLY))
 }
 
-/// Returns the stack depth of the descriptor's file system: 0 for a plain one, 1 for an overlay of plain ones. A layer whose path
-/// leads nowhere counts as plain.
+/// Returns the stack depth of the descriptor's file system: 0 for a plain one, 1 for an overlay of
+/// plain ones. A layer whose path leads nowhere counts as plain.
 fn depth_of(fd: BorrowedFd<'_>, table: &HashMap<u64, &MountEntry>, left: u32) -> u32 {
     let Some(mount) = mount_of(fd, table) else { return 0 };
     // An erofs that is mounted from a file is stacked on that file's.
@@ -159,8 +159,9 @@ fn layers_of(options: &OsStr) -> Vec<PathBuf> {
     layers
 }
 
-/// Returns a mount below the directory, if one there is locked in this user namespace. The table does not show locks: the kernel
-/// refuses a clone without locked mounts. `None` without open_tree(2).
+/// Returns a mount below the directory, if one there is locked in this user namespace. The table
+/// does not show locks: the kernel refuses a clone without locked mounts. `None` without
+/// open_tree(2).
 pub(crate) fn locked_below(fd: BorrowedFd<'_>, table: &[MountEntry]) -> Option<PathBuf> {
     let features = Features::get();
     if features.initial_user_namespace || !features.new_mount_api {
@@ -186,7 +187,8 @@ fn privileged_option(error: Error, overlay: &Overlay) -> Error {
     }
 }
 
-/// Explains why the kernel can't use the work directory: it mounts read-only then, and reports nothing.
+/// Explains why the kernel can't use the work directory: it mounts read-only then, and reports
+/// nothing.
 fn work(error: Error, overlay: &Overlay, dir: BorrowedFd<'_>) -> Error {
     let written = [("upperdir", &overlay.upper), ("workdir", &overlay.work)];
     let found = written.into_iter().find_map(|(name, layer)| {
@@ -240,7 +242,8 @@ fn has_attributes(fd: &OwnedFd) -> bool {
     asked != Err(Errno::OPNOTSUPP)
 }
 
-/// Returns whether the directory's entries have their types (d_type); `None` where it is a file or can't be read.
+/// Returns whether the directory's entries have their types (d_type); `None` where it is a file or
+/// can't be read.
 fn has_types(fd: &OwnedFd) -> Option<bool> {
     if !is_dir(fd.as_fd()).ok()? {
         return None;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The parameters of common file systems: `fs_parameter_spec` of each, Linux 6.18. Hints use them; the kernel alone decides
-//! which option is known.
+//! The parameters of common file systems: `fs_parameter_spec` of each, Linux 6.18. Hints use them;
+//! the kernel alone decides which option is known.
 
 use crate::kinds::filesystem::Word;
 
@@ -92,7 +92,8 @@ pub(crate) fn of(fstype: &str) -> Option<impl Iterator<Item = &'static str>> {
     Some(parameters.split_whitespace())
 }
 
-/// Returns the first of these options that the file system does not have; `None` also for one that is not in the table.
+/// Returns the first of these options that the file system does not have; `None` also for one that
+/// is not in the table.
 pub(crate) fn unknown<'a>(fstype: &str, options: &'a [Word]) -> Option<&'a Word> {
     let known: Vec<&str> = of(fstype)?.collect();
     options.iter().find(|option| !known.iter().any(|name| option.key == **name))

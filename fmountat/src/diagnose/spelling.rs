@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Suggestions for misspelled names, by edit distance.
 
-/// Returns the candidate that is nearest to `word`, if it is near enough: one edit for each three letters, three at most. The
-/// first of several wins.
+/// Returns the candidate that is nearest to `word`, if it is near enough: one edit for each three
+/// letters, three at most. The first of several wins.
 pub(crate) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
     let letters = word.chars().count();
     let most = (letters / 3).clamp(1, 3);
@@ -15,7 +15,8 @@ pub(crate) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c s
     found.filter(|(distance, _)| *distance * 2 < letters).map(|(_, candidate)| candidate)
 }
 
-/// Returns the letters to insert, delete, exchange or swap with their neighbour. A difference in case alone counts as one.
+/// Returns the letters to insert, delete, exchange or swap with their neighbour. A difference in
+/// case alone counts as one.
 fn distance(a: &str, b: &str) -> usize {
     if a != b && a.eq_ignore_ascii_case(b) { 1 } else { strsim::osa_distance(a, b) }
 }

@@ -58,7 +58,8 @@ fn meant(key: &str, fstype: &OsStr, userspace_options: fn() -> Vec<&'static str>
     (near != key).then_some(near)
 }
 
-/// Suggests an option that the file system does not have for an EINVAL of mount(2), which names none.
+/// Suggests an option that the file system does not have for an EINVAL of mount(2), which names
+/// none.
 fn unnamed_option(
     error: Error,
     fstype: &OsStr,

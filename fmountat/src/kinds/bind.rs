@@ -15,7 +15,8 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-/// With fewer child mounts than this on the source's mount, opening the source in a clone costs more than it saves.
+/// With fewer child mounts than this on the source's mount, opening the source in a clone costs
+/// more than it saves.
 const CHILD_MOUNTS: usize = 128;
 
 /// What is bound, and with which attributes.
@@ -34,8 +35,8 @@ pub(crate) struct Bind<'a> {
 }
 
 impl Bind<'_> {
-    /// Makes the bind, detached. Without a propagation option it is private: a copy of a shared mount would be its peer, and
-    /// mounts on the copy would appear on the host.
+    /// Makes the bind, detached. Without a propagation option it is private: a copy of a shared
+    /// mount would be its peer, and mounts on the copy would appear on the host.
     pub(crate) fn mount(&self, clones: &Clones) -> Result<Tree> {
         let tree = self.copy(clones)?;
         let (top, mut whole) = (self.attr, self.recursive_attr);
@@ -66,8 +67,8 @@ impl Bind<'_> {
         }
     }
 
-    /// Opens the source in the clone of its mount, if that has many child mounts. The clone is private: a peer or a slave must be
-    /// copied from the mount itself.
+    /// Opens the source in the clone of its mount, if that has many child mounts. The clone is
+    /// private: a peer or a slave must be copied from the mount itself.
     fn open_in_clone(&self, clones: &Clones) -> Option<OwnedFd> {
         let propagation = [self.attr.propagation, self.recursive_attr.propagation];
         let is_related = |to: &Option<_>| matches!(to, Some(Propagation::Shared | Propagation::Slave));
@@ -96,8 +97,8 @@ impl Bind<'_> {
     }
 }
 
-/// Clones a mount by its mount point. `None` where another mount covers it, or the kernel refuses to clone it without its child
-/// mounts.
+/// Clones a mount by its mount point. `None` where another mount covers it, or the kernel refuses
+/// to clone it without its child mounts.
 fn clone_of_root(mount: MountId, point: &Path) -> Option<Tree> {
     let flags = OFlags::PATH | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let root = rustix::fs::openat(CWD, point, flags, Mode::empty()).ok()?;

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A cache of detached clones.
 //!
-//! For each bind, and for each overlay layer, the kernel looks at every child mount of the mount that holds the source
-//! (`has_locked_children`, fs/namespace.c), under the namespace's lock: 4 us become 54 with 1,000 of them (a node whose
-//! containers lie on the root file system). A clone has no children, so opening a source in it costs the same on every machine.
+//! For each bind, and for each overlay layer, the kernel looks at every child mount of the mount
+//! that holds the source (`has_locked_children`, fs/namespace.c), under the namespace's lock: 4 us
+//! become 54 with 1,000 of them (a node whose containers lie on the root file system). A clone has
+//! no children, so opening a source in it costs the same on every machine.
 
 use crate::sys::listmount::has_mounts_below;
 use crate::vfs::tree::Tree;
@@ -28,7 +29,8 @@ struct Entry {
     clone: Option<(State, Arc<Tree>)>,
 }
 
-/// What is cloned: a mount, or a directory on it by device and inode number, which the clone keeps from being reused.
+/// What is cloned: a mount, or a directory on it by device and inode number, which the clone keeps
+/// from being reused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Origin {
     pub(crate) mount: u64,
@@ -51,7 +53,8 @@ impl Clones {
         })
     }
 
-    /// Returns the cached clone, or makes one if there is none or the mount's state has changed since.
+    /// Returns the cached clone, or makes one if there is none or the mount's state has changed
+    /// since.
     pub(crate) fn get(
         &self,
         origin: Origin,

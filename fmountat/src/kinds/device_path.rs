@@ -28,8 +28,9 @@ pub(crate) struct DevicePath {
 }
 
 impl DevicePath {
-    /// Finds the file's own path, for mount tables to show. Where that is too long for fsconfig(2), or leads elsewhere (the file
-    /// is in a detached tree, in another mount namespace, or was renamed), it is the descriptor's name.
+    /// Finds the file's own path, for mount tables to show. Where that is too long for fsconfig(2),
+    /// or leads elsewhere (the file is in a detached tree, in another mount namespace, or was
+    /// renamed), it is the descriptor's name.
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] without a true /proc; the errno of fcntl(2).

@@ -16,8 +16,8 @@ pub struct LoopOptions {
     pub read_only: bool,
     /// Reads and writes the file by direct I/O, without its page cache.
     pub direct_io: bool,
-    /// The kernel frees it when nobody has it open or mounted any more; else [`LoopDevice::detach`](crate::image::LoopDevice::detach)
-    /// frees it.
+    /// The kernel frees it when nobody has it open or mounted any more; else
+    /// [`LoopDevice::detach`](crate::image::LoopDevice::detach) frees it.
     pub autoclear: bool,
 }
 
@@ -47,6 +47,7 @@ pub(crate) enum Sharing {
     SameMode,
     /// Writable devices for read-only mounts too, as mount(8) does.
     AnyMode,
-    /// Writable devices only: a file system that never writes gets its own device beside read-only ones.
+    /// Writable devices only: a file system that never writes gets its own device beside read-only
+    /// ones.
     WritableOnly,
 }

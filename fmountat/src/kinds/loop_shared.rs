@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Loop devices that a file has already: one that can be shared, or one that a new device would collide with.
+//! Loop devices that a file has already: one that can be shared, or one that a new device would
+//! collide with.
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall, escape};
 use crate::kinds::loop_options::{LoopOptions, Sharing};
@@ -19,8 +20,9 @@ pub(crate) const CONTROL: &str = "/dev/loop-control";
 /// Excludes the other threads of this process; flock(2) in [`SetupLock`] excludes processes.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-/// Excludes other threads and processes while a file's device is looked for and set up. Processes lock /dev/loop-control
-/// and not the image, which our caller may have locked: `flock IMAGE fmountat ...`.
+/// Excludes other threads and processes while a file's device is looked for and set up. Processes
+/// lock /dev/loop-control and not the image, which our caller may have locked: `flock IMAGE
+/// fmountat ...`.
 pub(crate) struct SetupLock<'a> {
     control: BorrowedFd<'a>,
     _thread: MutexGuard<'static, ()>,
@@ -49,17 +51,19 @@ impl<'a> SetupLock<'a> {
 
 impl Drop for SetupLock<'_> {
     fn drop(&mut self) {
-        // Closing is not enough: a child that another thread forks shares the descriptor until its execve(2).
+        // Closing is not enough: a child that another thread forks shares the descriptor until its
+        // execve(2).
         let _ = rustix::fs::flock(self.control, FlockOperation::Unlock);
     }
 }
 
-/// Finds a device that shows the wanted range of `file`, and returns it open, so that the kernel does not free it, with its
-/// path. `Ok(None)`: no device of the file collides with a new one. Devices that /dev lacks or that can't be opened are skipped.
+/// Finds a device that shows the wanted range of `file`, and returns it open, so that the kernel
+/// does not free it, with its path. `Ok(None)`: no device of the file collides with a new one.
+/// Devices that /dev lacks or that can't be opened are skipped.
 ///
 /// # Errors
-/// [`ErrorKind::DeviceInUse`] for a device that has the same bytes of `image` and can't be shared. It is closed, so that its
-/// users can free it.
+/// [`ErrorKind::DeviceInUse`] for a device that has the same bytes of `image` and can't be shared.
+/// It is closed, so that its users can free it.
 pub(crate) fn find_shared(
     file: BorrowedFd<'_>,
     image: &Path,
@@ -70,8 +74,8 @@ pub(crate) fn find_shared(
     let mut conflict = None;
     for path in devices() {
         let Ok(fd) = open(&path, OFlags::RDONLY | OFlags::NONBLOCK) else { continue };
-        // The kernel frees no open device, so this status is valid until `fd` is closed. A device without a status is free,
-        // or its file can't be stat'ed: not ours, which can.
+        // The kernel frees no open device, so this status is valid until `fd` is closed. A device
+        // without a status is free, or its file can't be stat'ed: not ours, which can.
         let Ok(info) = retry_on_intr(|| get_status(fd.as_fd())) else { continue };
         if !is_same_file(&info, &file) || !matters(&info, options, sharing) {
             continue;
@@ -103,7 +107,8 @@ pub(crate) fn find_shared(
     Err(error.with_argument(image).with_hint(hint))
 }
 
-/// Whether the device has bytes of the wanted range, and one of the two is writable or it can be shared.
+/// Whether the device has bytes of the wanted range, and one of the two is writable or it can be
+/// shared.
 fn matters(info: &LoopInfo, options: &LoopOptions, sharing: Sharing) -> bool {
     if options.read_only && is_read_only(info) {
         return sharing != Sharing::WritableOnly && is_same_range(info, options);
@@ -148,8 +153,8 @@ fn obstacle(
     Some((reason, Some(instead)))
 }
 
-/// Explains the `EBUSY` of a mount from a loop device that is mounted already with another type or mode. `None` if type and
-/// mode are the same, or no mount of the device is in this namespace.
+/// Explains the `EBUSY` of a mount from a loop device that is mounted already with another type or
+/// mode. `None` if type and mode are the same, or no mount of the device is in this namespace.
 pub(crate) fn explain_busy(
     error: &Error,
     device: BorrowedFd<'_>,
@@ -221,7 +226,8 @@ fn number(device: BorrowedFd<'_>) -> Option<(u32, u32)> {
     Some((rustix::fs::major(number), rustix::fs::minor(number)))
 }
 
-/// Finds a mount of this namespace that is made from the device; btrfs shows another number, but the source.
+/// Finds a mount of this namespace that is made from the device; btrfs shows another number, but
+/// the source.
 fn mount_of(number: (u32, u32), path: &Path) -> Option<MountEntry> {
     let table = mountinfo::read().unwrap_or_default();
     table.into_iter().find(|entry| entry.device == number || entry.source == path.as_os_str())

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Loop devices: a file as a block device, set up without a race among threads and processes, and freed on drop.
+//! Loop devices: a file as a block device, set up without a race among threads and processes, and
+//! freed on drop.
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall, escape};
 use crate::kinds::device_path::write_protected;
@@ -41,25 +42,28 @@ pub struct LoopDevice {
 /// How long to retry while other programs take each free device first.
 const RETRY_TIME: Duration = Duration::from_secs(10);
 
-/// How long to wait for the users of a colliding device to free it: the kernel frees a device with autoclear shortly after
-/// the unmount.
+/// How long to wait for the users of a colliding device to free it: the kernel frees a device with
+/// autoclear shortly after the unmount.
 const FREE_TIME: Duration = Duration::from_millis(100);
 
 impl LoopDevice {
-    /// Opens the device that shows this range of `file` in this mode, or sets up a free one. `file` starts at `dir`.
+    /// Opens the device that shows this range of `file` in this mode, or sets up a free one. `file`
+    /// starts at `dir`.
     ///
-    /// Two devices on one file are two block devices with two caches: each overwrites what the other has written. So a file never
-    /// gets two devices with overlapping ranges, unless both are read-only. A shared device keeps its autoclear flag.
+    /// Two devices on one file are two block devices with two caches: each overwrites what the
+    /// other has written. So a file never gets two devices with overlapping ranges, unless both are
+    /// read-only. A shared device keeps its autoclear flag.
     ///
-    /// A free device is set up by `LOOP_CTL_GET_FREE` and `LOOP_CONFIGURE` \[Linux 5.8\]. If another program takes it first, the
-    /// next one is tried, for ten seconds. A file in a detached [`Tree`](crate::Tree) is opened by its own mount, so that the
-    /// device does not keep the tree.
+    /// A free device is set up by `LOOP_CTL_GET_FREE` and `LOOP_CONFIGURE` \[Linux 5.8\]. If
+    /// another program takes it first, the next one is tried, for ten seconds. A file in a detached
+    /// [`Tree`](crate::Tree) is opened by its own mount, so that the device does not keep the tree.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] for the file or /dev/loop-control; [`ErrorKind::Permission`]; [`ErrorKind::OptionValue`]
-    /// for an offset past the end or a bad sector size; [`ErrorKind::Unsupported`] where direct I/O can't be had;
-    /// [`ErrorKind::DeviceInUse`] if another device has the same bytes of the file and can't be shared: its range, mode,
-    /// sector size or direct I/O differ; [`ErrorKind::Busy`] after ten seconds. No device is left.
+    /// [`ErrorKind::NotFound`] for the file or /dev/loop-control; [`ErrorKind::Permission`];
+    /// [`ErrorKind::OptionValue`] for an offset past the end or a bad sector size;
+    /// [`ErrorKind::Unsupported`] where direct I/O can't be had; [`ErrorKind::DeviceInUse`] if
+    /// another device has the same bytes of the file and can't be shared: its range, mode, sector
+    /// size or direct I/O differ; [`ErrorKind::Busy`] after ten seconds. No device is left.
     pub fn attach(dir: impl AsFd, file: impl AsRef<Path>, options: &LoopOptions) -> Result<Self> {
         Self::share_or_attach(dir.as_fd(), file.as_ref(), options, Sharing::SameMode)
     }
@@ -94,8 +98,9 @@ impl LoopDevice {
         }
     }
 
-    /// Returns the device that [`share_or_attach`](Self::share_or_attach) would share, if any. Fails where the file or the
-    /// control device can't be opened, and where another device of the file collides.
+    /// Returns the device that [`share_or_attach`](Self::share_or_attach) would share, if any.
+    /// Fails where the file or the control device can't be opened, and where another device of the
+    /// file collides.
     pub(crate) fn predict(
         dir: BorrowedFd<'_>,
         path: &Path,
@@ -107,20 +112,21 @@ impl LoopDevice {
         Self::shared(file.as_fd(), path, options, sharing)
     }
 
-    /// Returns whether the device existed before, with the same range of the same file: it is left to its creator.
+    /// Returns whether the device existed before, with the same range of the same file: it is left
+    /// to its creator.
     #[must_use]
     pub fn is_shared(&self) -> bool {
         self.is_shared
     }
 
-    /// Explains the `EBUSY` that the kernel would answer a mount from it with; `None` if it would not, or no mount of the
-    /// device is in this namespace.
+    /// Explains the `EBUSY` that the kernel would answer a mount from it with; `None` if it would
+    /// not, or no mount of the device is in this namespace.
     pub(crate) fn refusal(&self, busy: &Error, fstype: &OsStr, read_only: bool) -> Option<Error> {
         explain_busy(busy, self.fd.as_fd(), &self.path, fstype, read_only).filter(|_| self.is_shared)
     }
 
-    /// Explains the `EBUSY` of a mount from it by the other users of the device. A mount that is not seen is in another namespace,
-    /// or detached in the list that is being built.
+    /// Explains the `EBUSY` of a mount from it by the other users of the device. A mount that is
+    /// not seen is in another namespace, or detached in the list that is being built.
     pub(crate) fn explain_busy(&self, error: Error, fstype: &OsStr, read_only: bool) -> Error {
         if !self.is_shared {
             return error;
@@ -155,7 +161,8 @@ impl LoopDevice {
         })
     }
 
-    /// Leaves the device set up. With `autoclear` the kernel still frees it when nobody has it open.
+    /// Leaves the device set up. With `autoclear` the kernel still frees it when nobody has it
+    /// open.
     pub fn keep(mut self) {
         self.is_ours_to_free = false;
     }
@@ -201,7 +208,8 @@ impl LoopDevice {
         device.checked(options, backing)
     }
 
-    /// Refuses a device without the direct I/O that was asked for: the kernel falls back to the page cache silently.
+    /// Refuses a device without the direct I/O that was asked for: the kernel falls back to the
+    /// page cache silently.
     fn checked(self, options: &LoopOptions, file: &Path) -> Result<Self> {
         if !options.direct_io {
             return Ok(self);
@@ -282,8 +290,8 @@ fn for_root(error: Error) -> Error {
     }
 }
 
-/// Opens the image in the device's mode: a regular file or a block device, by a mount of its own where it is in a detached
-/// tree.
+/// Opens the image in the device's mode: a regular file or a block device, by a mount of its own
+/// where it is in a detached tree.
 fn open_file(dir: BorrowedFd<'_>, path: &Path, options: &LoopOptions) -> Result<OwnedFd> {
     let flags = OFlags::CLOEXEC | OFlags::NONBLOCK;
     let open = |access| retry_on_intr(|| rustix::fs::openat(dir, path, access | flags, Mode::empty()));

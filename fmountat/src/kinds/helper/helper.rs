@@ -37,9 +37,10 @@ pub struct Helper {
 }
 
 impl Helper {
-    /// Finds the helper that containerd or mount(8) would use for the type, if there is one: for `fuse.X` `mount.fuse`, or
-    /// `mount.fuse3` where that is missing, and for `fuse3.X` `mount.fuse3`, in PATH and the directories of system programs;
-    /// for every other type `mount.TYPE`, and for `A.B` also `mount.A`, in /sbin and its like.
+    /// Finds the helper that containerd or mount(8) would use for the type, if there is one: for
+    /// `fuse.X` `mount.fuse`, or `mount.fuse3` where that is missing, and for `fuse3.X`
+    /// `mount.fuse3`, in PATH and the directories of system programs; for every other type
+    /// `mount.TYPE`, and for `A.B` also `mount.A`, in /sbin and its like.
     ///
     /// # Errors
     /// [`ErrorKind::HelperMissing`] for a FUSE type without its helper.
@@ -51,8 +52,8 @@ impl Helper {
         Self::find_in(fstype, &all, &of_system)
     }
 
-    /// [`find`](Self::find) in these directories: `fuse` for FUSE helpers, `system` for all others. Those that are not absolute
-    /// are skipped.
+    /// [`find`](Self::find) in these directories: `fuse` for FUSE helpers, `system` for all others.
+    /// Those that are not absolute are skipped.
     ///
     /// # Errors
     /// Those of [`find`](Self::find).
@@ -92,20 +93,22 @@ impl Helper {
         &self.program
     }
 
-    /// Mounts `source` on `target` and returns the root of the mount; relative sources start at `dir`. The helper gets the
-    /// target's real path; afterwards a new mount, of FUSE where a FUSE helper made it, must be on that very target, else it is
-    /// unmounted again.
+    /// Mounts `source` on `target` and returns the root of the mount; relative sources start at
+    /// `dir`. The helper gets the target's real path; afterwards a new mount, of FUSE where a FUSE
+    /// helper made it, must be on that very target, else it is unmounted again.
     ///
-    /// It causes no SIGCHLD, and no `wait` of the caller finds a child. The calling thread sleeps, with its signals blocked save
-    /// those that end the process. The helper has its own session, the caller's environment, the null device as input, and none
-    /// of the caller's descriptors; when the caller dies it is killed, with all that it has started. If others rename
-    /// directories on the target's path while it runs, it may mount elsewhere, and that mount is not found.
+    /// It causes no SIGCHLD, and no `wait` of the caller finds a child. The calling thread sleeps,
+    /// with its signals blocked save those that end the process. The helper has its own session,
+    /// the caller's environment, the null device as input, and none of the caller's descriptors;
+    /// when the caller dies it is killed, with all that it has started. If others rename
+    /// directories on the target's path while it runs, it may mount elsewhere, and that mount is
+    /// not found.
     ///
     /// # Errors
-    /// [`ErrorKind::HelperFailed`], with its exit status and output; [`ErrorKind::TimedOut`]: it was killed, with all
-    /// that it had started; [`ErrorKind::TargetMoved`], also where no path leads to the target;
-    /// [`ErrorKind::HelperMissing`]; [`ErrorKind::Unsupported`] on the root directory, and for a caller whose next child
-    /// would be the first process of a pid namespace.
+    /// [`ErrorKind::HelperFailed`], with its exit status and output; [`ErrorKind::TimedOut`]: it
+    /// was killed, with all that it had started; [`ErrorKind::TargetMoved`], also where no path
+    /// leads to the target; [`ErrorKind::HelperMissing`]; [`ErrorKind::Unsupported`] on the root
+    /// directory, and for a caller whose next child would be the first process of a pid namespace.
     pub fn mount(
         &self,
         dir: impl AsFd,
@@ -158,7 +161,8 @@ impl Helper {
         Ok(root)
     }
 
-    /// Returns `HELPER SOURCE TARGET [-o OPTION]... [-t TYPE]`, as containerd and mount(8) call helpers.
+    /// Returns `HELPER SOURCE TARGET [-o OPTION]... [-t TYPE]`, as containerd and mount(8) call
+    /// helpers.
     fn arguments(&self, source: &OsStr, target: &Path, options: &[OsString]) -> Vec<OsString> {
         let mut arguments: Vec<OsString> = vec![self.program.clone().into(), source.into(), target.into()];
         if self.is_fuse {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Programs that mount or unmount: found in directories, and run with a time limit, with the end of their output.
+//! Programs that mount or unmount: found in directories, and run with a time limit, with the end of
+//! their output.
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::sys::pid_namespace::would_be_first;
@@ -20,9 +21,9 @@ const OUTPUT_KEPT: usize = 4096;
 
 const STEP: Operation = Operation::RunMountHelper;
 
-/// Runs a program in the directory, for `limit` at most. Returns how it ended and its last lines of output. It causes no
-/// SIGCHLD, and no `wait` of the caller finds a child; the calling thread sleeps, with its signals blocked save those that end
-/// the process.
+/// Runs a program in the directory, for `limit` at most. Returns how it ended and its last lines of
+/// output. It causes no SIGCHLD, and no `wait` of the caller finds a child; the calling thread
+/// sleeps, with its signals blocked save those that end the process.
 pub(crate) fn run_program(
     dir: BorrowedFd<'_>,
     arguments: &[OsString],
@@ -63,8 +64,8 @@ pub(crate) fn run_program(
     Ok((ended, last_lines(output)))
 }
 
-/// Refuses to start the first process of a pid namespace: the namespace ends with it, and with it what the program leaves
-/// running.
+/// Refuses to start the first process of a pid namespace: the namespace ends with it, and with it
+/// what the program leaves running.
 fn refuse_first_of_namespace() -> Result<()> {
     if !would_be_first() {
         return Ok(());
@@ -75,7 +76,8 @@ fn refuse_first_of_namespace() -> Result<()> {
 }
 
 fn last_lines(output: OwnedFd) -> Vec<String> {
-    // The output of a daemon that goes on writing would fill the memory. It can't be sealed while it is mapped.
+    // The output of a daemon that goes on writing would fill the memory. It can't be sealed while
+    // it is mapped.
     let _ = rustix::fs::fcntl_add_seals(&output, SealFlags::WRITE | SealFlags::GROW);
     let (mut output, mut bytes) = (File::from(output), Vec::new());
     // The failure is reported without its output, too.
@@ -86,8 +88,8 @@ fn last_lines(output: OwnedFd) -> Vec<String> {
     text.lines().map(str::trim_end).filter(|line| !line.is_empty()).map(str::to_owned).collect()
 }
 
-/// Runs `fusermount3 -u`, or `fusermount -u` where that is not installed, on a name in the directory, where nobody can put
-/// another directory on its way. `None` if it can't be run.
+/// Runs `fusermount3 -u`, or `fusermount -u` where that is not installed, on a name in the
+/// directory, where nobody can put another directory on its way. `None` if it can't be run.
 pub(crate) fn fusermount(
     dir: BorrowedFd<'_>,
     name: &OsStr,
@@ -108,7 +110,8 @@ pub(crate) fn path_directories() -> Vec<PathBuf> {
     std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect()
 }
 
-/// Finds a program in one of the directories. Those that are not absolute are skipped: they depend on the caller's cwd.
+/// Finds a program in one of the directories. Those that are not absolute are skipped: they depend
+/// on the caller's cwd.
 pub(crate) fn find(dirs: &[PathBuf], name: &OsStr) -> Option<PathBuf> {
     let absolute = dirs.iter().filter(|dir| dir.is_absolute());
     absolute

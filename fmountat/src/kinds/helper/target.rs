@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The target of a helper, which takes a path: what is mounted must be on the descriptor that the path was read from.
+//! The target of a helper, which takes a path: what is mounted must be on the descriptor that the
+//! path was read from.
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::kinds::helper::run::fusermount;
@@ -29,8 +30,8 @@ impl<'a> HelperTarget<'a> {
     /// Finds the path of the target.
     ///
     /// # Errors
-    /// [`ErrorKind::TargetMoved`] where its path leads elsewhere: it was removed or covered, or lies in a tree that is not
-    /// attached; [`ErrorKind::Unsupported`] for the root directory.
+    /// [`ErrorKind::TargetMoved`] where its path leads elsewhere: it was removed or covered, or
+    /// lies in a tree that is not attached; [`ErrorKind::Unsupported`] for the root directory.
     pub(crate) fn of(target: &'a Target) -> Result<Self> {
         let path = real_path(target)?;
         if path.file_name().is_none() {
@@ -60,8 +61,9 @@ impl<'a> HelperTarget<'a> {
         Ok(if self.before.has_new(top.as_fd())? { Some(top) } else { None })
     }
 
-    /// Opens what is mounted on top of the target, by its name in the directory that holds it. `None` unless the target has the
-    /// same path before and after that: the name of a directory with a mount on it can't change, those above it can.
+    /// Opens what is mounted on top of the target, by its name in the directory that holds it.
+    /// `None` unless the target has the same path before and after that: the name of a directory
+    /// with a mount on it can't change, those above it can.
     fn open_top(&self) -> Result<Option<OwnedFd>> {
         if real_path(self.target)? != self.path {
             return Ok(None);
@@ -77,8 +79,8 @@ impl<'a> HelperTarget<'a> {
         Ok(if real_path(self.target)? == self.path { top } else { None })
     }
 
-    /// Unmounts the helper's new mounts at the path, and on the target if that has another path now. Errors are dropped: the
-    /// helper's failure is reported.
+    /// Unmounts the helper's new mounts at the path, and on the target if that has another path
+    /// now. Errors are dropped: the helper's failure is reported.
     pub(crate) fn take_back(&self) {
         /// The most mounts of one helper.
         const MAX_MOUNTS: usize = 8;

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! An overlay by one mount(2), its layers in one option string: named by their paths, or by the numbers of their descriptors.
+//! An overlay by one mount(2), its layers in one option string: named by their paths, or by the
+//! numbers of their descriptors.
 //!
-//! From the directory of descriptors in /proc a number is a path, so 500 layers of any names fit the page, without a byte to
-//! escape.
+//! From the directory of descriptors in /proc a number is a path, so 500 layers of any names fit
+//! the page, without a byte to escape.
 
 use crate::error::{Error, ErrorKind, LayerRef, Operation, Result, escape};
 use crate::kinds::clones::Clones;
@@ -34,8 +35,8 @@ pub(crate) struct MountData {
 }
 
 impl Overlay {
-    /// Mounts it on `target` with these `MS_*` flags, its layers being open: by their paths, which the mount table then shows,
-    /// where those serve, else by the numbers of their descriptors.
+    /// Mounts it on `target` with these `MS_*` flags, its layers being open: by their paths, which
+    /// the mount table then shows, where those serve, else by the numbers of their descriptors.
     pub(crate) fn mount_opened(
         &self,
         make: &Make<'_>,
@@ -70,8 +71,8 @@ impl Overlay {
         })
     }
 
-    /// Returns the option string for mount(2) and the cwd to call it from. `None` unless one directory holds all layers, every
-    /// path has plain bytes, and all of it fits a page.
+    /// Returns the option string for mount(2) and the cwd to call it from. `None` unless one
+    /// directory holds all layers, every path has plain bytes, and all of it fits a page.
     ///
     /// # Errors
     /// Those of [`check_counts`] and [`check_written`](Self::check_written).
@@ -101,10 +102,12 @@ impl Overlay {
         Ok(Some(MountData { cwd, base, options }))
     }
 
-    /// Returns all options in one string, each layer by its name: `lowerdir=1:2,upperdir=3,workdir=4,index=off`.
+    /// Returns all options in one string, each layer by its name:
+    /// `lowerdir=1:2,upperdir=3,workdir=4,index=off`.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] for bytes that mount(2) would read as separators; [`ErrorKind::TooLong`] for more than its page.
+    /// [`ErrorKind::Unsupported`] for bytes that mount(2) would read as separators;
+    /// [`ErrorKind::TooLong`] for more than its page.
     pub(crate) fn option_text<'a>(
         &self,
         features: &Features,

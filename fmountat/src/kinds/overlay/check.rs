@@ -16,7 +16,8 @@ use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
 
 impl Overlay {
-    /// Checks what must hold before the kernel may write to upper and work. The mount refuses a layer that can't be opened.
+    /// Checks what must hold before the kernel may write to upper and work. The mount refuses a
+    /// layer that can't be opened.
     ///
     /// # Errors
     /// [`ErrorKind::WorkUnusable`], [`ErrorKind::UpperWork`], [`ErrorKind::UpperInUse`].
@@ -33,8 +34,9 @@ impl Overlay {
     }
 }
 
-/// Refuses foreign files in the directory `work` of the work directory, since the kernel **deletes** them. Overlay names its
-/// temporary files `#` and a number; `incompat` marks a volatile one. Returns whether an overlay has used it before.
+/// Refuses foreign files in the directory `work` of the work directory, since the kernel
+/// **deletes** them. Overlay names its temporary files `#` and a number; `incompat` marks a
+/// volatile one. Returns whether an overlay has used it before.
 fn check_work(overlay: &Overlay, upper: BorrowedFd<'_>, work: BorrowedFd<'_>) -> Result<bool> {
     let Some(inside) = entries(work, c"work") else { return Ok(false) };
     let is_foreign = |name: &&Vec<u8>| !name.starts_with(b"#") && name.as_slice() != b"incompat";
@@ -66,8 +68,8 @@ fn entries(dir: BorrowedFd<'_>, path: &CStr) -> Option<Vec<Vec<u8>>> {
     Some(names.into_iter().filter(|name| name != b"." && name != b"..").collect())
 }
 
-/// Refuses an overlay that the kernel mounted read-only because it can't use the work directory: only the mount's flags show
-/// that.
+/// Refuses an overlay that the kernel mounted read-only because it can't use the work directory:
+/// only the mount's flags show that.
 ///
 /// # Errors
 /// [`ErrorKind::WorkUnusable`]; the errno of fstatfs(2).

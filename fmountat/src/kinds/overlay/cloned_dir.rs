@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The directory that an overlay's layers lie in, and its cached clone, in which the kernel has no child mounts to walk.
+//! The directory that an overlay's layers lie in, and its cached clone, in which the kernel has no
+//! child mounts to walk.
 
 use crate::error::Result;
 use crate::kinds::clones::{Clones, Origin, State};
@@ -12,8 +13,8 @@ use rustix::fs::{AtFlags, StatxFlags};
 use std::path::Path;
 use std::sync::Arc;
 
-/// With fewer child mounts than this on the directory's mount, walking them costs less than looking at the layers one by
-/// one: 30 ns for each mount and layer, against 0.8 us for a look.
+/// With fewer child mounts than this on the directory's mount, walking them costs less than looking
+/// at the layers one by one: 30 ns for each mount and layer, against 0.8 us for a look.
 const CHILD_MOUNTS: usize = 32;
 
 /// A directory as it is on the host, and its clone.
@@ -63,15 +64,16 @@ impl AsFd for Cwd {
 }
 
 impl ClonedDir {
-    /// Clones the directory `path` below `dir`. `None` where the kernel refuses, as it does in a user namespace for a
-    /// directory with locked mounts below.
+    /// Clones the directory `path` below `dir`. `None` where the kernel refuses, as it does in a
+    /// user namespace for a directory with locked mounts below.
     pub(crate) fn of(clones: &Clones, dir: BorrowedFd<'_>, path: &Path) -> Option<Self> {
         let original = open_base(dir, path)?;
         let (origin, state) = origin_of(original.as_fd())?;
         Self::cached(clones, original, origin, state)
     }
 
-    /// Clones the directory with its owners mapped by `userns`. It is not cached: its cost is small beside the mount's.
+    /// Clones the directory with its owners mapped by `userns`. It is not cached: its cost is small
+    /// beside the mount's.
     pub(crate) fn idmapped(dir: BorrowedFd<'_>, path: &Path, userns: BorrowedFd<'_>) -> Option<Self> {
         let original = open_base(dir, path)?;
         let mount = origin_of(original.as_fd())?.0.mount;
@@ -89,8 +91,8 @@ impl ClonedDir {
         Some(Self { original, mount: origin.mount, clone })
     }
 
-    /// Returns whether `path`, where it leads anywhere in the clone, leads to the same file as on the host: no mount point
-    /// is on the way, and the clone follows no links.
+    /// Returns whether `path`, where it leads anywhere in the clone, leads to the same file as on
+    /// the host: no mount point is on the way, and the clone follows no links.
     pub(crate) fn has(&self, path: &Path) -> bool {
         let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
         let mask = STATX_MNT_ID_UNIQUE | StatxFlags::MNT_ID;
@@ -113,8 +115,8 @@ fn open_base(dir: BorrowedFd<'_>, path: &Path) -> Option<OwnedFd> {
     open_directory(dir, path).ok()
 }
 
-/// Forbids symbolic links in the clone: one that leads up with `..` would stop at the clone's root, unlike on the host. What
-/// is mounted in peers later must not appear in it either.
+/// Forbids symbolic links in the clone: one that leads up with `..` would stop at the clone's root,
+/// unlike on the host. What is mounted in peers later must not appear in it either.
 fn forbid_links(clone: &Tree) -> Result<()> {
     let propagation = Some(Propagation::Private);
     clone.set_attr(&MountAttr { set: Attr::NOSYMFOLLOW, propagation, ..MountAttr::default() }, false)

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Directories: the one that paths have in common, by components and not by bytes, and its descriptor.
+//! Directories: the one that paths have in common, by components and not by bytes, and its
+//! descriptor.
 
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::path::Arg;
 use std::path::{Component, Path, PathBuf};
 
-/// Returns the deepest directory that all paths lie below or are, by whole components: `/s/1/fs` and `/s/10/fs` have `/s` in
-/// common, not `/s/1`. `None` for no paths, for relative with absolute ones, and for a path with `..`.
+/// Returns the deepest directory that all paths lie below or are, by whole components: `/s/1/fs`
+/// and `/s/10/fs` have `/s` in common, not `/s/1`. `None` for no paths, for relative with absolute
+/// ones, and for a path with `..`.
 ///
 /// ```
 /// use std::path::Path;

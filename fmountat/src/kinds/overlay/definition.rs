@@ -8,7 +8,8 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// The most lower layers, data-only ones included, that the kernel takes: `OVL_MAX_STACK`, fs/overlayfs/params.h.
+/// The most lower layers, data-only ones included, that the kernel takes: `OVL_MAX_STACK`,
+/// fs/overlayfs/params.h.
 pub const OVERLAY_LAYERS_MAX: usize = 500;
 
 /// An overlay layer: a directory by path or by descriptor.
@@ -75,7 +76,8 @@ impl Overlay {
         self
     }
 
-    /// Adds an option of the file system with a value: `index`, `xino`, `metacopy`, `redirect_dir`, `nfs_export`, `uuid`, `verity`, ...
+    /// Adds an option of the file system with a value: `index`, `xino`, `metacopy`, `redirect_dir`,
+    /// `nfs_export`, `uuid`, `verity`, ...
     #[must_use]
     pub fn word(mut self, key: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.options.push(Word { key: key.into(), value: Some(value.into()) });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A tmpfs for upper and work directories: detached, or hidden in the process's own mount namespace. It disappears with the
-//! last overlay.
+//! A tmpfs for upper and work directories: detached, or hidden in the process's own mount
+//! namespace. It disappears with the last overlay.
 
 use crate::error::{Error, Operation, Result, Syscall};
 use crate::kinds::filesystem::{Word, configured};
@@ -17,13 +17,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A tmpfs with upper and work directories, for overlays whose changes are thrown away: they disappear with the last of the
-/// overlays, wherever those are mounted by then.
+/// A tmpfs with upper and work directories, for overlays whose changes are thrown away: they
+/// disappear with the last of the overlays, wherever those are mounted by then.
 ///
-/// No name leads to the tmpfs: it is a detached tree \[Linux 6.15\], or hidden in the mount namespace of a process that has
-/// [one of its own](crate::Mounter::in_own_namespace).
-/// [`Mounter::ephemeral_uppers`](crate::Mounter::ephemeral_uppers) makes one. Keep it until the overlays are mounted; dropping it
-/// later leaves them as they are.
+/// No name leads to the tmpfs: it is a detached tree \[Linux 6.15\], or hidden in the mount
+/// namespace of a process that has [one of its own](crate::Mounter::in_own_namespace).
+/// [`Mounter::ephemeral_uppers`](crate::Mounter::ephemeral_uppers) makes one. Keep it until the
+/// overlays are mounted; dropping it later leaves them as they are.
 ///
 /// ```no_run
 /// use fmountat::{MountAttr, Mounter, Overlay, Target};
@@ -57,18 +57,21 @@ impl EphemeralUppers {
         Ok(Self { tree, given: AtomicUsize::new(0), _hidden: hidden, needs_user_attributes })
     }
 
-    /// Returns whether overlays were given an upper that can't mark removed directories: in a user namespace the mark is a user
-    /// attribute, which tmpfs has since Linux 6.6. Without it, removing a directory of a lower layer is EIO.
+    /// Returns whether overlays were given an upper that can't mark removed directories: in a user
+    /// namespace the mark is a user attribute, which tmpfs has since Linux 6.6. Without it,
+    /// removing a directory of a lower layer is EIO.
     #[must_use]
     pub fn lacks_marks(&self) -> bool {
         self.needs_user_attributes && self.given.load(Ordering::Relaxed) > 0
     }
 
-    /// Returns the overlay with a new upper and work directory. The upper gets the mode and, where ids are mapped, the owner of
-    /// the topmost lower, since the root of the overlay shows them; a relative lower starts at `dir`.
+    /// Returns the overlay with a new upper and work directory. The upper gets the mode and, where
+    /// ids are mapped, the owner of the topmost lower, since the root of the overlay shows them; a
+    /// relative lower starts at `dir`.
     ///
     /// # Errors
-    /// The errno of mkdirat(2), openat(2) or fchmodat(2) in the tmpfs. A missing lower is an error of the mount.
+    /// The errno of mkdirat(2), openat(2) or fchmodat(2) in the tmpfs. A missing lower is an error
+    /// of the mount.
     pub fn give(&self, dir: impl AsFd, overlay: Overlay) -> Result<Overlay> {
         let number = self.given.fetch_add(1, Ordering::Relaxed);
         let upper = self.directory(&format!("upper{number}"))?;

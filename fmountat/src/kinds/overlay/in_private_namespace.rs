@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A detached overlay by mount(2) in a private mount namespace, copied out of it: for kernels without `lowerdir+`
-//! \[Linux 6.7\], and for mapped layers where no layer may be in a detached tree \[6.15\].
+//! A detached overlay by mount(2) in a private mount namespace, copied out of it: for kernels
+//! without `lowerdir+` \[Linux 6.7\], and for mapped layers where no layer may be in a detached
+//! tree \[6.15\].
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::kinds::overlay::check::check_writable;
@@ -72,7 +73,8 @@ impl Overlay {
             let overlay = self.reopened_here()?;
             let dirs = LayerDirs::of(&overlay, &make);
             let layers = overlay.open_layers(&make, &dirs)?;
-            // Overlay takes a mapped clone for a layer only where that is mounted in this thread's namespace.
+            // Overlay takes a mapped clone for a layer only where that is mounted in this thread's
+            // namespace.
             let mapped = layers.iter().filter_map(|(_, layer)| match layer {
                 Opened::Mapped(tree) => Some(tree.root()),
                 Opened::Fd(_) => None,
@@ -110,7 +112,8 @@ impl Overlay {
 /// Opens the descriptor's directory by its path in this thread's mount namespace.
 ///
 /// # Errors
-/// [`ErrorKind::Unsupported`] where no path leads to it; the errno of openat(2) out of files or memory.
+/// [`ErrorKind::Unsupported`] where no path leads to it; the errno of openat(2) out of files or
+/// memory.
 fn reopen_here(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
     if is_attached_here(fd)? {
         return rustix::io::fcntl_dupfd_cloexec(fd, 0)

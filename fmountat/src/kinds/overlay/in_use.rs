@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Whether an upper directory is in use by another overlay, which the kernel itself checks with `index=on` only.
+//! Whether an upper directory is in use by another overlay, which the kernel itself checks with
+//! `index=on` only.
 
 use crate::error::{Error, ErrorKind, LayerRef, Operation, Result, Syscall, escape};
 use crate::kinds::overlay::common::open_directory;
@@ -25,13 +26,14 @@ use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// Refuses an upper or work directory of a mounted overlay: the kernel mounts two overlays with one upper, and they corrupt
-/// each other.
+/// Refuses an upper or work directory of a mounted overlay: the kernel mounts two overlays with one
+/// upper, and they corrupt each other.
 ///
-/// Asking the kernel costs as much as a mount, so it is asked about directories that an overlay has used only: since Linux 6.6
-/// an overlay leaves its uuid on its upper directory, unless it was mounted with `uuid=off` or `uuid=null`; before, each counts
-/// as used. `work_was_used` means that the work directory has an overlay's files. A prediction looks at the mount table
-/// instead, which shows the overlays of this namespace.
+/// Asking the kernel costs as much as a mount, so it is asked about directories that an overlay has
+/// used only: since Linux 6.6 an overlay leaves its uuid on its upper directory, unless it was
+/// mounted with `uuid=off` or `uuid=null`; before, each counts as used. `work_was_used` means that
+/// the work directory has an overlay's files. A prediction looks at the mount table instead, which
+/// shows the overlays of this namespace.
 ///
 /// # Errors
 /// [`ErrorKind::UpperInUse`].
@@ -63,7 +65,8 @@ pub(crate) fn check_not_in_use(
     Ok(())
 }
 
-/// Returns the error for an upper or work directory of the overlay that is mounted on `point`, if that is known.
+/// Returns the error for an upper or work directory of the overlay that is mounted on `point`, if
+/// that is known.
 pub(crate) fn in_use(overlay: &Overlay, role: LayerRef, point: Option<PathBuf>) -> Error {
     let reason = match point {
         Some(point) => format!("it is in use by the overlay on {}", escape(point.as_os_str().as_bytes())),
@@ -76,12 +79,13 @@ pub(crate) fn in_use(overlay: &Overlay, role: LayerRef, point: Option<PathBuf>) 
     overlay.name_layer(error, role)
 }
 
-/// Returns the mount point of the overlay that has the directory as its upperdir or workdir, if it is in this namespace's mount
-/// table.
+/// Returns the mount point of the overlay that has the directory as its upperdir or workdir, if it
+/// is in this namespace's mount table.
 pub(crate) fn in_use_here(directory: BorrowedFd<'_>) -> Option<PathBuf> {
     let table = mountinfo::read().ok()?;
     let own = file(directory)?;
-    // An overlay whose layers were given as descriptors shows paths from the roots of their mounts, and not which mounts.
+    // An overlay whose layers were given as descriptors shows paths from the roots of their mounts,
+    // and not which mounts.
     let device = (rustix::fs::major(own.0), rustix::fs::minor(own.0));
     let places = table.iter().filter(|entry| entry.device == device);
     let points: Vec<&Path> = places.map(|entry| &*entry.target).collect();
@@ -105,7 +109,8 @@ pub(crate) fn in_use_here(directory: BorrowedFd<'_>) -> Option<PathBuf> {
     table.iter().find(has).map(|entry| entry.target.clone())
 }
 
-/// Returns whether an overlay left its uuid on the directory; a directory that can't be read may have one.
+/// Returns whether an overlay left its uuid on the directory; a directory that can't be read may
+/// have one.
 fn has_uuid(overlay: &Overlay, upper: BorrowedFd<'_>, features: &Features) -> bool {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let Ok(dir) = rustix::fs::openat(upper, ".", flags, Mode::empty()) else { return true };
@@ -114,16 +119,18 @@ fn has_uuid(overlay: &Overlay, upper: BorrowedFd<'_>, features: &Features) -> bo
     (!is_user && has(c"trusted.overlay.uuid")) || has(c"user.overlay.uuid")
 }
 
-/// Asks the kernel by an overlay that has the directory as its **lower** layer, and its own upper with `index=on`: the kernel
-/// refuses a layer that is in use with `EBUSY` (`ovl_get_layers`, fs/overlayfs/super.c). Nothing is written to the directory,
-/// and nothing to the kernel's log unless it is in use.
+/// Asks the kernel by an overlay that has the directory as its **lower** layer, and its own upper
+/// with `index=on`: the kernel refuses a layer that is in use with `EBUSY` (`ovl_get_layers`,
+/// fs/overlayfs/super.c). Nothing is written to the directory, and nothing to the kernel's log
+/// unless it is in use.
 ///
-/// In a user namespace the kernel drops `index=on` before it checks the lowers. There the overlay has the directory as its upper
-/// **and** work directory: it can't be mounted, but whether the upper is in use is checked first (`ovl_get_upper`). The kernel
-/// logs one line each time.
+/// In a user namespace the kernel drops `index=on` before it checks the lowers. There the overlay
+/// has the directory as its upper **and** work directory: it can't be mounted, but whether the
+/// upper is in use is checked first (`ovl_get_upper`). The kernel logs one line each time.
 ///
-/// Before 6.15 the kernel takes no layer of a detached tree: the overlay is then made in a private namespace, where its upper is
-/// mounted; and by mount(2) where a filter forbids fsopen(2). Where a filter forbids unshare(2) too, the answer is false.
+/// Before 6.15 the kernel takes no layer of a detached tree: the overlay is then made in a private
+/// namespace, where its upper is mounted; and by mount(2) where a filter forbids fsopen(2). Where a
+/// filter forbids unshare(2) too, the answer is false.
 fn is_in_use(directory: BorrowedFd<'_>, features: &Features) -> bool {
     let ask = || match (features.new_mount_api, features.overlay_detached_layers) {
         (false, _) => in_private_namespace_from(directory, |here| ask_by_mount(here, features)),

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Opens the layers: in a cached clone of their directory where that shows the same, else on the host.
+//! Opens the layers: in a cached clone of their directory where that shows the same, else on the
+//! host.
 
 use crate::error::{Error, ErrorKind, LayerRef, Operation, Result, Syscall};
 use crate::kinds::overlay::cloned_dir::ClonedDir;
@@ -15,8 +16,8 @@ use rustix::io::Errno;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The cloned directories of one overlay: one for what is read, one for what is written. Without one, layers are opened on
-/// the host.
+/// The cloned directories of one overlay: one for what is read, one for what is written. Without
+/// one, layers are opened on the host.
 #[derive(Debug, Default)]
 pub(crate) struct LayerDirs<'a> {
     lower: Option<(PathBuf, ClonedDir)>,
@@ -63,12 +64,13 @@ impl<'a> LayerDirs<'a> {
         Ok(dir.and_then(|(prefix, clone)| clone.open(or_dot(path.strip_prefix(prefix).ok()?))))
     }
 
-    /// Opens every layer with `O_PATH`, in the order of [`Overlay::layers`]; a relative one starts at `dir`. A layer that is
-    /// to be mapped and lies in no mapped clone gets its own.
+    /// Opens every layer with `O_PATH`, in the order of [`Overlay::layers`]; a relative one starts
+    /// at `dir`. A layer that is to be mapped and lies in no mapped clone gets its own.
     pub(crate) fn open_all(&self, overlay: &Overlay, dir: BorrowedFd<'_>) -> Result<OpenLayers> {
         let found = overlay.layers().map(|(role, layer)| Ok((role, layer, self.open_in_clone(layer, role)?)));
         let found = found.collect::<Result<Vec<_>>>()?;
-        // The kernel wants upper and work on one mount, and a clone is a mount: both are opened in it, or neither.
+        // The kernel wants upper and work on one mount, and a clone is a mount: both are opened in
+        // it, or neither.
         let is_apart = found.iter().any(|(role, _, in_clone)| is_written(*role) && in_clone.is_none());
         let open = |(role, layer, in_clone): (LayerRef, &Layer, Option<OwnedFd>)| {
             let in_clone = in_clone.filter(|_| !is_apart || !is_written(role));
@@ -162,7 +164,8 @@ fn paths<'a>(layers: impl Iterator<Item = &'a Layer>) -> Vec<&'a Path> {
     layers.filter_map(path).collect()
 }
 
-/// Returns the common directory, or its parent if a layer is that directory itself: a layer must lie below it.
+/// Returns the common directory, or its parent if a layer is that directory itself: a layer must
+/// lie below it.
 fn base_directory(paths: &[&Path]) -> Option<PathBuf> {
     let common = common_directory(paths.iter().copied())?;
     match common.parent().filter(|_| paths.contains(&common.as_path())) {
@@ -171,8 +174,9 @@ fn base_directory(paths: &[&Path]) -> Option<PathBuf> {
     }
 }
 
-/// Returns the one directory that mount(2), which has one cwd, can reach all layers from. `None` where they have only `/` in
-/// common and the lowers by themselves more, or where a layer is a descriptor.
+/// Returns the one directory that mount(2), which has one cwd, can reach all layers from. `None`
+/// where they have only `/` in common and the lowers by themselves more, or where a layer is a
+/// descriptor.
 pub(crate) fn one_directory(overlay: &Overlay) -> Option<PathBuf> {
     let is_fd = |(_, layer)| matches!(layer, &Layer::Fd(_));
     if overlay.layers().any(is_fd) { None } else { Directories::of(overlay).all }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! An overlay by the file-system context, configured the same way for the mount and for its prediction.
+//! An overlay by the file-system context, configured the same way for the mount and for its
+//! prediction.
 
 use crate::error::{Error, ErrorKind, LayerRef, Operation, Result, Syscall};
 use crate::kinds::filesystem::set_options;
@@ -50,8 +51,9 @@ impl Overlay {
         Ok(tree)
     }
 
-    /// Predicts the error of [`mount_detached`](Self::mount_detached) without a change, by the same steps up to the creation of
-    /// the file system. It does not find an overlay of another namespace that uses the upper: that takes a scratch overlay.
+    /// Predicts the error of [`mount_detached`](Self::mount_detached) without a change, by the same
+    /// steps up to the creation of the file system. It does not find an overlay of another
+    /// namespace that uses the upper: that takes a scratch overlay.
     pub(crate) fn predict(&self, make: &Make<'_>, prediction: Prediction) -> Result<()> {
         let make = &Make { is_prediction: true, ..*make };
         check_counts(self)?;
@@ -91,7 +93,8 @@ impl Overlay {
         Ok(layers)
     }
 
-    /// Returns a context with all options set. The trees returned with it must live until the file system is created.
+    /// Returns a context with all options set. The trees returned with it must live until the file
+    /// system is created.
     pub(crate) fn configure(&self, make: &Make<'_>, layers: &OpenLayers) -> Result<(FsContext, Vec<Tree>)> {
         let mut context = FsContext::open("overlay")?;
         if let Some(source) = make.source {
@@ -110,8 +113,8 @@ impl Overlay {
         Ok((context, clones))
     }
 
-    /// Returns whether `userxattr` must be added: in a user namespace `trusted.` attributes can't be written, and without it
-    /// removing a directory and making it again fails with EIO.
+    /// Returns whether `userxattr` must be added: in a user namespace `trusted.` attributes can't
+    /// be written, and without it removing a directory and making it again fails with EIO.
     pub(crate) fn needs_userxattr(&self, features: &Features) -> bool {
         !features.initial_user_namespace && !self.has_option("userxattr")
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Overlay's own options: `lowerdir=a:b::data`, `lowerdir+=`, `datadir+=`, `upperdir=`, `workdir=`, the rest.
+//! Overlay's own options: `lowerdir=a:b::data`, `lowerdir+=`, `datadir+=`, `upperdir=`, `workdir=`,
+//! the rest.
 
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::kinds::filesystem::Word;
@@ -9,13 +10,15 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 impl Overlay {
-    /// Reads an overlay from its options, with the kernel's escapes: in paths `\:`, `\,` and `\\` stand for the second byte.
+    /// Reads an overlay from its options, with the kernel's escapes: in paths `\:`, `\,` and `\\`
+    /// stand for the second byte.
     ///
-    /// `lowerdir=` separates layers with `:` and data-only layers with `::`; `lowerdir+=` and `datadir+=` take one
-    /// layer each.
+    /// `lowerdir=` separates layers with `:` and data-only layers with `::`; `lowerdir+=` and
+    /// `datadir+=` take one layer each.
     ///
     /// # Errors
-    /// [`ErrorKind::OptionValue`] for an empty path, [`ErrorKind::OptionConflict`] for a second `upperdir`.
+    /// [`ErrorKind::OptionValue`] for an empty path, [`ErrorKind::OptionConflict`] for a second
+    /// `upperdir`.
     pub fn from_words(words: &[Word]) -> Result<Self> {
         let mut overlay = Self::new();
         words.iter().try_for_each(|option| overlay.add(option))?;
