@@ -48,8 +48,7 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Reads them: capget(2), prctl(2), and /proc for the rest. What can't be read counts as
-    /// absent.
+    /// Reads them by capget(2), prctl(2) and /proc. What can't be read counts as absent.
     #[must_use]
     pub fn look() -> Self {
         let status_text = procfs::text("thread-self/status").unwrap_or_default();

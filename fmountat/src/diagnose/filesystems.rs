@@ -13,8 +13,7 @@ pub(crate) const IN_USER_NAMESPACES: [&str; 12] = [
     "tmpfs",
 ];
 
-/// The file systems that show one namespace, which the user namespace must own to mount them: type,
-/// namespace, what that takes, hint.
+/// File systems that show a namespace, which the user namespace must own: what that takes, hint.
 pub(crate) const OF_NAMESPACES: [(&str, &str, &str, &str); 5] = [
     (
         "proc",

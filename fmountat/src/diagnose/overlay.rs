@@ -187,8 +187,7 @@ fn privileged_option(error: Error, overlay: &Overlay) -> Error {
     }
 }
 
-/// Explains why the kernel can't use the work directory: it mounts read-only then, and reports
-/// nothing.
+/// Explains why the kernel can't use the work directory, and mounts read-only.
 fn work(error: Error, overlay: &Overlay, dir: BorrowedFd<'_>) -> Error {
     let written = [("upperdir", &overlay.upper), ("workdir", &overlay.work)];
     let found = written.into_iter().find_map(|(name, layer)| {
@@ -242,8 +241,7 @@ fn has_attributes(fd: &OwnedFd) -> bool {
     asked != Err(Errno::OPNOTSUPP)
 }
 
-/// Returns whether the directory's entries have their types (d_type); `None` where it is a file or
-/// can't be read.
+/// Returns whether the directory's entries have types (d_type); `None` if it can't be read.
 fn has_types(fd: &OwnedFd) -> Option<bool> {
     if !is_dir(fd.as_fd()).ok()? {
         return None;

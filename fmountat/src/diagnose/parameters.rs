@@ -92,8 +92,7 @@ pub(crate) fn of(fstype: &str) -> Option<impl Iterator<Item = &'static str>> {
     Some(parameters.split_whitespace())
 }
 
-/// Returns the first of these options that the file system does not have; `None` also for one that
-/// is not in the table.
+/// Returns the first option that the file system, if it is in the table, does not have.
 pub(crate) fn unknown<'a>(fstype: &str, options: &'a [Word]) -> Option<&'a Word> {
     let known: Vec<&str> = of(fstype)?.collect();
     options.iter().find(|option| !known.iter().any(|name| option.key == **name))

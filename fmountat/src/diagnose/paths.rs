@@ -9,8 +9,7 @@ use rustix::io::Errno;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// Names the part of the path that can't be passed. A relative path starts at `dir`; without `dir`
-/// it is not looked at.
+/// Names the part of the path that can't be passed; a relative path needs `dir`, its start.
 pub(crate) fn explain(error: Error, dir: Option<BorrowedFd<'_>>) -> Error {
     if error.hint().is_some() {
         return error;

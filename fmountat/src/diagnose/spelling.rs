@@ -15,8 +15,7 @@ pub(crate) fn nearest<'c>(word: &str, candidates: impl IntoIterator<Item = &'c s
     found.filter(|(distance, _)| *distance * 2 < letters).map(|(_, candidate)| candidate)
 }
 
-/// Returns the letters to insert, delete, exchange or swap with their neighbour. A difference in
-/// case alone counts as one.
+/// Returns the number of edits; a swap of neighbours, or a difference in case alone, is one.
 fn distance(a: &str, b: &str) -> usize {
     if a != b && a.eq_ignore_ascii_case(b) { 1 } else { strsim::osa_distance(a, b) }
 }

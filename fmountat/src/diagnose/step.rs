@@ -58,8 +58,7 @@ fn meant(key: &str, fstype: &OsStr, userspace_options: fn() -> Vec<&'static str>
     (near != key).then_some(near)
 }
 
-/// Suggests an option that the file system does not have for an EINVAL of mount(2), which names
-/// none.
+/// Names the option that the file system does not have, for an EINVAL of mount(2).
 fn unnamed_option(
     error: Error,
     fstype: &OsStr,

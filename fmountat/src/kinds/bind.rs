@@ -15,8 +15,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-/// With fewer child mounts than this on the source's mount, opening the source in a clone costs
-/// more than it saves.
+/// Child mounts of the source's mount from which opening the source in a clone is cheaper.
 const CHILD_MOUNTS: usize = 128;
 
 /// What is bound, and with which attributes.

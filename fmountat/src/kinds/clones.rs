@@ -29,8 +29,7 @@ struct Entry {
     clone: Option<(State, Arc<Tree>)>,
 }
 
-/// What is cloned: a mount, or a directory on it by device and inode number, which the clone keeps
-/// from being reused.
+/// A mount, or a directory on it by device and inode number, which the clone keeps in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Origin {
     pub(crate) mount: u64,
@@ -53,8 +52,7 @@ impl Clones {
         })
     }
 
-    /// Returns the cached clone, or makes one if there is none or the mount's state has changed
-    /// since.
+    /// Returns the cached clone, or makes one if there is none of this state.
     pub(crate) fn get(
         &self,
         origin: Origin,

@@ -26,12 +26,10 @@ impl Word {
         text
     }
 
-    /// Returns it as mount(2) takes it: a security context with commas in quotes, which SELinux
-    /// alone removes again.
+    /// Returns it as mount(2) takes it: a security context with commas in quotes.
     ///
     /// # Errors
-    /// [`ErrorKind::OptionValue`] for quotes in a context; [`ErrorKind::Unsupported`] for a comma
-    /// in another value.
+    /// [`ErrorKind::OptionValue`] for quotes in a context; [`ErrorKind::Unsupported`] for commas.
     pub(crate) fn legacy_text(&self) -> Result<OsString> {
         let has_comma = |text: &OsString| text.as_encoded_bytes().contains(&b',');
         match &self.value {
@@ -59,8 +57,7 @@ pub(crate) fn is_context(key: &OsStr) -> bool {
     ["context", "fscontext", "defcontext", "rootcontext"].iter().any(|name| key == *name)
 }
 
-/// Returns a context of `fstype` with the superblock's flags (`ro`, `sync`, ...) and its options
-/// set, ready to be created.
+/// Returns a context with the superblock's flags (`ro`, `sync`, ...) and all options set.
 pub(crate) fn configured<'w>(
     fstype: &OsStr,
     source: &OsStr,

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! File systems on block devices and in image files: straight from the file where the kernel can,
-//! else by a loop device.
+//! File systems on block devices and in image files, these by a loop device where needed.
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall, escape};
 use crate::kinds::device_path::{DevicePath, write_protected};
@@ -62,8 +61,7 @@ pub(crate) struct OnDevice {
 }
 
 impl OnDevice {
-    /// Predicts the error of mounting it as `name`, where it holds another file system or none that
-    /// is known.
+    /// Predicts the error of mounting it as `name`, unless it holds that file system.
     pub(crate) fn wrong(&self, name: &OsStr) -> Option<Error> {
         let refused = Error::sys(Operation::Create, Syscall::Fsconfig, Errno::INVAL).with_argument(name);
         let explained = explain(refused, name, self.found.clone().ok()?);
@@ -77,8 +75,7 @@ impl Source<'_> {
         self.flags.contains(&"ro")
     }
 
-    /// Finds out what the source is and what is on it, without a change. `fstype` may be `auto` or
-    /// a list like `ext4,xfs`.
+    /// Finds out what the source is and holds. `fstype` may be `auto` or a list like `ext4,xfs`.
     pub(crate) fn inspect<'n>(&self, fstype: &'n OsStr) -> Result<Inspected<'n>> {
         let is_choice = fstype == "auto" || fstype.as_bytes().contains(&b',');
         let takes_device = is_choice || takes_device(fstype.as_bytes()).unwrap_or_else(|| self.is_device());
@@ -129,8 +126,7 @@ impl Source<'_> {
         Ok(Inspected { name, device: Some(OnDevice { source, kind, found }) })
     }
 
-    /// Mounts it as `fstype`, which may be `auto` or a list, detached. A mounted file system keeps
-    /// its device itself.
+    /// Mounts it detached as `fstype`, which may be `auto` or a list like `ext4,xfs`.
     pub(crate) fn mount(&self, fstype: &OsStr) -> Result<Tree> {
         let Inspected { name, device } = self.inspect(fstype)?;
         let Some(OnDevice { source, kind, found }) = device else {
@@ -176,8 +172,7 @@ impl Source<'_> {
     fn create(&self, fstype: &OsStr, device: &Path, options: &[Word]) -> Result<Tree> {
         let (mut flags, mut attr) = (self.flags.clone(), self.attr);
         if is_read_only(fstype) {
-            // Without `ro` the kernel would want to write to the device. mount(2) makes such a
-            // mount read-only too.
+            // Without `ro` the kernel opens the device for writing. mount(2) sets RDONLY too.
             flags.extend(Some("ro").filter(|_| !self.is_read_only()));
             attr.set |= Attr::RDONLY;
         }

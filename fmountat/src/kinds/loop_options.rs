@@ -47,7 +47,6 @@ pub(crate) enum Sharing {
     SameMode,
     /// Writable devices for read-only mounts too, as mount(8) does.
     AnyMode,
-    /// Writable devices only: a file system that never writes gets its own device beside read-only
-    /// ones.
+    /// Writable devices only, for a file system that never writes.
     WritableOnly,
 }

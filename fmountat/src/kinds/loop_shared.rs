@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Loop devices that a file has already: one that can be shared, or one that a new device would
-//! collide with.
+//! Loop devices that a file has already: to share, or in conflict with a new device.
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall, escape};
 use crate::kinds::loop_options::{LoopOptions, Sharing};
@@ -51,8 +50,7 @@ impl<'a> SetupLock<'a> {
 
 impl Drop for SetupLock<'_> {
     fn drop(&mut self) {
-        // Closing is not enough: a child that another thread forks shares the descriptor until its
-        // execve(2).
+        // Closing is not enough: a forked child has the descriptor too until its execve(2).
         let _ = rustix::fs::flock(self.control, FlockOperation::Unlock);
     }
 }
@@ -107,8 +105,7 @@ pub(crate) fn find_shared(
     Err(error.with_argument(image).with_hint(hint))
 }
 
-/// Whether the device has bytes of the wanted range, and one of the two is writable or it can be
-/// shared.
+/// Returns whether the device can be shared, or shows bytes that one of the two can write.
 fn matters(info: &LoopInfo, options: &LoopOptions, sharing: Sharing) -> bool {
     if options.read_only && is_read_only(info) {
         return sharing != Sharing::WritableOnly && is_same_range(info, options);
@@ -226,8 +223,7 @@ fn number(device: BorrowedFd<'_>) -> Option<(u32, u32)> {
     Some((rustix::fs::major(number), rustix::fs::minor(number)))
 }
 
-/// Finds a mount of this namespace that is made from the device; btrfs shows another number, but
-/// the source.
+/// Finds a mount of the device in this namespace. btrfs shows the source, and another number.
 fn mount_of(number: (u32, u32), path: &Path) -> Option<MountEntry> {
     let table = mountinfo::read().unwrap_or_default();
     table.into_iter().find(|entry| entry.device == number || entry.source == path.as_os_str())

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Loop devices: a file as a block device, set up without a race among threads and processes, and
-//! freed on drop.
+//! Loop devices: set up without a race among threads and processes, and freed on drop.
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall, escape};
 use crate::kinds::device_path::write_protected;
@@ -47,8 +46,7 @@ const RETRY_TIME: Duration = Duration::from_secs(10);
 const FREE_TIME: Duration = Duration::from_millis(100);
 
 impl LoopDevice {
-    /// Opens the device that shows this range of `file` in this mode, or sets up a free one. `file`
-    /// starts at `dir`.
+    /// Opens the device that shows this range of `file` (below `dir`) in this mode, or sets up one.
     ///
     /// Two devices on one file are two block devices with two caches: each overwrites what the
     /// other has written. So a file never gets two devices with overlapping ranges, unless both are
@@ -112,8 +110,7 @@ impl LoopDevice {
         Self::shared(file.as_fd(), path, options, sharing)
     }
 
-    /// Returns whether the device existed before, with the same range of the same file: it is left
-    /// to its creator.
+    /// Returns whether the device existed before: it is left to its creator.
     #[must_use]
     pub fn is_shared(&self) -> bool {
         self.is_shared
@@ -161,8 +158,7 @@ impl LoopDevice {
         })
     }
 
-    /// Leaves the device set up. With `autoclear` the kernel still frees it when nobody has it
-    /// open.
+    /// Leaves the device set up. With `autoclear` the kernel still frees it after the last close.
     pub fn keep(mut self) {
         self.is_ours_to_free = false;
     }
@@ -208,8 +204,7 @@ impl LoopDevice {
         device.checked(options, backing)
     }
 
-    /// Refuses a device without the direct I/O that was asked for: the kernel falls back to the
-    /// page cache silently.
+    /// Checks direct I/O: the kernel falls back to the page cache silently.
     fn checked(self, options: &LoopOptions, file: &Path) -> Result<Self> {
         if !options.direct_io {
             return Ok(self);
@@ -290,8 +285,7 @@ fn for_root(error: Error) -> Error {
     }
 }
 
-/// Opens the image in the device's mode: a regular file or a block device, by a mount of its own
-/// where it is in a detached tree.
+/// Opens the image, a regular file or a block device, in the mode of the device.
 fn open_file(dir: BorrowedFd<'_>, path: &Path, options: &LoopOptions) -> Result<OwnedFd> {
     let flags = OFlags::CLOEXEC | OFlags::NONBLOCK;
     let open = |access| retry_on_intr(|| rustix::fs::openat(dir, path, access | flags, Mode::empty()));

@@ -20,8 +20,7 @@ const MAGIC: [(&str, u64, &[u8]); 12] = [
     ("vfat", 54, b"FAT"),
 ];
 
-/// Returns the file system that starts at byte `offset` of the file or device; for ext2 and ext3
-/// `ext4`, which mounts them.
+/// Returns the file system at byte `offset` of the file or device, `ext4` for ext2 and ext3.
 pub(crate) fn probe(file: impl AsFd, offset: u64) -> Option<&'static str> {
     let holds = |(_, at, magic): &&(&str, u64, &[u8])| {
         let mut bytes = [0u8; 8];

@@ -161,8 +161,7 @@ impl Helper {
         Ok(root)
     }
 
-    /// Returns `HELPER SOURCE TARGET [-o OPTION]... [-t TYPE]`, as containerd and mount(8) call
-    /// helpers.
+    /// Returns `HELPER SOURCE TARGET [-o OPTION]... [-t TYPE]`.
     fn arguments(&self, source: &OsStr, target: &Path, options: &[OsString]) -> Vec<OsString> {
         let mut arguments: Vec<OsString> = vec![self.program.clone().into(), source.into(), target.into()];
         if self.is_fuse {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Programs that mount or unmount: found in directories, and run with a time limit, with the end of
-//! their output.
+//! Finds programs that mount or unmount, and runs them with a time limit.
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::sys::pid_namespace::would_be_first;
@@ -64,8 +63,7 @@ pub(crate) fn run_program(
     Ok((ended, last_lines(output)))
 }
 
-/// Refuses to start the first process of a pid namespace: the namespace ends with it, and with it
-/// what the program leaves running.
+/// Refuses to start process 1 of a pid namespace, which ends with all its processes.
 fn refuse_first_of_namespace() -> Result<()> {
     if !would_be_first() {
         return Ok(());
@@ -76,8 +74,7 @@ fn refuse_first_of_namespace() -> Result<()> {
 }
 
 fn last_lines(output: OwnedFd) -> Vec<String> {
-    // The output of a daemon that goes on writing would fill the memory. It can't be sealed while
-    // it is mapped.
+    // A daemon that goes on writing would fill the memory. Sealing fails for a mapped file.
     let _ = rustix::fs::fcntl_add_seals(&output, SealFlags::WRITE | SealFlags::GROW);
     let (mut output, mut bytes) = (File::from(output), Vec::new());
     // The failure is reported without its output, too.
@@ -110,8 +107,7 @@ pub(crate) fn path_directories() -> Vec<PathBuf> {
     std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect()
 }
 
-/// Finds a program in one of the directories. Those that are not absolute are skipped: they depend
-/// on the caller's cwd.
+/// Finds a program in one of the directories; those that are not absolute are skipped.
 pub(crate) fn find(dirs: &[PathBuf], name: &OsStr) -> Option<PathBuf> {
     let absolute = dirs.iter().filter(|dir| dir.is_absolute());
     absolute

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The target of a helper, which takes a path: what is mounted must be on the descriptor that the
-//! path was read from.
+//! The target of a helper as a path; the mount must be on the target's descriptor.
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::kinds::helper::run::fusermount;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! An overlay by one mount(2), its layers in one option string: named by their paths, or by the
-//! numbers of their descriptors.
+//! An overlay by one mount(2), its layers named by paths or by numbers of descriptors.
 //!
 //! From the directory of descriptors in /proc a number is a path, so 500 layers of any names fit
 //! the page, without a byte to escape.

@@ -16,8 +16,7 @@ use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
 
 impl Overlay {
-    /// Checks what must hold before the kernel may write to upper and work. The mount refuses a
-    /// layer that can't be opened.
+    /// Checks upper and work before the kernel writes to them, if both could be opened.
     ///
     /// # Errors
     /// [`ErrorKind::WorkUnusable`], [`ErrorKind::UpperWork`], [`ErrorKind::UpperInUse`].

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The directory that an overlay's layers lie in, and its cached clone, in which the kernel has no
-//! child mounts to walk.
+//! The directory that an overlay's layers lie in, and its cached clone without child mounts.
 
 use crate::error::Result;
 use crate::kinds::clones::{Clones, Origin, State};
@@ -72,8 +71,7 @@ impl ClonedDir {
         Self::cached(clones, original, origin, state)
     }
 
-    /// Clones the directory with its owners mapped by `userns`. It is not cached: its cost is small
-    /// beside the mount's.
+    /// Clones the directory with its owners mapped by `userns`. It is not cached.
     pub(crate) fn idmapped(dir: BorrowedFd<'_>, path: &Path, userns: BorrowedFd<'_>) -> Option<Self> {
         let original = open_base(dir, path)?;
         let mount = origin_of(original.as_fd())?.0.mount;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Directories: the one that paths have in common, by components and not by bytes, and its
-//! descriptor.
+//! The directory that paths have in common, and opening directories.
 
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};

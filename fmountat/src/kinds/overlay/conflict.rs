@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Options and layers of an overlay that exclude each other: the kernel names them in its log
-//! alone.
+//! Options and layers that exclude each other: the kernel names them in its log alone.
 
 use crate::error::{Error, ErrorKind, LayerRef, Operation};
 use crate::kinds::overlay::definition::{Layer, Overlay};
@@ -12,8 +11,7 @@ use rustix::fd::AsFd;
 use std::collections::HashMap;
 use std::ffi::OsStr;
 
-/// Pairs that `ovl_fs_params_verify` refuses (fs/overlayfs/params.c): with any layers, or with an
-/// upper only \[since Linux 6.16\].
+/// Pairs that `ovl_fs_params_verify` refuses, and whether with an upper only \[since Linux 6.16\].
 const PAIRS: [(&str, &str, bool); 5] = [
     ("nfs_export=on", "index=off", false),
     ("nfs_export=on", "metacopy=on", false),

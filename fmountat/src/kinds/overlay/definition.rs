@@ -8,8 +8,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// The most lower layers, data-only ones included, that the kernel takes: `OVL_MAX_STACK`,
-/// fs/overlayfs/params.h.
+/// The most lower and data-only layers: `OVL_MAX_STACK`, fs/overlayfs/params.h.
 pub const OVERLAY_LAYERS_MAX: usize = 500;
 
 /// An overlay layer: a directory by path or by descriptor.

@@ -73,8 +73,7 @@ impl Overlay {
             let overlay = self.reopened_here()?;
             let dirs = LayerDirs::of(&overlay, &make);
             let layers = overlay.open_layers(&make, &dirs)?;
-            // Overlay takes a mapped clone for a layer only where that is mounted in this thread's
-            // namespace.
+            // A mapped clone can be a layer only where it is mounted in this namespace.
             let mapped = layers.iter().filter_map(|(_, layer)| match layer {
                 Opened::Mapped(tree) => Some(tree.root()),
                 Opened::Fd(_) => None,
@@ -112,8 +111,7 @@ impl Overlay {
 /// Opens the descriptor's directory by its path in this thread's mount namespace.
 ///
 /// # Errors
-/// [`ErrorKind::Unsupported`] where no path leads to it; the errno of openat(2) out of files or
-/// memory.
+/// [`ErrorKind::Unsupported`] where no path leads to it; EMFILE, ENFILE, ENOMEM.
 fn reopen_here(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
     if is_attached_here(fd)? {
         return rustix::io::fcntl_dupfd_cloexec(fd, 0)

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Whether an upper directory is in use by another overlay, which the kernel itself checks with
-//! `index=on` only.
+//! Whether an overlay uses an upper directory: the kernel checks it with `index=on` only.
 
 use crate::error::{Error, ErrorKind, LayerRef, Operation, Result, Syscall, escape};
 use crate::kinds::overlay::common::open_directory;
@@ -65,8 +64,7 @@ pub(crate) fn check_not_in_use(
     Ok(())
 }
 
-/// Returns the error for an upper or work directory of the overlay that is mounted on `point`, if
-/// that is known.
+/// Returns the error for an upper or work directory of the overlay on `point`, if it is seen.
 pub(crate) fn in_use(overlay: &Overlay, role: LayerRef, point: Option<PathBuf>) -> Error {
     let reason = match point {
         Some(point) => format!("it is in use by the overlay on {}", escape(point.as_os_str().as_bytes())),
@@ -84,8 +82,7 @@ pub(crate) fn in_use(overlay: &Overlay, role: LayerRef, point: Option<PathBuf>) 
 pub(crate) fn in_use_here(directory: BorrowedFd<'_>) -> Option<PathBuf> {
     let table = mountinfo::read().ok()?;
     let own = file(directory)?;
-    // An overlay whose layers were given as descriptors shows paths from the roots of their mounts,
-    // and not which mounts.
+    // Layers given as descriptors are shown by paths from the roots of their mounts.
     let device = (rustix::fs::major(own.0), rustix::fs::minor(own.0));
     let places = table.iter().filter(|entry| entry.device == device);
     let points: Vec<&Path> = places.map(|entry| &*entry.target).collect();
@@ -109,8 +106,7 @@ pub(crate) fn in_use_here(directory: BorrowedFd<'_>) -> Option<PathBuf> {
     table.iter().find(has).map(|entry| entry.target.clone())
 }
 
-/// Returns whether an overlay left its uuid on the directory; a directory that can't be read may
-/// have one.
+/// Returns whether an overlay left its uuid on the directory, or it can't be read.
 fn has_uuid(overlay: &Overlay, upper: BorrowedFd<'_>, features: &Features) -> bool {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let Ok(dir) = rustix::fs::openat(upper, ".", flags, Mode::empty()) else { return true };

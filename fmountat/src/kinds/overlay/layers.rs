@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Opens the layers: in a cached clone of their directory where that shows the same, else on the
-//! host.
+//! Opens the layers: in a clone of their directory where that shows the same, else on the host.
 
 use crate::error::{Error, ErrorKind, LayerRef, Operation, Result, Syscall};
 use crate::kinds::overlay::cloned_dir::ClonedDir;
@@ -69,8 +68,7 @@ impl<'a> LayerDirs<'a> {
     pub(crate) fn open_all(&self, overlay: &Overlay, dir: BorrowedFd<'_>) -> Result<OpenLayers> {
         let found = overlay.layers().map(|(role, layer)| Ok((role, layer, self.open_in_clone(layer, role)?)));
         let found = found.collect::<Result<Vec<_>>>()?;
-        // The kernel wants upper and work on one mount, and a clone is a mount: both are opened in
-        // it, or neither.
+        // Upper and work must be on one mount, and a clone is a mount: both are in it, or neither.
         let is_apart = found.iter().any(|(role, _, in_clone)| is_written(*role) && in_clone.is_none());
         let open = |(role, layer, in_clone): (LayerRef, &Layer, Option<OwnedFd>)| {
             let in_clone = in_clone.filter(|_| !is_apart || !is_written(role));
@@ -164,8 +162,7 @@ fn paths<'a>(layers: impl Iterator<Item = &'a Layer>) -> Vec<&'a Path> {
     layers.filter_map(path).collect()
 }
 
-/// Returns the common directory, or its parent if a layer is that directory itself: a layer must
-/// lie below it.
+/// Returns the common directory, or its parent if a layer is that directory itself.
 fn base_directory(paths: &[&Path]) -> Option<PathBuf> {
     let common = common_directory(paths.iter().copied())?;
     match common.parent().filter(|_| paths.contains(&common.as_path())) {

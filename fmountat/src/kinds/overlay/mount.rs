@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! An overlay by the file-system context, configured the same way for the mount and for its
-//! prediction.
+//! An overlay by the file-system context: the mount, and its prediction.
 
 use crate::error::{Error, ErrorKind, LayerRef, Operation, Result, Syscall};
 use crate::kinds::filesystem::set_options;
@@ -93,8 +92,7 @@ impl Overlay {
         Ok(layers)
     }
 
-    /// Returns a context with all options set. The trees returned with it must live until the file
-    /// system is created.
+    /// Returns a context with all options set, and trees that must live until it is created.
     pub(crate) fn configure(&self, make: &Make<'_>, layers: &OpenLayers) -> Result<(FsContext, Vec<Tree>)> {
         let mut context = FsContext::open("overlay")?;
         if let Some(source) = make.source {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Overlay's own options: `lowerdir=a:b::data`, `lowerdir+=`, `datadir+=`, `upperdir=`, `workdir=`,
-//! the rest.
+//! Overlay's own options: `lowerdir=a:b::data`, `lowerdir+=`, `datadir+=`, `upperdir=`, ...
 
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::kinds::filesystem::Word;
@@ -17,8 +16,7 @@ impl Overlay {
     /// `datadir+=` take one layer each.
     ///
     /// # Errors
-    /// [`ErrorKind::OptionValue`] for an empty path, [`ErrorKind::OptionConflict`] for a second
-    /// `upperdir`.
+    /// [`ErrorKind::OptionValue`] for an empty path; [`ErrorKind::OptionConflict`] for two uppers.
     pub fn from_words(words: &[Word]) -> Result<Self> {
         let mut overlay = Self::new();
         words.iter().try_for_each(|option| overlay.add(option))?;

@@ -28,8 +28,7 @@ pub(crate) struct Make<'a> {
     pub(crate) attr: &'a MountAttr,
     /// The user namespace that maps the owners of the lower layers.
     pub(crate) userns: Option<BorrowedFd<'a>>,
-    /// The overlay is not made: the error of making it is predicted, by the same code without its
-    /// changes.
+    /// Only the error of making the overlay is wanted; nothing is changed.
     pub(crate) is_prediction: bool,
 }
 
@@ -64,8 +63,7 @@ pub(crate) fn set_layer(
             }
             let strategy = make.features.best().unwrap_or(GiveLayers::Names);
             trace::fallback(GiveLayers::OPERATION, strategy.words(), error.raw_errno());
-            // The kernel formats the layer's path into a page: the root of its own clone has the
-            // path `/`.
+            // The kernel formats the layer's path into a page; the root of a clone is `/`.
             let clone = Tree::clone_of(layer, "", false)?;
             set_layer_as(context, key, clone.root(), make.features)?;
             Ok(Some(clone))
@@ -74,8 +72,7 @@ pub(crate) fn set_layer(
     }
 }
 
-/// Sets a layer by the option `key`: as a descriptor, or by its name in /proc for kernels that take
-/// no descriptor.
+/// Sets a layer as a descriptor \[Linux 6.13\], else by the descriptor's name in /proc.
 pub(crate) fn set_layer_as(
     context: &mut FsContext,
     key: &str,
