@@ -60,7 +60,7 @@ impl<'a> LayerDirs<'a> {
             true => self.upper.as_ref().or(self.lower.as_ref()),
             false => self.lower.as_ref(),
         };
-        Ok(dir.and_then(|(prefix, clone)| clone.open(or_dot(path.strip_prefix(prefix).ok()?))))
+        Ok(dir.and_then(|(prefix, clone)| clone.open(below(layer, prefix)?)))
     }
 
     /// Opens every layer with `O_PATH`, in the order of [`Overlay::layers`]; a relative one starts
@@ -181,12 +181,7 @@ pub(crate) fn one_directory(overlay: &Overlay) -> Option<PathBuf> {
 
 /// Returns the layer's path below the directory; `None` for a descriptor.
 pub(crate) fn below<'a>(layer: &'a Layer, directory: &Path) -> Option<&'a Path> {
-    match layer {
-        Layer::Path(path) => path.strip_prefix(directory).ok().map(or_dot),
-        Layer::Fd(_) => None,
-    }
-}
-
-fn or_dot(path: &Path) -> &Path {
-    if path.as_os_str().is_empty() { Path::new(".") } else { path }
+    let Layer::Path(path) = layer else { return None };
+    let below = path.strip_prefix(directory).ok()?;
+    Some(if below.as_os_str().is_empty() { Path::new(".") } else { below })
 }
