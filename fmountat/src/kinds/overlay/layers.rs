@@ -94,22 +94,20 @@ fn is_written(role: LayerRef) -> bool {
 
 /// Refuses what can be refused without looking at the file system.
 pub(crate) fn check_counts(overlay: &Overlay) -> Result<()> {
-    let wrong = |kind, reason: &str| Err(Error::new(kind, Operation::ReadOverlayOptions, reason));
     let count = overlay.lowers.len() + overlay.data_only.len();
-    match (&overlay.upper, &overlay.work) {
-        (Some(_), None) => return wrong(ErrorKind::OptionConflict, "upperdir needs a workdir"),
-        (None, Some(_)) => return wrong(ErrorKind::OptionConflict, "workdir needs an upperdir"),
-        _ => {}
+    let (upper, work) = (overlay.upper.is_some(), overlay.work.is_some());
+    let conflicts = [
+        (upper && !work, "upperdir needs a workdir"),
+        (work && !upper, "workdir needs an upperdir"),
+        (overlay.lowers.is_empty(), "an overlay needs at least one lowerdir"),
+    ];
+    let error = |reason| Error::new(ErrorKind::OptionConflict, Operation::ReadOverlayOptions, reason);
+    if let Some((_, reason)) = conflicts.into_iter().find(|(is_there, _)| *is_there) {
+        return Err(error(reason));
     }
-    if overlay.lowers.is_empty() {
-        return wrong(ErrorKind::OptionConflict, "an overlay needs at least one lowerdir");
-    }
-    if count == 1 && overlay.upper.is_none() {
-        return wrong(
-            ErrorKind::OptionConflict,
-            "one lowerdir without an upperdir is no overlay to the kernel",
-        )
-        .map_err(|error| error.with_hint("bind that directory with `ro` instead"));
+    if count == 1 && !upper {
+        return Err(error("one lowerdir without an upperdir is no overlay to the kernel")
+            .with_hint("bind that directory with `ro` instead"));
     }
     if count > OVERLAY_LAYERS_MAX {
         let over = overlay.layers().nth(OVERLAY_LAYERS_MAX);
