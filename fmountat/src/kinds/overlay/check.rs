@@ -12,8 +12,9 @@ use crate::vfs::identity::is_same_file;
 use rustix::fd::BorrowedFd;
 use rustix::fs::{Dir, Mode, OFlags, StatVfsMountFlags};
 use rustix::io::Errno;
-use std::ffi::{CStr, OsStr};
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 impl Overlay {
     /// Checks upper and work before the kernel writes to them, if both could be opened.
@@ -37,34 +38,28 @@ impl Overlay {
 /// **deletes** them. Overlay names its temporary files `#` and a number; `incompat` marks a
 /// volatile one. Returns whether an overlay has used it before.
 fn check_work(overlay: &Overlay, upper: BorrowedFd<'_>, work: BorrowedFd<'_>) -> Result<bool> {
-    let Some(inside) = entries(work, c"work") else { return Ok(false) };
-    let is_foreign = |name: &&Vec<u8>| !name.starts_with(b"#") && name.as_slice() != b"incompat";
-    let Some(name) = inside.iter().find(is_foreign) else { return Ok(true) };
-    let error = Error::new(ErrorKind::UpperWork, Operation::CheckLayer, "");
-    Err(of_upper_and_work(&error, overlay, upper, work)
-        .unwrap_or_else(|| foreign(&[b"work/", name.as_slice()].concat(), overlay.work.as_ref())))
-}
-
-fn foreign(name: &[u8], work: Option<&Layer>) -> Error {
-    let reason = "no overlay left this there, and the kernel would delete it";
-    let name = OsStr::from_bytes(name);
-    let path = match work {
-        Some(Layer::Path(work)) => work.join(name),
-        _ => name.into(),
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let dir = rustix::fs::openat(work, c"work", flags, Mode::empty()).and_then(Dir::new);
+    // The mount itself reports a directory that can't be read.
+    let Ok(names) = dir.and_then(|dir| dir.collect::<Result<Vec<_>, _>>()) else { return Ok(false) };
+    let is_foreign = |name: &&[u8]| !name.starts_with(b"#") && !matches!(*name, b"." | b".." | b"incompat");
+    let Some(name) = names.iter().map(|entry| entry.file_name().to_bytes()).find(is_foreign) else {
+        return Ok(true);
     };
-    Error::new(ErrorKind::WorkUnusable, Operation::CheckLayer, reason)
+    let error = Error::new(ErrorKind::UpperWork, Operation::CheckLayer, "");
+    if let Some(error) = of_upper_and_work(&error, overlay, upper, work) {
+        return Err(error);
+    }
+    let name = Path::new("work").join(OsStr::from_bytes(name));
+    let path = match &overlay.work {
+        Some(Layer::Path(work)) => work.join(name),
+        _ => name,
+    };
+    let reason = "no overlay left this there, and the kernel would delete it";
+    Err(Error::new(ErrorKind::WorkUnusable, Operation::CheckLayer, reason)
         .with_layer(LayerRef::Work)
         .with_argument(path)
-        .with_hint("give an empty directory on the same file system as upperdir")
-}
-
-/// Returns the names in a directory; `None` where it can't be read, which the mount itself reports.
-fn entries(dir: BorrowedFd<'_>, path: &CStr) -> Option<Vec<Vec<u8>>> {
-    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    let opened = rustix::fs::openat(dir, path, flags, Mode::empty()).ok()?;
-    let names = Dir::new(opened).ok()?.map(|entry| entry.map(|entry| entry.file_name().to_bytes().to_vec()));
-    let names = names.collect::<Result<Vec<_>, _>>().ok()?;
-    Some(names.into_iter().filter(|name| name != b"." && name != b"..").collect())
+        .with_hint("give an empty directory on the same file system as upperdir"))
 }
 
 /// Refuses an overlay that the kernel mounted read-only because it can't use the work directory:
