@@ -256,7 +256,7 @@ pub fn fstab(data: &[u8]) {
     let options = Options::parse([text]);
     let parsed = options.iter().flat_map(|options| &options.words);
     for word in parsed.chain([&context]) {
-        if let Ok(classic) = word.classic_text() {
+        if let Ok(classic) = word.legacy_text() {
             assert_eq!(fuzz::split(classic.as_bytes()).len(), 1, "{classic:?}");
         }
     }

@@ -245,7 +245,7 @@ fmountat_testing::tests! {
             let overlay = Overlay::new().lower(file(&name)).lower(file("s/1"));
             mounter.overlay(CWD, &overlay, file("t")).unwrap();
             assert_eq!(read(file("t/who")), round.to_string());
-            assert!(format!("{mounter:?}").contains("is_crowded: true"), "{mounter:?}");
+            assert!(format!("{mounter:?}").contains("has_child_mounts: true"), "{mounter:?}");
             unmount(file("t"), UnmountFlags::empty()).unwrap();
             std::fs::rename(file("s"), file("old")).unwrap();
             let error = mounter.overlay(CWD, &overlay, file("t")).unwrap_err();
@@ -272,7 +272,7 @@ fmountat_testing::tests! {
             write(file("s/t/link"), "one");
             unmount(file("s/t"), UnmountFlags::empty()).unwrap();
         }
-        assert!(format!("{mounter:?}").contains("is_crowded: true"), "{mounter:?}");
+        assert!(format!("{mounter:?}").contains("has_child_mounts: true"), "{mounter:?}");
     }
 
     /// A clone has the attributes that its directory's mount has now, not those of an earlier mount.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Who the process is to the kernel: capabilities and where they count, seccomp filters, security modules.
+//! The process's credentials: capabilities and where they count, seccomp filters, security modules.
 
-use crate::diagnose::proc_text::status;
+use crate::diagnose::filesystems::{IN_USER_NAMESPACES, OF_NAMESPACES};
 use crate::error::{Error, Syscall};
 use crate::sys::namespace::owner_of;
 use crate::sys::procfs;
@@ -17,15 +17,15 @@ use std::ffi::OsStr;
 pub enum Owner {
     /// The one that the process is in: its capabilities count for mounting.
     Own,
-    /// One above it: they don't.
+    /// One above it: they don't count.
     Above,
     /// One below it, where they count too.
     Below,
-    /// It could not be found out.
+    /// It could not be read.
     Unknown,
 }
 
-/// What the kernel lets the process do, and what stands in its way.
+/// What the kernel permits the process, and what forbids it to mount.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Credentials {
@@ -33,11 +33,11 @@ pub struct Credentials {
     pub uid: u32,
     /// Effective capabilities, a bit for each: capget(2).
     pub capabilities: u64,
-    /// Whether it is in the machine's first user namespace.
+    /// Whether it is in the initial user namespace.
     pub initial_user_namespace: bool,
-    /// Who owns the mount namespace.
+    /// The owner of the mount namespace.
     pub mount_owner: Owner,
-    /// Seccomp's mode: 0 for none, 2 for filters; `None` where /proc does not tell.
+    /// Seccomp's mode: 0 for none, 2 for filters; `None` where /proc does not show it.
     pub seccomp: Option<u32>,
     /// How many filters there are \[Linux 5.9\].
     pub seccomp_filters: Option<u32>,
@@ -48,7 +48,7 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Asks the kernel: capget(2), prctl(2), and /proc for the rest. What can't be read counts as absent.
+    /// Reads them by capget(2), prctl(2) and /proc. What can't be read counts as absent.
     #[must_use]
     pub fn look() -> Self {
         let status_text = procfs::text("thread-self/status").unwrap_or_default();
@@ -68,19 +68,20 @@ impl Credentials {
         }
     }
 
-    /// Whether it has `CAP_SYS_ADMIN`, wherever that counts.
+    /// Returns whether it has `CAP_SYS_ADMIN`, wherever that counts.
     #[must_use]
     pub fn is_admin(&self) -> bool {
         self.capabilities & CapabilitySet::SYS_ADMIN.bits() != 0
     }
 
-    /// Whether it may mount: `CAP_SYS_ADMIN` in the user namespace that owns the mount namespace.
+    /// Returns whether it may mount: `CAP_SYS_ADMIN` in the user namespace that owns the mount
+    /// namespace.
     #[must_use]
     pub fn may_mount(&self) -> bool {
         self.is_admin() && self.mount_owner != Owner::Above
     }
 
-    /// Returns the label, unless it is one under which AppArmor or SELinux confines nothing.
+    /// Returns the label, unless AppArmor or SELinux confines nothing under it.
     #[must_use]
     pub fn confined(&self) -> Option<&str> {
         let free =
@@ -89,7 +90,7 @@ impl Credentials {
     }
 }
 
-/// Who owns one of the process's namespaces.
+/// Returns the owner of one of the process's namespaces.
 pub(crate) fn owner_of_mine(name: &str) -> Owner {
     let inode = |fd: &rustix::fd::OwnedFd| rustix::fs::fstat(fd).map(|stat| stat.st_ino);
     let (Ok(own), Ok(user)) = (procfs::namespace(name), procfs::namespace("user")) else {
@@ -103,95 +104,75 @@ pub(crate) fn owner_of_mine(name: &str) -> Owner {
     }
 }
 
-const OWN_NAMESPACE: &str = "run as root, or in a user and mount namespace of your own (`fmountat run`, or \
-                             `unshare --user --map-root-user --mount`)";
+/// Returns the value of a line `Name:` of /proc/PID/status.
+fn status<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
+}
 
-/// Why a call was not permitted, where that can be told. Ours is the reason only where there was none.
-pub(crate) fn explain(error: Error, who: &Credentials) -> Error {
+/// Explains why a call was not permitted, unless the error has a reason already.
+pub(crate) fn explain(error: Error, credentials: &Credentials) -> Error {
     if error.has_reason() {
         return error;
     }
     let call = error.call().map_or("the call", Syscall::name);
-    let is_root_here = who.uid == 0 && who.initial_user_namespace;
-    if !who.is_admin() && is_root_here {
-        return error
-            .with_reason("this is root without CAP_SYS_ADMIN, which mounting needs")
-            .with_hint("the container or service was started without it: `--cap-add SYS_ADMIN`, or systemd's CapabilityBoundingSet=");
-    }
-    if !who.is_admin() {
-        let reason = "it needs CAP_SYS_ADMIN in the user namespace that owns the mount namespace";
-        return error.with_reason(reason).with_hint(OWN_NAMESPACE);
-    }
-    if who.mount_owner == Owner::Above {
-        return error
-            .with_reason("CAP_SYS_ADMIN is held in a user namespace that does not own the mount namespace")
-            .with_hint("make a mount namespace in that user namespace too: `unshare --mount`");
-    }
-    if let Some((reason, hint)) = in_user_namespace(&error, who) {
-        return error.with_reason(reason).with_hint(hint);
-    }
-    if who.seccomp.is_some_and(|mode| mode != 0) {
-        let reason =
-            format!("CAP_SYS_ADMIN is there, and a seccomp filter is in force that may forbid {call}");
-        return error.with_reason(reason).with_hint(format!(
-            "allow {call} in the container's or service's seccomp profile (`--security-opt seccomp=`, SystemCallFilter=)"
-        ));
-    }
-    match who.confined() {
-        Some(label) => {
-            let reason =
-                format!("CAP_SYS_ADMIN is there, and a security module confines the process as `{label}`");
-            error.with_reason(reason).with_hint(
-                "its log has the refusal (dmesg, or ausearch -m avc): allow `mount` in that profile",
-            )
-        }
-        None => error,
-    }
+    let is_admin = credentials.is_admin();
+    let (reason, hint) = if !is_admin && credentials.uid == 0 && credentials.initial_user_namespace {
+        (
+            "this is root without CAP_SYS_ADMIN, which mounting needs".to_owned(),
+            "the container or service was started without it: `--cap-add SYS_ADMIN`, or systemd's CapabilityBoundingSet="
+                .to_owned(),
+        )
+    } else if !is_admin {
+        (
+            "it needs CAP_SYS_ADMIN in the user namespace that owns the mount namespace".to_owned(),
+            "run as root, or in a user and mount namespace of your own (`fmountat run`, or \
+             `unshare --user --map-root-user --mount`)"
+                .to_owned(),
+        )
+    } else if credentials.mount_owner == Owner::Above {
+        (
+            "CAP_SYS_ADMIN is held in a user namespace that does not own the mount namespace".to_owned(),
+            "make a mount namespace in that user namespace too: `unshare --mount`".to_owned(),
+        )
+    } else if let Some((reason, hint)) = in_user_namespace(&error, credentials) {
+        (reason, hint.to_owned())
+    } else if credentials.seccomp.is_some_and(|mode| mode != 0) {
+        (
+            format!("CAP_SYS_ADMIN is there, and a seccomp filter is in force that may forbid {call}"),
+            format!(
+                "allow {call} in the container's or service's seccomp profile (`--security-opt seccomp=`, SystemCallFilter=)"
+            ),
+        )
+    } else if let Some(label) = credentials.confined() {
+        (
+            format!("CAP_SYS_ADMIN is there, and a security module confines the process as `{label}`"),
+            "its log has the refusal (dmesg, or ausearch -m avc): allow `mount` in that profile".to_owned(),
+        )
+    } else {
+        return error;
+    };
+    error.with_reason(reason).with_hint(hint)
 }
 
-/// What a user namespace can't have, whatever its capabilities.
-fn in_user_namespace(error: &Error, who: &Credentials) -> Option<(String, &'static str)> {
-    if who.initial_user_namespace
-        || !matches!(
-            error.call(),
-            Some(Syscall::Fsopen | Syscall::Fsconfig | Syscall::Fsmount | Syscall::Mount)
-        )
-    {
+/// Explains what a user namespace can't mount, whatever its capabilities.
+fn in_user_namespace(error: &Error, credentials: &Credentials) -> Option<(String, &'static str)> {
+    let is_of_filesystem =
+        matches!(error.call(), Some(Syscall::Fsopen | Syscall::Fsconfig | Syscall::Fsmount | Syscall::Mount));
+    if credentials.initial_user_namespace || !is_of_filesystem {
         return None;
     }
-    Some(match fstype_of(error)? {
-        "proc" => (
-            String::from(
-                "in a user namespace, proc needs a pid namespace of its own, and the proc there now wholly visible",
-            ),
-            "`unshare --pid --fork`; or bind the one that is there: `rbind` of /proc",
-        ),
-        "sysfs" => (
-            String::from(
-                "in a user namespace, sysfs needs a network namespace of its own, and the sysfs there now wholly visible",
-            ),
-            "`unshare --net`; or bind the one that is there: `rbind` of /sys",
-        ),
-        "mqueue" => {
-            (String::from("in a user namespace, mqueue needs an ipc namespace of its own"), "`unshare --ipc`")
-        }
-        name @ ("cgroup" | "cgroup2") => (
-            format!("in a user namespace, {name} needs a cgroup namespace of its own"),
-            "`unshare --cgroup`; or bind the one that is there: `rbind` of /sys/fs/cgroup",
-        ),
-        name if crate::diagnose::filesystems::IN_USER_NAMESPACES.contains(&name) => return None,
-        name => (
+    let fstype = error.filesystem().and_then(OsStr::to_str)?;
+    if let Some((_, _, needs, hint)) = OF_NAMESPACES.iter().find(|(name, ..)| *name == fstype) {
+        return Some((format!("in a user namespace, {fstype} needs {needs}"), hint));
+    }
+    (!IN_USER_NAMESPACES.contains(&fstype)).then(|| {
+        (
             format!(
-                "{name} can't be mounted in a user namespace: the kernel trusts its bytes to real root alone"
+                "{fstype} can't be mounted in a user namespace: the kernel trusts its bytes to real root alone"
             ),
             "mount it as root outside; images can be mounted by FUSE (fuse2fs, squashfuse, erofsfuse)",
-        ),
+        )
     })
-}
-
-/// The file system that was to be made: what the step is about, or named in it where that is an image.
-fn fstype_of(error: &Error) -> Option<&str> {
-    error.filesystem().and_then(OsStr::to_str)
 }
 
 #[cfg(test)]
@@ -212,28 +193,41 @@ mod tests {
         }
     }
 
-    fn told(who: &Credentials, argument: &str) -> String {
-        explain(Error::sys(Operation::Create, Syscall::Fsconfig, Errno::PERM).with_argument(argument), who)
-            .reason()
+    #[test]
+    fn lines_of_status_are_found_by_their_whole_name() {
+        let text = "Name:\tx\nSeccomp:\t2\nSeccomp_filters:\t3\n";
+        assert_eq!((status(text, "Seccomp"), status(text, "Sec")), (Some("2"), None));
     }
 
     #[test]
-    fn each_obstacle_has_its_own_words() {
-        assert_eq!(told(&root(), "tmpfs"), "operation not permitted");
-        let bare = Credentials { capabilities: 0, ..root() };
-        assert!(told(&bare, "tmpfs").contains("root without CAP_SYS_ADMIN"));
-        let user = Credentials { uid: 1000, ..bare };
-        assert!(told(&user, "tmpfs").starts_with("it needs CAP_SYS_ADMIN in the user namespace"));
+    fn each_obstacle_has_its_own_reason() {
         let inner = Credentials { initial_user_namespace: false, ..root() };
-        assert!(told(&inner, "ext4").starts_with("ext4 can't be mounted in a user namespace"));
-        assert!(told(&inner, "proc").contains("pid namespace"));
-        let above = Credentials { mount_owner: Owner::Above, ..inner };
-        assert!(told(&above, "tmpfs").contains("does not own the mount namespace"));
-        let filtered = Credentials { seccomp: Some(2), ..root() };
-        assert!(told(&filtered, "tmpfs").contains("a seccomp filter is in force that may forbid fsconfig"));
-        let confined = Credentials { label: Some("docker-default (enforce)".into()), ..root() };
-        assert!(told(&confined, "tmpfs").contains("`docker-default (enforce)`"));
-        let free = Credentials { label: Some("unconfined".into()), ..root() };
-        assert_eq!(told(&free, "tmpfs"), "operation not permitted");
+        for (credentials, fstype, reason) in [
+            (root(), "tmpfs", "operation not permitted"),
+            (Credentials { capabilities: 0, ..root() }, "tmpfs", "root without CAP_SYS_ADMIN"),
+            (
+                Credentials { uid: 1000, capabilities: 0, ..root() },
+                "tmpfs",
+                "it needs CAP_SYS_ADMIN in the user namespace",
+            ),
+            (inner.clone(), "ext4", "ext4 can't be mounted in a user namespace"),
+            (inner.clone(), "proc", "pid namespace"),
+            (Credentials { mount_owner: Owner::Above, ..inner }, "tmpfs", "does not own the mount namespace"),
+            (
+                Credentials { seccomp: Some(2), ..root() },
+                "tmpfs",
+                "a seccomp filter is in force that may forbid fsconfig",
+            ),
+            (
+                Credentials { label: Some("docker-default (enforce)".into()), ..root() },
+                "tmpfs",
+                "`docker-default (enforce)`",
+            ),
+            (Credentials { label: Some("unconfined".into()), ..root() }, "tmpfs", "operation not permitted"),
+        ] {
+            let error = Error::sys(Operation::Create, Syscall::Fsconfig, Errno::PERM).with_argument(fstype);
+            let found = explain(error, &credentials).reason();
+            assert!(found.contains(reason), "{found}");
+        }
     }
 }

@@ -7,14 +7,40 @@ use crate::sys::uname::release;
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
-/// Those that the kernel lets a user namespace mount (`FS_USERNS_MOUNT`).
+/// The file systems that the kernel lets a user namespace mount (`FS_USERNS_MOUNT`).
 pub(crate) const IN_USER_NAMESPACES: [&str; 12] = [
     "binder", "bpf", "cgroup", "cgroup2", "devpts", "fuse", "mqueue", "overlay", "proc", "ramfs", "sysfs",
     "tmpfs",
 ];
 
-/// Returns the file systems that the kernel has now, modules that are not loaded left out: the names in /proc/filesystems, see
-/// filesystems(5). `None` where that can't be read.
+/// File systems that show a namespace, which the user namespace must own: what that takes, hint.
+pub(crate) const OF_NAMESPACES: [(&str, &str, &str, &str); 5] = [
+    (
+        "proc",
+        "pid",
+        "a pid namespace of its own, and the proc there now wholly visible",
+        "`unshare --pid --fork`; or bind the one that is there: `rbind` of /proc",
+    ),
+    (
+        "sysfs",
+        "net",
+        "a network namespace of its own, and the sysfs there now wholly visible",
+        "`unshare --net`; or bind the one that is there: `rbind` of /sys",
+    ),
+    ("mqueue", "ipc", "an ipc namespace of its own", "`unshare --ipc`"),
+    ("cgroup", "cgroup", "a cgroup namespace of its own", CGROUP_HINT),
+    ("cgroup2", "cgroup", "a cgroup namespace of its own", CGROUP_HINT),
+];
+
+const CGROUP_HINT: &str = "`unshare --cgroup`; or bind the one that is there: `rbind` of /sys/fs/cgroup";
+
+/// Returns the namespace that the file system shows, by its name in /proc/PID/ns.
+pub(crate) fn namespace_of(fstype: &str) -> Option<&'static str> {
+    OF_NAMESPACES.iter().find(|(name, ..)| *name == fstype).map(|(_, namespace, ..)| *namespace)
+}
+
+/// Returns the file systems that the kernel has now, modules that are not loaded left out: the
+/// names in /proc/filesystems, see filesystems(5). `None` where that can't be read.
 ///
 /// ```
 /// let names = fmountat::kernel::kernel_filesystems().unwrap_or_default();
@@ -26,14 +52,14 @@ pub fn kernel_filesystems() -> Option<Vec<String>> {
     Some(text.lines().filter_map(|line| line.split_whitespace().last()).map(str::to_owned).collect())
 }
 
-/// Whether the kernel says that it does not have the file system, at least not before a module is loaded.
+/// Returns whether the kernel does not have the file system now; loading a module may add it.
 pub(crate) fn is_not_listed(fstype: &str) -> bool {
     kernel_filesystems().is_some_and(|listed| !listed.iter().any(|name| name == fstype))
 }
 
-/// Returns whether a module of the running kernel is installed for the file system: `alias fs-NAME` in modules.alias, or a module of
-/// that name in modules.dep, below /lib/modules. The kernel loads it when the file system is first mounted, but not for a
-/// process in a user namespace.
+/// Returns whether a module of the running kernel is installed for the file system: `alias fs-NAME`
+/// in modules.alias, or a module of that name in modules.dep, below /lib/modules. The kernel loads
+/// it when the file system is first mounted, but not for a process in a user namespace.
 #[must_use]
 pub fn has_module(fstype: &str) -> bool {
     let Ok(release) = release() else { return false };
@@ -44,7 +70,7 @@ pub fn has_module(fstype: &str) -> bool {
     holds("modules.alias", &format!("alias fs-{fstype} ")) || holds("modules.dep", &format!("/{fstype}.ko"))
 }
 
-/// What could be meant by a name that the kernel does not know, or what to load.
+/// Suggests another name or a module for a file system that the kernel does not have.
 pub(crate) fn explain(error: Error) -> Error {
     let Some(name) = error.argument().and_then(OsStr::to_str).map(str::to_owned) else { return error };
     let listed = kernel_filesystems();
@@ -61,27 +87,10 @@ pub(crate) fn explain(error: Error) -> Error {
     }
     let known = parameters::filesystems().map(str::to_owned);
     let names: Vec<String> = listed.unwrap_or_default().into_iter().chain(known).collect();
-    let near = spelling::nearest(&name, names.iter().map(String::as_str));
-    match near {
+    match spelling::nearest(&name, names.iter().map(String::as_str)) {
         Some(near) if near != name => error.with_hint(format!("did you mean {near}?")),
         _ => error.with_hint(
             "there is no module for it in /lib/modules either: it needs a kernel that has it, or FUSE",
         ),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::error::{Operation, Syscall};
-    use rustix::io::Errno;
-
-    #[test]
-    fn a_name_that_is_one_letter_off() {
-        let error = |name: &str| {
-            explain(Error::sys(Operation::OpenFilesystem, Syscall::Fsopen, Errno::NODEV).with_argument(name))
-        };
-        assert_eq!(error("tmfps").hint(), Some("did you mean tmpfs?"));
-        assert!(error("no-such-thing").hint().unwrap().starts_with("there is no module"));
     }
 }

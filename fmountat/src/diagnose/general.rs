@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Looks into an error by its errno, whatever was mounted.
+//! Diagnoses an error by its errno, whatever was mounted.
 
 use crate::diagnose::credentials::Credentials;
 use crate::diagnose::limits::Limits;
@@ -8,13 +8,14 @@ use crate::error::{Error, ErrorKind, Syscall};
 use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 
-/// Looks into an error, for what can be told from the error and the machine alone: missing privilege (which, and in which
-/// namespace), seccomp filters and security modules, limits that are reached, file systems that this kernel lacks, names
-/// that are one letter off, parent directories that are missing or not searchable.
+/// Adds to an error what the kernel did not report: missing privilege (which, and in which
+/// namespace), seccomp filters and security modules, limits that are reached, file systems that
+/// this kernel lacks, misspelled names, parent directories that are missing or not searchable.
 ///
-/// Sets of mounts do so by themselves. This is for who works with the parts: [`FsContext`](crate::vfs::context::FsContext),
-/// [`Tree`](crate::vfs::tree::Tree), [`Target`](crate::vfs::target::Target). An error that was looked into comes back as it is. It reads /proc and
-/// changes nothing.
+/// Sets of mounts do this by themselves. Call it for errors of
+/// [`FsContext`](crate::vfs::context::FsContext), [`Tree`](crate::vfs::tree::Tree) and
+/// [`Target`](crate::vfs::target::Target). A diagnosed error is returned unchanged. It reads /proc
+/// and changes nothing.
 ///
 /// ```
 /// let error = fmountat::Target::open(fmountat::CWD, "/proc/nowhere/deep").map_err(fmountat::diagnose).unwrap_err();
@@ -25,7 +26,7 @@ pub fn diagnose(error: Error) -> Error {
     diagnose_from(error, None)
 }
 
-/// The same, with the directory that relative paths start at.
+/// [`diagnose`] with the directory that relative paths start at.
 pub(crate) fn diagnose_from(mut error: Error, dir: Option<BorrowedFd<'_>>) -> Error {
     if !error.begin_diagnosis() {
         return error;
@@ -41,7 +42,7 @@ pub(crate) fn diagnose_from(mut error: Error, dir: Option<BorrowedFd<'_>>) -> Er
     }
 }
 
-/// A root that could not be entered: pivot_root(2) says EINVAL for several reasons.
+/// Diagnoses a root that could not be entered: pivot_root(2) returns EINVAL for several reasons.
 pub(crate) fn pivot(error: Error) -> Error {
     if error.call() != Some(Syscall::PivotRoot) || error.raw_errno() != Some(Errno::INVAL) {
         return diagnose(error);

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The kernel's limits: how many mounts, namespaces and files there may be, and how many there are.
+//! The kernel's limits for mounts, namespaces and files, and what is used of them.
 
-use crate::diagnose::proc_text::number;
 use crate::error::{Error, ErrorKind, Syscall};
 use crate::sys::procfs;
 use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
+use std::path::Path;
 
-/// Limits that mounting runs into, and what is used of them. `None` where /proc does not tell.
+/// Limits that mounting can reach, and what is used of them. `None` where /proc does not show it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
@@ -44,11 +44,11 @@ impl Limits {
             machine_files_max: number("/proc/sys/fs/file-max"),
         }
     }
+}
 
-    /// Whether the mount table is far from full. What is below other roots is not counted.
-    fn has_room_for_mounts(&self) -> bool {
-        self.mounts.zip(self.mount_max).is_some_and(|(used, most)| used < most / 2)
-    }
+/// Reads a number from a file of /proc or /sys.
+pub(crate) fn number(path: impl AsRef<Path>) -> Option<u64> {
+    std::fs::read_to_string(path).ok()?.trim().parse().ok()
 }
 
 fn count_mounts() -> Option<u64> {
@@ -56,60 +56,61 @@ fn count_mounts() -> Option<u64> {
     u64::try_from(table.iter().filter(|byte| **byte == b'\n').count()).ok()
 }
 
-/// The calls that make a mount part of a namespace, or copy one.
-const MOUNTING: [Syscall; 4] = [Syscall::MoveMount, Syscall::Mount, Syscall::OpenTree, Syscall::Fsmount];
-
-/// Whether it makes a detached tree, which is a mount namespace to the kernel (`alloc_mnt_ns`, fs/namespace.c).
-fn is_of_a_tree(error: &Error) -> bool {
-    matches!(error.call(), Some(Syscall::Fsmount | Syscall::OpenTree))
-}
-
-/// Which limit it is that was reached.
+/// Explains which limit was reached.
 pub(crate) fn explain(error: Error, limits: &Limits) -> Error {
     let known = |limit: Option<u64>| limit.map_or_else(|| String::from("unknown"), |limit| limit.to_string());
-    match error.raw_errno() {
-        Some(Errno::MFILE) => error
-            .with_kind(ErrorKind::TooManyFiles)
-            .with_reason(format!("the process may have {} open files", known(limits.files_max)))
-            .with_hint("raise it: `ulimit -n`, RLIMIT_NOFILE, systemd's LimitNOFILE=; each overlay layer is one while it is mounted"),
-        Some(Errno::NFILE) => error
-            .with_kind(ErrorKind::TooManyFiles)
-            .with_reason(format!("the machine may have {} open files", known(limits.machine_files_max)))
-            .with_hint("raise the sysctl fs.file-max, or see who has so many"),
-        Some(Errno::NOSPC) if is_of_a_tree(&error) && limits.has_room_for_mounts() => error
-            .with_kind(ErrorKind::TooManyNamespaces)
-            .with_reason(format!(
+    let is_no_namespace = matches!(error.raw_errno(), Some(Errno::NOSPC | Errno::USERS));
+    // A detached tree is a mount namespace to the kernel (`alloc_mnt_ns`, fs/namespace.c). Mounts
+    // below other roots are not counted.
+    let has_room = limits.mounts.zip(limits.mount_max).is_some_and(|(used, most)| used < most / 2);
+    let (kind, reason, hint) = match (error.raw_errno(), error.call()) {
+        (Some(Errno::MFILE), _) => (
+            ErrorKind::TooManyFiles,
+            format!("the process may have {} open files", known(limits.files_max)),
+            "raise it: `ulimit -n`, RLIMIT_NOFILE, systemd's LimitNOFILE=; each overlay layer is one while it is mounted",
+        ),
+        (Some(Errno::NFILE), _) => (
+            ErrorKind::TooManyFiles,
+            format!("the machine may have {} open files", known(limits.machine_files_max)),
+            "raise the sysctl fs.file-max, or see who has so many",
+        ),
+        (Some(Errno::NOSPC), Some(Syscall::Fsmount | Syscall::OpenTree)) if has_room => (
+            ErrorKind::TooManyNamespaces,
+            format!(
                 "a detached mount counts as a mount namespace, of which user.max_mnt_namespaces allows {}",
                 known(limits.mount_namespaces)
-            ))
-            .with_hint("raise that sysctl, also in the user namespaces above"),
-        Some(Errno::NOSPC) if error.call().is_some_and(|call| MOUNTING.contains(&call)) => {
-            let reason = format!(
+            ),
+            "raise that sysctl, also in the user namespaces above",
+        ),
+        (
+            Some(Errno::NOSPC),
+            Some(Syscall::MoveMount | Syscall::Mount | Syscall::OpenTree | Syscall::Fsmount),
+        ) => (
+            ErrorKind::TooManyMounts,
+            format!(
                 "the mount namespace has {} mounts, and fs.mount-max allows {}, copies by propagation included",
                 known(limits.mounts),
                 known(limits.mount_max)
-            );
-            error.with_kind(ErrorKind::TooManyMounts).with_reason(reason).with_hint(
-                "look for mounts that were left behind or doubled by shared propagation; else raise the sysctl fs.mount-max",
-            )
-        }
-        Some(Errno::NOSPC | Errno::USERS) if error.call() == Some(Syscall::Unshare) && limits.pid_namespaces == Some(0) => error
-            .with_kind(ErrorKind::TooManyNamespaces)
-            .with_reason("no pid namespace may be made: user.max_pid_namespaces is 0")
-            .with_hint("raise that sysctl, also in the user namespaces above"),
-        Some(Errno::NOSPC | Errno::USERS) if matches!(error.call(), Some(Syscall::Clone | Syscall::Unshare)) => {
-            let reason = format!(
+            ),
+            "look for mounts that were left behind or doubled by shared propagation; else raise the sysctl fs.mount-max",
+        ),
+        (_, Some(Syscall::Unshare)) if is_no_namespace && limits.pid_namespaces == Some(0) => (
+            ErrorKind::TooManyNamespaces,
+            String::from("no pid namespace may be made: user.max_pid_namespaces is 0"),
+            "raise that sysctl, also in the user namespaces above",
+        ),
+        (_, Some(Syscall::Clone | Syscall::Unshare)) if is_no_namespace => (
+            ErrorKind::TooManyNamespaces,
+            format!(
                 "a limit of namespaces is reached: here user.max_user_namespaces is {} and user.max_mnt_namespaces {}",
                 known(limits.user_namespaces),
                 known(limits.mount_namespaces)
-            );
-            error
-                .with_kind(ErrorKind::TooManyNamespaces)
-                .with_reason(reason)
-                .with_hint("raise those sysctls, also in the user namespaces above; 0 forbids namespaces")
-        }
-        _ => error,
-    }
+            ),
+            "raise those sysctls, also in the user namespaces above; 0 forbids namespaces",
+        ),
+        _ => return error,
+    };
+    error.with_kind(kind).with_reason(reason).with_hint(hint)
 }
 
 #[cfg(test)]
@@ -118,25 +119,24 @@ mod tests {
     use crate::error::{Operation, Syscall};
 
     #[test]
-    fn a_limit_is_told_with_its_numbers() {
-        let limits = Limits { mount_max: Some(100), mounts: Some(99), ..Limits::look() };
-        let error = explain(Error::sys(Operation::Attach, Syscall::MoveMount, Errno::NOSPC), &limits);
-        assert_eq!(error.kind(), ErrorKind::TooManyMounts);
-        assert!(error.reason().contains("99 mounts") && error.reason().contains("allows 100,"));
-        let full = explain(Error::sys(Operation::MakeMountPoint, Syscall::Mkdirat, Errno::NOSPC), &limits);
-        assert_eq!(full.kind(), ErrorKind::System);
-        let files = Limits { files_max: Some(3), machine_files_max: Some(5), ..limits };
-        assert!(
-            explain(Error::sys(Operation::Open, Syscall::Openat, Errno::MFILE), &files)
-                .reason()
-                .contains("3 open files")
-        );
-        assert!(
-            explain(Error::sys(Operation::Open, Syscall::Openat, Errno::NFILE), &files)
-                .reason()
-                .contains("5 open files")
-        );
-        let none = explain(Error::sys(Operation::MakeUserNamespace, Syscall::Clone, Errno::NOSPC), &limits);
-        assert_eq!(none.kind(), ErrorKind::TooManyNamespaces);
+    fn a_reached_limit_is_reported_with_its_numbers() {
+        let limits = Limits {
+            mount_max: Some(100),
+            mounts: Some(99),
+            files_max: Some(3),
+            machine_files_max: Some(5),
+            ..Limits::look()
+        };
+        for (operation, call, errno, kind, reason) in [
+            (Operation::Attach, Syscall::MoveMount, Errno::NOSPC, ErrorKind::TooManyMounts, "99 mounts, and"),
+            (Operation::Attach, Syscall::MoveMount, Errno::NOSPC, ErrorKind::TooManyMounts, "allows 100,"),
+            (Operation::MakeMountPoint, Syscall::Mkdirat, Errno::NOSPC, ErrorKind::System, "no space"),
+            (Operation::Open, Syscall::Openat, Errno::MFILE, ErrorKind::TooManyFiles, "3 open files"),
+            (Operation::Open, Syscall::Openat, Errno::NFILE, ErrorKind::TooManyFiles, "5 open files"),
+            (Operation::MakeUserNamespace, Syscall::Clone, Errno::NOSPC, ErrorKind::TooManyNamespaces, ""),
+        ] {
+            let error = explain(Error::sys(operation, call, errno), &limits);
+            assert!(error.kind() == kind && error.reason().contains(reason), "{error}");
+        }
     }
 }

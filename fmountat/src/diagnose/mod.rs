@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The feature `diagnosis`. After a failure: what the kernel did not say, found out by looking. Nothing here is called on the way of success, nothing
-//! here changes anything, and a look that fails leaves the error as it was.
+//! The feature `diagnosis`: finds after a failure what the kernel did not report. Nothing here is
+//! called without a failure, except to predict one; nothing here changes anything; a check that
+//! fails leaves the error as it was.
 #![forbid(unsafe_code)]
 
-pub(crate) mod proc_text;
 pub(crate) mod spelling;
 pub(crate) mod parameters;
 pub(crate) mod filesystems;

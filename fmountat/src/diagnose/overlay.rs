@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! An overlay that failed without a word: what its layers lie on.
+//! Why an overlay failed without a reason from the kernel: what its layers lie on.
 
+use crate::diagnose::limits::number;
+use crate::diagnose::{parameters, spelling};
 use crate::error::{Error, ErrorKind, LayerRef, Operation, Syscall, escape};
-use crate::kinds::overlay::layer_files::{open_layer, roles, with_layer};
-use crate::kinds::overlay::{Layer, Overlay};
+use crate::kinds::overlay::Overlay;
+use crate::kinds::overlay::layer_files::open_layer;
 use crate::mountinfo;
 use crate::mountinfo::MountEntry;
 use crate::mountinfo::id::MountinfoId;
@@ -20,117 +22,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// `FILESYSTEM_MAX_STACK_DEPTH`, <linux/fs.h>: the overlay itself is one.
-const MOST_DEEP: u32 = 2;
-
-/// A layer with its name in errors, and where it is as far as it can be opened.
-struct Look<'a> {
-    role: LayerRef,
-    layer: &'a Layer,
-    fd: Option<OwnedFd>,
-}
-
-impl<'a> Look<'a> {
-    fn all(overlay: &'a Overlay, dir: BorrowedFd<'_>) -> Vec<Self> {
-        roles(overlay).map(|(role, layer)| Self { role, layer, fd: open_layer(layer, dir) }).collect()
-    }
-
-    fn place(self, error: Error, operation: Operation) -> Error {
-        with_layer(error.with_operation(operation).with_layer(self.role), Some(self.layer))
-    }
-}
-
-/// Why the overlay was refused, or what is wrong with the work directory that the kernel could not use.
-pub(crate) fn explain(error: Error, overlay: &Overlay, dir: BorrowedFd<'_>) -> Error {
-    let is_create = matches!(error.call(), Some(Syscall::Fsconfig | Syscall::Mount | Syscall::Fsmount));
-    let is_inside = !Features::get().initial_user_namespace;
-    if overlay.lowers.is_empty() && error.kind() == ErrorKind::OptionConflict {
-        return without_lowers(error, overlay);
-    }
-    match error.raw_errno() {
-        Some(Errno::INVAL) if is_create && error.kernel().is_empty() && !error.has_reason() => {
-            let error = refused(error, overlay, dir);
-            let error = if error.has_reason() { error } else { unknown_word(error, overlay) };
-            if is_inside && !error.has_reason() { privileged_word(error, overlay) } else { error }
-        }
-        Some(Errno::STALE) if is_create => {
-            let error = error
-                .with_kind(ErrorKind::UpperMismatch)
-                .with_operation(Operation::CheckLayer)
-                .with_layer(LayerRef::Upper);
-            let error = error.with_reason("with index=on it belongs to other lower layers than these");
-            with_layer(error, overlay.upper.as_ref())
-                .with_hint("mount it with the layers it was first mounted with, or with index=off")
-        }
-        // Newer kernels say EINVAL.
-        Some(Errno::ROFS) if is_create && !error.has_reason() => refused(error, overlay, dir),
-        Some(Errno::PERM) if is_create && is_inside => privileged_word(error, overlay),
-        None if error.kind() == ErrorKind::WorkUnusable => work(error, overlay, dir),
-        _ => error,
-    }
-}
-
-/// A word that is almost `lowerdir`.
-fn without_lowers(error: Error, overlay: &Overlay) -> Error {
-    let keys = overlay.words.iter().filter_map(|word| word.key.to_str());
-    let near = keys.into_iter().find(|key| crate::diagnose::spelling::nearest(key, ["lowerdir"]).is_some());
-    match near {
-        Some(key) => error
-            .with_hint(format!("did you mean lowerdir? `{}` is none of its words", escape(key.as_bytes()))),
-        None => error,
-    }
-}
-
-/// Before Linux 6.5 overlay reads its words at the end, and tells the kernel's log alone which one it does not know.
-fn unknown_word(error: Error, overlay: &Overlay) -> Error {
-    match crate::diagnose::parameters::unknown("overlay", &overlay.words) {
-        Some(word) => error
-            .with_kind(ErrorKind::UnknownOption)
-            .with_operation(Operation::SetOption)
-            .with_argument(word.text())
-            .with_reason("overlay of this kernel does not know it"),
-        None => error,
-    }
-}
-
-/// EINVAL at the end, with an empty log.
-fn refused(error: Error, overlay: &Overlay, dir: BorrowedFd<'_>) -> Error {
-    let layers = Look::all(overlay, dir);
-    let table = mountinfo::read().unwrap_or_default();
-    let by_id: HashMap<MountinfoId, &MountEntry> = table.iter().map(|entry| (entry.id, entry)).collect();
-    let mut looks = layers.into_iter();
-    // An upper that lies on a read-only mount has a word in newer logs.
-    let found = looks.find_map(|look| {
-        let fd = look.fd.as_ref()?;
-        if look.role.is_upper() && is_read_only(fd.as_fd()) {
-            return Some((
-                look,
-                ErrorKind::UpperUnusable,
-                String::from("it is on a read-only mount"),
-                READ_ONLY_HINT,
-            ));
-        }
-        if mount_of(fd.as_fd(), &by_id).is_some_and(|mount| mount.fstype == "proc") {
-            let reason = String::from("the kernel takes no directory of a proc file system for a layer");
-            return Some((look, ErrorKind::TooDeep, reason, DEEP_HINT));
-        }
-        if depth_of(fd.as_fd(), &by_id, MOST_DEEP) >= MOST_DEEP {
-            let reason = String::from(
-                "it lies on an overlay whose layers are overlays: the kernel stacks two at most",
-            );
-            return Some((look, ErrorKind::TooDeep, reason, DEEP_HINT));
-        }
-        let below = locked_below(fd.as_fd(), &table)?;
-        let below = escape(below.as_os_str().as_bytes());
-        let reason = format!("{below} is mounted below it, which a layer can't have in a user namespace");
-        Some((look, ErrorKind::Locked, reason, LOCKED_HINT))
-    });
-    match found {
-        Some((look, kind, reason, hint)) => {
-            look.place(error.with_kind(kind).with_reason(reason), Operation::CheckLayer).with_hint(hint)
-        }
-        None => error,
-    }
-}
+const MAX_STACK_DEPTH: u32 = 2;
 
 const READ_ONLY_HINT: &str = "give an upperdir that can be written to, or none for a read-only overlay";
 
@@ -140,15 +32,100 @@ const DEEP_HINT: &str =
 const LOCKED_HINT: &str =
     "give directories that have no mounts below, each as a layer of an overlay of its own";
 
+/// Explains why the overlay was refused, or why the kernel can't use the work directory.
+pub(crate) fn explain(error: Error, overlay: &Overlay, dir: BorrowedFd<'_>) -> Error {
+    let is_create = matches!(error.call(), Some(Syscall::Fsconfig | Syscall::Mount | Syscall::Fsmount));
+    let is_inside = !Features::get().initial_user_namespace;
+    if overlay.lowers.is_empty() && error.kind() == ErrorKind::OptionConflict {
+        return without_lowers(error, overlay);
+    }
+    match error.raw_errno() {
+        Some(Errno::INVAL) if is_create && error.kernel().is_empty() && !error.has_reason() => {
+            let error = refused(error, overlay, dir);
+            let error = if error.has_reason() { error } else { unknown_option(error, overlay) };
+            if is_inside && !error.has_reason() { privileged_option(error, overlay) } else { error }
+        }
+        Some(Errno::STALE) if is_create => {
+            let error = error
+                .with_kind(ErrorKind::UpperMismatch)
+                .with_operation(Operation::CheckLayer)
+                .with_reason("with index=on it belongs to other lower layers than these")
+                .with_hint("mount it with the layers it was first mounted with, or with index=off");
+            overlay.name_layer(error, LayerRef::Upper)
+        }
+        // Newer kernels say EINVAL.
+        Some(Errno::ROFS) if is_create && !error.has_reason() => refused(error, overlay, dir),
+        Some(Errno::PERM) if is_create && is_inside => privileged_option(error, overlay),
+        None if error.kind() == ErrorKind::WorkUnusable => work(error, overlay, dir),
+        _ => error,
+    }
+}
+
+/// Suggests `lowerdir` for an option that is spelled almost so.
+fn without_lowers(error: Error, overlay: &Overlay) -> Error {
+    let mut keys = overlay.options.iter().filter_map(|option| option.key.to_str());
+    match keys.find(|key| spelling::nearest(key, ["lowerdir"]).is_some()) {
+        Some(key) => error
+            .with_hint(format!("did you mean lowerdir? `{}` is none of its words", escape(key.as_bytes()))),
+        None => error,
+    }
+}
+
+/// Names an option that overlay does not have: before Linux 6.5 it reads its options at the end,
+/// and names the unknown one in the kernel's log alone.
+fn unknown_option(error: Error, overlay: &Overlay) -> Error {
+    match parameters::unknown("overlay", &overlay.options) {
+        Some(option) => error
+            .with_kind(ErrorKind::UnknownOption)
+            .with_operation(Operation::SetOption)
+            .with_argument(option.text())
+            .with_reason("overlay of this kernel does not know it"),
+        None => error,
+    }
+}
+
+/// Explains an EINVAL of the creation with an empty log by what a layer lies on.
+fn refused(error: Error, overlay: &Overlay, dir: BorrowedFd<'_>) -> Error {
+    let table = mountinfo::read().unwrap_or_default();
+    let by_id: HashMap<MountinfoId, &MountEntry> = table.iter().map(|entry| (entry.id, entry)).collect();
+    let found = overlay.layers().find_map(|(role, layer)| {
+        let fd = open_layer(layer, dir)?;
+        let fd = fd.as_fd();
+        // Newer kernels log an upper on a read-only mount.
+        let (kind, reason, hint) = if role == LayerRef::Upper && is_read_only(fd) {
+            (ErrorKind::UpperUnusable, "it is on a read-only mount".to_owned(), READ_ONLY_HINT)
+        } else if mount_of(fd, &by_id).is_some_and(|mount| mount.fstype == "proc") {
+            let reason = "the kernel takes no directory of a proc file system for a layer";
+            (ErrorKind::TooDeep, reason.to_owned(), DEEP_HINT)
+        } else if depth_of(fd, &by_id, MAX_STACK_DEPTH) >= MAX_STACK_DEPTH {
+            let reason = "it lies on an overlay whose layers are overlays: the kernel stacks two at most";
+            (ErrorKind::TooDeep, reason.to_owned(), DEEP_HINT)
+        } else {
+            let below = locked_below(fd, &table)?;
+            let below = escape(below.as_os_str().as_bytes());
+            let reason = format!("{below} is mounted below it, which a layer can't have in a user namespace");
+            (ErrorKind::Locked, reason, LOCKED_HINT)
+        };
+        Some((role, kind, reason, hint))
+    });
+    match found {
+        Some((role, kind, reason, hint)) => {
+            let error = error.with_kind(kind).with_operation(Operation::CheckLayer).with_reason(reason);
+            overlay.name_layer(error, role).with_hint(hint)
+        }
+        None => error,
+    }
+}
+
 fn is_read_only(fd: BorrowedFd<'_>) -> bool {
     rustix::fs::fstatvfs(fd).is_ok_and(|stat| stat.f_flag.contains(StatVfsMountFlags::RDONLY))
 }
 
-/// How deep the file system is stacked that the descriptor is on: 0 for a plain one, 1 for an overlay of plain ones. What lies
-/// behind paths that lead nowhere now counts as plain.
+/// Returns the stack depth of the descriptor's file system: 0 for a plain one, 1 for an overlay of
+/// plain ones. A layer whose path leads nowhere counts as plain.
 fn depth_of(fd: BorrowedFd<'_>, table: &HashMap<MountinfoId, &MountEntry>, left: u32) -> u32 {
     let Some(mount) = mount_of(fd, table) else { return 0 };
-    // An erofs that is read straight from a file is stacked on that file's.
+    // An erofs that is mounted from a file is stacked on that file's.
     if mount.fstype == "erofs" && mount.device.0 == 0 && left > 0 {
         return 1 + open_path(Path::new(&mount.source)).map_or(0, |fd| depth_of(fd.as_fd(), table, left - 1));
     }
@@ -168,12 +145,12 @@ fn open_path(path: &Path) -> Option<OwnedFd> {
     path.is_absolute().then(|| rustix::fs::openat(CWD, path, flags, Mode::empty()).ok()).flatten()
 }
 
-/// The layers in an overlay's options, as the mount table has them.
+/// Returns the layers in an overlay's options, as the mount table shows them.
 fn layers_of(options: &OsStr) -> Vec<PathBuf> {
     let mut layers = Vec::new();
-    for word in options.as_bytes().split(|byte| *byte == b',') {
-        let Some(at) = word.iter().position(|byte| *byte == b'=') else { continue };
-        let (key, value) = (&word[..at], &word[at + 1..]);
+    for option in options.as_bytes().split(|byte| *byte == b',') {
+        let Some(at) = option.iter().position(|byte| *byte == b'=') else { continue };
+        let (key, value) = (&option[..at], &option[at + 1..]);
         if [&b"lowerdir"[..], b"lowerdir+", b"datadir+", b"upperdir"].contains(&key) {
             let parts = value.split(|byte| *byte == b':').filter(|part| !part.is_empty());
             layers.extend(parts.map(|part| PathBuf::from(OsStr::from_bytes(part))));
@@ -182,42 +159,35 @@ fn layers_of(options: &OsStr) -> Vec<PathBuf> {
     layers
 }
 
-/// A mount below the directory, where one is locked in this user namespace. Which ones are the table does not show: the
-/// kernel is asked for a copy without them, which is dropped. Nobody can be asked without open_tree(2).
+/// Returns a mount below the directory, if one there is locked in this user namespace. The table
+/// does not show locks: the kernel refuses a clone without locked mounts. `None` without
+/// open_tree(2).
 pub(crate) fn locked_below(fd: BorrowedFd<'_>, table: &[MountEntry]) -> Option<PathBuf> {
     let features = Features::get();
     if features.initial_user_namespace || !features.new_mount_api {
         return None;
     }
-    let below = mount_below(fd, table)?;
+    let (here, id) = (procfs::path_of(fd).ok()?, MountinfoId::of(fd).ok()?);
+    let mut below = table.iter().filter(|entry| entry.parent == id && entry.target.starts_with(&here));
+    let below = below.find(|entry| entry.target != here)?;
     let refused = Tree::clone_of(fd, "", false).err()?;
-    (refused.raw_errno() == Some(Errno::INVAL)).then_some(below)
+    (refused.raw_errno() == Some(Errno::INVAL)).then(|| below.target.clone())
 }
 
-/// A mount that lies below the directory.
-fn mount_below(fd: BorrowedFd<'_>, table: &[MountEntry]) -> Option<PathBuf> {
-    let here = procfs::path_of(fd).ok()?;
-    let id = MountinfoId::of(fd).ok()?;
-    let below =
-        |entry: &&MountEntry| entry.parent == id && entry.target != here && entry.target.starts_with(&here);
-    table.iter().find(below).map(|entry| entry.target.clone())
-}
-
-/// Words that the kernel keeps for real root.
-fn privileged_word(error: Error, overlay: &Overlay) -> Error {
+/// Names an option that the kernel allows real root only.
+fn privileged_option(error: Error, overlay: &Overlay) -> Error {
     let of_root = ["metacopy", "redirect_dir", "verity", "nfs_export", "xino"];
-    let word = overlay.words.iter().find(|word| of_root.iter().any(|name| word.key == *name));
-    match word {
-        Some(word) => error
+    match overlay.options.iter().find(|option| of_root.iter().any(|name| option.key == *name)) {
+        Some(option) => error
             .with_kind(ErrorKind::Permission)
-            .with_argument(word.text())
+            .with_argument(option.text())
             .with_reason("overlay refuses this word in a user namespace")
             .with_hint("leave it out, or mount as real root"),
-        _ => error,
+        None => error,
     }
 }
 
-/// What keeps the kernel from using the work directory: it mounts read-only then, and says nothing.
+/// Explains why the kernel can't use the work directory, and mounts read-only.
 fn work(error: Error, overlay: &Overlay, dir: BorrowedFd<'_>) -> Error {
     let written = [("upperdir", &overlay.upper), ("workdir", &overlay.work)];
     let found = written.into_iter().find_map(|(name, layer)| {
@@ -246,32 +216,22 @@ fn work(error: Error, overlay: &Overlay, dir: BorrowedFd<'_>) -> Error {
     }
 }
 
-/// What looking at the layers tells of an overlay that was not tried yet: the kernel's refusal, or a read-only outcome.
-pub(crate) fn foresee(overlay: &Overlay, dir: BorrowedFd<'_>) -> Option<Error> {
-    let guess = refused(
-        Error::sys(Operation::Create, Syscall::Fsconfig, Errno::INVAL).with_argument("overlay"),
-        overlay,
-        dir,
-    );
-    if guess.kind() != ErrorKind::System {
-        return Some(guess);
+/// Predicts the kernel's refusal or a read-only outcome from what the layers lie on.
+pub(crate) fn predict(overlay: &Overlay, dir: BorrowedFd<'_>) -> Option<Error> {
+    let error = Error::sys(Operation::Create, Syscall::Fsconfig, Errno::INVAL).with_argument("overlay");
+    let error = refused(error, overlay, dir);
+    if error.kind() != ErrorKind::System {
+        return Some(error);
     }
-    for (role, layer) in [(LayerRef::Upper, &overlay.upper), (LayerRef::Work, &overlay.work)] {
-        let Some(layer) = layer else { continue };
-        let Some(fd) = open_layer(layer, dir) else { continue };
-        let may_write = rustix::fs::accessat(&fd, c".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS);
-        if role.is_work() && may_write.is_err() {
-            let error = Error::new(ErrorKind::WorkUnusable, Operation::CheckLayer, "it can't be written to")
-                .with_layer(role);
-            return Some(work(with_layer(error, Some(layer)), overlay, dir));
-        }
-    }
-    None
+    let fd = open_layer(overlay.work.as_ref()?, dir)?;
+    rustix::fs::accessat(&fd, c".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS).err()?;
+    let error = Error::new(ErrorKind::WorkUnusable, Operation::CheckLayer, "it can't be written to");
+    Some(work(overlay.name_layer(error, LayerRef::Work), overlay, dir))
 }
 
-/// Ids that are not mapped show as the overflow id.
+/// Returns whether the id is the overflow id, which ids that are not mapped show as.
 fn is_unmapped(id: u32, which: &str) -> bool {
-    let overflow = crate::diagnose::proc_text::number(format!("/proc/sys/kernel/overflow{which}"));
+    let overflow = number(format!("/proc/sys/kernel/overflow{which}"));
     !Features::get().initial_user_namespace && overflow == Some(u64::from(id))
 }
 
@@ -281,7 +241,7 @@ fn has_attributes(fd: &OwnedFd) -> bool {
     asked != Err(Errno::OPNOTSUPP)
 }
 
-/// Whether the entries of a directory come with their types; `None` for one that has only itself.
+/// Returns whether the directory's entries have types (d_type); `None` if it can't be read.
 fn has_types(fd: &OwnedFd) -> Option<bool> {
     if !is_dir(fd.as_fd()).ok()? {
         return None;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The parameters that common file systems take, as data: `fs_parameter_spec` of each, Linux 6.18. It is read for advice
-//! alone: whether a word is known the kernel decides.
+//! The parameters of common file systems: `fs_parameter_spec` of each, Linux 6.18. Hints use them;
+//! the kernel alone decides which option is known.
 
 use crate::kinds::filesystem::Word;
 
@@ -76,26 +76,26 @@ const PARAMETERS: &[(&str, &str)] = &[
     ),
 ];
 
-/// The names of the file systems.
+/// Returns the names of the file systems.
 pub(crate) fn filesystems() -> impl Iterator<Item = &'static str> {
     PARAMETERS.iter().map(|(name, _)| *name)
 }
 
-/// The parameters of one; `None` for one that is not in the table.
+/// Returns the parameters of a file system; `None` for one that is not in the table.
 pub(crate) fn of(fstype: &str) -> Option<impl Iterator<Item = &'static str>> {
     let name = match fstype {
         "ext2" | "ext3" => "ext4",
         "msdos" => "vfat",
         name => name,
     };
-    let (_, words) = PARAMETERS.iter().find(|(known, _)| *known == name)?;
-    Some(words.split_whitespace())
+    let (_, parameters) = PARAMETERS.iter().find(|(known, _)| *known == name)?;
+    Some(parameters.split_whitespace())
 }
 
-/// The first of these words that the file system does not have; `None` also for one that is not in the table.
-pub(crate) fn unknown<'a>(fstype: &str, words: &'a [Word]) -> Option<&'a Word> {
+/// Returns the first option that the file system, if it is in the table, does not have.
+pub(crate) fn unknown<'a>(fstype: &str, options: &'a [Word]) -> Option<&'a Word> {
     let known: Vec<&str> = of(fstype)?.collect();
-    words.iter().find(|word| !known.iter().any(|name| word.key == **name))
+    options.iter().find(|option| !known.iter().any(|name| option.key == **name))
 }
 
 #[cfg(test)]
@@ -103,15 +103,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_table_is_sorted_and_has_no_word_twice() {
+    fn the_table_is_sorted_and_has_no_parameter_twice() {
         assert!(filesystems().is_sorted());
         for name in filesystems() {
-            let mut words: Vec<_> = of(name).unwrap().collect();
-            let count = words.len();
-            words.sort_unstable();
-            words.dedup();
-            assert_eq!(words.len(), count, "{name}");
+            let all: Vec<_> = of(name).unwrap().collect();
+            let distinct: std::collections::HashSet<_> = all.iter().collect();
+            assert_eq!(all.len(), distinct.len(), "{name}");
         }
-        assert!(of("ext3").unwrap().any(|word| word == "errors") && of("nosuch").is_none());
+        assert!(of("ext3").unwrap().any(|name| name == "errors") && of("nosuch").is_none());
     }
 }

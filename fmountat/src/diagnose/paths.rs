@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Paths that could not be opened: the first part that is missing, is a file, or may not be entered.
+//! Paths that could not be opened: the first part that is missing, a file, or not searchable.
 
 use crate::error::{Error, Syscall, escape};
 use crate::sys::procfs;
@@ -9,12 +9,12 @@ use rustix::io::Errno;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// Says where on the path the way ends. A relative one starts at `dir`; where that is not known nothing is said of it.
+/// Names the part of the path that can't be passed; a relative path needs `dir`, its start.
 pub(crate) fn explain(error: Error, dir: Option<BorrowedFd<'_>>) -> Error {
     if error.hint().is_some() {
         return error;
     }
-    // Of a path inside a root `/` is that root, which is not known here either.
+    // A path inside a root starts at that root, which is not known here.
     let is_inside = error.call() == Some(Syscall::Openat2);
     if is_inside && error.raw_errno() == Some(Errno::LOOP) {
         return error.with_hint("a link of /proc (root, cwd, fd) on the way is not followed inside a root");
@@ -42,31 +42,31 @@ fn shown(path: &Path) -> String {
     escape(path.as_os_str().as_bytes())
 }
 
-/// The directories that lead to the path, outermost first, and the path itself.
-fn ways(path: &Path) -> Vec<&Path> {
-    let mut ways: Vec<&Path> = path.ancestors().filter(|way| !way.as_os_str().is_empty()).collect();
-    ways.reverse();
-    ways
+/// Returns the directories that lead to the path, outermost first, and the path itself.
+fn prefixes(path: &Path) -> Vec<&Path> {
+    let mut prefixes: Vec<_> = path.ancestors().filter(|prefix| !prefix.as_os_str().is_empty()).collect();
+    prefixes.reverse();
+    prefixes
 }
 
-/// Where more than the last part is missing, or what is there is a link to nowhere.
+/// Explains ENOENT where more than the last part is missing, or a link leads nowhere.
 fn missing(dir: BorrowedFd<'_>, path: &Path) -> Option<String> {
     let exists = |path: &Path| rustix::fs::statat(dir, path, AtFlags::empty()).is_ok();
-    let gone = ways(path).into_iter().find(|path| !exists(path))?;
-    if let Ok(to) = rustix::fs::readlinkat(dir, gone, Vec::new()) {
+    let absent = prefixes(path).into_iter().find(|path| !exists(path))?;
+    if let Ok(to) = rustix::fs::readlinkat(dir, absent, Vec::new()) {
         return Some(format!(
             "{} is a symbolic link to {}, which is not there",
-            shown(gone),
+            shown(absent),
             escape(to.as_bytes())
         ));
     }
-    let (parent, name) = (gone.parent()?, gone.file_name()?);
+    let (parent, name) = (absent.parent()?, absent.file_name()?);
     let parent = if parent.as_os_str().is_empty() {
         String::from("the directory it starts at")
     } else {
         shown(parent)
     };
-    (gone != path).then(|| format!("{parent} has no `{}`", escape(name.as_bytes())))
+    (absent != path).then(|| format!("{parent} has no `{}`", escape(name.as_bytes())))
 }
 
 fn not_a_directory(dir: BorrowedFd<'_>, path: &Path) -> Option<String> {
@@ -74,7 +74,7 @@ fn not_a_directory(dir: BorrowedFd<'_>, path: &Path) -> Option<String> {
         let stat = rustix::fs::statat(dir, *path, AtFlags::empty());
         stat.is_ok_and(|stat| !FileType::from_raw_mode(stat.st_mode).is_dir())
     };
-    let file = ways(path).into_iter().find(is_file)?;
+    let file = prefixes(path).into_iter().find(is_file)?;
     (file != path).then(|| format!("{} is a file", shown(file)))
 }
 
@@ -84,7 +84,7 @@ fn closed(dir: BorrowedFd<'_>, path: &Path) -> Option<String> {
         access == Err(Errno::ACCESS)
     };
     let parent = path.parent()?;
-    let closed = ways(parent).into_iter().find(may_not_enter)?;
+    let closed = prefixes(parent).into_iter().find(may_not_enter)?;
     let stat = rustix::fs::statat(dir, closed, AtFlags::empty()).ok()?;
     let (mode, uid) = (stat.st_mode & 0o7777, stat.st_uid);
     let me = rustix::process::geteuid().as_raw();
@@ -92,16 +92,4 @@ fn closed(dir: BorrowedFd<'_>, path: &Path) -> Option<String> {
         "{} may not be entered by user {me}: it has mode {mode:04o} and belongs to user {uid}",
         shown(closed)
     ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_part_that_is_wrong_is_named() {
-        assert_eq!(missing(CWD, Path::new("/proc/nope/x/y")).unwrap(), "/proc has no `nope`");
-        assert_eq!(missing(CWD, Path::new("/proc/nope")), None);
-        assert_eq!(not_a_directory(CWD, Path::new("/proc/version/x")).unwrap(), "/proc/version is a file");
-    }
 }

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! One mount that failed: what its source, its device and its words say about why.
+//! One mount that failed: reasons found by its source, its device and its options.
 
 use crate::diagnose::general::diagnose_from;
+use crate::diagnose::limits::number;
 use crate::diagnose::{overlay, parameters, spelling};
-use crate::error::{Error, ErrorKind, Operation, Syscall, escape};
+use crate::error::{Error, ErrorKind, Operation, Result, Syscall, escape};
 use crate::kinds::filesystem::Word;
 use crate::kinds::tried::{Tried, What};
 use crate::mountinfo;
 use crate::mountinfo::id::MountId;
-use crate::sys::statmount::{MNT_BASIC, statmount};
+use crate::sys::statmount::{MNT_BASIC, StatMount, statmount};
 use crate::vfs::attr::Propagation;
 use crate::vfs::features::Features;
 use crate::vfs::target::Target;
@@ -19,31 +20,26 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// Looks into the failure of one mount.
+/// Diagnoses the failure of one mount.
 pub(crate) fn step(error: Error, about: &Tried<'_>) -> Error {
-    let error = match about.what {
-        What::Overlay(overlay) => overlay::explain(error, overlay, about.dir),
-        What::Bind { recursive } => bind(error, about, recursive),
-        What::Filesystem(fstype, words) => {
+    let (error, fstype) = match about.what {
+        What::Overlay(overlay) => (overlay::explain(error, overlay, about.dir), OsStr::new("overlay")),
+        What::Bind { recursive } => (bind(error, about, recursive), OsStr::new("")),
+        What::Filesystem(fstype, options) => {
             let error = device(error, about, fstype);
-            unnamed_word(error, fstype, words, about.userspace_options)
+            (unnamed_option(error, fstype, options, about.userspace_options), fstype)
         }
-    };
-    let fstype = match about.what {
-        What::Overlay(_) => OsStr::new("overlay"),
-        What::Bind { .. } => OsStr::new(""),
-        What::Filesystem(fstype, _) => fstype,
     };
     diagnose_from(spelled(error, fstype, about.userspace_options), Some(about.dir))
 }
 
-/// `did you mean`, for a word that nobody knew.
+/// Suggests an option for one that nothing knows, or lists those of the file system.
 pub(crate) fn spelled(error: Error, fstype: &OsStr, userspace_options: fn() -> Vec<&'static str>) -> Error {
     if error.kind() != ErrorKind::UnknownOption || error.hint().is_some() {
         return error;
     }
-    let Some(word) = error.argument().and_then(OsStr::to_str).map(str::to_owned) else { return error };
-    let key = word.split('=').next().unwrap_or_default();
+    let Some(option) = error.argument().and_then(OsStr::to_str).map(str::to_owned) else { return error };
+    let key = option.split('=').next().unwrap_or_default();
     match meant(key, fstype, userspace_options) {
         Some(near) => error.with_hint(format!("did you mean {near}?")),
         None => match fstype.to_str().and_then(parameters::of).map(Iterator::collect::<Vec<_>>) {
@@ -58,23 +54,23 @@ pub(crate) fn spelled(error: Error, fstype: &OsStr, userspace_options: fn() -> V
 fn meant(key: &str, fstype: &OsStr, userspace_options: fn() -> Vec<&'static str>) -> Option<&'static str> {
     let own = fstype.to_str().and_then(parameters::of).into_iter().flatten();
     let near = spelling::nearest(key, own.chain(userspace_options()))?;
-    // The very word, and yet unknown: of another kernel, or where it can't stand.
+    // The very option is one of another kernel, or in the wrong place.
     (near != key).then_some(near)
 }
 
-/// mount(2) says EINVAL without a word: the words that we don't know are the first to suspect.
-fn unnamed_word(
+/// Names the option that the file system does not have, for an EINVAL of mount(2).
+fn unnamed_option(
     error: Error,
     fstype: &OsStr,
-    words: &[Word],
+    options: &[Word],
     userspace_options: fn() -> Vec<&'static str>,
 ) -> Error {
     let is_mute = error.raw_errno() == Some(Errno::INVAL) && error.call() == Some(Syscall::Mount);
     if !is_mute || error.has_reason() {
         return error;
     }
-    let odd = fstype.to_str().and_then(|fstype| parameters::unknown(fstype, words));
-    let Some(key) = odd.and_then(|word| word.key.to_str()) else { return error };
+    let odd = fstype.to_str().and_then(|fstype| parameters::unknown(fstype, options));
+    let Some(key) = odd.and_then(|option| option.key.to_str()) else { return error };
     let near = meant(key, fstype, userspace_options).map(|near| format!(": did you mean {near}?"));
     let (fstype, near) = (fstype.to_string_lossy(), near.unwrap_or_default());
     error.with_hint(format!(
@@ -83,42 +79,38 @@ fn unnamed_word(
     ))
 }
 
-/// What looking at the source tells of a mount that was not tried yet.
-pub(crate) fn foresee(about: &Tried<'_>) -> Option<Error> {
-    let known = |error: Error| (error.kind() != ErrorKind::System).then_some(error);
+/// Predicts a failure from what the source lies on.
+pub(crate) fn predict(about: &Tried<'_>) -> Option<Error> {
     match about.what {
-        What::Overlay(overlay) => overlay::foresee(overlay, about.dir),
+        What::Overlay(overlay) => overlay::predict(overlay, about.dir),
         What::Bind { recursive } => {
-            let refused = Error::sys(Operation::CloneMount, Syscall::OpenTree, Errno::INVAL)
-                .with_argument(about.source);
-            known(bind(refused, about, recursive))
-                .filter(|error| error.kind() != ErrorKind::Locked || has_locked(about))
+            let refused = Error::sys(Operation::CloneMount, Syscall::OpenTree, Errno::INVAL);
+            let error = bind(refused.with_argument(about.source), about, recursive);
+            let is_refused = match error.kind() {
+                ErrorKind::System => false,
+                ErrorKind::Locked => Target::open(about.dir, about.source).is_ok_and(|source| {
+                    overlay::locked_below(source.as_fd(), &mountinfo::read().unwrap_or_default()).is_some()
+                }),
+                _ => true,
+            };
+            is_refused.then_some(error)
         }
         What::Filesystem(..) => None,
     }
-}
-
-/// Whether the kernel would have a reason: mounts below the source that are locked.
-fn has_locked(about: &Tried<'_>) -> bool {
-    let Ok(source) = Target::open(about.dir, about.source) else { return false };
-    let table = mountinfo::read().unwrap_or_default();
-    overlay::locked_below(source.as_fd(), &table).is_some()
 }
 
 fn bind(error: Error, about: &Tried<'_>, recursive: bool) -> Error {
     let is_refused = error.raw_errno() == Some(Errno::INVAL)
         && matches!(error.call(), Some(Syscall::OpenTree | Syscall::Mount));
     let (true, Ok(source)) = (is_refused, Target::open(about.dir, about.source)) else { return error };
-    let told = MountId::of(source.as_fd()).map(|id| statmount(id.get(), MNT_BASIC));
-    match told {
-        Ok(Ok(told))
-            if told.basic.is_some_and(|basic| basic.propagation & Propagation::Unbindable.bits() != 0) =>
-        {
-            error
-                .with_kind(ErrorKind::Unbindable)
-                .with_reason("the mount that the source is on is unbindable")
-                .with_hint("make it private first: `mount -o private none` on its mount point")
-        }
+    let is_unbindable = |mount: &StatMount| {
+        mount.basic.as_ref().is_some_and(|basic| basic.propagation & Propagation::Unbindable.bits() != 0)
+    };
+    match MountId::of(source.as_fd()).map(|id| statmount(id.get(), MNT_BASIC)) {
+        Ok(Ok(mount)) if is_unbindable(&mount) => error
+            .with_kind(ErrorKind::Unbindable)
+            .with_reason("the mount that the source is on is unbindable")
+            .with_hint("make it private first: `mount -o private none` on its mount point"),
         Ok(Err(Errno::NOENT)) => {
             let reason = "the source is on a mount that is not in this mount namespace";
             error.with_kind(ErrorKind::Unsupported).with_reason(reason).with_hint(
@@ -135,38 +127,37 @@ fn bind(error: Error, about: &Tried<'_>, recursive: bool) -> Error {
     }
 }
 
-/// What the device says: set read-only, or in use.
+/// Explains a failure by the device: it is set read-only, or in use.
 fn device(error: Error, about: &Tried<'_>, fstype: &OsStr) -> Error {
-    let number = rustix::fs::statat(about.dir, about.source, AtFlags::empty()).ok();
-    let number = number.filter(|stat| FileType::from_raw_mode(stat.st_mode) == FileType::BlockDevice);
-    let Some(number) = number.map(|stat| (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev)))
-    else {
-        return error;
+    let Some(number) = block_device(about.dir, about.source) else { return error };
+    let is_in_use = match error.raw_errno() {
+        Some(Errno::ACCESS | Errno::ROFS) if is_read_only(number) => {
+            return read_only_device(error, about.source);
+        }
+        Some(Errno::PERM) => error.kind() == ErrorKind::DeviceInUse,
+        Some(Errno::BUSY) => {
+            matches!(error.call(), Some(Syscall::Fsconfig | Syscall::Mount | Syscall::Fsmount))
+        }
+        _ => false,
     };
-    match error.raw_errno() {
-        Some(Errno::ACCESS | Errno::ROFS) if is_read_only(number) => read_only_device(error, about.source),
-        Some(Errno::PERM) if error.kind() == ErrorKind::DeviceInUse => {
-            in_use(error.with_argument(about.source), number, fstype)
-        }
-        Some(Errno::BUSY)
-            if matches!(error.call(), Some(Syscall::Fsconfig | Syscall::Mount | Syscall::Fsmount)) =>
-        {
-            in_use(error.with_argument(about.source), number, fstype)
-        }
-        _ => error,
-    }
+    if is_in_use { in_use(error.with_argument(about.source), number, fstype) } else { error }
 }
 
 /// Refuses a block device that is set read-only.
-pub(crate) fn writable_device(dir: BorrowedFd<'_>, source: &Path) -> crate::error::Result<()> {
-    let stat = rustix::fs::statat(dir, source, AtFlags::empty());
-    let number = stat.map(|stat| (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev)));
-    match number {
-        Ok(number) if is_read_only(number) => {
+pub(crate) fn writable_device(dir: BorrowedFd<'_>, source: &Path) -> Result<()> {
+    match block_device(dir, source) {
+        Some(number) if is_read_only(number) => {
             Err(read_only_device(Error::sys(Operation::Create, Syscall::Fsconfig, Errno::ACCESS), source))
         }
         _ => Ok(()),
     }
+}
+
+/// Returns the major and minor number of a block device; `None` for another file.
+fn block_device(dir: BorrowedFd<'_>, source: &Path) -> Option<(u32, u32)> {
+    let stat = rustix::fs::statat(dir, source, AtFlags::empty()).ok()?;
+    let is_device = FileType::from_raw_mode(stat.st_mode) == FileType::BlockDevice;
+    is_device.then(|| (rustix::fs::major(stat.st_rdev), rustix::fs::minor(stat.st_rdev)))
 }
 
 fn read_only_device(error: Error, source: &Path) -> Error {
@@ -178,10 +169,10 @@ fn read_only_device(error: Error, source: &Path) -> Error {
 }
 
 fn is_read_only((major, minor): (u32, u32)) -> bool {
-    crate::diagnose::proc_text::number(format!("/sys/dev/block/{major}:{minor}/ro")) == Some(1)
+    number(format!("/sys/dev/block/{major}:{minor}/ro")) == Some(1)
 }
 
-/// Who has the device: a mount of this namespace, swap, or devices made of it.
+/// Names the user of the device: a mount of this namespace, a device made of it, or swap.
 fn in_use(error: Error, number: (u32, u32), fstype: &OsStr) -> Error {
     let error = error.with_kind(ErrorKind::DeviceInUse);
     let table = mountinfo::read().unwrap_or_default();
@@ -197,12 +188,8 @@ fn in_use(error: Error, number: (u32, u32), fstype: &OsStr) -> Error {
     }
     let (major, minor) = number;
     let holders = std::fs::read_dir(format!("/sys/dev/block/{major}:{minor}/holders"));
-    let holders: Vec<String> = holders
-        .into_iter()
-        .flatten()
-        .flatten()
-        .map(|entry| entry.file_name().to_string_lossy().into_owned())
-        .collect();
+    let holders = holders.into_iter().flatten().flatten();
+    let holders: Vec<_> = holders.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     match holders.is_empty() {
         true => error
             .with_reason("the device is in use")

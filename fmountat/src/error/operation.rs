@@ -173,16 +173,6 @@ pub enum LayerRef {
     Work,
 }
 
-impl LayerRef {
-    pub(crate) fn is_upper(&self) -> bool {
-        matches!(self, Self::Upper)
-    }
-
-    pub(crate) fn is_work(&self) -> bool {
-        matches!(self, Self::Work)
-    }
-}
-
 impl fmt::Display for LayerRef {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Bind mounts of directories and files, finished in every attribute before anyone sees them.
+//! Bind mounts of directories and files, detached, with all their attributes.
 
 use crate::error::{Operation, Result};
-use crate::kinds::clones::{Cloned, Clones};
-use crate::mountinfo::id::MountId;
+use crate::kinds::clones::{Clones, Origin};
+use crate::mountinfo::id::{MountId, UniqueMountId};
 use crate::sys::procfs::path_of;
 use crate::sys::statmount::{MNT_BASIC, MNT_POINT, statmount};
 use crate::vfs::attr::{Locked, MountAttr, Propagation, set_tree_attr};
@@ -15,8 +15,8 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-/// With fewer mounts than this in the source's mount, to go by its clone costs more than it saves.
-const CROWD: usize = 128;
+/// Child mounts of the source's mount from which opening the source in a clone is cheaper.
+const CHILD_MOUNTS: usize = 128;
 
 /// What is bound, and with which attributes.
 #[derive(Debug, Clone, Copy)]
@@ -34,8 +34,8 @@ pub(crate) struct Bind<'a> {
 }
 
 impl Bind<'_> {
-    /// The bind, detached. Without a propagation asked for it is private: a copy of a shared mount would be its peer, and
-    /// what is mounted into the copy while it is being built would appear on the host.
+    /// Makes the bind, detached. Without a propagation option it is private: a copy of a shared
+    /// mount would be its peer, and mounts on the copy would appear on the host.
     pub(crate) fn mount(&self, clones: &Clones) -> Result<Tree> {
         let tree = self.copy(clones)?;
         let (top, mut whole) = (self.attr, self.recursive_attr);
@@ -58,58 +58,54 @@ impl Bind<'_> {
                 tree.set_idmap(userns, whole).map_err(|e| e.with_argument(source))?;
                 Ok(tree)
             }
-            // A failure is told of the source as it was named.
-            None => match self.in_a_crowd(clones).map(|found| Tree::clone_of(&found, "", false)) {
+            // An error must name the source as the caller did.
+            None => match self.open_in_clone(clones).map(|found| Tree::clone_of(&found, "", false)) {
                 Some(Ok(tree)) => Ok(tree),
                 _ => Tree::clone_of(dir, source, recursive),
             },
         }
     }
 
-    /// The source in the clone of a crowded mount, which is private: what is to be a peer or a slave comes of the mount itself.
-    fn in_a_crowd(&self, clones: &Clones) -> Option<OwnedFd> {
-        let words = [self.attr.propagation, self.recursive_attr.propagation];
+    /// Opens the source in the clone of its mount, if that has many child mounts. The clone is
+    /// private: a peer or a slave must be copied from the mount itself.
+    fn open_in_clone(&self, clones: &Clones) -> Option<OwnedFd> {
+        let propagation = [self.attr.propagation, self.recursive_attr.propagation];
         let is_related = |to: &Option<_>| matches!(to, Some(Propagation::Shared | Propagation::Slave));
-        if self.recursive || words.iter().any(is_related) {
+        if self.recursive || propagation.iter().any(is_related) {
             return None;
         }
-        in_clone(clones, self.dir, self.source)
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let source = rustix::fs::openat(self.dir, self.source, flags, Mode::empty()).ok()?;
+        let mount = MountId::of(source.as_fd()).ok()?.unique()?;
+        let origin = Origin { mount: mount.get(), directory: None };
+        if !clones.has_child_mounts(origin, CHILD_MOUNTS) {
+            return None;
+        }
+        let reported = statmount(mount.get(), MNT_BASIC | MNT_POINT).ok()?;
+        let (basic, point) = (reported.basic?, PathBuf::from(OsString::from_vec(reported.mnt_point?)));
+        // A bind takes over the attributes; an unbindable mount has none.
+        let state = (basic.attr, basic.propagation);
+        let clone = clones.get(origin, state, || clone_of_root(mount, &point))?;
+        let name = path_of(source.as_fd()).ok()?;
+        let inside = name.strip_prefix(&point).ok()?;
+        let inside = if inside.as_os_str().is_empty() { Path::new(".") } else { inside };
+        let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
+        let found = rustix::fs::openat2(clone.root(), inside, flags, Mode::empty(), resolve).ok()?;
+        // Names may have changed meanwhile, and lead to another file.
+        is_same_file(source.as_fd(), found.as_fd()).is_ok_and(|is_same| is_same).then_some(found)
     }
 }
 
-/// The source `path` below `dir` as it is found in the clone of a crowded mount; `None` where the source itself serves, or
-/// nothing else does.
-fn in_clone(clones: &Clones, dir: BorrowedFd<'_>, path: &Path) -> Option<OwnedFd> {
-    let source = rustix::fs::openat(dir, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok()?;
-    let mount = MountId::of(source.as_fd()).ok().filter(|id| id.unique().is_some())?;
-    let place = Cloned { mount: mount.get(), directory: None };
-    if !clones.is_crowded(place, CROWD) {
-        return None;
-    }
-    let told = statmount(mount.get(), MNT_BASIC | MNT_POINT).ok()?;
-    let (basic, point) = (told.basic?, PathBuf::from(OsString::from_vec(told.mnt_point?)));
-    // A bind takes over the attributes; an unbindable mount has none.
-    let like = (basic.attr, basic.propagation);
-    let clone = clones.get(place, like, || clone_of_root(mount, &point))?;
-    let name = path_of(source.as_fd()).ok()?;
-    let inside = name.strip_prefix(&point).ok()?;
-    let inside = if inside.as_os_str().is_empty() { Path::new(".") } else { inside };
-    let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
-    let flags = OFlags::PATH | OFlags::CLOEXEC;
-    let found = rustix::fs::openat2(clone.root(), inside, flags, Mode::empty(), resolve).ok()?;
-    // Names may have changed meanwhile, and another file be there.
-    is_same_file(source.as_fd(), found.as_fd()).is_ok_and(|is_same| is_same).then_some(found)
-}
-
-/// `None` where the mount's root is not seen, or the kernel refuses to clone it without what is mounted in it.
-fn clone_of_root(mount: MountId, point: &Path) -> Option<Tree> {
+/// Clones a mount by its mount point. `None` where another mount covers it, or the kernel refuses
+/// to clone it without its child mounts.
+fn clone_of_root(mount: UniqueMountId, point: &Path) -> Option<Tree> {
     let flags = OFlags::PATH | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let root = rustix::fs::openat(CWD, point, flags, Mode::empty()).ok()?;
-    if MountId::of(root.as_fd()).ok()? != mount {
+    if MountId::of(root.as_fd()).ok()? != mount.into() {
         return None;
     }
     let clone = Tree::clone_of(&root, "", false).ok()?;
-    // What is mounted in its peers later must not appear in it.
+    // Later mounts on its peers must not appear in it.
     let private = MountAttr { propagation: Some(Propagation::Private), ..MountAttr::default() };
     clone.set_attr(&private, false).ok()?;
     Some(clone)

@@ -1,88 +1,88 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Detached clones that are kept from one mount to the next.
+//! A cache of detached clones.
 //!
-//! For each bind, and for each overlay layer, the kernel looks at every child mount of the mount that holds the source
-//! (`has_locked_children`, fs/namespace.c), under the namespace's lock: 4 us become 54 where there are 1,000 (a node whose
-//! containers lie on the root file system). A clone has no children, so what is opened in it costs the same on every machine.
+//! For each bind, and for each overlay layer, the kernel looks at every child mount of the mount
+//! that holds the source (`has_locked_children`, fs/namespace.c), under the namespace's lock: 4 us
+//! become 54 with 1,000 of them (a node whose containers lie on the root file system). A clone has
+//! no children, so opening a source in it costs the same on every machine.
 
 use crate::sys::listmount::has_mounts_below;
 use crate::vfs::tree::Tree;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// How many clones are kept. Each keeps a super block alive, so not without end.
-const KEPT: usize = 32;
+/// The size of the cache. Each clone keeps a super block alive.
+const ENTRIES: usize = 32;
 
-/// Counting scans the namespace, so it is done again only after so many mounts.
+/// Child mounts are counted again after so many uses: counting scans the namespace.
 const COUNT_AGAIN: u32 = 64;
 
-/// What is known of the places that mounts were made from, newest last.
+/// The cache, the entry that was used last at the end.
 #[derive(Debug, Default)]
-pub(crate) struct Clones {
-    kept: Mutex<VecDeque<Kept>>,
-}
+pub(crate) struct Clones(Mutex<VecDeque<Entry>>);
 
 #[derive(Debug)]
-struct Kept {
-    place: Cloned,
-    is_crowded: bool,
+struct Entry {
+    origin: Origin,
+    has_child_mounts: bool,
     uses: u32,
-    clone: Option<(Like, Arc<Tree>)>,
+    clone: Option<(State, Arc<Tree>)>,
 }
 
-/// A mount, or a directory on it by device and inode number: its clone holds the inode, so that the number can't come to mean
-/// another directory.
+/// A mount, or a directory on it by device and inode number, which the clone keeps in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Cloned {
+pub(crate) struct Origin {
     pub(crate) mount: u64,
     pub(crate) directory: Option<((u32, u32), u64)>,
 }
 
-/// What the mount was like when it was cloned: attributes, which the clone has as they were, and propagation.
-pub(crate) type Like = (u64, u64);
+/// The attributes of the mount when it was cloned, which the clone has too, and its propagation.
+pub(crate) type State = (u64, u64);
 
 impl Clones {
-    /// Whether the mount has at least `crowd` mounts below; counted now and then.
-    pub(crate) fn is_crowded(&self, place: Cloned, crowd: usize) -> bool {
-        self.with(place, |kept| {
-            if kept.uses % COUNT_AGAIN == 0 {
-                kept.is_crowded = has_mounts_below(place.mount, crowd);
-                kept.clone = kept.clone.take().filter(|_| kept.is_crowded);
+    /// Returns whether the mount has at least `least` child mounts, as counted last.
+    pub(crate) fn has_child_mounts(&self, origin: Origin, least: usize) -> bool {
+        self.with(origin, |entry| {
+            if entry.uses % COUNT_AGAIN == 0 {
+                entry.has_child_mounts = has_mounts_below(origin.mount, least);
+                entry.clone = entry.clone.take().filter(|_| entry.has_child_mounts);
             }
-            kept.uses = kept.uses.wrapping_add(1);
-            kept.is_crowded
+            entry.uses = entry.uses.wrapping_add(1);
+            entry.has_child_mounts
         })
     }
 
-    /// The clone of the place, made unless one is kept that is of a mount like this.
+    /// Returns the cached clone, or makes one if there is none of this state.
     pub(crate) fn get(
         &self,
-        place: Cloned,
-        like: Like,
+        origin: Origin,
+        state: State,
         make: impl FnOnce() -> Option<Tree>,
     ) -> Option<Arc<Tree>> {
-        let known = self.with(place, |kept| kept.clone.clone());
-        if let Some((_, clone)) = known.filter(|(before, _)| *before == like) {
+        let cached = self.with(origin, |entry| entry.clone.clone());
+        if let Some((_, clone)) = cached.filter(|(before, _)| *before == state) {
             return Some(clone);
         }
         let clone = Arc::new(make()?);
-        self.with(place, |kept| kept.clone = Some((like, Arc::clone(&clone))));
+        self.with(origin, |entry| entry.clone = Some((state, Arc::clone(&clone))));
         Some(clone)
     }
 
-    /// Works on what is known of the place, which is remembered from now on.
-    fn with<T>(&self, place: Cloned, work: impl FnOnce(&mut Kept) -> T) -> T {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = kept.iter().position(|one| one.place == place);
-        let mut one = match known.and_then(|at| kept.remove(at)) {
-            Some(one) => one,
-            None => Kept { place, is_crowded: false, uses: 0, clone: None },
-        };
-        if kept.len() == KEPT {
-            kept.pop_front();
+    /// Calls `work` with the entry of the origin, which is added if it is missing.
+    fn with<T>(&self, origin: Origin, work: impl FnOnce(&mut Entry) -> T) -> T {
+        let mut entries = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let at = entries.iter().position(|entry| entry.origin == origin);
+        let mut entry = at.and_then(|at| entries.remove(at)).unwrap_or(Entry {
+            origin,
+            has_child_mounts: false,
+            uses: 0,
+            clone: None,
+        });
+        if entries.len() == ENTRIES {
+            entries.pop_front();
         }
-        let result = work(&mut one);
-        kept.push_back(one);
+        let result = work(&mut entry);
+        entries.push_back(entry);
         result
     }
 }

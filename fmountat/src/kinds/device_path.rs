@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Names of devices and image files, for the kernel to look them up: it starts at the cwd, and takes no descriptor.
+//! Paths of devices and image files for the kernel, which takes no descriptor for them.
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::sys::procfs::{name_for, path_for};
@@ -7,11 +7,11 @@ use crate::vfs::context::FSCONFIG_STRING_MAX;
 use crate::vfs::identity::is_same_place;
 use crate::vfs::target::Target;
 use crate::vfs::unpinned::apart_from_tree;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags};
 use std::path::{Path, PathBuf};
 
-/// The device's failure in the words of a user, who may not know that it is one that can't be written to.
+/// Explains the failure of a device or file that can't be written to.
 pub(crate) fn write_protected(error: Error) -> Error {
     error
         .with_kind(ErrorKind::ReadOnlyDevice)
@@ -19,17 +19,18 @@ pub(crate) fn write_protected(error: Error) -> Error {
         .with_hint("mount it with `ro`")
 }
 
-/// A path that leads to a file while this is there.
+/// A path that leads to a file while this value lives.
 #[derive(Debug)]
 pub(crate) struct DevicePath {
     path: PathBuf,
-    /// What a path of the form `/proc/thread-self/fd/N` leads to.
+    /// The descriptor that a path of the form `/proc/thread-self/fd/N` leads to.
     _held: Option<OwnedFd>,
 }
 
 impl DevicePath {
-    /// The file's own path, for mount tables to show. Where that is too long for fsconfig(2), or leads elsewhere (the file
-    /// is in a detached tree, in another mount namespace, or was renamed), the descriptor's name.
+    /// Finds the file's own path, for mount tables to show. Where that is too long for fsconfig(2),
+    /// or leads elsewhere (the file is in a detached tree, in another mount namespace, or was
+    /// renamed), it is the descriptor's name.
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] without a true /proc; the errno of fcntl(2).
@@ -38,8 +39,12 @@ impl DevicePath {
             return Self::held(mount.into_fd());
         }
         let path = path_for(Operation::FindDevice, file.as_fd())?;
-        if path.as_os_str().len() <= FSCONFIG_STRING_MAX && leads_to(&path, file.as_fd()) {
-            return Ok(Self { path, _held: None });
+        if path.as_os_str().len() <= FSCONFIG_STRING_MAX {
+            let flags = OFlags::PATH | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+            let found = rustix::fs::openat(CWD, &path, flags, Mode::empty());
+            if found.is_ok_and(|found| is_same_place(found.as_fd(), file.as_fd()).unwrap_or(false)) {
+                return Ok(Self { path, _held: None });
+            }
         }
         let held = rustix::io::fcntl_dupfd_cloexec(file, 0)
             .map_err(|e| Error::sys(Operation::FindDevice, Syscall::Fcntl, e).with_argument(file.path()))?;
@@ -53,10 +58,4 @@ impl DevicePath {
     pub(crate) fn as_path(&self) -> &Path {
         &self.path
     }
-}
-
-fn leads_to(path: &Path, file: BorrowedFd<'_>) -> bool {
-    let found =
-        rustix::fs::openat(CWD, path, OFlags::PATH | OFlags::CLOEXEC | OFlags::NOFOLLOW, Mode::empty());
-    found.is_ok_and(|found| is_same_place(found.as_fd(), file).unwrap_or(false))
 }

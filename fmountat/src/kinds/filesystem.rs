@@ -2,12 +2,10 @@
 //! A new instance of any file system by its name: tmpfs, proc, devpts, ext4 on a device...
 
 use crate::error::{Error, ErrorKind, Operation, Result};
-use crate::vfs::attr::MountAttr;
 use crate::vfs::context::FsContext;
-use crate::vfs::tree::Tree;
 use std::ffi::{OsStr, OsString};
 
-/// A word for the file system itself: `key`, or `key=value`.
+/// An option of the file system itself: `key`, or `key=value`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Word {
@@ -18,7 +16,7 @@ pub struct Word {
 }
 
 impl Word {
-    /// As it is written.
+    /// Returns it as `key` or `key=value`.
     #[must_use]
     pub fn text(&self) -> OsString {
         let mut text = self.key.clone();
@@ -29,8 +27,11 @@ impl Word {
         text
     }
 
-    /// As mount(2) takes it: a value with commas in quotes, which SELinux takes away again and nobody else does.
-    pub(crate) fn classic_text(&self) -> Result<OsString> {
+    /// Returns it as mount(2) takes it: a security context with commas in quotes.
+    ///
+    /// # Errors
+    /// [`ErrorKind::OptionValue`] for quotes in a context; [`ErrorKind::Unsupported`] for commas.
+    pub(crate) fn legacy_text(&self) -> Result<OsString> {
         let has_comma = |text: &OsString| text.as_encoded_bytes().contains(&b',');
         match &self.value {
             Some(value) if is_context(&self.key) && value.as_encoded_bytes().contains(&b'"') => {
@@ -50,67 +51,37 @@ impl Word {
             _ => Ok(self.text()),
         }
     }
-
-    fn set(&self, context: &mut FsContext) -> Result<()> {
-        match &self.value {
-            Some(value) => context.set_string(&self.key, value),
-            None => context.set_flag(&self.key),
-        }
-    }
 }
 
-/// SELinux's words, whose values may have commas: `context=`, `fscontext=`, `defcontext=`, `rootcontext=`.
+/// Returns whether it is one of SELinux's options, whose values may have commas.
 pub(crate) fn is_context(key: &OsStr) -> bool {
     ["context", "fscontext", "defcontext", "rootcontext"].iter().any(|name| key == *name)
 }
 
-/// Mounts a new `fstype` with its words and the superblock flags (`ro`, `sync`, ...), detached.
-pub(crate) fn filesystem(
-    fstype: &OsStr,
-    source: &OsStr,
-    flags: &[&'static str],
-    words: &[Word],
-    attr: &MountAttr,
-) -> Result<Tree> {
-    configured(fstype, source, flags, words)?.create()?.mount(attr)
-}
-
-/// The file system with all that it is told, to be created; a prediction ends here.
+/// Returns a context with the superblock's flags (`ro`, `sync`, ...) and all options set.
 pub(crate) fn configured<'w>(
     fstype: &OsStr,
     source: &OsStr,
     flags: &[&'static str],
-    words: impl IntoIterator<Item = &'w Word>,
+    options: impl IntoIterator<Item = &'w Word>,
 ) -> Result<FsContext> {
     let mut context = FsContext::open(fstype)?;
     if !source.is_empty() {
         context.set_string("source", source)?;
     }
-    tell(&mut context, flags, words)?;
+    set_options(&mut context, flags, options)?;
     Ok(context)
 }
 
-/// Tells it the superblock's flags and its own words.
-pub(crate) fn tell<'w>(
+/// Sets the superblock's flags and the file system's options.
+pub(crate) fn set_options<'w>(
     context: &mut FsContext,
     flags: &[&'static str],
-    words: impl IntoIterator<Item = &'w Word>,
+    options: impl IntoIterator<Item = &'w Word>,
 ) -> Result<()> {
     flags.iter().try_for_each(|flag| context.set_flag(flag))?;
-    words.into_iter().try_for_each(|word| word.set(context))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn commas_in_contexts_are_quoted_for_mount_2() {
-        let text = |key: &str, value: &str| {
-            Word { key: key.into(), value: Some(value.into()) }.classic_text().map_err(|e| e.kind())
-        };
-        assert_eq!(text("context", "u:o:t:s0:c1,c2"), Ok(r#"context="u:o:t:s0:c1,c2""#.into()));
-        assert_eq!(text("context", "u:o:t:s0"), Ok("context=u:o:t:s0".into()));
-        assert_eq!(text("label", "a,b"), Err(ErrorKind::Unsupported));
-    }
+    options.into_iter().try_for_each(|option| match &option.value {
+        Some(value) => context.set_string(&option.key, value),
+        None => context.set_flag(&option.key),
+    })
 }

@@ -1,71 +1,51 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! File systems on block devices and in image files: straight from the file where the kernel can, else by a loop device.
+//! File systems on block devices and in image files, these by a loop device where needed.
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall, escape};
 use crate::kinds::device_path::{DevicePath, write_protected};
-use crate::kinds::filesystem::Word;
+use crate::kinds::filesystem::{Word, configured};
 use crate::kinds::loop_options::{LoopOptions, Sharing};
 use crate::kinds::loopdev::LoopDevice;
 use crate::kinds::magic;
 use crate::sys::block::is_write_protected;
 use crate::trace;
+use crate::vfs::attr::{Attr, MountAttr};
 use crate::vfs::target::Target;
-use rustix::fd::{AsFd, BorrowedFd};
-use rustix::fs::{FileType, Mode, OFlags};
+use crate::vfs::tree::Tree;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fs::{AtFlags, FileType, Mode, OFlags};
 use rustix::io::{Errno, retry_on_intr};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// The operation in events.
 const MOUNT_IMAGE: &str = "mount an image file";
 
-/// What a file system is mounted from.
-#[derive(Debug, Clone, Copy)]
+/// What a file system is mounted from, and with which options.
+#[derive(Debug)]
 pub(crate) struct Source<'a> {
     /// Where relative paths start.
     pub(crate) dir: BorrowedFd<'a>,
     pub(crate) path: &'a Path,
-    /// `loop` and its like, if asked for.
+    /// `loop` and the options that imply it.
     pub(crate) loop_device: Option<LoopOptions>,
-    pub(crate) read_only: bool,
+    /// The superblock's flags (`ro`, ...).
+    pub(crate) flags: Vec<&'static str>,
+    /// The file system's own options.
+    pub(crate) options: &'a [Word],
+    pub(crate) attr: MountAttr,
 }
 
-/// What the kernel is told.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Told<'a> {
-    pub(crate) fstype: &'a OsStr,
-    pub(crate) path: &'a Path,
-    pub(crate) words: &'a [Word],
-    /// It can't be written to whatever is asked: without `ro` the kernel would want to write to its device.
-    pub(crate) is_read_only: bool,
-}
-
-impl<'a> Told<'a> {
-    fn new(fstype: &'a OsStr, path: &'a Path, words: &'a [Word]) -> Self {
-        Self { fstype, path, words, is_read_only: is_read_only(fstype) }
-    }
-}
-
-fn is_list(fstype: &OsStr) -> bool {
-    fstype.as_bytes().contains(&b',')
-}
-
-fn is_among(found: &str, fstype: &OsStr) -> bool {
-    let mut listed = fstype.as_bytes().split(|byte| *byte == b',');
-    fstype == "auto"
-        || listed.any(|name| std::str::from_utf8(name).is_ok_and(|name| magic::is_same(name, found)))
-}
-
-/// Whether the driver can't write: mounted so, unasked.
+/// Returns whether the driver can't write: it mounts read-only without `ro`.
 pub(crate) fn is_read_only(fstype: &OsStr) -> bool {
     ["erofs", "squashfs", "cramfs", "iso9660", "romfs"].iter().any(|name| fstype == *name)
 }
 
-/// A source that was looked at.
+/// A source that was inspected.
 #[derive(Debug)]
-pub(crate) struct Looked<'n> {
-    /// The file system's type, found out for `auto`.
+pub(crate) struct Inspected<'n> {
+    /// The file system's type, probed for `auto` and lists.
     pub(crate) name: &'n OsStr,
     /// `None` for a file system that needs no device.
     pub(crate) device: Option<OnDevice>,
@@ -76,12 +56,12 @@ pub(crate) struct Looked<'n> {
 pub(crate) struct OnDevice {
     pub(crate) source: Target,
     pub(crate) kind: FileType,
-    /// What its bytes say.
+    /// The file system that was probed on it.
     found: Result<Option<&'static str>>,
 }
 
 impl OnDevice {
-    /// The error that the kernel's refusal of these bytes would become, if they are not what was asked for.
+    /// Predicts the error of mounting it as `name`, unless it holds that file system.
     pub(crate) fn wrong(&self, name: &OsStr) -> Option<Error> {
         let refused = Error::sys(Operation::Create, Syscall::Fsconfig, Errno::INVAL).with_argument(name);
         let explained = explain(refused, name, self.found.clone().ok()?);
@@ -91,13 +71,17 @@ impl OnDevice {
 }
 
 impl Source<'_> {
-    /// What the source is, and what is on it. Nothing is changed.
-    pub(crate) fn look<'n>(&self, fstype: &'n OsStr) -> Result<Looked<'n>> {
-        let is_choice = fstype == "auto" || is_list(fstype);
-        let takes_device = is_choice || takes_device(fstype.as_bytes()).unwrap_or_else(|| self.is_one());
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.flags.contains(&"ro")
+    }
+
+    /// Finds out what the source is and holds. `fstype` may be `auto` or a list like `ext4,xfs`.
+    pub(crate) fn inspect<'n>(&self, fstype: &'n OsStr) -> Result<Inspected<'n>> {
+        let is_choice = fstype == "auto" || fstype.as_bytes().contains(&b',');
+        let takes_device = is_choice || takes_device(fstype.as_bytes()).unwrap_or_else(|| self.is_device());
         if !takes_device {
             return match self.loop_device {
-                None => Ok(Looked { name: fstype, device: None }),
+                None => Ok(Inspected { name: fstype, device: None }),
                 Some(_) => {
                     let reason =
                         "it is made without a device: there is nothing for `loop` and its like to do";
@@ -117,39 +101,45 @@ impl Source<'_> {
                 .with_hint("to show a directory or file at another place, use the option `bind`"));
         }
         let offset = self.loop_device.map_or(0, |options| options.offset);
-        let found = self.probe(offset);
-        let name = match (is_choice, &found) {
-            (false, _) => fstype,
-            (true, Ok(Some(name))) if is_among(name, fstype) => OsStr::new(*name),
-            (true, Ok(Some(name))) => {
-                let reason = format!("it holds {name}, which is not among them");
-                let error = Error::new(ErrorKind::WrongFilesystem, Operation::FindFilesystemType, reason);
-                return Err(error.with_argument(fstype).with_hint(format!("mount it with -t {name}")));
-            }
-            (true, Err(error)) => return Err(error.clone()),
-            (true, Ok(None)) => {
-                let reason = "no file system that is known here was found on it";
-                let error = Error::new(ErrorKind::UnknownFilesystem, Operation::FindFilesystemType, reason);
-                return Err(error.with_argument(self.path).with_hint("name it with -t"));
+        let found = match retry_on_intr(|| self.open()) {
+            Ok(file) => Ok(magic::probe(&file, offset)),
+            Err(errno) => {
+                Err(Error::sys(Operation::ReadImage, Syscall::Openat, errno).with_argument(self.path))
             }
         };
-        Ok(Looked { name, device: Some(OnDevice { source, kind, found }) })
+        let error = |kind, reason| Error::new(kind, Operation::FindFilesystemType, reason);
+        let name = match &found {
+            _ if !is_choice => fstype,
+            Ok(Some(name)) if is_among(name, fstype) => OsStr::new(*name),
+            Ok(Some(name)) => {
+                let reason = format!("it holds {name}, which is not among them");
+                let error = error(ErrorKind::WrongFilesystem, reason).with_argument(fstype);
+                return Err(error.with_hint(format!("mount it with -t {name}")));
+            }
+            Ok(None) => {
+                let reason = "no file system that is known here was found on it".to_owned();
+                let error = error(ErrorKind::UnknownFilesystem, reason).with_argument(self.path);
+                return Err(error.with_hint("name it with -t"));
+            }
+            Err(error) => return Err(error.clone()),
+        };
+        Ok(Inspected { name, device: Some(OnDevice { source, kind, found }) })
     }
 
-    /// Calls `mount` with what the kernel is to be told. What the path leads to is there until `mount` has returned; a mounted file system keeps its device itself.
-    ///
-    /// `auto` for a name means: what the image or device holds; `ext4,xfs`: if it is one of these.
-    pub(crate) fn mount<T>(
-        &self,
-        fstype: &OsStr,
-        words: &[Word],
-        mount: impl Fn(&Told<'_>) -> Result<T>,
-    ) -> Result<T> {
-        let Looked { name, device } = self.look(fstype)?;
+    /// Mounts it detached as `fstype`, which may be `auto` or a list like `ext4,xfs`.
+    pub(crate) fn mount(&self, fstype: &OsStr) -> Result<Tree> {
+        let Inspected { name, device } = self.inspect(fstype)?;
         let Some(OnDevice { source, kind, found }) = device else {
-            return mount(&Told::new(name, self.path, words));
+            return self.create(name, self.path, self.options);
         };
-        self.mount_as(name, &source, kind, words, mount).map_err(|error| {
+        let mounted = match (kind, self.loop_device) {
+            (FileType::BlockDevice, None) => {
+                self.create(name, DevicePath::of(&source)?.as_path(), self.options)
+            }
+            (FileType::RegularFile, None) if name == "erofs" => self.mount_from_file(name, &source),
+            (_, options) => self.mount_by_loop(name, options.unwrap_or_default()),
+        };
+        mounted.map_err(|error| {
             if !is_about_whole(&error) {
                 return error;
             }
@@ -163,123 +153,113 @@ impl Source<'_> {
         })
     }
 
-    fn mount_as<T>(
-        &self,
-        fstype: &OsStr,
-        source: &Target,
-        kind: FileType,
-        words: &[Word],
-        mount: impl Fn(&Told<'_>) -> Result<T>,
-    ) -> Result<T> {
-        match (kind, self.loop_device) {
-            (FileType::BlockDevice, None) => {
-                mount(&Told::new(fstype, DevicePath::of(source)?.as_path(), words))
-            }
-            (FileType::RegularFile, None) if fstype == "erofs" => {
-                let image = DevicePath::of(source)?;
-                let (words_told, _devices) = self.real_devices(words)?;
-                match mount(&Told::new(fstype, image.as_path(), &words_told)) {
-                    // The file lies where the kernel can't read it page by page, on a tmpfs for instance.
-                    Err(error) if error.raw_errno() == Some(Errno::NOTBLK) => {
-                        trace::fallback(MOUNT_IMAGE, "the file itself", error.raw_errno());
-                        self.by_loop(fstype, LoopOptions::default(), words, mount)
-                    }
-                    done => {
-                        trace::strategy(MOUNT_IMAGE, "the file itself");
-                        done
-                    }
-                }
-            }
-            (_, options) => self.by_loop(fstype, options.unwrap_or_default(), words, mount),
+    /// Predicts the strategy of [`mount`](Self::mount), and the error that it would have.
+    pub(crate) fn predict(&self, name: &OsStr, device: &OnDevice) -> Result<&'static str> {
+        let options = match (device.kind, self.loop_device) {
+            (FileType::BlockDevice, None) => return Ok("from the device"),
+            (FileType::RegularFile, None) if name == "erofs" => return Ok("straight from the file"),
+            (_, options) => self.loop_options(name, options.unwrap_or_default()),
+        };
+        let shared = LoopDevice::predict(self.dir, self.path, &options, sharing(name))?;
+        let busy = Error::sys(Operation::Create, Syscall::Fsconfig, Errno::BUSY);
+        match shared.and_then(|device| device.refusal(&busy, name, options.read_only)) {
+            Some(error) => Err(self.name_source(error, name)),
+            None => Ok("by a loop device"),
         }
     }
 
-    /// The way to the kernel, and the error that would come on it.
-    pub(crate) fn rehearse(&self, name: &OsStr, device: &OnDevice) -> Result<&'static str> {
-        match (device.kind, self.loop_device) {
-            (FileType::BlockDevice, None) => Ok("from the device"),
-            (FileType::RegularFile, None) if name == "erofs" => Ok("straight from the file"),
-            (_, options) => {
-                let read_only = self.read_only || is_read_only(name);
-                let options = LoopOptions { read_only, ..options.unwrap_or_default() };
-                let shared = LoopDevice::rehearse(self.dir, self.path, &options, sharing(name))?;
-                match shared.and_then(|device| device.refusal(name, read_only)) {
-                    Some(refusal) => {
-                        let error = Error::sys(Operation::Create, Syscall::Fsconfig, Errno::BUSY);
-                        Err(self.name_source(refusal.explain(error), name))
-                    }
-                    None => Ok("by a loop device"),
-                }
+    /// Creates the file system on `device`.
+    fn create(&self, fstype: &OsStr, device: &Path, options: &[Word]) -> Result<Tree> {
+        let (mut flags, mut attr) = (self.flags.clone(), self.attr);
+        if is_read_only(fstype) {
+            // Without `ro` the kernel opens the device for writing. mount(2) sets RDONLY too.
+            flags.extend(Some("ro").filter(|_| !self.is_read_only()));
+            attr.set |= Attr::RDONLY;
+        }
+        configured(fstype, device.as_os_str(), &flags, options)?.create()?.mount(&attr)
+    }
+
+    /// Mounts an erofs straight from its file, else by a loop device.
+    fn mount_from_file(&self, fstype: &OsStr, source: &Target) -> Result<Tree> {
+        let image = DevicePath::of(source)?;
+        let (options, _paths) = self.with_device_paths(fstype, |path| {
+            let image = Target::open(self.dir, path).map_err(|e| e.with_operation(Operation::OpenDevice))?;
+            let path = DevicePath::of(&image)?;
+            Ok((path.as_path().to_owned(), path))
+        })?;
+        match self.create(fstype, image.as_path(), &options) {
+            // The kernel can't read the file page by page where it lies, on a tmpfs for instance.
+            Err(error) if error.raw_errno() == Some(Errno::NOTBLK) => {
+                trace::fallback(MOUNT_IMAGE, "the file itself", error.raw_errno());
+                self.mount_by_loop(fstype, LoopOptions::default())
+            }
+            done => {
+                trace::strategy(MOUNT_IMAGE, "the file itself");
+                done
             }
         }
     }
 
-    fn by_loop<T>(
-        &self,
-        fstype: &OsStr,
-        options: LoopOptions,
-        words: &[Word],
-        mount: impl Fn(&Told<'_>) -> Result<T>,
-    ) -> Result<T> {
+    fn mount_by_loop(&self, fstype: &OsStr, options: LoopOptions) -> Result<Tree> {
         trace::strategy(MOUNT_IMAGE, "loop device");
-        let options = LoopOptions { read_only: self.read_only || is_read_only(fstype), ..options };
+        let options = self.loop_options(fstype, options);
         let device = LoopDevice::share_or_attach(self.dir, self.path, &options, sharing(fstype))?;
-        let mut further = Vec::new();
-        let mut told = words.to_vec();
-        for (word, path) in device_words(fstype, &mut told) {
+        let (words, _devices) = self.with_device_paths(fstype, |path| {
             let options = LoopOptions { read_only: true, ..LoopOptions::default() };
-            let device = LoopDevice::share_or_attach(self.dir, &path, &options, Sharing::WritableOnly)?;
-            word.value = Some(device.path().into());
-            further.push(device);
-        }
-        mount(&Told::new(fstype, device.path(), &told)).map_err(|error| {
+            let device = LoopDevice::share_or_attach(self.dir, path, &options, Sharing::WritableOnly)?;
+            Ok((device.path().to_owned(), device))
+        })?;
+        self.create(fstype, device.path(), &words).map_err(|error| {
             let is_busy = error.raw_errno() == Some(Errno::BUSY) && is_about_whole(&error);
             if is_busy { device.explain_busy(error, fstype, options.read_only) } else { error }
         })
     }
 
-    /// The words, with further images by paths that serve while the second value is there.
-    fn real_devices(&self, words: &[Word]) -> Result<(Vec<Word>, Vec<DevicePath>)> {
-        let (mut told, mut devices) = (words.to_vec(), Vec::new());
-        for (word, path) in device_words(OsStr::new("erofs"), &mut told) {
-            let image = Target::open(self.dir, &path).map_err(|e| e.with_operation(Operation::OpenDevice))?;
-            let device = DevicePath::of(&image)?;
-            word.value = Some(device.as_path().into());
-            devices.push(device);
+    fn loop_options(&self, fstype: &OsStr, options: LoopOptions) -> LoopOptions {
+        LoopOptions { read_only: self.is_read_only() || is_read_only(fstype), ..options }
+    }
+
+    /// Returns the options with the path that `open` gives for each further image of erofs
+    /// (`device=`), and what keeps those paths valid.
+    fn with_device_paths<D>(
+        &self,
+        fstype: &OsStr,
+        open: impl Fn(&Path) -> Result<(PathBuf, D)>,
+    ) -> Result<(Vec<Word>, Vec<D>)> {
+        let (mut options, mut devices) = (self.options.to_vec(), Vec::new());
+        for option in options.iter_mut().filter(|option| fstype == "erofs" && option.key == *"device") {
+            if let Some(path) = &mut option.value {
+                let (opened, device) = open(Path::new(path))?;
+                *path = opened.into();
+                devices.push(device);
+            }
         }
-        Ok((told, devices))
+        Ok((options, devices))
     }
 
-    /// What the bytes at `offset` say.
-    fn probe(&self, offset: u64) -> Result<Option<&'static str>> {
+    fn open(&self) -> rustix::io::Result<OwnedFd> {
         let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        let opened = retry_on_intr(|| rustix::fs::openat(self.dir, self.path, flags, Mode::empty()));
-        let file = opened
-            .map_err(|e| Error::sys(Operation::ReadImage, Syscall::Openat, e).with_argument(self.path))?;
-        Ok(magic::probe(&file, offset))
+        rustix::fs::openat(self.dir, self.path, flags, Mode::empty())
     }
 
-    /// A failure of the file system as a whole, with what it was to be made of.
+    /// Names the source and the type in the failure of the file system as a whole.
     fn name_source(&self, error: Error, fstype: &OsStr) -> Error {
         let is_silent = error.kernel().is_empty() && error.hint().is_none();
         let error = error.with_filesystem(fstype).with_argument(self.path);
-        // What ext4, xfs, erofs and others say of an image goes there only.
+        // ext4, xfs, erofs and others write the reason to the kernel's log alone.
         if is_silent { error.with_hint("the kernel's log may say more: see dmesg") } else { error }
     }
 
-    /// Whether the failure is that of a block device without `ro` that can't be written to.
+    /// Returns whether the failure is that of a write-protected block device mounted without `ro`.
     fn is_write_protected(&self, error: &Error) -> bool {
-        let is_refusal = matches!(error.raw_errno(), Some(Errno::ACCESS | Errno::ROFS));
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-        is_refusal
-            && !self.read_only
-            && rustix::fs::openat(self.dir, self.path, flags, Mode::empty())
-                .is_ok_and(|device| is_write_protected(device.as_fd()).unwrap_or(false))
+        matches!(error.raw_errno(), Some(Errno::ACCESS | Errno::ROFS))
+            && !self.is_read_only()
+            && self.open().is_ok_and(|device| is_write_protected(device.as_fd()).unwrap_or(false))
     }
 
-    /// Whether the source is a block device or a file, as far as can be seen.
-    fn is_one(&self) -> bool {
-        let stat = rustix::fs::statat(self.dir, self.path, rustix::fs::AtFlags::empty());
+    /// Returns whether the source is a block device or a file, as far as it can be stat'ed.
+    fn is_device(&self) -> bool {
+        let stat = rustix::fs::statat(self.dir, self.path, AtFlags::empty());
         let kind = stat.map(|stat| FileType::from_raw_mode(stat.st_mode));
         matches!(kind, Ok(FileType::RegularFile | FileType::BlockDevice))
     }
@@ -287,8 +267,8 @@ impl Source<'_> {
     fn open_error(&self, error: Error) -> Error {
         let error = error.with_operation(Operation::OpenDevice);
         let text = self.path.as_os_str().as_bytes();
-        let by_tag = [(&b"UUID="[..], "by-uuid"), (b"LABEL=", "by-label")].into_iter();
-        match by_tag.into_iter().find(|(tag, _)| text.starts_with(tag)) {
+        let tags = [(&b"UUID="[..], "by-uuid"), (b"LABEL=", "by-label")];
+        match tags.into_iter().find(|(tag, _)| text.starts_with(tag)) {
             Some((_, directory)) => {
                 error.with_hint(format!("give the device's path: see /dev/disk/{directory}"))
             }
@@ -297,59 +277,55 @@ impl Source<'_> {
     }
 }
 
-/// Which loop devices of its image a file system shares.
+/// Returns whether `fstype`, which is `auto` or a list, has the file system `found`.
+fn is_among(found: &str, fstype: &OsStr) -> bool {
+    let mut listed = fstype.as_bytes().split(|byte| *byte == b',');
+    fstype == "auto"
+        || listed.any(|name| std::str::from_utf8(name).is_ok_and(|name| magic::is_same(name, found)))
+}
+
 fn sharing(fstype: &OsStr) -> Sharing {
     if is_read_only(fstype) { Sharing::WritableOnly } else { Sharing::AnyMode }
 }
 
-/// The `device=` words of erofs, with their paths.
-fn device_words<'w>(fstype: &OsStr, words: &'w mut [Word]) -> impl Iterator<Item = (&'w mut Word, PathBuf)> {
-    let is_erofs = fstype == "erofs";
-    words.iter_mut().filter_map(move |word| {
-        let path = word.value.as_ref().filter(|_| is_erofs && word.key == *"device")?;
-        let path = PathBuf::from(path);
-        Some((word, path))
-    })
-}
-
-/// Whether it is a failure to make the file system, and not of one of its words.
+/// Returns whether creating the file system failed, and not one of its options.
 fn is_about_whole(error: &Error) -> bool {
     matches!(error.call(), Some(Syscall::Fsconfig | Syscall::Mount))
         && matches!(error.operation(), Operation::Create | Operation::Mount)
 }
 
-/// A failure, with what was found on the device where that is something else than was said.
+/// Adds to a failure what was found on the device, where that is not what was asked for.
 fn explain(error: Error, fstype: &OsStr, found: Option<&'static str>) -> Error {
-    let is_about_content = matches!(error.raw_errno(), Some(Errno::INVAL | Errno::UCLEAN | Errno::IO));
-    match found {
-        Some(found)
-            if is_about_content && !fstype.to_str().is_some_and(|name| magic::is_same(name, found)) =>
-        {
-            let said = OsString::from(fstype).to_string_lossy().into_owned();
-            error
-                .with_kind(ErrorKind::WrongFilesystem)
-                .with_reason(format!("it holds {found}, and {} was asked for", escape(said.as_bytes())))
-                .with_hint(format!("mount it with -t {found}"))
-        }
-        None if is_about_content => error.with_hint("no file system that is known here was found on it"),
-        Some(found) if is_about_content && is_of_create(&error) => {
-            let name = crate::error::escape(fstype.as_bytes());
-            let hint = match fstype == found {
-                true => format!(
-                    "damaged, cut short, or of a newer kernel: try fsck.{found}; the kernel's log (dmesg) says more"
-                ),
-                false => format!(
-                    "it may have what only {found} has: mount it with -t {found}; else try fsck.{found}"
-                ),
-            };
-            let reason = format!("it begins as {found} does, and the kernel can't mount the rest as {name}");
-            error.with_kind(ErrorKind::Damaged).with_reason(reason).with_hint(hint)
-        }
-        _ => error,
+    if !matches!(error.raw_errno(), Some(Errno::INVAL | Errno::UCLEAN | Errno::IO)) {
+        return error;
     }
+    let Some(found) = found else {
+        return error.with_hint("no file system that is known here was found on it");
+    };
+    let name = escape(fstype.as_bytes());
+    if !fstype.to_str().is_some_and(|name| magic::is_same(name, found)) {
+        return error
+            .with_kind(ErrorKind::WrongFilesystem)
+            .with_reason(format!("it holds {found}, and {name} was asked for"))
+            .with_hint(format!("mount it with -t {found}"));
+    }
+    // The content was refused, and not an option: mount(2) takes both at once.
+    if error.kind() != ErrorKind::System || error.call() != Some(Syscall::Fsconfig) || error.has_reason() {
+        return error;
+    }
+    let hint = match fstype == found {
+        true => format!(
+            "damaged, cut short, or of a newer kernel: try fsck.{found}; the kernel's log (dmesg) says more"
+        ),
+        false => {
+            format!("it may have what only {found} has: mount it with -t {found}; else try fsck.{found}")
+        }
+    };
+    let reason = format!("it begins as {found} does, and the kernel can't mount the rest as {name}");
+    error.with_kind(ErrorKind::Damaged).with_reason(reason).with_hint(hint)
 }
 
-/// A device that the kernel does not open for the file system: it says so in its log alone.
+/// Explains a device that the kernel can't open exclusively: it names the reason in its log alone.
 fn unopened(error: Error) -> Error {
     let is_closed = error.kernel().iter().any(|line| line.contains("Can't open blockdev"));
     match error.raw_errno() {
@@ -363,15 +339,10 @@ fn unopened(error: Error) -> Error {
     }
 }
 
-/// Whether the content was refused, and not a word: mount(2) takes both at once.
-fn is_of_create(error: &Error) -> bool {
-    error.kind() == ErrorKind::System && error.call() == Some(Syscall::Fsconfig) && !error.has_reason()
-}
-
-/// Whether the file system's source is a device: its line in /proc/filesystems has no `nodev`. `None` for one that has no
-/// line, since its module may be loaded later, or where there is no such file.
+/// Returns whether the file system's source is a device: its line in /proc/filesystems has no
+/// `nodev`. `None` without a line, since its module may be loaded later, and without that file.
 fn takes_device(fstype: &[u8]) -> Option<bool> {
-    // The kernel's own, which every container has: to read that file takes longer than to mount one of them.
+    // Those of every container: reading that file takes longer than mounting one of them.
     const NEVER: [&[u8]; 7] = [b"proc", b"sysfs", b"tmpfs", b"devpts", b"mqueue", b"cgroup2", b"ramfs"];
     if NEVER.contains(&fstype) {
         return Some(false);

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! How a loop device is set up, and which existing ones serve as well.
+//! How a loop device is set up, and which existing devices may be shared.
+
+use rustix::fs::OFlags;
 
 /// How a loop device is set up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,9 +15,10 @@ pub struct LoopOptions {
     pub sector_size: Option<u32>,
     /// The file is opened for reading only, and the device refuses writes.
     pub read_only: bool,
-    /// Around the page cache of the file.
+    /// Reads and writes the file by direct I/O, without its page cache.
     pub direct_io: bool,
-    /// The kernel frees it when nobody has it open or mounted any more. Without it, [`LoopDevice::detach`](crate::image::LoopDevice::detach) does.
+    /// The kernel frees it when nobody has it open or mounted any more; else
+    /// [`LoopDevice::detach`](crate::image::LoopDevice::detach) frees it.
     pub autoclear: bool,
 }
 
@@ -68,15 +71,19 @@ impl LoopOptions {
     pub fn autoclear(self, autoclear: bool) -> Self {
         Self { autoclear, ..self }
     }
+
+    pub(crate) fn access(&self) -> OFlags {
+        if self.read_only { OFlags::RDONLY } else { OFlags::RDWR }
+    }
 }
 
-/// Which existing devices may serve in place of a new one.
+/// Which existing devices may be shared instead of setting up a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sharing {
     /// Devices of the same mode.
     SameMode,
     /// Writable devices for read-only mounts too, as mount(8) does.
     AnyMode,
-    /// Writable devices only: a file system that never writes gets a device of its own beside read-only ones.
+    /// Writable devices only, for a file system that never writes.
     WritableOnly,
 }

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Loop devices: a file as a block device, set up without a race among threads and processes, freed whatever happens.
+//! Loop devices: set up without a race among threads and processes, and freed on drop.
 
-use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
+use crate::error::{Error, ErrorKind, Operation, Result, Syscall, escape};
 use crate::kinds::device_path::write_protected;
 use crate::kinds::loop_options::{LoopOptions, Sharing};
-use crate::kinds::loop_shared;
-use crate::kinds::loop_shared::{CONTROL, Refusal, Turn};
+use crate::kinds::loop_shared::{CONTROL, SetupLock, explain_busy, find_shared, open};
 use crate::sys::loopctl::{
     LO_FLAGS_AUTOCLEAR, LO_FLAGS_DIRECT_IO, LO_FLAGS_READ_ONLY, LO_NAME_SIZE, LoopInfo, clear_fd, configure,
     get_free, get_status,
@@ -34,38 +33,40 @@ use std::time::{Duration, Instant};
 pub struct LoopDevice {
     fd: OwnedFd,
     path: PathBuf,
-    /// Whether dropping it has to free it: the kernel does not.
+    /// Whether dropping it frees it: the kernel does not.
     is_ours_to_free: bool,
     is_shared: bool,
 }
 
-/// How long other programs may take the device that we were told is free, before that is an error.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long to retry while other programs take each free device first.
+const RETRY_TIME: Duration = Duration::from_secs(10);
 
-/// How long the users of a device that is in the way may take to free it, before that is an error: the kernel frees a
-/// device with autoclear shortly after the unmount.
-const FREEING: Duration = Duration::from_millis(100);
+/// How long to wait for the users of a colliding device to free it: the kernel frees a device with
+/// autoclear shortly after the unmount.
+const FREE_TIME: Duration = Duration::from_millis(100);
 
 impl LoopDevice {
-    /// Opens the device that shows this range of `file` in this mode, or sets up a free one. `file` starts at `dir`.
+    /// Opens the device that shows this range of `file` (below `dir`) in this mode, or sets up one.
     ///
-    /// Two devices on one file are two block devices with caches of their own: what is written by one overwrites what is
-    /// written by the other. So a file never has two devices with overlapping ranges, unless both are read-only. A shared
-    /// device keeps its autoclear flag.
+    /// Two devices on one file are two block devices with two caches: each overwrites what the
+    /// other has written. So a file never gets two devices with overlapping ranges, unless both are
+    /// read-only. A shared device keeps its autoclear flag.
     ///
-    /// A free device is set up by `LOOP_CTL_GET_FREE` and `LOOP_CONFIGURE`. If another program takes it first, the next one is tried, for ten seconds. A file in a
-    /// detached [`Tree`](crate::Tree) is opened by a mount of its own, so that the device does not keep the tree.
+    /// A free device is set up by `LOOP_CTL_GET_FREE` and `LOOP_CONFIGURE` \[Linux 5.8\]. If
+    /// another program takes it first, the next one is tried, for ten seconds. A file in a detached
+    /// [`Tree`](crate::Tree) is opened by its own mount, so that the device does not keep the tree.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] for the file or /dev/loop-control; [`ErrorKind::Permission`]; [`ErrorKind::OptionValue`]
-    /// for an offset past the end or a bad sector size; [`ErrorKind::Unsupported`] where direct I/O can't be had;
-    /// [`ErrorKind::DeviceInUse`] if another device has the same bytes of the file and can't be shared: its range, mode,
-    /// sector size or direct I/O differ; [`ErrorKind::Busy`] after ten seconds. No device is left.
+    /// [`ErrorKind::NotFound`] for the file or /dev/loop-control; [`ErrorKind::Permission`];
+    /// [`ErrorKind::OptionValue`] for an offset past the end or a bad sector size;
+    /// [`ErrorKind::Unsupported`] where direct I/O can't be had; [`ErrorKind::DeviceInUse`] if
+    /// another device has the same bytes of the file and can't be shared: its range, mode, sector
+    /// size or direct I/O differ; [`ErrorKind::Busy`] after ten seconds. No device is left.
     pub fn attach(dir: impl AsFd, file: impl AsRef<Path>, options: &LoopOptions) -> Result<Self> {
         Self::share_or_attach(dir.as_fd(), file.as_ref(), options, Sharing::SameMode)
     }
 
-    /// The same, with a choice of the devices to share.
+    /// [`attach`](Self::attach) with a choice of the devices to share.
     pub(crate) fn share_or_attach(
         dir: BorrowedFd<'_>,
         path: &Path,
@@ -77,28 +78,28 @@ impl LoopDevice {
         let start = Instant::now();
         loop {
             let error = match Self::try_once(control.as_fd(), file.as_fd(), path, options, sharing) {
-                Ok(device) if device.is_shared => return Ok(device),
-                Ok(device) => return device.checked(options, path),
+                Ok(device) => return Ok(device),
                 Err(error) => error,
             };
-            let patience = match (error.raw_errno(), error.kind()) {
-                // Another program has its turn, or took the device between the question and our answer, or removed it.
-                (Some(Errno::BUSY | Errno::NXIO | Errno::AGAIN), _) => PATIENCE,
-                // Its file in /dev may come a moment later; in a container it never does.
-                (Some(Errno::NOENT), _) => PATIENCE / 20,
-                (None, ErrorKind::DeviceInUse) => FREEING,
+            let limit = match (error.raw_errno(), error.kind()) {
+                // Another program holds the lock, took the free device first, or removed it.
+                (Some(Errno::BUSY | Errno::NXIO | Errno::AGAIN), _) => RETRY_TIME,
+                // Its node in /dev may come a moment later; in a container it never does.
+                (Some(Errno::NOENT), _) => RETRY_TIME / 20,
+                (None, ErrorKind::DeviceInUse) => FREE_TIME,
                 _ => Duration::ZERO,
             };
-            if start.elapsed() >= patience {
+            if start.elapsed() >= limit {
                 return Err(error);
             }
             std::thread::sleep(Duration::from_micros(200));
         }
     }
 
-    /// The device that would be shared, if any. Fails as far as opening the file and the control device tells, and where
-    /// another device of the file is in the way.
-    pub(crate) fn rehearse(
+    /// Returns the device that [`share_or_attach`](Self::share_or_attach) would share, if any.
+    /// Fails where the file or the control device can't be opened, and where another device of the
+    /// file collides.
+    pub(crate) fn predict(
         dir: BorrowedFd<'_>,
         path: &Path,
         options: &LoopOptions,
@@ -109,27 +110,34 @@ impl LoopDevice {
         Self::shared(file.as_fd(), path, options, sharing)
     }
 
-    /// Whether the device was there before, with the same range of the same file: it is left to whoever set it up.
+    /// Returns whether the device existed before: it is left to its creator.
     #[must_use]
     pub fn is_shared(&self) -> bool {
         self.is_shared
     }
 
-    /// Why the kernel would not mount from it, if a mount of this namespace tells.
-    pub(crate) fn refusal(&self, fstype: &OsStr, read_only: bool) -> Option<Refusal> {
-        self.is_shared.then(|| Refusal::of(self.fd.as_fd(), &self.path, fstype, read_only)).flatten()
+    /// Explains the `EBUSY` that the kernel would answer a mount from it with; `None` if it would
+    /// not, or no mount of the device is in this namespace.
+    pub(crate) fn refusal(&self, busy: &Error, fstype: &OsStr, read_only: bool) -> Option<Error> {
+        explain_busy(busy, self.fd.as_fd(), &self.path, fstype, read_only).filter(|_| self.is_shared)
     }
 
-    /// The EBUSY of a mount from it, with who else uses it.
+    /// Explains the `EBUSY` of a mount from it by the other users of the device. A mount that is
+    /// not seen is in another namespace, or detached in the list that is being built.
     pub(crate) fn explain_busy(&self, error: Error, fstype: &OsStr, read_only: bool) -> Error {
         if !self.is_shared {
             return error;
         }
-        let refusal = self.refusal(fstype, read_only).unwrap_or_else(|| Refusal::unseen(&self.path));
-        refusal.explain(error)
+        self.refusal(&error, fstype, read_only).unwrap_or_else(|| {
+            let device = escape(self.path.as_os_str().as_bytes());
+            let reason = format!("the image is already in use by {device}, as another type or in another mode");
+            error.with_kind(ErrorKind::DeviceInUse).with_reason(reason).with_hint(
+                "an image has one type, and is `ro` or writable, for all its mounts: also for those of one list",
+            )
+        })
     }
 
-    /// The device's file, `/dev/loopN`.
+    /// Returns the path of the device, `/dev/loopN`.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -150,8 +158,7 @@ impl LoopDevice {
         })
     }
 
-    /// Leaves the device set up, for whoever frees it later. With `autoclear` it goes all the same when nobody has it
-    /// open.
+    /// Leaves the device set up. With `autoclear` the kernel still frees it after the last close.
     pub fn keep(mut self) {
         self.is_ours_to_free = false;
     }
@@ -162,13 +169,8 @@ impl LoopDevice {
         options: &LoopOptions,
         sharing: Sharing,
     ) -> Result<Option<Self>> {
-        let found = loop_shared::look(file, options, sharing).map_err(|conflict| conflict.error(backing))?;
-        Ok(found.map(|found| Self {
-            fd: found.fd,
-            path: found.path,
-            is_ours_to_free: false,
-            is_shared: true,
-        }))
+        let found = find_shared(file, backing, options, sharing)?;
+        Ok(found.map(|(fd, path)| Self { fd, path, is_ours_to_free: false, is_shared: true }))
     }
 
     fn try_once(
@@ -178,30 +180,31 @@ impl LoopDevice {
         options: &LoopOptions,
         sharing: Sharing,
     ) -> Result<Self> {
-        let _turn = Turn::take(control)?;
+        let _lock = SetupLock::take(control)?;
         if let Some(device) = Self::shared(file, backing, options, sharing)? {
             return Ok(device);
         }
         let number = retry_on_intr(|| get_free(control))
             .map_err(|e| Error::sys(Operation::FindFreeLoopDevice, Syscall::IoctlLoopCtlGetFree, e))?;
         let path = PathBuf::from(format!("/dev/loop{number}"));
-        let access = if options.read_only { OFlags::RDONLY } else { OFlags::RDWR };
-        let fd = retry_on_intr(|| rustix::fs::openat(CWD, &path, access | OFlags::CLOEXEC, Mode::empty()))
-            .map_err(|e| open_error(&path, e))?;
-        let device = Self { fd, path, is_ours_to_free: false, is_shared: false };
-        device.set_up(file, backing, options)
+        let fd = open(&path, options.access()).map_err(|errno| {
+            let error = Error::sys(Operation::OpenLoopDevice, Syscall::Openat, errno).with_argument(&path);
+            match errno {
+                Errno::NOENT => error
+                    .with_reason("the kernel has this device, and /dev has no file for it")
+                    .with_hint("in a container, give it the machine's /dev/loop*, or a devtmpfs"),
+                _ => for_root(error),
+            }
+        })?;
+        let mut device = Self { fd, path, is_ours_to_free: false, is_shared: false };
+        let (size, info) = (options.sector_size.unwrap_or(0), info(backing, options));
+        retry_on_intr(|| configure(device.fd.as_fd(), file, size, &info))
+            .map_err(|errno| device.error(Syscall::IoctlLoopConfigure, errno, options))?;
+        device.is_ours_to_free = !options.autoclear;
+        device.checked(options, backing)
     }
 
-    fn set_up(mut self, file: BorrowedFd<'_>, backing: &Path, options: &LoopOptions) -> Result<Self> {
-        let info = info(backing, options);
-        let size = options.sector_size.unwrap_or(0);
-        let at_once = retry_on_intr(|| configure(self.fd.as_fd(), file, size, &info));
-        at_once.map_err(|errno| self.error(Syscall::IoctlLoopConfigure, errno, options))?;
-        self.is_ours_to_free = !options.autoclear;
-        Ok(self)
-    }
-
-    /// The kernel falls back to the page cache without a word.
+    /// Checks direct I/O: the kernel falls back to the page cache silently.
     fn checked(self, options: &LoopOptions, file: &Path) -> Result<Self> {
         if !options.direct_io {
             return Ok(self);
@@ -256,7 +259,7 @@ fn info(backing: &Path, options: &LoopOptions) -> LoopInfo {
     ] {
         info.flags |= if wanted { flag } else { 0 };
     }
-    // What losetup(8) shows; the kernel cuts it as we do.
+    // What losetup(8) shows; the kernel truncates it too.
     for (to, from) in info.file_name[..LO_NAME_SIZE - 1].iter_mut().zip(backing.as_os_str().as_bytes()) {
         *to = *from;
     }
@@ -264,30 +267,34 @@ fn info(backing: &Path, options: &LoopOptions) -> LoopInfo {
 }
 
 fn open_control() -> Result<OwnedFd> {
-    let flags = OFlags::RDWR | OFlags::CLOEXEC;
-    retry_on_intr(|| rustix::fs::openat(CWD, CONTROL, flags, Mode::empty())).map_err(|errno| {
+    open(CONTROL, OFlags::RDWR).map_err(|errno| {
         let error = Error::sys(Operation::OpenLoopControl, Syscall::Openat, errno).with_argument(CONTROL);
         match errno {
             Errno::NOENT | Errno::NODEV | Errno::NXIO => error
                 .with_reason("this machine or container has no loop devices")
                 .with_hint("modprobe loop; in a container, give it /dev/loop-control and /dev/loop*"),
-            Errno::ACCESS | Errno::PERM => error.with_hint("loop devices are for root"),
-            _ => error,
+            _ => for_root(error),
         }
     })
 }
 
+fn for_root(error: Error) -> Error {
+    match error.raw_errno() {
+        Some(Errno::ACCESS | Errno::PERM) => error.with_hint("loop devices are for root"),
+        _ => error,
+    }
+}
+
+/// Opens the image, a regular file or a block device, in the mode of the device.
 fn open_file(dir: BorrowedFd<'_>, path: &Path, options: &LoopOptions) -> Result<OwnedFd> {
-    let access = if options.read_only { OFlags::RDONLY } else { OFlags::RDWR };
-    let flags = access | OFlags::CLOEXEC | OFlags::NONBLOCK;
-    let open = |flags| retry_on_intr(|| rustix::fs::openat(dir, path, flags, Mode::empty()));
-    let file = open(flags).map_err(|errno| {
+    let flags = OFlags::CLOEXEC | OFlags::NONBLOCK;
+    let open = |access| retry_on_intr(|| rustix::fs::openat(dir, path, access | flags, Mode::empty()));
+    let file = open(options.access()).map_err(|errno| {
         let error = Error::sys(Operation::OpenImage, Syscall::Openat, errno).with_argument(path);
         match errno {
             Errno::ISDIR => error.with_reason("a directory can't be a loop device's file"),
             Errno::ROFS | Errno::ACCESS | Errno::PERM | Errno::TXTBSY if !options.read_only => {
-                let to_read = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
-                match open(to_read).map(|_| open_control()) {
+                match open(OFlags::RDONLY).map(|_| open_control()) {
                     Ok(Ok(_)) if matches!(errno, Errno::ROFS | Errno::ACCESS) => write_protected(error),
                     Ok(Ok(_)) => error.with_hint("it can't be written to: mount it with `ro`"),
                     // Read-only it would fail at the next step.
@@ -300,32 +307,22 @@ fn open_file(dir: BorrowedFd<'_>, path: &Path, options: &LoopOptions) -> Result<
     })?;
     let stat = rustix::fs::fstat(&file)
         .map_err(|e| Error::sys(Operation::LookAtImage, Syscall::Fstat, e).with_argument(path))?;
+    let refused =
+        |kind, reason: String| Err(Error::new(kind, Operation::OpenImage, reason).with_argument(path));
     let kind = FileType::from_raw_mode(stat.st_mode);
     if !matches!(kind, FileType::RegularFile | FileType::BlockDevice) {
         let reason = "only a regular file or a block device can be a loop device's file";
-        return Err(Error::new(ErrorKind::OptionConflict, Operation::OpenImage, reason).with_argument(path));
+        return refused(ErrorKind::OptionConflict, reason.to_owned());
     }
     let size = u64::try_from(stat.st_size).unwrap_or(0);
     if kind == FileType::RegularFile && options.offset > 0 && options.offset >= size {
         let reason = format!("offset {} is past the end: the file has {size} bytes", options.offset);
-        return Err(Error::new(ErrorKind::OptionValue, Operation::OpenImage, reason).with_argument(path));
+        return refused(ErrorKind::OptionValue, reason);
     }
-    Ok(by_mount_of_its_own(&file, flags).unwrap_or(file))
-}
-
-/// The file as another mount has it, so that the device does not keep the detached tree that the file is in.
-fn by_mount_of_its_own(file: &OwnedFd, flags: OFlags) -> Option<OwnedFd> {
-    let mount = apart_from_tree(file.as_fd())?;
-    rustix::fs::openat(CWD, descriptor_name(mount.root()).ok()?, flags, Mode::empty()).ok()
-}
-
-fn open_error(path: &Path, errno: Errno) -> Error {
-    let error = Error::sys(Operation::OpenLoopDevice, Syscall::Openat, errno).with_argument(path);
-    match errno {
-        Errno::NOENT => error
-            .with_reason("the kernel has this device, and /dev has no file for it")
-            .with_hint("in a container, give it the machine's /dev/loop*, or a devtmpfs"),
-        Errno::ACCESS | Errno::PERM => error.with_hint("loop devices are for root"),
-        _ => error,
-    }
+    // The device must not keep the detached tree that the file is in.
+    let own = apart_from_tree(file.as_fd()).and_then(|mount| {
+        let name = descriptor_name(mount.root()).ok()?;
+        rustix::fs::openat(CWD, name, options.access() | flags, Mode::empty()).ok()
+    });
+    Ok(own.unwrap_or(file))
 }

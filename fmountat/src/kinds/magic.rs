@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What file system an image or a device holds, by the bytes that file systems put there.
+//! The file system that an image or a device holds, by its magic number.
 
 use rustix::fd::AsFd;
 use rustix::io::pread;
 
-/// The file system's name to the kernel, where its bytes are, and the bytes.
+/// The file system's name in the kernel, the offset of its magic number, and the number.
 const MAGIC: [(&str, u64, &[u8]); 12] = [
     ("xfs", 0, b"XFSB"),
     ("squashfs", 0, b"hsqs"),
@@ -20,7 +20,7 @@ const MAGIC: [(&str, u64, &[u8]); 12] = [
     ("vfat", 54, b"FAT"),
 ];
 
-/// The file system that starts at `offset` of the file or device; ext2 and ext3 are `ext4` to the kernel.
+/// Returns the file system at byte `offset` of the file or device, `ext4` for ext2 and ext3.
 pub(crate) fn probe(file: impl AsFd, offset: u64) -> Option<&'static str> {
     let holds = |(_, at, magic): &&(&str, u64, &[u8])| {
         let mut bytes = [0u8; 8];
@@ -31,13 +31,16 @@ pub(crate) fn probe(file: impl AsFd, offset: u64) -> Option<&'static str> {
     MAGIC.iter().find(holds).map(|(name, ..)| *name)
 }
 
-/// Whether two names mean file systems that one driver mounts.
+/// Returns whether one driver mounts both file systems.
 pub(crate) fn is_same(a: &str, b: &str) -> bool {
-    let family = |name: &str| match name {
-        "ext2" | "ext3" => "ext4".to_owned(),
-        "msdos" => "vfat".to_owned(),
-        "ntfs" => "ntfs3".to_owned(),
-        name => name.to_owned(),
-    };
-    family(a) == family(b)
+    driver(a) == driver(b)
+}
+
+fn driver(name: &str) -> &str {
+    match name {
+        "ext2" | "ext3" => "ext4",
+        "msdos" => "vfat",
+        "ntfs" => "ntfs3",
+        name => name,
+    }
 }

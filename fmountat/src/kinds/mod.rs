@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! One room for each kind of mount; each makes a finished, detached [`Tree`](crate::Tree).
+//! The kinds of mounts; each makes a finished, detached [`Tree`](crate::Tree).
 #![forbid(unsafe_code)]
 
 pub(crate) mod device_path;

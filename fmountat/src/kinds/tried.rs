@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! One mount as it was tried: what `diagnose` has to know of a failure.
+//! One mount as it was tried: what `diagnose` needs to know of a failure.
 
 use crate::kinds::filesystem::Word;
 use crate::kinds::overlay::Overlay;
@@ -14,7 +14,7 @@ pub(crate) struct Tried<'a> {
     pub(crate) dir: BorrowedFd<'a>,
     pub(crate) source: &'a Path,
     pub(crate) what: What<'a>,
-    /// Words that are not the file system's own, and could have been meant.
+    /// Names of the userspace options, for suggestions.
     pub(crate) userspace_options: fn() -> Vec<&'static str>,
 }
 

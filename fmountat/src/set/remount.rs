@@ -3,7 +3,7 @@
 
 use crate::diagnose::step;
 use crate::error::{Error, ErrorKind, Operation, Result};
-use crate::kinds::filesystem::tell;
+use crate::kinds::filesystem::set_options;
 use crate::kinds::tried::{Tried, What};
 use crate::mountinfo;
 use crate::mountinfo::id::{MountId, MountinfoId};
@@ -98,7 +98,7 @@ fn file_system_part(target: &Target, options: &Options) -> Result<Option<FsConte
         return Ok(None);
     }
     let mut context = FsContext::pick(target)?;
-    tell(&mut context, &options.superblock, &options.words)?;
+    set_options(&mut context, &options.superblock, &options.words)?;
     Ok(Some(context))
 }
 

@@ -25,6 +25,9 @@ pub(crate) fn common_prefix() {
         (&["foo", "bar"], Some("")),
         (&["foo", "foo"], Some("foo")),
         (&["foo", "foobar"], Some("")),
+        (&["/s/79/fs", "/s/78/fs", "/s/7/fs"], Some("/s")),
+        (&["/a", "b"], None),
+        (&["/a/../b", "/a"], None),
     ] {
         let got = common_directory(paths.iter().map(Path::new));
         assert_eq!(got.as_deref(), common.map(Path::new), "{paths:?}");

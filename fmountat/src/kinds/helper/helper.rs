@@ -1,21 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Mount helpers: `mount.fuse3` and `mount.TYPE`, which mount by themselves; run in bounded time, their words in the error.
+//! Mount helpers, run with a time limit; errors have their output.
 
 use crate::error::{Error, ErrorKind, Operation, Result};
-use crate::kinds::helper::place::Place;
-pub(crate) use crate::kinds::helper::run::run_program;
-use crate::kinds::helper::run::{look, path_directories};
+use crate::kinds::helper::run::{find, path_directories, run_program};
+use crate::kinds::helper::target::HelperTarget;
 use crate::sys::spawn::spawn::Ended;
-use crate::vfs::bytes::c_string;
 use crate::vfs::identity::mounted_type;
 use crate::vfs::target::Target;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How long a helper may take, unless the caller says otherwise.
+/// The time limit of a helper, unless the caller sets another.
 pub const HELPER_LIMIT: Duration = Duration::from_secs(30);
 
 /// A program that mounts a file system of one type.
@@ -32,16 +30,17 @@ pub const HELPER_LIMIT: Duration = Duration::from_secs(30);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Helper {
     program: PathBuf,
-    /// What follows `-t`.
-    told_type: Option<OsString>,
-    /// `-o a -o b` where a list with commas would do for mount(8)'s own helpers.
+    /// The argument of `-t`.
+    type_argument: Option<OsString>,
+    /// It takes options as `-o a -o b`; helpers of mount(8) take `-o a,b`.
     is_fuse: bool,
 }
 
 impl Helper {
-    /// The helper that containerd or mount(8) would use for the type, if there is one. For `fuse.X` `mount.fuse`, or
-    /// `mount.fuse3` where that is missing, for `fuse3.X` `mount.fuse3`, looked for in PATH and where system programs
-    /// are. For every other type `mount.TYPE`, and for `A.B` also `mount.A`, in /sbin and its like.
+    /// Finds the helper that containerd or mount(8) would use for the type, if there is one: for
+    /// `fuse.X` `mount.fuse`, or `mount.fuse3` where that is missing, and for `fuse3.X`
+    /// `mount.fuse3`, in PATH and the directories of system programs; for every other type
+    /// `mount.TYPE`, and for `A.B` also `mount.A`, in /sbin and its like.
     ///
     /// # Errors
     /// [`ErrorKind::HelperMissing`] for a FUSE type without its helper.
@@ -53,64 +52,63 @@ impl Helper {
         Self::find_in(fstype, &all, &of_system)
     }
 
-    /// As [`find`](Self::find), in these directories: `fuse` for FUSE helpers, `system` for all others. Those that are not
-    /// absolute are left out.
+    /// [`find`](Self::find) in these directories: `fuse` for FUSE helpers, `system` for all others.
+    /// Those that are not absolute are skipped.
     ///
     /// # Errors
     /// Those of [`find`](Self::find).
     pub fn find_in(fstype: impl AsRef<OsStr>, fuse: &[PathBuf], system: &[PathBuf]) -> Result<Option<Self>> {
         let fstype = fstype.as_ref();
         let bytes = fstype.as_bytes();
-        let Some((names, subtype)) = fuse_names(bytes) else {
-            // mount(8) takes neither `none` nor a list for the type of a helper.
-            if bytes.is_empty() || bytes == b"none" || bytes.iter().any(|byte| b"/,".contains(byte)) {
-                return Ok(None);
-            }
-            let stem = bytes.iter().rposition(|byte| *byte == b'.').map(|at| &bytes[..at]);
-            let names = [Some(bytes), stem].into_iter().flatten();
-            let found = names.map(|name| [b"mount.", name].concat());
-            let found = found.into_iter().find_map(|name| look(system, OsStr::from_bytes(&name)));
-            return Ok(found.map(|program| Self {
-                program,
-                told_type: stem.is_some().then(|| fstype.to_owned()),
-                is_fuse: fstype == "fuse" || fstype == "fuse3",
-            }));
-        };
-        match names.iter().find_map(|name| look(fuse, OsStr::new(name))) {
-            Some(program) => Ok(Some(Self {
-                program,
-                told_type: Some(OsStr::from_bytes(subtype).to_owned()),
-                is_fuse: true,
-            })),
-            None => {
+        let of_fuse = [(&b"fuse3."[..], &["mount.fuse3"][..]), (b"fuse.", &["mount.fuse", "mount.fuse3"])];
+        let of_fuse =
+            of_fuse.into_iter().find_map(|(prefix, names)| Some((names, bytes.strip_prefix(prefix)?)));
+        if let Some((names, subtype)) = of_fuse {
+            let Some(program) = names.iter().find_map(|name| find(fuse, OsStr::new(name))) else {
                 let reason = format!("{} is not installed", names.join(" or "));
-                Err(Error::new(ErrorKind::HelperMissing, Operation::FindMountHelper, reason)
+                return Err(Error::new(ErrorKind::HelperMissing, Operation::FindMountHelper, reason)
                     .with_argument(fstype)
-                    .with_hint("install fuse3 (Debian, Fedora, Arch: package fuse3)"))
-            }
+                    .with_hint("install fuse3 (Debian, Fedora, Arch: package fuse3)"));
+            };
+            let type_argument = Some(OsStr::from_bytes(subtype).to_owned());
+            return Ok(Some(Self { program, type_argument, is_fuse: true }));
         }
+        // mount(8) takes neither `none` nor a list for the type of a helper.
+        if bytes.is_empty() || bytes == b"none" || bytes.iter().any(|byte| b"/,".contains(byte)) {
+            return Ok(None);
+        }
+        let stem = bytes.iter().rposition(|byte| *byte == b'.').map(|at| &bytes[..at]);
+        let names = [Some(bytes), stem].into_iter().flatten().map(|name| [b"mount.", name].concat());
+        let found = names.into_iter().find_map(|name| find(system, OsStr::from_bytes(&name)));
+        Ok(found.map(|program| Self {
+            program,
+            type_argument: stem.is_some().then(|| fstype.to_owned()),
+            is_fuse: fstype == "fuse" || fstype == "fuse3",
+        }))
     }
 
-    /// The program.
+    /// Returns the program's path.
     #[must_use]
     pub fn program(&self) -> &Path {
         &self.program
     }
 
-    /// Mounts `source` on `target`; relative sources start at `dir`. The helper gets the target's real path; afterwards a
-    /// new mount, of FUSE where a FUSE helper made it, must be on that very target, else it is taken away again. Gives the
-    /// root of the mount.
+    /// Mounts `source` on `target` and returns the root of the mount; relative sources start at
+    /// `dir`. The helper gets the target's real path; afterwards a new mount, of FUSE where a FUSE
+    /// helper made it, must be on that very target, else it is unmounted again.
     ///
-    /// No SIGCHLD comes of it, and no `wait` of the caller's finds a child. The calling thread sleeps, with its signals
-    /// blocked save those that end the process. The helper has a session of its own, the caller's environment, the null device as input, and none of
-    /// the caller's descriptors; when the caller dies it is killed, with all that it has started. Directories on the
-    /// target's path that others rename while it runs can send it elsewhere: what it mounts there is not found.
+    /// It causes no SIGCHLD, and no `wait` of the caller finds a child. The calling thread sleeps,
+    /// with its signals blocked save those that end the process. The helper has its own session,
+    /// the caller's environment, the null device as input, and none of the caller's descriptors;
+    /// when the caller dies it is killed, with all that it has started. If others rename
+    /// directories on the target's path while it runs, it may mount elsewhere, and that mount is
+    /// not found.
     ///
     /// # Errors
-    /// [`ErrorKind::HelperFailed`], with its exit status and what it said; [`ErrorKind::TimedOut`]: it was killed, with all
-    /// that it had started; [`ErrorKind::TargetMoved`], also where no path leads to the target;
-    /// [`ErrorKind::HelperMissing`]; [`ErrorKind::Unsupported`] on the root directory, and for a caller whose next child
-    /// would be the first process of a pid namespace.
+    /// [`ErrorKind::HelperFailed`], with its exit status and output; [`ErrorKind::TimedOut`]: it
+    /// was killed, with all that it had started; [`ErrorKind::TargetMoved`], also where no path
+    /// leads to the target; [`ErrorKind::HelperMissing`]; [`ErrorKind::Unsupported`] on the root
+    /// directory, and for a caller whose next child would be the first process of a pid namespace.
     pub fn mount(
         &self,
         dir: impl AsFd,
@@ -119,24 +117,24 @@ impl Helper {
         options: &[OsString],
         limit: Duration,
     ) -> Result<OwnedFd> {
-        let place = Place::of(target)?;
-        let arguments = self.arguments(source.as_ref(), place.path(), options)?;
-        let done = self.run_on(&place, dir.as_fd(), &arguments, limit);
+        let target = HelperTarget::of(target)?;
+        let arguments = self.arguments(source.as_ref(), target.path(), options);
+        let done = self.run_on(&target, dir.as_fd(), &arguments, limit);
         if done.is_err() {
-            place.take_back();
+            target.take_back();
         }
         done
     }
 
     fn run_on(
         &self,
-        place: &Place<'_>,
+        target: &HelperTarget<'_>,
         dir: BorrowedFd<'_>,
-        argv: &[CString],
+        arguments: &[OsString],
         limit: Duration,
     ) -> Result<OwnedFd> {
         let (ended, output) =
-            run_program(dir, argv, limit).map_err(|e| e.with_argument_if_none(&self.program))?;
+            run_program(dir, arguments, limit).map_err(|e| e.with_argument_if_none(&self.program))?;
         let failed = |reason: String| {
             let error = Error::new(ErrorKind::HelperFailed, Operation::RunMountHelper, reason);
             error.with_argument(&self.program).with_output(output)
@@ -151,7 +149,7 @@ impl Helper {
                 return Err(error.with_kind(ErrorKind::TimedOut));
             }
         }
-        let Some(root) = place.mounted()? else {
+        let Some(root) = target.mounted()? else {
             return Err(failed(String::from("it reports success, and nothing is mounted")));
         };
         let fstype = mounted_type(root.as_fd())?;
@@ -163,26 +161,17 @@ impl Helper {
         Ok(root)
     }
 
-    /// `HELPER SOURCE TARGET [-o OPTION]... [-t TYPE]`, as containerd and mount(8) call helpers.
-    fn arguments(&self, source: &OsStr, target: &Path, options: &[OsString]) -> Result<Vec<CString>> {
-        let mut words: Vec<OsString> = vec![self.program.clone().into(), source.into(), target.into()];
+    /// Returns `HELPER SOURCE TARGET [-o OPTION]... [-t TYPE]`.
+    fn arguments(&self, source: &OsStr, target: &Path, options: &[OsString]) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = vec![self.program.clone().into(), source.into(), target.into()];
         if self.is_fuse {
-            words.extend(options.iter().flat_map(|option| [OsString::from("-o"), option.clone()]));
+            arguments.extend(options.iter().flat_map(|option| [OsString::from("-o"), option.clone()]));
         } else if !options.is_empty() {
-            words.push("-o".into());
-            words.push(options.join(OsStr::new(",")));
+            arguments.extend(["-o".into(), options.join(OsStr::new(","))]);
         }
-        if let Some(fstype) = &self.told_type {
-            words.extend(["-t".into(), fstype.clone()]);
+        if let Some(fstype) = &self.type_argument {
+            arguments.extend(["-t".into(), fstype.clone()]);
         }
-        words.iter().map(|word| c_string(Operation::ReadHelperArgument, word)).collect()
+        arguments
     }
-}
-
-/// The helpers for `fuse.X` and `fuse3.X`, and X.
-fn fuse_names(fstype: &[u8]) -> Option<(&'static [&'static str], &[u8])> {
-    if let Some(subtype) = fstype.strip_prefix(b"fuse3.") {
-        return Some((&["mount.fuse3"], subtype));
-    }
-    Some((&["mount.fuse", "mount.fuse3"], fstype.strip_prefix(b"fuse.")?))
 }

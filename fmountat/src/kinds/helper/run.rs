@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Programs that mount or unmount, found in directories and run in bounded time, with the last of what they say.
+//! Finds programs that mount or unmount, and runs them with a time limit.
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::sys::pid_namespace::would_be_first;
 use crate::sys::spawn::spawn::{Ended, Program, run};
+use crate::vfs::bytes::c_string;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Access, CWD, MemfdFlags, Mode, OFlags, SealFlags};
 use rustix::io::Errno;
-use std::ffi::{CString, OsStr};
+use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
 use std::io::{Read, Seek};
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// How much of the output is kept, in bytes: the end of it.
@@ -19,14 +20,16 @@ const OUTPUT_KEPT: usize = 4096;
 
 const STEP: Operation = Operation::RunMountHelper;
 
-/// Runs a program in the directory, for the limit at most: how it ended, and the last of what it said. No SIGCHLD comes of
-/// it, and no `wait` finds a child; the calling thread sleeps, with its signals blocked save those that
-/// end the process.
+/// Runs a program in the directory, for `limit` at most. Returns how it ended and its last lines of
+/// output. It causes no SIGCHLD, and no `wait` of the caller finds a child; the calling thread
+/// sleeps, with its signals blocked save those that end the process.
 pub(crate) fn run_program(
     dir: BorrowedFd<'_>,
-    argv: &[CString],
+    arguments: &[OsString],
     limit: Duration,
 ) -> Result<(Ended, Vec<String>)> {
+    let argv = arguments.iter().map(|argument| c_string(Operation::ReadHelperArgument, argument));
+    let argv = argv.collect::<Result<Vec<_>>>()?;
     refuse_first_of_namespace()?;
     let failed = |(call, errno)| Error::sys(STEP, call, errno);
     let flags = MemfdFlags::CLOEXEC | MemfdFlags::ALLOW_SEALING;
@@ -43,7 +46,7 @@ pub(crate) fn run_program(
     let is_cwd = dir.as_raw_fd() == CWD.as_raw_fd();
     let cwd = if is_cwd { Some(open(".", OFlags::PATH | OFlags::DIRECTORY)?) } else { None };
     let program = Program {
-        argv,
+        argv: &argv,
         environment: &environment,
         dir: cwd.as_ref().map_or(dir, AsFd::as_fd),
         input: input.as_fd(),
@@ -60,8 +63,7 @@ pub(crate) fn run_program(
     Ok((ended, last_lines(output)))
 }
 
-/// The first process of a pid namespace takes all others with it when it ends, and nothing that the program leaves running
-/// would live.
+/// Refuses to start process 1 of a pid namespace, which ends with all its processes.
 fn refuse_first_of_namespace() -> Result<()> {
     if !would_be_first() {
         return Ok(());
@@ -72,11 +74,10 @@ fn refuse_first_of_namespace() -> Result<()> {
 }
 
 fn last_lines(output: OwnedFd) -> Vec<String> {
-    // What a daemon goes on saying to nobody would fill the memory for as long as it lives. Where it can't be sealed, it
-    // has been mapped, and that can be no help.
+    // A daemon that goes on writing would fill the memory. Sealing fails for a mapped file.
     let _ = rustix::fs::fcntl_add_seals(&output, SealFlags::WRITE | SealFlags::GROW);
     let (mut output, mut bytes) = (File::from(output), Vec::new());
-    // Without its words the failure is still told.
+    // The failure is reported without its output, too.
     let length = output.metadata().map_or(0, |meta| meta.len());
     let start = length.saturating_sub(OUTPUT_KEPT as u64);
     let _ = output.seek(std::io::SeekFrom::Start(start)).and_then(|_| output.read_to_end(&mut bytes));
@@ -84,18 +85,30 @@ fn last_lines(output: OwnedFd) -> Vec<String> {
     text.lines().map(str::trim_end).filter(|line| !line.is_empty()).map(str::to_owned).collect()
 }
 
-/// A program in the directories of PATH.
-pub(crate) fn in_path(name: &str) -> Option<PathBuf> {
-    look(&path_directories(), OsStr::new(name))
+/// Runs `fusermount3 -u`, or `fusermount -u` where that is not installed, on a name in the
+/// directory, where nobody can put another directory on its way. `None` if it can't be run.
+pub(crate) fn fusermount(
+    dir: BorrowedFd<'_>,
+    name: &OsStr,
+    lazy: bool,
+    limit: Duration,
+) -> Option<(Ended, Vec<String>)> {
+    let path = path_directories();
+    let program = ["fusermount3", "fusermount"].iter().find_map(|name| find(&path, OsStr::new(name)))?;
+    let name = Path::new(".").join(name).into_os_string();
+    let lazy = lazy.then(|| OsString::from("-z"));
+    let arguments =
+        [program.into_os_string(), "-u".into()].into_iter().chain(lazy).chain(["--".into(), name]);
+    run_program(dir, &arguments.collect::<Vec<_>>(), limit).ok()
 }
 
-/// The directories of PATH.
+/// Returns the directories of PATH.
 pub(crate) fn path_directories() -> Vec<PathBuf> {
     std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect()
 }
 
-/// A program in one of the directories. What an empty or relative one means depends on who asks: none is searched.
-pub(crate) fn look(dirs: &[PathBuf], name: &OsStr) -> Option<PathBuf> {
+/// Finds a program in one of the directories; those that are not absolute are skipped.
+pub(crate) fn find(dirs: &[PathBuf], name: &OsStr) -> Option<PathBuf> {
     let absolute = dirs.iter().filter(|dir| dir.is_absolute());
     absolute
         .map(|dir| dir.join(name))

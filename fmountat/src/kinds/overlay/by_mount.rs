@@ -1,29 +1,41 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! An overlay by one mount(2), its layers in one text: named by their paths, or by the numbers of their descriptors.
+//! An overlay by one mount(2), its layers named by paths or by numbers of descriptors.
 //!
-//! From the directory of descriptors in /proc a number is a path, so 500 layers of any names fit the page, without a byte to
-//! escape.
+//! From the directory of descriptors in /proc a number is a path, so 500 layers of any names fit
+//! the page, without a byte to escape.
 
 use crate::error::{Error, ErrorKind, LayerRef, Operation, Result, escape};
 use crate::kinds::clones::Clones;
 use crate::kinds::filesystem::is_context;
-use crate::kinds::overlay::base::{Base, Reach};
 use crate::kinds::overlay::check::explain;
+use crate::kinds::overlay::cloned_dir::Cwd;
+use crate::kinds::overlay::common::open_directory;
 use crate::kinds::overlay::definition::{Layer, Overlay};
-use crate::kinds::overlay::layer_files::{OpenLayers, roles};
-use crate::kinds::overlay::layers::{below, check_counts, one_base};
+use crate::kinds::overlay::layer_files::OpenLayers;
+use crate::kinds::overlay::layers::{below, check_counts, one_directory};
 use crate::kinds::overlay::params::Make;
 use crate::sys::procfs;
 use crate::vfs::features::Features;
 use crate::vfs::mount_call::{MOUNT_DATA_MAX, MountCall, MountFlags};
 use crate::vfs::private_cwd::PrivateCwd;
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+/// One mount(2) call's worth of overlay.
+#[derive(Debug)]
+pub(crate) struct MountData {
+    /// The directory to call it from.
+    pub(crate) cwd: Cwd,
+    /// The path of that directory as the caller wrote it.
+    pub(crate) base: PathBuf,
+    pub(crate) options: OsString,
+}
+
 impl Overlay {
-    /// Mounts it on `target` with these `MS_*` flags, its layers being open.
+    /// Mounts it on `target` with these `MS_*` flags, its layers being open: by their paths, which
+    /// the mount table then shows, where those serve, else by the numbers of their descriptors.
     pub(crate) fn mount_opened(
         &self,
         make: &Make<'_>,
@@ -31,33 +43,38 @@ impl Overlay {
         target: &Path,
         flags: u64,
     ) -> Result<()> {
-        let options = self.option_text(make.features, number_names(layers).iter().map(AsRef::as_ref))?;
-        let fds = procfs::descriptors()
-            .map_err(|e| procfs::failed(Operation::OpenDescriptors, "thread-self/fd", e))?;
-        self.mount_from(make, fds.as_fd(), layers, target, flags, &options)
-    }
-
-    /// The same by the layers' paths, which the mount table then shows; false where they do not serve.
-    pub(crate) fn mount_by_paths(
-        &self,
-        make: &Make<'_>,
-        layers: &OpenLayers,
-        target: &Path,
-        flags: u64,
-    ) -> Result<bool> {
-        let paths = roles(self).map(|(_, layer)| match layer {
+        let paths = self.layers().map(|(_, layer)| match layer {
             Layer::Path(path) => Some(path.as_os_str()),
             Layer::Fd(_) => None,
         });
         let paths: Option<Vec<&OsStr>> = paths.collect();
-        let Some(paths) = paths.filter(|_| make.userns.is_none()) else { return Ok(false) };
-        let Ok(options) = self.option_text(make.features, paths.into_iter()) else { return Ok(false) };
-        self.mount_from(make, make.dir, layers, target, flags, &options)?;
-        Ok(true)
+        let paths = paths.filter(|_| make.userns.is_none());
+        let descriptors;
+        let (cwd, options) =
+            match paths.and_then(|paths| self.option_text(make.features, paths.into_iter()).ok()) {
+                Some(options) => (make.dir, options),
+                None => {
+                    let options =
+                        self.option_text(make.features, number_names(layers).iter().map(AsRef::as_ref))?;
+                    descriptors = procfs::descriptors()
+                        .map_err(|e| procfs::failed(Operation::OpenDescriptors, "thread-self/fd", e))?;
+                    (descriptors.as_fd(), options)
+                }
+            };
+        let source = make.source.unwrap_or(OsStr::new("none"));
+        // Every flag of ours fits: the highest is bit 25.
+        let flags = MountFlags::from_bits_retain(u32::try_from(flags).unwrap_or(u32::MAX));
+        let call = MountCall::new(source, target, "overlay", flags, OsStr::from_bytes(options.as_bytes()))?;
+        PrivateCwd::child().run(cwd, call).map_err(|error| {
+            explain(error.with_operation(Operation::Create).with_argument("overlay"), self, layers)
+        })
     }
 
-    /// The option text for mount(2) and the cwd to call it from, if that serves: one base directory for all layers, plain
-    /// bytes in every path, and a page for all of it.
+    /// Returns the option string for mount(2) and the cwd to call it from. `None` unless one
+    /// directory holds all layers, every path has plain bytes, and all of it fits a page.
+    ///
+    /// # Errors
+    /// Those of [`check_counts`] and [`check_written`](Self::check_written).
     pub(crate) fn mount_data(
         &self,
         dir: BorrowedFd<'_>,
@@ -65,33 +82,38 @@ impl Overlay {
         features: &Features,
     ) -> Result<Option<MountData>> {
         check_counts(self)?;
-        let Some(base) = one_base(self) else { return Ok(None) };
-        let names = roles(self).map(|(_, layer)| below(layer, &base).map(Path::as_os_str));
+        let Some(base) = one_directory(self) else { return Ok(None) };
+        let names = self.layers().map(|(_, layer)| below(layer, &base).map(Path::as_os_str));
         let Some(names) = names.collect::<Option<Vec<_>>>() else { return Ok(None) };
         let Ok(options) = self.option_text(features, names.iter().copied()) else { return Ok(None) };
         let can_clone = features.overlay_detached_layers && features.new_mount_api;
-        let Some(reach) = Reach::of(clones, dir, &base, can_clone) else {
-            return Ok(None);
-        };
-        let cwd = match reach {
-            Reach::Host(host) => Cwd::Host(host),
+        let Some(cwd) = Cwd::of(clones, dir, &base, can_clone) else { return Ok(None) };
+        if let Cwd::Clone(clone) = &cwd {
             // What is mounted on a layer or on the way to it is not in the clone.
-            Reach::Clone(clone) if !names.iter().all(|name| clone.has(name.as_ref())) => return Ok(None),
-            Reach::Clone(clone) => Cwd::Clone(clone),
-        };
-        self.check_below(cwd.as_fd(), &base, features)?;
+            if !names.iter().all(|name| clone.has(name.as_ref())) {
+                return Ok(None);
+            }
+        }
+        let open = |layer: &Option<Layer>| open_directory(&cwd, below(layer.as_ref()?, &base)?).ok();
+        let (upper, work) = (open(&self.upper), open(&self.work));
+        let (upper, work) = (upper.as_ref().map(AsFd::as_fd), work.as_ref().map(AsFd::as_fd));
+        self.check_written(upper, work, features, false)?;
         Ok(Some(MountData { cwd, base, options }))
     }
 
-    /// All options in one text, each layer by its name: `lowerdir=1:2,upperdir=3,workdir=4,index=off`. Refuses a name or a word
-    /// with bytes that mount(2) would take for something else, and what does not fit its page.
+    /// Returns all options in one string, each layer by its name:
+    /// `lowerdir=1:2,upperdir=3,workdir=4,index=off`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] for bytes that mount(2) would read as separators;
+    /// [`ErrorKind::TooLong`] for more than its page.
     pub(crate) fn option_text<'a>(
         &self,
         features: &Features,
         names: impl ExactSizeIterator<Item = &'a OsStr>,
     ) -> Result<OsString> {
         let (mut options, count) = (OsString::with_capacity(512), names.len());
-        for (at, ((role, _), name)) in roles(self).zip(names).enumerate() {
+        for (at, ((role, _), name)) in self.layers().zip(names).enumerate() {
             plain(name, b",:\\\"").map_err(|error| error.with_layer(role))?;
             options.push(match role {
                 LayerRef::Lower(_) if at == 0 => "lowerdir=",
@@ -102,13 +124,13 @@ impl Overlay {
             });
             options.push(name);
         }
-        for word in &self.words {
-            plain(&word.key, b",\\\"")?;
-            if let Some(value) = word.value.as_ref().filter(|_| !is_context(&word.key)) {
+        for option in &self.options {
+            plain(&option.key, b",\\\"")?;
+            if let Some(value) = option.value.as_ref().filter(|_| !is_context(&option.key)) {
                 plain(value, b"\\\"")?;
             }
             options.push(",");
-            options.push(word.classic_text()?);
+            options.push(option.legacy_text()?);
         }
         if self.needs_userxattr(features) {
             options.push(",userxattr");
@@ -122,32 +144,14 @@ impl Overlay {
         }
         Ok(options)
     }
-
-    fn mount_from(
-        &self,
-        make: &Make<'_>,
-        cwd: BorrowedFd<'_>,
-        layers: &OpenLayers,
-        target: &Path,
-        flags: u64,
-        options: &OsStr,
-    ) -> Result<()> {
-        let source = make.source.unwrap_or(OsStr::new("none"));
-        // Every flag of ours fits: the highest is bit 25.
-        let flags = MountFlags::from_bits_retain(u32::try_from(flags).unwrap_or(u32::MAX));
-        let call = MountCall::new(source, target, "overlay", flags, OsStr::from_bytes(options.as_bytes()))?;
-        PrivateCwd::child().run(cwd, call).map_err(|error| {
-            explain(error.with_operation(Operation::Create).with_argument("overlay"), self, layers)
-        })
-    }
 }
 
-/// The numbers of the layers' descriptors.
+/// Returns the numbers of the layers' descriptors.
 pub(crate) fn number_names(layers: &OpenLayers) -> Vec<OsString> {
     layers.iter().map(|(_, layer)| layer.as_fd().as_raw_fd().to_string().into()).collect()
 }
 
-/// Refuses a name or word with one of these bytes.
+/// Refuses a name or option with one of these bytes.
 fn plain(text: &OsStr, special: &[u8]) -> Result<()> {
     match text.as_bytes().iter().find(|byte| special.contains(byte)) {
         None => Ok(()),
@@ -158,48 +162,12 @@ fn plain(text: &OsStr, special: &[u8]) -> Result<()> {
     }
 }
 
-/// One mount(2) call's worth of overlay: the cwd to call it from, and its option bytes.
-#[derive(Debug)]
-pub(crate) struct MountData {
-    pub(crate) cwd: Cwd,
-    /// The directory that `cwd` is, as it was written.
-    pub(crate) base: PathBuf,
-    pub(crate) options: OsString,
-}
-
-/// Where mount(2) is called from.
-#[derive(Debug)]
-pub(crate) enum Cwd {
-    /// The base directory as it is.
-    Host(OwnedFd),
-    /// Its clone, which has no mounts for the kernel to walk.
-    Clone(Base),
-}
-
-impl Cwd {
-    pub(crate) fn strategy(&self) -> &'static str {
-        match self {
-            Self::Host(_) => "mount(2) from the layers' directory",
-            Self::Clone(_) => "mount(2) from a detached clone of the layers' directory",
-        }
-    }
-}
-
-impl AsFd for Cwd {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        match self {
-            Self::Host(fd) => fd.as_fd(),
-            Self::Clone(base) => base.clone_root(),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn no_byte_of_a_name_or_word_becomes_another_option() {
+    fn no_byte_of_a_name_or_value_becomes_another_option() {
         let features = Features { initial_user_namespace: false, ..Features::get() };
         let text = |overlay: Overlay, names: &[&str]| {
             let text = overlay.option_text(&features, names.iter().map(OsStr::new));
@@ -213,7 +181,7 @@ mod tests {
         for name in ["a:b", "a,b", "a\\", "a\""] {
             assert_eq!(text(overlay(), &[name, "2", "3", "4", "5"]), Err(ErrorKind::Unsupported), "{name}");
         }
-        // It would take the comma before `userxattr` for its own.
+        // Its value would go on over the comma before `userxattr`.
         for (key, value) in [("uuid", "on\\"), ("uuid", "on,xino=on"), ("uuid,xino", "on"), ("u\\", "on")] {
             assert_eq!(
                 text(overlay().word(key, value), &names),

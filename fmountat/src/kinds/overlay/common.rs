@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The directory that paths have in common: by components, never by bytes.
+//! The directory that paths have in common, and opening directories.
 
+use rustix::fd::{AsFd, OwnedFd};
+use rustix::fs::{Mode, OFlags};
+use rustix::path::Arg;
 use std::path::{Component, Path, PathBuf};
 
-/// The deepest directory that all paths lie **strictly** below or are, by whole components: `/s/1/fs` and `/s/10/fs`
-/// have `/s` in common, not `/s/1`. `None` for no paths, for relative with absolute ones, and where a `..` makes
-/// components lie.
+/// Returns the deepest directory that all paths lie below or are, by whole components: `/s/1/fs`
+/// and `/s/10/fs` have `/s` in common, not `/s/1`. `None` for no paths, for relative with absolute
+/// ones, and for a path with `..`.
 ///
 /// ```
 /// use std::path::Path;
@@ -16,45 +19,18 @@ pub fn common_directory<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Option
     let mut paths = paths.into_iter();
     let first = paths.next()?;
     let mut common: Vec<Component<'_>> = first.components().collect();
-    let is_absolute = first.is_absolute();
-    if has_parent(first) {
-        return None;
-    }
-    for path in paths {
-        if path.is_absolute() != is_absolute || has_parent(path) {
+    for path in std::iter::once(first).chain(paths) {
+        let has_parent = path.components().any(|component| component == Component::ParentDir);
+        if path.is_absolute() != first.is_absolute() || has_parent {
             return None;
         }
-        let same = common.iter().zip(path.components()).take_while(|(a, b)| **a == *b);
-        let length = same.count();
-        common.truncate(length);
+        let same = common.iter().zip(path.components()).take_while(|(a, b)| **a == *b).count();
+        common.truncate(same);
     }
     Some(common.iter().collect())
 }
 
-fn has_parent(path: &Path) -> bool {
-    path.components().any(|c| c == Component::ParentDir)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn common_directory_of_cases() {
-        let cases: [(&[&str], Option<&str>); 9] = [
-            (&[], None),
-            (&["foo"], Some("foo")),
-            (&["foo", "bar"], Some("")),
-            (&["foo", "foo"], Some("foo")),
-            (&["foo", "foobar"], Some("")),
-            (&["/snapshots/1/fs", "/snapshots/10/fs"], Some("/snapshots")),
-            (&["/s/79/fs", "/s/78/fs", "/s/7/fs"], Some("/s")),
-            (&["/a", "b"], None),
-            (&["/a/../b", "/a"], None),
-        ];
-        for (paths, want) in cases {
-            let got = common_directory(paths.iter().map(Path::new));
-            assert_eq!(got.as_deref(), want.map(Path::new), "{paths:?}");
-        }
-    }
+/// Opens a directory with `O_PATH`.
+pub(crate) fn open_directory(dir: impl AsFd, path: impl Arg) -> rustix::io::Result<OwnedFd> {
+    rustix::fs::openat(dir, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
 }

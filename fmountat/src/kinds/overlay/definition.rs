@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `Overlay`: an overlay described by its layers and options.
+//! `Overlay`: an overlay as data, its layers and options.
 
+use crate::error::{Error, LayerRef};
 use crate::kinds::filesystem::Word;
 use rustix::fd::OwnedFd;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// The most lower layers (data-only ones included) that the kernel takes: `OVL_MAX_STACK`, fs/overlayfs/params.h.
+/// The most lower and data-only layers: `OVL_MAX_STACK`, fs/overlayfs/params.h.
 pub const OVERLAY_LAYERS_MAX: usize = 500;
 
 /// An overlay layer: a directory by path or by descriptor.
@@ -26,7 +27,7 @@ impl<P: Into<PathBuf>> From<P> for Layer {
     }
 }
 
-/// An overlay, described: lowers (topmost first, as in `lowerdir=`), upper, work, data-only layers, words.
+/// An overlay: lowers (topmost first, as in `lowerdir=`), upper, work, data-only layers, options.
 ///
 /// ```no_run
 /// use fmountat::overlay::Overlay;
@@ -43,11 +44,11 @@ pub struct Overlay {
     pub(crate) data_only: Vec<Layer>,
     pub(crate) upper: Option<Layer>,
     pub(crate) work: Option<Layer>,
-    pub(crate) words: Vec<Word>,
+    pub(crate) options: Vec<Word>,
 }
 
 impl Overlay {
-    /// An overlay without layers.
+    /// Returns an overlay without layers.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -75,33 +76,50 @@ impl Overlay {
         self
     }
 
-    /// A word of the file system: `index`, `xino`, `metacopy`, `redirect_dir`, `nfs_export`, `uuid`, `verity`, ...
+    /// Adds an option of the file system with a value: `index`, `xino`, `metacopy`, `redirect_dir`,
+    /// `nfs_export`, `uuid`, `verity`, ...
     #[must_use]
     pub fn word(mut self, key: impl Into<OsString>, value: impl Into<OsString>) -> Self {
-        self.words.push(Word { key: key.into(), value: Some(value.into()) });
+        self.options.push(Word { key: key.into(), value: Some(value.into()) });
         self
     }
 
-    /// A word without a value: `userxattr`, `volatile`.
+    /// Adds an option without a value: `userxattr`, `volatile`.
     #[must_use]
     pub fn flag(mut self, key: impl Into<OsString>) -> Self {
-        self.words.push(Word { key: key.into(), value: None });
+        self.options.push(Word { key: key.into(), value: None });
         self
     }
 
-    /// Whether changes have somewhere to go.
+    /// Returns whether it has an upper.
     #[must_use]
     pub fn is_writable(&self) -> bool {
         self.upper.is_some()
     }
 
-    /// Whether `index=on` is asked for; the last word wins.
-    pub(crate) fn has_index_on(&self) -> bool {
-        let last = self.words.iter().rev().find(|word| word.key == *"index");
-        last.is_some_and(|word| word.value.as_deref().is_some_and(|value| value == "on"))
+    /// Returns the layers with their roles, in the order that the kernel takes them.
+    pub(crate) fn layers(&self) -> impl Iterator<Item = (LayerRef, &Layer)> {
+        let lowers = self.lowers.iter().enumerate().map(|(at, layer)| (LayerRef::Lower(at + 1), layer));
+        let data = self.data_only.iter().enumerate().map(|(at, layer)| (LayerRef::Data(at + 1), layer));
+        let upper = self.upper.iter().map(|layer| (LayerRef::Upper, layer));
+        lowers.chain(data).chain(upper).chain(self.work.iter().map(|layer| (LayerRef::Work, layer)))
     }
 
-    pub(crate) fn has_word(&self, key: &str) -> bool {
-        self.words.iter().any(|word| word.key == *key)
+    /// Returns the value of an option; the last one wins.
+    pub(crate) fn value_of(&self, key: &str) -> Option<&OsStr> {
+        self.options.iter().rev().find(|option| option.key == *key)?.value.as_deref()
+    }
+
+    pub(crate) fn has_option(&self, key: &str) -> bool {
+        self.options.iter().any(|option| option.key == *key)
+    }
+
+    /// Names the layer in the error, with its path unless it was given as a descriptor.
+    pub(crate) fn name_layer(&self, error: Error, role: LayerRef) -> Error {
+        let error = error.with_layer(role);
+        match self.layers().find(|(other, _)| *other == role) {
+            Some((_, Layer::Path(path))) => error.with_argument(path),
+            _ => error,
+        }
     }
 }

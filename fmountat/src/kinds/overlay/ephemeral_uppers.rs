@@ -1,26 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A tmpfs that upper and work directories are made in: detached, or hidden in a namespace of our own; it is gone with the
-//! last overlay.
+//! A tmpfs for upper and work directories: detached, or hidden in the process's own mount
+//! namespace. It disappears with the last overlay.
 
 use crate::error::{Error, Operation, Result, Syscall};
-use crate::kinds::filesystem::{Word, filesystem};
+use crate::kinds::filesystem::{Word, configured};
+use crate::kinds::overlay::common::open_directory;
 use crate::kinds::overlay::definition::{Layer, Overlay};
 use crate::vfs::attr::MountAttr;
 use crate::vfs::features::Features;
 use crate::vfs::hidden::Hidden;
 use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid};
+use rustix::fs::{AtFlags, Gid, Mode, Uid};
 use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A tmpfs with upper and work directories, for overlays whose changes are to be thrown away: they are gone with the last of the
-/// overlays, wherever those are mounted by then.
+/// A tmpfs with upper and work directories, for overlays whose changes are thrown away: they
+/// disappear with the last of the overlays, wherever those are mounted by then.
 ///
-/// No name leads to the tmpfs: it is a detached tree \[Linux 6.15\], or hidden in the mount namespace of a process that has
-/// [one of its own](crate::Mounter::in_own_namespace). [`Mounter::ephemeral_uppers`](crate::Mounter::ephemeral_uppers) makes one. Keep it until the
+/// No name leads to the tmpfs: it is a detached tree \[Linux 6.15\], or hidden in the mount
+/// namespace of a process that has [one of its own](crate::Mounter::in_own_namespace).
+/// [`Mounter::ephemeral_uppers`](crate::Mounter::ephemeral_uppers) makes one. Keep it until the
 /// overlays are mounted; dropping it later leaves them as they are.
 ///
 /// ```no_run
@@ -43,31 +45,34 @@ pub struct EphemeralUppers {
 }
 
 impl EphemeralUppers {
-    /// Makes the tmpfs and lets `hide` mount it, where the kernel takes no layer of a detached tree.
+    /// Makes the tmpfs; `hide` mounts it where the kernel takes no layer of a detached tree.
     pub(crate) fn new(
         features: &Features,
         hide: impl FnOnce(BorrowedFd<'_>) -> Result<Option<Hidden>>,
     ) -> Result<Self> {
         let mode = Word { key: "mode".into(), value: Some("0755".into()) };
         let name = OsStr::new("tmpfs");
-        let tree = filesystem(name, name, &[], &[mode], &MountAttr::default())?;
+        let tree = configured(name, name, &[], &[mode])?.create()?.mount(&MountAttr::default())?;
         let hidden = hide(tree.root())?;
         let needs_user_attributes = !features.initial_user_namespace && !features.tmpfs_user_attributes;
         Ok(Self { tree, given: AtomicUsize::new(0), _hidden: hidden, needs_user_attributes })
     }
 
-    /// Returns whether overlays were given an upper that can't mark removed directories: in a user namespace the mark is a user
-    /// attribute, which a tmpfs has since Linux 6.6. Removing a directory that comes from a lower layer is then EIO.
+    /// Returns whether overlays were given an upper that can't mark removed directories: in a user
+    /// namespace the mark is a user attribute, which tmpfs has since Linux 6.6. Without it,
+    /// removing a directory of a lower layer is EIO.
     #[must_use]
     pub fn lacks_marks(&self) -> bool {
         self.needs_user_attributes && self.given.load(Ordering::Relaxed) > 0
     }
 
-    /// Returns the overlay with an upper and a work directory of its own. The upper has the mode and, where ids are mapped, the
-    /// owner of the topmost lower, for these are what the root of the overlay shows; a relative lower starts at `dir`.
+    /// Returns the overlay with a new upper and work directory. The upper gets the mode and, where
+    /// ids are mapped, the owner of the topmost lower, since the root of the overlay shows them; a
+    /// relative lower starts at `dir`.
     ///
     /// # Errors
-    /// The errno of mkdirat(2), openat(2) or fchmodat(2) in the tmpfs. A lower that is missing is for the mount to report.
+    /// The errno of mkdirat(2), openat(2) or fchmodat(2) in the tmpfs. A missing lower is an error
+    /// of the mount.
     pub fn give(&self, dir: impl AsFd, overlay: Overlay) -> Result<Overlay> {
         let number = self.given.fetch_add(1, Ordering::Relaxed);
         let upper = self.directory(&format!("upper{number}"))?;
@@ -79,12 +84,9 @@ impl EphemeralUppers {
     }
 
     fn make_like(&self, name: &str, dir: BorrowedFd<'_>, lower: &Path) -> Result<()> {
-        // A layer that isn't there is for the overlay to report.
-        let Ok(stat) = rustix::fs::statat(dir, lower, AtFlags::empty()) else {
-            return Ok(());
-        };
+        let Ok(stat) = rustix::fs::statat(dir, lower, AtFlags::empty()) else { return Ok(()) };
         let (uid, gid) = (Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid));
-        // In a user namespace an owner who is not mapped can't be given anything.
+        // This fails in a user namespace for an owner who is not mapped.
         let _ = rustix::fs::chownat(self.tree.root(), name, Some(uid), Some(gid), AtFlags::empty());
         let mode = Mode::from_raw_mode(stat.st_mode & 0o7777);
         rustix::fs::chmodat(self.tree.root(), name, mode, AtFlags::empty()).map_err(|e| {
@@ -96,8 +98,7 @@ impl EphemeralUppers {
         rustix::fs::mkdirat(self.tree.root(), name, Mode::from_raw_mode(0o755)).map_err(|e| {
             Error::sys(Operation::MakeUpperDirectory, Syscall::Mkdirat, e).with_argument(name)
         })?;
-        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        rustix::fs::openat(self.tree.root(), name, flags, Mode::empty())
+        open_directory(self.tree.root(), name)
             .map_err(|e| Error::sys(Operation::OpenUpperDirectory, Syscall::Openat, e).with_argument(name))
     }
 }

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Whether an upper directory is in use by another overlay, which the kernel itself only tells with `index=on`.
+//! Whether an overlay uses an upper directory: the kernel checks it with `index=on` only.
 
 use crate::error::{Error, ErrorKind, LayerRef, Operation, Result, Syscall, escape};
+use crate::kinds::overlay::common::open_directory;
 use crate::kinds::overlay::definition::{Layer, Overlay};
 use crate::kinds::overlay::ephemeral_uppers::EphemeralUppers;
-use crate::kinds::overlay::layer_files::{Written, file, with_layer};
-use crate::kinds::overlay::params::{Run, set_layer_as};
+use crate::kinds::overlay::layer_files::file;
+use crate::kinds::overlay::params::set_layer_as;
 use crate::mountinfo;
 use crate::mountinfo::MountEntry;
 use crate::strategy::{Strategies, UpperUsed};
@@ -20,66 +21,68 @@ use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::MountFlags;
-use std::ffi::OsStr;
+use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// Fails if upper or work are those of a mounted overlay. Two overlays with one upper mount happily and corrupt each
-/// other.
+/// Refuses an upper or work directory of a mounted overlay: the kernel mounts two overlays with one
+/// upper, and they corrupt each other.
 ///
-/// The question costs as much as a mount, so it is only asked of a directory that was ever used: since Linux 6.6 an
-/// overlay leaves its uuid on its upper directory, unless it was mounted with `uuid=off` or `uuid=null`; before, each counts
-/// as used. `work_was_used` says that there are an overlay's left-overs in the work directory. A prediction looks at the
-/// mount table instead, which shows the overlays of this namespace.
+/// Asking the kernel costs as much as a mount, so it is asked about directories that an overlay has
+/// used only: since Linux 6.6 an overlay leaves its uuid on its upper directory, unless it was
+/// mounted with `uuid=off` or `uuid=null`; before, each counts as used. `work_was_used` means that
+/// the work directory has an overlay's files. A prediction looks at the mount table instead, which
+/// shows the overlays of this namespace.
+///
+/// # Errors
+/// [`ErrorKind::UpperInUse`].
 pub(crate) fn check_not_in_use(
     overlay: &Overlay,
-    upper: &Written<'_>,
-    work: &Written<'_>,
+    upper: BorrowedFd<'_>,
+    work: BorrowedFd<'_>,
     work_was_used: bool,
     features: &Features,
-    run: Run,
+    is_prediction: bool,
 ) -> Result<()> {
-    let is_made = run == Run::Execute;
-    if is_made && overlay.has_index_on() {
-        return Ok(()); // with index=on the kernel answers by itself
+    if !is_prediction && overlay.value_of("index").is_some_and(|value| value == "on") {
+        return Ok(()); // the kernel checks by itself
     }
-    let way = features.best().unwrap_or(UpperUsed::WorkDirectory).record();
+    let strategy = features.best().unwrap_or(UpperUsed::WorkDirectory).record();
     let upper_was_used =
-        work_was_used || way == UpperUsed::WorkDirectory || has_uuid(overlay, upper, features);
+        work_was_used || strategy == UpperUsed::WorkDirectory || has_uuid(overlay, upper, features);
     for (role, directory, was_used) in
         [(LayerRef::Upper, upper, upper_was_used), (LayerRef::Work, work, work_was_used)]
     {
-        if !was_used || is_made && !is_in_use(directory, features) {
+        if !was_used || !is_prediction && !is_in_use(directory, features) {
             continue;
         }
-        let point = directory.open(OFlags::PATH).ok().and_then(|fd| in_use_here(fd.as_fd()));
-        if is_made || point.is_some() {
+        let point = in_use_here(directory);
+        if !is_prediction || point.is_some() {
             return Err(in_use(overlay, role, point));
         }
     }
     Ok(())
 }
 
-/// The error for an upper or work directory that an overlay has, which is mounted there if that can be seen.
+/// Returns the error for an upper or work directory of the overlay on `point`, if it is seen.
 pub(crate) fn in_use(overlay: &Overlay, role: LayerRef, point: Option<PathBuf>) -> Error {
     let reason = match point {
         Some(point) => format!("it is in use by the overlay on {}", escape(point.as_os_str().as_bytes())),
         None => String::from("it is in use as upperdir or workdir of another overlay"),
     };
     let error = Error::sys(Operation::CheckLayer, Syscall::Fsconfig, Errno::BUSY)
-        .with_layer(role)
         .with_kind(ErrorKind::UpperInUse)
         .with_reason(reason)
         .with_hint("unmount that overlay first: two on one upperdir or workdir corrupt each other");
-    with_layer(error, if role.is_work() { overlay.work.as_ref() } else { overlay.upper.as_ref() })
+    overlay.name_layer(error, role)
 }
 
-/// The mount of this namespace's table that has the directory as its upperdir or workdir. A look that changes nothing, and
-/// sees this namespace alone.
+/// Returns the mount point of the overlay that has the directory as its upperdir or workdir, if it
+/// is in this namespace's mount table.
 pub(crate) fn in_use_here(directory: BorrowedFd<'_>) -> Option<PathBuf> {
     let table = mountinfo::read().ok()?;
     let own = file(directory)?;
-    // An overlay whose layers were given as descriptors shows paths from their mounts' roots: from which ones, it does not.
+    // Layers given as descriptors are shown by paths from the roots of their mounts.
     let device = (rustix::fs::major(own.0), rustix::fs::minor(own.0));
     let places = table.iter().filter(|entry| entry.device == device);
     let points: Vec<&Path> = places.map(|entry| &*entry.target).collect();
@@ -93,57 +96,51 @@ pub(crate) fn in_use_here(directory: BorrowedFd<'_>) -> Option<PathBuf> {
         found(path) || points.iter().any(|point| found(&point.join(inside)))
     };
     let has = |entry: &&MountEntry| {
-        let words = entry.super_options.as_bytes().split(|byte| *byte == b',');
-        let written =
-            words.filter_map(|word| word.strip_prefix(b"upperdir=").or(word.strip_prefix(b"workdir=")));
-        entry.fstype == "overlay" && written.into_iter().any(is_same)
+        let mut options = entry.super_options.as_bytes().split(|byte| *byte == b',');
+        entry.fstype == "overlay"
+            && options.any(|option| {
+                let path = option.strip_prefix(b"upperdir=").or(option.strip_prefix(b"workdir="));
+                path.is_some_and(is_same)
+            })
     };
     table.iter().find(has).map(|entry| entry.target.clone())
 }
 
-fn has_uuid(overlay: &Overlay, upper: &Written<'_>, features: &Features) -> bool {
-    let dir = match upper.open(OFlags::RDONLY) {
-        Ok(dir) => dir,
-        Err(Errno::NOENT | Errno::NOTDIR) => return false, // for the mount to report
-        Err(_) => return true,                             // one that can't be read may be anything
-    };
-    let has = |name: &std::ffi::CStr| rustix::fs::fgetxattr(&dir, name, &mut [0u8; 16]).is_ok();
-    let is_user = !features.initial_user_namespace || overlay.has_word("userxattr");
+/// Returns whether an overlay left its uuid on the directory, or it can't be read.
+fn has_uuid(overlay: &Overlay, upper: BorrowedFd<'_>, features: &Features) -> bool {
+    let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    let Ok(dir) = rustix::fs::openat(upper, ".", flags, Mode::empty()) else { return true };
+    let has = |name: &CStr| rustix::fs::fgetxattr(&dir, name, &mut [0u8; 16]).is_ok();
+    let is_user = !features.initial_user_namespace || overlay.has_option("userxattr");
     (!is_user && has(c"trusted.overlay.uuid")) || has(c"user.overlay.uuid")
 }
 
-/// Asks the kernel by an overlay that has the directory as its **lower** layer, and an upper of its own with `index=on`:
-/// then it refuses, with `EBUSY`, a layer that is in use (`ovl_get_layers`, fs/overlayfs/super.c). Nothing is written to
-/// the directory, and nothing to the kernel's log unless it is in use.
+/// Asks the kernel by an overlay that has the directory as its **lower** layer, and its own upper
+/// with `index=on`: the kernel refuses a layer that is in use with `EBUSY` (`ovl_get_layers`,
+/// fs/overlayfs/super.c). Nothing is written to the directory, and nothing to the kernel's log
+/// unless it is in use.
 ///
-/// In a user namespace the kernel takes `index=on` back before it looks at the lowers. There the question is an overlay
-/// that has the directory as its upper **and** work directory: that can't be mounted, but whether the upper is in use
-/// comes first (`ovl_get_upper`). Each such question leaves a line in the kernel's log.
+/// In a user namespace the kernel drops `index=on` before it checks the lowers. There the overlay
+/// has the directory as its upper **and** work directory: it can't be mounted, but whether the
+/// upper is in use is checked first (`ovl_get_upper`). The kernel logs one line each time.
 ///
-/// Before 6.15 the kernel takes no layer that lies in a detached tree: the overlay of the question is then made in a private
-/// namespace, where its upper is mounted; and by mount(2) where a filter forbids fsopen(2). Where a filter forbids unshare(2)
-/// too, nobody can be asked.
-fn is_in_use(directory: &Written<'_>, features: &Features) -> bool {
-    let asked = || -> Result<()> {
-        let directory = directory
-            .open(OFlags::PATH)
-            .map_err(|e| Error::sys(Operation::AskUpperInUse, Syscall::Openat, e))?;
-        if !features.new_mount_api {
-            return in_private_namespace_from(directory.as_fd(), |here| ask_by_mount(here, features));
-        }
-        if features.overlay_detached_layers {
-            return ask(&EphemeralUppers::new(features, |_| Ok(None))?, directory.as_fd(), features);
-        }
-        in_private_namespace_from(directory.as_fd(), |here| {
+/// Before 6.15 the kernel takes no layer of a detached tree: the overlay is then made in a private
+/// namespace, where its upper is mounted; and by mount(2) where a filter forbids fsopen(2). Where a
+/// filter forbids unshare(2) too, the answer is false.
+fn is_in_use(directory: BorrowedFd<'_>, features: &Features) -> bool {
+    let ask = || match (features.new_mount_api, features.overlay_detached_layers) {
+        (false, _) => in_private_namespace_from(directory, |here| ask_by_mount(here, features)),
+        (true, true) => ask(&EphemeralUppers::new(features, |_| Ok(None))?, directory, features),
+        (true, false) => in_private_namespace_from(directory, |here| {
             let uppers = EphemeralUppers::new(features, |root| HiddenPlace::with(root).map(|()| None))?;
             ask(&uppers, here, features)
-        })
+        }),
     };
-    // Any other failure is the question's own; the mount itself will tell what is wrong.
-    asked().is_err_and(|error| error.raw_errno() == Some(Errno::BUSY))
+    // The mount itself reports any other failure.
+    ask().is_err_and(|error| error.raw_errno() == Some(Errno::BUSY))
 }
 
-/// Lower, upper and work directory of the question.
+/// Returns lower, upper and work directory of the overlay that asks.
 fn layers_of<'f>(
     features: &Features,
     directory: BorrowedFd<'f>,
@@ -182,8 +179,7 @@ fn ask_by_mount(directory: BorrowedFd<'_>, features: &Features) -> Result<()> {
     let scratch = place.seen_now()?;
     let make = |name: &str| {
         rustix::fs::mkdirat(&scratch, name, Mode::RWXU).map_err(failed(Syscall::Mkdirat))?;
-        rustix::fs::openat(&scratch, name, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
-            .map_err(failed(Syscall::Openat))
+        open_directory(&scratch, name).map_err(failed(Syscall::Openat))
     };
     let (own, work, on) = (make("upper")?, make("work")?, make("on")?);
     let [lower, upper, work] = layers_of(features, directory, own.as_fd(), work.as_fd());

@@ -4,7 +4,7 @@
 pub(crate) mod common;
 pub(crate) mod definition;
 pub(crate) mod options;
-pub(crate) mod base;
+pub(crate) mod cloned_dir;
 pub(crate) mod layer_files;
 pub(crate) mod params;
 pub(crate) mod layers;

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! An overlay by the file-system context: configured once, for the mount and for the prediction of it.
+//! An overlay by the file-system context: the mount, and its prediction.
 
 use crate::error::{Error, ErrorKind, LayerRef, Operation, Result, Syscall};
-use crate::kinds::filesystem::tell;
+use crate::kinds::filesystem::set_options;
 use crate::kinds::overlay::by_mount::number_names;
 use crate::kinds::overlay::check::{check_writable, explain};
 use crate::kinds::overlay::conflict;
 use crate::kinds::overlay::definition::Overlay;
-use crate::kinds::overlay::in_private_namespace::check_elsewhere;
-use crate::kinds::overlay::layer_files::{OpenLayers, open_layer, roles, with_layer};
-use crate::kinds::overlay::layers::{LayerBases, check_counts};
+use crate::kinds::overlay::in_private_namespace::check_private_namespace;
+use crate::kinds::overlay::layer_files::{OpenLayers, fd_of, open_layer};
+use crate::kinds::overlay::layers::{LayerDirs, check_counts};
 use crate::kinds::overlay::params::{Make, Prediction, set_layer};
 use crate::strategy::{GiveLayers, MapLayers, Strategies};
 use crate::vfs::context::FsContext;
@@ -18,53 +18,55 @@ use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 
-/// Whether a detached overlay is a copy of one that mount(2) has mounted elsewhere.
-fn is_made_elsewhere(make: &Make<'_>) -> bool {
+/// Returns whether a detached overlay is a copy of one that mount(2) mounts in a private namespace.
+fn needs_private_namespace(make: &Make<'_>, is_mapped: bool) -> bool {
     let features = make.features;
     let by_mount = !matches!(features.best(), Some(GiveLayers::Descriptors | GiveLayers::Names));
-    by_mount || (make.is_mapped() && features.best() != Some(MapLayers::Clone))
+    by_mount || (is_mapped && features.best() != Some(MapLayers::Clone))
 }
 
 impl Overlay {
-    /// Mounts it detached, each layer given to the kernel as a descriptor.
+    /// Mounts it detached, each layer passed to the kernel as a descriptor.
     pub(crate) fn mount_detached(&self, make: &Make<'_>) -> Result<Tree> {
         check_counts(self)?;
-        if is_made_elsewhere(make) {
-            return self.mount_elsewhere(make);
+        let is_mapped = make.userns.is_some();
+        if needs_private_namespace(make, is_mapped) {
+            return self.mount_in_private_namespace(make);
         }
-        if make.is_mapped() {
+        if is_mapped {
             MapLayers::Clone.record();
         }
         make.features.best().unwrap_or(GiveLayers::Names).record();
         // The clones must live until the file system is created.
-        let bases = LayerBases::of(self, make);
-        let layers = self.open_layers(make, &bases)?;
+        let dirs = LayerDirs::of(self, make);
+        let layers = self.open_layers(make, &dirs)?;
         let (context, clones) = self.configure(make, &layers)?;
         let created = context.create().map_err(|error| explain(error, self, &layers))?;
-        drop((clones, bases));
+        drop((clones, dirs));
         let tree = created.mount(make.attr)?;
         if self.is_writable() && !make.flags.contains(&"ro") {
-            check_writable(tree.root(), self.work.as_ref())?;
+            check_writable(tree.root(), self)?;
         }
         Ok(tree)
     }
 
-    /// The error that [`mount_detached`](Self::mount_detached) would end in, as far as looking can tell: the same steps up to
-    /// the file system's creation. Whether an overlay of another namespace uses its upper is not asked: that takes a scratch
-    /// overlay.
+    /// Predicts the error of [`mount_detached`](Self::mount_detached) without a change, by the same
+    /// steps up to the creation of the file system. It does not find an overlay of another
+    /// namespace that uses the upper: that takes a scratch overlay.
     pub(crate) fn predict(&self, make: &Make<'_>, prediction: Prediction) -> Result<()> {
+        let make = &Make { is_prediction: true, ..*make };
         check_counts(self)?;
         let permitted = |operation, call| match prediction.may_mount {
             true => Ok(()),
             false => Err(Error::sys(operation, call, Errno::PERM)),
         };
-        let is_elsewhere = is_made_elsewhere(make);
-        if is_elsewhere {
-            check_elsewhere(make.features)?;
+        let by_mount = needs_private_namespace(make, prediction.is_mapped);
+        if by_mount {
+            check_private_namespace(make.features)?;
             permitted(Operation::MakePrivateMountNamespace, Syscall::Unshare)?;
         }
-        let layers = self.open_layers(make, &LayerBases::none())?;
-        if is_elsewhere {
+        let layers = self.open_layers(make, &LayerDirs::default())?;
+        if by_mount {
             self.option_text(make.features, number_names(&layers).iter().map(AsRef::as_ref))?;
         }
         match prediction.is_loaded {
@@ -72,7 +74,7 @@ impl Overlay {
             false => permitted(Operation::OpenFilesystem, Syscall::Fsopen)
                 .map_err(|error| error.with_argument("overlay"))?,
         }
-        // What the kernel would refuse at the end, and without a word.
+        // The kernel refuses these at the end, and reports no reason.
         let refused =
             |errno| Error::sys(Operation::Create, Syscall::Fsconfig, errno).with_argument("overlay");
         if conflict::of_layers(&layers, self).is_some() {
@@ -83,44 +85,45 @@ impl Overlay {
     }
 
     /// Opens the layers, and checks those that are written to.
-    pub(crate) fn open_layers(&self, make: &Make<'_>, bases: &LayerBases<'_>) -> Result<OpenLayers> {
-        let layers = bases.open_all(self, make.dir)?;
-        self.check_open(&layers, make)?;
+    pub(crate) fn open_layers(&self, make: &Make<'_>, dirs: &LayerDirs<'_>) -> Result<OpenLayers> {
+        let layers = dirs.open_all(self, make.dir)?;
+        let (upper, work) = (fd_of(&layers, LayerRef::Upper), fd_of(&layers, LayerRef::Work));
+        self.check_written(upper, work, make.features, make.is_prediction)?;
         Ok(layers)
     }
 
-    /// Tells the kernel all of it, up to its creation. The trees that come with the context must live until then.
+    /// Returns a context with all options set, and trees that must live until it is created.
     pub(crate) fn configure(&self, make: &Make<'_>, layers: &OpenLayers) -> Result<(FsContext, Vec<Tree>)> {
         let mut context = FsContext::open("overlay")?;
         if let Some(source) = make.source {
             context.set_string("source", source)?;
         }
         let mut clones = Vec::new();
-        // Else they are one option of mount(2), which can't be asked.
+        // Without `lowerdir+` mount(2) takes the layers in one option, which can't be tried alone.
         for (role, layer) in layers.iter().filter(|_| make.features.overlay_layer_words) {
             let set = set_layer(&mut context, *role, layer.as_fd(), make);
             clones.extend(set.map_err(|error| self.layer_error(error, *role))?);
         }
-        tell(&mut context, make.flags, &self.words)?;
+        set_options(&mut context, make.flags, &self.options)?;
         if self.needs_userxattr(make.features) {
             context.set_flag("userxattr")?;
         }
         Ok((context, clones))
     }
 
-    /// In a user namespace `trusted.` attributes can't be written: without `userxattr` the overlay mounts, and fails
-    /// later with EIO when a directory is removed and made again.
+    /// Returns whether `userxattr` must be added: in a user namespace `trusted.` attributes can't
+    /// be written, and without it removing a directory and making it again fails with EIO.
     pub(crate) fn needs_userxattr(&self, features: &Features) -> bool {
-        !features.initial_user_namespace && !self.has_word("userxattr")
+        !features.initial_user_namespace && !self.has_option("userxattr")
     }
 
     fn layer_error(&self, error: Error, role: LayerRef) -> Error {
         let has = |text: &str| error.kernel().iter().any(|line| line.contains(text));
         let (is_file, is_unfit) = (has("is not a directory"), has("not supported") || has("read-only"));
-        let error = error.with_operation(Operation::SetLayer).with_layer(role);
+        let error = error.with_operation(Operation::SetLayer);
         let error = match (is_file, is_unfit) {
             (true, _) => error.with_kind(ErrorKind::LayerNotDirectory).with_reason("a layer must be a directory"),
-            (_, true) if role.is_upper() || role.is_work() => error
+            (_, true) if matches!(role, LayerRef::Upper | LayerRef::Work) => error
                 .with_kind(ErrorKind::UpperUnusable)
                 .with_reason("overlay can't write to this file system")
                 .with_hint("upperdir and workdir need a writable file system with d_type and extended attributes: ext4, xfs, \
@@ -128,11 +131,10 @@ impl Overlay {
             (_, true) => error.with_reason("overlay can't stack this file system"),
             _ => error,
         };
-        let layer = roles(self).find(|(other, _)| *other == role).map(|(_, layer)| layer);
-        with_layer(error, layer)
+        self.name_layer(error, role)
     }
 
-    /// Its layers as far as they can be opened, topmost first: what would be seen in it.
+    /// Opens the layers that are visible in it, topmost first, as far as that is possible.
     pub(crate) fn visible_layers(&self, dir: BorrowedFd<'_>) -> Vec<OwnedFd> {
         self.upper.iter().chain(&self.lowers).filter_map(|layer| open_layer(layer, dir)).collect()
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Overlay's own option words: `lowerdir=a:b::data`, `lowerdir+=`, `datadir+=`, `upperdir=`, `workdir=`, the rest.
+//! Overlay's own options: `lowerdir=a:b::data`, `lowerdir+=`, `datadir+=`, `upperdir=`, ...
 
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::kinds::filesystem::Word;
@@ -9,82 +9,79 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 impl Overlay {
-    /// An overlay from its words, with the kernel's escapes: in paths `\:`, `\,` and `\\` stand for the second byte.
+    /// Reads an overlay from its options, with the kernel's escapes: in paths `\:`, `\,` and `\\`
+    /// stand for the second byte.
     ///
-    /// `lowerdir=` separates layers with `:` and data-only layers with `::`; `lowerdir+=` and `datadir+=` take one
-    /// layer each.
+    /// `lowerdir=` separates layers with `:` and data-only layers with `::`; `lowerdir+=` and
+    /// `datadir+=` take one layer each.
     ///
     /// # Errors
-    /// [`ErrorKind::OptionValue`] for an empty path, [`ErrorKind::OptionConflict`] for a second `upperdir`.
+    /// [`ErrorKind::OptionValue`] for an empty path; [`ErrorKind::OptionConflict`] for two uppers.
     pub fn from_words(words: &[Word]) -> Result<Self> {
         let mut overlay = Self::new();
-        for word in words {
-            overlay.take(word)?;
-        }
+        words.iter().try_for_each(|option| overlay.add(option))?;
         Ok(overlay)
     }
 
-    fn take(&mut self, word: &Word) -> Result<()> {
-        let value = || word.value.as_deref().filter(|v| !v.is_empty()).ok_or_else(|| empty(word));
-        match word.key.as_bytes() {
-            b"lowerdir" => self.take_lowerdir(word, value()?)?,
+    fn add(&mut self, option: &Word) -> Result<()> {
+        let value = || option.value.as_deref().filter(|v| !v.is_empty()).ok_or_else(|| empty(option));
+        match option.key.as_bytes() {
+            b"lowerdir" => self.add_lowerdir(option, value()?)?,
             b"lowerdir+" => self.lowers.push(layer(value()?.as_bytes())),
             b"datadir+" => self.data_only.push(layer(value()?.as_bytes())),
-            b"upperdir" => set_once(&mut self.upper, word, value()?)?,
-            b"workdir" => set_once(&mut self.work, word, value()?)?,
-            _ => self.words.push(word.clone()),
+            b"upperdir" => set_once(&mut self.upper, option, value()?)?,
+            b"workdir" => set_once(&mut self.work, option, value()?)?,
+            _ => self.options.push(option.clone()),
         }
         Ok(())
     }
 
-    fn take_lowerdir(&mut self, word: &Word, value: &OsStr) -> Result<()> {
-        let mut parts = split_unescaped(value.as_bytes(), b':').into_iter().peekable();
+    fn add_lowerdir(&mut self, option: &Word, value: &OsStr) -> Result<()> {
+        let parts = split_unescaped(value.as_bytes(), b':');
         let mut is_data = false;
-        while let Some(part) = parts.next() {
+        for (at, part) in parts.iter().enumerate() {
+            let next_is_empty = parts.get(at + 1).map(|next| next.is_empty());
             if part.is_empty() {
                 // `a::b`: what follows is data-only.
-                if parts.peek().is_none_or(|next| next.is_empty()) || self.lowers.is_empty() {
-                    return Err(empty(word));
+                if next_is_empty != Some(false) || self.lowers.is_empty() {
+                    return Err(empty(option));
                 }
                 is_data = true;
-                continue;
-            }
-            if is_data {
+            } else if !is_data {
+                self.lowers.push(layer(part));
+            } else if next_is_empty == Some(false) {
+                let reason = "a lower layer can't follow a data-only layer: write `::` before it";
+                return Err(Error::new(ErrorKind::OptionValue, Operation::ReadOption, reason)
+                    .with_argument(&option.key));
+            } else {
                 self.data_only.push(layer(part));
                 is_data = false;
-                if parts.peek().is_some_and(|next| !next.is_empty()) {
-                    let reason = "a lower layer can't follow a data-only layer: write `::` before it";
-                    return Err(Error::new(ErrorKind::OptionValue, Operation::ReadOption, reason)
-                        .with_argument(&word.key));
-                }
-            } else {
-                self.lowers.push(layer(part));
             }
         }
         Ok(())
     }
 }
 
-fn set_once(place: &mut Option<Layer>, word: &Word, value: &OsStr) -> Result<()> {
+fn set_once(place: &mut Option<Layer>, option: &Word, value: &OsStr) -> Result<()> {
     if place.is_some() {
         return Err(Error::new(ErrorKind::OptionConflict, Operation::ReadOption, "given twice")
-            .with_argument(&word.key));
+            .with_argument(&option.key));
     }
     *place = Some(layer(value.as_bytes()));
     Ok(())
 }
 
-fn empty(word: &Word) -> Error {
+fn empty(option: &Word) -> Error {
     Error::new(ErrorKind::OptionValue, Operation::ReadOption, "a path in it is empty")
-        .with_argument(&word.key)
+        .with_argument(&option.key)
 }
 
 fn layer(escaped: &[u8]) -> Layer {
     Layer::Path(PathBuf::from(unescape(escaped)))
 }
 
-/// Splits at `separator` where no backslash stands before it.
-pub(crate) fn split_unescaped(text: &[u8], separator: u8) -> Vec<&[u8]> {
+/// Splits at each `separator` that is not escaped by a backslash.
+fn split_unescaped(text: &[u8], separator: u8) -> Vec<&[u8]> {
     let mut parts = Vec::new();
     let (mut start, mut escaped) = (0, false);
     for (at, byte) in text.iter().enumerate() {
@@ -98,7 +95,7 @@ pub(crate) fn split_unescaped(text: &[u8], separator: u8) -> Vec<&[u8]> {
     parts
 }
 
-/// `\x` is `x` for any byte, as `ovl_unescape` has it (fs/overlayfs/params.c).
+/// Replaces `\x` by `x` for any byte, as `ovl_unescape` does (fs/overlayfs/params.c).
 fn unescape(text: &[u8]) -> OsString {
     let mut out = Vec::with_capacity(text.len());
     let mut bytes = text.iter();

@@ -5,9 +5,9 @@ use crate::diagnose::diagnose;
 use crate::error::{Error, Operation, Result, Syscall};
 use crate::kinds::clones::Clones;
 use crate::kinds::overlay::Overlay;
-use crate::kinds::overlay::by_mount::Cwd;
 use crate::kinds::overlay::check::check_writable;
-use crate::kinds::overlay::params::{Make, Run};
+use crate::kinds::overlay::cloned_dir::Cwd;
+use crate::kinds::overlay::params::Make;
 use crate::set::build::failure::of_overlay;
 use crate::set::journal::Journal;
 use crate::sys::procfs::name_for;
@@ -153,7 +153,7 @@ impl Mounter {
     /// What every detached overlay of this handle is made with.
     pub(crate) fn make<'a>(&'a self, dir: BorrowedFd<'a>, attr: &'a MountAttr) -> Make<'a> {
         let (clones, features) = (&self.clones, &self.features);
-        Make { dir, clones, features, source: None, flags: &[], attr, userns: None, run: Run::Execute }
+        Make { dir, clones, features, source: None, flags: &[], attr, userns: None, is_prediction: false }
     }
 
     /// The cheapest way, if it serves: false means that it doesn't, or failed without a change.
@@ -194,7 +194,7 @@ fn check_writable_at(dir: BorrowedFd<'_>, overlay: &Overlay, target: &Path) -> R
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let mounted = rustix::fs::openat(dir, target, flags, Mode::empty())
         .map_err(|e| Error::sys(Operation::LookAtOverlay, Syscall::Openat, e).with_argument(target))?;
-    let done = check_writable(mounted.as_fd(), overlay.work.as_ref());
+    let done = check_writable(mounted.as_fd(), overlay);
     if done.is_err() {
         crate::vfs::detach::detach_fd(mounted.as_fd())?;
     }

@@ -3,7 +3,6 @@
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::kinds::bind::Bind;
-use crate::kinds::filesystem::filesystem;
 use crate::kinds::image::Source;
 use crate::kinds::loop_options::LoopOptions;
 use crate::kinds::overlay::in_private_namespace::check_mapped_layers;
@@ -13,7 +12,6 @@ use crate::set::plan::step::{Step, What};
 use crate::strategy::{Strategies, Subdir};
 use crate::sys::procfs;
 use crate::trace;
-use crate::vfs::attr::Attr;
 use crate::vfs::features::Features;
 use crate::vfs::private_namespace::while_attached;
 use crate::vfs::target::open_in_root;
@@ -77,14 +75,7 @@ impl StepMounter<'_> {
                 );
             }
             What::Filesystem(fstype) => {
-                let tree = self.source(step).mount(fstype, &options.words, |told| {
-                    let ro = Some("ro").filter(|ro| told.is_read_only && !flags.contains(ro));
-                    let flags: Vec<_> = flags.iter().copied().chain(ro).collect();
-                    // As mount(2) has it: what can't be written to is mounted read-only.
-                    let mut attr = attr;
-                    attr.set.set(Attr::RDONLY, attr.set.contains(Attr::RDONLY) || told.is_read_only);
-                    filesystem(told.fstype, told.path.as_os_str(), &flags, told.words, &attr)
-                })?;
+                let tree = self.source(step).mount(fstype)?;
                 if let Some(userns) = &userns {
                     tree.set_idmap(userns, false).map_err(|e| e.with_argument(fstype))?;
                 }
@@ -110,8 +101,8 @@ impl StepMounter<'_> {
             direct_io: words.direct_io,
             ..LoopOptions::default()
         });
-        let read_only = options.superblock.contains(&"ro");
-        Source { dir: self.dir, path: &step.source, loop_device, read_only }
+        let (flags, attr) = (options.superblock_at_birth(), options.single_attr());
+        Source { dir: self.dir, path: &step.source, loop_device, flags, options: &options.words, attr }
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) fn describe(step: &Step) -> ExplainedStep {
             let keys = |layer: &Option<Layer>, key: &str| if layer.is_some() { key.len() } else { 0 };
             let keys =
                 keys(&overlay.upper, "upperdir=") + keys(&overlay.work, "workdir=") + "lowerdir=".len();
-            bytes = keys + words(&overlay.words) + all.map(length).sum::<usize>();
+            bytes = keys + words(&overlay.options) + all.map(length).sum::<usize>();
             let how = if overlay.is_writable() { "with an upper, writable" } else { "read-only" };
             let data = overlay.data_only.len();
             let data = if data > 0 { format!(" ({data} data-only)") } else { String::new() };

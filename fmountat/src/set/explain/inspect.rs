@@ -3,12 +3,12 @@
 
 use crate::diagnose::credentials::{Credentials, Owner, owner_of_mine};
 use crate::diagnose::filesystems;
-use crate::diagnose::step::{foresee as foresee_step, writable_device};
+use crate::diagnose::step::{predict as predict_step, writable_device};
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall, escape};
 use crate::kinds::filesystem::configured;
-use crate::kinds::image::{Looked, is_read_only};
+use crate::kinds::image::{Inspected, is_read_only};
 use crate::kinds::overlay::Overlay;
-use crate::kinds::overlay::params::{Make, Prediction, Run};
+use crate::kinds::overlay::params::{Make, Prediction};
 use crate::set::build::Mounter;
 use crate::set::build::failure::{about, why};
 use crate::set::build::restrict::{hides_all, open_null};
@@ -125,12 +125,9 @@ impl<'a> Inspector<'a> {
         }
         let (is_mapped, may_mount) = (step.options.idmap.is_some(), self.standing.may_mount());
         let prediction = Prediction { is_mapped, may_mount, is_loaded };
-        let run = Run::Predict(prediction);
-        overlay.predict(
-            &Make { source, flags: &flags, run, ..self.mounter.make(self.dir, &attr) },
-            prediction,
-        )?;
-        if let Some(error) = foresee_step(&about(self.dir, step)) {
+        let make = Make { source, flags: &flags, ..self.mounter.make(self.dir, &attr) };
+        overlay.predict(&make, prediction)?;
+        if let Some(error) = predict_step(&about(self.dir, step)) {
             return Err(error);
         }
         let content = Content::Layers(overlay.visible_layers(self.dir));
@@ -145,7 +142,7 @@ impl<'a> Inspector<'a> {
         let flags = OFlags::PATH | OFlags::CLOEXEC;
         let source = rustix::fs::openat(self.dir, &step.source, flags, Mode::empty())
             .map_err(|e| open_error(Operation::CloneMount, Syscall::OpenTree, &step.source, e))?;
-        if let Some(error) = foresee_step(&about(self.dir, step)) {
+        if let Some(error) = predict_step(&about(self.dir, step)) {
             return Err(error);
         }
         let is_dir = crate::vfs::identity::is_dir(source.as_fd())?;
@@ -159,10 +156,10 @@ impl<'a> Inspector<'a> {
     fn filesystem(&self, fstype: &OsStr, step: &Step, notes: &mut Vec<String>) -> Result<Made> {
         let pieces = StepMounter { mounter: self.mounter, dir: self.dir };
         let source = pieces.source(step);
-        let Looked { name, device } = source.look(fstype)?;
-        let read_only = source.read_only || device.is_some() && is_read_only(name);
+        let Inspected { name, device } = source.inspect(fstype)?;
+        let read_only = source.is_read_only() || device.is_some() && is_read_only(name);
         if let Some(device) = &device {
-            notes.push(format!("{} {}", escape(name.as_bytes()), source.rehearse(name, device)?));
+            notes.push(format!("{} {}", escape(name.as_bytes()), source.predict(name, device)?));
             self.may_open(name)?;
             if let Some(error) = device.wrong(name) {
                 return Err(error);
@@ -207,20 +204,12 @@ impl<'a> Inspector<'a> {
     /// What a user namespace is refused at the end.
     fn may_create(&self, name: &OsStr) -> Result<()> {
         let text = name.to_str().unwrap_or_default();
-        if self.standing.initial_user_namespace {
-            return Ok(());
-        }
-        let namespace = match text {
-            "proc" => "pid",
-            "mqueue" => "ipc",
-            "sysfs" => "net",
-            "cgroup" | "cgroup2" => "cgroup",
-            name if filesystems::IN_USER_NAMESPACES.contains(&name) => return Ok(()),
-            _ => {
-                return Err(Error::sys(Operation::Create, Syscall::Fsconfig, Errno::PERM).with_argument(name));
-            }
-        };
-        if owner_of_mine(namespace) == Owner::Own {
+        let may_create = self.standing.initial_user_namespace
+            || match filesystems::namespace_of(text) {
+                Some(namespace) => owner_of_mine(namespace) == Owner::Own,
+                None => filesystems::IN_USER_NAMESPACES.contains(&text),
+            };
+        if may_create {
             return Ok(());
         }
         Err(Error::sys(Operation::Create, Syscall::Fsconfig, Errno::PERM).with_argument(name))
