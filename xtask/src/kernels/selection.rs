@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Selects the test binaries for all kernels.
+
+use super::LISTS;
+use super::options::Options;
+use crate::error::{Error, Result};
+use crate::repository::{self, TestBinary};
+use std::path::Path;
+
+/// Builds the tests, and writes the selected ones to `tests` in the directory `work`.
+pub(crate) fn select(options: &Options, work: &Path) -> Result<Vec<TestBinary>> {
+    let all = repository::test_binaries()?;
+    repository::write(work.join("tests.all"), lines(&all))?;
+    let not_here = list("not-here")?;
+    let wanted = if options.quick { quick()? } else { options.tests.clone() };
+    let chosen = choose(all, &not_here, &wanted);
+    if chosen.is_empty() {
+        return Err(Error::new("no test binary has such a name"));
+    }
+    repository::write(work.join("tests"), lines(&chosen))?;
+    Ok(chosen)
+}
+
+/// Returns the names of the binaries that `--quick` runs.
+pub(crate) fn quick() -> Result<Vec<String>> {
+    list("quick")
+}
+
+fn list(name: &str) -> Result<Vec<String>> {
+    let text = repository::read(Path::new(LISTS).join(name))?;
+    Ok(repository::entries(&text).map(str::to_owned).collect())
+}
+
+/// Returns the binaries that are in `wanted` and not in `not_here`.
+///
+/// An empty `wanted` stands for all.
+fn choose(all: Vec<TestBinary>, not_here: &[String], wanted: &[String]) -> Vec<TestBinary> {
+    let runs = |name: &String| !not_here.contains(name) && (wanted.is_empty() || wanted.contains(name));
+    all.into_iter().filter(|binary| runs(&binary.name)).collect()
+}
+
+fn lines(binaries: &[TestBinary]) -> String {
+    binaries.iter().map(TestBinary::to_string).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chosen(not_here: &[&str], wanted: &[&str]) -> Vec<String> {
+        let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        let all = owned(&["house", "set", "staging"]).into_iter().map(|name| TestBinary {
+            directory: String::new(),
+            name,
+            program: String::new(),
+        });
+        choose(all.collect(), &owned(not_here), &owned(wanted))
+            .into_iter()
+            .map(|binary| binary.name)
+            .collect()
+    }
+
+    #[test]
+    fn a_binary_runs_if_it_is_wanted_and_not_ruled_out() {
+        assert_eq!(chosen(&["house"], &[]), ["set", "staging"]);
+        assert_eq!(chosen(&["house"], &["staging", "house"]), ["staging"]);
+        assert_eq!(chosen(&[], &["stag"]), [""; 0]);
+    }
+}
