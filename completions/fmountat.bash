@@ -129,7 +129,7 @@ _fmountat() {
                     return 0
                     ;;
                 --compat)
-                    COMPREPLY=($(compgen -W "containerd" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "containerd oci" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -179,7 +179,7 @@ _fmountat() {
                     return 0
                     ;;
                 --compat)
-                    COMPREPLY=($(compgen -W "containerd" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "containerd oci" -- "${cur}"))
                     return 0
                     ;;
                 *)
@@ -461,7 +461,7 @@ _fmountat() {
                     return 0
                     ;;
                 --compat)
-                    COMPREPLY=($(compgen -W "containerd" -- "${cur}"))
+                    COMPREPLY=($(compgen -W "containerd oci" -- "${cur}"))
                     return 0
                     ;;
                 *)

@@ -53,13 +53,15 @@ complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s C -d 'Relati
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -l into -d 'Mount into the mount namespace of a process, or of a file like /proc/PID/ns/mnt; TARGET is then a path in there' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s t -l types -d 'The file system\'s name, `bind` or `overlay`' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s o -l options -d 'Options, separated by commas; may be given several times' -x -a '(__fmountat_options)'
-complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -l compat -d 'Ignore words that have no effect, and list them, as this program\'s users expect' -r -f -a "containerd\t'Words that have no effect where they stand are ignored'"
+complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -l compat -d 'Ignore words that have no effect, and list them, as this program\'s users expect' -r -f -a "containerd\t'Options without effect are ignored'
+oci\t'As runc: options without effect are ignored, mount points are made, binds are slaves'"
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -l json -d 'Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD'
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -l verbose -d 'Print each step on stderr: which strategy is used, and why another one could not be'
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l into -d 'Mount into the mount namespace of a process, or of a file like /proc/PID/ns/mnt; TARGET is then a path in there' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -s C -d 'Relative paths start at DIR' -r -F
-complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l compat -d 'Ignore words that have no effect, and list them, as this program\'s users expect' -r -f -a "containerd\t'Words that have no effect where they stand are ignored'"
+complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l compat -d 'Ignore words that have no effect, and list them, as this program\'s users expect' -r -f -a "containerd\t'Options without effect are ignored'
+oci\t'As runc: options without effect are ignored, mount points are made, binds are slaves'"
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l replace -d 'Put the set in place of the topmost mount on TARGET, without a moment between'
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l view -d 'All mounts of the list read only; an overlay\'s upperdir becomes its top layer'
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l strict -d 'Refuse a set that others could see half done, as on kernels before 6.15'
@@ -67,7 +69,8 @@ complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l json -d 'Pri
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l verbose -d 'Print each step on stderr: which strategy is used, and why another one could not be'
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -s C -d 'Relative paths start at DIR' -r -F
-complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -l compat -d 'Ignore words that have no effect, and list them, as this program\'s users expect' -r -f -a "containerd\t'Words that have no effect where they stand are ignored'"
+complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -l compat -d 'Ignore words that have no effect, and list them, as this program\'s users expect' -r -f -a "containerd\t'Options without effect are ignored'
+oci\t'As runc: options without effect are ignored, mount points are made, binds are slaves'"
 complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -l replace -d 'As if the set were to replace what is mounted on TARGET'
 complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -l view -d 'All mounts of the list read only; an overlay\'s upperdir becomes its top layer'
 complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -l strict -d 'Refuse a set that others could see half done, as on kernels before 6.15'

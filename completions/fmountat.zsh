@@ -49,7 +49,8 @@ _arguments "${_arguments_options[@]}" : \
 '--types=[The file system'\''s name, \`bind\` or \`overlay\`]:TYPE:_default' \
 '*-o+[Options, separated by commas; may be given several times]:OPTIONS:_fmountat_options' \
 '*--options=[Options, separated by commas; may be given several times]:OPTIONS:_fmountat_options' \
-'--compat=[Ignore words that have no effect, and list them, as this program'\''s users expect]:PROGRAM:((containerd\:"Words that have no effect where they stand are ignored"))' \
+'--compat=[Ignore words that have no effect, and list them, as this program'\''s users expect]:PROGRAM:((containerd\:"Options without effect are ignored"
+oci\:"As runc\: options without effect are ignored, mount points are made, binds are slaves"))' \
 '--json[Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD]' \
 '--verbose[Print each step on stderr\: which strategy is used, and why another one could not be]' \
 '-h[Print help (see more with '\''--help'\'')]' \
@@ -62,7 +63,8 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 '(--replace)--into=[Mount into the mount namespace of a process, or of a file like /proc/PID/ns/mnt; TARGET is then a path in there]:PID|FILE:_default' \
 '-C+[Relative paths start at DIR]:DIR:_files' \
-'--compat=[Ignore words that have no effect, and list them, as this program'\''s users expect]:PROGRAM:((containerd\:"Words that have no effect where they stand are ignored"))' \
+'--compat=[Ignore words that have no effect, and list them, as this program'\''s users expect]:PROGRAM:((containerd\:"Options without effect are ignored"
+oci\:"As runc\: options without effect are ignored, mount points are made, binds are slaves"))' \
 '--replace[Put the set in place of the topmost mount on TARGET, without a moment between]' \
 '--view[All mounts of the list read only; an overlay'\''s upperdir becomes its top layer]' \
 '--strict[Refuse a set that others could see half done, as on kernels before 6.15]' \
@@ -77,7 +79,8 @@ _arguments "${_arguments_options[@]}" : \
 (explain)
 _arguments "${_arguments_options[@]}" : \
 '-C+[Relative paths start at DIR]:DIR:_files' \
-'--compat=[Ignore words that have no effect, and list them, as this program'\''s users expect]:PROGRAM:((containerd\:"Words that have no effect where they stand are ignored"))' \
+'--compat=[Ignore words that have no effect, and list them, as this program'\''s users expect]:PROGRAM:((containerd\:"Options without effect are ignored"
+oci\:"As runc\: options without effect are ignored, mount points are made, binds are slaves"))' \
 '--replace[As if the set were to replace what is mounted on TARGET]' \
 '--view[All mounts of the list read only; an overlay'\''s upperdir becomes its top layer]' \
 '--strict[Refuse a set that others could see half done, as on kernels before 6.15]' \
