@@ -102,7 +102,8 @@ unsafe fn ends_in_time(pid: libc::pid_t, job: &Job) -> bool {
                 return false;
             }
             let mut timeout: libc::timespec = zeroed();
-            timeout.tv_sec = libc::time_t::try_from(left / 1000).unwrap_or(libc::time_t::MAX);
+            // `as` takes the type of the target's C library; a wait is never that long.
+            timeout.tv_sec = (left / 1000) as _;
             timeout.tv_nsec = (left % 1000 * 1_000_000) as _;
             if libc::sigtimedwait(&raw const signals, std::ptr::null_mut(), &raw const timeout)
                 == libc::SIGRTMAX()
