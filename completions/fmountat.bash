@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-# Made by `cargo test -p fmountat-cli --test completions`; do not edit.
+# Made by `cargo test -p fmountat-cli --test verbs completions::`; do not edit.
 
 # The words of -o: only the last one is still being written.
 _fmountat_options() {

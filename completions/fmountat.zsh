@@ -1,6 +1,6 @@
 #compdef fmountat
 # SPDX-License-Identifier: Apache-2.0 OR MIT
-# Made by `cargo test -p fmountat-cli --test completions`; do not edit.
+# Made by `cargo test -p fmountat-cli --test verbs completions::`; do not edit.
 
 # The words of -o.
 (( $+functions[_fmountat_options] )) ||

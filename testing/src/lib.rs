@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The test harness of fmountat: each case runs in a process and a mount namespace of its own.
 //!
-//! A test file has `harness = false` in its `Cargo.toml` and is written as
+//! A test binary has `harness = false` in its `Cargo.toml`. One of a single file is written as
 //! ```no_run
 //! use fmountat_testing::{mkdirs, scratch};
 //!
@@ -11,6 +11,9 @@
 //!     fn with_a_real_image() needs [Root, Tool("mkfs.erofs"), Filesystem("erofs")] {}
 //! }
 //! ```
+//! Several files are linked into one binary, which saves the time that linking takes: each has [`cases!`] in place of `tests!`, and
+//! `main.rs` lists them in [`test_files!`]. `cargo test --test sets swap::` then runs the cases of the file `swap.rs`.
+//!
 //! A body fails by panicking. It may mount what it likes and need not unmount, save what holds a loop device. When it
 //! returns, everything else must be as before: descriptors, threads, children, cwd, umask ([`Snapshot`]).
 //!
@@ -56,7 +59,7 @@ pub use mounts::{MountLine, mount_flags, mount_table, mounts_below};
 pub use namespace::{in_own_namespace, own_devices, own_root};
 pub use need::{Need, is_real_root, kernel_release};
 pub use raw::own_descriptors;
-pub use run::{INSIDE, run};
+pub use run::{INSIDE, run, run_files};
 pub use snapshot::{Snapshot, loop_devices};
 
 /// How many rounds of something to run: `full` of them where `FMOUNTAT_PROOF=full`, else `usual`.
@@ -75,10 +78,10 @@ pub fn slower(time: std::time::Duration) -> std::time::Duration {
     time * if std::env::var_os("FMOUNTAT_EMULATED").is_some() { 20 } else { 1 }
 }
 
-/// One test: what [`tests!`] makes of a function.
+/// One test: what [`cases!`] makes of a function.
 #[derive(Debug, Clone, Copy)]
 pub struct Case {
-    /// The name of the function.
+    /// The name of the function; [`run_files`] puts `FILE::` before it.
     pub name: &'static str,
     /// What the machine must offer for it to run.
     pub needs: &'static [Need],
@@ -86,19 +89,38 @@ pub struct Case {
     pub body: fn(),
 }
 
-/// Turns functions, each with a list of [`Need`]s, into the `main` of a test file.
+/// Turns functions, each with a list of [`Need`]s, into the constant `CASES` of one file of a test binary.
 #[macro_export]
-macro_rules! tests {
+macro_rules! cases {
     ($( $(#[$attribute:meta])* fn $name:ident() needs [$($need:expr),* $(,)?] $body:block )*) => {
         $( $(#[$attribute])* fn $name() $body )*
 
-        fn main() -> ::std::process::ExitCode {
+        pub(crate) const CASES: &[$crate::Case] = {
             #[allow(unused_imports)]
             use $crate::Need::*;
-            const CASES: &[$crate::Case] = &[
-                $( $crate::Case { name: stringify!($name), needs: &[$($need),*], body: $name } ),*
-            ];
+            &[$( $crate::Case { name: stringify!($name), needs: &[$($need),*], body: $name } ),*]
+        };
+    };
+}
+
+/// Turns functions, as [`cases!`] does, into a test binary of one file.
+#[macro_export]
+macro_rules! tests {
+    ($($cases:tt)*) => {
+        $crate::cases! { $($cases)* }
+
+        fn main() -> ::std::process::ExitCode {
             $crate::run(CASES)
+        }
+    };
+}
+
+/// Defines the `main` of a test binary of several files, each a module with [`cases!`]. A case is named `FILE::CASE`.
+#[macro_export]
+macro_rules! test_files {
+    ($($file:ident),* $(,)?) => {
+        fn main() -> ::std::process::ExitCode {
+            $crate::run_files(&[$( (stringify!($file), $file::CASES) ),*])
         }
     };
 }

@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 pub const INSIDE: &str = "--inside";
 const TRY_USER_NAMESPACES: &str = "--try-user-namespaces";
 
-/// The `main` of a test file: runs what the command line asks for. [`tests!`](crate::tests) calls it.
+/// The `main` of a test binary: runs what the command line asks for. [`tests!`](crate::tests) calls it.
 #[must_use]
 pub fn run(cases: &'static [Case]) -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -46,6 +46,21 @@ pub fn run(cases: &'static [Case]) -> ExitCode {
         },
         _ => run_all(cases),
     }
+}
+
+/// Runs the cases of several files, each named `FILE::CASE`. [`test_files!`](crate::test_files) calls it.
+///
+/// # Panics
+/// If the name of one file ends with that of another: the filter `FILE::` would run the cases of both.
+#[must_use]
+pub fn run_files(files: &[(&str, &[Case])]) -> ExitCode {
+    for (file, _) in files {
+        let same_end = files.iter().filter(|(other, _)| other.ends_with(file)).count();
+        assert_eq!(same_end, 1, "the filter {file}:: is for more than one file");
+    }
+    let named = |file: &str, case: &Case| Case { name: format!("{file}::{}", case.name).leak(), ..*case };
+    let cases = files.iter().flat_map(|(file, cases)| cases.iter().map(move |case| named(file, case)));
+    run(cases.collect::<Vec<_>>().leak())
 }
 
 fn run_all(cases: &'static [Case]) -> ExitCode {

@@ -57,31 +57,35 @@ pub(crate) fn words_of(variable: &str) -> Vec<String> {
     std::env::var(variable).unwrap_or_default().split_whitespace().map(str::to_owned).collect()
 }
 
-/// A program that cargo has built for tests.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct TestBinary {
+/// A test file, and the program that cargo has built for it and perhaps for others.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct TestFile {
     /// The directory of its package, in which it runs.
     pub(crate) directory: String,
     pub(crate) name: String,
     pub(crate) program: String,
+    /// The argument that selects the file's cases, `NAME::`, where the program has those of several files.
+    pub(crate) filter: Option<String>,
 }
 
 /// The line that `.ci/test-binaries` prints and `.ci/kernels.d/init` reads.
-impl fmt::Display for TestBinary {
+impl fmt::Display for TestFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{} {} {}", self.directory, self.name, self.program)
+        let filter = self.filter.as_ref().map_or_else(String::new, |filter| format!(" {filter}"));
+        writeln!(f, "{} {} {}{filter}", self.directory, self.name, self.program)
     }
 }
 
 /// Builds the tests and returns their programs.
-pub(crate) fn test_binaries() -> Result<Vec<TestBinary>> {
-    Ok(parse_test_binaries(&command::read(&mut command::new(".ci/test-binaries"))?))
+pub(crate) fn test_files() -> Result<Vec<TestFile>> {
+    Ok(parse_test_files(&command::read(&mut command::new(".ci/test-binaries"))?))
 }
 
-fn parse_test_binaries(text: &str) -> Vec<TestBinary> {
+fn parse_test_files(text: &str) -> Vec<TestFile> {
     let parse = |line: &str| {
-        let mut parts = line.splitn(3, ' ').map(str::to_owned);
-        Some(TestBinary { directory: parts.next()?, name: parts.next()?, program: parts.next()? })
+        let mut parts = line.splitn(4, ' ').map(str::to_owned);
+        let (directory, name, program) = (parts.next()?, parts.next()?, parts.next()?);
+        Some(TestFile { directory, name, program, filter: parts.next() })
     };
     text.lines().filter_map(parse).collect()
 }
@@ -99,10 +103,11 @@ mod tests {
 
     #[test]
     fn test_binaries_are_printed_as_they_are_read() {
-        let text = "/r/lib set /r/target/debug/deps/set-1\n/r/cli run /r/target/debug/deps/run-2\n";
-        let read = parse_test_binaries(text);
+        let text = "/r/lib set /r/target/debug/deps/sets-1 set::\n/r/cli run /r/target/debug/deps/run-2\n";
+        let read = parse_test_files(text);
         assert_eq!(read.iter().map(|binary| binary.name.as_str()).collect::<Vec<_>>(), ["set", "run"]);
-        assert_eq!(read.iter().map(TestBinary::to_string).collect::<String>(), text);
+        assert_eq!(read[0].filter.as_deref(), Some("set::"));
+        assert_eq!(read.iter().map(TestFile::to_string).collect::<String>(), text);
     }
 
     #[test]

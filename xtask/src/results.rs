@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Parses the results of test binaries.
+//! Parses the results of test files.
 //!
 //! ```text
 //! kernel RELEASE
-//! binary NAME                                  a test binary starts
+//! binary NAME                                  a test file starts
 //! case NAME OUTCOME SECONDS WHY                by fmountat-testing, see testing/src/report.rs
 //! plain NAME ok|FAILED|ignored|unsupported WHY by the standard harness, see .ci/kernels.d/init
-//! end NAME STATUS SECONDS                      the test binary ended
+//! end NAME STATUS SECONDS                      the test file ended
 //! done SECONDS                                 all of them have run
 //! ```
 
@@ -64,7 +64,17 @@ pub(crate) struct Case {
     pub(crate) line: String,
 }
 
-/// The results of one test binary.
+impl Case {
+    /// Drops the name of the file: in a program of several files a case is named `FILE::CASE`.
+    fn of(mut self, file: &str) -> Self {
+        if let Some(name) = self.name.strip_prefix(file).and_then(|rest| rest.strip_prefix("::")) {
+            self.name = name.to_owned();
+        }
+        self
+    }
+}
+
+/// The results of one test file.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Binary {
     pub(crate) name: String,
@@ -107,9 +117,9 @@ pub(crate) fn parse(text: &str) -> Results {
                 plain.clear();
                 results.binaries.push(Binary { name: rest.to_owned(), ..Binary::default() });
             }
-            ("case", Some(binary)) => binary.cases.push(parse_case(line)),
-            ("plain", Some(_)) => {
-                let case = parse_plain(line);
+            ("case", Some(binary)) => binary.cases.push(parse_case(line).of(&binary.name)),
+            ("plain", Some(binary)) => {
+                let case = parse_plain(line).of(&binary.name);
                 // A later `unsupported` from the test replaces the harness's `ok`.
                 plain.retain(|earlier| earlier.name != case.name);
                 plain.push(case);
@@ -148,7 +158,7 @@ mod tests {
     #[test]
     fn cases_belong_to_their_binary() {
         let results = parse(
-            "kernel 6.1.0-50\nbinary set\ncase a::b passed 0.25 \ncase c unsupported 0.00 no call x\nend set 0 1\n\
+            "kernel 6.1.0-50\nbinary set\ncase set::a::b passed 0.25 \ncase c unsupported 0.00 no call x\nend set 0 1\n\
              binary run\ncase d failed 1.50 left: 1\nend run 101 2\ndone 3\n",
         );
         assert_eq!((results.release.as_str(), results.seconds), ("6.1.0-50", Some(3)));

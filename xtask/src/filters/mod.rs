@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `filters`: runs test binaries under each seccomp filter of testing/src/profile.rs.
+//! `filters`: runs test files under each seccomp filter of testing/src/profile.rs.
 
 mod differs;
 mod judge;

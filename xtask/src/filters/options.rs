@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::repository;
 
 const USAGE: &str =
-    "Runs the test binaries named in .ci/filters.d/binaries without a filter, then under each seccomp filter of
+    "Runs the test files named in .ci/filters.d/binaries without a filter, then under each seccomp filter of
 testing/src/profile.rs, and counts how their cases end.
 
   .ci/filters [--quick] [--page] [FILTER...]      all filters without one

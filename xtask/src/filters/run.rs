@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Runs test binaries under one filter.
+//! Runs test files under one filter.
 
 use super::options::NO_FILTER;
 use crate::command;
 use crate::error::{At, Result};
 use crate::output::Clock;
-use crate::repository::{self, TestBinary};
+use crate::repository::{self, TestFile};
 use crate::results::{self, Results};
 use std::fs;
 use std::io::Write;
@@ -19,7 +19,7 @@ const CASE_SECONDS: &str = "40";
 /// Runs each binary. Writes `FILTER.results` and `FILTER.BINARY.log` in `work`.
 ///
 /// Returns the results and the time of all binaries in seconds.
-pub(crate) fn under(filter: &str, tests: &[TestBinary], work: &Path) -> Result<(Results, u64)> {
+pub(crate) fn under(filter: &str, tests: &[TestFile], work: &Path) -> Result<(Results, u64)> {
     let clock = Clock::start();
     let path = work.join(format!("{filter}.results"));
     let mut results = fs::File::options().create(true).append(true).open(&path).at("create", &path)?;
@@ -29,6 +29,7 @@ pub(crate) fn under(filter: &str, tests: &[TestBinary], work: &Path) -> Result<(
         let file = fs::File::create(&log).at("create", &log)?;
         let both = file.try_clone().at("duplicate the descriptor of", &log)?;
         let mut command = command::new(&test.program);
+        command.args(&test.filter);
         command.current_dir(&test.directory).stdin(Stdio::null()).stdout(file).stderr(both);
         command.env_remove("FMOUNTAT_NO_SKIP").env("FMOUNTAT_RESULTS", &path);
         command.env("FMOUNTAT_FILTER", if filter == NO_FILTER { "" } else { filter });
@@ -63,13 +64,14 @@ mod tests {
     fn a_binary_gets_the_filter_and_writes_its_cases() {
         let scratch = Scratch::new("under");
         let program = scratch.path().join("program");
-        let script = "#!/bin/sh\necho log\necho \"case [$FMOUNTAT_FILTER] passed 0.01 \" >> \"$FMOUNTAT_RESULTS\"\nexit 3\n";
+        let script = "#!/bin/sh\necho log $1\necho \"case [$FMOUNTAT_FILTER] passed 0.01 \" >> \"$FMOUNTAT_RESULTS\"\nexit 3\n";
         repository::write(&program, script).unwrap();
         fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
-        let test = TestBinary {
+        let test = TestFile {
             directory: scratch.path().display().to_string(),
             name: "set".to_owned(),
             program: program.display().to_string(),
+            filter: Some("set::".to_owned()),
         };
         for (filter, case) in [("none", "[]"), ("x-eperm", "[x-eperm]")] {
             let (results, _) = under(filter, std::slice::from_ref(&test), scratch.path()).unwrap();
@@ -77,7 +79,7 @@ mod tests {
             assert_eq!((binary.name.as_str(), binary.status.as_deref()), ("set", Some("3")));
             assert_eq!((binary.cases[0].name.as_str(), binary.cases[0].outcome), (case, Outcome::Passed));
             let log = scratch.path().join(format!("{filter}.set.log"));
-            assert_eq!(repository::read(log).unwrap(), "log\n");
+            assert_eq!(repository::read(log).unwrap(), "log set::\n");
         }
     }
 }

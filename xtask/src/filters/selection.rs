@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Selects the test binaries for all filters.
+//! Selects the test files for all filters.
 
 use super::BINARIES;
 use super::options::Options;
 use crate::error::{Error, Result};
-use crate::repository::{self, TestBinary};
+use crate::repository::{self, TestFile};
 use std::path::Path;
 
 /// Builds the tests, writes all of them to `tests` in `work`, and returns the selected ones.
-pub(crate) fn select(options: &Options, work: &Path) -> Result<Vec<TestBinary>> {
-    let built = repository::test_binaries()?;
-    let lines: String = built.iter().map(TestBinary::to_string).collect();
+pub(crate) fn select(options: &Options, work: &Path) -> Result<Vec<TestFile>> {
+    let built = repository::test_files()?;
+    let lines: String = built.iter().map(TestFile::to_string).collect();
     repository::write(work.join("tests"), lines)?;
     let wanted = wanted(&repository::read(BINARIES)?, options.quick, &options.tests);
     choose(built, &wanted)
@@ -27,12 +27,12 @@ fn wanted(list: &str, quick: bool, only: &[String]) -> Vec<String> {
 }
 
 /// Returns the binaries with these names. Fails if one is missing.
-fn choose(built: Vec<TestBinary>, wanted: &[String]) -> Result<Vec<TestBinary>> {
+fn choose(built: Vec<TestFile>, wanted: &[String]) -> Result<Vec<TestFile>> {
     if wanted.is_empty() {
         return Err(Error::new("no binary that runs under filters has such a name"));
     }
     if let Some(name) = wanted.iter().find(|name| !built.iter().any(|binary| binary.name == **name)) {
-        return Err(Error::new(format!("the test binary {name} is not there")));
+        return Err(Error::new(format!("the test file {name} is not there")));
     }
     Ok(built.into_iter().filter(|binary| wanted.contains(&binary.name)).collect())
 }
@@ -56,14 +56,10 @@ mod tests {
 
     #[test]
     fn each_wanted_binary_must_be_there() {
-        let binary = |name: &str| TestBinary {
-            directory: String::new(),
-            name: name.to_owned(),
-            program: String::new(),
-        };
+        let binary = |name: &str| TestFile { name: name.to_owned(), ..TestFile::default() };
         let built = || ["run", "set", "house"].map(binary).to_vec();
         assert_eq!(choose(built(), &owned(&["set", "run"])).unwrap(), ["run", "set"].map(binary));
-        assert_eq!(choose(built(), &owned(&["kill"])).unwrap_err().text, "the test binary kill is not there");
+        assert_eq!(choose(built(), &owned(&["kill"])).unwrap_err().text, "the test file kill is not there");
         assert!(choose(built(), &[]).unwrap_err().text.contains("no binary"));
     }
 }

@@ -18,7 +18,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(crate) struct Machine<'a> {
     pub(crate) work: &'a Path,
-    /// The number of test binaries.
+    /// The number of test files.
     pub(crate) tests: usize,
     pub(crate) options: &'a Options,
     pub(crate) clock: &'a Clock,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Replaces the results of a few test binaries in those of an earlier run.
+//! Replaces the results of a few test files in those of an earlier run.
 
 use std::collections::HashSet;
 

@@ -36,7 +36,7 @@ pub(crate) fn run(words: &[String]) -> Result<bool> {
     let clock = Clock::start();
     let work = repository::top()?.join("target/kernels");
     std::fs::create_dir_all(&work).at("create", &work)?;
-    clock.step("test binaries");
+    clock.step("test files");
     let tests = selection::select(&options, &work)?;
     let guests = options.guests();
     if !guests.is_empty() {

@@ -14,7 +14,7 @@ and are not among the passed. [Every case](kernels.tsv) ·
 ";
 
 const BY_BINARY: &str = "
-By test binary: passed of those that are there; where some are unsupported, skipped or failed, `+N unsupported` and so on. Seconds in brackets.
+By test file: passed of those that are there; where some are unsupported, skipped or failed, `+N unsupported` and so on. Seconds in brackets.
 
 ";
 

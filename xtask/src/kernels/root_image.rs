@@ -6,7 +6,7 @@
 use super::{LISTS, libraries, root_files};
 use crate::command;
 use crate::error::{At, Result};
-use crate::repository::{self, TestBinary};
+use crate::repository::{self, TestFile};
 use std::collections::BTreeSet;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -38,7 +38,7 @@ const GROUP: &str = "root:x:0:\ntty:x:5:\nnogroup:x:65534:\nuser:x:1000:\n";
 const IMAGE_BYTES: u64 = 6 << 30;
 
 /// Builds `root.img` in the directory `work`, from the temporary directory `root`.
-pub(crate) fn build(work: &Path, tests: &[TestBinary]) -> Result {
+pub(crate) fn build(work: &Path, tests: &[TestFile]) -> Result {
     let root = work.join("root");
     repository::recreate(&root)?;
     make_directories(&root)?;
@@ -88,7 +88,7 @@ fn copy_repository(root: &Path) -> Result {
 }
 
 /// Copies the test binaries and the programs that they start, without debug information.
-fn copy_programs(root: &Path, tests: &[TestBinary]) -> Result {
+fn copy_programs(root: &Path, tests: &[TestFile]) -> Result {
     let built = repository::top()?.join("target/debug");
     let mut programs: BTreeSet<PathBuf> = tests.iter().map(|test| PathBuf::from(&test.program)).collect();
     programs

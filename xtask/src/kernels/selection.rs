@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Selects the test binaries for all kernels.
+//! Selects the test files for all kernels.
 
 use super::LISTS;
 use super::options::Options;
 use crate::error::{Error, Result};
-use crate::repository::{self, TestBinary};
+use crate::repository::{self, TestFile};
 use std::path::Path;
 
 /// Builds the tests, and writes the selected ones to `tests` in the directory `work`.
-pub(crate) fn select(options: &Options, work: &Path) -> Result<Vec<TestBinary>> {
-    let all = repository::test_binaries()?;
+pub(crate) fn select(options: &Options, work: &Path) -> Result<Vec<TestFile>> {
+    let all = repository::test_files()?;
     repository::write(work.join("tests.all"), lines(&all))?;
     let not_here = list("not-here")?;
     let wanted = if options.quick { quick()? } else { options.tests.clone() };
     let chosen = choose(all, &not_here, &wanted);
     if chosen.is_empty() {
-        return Err(Error::new("no test binary has such a name"));
+        return Err(Error::new("no test file has such a name"));
     }
     repository::write(work.join("tests"), lines(&chosen))?;
     Ok(chosen)
@@ -34,13 +34,13 @@ fn list(name: &str) -> Result<Vec<String>> {
 /// Returns the binaries that are in `wanted` and not in `not_here`.
 ///
 /// An empty `wanted` stands for all.
-fn choose(all: Vec<TestBinary>, not_here: &[String], wanted: &[String]) -> Vec<TestBinary> {
+fn choose(all: Vec<TestFile>, not_here: &[String], wanted: &[String]) -> Vec<TestFile> {
     let runs = |name: &String| !not_here.contains(name) && (wanted.is_empty() || wanted.contains(name));
     all.into_iter().filter(|binary| runs(&binary.name)).collect()
 }
 
-fn lines(binaries: &[TestBinary]) -> String {
-    binaries.iter().map(TestBinary::to_string).collect()
+fn lines(binaries: &[TestFile]) -> String {
+    binaries.iter().map(TestFile::to_string).collect()
 }
 
 #[cfg(test)]
@@ -49,11 +49,9 @@ mod tests {
 
     fn chosen(not_here: &[&str], wanted: &[&str]) -> Vec<String> {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        let all = owned(&["house", "set", "staging"]).into_iter().map(|name| TestBinary {
-            directory: String::new(),
-            name,
-            program: String::new(),
-        });
+        let all = owned(&["house", "set", "staging"])
+            .into_iter()
+            .map(|name| TestFile { name, ..TestFile::default() });
         choose(all.collect(), &owned(not_here), &owned(wanted))
             .into_iter()
             .map(|binary| binary.name)

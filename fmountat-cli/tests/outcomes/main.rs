@@ -1,0 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! What many command lines do in the same fresh state: mounts, errors, and what is said beforehand.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod errors;
+mod explain;
+mod like_mount;
+#[path = "../common/stage.rs"]
+mod stage;
+
+fmountat_testing::test_files! {
+    errors, explain, like_mount,
+}

@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The command's verbs, its output, exit statuses and completions.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod command;
+mod completions;
+mod doctor;
+mod readme;
+mod reasons;
+mod run;
+mod table;
+
+fmountat_testing::test_files! {
+    command, completions, doctor, readme, reasons, run, table,
+}

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! `fmountat run`: what the command sees, that it leaves nothing, how its status, signals and terminal pass.
+//!
+//! Each body runs as an ordinary user and as real root. The ordinary user is user 1000 without any capability
+//! in a user namespace below the harness's, so that `fmountat` has to make its own, as for anybody.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod crash;
+mod inherit;
+mod roots;
+mod sandbox;
+mod signals;
+mod status;
+mod terminal;
+
+use fmountat_testing::filter;
+
+fmountat_testing::cases! {
+    fn the_example_as_user() needs [Kernel(6, 6), User, Tool("unshare")] { roots::the_example(); }
+    fn the_example_as_root() needs [Root] { roots::the_example(); }
+    fn the_example_as_root_of_a_user_namespace() needs [Kernel(6, 6), User] { roots::the_example_in_a_container(); }
+    fn devices_are_not_changed_as_root() needs [Root] { roots::devices_are_not_changed(); }
+    /// As before Linux 6.15: nothing is mounted into a detached tree.
+    fn devices_are_not_changed_in_its_own_namespace() needs [Root] {
+        filter::without_detached_children();
+        roots::devices_are_not_changed();
+    }
+    fn a_deleted_home_is_whole_as_user() needs [Kernel(6, 6), User, Tool("unshare")] { roots::a_deleted_home_is_whole(); }
+    fn a_deleted_home_is_whole_as_root() needs [Root] { roots::a_deleted_home_is_whole(); }
+    fn a_directory_of_a_layer_goes_or_it_is_told() needs [User, Tool("unshare")] {
+        roots::a_directory_of_a_layer_goes_or_it_is_told();
+    }
+    /// As before Linux 6.15: nothing is mounted into a detached tree.
+    fn in_its_own_namespace_as_user() needs [Kernel(6, 6), User, Tool("unshare")] {
+        filter::without_detached_children();
+        roots::the_example();
+    }
+    fn in_its_own_namespace_as_root() needs [Root] {
+        filter::without_detached_children();
+        roots::the_example();
+        roots::every_real_file_system();
+    }
+    fn the_old_root_is_gone_as_user() needs [User, Tool("unshare")] { roots::the_old_root_is_gone(); }
+    fn the_old_root_is_gone_as_root() needs [Root, Tool("unshare")] { roots::the_old_root_is_gone(); }
+    fn paths_over_the_top_as_user() needs [User, Tool("unshare")] { roots::paths_over_the_top(); }
+    fn paths_over_the_top_as_root() needs [Root] { roots::paths_over_the_top(); }
+    fn a_shared_root_as_user() needs [User, Tool("unshare")] { roots::a_shared_root(); }
+    fn a_shared_root_as_root() needs [Root] { roots::a_shared_root(); }
+    fn owners_are_mapped() needs [Root] { roots::owners_are_mapped(); }
+    fn modes_of_a_copy_as_user() needs [User, Tool("unshare")] { roots::modes_of_a_copy(); }
+    fn modes_of_a_copy_as_root() needs [Root] { roots::modes_of_a_copy(); }
+    /// As before Linux 6.15 again.
+    fn reach_in_its_own_namespace_as_user() needs [User, Tool("unshare")] {
+        filter::without_detached_children();
+        roots::the_old_root_is_gone();
+        roots::paths_over_the_top();
+        roots::a_shared_root();
+    }
+    fn reach_in_its_own_namespace_as_root() needs [Root, Tool("unshare")] {
+        filter::without_detached_children();
+        roots::the_old_root_is_gone();
+        roots::paths_over_the_top();
+        roots::a_shared_root();
+    }
+    fn layers_and_binds_as_user() needs [User, Tool("unshare")] { roots::layers_and_binds(); }
+    fn layers_and_binds_as_root() needs [Root] { roots::layers_and_binds(); }
+    fn every_real_file_system_as_user() needs [User, Tool("unshare")] { roots::every_real_file_system(); }
+    fn every_real_file_system_as_root() needs [Root] { roots::every_real_file_system(); }
+
+    fn the_upper_root_as_user() needs [User, Tool("unshare")] { roots::the_upper_root(); }
+    fn the_upper_root_as_root() needs [Root] { roots::the_upper_root(); }
+    fn a_run_in_a_run_as_user() needs [User, Tool("unshare")] { roots::a_run_in_a_run(); }
+    fn a_run_in_a_run_as_root() needs [Root] { roots::a_run_in_a_run(); }
+
+    fn the_status_is_the_commands_as_user() needs [User, Tool("unshare")] { status::is_the_commands(); }
+    fn the_status_is_the_commands_as_root() needs [Root] { status::is_the_commands(); }
+    fn own_failures_as_user() needs [User, Tool("unshare")] { status::own_failures(); }
+    fn own_failures_as_root() needs [Root] { status::own_failures(); }
+
+    fn signals_arrive_once_as_user() needs [User, Tool("unshare")] { signals::arrive_once(); }
+    fn signals_arrive_once_as_root() needs [Root] { signals::arrive_once(); }
+    fn signals_that_kill_as_user() needs [User, Tool("unshare")] { signals::that_kill(); }
+    fn signals_that_kill_as_root() needs [Root] { signals::that_kill(); }
+
+    fn kill_ends_everything_as_user() needs [User, Tool("unshare")] { crash::kill_ends_everything(); }
+    fn kill_ends_everything_as_root() needs [Root] { crash::kill_ends_everything(); }
+    fn kill_at_any_moment_as_user() needs [User, Tool("unshare")] { crash::kill_at_any_moment(); }
+    fn kill_at_any_moment_as_root() needs [Root] { crash::kill_at_any_moment(); }
+    fn orphans_are_reaped_as_user() needs [User, Tool("unshare")] { crash::orphans_are_reaped(); }
+    fn orphans_are_reaped_as_root() needs [Root] { crash::orphans_are_reaped(); }
+
+    fn what_is_inherited_as_user() needs [User, Tool("unshare")] { inherit::everything(); }
+    fn what_is_inherited_as_root() needs [Root] { inherit::everything(); }
+    fn signal_states_are_inherited_as_user() needs [User, Tool("unshare")] { inherit::signal_states(); }
+    fn signal_states_are_inherited_as_root() needs [Root] { inherit::signal_states(); }
+    fn input_passes_as_user() needs [User, Tool("unshare")] { inherit::input(); }
+    fn input_passes_as_root() needs [Root] { inherit::input(); }
+
+    fn the_terminal_is_the_commands_as_user() needs [User, Tool("unshare"), Tool("script")] {
+        terminal::is_the_commands();
+    }
+    fn the_terminal_is_the_commands_as_root() needs [Root, Tool("script")] { terminal::is_the_commands(); }
+    fn an_interrupt_arrives_once_as_user() needs [User, Tool("unshare"), Tool("script")] {
+        terminal::interrupt();
+    }
+    fn an_interrupt_arrives_once_as_root() needs [Root, Tool("script")] { terminal::interrupt(); }
+    fn a_shell_has_job_control_as_user() needs [User, Tool("unshare"), Tool("script")] {
+        terminal::job_control();
+    }
+    fn a_stopped_job_goes_on_as_user() needs [User, Tool("unshare"), Tool("script")] {
+        terminal::stopped_and_continued();
+    }
+    fn a_stopped_job_goes_on_as_root() needs [Root, Tool("script")] { terminal::stopped_and_continued(); }
+    fn a_late_stop_is_forgotten_as_user() needs [User, Tool("unshare"), Tool("script")] {
+        terminal::a_late_stop();
+    }
+    fn a_late_stop_is_forgotten_as_root() needs [Root, Tool("script")] { terminal::a_late_stop(); }
+    fn a_shell_has_job_control_as_root() needs [Root, Tool("script")] { terminal::job_control(); }
+}

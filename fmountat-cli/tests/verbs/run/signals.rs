@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Signals sent to the process that the user started.
+
+use super::sandbox::{Untouched, command, words};
+use rustix::process::{Pid, Signal, kill_process};
+use std::io::{BufRead, BufReader, Lines};
+use std::process::{Child, ChildStdout, Stdio};
+
+/// A shell's trap tells one signal from two only if the first was handled before the second came: sent often
+/// enough, a signal that arrives twice is seen twice.
+const TIMES: usize = 20;
+
+const SIGNALS: &[(&str, Signal)] = &[
+    ("HUP", Signal::HUP),
+    ("INT", Signal::INT),
+    ("QUIT", Signal::QUIT),
+    ("TERM", Signal::TERM),
+    ("USR1", Signal::USR1),
+    ("USR2", Signal::USR2),
+    ("ALRM", Signal::ALARM),
+    ("WINCH", Signal::WINCH),
+];
+
+/// `fmountat run --lower / -- sh -c SCRIPT`, with all signals at their defaults whoever runs the tests.
+fn start(script: &str) -> (Child, Lines<BufReader<ChildStdout>>) {
+    let mut words = words(&["env", "--default-signal"]);
+    words.extend(["--lower", "/", "--", "sh", "-c", script].map(Into::into));
+    let mut child = command(&words).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    (child, lines)
+}
+
+fn send(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).unwrap();
+}
+
+pub(crate) fn arrive_once() {
+    let before = Untouched::now();
+    for (name, signal) in SIGNALS {
+        // The wait ends at each signal, when the trap has run.
+        let script = format!(
+            "trap 'echo got' {name}; trap 'exit 9' CONT; sleep 100 & echo ready; while :; do wait $!; done"
+        );
+        let (mut child, mut lines) = start(&script);
+        assert_eq!(lines.next().unwrap().unwrap(), "ready");
+        for _ in 0..TIMES {
+            send(&child, *signal);
+            assert_eq!(lines.next().expect(name).unwrap(), "got", "{name}");
+        }
+        std::thread::sleep(std::time::Duration::from_millis(20));
+        send(&child, Signal::CONT);
+        let more: Vec<String> = lines.map(Result::unwrap).collect();
+        assert!(more.is_empty(), "{name} arrived {} times in place of {TIMES}", TIMES + more.len());
+        assert_eq!(child.wait().unwrap().code(), Some(9), "{name}");
+        before.assert(name);
+    }
+}
+
+pub(crate) fn that_kill() {
+    let before = Untouched::now();
+    for (name, signal) in SIGNALS.iter().filter(|(name, _)| *name != "WINCH") {
+        let (mut child, mut lines) = start("echo ready; exec sleep 100");
+        assert_eq!(lines.next().unwrap().unwrap(), "ready");
+        send(&child, *signal);
+        assert_eq!(child.wait().unwrap().code(), Some(128 + signal.as_raw()), "{name}");
+        before.assert(name);
+    }
+}

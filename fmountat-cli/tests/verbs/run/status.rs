@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! The exit status: the command's own, or one that says whose failure it was.
+
+use super::sandbox::{Untouched, finish, finish_with, fmountat, machine};
+use fmountat_testing::{scratch, write};
+use std::os::unix::fs::PermissionsExt;
+
+/// A script, and the status that it ends with.
+const SCRIPTS: &[(&str, i32)] = &[
+    ("exit 0", 0),
+    ("exit 7", 7),
+    ("exit 125", 125),
+    ("exit 255", 255),
+    ("kill -9 $$", 137),
+    ("kill -TERM $$", 143),
+    ("kill -INT $$", 130),
+    ("kill -HUP $$", 129),
+    ("kill -PIPE $$", 141),
+    ("kill -SEGV $$", 139),
+    ("kill -ABRT $$", 134),
+    ("no-such-program", 127),
+    ("exec setsid sh -c 'exit 7'", 7),
+    ("exec setsid sh -c 'kill -9 $$'", 137),
+];
+
+pub(crate) fn is_the_commands() {
+    let before = Untouched::now();
+    for (script, status) in SCRIPTS {
+        let done = finish(machine(script));
+        assert_eq!(done.status, *status, "{script}: {done:#?}");
+        before.assert(script);
+    }
+}
+
+struct Failure {
+    args: &'static [&'static str],
+    status: i32,
+    /// In the text of the error.
+    names: &'static str,
+    /// The `code` of the error with `--json`.
+    code: &'static str,
+}
+
+const fn failure(
+    args: &'static [&'static str],
+    status: i32,
+    names: &'static str,
+    code: &'static str,
+) -> Failure {
+    Failure { args, status, names, code }
+}
+
+const FAILURES: &[Failure] = &[
+    failure(&["--lower", "/", "--", "no-such-program"], 127, "no-such-program", "not-found"),
+    failure(&["--lower", "/", "--", "/no/such/program"], 127, "/no/such/program", "not-found"),
+    failure(&["--lower", "/", "--", "./plain"], 126, "plain", "permission"),
+    failure(&["--lower", "/", "--", "/etc"], 126, "/etc", "permission"),
+    failure(&["--lower", "no-such-layer", "--", "true"], 125, "no-such-layer", ""),
+    failure(&["--lower", "plain", "--", "true"], 125, "plain", ""),
+    failure(&["--lower", "/", "--lower", "layer", "--", "true"], 125, "/", "unsupported"),
+    failure(
+        &["--lower", "layer", "--bind", "no-such-source:/x", "--", "true"],
+        125,
+        "no-such-source",
+        "not-found",
+    ),
+    failure(&["--lower", "layer", "--bind", "layer:/x:uidmap=nonsense", "--", "true"], 125, "uidmap", ""),
+    failure(&["--lower", "layer", "--bind", ":/x", "--", "true"], 125, ":/x", ""),
+    failure(&["--lower", "layer", "--bind", "", "--", "true"], 125, "bind", ""),
+    failure(&["no-such-spec.json", "--", "true"], 125, "no-such-spec.json", "not-found"),
+    failure(&["plain", "--", "true"], 125, "plain", "spec"),
+    failure(&["-", "--", "true"], 125, "-", "spec"),
+    failure(&["unknown.json", "--", "true"], 125, "no_such_option", "unknown-option"),
+    failure(&["missing.json", "--", "true"], 125, "gone", ""),
+    failure(&["empty.json", "--", "true"], 125, "root", "spec"),
+    failure(&["--", "true"], 125, "root", "spec"),
+    failure(&["-C", "no-such-dir", "--lower", "/", "--", "true"], 125, "no-such-dir", "not-found"),
+    failure(&["-C", "plain", "--lower", "/", "--", "true"], 125, "plain", ""),
+    failure(&["--no-such-option", "--lower", "/", "--", "true"], 125, "--no-such-option", ""),
+    failure(&["--lower", "/"], 125, "COMMAND", ""),
+];
+
+/// With the mount that fails, its argument is in the error and the status tells that the command never ran.
+pub(crate) fn own_failures() {
+    let here = scratch().join("here");
+    write(here.join("layer/file"), "x");
+    write(here.join("plain"), "no program\n");
+    write(here.join("empty.json"), "[]");
+    let unknown =
+        r#"[{"type":"overlay","source":"o","options":["lowerdir=layer:layer2","no_such_option=1"]}]"#;
+    write(here.join("layer2/file"), "x");
+    write(here.join("unknown.json"), unknown);
+    let missing = r#"[{"type":"overlay","source":"o","options":["lowerdir=layer:gone"]}]"#;
+    write(here.join("missing.json"), missing);
+    std::fs::set_permissions(here.join("plain"), PermissionsExt::from_mode(0o644)).unwrap();
+    searching_a_closed_directory();
+    let before = Untouched::now();
+    let wrong: Vec<String> = FAILURES.iter().flat_map(|f| [text(f), json(f)]).flatten().collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    before.assert("failures");
+}
+
+/// A directory in PATH that the user may not look into holds no program for that user: shells say 127.
+fn searching_a_closed_directory() {
+    let closed = scratch().join("here/closed");
+    std::fs::create_dir_all(&closed).unwrap();
+    std::fs::set_permissions(&closed, PermissionsExt::from_mode(0o000)).unwrap();
+    for (command, status) in [("true", 0), ("no-such-program", 127)] {
+        let mut run = fmountat(&["--lower", "/", "--", command]);
+        run.env("PATH", format!("{}:/usr/bin:/bin", closed.display()));
+        let done = finish(run);
+        assert_eq!(done.status, status, "{command}: {done:#?}");
+    }
+    std::fs::remove_dir(closed).unwrap();
+}
+
+fn done(args: &[&str]) -> super::sandbox::Done {
+    let mut command = fmountat(args);
+    command.current_dir(scratch().join("here")).env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin");
+    finish_with(command, b"[ no JSON")
+}
+
+fn text(failure: &Failure) -> Option<String> {
+    let done = done(failure.args);
+    let lines: Vec<&str> = done.err.lines().filter(|l| !l.contains("not covered")).collect();
+    let named = lines.iter().any(|line| line.contains(failure.names));
+    let ok = done.status == failure.status && done.out.is_empty() && named;
+    (!ok).then(|| format!("{:?}: {} in place of {}\n{}", failure.args, done.status, failure.status, done.err))
+}
+
+/// One object, with all the fields, and nothing else.
+fn json(failure: &Failure) -> Option<String> {
+    let done = done(&[&["--json"], failure.args].concat());
+    let wrong = |why: &str| Some(format!("--json {:?}: {why}: {} {}", failure.args, done.status, done.err));
+    let Ok(value) = serde_json::from_str::<serde_json::Value>(&done.err) else {
+        return wrong("not one JSON value");
+    };
+    let error = &value["error"];
+    let fields = ["code", "step", "call", "argument", "errno", "kernel", "hint"];
+    if let Some(field) = fields.iter().find(|field| error.get(field).is_none()) {
+        return wrong(&format!("no {field}"));
+    }
+    if !failure.code.is_empty() && error["code"] != failure.code {
+        return wrong(&format!("not the code {}", failure.code));
+    }
+    if done.status != failure.status || !error["kernel"].is_array() || !error["step"].is_string() {
+        return wrong("the status or a type");
+    }
+    let told = ["argument", "reason", "hint"].map(|field| error[field].as_str().unwrap_or_default());
+    if !told.iter().any(|text| text.contains(failure.names)) {
+        return wrong("the argument");
+    }
+    None
+}

@@ -1,0 +1,394 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Overlays: what mounts, and what is refused by name with nothing changed; one table, every way.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod predicted;
+mod rows;
+
+use fmountat::call::PrivateCwd;
+use fmountat::kernel::Features;
+use fmountat::overlay::Overlay;
+use fmountat::{ErrorKind, MountAttr, Mounter, Target};
+use fmountat_testing::{is_real_root, mkdirs, mounts_below, read, scratch, write};
+use rows::{Expect, Row, rows};
+use rustix::fs::CWD;
+use rustix::mount::{UnmountFlags, unmount};
+use std::ffi::OsString;
+use std::fmt::Write as _;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+/// Every way to mount an overlay, by name.
+fn ways() -> Vec<(&'static str, Mounter)> {
+    let mut by_names = Features::get();
+    by_names.overlay_layer_fds = false;
+    vec![
+        ("detached, layers as descriptors", Mounter::detached()),
+        ("detached, layers as strings", Mounter::with(by_names, None)),
+        ("mount(2) from a child", Mounter::with(Features::get(), Some(PrivateCwd::child()))),
+        ("mount(2) from a worker", Mounter::new().unwrap()),
+    ]
+}
+
+/// Names, types and modes of everything below a directory, without what the kernel makes in a work directory.
+fn listing(dir: &Path) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut stack: Vec<PathBuf> = vec![dir.to_owned()];
+    while let Some(at) = stack.pop() {
+        let Ok(entries) = std::fs::read_dir(&at) else { continue };
+        for entry in entries.map(Result::unwrap) {
+            let meta = entry.metadata().unwrap();
+            if !entry.path().ends_with("w/work") {
+                lines.push(format!("{:?} {:?}", entry.path(), meta.file_type()));
+            }
+            if meta.is_dir() && entry.path().components().count() < 64 {
+                stack.push(entry.path());
+            }
+        }
+    }
+    lines.sort();
+    lines
+}
+
+fn shown(name: &std::ffi::OsStr) -> String {
+    fmountat::text::escape(name.as_bytes())
+}
+
+fn run_row(row: &Row, way: &str, mounter: &Mounter) -> String {
+    let dir = scratch().join("row");
+    std::fs::create_dir(&dir).unwrap();
+    mkdirs(&dir, &["t", "l1", "l2", "u", "w"]);
+    write(dir.join("l1/who"), "l1");
+    std::env::set_current_dir(&dir).unwrap();
+    let overlay = (row.make)(&dir);
+    let before = listing(&dir);
+    let done = mounter.overlay(CWD, &overlay, "t");
+    let text = match (&row.expect, done) {
+        (Expect::Mounts(file), Ok(())) => {
+            assert_eq!(read(dir.join("t").join(file)), "l1", "{} by {way}", row.name);
+            unmount("t", UnmountFlags::empty()).unwrap();
+            String::from("mounts")
+        }
+        (Expect::Refused(kind, argument), Err(error)) => {
+            assert_eq!(error.kind(), *kind, "{} by {way}: {error}", row.name);
+            let named = error.argument().map(shown).unwrap_or_default();
+            assert!(named.contains(argument), "{} by {way}: {argument} is not in {error}", row.name);
+            assert_eq!(listing(&dir), before, "{} by {way} changed something", row.name);
+            error.to_string().replace('\n', " ")
+        }
+        (_, done) => panic!("{} by {way}: {done:?}", row.name),
+    };
+    assert_eq!(mounts_below(dir.join("t")), Vec::<String>::new(), "{} by {way}", row.name);
+    std::env::set_current_dir("/").unwrap();
+    (row.clean)(&dir);
+    remove(&dir);
+    text
+}
+
+fn print_table() {
+    on_tmpfs();
+    let mut table = String::new();
+    for row in rows() {
+        let answers: Vec<String> = ways().iter().map(|(way, mounter)| run_row(&row, way, mounter)).collect();
+        writeln!(table, "{:34} {}", row.name, answers[0]).unwrap();
+    }
+    println!("{table}");
+}
+
+/// Deep paths are longer than a path may be, so each level is removed from its parent.
+fn remove(dir: &Path) {
+    let output = std::process::Command::new("rm").arg("-rf").arg(dir).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+}
+
+fn file(path: &str) -> PathBuf {
+    scratch().join(path)
+}
+
+fn on_tmpfs() {
+    // One file system for all of it, that any user can have.
+    fmountat::fmountat(CWD, "tmpfs", scratch(), "tmpfs", fmountat::MountFlags::empty(), "mode=755").unwrap();
+}
+
+/// So many mounts on the layers' file system that the default way goes through a clone.
+fn crowd() {
+    for n in 0..40 {
+        let place = format!("crowd/{n}");
+        mkdirs(scratch(), &[&place]);
+        fmountat::fmountat(CWD, "tmpfs", file(&place), "tmpfs", fmountat::MountFlags::empty(), "size=4k")
+            .unwrap();
+    }
+}
+
+/// Layers that are mount points, or lie behind links, below a common directory; a decoy is where a link would lead in a
+/// clone of that directory.
+fn layers_are_what_the_host_shows() {
+    mkdirs(scratch(), &["base/1/fs", "base/2/fs", "elsewhere/fs", "base/elsewhere/fs", "u", "w", "base/t"]);
+    write(file("base/1/fs/under"), "hidden by the mount");
+    fmountat::fmountat(CWD, "tmpfs", file("base/1"), "tmpfs", fmountat::MountFlags::empty(), "").unwrap();
+    write(file("base/1/fs/over"), "on the mount");
+    write(file("elsewhere/fs/behind"), "the link");
+    std::os::unix::fs::symlink("../elsewhere", file("base/3")).unwrap();
+    std::os::unix::fs::symlink(file("elsewhere"), file("base/4")).unwrap();
+    let dir = std::fs::File::open(file("base")).unwrap();
+    for (way, mounter) in ways() {
+        for link in ["3/fs", "4/fs"] {
+            let overlay = Overlay::new().lower("1/fs").lower("2/fs").lower(link);
+            mounter.overlay(&dir, &overlay, "t").unwrap_or_else(|e| panic!("{way}: {e}"));
+            assert_eq!(read(file("base/t/over")), "on the mount", "{way}");
+            assert_eq!(read(file("base/t/behind")), "the link", "{way}");
+            assert!(!file("base/t/under").exists(), "{way}");
+            unmount(file("base/t"), UnmountFlags::empty()).unwrap();
+        }
+    }
+}
+
+fn opaque_names() -> [OsString; 7] {
+    [&b"a,b"[..], b"a:b", b"a\\b", b"a\nb", b"a\xffb", b"a b", b"a\"b"]
+        .map(|name| std::ffi::OsStr::from_bytes(name).to_owned())
+}
+
+fmountat_testing::cases! {
+    /// Every row by every way: the same answer. The table is printed.
+    fn table_of_what_mounts_and_what_is_refused() needs [Kernel(6, 7)] { print_table(); }
+
+    /// The same where overlays need `userxattr` and `index=on` is not to be had.
+    fn table_in_a_user_namespace() needs [Kernel(6, 7), User] { print_table(); }
+
+    /// Good overlays and each kind of refused one: what `explain` says is what `apply` does.
+    fn explain_says_what_apply_does() needs [Kernel(6, 5), Filesystem("overlay")] { predicted::compare(); }
+
+    /// The same where overlays need `userxattr`.
+    fn explain_says_what_apply_does_in_a_user_namespace() needs [Kernel(6, 5), User, Filesystem("overlay")] { predicted::compare(); }
+
+    /// The time that `explain` takes does not grow with the square of the mounts or layers.
+    fn explaining_many_mounts_takes_its_time_once() needs [Filesystem("overlay"), SteadyTime, Kernel(6, 7)] { predicted::linear(); }
+
+    /// Also where the kernel does not say which word it is, before 6.5.
+    fn an_unknown_word_is_named() needs [] {
+        on_tmpfs();
+        mkdirs(scratch(), &["l", "u", "w", "t"]);
+        for (way, mounter) in ways() {
+            let overlay = Overlay::new().lower(file("l")).upper(file("u"), file("w")).word("indx", "on");
+            let error = mounter.overlay(CWD, &overlay, file("t")).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::UnknownOption, "{way}: {error}");
+            assert_eq!(error.argument().unwrap(), "indx=on", "{way}");
+        }
+    }
+
+    /// Odd names as lower, upper, work and target, by value and by escaped option words.
+    fn any_bytes_a_path_may_hold() needs [] {
+        on_tmpfs();
+        for name in opaque_names() {
+            for (way, mounter) in ways() {
+                let dir = scratch().join(&name);
+                mkdirs(&dir, &["lower", "low2", "upper", "work", "target"]);
+                write(dir.join("lower/who"), "me");
+                let relative = |part: &str| Path::new(&name).join(part);
+                let fd = std::fs::File::open(scratch()).unwrap();
+                let overlay = Overlay::new()
+                    .lower(relative("lower"))
+                    .lower(relative("low2"))
+                    .upper(relative("upper"), relative("work"));
+                mounter.overlay(&fd, &overlay, relative("target")).unwrap_or_else(|e| panic!("{name:?} by {way}: {e}"));
+                write(dir.join("target/new"), "written");
+                assert_eq!(read(dir.join("target/who")), "me");
+                unmount(dir.join("target"), UnmountFlags::empty()).unwrap();
+                assert_eq!(read(dir.join("upper/new")), "written");
+                std::fs::remove_dir_all(&dir).unwrap();
+            }
+        }
+    }
+
+    /// Layers by descriptor, from directories that have no common path, mixed with paths.
+    fn layers_by_descriptor() needs [] {
+        on_tmpfs();
+        mkdirs(scratch(), &["a", "b", "u", "w", "t"]);
+        write(file("a/who"), "a");
+        write(file("b/who"), "b");
+        let open = |name: &str| {
+            fmountat::overlay::Layer::Fd(std::sync::Arc::new(std::fs::File::open(file(name)).unwrap().into()))
+        };
+        for (way, mounter) in ways() {
+            let overlay = Overlay::new().lower(open("b")).lower(file("a")).upper(open("u"), open("w"));
+            mounter.overlay(CWD, &overlay, file("t")).unwrap_or_else(|e| panic!("{way}: {e}"));
+            assert_eq!(read(file("t/who")), "b");
+            unmount(file("t"), UnmountFlags::empty()).unwrap();
+        }
+    }
+
+    /// A layer that is a mount point below the base, or lies behind a symbolic link, is the one that the host shows.
+    fn mounts_and_links_on_the_way_to_a_layer() needs [] {
+        on_tmpfs();
+        layers_are_what_the_host_shows();
+    }
+
+    /// The same where the default way would be a clone, which has neither the mount nor follows the link.
+    fn mounts_and_links_on_the_way_in_a_crowd() needs [] {
+        on_tmpfs();
+        crowd();
+        layers_are_what_the_host_shows();
+    }
+
+    /// A kept clone follows what happens below its directory: new layers, removed and renamed ones.
+    fn a_kept_clone_is_never_stale() needs [Kernel(6, 15)] {
+        on_tmpfs();
+        crowd();
+        mkdirs(scratch(), &["s/1", "s/2", "t"]);
+        let mounter = Mounter::new().unwrap();
+        for round in 0..3 {
+            let name = format!("s/new{round}");
+            mkdirs(scratch(), &[&name]);
+            write(file(&name).join("who"), round.to_string());
+            let overlay = Overlay::new().lower(file(&name)).lower(file("s/1"));
+            mounter.overlay(CWD, &overlay, file("t")).unwrap();
+            assert_eq!(read(file("t/who")), round.to_string());
+            assert!(format!("{mounter:?}").contains("has_child_mounts: true"), "{mounter:?}");
+            unmount(file("t"), UnmountFlags::empty()).unwrap();
+            std::fs::rename(file("s"), file("old")).unwrap();
+            let error = mounter.overlay(CWD, &overlay, file("t")).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::LayerMissing);
+            std::fs::rename(file("old"), file("s")).unwrap();
+        }
+    }
+
+    /// In a crowd the default way is mount(2) from a clone: links inside the layers work, writing works, names are odd.
+    fn an_overlay_from_a_clone_is_like_any_other() needs [Kernel(6, 15)] {
+        on_tmpfs();
+        crowd();
+        mkdirs(scratch(), &["s/1/fs/dir", "s/2/fs", "s/3/fs", "s/3/work", "s/t"]);
+        write(file("s/1/fs/dir/who"), "one");
+        std::os::unix::fs::symlink("dir/who", file("s/1/fs/link")).unwrap();
+        let dir = std::fs::File::open(file("s")).unwrap();
+        let mounter = Mounter::new().unwrap();
+        let overlay = Overlay::new().lower("2/fs").lower("1/fs").upper("3/fs", "3/work");
+        for target in [PathBuf::from("t"), file("s/t")] {
+            mounter.overlay(&dir, &overlay, target).unwrap();
+            assert_eq!(read(file("s/t/link")), "one");
+            write(file("s/t/link"), "two");
+            assert_eq!(read(file("s/3/fs/dir/who")), "two");
+            write(file("s/t/link"), "one");
+            unmount(file("s/t"), UnmountFlags::empty()).unwrap();
+        }
+        assert!(format!("{mounter:?}").contains("has_child_mounts: true"), "{mounter:?}");
+    }
+
+    /// A clone has the attributes that its directory's mount has now, not those of an earlier mount.
+    fn a_kept_clone_is_as_read_only_as_the_host() needs [] {
+        on_tmpfs();
+        mkdirs(scratch(), &["s", "t"]);
+        fmountat::fmountat(CWD, "tmpfs", file("s"), "tmpfs", fmountat::MountFlags::empty(), "").unwrap();
+        mkdirs(file("s"), &["l", "u", "w"]);
+        let mounter = Mounter::detached();
+        let overlay = Overlay::new().lower(file("s/l")).upper(file("s/u"), file("s/w"));
+        drop(mounter.overlay_tree(CWD, &overlay, &MountAttr::default()).unwrap());
+        let read_only = fmountat::options::Options::parse(["remount,bind,ro"]).unwrap();
+        fmountat::remount(&Target::open(CWD, file("s")).unwrap(), &read_only).unwrap();
+        assert!(mounter.overlay_tree(CWD, &overlay, &MountAttr::default()).is_err());
+    }
+
+    /// A handle keeps no mount busy, neither between mounts nor by its clones.
+    fn a_handle_keeps_nothing_busy() needs [] {
+        mkdirs(scratch(), &["fs"]);
+        fmountat::fmountat(CWD, "tmpfs", file("fs"), "tmpfs", fmountat::MountFlags::empty(), "").unwrap();
+        mkdirs(file("fs"), &["1", "2", "u", "w", "t"]);
+        for (way, mounter) in ways() {
+            let overlay = Overlay::new().lower(file("fs/1")).upper(file("fs/u"), file("fs/w"));
+            mounter.overlay(CWD, &overlay, file("fs/t")).unwrap();
+            unmount(file("fs/t"), UnmountFlags::empty()).unwrap();
+            let tree = mounter.overlay_tree(CWD, &overlay, &MountAttr::default()).unwrap();
+            drop(tree);
+            unmount(file("fs"), UnmountFlags::empty()).unwrap_or_else(|e| panic!("{way}: {e}"));
+            fmountat::fmountat(CWD, "tmpfs", file("fs"), "tmpfs", fmountat::MountFlags::empty(), "").unwrap();
+            mkdirs(file("fs"), &["1", "2", "u", "w", "t"]);
+        }
+    }
+
+    /// An overlay whose work directory can't be used would come out read-only: it is an error, and nothing stays.
+    fn no_overlay_is_read_only_without_being_asked() needs [] {
+        on_tmpfs();
+        mkdirs(scratch(), &["l", "fs", "t"]);
+        fmountat::fmountat(CWD, "tmpfs", file("fs"), "tmpfs", fmountat::MountFlags::empty(), "").unwrap();
+        mkdirs(file("fs"), &["u", "w/work/#1/deep/er"]);
+        for (way, mounter) in ways() {
+            let overlay = Overlay::new().lower(file("l")).upper(file("fs/u"), file("fs/w"));
+            let error = mounter.overlay(CWD, &overlay, file("t")).expect_err(way);
+            assert_eq!(error.kind(), ErrorKind::WorkUnusable, "{way}: {error}");
+            assert_eq!(mounts_below(file("t")), Vec::<String>::new(), "{way}");
+        }
+    }
+
+    /// `volatile` leaves a mark; the next mount says so, and says what to do.
+    fn a_volatile_mark_is_named() needs [] {
+        on_tmpfs();
+        mkdirs(scratch(), &["l", "u", "w", "t"]);
+        let overlay = Overlay::new().lower(file("l")).upper(file("u"), file("w"));
+        let mounter = Mounter::detached();
+        mounter.overlay(CWD, &overlay.clone().flag("volatile"), file("t")).unwrap();
+        unmount(file("t"), UnmountFlags::empty()).unwrap();
+        let error = mounter.overlay(CWD, &overlay, file("t")).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::WorkUnusable, "{error}");
+        assert!(error.hint().is_some());
+    }
+
+    /// The words of the file system take effect.
+    fn words_reach_the_kernel() needs [Kernel(6, 6)] {
+        on_tmpfs();
+        mkdirs(scratch(), &["l", "l2", "u", "w", "t", "data"]);
+        let table = || std::fs::read_to_string("/proc/self/mountinfo").unwrap();
+        let plain = || Overlay::new().lower(file("l")).upper(file("u"), file("w"));
+        let mut cases = vec![
+            (plain().word("uuid", "null"), "uuid=null"),
+            (plain().flag("volatile"), "volatile"),
+            (plain().flag("userxattr"), "userxattr"),
+        ];
+        if is_real_root() {
+            cases.push((plain().word("index", "on").word("xino", "on"), "index=on"));
+            cases.push((plain().word("index", "on").word("nfs_export", "on"), "nfs_export=on"));
+            cases.push((plain().word("metacopy", "on").word("redirect_dir", "on"), "metacopy=on"));
+            cases.push((plain().word("metacopy", "on").word("verity", "on").data_only(file("data")), "verity=on"));
+        }
+        for (overlay, want) in cases {
+            for (way, mounter) in ways() {
+                mounter.overlay(CWD, &overlay, file("t")).unwrap_or_else(|e| panic!("{want} by {way}: {e}"));
+                assert!(table().contains(want), "{want} by {way}: {}", table());
+                unmount(file("t"), UnmountFlags::empty()).unwrap();
+                std::fs::remove_dir_all(file("u")).unwrap();
+                remove(&file("w"));
+                mkdirs(scratch(), &["u", "w"]);
+            }
+        }
+    }
+
+    /// In a user namespace, a directory over a lower one can be removed and made again: `userxattr` is always there. (A tmpfs
+    /// has such attributes since 6.6.)
+    fn userxattr_is_given_where_it_is_needed() needs [User, Kernel(6, 6)] {
+        on_tmpfs();
+        mkdirs(scratch(), &["l/dir/sub", "u", "w", "t"]);
+        for (way, mounter) in ways() {
+            let overlay = Overlay::new().lower(file("l")).upper(file("u"), file("w"));
+            mounter.overlay(CWD, &overlay, file("t")).unwrap();
+            std::fs::remove_dir_all(file("t/dir")).unwrap();
+            std::fs::create_dir(file("t/dir")).unwrap_or_else(|e| panic!("{way}: {e}"));
+            unmount(file("t"), UnmountFlags::empty()).unwrap();
+            std::fs::remove_dir_all(file("u")).unwrap();
+            remove(&file("w"));
+            mkdirs(scratch(), &["u", "w"]);
+        }
+    }
+
+    /// An overlay mounted on a descriptor lands there, wherever its directory has been renamed to.
+    fn the_target_is_a_descriptor() needs [] {
+        on_tmpfs();
+        mkdirs(scratch(), &["l", "l2", "a/t"]);
+        write(file("l/who"), "l");
+        let target = Target::open(CWD, file("a/t")).unwrap();
+        std::fs::rename(file("a"), file("b")).unwrap();
+        mkdirs(scratch(), &["a/t"]);
+        let overlay = Overlay::new().lower(file("l")).lower(file("l2"));
+        let tree = Mounter::detached().overlay_tree(CWD, &overlay, &MountAttr::default()).unwrap();
+        tree.attach(&target).unwrap();
+        assert_eq!(read(file("b/t/who")), "l");
+        assert!(!file("a/t/who").exists());
+    }
+}

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Sets as they change and go: replaced, remounted, unmounted.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use crate::common::{apply, bind, file, ten, tmpfs, unmount_all};
+use fmountat::options::Options;
+use fmountat::{Error, ErrorKind, Mounter, Plan, Target, Unmount, remount};
+use fmountat_testing::{mkdirs, mount_flags, mounts_below, scratch, write};
+use rustix::fs::CWD;
+use std::os::unix::fs::symlink;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+fmountat_testing::cases! {
+    /// Replacing: a reader of a file under the target never misses it.
+    fn a_replaced_set_is_never_missed() needs [Kernel(6, 5)] {
+        mkdirs(scratch(), &["t", "a", "b"]);
+        write(file("a/who"), "a");
+        write(file("b/who"), "b");
+        apply(&[bind("a", "bind")], "t").unwrap();
+        let stop = AtomicBool::new(false);
+        let missed = std::thread::scope(|scope| {
+            let reader = scope.spawn(|| {
+                let mut missed = 0;
+                while !stop.load(Ordering::Relaxed) {
+                    missed += usize::from(std::fs::read(file("t/who")).is_err());
+                }
+                missed
+            });
+            for round in 0..500 {
+                let source = if round % 2 == 0 { "b" } else { "a" };
+                let target = Target::open(CWD, file("t")).unwrap();
+                let plan = Plan::new(&[bind(source, "bind")]).unwrap();
+                Mounter::detached().build(CWD, &plan, &target).unwrap().replace(&target).unwrap();
+            }
+            stop.store(true, Ordering::Relaxed);
+            reader.join().unwrap()
+        });
+        assert_eq!(missed, 0);
+        assert_eq!(mounts_below(file("t")).len(), 1);
+        let plan = Plan::new(&[bind("a", "bind")]).unwrap();
+        let empty = Target::open(CWD, file("a")).unwrap();
+        let error = Mounter::detached().build(CWD, &plan, &empty).unwrap().replace(&empty).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotMounted);
+    }
+
+    /// `remount` changes what was asked for and keeps the rest.
+    fn remount_keeps_what_was_not_asked() needs [] {
+        mkdirs(scratch(), &["t"]);
+        apply(&[tmpfs().option("nosuid,noatime,size=64k")], "t").unwrap();
+        let target = || Target::open(CWD, file("t")).unwrap();
+        let change = |words: &str| remount(&target(), &Options::parse([words]).unwrap());
+        change("remount,bind,ro,noexec").unwrap();
+        assert_eq!(mount_flags(file("t")), "ro,nosuid,noexec,noatime");
+        assert!(std::fs::write(file("t/x"), "").is_err());
+        change("remount,rw,size=128k").unwrap();
+        assert_eq!(mount_flags(file("t")), "rw,nosuid,noexec,noatime");
+        std::fs::write(file("t/x"), vec![0u8; 100 * 1024]).unwrap();
+        change("relatime,remount").unwrap();
+        assert_eq!(mount_flags(file("t")), "rw,nosuid,noexec,relatime");
+        assert_eq!(change("remount,bind,size=1").unwrap_err().kind(), ErrorKind::OptionConflict);
+        assert_eq!(remount(&Target::open(CWD, "/proc/self").unwrap(), &Options::parse(["ro"]).unwrap()).unwrap_err().kind(), ErrorKind::NotMounted);
+        unmount_all("t");
+    }
+
+    /// Propagation words; without one a bind is private, however shared its source is.
+    fn propagation_words() needs [] {
+        mkdirs(scratch(), &["s", "t"]);
+        apply(&[tmpfs().option("shared")], "s").unwrap();
+        let propagation = || {
+            let table = std::fs::read_to_string("/proc/thread-self/mountinfo").unwrap();
+            let line = table.lines().find(|l| l.contains(&format!("{} ", file("t").display()))).unwrap().to_owned();
+            line.split(" - ").next().unwrap().split(' ').skip(6).map(|f| f.split(':').next().unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        for (words, want) in [("rbind", &[][..]), ("rbind,rshared", &["shared"]), ("rbind,rslave", &["master"]), ("rbind,rslave,shared", &["shared", "master"]), ("rbind,unbindable", &["unbindable"]), ("rbind,rprivate", &[])] {
+            apply(&[bind("s", words)], "t").unwrap();
+            assert_eq!(propagation(), want, "{words}");
+            unmount_all("t");
+        }
+    }
+
+    /// What is mounted elsewhere while a set is being built never shows on the host, although the source is shared.
+    fn building_is_not_seen_through_peers() needs [] {
+        mkdirs(scratch(), &["s"]);
+        apply(&[tmpfs().option("shared")], "s").unwrap();
+        mkdirs(file("s"), &["sub", "t"]);
+        let target = Target::open(CWD, file("s")).unwrap();
+        let plan = Plan::new(&[tmpfs().at("sub")]).unwrap();
+        let built = Mounter::detached().build(CWD, &plan, &target).unwrap();
+        assert_eq!(mounts_below(file("s")).len(), 1);
+        drop(built);
+        assert_eq!(mounts_below(file("s")).len(), 1);
+    }
+
+    /// Unmounting: stacks, trees, links, what is not mounted, what is busy.
+    fn unmounting() needs [] {
+        mkdirs(scratch(), &["t", "plain"]);
+        symlink(file("t"), file("link")).unwrap();
+        let kinds = |path: &str, unmount: Unmount| -> Vec<ErrorKind> {
+            unmount.run(file(path)).err().iter().flat_map(|errors| errors.iter()).map(Error::kind).collect()
+        };
+        let soon = Unmount::new().timeout(std::time::Duration::from_millis(60));
+        apply(&ten(), "t").unwrap();
+        assert_eq!(kinds("plain", soon), [ErrorKind::NotMounted]);
+        assert_eq!(kinds("nowhere", soon), [ErrorKind::NotFound]);
+        assert_eq!(kinds("link", soon), [ErrorKind::NotMounted]);
+        assert_eq!(kinds("t", soon), [ErrorKind::Busy]);
+        assert_eq!(mounts_below(file("t")).len(), 10);
+        let held = std::fs::File::create(file("t/d3/held")).unwrap();
+        assert_eq!(kinds("t", soon.recursive(true)), [ErrorKind::Busy, ErrorKind::Busy]);
+        assert_eq!(mounts_below(file("t")).len(), 2);
+        drop(held);
+        apply(&[tmpfs()], "t").unwrap();
+        assert_eq!(kinds("t", Unmount::new()), []);
+        apply(&[tmpfs()], "t").unwrap();
+        assert_eq!(kinds("t", Unmount::new().recursive(true).lazy(true)), []);
+        assert_eq!(mounts_below(file("t")).len(), 0);
+        apply(&[tmpfs()], "t").unwrap();
+        unmount_all("t");
+    }
+}

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Sets of mounts: how they are built, published, swapped, changed and taken down, on every kernel and under filters.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod api;
+mod change;
+#[path = "../common/mod.rs"]
+mod common;
+mod covers;
+mod enter;
+mod events;
+mod filtered;
+mod handover;
+mod oci;
+mod old_kernels;
+mod own_namespace;
+mod sandboxes;
+mod set;
+mod staging;
+mod stepwise;
+mod swap;
+mod teardown;
+
+fmountat_testing::test_files! {
+    api, change, covers, enter, events, filtered, handover, oci, old_kernels, own_namespace, sandboxes, set, staging, stepwise, swap, teardown,
+}

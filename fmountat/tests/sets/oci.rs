@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! An OCI config.json as one value: mount points, propagation, devices, links, numbers of its mounts; built each way.
+
+use crate::common::ways::{Stage, both, stage};
+use fmountat::oci::{Device, DeviceKind, Link};
+use fmountat::{Applied, Compat, Error, ErrorKind, Mount, Mounter, Plan, Spec, Target};
+use fmountat_testing::{is_real_root, mkdirs, mount_flags, mount_table, own_devices, read, scratch, write};
+use rustix::fs::CWD;
+use rustix::mount::{MountPropagationFlags, mount_change};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
+use std::path::Path;
+
+const CONFIG: &str = r#"{"ociVersion": "1.2.0", "root": {"path": "rootfs"}, "mounts": [
+    {"destination": "/dev", "type": "tmpfs", "source": "tmpfs", "options": ["nosuid", "strictatime", "mode=755", "size=64k"]},
+    {"destination": "/dev/shm", "type": "tmpfs", "source": "shm", "options": ["nosuid", "size=64k"]}],
+    "linux": {"devices": [{"path": "/dev/fuse", "type": "c", "major": 10, "minor": 229, "fileMode": 432, "uid": 7, "gid": 8},
+                          {"path": "/dev/pipe", "type": "p"}]}}"#;
+
+/// The set with the stage's directory `root` as its root.
+fn spec(stage: &Stage) -> Spec {
+    mkdirs(&stage.dir, &["root", "t"]);
+    Spec::from_json(CONFIG.as_bytes()).unwrap().with_root(stage.bind("root", "bind"))
+}
+
+fn apply(stage: &Stage, spec: &Spec) -> Result<Applied, Error> {
+    let target = Target::open(CWD, stage.file("t"))?;
+    stage.mounter.apply(CWD, &Plan::new(spec)?, &target)
+}
+
+fn devices_and_links(stage: &Stage) {
+    let mut spec = spec(stage);
+    // A user can bind what the host has, and no other.
+    spec.devices.retain(|device| is_real_root() || device.path != Path::new("/dev/fuse"));
+    apply(stage, &spec).unwrap();
+    let dev = |name: &str| stage.file("t/dev").join(name);
+    for name in ["null", "zero", "full", "random", "urandom", "tty"] {
+        assert!(std::fs::metadata(dev(name)).unwrap().file_type().is_char_device(), "{name}");
+    }
+    assert!(std::fs::metadata(dev("pipe")).unwrap().file_type().is_fifo());
+    assert_eq!(std::fs::read_link(dev("stdin")).unwrap(), Path::new("/proc/self/fd/0"));
+    assert_eq!(std::fs::read_link(dev("ptmx")).unwrap(), Path::new("pts/ptmx"));
+    if is_real_root() {
+        let fuse = std::fs::metadata(dev("fuse")).unwrap();
+        assert_eq!((fuse.mode() & 0o7777, fuse.uid(), fuse.gid()), (0o660, 7, 8));
+        assert_eq!(std::fs::metadata(dev("null")).unwrap().mode() & 0o7777, 0o666);
+    } else {
+        assert!(mount_flags(dev("null")).starts_with("ro"));
+    }
+    assert_eq!(std::fs::read(dev("null")).unwrap(), b"");
+    stage.unmount("t");
+    assert_eq!(std::fs::read_dir(stage.file("root/dev")).unwrap().count(), 0);
+}
+
+/// The set brings its own nodes; what has one's name is never taken for it.
+fn another_file_is_no_device(stage: &Stage) {
+    mkdirs(&stage.dir, &["root", "t"]);
+    write(stage.file("root/node"), "a file");
+    let set = Spec::new([stage.bind("root", "bind")]);
+    let null = Device::new("/node", DeviceKind::Char, 1, 3);
+    let error = apply(stage, &set.clone().nodes([null], [])).unwrap_err();
+    assert!(error.kind() == ErrorKind::NotADevice && error.to_string().contains("/node"), "{error}");
+    let error = apply(stage, &set.clone().nodes([], [Link::new("/node", "x")])).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "create the link /node: create the link /node: something else has this name (EEXIST)"
+    );
+    assert_eq!((read(stage.file("root/node")), stage.mounts().len()), ("a file".into(), 0));
+    for path in ["relative", "/", "/a/.."] {
+        let plan = Plan::new(set.clone().nodes([Device::new(path, DeviceKind::Char, 1, 3)], []));
+        assert_eq!(plan.unwrap_err().kind(), ErrorKind::Spec, "{path}");
+    }
+}
+
+fn mount_points_are_made(stage: &Stage) {
+    mkdirs(&stage.dir, &["root", "t", "source"]);
+    write(stage.file("conf"), "conf");
+    let mounts = [
+        stage.bind("root", "bind"),
+        Mount::new("tmpfs", "tmpfs").at("/a/b"),
+        stage.bind("conf", "bind,mode=600").at("/etc/conf"),
+    ];
+    assert_eq!(apply(stage, &Spec::new(&mounts)).unwrap_err().kind(), ErrorKind::UnknownOption);
+    let oci = Spec::new(&mounts).compat(Compat::Oci);
+    assert_eq!(Plan::new(&oci).unwrap().ignored(), [(3, "mode=600".into())]);
+    let containerd = Spec::new(&mounts).compat(Compat::Containerd);
+    assert_eq!(apply(stage, &containerd).unwrap_err().kind(), ErrorKind::NotFound);
+    apply(stage, &oci).unwrap();
+    assert_eq!(read(stage.file("t/etc/conf")), "conf");
+    assert!(stage.file("root/a/b").is_dir());
+    stage.unmount("t");
+}
+
+/// A bind without a propagation option is a slave of its source; with one it is what the option says.
+fn binds_are_slaves(stage: &Stage) {
+    mkdirs(&stage.dir, &["root/one", "root/two", "t", "source"]);
+    stage.apply(&[Mount::new("tmpfs", "tmpfs")], "source").unwrap();
+    mount_change(stage.file("source"), MountPropagationFlags::SHARED).unwrap();
+    let mounts = [
+        stage.bind("root", "bind"),
+        stage.bind("source", "rbind").at("/one"),
+        stage.bind("source", "bind,private").at("/two"),
+    ];
+    apply(stage, &Spec::new(&mounts).compat(Compat::Oci)).unwrap();
+    let propagation = |path: &str| {
+        let table = mount_table();
+        table.into_iter().rfind(|line| line.point == stage.file(path)).unwrap().propagation
+    };
+    assert!(propagation("t/one")[0].starts_with("master:"), "{:?}", propagation("t/one"));
+    assert!(propagation("t/two").is_empty());
+    stage.unmount("t");
+    stage.unmount("source");
+}
+
+/// proc on a link, and behind one: an image could show what it likes in their place.
+fn proc_is_on_a_plain_directory(stage: &Stage) {
+    mkdirs(&stage.dir, &["root/elsewhere/sub", "t"]);
+    symlink("elsewhere", stage.file("root/proc")).unwrap();
+    for (fstype, target) in [("proc", "/proc"), ("sysfs", "/proc/sub"), ("proc", "/proc/new")] {
+        let spec = Spec::new([stage.bind("root", "bind"), Mount::new(fstype, fstype).at(target)]);
+        let spec = spec.compat(Compat::Oci);
+        let target = Target::open(CWD, stage.file("t")).unwrap();
+        let explained = stage.mounter.explain(CWD, &Plan::new(&spec).unwrap(), &target);
+        let error = apply(stage, &spec).unwrap_err();
+        assert_eq!((error.kind(), error.mount()), (ErrorKind::WrongTargetType, Some(2)), "{error}");
+        assert_eq!(explained.error().map(ToString::to_string), Some(error.to_string()));
+        assert!(stage.mounts().is_empty());
+    }
+    assert!(!stage.file("root/elsewhere/new").exists());
+}
+
+fn numbers_are_the_configs(stage: &Stage) {
+    let config = r#"{"ociVersion": "1.2.0", "mounts": [{"destination": "/a", "type": "tmpfs"},
+        {"destination": "/b", "type": "bind", "source": "/nowhere/at/all", "options": ["bind"]}]}"#;
+    mkdirs(&stage.dir, &["root", "t"]);
+    let spec = Spec::from_json(config.as_bytes()).unwrap();
+    let error = apply(stage, &spec.clone().with_root(stage.bind("root", "bind"))).unwrap_err();
+    assert_eq!(error.mount(), Some(2), "{error}");
+    let error = apply(stage, &spec.with_root(stage.bind("none", "bind"))).unwrap_err();
+    assert!(error.mount() == Some(0) && error.to_string().starts_with("root: "), "{error}");
+}
+
+fmountat_testing::cases! {
+    fn a_set_has_its_devices_and_links() needs [] { both(devices_and_links); }
+
+    fn what_is_no_device_is_refused() needs [] { both(another_file_is_no_device); }
+
+    fn oci_makes_mount_points() needs [] { both(mount_points_are_made); }
+
+    fn oci_binds_are_slaves() needs [] { both(binds_are_slaves); }
+
+    fn proc_needs_a_plain_directory() needs [Root] { both(proc_is_on_a_plain_directory); }
+
+    fn mounts_keep_their_numbers() needs [] { both(numbers_are_the_configs); }
+
+    /// The same, later and in a root that is there.
+    fn devices_of_a_root_that_is_mounted() needs [Root] {
+        own_devices();
+        let stage = stage("later", Mounter::detached());
+        mkdirs(&stage.dir, &["root"]);
+        let root = std::fs::File::open(stage.file("root")).unwrap();
+        let null = Device::new("/dev/in/null", DeviceKind::Char, 1, 3).mode(0o600);
+        let spec = Spec::default().nodes([null], [Link::new("/dev/core", "/proc/kcore")]);
+        for _ in 0..2 {
+            stage.mounter.create_nodes(&root, &spec).unwrap();
+        }
+        assert_eq!(std::fs::metadata(stage.file("root/dev/in/null")).unwrap().mode() & 0o7777, 0o600);
+        assert_eq!(std::fs::read_link(stage.file("root/dev/core")).unwrap(), Path::new("/proc/kcore"));
+        let other = Spec::default().nodes([Device::new("/dev/in/null", DeviceKind::Char, 1, 5)], []);
+        assert_eq!(stage.mounter.create_nodes(&root, &other).unwrap_err().kind(), ErrorKind::NotADevice);
+        assert!(scratch().exists());
+    }
+}

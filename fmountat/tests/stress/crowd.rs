@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Binds of what lies on a mount that many others are mounted in: found in a clone of it, and the same as of the mount itself.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+use crate::common::{self, bind, file, tmpfs, unmount_all};
+use fmountat::options::Options;
+use fmountat::{ErrorKind, Mount, Mounter, Plan, Target, remount};
+use fmountat_testing::{mkdirs, mount_flags, mount_table, mounts_below, read, scratch, write};
+use rustix::fs::CWD;
+use std::os::unix::fs::symlink;
+use std::path::Path;
+
+fn apply(mounter: &Mounter, mounts: &[Mount], at: &str) -> Result<(), fmountat::Error> {
+    mounter.apply(CWD, &Plan::new(mounts)?, &Target::open(CWD, file(at))?).map(drop)
+}
+
+fn change(path: &str, words: &str) {
+    remount(&Target::open(CWD, file(path)).unwrap(), &Options::parse([words]).unwrap()).unwrap();
+}
+
+/// A tmpfs at `m` with as many mounts in it as make a crowd, and something to bind.
+fn crowded() -> Mounter {
+    mkdirs(scratch(), &["m", "t"]);
+    common::apply(&[tmpfs()], "m").unwrap();
+    let mut places = vec![tmpfs()];
+    places.extend((0..150).map(|n| tmpfs().at(format!("d{n}")).option("X-mount.mkdir")));
+    mkdirs(scratch(), &["m/crowd", "m/data/sub"]);
+    common::apply(&places, "m/crowd").unwrap();
+    write(file("m/data/who"), "data");
+    write(file("m/file"), "file");
+    symlink("data", file("m/link")).unwrap();
+    Mounter::detached()
+}
+
+/// How the table shows what is mounted on `t`, without the numbers.
+fn shown() -> (String, String, String, usize) {
+    let line = mount_table().into_iter().find(|line| line.point == file("t")).unwrap();
+    (line.root, line.flags, line.fstype, line.propagation.len())
+}
+
+fmountat_testing::cases! {
+    /// Directories, files and links, with the file system's own path as their root, and nothing of the crowd.
+    fn a_bind_from_a_crowd_is_as_any_other() needs [] {
+        let mounter = crowded();
+        write(file("f"), "");
+        for source in ["m/data", "m/link", "m"] {
+            apply(&mounter, &[bind(source, "bind,nosuid")], "t").unwrap();
+            let from_crowd = shown();
+            unmount_all("t");
+            // A copy of a sub-directory has no crowd: the mount that has it must be reached without the clone.
+            apply(&Mounter::detached(), &[bind(source, "bind,nosuid,private")], "t").unwrap();
+            assert_eq!(shown(), from_crowd);
+            assert_eq!(mounts_below(file("t")).len(), 1, "{source}");
+            unmount_all("t");
+        }
+        apply(&mounter, &[bind("m/file", "bind,ro")], "f").unwrap();
+        assert_eq!(read(file("f")), "file");
+        assert!(std::fs::write(file("f"), "x").is_err());
+        unmount_all("f");
+        let error = apply(&mounter, &[bind("m/nowhere", "bind")], "t").unwrap_err();
+        assert_eq!((error.kind(), error.argument()), (ErrorKind::NotFound, Some(file("m/nowhere").as_os_str())));
+        unmount_all("m");
+    }
+
+    /// What the source is now counts, not what it was when the clone was made.
+    fn attributes_are_those_of_now() needs [] {
+        let mounter = crowded();
+        let bound = |words: &str| {
+            apply(&mounter, &[bind("m/data", words)], "t").map(|()| {
+                let told = (mount_flags(file("t")), shown().3);
+                unmount_all("t");
+                told
+            })
+        };
+        assert_eq!(bound("bind").unwrap(), ("rw,relatime".into(), 0));
+        change("m", "remount,bind,nosuid,noexec");
+        assert_eq!(bound("bind").unwrap(), ("rw,nosuid,noexec,relatime".into(), 0));
+        change("m", "remount,bind,suid,exec");
+        change("m", "shared");
+        // A peer of the source, and its slave, not those of a clone.
+        assert_eq!((bound("bind,shared").unwrap().1, bound("bind,slave").unwrap().1, bound("bind").unwrap().1), (1, 1, 0));
+        apply(&mounter, &[bind("m", "bind,shared")], "t").unwrap();
+        mkdirs(scratch(), &["m/late"]);
+        common::apply(&[tmpfs()], "m/late").unwrap();
+        assert_eq!(mounts_below(file("t")).len(), 2, "what is mounted in the source shows in its peer");
+        change("m", "rprivate");
+        change("t", "rprivate");
+        unmount_all("t");
+        change("m", "unbindable");
+        assert!(bound("bind").is_err());
+        change("m", "private");
+        unmount_all("m");
+    }
+
+    /// A name that leads elsewhere by now, and a source that is mounted over, are seen as they are.
+    fn names_that_change() needs [] {
+        let mounter = crowded();
+        let who = || {
+            apply(&mounter, &[bind("m/data", "bind")], "t").unwrap();
+            let text = read(file("t/who"));
+            unmount_all("t");
+            text
+        };
+        assert_eq!(who(), "data");
+        std::fs::rename(file("m/data"), file("m/was")).unwrap();
+        mkdirs(scratch(), &["m/data"]);
+        write(file("m/data/who"), "another");
+        assert_eq!(who(), "another");
+        common::apply(&[bind("m/was", "bind")], "m/data").unwrap();
+        assert_eq!(who(), "data");
+        unmount_all("m/data");
+        // Seen from another directory, and by a path that leaves the mount and comes back.
+        let dir = Target::open(CWD, file("m/was")).unwrap();
+        let away = Path::new("../../m/./link/../data/who");
+        let plan = Plan::new(&[Mount::new("bind", away).option("bind")]).unwrap();
+        write(file("f"), "");
+        mounter.apply(&dir, &plan, &Target::open(CWD, file("f")).unwrap()).unwrap();
+        assert_eq!(read(file("f")), "another");
+        unmount_all("f");
+        drop(dir);
+        unmount_all("m");
+    }
+}

@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Many operations at a time or in a row. These cases keep the processors busy: no other file runs beside them.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod attack;
+mod churn;
+#[path = "../common/mod.rs"]
+mod common;
+mod crowd;
+mod endurance;
+mod loopdev;
+mod unseen;
+
+fmountat_testing::test_files! {
+    attack, churn, crowd, endurance, loopdev, unseen,
+}
