@@ -190,7 +190,7 @@ _fmountat() {
             return 0
             ;;
         fmountat__subcmd__find)
-            opts="-o -n -v -h --id --mountpoint --output --full --noheadings --nofsroot --way --json --verbose --help"
+            opts="-o -n -v -h --id --mountpoint --output --full --noheadings --nofsroot --strategy --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -208,7 +208,7 @@ _fmountat() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --way)
+                --strategy)
                     COMPREPLY=($(compgen -W "auto statmount mountinfo" -- "${cur}"))
                     return 0
                     ;;
@@ -388,7 +388,7 @@ _fmountat() {
             return 0
             ;;
         fmountat__subcmd__list)
-            opts="-t -l -N -o -n -v -h --types --real --pseudo --list --namespace --output --full --noheadings --nofsroot --way --json --verbose --help"
+            opts="-t -l -N -o -n -v -h --types --real --pseudo --list --namespace --output --full --noheadings --nofsroot --strategy --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -418,7 +418,7 @@ _fmountat() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --way)
+                --strategy)
                     COMPREPLY=($(compgen -W "auto statmount mountinfo" -- "${cur}"))
                     return 0
                     ;;
@@ -524,7 +524,7 @@ _fmountat() {
             return 0
             ;;
         fmountat__subcmd__watch)
-            opts="-N -h --count --timeout --namespace --full --way --json --verbose --help"
+            opts="-N -h --count --timeout --namespace --full --strategy --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -546,7 +546,7 @@ _fmountat() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
-                --way)
+                --strategy)
                     COMPREPLY=($(compgen -W "auto statmount mountinfo" -- "${cur}"))
                     return 0
                     ;;

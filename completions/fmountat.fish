@@ -98,7 +98,7 @@ complete -c fmountat -n "__fish_fmountat_using_subcommand umount" -s h -l help -
 complete -c fmountat -n "__fish_fmountat_using_subcommand list" -s t -l types -d 'Only mounts of these types, separated by commas; with `no` in front, all others' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand list" -s N -l namespace -d 'Of the mount namespace of a process, of a file like /proc/PID/ns/mnt, or with this id; PATH is then a path in there' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand list" -s o -l output -d 'Columns, separated by commas: TARGET, SOURCE, FSTYPE, OPTIONS (these without it), ID, UNIQ-ID, PARENT, MAJ:MIN, FSROOT, VFS-OPTIONS, FS-OPTIONS, PROPAGATION, OPT-FIELDS' -r
-complete -c fmountat -n "__fish_fmountat_using_subcommand list" -l way -d 'The interface to read by' -r -f -a "auto\t''
+complete -c fmountat -n "__fish_fmountat_using_subcommand list" -l strategy -d 'The interface to read by' -r -f -a "auto\t''
 statmount\t''
 mountinfo\t''"
 complete -c fmountat -n "__fish_fmountat_using_subcommand list" -l real -d 'Only file systems that have data of their own, on devices or elsewhere'
@@ -112,7 +112,7 @@ complete -c fmountat -n "__fish_fmountat_using_subcommand list" -l verbose -d 'P
 complete -c fmountat -n "__fish_fmountat_using_subcommand list" -s h -l help -d 'Print help'
 complete -c fmountat -n "__fish_fmountat_using_subcommand find" -l id -d 'The mount with this id: the kernel\'s unique id, or the one that mountinfo shows' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand find" -s o -l output -d 'Columns, separated by commas: TARGET, SOURCE, FSTYPE, OPTIONS (these without it), ID, UNIQ-ID, PARENT, MAJ:MIN, FSROOT, VFS-OPTIONS, FS-OPTIONS, PROPAGATION, OPT-FIELDS' -r
-complete -c fmountat -n "__fish_fmountat_using_subcommand find" -l way -d 'The interface to read by' -r -f -a "auto\t''
+complete -c fmountat -n "__fish_fmountat_using_subcommand find" -l strategy -d 'The interface to read by' -r -f -a "auto\t''
 statmount\t''
 mountinfo\t''"
 complete -c fmountat -n "__fish_fmountat_using_subcommand find" -l mountpoint -d 'PATH itself must be a mount point'
@@ -125,7 +125,7 @@ complete -c fmountat -n "__fish_fmountat_using_subcommand find" -s h -l help -d 
 complete -c fmountat -n "__fish_fmountat_using_subcommand watch" -l count -d 'End after so many events' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand watch" -l timeout -d 'End after this time; the status is 32 if --count events have not come by then' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand watch" -s N -l namespace -d 'Of the mount namespace of a process, of a file like /proc/PID/ns/mnt, or with this id; PATH is then a path in there' -r
-complete -c fmountat -n "__fish_fmountat_using_subcommand watch" -l way -d 'The interface to watch by' -r -f -a "auto\t''
+complete -c fmountat -n "__fish_fmountat_using_subcommand watch" -l strategy -d 'The interface to watch by' -r -f -a "auto\t''
 statmount\t''
 mountinfo\t''"
 complete -c fmountat -n "__fish_fmountat_using_subcommand watch" -l full -d 'Everything, however long: no "37 layers"'

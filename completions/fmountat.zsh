@@ -138,7 +138,7 @@ _arguments "${_arguments_options[@]}" : \
 '--namespace=[Of the mount namespace of a process, of a file like /proc/PID/ns/mnt, or with this id; PATH is then a path in there]:PID|FILE|id:ID:_default' \
 '*-o+[Columns, separated by commas\: TARGET, SOURCE, FSTYPE, OPTIONS (these without it), ID, UNIQ-ID, PARENT, MAJ\:MIN, FSROOT, VFS-OPTIONS, FS-OPTIONS, PROPAGATION, OPT-FIELDS]:COLUMNS:_default' \
 '*--output=[Columns, separated by commas\: TARGET, SOURCE, FSTYPE, OPTIONS (these without it), ID, UNIQ-ID, PARENT, MAJ\:MIN, FSROOT, VFS-OPTIONS, FS-OPTIONS, PROPAGATION, OPT-FIELDS]:COLUMNS:_default' \
-'--way=[The interface to read by]:WAY:(auto statmount mountinfo)' \
+'--strategy=[The interface to read by]:STRATEGY:(auto statmount mountinfo)' \
 '(--pseudo)--real[Only file systems that have data of their own, on devices or elsewhere]' \
 '--pseudo[Only the others\: proc, sysfs, tmpfs, overlay, ...]' \
 '-l[One after the other, not as a tree]' \
@@ -160,7 +160,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--mountpoint)--id=[The mount with this id\: the kernel'\''s unique id, or the one that mountinfo shows]:ID:_default' \
 '*-o+[Columns, separated by commas\: TARGET, SOURCE, FSTYPE, OPTIONS (these without it), ID, UNIQ-ID, PARENT, MAJ\:MIN, FSROOT, VFS-OPTIONS, FS-OPTIONS, PROPAGATION, OPT-FIELDS]:COLUMNS:_default' \
 '*--output=[Columns, separated by commas\: TARGET, SOURCE, FSTYPE, OPTIONS (these without it), ID, UNIQ-ID, PARENT, MAJ\:MIN, FSROOT, VFS-OPTIONS, FS-OPTIONS, PROPAGATION, OPT-FIELDS]:COLUMNS:_default' \
-'--way=[The interface to read by]:WAY:(auto statmount mountinfo)' \
+'--strategy=[The interface to read by]:STRATEGY:(auto statmount mountinfo)' \
 '--mountpoint[PATH itself must be a mount point]' \
 '--full[Everything, however long\: no "37 layers", nothing cut to fit the terminal]' \
 '-n[No line with the columns'\'' names]' \
@@ -180,7 +180,7 @@ _arguments "${_arguments_options[@]}" : \
 '--timeout=[End after this time; the status is 32 if --count events have not come by then]:SECONDS:_default' \
 '-N+[Of the mount namespace of a process, of a file like /proc/PID/ns/mnt, or with this id; PATH is then a path in there]:PID|FILE|id:ID:_default' \
 '--namespace=[Of the mount namespace of a process, of a file like /proc/PID/ns/mnt, or with this id; PATH is then a path in there]:PID|FILE|id:ID:_default' \
-'--way=[The interface to watch by]:WAY:(auto statmount mountinfo)' \
+'--strategy=[The interface to watch by]:STRATEGY:(auto statmount mountinfo)' \
 '--full[Everything, however long\: no "37 layers"]' \
 '--json[Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD]' \
 '--verbose[Print each step on stderr\: which strategy is used, and why another one could not be]' \

@@ -215,7 +215,7 @@ pub(crate) struct UmountArgs {
 
 /// The interface that the mount table is read by.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum WayArg {
+pub(crate) enum StrategyArg {
     Auto,
     Statmount,
     Mountinfo,
@@ -259,8 +259,8 @@ pub(crate) struct ListArgs {
     #[command(flatten)]
     pub(crate) show: ShowArgs,
     /// The interface to read by
-    #[arg(long, value_name = "WAY", default_value = "auto")]
-    pub(crate) way: WayArg,
+    #[arg(long, value_name = "STRATEGY", default_value = "auto")]
+    pub(crate) strategy: StrategyArg,
     /// Only what is mounted at PATH and below it
     pub(crate) path: Option<PathBuf>,
 }
@@ -276,8 +276,8 @@ pub(crate) struct FindArgs {
     #[command(flatten)]
     pub(crate) show: ShowArgs,
     /// The interface to read by
-    #[arg(long, value_name = "WAY", default_value = "auto")]
-    pub(crate) way: WayArg,
+    #[arg(long, value_name = "STRATEGY", default_value = "auto")]
+    pub(crate) strategy: StrategyArg,
     /// A file or directory; symbolic links are followed
     #[arg(required_unless_present = "id")]
     pub(crate) path: Option<PathBuf>,
@@ -298,8 +298,8 @@ pub(crate) struct WatchArgs {
     #[arg(long)]
     pub(crate) full: bool,
     /// The interface to watch by
-    #[arg(long, value_name = "WAY", default_value = "auto")]
-    pub(crate) way: WayArg,
+    #[arg(long, value_name = "STRATEGY", default_value = "auto")]
+    pub(crate) strategy: StrategyArg,
     /// Only what is mounted at PATH and below it; not what was gone before it could be seen where
     pub(crate) path: Option<PathBuf>,
 }

@@ -59,13 +59,13 @@ fn usage(error: &clap::Error) -> ExitCode {
         let printed = error.print().and_then(|()| std::io::stdout().flush());
         return ExitCode::from(if printed.is_ok() { exit::OK } else { exit::SYSTEM });
     }
-    let words: Vec<_> = std::env::args_os().skip(1).take_while(|word| word != "--").collect();
-    if words.iter().any(|word| word == "--json") {
+    let arguments: Vec<_> = std::env::args_os().skip(1).take_while(|argument| argument != "--").collect();
+    if arguments.iter().any(|argument| argument == "--json") {
         output::error(&output::usage_error(error), true);
     } else {
         let _ = error.print();
     }
-    let verb = words.iter().find(|word| !word.as_encoded_bytes().starts_with(b"-"));
+    let verb = arguments.iter().find(|argument| !argument.as_encoded_bytes().starts_with(b"-"));
     let is_run = verb.is_some_and(|verb| verb == "run");
     ExitCode::from(if is_run { run::status::OWN_FAILURE } else { exit::USAGE })
 }

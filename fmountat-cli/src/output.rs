@@ -99,9 +99,9 @@ pub(crate) fn unmatched(found: &ReplaceDiff, json: bool) {
 }
 
 /// The words that `--compat` let pass, each with the number of its mount, on stderr.
-pub(crate) fn ignored(words: &[(usize, OsString)], json: bool) {
-    for (number, word) in words.iter().filter(|_| !json) {
-        note(&format!("mount {number}: ignored: {}", escaped(word)));
+pub(crate) fn ignored(options: &[(usize, OsString)], json: bool) {
+    for (number, option) in options.iter().filter(|_| !json) {
+        note(&format!("mount {number}: ignored: {}", escaped(option)));
     }
 }
 

@@ -116,11 +116,11 @@ pub(crate) fn unmatched(found: &ReplaceDiff) -> UnmatchedReport<'_> {
 #[derive(Serialize)]
 pub(crate) struct IgnoredReport<'a> {
     mount: usize,
-    word: Text<'a>,
+    option: Text<'a>,
 }
 
-pub(crate) fn ignored(words: &[(usize, OsString)]) -> Vec<IgnoredReport<'_>> {
-    words.iter().map(|(mount, word)| IgnoredReport { mount: *mount, word: text(word) }).collect()
+pub(crate) fn ignored(options: &[(usize, OsString)]) -> Vec<IgnoredReport<'_>> {
+    options.iter().map(|(mount, option)| IgnoredReport { mount: *mount, option: text(option) }).collect()
 }
 
 /// What `mount` prints: a new mount with its id, a change to one, or a mount that was left out.
@@ -149,7 +149,7 @@ pub(crate) struct ApplyReport<'a> {
     pub(crate) set: Option<PublishedSet>,
     pub(crate) swap: Option<String>,
     pub(crate) target: Text<'a>,
-    pub(crate) way: String,
+    pub(crate) strategy: String,
 }
 
 /// What `explain` prints.
@@ -165,7 +165,7 @@ pub(crate) struct ExplainReport<'a> {
     pub(crate) mounts: Vec<StepReport<'a>>,
     pub(crate) refused: Vec<ErrorReport<'a>>,
     pub(crate) target: Text<'a>,
-    pub(crate) way: String,
+    pub(crate) strategy: String,
     pub(crate) why: &'static str,
 }
 

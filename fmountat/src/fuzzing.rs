@@ -3,7 +3,7 @@
 //! exists with `--cfg fuzzing`, which `.ci/fuzz` sets, and in this crate's own tests, which run the kept corpora.
 
 use crate::error::escape;
-use crate::kinds::filesystem::Word;
+use crate::kinds::filesystem::FsOption;
 use crate::mountinfo;
 use crate::mountinfo::MountinfoId;
 use crate::mountinfo::record::unescape_in_place;
@@ -51,7 +51,7 @@ pub fn options(data: &[u8]) {
         assert!(!parsed.attr.set.intersects(parsed.attr.clear - crate::vfs::attr::Attr::ATIME_FIELD));
     }
     for fstype in ["overlay", "bind", "tmpfs"] {
-        let mount = elements.iter().fold(Mount::new(fstype, "s"), |mount, word| mount.option(*word));
+        let mount = elements.iter().fold(Mount::new(fstype, "s"), |mount, option| mount.option(*option));
         plan(&[mount]);
     }
 }
@@ -220,9 +220,9 @@ pub fn context_log(data: &[u8]) {
 /// Id mappings in each of their spellings; what is accepted maps no id twice.
 pub fn idmap(data: &[u8]) {
     for key in ["X-mount.idmap=", "uidmap=", "gidmap="] {
-        let mut word = OsString::from(key);
-        word.push(OsStr::from_bytes(data));
-        let Ok(options) = Options::parse([&word]) else { continue };
+        let mut option = OsString::from(key);
+        option.push(OsStr::from_bytes(data));
+        let Ok(options) = Options::parse([&option]) else { continue };
         let Some(crate::vfs::idmap::Idmap::Ranges { users, groups }) = &options.idmap else { continue };
         for ranges in [users, groups] {
             if options.idmap.as_ref().is_some_and(|idmap| idmap.check().is_err()) {
@@ -252,11 +252,11 @@ pub fn idmap(data: &[u8]) {
 pub fn fstab(data: &[u8]) {
     let text = OsStr::from_bytes(data);
     // Where SELinux is not in force its words are refused: as if it were.
-    let context = Word { key: "context".into(), value: Some(fuzz::unquote(text)) };
+    let context = FsOption { key: "context".into(), value: Some(fuzz::unquote(text)) };
     let options = Options::parse([text]);
-    let parsed = options.iter().flat_map(|options| &options.words);
-    for word in parsed.chain([&context]) {
-        if let Ok(classic) = word.legacy_text() {
+    let parsed = options.iter().flat_map(|options| &options.fs_options);
+    for option in parsed.chain([&context]) {
+        if let Ok(classic) = option.legacy_text() {
             assert_eq!(fuzz::split(classic.as_bytes()).len(), 1, "{classic:?}");
         }
     }

@@ -130,7 +130,7 @@ pub mod idmap {
 
 /// Mount options as text: what each means, and what a file system is told.
 pub mod options {
-    pub use crate::kinds::filesystem::Word;
+    pub use crate::kinds::filesystem::FsOption;
     pub use crate::set::options::{
         LoopOverrides, Mkdir, Options, Places, UserspaceOption, Value, userspace_options,
     };

@@ -13,7 +13,7 @@ pub(crate) enum Need {
     MoveBeneath,
     MappedLayers,
     LeavesUuid,
-    LayerWords,
+    AppendLayers,
     LayerFds,
     DetachedChildren,
     DetachedLayers,
@@ -26,40 +26,40 @@ pub(crate) trait Strategies: Copy + PartialEq + 'static {
     /// Best first, each with what it needs.
     const ALL: &'static [(Self, &'static str, &'static [Need])];
 
-    fn words(self) -> &'static str {
-        Self::ALL.iter().find(|(way, ..)| *way == self).map_or("", |(_, words, _)| words)
+    fn text(self) -> &'static str {
+        Self::ALL.iter().find(|(strategy, ..)| *strategy == self).map_or("", |(_, text, _)| text)
     }
 
     /// Records that this strategy is used.
     fn record(self) -> Self {
-        trace::strategy(Self::OPERATION, self.words());
+        trace::strategy(Self::OPERATION, self.text());
         self
     }
 }
 
-macro_rules! ways {
-    ($($(#[$about:meta])* $vis:vis $operation:ident $title:literal { $($(#[$doc:meta])* $way:ident $words:literal [$($need:expr),*])+ })+) => {
+macro_rules! strategies {
+    ($($(#[$about:meta])* $vis:vis $operation:ident $title:literal { $($(#[$doc:meta])* $strategy:ident $text:literal [$($need:expr),*])+ })+) => {
         $(
             $(#[$about])*
             #[derive(Debug, Clone, Copy, PartialEq, Eq)]
             #[non_exhaustive]
-            $vis enum $operation { $($(#[$doc])* $way),+ }
+            $vis enum $operation { $($(#[$doc])* $strategy),+ }
 
             impl Strategies for $operation {
                 const OPERATION: &'static str = $title;
-                const ALL: &'static [(Self, &'static str, &'static [Need])] = &[$((Self::$way, $words, &[$($need),*])),+];
+                const ALL: &'static [(Self, &'static str, &'static [Need])] = &[$((Self::$strategy, $text, &[$($need),*])),+];
             }
 
             impl fmt::Display for $operation {
                 fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                    f.write_str(self.words())
+                    f.write_str(self.text())
                 }
             }
         )+
     };
 }
 
-ways! {
+strategies! {
     /// How a plan gets to its target.
     pub Strategy "publish a set" {
         /// Built detached, published in one step: others see none of it or all of it.
@@ -83,12 +83,12 @@ ways! {
         Attached "attached in a private mount namespace for it" [PrivateNamespace]
     }
     pub(crate) GiveLayers "give a detached overlay its layers" {
-        Descriptors "as descriptors" [LayerWords, LayerFds]
-        Names "as the names of descriptors" [LayerWords]
+        Descriptors "as descriptors" [AppendLayers, LayerFds]
+        Names "as the names of descriptors" [AppendLayers]
         ByMount "to mount(2) in a private mount namespace" [PrivateNamespace]
     }
     pub(crate) MapLayers "map the owners of an overlay's layers" {
-        Clone "in mapped clones" [LayerWords, DetachedLayers]
+        Clone "in mapped clones" [AppendLayers, DetachedLayers]
         PrivateNamespace "in mapped clones that a private mount namespace has" [MappedLayers, PrivateNamespace]
     }
     pub(crate) UpperUsed "know whether an upper directory was ever used" {

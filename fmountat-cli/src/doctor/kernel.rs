@@ -53,7 +53,7 @@ pub(crate) fn look(features: &Features, who: &Credentials) -> Vec<Finding> {
         known("mapped overlays", "overlay_mapped_layers"),
         known("swaps of sets", "move_beneath"),
         known("marks in a tmpfs", "tmpfs_user_attributes"),
-        known("overlay layer words", "overlay_layer_words"),
+        known("overlay lowerdir+", "overlay_append_layers"),
         Some(feature(
             "mounts by unique id",
             "6.8",

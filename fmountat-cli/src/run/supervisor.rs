@@ -52,17 +52,17 @@ fn start_init(args: &RunArgs, json: bool, terminal: &Terminal) -> Result<Pid, Er
 }
 
 fn init_arguments(args: &RunArgs, json: bool, foreground: bool) -> Vec<OsString> {
-    let mut words: Vec<OsString> = vec![format!("--supervisor={}", std::process::id()).into()];
-    words.extend(json.then(|| "--json".into()));
-    words.extend(verbose::is_on().then(|| "--verbose".into()));
-    words.extend(foreground.then(|| "--foreground".into()));
+    let mut arguments: Vec<OsString> = vec![format!("--supervisor={}", std::process::id()).into()];
+    arguments.extend(json.then(|| "--json".into()));
+    arguments.extend(verbose::is_on().then(|| "--verbose".into()));
+    arguments.extend(foreground.then(|| "--foreground".into()));
     if let Some(directory) = &args.directory {
-        words.extend(["-C".into(), directory.as_os_str().to_owned()]);
+        arguments.extend(["-C".into(), directory.as_os_str().to_owned()]);
     }
     let mut option = |name: &str, value: &OsStr| {
-        let mut word = OsString::from(name);
-        word.push(value);
-        words.push(word);
+        let mut argument = OsString::from(name);
+        argument.push(value);
+        arguments.push(argument);
     };
     for lower in &args.lowers {
         option("--lower=", lower.as_os_str());
@@ -70,10 +70,10 @@ fn init_arguments(args: &RunArgs, json: bool, foreground: bool) -> Vec<OsString>
     for bind in &args.binds {
         option("--bind=", bind);
     }
-    words.extend(args.spec.iter().map(|spec| spec.as_os_str().to_owned()));
-    words.push("--".into());
-    words.extend(args.command.iter().cloned());
-    words
+    arguments.extend(args.spec.iter().map(|spec| spec.as_os_str().to_owned()));
+    arguments.push("--".into());
+    arguments.extend(args.command.iter().cloned());
+    arguments
 }
 
 fn status_of(init: Pid) -> Result<u8, Error> {

@@ -12,33 +12,33 @@ const LIST_SHOWN: usize = 64;
 /// As findmnt has it: `ro` if either is, then the other words of both.
 pub(crate) fn merged(own: &OsStr, of_superblock: &OsStr) -> Vec<u8> {
     let lists = [own.as_bytes(), of_superblock.as_bytes()];
-    let words = || lists.into_iter().flat_map(|list| list.split(|byte| *byte == b','));
-    let mut out = if words().any(|word| word == b"ro") { b"ro".to_vec() } else { b"rw".to_vec() };
-    for word in words().filter(|word| !matches!(*word, b"rw" | b"ro" | b"")) {
+    let options = || lists.into_iter().flat_map(|list| list.split(|byte| *byte == b','));
+    let mut out = if options().any(|option| option == b"ro") { b"ro".to_vec() } else { b"rw".to_vec() };
+    for option in options().filter(|option| !matches!(*option, b"rw" | b"ro" | b"")) {
         out.push(b',');
-        out.extend_from_slice(word);
+        out.extend_from_slice(option);
     }
     out
 }
 
 /// An overlay's layers as `37 layers`, where they are many or long.
-pub(crate) fn short(options: &[u8]) -> Vec<u8> {
-    let words: Vec<&[u8]> = options.split(|byte| *byte == b',').collect();
-    let layers = |word: &&[u8]| {
+pub(crate) fn short(list: &[u8]) -> Vec<u8> {
+    let options: Vec<&[u8]> = list.split(|byte| *byte == b',').collect();
+    let layers = |option: &&[u8]| {
         let names = [&b"lowerdir="[..], b"lowerdir+=", b"datadir+="];
-        names.iter().find_map(|name| word.strip_prefix(*name)).map(|list| (count(list), list.len()))
+        names.iter().find_map(|name| option.strip_prefix(*name)).map(|list| (count(list), list.len()))
     };
     let (number, length) =
-        words.iter().filter_map(layers).fold((0, 0), |(n, l), (layers, length)| (n + layers, l + length));
+        options.iter().filter_map(layers).fold((0, 0), |(n, l), (layers, length)| (n + layers, l + length));
     if number <= LAYERS_SHOWN && length <= LIST_SHOWN {
-        return options.to_vec();
+        return list.to_vec();
     }
-    let mut told = false;
+    let mut is_shown = false;
     let mut out: Vec<Vec<u8>> = Vec::new();
-    for word in words {
-        if layers(&word).is_none() {
-            out.push(word.to_vec());
-        } else if !std::mem::replace(&mut told, true) {
+    for option in options {
+        if layers(&option).is_none() {
+            out.push(option.to_vec());
+        } else if !std::mem::replace(&mut is_shown, true) {
             let plural = if number == 1 { "" } else { "s" };
             out.push(format!("{number} layer{plural}").into_bytes());
         }
@@ -65,10 +65,10 @@ pub(crate) fn is_chosen(fstype: &OsStr, list: &OsStr) -> bool {
         Some(rest) => (rest, false),
         None => (list.as_bytes(), true),
     };
-    let is_meant = |word: &[u8]| {
-        let word = if wanted { word } else { word.strip_prefix(b"no").unwrap_or(word) };
-        let rest = fstype.as_bytes().strip_prefix(word);
-        !word.is_empty() && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"."))
+    let is_meant = |option: &[u8]| {
+        let option = if wanted { option } else { option.strip_prefix(b"no").unwrap_or(option) };
+        let rest = fstype.as_bytes().strip_prefix(option);
+        !option.is_empty() && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"."))
     };
     list.split(|byte| *byte == b',').any(is_meant) == wanted
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Prints mounts as a tree, a grid or JSON.
 
-use crate::args::{ShowArgs, WayArg};
+use crate::args::{ShowArgs, StrategyArg};
 use crate::report::{self, ListReport, ListedMount};
 use crate::show::columns::{self, Column};
 use crate::show::grid::{self, Cell, Shown};
@@ -72,11 +72,11 @@ impl<'a> Show<'a> {
     }
 }
 
-pub(crate) fn strategy(arg: WayArg) -> TableStrategy {
+pub(crate) fn strategy(arg: StrategyArg) -> TableStrategy {
     match arg {
-        WayArg::Auto => TableStrategy::Auto,
-        WayArg::Statmount => TableStrategy::Statmount,
-        WayArg::Mountinfo => TableStrategy::Mountinfo,
+        StrategyArg::Auto => TableStrategy::Auto,
+        StrategyArg::Statmount => TableStrategy::Statmount,
+        StrategyArg::Mountinfo => TableStrategy::Mountinfo,
     }
 }
 

@@ -22,10 +22,10 @@ pub(crate) fn run(args: &ApplyArgs, json: bool) -> Result<(), Error> {
     };
     let mut swap = None;
     let mut unmatched = None;
-    let (id, set, left_out, way) = match &namespace {
+    let (id, set, left_out, strategy) = match &namespace {
         None if !args.replace => {
             let applied = mounter.apply(&dir, &plan, &target)?;
-            (applied.id, applied.set, applied.left_out, applied.way)
+            (applied.id, applied.set, applied.left_out, applied.strategy)
         }
         namespace => {
             let mut built = mounter.build(&dir, &plan, &target)?;
@@ -59,7 +59,7 @@ pub(crate) fn run(args: &ApplyArgs, json: bool) -> Result<(), Error> {
         set,
         swap: swap.map(|swap| swap.to_string()),
         target: report::text(path),
-        way: way.to_string(),
+        strategy: strategy.to_string(),
     };
     output::result(&report, json)
 }

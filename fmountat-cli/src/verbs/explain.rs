@@ -45,7 +45,7 @@ pub(crate) fn run(args: &ExplainArgs, json: bool) -> Result<(), Error> {
             mounts: explained.steps.iter().map(report::step).collect(),
             refused: explained.refused.iter().map(report::error).collect(),
             target: report::text(path),
-            way: explained.way.to_string(),
+            strategy: explained.strategy.to_string(),
             why: explained.why,
         };
         write(&format!("{}\n", report::json(&report)))?;

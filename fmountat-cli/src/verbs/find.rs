@@ -17,7 +17,7 @@ pub(crate) fn run(args: &FindArgs, json: bool) -> Result<(), Error> {
                 let error = Error::new(ErrorKind::NotMounted, Operation::FindMount, reason);
                 return Err(error.with_argument(path));
             }
-            TableReader::here().strategy(strategy(args.way)).find(CWD, path)?
+            TableReader::here().strategy(strategy(args.strategy)).find(CWD, path)?
         }
         (None, id) => with_id(args, MountId::from_number(id.unwrap_or_default()))?,
     };
@@ -26,7 +26,7 @@ pub(crate) fn run(args: &FindArgs, json: bool) -> Result<(), Error> {
 
 fn with_id(args: &FindArgs, id: MountId) -> Result<MountEntry, Error> {
     let fields = (Fields::MOUNTINFO - Fields::PROPAGATE_FROM) | Fields::UNIQUE_ID;
-    let found = TableReader::here().fields(fields).strategy(strategy(args.way)).read_with_id(id)?;
+    let found = TableReader::here().fields(fields).strategy(strategy(args.strategy)).read_with_id(id)?;
     found.ok_or_else(|| {
         let reason = "this mount namespace has no mount with this id below its root directory";
         Error::new(ErrorKind::NotMounted, Operation::FindMount, reason).with_argument(id.get().to_string())

@@ -16,7 +16,7 @@ pub(crate) fn run(args: &ListArgs, json: bool) -> Result<(), Error> {
     let path = args.path.as_deref().map(|path| place(path, args.namespace.is_some())).transpose()?;
     let is_by_type = args.types.is_some() || args.real || args.pseudo;
     let fields = show.fields() | if is_by_type { Fields::FSTYPE } else { Fields::empty() };
-    let table = reader(args.namespace.as_deref())?.fields(fields).strategy(strategy(args.way)).read()?;
+    let table = reader(args.namespace.as_deref())?.fields(fields).strategy(strategy(args.strategy)).read()?;
     let is_wanted = |entry: &TableEntry<'_>| {
         path.as_ref().is_none_or(|path| entry.target().starts_with(path))
             && args.types.as_ref().is_none_or(|types| is_chosen(entry.fstype(), types))

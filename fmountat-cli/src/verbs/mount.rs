@@ -29,7 +29,7 @@ pub(crate) fn run(args: &MountArgs, json: bool) -> Result<(), Error> {
             Error::new(ErrorKind::Usage, Operation::ReadCommandLine, reason).with_argument(&args.target)
         );
     };
-    let new = |words: &[OsString]| mount_new(args, source, words, &dir, namespace.as_ref(), json);
+    let new = |given: &[OsString]| mount_new(args, source, given, &dir, namespace.as_ref(), json);
     match new(&args.options) {
         // As mount(8); where `rw` was asked for it is an error, as is every word that can't take effect.
         Err(error) if error.kind() == ErrorKind::ReadOnlyDevice && !options.superblock.contains(&"rw") => {
@@ -67,17 +67,17 @@ fn change(
 fn mount_new(
     args: &MountArgs,
     source: &Path,
-    words: &[OsString],
+    given: &[OsString],
     dir: &OwnedFd,
     namespace: Option<&MountNamespace>,
     json: bool,
 ) -> Result<(), Error> {
-    let options = Options::parse(words)?;
+    let options = Options::parse(given)?;
     // As mount(8): what an image or device holds is found out.
     let without = if options.bind.is_some() { "" } else { "auto" };
     let fstype = args.fstype.clone().unwrap_or_else(|| without.into());
     let is_bind = options.bind.is_some() || ["bind", "rbind"].iter().any(|bind| fstype == *bind);
-    let mount = words.iter().fold(Mount::new(fstype, source), |m, o| m.option(o));
+    let mount = given.iter().fold(Mount::new(fstype, source), |m, o| m.option(o));
     let plan = Plan::new(Spec::new([mount]).compat(args.compat.map_or(Compat::Strict, Compat::from)))?;
     let here = Target::open(dir, ".")?;
     let mounter = Mounter::detached();
@@ -150,5 +150,5 @@ fn is_propagation_alone(args: &MountArgs, options: &Options) -> bool {
     let is_none = |name: Option<&OsStr>| name.is_none_or(|name| name == "none");
     let is_of_nothing =
         is_none(args.fstype.as_deref()) && is_none(args.source.as_deref().map(Path::as_os_str));
-    changes && is_of_nothing && options.bind.is_none() && options.words.is_empty()
+    changes && is_of_nothing && options.bind.is_none() && options.fs_options.is_empty()
 }

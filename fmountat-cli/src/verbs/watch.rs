@@ -21,7 +21,7 @@ pub(crate) fn run(args: &WatchArgs, json: bool) -> Result<(), Error> {
     let path = args.path.as_deref().map(|path| place(path, args.namespace.is_some())).transpose()?;
     // No end that the clock can hold is none.
     let end = args.timeout.map(limit).transpose()?.and_then(|limit| Instant::now().checked_add(limit));
-    let mut watch = Watch::of(reader(args.namespace.as_deref())?.strategy(strategy(args.way)))?;
+    let mut watch = Watch::of(reader(args.namespace.as_deref())?.strategy(strategy(args.strategy)))?;
     if watch.strategy() == TableStrategy::Mountinfo {
         output::note("watching the table: a mount that comes and goes between two looks at it is not seen");
     }

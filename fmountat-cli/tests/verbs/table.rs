@@ -110,7 +110,7 @@ DIR/t          one
 ";
         let squeezed = |text: &str| text.lines().map(|l| l.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>();
         for way in ["auto", "statmount", "mountinfo"] {
-            assert_eq!(squeezed(&ok(&["list", "--way", way, "-o", "target,SOURCE", "t"])), squeezed(want), "{way}");
+            assert_eq!(squeezed(&ok(&["list", "--strategy", way, "-o", "target,SOURCE", "t"])), squeezed(want), "{way}");
         }
         assert_eq!(ok(&["list", "-n", "-l", "-o", "SOURCE", "t"]), "one\ntwo\nover\nthree\nover[/dir]\n");
         assert_eq!(ok(&["list", "-nlv", "-o", "SOURCE", "t/bound"]), "over\n");
@@ -174,7 +174,7 @@ DIR/t          one
         tmpfs("one", "t");
         mkdirs(scratch(), &["t/in"]);
         for way in ["auto", "statmount", "mountinfo"] {
-            assert_eq!(ok(&["find", "--way", way, "-n", "-o", "SOURCE,TARGET", "t/in"]), "one DIR/t\n");
+            assert_eq!(ok(&["find", "--strategy", way, "-n", "-o", "SOURCE,TARGET", "t/in"]), "one DIR/t\n");
         }
         for column in ["ID", "UNIQ-ID"] {
             let id = ok(&["find", "-n", "-o", column, "t"]);
@@ -202,7 +202,7 @@ DIR/t          one
         let path = file("t").to_str().unwrap().to_owned();
         for namespace in [child.id().to_string(), format!("/proc/{}/ns/mnt", child.id())] {
             for way in ["auto", "mountinfo"] {
-                let shown = ok(&["list", "--way", way, "-nN", &namespace, "-o", "SOURCE", &path]);
+                let shown = ok(&["list", "--strategy", way, "-nN", &namespace, "-o", "SOURCE", &path]);
                 assert_eq!(shown, "theirs\n");
             }
         }
@@ -215,7 +215,7 @@ DIR/t          one
     /// A line for each event, as text and as JSON, by each way; it ends with its reader, its count and its time.
     fn watch_prints_and_ends() needs [] {
         for way in ["auto", "mountinfo"] {
-            let (mut child, mut lines) = watch(&["watch", "--way", way, "."]);
+            let (mut child, mut lines) = watch(&["watch", "--strategy", way, "."]);
             let (first, _) = first_line(&mut lines);
             assert!(first.contains("sign sign tmpfs rw,relatime,size=1024k"), "{first}");
             // Nobody reads: it ends without a word, though nothing happens any more.
@@ -224,7 +224,7 @@ DIR/t          one
             let note = String::from_utf8(output.stderr).unwrap();
             assert!(output.status.success() && note.lines().all(|line| line.starts_with("fmountat: watching the table: ")), "{note}");
             assert!(way == "auto" || note.lines().count() == 1, "{note}");
-            child = command(&["watch", "--json", "--count", "3", "--way", way, "."]).stdout(Stdio::piped()).spawn().unwrap();
+            child = command(&["watch", "--json", "--count", "3", "--strategy", way, "."]).stdout(Stdio::piped()).spawn().unwrap();
             let mut lines = BufReader::new(child.stdout.take().unwrap());
             let (first, read) = first_line(&mut lines);
             let value = json(&first);

@@ -11,7 +11,7 @@ mod measure;
 mod raw;
 mod report;
 mod scene;
-mod ways;
+mod strategies;
 
 use measure::{Effort, Results, Setting};
 use raw::Resident;
@@ -88,7 +88,7 @@ fn run() -> Outcome<()> {
 }
 
 fn measure_all(scene: &mut Scene, cases: &[Case], effort: Effort) -> Outcome<()> {
-    let ways = ways::all()?;
+    let strategies = strategies::all()?;
     let mut results = Results::default();
     println!("one writable overlay mount, microseconds: median (10th to 90th percentile)");
     for &resident in effort.resident {
@@ -99,19 +99,19 @@ fn measure_all(scene: &mut Scene, cases: &[Case], effort: Effort) -> Outcome<()>
         let memory = Resident::of(resident)?;
         let setting = Setting { resident, mounts: 0 };
         for case in cases {
-            results.add(setting, case, &ways, effort)?;
+            results.add(setting, case, &strategies, effort)?;
         }
         drop(memory);
-        report::block(&results, setting, &ways);
+        report::block(&results, setting, &strategies);
     }
     let _memory = Resident::of(SMALL)?;
     for mounts in MOUNTS {
         scene.fill(mounts)?;
         let setting = Setting { resident: SMALL, mounts };
         for case in cases {
-            results.add(setting, case, &ways, effort)?;
+            results.add(setting, case, &strategies, effort)?;
         }
-        report::block(&results, setting, &ways);
+        report::block(&results, setting, &strategies);
     }
     if !report::goals(&results) {
         println!("\nA ratio near its limit may be the machine's noise: run again when it is quiet.");

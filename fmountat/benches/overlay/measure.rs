@@ -3,7 +3,7 @@
 
 use crate::Outcome;
 use crate::scene::Case;
-use crate::ways::{Strategy, floor};
+use crate::strategies::{Strategy, floor};
 use std::time::{Duration, Instant};
 
 /// How long to measure.
@@ -31,7 +31,7 @@ pub(crate) struct Setting {
 pub(crate) struct Taken {
     pub(crate) setting: Setting,
     pub(crate) layers: usize,
-    pub(crate) way: &'static str,
+    pub(crate) strategy: &'static str,
     pub(crate) median: f64,
     pub(crate) low: f64,
     pub(crate) high: f64,
@@ -42,8 +42,8 @@ pub(crate) struct Taken {
 pub(crate) struct Results(Vec<Taken>);
 
 impl Results {
-    pub(crate) fn find(&self, setting: Setting, layers: usize, way: &str) -> Option<&Taken> {
-        self.0.iter().find(|t| t.setting == setting && t.layers == layers && t.way == way)
+    pub(crate) fn find(&self, setting: Setting, layers: usize, strategy: &str) -> Option<&Taken> {
+        self.0.iter().find(|t| t.setting == setting && t.layers == layers && t.strategy == strategy)
     }
 
     /// Measures every way on `case`.
@@ -51,17 +51,17 @@ impl Results {
         &mut self,
         setting: Setting,
         case: &Case,
-        ways: &[Strategy],
+        strategies: &[Strategy],
         effort: Effort,
     ) -> Outcome<()> {
-        let mut series = Vec::with_capacity(ways.len());
-        for way in ways {
+        let mut series = Vec::with_capacity(strategies.len());
+        for strategy in strategies {
             // The first may be slow for reasons of its own (what is kept, is made then); a really slow way stays so.
-            let mut first = timed(|| once(way, case))?;
+            let mut first = timed(|| once(strategy, case))?;
             if first < effort.budget {
-                first = timed(|| once(way, case))?;
+                first = timed(|| once(strategy, case))?;
             }
-            series.push(Series::new(way, first, effort));
+            series.push(Series::new(strategy, first, effort));
         }
         let rounds = series.iter().map(|s| s.wanted).max().unwrap_or(0);
         let mut random = 0x9e37_79b9;
@@ -69,7 +69,7 @@ impl Results {
             // Not always in one order: whoever comes after a fork pays for pages that it made copy-on-write.
             shuffle(&mut series, &mut random);
             for series in series.iter_mut().filter(|s| s.has_turn(round, rounds)) {
-                let took = once(series.way, case)?;
+                let took = once(series.strategy, case)?;
                 series.samples.push(took.as_secs_f64() * 1e6);
             }
         }
@@ -78,16 +78,16 @@ impl Results {
     }
 }
 
-fn once(way: &Strategy, case: &Case) -> Outcome<Duration> {
+fn once(strategy: &Strategy, case: &Case) -> Outcome<Duration> {
     case.renew_upper()?;
-    if way.upper_was_used {
+    if strategy.upper_was_used {
         floor(case)?;
         case.unmount()?;
     }
     let start = Instant::now();
-    let done = (way.mount)(case);
+    let done = (strategy.mount)(case);
     let took = start.elapsed();
-    done.map_err(|e| format!("{}, {} layers: {e}", way.name, case.layers))?;
+    done.map_err(|e| format!("{}, {} layers: {e}", strategy.name, case.layers))?;
     case.unmount()?;
     Ok(took)
 }
@@ -100,17 +100,17 @@ fn timed<T>(body: impl FnOnce() -> Outcome<T>) -> Outcome<Duration> {
 }
 
 struct Series<'a> {
-    way: &'a Strategy,
+    strategy: &'a Strategy,
     wanted: u32,
     samples: Vec<f64>,
 }
 
 impl<'a> Series<'a> {
     /// As many samples as fit the budget at the cost of the first, which includes its unmount.
-    fn new(way: &'a Strategy, first: Duration, effort: Effort) -> Self {
+    fn new(strategy: &'a Strategy, first: Duration, effort: Effort) -> Self {
         let fit = effort.budget.as_nanos() / first.as_nanos().max(1);
         let wanted = u32::try_from(fit).unwrap_or(u32::MAX).clamp(effort.least, effort.most);
-        Self { way, wanted, samples: Vec::new() }
+        Self { strategy, wanted, samples: Vec::new() }
     }
 
     /// Spreads the wanted samples evenly over all rounds.
@@ -125,7 +125,7 @@ impl<'a> Series<'a> {
             let last = self.samples.len().saturating_sub(1);
             self.samples.get((last * percent + 50) / 100).copied().unwrap_or(f64::NAN)
         };
-        Taken { setting, layers, way: self.way.name, median: at(50), low: at(10), high: at(90) }
+        Taken { setting, layers, strategy: self.strategy.name, median: at(50), low: at(10), high: at(90) }
     }
 }
 

@@ -2,21 +2,21 @@
 //! The table, and whether the goals are met.
 
 use crate::measure::{Results, Setting};
-use crate::ways::{DEFAULT, FLOOR, FORK, Strategy};
+use crate::strategies::{DEFAULT, FLOOR, FORK, Strategy};
 use crate::{LAYERS, SMALL};
 
 /// One block of the table: a row for each way, a column for each number of layers.
-pub(crate) fn block(results: &Results, setting: Setting, ways: &[Strategy]) {
+pub(crate) fn block(results: &Results, setting: Setting, strategies: &[Strategy]) {
     println!("\n{}", describe(setting));
     print!("  {:26}", "");
     for layers in LAYERS {
         print!("{:>30}", format!("{layers} layers"));
     }
     println!();
-    for way in ways {
-        print!("  {:26}", way.name);
+    for strategy in strategies {
+        print!("  {:26}", strategy.name);
         for layers in LAYERS {
-            let text = results.find(setting, layers, way.name).map_or_else(
+            let text = results.find(setting, layers, strategy.name).map_or_else(
                 || String::from("-"),
                 |t| format!("{:.0} ({:.0} to {:.0})", t.median, t.low, t.high),
             );
@@ -112,7 +112,7 @@ pub(crate) fn goals(results: &Results) -> bool {
 
 impl Goal {
     fn ratio(&self, results: &Results, layers: usize) -> Option<f64> {
-        let median = |(way, setting)| results.find(setting, layers, way).map(|taken| taken.median);
+        let median = |(strategy, setting)| results.find(setting, layers, strategy).map(|taken| taken.median);
         Some(median(self.what)? / median(self.by)?)
     }
 }

@@ -21,8 +21,8 @@ pub(crate) fn block(effort: Effort) -> Outcome<()> {
     println!("  each field's cost, microseconds for each mount");
     for (name, fields) in rows {
         print!("    {name:28}");
-        for way in [TableStrategy::Auto, TableStrategy::Statmount, TableStrategy::Mountinfo] {
-            let mut reader = TableReader::here().fields(fields).strategy(way);
+        for strategy in [TableStrategy::Auto, TableStrategy::Statmount, TableStrategy::Mountinfo] {
+            let mut reader = TableReader::here().fields(fields).strategy(strategy);
             let (mut least, mut mounts) = (f64::INFINITY, 1);
             let (begin, mut rounds) = (Instant::now(), 0);
             while (rounds < effort.least && begin.elapsed() < effort.budget * 2)
@@ -33,7 +33,7 @@ pub(crate) fn block(effort: Effort) -> Outcome<()> {
                 least = least.min(time_used().saturating_sub(start).as_secs_f64() * 1e6);
                 rounds += 1;
             }
-            print!("{:>22}", format!("{way} {:.2}", least / mounts as f64));
+            print!("{:>22}", format!("{strategy} {:.2}", least / mounts as f64));
         }
         println!();
     }

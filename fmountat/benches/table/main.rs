@@ -13,14 +13,14 @@ mod raw;
 mod report;
 mod rows;
 mod scene;
-mod ways;
+mod strategies;
 
 use measure::{Effort, Results};
 use scene::Kind;
 use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
-use ways::Question;
+use strategies::Question;
 
 /// A result with any error: a bench only prints it.
 type Outcome<T> = Result<T, Box<dyn std::error::Error>>;

@@ -4,7 +4,7 @@
 use crate::Outcome;
 use crate::raw::time_used;
 use crate::scene::Kind;
-use crate::ways::{Question, Strategy, WAYS};
+use crate::strategies::{Question, Strategy, WAYS};
 use std::path::Path;
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ pub(crate) struct Effort {
 pub(crate) struct Taken {
     pub(crate) kind: Kind,
     pub(crate) question: Question,
-    pub(crate) way: &'static str,
+    pub(crate) strategy: &'static str,
     pub(crate) median: f64,
     pub(crate) least: f64,
 }
@@ -32,8 +32,8 @@ pub(crate) struct Taken {
 pub(crate) struct Results(pub(crate) Vec<Taken>);
 
 impl Results {
-    pub(crate) fn find(&self, kind: Kind, question: Question, way: &str) -> Option<&Taken> {
-        self.0.iter().find(|t| t.kind == kind && t.question == question && t.way == way)
+    pub(crate) fn find(&self, kind: Kind, question: Question, strategy: &str) -> Option<&Taken> {
+        self.0.iter().find(|t| t.kind == kind && t.question == question && t.strategy == strategy)
     }
 
     /// Measures every way of answering `question`; gives how many entries were compared.
@@ -44,46 +44,49 @@ impl Results {
         path: &Path,
         effort: Effort,
     ) -> Outcome<usize> {
-        let ways: Vec<&Strategy> = WAYS.iter().filter(|way| way.question == question).collect();
+        let strategies: Vec<&Strategy> =
+            WAYS.iter().filter(|strategy| strategy.question == question).collect();
         let mut compared = 0;
         let mut first = None;
         let mut series = Vec::new();
-        for way in ways {
+        for strategy in strategies {
             let start = time_used();
-            let answer = (way.ask)(path)?;
+            let answer = (strategy.ask)(path)?;
             let took = time_used().saturating_sub(start);
             let rows = answer.rows()?;
             let want = first.get_or_insert_with(|| rows.clone());
             if *want != rows {
                 let differs = want.iter().zip(&rows).find(|(one, other)| one != other);
-                return Err(format!("{}: {} has another answer: {differs:?}", kind.name(), way.name).into());
+                return Err(
+                    format!("{}: {} has another answer: {differs:?}", kind.name(), strategy.name).into()
+                );
             }
             compared += rows.len();
             let fit =
                 usize::try_from(effort.budget.as_nanos() / took.as_nanos().max(1)).unwrap_or(usize::MAX);
             // What takes seconds is not asked so often.
             let least = if took > effort.budget { 2 } else { effort.least };
-            series.push((way, fit.clamp(least, effort.most), Vec::new()));
+            series.push((strategy, fit.clamp(least, effort.most), Vec::new()));
         }
         let rounds = series.iter().map(|(_, wanted, _)| *wanted).max().unwrap_or(0);
         for round in 0..rounds {
             // Not always in one order.
             let turn = round % series.len();
             series.rotate_left(turn);
-            for (way, wanted, samples) in &mut series {
+            for (strategy, wanted, samples) in &mut series {
                 if samples.len() * rounds > round * *wanted {
                     continue;
                 }
                 let start = time_used();
-                let answer = (way.ask)(path)?;
+                let answer = (strategy.ask)(path)?;
                 samples.push(time_used().saturating_sub(start).as_secs_f64() * 1e6);
                 drop(answer);
             }
         }
-        for (way, _, mut samples) in series {
+        for (strategy, _, mut samples) in series {
             samples.sort_by(f64::total_cmp);
             let at = |percent: usize| samples.get(samples.len() * percent / 100).copied().unwrap_or(f64::NAN);
-            self.0.push(Taken { kind, question, way: way.name, median: at(50), least: at(0) });
+            self.0.push(Taken { kind, question, strategy: strategy.name, median: at(50), least: at(0) });
         }
         Ok(compared)
     }

@@ -3,15 +3,21 @@
 
 use crate::measure::Results;
 use crate::scene::Kind;
-use crate::ways::{BY_MOUNTINFO, BY_STATMOUNT, DEFAULT, FIND, FINDMNT, PROCFS, Question, SCAN, WAYS};
+use crate::strategies::{BY_MOUNTINFO, BY_STATMOUNT, DEFAULT, FIND, FINDMNT, PROCFS, Question, SCAN, WAYS};
 
 /// One table: a row for each way and question.
 pub(crate) fn block(results: &Results, kind: Kind, compared: usize) {
     println!("\n{}: {compared} entries compared, all equal", kind.name());
     for question in Question::ALL {
-        for way in WAYS.iter().filter(|way| way.question == question) {
-            let Some(taken) = results.find(kind, question, way.name) else { continue };
-            println!("  {:22}{:22}{:>14.1}{:>14.1}", question.name(), way.name, taken.median, taken.least);
+        for strategy in WAYS.iter().filter(|strategy| strategy.question == question) {
+            let Some(taken) = results.find(kind, question, strategy.name) else { continue };
+            println!(
+                "  {:22}{:22}{:>14.1}{:>14.1}",
+                question.name(),
+                strategy.name,
+                taken.median,
+                taken.least
+            );
         }
     }
 }
@@ -21,9 +27,12 @@ pub(crate) fn goals(results: &Results, kinds: &[Kind]) -> bool {
     println!("\ngoals");
     let mut met = true;
     for kind in kinds {
-        let of = |question, way| results.find(*kind, question, way).map_or(f64::NAN, |taken| taken.least);
+        let of = |question, strategy| {
+            results.find(*kind, question, strategy).map_or(f64::NAN, |taken| taken.least)
+        };
         let list = of(Question::List, DEFAULT);
-        let others = [BY_STATMOUNT, BY_MOUNTINFO, PROCFS, FINDMNT].map(|way| of(Question::List, way));
+        let others =
+            [BY_STATMOUNT, BY_MOUNTINFO, PROCFS, FINDMNT].map(|strategy| of(Question::List, strategy));
         let best = others.iter().copied().fold(f64::INFINITY, f64::min);
         met &= one(*kind, "list / the best way at most 1.1", list / best, list / best <= 1.1);
         let scan = of(Question::Find, SCAN) / of(Question::Find, FIND);

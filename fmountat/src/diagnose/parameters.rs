@@ -2,7 +2,7 @@
 //! The parameters of common file systems: `fs_parameter_spec` of each, Linux 6.18. Hints use them;
 //! the kernel alone decides which option is known.
 
-use crate::kinds::filesystem::Word;
+use crate::kinds::filesystem::FsOption;
 
 /// A file system and its parameters.
 const PARAMETERS: &[(&str, &str)] = &[
@@ -93,7 +93,7 @@ pub(crate) fn of(fstype: &str) -> Option<impl Iterator<Item = &'static str>> {
 }
 
 /// Returns the first option that the file system, if it is in the table, does not have.
-pub(crate) fn unknown<'a>(fstype: &str, options: &'a [Word]) -> Option<&'a Word> {
+pub(crate) fn unknown<'a>(fstype: &str, options: &'a [FsOption]) -> Option<&'a FsOption> {
     let known: Vec<&str> = of(fstype)?.collect();
     options.iter().find(|option| !known.iter().any(|name| option.key == **name))
 }

@@ -5,7 +5,7 @@ use crate::diagnose::general::diagnose_from;
 use crate::diagnose::limits::number;
 use crate::diagnose::{overlay, parameters, spelling};
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall, escape};
-use crate::kinds::filesystem::Word;
+use crate::kinds::filesystem::FsOption;
 use crate::kinds::tried::{Tried, What};
 use crate::mountinfo;
 use crate::mountinfo::id::MountId;
@@ -62,7 +62,7 @@ fn meant(key: &str, fstype: &OsStr, userspace_options: fn() -> Vec<&'static str>
 fn unnamed_option(
     error: Error,
     fstype: &OsStr,
-    options: &[Word],
+    options: &[FsOption],
     userspace_options: fn() -> Vec<&'static str>,
 ) -> Error {
     let is_mute = error.raw_errno() == Some(Errno::INVAL) && error.call() == Some(Syscall::Mount);

@@ -8,14 +8,14 @@ use std::ffi::{OsStr, OsString};
 /// An option of the file system itself: `key`, or `key=value`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Word {
+pub struct FsOption {
     /// The part before `=`.
     pub key: OsString,
     /// The part after it.
     pub value: Option<OsString>,
 }
 
-impl Word {
+impl FsOption {
     /// Returns it as `key` or `key=value`.
     #[must_use]
     pub fn text(&self) -> OsString {
@@ -63,7 +63,7 @@ pub(crate) fn configured<'w>(
     fstype: &OsStr,
     source: &OsStr,
     flags: &[&'static str],
-    options: impl IntoIterator<Item = &'w Word>,
+    options: impl IntoIterator<Item = &'w FsOption>,
 ) -> Result<FsContext> {
     let mut context = FsContext::open(fstype)?;
     if !source.is_empty() {
@@ -77,7 +77,7 @@ pub(crate) fn configured<'w>(
 pub(crate) fn set_options<'w>(
     context: &mut FsContext,
     flags: &[&'static str],
-    options: impl IntoIterator<Item = &'w Word>,
+    options: impl IntoIterator<Item = &'w FsOption>,
 ) -> Result<()> {
     flags.iter().try_for_each(|flag| context.set_flag(flag))?;
     options.into_iter().try_for_each(|option| match &option.value {

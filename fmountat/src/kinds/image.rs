@@ -3,7 +3,7 @@
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall, escape};
 use crate::kinds::device_path::{DevicePath, write_protected};
-use crate::kinds::filesystem::{Word, configured};
+use crate::kinds::filesystem::{FsOption, configured};
 use crate::kinds::loop_options::{LoopOptions, Sharing};
 use crate::kinds::loopdev::LoopDevice;
 use crate::kinds::magic;
@@ -33,7 +33,7 @@ pub(crate) struct Source<'a> {
     /// The superblock's flags (`ro`, ...).
     pub(crate) flags: Vec<&'static str>,
     /// The file system's own options.
-    pub(crate) options: &'a [Word],
+    pub(crate) options: &'a [FsOption],
     pub(crate) attr: MountAttr,
 }
 
@@ -169,7 +169,7 @@ impl Source<'_> {
     }
 
     /// Creates the file system on `device`.
-    fn create(&self, fstype: &OsStr, device: &Path, options: &[Word]) -> Result<Tree> {
+    fn create(&self, fstype: &OsStr, device: &Path, options: &[FsOption]) -> Result<Tree> {
         let (mut flags, mut attr) = (self.flags.clone(), self.attr);
         if is_read_only(fstype) {
             // Without `ro` the kernel opens the device for writing. mount(2) sets RDONLY too.
@@ -204,12 +204,12 @@ impl Source<'_> {
         trace::strategy(MOUNT_IMAGE, "loop device");
         let options = self.loop_options(fstype, options);
         let device = LoopDevice::share_or_attach(self.dir, self.path, &options, sharing(fstype))?;
-        let (words, _devices) = self.with_device_paths(fstype, |path| {
+        let (fs_options, _devices) = self.with_device_paths(fstype, |path| {
             let options = LoopOptions { read_only: true, ..LoopOptions::default() };
             let device = LoopDevice::share_or_attach(self.dir, path, &options, Sharing::WritableOnly)?;
             Ok((device.path().to_owned(), device))
         })?;
-        self.create(fstype, device.path(), &words).map_err(|error| {
+        self.create(fstype, device.path(), &fs_options).map_err(|error| {
             let is_busy = error.raw_errno() == Some(Errno::BUSY) && is_about_whole(&error);
             if is_busy { device.explain_busy(error, fstype, options.read_only) } else { error }
         })
@@ -225,7 +225,7 @@ impl Source<'_> {
         &self,
         fstype: &OsStr,
         open: impl Fn(&Path) -> Result<(PathBuf, D)>,
-    ) -> Result<(Vec<Word>, Vec<D>)> {
+    ) -> Result<(Vec<FsOption>, Vec<D>)> {
         let (mut options, mut devices) = (self.options.to_vec(), Vec::new());
         for option in options.iter_mut().filter(|option| fstype == "erofs" && option.key == *"device") {
             if let Some(path) = &mut option.value {

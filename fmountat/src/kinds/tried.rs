@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! One mount as it was tried: what `diagnose` needs to know of a failure.
 
-use crate::kinds::filesystem::Word;
+use crate::kinds::filesystem::FsOption;
 use crate::kinds::overlay::Overlay;
 use rustix::fd::BorrowedFd;
 use std::ffi::OsStr;
@@ -22,5 +22,5 @@ pub(crate) struct Tried<'a> {
 pub(crate) enum What<'a> {
     Overlay(&'a Overlay),
     Bind { recursive: bool },
-    Filesystem(&'a OsStr, &'a [Word]),
+    Filesystem(&'a OsStr, &'a [FsOption]),
 }

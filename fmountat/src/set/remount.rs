@@ -94,11 +94,11 @@ fn set(target: &Target, attr: &MountAttr) -> Result<()> {
 
 /// The file system with what it is told, still to be done.
 fn file_system_part(target: &Target, options: &Options) -> Result<Option<FsContext>> {
-    if options.bind.is_some() || options.superblock.is_empty() && options.words.is_empty() {
+    if options.bind.is_some() || options.superblock.is_empty() && options.fs_options.is_empty() {
         return Ok(None);
     }
     let mut context = FsContext::pick(target)?;
-    set_options(&mut context, &options.superblock, &options.words)?;
+    set_options(&mut context, &options.superblock, &options.fs_options)?;
     Ok(Some(context))
 }
 

@@ -33,7 +33,7 @@ use std::path::Path;
 pub struct TableReader {
     pub(crate) place: Place,
     fields: Fields,
-    way: TableStrategy,
+    strategy: TableStrategy,
     ids: Vec<u64>,
     buffer: StatBuffer,
 }
@@ -43,7 +43,7 @@ impl TableReader {
         Self {
             place,
             fields: Fields::LIST,
-            way: TableStrategy::Auto,
+            strategy: TableStrategy::Auto,
             ids: Vec::new(),
             buffer: StatBuffer::new(),
         }
@@ -88,13 +88,13 @@ impl TableReader {
 
     /// By which interface: [`TableStrategy::Auto`] without this.
     #[must_use]
-    pub fn strategy(mut self, way: TableStrategy) -> Self {
-        self.way = way;
+    pub fn strategy(mut self, strategy: TableStrategy) -> Self {
+        self.strategy = strategy;
         self
     }
 
     pub(crate) fn chosen_strategy(&self) -> TableStrategy {
-        self.way
+        self.strategy
     }
 
     /// The id of the mount namespace, never used again: `ioctl(NS_GET_MNTNS_ID)` \[Linux 6.11\].
@@ -116,7 +116,7 @@ impl TableReader {
     /// [`ErrorKind::NotFound`] for a process that has ended.
     pub fn read(&mut self) -> Result<Table> {
         let missing = self.fields.mask() & !by_statmount::supported();
-        match self.way {
+        match self.strategy {
             TableStrategy::Mountinfo => self.by_mountinfo(),
             TableStrategy::Statmount if missing != 0 => {
                 let fields = self.fields.iter_names().filter(|(_, field)| field.mask() & missing != 0);
@@ -204,7 +204,7 @@ impl TableReader {
     /// # Errors
     /// Those of [`read`](Self::read); [`ErrorKind::Unsupported`] for a unique id where only mountinfo can be read, which has none.
     pub fn read_with_id(&mut self, id: MountId) -> Result<Option<MountEntry>> {
-        if self.way != TableStrategy::Mountinfo {
+        if self.strategy != TableStrategy::Mountinfo {
             if let Some(table) = self.read_one(id)? {
                 return Ok(table.iter().next().map(|entry| entry.to_entry()));
             }

@@ -185,13 +185,13 @@ pub struct Table {
     pub(crate) records: Vec<Record>,
     pub(crate) text: Text,
     pub(crate) fields: Fields,
-    way: TableStrategy,
+    strategy: TableStrategy,
     links: OnceLock<Links>,
 }
 
 impl Table {
-    pub(crate) fn new(records: Vec<Record>, text: Text, fields: Fields, way: TableStrategy) -> Self {
-        Self { records, text, fields, way, links: OnceLock::new() }
+    pub(crate) fn new(records: Vec<Record>, text: Text, fields: Fields, strategy: TableStrategy) -> Self {
+        Self { records, text, fields, strategy, links: OnceLock::new() }
     }
 
     /// What it knows of each mount: what was asked for, where the kernel could tell it, and what came without cost.
@@ -203,7 +203,7 @@ impl Table {
     /// The interface it was read by, never [`TableStrategy::Auto`].
     #[must_use]
     pub fn strategy(&self) -> TableStrategy {
-        self.way
+        self.strategy
     }
 
     /// How many mounts it has.

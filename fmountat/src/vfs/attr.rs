@@ -96,7 +96,7 @@ impl MountAttr {
     }
 
     /// The attributes to set, as option words: `ro,nosuid`.
-    pub(crate) fn words(&self) -> String {
+    pub(crate) fn names(&self) -> String {
         let names = [
             (Attr::RDONLY, "ro"),
             (Attr::NOSUID, "nosuid"),
@@ -198,7 +198,7 @@ fn explain_attr(error: Error, fd: BorrowedFd<'_>, attr: &MountAttr) -> Error {
     let locked = MountAttr { set: attr.clear & now & restrictions, ..MountAttr::default() };
     let policy = (attr.set | attr.clear).intersects(Attr::ATIME_FIELD | Attr::NODIRATIME);
     let reason = match (is_inside, locked.set.is_empty(), policy) {
-        (true, false, _) => format!("the kernel has locked {} on this mount", locked.words()),
+        (true, false, _) => format!("the kernel has locked {} on this mount", locked.names()),
         (true, true, true) => String::from("the kernel has locked the access-time policy of this mount"),
         _ => return crate::vfs::privilege::needs_admin(error),
     };

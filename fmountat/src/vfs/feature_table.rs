@@ -151,7 +151,7 @@ const TABLE: &[KernelFeature] = &[
         field: |f| &mut f.tmpfs_user_attributes,
     },
     KernelFeature {
-        name: "overlay_layer_words",
+        name: "overlay_append_layers",
         kernel: (6, 7),
         what: "overlay's lowerdir+ and datadir+",
         used_for: "500 layers of any names, each with the kernel's words if it is refused",
@@ -159,7 +159,7 @@ const TABLE: &[KernelFeature] = &[
         otherwise: "mount(2) in a private mount namespace, with the numbers of descriptors as layers, and copied out of it: \
                     500 layers too; before 6.5 a bad option is refused without the kernel's words. Where unshare(2) is forbidden: refused",
         shown_by: "old_kernels: `five_hundred_layers_without_lowerdir_plus`",
-        field: |f| &mut f.overlay_layer_words,
+        field: |f| &mut f.overlay_append_layers,
     },
     KernelFeature {
         name: "overlay_layer_fds",
@@ -212,7 +212,7 @@ mod tests {
     #[test]
     fn a_release_has_what_came_before_it() {
         let old = Features::get().up_to(5, 14);
-        assert!(!old.overlay_mapped_layers && !old.overlay_layer_words && !old.detached_children);
+        assert!(!old.overlay_mapped_layers && !old.overlay_append_layers && !old.detached_children);
         assert_eq!(old.mount_setattr, Features::get().mount_setattr);
         assert_eq!(Features::get().up_to(99, 0), Features::get());
         assert!(TABLE.is_sorted_by_key(|feature| feature.kernel));

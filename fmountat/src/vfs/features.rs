@@ -27,7 +27,7 @@ pub struct Features {
     /// A tmpfs has user attributes, in which an overlay of a user namespace keeps its marks \[Linux 6.6\].
     pub tmpfs_user_attributes: bool,
     /// Overlay takes its layers one by one (`lowerdir+`) \[Linux 6.7\].
-    pub overlay_layer_words: bool,
+    pub overlay_append_layers: bool,
     /// Overlay takes its layers as descriptors \[Linux 6.13\].
     pub overlay_layer_fds: bool,
     /// A detached mount can be mounted into a detached tree \[Linux 6.15\].
@@ -45,7 +45,7 @@ pub struct Features {
 
 impl Features {
     /// Returns the best way to publish a set of several mounts with these features; `None` where every set is refused.
-    /// [`Mounter::way`](crate::Mounter::strategy) gives that of a plan.
+    /// [`Mounter::strategy`](crate::Mounter::strategy) gives that of a plan.
     #[must_use]
     pub fn strategy(&self) -> Option<Strategy> {
         self.best()
@@ -54,7 +54,7 @@ impl Features {
     /// The best way of those that need no more than this.
     pub(crate) fn best<W: Strategies>(&self) -> Option<W> {
         let can = |needs: &[Need]| needs.iter().all(|need| self.has(*need));
-        W::ALL.iter().find(|(_, _, needs)| can(needs)).map(|(way, ..)| *way)
+        W::ALL.iter().find(|(_, _, needs)| can(needs)).map(|(strategy, ..)| *strategy)
     }
 
     fn has(&self, need: Need) -> bool {
@@ -64,7 +64,7 @@ impl Features {
             Need::MoveBeneath => self.move_beneath,
             Need::MappedLayers => self.overlay_mapped_layers,
             Need::LeavesUuid => self.overlay_leaves_uuid,
-            Need::LayerWords => self.overlay_layer_words,
+            Need::AppendLayers => self.overlay_append_layers,
             Need::LayerFds => self.overlay_layer_fds,
             Need::DetachedChildren => self.detached_children,
             Need::DetachedLayers => self.overlay_detached_layers,

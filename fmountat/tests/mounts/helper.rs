@@ -23,7 +23,7 @@ fmountat_testing::cases! {
         let plan = Plan::new(std::slice::from_ref(&one)).unwrap();
         assert!(plan.to_string().contains("by its mount helper"));
         let applied = Mounter::detached().apply(CWD, &plan, &target).unwrap();
-        assert_eq!((read(file("t/who")), applied.way), ("by FUSE".into(), Strategy::StepByStep));
+        assert_eq!((read(file("t/who")), applied.strategy), ("by FUSE".into(), Strategy::StepByStep));
         let found = find(CWD, file("t")).unwrap();
         assert_eq!(found.fstype, "fuse.squashfuse");
         let flags = found.options.into_string().unwrap();

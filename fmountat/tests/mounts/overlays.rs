@@ -169,7 +169,7 @@ fmountat_testing::cases! {
         on_tmpfs();
         mkdirs(scratch(), &["l", "u", "w", "t"]);
         for (way, mounter) in ways() {
-            let overlay = Overlay::new().lower(file("l")).upper(file("u"), file("w")).word("indx", "on");
+            let overlay = Overlay::new().lower(file("l")).upper(file("u"), file("w")).option("indx", "on");
             let error = mounter.overlay(CWD, &overlay, file("t")).unwrap_err();
             assert_eq!(error.kind(), ErrorKind::UnknownOption, "{way}: {error}");
             assert_eq!(error.argument().unwrap(), "indx=on", "{way}");
@@ -338,15 +338,15 @@ fmountat_testing::cases! {
         let table = || std::fs::read_to_string("/proc/self/mountinfo").unwrap();
         let plain = || Overlay::new().lower(file("l")).upper(file("u"), file("w"));
         let mut cases = vec![
-            (plain().word("uuid", "null"), "uuid=null"),
+            (plain().option("uuid", "null"), "uuid=null"),
             (plain().flag("volatile"), "volatile"),
             (plain().flag("userxattr"), "userxattr"),
         ];
         if is_real_root() {
-            cases.push((plain().word("index", "on").word("xino", "on"), "index=on"));
-            cases.push((plain().word("index", "on").word("nfs_export", "on"), "nfs_export=on"));
-            cases.push((plain().word("metacopy", "on").word("redirect_dir", "on"), "metacopy=on"));
-            cases.push((plain().word("metacopy", "on").word("verity", "on").data_only(file("data")), "verity=on"));
+            cases.push((plain().option("index", "on").option("xino", "on"), "index=on"));
+            cases.push((plain().option("index", "on").option("nfs_export", "on"), "nfs_export=on"));
+            cases.push((plain().option("metacopy", "on").option("redirect_dir", "on"), "metacopy=on"));
+            cases.push((plain().option("metacopy", "on").option("verity", "on").data_only(file("data")), "verity=on"));
         }
         for (overlay, want) in cases {
             for (way, mounter) in ways() {

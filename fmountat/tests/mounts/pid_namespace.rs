@@ -59,7 +59,7 @@ fmountat_testing::cases! {
         mkdirs(scratch(), &["t"]);
         in_new_pid_namespace();
         let applied = Mounter::detached().apply(CWD, &Plan::new(&ten()).unwrap(), &target("t")).unwrap();
-        assert_eq!((applied.way, mounts_below(file("t")).len()), (Strategy::Detached, 10));
+        assert_eq!((applied.strategy, mounts_below(file("t")).len()), (Strategy::Detached, 10));
         Unmount::new().recursive(true).run(file("t")).unwrap();
         assert_place_of_process_1_is_free();
     }

@@ -90,7 +90,7 @@ const CALLS: [Call; 12] = [
     ("layers by mount(2)", || {
         let mounter = mounter_without(|features| {
             features.overlay_layer_fds = false;
-            features.overlay_layer_words = false;
+            features.overlay_append_layers = false;
         });
         let tree = mounter.overlay_tree(CWD, &overlay(), &MountAttr::default())?;
         tree.attach(&target("t"))?;

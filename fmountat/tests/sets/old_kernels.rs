@@ -105,7 +105,7 @@ fmountat_testing::cases! {
         }
         let refused = |overlay: &Overlay| as_on(6, 0).overlay_tree(&dir, overlay, &MountAttr::default()).unwrap_err();
         assert_eq!(refused(&layered(501)).kind(), ErrorKind::TooManyLayers);
-        let long = (0..250).fold(layered(300), |overlay, _| overlay.word("redirect_dir", "nofollow"));
+        let long = (0..250).fold(layered(300), |overlay, _| overlay.option("redirect_dir", "nofollow"));
         let error = refused(&long);
         assert_eq!(error.kind(), ErrorKind::TooLong);
         assert!(error.reason().contains("300 layers have") && error.reason().contains("bytes"), "{error}");
@@ -162,7 +162,7 @@ fmountat_testing::cases! {
             let on_it = |features: Features| {
                 let mounter = Mounter::with(features.at_most(major, minor), None);
                 mounter.need_one_step(&plan).unwrap();
-                (mounter.apply(CWD, &plan, &target("t")).unwrap().way, shape("t"))
+                (mounter.apply(CWD, &plan, &target("t")).unwrap().strategy, shape("t"))
             };
             assert_eq!(in_own_namespace(|| on_it(Features::get())), (Strategy::PrivateNamespace, expected.clone()));
             let without_calls = under(&SINCE_5_14, libc::ENOSYS, || on_it(Features::probe()));

@@ -58,8 +58,8 @@ fn tried(mounts: &[Mount]) -> String {
             words(&error)
         }
         Ok(applied) => match Unmount::new().recursive(true).run(file("t")) {
-            Ok(()) => String::from(strategy(applied.way)),
-            Err(errors) => format!("{}, and then: {}", strategy(applied.way), words(&errors[0])),
+            Ok(()) => String::from(strategy(applied.strategy)),
+            Err(errors) => format!("{}, and then: {}", strategy(applied.strategy), words(&errors[0])),
         },
     }
 }

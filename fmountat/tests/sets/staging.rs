@@ -138,7 +138,7 @@ fmountat_testing::cases! {
             assert_eq!(mounter.need_one_step(&plan).unwrap_err().kind(), ErrorKind::Unsupported);
             assert_eq!(build(&mounter, &mounts, "t").unwrap_err().kind(), ErrorKind::Unsupported);
             let applied = mounter.apply(CWD, &plan, &target("t")).unwrap();
-            assert_eq!((applied.way, mounts_below(file("t")).len()), (Strategy::StepByStep, 2));
+            assert_eq!((applied.strategy, mounts_below(file("t")).len()), (Strategy::StepByStep, 2));
             unmount("t");
         }
         let probed = in_own_namespace(|| {
@@ -154,7 +154,7 @@ fmountat_testing::cases! {
         write(file("data"), "x");
         let plan = Plan::new(&[Mount::new("bind", file("data")).option("bind")]).unwrap();
         let applied = staged().apply(CWD, &plan, &target("f")).unwrap();
-        assert_eq!((applied.way, read(Path::new(&file("f")))), (Strategy::Detached, "x".into()));
+        assert_eq!((applied.strategy, read(Path::new(&file("f")))), (Strategy::Detached, "x".into()));
         unmount("f");
     }
 

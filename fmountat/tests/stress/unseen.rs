@@ -61,7 +61,7 @@ fn shown(mounter: &Mounter, way: Strategy, least: usize) -> (usize, [u64; 3]) {
     while rounds < least || (rounds < PATIENCE * least && rustix::io::read(&is_seen, &mut [0]).is_err()) {
         rounds += 1;
         let applied = mounter.apply(CWD, &plan, &Target::open(CWD, file("t")).unwrap()).unwrap();
-        assert_eq!(applied.way, way);
+        assert_eq!(applied.strategy, way);
         match applied.set {
             Some(set) => Unmount::new().lazy(true).run_set(&set).unwrap(),
             // Before 6.8 a set goes by its path, in one call all the same.

@@ -175,7 +175,7 @@ mod tests {
         };
         let overlay = || Overlay::new().lower("a").lower("b").data_only("d").upper("u", "w");
         let names = ["1", "2", "3", "4", "5"];
-        let all = overlay().word("index", "off").word("context", "c0,c1");
+        let all = overlay().option("index", "off").option("context", "c0,c1");
         let want = "lowerdir=1:2::3,upperdir=4,workdir=5,index=off,context=\"c0,c1\",userxattr";
         assert_eq!(text(all, &names), Ok(want.into()));
         for name in ["a:b", "a,b", "a\\", "a\""] {
@@ -184,11 +184,11 @@ mod tests {
         // Its value would go on over the comma before `userxattr`.
         for (key, value) in [("uuid", "on\\"), ("uuid", "on,xino=on"), ("uuid,xino", "on"), ("u\\", "on")] {
             assert_eq!(
-                text(overlay().word(key, value), &names),
+                text(overlay().option(key, value), &names),
                 Err(ErrorKind::Unsupported),
                 "{key}={value}"
             );
         }
-        assert_eq!(text(overlay().word("x", "y".repeat(4096)), &names), Err(ErrorKind::TooLong));
+        assert_eq!(text(overlay().option("x", "y".repeat(4096)), &names), Err(ErrorKind::TooLong));
     }
 }

@@ -2,7 +2,7 @@
 //! `Overlay`: an overlay as data, its layers and options.
 
 use crate::error::{Error, LayerRef};
-use crate::kinds::filesystem::Word;
+use crate::kinds::filesystem::FsOption;
 use rustix::fd::OwnedFd;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -33,7 +33,7 @@ impl<P: Into<PathBuf>> From<P> for Layer {
 /// use fmountat::overlay::Overlay;
 /// use fmountat::{MountAttr, Mounter, Target};
 /// let snapshots = std::fs::File::open("/var/lib/snapshots")?;
-/// let overlay = Overlay::new().lower("2/fs").lower("1/fs").upper("3/fs", "3/work").word("index", "off");
+/// let overlay = Overlay::new().lower("2/fs").lower("1/fs").upper("3/fs", "3/work").option("index", "off");
 /// let tree = Mounter::detached().overlay_tree(&snapshots, &overlay, &MountAttr::default())?;
 /// tree.attach(&Target::open(&snapshots, "3/merged")?)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
@@ -44,7 +44,7 @@ pub struct Overlay {
     pub(crate) data_only: Vec<Layer>,
     pub(crate) upper: Option<Layer>,
     pub(crate) work: Option<Layer>,
-    pub(crate) options: Vec<Word>,
+    pub(crate) options: Vec<FsOption>,
 }
 
 impl Overlay {
@@ -79,15 +79,15 @@ impl Overlay {
     /// Adds an option of the file system with a value: `index`, `xino`, `metacopy`, `redirect_dir`,
     /// `nfs_export`, `uuid`, `verity`, ...
     #[must_use]
-    pub fn word(mut self, key: impl Into<OsString>, value: impl Into<OsString>) -> Self {
-        self.options.push(Word { key: key.into(), value: Some(value.into()) });
+    pub fn option(mut self, key: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.options.push(FsOption { key: key.into(), value: Some(value.into()) });
         self
     }
 
     /// Adds an option without a value: `userxattr`, `volatile`.
     #[must_use]
     pub fn flag(mut self, key: impl Into<OsString>) -> Self {
-        self.options.push(Word { key: key.into(), value: None });
+        self.options.push(FsOption { key: key.into(), value: None });
         self
     }
 

@@ -3,7 +3,7 @@
 //! namespace. It disappears with the last overlay.
 
 use crate::error::{Error, Operation, Result, Syscall};
-use crate::kinds::filesystem::{Word, configured};
+use crate::kinds::filesystem::{FsOption, configured};
 use crate::kinds::overlay::common::open_directory;
 use crate::kinds::overlay::definition::{Layer, Overlay};
 use crate::vfs::attr::MountAttr;
@@ -50,7 +50,7 @@ impl EphemeralUppers {
         features: &Features,
         hide: impl FnOnce(BorrowedFd<'_>) -> Result<Option<Hidden>>,
     ) -> Result<Self> {
-        let mode = Word { key: "mode".into(), value: Some("0755".into()) };
+        let mode = FsOption { key: "mode".into(), value: Some("0755".into()) };
         let name = OsStr::new("tmpfs");
         let tree = configured(name, name, &[], &[mode])?.create()?.mount(&MountAttr::default())?;
         let hidden = hide(tree.root())?;

@@ -160,7 +160,7 @@ fn ask(uppers: &EphemeralUppers, directory: BorrowedFd<'_>, features: &Features)
     };
     let mut context = FsContext::open("overlay")?;
     let (own, work) = (own.as_fd(), work.as_fd());
-    let lower = if features.overlay_layer_words { "lowerdir+" } else { "lowerdir" };
+    let lower = if features.overlay_append_layers { "lowerdir+" } else { "lowerdir" };
     let layers = layers_of(features, directory, own, work);
     for (key, fd) in [lower, "upperdir", "workdir"].into_iter().zip(layers) {
         set_layer_as(&mut context, key, fd, features)?;

@@ -100,7 +100,7 @@ impl Overlay {
         }
         let mut clones = Vec::new();
         // Without `lowerdir+` mount(2) takes the layers in one option, which can't be tried alone.
-        for (role, layer) in layers.iter().filter(|_| make.features.overlay_layer_words) {
+        for (role, layer) in layers.iter().filter(|_| make.features.overlay_append_layers) {
             let set = set_layer(&mut context, *role, layer.as_fd(), make);
             clones.extend(set.map_err(|error| self.layer_error(error, *role))?);
         }

@@ -2,7 +2,7 @@
 //! Overlay's own options: `lowerdir=a:b::data`, `lowerdir+=`, `datadir+=`, `upperdir=`, ...
 
 use crate::error::{Error, ErrorKind, Operation, Result};
-use crate::kinds::filesystem::Word;
+use crate::kinds::filesystem::FsOption;
 use crate::kinds::overlay::definition::{Layer, Overlay};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -17,13 +17,13 @@ impl Overlay {
     ///
     /// # Errors
     /// [`ErrorKind::OptionValue`] for an empty path; [`ErrorKind::OptionConflict`] for two uppers.
-    pub fn from_words(words: &[Word]) -> Result<Self> {
+    pub fn from_options(fs_options: &[FsOption]) -> Result<Self> {
         let mut overlay = Self::new();
-        words.iter().try_for_each(|option| overlay.add(option))?;
+        fs_options.iter().try_for_each(|option| overlay.add(option))?;
         Ok(overlay)
     }
 
-    fn add(&mut self, option: &Word) -> Result<()> {
+    fn add(&mut self, option: &FsOption) -> Result<()> {
         let value = || option.value.as_deref().filter(|v| !v.is_empty()).ok_or_else(|| empty(option));
         match option.key.as_bytes() {
             b"lowerdir" => self.add_lowerdir(option, value()?)?,
@@ -36,7 +36,7 @@ impl Overlay {
         Ok(())
     }
 
-    fn add_lowerdir(&mut self, option: &Word, value: &OsStr) -> Result<()> {
+    fn add_lowerdir(&mut self, option: &FsOption, value: &OsStr) -> Result<()> {
         let parts = split_unescaped(value.as_bytes(), b':');
         let mut is_data = false;
         for (at, part) in parts.iter().enumerate() {
@@ -62,7 +62,7 @@ impl Overlay {
     }
 }
 
-fn set_once(place: &mut Option<Layer>, option: &Word, value: &OsStr) -> Result<()> {
+fn set_once(place: &mut Option<Layer>, option: &FsOption, value: &OsStr) -> Result<()> {
     if place.is_some() {
         return Err(Error::new(ErrorKind::OptionConflict, Operation::ReadOption, "given twice")
             .with_argument(&option.key));
@@ -71,7 +71,7 @@ fn set_once(place: &mut Option<Layer>, option: &Word, value: &OsStr) -> Result<(
     Ok(())
 }
 
-fn empty(option: &Word) -> Error {
+fn empty(option: &FsOption) -> Error {
     Error::new(ErrorKind::OptionValue, Operation::ReadOption, "a path in it is empty")
         .with_argument(&option.key)
 }
@@ -112,9 +112,9 @@ fn unescape(text: &[u8]) -> OsString {
 mod tests {
     use super::*;
 
-    fn parse(words: &[(&str, &str)]) -> Result<Overlay> {
-        let word = |(k, v): &(&str, &str)| Word { key: k.into(), value: Some(v.into()) };
-        Overlay::from_words(&words.iter().map(word).collect::<Vec<_>>())
+    fn parse(fs_options: &[(&str, &str)]) -> Result<Overlay> {
+        let option = |(k, v): &(&str, &str)| FsOption { key: k.into(), value: Some(v.into()) };
+        Overlay::from_options(&fs_options.iter().map(option).collect::<Vec<_>>())
     }
 
     fn shown(layers: &[Layer]) -> Vec<String> {

@@ -62,7 +62,7 @@ pub(crate) fn set_layer(
                 return Ok(None);
             }
             let strategy = make.features.best().unwrap_or(GiveLayers::Names);
-            trace::fallback(GiveLayers::OPERATION, strategy.words(), error.raw_errno());
+            trace::fallback(GiveLayers::OPERATION, strategy.text(), error.raw_errno());
             // The kernel formats the layer's path into a page; the root of a clone is `/`.
             let clone = Tree::clone_of(layer, "", false)?;
             set_layer_as(context, key, clone.root(), make.features)?;

@@ -103,15 +103,15 @@ impl Mounter {
         plan: &Plan,
         is_here: bool,
     ) -> Result<DetachedSet> {
-        let (way, place) = match is_here {
+        let (strategy, place) = match is_here {
             true => (Strategy::PrivateNamespace, Place::Here),
             false => match self.assembly(plan, base.is_none() && plan.is_lone()) {
                 Some(Strategy::PrivateNamespace) => (Strategy::PrivateNamespace, Place::Hidden),
-                Some(way) => (way, Place::Detached),
+                Some(strategy) => (strategy, Place::Detached),
                 None => return Err(cannot_assemble()),
             },
         };
-        way.record();
+        strategy.record();
         let mut builder = Builder::new(StepMounter { mounter: self, dir }, base, plan);
         let mounts = builder.create_mounts(plan)?;
         match place {
@@ -155,7 +155,7 @@ fn mounts_of(dir: BorrowedFd<'_>, made: &[(&Step, Tree)]) -> Option<usize> {
 }
 
 struct Builder<'a> {
-    pieces: StepMounter<'a>,
+    step_mounter: StepMounter<'a>,
     built: Option<DetachedSet>,
     left_out: Vec<usize>,
     /// The newest mount so far, if it is known: of a copy of a tree only the root can be asked for its id.
@@ -176,24 +176,22 @@ pub(crate) fn newer_than_all(tree: &Tree) -> Result<Option<UniqueMountId>> {
 }
 
 impl<'a> Builder<'a> {
-    fn new(pieces: StepMounter<'a>, built: Option<DetachedSet>, plan: &Plan) -> Self {
+    fn new(step_mounter: StepMounter<'a>, built: Option<DetachedSet>, plan: &Plan) -> Self {
         let mounts = built.as_ref().map_or(Some(0), |built| built.mounts);
         let readonly_root = plan.restrictions.readonly_root;
-        Self { pieces, built, left_out: Vec::new(), newest: None, mounts, readonly_root, mask: None }
+        Self { step_mounter, built, left_out: Vec::new(), newest: None, mounts, readonly_root, mask: None }
     }
 
     /// Makes each mount, detached, before any is put in its place: that may make a directory, which would stay after a failure.
     fn create_mounts<'s>(&mut self, plan: &'s Plan) -> Result<Vec<(&'s Step, Tree)>> {
         let mut made = Vec::with_capacity(plan.len());
         for step in &plan.steps {
-            made.extend(
-                self.create_mount(step).map_err(|e| plan.in_step(step, e))?.map(|piece| (step, piece)),
-            );
+            made.extend(self.create_mount(step).map_err(|e| plan.in_step(step, e))?.map(|tree| (step, tree)));
         }
-        if let Some((step, piece)) = made.last() {
-            self.note(step, piece)?;
-            let is_counted = piece.id()?.unique().is_none();
-            let counted = || Some(self.mounts? + mounts_of(self.pieces.dir, &made)?);
+        if let Some((step, tree)) = made.last() {
+            self.note(step, tree)?;
+            let is_counted = tree.id()?.unique().is_none();
+            let counted = || Some(self.mounts? + mounts_of(self.step_mounter.dir, &made)?);
             self.mounts = if is_counted { counted() } else { None };
         }
         Ok(made)
@@ -201,7 +199,7 @@ impl<'a> Builder<'a> {
 
     /// The step's mount, unless its source is missing and that is no error.
     fn create_mount(&mut self, step: &Step) -> Result<Option<Tree>> {
-        match self.pieces.detached(step) {
+        match self.step_mounter.detached(step) {
             Err(error) if step.options.nofail && is_missing_source(&error, step) => {
                 self.left_out.push(step.number);
                 Ok(None)
@@ -245,7 +243,7 @@ impl<'a> Builder<'a> {
             (Place::Here, Some(built)) if built.hidden.is_some() => Ok(()),
             (Place::Here, Some(built)) => {
                 built.hidden =
-                    self.pieces.mounter.hide(built.tree.root()).map_err(|e| e.with_argument("/"))?;
+                    self.step_mounter.mounter.hide(built.tree.root()).map_err(|e| e.with_argument("/"))?;
                 Ok(())
             }
         }
@@ -312,8 +310,8 @@ impl<'a> Builder<'a> {
         Ok(DetachedSet { left_out: self.left_out, newest, mounts: self.mounts, ..built })
     }
 
-    fn note(&mut self, step: &Step, piece: &Tree) -> Result<()> {
-        self.newest = if step.is_tree() { None } else { piece.id()?.unique() };
+    fn note(&mut self, step: &Step, tree: &Tree) -> Result<()> {
+        self.newest = if step.is_tree() { None } else { tree.id()?.unique() };
         Ok(())
     }
 }
@@ -327,7 +325,7 @@ impl MountedRoot for Builder<'_> {
         let mask = self.mask.as_ref().filter(|_| late.is_empty_directory());
         let mount = match mask {
             Some(mask) => Tree::clone_of(mask.root(), "", false)?,
-            None => late.mounter(&self.pieces).detached(&late.step)?,
+            None => late.mounter(&self.step_mounter).detached(&late.step)?,
         };
         self.note(&late.step, &mount)?;
         self.mounts = self.mounts.map(|mounts| mounts + 1);
@@ -372,14 +370,14 @@ pub(crate) fn mount_point(
 }
 
 /// Mounts the piece at its place inside the tree.
-fn attach_at(built: &mut DetachedSet, piece: Tree, step: &Step) -> Result<()> {
+fn attach_at(built: &mut DetachedSet, tree: Tree, step: &Step) -> Result<()> {
     let (root, path) = (built.top.as_fd(), step.target.as_path());
-    let target = mount_point(root, step, || is_dir(piece.root()))?;
+    let target = mount_point(root, step, || is_dir(tree.root()))?;
     built.made.take_over(target.made());
     // A link or `..` may lead to the root of the set itself.
     let beneath = mount_with_root(target.as_fd())?;
     let is_root = beneath.is_some() && beneath == Some(MountId::of(root)?);
-    let attached = piece.attach(&target).map_err(|e| Error::from(e).with_argument(path))?;
+    let attached = tree.attach(&target).map_err(|e| Error::from(e).with_argument(path))?;
     built.stacks.add(attached.id(), beneath, path);
     if is_root {
         built.top = attached.into_fd();

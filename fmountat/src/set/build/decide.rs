@@ -34,8 +34,8 @@ impl Mounter {
         self.need_mount_interface(plan.resolves_targets())?;
         let helpers = plan.helpers()?;
         if helpers.is_empty() {
-            let way = self.assembly(plan, plan.is_lone());
-            return Ok(way.map_or(Publication::StepByStep(helpers), Publication::AtOnce));
+            let strategy = self.assembly(plan, plan.is_lone());
+            return Ok(strategy.map_or(Publication::StepByStep(helpers), Publication::AtOnce));
         }
         let (kernel, _) = plan.by_kernel_and_helpers(helpers);
         let can_be_last = !kernel.is_empty() && helpers.can_be_last(&plan.steps);
@@ -51,7 +51,7 @@ impl Mounter {
     #[must_use]
     pub fn strategy(&self, plan: &Plan) -> Strategy {
         match self.decide(plan) {
-            Ok(Publication::AtOnce(way)) => way,
+            Ok(Publication::AtOnce(strategy)) => strategy,
             _ => Strategy::StepByStep,
         }
     }
@@ -63,7 +63,7 @@ impl Mounter {
             Strategy::PrivateNamespace | Strategy::StepByStep if is_alone => Some(Strategy::Detached),
             Strategy::PrivateNamespace if !plan.can_be_copied() => None,
             Strategy::StepByStep => None,
-            way => Some(way),
+            strategy => Some(strategy),
         }
     }
 

@@ -21,7 +21,7 @@ pub(crate) fn about<'a>(dir: BorrowedFd<'a>, step: &'a Step) -> Tried<'a> {
     let what = match &step.what {
         What::Overlay(overlay) => tried::What::Overlay(overlay),
         What::Bind { recursive } => tried::What::Bind { recursive: *recursive },
-        What::Filesystem(fstype) => tried::What::Filesystem(fstype, &step.options.words),
+        What::Filesystem(fstype) => tried::What::Filesystem(fstype, &step.options.fs_options),
     };
     Tried { dir, source: &step.source, what, userspace_options: names }
 }

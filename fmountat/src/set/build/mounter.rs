@@ -48,7 +48,7 @@ pub struct Mounter {
     pub(crate) features: Features,
     pub(crate) clones: Clones,
     pub(crate) namespaces: UserNamespaces,
-    pub(crate) notes: Journal,
+    pub(crate) journal: Journal,
     cwd: Option<PrivateCwd>,
     /// For a process that is alone in its mount namespace: where it mounts what can't be detached.
     pub(crate) own: Option<Mutex<Weak<HiddenDirectory>>>,
@@ -79,14 +79,14 @@ impl Mounter {
 
     fn of(features: Features, cwd: Option<PrivateCwd>) -> Self {
         let (clones, namespaces) = Default::default();
-        Self { features, clones, namespaces, notes: Journal::standard(), cwd, own: None }
+        Self { features, clones, namespaces, journal: Journal::standard(), cwd, own: None }
     }
 
     /// The same with notes kept there of what is mounted step by step; without this they are where
     /// [`Journal::standard`] says.
     #[must_use]
-    pub fn with_journal(self, notes: Journal) -> Self {
-        Self { notes, ..self }
+    pub fn with_journal(self, journal: Journal) -> Self {
+        Self { journal, ..self }
     }
 
     /// The same without any thread of its own, for a program that must have one alone: what is put together in a private mount

@@ -94,15 +94,15 @@ impl StepMounter<'_> {
     /// What a file system of its own is mounted from.
     pub(crate) fn source<'s>(&'s self, step: &'s Step) -> Source<'s> {
         let options = &step.options;
-        let loop_device = options.loop_device.map(|words| LoopOptions {
-            offset: words.offset,
-            size_limit: words.size_limit,
-            sector_size: words.sector_size,
-            direct_io: words.direct_io,
+        let loop_device = options.loop_device.map(|overrides| LoopOptions {
+            offset: overrides.offset,
+            size_limit: overrides.size_limit,
+            sector_size: overrides.sector_size,
+            direct_io: overrides.direct_io,
             ..LoopOptions::default()
         });
         let (flags, attr) = (options.superblock_at_birth(), options.single_attr());
-        Source { dir: self.dir, path: &step.source, loop_device, flags, options: &options.words, attr }
+        Source { dir: self.dir, path: &step.source, loop_device, flags, options: &options.fs_options, attr }
     }
 }
 

@@ -2,7 +2,7 @@
 //! One step in words and numbers.
 
 use crate::error::escape;
-use crate::kinds::filesystem::Word;
+use crate::kinds::filesystem::FsOption;
 use crate::kinds::overlay::Layer;
 use crate::set::explain::report::ExplainedStep;
 use crate::set::plan::step::{Step, What};
@@ -10,8 +10,8 @@ use std::os::unix::ffi::OsStrExt;
 
 /// The step in words and numbers.
 pub(crate) fn describe(step: &Step) -> ExplainedStep {
-    let words = |words: &[Word]| words.iter().map(|word| word.text().len() + 1).sum::<usize>();
-    let (mut layers, mut bytes) = (0, words(&step.options.words));
+    let bytes_of = |options: &[FsOption]| options.iter().map(|option| option.text().len() + 1).sum::<usize>();
+    let (mut layers, mut bytes) = (0, bytes_of(&step.options.fs_options));
     let what = match &step.what {
         What::Overlay(overlay) => {
             layers = overlay.lowers.len() + overlay.data_only.len();
@@ -24,7 +24,7 @@ pub(crate) fn describe(step: &Step) -> ExplainedStep {
             let keys = |layer: &Option<Layer>, key: &str| if layer.is_some() { key.len() } else { 0 };
             let keys =
                 keys(&overlay.upper, "upperdir=") + keys(&overlay.work, "workdir=") + "lowerdir=".len();
-            bytes = keys + words(&overlay.options) + all.map(length).sum::<usize>();
+            bytes = keys + bytes_of(&overlay.options) + all.map(length).sum::<usize>();
             let how = if overlay.is_writable() { "with an upper, writable" } else { "read-only" };
             let data = overlay.data_only.len();
             let data = if data > 0 { format!(" ({data} data-only)") } else { String::new() };
@@ -39,11 +39,11 @@ pub(crate) fn describe(step: &Step) -> ExplainedStep {
     let mut notes = Vec::new();
     let (whole, top) = (step.options.recursive_attr, step.options.attr);
     if !whole.set.is_empty() {
-        notes.push(format!("{} on all of it", whole.words()));
+        notes.push(format!("{} on all of it", whole.names()));
     }
     if !top.set.is_empty() {
         let only = step.is_tree();
-        notes.push(format!("{}{}", top.words(), if only { " on the top mount only" } else { "" }));
+        notes.push(format!("{}{}", top.names(), if only { " on the top mount only" } else { "" }));
     }
     if step.options.idmap.is_some() {
         notes.push(String::from("owners mapped"));

@@ -31,10 +31,10 @@ impl Mounter {
     /// namespace uses, whether a lower layer's file handles are those of `index=on`, what a helper says.
     pub fn explain(&self, dir: impl AsFd, plan: &Plan, target: &Target) -> Explanation {
         let dir = dir.as_fd();
-        let way = self.strategy(plan);
+        let strategy = self.strategy(plan);
         let mut explained = Explanation {
-            way,
-            why: self.why(plan, way),
+            strategy,
+            why: self.why(plan, strategy),
             into_copy: !plan.has_root(),
             steps: Vec::new(),
             after_mounts: plan.after_mounts(),
@@ -56,28 +56,28 @@ impl Mounter {
         target: &Target,
     ) -> Result<()> {
         self.need_mount_interface(plan.resolves_targets())?;
-        let standing = Credentials::look();
-        let mut looker = Inspector::new(self, dir, &standing, plan.helpers()?);
+        let credentials = Credentials::look();
+        let mut inspector = Inspector::new(self, dir, &credentials, plan.helpers()?);
         if !plan.has_root() {
-            if !standing.may_mount() {
+            if !credentials.may_mount() {
                 return Err(diagnose(
                     Error::sys(Operation::CloneMount, Syscall::OpenTree, Errno::PERM)
                         .with_argument(target.path()),
                 ));
             }
-            if explained.way != Strategy::StepByStep && is_unbindable(target.as_fd()) {
+            if explained.strategy != Strategy::StepByStep && is_unbindable(target.as_fd()) {
                 return Err(unbindable_target(target));
             }
-            looker.start_in(target)?;
+            inspector.start_in(target)?;
         }
-        let mut walk = Walk::new(plan, looker, explained.way == Strategy::StepByStep);
+        let mut walk = Walk::new(plan, inspector, explained.strategy == Strategy::StepByStep);
         for step in &plan.steps {
             explained.steps.push(walk.step(step));
         }
         let root_is_dir = walk.root_is_dir;
         (explained.left_out, explained.refused) = walk.end();
         if explained.left_out.len() == plan.len()
-            && (plan.has_root() || explained.way == Strategy::StepByStep)
+            && (plan.has_root() || explained.strategy == Strategy::StepByStep)
         {
             return Err(every_mount_left_out());
         }
@@ -114,10 +114,10 @@ impl Mounter {
         check_replaceable(target)
     }
 
-    fn why(&self, plan: &Plan, way: Strategy) -> &'static str {
+    fn why(&self, plan: &Plan, strategy: Strategy) -> &'static str {
         let features = &self.features;
         let is_helped = !plan.helpers().is_ok_and(Helpers::is_empty);
-        match way {
+        match strategy {
             Strategy::Detached if plan.is_lone() => {
                 "it is one mount, which is made whole before anyone sees it"
             }

@@ -53,19 +53,19 @@ impl Made {
 pub(crate) struct Inspector<'a> {
     pub(crate) mounter: &'a Mounter,
     pub(crate) dir: BorrowedFd<'a>,
-    standing: &'a Credentials,
+    credentials: &'a Credentials,
     pub(crate) helpers: &'a Helpers,
-    sketch: VirtualTree,
+    tree: VirtualTree,
 }
 
 impl<'a> Inspector<'a> {
     pub(crate) fn new(
         mounter: &'a Mounter,
         dir: BorrowedFd<'a>,
-        standing: &'a Credentials,
+        credentials: &'a Credentials,
         helpers: &'a Helpers,
     ) -> Self {
-        Self { mounter, dir, standing, helpers, sketch: VirtualTree::default() }
+        Self { mounter, dir, credentials, helpers, tree: VirtualTree::default() }
     }
 
     /// The set goes into a copy of what is at the target.
@@ -74,15 +74,15 @@ impl<'a> Inspector<'a> {
             true => Content::Layers(vec![open_directory(target.as_fd(), Path::new("."))?]),
             false => Content::File,
         };
-        self.sketch.mount(ROOT, content, false, true);
+        self.tree.mount(ROOT, content, false, true);
         Ok(())
     }
 
     /// What the step would be, and what it would have made.
     pub(crate) fn step(&self, step: &Step) -> (ExplainedStep, Result<Made>) {
-        let mut told = describe(step);
-        let made = self.made(step, &mut told.notes).map_err(|error| why(error, self.dir, step));
-        (told, made)
+        let mut explained = describe(step);
+        let made = self.made(step, &mut explained.notes).map_err(|error| why(error, self.dir, step));
+        (explained, made)
     }
 
     fn made(&self, step: &Step, notes: &mut Vec<String>) -> Result<Made> {
@@ -123,7 +123,7 @@ impl<'a> Inspector<'a> {
                 Error::sys(Operation::OpenFilesystem, Syscall::Fsopen, Errno::NODEV).with_argument("overlay")
             );
         }
-        let (is_mapped, may_mount) = (step.options.idmap.is_some(), self.standing.may_mount());
+        let (is_mapped, may_mount) = (step.options.idmap.is_some(), self.credentials.may_mount());
         let prediction = Prediction { is_mapped, may_mount, is_loaded };
         let make = Make { source, flags: &flags, ..self.mounter.make(self.dir, &attr) };
         overlay.predict(&make, prediction)?;
@@ -154,8 +154,8 @@ impl<'a> Inspector<'a> {
     }
 
     fn filesystem(&self, fstype: &OsStr, step: &Step, notes: &mut Vec<String>) -> Result<Made> {
-        let pieces = StepMounter { mounter: self.mounter, dir: self.dir };
-        let source = pieces.source(step);
+        let step_mounter = StepMounter { mounter: self.mounter, dir: self.dir };
+        let source = step_mounter.source(step);
         let Inspected { name, device } = source.inspect(fstype)?;
         let read_only = source.is_read_only() || device.is_some() && is_read_only(name);
         if let Some(device) = &device {
@@ -197,14 +197,14 @@ impl<'a> Inspector<'a> {
         // That of a device may be another one.
         let source = if is_alone { step.source.as_os_str() } else { OsStr::new("") };
         // Further images are opened when it is created.
-        let words = step.options.words.iter().filter(|word| word.key != *"device");
-        configured(name, source, &step.options.superblock_at_birth(), words).map(drop)
+        let fs_options = step.options.fs_options.iter().filter(|option| option.key != *"device");
+        configured(name, source, &step.options.superblock_at_birth(), fs_options).map(drop)
     }
 
     /// What a user namespace is refused at the end.
     fn may_create(&self, name: &OsStr) -> Result<()> {
         let text = name.to_str().unwrap_or_default();
-        let may_create = self.standing.initial_user_namespace
+        let may_create = self.credentials.initial_user_namespace
             || match filesystems::namespace_of(text) {
                 Some(namespace) => owner_of_mine(namespace) == Owner::Own,
                 None => filesystems::IN_USER_NAMESPACES.contains(&text),
@@ -220,7 +220,7 @@ impl<'a> Inspector<'a> {
     }
 
     fn need_admin(&self, operation: Operation, call: Syscall) -> Result<()> {
-        if self.standing.may_mount() { Ok(()) } else { Err(Error::sys(operation, call, Errno::PERM)) }
+        if self.credentials.may_mount() { Ok(()) } else { Err(Error::sys(operation, call, Errno::PERM)) }
     }
 
     /// Puts what was made on its place in the sketch; says whether the place could be looked up.
@@ -230,15 +230,15 @@ impl<'a> Inspector<'a> {
             true => (ROOT, true),
             false => self.mount_point(step, is_dir)?,
         };
-        self.sketch.mount(place, content, is_read_only, crosses);
+        self.tree.mount(place, content, is_read_only, crosses);
         Ok(is_known)
     }
 
     /// Restricts a path when all is mounted.
     pub(crate) fn restrict(&mut self, restriction: PathRestriction, path: &Path) -> Result<()> {
-        match (self.sketch.find(path), restriction) {
+        match (self.tree.find(path), restriction) {
             (Ok(ROOT), PathRestriction::Mask) => Err(hides_all(path)),
-            (Ok(place), PathRestriction::Mask) if self.sketch.is_dir(place) == Some(false) => {
+            (Ok(place), PathRestriction::Mask) if self.tree.is_dir(place) == Some(false) => {
                 open_null().map(drop)
             }
             (Ok(_) | Err(Errno::NOENT), _) => Ok(()),
@@ -258,16 +258,16 @@ impl<'a> Inspector<'a> {
                 _ => error,
             }
         };
-        if step.needs_plain_target() && self.sketch.find_without_links(path) == Err(Errno::LOOP) {
+        if step.needs_plain_target() && self.tree.find_without_links(path) == Err(Errno::LOOP) {
             return Err(link_on_the_way(path));
         }
-        match (self.sketch.find(path), step.options.mkdir) {
-            (Ok(place), _) => match (self.sketch.is_dir(place), is_dir) {
+        match (self.tree.find(path), step.options.mkdir) {
+            (Ok(place), _) => match (self.tree.is_dir(place), is_dir) {
                 (Some(kind), Some(is_dir)) if kind != is_dir => Err(wrong_type(is_dir, path, Errno::INVAL)),
                 (kind, _) => Ok((place, kind.is_some())),
             },
             (Err(Errno::NOENT), Some(_)) => self
-                .sketch
+                .tree
                 .make(path, is_dir.unwrap_or(true))
                 .map(|place| (place, true))
                 .map_err(|errno| make_error(Syscall::Mkdirat, errno, path)),

@@ -23,7 +23,7 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub struct Explanation {
     /// The way that would be taken.
-    pub way: Strategy,
+    pub strategy: Strategy,
     /// Why that one.
     pub why: &'static str,
     /// Whether the mounts go into a copy of what is at the target: the set has no root of its own.

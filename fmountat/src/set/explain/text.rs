@@ -13,7 +13,7 @@ impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let count = self.steps.len();
         let mounts = if count == 1 { String::from("1 mount") } else { format!("{count} mounts") };
-        wrapped(f, "", "", &format!("{mounts}, {}", self.way))?;
+        wrapped(f, "", "", &format!("{mounts}, {}", self.strategy))?;
         wrapped(f, "  why: ", "       ", self.why)?;
         if self.into_copy {
             wrapped(f, "  ", "  ", "into a private copy of what is at the target: no mount is for `/`")?;

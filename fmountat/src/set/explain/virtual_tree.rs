@@ -319,14 +319,14 @@ mod tests {
     /// The names of a list of mounts, the last two directories of each new, looked up and made in an overlay.
     fn looks(dir: &Path, count: usize, mounts: usize) -> usize {
         OPENED.set(0);
-        let mut sketch = VirtualTree::default();
-        sketch.mount(ROOT, layers(dir, count), false, true);
+        let mut tree = VirtualTree::default();
+        tree.mount(ROOT, layers(dir, count), false, true);
         for n in 0..mounts {
             let path = PathBuf::from(format!("/srv/all/{n}/data"));
-            assert_eq!(sketch.find(&path), Err(Errno::NOENT));
-            let place = sketch.make(&path, true);
-            sketch.mount(place.unwrap_or(ROOT), Content::Empty, false, true);
-            assert_eq!(sketch.find(&path), place);
+            assert_eq!(tree.find(&path), Err(Errno::NOENT));
+            let place = tree.make(&path, true);
+            tree.mount(place.unwrap_or(ROOT), Content::Empty, false, true);
+            assert_eq!(tree.find(&path), place);
         }
         OPENED.get()
     }
@@ -344,16 +344,16 @@ mod tests {
 
     #[test]
     fn a_mount_hides_what_was_made_below() {
-        let mut sketch = VirtualTree::default();
-        let made = sketch.make(Path::new("/a/b/c"), false);
-        assert_eq!(sketch.find(Path::new("/x/../a/./b/../b/c")), Err(Errno::NOENT));
-        assert_eq!(sketch.find(Path::new("/a/../a/./b/../b/c")), made);
-        assert_eq!(made.map(|place| sketch.is_dir(place)), Ok(Some(false)));
-        assert_eq!(sketch.find(Path::new("/a/b/c/d")), Err(Errno::NOTDIR));
-        let a = sketch.find(Path::new("a"));
-        sketch.mount(a.unwrap_or(ROOT), Content::Unknown, true, false);
-        let inside = sketch.find(Path::new("/a/b/c"));
-        assert_eq!(inside.map(|place| sketch.is_dir(place)), Ok(None));
-        assert_eq!(sketch.find(Path::new("/a/b/../../..")), Ok(ROOT));
+        let mut tree = VirtualTree::default();
+        let made = tree.make(Path::new("/a/b/c"), false);
+        assert_eq!(tree.find(Path::new("/x/../a/./b/../b/c")), Err(Errno::NOENT));
+        assert_eq!(tree.find(Path::new("/a/../a/./b/../b/c")), made);
+        assert_eq!(made.map(|place| tree.is_dir(place)), Ok(Some(false)));
+        assert_eq!(tree.find(Path::new("/a/b/c/d")), Err(Errno::NOTDIR));
+        let a = tree.find(Path::new("a"));
+        tree.mount(a.unwrap_or(ROOT), Content::Unknown, true, false);
+        let inside = tree.find(Path::new("/a/b/c"));
+        assert_eq!(inside.map(|place| tree.is_dir(place)), Ok(None));
+        assert_eq!(tree.find(Path::new("/a/b/../../..")), Ok(ROOT));
     }
 }

@@ -30,7 +30,7 @@ impl Refusals {
 /// What was found on the way so far.
 pub(crate) struct Walk<'a> {
     plan: &'a Plan,
-    looker: Inspector<'a>,
+    inspector: Inspector<'a>,
     refusals: Refusals,
     left_out: Vec<usize>,
     has_root: bool,
@@ -39,34 +39,41 @@ pub(crate) struct Walk<'a> {
 }
 
 impl<'a> Walk<'a> {
-    pub(crate) fn new(plan: &'a Plan, looker: Inspector<'a>, together: bool) -> Self {
+    pub(crate) fn new(plan: &'a Plan, inspector: Inspector<'a>, together: bool) -> Self {
         let refusals = Refusals { together, ..Refusals::default() };
-        Self { plan, looker, refusals, left_out: Vec::new(), has_root: !plan.has_root(), root_is_dir: None }
+        Self {
+            plan,
+            inspector,
+            refusals,
+            left_out: Vec::new(),
+            has_root: !plan.has_root(),
+            root_is_dir: None,
+        }
     }
 
     pub(crate) fn step(&mut self, step: &Step) -> ExplainedStep {
-        let (mut told, content) = self.looker.step(step);
-        let unfit = self.looker.check_mapping(step).err();
+        let (mut explained, content) = self.inspector.step(step);
+        let unfit = self.inspector.check_mapping(step).err();
         match unfit.map_or(content, Err) {
             Err(error) if step.options.nofail && is_missing_source(&error, step) => {
                 self.left_out.push(step.number);
-                told.notes.push(String::from("its source is missing: it would be left out (nofail)"));
+                explained.notes.push(String::from("its source is missing: it would be left out (nofail)"));
             }
             Err(error) => {
                 let error = self.plan.in_step(step, error);
-                told.refused = Some(error.clone());
+                explained.refused = Some(error.clone());
                 self.refusals.made.push(error);
                 // Whatever it would show can't be looked into.
-                let _ = self.looker.place(step, Made::unknown());
+                let _ = self.inspector.place(step, Made::unknown());
                 self.has_root |= step.is_root();
             }
-            Ok(content) => self.place(step, content, &mut told),
+            Ok(content) => self.place(step, content, &mut explained),
         }
-        told
+        explained
     }
 
     /// A mount that could be made goes to its place.
-    fn place(&mut self, step: &Step, content: Made, told: &mut ExplainedStep) {
+    fn place(&mut self, step: &Step, content: Made, explained: &mut ExplainedStep) {
         if !self.has_root && !step.is_root() {
             return self.refusals.place(self.plan.in_step(step, without_root(&step.target)));
         }
@@ -74,14 +81,14 @@ impl<'a> Walk<'a> {
             self.has_root = true;
             self.root_is_dir = self.root_is_dir.or(content.is_dir);
         }
-        match self.looker.place(step, content) {
+        match self.inspector.place(step, content) {
             Ok(true) => {}
-            Ok(false) => told.notes.push(String::from(
+            Ok(false) => explained.notes.push(String::from(
                 "whether its mount point is there only shows when what it is in is mounted",
             )),
             Err(error) => {
                 let error = self.plan.in_step(step, error);
-                told.refused = Some(error.clone());
+                explained.refused = Some(error.clone());
                 self.refusals.place(error);
             }
         }
@@ -91,7 +98,7 @@ impl<'a> Walk<'a> {
     pub(crate) fn end(mut self) -> (Vec<usize>, Vec<Error>) {
         let paths = self.plan.restrictions.paths.iter();
         let restricted =
-            paths.filter_map(|(restriction, path)| self.looker.restrict(*restriction, path).err());
+            paths.filter_map(|(restriction, path)| self.inspector.restrict(*restriction, path).err());
         let restricted: Vec<Error> = restricted.collect();
         (self.left_out, self.refusals.in_order().chain(restricted).collect())
     }

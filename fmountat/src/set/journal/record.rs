@@ -144,9 +144,9 @@ impl JournalEntry {
             let opened = open_directory(path)
                 .and_then(|dir| Self::create(path, dir).map_err(|e| named(Syscall::Openat, e)));
             match opened {
-                Ok(Some(note)) => {
-                    note.write(&begin).map_err(|e| named(Syscall::Write, e))?;
-                    return Ok(note);
+                Ok(Some(entry)) => {
+                    entry.write(&begin).map_err(|e| named(Syscall::Write, e))?;
+                    return Ok(entry);
                 }
                 Ok(None) => {}
                 Err(error) if error.raw_errno() == Some(Errno::NOENT) => {}
@@ -217,8 +217,8 @@ impl JournalEntry {
         made.each(|parent, name| {
             let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
             let opened = rustix::fs::openat(parent, name, flags, Mode::empty());
-            let told = opened.and_then(|fd| Ok((path_of(fd.as_fd()), rustix::fs::fstat(&fd)?)));
-            if let Ok((at, stat)) = told {
+            let found = opened.and_then(|fd| Ok((path_of(fd.as_fd()), rustix::fs::fstat(&fd)?)));
+            if let Ok((at, stat)) = found {
                 self.add(&Line::Directory { at, device: stat.st_dev, inode: stat.st_ino });
             }
         });

@@ -74,11 +74,11 @@ impl Recovered {
             if name.starts_with('.') {
                 continue;
             }
-            let note = path.join(name);
-            match self.note(&dir, name) {
+            let entry = path.join(name);
+            match self.entry(&dir, name) {
                 Ok(true) => remove(path, &dir, name),
                 Ok(false) => {}
-                Err(error) => self.errors.push(error.with_argument_if_none(note)),
+                Err(error) => self.errors.push(error.with_argument_if_none(entry)),
             }
         }
         // Who was killed before it had a note has left the directory alone.
@@ -87,7 +87,7 @@ impl Recovered {
     }
 
     /// Whether the note is done with.
-    fn note(&mut self, dir: &OwnedFd, name: &str) -> Result<bool> {
+    fn entry(&mut self, dir: &OwnedFd, name: &str) -> Result<bool> {
         let named = |call, errno| Error::sys(Operation::ReadNote, call, errno);
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = match rustix::fs::openat(dir, name, flags, Mode::empty()) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What a mount helper is told: no word that is this layer's own, and none that another one has taken back.
 
-use crate::kinds::filesystem::Word;
+use crate::kinds::filesystem::FsOption;
 use crate::set::options::options::Options;
 use crate::vfs::attr::Attr;
 use std::ffi::OsString;
@@ -18,13 +18,13 @@ const KNOWN: [(Attr, &str, Option<&str>); 5] = [
 
 impl Options {
     /// The words for a mount helper, each by itself: what the list comes to, in words as mount(8) has them.
-    pub(crate) fn helper_words(&self) -> Vec<OsString> {
+    pub(crate) fn helper_options(&self) -> Vec<OsString> {
         let attr = self.single_attr();
-        let word = |(bit, set, cleared): (Attr, &'static str, Option<&'static str>)| {
+        let option = |(bit, set, cleared): (Attr, &'static str, Option<&'static str>)| {
             if attr.set.contains(bit) { Some(set) } else { cleared.filter(|_| attr.clear.contains(bit)) }
         };
-        let known = self.superblock.iter().copied().chain(KNOWN.into_iter().filter_map(word));
-        known.map(OsString::from).chain(self.words.iter().map(Word::text)).collect()
+        let known = self.superblock.iter().copied().chain(KNOWN.into_iter().filter_map(option));
+        known.map(OsString::from).chain(self.fs_options.iter().map(FsOption::text)).collect()
     }
 }
 
@@ -45,12 +45,13 @@ mod tests {
             ("user,exec", "exec,nosuid,nodev"),
             ("sync,async,nofail,x-note,X-mount.mkdir", "async"),
         ] {
-            let words = Options::parse([given]).unwrap().helper_words();
-            let mut words: Vec<String> = words.into_iter().map(|w| w.into_string().unwrap()).collect();
-            let mut told: Vec<&str> = told.split(',').filter(|word| !word.is_empty()).collect();
-            words.sort();
+            let options = Options::parse([given]).unwrap().helper_options();
+            let mut options: Vec<String> =
+                options.into_iter().map(|option| option.into_string().unwrap()).collect();
+            let mut told: Vec<&str> = told.split(',').filter(|option| !option.is_empty()).collect();
+            options.sort();
             told.sort();
-            assert_eq!(words, told, "{given}");
+            assert_eq!(options, told, "{given}");
         }
     }
 }

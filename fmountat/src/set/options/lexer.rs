@@ -7,21 +7,21 @@ use std::os::unix::ffi::OsStrExt;
 
 /// Splits at commas, save after a backslash or inside double quotes.
 pub(crate) fn split(text: &[u8]) -> Vec<&[u8]> {
-    let mut words = Vec::new();
+    let mut options = Vec::new();
     let (mut start, mut quoted, mut escaped) = (0, false, false);
     for (at, byte) in text.iter().enumerate() {
         match byte {
             b'"' if !escaped => quoted = !quoted,
             b',' if !quoted && !escaped => {
-                words.push(&text[start..at]);
+                options.push(&text[start..at]);
                 start = at + 1;
             }
             _ => {}
         }
         escaped = !escaped && *byte == b'\\';
     }
-    words.push(&text[start..]);
-    words
+    options.push(&text[start..]);
+    options
 }
 
 /// Whether a quote that is opened and never closed has commas after it: they would separate nothing.
@@ -40,23 +40,23 @@ pub(crate) fn has_open_quote(text: &[u8]) -> bool {
 
 /// The words of one element. containerd writes `uidmap=0:1:2,5:6:7` with commas of the value's own: such a range goes
 /// with the word before it.
-pub(crate) fn words(text: &OsStr) -> Vec<OsString> {
-    let mut words: Vec<OsString> = Vec::new();
+pub(crate) fn split_options(text: &OsStr) -> Vec<OsString> {
+    let mut options: Vec<OsString> = Vec::new();
     for part in split(text.as_bytes()).into_iter().filter(|part| !part.is_empty()) {
         let part = OsStr::from_bytes(part);
-        match words.last_mut() {
-            Some(last) if is_id_word(last) && is_range(part) => {
+        match options.last_mut() {
+            Some(last) if is_id_option(last) && is_range(part) => {
                 last.push(",");
                 last.push(part);
             }
-            _ => words.push(part.to_owned()),
+            _ => options.push(part.to_owned()),
         }
     }
-    words
+    options
 }
 
-fn is_id_word(word: &OsStr) -> bool {
-    [&b"uidmap="[..], b"gidmap="].iter().any(|key| word.as_bytes().starts_with(key))
+fn is_id_option(option: &OsStr) -> bool {
+    [&b"uidmap="[..], b"gidmap="].iter().any(|key| option.as_bytes().starts_with(key))
 }
 
 fn is_range(part: &OsStr) -> bool {
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn ranges_stay_with_their_word() {
-        let got = words(OsStr::new("uidmap=0:1:2,5:6:7,ro,gidmap=0:1:-2,9:9:9,size=1"));
+        let got = split_options(OsStr::new("uidmap=0:1:2,5:6:7,ro,gidmap=0:1:-2,9:9:9,size=1"));
         assert_eq!(got, ["uidmap=0:1:2,5:6:7", "ro", "gidmap=0:1:-2,9:9:9", "size=1"]);
     }
 
@@ -174,7 +174,7 @@ mod tests {
         #[test]
         fn any_bytes_split_without_panic(bytes: Vec<u8>) {
             let text = OsStr::from_bytes(&bytes);
-            let _ = (words(text), size(text), id_range(&text.to_string_lossy()));
+            let _ = (split_options(text), size(text), id_range(&text.to_string_lossy()));
         }
     }
 }

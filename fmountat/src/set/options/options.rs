@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Option lists, parsed: per-mount attributes, superblock flags, the engine's words, the file system's words.
 
-use crate::kinds::filesystem::Word;
+use crate::kinds::filesystem::FsOption;
 use crate::set::options::definition::Places;
 use crate::vfs::attr::MountAttr;
 use crate::vfs::create::Create;
@@ -82,7 +82,7 @@ pub struct Options {
     /// `loop` and the words that imply it.
     pub loop_device: Option<LoopOverrides>,
     /// Words for the file system.
-    pub words: Vec<Word>,
+    pub fs_options: Vec<FsOption>,
     /// Whether the mapping is that of `X-mount.idmap=`, to which nothing can be added.
     pub(crate) idmap_is_whole: bool,
     /// Words of the table as they were given, for the check of where they stand.
@@ -109,7 +109,7 @@ impl Options {
     /// The words for the file system alone, of the table and its own.
     pub(crate) fn of_filesystem(&self) -> impl Iterator<Item = OsString> {
         let known = self.given.iter().filter(|given| given.is_of_filesystem).map(|given| given.text.clone());
-        known.chain(self.words.iter().map(Word::text))
+        known.chain(self.fs_options.iter().map(FsOption::text))
     }
 
     /// Takes out the options that would have no effect in a [`remount`](crate::remount), and returns them.
@@ -121,8 +121,8 @@ impl Options {
             std::mem::take(&mut self.given).into_iter().partition(has_effect);
         self.given = kept;
         self.superblock.retain(|flag| !gone.iter().any(|given| given.name == *flag));
-        let words = if is_alone { std::mem::take(&mut self.words) } else { Vec::new() };
-        gone.into_iter().map(|given| given.text).chain(words.iter().map(Word::text)).collect()
+        let fs_options = if is_alone { std::mem::take(&mut self.fs_options) } else { Vec::new() };
+        gone.into_iter().map(|given| given.text).chain(fs_options.iter().map(FsOption::text)).collect()
     }
 
     /// Attributes for a mount that is one mount: the recursive ones count too.

@@ -2,9 +2,9 @@
 //! Parses option lists: per-mount attributes, superblock flags, userspace options, options of the file system.
 
 use crate::error::{ErrorKind, Operation, Result};
-use crate::kinds::filesystem::{Word, is_context};
+use crate::kinds::filesystem::{FsOption, is_context};
 use crate::set::options::definition::{Effect, Places, UserspaceOption, Value};
-use crate::set::options::lexer::{has_open_quote, key_and_value, unquote, words};
+use crate::set::options::lexer::{has_open_quote, key_and_value, split_options, unquote};
 use crate::set::options::options::{Given, Options};
 use crate::set::options::suggest::option_error;
 use crate::set::options::table::look_up;
@@ -28,8 +28,8 @@ impl Options {
                     "a double quote is opened and not closed, so that the words after it would be part of it";
                 return Err(option_error(ErrorKind::OptionValue, element.as_ref(), reason));
             }
-            for word in words(element.as_ref()) {
-                options.take(&word).map_err(crate::set::options::suggest::of_word)?;
+            for option in split_options(element.as_ref()) {
+                options.take(&option).map_err(crate::set::options::suggest::of_option)?;
             }
         }
         if let Some(idmap) = &options.idmap {
@@ -53,7 +53,7 @@ impl Options {
             None => name.to_owned(),
         };
         match look_up(&canonical) {
-            Some((word, recursive)) => self.take_word(word, recursive, value, text),
+            Some((option, recursive)) => self.take_option(option, recursive, value, text),
             None if canonical.starts_with("X-mount.") => {
                 Err(option_error(ErrorKind::UnknownOption, text, "no such X-mount word"))
             }
@@ -63,21 +63,22 @@ impl Options {
         }
     }
 
-    fn take_word(
+    fn take_option(
         &mut self,
-        word: &'static UserspaceOption,
+        option: &'static UserspaceOption,
         recursive: bool,
         value: Option<&OsStr>,
         text: &OsStr,
     ) -> Result<()> {
-        let is_of_filesystem = word.layer() == "filesystem";
-        let given = Given { name: word.name, text: text.to_owned(), places: word.places, is_of_filesystem };
+        let is_of_filesystem = option.layer() == "filesystem";
+        let given =
+            Given { name: option.name, text: text.to_owned(), places: option.places, is_of_filesystem };
         self.given.push(given);
-        match (word.effect, value.and_then(OsStr::to_str)) {
+        match (option.effect, value.and_then(OsStr::to_str)) {
             (Effect::Refused(reason), _) => return Err(option_error(ErrorKind::Unsupported, text, reason)),
             // `user=NAME` tells who may unmount, and mount(8) alone reads it.
-            (Effect::Attr(..), Some(_)) if matches!(word.value, Value::Optional(_)) => return Ok(()),
-            (effect, Some("recursive")) if word.recursive_form().is_some() => {
+            (Effect::Attr(..), Some(_)) if matches!(option.value, Value::Optional(_)) => return Ok(()),
+            (effect, Some("recursive")) if option.recursive_form().is_some() => {
                 self.set(effect, true);
                 return Ok(());
             }
@@ -96,17 +97,17 @@ impl Options {
             }
             _ => {}
         }
-        match (word.value, value) {
+        match (option.value, value) {
             (Value::None, Some(_)) => {
                 return Err(option_error(ErrorKind::OptionValue, text, "this word takes no such value"));
             }
             (Value::Required(what), None) => {
-                let reason = format!("it needs a value: {}={what}", word.name);
+                let reason = format!("it needs a value: {}={what}", option.name);
                 return Err(option_error(ErrorKind::OptionValue, text, &reason));
             }
             _ => {}
         }
-        match word.effect {
+        match option.effect {
             Effect::Engine(engine) => crate::set::options::values::take(self, engine, value, text),
             effect => {
                 self.set(effect, recursive);
@@ -168,7 +169,7 @@ impl Options {
             let reason = "SELinux is not in force here, so the word would have no effect";
             return Err(option_error(ErrorKind::Unsupported, text, reason).with_hint("leave it out"));
         }
-        self.words.push(Word { key: key.to_owned(), value: value.map(unquote) });
+        self.fs_options.push(FsOption { key: key.to_owned(), value: value.map(unquote) });
         Ok(())
     }
 }
@@ -199,13 +200,13 @@ mod tests {
     #[test]
     fn words_are_split_as_mount_8_does() {
         let options = Options::parse([r#"label="a,b",lowerdir=/x\,y,,size=1"#]).unwrap();
-        let words: Vec<_> = options.words.iter().map(|w| w.value.clone().unwrap()).collect();
-        assert_eq!(words, ["a,b", r"/x\,y", "1"]);
+        let fs_options: Vec<_> = options.fs_options.iter().map(|w| w.value.clone().unwrap()).collect();
+        assert_eq!(fs_options, ["a,b", r"/x\,y", "1"]);
     }
 
     #[test]
     fn refusals_name_the_word() {
-        for (word, kind) in [
+        for (option, kind) in [
             ("X-containerd.foo=1", ErrorKind::UnknownOption),
             ("X-mount.nosuch", ErrorKind::UnknownOption),
             ("X-mount.mode=9", ErrorKind::OptionValue),
@@ -229,15 +230,15 @@ mod tests {
             ("X-mount.mkdir=0755:4294967295:0", ErrorKind::OptionValue),
             ("X-mount.mkdir=7777", ErrorKind::OptionValue),
         ] {
-            let error = Options::parse([word]).unwrap_err();
-            assert_eq!((error.kind(), error.argument().unwrap()), (kind, OsStr::new(word)));
+            let error = Options::parse([option]).unwrap_err();
+            assert_eq!((error.kind(), error.argument().unwrap()), (kind, OsStr::new(option)));
         }
     }
 
     #[test]
     fn id_mappings_of_all_three_writers() {
         let range = |inner, outer, count| IdMapping { inner, outer, count };
-        for (words, users, groups) in [
+        for (given, users, groups) in [
             ("uidmap=0:1000:1,5:7:9", vec![range(0, 1000, 1), range(5, 7, 9)], vec![]),
             ("gidmap=0:1000:1,uidmap=1:2:3", vec![range(1, 2, 3)], vec![range(0, 1000, 1)]),
             (
@@ -247,8 +248,8 @@ mod tests {
             ),
             ("x-mount.idmap=\"0:1:2\"", vec![range(0, 1, 2)], vec![range(0, 1, 2)]),
         ] {
-            let options = Options::parse([words]).unwrap();
-            assert_eq!(options.idmap, Some(Idmap::Ranges { users, groups }), "{words}");
+            let options = Options::parse([given]).unwrap();
+            assert_eq!(options.idmap, Some(Idmap::Ranges { users, groups }), "{given}");
         }
         // Two writers at once map as neither of them says.
         for one in ["uidmap=5:6:1", "gidmap=5:6:1", "X-mount.idmap=u:9:9:1", "X-mount.idmap=/n/s"] {
@@ -272,9 +273,9 @@ mod tests {
 
     #[test]
     fn notes_are_ignored_and_recursive_forms_are_kept_apart() {
-        let words = "x-systemd.automount,comment=z,_netdev,nofail,rro,ro=recursive,rprivate";
-        let options = Options::parse([words]).unwrap();
-        assert!(options.nofail && options.words.is_empty() && options.attr.is_empty());
+        let given = "x-systemd.automount,comment=z,_netdev,nofail,rro,ro=recursive,rprivate";
+        let options = Options::parse([given]).unwrap();
+        assert!(options.nofail && options.fs_options.is_empty() && options.attr.is_empty());
         assert_eq!(options.recursive_attr.set, Attr::RDONLY);
         assert!(options.recursive_attr.propagation.is_some());
     }
@@ -288,7 +289,7 @@ mod tests {
         #[test]
         fn data_words_are_kept_in_order(keys in proptest::collection::vec("[a-z]{3}q[0-9]", 0..20)) {
             let options = Options::parse([keys.join(",")]).unwrap();
-            let got: Vec<_> = options.words.iter().map(|w| w.key.to_string_lossy().into_owned()).collect();
+            let got: Vec<_> = options.fs_options.iter().map(|w| w.key.to_string_lossy().into_owned()).collect();
             proptest::prop_assert_eq!(got, keys);
         }
     }

@@ -7,7 +7,7 @@ use crate::set::options::table::userspace_options;
 use std::ffi::OsStr;
 
 /// A word that is neither in the option table nor anything else, before any system call.
-pub(crate) fn of_word(error: Error) -> Error {
+pub(crate) fn of_option(error: Error) -> Error {
     diagnose::spelled(error, OsStr::new(""), names)
 }
 

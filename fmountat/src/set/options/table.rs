@@ -30,7 +30,7 @@ const BOUND: Places = Places::BIND.union(Places::REMOUNT);
 
 const OF_FILESYSTEM: Places = Places::NEW.union(Places::REMOUNT);
 
-const fn word(name: &'static str, effect: Effect, places: Places, help: &'static str) -> UserspaceOption {
+const fn option(name: &'static str, effect: Effect, places: Places, help: &'static str) -> UserspaceOption {
     UserspaceOption { name, value: Value::None, places, help, effect }
 }
 
@@ -45,55 +45,55 @@ const fn valued(
 }
 
 const fn note(name: &'static str, help: &'static str) -> UserspaceOption {
-    word(name, Note, ALL, help)
+    option(name, Note, ALL, help)
 }
 
 /// Sorted by what they are about, as mount(8) and OCI's list do.
 pub(crate) const WORDS: &[UserspaceOption] = &[
     note("defaults", "the kernel's defaults, which are those without any word"),
-    word("ro", ReadOnly(true), ALL, "read-only: the mount, and a new or remounted file system"),
-    word("rw", ReadOnly(false), ALL, "writable"),
-    word("nosuid", A(Attr::NOSUID, NONE), ALL, "set-user-ID bits and file capabilities have no effect"),
-    word("suid", A(NONE, Attr::NOSUID), ALL, "they have"),
-    word("nodev", A(Attr::NODEV, NONE), ALL, "device files can't be opened"),
-    word("dev", A(NONE, Attr::NODEV), ALL, "they can"),
-    word("noexec", A(Attr::NOEXEC, NONE), ALL, "programs can't be run"),
-    word("exec", A(NONE, Attr::NOEXEC), ALL, "they can"),
-    word("noatime", A(Attr::NOATIME, ATIME), ALL, "access times are not updated"),
-    word("atime", A(NONE, ATIME), ALL, "back to the kernel's default, relatime"),
-    word("strictatime", A(Attr::STRICTATIME, ATIME), ALL, "access times are always updated"),
-    word("nostrictatime", A(NONE, ATIME), ALL, "back to relatime"),
-    word("relatime", A(NONE, ATIME), ALL, "access times are updated after a change, and daily"),
-    word("norelatime", A(NONE, ATIME), ALL, "relatime all the same: the kernel's default"),
-    word("nodiratime", A(Attr::NODIRATIME, NONE), ALL, "access times of directories are not updated"),
-    word("diratime", A(NONE, Attr::NODIRATIME), ALL, "they are"),
-    word("nosymfollow", A(Attr::NOSYMFOLLOW, NONE), ALL, "symbolic links on it are not followed [5.10]"),
-    word("symfollow", A(NONE, Attr::NOSYMFOLLOW), ALL, "they are"),
-    word("sync", S("sync", "async"), OF_FILESYSTEM, "writes are synchronous"),
-    word("async", S("async", "sync"), OF_FILESYSTEM, "they are not"),
-    word("dirsync", S("dirsync", ""), NEW, "changes of directories are synchronous"),
-    word("mand", S("mand", "nomand"), OF_FILESYSTEM, "mandatory locks: a flag without effect since 5.15"),
-    word("nomand", S("nomand", "mand"), OF_FILESYSTEM, "none"),
-    word("lazytime", S("lazytime", "nolazytime"), OF_FILESYSTEM, "times are kept in memory for a while"),
-    word("nolazytime", S("nolazytime", "lazytime"), OF_FILESYSTEM, "they are not"),
-    word("iversion", Refused(IVERSION), ALL, "count changes of inodes: the kernel decides by itself"),
-    word("noiversion", Refused(IVERSION), ALL, "do not"),
-    word("private", P(Propagation::Private, false), ALL, "mounts below spread nowhere"),
-    word("rprivate", P(Propagation::Private, true), ALL, "private, the whole tree"),
-    word("shared", P(Propagation::Shared, false), ALL, "mounts below spread to and from the peer group"),
-    word("rshared", P(Propagation::Shared, true), ALL, "shared, the whole tree"),
-    word("slave", P(Propagation::Slave, false), BOUND, "mounts below come from the master only"),
-    word("rslave", P(Propagation::Slave, true), BOUND, "slave, the whole tree"),
-    word("unbindable", P(Propagation::Unbindable, false), ALL, "private, and it can't be bound"),
-    word("runbindable", P(Propagation::Unbindable, true), ALL, "unbindable, the whole tree"),
-    word(
+    option("ro", ReadOnly(true), ALL, "read-only: the mount, and a new or remounted file system"),
+    option("rw", ReadOnly(false), ALL, "writable"),
+    option("nosuid", A(Attr::NOSUID, NONE), ALL, "set-user-ID bits and file capabilities have no effect"),
+    option("suid", A(NONE, Attr::NOSUID), ALL, "they have"),
+    option("nodev", A(Attr::NODEV, NONE), ALL, "device files can't be opened"),
+    option("dev", A(NONE, Attr::NODEV), ALL, "they can"),
+    option("noexec", A(Attr::NOEXEC, NONE), ALL, "programs can't be run"),
+    option("exec", A(NONE, Attr::NOEXEC), ALL, "they can"),
+    option("noatime", A(Attr::NOATIME, ATIME), ALL, "access times are not updated"),
+    option("atime", A(NONE, ATIME), ALL, "back to the kernel's default, relatime"),
+    option("strictatime", A(Attr::STRICTATIME, ATIME), ALL, "access times are always updated"),
+    option("nostrictatime", A(NONE, ATIME), ALL, "back to relatime"),
+    option("relatime", A(NONE, ATIME), ALL, "access times are updated after a change, and daily"),
+    option("norelatime", A(NONE, ATIME), ALL, "relatime all the same: the kernel's default"),
+    option("nodiratime", A(Attr::NODIRATIME, NONE), ALL, "access times of directories are not updated"),
+    option("diratime", A(NONE, Attr::NODIRATIME), ALL, "they are"),
+    option("nosymfollow", A(Attr::NOSYMFOLLOW, NONE), ALL, "symbolic links on it are not followed [5.10]"),
+    option("symfollow", A(NONE, Attr::NOSYMFOLLOW), ALL, "they are"),
+    option("sync", S("sync", "async"), OF_FILESYSTEM, "writes are synchronous"),
+    option("async", S("async", "sync"), OF_FILESYSTEM, "they are not"),
+    option("dirsync", S("dirsync", ""), NEW, "changes of directories are synchronous"),
+    option("mand", S("mand", "nomand"), OF_FILESYSTEM, "mandatory locks: a flag without effect since 5.15"),
+    option("nomand", S("nomand", "mand"), OF_FILESYSTEM, "none"),
+    option("lazytime", S("lazytime", "nolazytime"), OF_FILESYSTEM, "times are kept in memory for a while"),
+    option("nolazytime", S("nolazytime", "lazytime"), OF_FILESYSTEM, "they are not"),
+    option("iversion", Refused(IVERSION), ALL, "count changes of inodes: the kernel decides by itself"),
+    option("noiversion", Refused(IVERSION), ALL, "do not"),
+    option("private", P(Propagation::Private, false), ALL, "mounts below spread nowhere"),
+    option("rprivate", P(Propagation::Private, true), ALL, "private, the whole tree"),
+    option("shared", P(Propagation::Shared, false), ALL, "mounts below spread to and from the peer group"),
+    option("rshared", P(Propagation::Shared, true), ALL, "shared, the whole tree"),
+    option("slave", P(Propagation::Slave, false), BOUND, "mounts below come from the master only"),
+    option("rslave", P(Propagation::Slave, true), BOUND, "slave, the whole tree"),
+    option("unbindable", P(Propagation::Unbindable, false), ALL, "private, and it can't be bound"),
+    option("runbindable", P(Propagation::Unbindable, true), ALL, "unbindable, the whole tree"),
+    option(
         "bind",
         Bind(false),
         BOUND,
         "show a directory or file at another place; with remount: the mount alone",
     ),
-    word("rbind", Bind(true), BOUND, "with everything mounted below it"),
-    word("remount", Remount, REMOUNT, "change what is mounted; what was not asked for stays"),
+    option("rbind", Bind(true), BOUND, "with everything mounted below it"),
+    option("remount", Remount, REMOUNT, "change what is mounted; what was not asked for stays"),
     note("silent", "no messages in the kernel's log"),
     note("loud", "messages"),
     note("auto", "for mount -a"),
@@ -101,14 +101,14 @@ pub(crate) const WORDS: &[UserspaceOption] = &[
     note("_netdev", "needs the network first"),
     UserspaceOption {
         value: Value::Optional("NAME"),
-        ..word("user", A(USER, NONE), ALL, "implies nosuid, nodev, noexec; with NAME a note")
+        ..option("user", A(USER, NONE), ALL, "implies nosuid, nodev, noexec; with NAME a note")
     },
     note("nouser", "for mount(8)"),
-    word("users", A(USER, NONE), ALL, "implies nosuid, nodev, noexec"),
+    option("users", A(USER, NONE), ALL, "implies nosuid, nodev, noexec"),
     note("nousers", "for mount(8)"),
-    word("owner", A(OWNER, NONE), ALL, "implies nosuid, nodev"),
+    option("owner", A(OWNER, NONE), ALL, "implies nosuid, nodev"),
     note("noowner", "for mount(8)"),
-    word("group", A(OWNER, NONE), ALL, "implies nosuid, nodev"),
+    option("group", A(OWNER, NONE), ALL, "implies nosuid, nodev"),
     note("nogroup", "for mount(8)"),
     valued("nofail", Value::None, Engine::Nofail, ALL, "a missing source is no error: the mount is left out"),
     valued(
@@ -180,7 +180,7 @@ pub(crate) const WORDS: &[UserspaceOption] = &[
         NEW,
         "around the page cache of the file; implies loop",
     ),
-    word("tmpcopyup", Refused(TMPCOPYUP), NEW, "copy the directory up into the tmpfs: not by this layer"),
+    option("tmpcopyup", Refused(TMPCOPYUP), NEW, "copy the directory up into the tmpfs: not by this layer"),
 ];
 
 const IVERSION: &str = "the file system decides that by itself: fsconfig(2) has no such flag";

@@ -42,7 +42,7 @@ impl Plan {
     /// Reads a set, or a list of mounts. No system call is made.
     ///
     /// # Errors
-    /// Those of [`Options::parse`](crate::options::Options::parse) and [`Overlay::from_words`](crate::overlay::Overlay::from_words); [`ErrorKind::OptionConflict`] for an option that has no
+    /// Those of [`Options::parse`](crate::options::Options::parse) and [`Overlay::from_options`](crate::overlay::Overlay::from_options); [`ErrorKind::OptionConflict`] for an option that has no
     /// meaning for its kind of mount; [`ErrorKind::Spec`] for an empty list, a mount without a type, or a device, link or restricted
     /// path that is not absolute; [`ErrorKind::Unsupported`]. [`Error::mount`] has the number of the mount.
     pub fn new(spec: impl Into<Spec>) -> Result<Self> {
@@ -57,7 +57,7 @@ impl Plan {
         for (at, mount) in mounts.iter().enumerate() {
             let number = mount.number.unwrap_or(at + 1);
             let (step, options) = Step::new(number, mount, compat).map_err(|e| {
-                let e = crate::set::options::suggest::of_word(e);
+                let e = crate::set::options::suggest::of_option(e);
                 if mounts.len() > 1 { e.with_plan_step(PlanStep::Mount(number)) } else { e }
             })?;
             ignored.extend(options.into_iter().map(|option| (number, option)));
@@ -198,7 +198,7 @@ impl fmt::Display for Plan {
                 }
                 // `ro` and its like are for the top mount of a tree, `rro` and its like for all of it.
                 What::Bind { recursive: true } if !step.options.attr.set.is_empty() => {
-                    writeln!(f, "recursive bind, {} on the top mount only", step.options.attr.words())?;
+                    writeln!(f, "recursive bind, {} on the top mount only", step.options.attr.names())?;
                 }
                 What::Bind { recursive: true } => writeln!(f, "recursive bind")?,
                 What::Bind { recursive: false } => writeln!(f, "bind")?,

@@ -102,8 +102,8 @@ impl Step {
 
     /// Whether a word makes it, or what is below it, unbindable.
     pub(crate) fn is_unbindable(&self) -> bool {
-        let words = [self.options.attr.propagation, self.options.recursive_attr.propagation];
-        words.contains(&Some(Propagation::Unbindable))
+        let propagations = [self.options.attr.propagation, self.options.recursive_attr.propagation];
+        propagations.contains(&Some(Propagation::Unbindable))
     }
 
     pub(crate) fn is_root(&self) -> bool {
@@ -118,9 +118,9 @@ fn take_oci_mappings(mount: &Mount, options: &mut Options) -> Result<()> {
     if users.is_empty() && groups.is_empty() {
         return match (options.idmap_recursive, &options.idmap) {
             (Some(recursive), None) => {
-                let word = if recursive { "ridmap" } else { "idmap" };
+                let option = if recursive { "ridmap" } else { "idmap" };
                 let reason = "there is nothing to map by: the mount has no uidMappings and no gidMappings";
-                Err(option_error(ErrorKind::OptionConflict, OsStr::new(word), reason))
+                Err(option_error(ErrorKind::OptionConflict, OsStr::new(option), reason))
             }
             _ => Ok(()),
         };
@@ -154,7 +154,7 @@ pub(crate) fn what(mount: &Mount, options: &mut Options) -> Result<What> {
     }
     match fstype.as_bytes() {
         b"overlay" => {
-            let overlay = Overlay::from_words(&std::mem::take(&mut options.words))?;
+            let overlay = Overlay::from_options(&std::mem::take(&mut options.fs_options))?;
             Ok(What::Overlay(overlay))
         }
         b"" | b"none" => {
@@ -180,9 +180,9 @@ fn without_effect(what: &What, options: &mut Options) -> Vec<Error> {
     });
     let mut errors: Vec<Error> = misplaced.collect();
     if is_bind {
-        errors.extend(options.words.drain(..).map(|word| {
+        errors.extend(options.fs_options.drain(..).map(|option| {
             let reason = "a bind has no file-system options, and this is no mount option";
-            option_error(ErrorKind::UnknownOption, &word.text(), reason)
+            option_error(ErrorKind::UnknownOption, &option.text(), reason)
         }));
     }
     errors

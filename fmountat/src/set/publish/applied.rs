@@ -17,5 +17,5 @@ pub struct Applied {
     /// The numbers of mounts that were left out, because their source is missing and they say `nofail`.
     pub left_out: Vec<usize>,
     /// The way that was taken.
-    pub way: Strategy,
+    pub strategy: Strategy,
 }

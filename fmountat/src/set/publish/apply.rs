@@ -18,7 +18,7 @@ use crate::vfs::target::Target;
 use rustix::fd::{AsFd, BorrowedFd};
 
 impl Mounter {
-    /// Mounts the plan on `target`, by the [`way`](Self::strategy) that serves; relative sources and layers start at `dir`.
+    /// Mounts the plan on `target`, by the [`strategy`](Self::strategy) that serves; relative sources and layers start at `dir`.
     ///
     /// What a mount helper mounts comes after all others, which are published in one step where they can be, unless one
     /// of them goes below it; all is taken back if it fails.
@@ -31,11 +31,11 @@ impl Mounter {
         let dir = dir.as_fd();
         let _span = trace::apply(target.path(), plan.len());
         match self.decide(plan)? {
-            Publication::AtOnce(way) => {
+            Publication::AtOnce(strategy) => {
                 let mut set = self.build_set(dir, plan, Some(target))?;
                 let left_out = std::mem::take(&mut set.left_out);
                 let attached = set.attach(target)?;
-                Ok(Applied { id: attached.id(), set: PublishedSet::of(&attached).ok(), left_out, way })
+                Ok(Applied { id: attached.id(), set: PublishedSet::of(&attached).ok(), left_out, strategy })
             }
             Publication::HelpersLast(helpers) => {
                 need_roll_back()?;
@@ -43,7 +43,7 @@ impl Mounter {
             }
             Publication::StepByStep(helpers) => {
                 need_roll_back()?;
-                let begun = Begun { published: None, note: self.notes.begin(target.path()) };
+                let begun = Begun { published: None, entry: self.journal.begin(target.path()) };
                 step_by_step(self, dir, plan, helpers, target, begun)
             }
         }
@@ -60,22 +60,22 @@ impl Mounter {
         let (kernel, helped) = plan.by_kernel_and_helpers(helpers);
         let mut set = self.build_set(dir, &kernel, Some(target))?;
         let left_out = std::mem::take(&mut set.left_out);
-        let note = self.notes.begin(target.path());
-        if let Some(note) = &note {
+        let entry = self.journal.begin(target.path());
+        if let Some(entry) = &entry {
             let has_peers = kernel.steps.iter().any(has_peers);
-            note.root_of(set.tree.root(), set.newest, set.mounts, target.as_fd(), has_peers);
+            entry.root_of(set.tree.root(), set.newest, set.mounts, target.as_fd(), has_peers);
         }
         let attached = match set.attach(target) {
             Ok(attached) => attached,
             Err(failed) => {
-                note.into_iter().for_each(JournalEntry::remove);
+                entry.into_iter().for_each(JournalEntry::remove);
                 return Err(Error::from(failed));
             }
         };
         let id = attached.id();
-        let begun = Begun { published: Some(attached.into_fd()), note };
+        let begun = Begun { published: Some(attached.into_fd()), entry };
         let applied = step_by_step(self, dir, &helped, helpers, target, begun)?;
-        Ok(Applied { id, left_out, way: Strategy::StepByStep, ..applied })
+        Ok(Applied { id, left_out, strategy: Strategy::StepByStep, ..applied })
     }
 }
 

@@ -20,7 +20,7 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 pub(crate) struct Begun {
     /// The root of what is there already, which goes too if a step fails.
     pub(crate) published: Option<OwnedFd>,
-    pub(crate) note: Option<JournalEntry>,
+    pub(crate) entry: Option<JournalEntry>,
 }
 
 /// Whether the step's mount, or one in it, may be a peer of what it is a bind of: of a tree whose top alone is given a
@@ -58,13 +58,13 @@ pub(crate) struct Rollback {
     pub(crate) mounted: Vec<Mounted>,
     /// Directories made for mount points; they go after the mounts.
     made: CreatedDirs,
-    note: Option<JournalEntry>,
+    entry: Option<JournalEntry>,
 }
 
 impl Rollback {
-    pub(crate) fn new(Begun { published, note }: Begun) -> Self {
+    pub(crate) fn new(Begun { published, entry }: Begun) -> Self {
         let mounted = published.map(|root| Mounted { root, is_peer: true }).into_iter().collect();
-        Self { mounted, made: CreatedDirs::default(), note }
+        Self { mounted, made: CreatedDirs::default(), entry }
     }
 
     /// All of it stays.
@@ -75,42 +75,43 @@ impl Rollback {
 
     /// What was made for a place is remembered, here and in the note.
     pub(crate) fn take_over(&self, made: &CreatedDirs) {
-        if let Some(note) = &self.note {
-            note.directories(made);
+        if let Some(entry) = &self.entry {
+            entry.directories(made);
         }
         self.made.take_over(made);
     }
 
     /// The mount is about to be attached, and to be remembered.
     pub(crate) fn will_mount(&self, root: BorrowedFd<'_>, place: &Target, step: &Step) {
-        if let Some(note) = &self.note {
-            note.mount(root, place.as_fd(), has_peers(step));
+        if let Some(entry) = &self.entry {
+            entry.mount(root, place.as_fd(), has_peers(step));
         }
     }
 
     /// The same of a detached tree, whose mounts can't be counted yet: none is newer than one that is made now. Before Linux 6.8
     /// that can't be told: it has as many as its source, which is looked at from `dir`, and
     /// [`has_attached`](Self::has_attached) knows better.
-    pub(crate) fn will_attach(&self, piece: &Tree, place: &Target, step: &Step, dir: BorrowedFd<'_>) {
-        let Some(note) = self.note.as_ref().filter(|_| step.is_tree()) else {
-            return self.will_mount(piece.root(), place, step);
+    pub(crate) fn will_attach(&self, tree: &Tree, place: &Target, step: &Step, dir: BorrowedFd<'_>) {
+        let Some(entry) = self.entry.as_ref().filter(|_| step.is_tree()) else {
+            return self.will_mount(tree.root(), place, step);
         };
-        let newest = newer_than_all(piece).ok().flatten();
+        let newest = newer_than_all(tree).ok().flatten();
         let mounts = if newest.is_none() { mounts_in(dir, &step.source) } else { None };
-        note.root_of(piece.root(), newest, mounts, place.as_fd(), has_peers(step));
+        entry.root_of(tree.root(), newest, mounts, place.as_fd(), has_peers(step));
     }
 
     pub(crate) fn has_attached(&self, attached: &Attached, place: &Target, step: &Step) {
-        if let Some(note) = self.note.as_ref().filter(|_| step.is_tree() && attached.id().unique().is_none())
+        if let Some(entry) =
+            self.entry.as_ref().filter(|_| step.is_tree() && attached.id().unique().is_none())
         {
-            note.with_all_below(attached.root(), place.as_fd(), has_peers(step));
+            entry.with_all_below(attached.root(), place.as_fd(), has_peers(step));
         }
     }
 
     /// A mount that nobody knows yet is about to be made.
     pub(crate) fn mounting(&self, place: &Target) {
-        if let Some(note) = &self.note {
-            note.mounting(place.as_fd());
+        if let Some(entry) = &self.entry {
+            entry.mounting(place.as_fd());
         }
     }
 }
@@ -127,8 +128,8 @@ impl Drop for Rollback {
         if mounts > 0 {
             trace::rolled_back(mounts, left);
         }
-        if let Some(note) = self.note.take().filter(|_| left == 0) {
-            note.remove();
+        if let Some(entry) = self.entry.take().filter(|_| left == 0) {
+            entry.remove();
         }
     }
 }

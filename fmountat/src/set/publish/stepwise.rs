@@ -47,7 +47,7 @@ struct Stepwise<'a> {
     plan: &'a Plan,
     helpers: &'a Helpers,
     target: &'a Target,
-    pieces: StepMounter<'a>,
+    step_mounter: StepMounter<'a>,
     done: Rollback,
     /// The root, as it is seen; of a set without one of its own there is none.
     root: Option<OwnedFd>,
@@ -78,9 +78,19 @@ impl<'a> Stepwise<'a> {
             return Err(root_is_not_ours());
         }
         let root = is_published.then(|| target.seen_now()).transpose()?;
-        let pieces = StepMounter { mounter, dir };
+        let step_mounter = StepMounter { mounter, dir };
         let readonly_root = plan.restrictions.readonly_root;
-        Ok(Self { plan, helpers, target, pieces, done, root, has_root, readonly_root, left_out: Vec::new() })
+        Ok(Self {
+            plan,
+            helpers,
+            target,
+            step_mounter,
+            done,
+            root,
+            has_root,
+            readonly_root,
+            left_out: Vec::new(),
+        })
     }
 
     fn attach_mounts(&mut self) -> Result<()> {
@@ -88,7 +98,7 @@ impl<'a> Stepwise<'a> {
             if !step.is_root() && self.misses_root() {
                 return Err(self.plan.in_step(step, without_root(&step.target)));
             }
-            match self.attach_mount(self.pieces, step, self.helpers.of(step)) {
+            match self.attach_mount(self.step_mounter, step, self.helpers.of(step)) {
                 Ok(mounted) if step.is_root() => self.root = Some(mounted),
                 Ok(_) => {}
                 Err(error) if step.options.nofail && is_missing_source(&error, step) => {
@@ -116,7 +126,7 @@ impl<'a> Stepwise<'a> {
             false => None,
         };
         self.done.keep();
-        Ok(Applied { id, set, left_out: self.left_out, way: Strategy::StepByStep })
+        Ok(Applied { id, set, left_out: self.left_out, strategy: Strategy::StepByStep })
     }
 
     /// The set's own root is not there yet.
@@ -132,22 +142,22 @@ impl<'a> Stepwise<'a> {
     /// Mounts one step at its place; gives its root as it is seen there.
     fn attach_mount(
         &mut self,
-        pieces: StepMounter<'_>,
+        step_mounter: StepMounter<'_>,
         step: &Step,
         helper: Option<&Helper>,
     ) -> Result<OwnedFd> {
         if let Some(helper) = helper {
             return self.attach_by_helper(step, helper);
         }
-        let piece = pieces.detached(step)?;
+        let tree = step_mounter.detached(step)?;
         let place = match step.is_root() {
             true => seen_now(self.target)?,
-            false => mount_point(self.base(), step, || is_dir(piece.root()))?,
+            false => mount_point(self.base(), step, || is_dir(tree.root()))?,
         };
         self.done.take_over(place.made());
-        set_root_owner(piece.root(), step)?;
-        self.done.will_attach(&piece, &place, step, pieces.dir);
-        let attached = piece.attach(&place).map_err(|e| Error::from(e).with_argument(&step.target))?;
+        set_root_owner(tree.root(), step)?;
+        self.done.will_attach(&tree, &place, step, step_mounter.dir);
+        let attached = tree.attach(&place).map_err(|e| Error::from(e).with_argument(&step.target))?;
         let id = attached.id();
         self.done.has_attached(&attached, &place, step);
         self.done.mounted.push(Mounted::new(attached.into_fd(), step));
@@ -164,8 +174,8 @@ impl<'a> Stepwise<'a> {
         };
         self.done.take_over(place.made());
         self.done.mounting(&place);
-        let words = step.options.helper_words();
-        let mounted = helper.mount(self.pieces.dir, &step.source, &place, &words, HELPER_LIMIT)?;
+        let options = step.options.helper_options();
+        let mounted = helper.mount(self.step_mounter.dir, &step.source, &place, &options, HELPER_LIMIT)?;
         self.done.will_mount(mounted.as_fd(), &place, step);
         let id = MountId::of(mounted.as_fd());
         self.done.mounted.push(Mounted::new(mounted, step));
@@ -191,7 +201,7 @@ impl MountedRoot for Stepwise<'_> {
     }
 
     fn attach(&mut self, late: &LateMount) -> Result<()> {
-        let mounter = self.pieces;
+        let mounter = self.step_mounter;
         self.attach_mount(late.mounter(&mounter), &late.step, None).map(drop)
     }
 

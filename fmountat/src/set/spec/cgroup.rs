@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::mountinfo;
 use crate::mountinfo::MountEntry;
 use crate::set::options::Options;
-use crate::set::options::lexer::words;
+use crate::set::options::lexer::split_options;
 use crate::set::spec::mount::Mount;
 use crate::set::spec::spec::Spec;
 use crate::sys::procfs;
@@ -56,7 +56,8 @@ impl Spec {
 
 /// Whether it says no word of cgroup's own. A bad list is told by who makes a plan of it.
 fn is_of_oci(mount: &Mount) -> bool {
-    mount.fstype == "cgroup" && Options::parse(&mount.options).is_ok_and(|options| options.words.is_empty())
+    mount.fstype == "cgroup"
+        && Options::parse(&mount.options).is_ok_and(|options| options.fs_options.is_empty())
 }
 
 /// The hierarchies of version 1, each with the path of the caller's group in it: lines `5:cpu,cpuacct:/a/b`. That of
@@ -77,7 +78,7 @@ impl OwnGroups {
 
     /// The hierarchy that this line of the table shows: its controllers, and the caller's group in it.
     fn shown_by(&self, entry: &MountEntry) -> Option<&(Vec<OsString>, PathBuf)> {
-        let shown = words(&entry.super_options);
+        let shown = split_options(&entry.super_options);
         self.0.iter().find(|(names, _)| names.iter().all(|name| shown.contains(name)))
     }
 }
@@ -89,9 +90,9 @@ pub(crate) fn groups(text: &[u8]) -> Vec<(Vec<OsString>, PathBuf)> {
 }
 
 fn is_read_only(mount: &Mount) -> bool {
-    let all = mount.options.iter().flat_map(|option| words(option));
-    let access = all.rev().find(|word| ACCESS.iter().any(|access| word == access));
-    access.is_some_and(|word| word == "ro" || word == "rro")
+    let all = mount.options.iter().flat_map(|option| split_options(option));
+    let access = all.rev().find(|option| ACCESS.iter().any(|access| option == access));
+    access.is_some_and(|option| option == "ro" || option == "rro")
 }
 
 const ACCESS: [&str; 4] = ["ro", "rw", "rro", "rrw"];
@@ -99,8 +100,8 @@ const ACCESS: [&str; 4] = ["ro", "rw", "rro", "rrw"];
 /// A tmpfs, and what goes into it: a bind of each hierarchy that is mounted on this machine. One whose mounts do not show the
 /// caller's group, as in a cgroup namespace, is mounted anew: from the namespace's root down.
 fn version_1(mount: &Mount, own: &OwnGroups, table: &[MountEntry]) -> (Mount, Vec<Mount>) {
-    let all = mount.options.iter().flat_map(|option| words(option));
-    let flags: Vec<OsString> = all.filter(|word| ACCESS.iter().all(|access| word != access)).collect();
+    let all = mount.options.iter().flat_map(|option| split_options(option));
+    let flags: Vec<OsString> = all.filter(|option| ACCESS.iter().all(|access| option != access)).collect();
     let with_flags = |mount: Mount| flags.iter().fold(mount, |mount, flag| mount.option(flag));
     let tmpfs = with_flags(Mount::new("tmpfs", "tmpfs").at(&mount.target)).option("mode=755");
     let access = if is_read_only(mount) { "ro" } else { "rw" };

@@ -211,7 +211,7 @@ impl Spec {
 }
 
 fn has_option(mount: &Mount, names: &[&str]) -> bool {
-    let options = mount.options.iter().flat_map(|option| crate::set::options::lexer::words(option));
+    let options = mount.options.iter().flat_map(|option| crate::set::options::lexer::split_options(option));
     options.into_iter().any(|option| names.iter().any(|name| option == *name))
 }
 

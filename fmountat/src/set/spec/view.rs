@@ -24,13 +24,14 @@ fn view_of(mount: &Mount) -> Mount {
 
 fn plain_view(mount: &Mount) -> Mount {
     let mut view = mount.clone();
-    let words = words_of(mount);
-    let has = |word: &str| words.iter().any(|w| w == word);
+    let options = options_of(mount);
+    let has = |option: &str| options.iter().any(|other| other == option);
     let is_recursive = mount.fstype == "rbind" || has("rbind");
     let read_only = if is_recursive { "rro" } else { "ro" };
     // `rw=vfs` and its like too.
-    let is_written =
-        words.iter().any(|word| word == "rrw" || word == "rw" || word.as_bytes().starts_with(b"rw="));
+    let is_written = options
+        .iter()
+        .any(|option| option == "rrw" || option == "rw" || option.as_bytes().starts_with(b"rw="));
     if is_written || !has(read_only) {
         view.options.push(OsString::from(read_only));
     }
@@ -38,16 +39,16 @@ fn plain_view(mount: &Mount) -> Mount {
 }
 
 fn overlay_view(mount: &Mount) -> Mount {
-    let words = words_of(mount);
-    let upper = words.iter().find_map(|w| w.as_bytes().strip_prefix(b"upperdir="));
+    let given = options_of(mount);
+    let upper = given.iter().find_map(|option| option.as_bytes().strip_prefix(b"upperdir="));
     let dropped: [&[u8]; 6] =
         [b"upperdir=", b"workdir=", b"uidmap=", b"gidmap=", b"X-mount.idmap=", b"x-mount.idmap="];
     let mut pending = upper;
     let mut options = Vec::new();
-    for word in &words {
-        let bytes = word.as_bytes();
+    for option in &given {
+        let bytes = option.as_bytes();
         let is_map = bytes == b"idmap" || bytes == b"ridmap";
-        if dropped.iter().any(|d| bytes.starts_with(d)) || is_map || is_volatile(word) {
+        if dropped.iter().any(|d| bytes.starts_with(d)) || is_map || is_volatile(option) {
             continue;
         }
         let lower = [&b"lowerdir="[..], b"lowerdir+="].into_iter().find(|key| bytes.starts_with(key));
@@ -59,10 +60,10 @@ fn overlay_view(mount: &Mount) -> Mount {
             }
             (Some(_), Some(upper)) => {
                 options.push(joined(&[b"lowerdir+=", upper]));
-                options.push(word.clone());
+                options.push(option.clone());
                 pending = None;
             }
-            _ => options.push(word.clone()),
+            _ => options.push(option.clone()),
         }
     }
     Mount { options, uid_mappings: Vec::new(), gid_mappings: Vec::new(), ..mount.clone() }
@@ -72,15 +73,15 @@ fn overlay_view(mount: &Mount) -> Mount {
 /// the next overlay from using it. The input is not changed.
 pub(crate) fn temporary_view(mounts: &[Mount]) -> Vec<Mount> {
     let without = |mount: &Mount| {
-        let mut words = words_of(mount);
-        words.retain(|word| !is_volatile(word));
-        Mount { options: words, ..mount.clone() }
+        let mut options = options_of(mount);
+        options.retain(|option| !is_volatile(option));
+        Mount { options, ..mount.clone() }
     };
     mounts.iter().map(|m| if m.fstype == "overlay" { without(m) } else { m.clone() }).collect()
 }
 
-fn is_volatile(word: &OsStr) -> bool {
-    word == "volatile" || word == "fsync=volatile"
+fn is_volatile(option: &OsStr) -> bool {
+    option == "volatile" || option == "fsync=volatile"
 }
 
 fn joined(parts: &[&[u8]]) -> OsString {
@@ -88,8 +89,8 @@ fn joined(parts: &[&[u8]]) -> OsString {
 }
 
 /// The words, still escaped and quoted.
-fn words_of(mount: &Mount) -> Vec<OsString> {
-    mount.options.iter().flat_map(|element| crate::set::options::lexer::words(element)).collect()
+fn options_of(mount: &Mount) -> Vec<OsString> {
+    mount.options.iter().flat_map(|element| crate::set::options::lexer::split_options(element)).collect()
 }
 
 #[cfg(test)]

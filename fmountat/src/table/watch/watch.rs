@@ -76,11 +76,11 @@ impl Watch {
     /// Those of [`TableReader::read`]; for [`TableStrategy::Statmount`] also [`ErrorKind::Unsupported`] where fanotify does not
     /// know mounts \[before Linux 6.15\], and [`ErrorKind::Permission`] without privilege over the namespace.
     pub fn of(reader: TableReader) -> Result<Self> {
-        let way = reader.chosen_strategy();
-        if way != TableStrategy::Mountinfo {
+        let strategy = reader.chosen_strategy();
+        if strategy != TableStrategy::Mountinfo {
             match Self::by_fanotify(&reader) {
                 Ok(source) => return Self::start(reader.strategy(TableStrategy::Statmount), source),
-                Err(error) if way == TableStrategy::Statmount => return Err(error),
+                Err(error) if strategy == TableStrategy::Statmount => return Err(error),
                 // An old kernel, a filter, no privilege: mountinfo needs none of it.
                 Err(error) => trace::fallback(WATCH, FANOTIFY, error.raw_errno()),
             }

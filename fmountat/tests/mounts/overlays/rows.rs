@@ -167,7 +167,7 @@ pub(crate) fn rows() -> Vec<Row> {
         ),
         after(
             "the upper in use, index=off",
-            |dir| in_use(dir).word("index", "off"),
+            |dir| in_use(dir).option("index", "off"),
             Refused(E::UpperInUse, "u"),
             unmount_t2,
         ),
@@ -176,7 +176,7 @@ pub(crate) fn rows() -> Vec<Row> {
             |dir| {
                 in_use(dir);
                 mkdirs(dir, &["w2"]);
-                Overlay::new().lower("l1").upper("u", "w2").word("index", "on")
+                Overlay::new().lower("l1").upper("u", "w2").option("index", "on")
             },
             Refused(E::UpperInUse, "u"),
             unmount_t2,
@@ -197,17 +197,17 @@ pub(crate) fn rows() -> Vec<Row> {
             },
             Refused(E::WorkUnusable, "w/work/deep"),
         ),
-        row("an unknown option", |_| writable().word("indx", "on"), Refused(E::UnknownOption, "indx=on")),
+        row("an unknown option", |_| writable().option("indx", "on"), Refused(E::UnknownOption, "indx=on")),
         row("an unknown flag", |_| writable().flag("nosuchflag"), Refused(E::UnknownOption, "nosuchflag")),
-        row("a bad value", |_| writable().word("index", "maybe"), Refused(E::OptionValue, "index=maybe")),
+        row("a bad value", |_| writable().option("index", "maybe"), Refused(E::OptionValue, "index=maybe")),
         row(
             "two words that exclude each other",
-            |_| writable().word("nfs_export", "on").word("index", "off"),
+            |_| writable().option("nfs_export", "on").option("index", "off"),
             Refused(E::OptionConflict, ""),
         ),
         row(
             "metacopy without redirect_dir",
-            |_| writable().word("metacopy", "on").word("redirect_dir", "off"),
+            |_| writable().option("metacopy", "on").option("redirect_dir", "off"),
             Refused(E::OptionConflict, ""),
         ),
         row("a layer twice", |_| writable().lower("l1"), Refused(E::OptionConflict, "l1")),
@@ -222,7 +222,7 @@ pub(crate) fn rows() -> Vec<Row> {
         row("a layer on a proc file system", |_| writable().lower("/proc"), Refused(E::TooDeep, "/proc")),
         row(
             "a value of 256 bytes",
-            |_| writable().word("index", "o".repeat(256)),
+            |_| writable().option("index", "o".repeat(256)),
             Refused(E::TooLong, "index"),
         ),
         row(

@@ -31,7 +31,7 @@ pub(crate) struct Strategy {
 }
 
 pub(crate) fn all() -> Outcome<Vec<Strategy>> {
-    let way = |name, mount| Strategy { name, mount, upper_was_used: false };
+    let strategy = |name, mount| Strategy { name, mount, upper_was_used: false };
     let child = PrivateCwd::child();
     let worker = PrivateCwd::worker()?;
     let mounter = Rc::new(Mounter::new()?);
@@ -40,12 +40,12 @@ pub(crate) fn all() -> Outcome<Vec<Strategy>> {
         Box::new(move |case| Ok(mounter.overlay(&case.dir, &case.overlay, Case::TARGET)?))
     };
     Ok(vec![
-        way(FLOOR, Box::new(floor)),
-        way("PrivateCwd::child", Box::new(move |case| private_cwd(&child, case))),
-        way("PrivateCwd::worker", Box::new(move |case| private_cwd(&worker, case))),
-        way("fsopen, layers opened", Box::new(context)),
-        way(FORK, Box::new(|case| Ok(fork_mount(case.dir.as_fd(), c"merged", &case.relative)?))),
-        way(DEFAULT, by_default()),
+        strategy(FLOOR, Box::new(floor)),
+        strategy("PrivateCwd::child", Box::new(move |case| private_cwd(&child, case))),
+        strategy("PrivateCwd::worker", Box::new(move |case| private_cwd(&worker, case))),
+        strategy("fsopen, layers opened", Box::new(context)),
+        strategy(FORK, Box::new(|case| Ok(fork_mount(case.dir.as_fd(), c"merged", &case.relative)?))),
+        strategy(DEFAULT, by_default()),
         Strategy { name: "Mounter, upper used before", mount: by_default(), upper_was_used: true },
     ])
 }

@@ -120,8 +120,8 @@ pub(crate) const WAYS: &[Strategy] = &[
     },
 ];
 
-fn table(way: TableStrategy) -> Outcome<Answer> {
-    Ok(Answer::Table(TableReader::here().fields(Fields::LIST).strategy(way).read()?))
+fn table(strategy: TableStrategy) -> Outcome<Answer> {
+    Ok(Answer::Table(TableReader::here().fields(Fields::LIST).strategy(strategy).read()?))
 }
 
 /// The crate reads the table of the process's first thread; this one has a namespace of its own.
