@@ -30,7 +30,7 @@
 //! | `FMOUNTAT_EMULATED` | the processor is emulated: cases that measure time are skipped |
 //! | `FMOUNTAT_RESULTS` | a file that gets a line for each case: `case NAME OUTCOME SECONDS WHY` |
 //! | `FMOUNTAT_FILTER` | each case, and all that it starts, is under this filter: `pidfd-enosys` and others, see `profile.rs` |
-//! | `FMOUNTAT_TEST_SECONDS` | the time that one case may take; 120 without it |
+//! | `FMOUNTAT_TEST_SECONDS` | the time that one case may take; 300 without it |
 //! | `FMOUNTAT_PROOF` | `full`: as many rounds as the guarantees are stated with, which takes minutes; `short`: an eighth of the usual, for emulated machines: see [`times`] |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

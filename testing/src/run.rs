@@ -204,5 +204,5 @@ fn describe(status: ExitStatus) -> String {
 
 fn seconds() -> u64 {
     let set = std::env::var("FMOUNTAT_TEST_SECONDS").ok();
-    set.and_then(|text| text.parse().ok()).unwrap_or(120)
+    set.and_then(|text| text.parse().ok()).unwrap_or(300)
 }
