@@ -41,6 +41,10 @@ pub struct LoopDevice {
 /// How long to retry while other programs take each free device first.
 const RETRY_TIME: Duration = Duration::from_secs(10);
 
+/// How long to wait for the lock that other programs hold while they set up a device: many may wait for
+/// it on a busy machine, each for a few milliseconds.
+const LOCK_TIME: Duration = Duration::from_secs(60);
+
 /// How long to wait for the users of a colliding device to free it: the kernel frees a device with
 /// autoclear shortly after the unmount.
 const FREE_TIME: Duration = Duration::from_millis(100);
@@ -61,7 +65,8 @@ impl LoopDevice {
     /// [`ErrorKind::OptionValue`] for an offset past the end or a bad sector size;
     /// [`ErrorKind::Unsupported`] where direct I/O can't be had; [`ErrorKind::DeviceInUse`] if
     /// another device has the same bytes of the file and can't be shared: its range, mode, sector
-    /// size or direct I/O differ; [`ErrorKind::Busy`] after ten seconds. No device is left.
+    /// size or direct I/O differ; [`ErrorKind::Busy`] after ten seconds, or a minute where others hold the
+    /// lock on /dev/loop-control. No device is left.
     pub fn attach(dir: impl AsFd, file: impl AsRef<Path>, options: &LoopOptions) -> Result<Self> {
         Self::share_or_attach(dir.as_fd(), file.as_ref(), options, Sharing::SameMode)
     }
@@ -82,8 +87,9 @@ impl LoopDevice {
                 Err(error) => error,
             };
             let limit = match (error.raw_errno(), error.kind()) {
-                // Another program holds the lock, took the free device first, or removed it.
-                (Some(Errno::BUSY | Errno::NXIO | Errno::AGAIN), _) => RETRY_TIME,
+                (Some(Errno::AGAIN), _) => LOCK_TIME,
+                // Another program took the free device first, or removed it.
+                (Some(Errno::BUSY | Errno::NXIO), _) => RETRY_TIME,
                 // Its node in /dev may come a moment later; in a container it never does.
                 (Some(Errno::NOENT), _) => RETRY_TIME / 20,
                 (None, ErrorKind::DeviceInUse) => FREE_TIME,
