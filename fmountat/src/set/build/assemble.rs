@@ -8,7 +8,7 @@ use crate::set::build::detached_set::{DetachedSet, duplicate};
 use crate::set::build::failure::{cannot_assemble, every_mount_left_out, is_missing_source, without_root};
 use crate::set::build::late_mount::{LateMount, MountedRoot};
 use crate::set::build::mounter::Mounter;
-use crate::set::build::step_mount::{StepMounter, set_root_owner};
+use crate::set::build::step_mount::{StepMounter, inherit_mode, set_root_owner};
 use crate::set::build::{nodes, restrict};
 use crate::set::plan::Plan;
 use crate::set::plan::step::Step;
@@ -18,12 +18,12 @@ use crate::trace;
 use crate::vfs::attr::MountAttr;
 use crate::vfs::context::FsContext;
 use crate::vfs::hidden::HiddenPlace;
-use crate::vfs::identity::{is_dir, mount_with_root};
+use crate::vfs::identity::{is_dir, is_same_place, mount_with_root};
 use crate::vfs::private_namespace::in_private_namespace;
 use crate::vfs::target::Target;
 use crate::vfs::tree::{Attached, Tree};
-use rustix::fd::{AsFd, BorrowedFd};
-use std::path::Path;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
 
 impl Mounter {
     /// Builds the plan's mounts as one detached tree; relative sources and layers start at `dir`. A plan without a root
@@ -163,6 +163,8 @@ struct Builder<'a> {
     /// How many mounts there are, if that is known.
     mounts: Option<usize>,
     readonly_root: bool,
+    /// Mounts that become read-only when all are in place.
+    read_only_last: Vec<(PathBuf, OwnedFd)>,
     /// One empty file system masks all directories: to make one, and to take it away, costs more than all else of it.
     mask: Option<Attached>,
 }
@@ -179,7 +181,16 @@ impl<'a> Builder<'a> {
     fn new(step_mounter: StepMounter<'a>, built: Option<DetachedSet>, plan: &Plan) -> Self {
         let mounts = built.as_ref().map_or(Some(0), |built| built.mounts);
         let readonly_root = plan.restrictions.readonly_root;
-        Self { step_mounter, built, left_out: Vec::new(), newest: None, mounts, readonly_root, mask: None }
+        Self {
+            step_mounter,
+            built,
+            left_out: Vec::new(),
+            newest: None,
+            mounts,
+            readonly_root,
+            read_only_last: Vec::new(),
+            mask: None,
+        }
     }
 
     /// Makes each mount, detached, before any is put in its place: that may make a directory, which would stay after a failure.
@@ -214,6 +225,7 @@ impl<'a> Builder<'a> {
         self.enter(place)?;
         self.attach_mounts(plan, mounts)?;
         self.create_nodes(plan)?;
+        self.make_mounts_read_only(place, plan.len() + 1)?;
         self.restrict_paths(plan)?;
         self.make_root_read_only()?;
         self.leave(place)
@@ -229,6 +241,7 @@ impl<'a> Builder<'a> {
             return Err(plan.in_step(step, without_root(&step.target)));
         }
         set_root_owner(mount.root(), step).map_err(|e| plan.in_step(step, e))?;
+        self.put_off_read_only(step, &mount)?;
         self.built = Some(DetachedSet::from_tree(mount)?);
         trace::attached(step.number, &step.target);
         Ok(())
@@ -249,6 +262,14 @@ impl<'a> Builder<'a> {
         }
     }
 
+    /// Remembers a mount that becomes read-only when all are in place.
+    fn put_off_read_only(&mut self, step: &Step, mount: &Tree) -> Result<()> {
+        if step.read_only_last {
+            self.read_only_last.push((step.target.clone(), duplicate(mount.root())?));
+        }
+        Ok(())
+    }
+
     fn attach_mounts(&mut self, plan: &Plan, mounts: Vec<(&Step, Tree)>) -> Result<()> {
         for (step, mount) in mounts {
             self.attach_mount(step, mount).map_err(|e| plan.in_step(step, e))?;
@@ -258,6 +279,7 @@ impl<'a> Builder<'a> {
 
     fn attach_mount(&mut self, step: &Step, mount: Tree) -> Result<()> {
         set_root_owner(mount.root(), step)?;
+        self.put_off_read_only(step, &mount)?;
         let Some(built) = &mut self.built else { return Err(without_root(&step.target)) };
         if step.is_root() {
             let top = Target::in_root(&built.top, "")?;
@@ -272,6 +294,22 @@ impl<'a> Builder<'a> {
     /// Nothing is left to do where every mount was left out.
     fn create_nodes(&mut self, plan: &Plan) -> Result<()> {
         if self.built.is_some() { nodes::create_nodes(self, &plan.nodes, plan.len() + 1) } else { Ok(()) }
+    }
+
+    /// In a detached tree the attributes of the root alone can be changed: a read-only bind covers the others.
+    fn make_mounts_read_only(&mut self, place: Place, number: usize) -> Result<()> {
+        let mounts = std::mem::take(&mut self.read_only_last);
+        if !matches!(place, Place::Detached) {
+            return restrict::make_mounts_read_only(&mounts);
+        }
+        for (path, mount) in &mounts {
+            let place = Target::in_root(MountedRoot::root(self, path)?, path)?;
+            match is_same_place(mount.as_fd(), MountedRoot::root(self, path)?)? {
+                true => self.readonly_root = true,
+                false => self.attach(&LateMount::remount_read_only(place, path, number)?)?,
+            }
+        }
+        Ok(())
     }
 
     fn restrict_paths(&mut self, plan: &Plan) -> Result<()> {
@@ -377,6 +415,7 @@ fn attach_at(built: &mut DetachedSet, tree: Tree, step: &Step) -> Result<()> {
     // A link or `..` may lead to the root of the set itself.
     let beneath = mount_with_root(target.as_fd())?;
     let is_root = beneath.is_some() && beneath == Some(MountId::of(root)?);
+    inherit_mode(tree.root(), target.as_fd(), step)?;
     let attached = tree.attach(&target).map_err(|e| Error::from(e).with_argument(path))?;
     built.stacks.add(attached.id(), beneath, path);
     if is_root {

@@ -60,6 +60,10 @@ impl Mounter {
     /// put into.
     pub(crate) fn assembly(&self, plan: &Plan, is_alone: bool) -> Option<Strategy> {
         match self.features.best()? {
+            // Attributes of a mount in a detached tree can't be changed (`do_mount_setattr`, fs/namespace.c).
+            Strategy::Detached if plan.sets_read_only_last() && self.features.private_namespace => {
+                plan.can_be_copied().then_some(Strategy::PrivateNamespace)
+            }
             Strategy::PrivateNamespace | Strategy::StepByStep if is_alone => Some(Strategy::Detached),
             Strategy::PrivateNamespace if !plan.can_be_copied() => None,
             Strategy::StepByStep => None,

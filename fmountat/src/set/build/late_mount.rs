@@ -56,7 +56,7 @@ impl LateMount {
     pub(crate) fn empty_directory(place: Target, path: &Path, number: usize) -> Result<Self> {
         let options = Options::parse(["ro", "nosuid", "nodev", "noexec", "nr_inodes=1", "size=4k"])?;
         let what = What::Filesystem(OsString::from("tmpfs"));
-        let step = Step { number, source: "tmpfs".into(), target: path.to_owned(), what, options };
+        let step = Step::of(number, "tmpfs".into(), path.to_owned(), what, options);
         Ok(Self { place, source: Source::Nothing, step })
     }
 
@@ -76,6 +76,6 @@ impl LateMount {
 }
 
 fn bind(path: &Path, recursive: bool, number: usize) -> Result<Step> {
-    let (source, target, what) = (PathBuf::new(), path.to_owned(), What::Bind { recursive });
-    Ok(Step { number, source, target, what, options: Options::parse(["ro"])? })
+    let what = What::Bind { recursive };
+    Ok(Step::of(number, PathBuf::new(), path.to_owned(), what, Options::parse(["ro"])?))
 }

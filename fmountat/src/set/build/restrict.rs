@@ -10,7 +10,7 @@ use crate::vfs::identity::is_same_place;
 use crate::vfs::target::Target;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Mode, OFlags};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What a restricted path leads to.
 #[derive(Debug)]
@@ -61,9 +61,17 @@ fn find(root: BorrowedFd<'_>, restriction: PathRestriction, path: &Path, number:
 
 /// Makes the mount that `root` is the root of read-only, and none below it.
 pub(crate) fn make_root_read_only(root: BorrowedFd<'_>) -> Result<()> {
+    make_read_only(root).map_err(|e| e.with_operation(Operation::MakeRootReadOnly))
+}
+
+/// Makes mounts read-only that had to be writable until all mounts were in place.
+pub(crate) fn make_mounts_read_only(mounts: &[(PathBuf, OwnedFd)]) -> Result<()> {
+    mounts.iter().try_for_each(|(path, root)| make_read_only(root.as_fd()).map_err(|e| e.with_argument(path)))
+}
+
+fn make_read_only(root: BorrowedFd<'_>) -> Result<()> {
     let read_only = MountAttr { set: Attr::RDONLY, ..MountAttr::default() };
     set_attr(root, &read_only, false, Locked::StaysAsItIs)
-        .map_err(|e| e.with_operation(Operation::MakeRootReadOnly))
 }
 
 /// Refuses to mask the root.

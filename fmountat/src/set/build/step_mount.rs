@@ -119,6 +119,16 @@ fn sub_directory(root: BorrowedFd<'_>, subdir: &Path, step: &Step) -> Result<Tre
     Tree::clone_of(&inside, "", recursive).map_err(|e| e.with_argument(subdir))
 }
 
+/// Gives a new tmpfs the mode of the directory that it is about to cover.
+pub(crate) fn inherit_mode(root: BorrowedFd<'_>, covered: BorrowedFd<'_>, step: &Step) -> Result<()> {
+    if !step.inherits_mode {
+        return Ok(());
+    }
+    let stat = rustix::fs::fstat(covered)
+        .map_err(|e| Error::sys(Operation::LookAtTarget, Syscall::Fstat, e).with_argument(&step.target))?;
+    set_root_mode(root, Mode::from_raw_mode(stat.st_mode).as_raw_mode(), step)
+}
+
 pub(crate) fn set_root_owner(root: BorrowedFd<'_>, step: &Step) -> Result<()> {
     let (uid, gid) = step.options.owner;
     if uid.is_some() || gid.is_some() {

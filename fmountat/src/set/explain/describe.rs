@@ -45,6 +45,9 @@ pub(crate) fn describe(step: &Step) -> ExplainedStep {
         let only = step.is_tree();
         notes.push(format!("{}{}", top.names(), if only { " on the top mount only" } else { "" }));
     }
+    if step.read_only_last {
+        notes.push(String::from("read-only once all mounts are in place"));
+    }
     if step.options.idmap.is_some() {
         notes.push(String::from("owners mapped"));
     }

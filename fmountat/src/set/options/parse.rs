@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Parses option lists: per-mount attributes, superblock flags, userspace options, options of the file system.
 
-use crate::error::{ErrorKind, Operation, Result};
+use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::kinds::filesystem::{FsOption, is_context};
 use crate::set::options::definition::{Effect, Places, UserspaceOption, Value};
 use crate::set::options::lexer::{has_open_quote, key_and_value, split_options, unquote};
@@ -9,8 +9,14 @@ use crate::set::options::options::{Given, Options};
 use crate::set::options::suggest::option_error;
 use crate::set::options::table::look_up;
 use crate::vfs::attr::{Attr, MountAttr};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
+
+/// Whether the option is known and not supported.
+fn is_refused(option: &OsStr) -> bool {
+    let known = key_and_value(option).0.to_str().and_then(look_up);
+    known.is_some_and(|(known, _)| matches!(known.effect, Effect::Refused(_)))
+}
 
 impl Options {
     /// Parses option elements, each of which may hold several words separated by commas. A comma after a backslash or
@@ -20,6 +26,25 @@ impl Options {
     /// [`ErrorKind::NulByte`]; [`ErrorKind::OptionValue`] for a value where none may stand or a bad one;
     /// [`ErrorKind::UnknownOption`] for `X-containerd.` words; [`ErrorKind::Unsupported`].
     pub fn parse<T: AsRef<OsStr>>(elements: impl IntoIterator<Item = T>) -> Result<Self> {
+        Self::parse_each(elements, |_, error| Err(error))
+    }
+
+    /// The same without the options that are known and not supported, which are returned too.
+    pub(crate) fn parse_supported<T: AsRef<OsStr>>(
+        elements: impl IntoIterator<Item = T>,
+    ) -> Result<(Self, Vec<OsString>)> {
+        let mut left_out = Vec::new();
+        let options = Self::parse_each(elements, |option, error| {
+            if is_refused(option) { Ok(left_out.push(option.to_owned())) } else { Err(error) }
+        })?;
+        Ok((options, left_out))
+    }
+
+    /// Parses option by option; `failed` decides about an option that can't be taken.
+    fn parse_each<T: AsRef<OsStr>>(
+        elements: impl IntoIterator<Item = T>,
+        mut failed: impl FnMut(&OsStr, Error) -> Result<()>,
+    ) -> Result<Self> {
         let mut options = Self::default();
         for element in elements {
             crate::vfs::bytes::c_string(Operation::ReadOptions, element.as_ref())?;
@@ -29,7 +54,9 @@ impl Options {
                 return Err(option_error(ErrorKind::OptionValue, element.as_ref(), reason));
             }
             for option in split_options(element.as_ref()) {
-                options.take(&option).map_err(crate::set::options::suggest::of_option)?;
+                if let Err(error) = options.take(&option) {
+                    failed(&option, crate::set::options::suggest::of_option(error))?;
+                }
             }
         }
         if let Some(idmap) = &options.idmap {

@@ -77,7 +77,7 @@ pub(crate) const WORDS: &[UserspaceOption] = &[
     option("lazytime", S("lazytime", "nolazytime"), OF_FILESYSTEM, "times are kept in memory for a while"),
     option("nolazytime", S("nolazytime", "lazytime"), OF_FILESYSTEM, "they are not"),
     option("iversion", Refused(IVERSION), ALL, "count changes of inodes: the kernel decides by itself"),
-    option("noiversion", Refused(IVERSION), ALL, "do not"),
+    note("noiversion", "do not: the default"),
     option("private", P(Propagation::Private, false), ALL, "mounts below spread nowhere"),
     option("rprivate", P(Propagation::Private, true), ALL, "private, the whole tree"),
     option("shared", P(Propagation::Shared, false), ALL, "mounts below spread to and from the peer group"),

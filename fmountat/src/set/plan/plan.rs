@@ -6,7 +6,7 @@ use crate::kinds::overlay::ephemeral_uppers::EphemeralUppers;
 use crate::set::plan::helpers::Helpers;
 use crate::set::plan::nodes::Nodes;
 use crate::set::plan::restriction::PathRestrictions;
-use crate::set::plan::step::{Step, What};
+use crate::set::plan::step::{Rules, Step, What};
 use crate::set::spec::Spec;
 use rustix::fd::AsFd;
 use std::ffi::OsString;
@@ -48,7 +48,8 @@ impl Plan {
     pub fn new(spec: impl Into<Spec>) -> Result<Self> {
         let spec = spec.into();
         let restrictions = PathRestrictions::of(&spec)?;
-        let Spec { mounts, compat, devices, links, .. } = spec;
+        let Spec { mounts, compat, bind_propagation, devices, links, .. } = spec;
+        let rules = Rules { compat, bind_propagation };
         if mounts.is_empty() {
             return Err(Error::new(ErrorKind::Spec, Operation::ReadMountList, "the list is empty"));
         }
@@ -56,13 +57,14 @@ impl Plan {
         let (mut steps, mut ignored) = (Vec::new(), Vec::new());
         for (at, mount) in mounts.iter().enumerate() {
             let number = mount.number.unwrap_or(at + 1);
-            let (step, options) = Step::new(number, mount, compat).map_err(|e| {
+            let (step, options) = Step::new(number, mount, &rules).map_err(|e| {
                 let e = crate::set::options::suggest::of_option(e);
                 if mounts.len() > 1 { e.with_plan_step(PlanStep::Mount(number)) } else { e }
             })?;
             ignored.extend(options.into_iter().map(|option| (number, option)));
             steps.push(step);
         }
+        put_off_read_only(&mut steps, &nodes);
         let total = steps.len();
         Ok(Self { total, steps, ignored, nodes, restrictions, helpers: OnceLock::new() })
     }
@@ -91,6 +93,11 @@ impl Plan {
     pub(crate) fn can_be_copied(&self) -> bool {
         let roots = self.steps.iter().filter(|step| step.is_root()).count();
         roots <= 1 && !self.steps.iter().any(Step::is_unbindable)
+    }
+
+    /// Whether a mount below the root becomes read-only when all mounts are in place.
+    pub(crate) fn sets_read_only_last(&self) -> bool {
+        self.steps.iter().any(|step| step.read_only_last && !step.is_root())
     }
 
     /// Whether a path inside the set is looked up: a target below `/`, `X-mount.subdir`, a device, a link, or a path restriction.
@@ -163,6 +170,20 @@ impl Plan {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
+    }
+}
+
+/// A read-only mount in which later mounts need a mount point, or the set a device or link, becomes read-only after those.
+fn put_off_read_only(steps: &mut [Step], nodes: &Nodes) {
+    for at in 0..steps.len() {
+        let (before, after) = steps.split_at_mut(at + 1);
+        let Some(step) = before.last_mut() else { continue };
+        let made = after.iter().filter(|later| later.options.mkdir.is_some()).map(|later| &later.target);
+        let devices = nodes.devices.iter().map(|device| &device.path);
+        let mut paths = made.chain(devices).chain(nodes.links.iter().map(|link| &link.path));
+        if paths.any(|path| step.is_above(path)) {
+            step.put_off_read_only();
+        }
     }
 }
 

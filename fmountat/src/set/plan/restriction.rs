@@ -3,10 +3,11 @@
 
 use crate::error::{Error, ErrorKind, Operation, PlanStep, Result};
 use crate::set::spec::Spec;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 /// What is done to a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum PathRestriction {
     ReadOnly,
     Mask,
@@ -24,7 +25,9 @@ impl PathRestrictions {
     pub(crate) fn of(spec: &Spec) -> Result<Self> {
         let readonly = spec.readonly_paths.iter().map(|path| (PathRestriction::ReadOnly, path.clone()));
         let masked = spec.masked_paths.iter().map(|path| (PathRestriction::Mask, path.clone()));
-        let paths: Vec<_> = readonly.chain(masked).collect();
+        let mut paths: Vec<_> = readonly.chain(masked).collect();
+        let mut seen = HashSet::new();
+        paths.retain(|path| seen.insert(path.clone()));
         for (cover, path) in &paths {
             crate::vfs::bytes::c_string(Operation::ReadPath, path)?;
             if !path.is_absolute() {

@@ -6,11 +6,18 @@ use crate::kinds::overlay::Overlay;
 use crate::set::options::suggest::option_error;
 use crate::set::options::{Mkdir, Options, Places};
 use crate::set::spec::{Compat, Mount};
-use crate::vfs::attr::Propagation;
+use crate::vfs::attr::{Attr, Propagation};
 use crate::vfs::idmap::Idmap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, PathBuf};
+use std::path::{Component, Path, PathBuf};
+
+/// What holds for all mounts of a list.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rules {
+    pub(crate) compat: Compat,
+    pub(crate) bind_propagation: Option<Propagation>,
+}
 
 /// One mount of a plan.
 #[derive(Debug, Clone)]
@@ -21,6 +28,10 @@ pub(crate) struct Step {
     pub(crate) target: PathBuf,
     pub(crate) what: What,
     pub(crate) options: Options,
+    /// A new tmpfs gets the mode of the directory it covers.
+    pub(crate) inherits_mode: bool,
+    /// The mount becomes read-only when all mounts are in place: some need a mount point in it.
+    pub(crate) read_only_last: bool,
 }
 
 /// What a step mounts.
@@ -32,13 +43,17 @@ pub(crate) enum What {
 }
 
 impl Step {
-    pub(crate) fn new(number: usize, mount: &Mount, compat: Compat) -> Result<(Self, Vec<OsString>)> {
+    pub(crate) fn new(number: usize, mount: &Mount, rules: &Rules) -> Result<(Self, Vec<OsString>)> {
         let (fstype, source) = (mount.fstype.as_os_str(), mount.source.as_os_str());
         for (operation, text) in [(Operation::ReadType, fstype), (Operation::ReadSource, source)] {
             crate::vfs::bytes::c_string(operation, text)?;
         }
         crate::vfs::bytes::c_string(Operation::ReadTarget, &mount.target)?;
-        let mut options = Options::parse(&mount.options)?;
+        let is_strict = rules.compat.is_strict();
+        let (mut options, mut ignored) = match is_strict {
+            true => (Options::parse(&mount.options)?, Vec::new()),
+            false => Options::parse_supported(&mount.options)?,
+        };
         take_oci_mappings(mount, &mut options)?;
         if options.remount {
             let reason = "`remount` changes what is mounted, and a set of mounts is built new";
@@ -47,31 +62,60 @@ impl Step {
             );
         }
         let what = what(mount, &mut options)?;
-        let mut ignored = Vec::new();
         for error in without_effect(&what, &mut options) {
             match error.argument() {
-                Some(option) if !compat.is_strict() => ignored.push(option.to_owned()),
+                Some(option) if !is_strict => ignored.push(option.to_owned()),
                 _ => return Err(error),
             }
         }
         let (source, target) = (mount.source.clone(), mount.target.clone());
-        let mut step = Self { number, source, target, what, options };
-        if compat == Compat::Oci {
-            step.take_defaults_of_oci();
-        }
+        let mut step = Self::of(number, source, target, what, options);
+        step.take_defaults(rules);
         Ok((step, ignored))
     }
 
-    /// Makes the mount point where it is missing, and a bind a slave of its source, as runc does.
-    fn take_defaults_of_oci(&mut self) {
-        let Options { attr, recursive_attr, mkdir, .. } = &mut self.options;
-        mkdir.get_or_insert(Mkdir { mode: 0o755, owner: None });
+    pub(crate) fn of(number: usize, source: PathBuf, target: PathBuf, what: What, options: Options) -> Self {
+        Self { number, source, target, what, options, inherits_mode: false, read_only_last: false }
+    }
+
+    /// Fills in what the mount leaves open, by the rules of its list.
+    fn take_defaults(&mut self, rules: &Rules) {
+        let Options { attr, recursive_attr, mkdir, fs_options, .. } = &mut self.options;
         if let What::Bind { recursive } = self.what {
             if attr.propagation.or(recursive_attr.propagation).is_none() {
                 let whole = if recursive { recursive_attr } else { attr };
-                whole.propagation = Some(Propagation::Slave);
+                whole.propagation = rules.bind_propagation;
             }
         }
+        if rules.compat == Compat::Oci {
+            mkdir.get_or_insert(Mkdir { mode: 0o755, owner: None });
+            let is_tmpfs = matches!(&self.what, What::Filesystem(name) if name == "tmpfs");
+            self.inherits_mode = is_tmpfs && fs_options.iter().all(|option| option.key != "mode");
+        }
+    }
+
+    /// Makes the mount writable until all mounts are in place, if `ro` alone makes it read-only. A device or image stays
+    /// read-only: a writable mount of it would change it.
+    pub(crate) fn put_off_read_only(&mut self) {
+        let options = &mut self.options;
+        let is_in_memory = |name: &OsString| name == "tmpfs" || name == "ramfs";
+        let can_wait = match &self.what {
+            What::Overlay(overlay) => overlay.is_writable(),
+            What::Bind { .. } => true,
+            What::Filesystem(name) => is_in_memory(name),
+        };
+        if can_wait && options.attr.set.contains(Attr::RDONLY) {
+            options.attr.set -= Attr::RDONLY;
+            options.superblock.retain(|flag| *flag != "ro");
+            self.read_only_last = true;
+        }
+    }
+
+    /// Whether `path` in the set lies below its target; compared by name.
+    pub(crate) fn is_above(&self, path: &Path) -> bool {
+        let plain = |path: &Path| Path::new("/").join(path);
+        let (target, path) = (plain(&self.target), plain(path));
+        path != target && path.starts_with(target)
     }
 
     /// The type that the mount has in a mount list.

@@ -5,9 +5,10 @@ use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::kinds::helper::{HELPER_LIMIT, Helper};
 use crate::mountinfo::id::MountId;
 use crate::set::build::assemble::mount_point;
+use crate::set::build::detached_set::duplicate;
 use crate::set::build::failure::{every_mount_left_out, is_missing_source, without_root};
 use crate::set::build::late_mount::{LateMount, MountedRoot};
-use crate::set::build::step_mount::{StepMounter, set_root_owner};
+use crate::set::build::step_mount::{StepMounter, inherit_mode, set_root_owner};
 use crate::set::build::{Mounter, nodes, restrict};
 use crate::set::plan::Plan;
 use crate::set::plan::helpers::{Helpers, check_helped};
@@ -22,7 +23,7 @@ use crate::vfs::identity::is_dir;
 use crate::vfs::target::{Target, open_in_root};
 use crate::vfs::verify::{moved, moved_or};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Mounts the steps in order.
 pub(crate) fn step_by_step(
@@ -37,6 +38,7 @@ pub(crate) fn step_by_step(
     let mut stepwise = Stepwise::begin(mounter, dir, plan, helpers, target, begun)?;
     stepwise.attach_mounts()?;
     nodes::create_nodes(&mut stepwise, &plan.nodes, plan.len() + 1)?;
+    restrict::make_mounts_read_only(&stepwise.read_only_last)?;
     restrict::restrict_paths(&mut stepwise, &plan.restrictions, plan.len() + 1)?;
     stepwise.make_root_read_only()?;
     stepwise.finish()
@@ -53,6 +55,8 @@ struct Stepwise<'a> {
     root: Option<OwnedFd>,
     has_root: bool,
     readonly_root: bool,
+    /// Mounts that become read-only when all are in place.
+    read_only_last: Vec<(PathBuf, OwnedFd)>,
     left_out: Vec<usize>,
 }
 
@@ -89,6 +93,7 @@ impl<'a> Stepwise<'a> {
             root,
             has_root,
             readonly_root,
+            read_only_last: Vec::new(),
             left_out: Vec::new(),
         })
     }
@@ -156,6 +161,10 @@ impl<'a> Stepwise<'a> {
         };
         self.done.take_over(place.made());
         set_root_owner(tree.root(), step)?;
+        inherit_mode(tree.root(), place.as_fd(), step)?;
+        if step.read_only_last {
+            self.read_only_last.push((step.target.clone(), duplicate(tree.root())?));
+        }
         self.done.will_attach(&tree, &place, step, step_mounter.dir);
         let attached = tree.attach(&place).map_err(|e| Error::from(e).with_argument(&step.target))?;
         let id = attached.id();

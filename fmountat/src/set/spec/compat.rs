@@ -5,14 +5,13 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Compat {
-    /// Our own. An option without effect is an error: nothing that was asked for is dropped. Mount points must exist. A bind
-    /// without a propagation option is private.
+    /// Our own. An option without effect is an error: nothing that was asked for is dropped. Mount points must exist.
     #[default]
     Strict,
     /// containerd's and mount(8)'s. Options without effect are ignored, and [`Plan::ignored`](crate::Plan::ignored) lists them.
     Containerd,
     /// Those of OCI runtimes, as runc has them: options without effect are ignored and listed; a missing mount point is made
-    /// (a directory, or a file for a file); a bind without a propagation option is a slave of its source.
+    /// (a directory, or a file for a file); a tmpfs without `mode=` gets the mode of the directory it covers.
     Oci,
 }
 

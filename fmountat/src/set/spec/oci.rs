@@ -6,8 +6,9 @@ use crate::set::spec::device::{Device, DeviceKind, standard_devices, standard_li
 use crate::set::spec::json_object::{Bytes, Fields, object};
 use crate::set::spec::mount::Mount;
 use crate::set::spec::spec::Spec;
+use crate::vfs::attr::Propagation;
 use crate::vfs::idmap::IdMapping;
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -73,6 +74,7 @@ pub(crate) struct OciLinux {
     readonly_paths: Vec<PathBuf>,
     masked_paths: Vec<PathBuf>,
     devices: Vec<Device>,
+    propagation: Option<Propagation>,
 }
 
 impl Fields for OciLinux {
@@ -86,6 +88,7 @@ impl Fields for OciLinux {
             "readonlypaths" => self.readonly_paths = paths(map)?,
             "maskedpaths" => self.masked_paths = paths(map)?,
             "devices" => self.devices = devices(map)?,
+            "rootfspropagation" => self.propagation = propagation(map.next_value::<Option<String>>()?)?,
             _ => return Ok(false),
         }
         Ok(true)
@@ -135,6 +138,19 @@ impl OciLinux {
         spec.readonly_paths = self.readonly_paths;
         spec.masked_paths = self.masked_paths;
         spec.devices = self.devices;
+        spec.bind_propagation = self.propagation;
+    }
+}
+
+/// Reads `linux.rootfsPropagation`: config-linux.md, "Rootfs Mount Propagation"; runc takes the recursive forms too.
+fn propagation<E: Error>(text: Option<String>) -> Result<Option<Propagation>, E> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
+    match text.strip_prefix('r').unwrap_or(&text) {
+        "private" => Ok(Some(Propagation::Private)),
+        "shared" => Ok(Some(Propagation::Shared)),
+        "slave" => Ok(Some(Propagation::Slave)),
+        "unbindable" => Ok(Some(Propagation::Unbindable)),
+        _ => Err(E::custom(format!("`{text}` is no propagation: private, shared, slave or unbindable"))),
     }
 }
 

@@ -6,6 +6,7 @@ use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::set::spec::compat::Compat;
 use crate::set::spec::device::{Device, Link};
 use crate::set::spec::mount::Mount;
+use crate::vfs::attr::Propagation;
 use std::path::PathBuf;
 
 /// A set as it is asked for: mounts, then devices and links in them, then paths that are made read-only or masked. It is a
@@ -25,6 +26,10 @@ pub struct Spec {
     pub mounts: Vec<Mount>,
     /// Whose rules hold for what the list leaves open.
     pub compat: Compat,
+    /// The propagation of binds that ask for none: OCI's `linux.rootfsPropagation`. `None`: private. (runc makes them slaves
+    /// where a config has none either; a set is often attached where the host's own mounts are, and must not receive them
+    /// unasked.)
+    pub bind_propagation: Option<Propagation>,
     /// Device nodes and FIFOs, created when everything is mounted: OCI's `linux.devices`.
     pub devices: Vec<Device>,
     /// Symbolic links, created with the devices.
@@ -51,6 +56,13 @@ impl Spec {
     #[must_use]
     pub fn compat(mut self, compat: Compat) -> Self {
         self.compat = compat;
+        self
+    }
+
+    /// The same with this propagation of binds that ask for none.
+    #[must_use]
+    pub fn bind_propagation(mut self, propagation: Propagation) -> Self {
+        self.bind_propagation = Some(propagation);
         self
     }
 
@@ -102,8 +114,8 @@ impl Spec {
 impl Spec {
     /// Reads a set: a JSON array of mounts as containerd writes it (`type`, `source`, `target`, `options`, keys in any
     /// letter case), or an object with such an array under `mounts`, as OCI's `config.json` (`destination` for `target`),
-    /// of which `linux.maskedPaths`, `linux.readonlyPaths`, `linux.uidMappings`, `linux.gidMappings`, `linux.devices` and
-    /// `root.readonly` are taken too. One with `ociVersion` gets [`Compat::Oci`] and, where a mount that is no bind is for `/dev`,
+    /// of which `linux.maskedPaths`, `linux.readonlyPaths`, `linux.uidMappings`, `linux.gidMappings`, `linux.devices`,
+    /// `linux.rootfsPropagation` and `root.readonly` are taken too. One with `ociVersion` gets [`Compat::Oci`] and, where a mount that is no bind is for `/dev`,
     /// the devices and links that OCI runtimes supply. Strings may hold bytes that are not UTF-8.
     ///
     /// # Errors
