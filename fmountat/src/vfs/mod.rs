@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Descriptors as types: mount(2) from a directory, the file-system context, detached trees, targets, features.
+//! Descriptors as types: mount(2) relative to a directory, the file-system context, detached trees,
+//! targets, features.
 #![forbid(unsafe_code)]
 
 pub(crate) mod bytes;
