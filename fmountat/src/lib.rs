@@ -59,6 +59,9 @@
 // Without the feature, functions that only `diagnose` and `explain` call are unused.
 #![cfg_attr(not(feature = "diagnosis"), allow(dead_code))]
 
+#[cfg(not(target_os = "linux"))]
+compile_error!("fmountat uses Linux's mount system calls and compiles for Linux only (5.14 or newer)");
+
 pub mod error;
 mod trace;
 pub mod strategy;
