@@ -35,7 +35,11 @@ impl Options {
     ) -> Result<(Self, Vec<OsString>)> {
         let mut left_out = Vec::new();
         let options = Self::parse_each(elements, |option, error| {
-            if is_refused(option) { Ok(left_out.push(option.to_owned())) } else { Err(error) }
+            if !is_refused(option) {
+                return Err(error);
+            }
+            left_out.push(option.to_owned());
+            Ok(())
         })?;
         Ok((options, left_out))
     }
