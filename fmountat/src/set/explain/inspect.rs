@@ -11,7 +11,7 @@ use crate::kinds::overlay::Overlay;
 use crate::kinds::overlay::params::{Make, Prediction};
 use crate::set::build::Mounter;
 use crate::set::build::failure::{about, why};
-use crate::set::build::restrict::{hides_all, open_null};
+use crate::set::build::restrict::{masks_root, open_null};
 use crate::set::build::step_mount::{StepMounter, check_mapping, check_root_owner};
 use crate::set::explain::describe::describe;
 use crate::set::explain::id_map::{check_idmap, owner_is_here};
@@ -237,7 +237,7 @@ impl<'a> Inspector<'a> {
     /// Restricts a path when all is mounted.
     pub(crate) fn restrict(&mut self, restriction: PathRestriction, path: &Path) -> Result<()> {
         match (self.tree.find(path), restriction) {
-            (Ok(ROOT), PathRestriction::Mask) => Err(hides_all(path)),
+            (Ok(ROOT), PathRestriction::Mask) => Err(masks_root(path)),
             (Ok(place), PathRestriction::Mask) if self.tree.is_dir(place) == Some(false) => {
                 open_null().map(drop)
             }
