@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! One mount of a plan: what it mounts, where, with which options.
+//! One mount of a plan: what it mounts, where, and with which options.
 
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::kinds::overlay::Overlay;
@@ -22,7 +22,7 @@ pub(crate) struct Rules {
 /// One mount of a plan.
 #[derive(Debug, Clone)]
 pub(crate) struct Step {
-    /// From 1, as in the list.
+    /// The number of the mount in the list, from 1.
     pub(crate) number: usize,
     pub(crate) source: PathBuf,
     pub(crate) target: PathBuf,
@@ -118,7 +118,7 @@ impl Step {
         path != target && path.starts_with(target)
     }
 
-    /// The type that the mount has in a mount list.
+    /// Returns the type that the mount has in a mount list.
     pub(crate) fn fstype(&self) -> &OsStr {
         match &self.what {
             What::Overlay(_) => OsStr::new("overlay"),
@@ -127,36 +127,36 @@ impl Step {
         }
     }
 
-    /// Whether a FUSE helper mounts it: it can't be built detached.
+    /// Reports whether a FUSE helper mounts it. Such a mount cannot be built detached.
     pub(crate) fn is_fuse(&self) -> bool {
         let is = |name: &OsString| [&b"fuse."[..], b"fuse3."].iter().any(|p| name.as_bytes().starts_with(p));
         matches!(&self.what, What::Filesystem(name) if is(name))
     }
 
-    /// Whether its target must be a directory with no symbolic link on the way to it, as runc has it: programs take what is at
-    /// /proc and /sys for the kernel's word.
+    /// Reports whether the target must be a directory without a symbolic link in its path, as runc
+    /// requires for proc and sysfs: programs trust the files below /proc and /sys.
     pub(crate) fn needs_plain_target(&self) -> bool {
         matches!(&self.what, What::Filesystem(name) if name == "proc" || name == "sysfs")
     }
 
-    /// Whether it brings what is mounted below its source.
+    /// Reports whether it includes the mounts below its source.
     pub(crate) fn is_tree(&self) -> bool {
         matches!(self.what, What::Bind { recursive: true })
     }
 
-    /// Whether a word makes it, or what is below it, unbindable.
+    /// Reports whether an option makes it, or a mount below it, unbindable.
     pub(crate) fn is_unbindable(&self) -> bool {
         let propagations = [self.options.attr.propagation, self.options.recursive_attr.propagation];
         propagations.contains(&Some(Propagation::Unbindable))
     }
 
     pub(crate) fn is_root(&self) -> bool {
-        let stays = |c| matches!(c, Component::RootDir | Component::CurDir | Component::ParentDir);
-        self.target.components().all(stays)
+        let has_no_name = |c| matches!(c, Component::RootDir | Component::CurDir | Component::ParentDir);
+        self.target.components().all(has_no_name)
     }
 }
 
-/// OCI's `uidMappings` map the mount, be `idmap` among its options or not.
+/// Applies OCI's `uidMappings` and `gidMappings`, with or without the option `idmap`.
 fn take_oci_mappings(mount: &Mount, options: &mut Options) -> Result<()> {
     let (users, groups) = (mount.uid_mappings.clone(), mount.gid_mappings.clone());
     if users.is_empty() && groups.is_empty() {
@@ -175,7 +175,7 @@ fn take_oci_mappings(mount: &Mount, options: &mut Options) -> Result<()> {
             Error::new(ErrorKind::OptionConflict, Operation::ReadOption, reason).with_argument("idmap")
         );
     }
-    // OCI's `bind` with mappings and without a word maps the top mount.
+    // Mappings without `idmap` or `ridmap` apply to the top mount only.
     options.idmap_recursive.get_or_insert(false);
     let idmap = Idmap::Ranges { users, groups };
     idmap.check()?;
@@ -210,7 +210,7 @@ pub(crate) fn what(mount: &Mount, options: &mut Options) -> Result<What> {
     }
 }
 
-/// The words that would have no effect in this mount, each as an error; they are gone from the options then.
+/// Removes the options that have no effect on this mount. Returns an error for each of them.
 fn without_effect(what: &What, options: &mut Options) -> Vec<Error> {
     let is_bind = matches!(what, What::Bind { .. });
     let place = if is_bind { Places::BIND } else { Places::NEW };
