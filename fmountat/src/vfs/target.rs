@@ -5,6 +5,7 @@ use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::vfs::bytes::c_string;
 use crate::vfs::create::Create;
 use crate::vfs::created_dirs::CreatedDirs;
+use crate::vfs::dangling;
 use crate::vfs::identity::{is_dir, is_same_file, is_same_place};
 use crate::vfs::new_directory;
 use crate::vfs::new_directory::Failure;
@@ -122,8 +123,12 @@ impl Target {
             Err(error) if error.raw_errno() == Some(Errno::NOENT) => {}
             other => return Self::from_fd(other?, start, path),
         }
+        let plain = match &start {
+            Start::Root(_) => dangling::follow(|path| start.open(path), path)?,
+            Start::Cwd | Start::Dir(_) => path.to_owned(),
+        };
         // From the end of the path, because mostly only the last component is missing.
-        let mut missing = vec![path];
+        let mut missing = vec![plain.as_path()];
         let mut parent = loop {
             let up = missing.last().and_then(|path| path.parent()).unwrap_or(Path::new(""));
             let up = if up.as_os_str().is_empty() { Path::new(".") } else { up };

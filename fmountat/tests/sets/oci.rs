@@ -184,6 +184,35 @@ fn proc_is_on_a_plain_directory(stage: &Stage) {
     assert!(!stage.file("root/elsewhere/new").exists());
 }
 
+/// Through dangling links, absolute and relative, in the middle and at the end; never out of the root.
+fn mount_points_behind_dangling_links(stage: &Stage) {
+    mkdirs(&stage.dir, &["root/etc", "t"]);
+    write(stage.file("conf"), "conf");
+    let out = stage.text("outside");
+    for (link, text) in [
+        ("root/jump", "/tmp/foo/bar"),
+        ("root/etc/hosts", "/jump/baz/hosts"),
+        ("root/etc/up", "../../../new/up"),
+        ("root/out", out.as_str()),
+        ("root/loop", "loop"),
+    ] {
+        symlink(text, stage.file(link)).unwrap();
+    }
+    let mounts = [
+        stage.bind("root", "bind"),
+        stage.bind("conf", "bind").at("/etc/hosts"),
+        Mount::new("tmpfs", "tmpfs").at("/etc/up/sub"),
+        Mount::new("tmpfs", "tmpfs").at("/out"),
+    ];
+    apply(stage, &Spec::new(&mounts).compat(Compat::Oci)).unwrap();
+    assert_eq!(read(stage.file("t/tmp/foo/bar/baz/hosts")), "conf");
+    assert!(stage.file("root/new/up/sub").is_dir() && !Path::new(&out).exists());
+    stage.unmount("t");
+    let looped = [stage.bind("root", "bind"), Mount::new("tmpfs", "tmpfs").at("/loop")];
+    let error = apply(stage, &Spec::new(&looped).compat(Compat::Oci)).unwrap_err();
+    assert_eq!(error.errno(), rustix::io::Errno::LOOP.raw_os_error(), "{error}");
+}
+
 fn numbers_are_the_configs(stage: &Stage) {
     let config = r#"{"ociVersion": "1.2.0", "mounts": [{"destination": "/a", "type": "tmpfs"},
         {"destination": "/b", "type": "bind", "source": "/nowhere/at/all", "options": ["bind"]}]}"#;
@@ -214,6 +243,8 @@ fmountat_testing::cases! {
     fn what_other_runtimes_take() needs [] { both(duplicates_and_unsupported_options); }
 
     fn proc_needs_a_plain_directory() needs [Root] { both(proc_is_on_a_plain_directory); }
+
+    fn dangling_links_are_followed_inside_the_root() needs [] { both(mount_points_behind_dangling_links); }
 
     fn mounts_keep_their_numbers() needs [] { both(numbers_are_the_configs); }
 

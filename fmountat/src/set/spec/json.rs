@@ -13,11 +13,24 @@ use std::fmt;
 
 impl<'de> Deserialize<'de> for Mount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        object(deserializer).map(|read: ReadMount| read.mount)
+    }
+}
+
+/// A mount, and whether it is in OCI's form.
+#[derive(Default)]
+struct ReadMount {
+    mount: Mount,
+    is_oci: bool,
+}
+
+impl<'de> Deserialize<'de> for ReadMount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         object(deserializer)
     }
 }
 
-impl Fields for Mount {
+impl Fields for ReadMount {
     const WHAT: &'static str = "a mount (type, source, target, options)";
     const IGNORES_UNKNOWN: bool = false;
 
@@ -25,17 +38,22 @@ impl Fields for Mount {
         if name == "destination" { String::from("target") } else { name }
     }
 
+    fn see(&mut self, written: &str) {
+        self.is_oci |= written.eq_ignore_ascii_case("destination");
+    }
+
     fn take<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
+        let mount = &mut self.mount;
         match name {
-            "type" => self.fstype = map.next_value::<Bytes>()?.0,
-            "source" => self.source = map.next_value::<Bytes>()?.0.into(),
-            "target" => self.target = map.next_value::<Bytes>()?.0.into(),
+            "type" => mount.fstype = map.next_value::<Bytes>()?.0,
+            "source" => mount.source = map.next_value::<Bytes>()?.0.into(),
+            "target" => mount.target = map.next_value::<Bytes>()?.0.into(),
             "options" => {
                 let options = map.next_value::<Option<Vec<Bytes>>>()?.unwrap_or_default();
-                self.options = options.into_iter().map(|o| o.0).collect();
+                mount.options = options.into_iter().map(|o| o.0).collect();
             }
-            "uidmappings" => self.uid_mappings = id_mappings(map)?,
-            "gidmappings" => self.gid_mappings = id_mappings(map)?,
+            "uidmappings" => mount.uid_mappings = id_mappings(map)?,
+            "gidmappings" => mount.gid_mappings = id_mappings(map)?,
             _ => return Ok(false),
         }
         Ok(true)
@@ -45,7 +63,7 @@ impl Fields for Mount {
 /// The fields that we read from an object with mounts.
 #[derive(Default)]
 struct Config {
-    mounts: Option<Vec<Mount>>,
+    mounts: Option<Vec<ReadMount>>,
     /// Whether `ociVersion` was there. An OCI configuration may have no mounts.
     is_oci: bool,
     root: OciRoot,
@@ -56,9 +74,11 @@ impl Config {
     /// Returns the set, or `None` without `mounts`.
     fn spec(self) -> Option<Spec> {
         let mut spec = Spec { readonly_root: self.root.readonly, ..Spec::default() };
-        spec.mounts = self.mounts.or_else(|| self.is_oci.then(Vec::new))?;
+        let mounts = self.mounts.or_else(|| self.is_oci.then(Vec::new))?;
+        let is_oci = self.is_oci || mounts.iter().any(|read| read.is_oci);
+        spec.mounts = mounts.into_iter().map(|read| read.mount).collect();
         self.linux.move_into(&mut spec);
-        if self.is_oci {
+        if is_oci {
             spec.apply_oci_rules();
         }
         Some(spec)

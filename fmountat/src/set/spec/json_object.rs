@@ -20,6 +20,9 @@ pub(crate) trait Fields: Default {
         name
     }
 
+    /// Takes note of a field's name as it is written.
+    fn see(&mut self, _written: &str) {}
+
     /// Reads the value of a field. Returns false, without reading it, for an unknown field.
     ///
     /// # Errors
@@ -36,6 +39,7 @@ pub(crate) fn fields<'de, T: Fields, A: MapAccess<'de>>(mut map: A) -> Result<T,
         if seen.contains(&name) {
             return Err(de::Error::custom(format!("the field `{written}` is given twice in {}", T::WHAT)));
         }
+        value.see(&written);
         if value.take(&name, &mut map)? {
             seen.push(name);
         } else if T::IGNORES_UNKNOWN {

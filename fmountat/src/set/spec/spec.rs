@@ -119,7 +119,7 @@ impl Spec {
     /// OCI's `config.json` (`destination` for `target`). Keys match in any letter case.
     ///
     /// Of an object it also reads `linux.maskedPaths`, `linux.readonlyPaths`, `linux.uidMappings`,
-    /// `linux.gidMappings`, `linux.devices`, `linux.rootfsPropagation` and `root.readonly`. With `ociVersion` the set gets
+    /// `linux.gidMappings`, `linux.devices`, `linux.rootfsPropagation` and `root.readonly`. With `ociVersion` or a `destination` the set gets
     /// [`Compat::Oci`], and the devices and links that OCI runtimes supply if a mount other than a
     /// bind is for `/dev`. Strings may contain bytes that are not valid UTF-8.
     ///
