@@ -30,4 +30,5 @@ pub(crate) mod own_namespace;
 pub(crate) mod hidden;
 pub(crate) mod private_namespace;
 pub(crate) mod mount_namespace;
+pub(crate) mod swap_lock;
 pub(crate) mod replace;

@@ -12,6 +12,7 @@ use crate::vfs::detach::unmount_forbidden;
 use crate::vfs::features::Features;
 use crate::vfs::identity::{is_mount_root, is_same_place};
 use crate::vfs::privilege::needs_admin;
+use crate::vfs::swap_lock;
 use crate::vfs::target::Target;
 use crate::vfs::tree::{Attached, Tree};
 use rustix::fd::AsFd;
@@ -83,7 +84,10 @@ impl Tree {
         copy: Option<&Self>,
     ) -> Result<Attached, Failed<Self>> {
         let (tree, (id, swapped)) = {
-            let swapped = self.id().and_then(|id| Ok((id, self.swap(target, old, copy)?)));
+            let _lock = swap_lock::lock(target);
+            // Another swap may have come first.
+            let swapped = check_top(target, old).and_then(|()| self.id());
+            let swapped = swapped.and_then(|id| Ok((id, self.swap(target, old, copy)?)));
             or_give_back(self, swapped)?
         };
         match swapped {
@@ -225,6 +229,8 @@ fn check_top(target: &Target, old: MountId) -> Result<()> {
 }
 
 fn not_on_top(target: &Target) -> Error {
-    let reason = "another mount was put over the old one, which therefore stays";
-    Error::new(ErrorKind::Busy, Operation::Unmount, reason).with_argument(target.path())
+    let reason = "another mount was put over the old one, or in its place, since the target was opened";
+    Error::new(ErrorKind::Busy, Operation::Replace, reason)
+        .with_argument(target.path())
+        .with_hint("open the target again and repeat the swap")
 }
