@@ -3,7 +3,7 @@
 
 use crate::report::{self, Failure};
 use fmountat::text::escape;
-use fmountat::{Error, ErrorKind, Operation, ReplaceDiff};
+use fmountat::{Error, Operation, ReplaceDiff};
 use serde::Serialize;
 use serde_json::Value;
 use std::ffi::{OsStr, OsString};
@@ -31,16 +31,6 @@ pub(crate) fn error(error: &Error, json: bool) {
     } else {
         say(&format!("fmountat: {error}"));
     }
-}
-
-/// What clap says, as our own error.
-pub(crate) fn usage_error(error: &clap::Error) -> Error {
-    let text = error.to_string();
-    let reason = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-    let made = Error::new(ErrorKind::Usage, Operation::ReadCommandLine, reason);
-    let argument = error.context().find(|(kind, _)| *kind == clap::error::ContextKind::InvalidArg);
-    let made = argument.iter().fold(made, |made, (_, value)| made.with_argument(value.to_string()));
-    made.with_hint("see --help")
 }
 
 /// A note on stderr that is no failure.

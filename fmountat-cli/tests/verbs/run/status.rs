@@ -78,6 +78,7 @@ const FAILURES: &[Failure] = &[
     failure(&["-C", "plain", "--lower", "/", "--", "true"], 125, "plain", ""),
     failure(&["--no-such-option", "--lower", "/", "--", "true"], 125, "--no-such-option", ""),
     failure(&["--lower", "/"], 125, "COMMAND", ""),
+    failure(&["--lower", "/", "ls", "-l"], 125, "put `--` before the command", "usage"),
 ];
 
 /// With the mount that fails, its argument is in the error and the status tells that the command never ran.
