@@ -116,7 +116,12 @@ fmountat_testing::cases! {
         fails(&output, "write the result");
         let output = into_full(&["--json", "umount", "t"]);
         assert_eq!((output.status.code(), mounts_below(scratch()).len()), (Some(2), 0));
-        assert_eq!(into_full(&["--help"]).status.code(), Some(2));
+        for arguments in [&["--help"][..], &["--version"], &["list"], &["find", "--mountpoint", "/"], &["--json", "find", "/"], &["doctor"]] {
+            let output = into_full(arguments);
+            assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+            fails(&output, "write the result");
+            fails(&output, "no space left on device");
+        }
         assert_eq!(into_full(&["mount", "-t", "tmpfs", "x", "t"]).status.code(), Some(0));
     }
 
