@@ -123,7 +123,7 @@ fn done(args: &[&str]) -> super::sandbox::Done {
 
 fn text(failure: &Failure) -> Option<String> {
     let done = done(failure.args);
-    let lines: Vec<&str> = done.err.lines().filter(|l| !l.contains("not covered")).collect();
+    let lines: Vec<&str> = done.err.lines().filter(|l| !l.contains("not overlaid")).collect();
     let named = lines.iter().any(|line| line.contains(failure.names));
     let ok = done.status == failure.status && done.out.is_empty() && named;
     (!ok).then(|| format!("{:?}: {} in place of {}\n{}", failure.args, done.status, failure.status, done.err))
