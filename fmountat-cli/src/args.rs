@@ -21,10 +21,10 @@ use std::path::PathBuf;
 )]
 pub(crate) struct Cli {
     /// Print results and errors as JSON, one object per line
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 900)]
     pub(crate) json: bool,
     /// Print each step on stderr, with the strategy it uses
-    #[arg(long, global = true)]
+    #[arg(long, global = true, display_order = 900)]
     pub(crate) verbose: bool,
     #[command(subcommand)]
     pub(crate) verb: Verb,
@@ -128,9 +128,10 @@ pub(crate) enum Verb {
     /// Prints a line for each event: mount, umount, move or remount, then target, source, type and
     /// options.
     ///
-    /// By fanotify(7) [Linux 6.15, privileged], every mount and unmount is reported, but no change
-    /// of options. Elsewhere watch polls the mount table and prints a message first: it reports
-    /// changed options, but not a mount that ends before the next poll.
+    /// By fanotify(7), every mount and unmount is reported, but no change of options. It needs
+    /// Linux 6.15, and CAP_SYS_ADMIN over the mount namespace. Elsewhere watch polls the mount
+    /// table and prints a message first: it reports changed options, but not a mount that ends
+    /// before the next poll.
     ///
     /// overflow means that the kernel lost events. The differences to the last known table follow,
     /// then resync. With PATH, a mount that was gone before its mount point could be read is not

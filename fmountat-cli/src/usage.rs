@@ -15,12 +15,14 @@ use std::process::ExitCode;
 /// for an error as mount(8) does, and 125 for an error of `run`.
 pub(crate) fn report(error: &clap::Error) -> ExitCode {
     if !error.use_stderr() {
-        let printed = error.print().and_then(|()| std::io::stdout().flush());
-        let failed = printed.map_err(|e| Error::from_io(Operation::WriteResult, "", e)).err();
-        return ExitCode::from(failed.map_or(exit::OK, |failed| {
-            output::error(&failed, false);
-            exit::SYSTEM
-        }));
+        return match error.print().and_then(|()| std::io::stdout().flush()) {
+            // A closed pipe is no error: its reader has read enough.
+            Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+                output::error(&Error::from_io(Operation::WriteResult, "", e), false);
+                ExitCode::from(exit::SYSTEM)
+            }
+            _ => ExitCode::from(exit::OK),
+        };
     }
     let arguments: Vec<_> = std::env::args_os().skip(1).collect();
     let end = arguments.iter().position(|argument| argument == "--");

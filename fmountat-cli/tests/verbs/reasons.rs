@@ -125,6 +125,16 @@ fmountat_testing::cases! {
         assert_eq!(into_full(&["mount", "-t", "tmpfs", "x", "t"]).status.code(), Some(0));
     }
 
+    /// A reader that closes the pipe has read enough.
+    fn a_closed_pipe_is_no_error() needs [] {
+        for arguments in [&["--help"][..], &["run", "--help"], &["--version"], &["list"], &["doctor"]] {
+            let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+            drop(reader);
+            let output = Command::new(fmountat()).args(arguments).stdout(writer).output().unwrap();
+            assert!(output.status.success() && output.stderr.is_empty(), "{arguments:?}: {output:?}");
+        }
+    }
+
     /// A set that `apply --into` printed has no ids.
     fn a_set_without_ids() needs [] {
         write(file("set.json"), r#"{"target": "t", "set": null}"#);
