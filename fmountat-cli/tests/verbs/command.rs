@@ -74,6 +74,7 @@ fmountat_testing::cases! {
             (&[], 1),
             (&["mount"], 1),
             (&["nosuchverb"], 1),
+            (&["rnu"], 1),
             (&["mount", "a", "t"], 32),
             (&["mount", "-o", "loop,bind", "a", "t"], 1),
             (&["mount", "-o", "X-containerd.a", "-t", "tmpfs", "a", "t"], 1),
