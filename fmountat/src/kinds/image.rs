@@ -4,6 +4,7 @@
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall, escape};
 use crate::kinds::device_path::{DevicePath, write_protected};
 use crate::kinds::filesystem::{FsOption, configured};
+use crate::kinds::kept_options::machine_wide_options;
 use crate::kinds::loop_options::{LoopOptions, Sharing};
 use crate::kinds::loopdev::LoopDevice;
 use crate::kinds::magic;
@@ -177,6 +178,8 @@ impl Source<'_> {
             flags.extend(Some("ro").filter(|_| !self.is_read_only()));
             attr.set |= Attr::RDONLY;
         }
+        let kept = machine_wide_options(fstype, options);
+        let options = kept.iter().chain(options);
         configured(fstype, device.as_os_str(), &flags, options)?.create()?.mount(&attr)
     }
 

@@ -5,6 +5,7 @@
 pub(crate) mod device_path;
 pub(crate) mod magic;
 pub(crate) mod filesystem;
+pub(crate) mod kept_options;
 pub(crate) mod loop_options;
 pub(crate) mod loop_shared;
 pub(crate) mod loopdev;

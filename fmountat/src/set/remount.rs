@@ -4,6 +4,7 @@
 use crate::diagnose::step;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::kinds::filesystem::set_options;
+use crate::kinds::kept_options::kept_options;
 use crate::kinds::tried::{Tried, What};
 use crate::mountinfo;
 use crate::mountinfo::id::{MountId, MountinfoId};
@@ -12,7 +13,7 @@ use crate::set::options::{Options, Places};
 use crate::sys::statmount::{MNT_BASIC, may_be_asked, statmount};
 use crate::vfs::attr::{Attr, Locked, MountAttr, set_attr, set_tree_attr};
 use crate::vfs::context::FsContext;
-use crate::vfs::identity::{is_mount_root, mounted_type};
+use crate::vfs::identity::{is_mount_root, mounted_type, table_entry};
 use crate::vfs::target::Target;
 use rustix::fd::AsFd;
 use std::ffi::OsString;
@@ -101,7 +102,10 @@ fn file_system_part(target: &Target, options: &Options) -> Result<Option<FsConte
         return Ok(None);
     }
     let mut context = FsContext::pick(target)?;
-    set_options(&mut context, &options.superblock, &options.fs_options)?;
+    let kept = table_entry(target.as_fd())?
+        .map(|entry| kept_options(&entry.fstype, &entry.super_options, &options.fs_options));
+    let all = kept.iter().flatten().chain(&options.fs_options);
+    set_options(&mut context, &options.superblock, all)?;
     Ok(Some(context))
 }
 

@@ -181,8 +181,7 @@ pub(crate) fn check_replaceable(target: &Target) -> Result<()> {
     }
     // umount2(2) takes a path: the name of the descriptor in /proc.
     name_for(Operation::Replace, target.as_fd()).map_err(|e| e.with_argument(target.path()))?;
-    let root = Target::open(rustix::fs::CWD, "/")?;
-    if is_same_place(root.as_fd(), target.as_fd())? {
+    if is_process_root(target)? {
         let reason = "it is the root directory of the process, which nothing can be put beneath";
         let error =
             Error::new(ErrorKind::Unsupported, Operation::Replace, reason).with_argument(target.path());
@@ -191,6 +190,12 @@ pub(crate) fn check_replaceable(target: &Target) -> Result<()> {
         ));
     }
     Ok(())
+}
+
+/// Reports whether the target is the root directory of the process.
+pub(crate) fn is_process_root(target: &Target) -> Result<bool> {
+    let root = Target::open(rustix::fs::CWD, "/")?;
+    is_same_place(root.as_fd(), target.as_fd())
 }
 
 /// Returns the mount to be replaced, after checking that it is the topmost there and that it can be

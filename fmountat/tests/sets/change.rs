@@ -4,8 +4,8 @@
 
 use crate::common::{apply, bind, file, ten, tmpfs, unmount_all};
 use fmountat::options::Options;
-use fmountat::{Error, ErrorKind, Mounter, Plan, Target, Unmount, remount};
-use fmountat_testing::{mkdirs, mount_flags, mounts_below, scratch, write};
+use fmountat::{Error, ErrorKind, Mount, Mounter, Plan, Target, Unmount, remount};
+use fmountat_testing::{mkdirs, mount_flags, mount_table, mounts_below, scratch, write};
 use rustix::fs::CWD;
 use std::os::unix::fs::symlink;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -41,6 +41,31 @@ fmountat_testing::cases! {
         let empty = Target::open(CWD, file("a")).unwrap();
         let error = Mounter::detached().build(CWD, &plan, &empty).unwrap().replace(&empty).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::NotMounted);
+    }
+
+    /// devpts starts from its defaults at each change: what is not named is handed back.
+    fn remount_keeps_the_options_of_devpts() needs [Root] {
+        mkdirs(scratch(), &["t"]);
+        let options = "newinstance,gid=5,mode=620,ptmxmode=666";
+        apply(&[Mount::new("devpts", "devpts").option(options)], "t").unwrap();
+        for (words, mode) in [("remount,ro", "mode=620"), ("remount,rw", "mode=620"), ("remount,mode=600", "mode=600")] {
+            remount(&Target::open(CWD, file("t")).unwrap(), &Options::parse([words]).unwrap()).unwrap();
+            let shown = mount_table().into_iter().find(|line| line.point == file("t")).unwrap().superblock;
+            for kept in ["gid=5", "ptmxmode=666", mode] {
+                assert!(shown.split(',').any(|option| option == kept), "{words}: {shown} has no {kept}");
+            }
+        }
+        unmount_all("t");
+    }
+
+    /// A set without a root on `/` would be in a copy that nobody sees.
+    fn a_set_without_a_root_is_refused_on_slash() needs [] {
+        let plan = Plan::new([tmpfs().at("mnt"), tmpfs().at("srv")]).unwrap();
+        let (mounter, root) = (Mounter::detached(), Target::open(CWD, "/").unwrap());
+        let error = mounter.apply(CWD, &plan, &root).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+        let explained = mounter.explain(CWD, &plan, &root);
+        assert_eq!(explained.error().map(ToString::to_string), Some(error.to_string()));
     }
 
     /// `remount` changes what was asked for and keeps the rest.

@@ -7,6 +7,8 @@ use crate::set::plan::Plan;
 use crate::set::plan::helpers::Helpers;
 use crate::set::plan::step::What;
 use crate::strategy::Strategy;
+use crate::vfs::replace::is_process_root;
+use crate::vfs::target::Target;
 use std::os::unix::ffi::OsStrExt;
 
 /// How a plan is published on its target.
@@ -26,6 +28,23 @@ const HELPED: (&str, &str) = (
 );
 
 impl Mounter {
+    /// Refuses a plan without a root on the root directory of the process. It would be mounted in a
+    /// private copy of that directory, which no process has as its root.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`].
+    pub(crate) fn need_visible(&self, plan: &Plan, target: &Target) -> Result<()> {
+        if plan.has_root() || self.strategy(plan) == Strategy::StepByStep || !is_process_root(target)? {
+            return Ok(());
+        }
+        let reason =
+            "it is the root directory of this process, and no process would see what is mounted over it";
+        let error = Error::new(ErrorKind::Unsupported, Operation::Build, reason).with_argument(target.path());
+        Err(error.with_hint(
+            "give the set a root (a first mount for `/`), or mount each by itself: fmountat mount",
+        ))
+    }
+
     /// Decides how the plan is published.
     ///
     /// # Errors

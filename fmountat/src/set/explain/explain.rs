@@ -60,6 +60,7 @@ impl Mounter {
         self.need_mount_interface(plan.resolves_targets())?;
         let credentials = Credentials::look();
         let mut inspector = Inspector::new(self, dir, &credentials, plan.helpers()?);
+        self.need_visible(plan, target)?;
         if !plan.has_root() {
             if !credentials.may_mount() {
                 return Err(diagnose(

@@ -32,6 +32,7 @@ impl Mounter {
     pub fn apply(&self, dir: impl AsFd, plan: &Plan, target: &Target) -> Result<Applied> {
         let dir = dir.as_fd();
         let _span = trace::apply(target.path(), plan.len());
+        self.need_visible(plan, target)?;
         match self.decide(plan)? {
             Publication::AtOnce(strategy) => {
                 let mut set = self.build_set(dir, plan, Some(target))?;
