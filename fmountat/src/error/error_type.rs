@@ -27,7 +27,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// let dir = std::fs::File::open("/").unwrap();
 /// let error = fmountat::fmountat(&dir, "a\0b", "target", "tmpfs", fmountat::MountFlags::empty(), "").unwrap_err();
 /// assert_eq!((error.kind(), error.operation()), (ErrorKind::NulByte, Operation::ReadSource));
-/// assert_eq!(error.to_string(), r"read source a\0b: the string holds a NUL byte");
+/// assert_eq!(error.to_string(), r"read source $'a\x00b': the string holds a NUL byte");
 /// # }
 /// ```
 #[derive(Clone)]
