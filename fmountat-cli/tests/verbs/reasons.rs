@@ -82,7 +82,7 @@ fmountat_testing::cases! {
             }
         }
         std::fs::copy(program, file("c/fmountat")).unwrap();
-        fails(&run("chroot", &["c", "/fmountat", "run", "--lower", "/", "--", "true"]), "no mount: this runs in a chroot");
+        fails(&run("chroot", &["c", "/fmountat", "run", "--lower", "/", "--", "true"]), "is not a mount point (chroot)");
     }
 
     /// What has no name is not named, and an errno is.
@@ -123,6 +123,6 @@ fmountat_testing::cases! {
     /// A set that `apply --into` printed has no ids.
     fn a_set_without_ids() needs [] {
         write(file("set.json"), r#"{"target": "t", "set": null}"#);
-        fails(&run(fmountat().to_str().unwrap(), &["umount", "--set", "set.json"]), "has no ids");
+        fails(&run(fmountat().to_str().unwrap(), &["umount", "--set", "set.json"]), "has no mount ids");
     }
 }

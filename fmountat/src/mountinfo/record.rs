@@ -98,7 +98,7 @@ impl Text {
 }
 
 fn too_long() -> Error {
-    Error::new(ErrorKind::TooLong, Operation::ReadMountTable, "it is longer than 4 GiB")
+    Error::new(ErrorKind::TooLong, Operation::ReadMountTable, "is longer than 4 GiB")
 }
 
 /// `\040` and its like are three octal digits (`mangle`, fs/seq_file.c); gives the length of what is left.

@@ -259,8 +259,8 @@ fn is_gone(id: u64) -> bool {
 /// The last line may be cut off: it was written before its mount was there.
 fn read(text: &[u8]) -> Result<Told> {
     let unknown = || {
-        Error::new(ErrorKind::Spec, Operation::ReadNote, "it is not of a form that this release knows")
-            .with_hint("another release wrote it: clean with that one, or remove the file")
+        Error::new(ErrorKind::Spec, Operation::ReadNote, "has a format that this release does not support")
+            .with_hint("run `clean` of the release that wrote it, or remove the file")
     };
     let complete = text.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
     let lines = complete.map(|line| Line::of(&line[..line.len() - 1]).ok_or_else(unknown));

@@ -50,7 +50,7 @@ impl Plan {
         let restrictions = PathRestrictions::of(&spec)?;
         let Spec { mounts, compat, devices, links, .. } = spec;
         if mounts.is_empty() {
-            return Err(Error::new(ErrorKind::Spec, Operation::ReadMountList, "the list is empty"));
+            return Err(Error::new(ErrorKind::Spec, Operation::ReadMountList, "the list has no mounts"));
         }
         let nodes = Nodes::new(devices, links)?;
         let (mut steps, mut ignored) = (Vec::new(), Vec::new());

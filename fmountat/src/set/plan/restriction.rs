@@ -28,7 +28,7 @@ impl PathRestrictions {
         for (cover, path) in &paths {
             crate::vfs::bytes::c_string(Operation::ReadPath, path)?;
             if !path.is_absolute() {
-                let reason = "the path must be absolute: it starts at the root of the set";
+                let reason = "the path must be absolute (it is relative to the set's root)";
                 return Err(Error::new(ErrorKind::Spec, cover.operation(), reason).with_argument(path));
             }
         }

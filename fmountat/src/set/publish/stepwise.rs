@@ -213,9 +213,10 @@ impl MountedRoot for Stepwise<'_> {
 
 /// The root of a set without one of its own is the caller's mount.
 fn root_is_not_ours() -> Error {
-    let reason = "step by step the root is the mount that is there already, which is not ours to change";
+    let reason = "the set is mounted step by step and has no root of its own: its root is a mount that \
+                  existed before";
     Error::new(ErrorKind::Unsupported, Operation::MakeRootReadOnly, reason)
-        .with_hint("give the set a root of its own: a first mount for `/`")
+        .with_hint("add a first mount with the target `/`")
 }
 
 /// The target by its path again: what was mounted there meanwhile is what is seen. If it has moved, it is not followed: it may

@@ -179,7 +179,9 @@ impl<'de> Deserialize<'de> for OciDevice {
             "b" => DeviceKind::Block,
             "p" => DeviceKind::Fifo,
             // `a` is for cgroup rules alone.
-            other => return Err(D::Error::custom(format!("`{other}` is no type of a device: c, u, b or p"))),
+            other => {
+                return Err(D::Error::custom(format!("unknown device type `{other}`: use c, u, b or p")));
+            }
         };
         let path = path.ok_or_else(|| missing("path"))?;
         // runc takes the bits that chmod(2) takes.
