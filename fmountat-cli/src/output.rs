@@ -75,7 +75,8 @@ pub(crate) fn result(report: &impl Serialize, json: bool) -> Result<(), Error> {
     let mut out = std::io::stdout();
     writeln!(out, "{text}").and_then(|()| out.flush()).map_err(|e| {
         say(&text);
-        Error::from_io(Operation::WriteResult, "", e).with_hint("all else was done; the result is on stderr")
+        Error::from_io(Operation::WriteResult, "", e)
+            .with_hint("the operation itself succeeded; its result is on stderr")
     })
 }
 
@@ -90,8 +91,8 @@ pub(crate) fn unmatched(found: &ReplaceDiff, json: bool) {
         say(&report::json(&report::unmatched(found)));
     }
     let lines = [
-        (&found.dropped, "the new set has no counterpart: with the old one goes"),
-        (&found.beneath, "the old set is stacked on another mount, which stays beneath the new one:"),
+        (&found.dropped, "not in the new set, unmounted with the old one:"),
+        (&found.beneath, "below the old set, remains beneath the new one:"),
     ];
     for (places, text) in lines.iter().filter(|_| !json) {
         listed(places, text, |(_, place)| escaped(place), "more");

@@ -103,7 +103,8 @@ impl<'a> HostRoot<'a> {
     fn rebuild(&mut self, built: &DetachedSet, path: &Path) -> Result<(), Error> {
         let names = names(path)?;
         if names.len() > ENTRIES_MAX {
-            let reason = format!("it has mounts below and {} entries, more than {ENTRIES_MAX}", names.len());
+            let reason =
+                format!("has mounts below it and {} entries (the limit is {ENTRIES_MAX})", names.len());
             self.leave_out(path, reason);
             return Ok(());
         }
@@ -118,7 +119,7 @@ impl<'a> HostRoot<'a> {
     fn entry(&mut self, built: &DetachedSet, path: &Path) -> Result<(), Error> {
         let root = built.root();
         let stat = rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW)
-            .map_err(|errno| failed("look at", path, errno))?;
+            .map_err(|errno| failed("stat", path, errno))?;
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Symlink => copy_link(root, path),
             FileType::Directory => self.directory(built, path, stat.st_mode & 0o7777),
@@ -129,7 +130,10 @@ impl<'a> HostRoot<'a> {
                 Ok(())
             }
             _ => {
-                self.leave_out(path, String::from("it is neither a file, a directory nor a link"));
+                self.leave_out(
+                    path,
+                    String::from("is neither a regular file, a directory nor a symbolic link"),
+                );
                 Ok(())
             }
         }
@@ -155,7 +159,7 @@ impl<'a> HostRoot<'a> {
         let file = Tree::clone_of(CWD, path, false)?;
         let propagation = Some(Propagation::Private);
         file.set_attr(&MountAttr { set: Attr::RDONLY, clear: Attr::empty(), propagation }, false)?;
-        self.leave_out(path, String::from("a single file can't be an overlay: it is mounted read-only"));
+        self.leave_out(path, String::from("mounted read-only: a single file can't be an overlay"));
         Ok(file)
     }
 
@@ -182,5 +186,5 @@ fn copy_link(root: BorrowedFd<'_>, path: &Path) -> Result<(), Error> {
         return Ok(());
     };
     let parent = Target::in_root(root, parent)?;
-    rustix::fs::symlinkat(to, &parent, name).map_err(|errno| failed("make link", path, errno))
+    rustix::fs::symlinkat(to, &parent, name).map_err(|errno| failed("create symbolic link", path, errno))
 }

@@ -38,7 +38,7 @@ fn start(args: &InitArgs, json: bool) -> Result<u8, Error> {
     end_with_the_supervisor(args.supervisor)?;
     let more: &[i32] = if args.foreground { &[GO_ON_IN_FOREGROUND, GO_ON_IN_BACKGROUND] } else { &[] };
     let signals = Signals::take(more)
-        .map_err(|e| Error::from_io(Operation::Program("take signals"), "sigaction", e))?;
+        .map_err(|e| Error::from_io(Operation::Program("set up signal handling"), "sigaction", e))?;
     let cwd = std::env::current_dir().ok();
     let keeps_cwd = enter_root(&args.run, json)?;
     if let Some(cwd) = cwd.filter(|_| keeps_cwd) {
@@ -50,7 +50,7 @@ fn start(args: &InitArgs, json: bool) -> Result<u8, Error> {
 
 /// The kernel kills us when the supervisor ends; if it ended before we asked for that, our parent is another already.
 fn end_with_the_supervisor(supervisor: i32) -> Result<(), Error> {
-    let step = Operation::Program("tie to the supervisor");
+    let step = Operation::Program("set the parent death signal");
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(|e| Error::from_io(step, "prctl", e.into()))?;
     // getppid(2) is 0 here, in the new pid namespace; the /proc of the old one still counts as outside.
@@ -60,9 +60,8 @@ fn end_with_the_supervisor(supervisor: i32) -> Result<(), Error> {
     if parent.is_some_and(|pid| pid.trim().parse() == Ok(supervisor)) {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::System, step, "it is not our parent according to /proc").with_hint(
-        "either it has ended, or /proc belongs to another pid namespace: mount the right one first",
-    ))
+    Err(Error::new(ErrorKind::System, step, "the supervisor is not this process's parent according to /proc")
+        .with_hint("mount the proc of this pid namespace on /proc; or the supervisor has exited"))
 }
 
 /// Builds and enters the root; says whether the caller's cwd means the same place in it.
@@ -94,8 +93,8 @@ fn bind_mount(text: &OsStr) -> Result<Mount, Error> {
     if source.is_empty() {
         return Err(Error::new(
             ErrorKind::OptionValue,
-            Operation::Program("read --bind"),
-            "SRC of --bind is empty",
+            Operation::Program("parse option --bind"),
+            "SRC is empty",
         )
         .with_argument(text));
     }

@@ -36,8 +36,8 @@ pub(crate) fn build(
             Some(built)
         }
         many if many.iter().any(|l| is_slash(l)) => {
-            let reason = "the machine's own `/` can't be one of several layers";
-            let step = Operation::Program("read --lower");
+            let reason = "`/` can't be one of several layers";
+            let step = Operation::Program("parse option --lower");
             return Err(Error::new(ErrorKind::Unsupported, step, reason).with_argument("/"));
         }
         many => {
@@ -50,16 +50,17 @@ pub(crate) fn build(
         (Some(base), None) => base,
         (None, Some(plan)) if plan.has_root() => mounter.build(dir, &plan, None)?,
         (None, _) => {
-            let reason = "no mount has the target `/`, so there is no root to run in";
+            let reason = "no mount has the target `/`, so there is no root directory to run in";
             let error = Error::new(ErrorKind::Spec, Operation::ReadMountList, reason);
-            return Err(error.with_hint("make the first mount one for `/`, or give --lower DIR"));
+            return Err(error.with_hint("add a first mount with the target `/`, or give --lower DIR"));
         }
     };
     if makes_dev(spec) && spec.links.is_empty() {
         mounter.create_nodes(built.root(), &Spec::default().nodes([], standard_links()))?;
     }
     if uppers.lacks_marks() {
-        let reason = "a directory that comes from a layer can't be removed (EIO): in a user namespace that needs Linux 6.6";
+        let reason = "directories of a layer can't be removed (EIO): in a user namespace this requires \
+                      Linux 6.6";
         not_covered.push((PathBuf::from("/"), reason.into()));
     }
     Ok((built, not_covered))

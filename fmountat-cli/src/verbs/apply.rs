@@ -12,9 +12,9 @@ pub(crate) fn run(args: &ApplyArgs, json: bool) -> Result<(), Error> {
     let path = &args.set.target;
     let namespace = namespace(&dir, args.into.as_deref())?;
     if namespace.is_some() && !plan.has_root() {
-        let reason = "a set for another namespace must have a root of its own: what is there can't be copied from outside";
-        return Err(Error::new(ErrorKind::Unsupported, Operation::Program("read --into"), reason)
-            .with_hint("make the first mount one for `/`"));
+        let reason = "a set for another mount namespace must have a mount with the target `/`";
+        return Err(Error::new(ErrorKind::Unsupported, Operation::Program("parse option --into"), reason)
+            .with_hint("add a first mount with the target `/`"));
     }
     let target = match &namespace {
         Some(namespace) => namespace.target(path)?,

@@ -22,13 +22,13 @@ pub(crate) fn run(json: bool) -> Outcome {
         for place in &cleaned.uncertain {
             let path = output::escaped(place);
             output::note(&format!(
-                "not sure: a set was killed while it mounted on {path}, and what is mounted there now may be somebody else's: \
-                 look, and unmount it"
+                "uncertain: fmountat was killed while mounting on {path}: if the mount there is its own, \
+                 unmount it"
             ));
         }
         if cleaned.skipped > 0 {
             let sets = if cleaned.skipped == 1 { "set" } else { "sets" };
-            let text = "left alone: still being mounted, or in another mount namespace";
+            let text = "skipped: still being mounted, or in another mount namespace";
             output::note(&format!("{} {sets} {text}", cleaned.skipped));
         }
     }

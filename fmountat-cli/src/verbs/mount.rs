@@ -24,7 +24,7 @@ pub(crate) fn run(args: &MountArgs, json: bool) -> Result<(), Error> {
         return change(args, &options, &dir, namespace, json);
     }
     let Some(source) = &args.source else {
-        let reason = "what is to be mounted is missing: only a change to a mount goes without it";
+        let reason = "SOURCE is missing: only a remount or a change of propagation works without it";
         return Err(
             Error::new(ErrorKind::Usage, Operation::ReadCommandLine, reason).with_argument(&args.target)
         );
@@ -35,7 +35,7 @@ pub(crate) fn run(args: &MountArgs, json: bool) -> Result<(), Error> {
         Err(error) if error.kind() == ErrorKind::ReadOnlyDevice && !options.superblock.contains(&"rw") => {
             new(&args.options.iter().cloned().chain(["ro".into()]).collect::<Vec<_>>())?;
             let path = output::escaped(source);
-            output::note(&format!("{path} can't be written to: mounted read-only"));
+            output::note(&format!("{path} is write-protected: mounted read-only"));
             Ok(())
         }
         done => done,

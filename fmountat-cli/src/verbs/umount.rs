@@ -12,8 +12,8 @@ use std::time::Duration;
 
 pub(crate) fn run(args: &UmountArgs, json: bool) -> Outcome {
     if args.timeout.is_nan() || args.timeout < 0.0 {
-        let reason = "the time must be a number of seconds, not negative";
-        let error = Error::new(ErrorKind::Usage, Operation::Program("read --timeout"), reason);
+        let reason = "the value must be a number of seconds that is not negative";
+        let error = Error::new(ErrorKind::Usage, Operation::Program("parse option --timeout"), reason);
         return Err(error.with_argument(args.timeout.to_string()).into());
     }
     let timeout = Duration::try_from_secs_f64(args.timeout).unwrap_or(Duration::MAX);
@@ -55,12 +55,14 @@ fn sets_of(file: &Path) -> Result<Vec<PublishedSet>, Error> {
     }
     let now = boot();
     if lines.iter().any(|line| line.boot.is_some() && now.is_some() && line.boot != now) {
-        let reason = "a set in it was mounted before this boot: it is gone, and its ids may be those of other mounts now";
+        let reason = "a set in it was mounted before the last boot: it does not exist any more, and its ids \
+                      may belong to other mounts";
         return Err(Error::new(ErrorKind::NotMounted, Operation::FindSet, reason).with_argument(file));
     }
-    let without = "a set in it has no ids: listmount(2) [6.8] was missing or forbidden when it was mounted, it is in another mount \
-                   namespace, or not in one piece";
+    let without = "a set in it has no mount ids: listmount(2) [6.8] was not available, it was mounted in \
+                   another mount namespace, or not in one step";
     let sets = lines.into_iter().map(|line| line.set);
-    sets.collect::<Option<_>>()
-        .ok_or_else(|| bad(without).with_hint("unmount it by its target with -R, there"))
+    sets.collect::<Option<_>>().ok_or_else(|| {
+        bad(without).with_hint("unmount it by its target in that mount namespace: umount -R TARGET")
+    })
 }

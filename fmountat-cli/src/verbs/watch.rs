@@ -23,7 +23,7 @@ pub(crate) fn run(args: &WatchArgs, json: bool) -> Result<(), Error> {
     let end = args.timeout.map(limit).transpose()?.and_then(|limit| Instant::now().checked_add(limit));
     let mut watch = Watch::of(reader(args.namespace.as_deref())?.strategy(strategy(args.strategy)))?;
     if watch.strategy() == TableStrategy::Mountinfo {
-        output::note("watching the table: a mount that comes and goes between two looks at it is not seen");
+        output::note("watching mountinfo: a mount that is unmounted again within a moment can be missed");
     }
     let mut left = args.count;
     while left != Some(0) {
@@ -45,8 +45,8 @@ pub(crate) fn run(args: &WatchArgs, json: bool) -> Result<(), Error> {
 
 fn limit(seconds: f64) -> Result<Duration, Error> {
     Duration::try_from_secs_f64(seconds).map_err(|_| {
-        let reason = "the time must be a number of seconds, not negative and not infinite";
-        Error::new(ErrorKind::Usage, Operation::Program("read --timeout"), reason)
+        let reason = "the value must be a finite number of seconds that is not negative";
+        Error::new(ErrorKind::Usage, Operation::Program("parse option --timeout"), reason)
             .with_argument(seconds.to_string())
     })
 }
@@ -61,7 +61,7 @@ fn wait(watch: &Watch, end: Option<Instant>, count: Option<u64>) -> Result<bool,
     match poll(&mut ready, left.as_ref()) {
         Ok(0) if count.is_none() => Ok(false),
         Ok(0) => {
-            let reason = "not so many events came in time";
+            let reason = "timed out before the requested number of events";
             Err(Error::new(ErrorKind::TimedOut, Operation::WatchMounts, reason))
         }
         Ok(_) => Ok(!ready[0].revents().is_empty()),
@@ -103,8 +103,8 @@ fn text(event: &MountEvent, full: bool) -> String {
     };
     let target = |entry: &MountEntry| escape_whole(entry.target.as_os_str().as_bytes());
     let told = match (event.action, &event.entry, &event.before) {
-        (MountAction::Overflow, ..) => String::from("events were lost: what differs now follows"),
-        (MountAction::Resync, ..) => String::from("nothing else has changed"),
+        (MountAction::Overflow, ..) => String::from("events were lost: the differences follow"),
+        (MountAction::Resync, ..) => String::from("no other changes"),
         (MountAction::Move, Some(entry), Some(before)) => {
             format!("{} from {} {}", target(entry), target(before), details(entry))
         }
@@ -113,10 +113,10 @@ fn text(event: &MountEvent, full: bool) -> String {
             format!("{} {} was {was}", target(entry), details(entry))
         }
         (_, Some(entry), _) => format!("{} {}", target(entry), details(entry)),
-        (_, None, Some(before)) => format!("from {}, and gone since", target(before)),
+        (_, None, Some(before)) => format!("from {}, unmounted since", target(before)),
         (_, None, None) => {
             let id = event.id.map_or(0, |id| id.get());
-            format!("the mount {id}, which was gone before it could be looked at")
+            format!("mount {id}, which was unmounted before it could be read")
         }
     };
     format!("{action:8} {told}")
