@@ -14,7 +14,7 @@ pub(crate) fn look() -> Vec<Finding> {
         proc(),
         loops(),
         fuse(),
-        helper("fusermount3", "an ordinary user's FUSE mounts"),
+        helper("fusermount3", "FUSE mounts of ordinary users"),
         helper("mount.fuse3", "FUSE types"),
     ]
 }
@@ -30,13 +30,16 @@ fn proc() -> Finding {
     match procfs::check() {
         Ok(_) => Finding::fine(TOPIC, name, "mounted"),
         Err(Errno::XDEV) => {
-            Finding::missing(TOPIC, name, "not the root of procfs, or something is mounted over a part of it")
-                .change("umount /proc")
+            Finding::missing(TOPIC, name, "not the root of a procfs, or another mount covers a part of it")
+                .change("unmount what covers it: umount /proc")
         }
-        Err(_) => {
-            Finding::missing(TOPIC, name, "not mounted: unmounting, helpers and old kernels' ways need it")
-                .change("mount -t proc proc /proc")
-        }
+        Err(_) => Finding::missing(
+            TOPIC,
+            name,
+            "not mounted: required for unmounting, for mount helpers and on \
+                                           old kernels",
+        )
+        .change("mount -t proc proc /proc"),
     }
 }
 
@@ -48,26 +51,25 @@ fn loops() -> Finding {
     let used = loops.iter().filter(|device| device.path().join("loop/backing_file").exists()).count();
     match may_use("/dev/loop-control") {
         Some(true) => {
-            Finding::fine(TOPIC, name, format!("{}, {used} in use; more are made as needed", loops.len()))
+            Finding::fine(TOPIC, name, format!("{}, {used} in use; more are created on demand", loops.len()))
         }
         Some(false) => {
-            Finding::missing(TOPIC, name, "for root only").instead("FUSE: fuse2fs, squashfuse, erofsfuse")
+            Finding::missing(TOPIC, name, "root only").instead("FUSE (fuse2fs, squashfuse, erofsfuse)")
         }
         None => Finding::missing(TOPIC, name, "/dev/loop-control is missing")
-            .instead("erofs straight from its file [6.12]; FUSE")
-            .change("modprobe loop; give a container /dev/loop-control and /dev/loop*"),
+            .instead("erofs directly from its file [6.12]; FUSE")
+            .change("modprobe loop; in a container, add the devices /dev/loop-control and /dev/loop*"),
     }
 }
 
 fn fuse() -> Finding {
     let name = "/dev/fuse";
     match may_use(name) {
-        Some(true) => Finding::fine(TOPIC, name, "can be used"),
-        Some(false) => {
-            Finding::missing(TOPIC, name, "may not be opened").change("chmod 666 /dev/fuse, as udev sets it")
-        }
+        Some(true) => Finding::fine(TOPIC, name, "accessible"),
+        Some(false) => Finding::missing(TOPIC, name, "no permission to open it")
+            .change("chmod 666 /dev/fuse (the default mode of udev)"),
         None => Finding::missing(TOPIC, name, "missing")
-            .change("modprobe fuse; give a container the device (--device /dev/fuse)"),
+            .change("modprobe fuse; in a container, add the device (--device /dev/fuse)"),
     }
 }
 
@@ -76,7 +78,7 @@ fn helper(name: &'static str, wanted_for: &str) -> Finding {
     let is_program = |dir: PathBuf| rustix::fs::access(dir.join(name), Access::EXEC_OK).is_ok();
     match std::env::split_paths(&path).any(is_program) {
         true => Finding::fine(TOPIC, name, "installed"),
-        false => Finding::missing(TOPIC, name, format!("not installed: {wanted_for} need it"))
+        false => Finding::missing(TOPIC, name, format!("not installed, required for {wanted_for}"))
             .change("install fuse3"),
     }
 }

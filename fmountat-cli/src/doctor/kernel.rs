@@ -12,11 +12,11 @@ const TOPIC: &str = "kernel";
 pub(crate) fn look(features: &Features, who: &Credentials) -> Vec<Finding> {
     let feature = |name, since: &str, is_there: bool, instead: &str| {
         let change = match who.seccomp {
-            Some(0) => format!("Linux {since}"),
-            _ => format!("Linux {since}; in a container, its seccomp profile must allow it"),
+            Some(0) => format!("use Linux {since} or newer"),
+            _ => format!("use Linux {since} or newer; in a container, allow it in the seccomp profile"),
         };
         match is_there {
-            true => Finding::fine(TOPIC, name, format!("there [{since}]")),
+            true => Finding::fine(TOPIC, name, format!("available [{since}]")),
             false => {
                 Finding::missing(TOPIC, name, format!("missing [{since}]")).instead(instead).change(change)
             }
@@ -30,20 +30,17 @@ pub(crate) fn look(features: &Features, who: &Credentials) -> Vec<Finding> {
     let mount_setattr = match who.may_mount() {
         true => known("mount_setattr", "mount_setattr"),
         // The kernel looks at privilege first.
-        false => Some(Finding::fine(TOPIC, "mount_setattr", "not to be told without privilege [5.12]")),
+        false => Some(Finding::fine(TOPIC, "mount_setattr", "unknown without privilege [5.12]")),
     };
     let events = match who.may_mount() {
         true if procfs::check().is_err() => {
-            Finding::missing(TOPIC, "mount events", "not to be had without /proc")
+            Finding::missing(TOPIC, "mount events", "not available without /proc")
                 .change("mount proc on /proc")
         }
-        true => feature(
-            "mount events",
-            "6.15",
-            Watch::has_events(),
-            "a look at what is different in /proc/PID/mountinfo",
-        ),
-        false => Finding::fine(TOPIC, "mount events", "not to be told without privilege [6.15]"),
+        true => {
+            feature("mount events", "6.15", Watch::has_events(), "comparing snapshots of /proc/PID/mountinfo")
+        }
+        false => Finding::fine(TOPIC, "mount events", "unknown without privilege [6.15]"),
     };
     let all = [
         Some(sets(features)),
@@ -76,15 +73,19 @@ fn sets(features: &Features) -> Finding {
         Some(Strategy::Detached) => Finding::fine(TOPIC, name, "built detached, published in one step"),
         Some(Strategy::PrivateNamespace) => Finding::missing(TOPIC, name, "not in a detached tree")
             .instead("a private mount namespace, published in one step")
-            .change("Linux 6.15"),
+            .change("use Linux 6.15 or newer"),
         None => Finding::missing(TOPIC, name, "refused")
             .instead("`fmountat()` and single overlays by mount(2)")
             .change(
-                "in a container, allow fsopen(2) and its like and mount_setattr(2) in its seccomp profile",
+                "in a container, allow fsopen(2), fsconfig(2), fsmount(2), open_tree(2), move_mount(2) and \
+                 mount_setattr(2) in the seccomp profile",
             ),
         _ => Finding::missing(TOPIC, name, "not in one step")
-            .instead("mount by mount, taken back on failure")
-            .change("Linux 6.15; or unshare(2) allowed, /proc mounted, and a mount for a root directory"),
+            .instead("mount by mount, rolled back on failure")
+            .change(
+                "use Linux 6.15 or newer; or allow unshare(2), mount /proc, and use a root directory \
+                     that is a mount point",
+            ),
     }
 }
 
@@ -97,7 +98,7 @@ const WANTED: [&str; 12] = [
 fn filesystems() -> Vec<Finding> {
     const TOPIC: &str = "file systems";
     let Some(listed) = kernel_filesystems() else {
-        return vec![Finding::fine(TOPIC, "there", "can't be told without /proc/filesystems")];
+        return vec![Finding::fine(TOPIC, "there", "unknown without /proc/filesystems")];
     };
     let (there, missing): (Vec<&str>, Vec<&str>) =
         WANTED.into_iter().partition(|name| listed.iter().any(|known| known == name));
@@ -107,13 +108,14 @@ fn filesystems() -> Vec<Finding> {
         let names = loadable.join(" ");
         findings.push(
             Finding::missing(TOPIC, "modules", names.clone())
-                .instead("loaded when one is first mounted")
-                .change(format!("in a container nothing loads them: modprobe -a {names} on the machine")),
+                .instead("loaded on the first mount")
+                .change(format!("in a container, load them on the host: modprobe -a {names}")),
         );
     }
     if !gone.is_empty() {
         findings.push(
-            Finding::missing(TOPIC, "absent", gone.join(" ")).change("a kernel that has them, or FUSE"),
+            Finding::missing(TOPIC, "absent", gone.join(" "))
+                .change("use a kernel that supports them, or FUSE"),
         );
     }
     findings

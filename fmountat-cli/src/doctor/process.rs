@@ -45,13 +45,13 @@ fn mounting(who: &Credentials) -> Finding {
             name,
             format!("{user}, whose user namespace does not own the mount namespace"),
         )
-        .change("make a mount namespace in it too: unshare --mount");
+        .change("create a mount namespace in it: unshare --mount");
     }
     let finding = Finding::missing(TOPIC, name, format!("{user}, without CAP_SYS_ADMIN"));
     match user {
         "root" => finding.change("give the container or service CAP_SYS_ADMIN"),
         _ => finding
-            .instead("`fmountat run`, which makes namespaces of its own")
+            .instead("`fmountat run`, which creates its own namespaces")
             .change("run as root, or under unshare --user --map-root-user --mount"),
     }
 }
@@ -59,14 +59,14 @@ fn mounting(who: &Credentials) -> Finding {
 fn seccomp(who: &Credentials) -> Finding {
     let name = "seccomp filter";
     match (who.seccomp, who.seccomp_filters) {
-        (None, _) => Finding::fine(TOPIC, name, "can't be told without /proc"),
+        (None, _) => Finding::fine(TOPIC, name, "unknown without /proc"),
         (Some(0), _) => Finding::fine(TOPIC, name, "none"),
         (_, Some(count)) => Finding::fine(
             TOPIC,
             name,
-            format!("{count} in force; calls that are missing below may be its doing"),
+            format!("{count} active; it may be the cause of missing system calls below"),
         ),
-        (_, None) => Finding::fine(TOPIC, name, "in force; calls that are missing below may be its doing"),
+        (_, None) => Finding::fine(TOPIC, name, "active; it may be the cause of missing system calls below"),
     }
 }
 
@@ -74,9 +74,9 @@ fn seccomp(who: &Credentials) -> Finding {
 fn module(who: &Credentials) -> Finding {
     let name = "security module";
     match who.confined() {
-        None => Finding::fine(TOPIC, name, "none confines the process"),
+        None => Finding::fine(TOPIC, name, "the process is not confined"),
         Some(label) if label.contains('/') => {
-            Finding::fine(TOPIC, name, "a profile of its own confines the process")
+            Finding::fine(TOPIC, name, "the process is confined by a profile of its own")
         }
         Some(label) => Finding::fine(
             TOPIC,
@@ -90,8 +90,8 @@ fn no_new_privs(who: &Credentials) -> Finding {
     let name = "set-user-ID helpers";
     match who.no_new_privs {
         false => Finding::fine(TOPIC, name, "gain privilege (no_new_privs is off)"),
-        true => Finding::missing(TOPIC, name, "gain nothing: no_new_privs is on").change(
-            "fusermount3 needs it off: systemd's NoNewPrivileges=no, or docker without no-new-privileges",
+        true => Finding::missing(TOPIC, name, "gain no privilege: no_new_privs is on").change(
+            "for fusermount3, turn it off: systemd's NoNewPrivileges=no, or docker without no-new-privileges",
         ),
     }
 }
@@ -102,26 +102,32 @@ fn user_namespaces(who: &Credentials, limits: &Limits) -> Finding {
     let most =
         limits.user_namespaces.map(|most| format!(" (user.max_user_namespaces {most})")).unwrap_or_default();
     let errno = match try_user_namespace() {
-        Ok(()) => return Finding::fine(LIMITS, name, format!("can be made{most}")),
+        Ok(()) => return Finding::fine(LIMITS, name, format!("can be created{most}")),
         Err(error) => Errno::from_raw_os_error(error.errno()),
     };
     let is_off = |path: &str, value| std::fs::read_to_string(path).is_ok_and(|text| text.trim() == value);
     let finding = Finding::missing(
         LIMITS,
         name,
-        format!("can't be made{most}; idmap and an ordinary user's `run` need them"),
+        format!("can't be created{most}; required for id-mapped mounts and an ordinary user's `run`"),
     );
     match errno {
-        Errno::NOSPC | Errno::USERS => finding.change("raise the sysctl user.max_user_namespaces, here and in the namespaces above"),
+        Errno::NOSPC | Errno::USERS => finding.change(
+            "raise the sysctl user.max_user_namespaces in this \
+                                                       user namespace and all its ancestors",
+        ),
         _ if is_off("/proc/sys/kernel/unprivileged_userns_clone", "0") && !who.is_admin() => {
-            finding.change("sysctl kernel.unprivileged_userns_clone=1")
+            finding.change("set the sysctl kernel.unprivileged_userns_clone=1")
         }
         _ if is_off("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1") && !who.is_admin() => {
-            finding.change("sysctl kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor profile that allows userns")
+            finding.change(
+                "set the sysctl kernel.apparmor_restrict_unprivileged_userns=0, or use an \
+                            AppArmor profile that allows userns",
+            )
         }
-        Errno::NOSYS | Errno::INVAL => finding.change("a kernel with CONFIG_USER_NS"),
+        Errno::NOSYS | Errno::INVAL => finding.change("use a kernel with CONFIG_USER_NS"),
         Errno::PERM if who.seccomp == Some(0) => {
-            finding.change("leave the chroot, if this is one: from a changed root directory none can be made")
+            finding.change("run it outside a chroot: in a chroot no user namespace can be created")
         }
         _ => finding.change("allow clone(CLONE_NEWUSER) in the seccomp profile"),
     }
@@ -130,12 +136,12 @@ fn user_namespaces(who: &Credentials, limits: &Limits) -> Finding {
 fn mounts(limits: &Limits) -> Finding {
     let name = "mounts";
     let (Some(used), Some(most)) = (limits.mounts, limits.mount_max) else {
-        return Finding::fine(LIMITS, name, "no limit that can be read");
+        return Finding::fine(LIMITS, name, "unknown limit");
     };
     let found = format!("{used} of {most} (fs.mount-max)");
     match used.saturating_mul(10) >= most.saturating_mul(9) {
         true => Finding::missing(LIMITS, name, found)
-            .change("unmount what was left behind, or raise the sysctl fs.mount-max"),
+            .change("unmount mounts that were left behind, or raise the sysctl fs.mount-max"),
         false => Finding::fine(LIMITS, name, found),
     }
 }
@@ -143,10 +149,10 @@ fn mounts(limits: &Limits) -> Finding {
 fn mount_namespaces(limits: &Limits) -> Finding {
     let name = "mount namespaces";
     match limits.mount_namespaces {
-        Some(0) => Finding::missing(LIMITS, name, "none may be made (user.max_mnt_namespaces 0)")
+        Some(0) => Finding::missing(LIMITS, name, "disabled (user.max_mnt_namespaces 0)")
             .change("raise the sysctl user.max_mnt_namespaces"),
-        Some(most) => Finding::fine(LIMITS, name, format!("{most} for each user (user.max_mnt_namespaces)")),
-        None => Finding::fine(LIMITS, name, "no limit that can be read"),
+        Some(most) => Finding::fine(LIMITS, name, format!("{most} per user (user.max_mnt_namespaces)")),
+        None => Finding::fine(LIMITS, name, "unknown limit"),
     }
 }
 
