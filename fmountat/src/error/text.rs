@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Errors as text: names and words of an errno, bytes from outside made fit for a terminal.
+//! The text of errors: names and messages of errnos, and untrusted bytes escaped for a terminal.
 
 use rustix::io::Errno;
 use std::fmt;
 
-/// Formats bytes from outside for a terminal: unchanged if they are printable UTF-8, otherwise as
+/// Formats untrusted bytes for a terminal: unchanged if they are printable UTF-8, otherwise as
 /// the shell's `$'...'` with `\n`, `\t`, `\\`, `\'` and `\xHH`. More than 160 bytes are shortened in
 /// the middle.
 ///
@@ -78,7 +78,7 @@ pub fn escape_whole(bytes: &[u8]) -> String {
     out
 }
 
-/// Text in which paths were escaped already: only what a terminal would obey is left to escape.
+/// Escapes the control characters of a text whose paths are escaped already.
 pub(crate) fn escape_controls(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -87,11 +87,11 @@ pub(crate) fn escape_controls(text: &str) -> String {
     out
 }
 
-/// As wide as the narrowest terminal that people have.
+/// The width of the narrowest usual terminal, in columns.
 const WIDTH: usize = 80;
 
-/// Writes words in lines of 80 columns, the first of which begins with `first` and the others with `next`: how
-/// [`Explanation`](crate::explain::Explanation) shows itself.
+/// Writes `text` wrapped at 80 columns, as [`Explanation`](crate::explain::Explanation) does. The
+/// first line begins with `first` and the others with `next`.
 ///
 /// # Errors
 /// Those of the writer.
@@ -121,7 +121,7 @@ pub(crate) fn errno_text(errno: Errno) -> String {
     }
 }
 
-/// `ENOENT` for 2: the name from `errno(3)`, or `errno N` for a number without a name.
+/// Returns `ENOENT` for 2: the name from errno(3), or `errno N` for a number without one.
 pub(crate) fn errno_name(errno: Errno) -> String {
     let number = errno.raw_os_error();
     match nix::errno::Errno::from_raw(number) {
