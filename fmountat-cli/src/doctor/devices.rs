@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Loop devices and FUSE: what images and helpers need.
+//! Checks /proc, loop devices and FUSE, which images and mount helpers need.
 
 use crate::doctor::finding::Finding;
 use fmountat::procfs;
@@ -14,7 +14,7 @@ pub(crate) fn look() -> Vec<Finding> {
         proc(),
         loops(),
         fuse(),
-        helper("fusermount3", "FUSE mounts of ordinary users"),
+        helper("fusermount3", "an ordinary user's FUSE mounts"),
         helper("mount.fuse3", "FUSE types"),
     ]
 }
@@ -30,16 +30,13 @@ fn proc() -> Finding {
     match procfs::check() {
         Ok(_) => Finding::fine(TOPIC, name, "mounted"),
         Err(Errno::XDEV) => {
-            Finding::missing(TOPIC, name, "not the root of a procfs, or another mount covers a part of it")
-                .change("unmount what covers it: umount /proc")
+            Finding::missing(TOPIC, name, "not the root of procfs, or something is mounted over a part of it")
+                .change("umount /proc")
         }
-        Err(_) => Finding::missing(
-            TOPIC,
-            name,
-            "not mounted: required for unmounting, for mount helpers and on \
-                                           old kernels",
-        )
-        .change("mount -t proc proc /proc"),
+        Err(_) => {
+            Finding::missing(TOPIC, name, "not mounted: umount, mount helpers and older kernels need it")
+                .change("mount -t proc proc /proc")
+        }
     }
 }
 
@@ -53,23 +50,23 @@ fn loops() -> Finding {
         Some(true) => {
             Finding::fine(TOPIC, name, format!("{}, {used} in use; more are created on demand", loops.len()))
         }
-        Some(false) => {
-            Finding::missing(TOPIC, name, "root only").instead("FUSE (fuse2fs, squashfuse, erofsfuse)")
-        }
+        Some(false) => Finding::missing(TOPIC, name, "accessible to root only")
+            .instead("FUSE (fuse2fs, squashfuse, erofsfuse)"),
         None => Finding::missing(TOPIC, name, "/dev/loop-control is missing")
-            .instead("erofs directly from its file [6.12]; FUSE")
-            .change("modprobe loop; in a container, add the devices /dev/loop-control and /dev/loop*"),
+            .instead("erofs directly from the file [6.12]; FUSE")
+            .change("modprobe loop; give a container /dev/loop-control and /dev/loop*"),
     }
 }
 
 fn fuse() -> Finding {
     let name = "/dev/fuse";
     match may_use(name) {
-        Some(true) => Finding::fine(TOPIC, name, "accessible"),
-        Some(false) => Finding::missing(TOPIC, name, "no permission to open it")
-            .change("chmod 666 /dev/fuse (the default mode of udev)"),
+        Some(true) => Finding::fine(TOPIC, name, "can be used"),
+        Some(false) => {
+            Finding::missing(TOPIC, name, "may not be opened").change("chmod 666 /dev/fuse, as udev sets it")
+        }
         None => Finding::missing(TOPIC, name, "missing")
-            .change("modprobe fuse; in a container, add the device (--device /dev/fuse)"),
+            .change("modprobe fuse; give a container the device (--device /dev/fuse)"),
     }
 }
 
@@ -78,7 +75,7 @@ fn helper(name: &'static str, wanted_for: &str) -> Finding {
     let is_program = |dir: PathBuf| rustix::fs::access(dir.join(name), Access::EXEC_OK).is_ok();
     match std::env::split_paths(&path).any(is_program) {
         true => Finding::fine(TOPIC, name, "installed"),
-        false => Finding::missing(TOPIC, name, format!("not installed, required for {wanted_for}"))
+        false => Finding::missing(TOPIC, name, format!("not installed: {wanted_for} need it"))
             .change("install fuse3"),
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What the process may do: its capabilities, what confines it, the limits it runs into.
+//! Checks the process: capabilities, confinement and limits.
 
 use crate::doctor::finding::Finding;
 use fmountat::idmap::try_user_namespace;
@@ -43,9 +43,9 @@ fn mounting(who: &Credentials) -> Finding {
         return Finding::missing(
             TOPIC,
             name,
-            format!("{user}, whose user namespace does not own the mount namespace"),
+            format!("{user}, but the user namespace does not own the mount namespace"),
         )
-        .change("create a mount namespace in it: unshare --mount");
+        .change("create a mount namespace in it too: unshare --mount");
     }
     let finding = Finding::missing(TOPIC, name, format!("{user}, without CAP_SYS_ADMIN"));
     match user {
@@ -59,24 +59,25 @@ fn mounting(who: &Credentials) -> Finding {
 fn seccomp(who: &Credentials) -> Finding {
     let name = "seccomp filter";
     match (who.seccomp, who.seccomp_filters) {
-        (None, _) => Finding::fine(TOPIC, name, "unknown without /proc"),
+        (None, _) => Finding::unknown(TOPIC, name, "cannot be read without /proc"),
         (Some(0), _) => Finding::fine(TOPIC, name, "none"),
         (_, Some(count)) => Finding::fine(
             TOPIC,
             name,
-            format!("{count} active; it may be the cause of missing system calls below"),
+            format!("{count} in force; they may forbid the calls that are missing below"),
         ),
-        (_, None) => Finding::fine(TOPIC, name, "active; it may be the cause of missing system calls below"),
+        (_, None) => Finding::fine(TOPIC, name, "in force; it may forbid the calls that are missing below"),
     }
 }
 
-/// A profile's name may be a path, or a user's own words: of those only that there is one is told.
+/// Reports the security module that confines the process. The name of a profile may be a path, or
+/// be chosen by the user: such a name is not printed.
 fn module(who: &Credentials) -> Finding {
     let name = "security module";
     match who.confined() {
         None => Finding::fine(TOPIC, name, "the process is not confined"),
         Some(label) if label.contains('/') => {
-            Finding::fine(TOPIC, name, "the process is confined by a profile of its own")
+            Finding::fine(TOPIC, name, "confined by a profile (name not shown)")
         }
         Some(label) => Finding::fine(
             TOPIC,
@@ -90,13 +91,14 @@ fn no_new_privs(who: &Credentials) -> Finding {
     let name = "set-user-ID helpers";
     match who.no_new_privs {
         false => Finding::fine(TOPIC, name, "gain privilege (no_new_privs is off)"),
-        true => Finding::missing(TOPIC, name, "gain no privilege: no_new_privs is on").change(
-            "for fusermount3, turn it off: systemd's NoNewPrivileges=no, or docker without no-new-privileges",
+        true => Finding::missing(TOPIC, name, "gain nothing: no_new_privs is on").change(
+            "fusermount3 needs it off: systemd's NoNewPrivileges=no, or docker without no-new-privileges",
         ),
     }
 }
 
-/// Tried, since sysctls, filters and security modules all have a say.
+/// Tries to create a user namespace: sysctls, seccomp filters and security modules can all forbid
+/// it.
 fn user_namespaces(who: &Credentials, limits: &Limits) -> Finding {
     let name = "user namespaces";
     let most =
@@ -109,25 +111,19 @@ fn user_namespaces(who: &Credentials, limits: &Limits) -> Finding {
     let finding = Finding::missing(
         LIMITS,
         name,
-        format!("can't be created{most}; required for id-mapped mounts and an ordinary user's `run`"),
+        format!("cannot be created{most}; idmap, and `run` without root, need them"),
     );
     match errno {
-        Errno::NOSPC | Errno::USERS => finding.change(
-            "raise the sysctl user.max_user_namespaces in this \
-                                                       user namespace and all its ancestors",
-        ),
+        Errno::NOSPC | Errno::USERS => finding.change("raise the sysctl user.max_user_namespaces, here and in the namespaces above"),
         _ if is_off("/proc/sys/kernel/unprivileged_userns_clone", "0") && !who.is_admin() => {
-            finding.change("set the sysctl kernel.unprivileged_userns_clone=1")
+            finding.change("sysctl kernel.unprivileged_userns_clone=1")
         }
         _ if is_off("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1") && !who.is_admin() => {
-            finding.change(
-                "set the sysctl kernel.apparmor_restrict_unprivileged_userns=0, or use an \
-                            AppArmor profile that allows userns",
-            )
+            finding.change("sysctl kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor profile that allows userns")
         }
-        Errno::NOSYS | Errno::INVAL => finding.change("use a kernel with CONFIG_USER_NS"),
+        Errno::NOSYS | Errno::INVAL => finding.change("a kernel with CONFIG_USER_NS"),
         Errno::PERM if who.seccomp == Some(0) => {
-            finding.change("run it outside a chroot: in a chroot no user namespace can be created")
+            finding.change("leave the chroot, if this is one: the kernel allows none below a changed root directory")
         }
         _ => finding.change("allow clone(CLONE_NEWUSER) in the seccomp profile"),
     }
@@ -136,12 +132,12 @@ fn user_namespaces(who: &Credentials, limits: &Limits) -> Finding {
 fn mounts(limits: &Limits) -> Finding {
     let name = "mounts";
     let (Some(used), Some(most)) = (limits.mounts, limits.mount_max) else {
-        return Finding::fine(LIMITS, name, "unknown limit");
+        return Finding::unknown(LIMITS, name, "no limit can be read");
     };
     let found = format!("{used} of {most} (fs.mount-max)");
     match used.saturating_mul(10) >= most.saturating_mul(9) {
         true => Finding::missing(LIMITS, name, found)
-            .change("unmount mounts that were left behind, or raise the sysctl fs.mount-max"),
+            .change("unmount leftover mounts, or raise the sysctl fs.mount-max"),
         false => Finding::fine(LIMITS, name, found),
     }
 }
@@ -149,14 +145,14 @@ fn mounts(limits: &Limits) -> Finding {
 fn mount_namespaces(limits: &Limits) -> Finding {
     let name = "mount namespaces";
     match limits.mount_namespaces {
-        Some(0) => Finding::missing(LIMITS, name, "disabled (user.max_mnt_namespaces 0)")
+        Some(0) => Finding::missing(LIMITS, name, "none can be created (user.max_mnt_namespaces 0)")
             .change("raise the sysctl user.max_mnt_namespaces"),
-        Some(most) => Finding::fine(LIMITS, name, format!("{most} per user (user.max_mnt_namespaces)")),
-        None => Finding::fine(LIMITS, name, "unknown limit"),
+        Some(most) => Finding::fine(LIMITS, name, format!("{most} for each user (user.max_mnt_namespaces)")),
+        None => Finding::unknown(LIMITS, name, "no limit can be read"),
     }
 }
 
-/// An overlay of 500 layers has as many files open while it is made.
+/// Checks the limit on descriptors: creating an overlay of 500 layers takes as many.
 fn files(limits: &Limits) -> Finding {
     let name = "open files";
     let used = limits.files.unwrap_or(0);
