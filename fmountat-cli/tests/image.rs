@@ -127,7 +127,10 @@ impl Image {
         let Output { status, stderr, .. } = apply.output().unwrap();
         let text = String::from_utf8_lossy(&stderr);
         assert_eq!(status.code(), Some(1), "{text}");
-        assert!(text.contains("there are 501 lower layers and the kernel takes 500"), "{text}");
+        assert!(
+            text.contains("the overlay has 501 lower layers, and the kernel allows at most 500"),
+            "{text}"
+        );
         self.assert_nothing_left();
         assert_equal(&self.layers, &self.snapshots.read());
     }

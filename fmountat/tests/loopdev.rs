@@ -164,11 +164,11 @@ fmountat_testing::tests! {
         };
         for (file, options, kind, words) in [
             ("missing", with(|_| ()), ErrorKind::NotFound, "no such file"),
-            (".", with(|_| ()), ErrorKind::System, "a directory can't"),
-            (".", with(|o| o.read_only = true), ErrorKind::OptionConflict, "only a regular file"),
-            ("null", with(|_| ()), ErrorKind::OptionConflict, "only a regular file"),
-            ("image", with(|o| o.offset = 8192), ErrorKind::OptionValue, "past the end"),
-            ("image", with(|o| o.sector_size = Some(1000)), ErrorKind::OptionValue, "sectors of 1000 bytes"),
+            (".", with(|_| ()), ErrorKind::System, "is a directory"),
+            (".", with(|o| o.read_only = true), ErrorKind::OptionConflict, "is not a regular file or block device"),
+            ("null", with(|_| ()), ErrorKind::OptionConflict, "is not a regular file or block device"),
+            ("image", with(|o| o.offset = 8192), ErrorKind::OptionValue, "beyond the end"),
+            ("image", with(|o| o.sector_size = Some(1000)), ErrorKind::OptionValue, "sector size of 1000 bytes"),
             ("image", with(|o| (o.direct_io, o.offset) = (true, 512 + 8)), ErrorKind::Unsupported, "direct I/O"),
         ] {
             let dir = File::open(scratch()).unwrap();
@@ -225,7 +225,7 @@ fmountat_testing::tests! {
         for options in [plain, read_only, range(8192, 0), range(4096, 4608), range(15872, 512)] {
             refused(&path, options, &name, overlap);
         }
-        refused(&path, range(8192, 8192).read_only(true), &name, "the writable");
+        refused(&path, range(8192, 8192).read_only(true), &name, "attached writable to");
         refused(&path, range(8192, 8192).sector_size(4096), &name, "sectors of 512 bytes");
         refused(&path, range(8192, 8192).direct_io(true), &name, "without direct I/O");
         let apart = [attach(&path, range(0, 8192)), attach(&path, range(16384, 0))];
@@ -235,7 +235,7 @@ fmountat_testing::tests! {
         assert!(is_gone(&name, &path));
 
         let device = attach(&path, read_only);
-        refused(&path, plain, device.path(), "the read-only");
+        refused(&path, plain, device.path(), "attached read-only to");
         refused(&path, range(512, 0), device.path(), "from byte 0 to the end");
         let second = attach(&path, range(512, 0).read_only(true));
         assert!(second.path() != device.path() && !second.is_shared());

@@ -75,9 +75,9 @@ const FAULTY: &[Case] = &[
 ];
 
 /// What `unwrap` says of an error of ours whose kind is "unsupported", and how the command says it.
-const UNSUPPORTED: &str = "called `Result::unwrap()` on an `Err` value: [unsupported] build detached: it can't\n  hint: it \
-                           needs Linux 6.15";
-const UNSUPPORTED_COMMAND: &str = "fmountat: run: it can't\n  hint: it needs Linux 6.15";
+const UNSUPPORTED: &str = "called `Result::unwrap()` on an `Err` value: [unsupported] build a detached \
+                           tree: it can't\n  hint: use Linux 6.15 or newer";
+const UNSUPPORTED_COMMAND: &str = "fmountat: run: it can't\n  hint: use Linux 6.15 or newer";
 
 fn unsupported_and_left() {
     open_the_umask();
@@ -198,7 +198,7 @@ fn unmet_needs_skip_or_fail() {
 /// The words of an error decide nothing, whatever the case needs. What a case declares is counted, with its reason.
 fn only_what_is_declared_is_unsupported() {
     for name in ["words", "command_words", "kernel_words", "calls_words"] {
-        assert_fails(&faulty(name, &[]), "hint: it needs Linux 6.15");
+        assert_fails(&faulty(name, &[]), "hint: use Linux 6.15 or newer");
     }
     assert_fails(&faulty("calls_words", &[("FMOUNTAT_FILTER", "pidfd-enosys")]), "[unsupported]");
     assert_fails(&faulty("unsupported_and_left", &[]), "left over: the umask");

@@ -39,7 +39,7 @@ fn start(args: &InitArgs, json: bool) -> Result<u8, Error> {
     end_with_the_supervisor(args.supervisor)?;
     let more: &[i32] = if args.foreground { &[CONTINUE_IN_FOREGROUND, CONTINUE_IN_BACKGROUND] } else { &[] };
     let signals = Signals::take(more)
-        .map_err(|e| Error::from_io(Operation::Program("take signals"), "sigaction", e))?;
+        .map_err(|e| Error::from_io(Operation::Program("set up signal handling"), "sigaction", e))?;
     let cwd = std::env::current_dir().ok();
     let keeps_cwd = enter_root(&args.run, json)?;
     if let Some(cwd) = cwd.filter(|_| keeps_cwd) {
@@ -53,7 +53,7 @@ fn start(args: &InitArgs, json: bool) -> Result<u8, Error> {
 /// Asks the kernel to kill this process when the supervisor ends. If the supervisor has ended
 /// before, this process has another parent, which is an error.
 fn end_with_the_supervisor(supervisor: i32) -> Result<(), Error> {
-    let step = Operation::Program("tie to the supervisor");
+    let step = Operation::Program("set the parent death signal");
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(|e| Error::from_io(step, "prctl", e.into()))?;
     // getppid(2) returns 0 in the new pid namespace. The /proc of the outer one has the outer
@@ -99,8 +99,8 @@ fn bind_mount(text: &OsStr) -> Result<Mount, Error> {
     if source.is_empty() {
         return Err(Error::new(
             ErrorKind::OptionValue,
-            Operation::Program("read --bind"),
-            "SRC of --bind is empty",
+            Operation::Program("parse option --bind"),
+            "SRC is empty",
         )
         .with_argument(text));
     }

@@ -40,7 +40,7 @@ pub(crate) fn build(
         }
         many if many.iter().any(|l| is_slash(l)) => {
             let reason = "`/` cannot be one of several layers";
-            let step = Operation::Program("read --lower");
+            let step = Operation::Program("parse option --lower");
             return Err(Error::new(ErrorKind::Unsupported, step, reason).with_argument("/"));
         }
         many => {

@@ -27,8 +27,8 @@ pub(crate) fn run(args: &RunArgs, json: bool) -> u8 {
 }
 
 fn supervise(args: &RunArgs, json: bool) -> Result<u8, Error> {
-    let mut signals =
-        Signals::take(&[]).map_err(|e| Error::from_io(Operation::Program("take signals"), "sigaction", e))?;
+    let mut signals = Signals::take(&[])
+        .map_err(|e| Error::from_io(Operation::Program("set up signal handling"), "sigaction", e))?;
     let terminal = Terminal::look();
     fmountat::unshare_mount_and_pid()?;
     let init = start_init(args, json, &terminal)?;
@@ -40,15 +40,20 @@ fn supervise(args: &RunArgs, json: bool) -> Result<u8, Error> {
 
 /// Starts this program again, as the first process of the new pid namespace.
 fn start_init(args: &RunArgs, json: bool, terminal: &Terminal) -> Result<Pid, Error> {
-    let step = Operation::Program("start the init");
+    let step = Operation::Program("start the init process");
     let program = procfs::program().map_err(|e| procfs::failed(step, "thread-self/exe", e))?;
     let mut command = Command::new(&program);
     command.arg0("fmountat").arg("__run-init").args(init_arguments(args, json, terminal.is_ours()));
-    let child =
-        command.spawn().map_err(|e| Error::from_io(Operation::Program("start the init"), program, e))?;
+    let child = command
+        .spawn()
+        .map_err(|e| Error::from_io(Operation::Program("start the init process"), program, e))?;
     let id = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     id.ok_or_else(|| {
-        Error::from_io(Operation::Program("start the init"), "pid", std::io::Error::from_raw_os_error(3))
+        Error::from_io(
+            Operation::Program("start the init process"),
+            "pid",
+            std::io::Error::from_raw_os_error(3),
+        )
     })
 }
 
@@ -83,7 +88,11 @@ fn status_of(init: Pid) -> Result<u8, Error> {
             Ok(Some((_, status))) => status,
             Ok(None) | Err(Errno::INTR) => continue,
             Err(errno) => {
-                return Err(Error::from_io(Operation::Program("wait for the init"), "waitpid", errno.into()));
+                return Err(Error::from_io(
+                    Operation::Program("wait for the init process"),
+                    "waitpid",
+                    errno.into(),
+                ));
             }
         };
         if let Some(signal) = status.terminating_signal() {

@@ -57,7 +57,7 @@ pub(crate) fn parse(names: &[String]) -> Result<Vec<Column>, Error> {
         let found = COLUMNS.iter().find(|(_, known, _)| known.eq_ignore_ascii_case(name));
         found.map(|(column, ..)| *column).ok_or_else(|| {
             let reason = "no such column";
-            let error = Error::new(ErrorKind::Usage, Operation::Program("read --output"), reason);
+            let error = Error::new(ErrorKind::Usage, Operation::Program("parse option --output"), reason);
             let hint = format!("the columns are {}", COLUMNS.map(|(_, known, _)| known).join(", "));
             error.with_argument(name).with_hint(hint)
         })

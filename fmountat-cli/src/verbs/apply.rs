@@ -13,7 +13,7 @@ pub(crate) fn run(args: &ApplyArgs, json: bool) -> Result<(), Error> {
     let namespace = namespace(&dir, args.into.as_deref())?;
     if namespace.is_some() && !plan.has_root() {
         let reason = "a set for another namespace must have its own root: the directory there cannot be copied from outside";
-        return Err(Error::new(ErrorKind::Unsupported, Operation::Program("read --into"), reason)
+        return Err(Error::new(ErrorKind::Unsupported, Operation::Program("parse option --into"), reason)
             .with_hint("add a mount with the target `/` as the first"));
     }
     let target = match &namespace {

@@ -13,7 +13,7 @@ pub(crate) fn run(args: &FindArgs, json: bool) -> Result<(), Error> {
     let entry = match (&args.path, args.id) {
         (Some(path), _) => {
             if args.mountpoint && !is_mount_point(CWD, path)? {
-                let reason = "it is not a mount point";
+                let reason = "is not a mount point";
                 let error = Error::new(ErrorKind::NotMounted, Operation::FindMount, reason);
                 return Err(error.with_argument(path));
             }
@@ -28,7 +28,7 @@ fn with_id(args: &FindArgs, id: MountId) -> Result<MountEntry, Error> {
     let fields = (Fields::MOUNTINFO - Fields::PROPAGATE_FROM) | Fields::UNIQUE_ID;
     let found = TableReader::here().fields(fields).strategy(strategy(args.strategy)).read_with_id(id)?;
     found.ok_or_else(|| {
-        let reason = "this mount namespace has no mount with this id below its root directory";
+        let reason = "no mount with this id is visible in this mount namespace";
         Error::new(ErrorKind::NotMounted, Operation::FindMount, reason).with_argument(id.get().to_string())
     })
 }

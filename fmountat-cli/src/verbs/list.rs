@@ -65,8 +65,8 @@ pub(crate) fn reader(namespace: Option<&OsStr>) -> Result<TableReader, Error> {
     match text.strip_prefix("id:").map(str::parse) {
         Some(Ok(id)) => TableReader::of_namespace_id(id),
         Some(Err(_)) => {
-            let reason = "the id of a namespace is a number";
-            let error = Error::new(ErrorKind::Usage, Operation::Program("read --namespace"), reason);
+            let reason = "the id of a mount namespace must be a number";
+            let error = Error::new(ErrorKind::Usage, Operation::Program("parse option --namespace"), reason);
             Err(error.with_argument(namespace))
         }
         None => TableReader::of_namespace(CWD, namespace),

@@ -13,7 +13,7 @@ use std::time::Duration;
 pub(crate) fn run(args: &UmountArgs, json: bool) -> Outcome {
     if args.timeout.is_nan() || args.timeout < 0.0 {
         let reason = "not a number of seconds, 0 or more";
-        let error = Error::new(ErrorKind::Usage, Operation::Program("read --timeout"), reason);
+        let error = Error::new(ErrorKind::Usage, Operation::Program("parse option --timeout"), reason);
         return Err(error.with_argument(args.timeout.to_string()).into());
     }
     let timeout = Duration::try_from_secs_f64(args.timeout).unwrap_or(Duration::MAX);

@@ -46,7 +46,7 @@ pub(crate) fn run(args: &WatchArgs, json: bool) -> Result<(), Error> {
 fn limit(seconds: f64) -> Result<Duration, Error> {
     Duration::try_from_secs_f64(seconds).map_err(|_| {
         let reason = "not a finite number of seconds, 0 or more";
-        Error::new(ErrorKind::Usage, Operation::Program("read --timeout"), reason)
+        Error::new(ErrorKind::Usage, Operation::Program("parse option --timeout"), reason)
             .with_argument(seconds.to_string())
     })
 }

@@ -158,7 +158,7 @@ pub(crate) fn judge(row: &Row, run: &Run, well: &Run, errno: Option<&str>) -> Re
 /// A feature that was found missing is said to be: no call of the mount itself has failed. Nor has one where the helper
 /// says that it failed.
 fn is_probe(stderr: &str) -> bool {
-    stderr.starts_with("fmountat: build detached: ")
+    stderr.starts_with("fmountat: build a detached tree: ")
         || stderr.contains("which this kernel or sandbox does not have")
         || stderr.contains("run mount helper /sbin/mount.helped: exit status ")
 }

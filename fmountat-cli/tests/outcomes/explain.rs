@@ -82,7 +82,8 @@ fn beside_apply(prefix: &[&str], spec: &Spec) -> Result<Verdict, String> {
         }
         let first = |output: &Output| words(output).lines().next().unwrap_or_default().to_owned();
         let caveat = String::from_utf8_lossy(&explained.stdout);
-        let has_caveat = caveat.contains("only shows when") || caveat.contains("which is not asked now");
+        let has_caveat = caveat.contains("can't be checked before the file system that contains it")
+            || caveat.contains("not run by explain");
         let is_not_asked = caveat.contains("nobody can be asked");
         match ours == theirs {
             true if ours == Some(0) || first(&explained) == first(&applied) => Ok(Verdict::SameWords),

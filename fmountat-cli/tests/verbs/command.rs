@@ -188,7 +188,7 @@ fmountat_testing::cases! {
         }
         let output = run(&["mount", "-t", "overlay", "-o", odd, "x", "t"], "");
         let text = String::from_utf8(output.stderr).unwrap();
-        assert_eq!(text, "fmountat: open layer 2 no\\u{1b}[31m: no such file or directory (ENOENT)\n");
+        assert_eq!(text, "fmountat: open layer 2 $'no\\x1b[31m': no such file or directory (ENOENT)\n");
     }
 
     /// umount: several targets, all errors; a busy one within its time; recursive; lazy; links are not followed.

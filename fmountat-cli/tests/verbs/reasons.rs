@@ -82,7 +82,7 @@ fmountat_testing::cases! {
             }
         }
         std::fs::copy(program, file("c/fmountat")).unwrap();
-        fails(&run("chroot", &["c", "/fmountat", "run", "--lower", "/", "--", "true"]), "no mount: this runs in a chroot");
+        fails(&run("chroot", &["c", "/fmountat", "run", "--lower", "/", "--", "true"]), "is not a mount point (chroot)");
     }
 
     /// What has no name is not named, and an errno is.

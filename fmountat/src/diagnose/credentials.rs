@@ -115,39 +115,46 @@ pub(crate) fn explain(error: Error, credentials: &Credentials) -> Error {
     if error.has_reason() {
         return error;
     }
-    let call = error.call().map_or("the call", Syscall::name);
+    let call = error.call().map_or("the system call", Syscall::name);
     let is_admin = credentials.is_admin();
     let (reason, hint) = if !is_admin && credentials.uid == 0 && credentials.initial_user_namespace {
         (
-            "this is root without CAP_SYS_ADMIN, which mounting needs".to_owned(),
-            "the container or service was started without it: `--cap-add SYS_ADMIN`, or systemd's CapabilityBoundingSet="
+            "mounting requires CAP_SYS_ADMIN, and this root user does not have it".to_owned(),
+            "start the container with `--cap-add SYS_ADMIN`, or allow the capability in the service's \
+             CapabilityBoundingSet="
                 .to_owned(),
         )
     } else if !is_admin {
         (
-            "it needs CAP_SYS_ADMIN in the user namespace that owns the mount namespace".to_owned(),
-            "run as root, or in a user and mount namespace of your own (`fmountat run`, or \
-             `unshare --user --map-root-user --mount`)"
+            "requires root or CAP_SYS_ADMIN in the mount namespace's user namespace".to_owned(),
+            "run it as root, or in a new user and mount namespace: `fmountat run`, or `unshare --user \
+             --map-root-user --mount`"
                 .to_owned(),
         )
     } else if credentials.mount_owner == Owner::Above {
         (
-            "CAP_SYS_ADMIN is held in a user namespace that does not own the mount namespace".to_owned(),
-            "make a mount namespace in that user namespace too: `unshare --mount`".to_owned(),
+            "requires CAP_SYS_ADMIN in the mount namespace's user namespace; the process has it only in a \
+             child user namespace"
+                .to_owned(),
+            "create a mount namespace in this user namespace: `unshare --mount`".to_owned(),
         )
     } else if let Some((reason, hint)) = in_user_namespace(&error, credentials) {
         (reason, hint.to_owned())
     } else if credentials.seccomp.is_some_and(|mode| mode != 0) {
         (
-            format!("CAP_SYS_ADMIN is there, and a seccomp filter is in force that may forbid {call}"),
+            format!("the process has CAP_SYS_ADMIN, but its seccomp filter may forbid {call}"),
             format!(
-                "allow {call} in the container's or service's seccomp profile (`--security-opt seccomp=`, SystemCallFilter=)"
+                "allow {call} in the seccomp profile of the container (`--security-opt seccomp=`) or \
+                 service (SystemCallFilter=)"
             ),
         )
     } else if let Some(label) = credentials.confined() {
         (
-            format!("CAP_SYS_ADMIN is there, and a security module confines the process as `{label}`"),
-            "its log has the refusal (dmesg, or ausearch -m avc): allow `mount` in that profile".to_owned(),
+            format!(
+                "the process has CAP_SYS_ADMIN, but a security module confines it with the label `{label}`"
+            ),
+            "allow mounting in that profile or policy; dmesg or `ausearch -m avc` shows what was denied"
+                .to_owned(),
         )
     } else {
         return error;
@@ -164,14 +171,13 @@ fn in_user_namespace(error: &Error, credentials: &Credentials) -> Option<(String
     }
     let fstype = error.filesystem().and_then(OsStr::to_str)?;
     if let Some((_, _, needs, hint)) = OF_NAMESPACES.iter().find(|(name, ..)| *name == fstype) {
-        return Some((format!("in a user namespace, {fstype} needs {needs}"), hint));
+        return Some((format!("in a user namespace, {fstype} requires {needs}"), hint));
     }
     (!IN_USER_NAMESPACES.contains(&fstype)).then(|| {
         (
-            format!(
-                "{fstype} can't be mounted in a user namespace: the kernel trusts its bytes to real root alone"
-            ),
-            "mount it as root outside; images can be mounted by FUSE (fuse2fs, squashfuse, erofsfuse)",
+            format!("{fstype} can't be mounted in a user namespace, only in the initial one"),
+            "mount it as root outside the user namespace, or mount an image with FUSE (fuse2fs, squashfuse, \
+             erofsfuse)",
         )
     })
 }
@@ -205,20 +211,12 @@ mod tests {
         let inner = Credentials { initial_user_namespace: false, ..root() };
         for (credentials, fstype, reason) in [
             (root(), "tmpfs", "operation not permitted"),
-            (Credentials { capabilities: 0, ..root() }, "tmpfs", "root without CAP_SYS_ADMIN"),
-            (
-                Credentials { uid: 1000, capabilities: 0, ..root() },
-                "tmpfs",
-                "it needs CAP_SYS_ADMIN in the user namespace",
-            ),
+            (Credentials { capabilities: 0, ..root() }, "tmpfs", "mounting requires CAP_SYS_ADMIN"),
+            (Credentials { uid: 1000, capabilities: 0, ..root() }, "tmpfs", "requires root or CAP_SYS_ADMIN"),
             (inner.clone(), "ext4", "ext4 can't be mounted in a user namespace"),
             (inner.clone(), "proc", "pid namespace"),
-            (Credentials { mount_owner: Owner::Above, ..inner }, "tmpfs", "does not own the mount namespace"),
-            (
-                Credentials { seccomp: Some(2), ..root() },
-                "tmpfs",
-                "a seccomp filter is in force that may forbid fsconfig",
-            ),
+            (Credentials { mount_owner: Owner::Above, ..inner }, "tmpfs", "only in a child user namespace"),
+            (Credentials { seccomp: Some(2), ..root() }, "tmpfs", "its seccomp filter may forbid fsconfig"),
             (
                 Credentials { label: Some("docker-default (enforce)".into()), ..root() },
                 "tmpfs",

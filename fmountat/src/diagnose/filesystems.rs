@@ -19,21 +19,22 @@ pub(crate) const OF_NAMESPACES: [(&str, &str, &str, &str); 5] = [
     (
         "proc",
         "pid",
-        "a pid namespace of its own, and the proc there now wholly visible",
-        "`unshare --pid --fork`; or bind the one that is there: `rbind` of /proc",
+        "a new pid namespace, and a /proc with nothing mounted over parts of it",
+        "create a pid namespace (`unshare --pid --fork`), or bind the existing /proc with `rbind`",
     ),
     (
         "sysfs",
         "net",
-        "a network namespace of its own, and the sysfs there now wholly visible",
-        "`unshare --net`; or bind the one that is there: `rbind` of /sys",
+        "a new network namespace, and a /sys with nothing mounted over parts of it",
+        "create a network namespace (`unshare --net`), or bind the existing /sys with `rbind`",
     ),
-    ("mqueue", "ipc", "an ipc namespace of its own", "`unshare --ipc`"),
-    ("cgroup", "cgroup", "a cgroup namespace of its own", CGROUP_HINT),
-    ("cgroup2", "cgroup", "a cgroup namespace of its own", CGROUP_HINT),
+    ("mqueue", "ipc", "a new ipc namespace", "create an ipc namespace: `unshare --ipc`"),
+    ("cgroup", "cgroup", "a new cgroup namespace", CGROUP_HINT),
+    ("cgroup2", "cgroup", "a new cgroup namespace", CGROUP_HINT),
 ];
 
-const CGROUP_HINT: &str = "`unshare --cgroup`; or bind the one that is there: `rbind` of /sys/fs/cgroup";
+const CGROUP_HINT: &str = "create a cgroup namespace (`unshare --cgroup`), or bind the existing \
+                           /sys/fs/cgroup with `rbind`";
 
 /// Returns the namespace that the file system shows, by its name in /proc/PID/ns.
 pub(crate) fn namespace_of(fstype: &str) -> Option<&'static str> {
@@ -79,19 +80,16 @@ pub(crate) fn explain(error: Error) -> Error {
         return error;
     }
     let error = match &listed {
-        Some(_) => error.with_reason("this kernel has no such file system: it is not in /proc/filesystems"),
+        Some(_) => error.with_reason("unknown file system type (not in /proc/filesystems)"),
         None => error,
     };
     if has_module(&name) {
-        return error
-            .with_hint(format!("its module is installed: `modprobe {name}`, as root on the machine itself"));
+        return error.with_hint(format!("load its module as root on the host: `modprobe {name}`"));
     }
     let known = parameters::filesystems().map(str::to_owned);
     let names: Vec<String> = listed.unwrap_or_default().into_iter().chain(known).collect();
     match spelling::nearest(&name, names.iter().map(String::as_str)) {
         Some(near) if near != name => error.with_hint(format!("did you mean {near}?")),
-        _ => error.with_hint(
-            "there is no module for it in /lib/modules either: it needs a kernel that has it, or FUSE",
-        ),
+        _ => error.with_hint("/lib/modules has no module for it: use a kernel that supports it, or FUSE"),
     }
 }

@@ -24,7 +24,7 @@ use rustix::io::Errno;
 ///
 /// ```
 /// let error = fmountat::Target::open(fmountat::CWD, "/proc/nowhere/deep").map_err(fmountat::diagnose).unwrap_err();
-/// assert_eq!(error.hint(), Some("/proc has no `nowhere`"));
+/// assert_eq!(error.hint(), Some("`nowhere` does not exist in /proc"));
 /// ```
 #[must_use]
 pub fn diagnose(error: Error) -> Error {
@@ -55,11 +55,11 @@ pub(crate) fn pivot(error: Error) -> Error {
     let table = crate::mountinfo::read().unwrap_or_default();
     if table.iter().any(|entry| entry.target.as_os_str() == "/" && entry.fstype == "rootfs") {
         return error
-            .with_reason("`/` is the initial ramdisk's own root, which can't be exchanged")
-            .with_hint("mount a file system over it and go there first: switch_root(8)");
+            .with_reason("`/` is the initial ramdisk (rootfs), which pivot_root(2) can't replace")
+            .with_hint("switch to another root first: switch_root(8)");
     }
     error.with_hint(
-        "a shared mount may hold `/`, if this runs in a chroot, or the root of the set, if two of its mounts are for `/`: make \
-         it private",
+        "make the parent mount private (`mount --make-private`): that of `/` in a chroot, or of the set's \
+         root if two mounts have the target `/`",
     )
 }

@@ -66,21 +66,22 @@ pub(crate) fn explain(error: Error, limits: &Limits) -> Error {
     let (kind, reason, hint) = match (error.raw_errno(), error.call()) {
         (Some(Errno::MFILE), _) => (
             ErrorKind::TooManyFiles,
-            format!("the process may have {} open files", known(limits.files_max)),
-            "raise it: `ulimit -n`, RLIMIT_NOFILE, systemd's LimitNOFILE=; each overlay layer is one while it is mounted",
+            format!("the process has reached its limit of {} open files", known(limits.files_max)),
+            "raise the limit: `ulimit -n`, RLIMIT_NOFILE, systemd's LimitNOFILE=; mounting an overlay takes \
+             one open file per layer",
         ),
         (Some(Errno::NFILE), _) => (
             ErrorKind::TooManyFiles,
-            format!("the machine may have {} open files", known(limits.machine_files_max)),
-            "raise the sysctl fs.file-max, or see who has so many",
+            format!("the system has reached its limit of {} open files", known(limits.machine_files_max)),
+            "raise the sysctl fs.file-max, or end the processes that hold the files (lsof(8) lists them)",
         ),
         (Some(Errno::NOSPC), Some(Syscall::Fsmount | Syscall::OpenTree)) if has_room => (
             ErrorKind::TooManyNamespaces,
             format!(
-                "a detached mount counts as a mount namespace, of which user.max_mnt_namespaces allows {}",
+                "a detached mount counts as a mount namespace, and the limit user.max_mnt_namespaces is {}",
                 known(limits.mount_namespaces)
             ),
-            "raise that sysctl, also in the user namespaces above",
+            "raise that sysctl in this user namespace and all its ancestors",
         ),
         (
             Some(Errno::NOSPC),
@@ -88,25 +89,28 @@ pub(crate) fn explain(error: Error, limits: &Limits) -> Error {
         ) => (
             ErrorKind::TooManyMounts,
             format!(
-                "the mount namespace has {} mounts, and fs.mount-max allows {}, copies by propagation included",
+                "the mount namespace has {} mounts, and the limit fs.mount-max is {} (copies made by \
+                 propagation count)",
                 known(limits.mounts),
                 known(limits.mount_max)
             ),
-            "look for mounts that were left behind or doubled by shared propagation; else raise the sysctl fs.mount-max",
+            "unmount mounts that were left behind or duplicated by shared propagation, or raise the sysctl \
+             fs.mount-max",
         ),
         (_, Some(Syscall::Unshare)) if is_no_namespace && limits.pid_namespaces == Some(0) => (
             ErrorKind::TooManyNamespaces,
-            String::from("no pid namespace may be made: user.max_pid_namespaces is 0"),
-            "raise that sysctl, also in the user namespaces above",
+            String::from("creating pid namespaces is disabled: user.max_pid_namespaces is 0"),
+            "raise that sysctl in this user namespace and all its ancestors",
         ),
         (_, Some(Syscall::Clone | Syscall::Unshare)) if is_no_namespace => (
             ErrorKind::TooManyNamespaces,
             format!(
-                "a limit of namespaces is reached: here user.max_user_namespaces is {} and user.max_mnt_namespaces {}",
+                "the limit of namespaces is reached: user.max_user_namespaces is {}, \
+                 user.max_mnt_namespaces is {}",
                 known(limits.user_namespaces),
                 known(limits.mount_namespaces)
             ),
-            "raise those sysctls, also in the user namespaces above; 0 forbids namespaces",
+            "raise these sysctls in this user namespace and all its ancestors; 0 disables namespaces",
         ),
         _ => return error,
     };
@@ -129,7 +133,13 @@ mod tests {
         };
         for (operation, call, errno, kind, reason) in [
             (Operation::Attach, Syscall::MoveMount, Errno::NOSPC, ErrorKind::TooManyMounts, "99 mounts, and"),
-            (Operation::Attach, Syscall::MoveMount, Errno::NOSPC, ErrorKind::TooManyMounts, "allows 100,"),
+            (
+                Operation::Attach,
+                Syscall::MoveMount,
+                Errno::NOSPC,
+                ErrorKind::TooManyMounts,
+                "fs.mount-max is 100 ",
+            ),
             (Operation::MakeMountPoint, Syscall::Mkdirat, Errno::NOSPC, ErrorKind::System, "no space"),
             (Operation::Open, Syscall::Openat, Errno::MFILE, ErrorKind::TooManyFiles, "3 open files"),
             (Operation::Open, Syscall::Openat, Errno::NFILE, ErrorKind::TooManyFiles, "5 open files"),

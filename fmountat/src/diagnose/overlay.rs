@@ -24,13 +24,13 @@ use std::path::{Path, PathBuf};
 /// `FILESYSTEM_MAX_STACK_DEPTH`, <linux/fs.h>, which includes the overlay itself.
 const MAX_STACK_DEPTH: u32 = 2;
 
-const READ_ONLY_HINT: &str = "give an upperdir that can be written to, or none for a read-only overlay";
+const READ_ONLY_HINT: &str = "use an upperdir on a writable mount, or leave it out for a read-only overlay";
 
 const DEEP_HINT: &str =
-    "give the inner overlay's own layers, or put these layers on a volume that is neither overlay nor proc";
+    "use the inner overlay's own layers, or put the layers on a volume that is neither overlay nor proc";
 
 const LOCKED_HINT: &str =
-    "give directories that have no mounts below, each as a layer of an overlay of its own";
+    "use directories without mounts below them, and mount a separate overlay for each mount below";
 
 /// Explains why the kernel refused the overlay, or why it cannot use the work directory.
 pub(crate) fn explain(error: Error, overlay: &Overlay, dir: BorrowedFd<'_>) -> Error {
@@ -49,8 +49,8 @@ pub(crate) fn explain(error: Error, overlay: &Overlay, dir: BorrowedFd<'_>) -> E
             let error = error
                 .with_kind(ErrorKind::UpperMismatch)
                 .with_operation(Operation::CheckLayer)
-                .with_reason("with index=on it belongs to other lower layers than these")
-                .with_hint("mount it with the layers it was first mounted with, or with index=off");
+                .with_reason("with index=on, upperdir can be used only with its original lower layers")
+                .with_hint("mount it with its original lower layers, or with index=off");
             overlay.name_layer(error, LayerRef::Upper)
         }
         // Newer kernels return EINVAL.
@@ -66,7 +66,7 @@ fn without_lowers(error: Error, overlay: &Overlay) -> Error {
     let mut keys = overlay.options.iter().filter_map(|option| option.key.to_str());
     match keys.find(|key| spelling::nearest(key, ["lowerdir"]).is_some()) {
         Some(key) => error
-            .with_hint(format!("did you mean lowerdir? `{}` is none of its words", escape(key.as_bytes()))),
+            .with_hint(format!("did you mean lowerdir? overlay has no option `{}`", escape(key.as_bytes()))),
         None => error,
     }
 }
@@ -79,7 +79,7 @@ fn unknown_option(error: Error, overlay: &Overlay) -> Error {
             .with_kind(ErrorKind::UnknownOption)
             .with_operation(Operation::SetOption)
             .with_argument(option.text())
-            .with_reason("overlay of this kernel does not know it"),
+            .with_reason("unknown option for overlay on this kernel"),
         None => error,
     }
 }
@@ -93,17 +93,19 @@ fn refused(error: Error, overlay: &Overlay, dir: BorrowedFd<'_>) -> Error {
         let fd = fd.as_fd();
         // Newer kernels log an upper on a read-only mount.
         let (kind, reason, hint) = if role == LayerRef::Upper && is_read_only(fd) {
-            (ErrorKind::UpperUnusable, "it is on a read-only mount".to_owned(), READ_ONLY_HINT)
+            (ErrorKind::UpperUnusable, "is on a read-only mount".to_owned(), READ_ONLY_HINT)
         } else if mount_of(fd, &by_id).is_some_and(|mount| mount.fstype == "proc") {
-            let reason = "the kernel takes no directory of a proc file system for a layer";
+            let reason = "is on proc, which can't be an overlay layer";
             (ErrorKind::TooDeep, reason.to_owned(), DEEP_HINT)
         } else if depth_of(fd, &by_id, MAX_STACK_DEPTH) >= MAX_STACK_DEPTH {
-            let reason = "it lies on an overlay whose layers are overlays: the kernel stacks two at most";
+            let reason = "is on an overlay that has an overlay as a layer: the kernel stacks at most two \
+                          file systems";
             (ErrorKind::TooDeep, reason.to_owned(), DEEP_HINT)
         } else {
             let below = locked_below(fd, &table)?;
             let below = escape(below.as_os_str().as_bytes());
-            let reason = format!("{below} is mounted below it, which a layer can't have in a user namespace");
+            let reason =
+                format!("has a mount below it ({below}): in a user namespace a layer must not have one");
             (ErrorKind::Locked, reason, LOCKED_HINT)
         };
         Some((role, kind, reason, hint))
@@ -181,8 +183,8 @@ fn privileged_option(error: Error, overlay: &Overlay) -> Error {
         Some(option) => error
             .with_kind(ErrorKind::Permission)
             .with_argument(option.text())
-            .with_reason("overlay refuses this word in a user namespace")
-            .with_hint("leave it out, or mount as real root"),
+            .with_reason("overlay does not allow this option in a user namespace")
+            .with_hint("remove this option, or mount as root in the initial user namespace"),
         None => error,
     }
 }
@@ -199,18 +201,18 @@ fn work(error: Error, overlay: &Overlay, dir: BorrowedFd<'_>) -> Error {
         let ids = [("user", stat.st_uid, "uid"), ("group", stat.st_gid, "gid")];
         let unmapped = ids.into_iter().find(|(_, id, file)| is_unmapped(*id, file));
         if let Some((what, _, _)) = unmapped {
-            return Some(format!("{name} belongs to a {what} who is not mapped in this user namespace"));
+            return Some(format!("the {what} that owns {name} is not mapped in this user namespace"));
         }
         if !has_attributes(&fd) {
-            return Some(format!("the file system of {name} has no extended attributes"));
+            return Some(format!("the file system of {name} does not support extended attributes"));
         }
         (has_types(&fd) == Some(false)).then(|| {
-            format!("the file system of {name} does not tell the types of directory entries (d_type)")
+            format!("the file system of {name} does not support d_type (file types in directory entries)")
         })
     });
     match found {
         Some(reason) => {
-            error.with_reason(format!("{reason}: the overlay would have been read-only without a word"))
+            error.with_reason(format!("{reason}, so the kernel would silently mount the overlay read-only"))
         }
         None => error,
     }
@@ -225,7 +227,7 @@ pub(crate) fn predict(overlay: &Overlay, dir: BorrowedFd<'_>) -> Option<Error> {
     }
     let fd = open_layer(overlay.work.as_ref()?, dir)?;
     rustix::fs::accessat(&fd, c".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS).err()?;
-    let error = Error::new(ErrorKind::WorkUnusable, Operation::CheckLayer, "it can't be written to");
+    let error = Error::new(ErrorKind::WorkUnusable, Operation::CheckLayer, "is not writable");
     Some(work(overlay.name_layer(error, LayerRef::Work), overlay, dir))
 }
 

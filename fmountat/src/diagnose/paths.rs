@@ -17,14 +17,17 @@ pub(crate) fn explain(error: Error, dir: Option<BorrowedFd<'_>>) -> Error {
     // A path inside a root is relative to that root, which is not available here.
     let is_inside = error.call() == Some(Syscall::Openat2);
     if is_inside && error.raw_errno() == Some(Errno::LOOP) {
-        return error.with_hint("a link of /proc (root, cwd, fd) on the way is not followed inside a root");
+        return error.with_hint(
+            "use a path without magic links of /proc (root, cwd, fd/N): they are not \
+                                followed inside a root",
+        );
     }
     let path = error.argument().map(PathBuf::from).filter(|_| !is_inside);
     let found = path.and_then(|path| {
         let dir = if path.is_absolute() { CWD } else { dir? };
         match error.raw_errno() {
             Some(Errno::NOENT) if path.starts_with("/proc") && procfs::check().is_err() => {
-                Some(String::from("/proc is not mounted here: `fmountat mount -t proc proc /proc`"))
+                Some(String::from("/proc is not mounted: run `fmountat mount -t proc proc /proc`"))
             }
             Some(Errno::NOENT) => missing(dir, &path),
             Some(Errno::NOTDIR) => not_a_directory(dir, &path),
@@ -55,18 +58,15 @@ fn missing(dir: BorrowedFd<'_>, path: &Path) -> Option<String> {
     let absent = prefixes(path).into_iter().find(|path| !exists(path))?;
     if let Ok(to) = rustix::fs::readlinkat(dir, absent, Vec::new()) {
         return Some(format!(
-            "{} is a symbolic link to {}, which is not there",
+            "{} is a symbolic link to {}, which does not exist",
             escaped(absent),
             escape(to.as_bytes())
         ));
     }
     let (parent, name) = (absent.parent()?, absent.file_name()?);
-    let parent = if parent.as_os_str().is_empty() {
-        String::from("the directory it starts at")
-    } else {
-        escaped(parent)
-    };
-    (absent != path).then(|| format!("{parent} has no `{}`", escape(name.as_bytes())))
+    let parent =
+        if parent.as_os_str().is_empty() { String::from("the starting directory") } else { escaped(parent) };
+    (absent != path).then(|| format!("`{}` does not exist in {parent}", escape(name.as_bytes())))
 }
 
 fn not_a_directory(dir: BorrowedFd<'_>, path: &Path) -> Option<String> {
@@ -75,7 +75,7 @@ fn not_a_directory(dir: BorrowedFd<'_>, path: &Path) -> Option<String> {
         stat.is_ok_and(|stat| !FileType::from_raw_mode(stat.st_mode).is_dir())
     };
     let file = prefixes(path).into_iter().find(is_file)?;
-    (file != path).then(|| format!("{} is a file", escaped(file)))
+    (file != path).then(|| format!("{} is not a directory", escaped(file)))
 }
 
 fn closed(dir: BorrowedFd<'_>, path: &Path) -> Option<String> {
@@ -89,7 +89,7 @@ fn closed(dir: BorrowedFd<'_>, path: &Path) -> Option<String> {
     let (mode, uid) = (stat.st_mode & 0o7777, stat.st_uid);
     let me = rustix::process::geteuid().as_raw();
     Some(format!(
-        "{} may not be entered by user {me}: it has mode {mode:04o} and belongs to user {uid}",
+        "user {me} has no search permission on {}: its mode is {mode:04o} and its owner is user {uid}",
         escaped(closed)
     ))
 }

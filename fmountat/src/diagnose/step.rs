@@ -44,7 +44,7 @@ pub(crate) fn spelled(error: Error, fstype: &OsStr, userspace_options: fn() -> V
         Some(near) => error.with_hint(format!("did you mean {near}?")),
         None => match fstype.to_str().and_then(parameters::of).map(Iterator::collect::<Vec<_>>) {
             Some(known) if !known.is_empty() && known.len() <= 24 => {
-                error.with_hint(format!("{} knows: {}", escape(fstype.as_bytes()), known.join(", ")))
+                error.with_hint(format!("options of {}: {}", escape(fstype.as_bytes()), known.join(", ")))
             }
             _ => error,
         },
@@ -73,10 +73,7 @@ fn unnamed_option(
     let Some(key) = odd.and_then(|option| option.key.to_str()) else { return error };
     let near = meant(key, fstype, userspace_options).map(|near| format!(": did you mean {near}?"));
     let (fstype, near) = (fstype.to_string_lossy(), near.unwrap_or_default());
-    error.with_hint(format!(
-        "mount(2) does not say which option it is; `{}` is none of {fstype}'s{near}",
-        escape(key.as_bytes())
-    ))
+    error.with_hint(format!("{fstype} has no option `{}`{near}", escape(key.as_bytes())))
 }
 
 /// Predicts a failure from the mount that holds the source.
@@ -109,20 +106,21 @@ fn bind(error: Error, about: &Tried<'_>, recursive: bool) -> Error {
     match MountId::of(source.as_fd()).map(|id| statmount(id.get(), MNT_BASIC)) {
         Ok(Ok(mount)) if is_unbindable(&mount) => error
             .with_kind(ErrorKind::Unbindable)
-            .with_reason("the mount that the source is on is unbindable")
-            .with_hint("make it private first: `mount -o private none` on its mount point"),
+            .with_reason("is on an unbindable mount")
+            .with_hint("make that mount private first: `mount --make-private MOUNTPOINT`"),
         Ok(Err(Errno::NOENT)) => {
-            let reason = "the source is on a mount that is not in this mount namespace";
-            error.with_kind(ErrorKind::Unsupported).with_reason(reason).with_hint(
-                "a mount of another namespace can't be bound from here: open it there with open_tree(2), and send the descriptor",
-            )
+            let reason = "is on a mount of another mount namespace";
+            error
+                .with_kind(ErrorKind::Unsupported)
+                .with_reason(reason)
+                .with_hint("clone it with open_tree(2) in that mount namespace, and pass the file descriptor")
         }
         _ if !recursive && !Features::get().initial_user_namespace => error
             .with_kind(ErrorKind::Locked)
             .with_reason(
-                "it has mounts below that hide something, and may not be uncovered in this user namespace",
+                "has mounts below it that are locked in this user namespace and must not be left out",
             )
-            .with_hint("bind it with all that is mounted below: `rbind`"),
+            .with_hint("bind it with all mounts below it: `rbind`"),
         _ => error,
     }
 }
@@ -164,8 +162,8 @@ fn read_only_device(error: Error, source: &Path) -> Error {
     error
         .with_kind(ErrorKind::ReadOnlyDevice)
         .with_argument(source)
-        .with_reason("the device is set read-only, and the file system was to be writable")
-        .with_hint("mount it with `ro`, or set the device writable: blockdev --setrw")
+        .with_reason("the device is read-only, and a writable mount was requested")
+        .with_hint("mount it with `ro`, or make the device writable: `blockdev --setrw DEVICE`")
 }
 
 fn is_read_only((major, minor): (u32, u32)) -> bool {
@@ -179,10 +177,12 @@ fn in_use(error: Error, number: (u32, u32), fstype: &OsStr) -> Error {
     if let Some(mount) = table.iter().find(|entry| entry.device == number) {
         let shown = |bytes: &OsStr| escape(bytes.as_bytes());
         let (kind, point) = (shown(&mount.fstype), shown(mount.target.as_os_str()));
-        let reason = format!("the device is mounted already, as {kind} on {point}");
+        let reason = format!("the device is already mounted as {kind} on {point}");
         let hint = match mount.fstype == fstype {
-            true => String::from("a device is `ro` or writable for all its mounts: say what that one says"),
-            false => format!("mount it as {kind} too, or unmount that one first"),
+            true => String::from(
+                "mount it with the same `ro` or `rw` as that mount: all mounts of a device share it",
+            ),
+            false => format!("mount it with -t {kind}, or unmount {point} first"),
         };
         return error.with_reason(reason).with_hint(hint);
     }
@@ -191,11 +191,12 @@ fn in_use(error: Error, number: (u32, u32), fstype: &OsStr) -> Error {
     let holders = holders.into_iter().flatten().flatten();
     let holders: Vec<_> = holders.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
     match holders.is_empty() {
-        true => error
-            .with_reason("the device is in use")
-            .with_hint("by swap (swapon --show), by a mount in another namespace, or by a program"),
+        true => error.with_reason("the device is in use").with_hint(
+            "look for its user: swap (`swapon --show`), a mount in another mount namespace, or a process \
+             (fuser(1))",
+        ),
         false => error
             .with_reason(format!("the device is part of {}", escape(holders.join(", ").as_bytes())))
-            .with_hint("mount that device"),
+            .with_hint("mount that device instead"),
     }
 }

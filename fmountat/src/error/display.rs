@@ -89,7 +89,7 @@ mod tests {
             .with_hint("make it");
         assert_eq!(
             error.to_string(),
-            "open layer 3 a\\nb\\u{1b}: no such file or directory (ENOENT)\n  kernel: overlay: no\n  hint: make it"
+            "open layer 3 $'a\\nb\\x1b': no such file or directory (ENOENT)\n  kernel: overlay: no\n  hint: make it"
         );
         let error = Error::sys(Operation::CloneMount, Syscall::OpenTree, Errno::SRCH).with_argument("");
         assert_eq!(error.to_string(), "clone mount: no such process (ESRCH)");

@@ -27,7 +27,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// let dir = std::fs::File::open("/").unwrap();
 /// let error = fmountat::fmountat(&dir, "a\0b", "target", "tmpfs", fmountat::MountFlags::empty(), "").unwrap_err();
 /// assert_eq!((error.kind(), error.operation()), (ErrorKind::NulByte, Operation::ReadSource));
-/// assert_eq!(error.to_string(), r"read source a\0b: the string holds a NUL byte");
+/// assert_eq!(error.to_string(), r"check source $'a\x00b': contains a NUL byte");
 /// # }
 /// ```
 #[derive(Clone)]
@@ -75,12 +75,15 @@ impl Error {
         let reason = match errno {
             WOULD_BE_FIRST => {
                 self.0.errno = None;
-                "a child would be the first process of the new pid namespace, and take that with it when it ends"
+                "a child process would become PID 1 of the new pid namespace, and its exit would destroy \
+                 that namespace"
             }
-            Errno::INVAL => "a process whose children are born in another pid namespace can make no threads",
+            Errno::INVAL => {
+                "a process whose children are created in another pid namespace can't create threads"
+            }
             _ => return self,
         };
-        let hint = "after unshare(CLONE_NEWPID) or its like mount in a child, or mount before that";
+        let hint = "mount before unshare(CLONE_NEWPID) or setns(2), or in a child process after it";
         self.with_kind(ErrorKind::Unsupported).with_reason(reason).with_hint(hint)
     }
 

@@ -133,9 +133,9 @@ mod tests {
         holders.extend([of(7, HolderKind::Descriptor(3)), of(7, HolderKind::Cwd)]);
         holders.extend((10..20).map(|pid| Holder { in_copy: true, ..of(pid, HolderKind::Root) }));
         let lines = lines(&holders);
-        assert_eq!(lines[0], "held by the mount /a\\nb");
-        assert_eq!(lines[1], "held by sl\\u{1b}p (pid 7): descriptor 3, cwd");
-        assert_eq!(lines[2], "held by sl\\u{1b}p (pid 10): root in a copy of the mount");
+        assert_eq!(lines[0], "held by the mount $'/a\\nb'");
+        assert_eq!(lines[1], "held by $'sl\\x1bp' (pid 7): descriptor 3, cwd");
+        assert_eq!(lines[2], "held by $'sl\\x1bp' (pid 10): root in a copy of the mount");
         assert_eq!((lines.len(), lines[5].as_str()), (6, "and 7 more"));
     }
 }

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 pub(crate) fn write_protected(error: Error) -> Error {
     error
         .with_kind(ErrorKind::ReadOnlyDevice)
-        .with_reason("it can't be written to, and `ro` was not asked for")
+        .with_reason("is write-protected, and a writable mount was requested")
         .with_hint("mount it with `ro`")
 }
 

@@ -36,12 +36,13 @@ impl FsOption {
         let has_comma = |text: &OsString| text.as_encoded_bytes().contains(&b',');
         match &self.value {
             Some(value) if is_context(&self.key) && value.as_encoded_bytes().contains(&b'"') => {
-                let reason = "a security context has no double quotes, which mount(2) would take for the ends of its value";
+                let reason = "a security context must not contain double quotes: mount(2) uses them to \
+                              quote the value";
                 Err(Error::new(ErrorKind::OptionValue, Operation::ReadOption, reason)
                     .with_argument(self.text()))
             }
             Some(value) if has_comma(value) && !is_context(&self.key) => {
-                let reason = "mount(2) would take the comma in the value for the end of the option";
+                let reason = "mount(2) can't pass a value with a comma: it separates options";
                 Err(Error::new(ErrorKind::Unsupported, Operation::ReadOption, reason)
                     .with_argument(self.text()))
             }

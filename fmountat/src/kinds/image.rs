@@ -85,8 +85,7 @@ impl Source<'_> {
             return match self.loop_device {
                 None => Ok(Inspected { name: fstype, device: None }),
                 Some(_) => {
-                    let reason =
-                        "it is made without a device: there is nothing for `loop` and its like to do";
+                    let reason = "this file system has no backing device, so loop, offset and sizelimit have no effect";
                     Err(Error::new(ErrorKind::OptionConflict, Operation::ReadOptionLoop, reason)
                         .with_argument(fstype))
                 }
@@ -97,10 +96,10 @@ impl Source<'_> {
             rustix::fs::fstat(&source).map_err(|e| Error::sys(Operation::LookAtSource, Syscall::Fstat, e))?;
         let kind = FileType::from_raw_mode(stat.st_mode);
         if !matches!(kind, FileType::RegularFile | FileType::BlockDevice) {
-            let reason = "the file system needs a block device or an image file, and this is neither";
+            let reason = "is not a block device or image file, which this file system requires";
             return Err(Error::new(ErrorKind::NotADevice, Operation::OpenDevice, reason)
                 .with_argument(self.path)
-                .with_hint("to show a directory or file at another place, use the option `bind`"));
+                .with_hint("to mount a directory or file elsewhere, use the option `bind`"));
         }
         let offset = self.loop_device.map_or(0, |options| options.offset);
         let found = match retry_on_intr(|| self.open()) {
@@ -114,14 +113,14 @@ impl Source<'_> {
             _ if !is_choice => fstype,
             Ok(Some(name)) if is_among(name, fstype) => OsStr::new(*name),
             Ok(Some(name)) => {
-                let reason = format!("it holds {name}, which is not among them");
+                let reason = format!("the source contains {name}, which is not in this list");
                 let error = error(ErrorKind::WrongFilesystem, reason).with_argument(fstype);
                 return Err(error.with_hint(format!("mount it with -t {name}")));
             }
             Ok(None) => {
-                let reason = "no file system that is known here was found on it".to_owned();
+                let reason = "no known file system found".to_owned();
                 let error = error(ErrorKind::UnknownFilesystem, reason).with_argument(self.path);
-                return Err(error.with_hint("name it with -t"));
+                return Err(error.with_hint("name the type with -t TYPE"));
             }
             Err(error) => return Err(error.clone()),
         };
@@ -251,7 +250,7 @@ impl Source<'_> {
         let is_silent = error.kernel().is_empty() && error.hint().is_none();
         let error = error.with_filesystem(fstype).with_argument(self.path);
         // ext4, xfs, erofs and others write the reason only to the kernel's log.
-        if is_silent { error.with_hint("the kernel's log may say more: see dmesg") } else { error }
+        if is_silent { error.with_hint("see the kernel's log: dmesg(1)") } else { error }
     }
 
     /// Reports whether the failure is that of a write-protected block device mounted without `ro`.
@@ -274,7 +273,7 @@ impl Source<'_> {
         let tags = [(&b"UUID="[..], "by-uuid"), (b"LABEL=", "by-label")];
         match tags.into_iter().find(|(tag, _)| text.starts_with(tag)) {
             Some((_, directory)) => {
-                error.with_hint(format!("give the device's path: see /dev/disk/{directory}"))
+                error.with_hint(format!("give the device's path, /dev/disk/{directory}/..."))
             }
             None => error,
         }
@@ -304,13 +303,13 @@ fn explain(error: Error, fstype: &OsStr, found: Option<&'static str>) -> Error {
         return error;
     }
     let Some(found) = found else {
-        return error.with_hint("no file system that is known here was found on it");
+        return error.with_hint("no known file system found");
     };
     let name = escape(fstype.as_bytes());
     if !fstype.to_str().is_some_and(|name| magic::is_same(name, found)) {
         return error
             .with_kind(ErrorKind::WrongFilesystem)
-            .with_reason(format!("it holds {found}, and {name} was asked for"))
+            .with_reason(format!("contains {found}, not {name}"))
             .with_hint(format!("mount it with -t {found}"));
     }
     // The content was refused, not an option. mount(2) does not distinguish them.
@@ -319,13 +318,13 @@ fn explain(error: Error, fstype: &OsStr, found: Option<&'static str>) -> Error {
     }
     let hint = match fstype == found {
         true => format!(
-            "damaged, cut short, or of a newer kernel: try fsck.{found}; the kernel's log (dmesg) says more"
+            "it may be damaged, truncated or made for a newer kernel: try fsck.{found}, and see dmesg(1)"
         ),
         false => {
-            format!("it may have what only {found} has: mount it with -t {found}; else try fsck.{found}")
+            format!("it may use features of {found}: mount it with -t {found}, or try fsck.{found}")
         }
     };
-    let reason = format!("it begins as {found} does, and the kernel can't mount the rest as {name}");
+    let reason = format!("has the signature of {found}, but the kernel can't mount it as {name}");
     error.with_kind(ErrorKind::Damaged).with_reason(reason).with_hint(hint)
 }
 
@@ -336,9 +335,12 @@ fn unopened(error: Error) -> Error {
         Some(Errno::PERM | Errno::BUSY) if is_closed && error.kind() != ErrorKind::DeviceInUse => error
             .with_kind(ErrorKind::DeviceInUse)
             .with_reason(
-                "the kernel can't have the block device for itself: it is in use, or a policy forbids it",
+                "the kernel can't open the block device exclusively: it is in use, or a policy forbids it",
             )
-            .with_hint("see what uses it: lsblk(8), or `fmountat list -o TARGET,SOURCE`"),
+            .with_hint(
+                "find its user with lsblk(8) or `fmountat list -o TARGET,SOURCE`, and release the \
+                        device",
+            ),
         _ => error,
     }
 }

@@ -38,7 +38,7 @@ impl<'a> SetupLock<'a> {
             let error = Error::sys(Operation::LockLoopControl, Syscall::Flock, errno).with_argument(CONTROL);
             match errno {
                 Errno::AGAIN => {
-                    error.with_kind(ErrorKind::Busy).with_reason("another program holds its lock")
+                    error.with_kind(ErrorKind::Busy).with_reason("another program holds the lock")
                 }
                 _ => error,
             }
@@ -84,7 +84,10 @@ pub(crate) fn find_shared(
                 Ok(fd) => return Ok(Some((fd, path))),
                 Err(errno) => {
                     let (device, errno) = (escaped(&path), std::io::Error::from(errno));
-                    (format!("{device} is already set up on the file and can't be opened: {errno}"), None)
+                    (
+                        format!("the file is already attached to {device}, which can't be opened: {errno}"),
+                        None,
+                    )
                 }
             },
             // Several read-only devices of one file do not conflict.
@@ -97,7 +100,7 @@ pub(crate) fn find_shared(
     let mount = number.and_then(|number| mount_of(number, &path));
     let (place, release) = match mount.map(|mount| escaped(&mount.target)) {
         Some(target) => (format!(", mounted on {target}"), format!("unmount {target} first")),
-        None => (String::new(), format!("free it first (losetup --detach {})", escaped(&path))),
+        None => (String::new(), format!("detach it first: `losetup --detach {}`", escaped(&path))),
     };
     let hint = instead.map_or_else(|| release.clone(), |instead| format!("{instead}, or {release}"));
     let error = Error::new(ErrorKind::DeviceInUse, Operation::SetUpLoopDevice, reason + &place);
@@ -129,21 +132,27 @@ fn obstacle(
             0 => format!("from byte {offset} to the end"),
             length => format!("{length} bytes from byte {offset}"),
         };
-        return Some((format!("{device} already covers an overlapping range of the file, {range}"), None));
+        return Some((
+            format!("{device} is already attached to an overlapping range of the file, {range}"),
+            None,
+        ));
     }
     let sector_size = rustix::fs::ioctl_blksszget(fd).unwrap_or_default();
     let (reason, instead) = match (options.read_only, is_read_only(info)) {
-        (false, true) => (format!("the read-only {device} is already set up on the file"), "ask for `ro`"),
+        (false, true) => {
+            (format!("the file is already attached read-only to {device}"), "mount it with `ro`")
+        }
         (true, false) if sharing == Sharing::SameMode => {
-            (format!("the writable {device} is already set up on the file"), "ask for it writable")
+            (format!("the file is already attached writable to {device}"), "mount it with `rw`")
         }
         _ if options.sector_size.is_some_and(|wanted| wanted != sector_size) => (
-            format!("{device} is already set up on the file, with sectors of {sector_size} bytes"),
-            "leave `sector-size` out",
+            format!("the file is already attached to {device} with sectors of {sector_size} bytes"),
+            "remove the option `sector-size`",
         ),
-        _ if options.direct_io && info.flags & LO_FLAGS_DIRECT_IO == 0 => {
-            (format!("{device} is already set up on the file, without direct I/O"), "leave `direct-io` out")
-        }
+        _ if options.direct_io && info.flags & LO_FLAGS_DIRECT_IO == 0 => (
+            format!("the file is already attached to {device} without direct I/O"),
+            "remove the option `direct-io`",
+        ),
         _ => return None,
     };
     Some((reason, Some(instead)))
@@ -165,12 +174,12 @@ pub(crate) fn explain_busy(
     let (target, kind) = (escaped(&mount.target), escape(mount.fstype.as_bytes()));
     let hint = match (mount.fstype == fstype, read_only) {
         (true, _) if is_read_only == read_only => return None,
-        (true, true) => format!("leave `ro` out, bind {target} with `bind,ro`, or unmount it first"),
+        (true, true) => format!("remove `ro`, bind {target} with `bind,ro`, or unmount it first"),
         (true, false) => format!("mount it with `ro`, or unmount {target} first"),
-        (false, _) => format!("mount it as {kind} too, or unmount {target} first"),
+        (false, _) => format!("mount it with -t {kind}, or unmount {target} first"),
     };
     let (device, state) = (escaped(path), if is_read_only { "read-only" } else { "writable" });
-    let reason = format!("the image is already mounted from {device}, as {kind}, {state}, on {target}");
+    let reason = format!("the image is already mounted {state} as {kind} on {target} (from {device})");
     Some(error.clone().with_kind(ErrorKind::DeviceInUse).with_reason(reason).with_hint(hint))
 }
 

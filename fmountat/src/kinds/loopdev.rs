@@ -138,9 +138,9 @@ impl LoopDevice {
         }
         self.refusal(&error, fstype, read_only).unwrap_or_else(|| {
             let device = escape(self.path.as_os_str().as_bytes());
-            let reason = format!("the image is already in use by {device}, as another type or in another mode");
+            let reason = format!("the image is already in use by {device} with another type or access mode");
             error.with_kind(ErrorKind::DeviceInUse).with_reason(reason).with_hint(
-                "an image has one type, and is `ro` or writable, for all its mounts: also for those of one list",
+                "mount the image with one type and one of `ro` and `rw` everywhere, also within one list",
             )
         })
     }
@@ -199,8 +199,8 @@ impl LoopDevice {
             let error = Error::sys(Operation::OpenLoopDevice, Syscall::Openat, errno).with_argument(&path);
             match errno {
                 Errno::NOENT => error
-                    .with_reason("the kernel has this device, and /dev has no file for it")
-                    .with_hint("in a container, give it the machine's /dev/loop*, or a devtmpfs"),
+                    .with_reason("the device exists, but /dev has no node for it")
+                    .with_hint("in a container, add the host's /dev/loop* devices or mount a devtmpfs"),
                 _ => for_root(error),
             }
         })?;
@@ -222,21 +222,21 @@ impl LoopDevice {
         if status.flags & LO_FLAGS_DIRECT_IO != 0 {
             return Ok(self);
         }
-        let reason =
-            "the file system that the file is on can't do direct I/O with this offset and sector size";
+        let reason = "the image's file system does not support direct I/O with this offset and sector size";
         Err(Error::new(ErrorKind::Unsupported, Operation::SetUpLoopDevice, reason)
             .with_argument(file)
-            .with_hint("leave `direct-io` out, or give `sector-size=4096`"))
+            .with_hint("remove the option `direct-io`, or add `sector-size=4096`"))
     }
 
     fn error(&self, call: Syscall, errno: Errno, options: &LoopOptions) -> Error {
         let error = Error::sys(Operation::SetUpLoopDevice, call, errno).with_argument(&self.path);
         match (errno, options.sector_size) {
-            (Errno::INVAL, Some(size)) => error
-                .with_kind(ErrorKind::OptionValue)
-                .with_reason(format!("the kernel takes no loop device with sectors of {size} bytes")),
+            (Errno::INVAL, Some(size)) => error.with_kind(ErrorKind::OptionValue).with_reason(format!(
+                "the kernel does not support loop devices with a sector size of {size} \
+                                      bytes"
+            )),
             (Errno::PERM | Errno::ACCESS, _) => {
-                error.with_hint("loop devices need CAP_SYS_ADMIN on the machine itself")
+                error.with_hint("loop devices require CAP_SYS_ADMIN in the initial user namespace")
             }
             _ => error,
         }
@@ -278,9 +278,12 @@ fn open_control() -> Result<OwnedFd> {
     open(CONTROL, OFlags::RDWR).map_err(|errno| {
         let error = Error::sys(Operation::OpenLoopControl, Syscall::Openat, errno).with_argument(CONTROL);
         match errno {
-            Errno::NOENT | Errno::NODEV | Errno::NXIO => error
-                .with_reason("this machine or container has no loop devices")
-                .with_hint("modprobe loop; in a container, give it /dev/loop-control and /dev/loop*"),
+            Errno::NOENT | Errno::NODEV | Errno::NXIO => {
+                error.with_reason("loop devices are not available").with_hint(
+                    "run `modprobe loop`; in a container, add the devices /dev/loop-control and \
+                            /dev/loop*",
+                )
+            }
             _ => for_root(error),
         }
     })
@@ -288,7 +291,7 @@ fn open_control() -> Result<OwnedFd> {
 
 fn for_root(error: Error) -> Error {
     match error.raw_errno() {
-        Some(Errno::ACCESS | Errno::PERM) => error.with_hint("loop devices are for root"),
+        Some(Errno::ACCESS | Errno::PERM) => error.with_hint("loop devices require root on the host"),
         _ => error,
     }
 }
@@ -300,11 +303,14 @@ fn open_file(dir: BorrowedFd<'_>, path: &Path, options: &LoopOptions) -> Result<
     let file = open(options.access()).map_err(|errno| {
         let error = Error::sys(Operation::OpenImage, Syscall::Openat, errno).with_argument(path);
         match errno {
-            Errno::ISDIR => error.with_reason("a directory can't be a loop device's file"),
+            Errno::ISDIR => error.with_reason(
+                "is a directory: a loop device needs a regular file or block \
+                                               device",
+            ),
             Errno::ROFS | Errno::ACCESS | Errno::PERM | Errno::TXTBSY if !options.read_only => {
                 match open(OFlags::RDONLY).map(|_| open_control()) {
                     Ok(Ok(_)) if matches!(errno, Errno::ROFS | Errno::ACCESS) => write_protected(error),
-                    Ok(Ok(_)) => error.with_hint("it can't be written to: mount it with `ro`"),
+                    Ok(Ok(_)) => error.with_hint("it is not writable: mount it with `ro`"),
                     // The next step would fail even read-only.
                     Ok(Err(control)) => control,
                     Err(_) => error,
@@ -319,12 +325,12 @@ fn open_file(dir: BorrowedFd<'_>, path: &Path, options: &LoopOptions) -> Result<
         |kind, reason: String| Err(Error::new(kind, Operation::OpenImage, reason).with_argument(path));
     let kind = FileType::from_raw_mode(stat.st_mode);
     if !matches!(kind, FileType::RegularFile | FileType::BlockDevice) {
-        let reason = "only a regular file or a block device can be a loop device's file";
+        let reason = "is not a regular file or block device, which a loop device needs";
         return refused(ErrorKind::OptionConflict, reason.to_owned());
     }
     let size = u64::try_from(stat.st_size).unwrap_or(0);
     if kind == FileType::RegularFile && options.offset > 0 && options.offset >= size {
-        let reason = format!("offset {} is past the end: the file has {size} bytes", options.offset);
+        let reason = format!("offset {} is beyond the end of the file ({size} bytes)", options.offset);
         return refused(ErrorKind::OptionValue, reason);
     }
     // The device must not keep alive the detached tree that holds the file.

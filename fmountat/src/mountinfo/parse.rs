@@ -49,7 +49,7 @@ impl<'a> LineFields<'a> {
 pub(crate) fn line(text: &mut Text, start: usize, end: usize) -> Result<Record> {
     let bytes = &text.bytes()[start..end];
     let Some((mut record, ranges)) = numbers_and_ranges(bytes) else {
-        let error = Error::new(ErrorKind::System, Operation::ReadMountTable, "a line of an unknown form");
+        let error = Error::new(ErrorKind::System, Operation::ReadMountTable, "a line has an unknown format");
         return Err(error.with_argument(OsStr::from_bytes(bytes)));
     };
     let spans = ranges.map(|(from, to)| text.unescaped(start + from, start + to));

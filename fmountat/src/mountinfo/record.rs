@@ -99,7 +99,7 @@ impl Text {
 }
 
 fn too_long() -> Error {
-    Error::new(ErrorKind::TooLong, Operation::ReadMountTable, "it is longer than 4 GiB")
+    Error::new(ErrorKind::TooLong, Operation::ReadMountTable, "is longer than 4 GiB")
 }
 
 /// Decodes octal escapes such as `\040` (`mangle`, fs/seq_file.c) in place. Returns the decoded

@@ -54,16 +54,17 @@ pub fn remount(target: &Target, options: &Options) -> Result<()> {
 
 fn check(target: &Target, options: &Options) -> Result<()> {
     if !is_mount_root(target.as_fd())? {
-        return Err(Error::new(ErrorKind::NotMounted, Operation::Remount, "nothing is mounted there"));
+        return Err(Error::new(ErrorKind::NotMounted, Operation::Remount, "is not mounted"));
     }
     // `remount` itself may be missing: a call of this function implies it.
     if let Some(given) = options.misplaced(Places::REMOUNT).next() {
-        let reason = "it has no effect on a mount that is there already";
+        let reason = "has no effect on an existing mount";
         return Err(option_error(ErrorKind::OptionConflict, &given.text, reason));
     }
     match options.of_filesystem().next().filter(|_| options.bind.is_some()) {
         Some(text) => {
-            let reason = "with `bind` only the mount is changed, not its file system: leave `bind` out";
+            let reason = "applies to the file system, and `bind` limits the remount to the mount: remove \
+                          `bind`";
             Err(option_error(ErrorKind::OptionConflict, &text, reason))
         }
         None => Ok(()),

@@ -149,7 +149,7 @@ impl TempMount {
 fn build(mounter: &Mounter, dir: BorrowedFd<'_>, mounts: &[Mount]) -> Result<DetachedSet> {
     let plan = Plan::new(mounts)?;
     if !plan.has_root() {
-        let reason = "no mount has the target `/`: a temporary mount has no other root";
+        let reason = "no mount has the target `/`, which a temporary mount requires";
         return Err(Error::new(ErrorKind::Spec, Operation::ReadMountList, reason));
     }
     mounter.build(dir, &plan, &Target::open(CWD, "/")?)

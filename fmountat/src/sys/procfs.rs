@@ -38,7 +38,7 @@ pub(crate) const NET: &str = "/proc/thread-self/net";
 
 /// The hint for an id that is not mapped in this user namespace.
 pub(crate) const SEE_ID_MAPS: &str =
-    "see /proc/self/uid_map and /proc/self/gid_map for the ids that are mapped here";
+    "use ids that are mapped in this user namespace: /proc/self/uid_map and /proc/self/gid_map list them";
 
 /// The links in a container's /dev and their targets, as runc creates them.
 pub(crate) const DEV_LINKS: [(&str, &str); 4] = [
@@ -172,16 +172,16 @@ pub fn failed(operation: Operation, name: &str, errno: Errno) -> Error {
     let error = Error::sys(operation, Syscall::Openat, errno);
     let reason = match errno {
         Errno::NOENT if check().is_err() => {
-            "procfs is not mounted on /proc here, or it belongs to a pid namespace without this process"
+            "procfs is not mounted on /proc, or it belongs to a pid namespace without this process"
         }
-        Errno::XDEV => "/proc is not the root of procfs here, or something is mounted over a part of it",
+        Errno::XDEV => "/proc is not the root of a procfs, or another mount covers a part of it",
         _ => return error.with_argument(format!("/proc/{name}")),
     };
     error
         .with_argument("/proc")
         .with_kind(ErrorKind::Unsupported)
         .with_reason(reason)
-        .with_hint("`mount -t proc proc /proc`")
+        .with_hint("run `mount -t proc proc /proc`")
 }
 
 /// Runs [`check`] before a change that later needs a verified /proc.

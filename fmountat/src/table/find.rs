@@ -70,7 +70,7 @@ fn find_by(dir: BorrowedFd<'_>, path: &Path, strategy: TableStrategy) -> Result<
             }
         } else if strategy == TableStrategy::Statmount {
             let unsupported = || {
-                let reason = "statmount(2) of this kernel can't tell of it";
+                let reason = "statmount(2) of this kernel does not report all required fields";
                 Error::new(ErrorKind::Unsupported, Operation::FindMount, reason).with_argument(path)
             };
             return Err(table.err().unwrap_or_else(unsupported));
@@ -140,13 +140,13 @@ fn no_proc(path: &Path) -> Error {
     Error::new(
         ErrorKind::Unsupported,
         Operation::FindMount,
-        "this kernel tells it in /proc alone, which is not there",
+        "this kernel shows it only in /proc, which is not mounted",
     )
     .with_argument(path)
 }
 
 fn not_here(path: &Path) -> Error {
-    let reason = "the mount that holds it is not in the mount table of this namespace";
+    let reason = "the mount that contains it is not in the mount table of this mount namespace";
     Error::new(ErrorKind::NotMounted, Operation::FindMount, reason).with_argument(path)
 }
 

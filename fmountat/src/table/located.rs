@@ -68,6 +68,6 @@ pub(crate) fn read_with(id: MountId) -> Result<(Vec<MountEntry>, MountEntry)> {
 }
 
 fn not_here(id: MountId) -> Error {
-    let reason = "this mount namespace has no mount with this id below its root directory";
+    let reason = "no mount with this id is visible in this mount namespace";
     Error::new(ErrorKind::NotMounted, Operation::FindMount, reason).with_argument(id.get().to_string())
 }

@@ -100,7 +100,7 @@ impl Place {
                 if namespace.has_process(*pid) {
                     return Ok(file);
                 }
-                let reason = "the process has ended, or has moved to another mount namespace";
+                let reason = "the process has exited or changed its mount namespace";
                 Err(Error::new(ErrorKind::NotFound, Operation::ReadMountTable, reason)
                     .with_argument(pid.to_string()))
             }
@@ -138,15 +138,15 @@ fn topmost(namespace: u64) -> Option<u64> {
 }
 
 fn no_such(id: u64) -> Error {
-    let reason = "no mount namespace that this user has privilege over has this id";
+    let reason = "no mount namespace that this user may access has this id";
     Error::new(ErrorKind::NotFound, Operation::FindMountNamespace, reason).with_argument(id.to_string())
 }
 
 fn out_of_reach(id: u64) -> Error {
-    let reason = "the namespace's file can't be reached by its id without privilege on the machine: only statmount(2) can";
+    let reason = "opening a mount namespace by its id requires CAP_SYS_ADMIN in the initial user namespace";
     let error =
         Error::new(ErrorKind::Permission, Operation::ReadMountTable, reason).with_argument(id.to_string());
-    error.with_hint("name it by a process or a file")
+    error.with_hint("give a process id or a file such as /proc/PID/ns/mnt")
 }
 
 fn open(name: &str) -> Result<OwnedFd> {

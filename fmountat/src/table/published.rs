@@ -61,12 +61,12 @@ impl PublishedSet {
     pub fn from_numbers(ids: impl IntoIterator<Item = u64>) -> Result<Self> {
         let mut ids = ids.into_iter().map(|number| {
             UniqueMountId::from_number(number).ok_or_else(|| {
-                let reason = "it is no unique mount id: those are above 2147483648";
+                let reason = "is not a unique mount id (those are greater than 2147483648)";
                 Error::new(ErrorKind::OptionValue, Operation::ReadSet, reason)
                     .with_argument(number.to_string())
             })
         });
-        let empty = || Error::new(ErrorKind::OptionValue, Operation::ReadSet, "it has no mounts");
+        let empty = || Error::new(ErrorKind::OptionValue, Operation::ReadSet, "the set has no mounts");
         Ok(Self { root: ids.next().ok_or_else(empty)??, inside: ids.collect::<Result<_>>()? })
     }
 
@@ -141,11 +141,12 @@ pub(crate) fn below(root: Option<UniqueMountId>, after: u64) -> Result<Vec<Uniqu
 fn not_listed(root: impl fmt::Display, errno: Errno) -> Error {
     match errno {
         Errno::NOENT => {
-            let reason = "this mount namespace has no mount with this id: it was unmounted, or is elsewhere";
+            let reason = "is not mounted in this mount namespace: no mount has this id";
             Error::new(ErrorKind::NotMounted, Operation::FindSet, reason).with_argument(root.to_string())
         }
-        Errno::NOSYS => Error::sys(Operation::FindSet, Syscall::Listmount, errno)
-            .with_hint("sets are told by unique ids, which need Linux 6.8: unmount recursively by path"),
+        Errno::NOSYS => Error::sys(Operation::FindSet, Syscall::Listmount, errno).with_hint(
+            "unmount recursively by path (umount -R TARGET): unmounting a set by id requires Linux 6.8",
+        ),
         _ => Error::sys(Operation::FindSet, Syscall::Listmount, errno).with_argument(root.to_string()),
     }
 }

@@ -128,11 +128,15 @@ impl TableReader {
                 let names: Vec<String> =
                     fields.map(|(name, _)| name.to_lowercase().replace('_', " ")).collect();
                 let reason = match by_statmount::supported() {
-                    0 => String::from("statmount(2) is missing, or a filter forbids it"),
-                    _ => format!("statmount(2) of this kernel does not tell: {}", names.join(", ")),
+                    0 => String::from(
+                        "statmount(2) is not available on this kernel, or a seccomp filter forbids it",
+                    ),
+                    _ => format!("statmount(2) of this kernel does not report: {}", names.join(", ")),
                 };
                 let error = Error::new(ErrorKind::Unsupported, Operation::ReadMountTable, reason);
-                Err(error.with_hint("mountinfo tells all but unique ids and id mappings; all that statmount can needs Linux 6.15"))
+                Err(error.with_hint(
+                    "use Linux 6.15 or newer, or read mountinfo, which lacks only unique ids and id mappings",
+                ))
             }
             TableStrategy::Statmount => self.by_statmount(),
             TableStrategy::Auto if missing != 0 => self.by_mountinfo(),
@@ -191,7 +195,8 @@ impl TableReader {
 
     fn by_statmount(&mut self) -> Result<Table> {
         let Some(view) = self.place.view() else {
-            let reason = "statmount(2) can't show what this process sees from its root directory, or may not";
+            let reason = "statmount(2) can't list the mounts below this process's root directory, or is \
+                          forbidden";
             return Err(Error::new(ErrorKind::Unsupported, Operation::ReadMountTable, reason));
         };
         all_mounts(view.namespace, view.root, &mut self.ids)
@@ -249,10 +254,14 @@ impl Table {
 }
 
 fn no_unique_ids(id: MountId) -> Error {
-    let reason = "mountinfo has no unique ids, and statmount(2) or listmount(2) is missing or forbidden";
+    let reason = "unique mount ids require statmount(2) and listmount(2), which are not available or \
+                  forbidden";
     Error::new(ErrorKind::Unsupported, Operation::FindMount, reason)
         .with_argument(id.get().to_string())
-        .with_hint("they need Linux 6.8; in a container, allow them in its seccomp profile; or give the number of mountinfo")
+        .with_hint(
+            "use Linux 6.8 or newer and allow both in the container's seccomp profile, or give the mount id \
+             from mountinfo",
+        )
 }
 
 /// Traces that statmount(2) was refused and mountinfo is used instead.

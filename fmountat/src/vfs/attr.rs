@@ -205,10 +205,11 @@ fn explain_attr(error: Error, fd: BorrowedFd<'_>, attr: &MountAttr) -> Error {
     let locked = MountAttr { set: attr.clear & now & restrictions, ..MountAttr::default() };
     let policy = (attr.set | attr.clear).intersects(Attr::ATIME_FIELD | Attr::NODIRATIME);
     let reason = match (is_inside, locked.set.is_empty(), policy) {
-        (true, false, _) => format!("the kernel has locked {} on this mount", locked.names()),
-        (true, true, true) => String::from("the kernel has locked the access-time policy of this mount"),
+        (true, false, _) => format!("{} is locked on this mount", locked.names()),
+        (true, true, true) => String::from("the access-time options are locked on this mount"),
         _ => return crate::vfs::privilege::needs_admin(error),
     };
-    let hint = "what came into a user namespace from outside keeps its restrictions: leave that word out, or do it outside";
+    let hint = "remove this option, or run it outside the user namespace: mounts copied from a parent \
+                namespace keep their restrictions";
     error.with_kind(ErrorKind::Locked).with_reason(reason).with_hint(hint)
 }

@@ -9,7 +9,6 @@ use std::os::unix::ffi::OsStrExt;
 /// NUL byte.
 pub(crate) fn c_string(operation: Operation, text: impl AsRef<OsStr>) -> Result<CString> {
     let text = text.as_ref();
-    CString::new(text.as_bytes()).map_err(|_| {
-        Error::new(ErrorKind::NulByte, operation, "the string holds a NUL byte").with_argument(text)
-    })
+    CString::new(text.as_bytes())
+        .map_err(|_| Error::new(ErrorKind::NulByte, operation, "contains a NUL byte").with_argument(text))
 }

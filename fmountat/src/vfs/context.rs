@@ -50,8 +50,8 @@ impl FsContext {
             let error = Error::sys(Operation::OpenFilesystem, Syscall::Fsopen, errno).with_argument(fstype);
             match errno {
                 Errno::NODEV => error
-                    .with_reason("this kernel has no such filesystem")
-                    .with_hint("see /proc/filesystems, or load its module"),
+                    .with_reason("unknown file system type")
+                    .with_hint("load its module; /proc/filesystems lists the types that the kernel supports"),
                 Errno::PERM => with_what_is_missing(error, fstype),
                 _ => error,
             }
@@ -90,7 +90,7 @@ impl FsContext {
         let (key, value) = (key.as_ref(), value.as_ref());
         if value.len() > FSCONFIG_STRING_MAX {
             let reason = format!(
-                "the value has {} bytes and the kernel takes {FSCONFIG_STRING_MAX} for one option",
+                "the value is {} bytes long; the kernel accepts at most {FSCONFIG_STRING_MAX} for one option",
                 value.len()
             );
             return Err(Error::new(ErrorKind::TooLong, Operation::SetOption, reason).with_argument(key));
@@ -152,7 +152,7 @@ impl FsContext {
         let error = match errno {
             Errno::INVAL | Errno::OPNOTSUPP if unknown || log.is_empty() => {
                 error.with_kind(ErrorKind::UnknownOption).with_reason(format!(
-                    "{} does not know this option",
+                    "{} has no such option",
                     crate::error::escape(self.fstype.as_encoded_bytes())
                 ))
             }
@@ -193,11 +193,15 @@ pub(crate) fn log_line(bytes: &[u8]) -> String {
 fn with_what_is_missing(error: Error, fstype: &OsStr) -> Error {
     let is_inside = !Features::get().initial_user_namespace;
     let hint = match fstype.to_str().filter(|_| is_inside && is_admin()) {
-        Some("proc") => "be root, or make a pid namespace with the user namespace: unshare --pid --fork",
-        Some("mqueue") => "be root, or make an ipc namespace with the user namespace: unshare --ipc",
-        Some("sysfs") => "be root, or make a network namespace with the user namespace: unshare --net",
+        Some("proc") => {
+            "run it as root, or create a pid namespace with the user namespace: unshare --pid --fork"
+        }
+        Some("mqueue") => "run it as root, or create an ipc namespace with the user namespace: unshare --ipc",
+        Some("sysfs") => {
+            "run it as root, or create a network namespace with the user namespace: unshare --net"
+        }
         Some("cgroup" | "cgroup2") => {
-            "be root, or make a cgroup namespace with the user namespace: unshare --cgroup"
+            "run it as root, or create a cgroup namespace with the user namespace: unshare --cgroup"
         }
         _ => return needs_admin(error),
     };

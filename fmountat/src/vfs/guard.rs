@@ -55,6 +55,6 @@ fn detach(attached: &Attached) -> Result<()> {
     if is_on_top(attached.as_fd()) {
         return detach_fd(attached.as_fd());
     }
-    let reason = "another mount is on it, or it is in another mount namespace";
+    let reason = "another mount covers it, or it is in another mount namespace";
     Err(Error::new(ErrorKind::Busy, Operation::Unmount, reason))
 }

@@ -157,7 +157,7 @@ pub(crate) fn directory() -> Result<Target> {
             _ => {}
         }
     }
-    Err(Error::new(ErrorKind::NotFound, STEP, "the root directory can't be opened").with_argument("/"))
+    Err(Error::new(ErrorKind::NotFound, STEP, "no directory to mount on could be opened").with_argument("/"))
 }
 
 /// Mounts the tmpfs that holds the mount point. Nothing can fail between the mount and the return
@@ -191,9 +191,9 @@ fn need_private(directory: &Target) -> Result<()> {
     if table_entry(directory.as_fd())?.is_some_and(|entry| entry.shared.is_none()) {
         return Ok(());
     }
-    let reason = "the mount namespace of this process is shared with others, who would see each step";
+    let reason = "this process's mount namespace has shared propagation: each mount would be visible outside";
     Err(Error::new(ErrorKind::Unsupported, Operation::BuildInOwnNamespace, reason)
-        .with_hint("go into a private one before: `unshare_mount_and_pid`, or `unshare --mount`"))
+        .with_hint("enter a private mount namespace first: `unshare_mount_and_pid`, or `unshare --mount`"))
 }
 
 fn open(parent: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {

@@ -101,30 +101,32 @@ fn check_ranges(operation: Operation, ranges: &[IdMapping]) -> Result<()> {
         Err(Error::new(ErrorKind::OptionValue, operation, reason).with_argument(text))
     };
     if ranges.len() > RANGES_MAX {
-        let reason = format!("there are {} ranges and the kernel takes {RANGES_MAX}", ranges.len());
+        let reason =
+            format!("the mapping has {} ranges; the kernel accepts at most {RANGES_MAX}", ranges.len());
         return Err(Error::new(ErrorKind::OptionValue, operation, reason));
     }
     let (bytes, page) = (map_text(ranges).len(), page_size());
     if bytes >= page {
-        let reason = format!("the map's text has {bytes} bytes and the kernel takes {}", page - 1);
+        let reason =
+            format!("the mapping's text is {bytes} bytes long; the kernel accepts at most {}", page - 1);
         let error = Error::new(ErrorKind::OptionValue, operation, reason);
-        return Err(error.with_hint("fewer ranges: neighbours can be one"));
+        return Err(error.with_hint("use fewer ranges: merge adjacent ones"));
     }
     for (at, range) in ranges.iter().enumerate() {
         // The last id (`-1`) is not a valid id.
         let fits = |first: u32| first.checked_add(range.count).is_some();
         if range.count == 0 {
-            return bad(range, "it maps no id: the count is 0");
+            return bad(range, "the count must not be 0");
         }
         if !fits(range.inner) || !fits(range.outer) {
-            return bad(range, "it goes beyond the last id, 4294967294");
+            return bad(range, "the range exceeds the last id, 4294967294");
         }
         let overlaps = |a: u32, b: u32, other: &IdMapping| a < b + other.count && b < a + range.count;
         let twice = |other: &&IdMapping| {
             overlaps(range.inner, other.inner, other) || overlaps(range.outer, other.outer, other)
         };
         if ranges[..at].iter().any(|other| twice(&other)) {
-            return bad(range, "it overlaps an earlier range");
+            return bad(range, "overlaps an earlier range");
         }
     }
     Ok(())
@@ -167,7 +169,7 @@ fn open_namespace(dir: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
     match name.to_string_lossy().starts_with("user:[") {
         true => Ok(fd),
         false => {
-            Err(Error::new(ErrorKind::OptionValue, Operation::OpenUserNamespace, "it is no user namespace")
+            Err(Error::new(ErrorKind::OptionValue, Operation::OpenUserNamespace, "is not a user namespace")
                 .with_argument(path)
                 .with_hint("give a file such as /proc/PID/ns/user"))
         }
@@ -190,9 +192,11 @@ fn park() -> Result<Parked> {
         Errno::NOSPC | Errno::USERS => Error::sys(step, Syscall::Clone, errno)
             .with_kind(ErrorKind::TooManyNamespaces)
             .with_reason("the limit of user namespaces is reached")
-            .with_hint("raise /proc/sys/user/max_user_namespaces"),
-        Errno::PERM => Error::sys(step, Syscall::Clone, errno)
-            .with_hint("id-mapped mounts need a user namespace, and none may be made here"),
+            .with_hint("raise the sysctl user.max_user_namespaces"),
+        Errno::PERM => Error::sys(step, Syscall::Clone, errno).with_hint(
+            "allow creating user namespaces: an id-mapped mount needs one (`fmountat doctor` shows what \
+             forbids it)",
+        ),
         _ => Error::sys(step, Syscall::Clone, errno),
     })
 }
@@ -239,13 +243,14 @@ fn map_text(ranges: &[IdMapping]) -> String {
 fn write_map(pid: u32, file: &str, ranges: &[IdMapping]) -> Result<()> {
     let text = if ranges.is_empty() { unchanged(file)? } else { map_text(ranges) };
     let name = format!("{pid}/{file}");
-    let explain = |error: Error| {
-        match error.raw_errno() {
-            Some(Errno::PERM) => error
-                .with_reason("a mapping can only lead to ids that are mapped where this runs, and needs CAP_SETUID and CAP_SETGID")
-                .with_hint(procfs::SEE_ID_MAPS),
-            _ => error,
-        }
+    let explain = |error: Error| match error.raw_errno() {
+        Some(Errno::PERM) => error
+            .with_reason(
+                "the mapping must use ids that are mapped in the current user namespace, and requires \
+                 CAP_SETUID and CAP_SETGID",
+            )
+            .with_hint(procfs::SEE_ID_MAPS),
+        _ => error,
     };
     let fd = procfs::open(&*name, OFlags::WRONLY)
         .map_err(|e| explain(procfs::failed(Operation::MapIds, &name, e)))?;
@@ -336,16 +341,16 @@ pub(crate) fn explain_idmap(error: Error, userns: BorrowedFd<'_>) -> Error {
     match error.raw_errno() {
         Some(Errno::INVAL) if maps_nothing(userns) => error
             .with_kind(ErrorKind::OptionValue)
-            .with_reason("the user namespace has no id maps yet: they must be written before"),
+            .with_reason("the user namespace has no id mappings yet: write its uid_map and gid_map first"),
         Some(Errno::INVAL) => error.with_kind(ErrorKind::Unsupported).with_reason(
-            "this file system can't be id-mapped, or the mount is already (ext4 and xfs can, btrfs from Linux 5.15 on, erofs \
-             5.19, squashfs 6.2, tmpfs 6.3; overlay can't, its layers can)",
+            "this file system does not support id-mapped mounts, or the mount is already id-mapped \
+             (supported: ext4 and xfs, btrfs since Linux 5.15, erofs 5.19, squashfs 6.2, tmpfs 6.3; for \
+             overlay map the layers)",
         ),
-        Some(Errno::PERM) if is_initial(userns) => {
-            error.with_reason("the first user namespace maps nothing: give one with mappings of its own")
-        }
+        Some(Errno::PERM) if is_initial(userns) => error
+            .with_reason("the initial user namespace can't be used for an id-mapped mount: give another one"),
         Some(Errno::PERM) => error.with_hint(
-            "mapping a file system's owners needs CAP_SYS_ADMIN in the user namespace that it was mounted in",
+            "id-mapping a mount requires CAP_SYS_ADMIN in the user namespace that mounted the file system",
         ),
         _ => error,
     }
@@ -381,8 +386,8 @@ mod tests {
         assert!(check(&[range(0, 1000, 10), range(10, 2000, 5), range(15, 0, 1)]).is_ok());
         assert!(check(&[range(0, 0, u32::MAX)]).is_ok());
         for (ranges, words) in [
-            (vec![range(0, 0, 0)], "no id"),
-            (vec![range(1, 0, u32::MAX)], "beyond"),
+            (vec![range(0, 0, 0)], "must not be 0"),
+            (vec![range(1, 0, u32::MAX)], "exceeds"),
             (vec![range(0, 0, 10), range(5, 100, 10)], "overlaps"),
             (vec![range(0, 0, 10), range(50, 9, 10)], "overlaps"),
             (vec![range(7, 7, 1); 341], "341"),

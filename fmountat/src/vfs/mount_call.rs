@@ -88,10 +88,13 @@ impl MountCall {
             return Err(Error::new(
                 ErrorKind::TooLong,
                 Operation::Mount,
-                format!("the options have {} bytes and mount(2) takes {MOUNT_DATA_MAX}", data.len()),
+                format!(
+                    "the options are {} bytes long; mount(2) accepts at most {MOUNT_DATA_MAX}",
+                    data.len()
+                ),
             )
             .with_argument(target.as_ref())
-            .with_hint("use an `Overlay` or a `Mount`: they have no such limit"));
+            .with_hint("use `Overlay` or `Mount`, which have no such limit"));
         }
         Ok(Self {
             source: c_string(Operation::ReadSource, source)?,

@@ -54,7 +54,7 @@ impl MountNamespace {
         };
         let no_such = || {
             let error = named(Syscall::PidfdOpen, Errno::SRCH).with_kind(ErrorKind::NotFound);
-            error.with_reason("there is no process with this number")
+            error.with_reason("no such process")
         };
         let number = (pid > 0).then(|| Pid::from_raw(pid)).flatten().ok_or_else(no_such)?;
         let pidfd = match pidfd_open(number, PidfdFlags::empty()) {
@@ -66,14 +66,16 @@ impl MountNamespace {
         };
         procfs::need(Operation::OpenProcess)?;
         let proc_file = |directory: &str, name: &str, flags: OFlags| {
-            procfs::open_link(directory, name, flags)
-                .map_err(|e| match e {
-                    Errno::NOENT => no_such(),
-                    Errno::ACCESS | Errno::PERM => named(Syscall::Openat, e)
-                        .with_reason("its namespaces may be looked at by who may trace it")
-                        .with_hint("be the user who runs it, with no more privilege on its side, or have CAP_SYS_PTRACE over it: ptrace(2)"),
-                    _ => named(Syscall::Openat, e),
-                })
+            procfs::open_link(directory, name, flags).map_err(|e| match e {
+                Errno::NOENT => no_such(),
+                Errno::ACCESS | Errno::PERM => named(Syscall::Openat, e)
+                    .with_reason("access to the namespaces of this process is denied")
+                    .with_hint(
+                        "run it as root, or as the user of that process: it requires the ptrace(2) access \
+                         mode PTRACE_MODE_READ",
+                    ),
+                _ => named(Syscall::Openat, e),
+            })
         };
         let (process, namespaces) = (pid.to_string(), format!("{pid}/ns"));
         let mount = proc_file(&namespaces, "mnt", OFlags::RDONLY)?;
@@ -109,7 +111,7 @@ impl MountNamespace {
         let root = inside(to, &Act::OpenRoot).map_err(|(step, errno)| match (step, errno) {
             (Step::Enter, Errno::INVAL) => named(Syscall::Setns, errno)
                 .with_kind(ErrorKind::OptionValue)
-                .with_reason("the file is no mount namespace"),
+                .with_reason("is not a mount namespace"),
             (step, errno) => entering(step, errno),
         })?;
         let root = root.ok_or_else(|| named(Syscall::Openat, Errno::NOENT))?;
@@ -246,7 +248,7 @@ impl Tree {
             return refused("the descriptor is not the root of a mount");
         }
         if crate::vfs::identity::is_attached_here(fd.as_fd())? {
-            return refused("the mount is attached: only a detached tree can be handed over");
+            return refused("the mount is attached, and only a detached tree can be taken over");
         }
         Ok(Self::from_fd(fd))
     }

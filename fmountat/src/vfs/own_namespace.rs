@@ -55,10 +55,8 @@ pub(crate) fn make_private(step: Operation) -> Result<()> {
 
 fn in_chroot(error: Error) -> Error {
     error
-        .with_reason(
-            "the root directory is no mount: this runs in a chroot, whose other mounts can't be reached",
-        )
-        .with_hint("bind the directory onto itself before chroot(1)")
+        .with_reason("the root directory is not a mount point (chroot)")
+        .with_hint("bind the new root directory on itself before chroot(2): `mount --bind DIR DIR`")
 }
 
 fn user_namespace_error(errno: Errno) -> Error {
@@ -67,14 +65,15 @@ fn user_namespace_error(errno: Errno) -> Error {
         Errno::NOSPC | Errno::USERS => error
             .with_kind(ErrorKind::TooManyNamespaces)
             .with_reason("the limit of user namespaces is reached")
-            .with_hint("raise /proc/sys/user/max_user_namespaces, or run as root"),
+            .with_hint("raise the sysctl user.max_user_namespaces, or run as root"),
         Errno::PERM => error
-            .with_reason("no user namespace may be made here: the machine does not let ordinary users, or this runs in a chroot")
+            .with_reason("creating user namespaces is forbidden for this user, or the process is in a chroot")
             .with_hint(
-                "see the sysctls kernel.unprivileged_userns_clone and kernel.apparmor_restrict_unprivileged_userns, or run as root",
+                "run as root, or change the sysctls kernel.unprivileged_userns_clone and \
+                 kernel.apparmor_restrict_unprivileged_userns",
             ),
         Errno::INVAL => {
-            error.with_hint("the process has more than one thread, or the kernel has no user namespaces")
+            error.with_hint("call it from a process with one thread, on a kernel with user namespaces")
         }
         _ => error,
     }
@@ -210,8 +209,11 @@ impl OldRoot {
                 let error = Error::sys(STEP, Syscall::Umount2, errno);
                 match errno {
                     Errno::INVAL => error
-                        .with_reason("a mount that lies over the old `/` is locked by the kernel, and would stay within reach")
-                        .with_hint("run it where nothing is mounted over `/`, or as root"),
+                        .with_reason(
+                            "a mount over the old `/` is locked in this user namespace, and would remain \
+                             accessible",
+                        )
+                        .with_hint("run it as root, or in a mount namespace without a mount over `/`"),
                     _ => error,
                 }
             })?;

@@ -15,5 +15,5 @@ pub(crate) fn is_admin() -> bool {
     effective.is_ok_and(|all| all.contains(CapabilitySet::SYS_ADMIN))
 }
 
-const NEEDS_ADMIN: &str = "mounting needs CAP_SYS_ADMIN in the user namespace that owns the mount \
-     namespace: run as root, or in a user and mount namespace of your own (`fmountat run`)";
+const NEEDS_ADMIN: &str = "mounting requires root or CAP_SYS_ADMIN in the mount namespace's user namespace: \
+                           run it as root, or in a new user and mount namespace (`fmountat run`)";

@@ -138,9 +138,10 @@ impl Tree {
         match why {
             NotSwapped::NotOnTop => not_on_top(target),
             NotSwapped::Restored(errno) => refused(errno)
-                .with_reason("the kernel refused the new tree; a copy of the old one is in its place again"),
+                .with_reason("the new tree could not be attached; a copy of the old one was attached again"),
             NotSwapped::Lost(errno) => refused(errno).with_reason(
-                "neither the new tree nor a copy of the old one could be attached: nothing is mounted there",
+                "neither the new tree nor a copy of the old one could be attached: the target is not \
+                 mounted any more",
             ),
             NotSwapped::Clone(errno) => failed(Operation::Replace, Syscall::Clone, errno),
             NotSwapped::Move(errno) => self.explain_beneath(target, errno),
@@ -156,10 +157,13 @@ impl Tree {
         match errno {
             Errno::INVAL if !Features::get().move_beneath => error
                 .with_kind(ErrorKind::Unsupported)
-                .with_reason("this kernel can't put a mount beneath another, so a swap would have a gap")
-                .with_hint("it needs Linux 6.5"),
+                .with_reason(
+                    "this kernel can't attach a mount beneath another, so for a moment neither \
+                              would be mounted",
+                )
+                .with_hint("use Linux 6.5 or newer"),
             Errno::INVAL => error.with_hint(
-                "MOVE_MOUNT_BENEATH needs Linux 6.5, and can't go beneath a mount that the kernel has locked, or beneath the \
+                "MOVE_MOUNT_BENEATH requires Linux 6.5, and a target that is neither a locked mount nor the \
                  root directory of the process",
             ),
             _ => error,
@@ -167,14 +171,13 @@ impl Tree {
     }
 }
 
-const STAYS_BENEATH: &str =
-    "the new set is there, beneath the old mount: it is seen when that one is unmounted";
+const STAYS_BENEATH: &str = "unmount the old mount: the new set is attached beneath it";
 
 /// Refuses a target where nothing is mounted, and the root directory of the process, beneath which
 /// the kernel attaches nothing (`can_move_mount_beneath`, fs/namespace.c).
 pub(crate) fn check_replaceable(target: &Target) -> Result<()> {
     if !is_mount_root(target.as_fd())? {
-        let reason = "nothing is mounted there to be replaced";
+        let reason = "is not mounted, so there is nothing to replace";
         return Err(
             Error::new(ErrorKind::NotMounted, Operation::Replace, reason).with_argument(target.path())
         );
@@ -182,11 +185,11 @@ pub(crate) fn check_replaceable(target: &Target) -> Result<()> {
     // umount2(2) takes a path: the name of the descriptor in /proc.
     name_for(Operation::Replace, target.as_fd()).map_err(|e| e.with_argument(target.path()))?;
     if is_process_root(target)? {
-        let reason = "it is the root directory of the process, which nothing can be put beneath";
+        let reason = "is the root directory of this process, and the kernel can't attach a mount beneath it";
         let error =
             Error::new(ErrorKind::Unsupported, Operation::Replace, reason).with_argument(target.path());
         return Err(error.with_hint(
-            "a process's root is changed by pivot_root(2): `fmountat run`, or DetachedSet::enter",
+            "change the root directory with `fmountat run`, DetachedSet::enter or pivot_root(2)",
         ));
     }
     Ok(())
@@ -211,7 +214,7 @@ fn look(target: &Target) -> Result<MountId> {
                 Error::sys(Operation::Unmount, Syscall::Umount2, errno).with_argument(target.path()),
             );
             Err(error
-                .with_reason("a seccomp filter forbids to unmount: the old mount could not be taken away"))
+                .with_reason("a seccomp filter forbids umount2(2), so the old mount could not be unmounted"))
         }
         None => Ok(old),
     }
@@ -223,10 +226,11 @@ pub(crate) fn need_whole_copy(target: &Target) -> Result<()> {
     let table = mountinfo::read()?;
     let old = mountinfo::deepest_first(&table, MountinfoId::of(target.as_fd())?);
     let Some(entry) = old.into_iter().find(|entry| entry.unbindable) else { return Ok(()) };
-    let reason = "a mount of the old set is unbindable, so no copy of it could take its place again if the new one is refused";
+    let reason = "is an unbindable mount of the old set, so the old set could not be restored if the new \
+                  one fails";
     Err(Error::new(ErrorKind::Unsupported, Operation::Replace, reason)
         .with_argument(&entry.target)
-        .with_hint("it needs Linux 6.5; or unmount the old set first"))
+        .with_hint("use Linux 6.5 or newer, or unmount the old set first"))
 }
 
 fn check_top(target: &Target, old: MountId) -> Result<()> {
@@ -234,8 +238,8 @@ fn check_top(target: &Target, old: MountId) -> Result<()> {
 }
 
 fn not_on_top(target: &Target) -> Error {
-    let reason = "another mount was put over the old one, or in its place, since the target was opened";
+    let reason = "another mount has covered or replaced the old one since the target was opened";
     Error::new(ErrorKind::Busy, Operation::Replace, reason)
         .with_argument(target.path())
-        .with_hint("open the target again and repeat the swap")
+        .with_hint("open the target again, and retry")
 }

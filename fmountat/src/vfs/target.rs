@@ -274,35 +274,38 @@ fn resolve_in_root(root: BorrowedFd<'_>, path: &Path, more: ResolveFlags) -> Res
                 return Err(error
                     .with_kind(ErrorKind::Unsupported)
                     .with_reason(
-                        "a seccomp filter forbids openat2(2), without which a target could leave its root",
+                        "a seccomp filter forbids openat2(2), which is required to keep targets inside the \
+                         root",
                     )
-                    .with_hint("allow openat2 in the seccomp profile"));
+                    .with_hint("allow openat2 in the container's seccomp profile"));
             }
             // `complete_walk`, fs/namei.c: the resolved file is no longer below the root.
             Err(Errno::XDEV) => {
                 return Err(Error::sys(Operation::ResolveTarget, Syscall::Openat2, Errno::XDEV)
                     .with_argument(path)
                     .with_kind(ErrorKind::TargetMoved)
-                    .with_reason("a directory on the way was moved out of the root meanwhile"));
+                    .with_reason("a directory in the path was moved out of the root at the same time"));
             }
             Err(errno) => return Err(open_error(Operation::ResolveTarget, Syscall::Openat2, path, errno)),
         }
     }
     let error = Error::sys(Operation::ResolveTarget, Syscall::Openat2, Errno::AGAIN).with_argument(path);
-    Err(error.with_kind(ErrorKind::Busy).with_reason("others keep renaming directories on the way"))
+    Err(error
+        .with_kind(ErrorKind::Busy)
+        .with_reason("directories in the path are being renamed all the time"))
 }
 
 pub(crate) fn link_on_the_way(path: &Path) -> Error {
     let reason =
-        "a symbolic link is on the way to the target: proc and sysfs are mounted on a plain directory only";
-    Error::new(ErrorKind::WrongTargetType, Operation::ResolveTarget, reason).with_argument(path).with_hint(
-        "make the target a directory in the root; who made the link could show other files in its place",
-    )
+        "a component of the path is a symbolic link, and proc and sysfs must be mounted on a plain directory";
+    Error::new(ErrorKind::WrongTargetType, Operation::ResolveTarget, reason)
+        .with_argument(path)
+        .with_hint("make the target a directory in the root: with a link, its owner could redirect the mount")
 }
 
 /// Returns the error for a target whose path was changed inside the root after it was opened.
 fn moved(path: &Path) -> Error {
-    let reason = "the target was moved while it was looked at";
+    let reason = "the target was moved at the same time";
     Error::new(ErrorKind::TargetMoved, Operation::ResolveTarget, reason).with_argument(path)
 }
 
@@ -315,9 +318,9 @@ pub(crate) fn open_error(operation: Operation, call: Syscall, path: &Path, errno
     let bytes = path.as_os_str().len();
     let longest = path.iter().map(OsStr::len).max().unwrap_or(0);
     error.with_reason(if longest > 255 {
-        format!("a component of the path has {longest} bytes and the file system takes 255")
+        format!("a component of the path is {longest} bytes long; the file system accepts at most 255")
     } else {
-        format!("the path has {bytes} bytes and the kernel takes 4095")
+        format!("the path is {bytes} bytes long; the kernel accepts at most 4095")
     })
 }
 
@@ -382,10 +385,12 @@ fn replaced(walked: &Path) -> Error {
     Error::new(
         ErrorKind::TargetMoved,
         Operation::MakeMountPoint,
-        "what was made has been moved or replaced meanwhile",
+        "the new mount point was moved or replaced at the same time",
     )
     .with_argument(walked)
-    .with_hint("who may rename in the directory has done so: try again, or make the mount point beforehand")
+    .with_hint(
+        "try again, or create the mount point beforehand: another process renamed files in that directory",
+    )
 }
 
 /// Returns the error for a mount point that can't be created.
@@ -393,10 +398,10 @@ pub(crate) fn make_error(call: Syscall, errno: Errno, walked: &Path) -> Error {
     let error = Error::sys(Operation::MakeMountPoint, call, errno).with_argument(walked);
     match errno {
         Errno::ACCESS | Errno::OVERFLOW => error.with_hint(
-            "the directory it is to be made in may belong to a user who is not mapped in this user namespace: have \
-             the layers belong to the user who runs this, or make the mount point beforehand",
+            "create the mount point beforehand, or change the owner of the layers to the current user: the \
+             parent directory may belong to a user that is not mapped in this user namespace",
         ),
-        Errno::ROFS => error.with_hint("make the mount point beforehand: what it is to be made in is read-only"),
+        Errno::ROFS => error.with_hint("create the mount point beforehand: its file system is read-only"),
         _ => error,
     }
 }

@@ -58,8 +58,10 @@ impl Tree {
         let fd = rustix::mount::open_tree(dir, &*c_path, clone_flags(recursive)).map_err(|errno| {
             let error = Error::sys(Operation::CloneMount, Syscall::OpenTree, errno).with_argument(path);
             match errno {
-                Errno::INVAL if !recursive => error
-                    .with_hint("it has mounts below that may not be uncovered here: use rbind (recursive)"),
+                Errno::INVAL if !recursive => error.with_hint(
+                    "bind it with all mounts below it (rbind): they are locked in this user \
+                                namespace",
+                ),
                 Errno::PERM => needs_admin(error),
                 _ => error,
             }
@@ -149,7 +151,7 @@ impl Tree {
     pub fn attach_beneath(self, target: &Target) -> Result<Attached, Failed<Self>> {
         let (tree, is_mounted) = or_give_back(self, is_mount_root(target.as_fd()))?;
         if !is_mounted {
-            let reason = "nothing is mounted there to be replaced";
+            let reason = "is not mounted, so there is nothing to replace";
             let error = Error::new(ErrorKind::NotMounted, Operation::Replace, reason);
             return Err(Failed::giving_back(tree, error.with_argument(target.path())));
         }
@@ -193,11 +195,12 @@ impl Tree {
                     .with_kind(ErrorKind::WrongTargetType)
                     .with_reason(format!("a {what} can't be mounted on a {on}"))
             }
-            (Errno::NOENT, _) => error.with_reason("the target was removed meanwhile"),
+            (Errno::NOENT, _) => error.with_reason("the target was removed at the same time"),
             (Errno::PERM, _) => needs_admin(error),
             (Errno::INVAL, _) if is_shared(target.as_fd()) => error.with_hint(UNBINDABLE_ON_SHARED),
             (Errno::INVAL, _) => error.with_hint(
-                "mounting onto a detached tree needs Linux 6.15; a mount of another mount namespace can't be a target",
+                "use Linux 6.15 or newer to mount into a detached tree; a target in another mount namespace \
+                 is not possible",
             ),
             _ => error,
         }
@@ -211,8 +214,9 @@ impl AsFd for Tree {
 }
 
 /// `attach_recursive_mnt()`, fs/namespace.c.
-const UNBINDABLE_ON_SHARED: &str = "the place is on a shared mount, where nothing can be attached that is `unbindable` or has such a \
-     mount in it: leave that word out, or make the place private (`mount --make-private`)";
+const UNBINDABLE_ON_SHARED: &str = "remove `unbindable`, or make the target's mount private (`mount \
+                                    --make-private`): an unbindable mount can't be attached below a shared \
+                                    mount";
 
 /// Refuses to attach an unbindable mount on a shared one.
 pub(crate) fn unbindable_on_shared(target: &Target) -> Error {
@@ -226,8 +230,12 @@ pub(crate) fn unbindable_target(target: &Target) -> Error {
     Error::sys(Operation::CloneMount, Syscall::OpenTree, Errno::INVAL)
         .with_kind(ErrorKind::Unbindable)
         .with_argument(target.path())
-        .with_reason("the target is on an unbindable mount, and a set without a mount for `/` goes into a copy of what is there")
-        .with_hint("give the set a first mount for `/`, or make that mount private: `mount --make-private`")
+        .with_reason(
+            "is on an unbindable mount, and a set without a mount for `/` needs a copy of the target",
+        )
+        .with_hint(
+            "add a first mount with the target `/`, or make that mount private: `mount --make-private`",
+        )
 }
 
 pub(crate) fn clone_flags(recursive: bool) -> OpenTreeFlags {

@@ -41,7 +41,10 @@ pub(crate) fn verify_with(
         Err(error) => moved_or(error, target.path()),
     };
     if has_mount_on_top(fd, id) {
-        return Err(error.with_hint("it can't be taken back: another mount was put over it; unmount both"));
+        return Err(error.with_hint(
+            "unmount both: another mount covers the new one, so it could not be \
+                                    removed",
+        ));
     }
     take_back();
     Err(error)
@@ -151,6 +154,6 @@ fn ask(id: MountId, mask: u64) -> Option<StatMount> {
 }
 
 pub(crate) fn moved(path: &Path) -> Error {
-    let reason = "the target was moved or covered while it was being mounted on";
+    let reason = "the target was moved or covered while mounting on it";
     Error::new(ErrorKind::TargetMoved, Operation::VerifyTarget, reason).with_argument(path)
 }

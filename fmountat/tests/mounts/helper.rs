@@ -96,7 +96,7 @@ fmountat_testing::cases! {
     fn what_it_did_is_looked_at() needs [Root] {
         mkdirs(scratch(), &["t", "other"]);
         let error = mount(&script("exit 0"), "t", LONG).unwrap_err();
-        assert!(error.reason().contains("nothing is mounted"), "{error}");
+        assert!(error.reason().contains("nothing is mounted on the target"), "{error}");
         let moves = script(r#"mv "$2" "$2.moved"; mkdir "$2"; mount -t tmpfs x "$2""#);
         let error = mount(&moves, "t", LONG).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TargetMoved, "{error}");

@@ -150,7 +150,7 @@ fmountat_testing::cases! {
         assert_eq!(map("0:500:10").unwrap(), (501, 502));
         filter::errno_on(&[libc::SYS_clone, libc::SYS_clone3], libc::EPERM as u32);
         assert_eq!(map("0:500:10").unwrap(), (501, 502));
-        assert_eq!(map("0:600:10").unwrap_err().step(), "make user namespace");
+        assert_eq!(map("0:600:10").unwrap_err().step(), "create user namespace");
     }
 
     /// Layers that no one clone covers: behind a link, on a mount of their own, outside of the common directory.
@@ -221,8 +221,8 @@ fmountat_testing::cases! {
         process.wait().unwrap();
         assert_eq!(seen.unwrap(), (70_003, 70_004));
         for (path, kind, words) in [
-            ("/proc/self/ns/mnt", ErrorKind::OptionValue, "no user namespace"),
-            ("/proc/self/ns/user", ErrorKind::Permission, "maps nothing"),
+            ("/proc/self/ns/mnt", ErrorKind::OptionValue, "is not a user namespace"),
+            ("/proc/self/ns/user", ErrorKind::Permission, "the initial user namespace"),
             ("/proc/self/nothing", ErrorKind::NotFound, "no such file"),
         ] {
             let error = apply(&[map(path)], "t").unwrap_err();
@@ -241,12 +241,12 @@ fmountat_testing::cases! {
         for mount in [bind("o", "bind").option(map), Mount::new("proc", "proc").option(map), Mount::new("ramfs", "x").option(map)] {
             let error = apply(std::slice::from_ref(&mount), "t").unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Unsupported, "{mount:?}: {error}");
-            assert!(error.reason().contains("can't be id-mapped"), "{error}");
+            assert!(error.reason().contains("does not support id-mapped mounts"), "{error}");
             assert_eq!(mounts_below(file("t")), Vec::<String>::new());
         }
         let nested = format!("lowerdir={}:{}", file("o").display(), file("a").display());
         let error = apply(&[Mount::new("overlay", "x").option(nested).option(map)], "t").unwrap_err();
-        assert_eq!((error.kind(), error.step().as_str()), (ErrorKind::Unsupported, "map ids of layer 1"), "{error}");
+        assert_eq!((error.kind(), error.step().as_str()), (ErrorKind::Unsupported, "id-map mount of layer 1"), "{error}");
     }
 
     /// Without open_tree_attr(2), as in Docker's default sandbox, and without the ioctl that opens a namespace.
@@ -262,10 +262,10 @@ fmountat_testing::cases! {
         filter::errno_on(&[libc::SYS_mount_setattr], libc::ENOSYS as u32);
         common::unmount_all("t");
         let error = apply(&[bind("s", "bind,uidmap=0:500:10")], "t").unwrap_err();
-        assert_eq!((error.kind(), error.step().as_str()), (ErrorKind::Unsupported, "map ids"), "{error}");
+        assert_eq!((error.kind(), error.step().as_str()), (ErrorKind::Unsupported, "id-map mount"), "{error}");
         filter::errno_on(&[libc::SYS_clone], libc::EPERM as u32);
         let error = apply(&[bind("s", "bind,uidmap=0:501:10")], "t").unwrap_err();
-        assert_eq!((error.kind(), error.step().as_str()), (ErrorKind::Permission, "make user namespace"), "{error}");
+        assert_eq!((error.kind(), error.step().as_str()), (ErrorKind::Permission, "create user namespace"), "{error}");
     }
 
     /// Without privilege one's own file systems can be mapped, within the ids that one has.
@@ -274,7 +274,7 @@ fmountat_testing::cases! {
         apply(&[tmpfs().option("uidmap=0:0:1")], "t").unwrap();
         common::unmount_all("t");
         let error = apply(&[tmpfs().option("uidmap=0:12345:1")], "t").unwrap_err();
-        assert_eq!((error.kind(), error.step().as_str()), (ErrorKind::Permission, "map ids"), "{error}");
+        assert_eq!((error.kind(), error.step().as_str()), (ErrorKind::Permission, "id-map mount"), "{error}");
     }
 
     /// The namespace costs the same in a large process: it shares the memory.

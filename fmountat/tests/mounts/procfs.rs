@@ -222,7 +222,7 @@ fn each_is_refused_or_works(cover: fn(), uncover: fn(), also: &[&str]) {
             uncover();
             if let Err(error) = done {
                 assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
-                assert_eq!(error.hint(), Some("`mount -t proc proc /proc`"), "{error}");
+                assert_eq!(error.hint(), Some("run `mount -t proc proc /proc`"), "{error}");
                 refused.push(name);
             }
             assert_eq!(others(), before);
@@ -286,7 +286,7 @@ fmountat_testing::cases! {
             rustix::mount::mount_bind("/proc/self", "/proc").unwrap();
             let errors = Unmount::new().run(file("t")).unwrap_err();
             assert_eq!(errors[0].kind(), ErrorKind::Unsupported, "{errors}");
-            assert!(errors[0].reason().contains("not the root of procfs"), "{errors}");
+            assert!(errors[0].reason().contains("not the root of a procfs"), "{errors}");
             unmount("/proc", UnmountFlags::DETACH).unwrap();
             Unmount::new().run(file("t")).unwrap();
         });

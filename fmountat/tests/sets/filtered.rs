@@ -63,9 +63,13 @@ fn refused(mounts: &[Mount], call: &str, errno: i32) {
     let plan = Plan::new(mounts).unwrap();
     let mounter = mounter(None);
     let error = mounter.apply(CWD, &plan, &target("t")).map(drop).unwrap_err();
-    assert_eq!((error.kind(), error.step().as_str()), (ErrorKind::Unsupported, "build detached"), "{error}");
+    assert_eq!(
+        (error.kind(), error.step().as_str()),
+        (ErrorKind::Unsupported, "build a detached tree"),
+        "{error}"
+    );
     assert!(error.reason().contains("a seccomp filter") && error.reason().contains(call), "{errno}: {error}");
-    assert!(error.hint().is_some_and(|hint| hint.contains("allow these calls")), "{errno}: {error}");
+    assert!(error.hint().is_some_and(|hint| hint.contains("allow these system calls")), "{errno}: {error}");
     let same = |what: &str, other: &Error| assert_eq!(other.to_string(), error.to_string(), "{what} {errno}");
     same("build", &mounter.build(CWD, &plan, &target("t")).map(drop).unwrap_err());
     same("explain", mounter.explain(CWD, &plan, &target("t")).error().unwrap());

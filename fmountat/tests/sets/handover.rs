@@ -135,7 +135,7 @@ fmountat_testing::cases! {
         assert!(!file("new/deep/who").exists());
         end(other);
         let error = MountNamespace::open(CWD, file("a/who")).unwrap_err();
-        assert_eq!((error.kind(), &*error.reason()), (ErrorKind::OptionValue, "the file is no mount namespace"));
+        assert_eq!((error.kind(), &*error.reason()), (ErrorKind::OptionValue, "is not a mount namespace"));
         for pid in [0, -1, i32::MAX] {
             assert_eq!(MountNamespace::of_process(pid).unwrap_err().kind(), ErrorKind::NotFound, "{pid}");
         }

@@ -108,7 +108,7 @@ fmountat_testing::cases! {
         let long = (0..250).fold(layered(300), |overlay, _| overlay.option("redirect_dir", "nofollow"));
         let error = refused(&long);
         assert_eq!(error.kind(), ErrorKind::TooLong);
-        assert!(error.reason().contains("300 layers have") && error.reason().contains("bytes"), "{error}");
+        assert!(error.reason().contains("300 layers are") && error.reason().contains("bytes"), "{error}");
     }
 
     /// Layers by descriptor, absolute and relative, and a directory that another mount covers meanwhile.
@@ -179,7 +179,7 @@ fmountat_testing::cases! {
         let plan = Plan::new(&[Mount::new("overlay", "overlay").option(mapped)]).unwrap();
         for (major, minor) in [(5, 14), (5, 18)] {
             let error = as_on(major, minor).build(&dir, &plan, &target("t")).unwrap_err();
-            assert_eq!((error.kind(), error.hint()), (ErrorKind::Unsupported, Some("it needs Linux 5.19")), "{error}");
+            assert_eq!((error.kind(), error.hint()), (ErrorKind::Unsupported, Some("use Linux 5.19 or newer")), "{error}");
             let explained = as_on(major, minor).explain(&dir, &plan, &target("t"));
             assert_eq!(explained.error().unwrap().to_string(), error.to_string());
         }

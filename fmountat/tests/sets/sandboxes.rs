@@ -153,7 +153,7 @@ fmountat_testing::cases! {
         mount_remount("/", MountFlags::BIND | MountFlags::RDONLY, c"").unwrap();
         let mounts = [bind("l1", "bind"), tmpfs().at("new").option("X-mount.mkdir")];
         let error = Mounter::detached().build(CWD, &Plan::new(&mounts).unwrap(), &Target::open(CWD, file("t")).unwrap()).unwrap_err();
-        assert_eq!(error.step(), "mount 2: make mount point", "{error}");
+        assert_eq!(error.step(), "mount 2: create mount point", "{error}");
         check("a read-only root file system");
     }
 

@@ -44,7 +44,7 @@ fmountat_testing::cases! {
         // What can't be had is an error, not dropped.
         let error = apply(&[Mount::new("bind", "/").option("rbind,rnoatime")], "t").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Locked);
-        assert!(error.reason().contains("access-time policy"), "{error}");
+        assert!(error.reason().contains("access-time options"), "{error}");
     }
 
     /// Sub-targets are taken inside the target: absolute links, `..` and links to `/` clamp to it.

@@ -20,7 +20,7 @@ fn errors(entries: &[Entry]) -> String {
         page += &format!("- [`{}`](#{})\n", kind.code(), kind.code());
     }
     for kind in ErrorKind::all() {
-        page += &format!("\n## {}\n\n{}\n\n**Cure.** {}\n", kind.code(), kind.cause(), kind.cure());
+        page += &format!("\n## {}\n\n{}\n\n**Solution.** {}\n", kind.code(), kind.cause(), kind.cure());
         for Entry { row, ours, .. } in entries.iter().filter(|entry| entry.row.kind == *kind) {
             let (who, name) = (row.who.words(), row.name);
             page += &format!("\n{who}{name}, `{}`:\n\n```text\n{}\n```\n", typed(row), ours.text);
@@ -46,7 +46,7 @@ fn beside(entries: &[Entry], version: &str) -> String {
         format!("{BESIDE}{COMPARED}{version}.\n\n| situation | mount(8) | fmountat |\n|---|---|---|\n");
     for Entry { row, ours, theirs } in entries {
         let theirs = match theirs {
-            None => String::from("*can't be asked*"),
+            None => String::from("*not applicable*"),
             Some(said) if said.status == 0 => String::from("*succeeds*"),
             Some(said) => cell(&said.text),
         };
@@ -82,27 +82,29 @@ pub(crate) fn compare(entries: &[Entry], version: &str) {
 const COMPARED: &str = "Compared with: ";
 
 const BESIDE: &str = "\
-# Errors beside mount(8)'s
+# Messages of fmountat and mount(8)
 
-The same situation, typed for `fmountat` and for mount(8) or umount(8): what each says. Made by the test `errors`, which provokes
-each of them. What the tools write to the kernel's log alone is not here.
+The same situation with `fmountat` and with mount(8) or umount(8), and the message of each. The test `errors` provokes each
+situation and writes this page. Messages that the tools write only to the kernel's log are not listed.
 
 ";
 
 const HEAD: &str = "\
 # Errors
 
-Every error has a stable code (`code` with `--json`, `ErrorKind` in the library), the step, the system call, the argument at fault,
-the errno, the kernel's own lines and a hint:
+Every error has a stable code (`code` with `--json`, `ErrorKind` in the library), an operation, the system call, the argument, the
+errno, the kernel's messages and a hint:
 
 ```text
-fmountat: STEP ARGUMENT: REASON (ERRNO)
-  kernel: what the file system said
-  hint: what to try
+fmountat: OPERATION ARGUMENT: REASON (ERRNO)
+  kernel: message of the file system
+  hint: what to type or change
 ```
 
-What the kernel does not say is looked for after a failure, never before: a mount that works costs no look. Made by the test `errors`
-(`FMOUNTAT_REGENERATE=1 cargo test -p fmountat-cli --test outcomes errors::` writes it), which provokes every situation here; causes and cures are
-those of `ErrorKind::cause` and `ErrorKind::cure`. `/DIR` stands for the directory where this was typed.
+fmountat looks for reasons that the kernel does not report only after a failure, so a successful mount costs nothing extra. An argument
+with control characters or invalid UTF-8 is printed as `$'...'`, which bash and zsh accept as it is. `/DIR` stands for the directory
+in which the command was typed. The test `errors` provokes every situation here and writes this page
+(`FMOUNTAT_REGENERATE=1 cargo test -p fmountat-cli --test outcomes errors::`); causes and solutions are those of `ErrorKind::cause` and
+`ErrorKind::cure`.
 
 ";

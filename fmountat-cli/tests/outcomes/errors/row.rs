@@ -51,10 +51,10 @@ impl Who {
     pub(crate) fn words(self) -> &'static str {
         match self {
             Self::Root | Self::NoPrograms => "",
-            Self::User => "as a user: ",
+            Self::User => "as an ordinary user: ",
             Self::Inside => "in a user and mount namespace: ",
-            Self::InsideUserOnly => "in a user namespace alone: ",
-            Self::NoNamespaces => "where no namespace may be made: ",
+            Self::InsideUserOnly => "in a user namespace without a mount namespace: ",
+            Self::NoNamespaces => "with user.max_user_namespaces 0: ",
             Self::NoCapability => "as root without CAP_SYS_ADMIN: ",
             Self::FewFiles => "with 8 open files at most: ",
             Self::Filtered => "behind a seccomp filter: ",

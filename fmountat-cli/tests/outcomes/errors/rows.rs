@@ -14,7 +14,7 @@ pub(crate) fn words() -> Vec<Row> {
     vec![
         only(E::NulByte, "a NUL byte in a list", "apply - t")
             .after("INPUT=[{\"type\": \"bind\", \"source\": \"a\\u0000b\"}]")
-            .at("read source", "a\0b")
+            .at("check source", "a\0b")
             .beside(""),
         line(E::TooLong, "a component of 256 bytes", "mount -o bind $(printf 'n%.0s' $(seq 256)) t")
             .at("clone mount", "nnn")
@@ -28,52 +28,56 @@ pub(crate) fn words() -> Vec<Row> {
         line(E::Usage, "a flag that is not there", "mount --nosuchflag x t")
             .at("read the command line", "--nosuchflag")
             .hint("see --help"),
-        only(E::Spec, "a list that is no JSON", "apply - t")
+        only(E::Spec, "a list that is not JSON", "apply - t")
             .after("INPUT=[{]")
             .at("read the mount list", "-")
-            .hint("a list of"),
+            .hint("use a list of"),
         only(E::Spec, "a mount without a type", "apply - t")
             .after("INPUT=[{\"source\": \"s\"}]")
             .at("read mount", "s")
-            .hint("give a file system's name")
+            .hint("give a file system type")
             .beside("mount -t none s t"),
         line(E::UnknownOption, "a misspelt option of tmpfs", "mount -t tmpfs -o sise=1m x t")
             .at("set option", "sise=1m")
             .errno(EINVAL)
             .hint("did you mean size?"),
         line(E::UnknownOption, "a misspelt flag of a bind", "mount -o bind,nosiud s t")
-            .at("read option", "nosiud")
+            .at("parse option", "nosiud")
             .hint("did you mean nosuid?"),
-        line(E::UnknownOption, "a misspelt X-mount word", "mount -t tmpfs -o X-mount.mkdri x new/t")
-            .at("read option", "X-mount.mkdri")
+        line(E::UnknownOption, "a misspelt X-mount option", "mount -t tmpfs -o X-mount.mkdri x new/t")
+            .at("parse option", "X-mount.mkdri")
             .hint("did you mean X-mount.mkdir?"),
-        line(E::UnknownOption, "an option of no file system", "mount -t tmpfs -o compression=lz4 x t")
+        line(E::UnknownOption, "an unknown option", "mount -t tmpfs -o compression=lz4 x t")
             .at("set option", "compression=lz4")
             .errno(EINVAL)
-            .hint("tmpfs knows: "),
-        line(E::OptionValue, "a size that is none", "mount -t tmpfs -o size=big x t")
+            .hint("options of tmpfs: "),
+        line(E::OptionValue, "an invalid size", "mount -t tmpfs -o size=big x t")
             .at("set option", "size=big")
             .errno(EINVAL),
-        line(E::OptionValue, "a mode that is none", "mount -t tmpfs -o X-mount.mode=9 x t")
-            .at("read option", "X-mount.mode=9"),
-        line(E::OptionValue, "an offset past the end", "mount -t ext4 -o loop,offset=64M image t")
-            .at("open image", "image"),
-        line(E::OptionConflict, "a word of file systems on a bind", "mount -o bind,sync s t")
-            .at("read option", "sync"),
+        line(E::OptionValue, "an invalid mode", "mount -t tmpfs -o X-mount.mode=9 x t")
+            .at("parse option", "X-mount.mode=9"),
+        line(
+            E::OptionValue,
+            "an offset beyond the end of the file",
+            "mount -t ext4 -o loop,offset=64M image t",
+        )
+        .at("open image", "image"),
+        line(E::OptionConflict, "a file system option on a bind", "mount -o bind,sync s t")
+            .at("parse option", "sync"),
         line(E::OptionConflict, "loop without a device", "mount -t tmpfs -o loop x t")
-            .at("read option loop", "tmpfs"),
+            .at("apply option loop to", "tmpfs"),
         line(E::OptionConflict, "idmap without a mapping", "mount -o bind,idmap s t")
-            .at("read option", "idmap"),
-        line(E::Unsupported, "a word of old kernels", "mount -t tmpfs -o iversion x t")
-            .at("read option", "iversion"),
-        line(E::Unsupported, "the mount interface forbidden", "mount -t tmpfs x t")
+            .at("parse option", "idmap"),
+        line(E::Unsupported, "an option of old kernels", "mount -t tmpfs -o iversion x t")
+            .at("parse option", "iversion"),
+        line(E::Unsupported, "forbidden system calls", "mount -t tmpfs x t")
             .by(Who::Filtered)
-            .at("build detached", "")
-            .hint("allow these calls"),
-        line(E::Unsupported, "owners of proc mapped", "mount -t proc -o uidmap=0:1:1 proc t")
-            .at("map ids", "proc")
+            .at("build a detached tree", "")
+            .hint("allow these system calls"),
+        line(E::Unsupported, "an id-mapped proc", "mount -t proc -o uidmap=0:1:1 proc t")
+            .at("id-map mount", "proc")
             .errno(EINVAL),
-        line(E::System, "a size below what is in use", "mount -o remount,size=4k none m")
+        line(E::System, "a size below the used size", "mount -o remount,size=4k none m")
             .after("head -c 20000 /dev/zero > m/file")
             .at("reconfigure", "m")
             .errno(EINVAL),
@@ -85,31 +89,31 @@ pub(crate) fn paths() -> Vec<Row> {
     let two = "INPUT=[{\"type\": \"tmpfs\", \"source\": \"x\"}, {\"type\": \"tmpfs\", \"source\": \"x\", \"target\": \"/tmp\"}]";
     let gone = "INPUT=[{\"type\": \"bind\", \"source\": \"gone\", \"options\": [\"nofail\"]}]";
     vec![
-        line(E::NotFound, "a source that is not there", "mount -o bind $PWD/s/no/such t")
+        line(E::NotFound, "a missing source", "mount -o bind $PWD/s/no/such t")
             .at("clone mount", "s/no/such")
             .errno(ENOENT)
-            .hint("/s has no `no`"),
-        line(E::NotFound, "a target that is not there", "mount -t tmpfs x nowhere")
+            .hint("`no` does not exist in "),
+        line(E::NotFound, "a missing target", "mount -t tmpfs x nowhere")
             .at("open target", "nowhere")
             .errno(ENOENT),
-        line(E::NotFound, "a link to nowhere", "mount -o bind loose t")
+        line(E::NotFound, "a dangling symbolic link", "mount -o bind loose t")
             .at("clone mount", "loose")
             .errno(ENOENT)
             .hint("is a symbolic link to nowhere"),
-        only(E::NotFound, "a mount point inside a set", "apply - t")
+        only(E::NotFound, "a missing mount point inside a set", "apply - t")
             .after(two)
             .at("mount 2: resolve target", "/tmp")
             .errno(ENOENT)
             .hint("X-mount.mkdir")
             .beside("mount -t tmpfs x t/tmp"),
-        only(E::AllLeftOut, "no source, and nofail", "apply - t")
+        only(E::AllLeftOut, "nofail and no source", "apply - t")
             .after(gone)
-            .at("build", "")
+            .at("build the set", "")
             .beside("mount -o bind,nofail gone t"),
         line(E::NotADirectory, "a path through a file", "mount -o bind f/below t")
             .at("clone mount", "f/below")
             .errno(ENOTDIR)
-            .hint("f is a file"),
+            .hint("f is not a directory"),
         line(E::WrongTargetType, "a directory on a file", "mount -o bind s g")
             .at("attach", "g")
             .errno(EINVAL),
@@ -120,24 +124,25 @@ pub(crate) fn paths() -> Vec<Row> {
             .after("mount --make-unbindable m")
             .at("clone mount", "m")
             .errno(EINVAL)
-            .hint("make it private first"),
-        line(E::NotMounted, "nothing to unmount", "umount t").at("unmount", "t"),
-        line(E::NotMounted, "a link to unmount", "umount mlink")
+            .hint("make that mount private first"),
+        line(E::NotMounted, "unmounting what is not mounted", "umount t").at("unmount", "t"),
+        line(E::NotMounted, "unmounting a symbolic link", "umount mlink")
             .after("ln -s m mlink")
             .at("unmount", "mlink"),
-        line(E::NotMounted, "nothing to remount", "mount -o remount,bind,ro none t").at("remount", "t"),
-        only(E::NotMounted, "nothing to replace", "apply --replace - t")
+        line(E::NotMounted, "remounting what is not mounted", "mount -o remount,bind,ro none t")
+            .at("remount", "t"),
+        only(E::NotMounted, "replacing what is not mounted", "apply --replace - t")
             .after(two_inner())
             .at("replace", "t"),
-        only(E::NotMounted, "an id that no mount has", "umount --id 4000000000000")
+        only(E::NotMounted, "an unknown mount id", "umount --id 4000000000000")
             .at("find mount", "4000000000000"),
         line(E::Busy, "mounts below", "umount tree").at("unmount", "tree").errno(EBUSY).hint("umount -R"),
-        line(E::Busy, "a file that is open", "umount m 7>&-")
+        line(E::Busy, "an open file", "umount m 7>&-")
             .after("exec 7> m/open")
             .at("unmount", "m")
             .errno(EBUSY)
-            .hint("end those who use it"),
-        call(E::TargetMoved, "a target that was moved out of its root", "attach in a root", |dir| {
+            .hint("end the processes that use it"),
+        call(E::TargetMoved, "a target moved out of its root", "attach in a root", |dir| {
             for name in ["root/a/t", "out"] {
                 std::fs::create_dir_all(dir.join(name)).unwrap();
             }
@@ -149,21 +154,21 @@ pub(crate) fn paths() -> Vec<Row> {
             tree.attach(&target).unwrap_err().into()
         })
         .at("verify target", "a/t"),
-        call(E::System, "a link of /proc inside a root", "open inside a root", |dir| {
+        call(E::System, "a magic link of /proc inside a root", "open inside a root", |dir| {
             std::os::unix::fs::symlink("/proc/self/root", dir.join("magic")).unwrap();
             let proc = std::fs::File::open("/").unwrap();
             fmountat::diagnose(Target::in_root(proc, "proc/self/root/nowhere").unwrap_err())
         })
         .at("resolve target", "proc/self/root/nowhere")
         .errno(ELOOP)
-        .hint("a link of /proc"),
-        call(E::NotADirectory, "a file to start at", "fmountat(file, ...)", |dir| {
+        .hint("magic links of /proc"),
+        call(E::NotADirectory, "a file as the starting directory", "fmountat(file, ...)", |dir| {
             let file = std::fs::File::open(dir.join("f")).unwrap();
             fmountat::fmountat(&file, "x", "t", "tmpfs", fmountat::MountFlags::empty(), "").unwrap_err()
         })
-        .at("fchdir", "descriptor")
+        .at("change directory to", "descriptor")
         .errno(ENOTDIR),
-        call(E::System, "a root for a process in a chroot", "DetachedSet::enter", |dir| {
+        call(E::System, "entering a root in a chroot", "DetachedSet::enter", |dir| {
             fmountat_testing::in_own_namespace(|| {
                 let plan = Plan::new(&[Mount::new("tmpfs", "x")]).unwrap();
                 let built = Mounter::detached().build(CWD, &plan, &Target::open(CWD, "/").unwrap()).unwrap();
@@ -173,7 +178,7 @@ pub(crate) fn paths() -> Vec<Row> {
         })
         .at("enter the root", "")
         .errno(EINVAL)
-        .hint("bind the directory onto itself"),
+        .hint("bind the new root directory on itself"),
     ]
 }
 
@@ -184,43 +189,43 @@ fn two_inner() -> &'static str {
 /// What is said of privilege, limits and helpers.
 pub(crate) fn machine() -> Vec<Row> {
     vec![
-        line(E::Permission, "an ordinary user", "mount -t tmpfs x t").by(Who::User).at("open filesystem", "tmpfs").errno(EPERM)
+        line(E::Permission, "a new file system", "mount -t tmpfs x t").by(Who::User).at("open file system", "tmpfs").errno(EPERM)
             .hint("fmountat run"),
-        line(E::Permission, "root without the capability", "mount -t tmpfs x t").by(Who::NoCapability)
-            .at("open filesystem", "tmpfs").errno(EPERM).hint("--cap-add SYS_ADMIN"),
-        line(E::Permission, "a capability that does not count", "mount -o bind s t").by(Who::InsideUserOnly)
+        line(E::Permission, "a missing capability", "mount -t tmpfs x t").by(Who::NoCapability)
+            .at("open file system", "tmpfs").errno(EPERM).hint("--cap-add SYS_ADMIN"),
+        line(E::Permission, "a capability in a child namespace", "mount -o bind s t").by(Who::InsideUserOnly)
             .at("clone mount", "s").errno(EPERM).hint("unshare --mount"),
-        line(E::Permission, "a remount behind a filter", "mount -o remount,size=64m x .").by(Who::Filtered).at("pick filesystem", ".").errno(EPERM)
+        line(E::Permission, "a remount", "mount -o remount,size=64m x .").by(Who::Filtered).at("open the file system mounted on", ".").errno(EPERM)
             .hint("allow fspick"),
-        line(E::Permission, "ext4 in a user namespace", "mount -t ext4 -o ro DEVICE t").by(Who::Inside).at("create ext4 on", "DEVICE").errno(EPERM)
+        line(E::Permission, "ext4", "mount -t ext4 -o ro DEVICE t").by(Who::Inside).at("set up ext4 on", "DEVICE").errno(EPERM)
             .hint("FUSE"),
-        line(E::Permission, "proc in a user namespace", "mount -t proc proc t").by(Who::Inside).at("create", "proc").errno(EPERM)
+        line(E::Permission, "proc", "mount -t proc proc t").by(Who::Inside).at("set up", "proc").errno(EPERM)
             .hint("unshare --pid"),
-        line(E::Permission, "sysfs in a user namespace", "mount -t sysfs sysfs t").by(Who::Inside).at("open filesystem", "sysfs")
+        line(E::Permission, "sysfs", "mount -t sysfs sysfs t").by(Who::Inside).at("open file system", "sysfs")
             .errno(EPERM).hint("unshare --net"),
-        line(E::Permission, "an image for who may have no loop device", "mount -o loop image t").by(Who::Inside)
-            .at("open loop control", "/dev/loop-control").errno(EACCES).hint("loop devices are for root"),
-        line(E::Permission, "a directory that is closed", "mount -o bind $PWD/s/sub/deep t").by(Who::Inside).after("chmod 700 s/sub")
-            .at("clone mount", "s/sub/deep").errno(EACCES).hint("/s/sub may not be entered"),
+        line(E::Permission, "a loop device", "mount -o loop image t").by(Who::Inside)
+            .at("open loop control", "/dev/loop-control").errno(EACCES).hint("loop devices require root"),
+        line(E::Permission, "a directory without search permission", "mount -o bind $PWD/s/sub/deep t").by(Who::Inside).after("chmod 700 s/sub")
+            .at("clone mount", "s/sub/deep").errno(EACCES).hint("has no search permission on "),
         line(E::Locked, "a locked flag", "mount -o remount,bind,suid none m").by(Who::Inside).at("set mount attributes", "m")
-            .errno(EPERM).hint("leave that word out"),
-        line(E::Locked, "a locked access-time policy", "mount -o remount,bind,strictatime none m").by(Who::Inside)
+            .errno(EPERM).hint("remove this option"),
+        line(E::Locked, "locked access-time options", "mount -o remount,bind,strictatime none m").by(Who::Inside)
             .at("set mount attributes", "m").errno(EPERM),
-        line(E::Locked, "a bind that would uncover something", "mount -o bind tree t").by(Who::Inside).at("clone mount", "tree")
+        line(E::Locked, "a bind that leaves out locked mounts", "mount -o bind tree t").by(Who::Inside).at("clone mount", "tree")
             .errno(EINVAL).hint("`rbind`"),
-        line(E::Locked, "a mount that came from outside", "umount tree/sub").by(Who::Inside).at("unmount", "tree/sub").errno(EINVAL),
+        line(E::Locked, "unmounting a mount of the parent namespace", "umount tree/sub").by(Who::Inside).at("unmount", "tree/sub").errno(EINVAL),
         line(E::TooManyMounts, "fs.mount-max", "mount -o rbind m t").after(
             "mount --make-private m; n=1; max=$(cat /proc/sys/fs/mount-max); i=0; \
              while [ $((n * 2)) -lt $max ]; do mkdir m/$i; mount --rbind m m/$i; i=$((i + 1)); n=$((n * 2)); done",
         ).at("attach", "t").errno(ENOSPC).hint("fs.mount-max"),
-        line(E::TooManyNamespaces, "user.max_user_namespaces", "mount -o bind,uidmap=0:0:1 s t").by(Who::NoNamespaces)
-            .at("make user namespace", "").errno(ENOSPC).hint("0 forbids"),
-        line(E::TooManyFiles, "open files", "mount -t overlay -o lowerdir=l1:l2:l3:s:tree x t").by(Who::FewFiles)
+        line(E::TooManyNamespaces, "an id-mapped bind", "mount -o bind,uidmap=0:0:1 s t").by(Who::NoNamespaces)
+            .at("create user namespace", "").errno(ENOSPC).hint("0 disables"),
+        line(E::TooManyFiles, "an overlay of five layers", "mount -t overlay -o lowerdir=l1:l2:l3:s:tree x t").by(Who::FewFiles)
             .at("open layer 1", "l1").errno(EMFILE).hint("ulimit -n"),
-        line(E::UnknownFilesystem, "a misspelt type", "mount -t tmfs x t").at("open filesystem", "tmfs").errno(ENODEV)
+        line(E::UnknownFilesystem, "a misspelt type", "mount -t tmfs x t").at("open file system", "tmfs").errno(ENODEV)
             .hint("did you mean tmpfs?"),
-        line(E::UnknownFilesystem, "a type that nobody has", "mount -t nosuchfs x t").at("open filesystem", "nosuchfs").errno(ENODEV)
-            .hint("there is no module"),
+        line(E::UnknownFilesystem, "an unknown type", "mount -t nosuchfs x t").at("open file system", "nosuchfs").errno(ENODEV)
+            .hint("has no module for it"),
         line(E::HelperMissing, "a FUSE type without its program", "mount -t fuse3.sshfs host:/ t").by(Who::NoPrograms)
             .at("find mount helper", "fuse3.sshfs").hint("install fuse3"),
         line(E::HelperFailed, "a program that fails", "mount -t fuse.fake x t").by(Who::NoPrograms).after(
@@ -236,7 +241,7 @@ pub(crate) fn machine() -> Vec<Row> {
             assert!(HELPER_LIMIT > Duration::from_secs(1));
             helper.mount(CWD, "x", &target, &[], Duration::from_millis(200)).unwrap_err()
         }).at("run mount helper", "mount.fuse"),
-        call(E::WrongTargetType, "a mount point that is made is of the right type", "attach a file on a directory", |dir| {
+        call(E::WrongTargetType, "a file on a new directory", "attach a file on a directory", |dir| {
             let target = Target::create(CWD, dir.join("new"), Create::directory(0o755)).unwrap();
             let tree = fmountat::Tree::clone_of(CWD, dir.join("f"), false).unwrap();
             tree.attach(&target).unwrap_err().into()

@@ -150,17 +150,19 @@ impl Helper {
             Ended::Signal(signal) => return Err(failed(format!("killed by signal {signal}"))),
             Ended::TimedOut => {
                 let seconds = limit.as_secs_f32();
-                let error = failed(format!("it did not end within {seconds} seconds, and was killed"));
+                let error = failed(format!("timed out after {seconds} s and was killed"));
                 return Err(error.with_kind(ErrorKind::TimedOut));
             }
         }
         let Some(root) = target.mounted()? else {
-            return Err(failed(String::from("it reports success, and nothing is mounted")));
+            return Err(failed(String::from("exited with status 0, but nothing is mounted on the target")));
         };
         let fstype = mounted_type(root.as_fd())?;
         if self.is_fuse && !fstype.as_bytes().starts_with(b"fuse") {
-            let reason =
-                format!("it reports success, and has mounted {}, not FUSE", fstype.to_string_lossy());
+            let reason = format!(
+                "exited with status 0, but mounted {} instead of a FUSE file system",
+                fstype.to_string_lossy()
+            );
             return Err(failed(reason));
         }
         Ok(root)

@@ -56,7 +56,7 @@ pub(crate) fn run_program(
     let ended = run(&program).map_err(|(call, errno)| match (call, errno) {
         (Syscall::Execve, Errno::NOENT) => failed((call, errno)).with_kind(ErrorKind::HelperMissing),
         (Syscall::Waitpid, Errno::SRCH) => {
-            failed((call, errno)).with_reason("somebody killed the process that waits for it")
+            failed((call, errno)).with_reason("the process that supervised it was killed")
         }
         _ => failed((call, errno)),
     })?;
@@ -68,9 +68,11 @@ fn refuse_first_of_namespace() -> Result<()> {
     if !would_be_first() {
         return Ok(());
     }
-    let reason = "it would be the first process of the new pid namespace, and take all others with it";
+    let reason = "the helper would become PID 1 of the new pid namespace, and its exit would destroy that \
+                  namespace";
     let error = Error::new(ErrorKind::Unsupported, STEP, reason);
-    Err(error.with_hint("after unshare(CLONE_NEWPID) or its like start another process first, which stays"))
+    Err(error
+        .with_hint("after unshare(CLONE_NEWPID) or setns(2), start a long-running process as PID 1 first"))
 }
 
 fn last_lines(output: OwnedFd) -> Vec<String> {

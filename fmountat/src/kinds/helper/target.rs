@@ -35,7 +35,7 @@ impl<'a> HelperTarget<'a> {
     pub(crate) fn of(target: &'a Target) -> Result<Self> {
         let path = real_path(target)?;
         if path.file_name().is_none() {
-            let reason = "what is mounted on the root directory is not seen";
+            let reason = "a mount helper can't mount on the root directory: the mount would not be visible";
             return Err(Error::new(ErrorKind::Unsupported, Operation::RunMountHelper, reason)
                 .with_argument(target.path()));
         }
@@ -43,8 +43,8 @@ impl<'a> HelperTarget<'a> {
         match found.open_top()? {
             Some(top) if is_same_place(top.as_fd(), target.as_fd())? => Ok(found),
             _ => {
-                let reason = "no path leads to the target, and a mount helper needs one: it was moved, removed or covered, or \
-                     lies in a detached tree";
+                let reason = "a mount helper needs a path to the target, and it has none: it was moved, \
+                              removed or covered, or is in a detached tree";
                 Err(moved(target.path()).with_reason(reason))
             }
         }

@@ -139,7 +139,7 @@ impl Overlay {
         }
         if options.len() > MOUNT_DATA_MAX {
             let reason = format!(
-                "the options of {count} layers have {} bytes and mount(2) takes {MOUNT_DATA_MAX}",
+                "the options for {count} layers are {} bytes long; mount(2) accepts at most {MOUNT_DATA_MAX}",
                 options.len()
             );
             return Err(Error::new(ErrorKind::TooLong, Operation::ReadOverlayOptions, reason));
@@ -158,7 +158,8 @@ fn plain(text: &OsStr, special: &[u8]) -> Result<()> {
     match text.as_bytes().iter().find(|byte| special.contains(byte)) {
         None => Ok(()),
         Some(byte) => {
-            let reason = format!("mount(2) takes no {} in it", escape(&[*byte]));
+            let reason =
+                format!("mount(2) can't pass the character {} in a layer or option", escape(&[*byte]));
             Err(Error::new(ErrorKind::Unsupported, Operation::ReadOverlayOptions, reason).with_argument(text))
         }
     }

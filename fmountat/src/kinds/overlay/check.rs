@@ -55,11 +55,11 @@ fn check_work(overlay: &Overlay, upper: BorrowedFd<'_>, work: BorrowedFd<'_>) ->
         Some(Layer::Path(work)) => work.join(name),
         _ => name,
     };
-    let reason = "no overlay left this there, and the kernel would delete it";
+    let reason = "was not created by overlay, and the kernel would delete it";
     Err(Error::new(ErrorKind::WorkUnusable, Operation::CheckLayer, reason)
         .with_layer(LayerRef::Work)
         .with_argument(path)
-        .with_hint("give an empty directory on the same file system as upperdir"))
+        .with_hint("use an empty directory on the same file system as upperdir"))
 }
 
 /// Refuses an overlay that the kernel mounted read-only because it cannot use the work directory.
@@ -73,10 +73,10 @@ pub(crate) fn check_writable(mounted: BorrowedFd<'_>, overlay: &Overlay) -> Resu
     if !stat.f_flag.contains(StatVfsMountFlags::RDONLY) {
         return Ok(());
     }
-    let reason = "the kernel can't use it, and would have mounted the overlay read-only without a word";
+    let reason = "the kernel can't write to it, and would silently mount the overlay read-only";
     let error = Error::new(ErrorKind::WorkUnusable, Operation::CheckLayer, reason).with_hint(
-        "upperdir and workdir need a writable file system with d_type and extended attributes, owned by ids that are \
-         mapped here",
+        "use an upperdir and workdir owned by mapped ids, on a writable file system with d_type and \
+         extended attributes",
     );
     Err(overlay.name_layer(error, LayerRef::Work))
 }
@@ -94,11 +94,10 @@ pub(crate) fn explain(error: Error, overlay: &Overlay, layers: &[(LayerRef, Open
                 .with_kind(ErrorKind::WorkUnusable)
                 .with_operation(Operation::CheckLayer)
                 .with_reason(
-                    "a volatile overlay used it and may have lost writes: work/incompat/volatile is there",
+                    "was used by a volatile overlay, which may have lost writes: work/incompat/volatile \
+                     exists",
                 )
-                .with_hint(
-                    "throw upperdir and workdir away, or remove that directory if the data is known to be whole",
-                );
+                .with_hint("delete upperdir and workdir, or delete that directory if the data is intact");
             return overlay.name_layer(error, LayerRef::Work);
         }
     }
@@ -108,7 +107,7 @@ pub(crate) fn explain(error: Error, overlay: &Overlay, layers: &[(LayerRef, Open
     match error.raw_errno() {
         Some(Errno::LOOP) => {
             let (reason, layer) = conflict::of_layers(layers, overlay)
-                .unwrap_or_else(|| (String::from("a layer is also workdir, or lies inside it"), None));
+                .unwrap_or_else(|| (String::from("a layer is workdir, or is inside it"), None));
             let error = error
                 .with_kind(ErrorKind::OptionConflict)
                 .with_operation(Operation::CheckLayers)
@@ -127,7 +126,9 @@ pub(crate) fn explain(error: Error, overlay: &Overlay, layers: &[(LayerRef, Open
             Some(error) => error,
             None => {
                 let lowers = layers.iter().filter(|(role, _)| matches!(role, LayerRef::Lower(_))).count();
-                error.with_hint(format!("{lowers} layers; the kernel's log (dmesg) may say more"))
+                error.with_hint(format!(
+                    "see the kernel's log: dmesg(1); the overlay has {lowers} lower layers"
+                ))
             }
         },
         _ => error,
@@ -142,13 +143,13 @@ fn of_upper_and_work(
     work: BorrowedFd<'_>,
 ) -> Option<Error> {
     let (role, reason) = if is_same_file(upper, work).unwrap_or(false) {
-        (LayerRef::Work, "workdir is upperdir")
+        (LayerRef::Work, "workdir and upperdir are the same directory")
     } else if MountId::of(upper).ok()? != MountId::of(work).ok()? {
         (LayerRef::Work, "workdir must be on the same mount as upperdir")
     } else if lies_in(work, upper) {
-        (LayerRef::Work, "workdir lies inside upperdir")
+        (LayerRef::Work, "workdir is inside upperdir")
     } else if lies_in(upper, work) {
-        (LayerRef::Upper, "upperdir lies inside workdir")
+        (LayerRef::Upper, "upperdir is inside workdir")
     } else {
         return None;
     };

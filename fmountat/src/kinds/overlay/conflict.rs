@@ -30,13 +30,14 @@ pub(crate) fn of_options(error: &Error, overlay: &Overlay, features: &Features) 
     if let Some((name, value)) = beside_userxattr(overlay) {
         let option = format!("{name}={}", value.to_string_lossy());
         if overlay.has_option("userxattr") {
-            return Some(refused(&option, String::from("it and userxattr exclude each other")));
+            return Some(refused(&option, String::from("conflicts with userxattr")));
         }
         if overlay.needs_userxattr(features) {
-            let reason =
-                "it and userxattr exclude each other, and in a user namespace overlay needs userxattr";
+            let reason = "conflicts with userxattr, which overlay requires in a user namespace";
             let error = refused(&option, reason.to_owned());
-            return Some(error.with_hint("leave it out, or mount as real root"));
+            return Some(
+                error.with_hint("remove this option, or mount as root in the initial user namespace"),
+            );
         }
     }
     let has = |option: &str| {
@@ -45,7 +46,7 @@ pub(crate) fn of_options(error: &Error, overlay: &Overlay, features: &Features) 
     let (one, other, _) = PAIRS.into_iter().find(|(one, other, needs_upper)| {
         has(one) && has(other) && (!needs_upper || overlay.is_writable())
     })?;
-    Some(refused(one, format!("it and {other} exclude each other")))
+    Some(refused(one, format!("conflicts with {other}")))
 }
 
 /// Returns an option that is refused with `userxattr`; `verity` is accepted since Linux 6.16.
@@ -72,7 +73,7 @@ pub(crate) fn of_layers<'a>(
     if let Some(upper) = fd_of(layers, LayerRef::Upper) {
         let is_inside = |fd| is_same_file(fd, upper).unwrap_or(false) || lies_in(fd, upper);
         if let Some((n, _)) = lowers().find(|(_, fd)| is_inside(*fd)) {
-            return Some((String::from("a layer is also upperdir, or lies inside it"), layer(n)));
+            return Some((String::from("a layer is upperdir, or is inside it"), layer(n)));
         }
     }
     let mut seen = HashMap::new();
@@ -85,6 +86,6 @@ pub(crate) fn of_layers<'a>(
         // The kernel walks up to the root of the file system.
         let (device, _) = file(fd)?;
         let other = above(fd).take_while(|above| above.0 == device).find_map(|above| seen.get(&above))?;
-        Some((format!("layer {n} lies inside layer {other}"), layer(n)))
+        Some((format!("layer {n} is inside layer {other}"), layer(n)))
     })
 }

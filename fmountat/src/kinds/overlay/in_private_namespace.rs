@@ -37,10 +37,11 @@ pub(crate) fn check_mapped_layers(features: &Features) -> Result<()> {
     procfs::need(Operation::MapIds)?;
     let (reason, hint) = match features.overlay_mapped_layers {
         true => (
-            "mapped layers are put into a private mount namespace here, and a filter forbids unshare(2)",
-            "it needs Linux 6.15, or a seccomp profile that allows unshare",
+            "id-mapped layers need a private mount namespace on this kernel, and a seccomp filter forbids \
+             unshare(2)",
+            "use Linux 6.15 or newer, or allow unshare in the seccomp profile",
         ),
-        false => ("this kernel's overlay takes no id-mapped layers", "it needs Linux 5.19"),
+        false => ("overlay on this kernel does not support id-mapped layers", "use Linux 5.19 or newer"),
     };
     Err(Error::new(ErrorKind::Unsupported, Operation::MapIds, reason).with_hint(hint))
 }
@@ -54,10 +55,10 @@ pub(crate) fn check_private_namespace(features: &Features) -> Result<()> {
         return Ok(());
     }
     procfs::need(Operation::Create)?;
-    let reason = "this kernel takes an overlay's layers by mount(2) alone, which needs a private mount namespace, and none can be made";
+    let reason = "overlay layers need a private mount namespace on this kernel, and none can be created";
     Err(Error::new(ErrorKind::Unsupported, Operation::Create, reason)
         .with_argument("overlay")
-        .with_hint("it needs Linux 6.7, or a seccomp profile that allows unshare"))
+        .with_hint("use Linux 6.7 or newer, or allow unshare in the seccomp profile"))
 }
 
 impl Overlay {
@@ -130,8 +131,8 @@ fn reopen_here(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
             _ => {}
         }
     }
-    let reason = "on this kernel a layer given as a descriptor must be seen by its path";
+    let reason = "on this kernel a layer given as a file descriptor must be reachable by its path";
     Err(Error::new(ErrorKind::Unsupported, Operation::OpenLayer, reason)
         .with_argument(&path)
-        .with_hint("it needs Linux 6.7"))
+        .with_hint("use Linux 6.7 or newer"))
 }

@@ -68,13 +68,17 @@ pub(crate) fn check_not_in_use(
 /// overlay, if visible.
 pub(crate) fn in_use(overlay: &Overlay, role: LayerRef, point: Option<PathBuf>) -> Error {
     let reason = match point {
-        Some(point) => format!("it is in use by the overlay on {}", escape(point.as_os_str().as_bytes())),
-        None => String::from("it is in use as upperdir or workdir of another overlay"),
+        Some(point) => {
+            format!("is in use by the overlay mounted on {}", escape(point.as_os_str().as_bytes()))
+        }
+        None => String::from("is in use as upperdir or workdir of another overlay"),
     };
     let error = Error::sys(Operation::CheckLayer, Syscall::Fsconfig, Errno::BUSY)
         .with_kind(ErrorKind::UpperInUse)
         .with_reason(reason)
-        .with_hint("unmount that overlay first: two on one upperdir or workdir corrupt each other");
+        .with_hint(
+            "unmount that overlay first: two overlays with one upperdir or workdir corrupt each other",
+        );
     overlay.name_layer(error, role)
 }
 

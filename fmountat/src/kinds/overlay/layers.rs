@@ -98,21 +98,23 @@ pub(crate) fn check_counts(overlay: &Overlay) -> Result<()> {
     let count = overlay.lowers.len() + overlay.data_only.len();
     let (upper, work) = (overlay.upper.is_some(), overlay.work.is_some());
     let conflicts = [
-        (upper && !work, "upperdir needs a workdir"),
-        (work && !upper, "workdir needs an upperdir"),
-        (overlay.lowers.is_empty(), "an overlay needs at least one lowerdir"),
+        (upper && !work, "upperdir requires workdir"),
+        (work && !upper, "workdir requires upperdir"),
+        (overlay.lowers.is_empty(), "lowerdir is missing"),
     ];
     let error = |reason| Error::new(ErrorKind::OptionConflict, Operation::ReadOverlayOptions, reason);
     if let Some((_, reason)) = conflicts.into_iter().find(|(is_there, _)| *is_there) {
         return Err(error(reason));
     }
     if count == 1 && !upper {
-        return Err(error("one lowerdir without an upperdir is no overlay to the kernel")
-            .with_hint("bind that directory with `ro` instead"));
+        return Err(error("a single lowerdir without upperdir is not a valid overlay")
+            .with_hint("bind the directory read-only instead: `bind,ro`"));
     }
     if count > OVERLAY_LAYERS_MAX {
         let over = overlay.layers().nth(OVERLAY_LAYERS_MAX);
-        let reason = format!("there are {count} lower layers and the kernel takes {OVERLAY_LAYERS_MAX}");
+        let reason = format!(
+            "the overlay has {count} lower layers, and the kernel allows at most {OVERLAY_LAYERS_MAX}"
+        );
         let error = Error::new(ErrorKind::TooManyLayers, Operation::CountLayers, reason)
             .with_layer(LayerRef::Lower(OVERLAY_LAYERS_MAX + 1));
         return Err(match over {
@@ -127,9 +129,7 @@ fn layer_error(role: LayerRef, path: &Path, errno: Errno) -> Error {
     let error = open_error(Operation::OpenLayer, Syscall::Openat, path, errno).with_layer(role);
     match errno {
         Errno::NOENT => error.with_kind(ErrorKind::LayerMissing),
-        Errno::NOTDIR => {
-            error.with_kind(ErrorKind::LayerNotDirectory).with_reason("a layer must be a directory")
-        }
+        Errno::NOTDIR => error.with_kind(ErrorKind::LayerNotDirectory).with_reason("is not a directory"),
         _ => error,
     }
 }

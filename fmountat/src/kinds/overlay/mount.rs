@@ -122,13 +122,15 @@ impl Overlay {
         let (is_file, is_unfit) = (has("is not a directory"), has("not supported") || has("read-only"));
         let error = error.with_operation(Operation::SetLayer);
         let error = match (is_file, is_unfit) {
-            (true, _) => error.with_kind(ErrorKind::LayerNotDirectory).with_reason("a layer must be a directory"),
+            (true, _) => error.with_kind(ErrorKind::LayerNotDirectory).with_reason("is not a directory"),
             (_, true) if matches!(role, LayerRef::Upper | LayerRef::Work) => error
                 .with_kind(ErrorKind::UpperUnusable)
-                .with_reason("overlay can't write to this file system")
-                .with_hint("upperdir and workdir need a writable file system with d_type and extended attributes: ext4, xfs, \
-                         btrfs, tmpfs"),
-            (_, true) => error.with_reason("overlay can't stack this file system"),
+                .with_reason("overlay can't use this file system for upperdir and workdir")
+                .with_hint(
+                    "put upperdir and workdir on a writable file system with d_type and extended \
+                     attributes: ext4, xfs, btrfs, tmpfs",
+                ),
+            (_, true) => error.with_reason("overlay does not support this file system as a layer"),
             _ => error,
         };
         self.name_layer(error, role)

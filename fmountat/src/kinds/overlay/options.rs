@@ -50,7 +50,8 @@ impl Overlay {
             } else if !is_data {
                 self.lowers.push(layer(part));
             } else if next_is_empty == Some(false) {
-                let reason = "a lower layer can't follow a data-only layer: write `::` before it";
+                let reason = "a lower layer can't follow a data-only layer: separate data-only layers with \
+                              `::`";
                 return Err(Error::new(ErrorKind::OptionValue, Operation::ReadOption, reason)
                     .with_argument(&option.key));
             } else {
@@ -64,7 +65,7 @@ impl Overlay {
 
 fn set_once(place: &mut Option<Layer>, option: &FsOption, value: &OsStr) -> Result<()> {
     if place.is_some() {
-        return Err(Error::new(ErrorKind::OptionConflict, Operation::ReadOption, "given twice")
+        return Err(Error::new(ErrorKind::OptionConflict, Operation::ReadOption, "is given twice")
             .with_argument(&option.key));
     }
     *place = Some(layer(value.as_bytes()));
@@ -72,8 +73,7 @@ fn set_once(place: &mut Option<Layer>, option: &FsOption, value: &OsStr) -> Resu
 }
 
 fn empty(option: &FsOption) -> Error {
-    Error::new(ErrorKind::OptionValue, Operation::ReadOption, "a path in it is empty")
-        .with_argument(&option.key)
+    Error::new(ErrorKind::OptionValue, Operation::ReadOption, "has an empty path").with_argument(&option.key)
 }
 
 fn layer(escaped: &[u8]) -> Layer {

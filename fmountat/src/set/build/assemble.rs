@@ -149,9 +149,9 @@ enum AssemblyPlace {
 }
 
 fn needs_target() -> Error {
-    let reason = "no mount is for `/`, and there is no target to copy";
+    let reason = "no mount has the target `/`, and there is no target directory to copy";
     Error::new(ErrorKind::Spec, Operation::ReadMountList, reason)
-        .with_hint("make the first mount one for `/`, or give the target")
+        .with_hint("add a first mount with the target `/`, or give a target directory")
 }
 
 /// Returns a private copy of the tree at the target, the root of a plan that has none.
@@ -415,9 +415,7 @@ pub(crate) fn mount_point(
     let path = step.target.as_path();
     let target = match step.options.mkdir {
         None => Target::in_root(root, path).map_err(|e| match e.kind() {
-            ErrorKind::NotFound => {
-                e.with_hint("the mount point must exist; the option X-mount.mkdir makes it")
-            }
+            ErrorKind::NotFound => e.with_hint("create the mount point, or add the option X-mount.mkdir"),
             _ => e,
         }),
         Some(mkdir) => Target::create_in_root(root, path, mkdir.create(is_dir()?)),

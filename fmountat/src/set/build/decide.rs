@@ -23,8 +23,8 @@ pub(crate) enum Publication<'a> {
 }
 
 const HELPED: (&str, &str) = (
-    "the set could be seen half done: a mount helper mounts by itself",
-    "without `--strict` it is mounted after all others",
+    "the set can't be mounted in one step: a mount helper attaches its mount itself",
+    "without `--strict`, that mount is made after all others",
 );
 
 impl Mounter {
@@ -38,7 +38,7 @@ impl Mounter {
             return Ok(());
         }
         let reason =
-            "it is the root directory of this process, and no process would see what is mounted over it";
+            "is the root directory of this process, and no process would see what is mounted over it";
         let error = Error::new(ErrorKind::Unsupported, Operation::Build, reason).with_argument(target.path());
         Err(error.with_hint(
             "give the set a root (a first mount for `/`), or mount each by itself: fmountat mount",
@@ -100,9 +100,10 @@ impl Mounter {
     /// needs.
     pub(crate) fn need_mount_interface(&self, resolves_targets: bool) -> Result<()> {
         let Some(calls) = self.features.forbidden_calls(resolves_targets) else { return Ok(()) };
-        let reason = format!("a seccomp filter, or a kernel before 5.14, has no {calls}");
+        let reason = format!("a seccomp filter forbids {calls}, or the kernel is older than 5.14");
         Err(Error::new(ErrorKind::Unsupported, Operation::BuildDetached, reason).with_hint(
-            "allow these calls in the container's seccomp profile; a single overlay needs mount(2) only",
+            "allow these system calls in the container's seccomp profile; a single overlay needs only \
+             mount(2)",
         ))
     }
 
@@ -110,9 +111,9 @@ impl Mounter {
         if self.own.is_some() || self.features.best() == Some(Strategy::Detached) {
             return Ok(());
         }
-        let reason = "this kernel can't mount into a detached tree, so the set could be seen half built";
+        let reason = "this kernel can't mount into a detached tree, so the set can't be mounted in one step";
         Err(Error::new(ErrorKind::Unsupported, Operation::BuildDetached, reason).with_hint(
-            "it needs Linux 6.15, or a mount namespace of the caller's own: `Mounter::in_own_namespace`",
+            "use Linux 6.15 or newer, or a mount namespace of your own: `Mounter::in_own_namespace`",
         ))
     }
 
@@ -131,8 +132,8 @@ impl Mounter {
         });
         let Some((step, fstype, helper)) = helped else { return Ok(()) };
         let reason = format!(
-            "its mount helper {} mounts it by itself, on a target that can be seen: not in a detached tree, nor in another \
-             mount namespace",
+            "its mount helper {} mounts only on a visible target: not in a detached tree, and not in \
+             another mount namespace",
             escape(helper.program().as_os_str().as_bytes())
         );
         let error = Error::new(ErrorKind::Unsupported, Operation::Build, reason).with_argument(fstype);
@@ -155,10 +156,10 @@ impl Mounter {
                 HELPED
             }
             Publication::StepByStep(_) => (
-                "on this kernel the set could be seen half done: it can't mount into a detached tree, and the set can't be \
-                 copied out of a private mount namespace",
-                "it needs Linux 6.15, or unshare(2), one mount for `/` at most and nothing unbindable; without `--strict` \
-                 the set is mounted step by step",
+                "the set can't be mounted in one step: this kernel can't mount into a detached tree, and \
+                 the set can't be copied out of a private mount namespace",
+                "use Linux 6.15 or newer, or allow unshare(2) and use at most one mount with the target `/` \
+                 and no unbindable mount; without `--strict`, the set is mounted step by step",
             ),
         };
         Err(Error::new(ErrorKind::Unsupported, Operation::ChooseWay, reason).with_hint(hint))

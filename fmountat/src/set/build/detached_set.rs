@@ -186,7 +186,7 @@ impl DetachedSet {
     pub(crate) fn make_read_only(&self) -> Result<()> {
         let read_only = MountAttr { set: Attr::RDONLY, ..MountAttr::default() };
         if MountId::of(self.root())? != self.tree.id()? {
-            let reason = "two mounts are stacked on the root: say `ro` in the upper one";
+            let reason = "two mounts have the target `/`: add `ro` to the second one instead";
             return Err(Error::new(ErrorKind::Unsupported, Operation::MakeRootReadOnly, reason));
         }
         self.tree.set_attr(&read_only, false).map_err(|e| e.with_operation(Operation::MakeRootReadOnly))
@@ -220,10 +220,10 @@ impl DetachedSet {
 /// Returns the error for swapping in a set with two mounts for `/`. Such a set can only be
 /// attached.
 pub(crate) fn two_roots() -> Error {
-    let reason =
-        "two mounts are stacked on the root of the new set, and the kernel puts no such set beneath another";
+    let reason = "two mounts of the new set have the target `/`, and the kernel can't attach such a set \
+                  beneath another mount";
     Error::new(ErrorKind::Unsupported, Operation::Replace, reason)
-        .with_hint("leave out the lower one, which nobody sees")
+        .with_hint("remove the first one, which the second hides")
 }
 
 pub(crate) fn duplicate(fd: BorrowedFd<'_>) -> Result<OwnedFd> {

@@ -34,20 +34,25 @@ pub(crate) fn of_overlay(error: Error, dir: BorrowedFd<'_>, overlay: &Overlay) -
 
 /// Returns the error for a step that needs the set's root after that root was left out (`nofail`).
 pub(crate) fn without_root(target: &Path) -> Error {
-    let reason = "the mount for `/` was left out (nofail), so there is nothing to mount it in";
+    let reason = "the mount with the target `/` was left out (nofail), so there is no root to mount it in";
     Error::new(ErrorKind::NotFound, Operation::Build, reason).with_argument(target)
 }
 
 pub(crate) fn cannot_assemble() -> Error {
-    let reason = "this kernel can't mount into a detached tree, and the set can't be copied out of a private mount \
-                  namespace, so it could be seen half built";
+    let reason = "the set can't be mounted in one step: this kernel can't mount into a detached tree, and \
+                  the set can't be copied out of a private mount namespace";
     Error::new(ErrorKind::Unsupported, Operation::BuildDetached, reason).with_hint(
-        "Linux 6.15 can; before that unshare(2) must be allowed, one mount at most have the target `/`, and none be unbindable",
+        "use Linux 6.15 or newer, or allow unshare(2) and use at most one mount with the target `/` and no \
+         unbindable mount",
     )
 }
 
 pub(crate) fn every_mount_left_out() -> Error {
-    Error::new(ErrorKind::AllLeftOut, Operation::Build, "every mount was left out: no source exists (nofail)")
+    Error::new(
+        ErrorKind::AllLeftOut,
+        Operation::Build,
+        "no source exists, and all mounts have the option nofail",
+    )
 }
 
 pub(crate) fn is_missing_source(error: &Error, step: &Step) -> bool {

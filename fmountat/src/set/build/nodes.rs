@@ -45,7 +45,10 @@ fn create_device(root: &mut impl MountedRoot, device: &Device, number: usize) ->
         // place.
         Err(Errno::PERM) if device.kind != DeviceKind::Fifo => {
             let host = open_node(CWD, device.path.as_os_str(), device).map_err(|e| {
-                e.with_hint("in a user namespace devices are binds of the host's, which has none of this number there")
+                e.with_hint(
+                    "in a user namespace, a device is a bind of the host's device at the same path: the \
+                     host has no such device there",
+                )
             })?;
             let place = Target::create_in_root(base, &device.path, Create::file(0o755))?;
             place.keep();
@@ -72,7 +75,7 @@ fn open_node(dir: impl AsFd, name: &OsStr, device: &Device) -> Result<OwnedFd> {
     if is_the_device(&stat, device) {
         return Ok(node);
     }
-    let reason = "something else has this name";
+    let reason = "another file with this name exists";
     Err(Error::new(ErrorKind::NotADevice, Operation::CreateDevice, reason).with_argument(&device.path))
 }
 
@@ -110,7 +113,7 @@ fn create_link(root: BorrowedFd<'_>, link: &Link) -> Result<()> {
                 return Ok(());
             }
             let error = failed(Operation::CreateLink, Syscall::Symlinkat, Errno::EXIST, &link.path);
-            Err(error.with_reason("something else has this name"))
+            Err(error.with_reason("another file with this name exists"))
         }
         Err(errno) => Err(failed(Operation::CreateLink, Syscall::Symlinkat, errno, &link.path)),
     }

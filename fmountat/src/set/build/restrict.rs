@@ -82,7 +82,7 @@ fn make_read_only(root: BorrowedFd<'_>) -> Result<()> {
 
 /// Returns the error for masking the root.
 pub(crate) fn masks_root(path: &Path) -> Error {
-    let reason = "it is the root of the set: all of it would be hidden";
+    let reason = "is the root of the set: masking it would hide everything";
     Error::new(ErrorKind::OptionConflict, PathRestriction::Mask.operation(), reason).with_argument(path)
 }
 
@@ -97,6 +97,6 @@ pub(crate) fn open_null() -> Result<OwnedFd> {
     if FileType::from_raw_mode(stat.st_mode) == FileType::CharacterDevice && device == (1, 3) {
         return Ok(null);
     }
-    let reason = "it is not the null device, so it can't hide a file";
+    let reason = "is not the null device, which is needed to mask files";
     Err(Error::new(ErrorKind::NotADevice, PathRestriction::Mask.operation(), reason).with_argument(NULL))
 }

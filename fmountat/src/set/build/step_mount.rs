@@ -68,8 +68,8 @@ impl StepMounter<'_> {
                 bind.mount(&self.mounter.clones)?
             }
             What::Filesystem(fstype) if step.is_fuse() => {
-                let reason = "a mount helper mounts this type by itself, on a target that can be seen: not in a detached \
-                              tree, nor in another mount namespace";
+                let reason = "its mount helper mounts only on a visible target: not in a detached tree, and \
+                              not in another mount namespace";
                 return Err(
                     Error::new(ErrorKind::Unsupported, Operation::Build, reason).with_argument(fstype)
                 );
@@ -146,7 +146,9 @@ pub(crate) fn set_root_owner(root: BorrowedFd<'_>, step: &Step) -> Result<()> {
 fn root_error(step: &Step, operation: Operation, call: Syscall, errno: Errno) -> Error {
     let error = Error::sys(operation, call, errno).with_argument(&step.source);
     match errno {
-        Errno::ROFS => error.with_hint("a read-only mount can't be given another owner or mode: leave out `ro`, or set them at the source"),
+        Errno::ROFS => error.with_hint(
+            "remove `ro`, or set owner and mode on the source: they can't be changed on a read-only mount",
+        ),
         Errno::INVAL => error
             .with_reason("the user or group is not mapped in this user namespace")
             .with_hint(procfs::SEE_ID_MAPS),

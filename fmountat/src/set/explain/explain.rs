@@ -97,7 +97,7 @@ impl Mounter {
     ) -> impl Iterator<Item = Error> {
         let roots = plan.steps.iter().filter(|step| step.is_root()).count();
         let two_roots = (plan.restrictions.readonly_root && roots > 1).then(|| {
-            let reason = "two mounts are stacked on the root: say `ro` in the upper one";
+            let reason = "two mounts have the target `/`: add `ro` to the second one instead";
             Error::new(ErrorKind::Unsupported, Operation::MakeRootReadOnly, reason)
         });
         let unfit = root_is_dir
@@ -122,22 +122,23 @@ impl Mounter {
         let features = &self.features;
         let is_helped = !plan.helpers().is_ok_and(Helpers::is_empty);
         match strategy {
-            Strategy::Detached if plan.is_lone() => {
-                "it is one mount, which is made whole before anyone sees it"
-            }
+            Strategy::Detached if plan.is_lone() => "a single mount is completed before it is attached",
             Strategy::Detached => "this kernel mounts into detached trees [6.15]",
             Strategy::PrivateNamespace => {
-                "this kernel can't mount into detached trees [6.15], and unshare(2) is allowed, with one root at most and \
-                 nothing unbindable"
+                "this kernel can't mount into detached trees [6.15], but the set can be copied out of a \
+                 private mount namespace"
             }
             Strategy::StepByStep if is_helped => {
-                "a mount helper mounts by itself; what can be is mounted before, in one step"
+                "a mount helper attaches its mount itself; all other mounts are attached before it, in one \
+                 step"
             }
             Strategy::StepByStep if features.forbidden_calls(plan.resolves_targets()).is_some() => {
-                "the mount interface of Linux 5.2 to 5.12 is forbidden here by a seccomp filter: it would be refused"
+                "a seccomp filter forbids the mount system calls of Linux 5.2 to 5.12: the set would be \
+                 refused"
             }
             Strategy::StepByStep => {
-                "this kernel can't mount into detached trees [6.15], and the set can't be copied out of a private namespace"
+                "this kernel can't mount into detached trees [6.15], and the set can't be copied out of a \
+                 private mount namespace"
             }
         }
     }

@@ -30,7 +30,9 @@ pub(crate) fn check_idmap(step: &Step, dir: BorrowedFd<'_>) -> Result<()> {
     if NO_IDMAP.iter().any(|name| fstype == *name) {
         let error = Error::sys(Operation::MapIds, Syscall::MountSetattr, Errno::INVAL)
             .with_kind(ErrorKind::Unsupported);
-        return Err(error.with_argument(argument).with_reason("this file system can't be id-mapped"));
+        return Err(error
+            .with_argument(argument)
+            .with_reason("this file system does not support id-mapped mounts"));
     }
     Ok(())
 }
@@ -46,7 +48,7 @@ fn check_ranges_mapped(idmap: &Idmap) -> Result<()> {
         let mapped = id_ranges(file);
         if !ranges.iter().all(|IdMapping { outer, count, .. }| is_mapped(&mapped, *outer, *count)) {
             return Err(Error::sys(Operation::MapIds, Syscall::Write, Errno::PERM)
-                .with_hint("a mapping can only lead to ids that are mapped where this runs"));
+                .with_hint("map only to ids that are mapped in the current user namespace"));
         }
     }
     Ok(())

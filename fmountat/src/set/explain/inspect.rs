@@ -89,7 +89,7 @@ impl<'a> Inspector<'a> {
     fn predict_mount(&self, step: &Step, notes: &mut Vec<String>) -> Result<PredictedMount> {
         if self.helpers.of(step).is_some() {
             check_helped(step)?;
-            notes.push(String::from("by its mount helper, which is not asked now, after all others"));
+            notes.push(String::from("by its mount helper (not run by explain), after all other mounts"));
             return Ok(PredictedMount::new(Content::Unknown, Some(true)));
         }
         let mut mount = match &step.what {
@@ -187,7 +187,7 @@ impl<'a> Inspector<'a> {
         let text = name.to_string_lossy();
         let is_missing = filesystems::is_not_listed(&text);
         if is_missing && filesystems::has_module(&text) {
-            notes.push(String::from("its module would be loaded; its options are not looked at before that"));
+            notes.push(String::from("its module would be loaded; its options can't be checked before that"));
             return Ok(());
         }
         if is_missing {
@@ -253,9 +253,7 @@ impl<'a> Inspector<'a> {
         let not_found = |errno| {
             let error = open_error(Operation::ResolveTarget, Syscall::Openat2, path, errno);
             match errno {
-                Errno::NOENT => {
-                    error.with_hint("the mount point must exist; the option X-mount.mkdir makes it")
-                }
+                Errno::NOENT => error.with_hint("create the mount point, or add the option X-mount.mkdir"),
                 _ => error,
             }
         };

@@ -16,7 +16,7 @@ impl fmt::Display for Explanation {
         wrapped(f, "", "", &format!("{mounts}, {}", self.strategy))?;
         wrapped(f, "  why: ", "       ", self.why)?;
         if self.into_copy {
-            wrapped(f, "  ", "  ", "into a private copy of what is at the target: no mount is for `/`")?;
+            wrapped(f, "  ", "  ", "into a private copy of the target: no mount has the target `/`")?;
         }
         for step in &self.steps {
             one(f, step)?;
@@ -24,7 +24,7 @@ impl fmt::Display for Explanation {
         for (operation, path) in &self.after_mounts {
             wrapped(f, "then ", "     ", &after_mounts_text(*operation, path))?;
         }
-        writeln!(f, "features of the kernel that it uses:")?;
+        writeln!(f, "kernel features used:")?;
         for Needed { feature, is_there } in &self.needs {
             let without = match is_there {
                 true => String::from("there"),

@@ -58,7 +58,9 @@ impl<'a> Walk<'a> {
         match unfit.map_or(content, Err) {
             Err(error) if step.options.nofail && is_missing_source(&error, step) => {
                 self.left_out.push(step.number);
-                explained.notes.push(String::from("its source is missing: it would be left out (nofail)"));
+                explained
+                    .notes
+                    .push(String::from("its source does not exist: it would be left out (nofail)"));
             }
             Err(error) => {
                 let error = self.plan.in_step(step, error);
@@ -85,7 +87,7 @@ impl<'a> Walk<'a> {
         match self.inspector.place(step, content) {
             Ok(true) => {}
             Ok(false) => explained.notes.push(String::from(
-                "whether its mount point is there only shows when what it is in is mounted",
+                "its mount point can't be checked before the file system that contains it is mounted",
             )),
             Err(error) => {
                 let error = self.plan.in_step(step, error);

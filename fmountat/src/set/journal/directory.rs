@@ -21,9 +21,7 @@ pub(crate) fn open_directory(path: &Path) -> Result<OwnedFd> {
     let stat = rustix::fs::fstat(&dir).map_err(|e| named(Syscall::Fstat, e))?;
     let others = Mode::from_raw_mode(stat.st_mode).intersects(Mode::WGRP | Mode::WOTH);
     if stat.st_uid != rustix::process::geteuid().as_raw() || others {
-        return Err(
-            named(Syscall::Fstat, Errno::PERM).with_reason("somebody else can write to this directory")
-        );
+        return Err(named(Syscall::Fstat, Errno::PERM).with_reason("other users can write to this directory"));
     }
     Ok(dir)
 }

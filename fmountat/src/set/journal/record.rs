@@ -130,9 +130,8 @@ impl JournalEntry {
     pub(crate) fn begin(path: &Path, target: &Path) -> Result<Self> {
         let named = |call, errno| Error::sys(Operation::WriteNote, call, errno).with_argument(path);
         let (Some(boot), Some(namespace)) = (boot_id(), namespace()) else {
-            return Err(
-                named(Syscall::Openat, Errno::NOENT).with_reason("/proc does not say which boot this is")
-            );
+            return Err(named(Syscall::Openat, Errno::NOENT)
+                .with_reason("/proc does not show the boot id and mount namespace"));
         };
         let pid = std::process::id();
         let namespace_id = namespace_id();

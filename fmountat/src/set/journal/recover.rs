@@ -268,8 +268,8 @@ fn has_ended(id: u64) -> bool {
 /// attached.
 fn read(text: &[u8]) -> Result<Parsed> {
     let unknown = || {
-        Error::new(ErrorKind::Spec, Operation::ReadNote, "it is not of a form that this release knows")
-            .with_hint("another release wrote it: clean with that one, or remove the file")
+        Error::new(ErrorKind::Spec, Operation::ReadNote, "has a format that this release does not support")
+            .with_hint("run `clean` of the release that wrote it, or remove the file")
     };
     let complete = text.split_inclusive(|byte| *byte == b'\n').filter(|line| line.ends_with(b"\n"));
     let lines = complete.map(|line| Line::of(&line[..line.len() - 1]).ok_or_else(unknown));

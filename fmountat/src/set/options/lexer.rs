@@ -101,14 +101,13 @@ pub(crate) fn size(text: &OsStr) -> Option<u64> {
 pub(crate) fn id_range(text: &str) -> Result<IdMapping, String> {
     let fields: Vec<&str> = text.split(':').collect();
     let [inner, outer, count] = fields[..] else {
-        return Err(format!("`{text}` is not of the form DISK:SEEN:COUNT"));
+        return Err(format!("`{text}` does not have the form DISK:SEEN:COUNT"));
     };
     let number = |name: &str, field: &str| {
         let is_number = !field.is_empty() && field.bytes().all(|b| b.is_ascii_digit());
         let parsed = if is_number { field.parse().ok() } else { None };
-        parsed.ok_or_else(|| {
-            format!("{name} in `{text}` is `{field}`, which is no number from 0 to 4294967295")
-        })
+        parsed
+            .ok_or_else(|| format!("{name} in `{text}` must be a number from 0 to 4294967295, not `{field}`"))
     };
     Ok(IdMapping {
         inner: number("DISK (containerID)", inner)?,

@@ -55,8 +55,7 @@ impl Options {
         for element in elements {
             crate::vfs::bytes::c_string(Operation::ReadOptions, element.as_ref())?;
             if has_open_quote(element.as_ref().as_bytes()) {
-                let reason =
-                    "a double quote is opened and not closed, so that the words after it would be part of it";
+                let reason = "has an opening double quote without a closing one";
                 return Err(option_error(ErrorKind::OptionValue, element.as_ref(), reason));
             }
             for option in split_options(element.as_ref()) {
@@ -77,7 +76,7 @@ impl Options {
             return self.take_fs_option(key, value, text);
         };
         if name.starts_with("X-containerd.") {
-            let reason = "a word of containerd's own that should not have reached the mount layer";
+            let reason = "is an internal option of containerd, which containerd should have removed";
             return Err(option_error(ErrorKind::UnknownOption, text, reason));
         }
         // mount(8) accepts the options that util-linux writes with X also with x.
@@ -88,7 +87,7 @@ impl Options {
         match look_up(&canonical) {
             Some((option, recursive)) => self.take_option(option, recursive, value, text),
             None if canonical.starts_with("X-mount.") => {
-                Err(option_error(ErrorKind::UnknownOption, text, "no such X-mount word"))
+                Err(option_error(ErrorKind::UnknownOption, text, "unknown X-mount option"))
             }
             // Comments for other readers of fstab: mount(8).
             None if name.starts_with("x-") || name.starts_with("X-") || name == "comment" => Ok(()),
@@ -132,10 +131,10 @@ impl Options {
         }
         match (option.value, value) {
             (Value::None, Some(_)) => {
-                return Err(option_error(ErrorKind::OptionValue, text, "this word takes no such value"));
+                return Err(option_error(ErrorKind::OptionValue, text, "this option takes no value"));
             }
             (Value::Required(what), None) => {
-                let reason = format!("it needs a value: {}={what}", option.name);
+                let reason = format!("requires a value: {}={what}", option.name);
                 return Err(option_error(ErrorKind::OptionValue, text, &reason));
             }
             _ => {}
@@ -200,8 +199,8 @@ impl Options {
     fn take_fs_option(&mut self, key: &OsStr, value: Option<&OsStr>, text: &OsStr) -> Result<()> {
         if (is_context(key) || key == "seclabel") && !std::path::Path::new("/sys/fs/selinux/enforce").exists()
         {
-            let reason = "SELinux is not in force here, so the word would have no effect";
-            return Err(option_error(ErrorKind::Unsupported, text, reason).with_hint("leave it out"));
+            let reason = "SELinux is not enabled, so the option would have no effect";
+            return Err(option_error(ErrorKind::Unsupported, text, reason).with_hint("remove this option"));
         }
         self.fs_options.push(FsOption { key: key.to_owned(), value: value.map(unquote) });
         Ok(())

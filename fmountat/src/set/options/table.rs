@@ -183,10 +183,9 @@ pub(crate) const OPTIONS: &[UserspaceOption] = &[
     option("tmpcopyup", Refused(TMPCOPYUP), NEW, "copy the directory up into the tmpfs: not by this layer"),
 ];
 
-const IVERSION: &str = "the file system decides that by itself: fsconfig(2) has no such flag";
+const IVERSION: &str = "is decided by the file system: fsconfig(2) has no such flag";
 
-const TMPCOPYUP: &str =
-    "copying the directory up into the tmpfs is the caller's work: mounting copies nothing";
+const TMPCOPYUP: &str = "mounting copies no files: the caller must copy the directory into the tmpfs";
 
 /// Returns the whole table.
 #[must_use]

@@ -19,16 +19,16 @@ pub(crate) fn take(options: &mut Options, engine: Engine, value: Option<&OsStr>,
         let parsed = value.and_then(OsStr::to_str).map(|v| u32::from_str_radix(v, radix));
         parsed.and_then(Result::ok).ok_or_else(|| bad(what))
     };
-    let mode = || match number(8, "its value must be an octal mode")? {
+    let mode = || match number(8, "the value must be an octal mode")? {
         mode @ 0..=0o7777 => Ok(mode),
-        _ => Err(bad("its value must be an octal mode, 7777 at most")),
+        _ => Err(bad("the value must be an octal mode up to 7777")),
     };
-    let id = || match number(10, "its value must be a numeric id")? {
-        NO_ID => Err(bad("4294967295 is no id: it means to leave the owner as it is")),
+    let id = || match number(10, "the value must be a numeric id")? {
+        NO_ID => Err(bad("4294967295 is not a valid id")),
         id => Ok(id),
     };
     let bytes =
-        || value.and_then(size).ok_or_else(|| bad("its value must be a size in bytes, such as 512 or 1MiB"));
+        || value.and_then(size).ok_or_else(|| bad("the value must be a size in bytes, such as 512 or 1MiB"));
     match engine {
         Engine::Nofail => options.nofail = true,
         Engine::Mkdir => options.mkdir = Some(mkdir(value, text)?),
@@ -37,10 +37,10 @@ pub(crate) fn take(options: &mut Options, engine: Engine, value: Option<&OsStr>,
         Engine::Mode => options.mode = Some(mode()?),
         Engine::Subdir => match value.filter(|v| !v.is_empty()) {
             Some(path) => options.subdir = Some(unquote(path).into()),
-            None => return Err(bad("its value must be a path")),
+            None => return Err(bad("the value must be a path")),
         },
         Engine::Idmap if options.idmap.is_some() => {
-            let reason = "an earlier word maps already: all ranges belong into one word";
+            let reason = "conflicts with an earlier id-mapping option: put all ranges into one option";
             return Err(option_error(ErrorKind::OptionConflict, text, reason));
         }
         Engine::Idmap => {
@@ -57,7 +57,7 @@ pub(crate) fn take(options: &mut Options, engine: Engine, value: Option<&OsStr>,
             let fits = (512..=65536).contains(&size) && size.is_power_of_two();
             let size = u32::try_from(size).ok().filter(|_| fits);
             options.loop_device.get_or_insert_default().sector_size =
-                Some(size.ok_or_else(|| bad("a sector has 512, 1024, 2048, 4096, ... bytes"))?);
+                Some(size.ok_or_else(|| bad("the value must be a power of two from 512 to 65536"))?);
         }
         Engine::DirectIo => options.loop_device.get_or_insert_default().direct_io = true,
     }
@@ -78,7 +78,7 @@ pub(crate) fn mkdir(value: Option<&OsStr>, text: &OsStr) -> Result<Mkdir> {
     let is_id = |mkdir: &Mkdir| mkdir.owner.is_none_or(|(uid, gid)| uid != NO_ID && gid != NO_ID);
     // mkdir(2) ignores the set-user-ID and set-group-ID bits.
     made.filter(|mkdir| mkdir.mode <= 0o1777).filter(is_id).ok_or_else(|| {
-        let reason = "its value must be an octal mode, 1777 at most, or MODE:UID:GID with numeric ids";
+        let reason = "the value must be an octal mode up to 1777, or MODE:UID:GID with numeric ids";
         option_error(ErrorKind::OptionValue, text, reason)
     })
 }
@@ -89,7 +89,7 @@ fn add_ranges(options: &mut Options, ids: Ids, value: &OsStr, text: &OsStr) -> R
     let (false, Idmap::Ranges { users, groups }) =
         (options.idmap_is_whole, options.idmap.get_or_insert_with(empty))
     else {
-        let reason = "X-mount.idmap= maps already: all ranges belong into one word";
+        let reason = "conflicts with X-mount.idmap=: put all ranges into one option";
         return Err(option_error(ErrorKind::OptionConflict, text, reason));
     };
     let ranges = match ids {
@@ -122,7 +122,7 @@ fn util_linux_map(value: &OsStr, text: &OsStr) -> Result<Idmap> {
         groups.extend(of_groups.then_some(range));
     }
     if users.is_empty() && groups.is_empty() {
-        return Err(option_error(ErrorKind::OptionValue, text, "it maps nothing"));
+        return Err(option_error(ErrorKind::OptionValue, text, "has no ranges"));
     }
     Ok(Idmap::Ranges { users, groups })
 }
@@ -132,5 +132,5 @@ fn range(part: &str, text: &OsStr) -> Result<IdMapping> {
 }
 
 fn utf8<'a>(value: &'a OsStr, text: &OsStr) -> Result<&'a str, Error> {
-    value.to_str().ok_or_else(|| option_error(ErrorKind::OptionValue, text, "ids are written in digits"))
+    value.to_str().ok_or_else(|| option_error(ErrorKind::OptionValue, text, "ids must be numeric"))
 }

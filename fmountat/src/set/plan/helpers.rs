@@ -58,6 +58,6 @@ pub(crate) fn check_helped(step: &Step) -> Result<()> {
         options if options.loop_device.is_some() => "loop",
         _ => return Ok(()),
     };
-    let reason = "a mount helper mounts this type, and it has no such option";
+    let reason = "the type's mount helper does not support this option";
     Err(Error::new(ErrorKind::OptionConflict, Operation::ReadOption, reason).with_argument(option))
 }

@@ -38,6 +38,6 @@ fn check(operation: Operation, path: &Path) -> Result<()> {
     if path.is_absolute() && path.file_name().is_some() {
         return Ok(());
     }
-    let reason = "the path must be absolute and end in a name: it starts at the root of the set";
+    let reason = "the path must be absolute and end in a file name (it is relative to the set's root)";
     Err(Error::new(ErrorKind::Spec, operation, reason).with_argument(path))
 }

@@ -54,7 +54,7 @@ impl Plan {
         let Spec { mounts, compat, bind_propagation, devices, links, .. } = spec;
         let rules = Rules { compat, bind_propagation };
         if mounts.is_empty() {
-            return Err(Error::new(ErrorKind::Spec, Operation::ReadMountList, "the list is empty"));
+            return Err(Error::new(ErrorKind::Spec, Operation::ReadMountList, "the list has no mounts"));
         }
         let nodes = Nodes::new(devices, links)?;
         let (mut steps, mut ignored) = (Vec::new(), Vec::new());

@@ -32,7 +32,7 @@ impl PathRestrictions {
         for (restriction, path) in &paths {
             crate::vfs::bytes::c_string(Operation::ReadPath, path)?;
             if !path.is_absolute() {
-                let reason = "the path must be absolute: it starts at the root of the set";
+                let reason = "the path must be absolute (it is relative to the set's root)";
                 return Err(Error::new(ErrorKind::Spec, restriction.operation(), reason).with_argument(path));
             }
         }

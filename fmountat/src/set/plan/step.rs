@@ -56,7 +56,7 @@ impl Step {
         };
         take_oci_mappings(mount, &mut options)?;
         if options.remount {
-            let reason = "`remount` changes what is mounted, and a set of mounts is built new";
+            let reason = "is not allowed in a set: a set contains new mounts only";
             return Err(
                 Error::new(ErrorKind::OptionConflict, Operation::ReadOption, reason).with_argument("remount")
             );
@@ -163,14 +163,14 @@ fn take_oci_mappings(mount: &Mount, options: &mut Options) -> Result<()> {
         return match (options.idmap_recursive, &options.idmap) {
             (Some(recursive), None) => {
                 let option = if recursive { "ridmap" } else { "idmap" };
-                let reason = "there is nothing to map by: the mount has no uidMappings and no gidMappings";
+                let reason = "requires uidMappings or gidMappings, and the mount has neither";
                 Err(option_error(ErrorKind::OptionConflict, OsStr::new(option), reason))
             }
             _ => Ok(()),
         };
     }
     if options.idmap.is_some() {
-        let reason = "the mount has uidMappings or gidMappings too: give one of them";
+        let reason = "conflicts with uidMappings and gidMappings of the mount: use one of them";
         return Err(
             Error::new(ErrorKind::OptionConflict, Operation::ReadOption, reason).with_argument("idmap")
         );
@@ -192,7 +192,7 @@ pub(crate) fn what(mount: &Mount, options: &mut Options) -> Result<What> {
     };
     if let Some(recursive) = options.bind.or(by_type) {
         if mount.source.as_os_str().is_empty() {
-            return Err(Error::new(ErrorKind::Spec, Operation::ReadMount, "a bind needs a source"));
+            return Err(Error::new(ErrorKind::Spec, Operation::ReadMount, "a bind requires a source"));
         }
         return Ok(What::Bind { recursive });
     }
@@ -202,9 +202,9 @@ pub(crate) fn what(mount: &Mount, options: &mut Options) -> Result<What> {
             Ok(What::Overlay(overlay))
         }
         b"" | b"none" => {
-            Err(Error::new(ErrorKind::Spec, Operation::ReadMount, "it has no type and is no bind")
+            Err(Error::new(ErrorKind::Spec, Operation::ReadMount, "has neither a type nor the option `bind`")
                 .with_argument(&mount.source)
-                .with_hint("give a file system's name, or the option `bind`"))
+                .with_hint("give a file system type, or the option `bind`"))
         }
         _ => Ok(What::Filesystem(fstype.to_owned())),
     }
@@ -216,16 +216,16 @@ fn without_effect(what: &What, options: &mut Options) -> Vec<Error> {
     let place = if is_bind { Places::BIND } else { Places::NEW };
     let misplaced = options.misplaced(place).map(|given| {
         let reason = match (given.is_of_filesystem, is_bind) {
-            (true, true) => "it belongs to the whole file system: a bind can't have its own",
-            (_, true) => "it has no effect on a bind",
-            (_, false) => "it has no effect on a new file system",
+            (true, true) => "applies to the whole file system, so it can't be set on a bind",
+            (_, true) => "has no effect on a bind",
+            (_, false) => "has no effect on a new file system",
         };
         option_error(ErrorKind::OptionConflict, &given.text, reason)
     });
     let mut errors: Vec<Error> = misplaced.collect();
     if is_bind {
         errors.extend(options.fs_options.drain(..).map(|option| {
-            let reason = "a bind has no file-system options, and this is no mount option";
+            let reason = "is not a mount option, and a bind takes no file system options";
             option_error(ErrorKind::UnknownOption, &option.text(), reason)
         }));
     }

@@ -34,9 +34,11 @@ impl Mounter {
         match self.swap_strategy() {
             SwapStrategy::Beneath => Ok(()),
             SwapStrategy::Gap => {
-                let reason = "this kernel can't put a mount beneath another, so there would be a moment without either set";
+                let reason = "this kernel can't attach a mount beneath another, so for a moment neither set \
+                              would be mounted";
                 Err(Error::new(ErrorKind::Unsupported, Operation::ChooseWay, reason).with_hint(
-                    "it needs Linux 6.5; without `--strict` the new set comes right after the old one",
+                    "use Linux 6.5 or newer; without `--strict`, the new set is attached right after the \
+                     old one is detached",
                 ))
             }
         }

@@ -165,15 +165,14 @@ impl ReplaceDiff {
             (0, 0) => return Ok(()),
             (0, _) => (
                 &self.beneath,
-                String::from("it is stacked on another mount, which would stay beneath the new set"),
-                "unmount one of the two first, or leave out `--strict`",
+                String::from("is mounted on top of another mount, which would remain beneath the new set"),
+                "unmount one of the two first, or run without `--strict`",
             ),
             (count, _) => (
                 &self.dropped,
-                format!(
-                    "the new set has no mount for {count} of those in the old one, which would go with it"
-                ),
-                "unmount those first, or put them into the set; without `--strict` they are told and go",
+                format!("{count} of the old set's mounts are not in the new set and would be unmounted"),
+                "unmount them first, or add them to the new set; without `--strict`, they are listed and \
+                 unmounted",
             ),
         };
         Err(Error::new(ErrorKind::Busy, Operation::Replace, reason)

@@ -223,9 +223,10 @@ impl MountedRoot for Stepwise<'_> {
 
 /// Returns the error for making the caller's own mount read-only, in a set without a root.
 fn root_is_not_ours() -> Error {
-    let reason = "step by step the root is the mount that is there already, which is not ours to change";
+    let reason = "the set is mounted step by step and has no root of its own: its root is a mount that \
+                  existed before";
     Error::new(ErrorKind::Unsupported, Operation::MakeRootReadOnly, reason)
-        .with_hint("give the set a root of its own: a first mount for `/`")
+        .with_hint("add a first mount with the target `/`")
 }
 
 /// Opens the target again by its path, to see what was mounted there in the meantime. A target that

@@ -134,7 +134,9 @@ impl Serialize for Mount {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let text = |text: &OsStr| match text.to_str() {
             Some(text) => Ok(text.to_owned()),
-            None => Err(S::Error::custom("a string of the mount is not UTF-8, which JSON can't hold")),
+            None => {
+                Err(S::Error::custom("a string of the mount is not valid UTF-8, which JSON can't represent"))
+            }
         };
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("type", &text(&self.fstype)?)?;

@@ -151,7 +151,9 @@ fn propagation<E: Error>(text: Option<String>) -> Result<Option<Propagation>, E>
         "shared" => Ok(Some(Propagation::Shared)),
         "slave" => Ok(Some(Propagation::Slave)),
         "unbindable" => Ok(Some(Propagation::Unbindable)),
-        _ => Err(E::custom(format!("`{text}` is no propagation: private, shared, slave or unbindable"))),
+        _ => {
+            Err(E::custom(format!("unknown propagation `{text}`: use private, shared, slave or unbindable")))
+        }
     }
 }
 
@@ -196,7 +198,9 @@ impl<'de> Deserialize<'de> for OciDevice {
             "b" => DeviceKind::Block,
             "p" => DeviceKind::Fifo,
             // `a` is valid in cgroup rules only.
-            other => return Err(D::Error::custom(format!("`{other}` is no type of a device: c, u, b or p"))),
+            other => {
+                return Err(D::Error::custom(format!("unknown device type `{other}`: use c, u, b or p")));
+            }
         };
         let path = path.ok_or_else(|| missing("path"))?;
         // runc accepts the bits of chmod(2).

@@ -128,7 +128,8 @@ impl Spec {
     pub fn from_json(text: &[u8]) -> Result<Self> {
         serde_json::from_slice(text).map_err(|e| {
             Error::new(ErrorKind::Spec, Operation::ReadMountList, e.to_string()).with_hint(
-                "a list of {\"type\", \"source\", \"target\", \"options\"}, or an object with one under \"mounts\"",
+                "use a list of objects with \"type\", \"source\", \"target\" and \"options\", or an object \
+                 with such a list in \"mounts\"",
             )
         })
     }

@@ -20,7 +20,7 @@ pub(crate) fn mounts_below(place: &Place) -> Option<Error> {
     }
     let error =
         Error::sys(STEP, Syscall::Umount2, Errno::BUSY).with_argument(&place.path).with_holders(below);
-    Some(error.with_reason("it has mounts below it").with_hint("unmount those too: recursively (umount -R)"))
+    Some(error.with_reason("other mounts are mounted below it").with_hint("unmount them too: umount -R"))
 }
 
 /// Returns an EBUSY error with all holders that can be found.
@@ -31,14 +31,14 @@ pub(crate) fn busy(place: &Place) -> Error {
 
 pub(crate) fn in_use(path: &Path, found: Vec<Holder>) -> Error {
     let hint = if found.is_empty() {
-        "nobody was found who uses it: look as root, and for bound UNIX sockets, swap files and other namespaces; \
-         lazily (umount -l) it goes away now"
+        "no process was found that uses it: search as root, and for UNIX sockets, swap files and other \
+         mount namespaces; umount -l detaches it now"
     } else {
-        "end those who use it; lazily (umount -l) it goes away now and is freed when nobody uses it"
+        "end the processes that use it; umount -l detaches it now and frees it when it is no longer in use"
     };
     Error::sys(STEP, Syscall::Umount2, Errno::BUSY)
         .with_argument(path)
-        .with_reason("it is in use")
+        .with_reason("is in use")
         .with_hint(hint)
         .with_holders(found)
 }

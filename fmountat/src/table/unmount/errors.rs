@@ -13,38 +13,38 @@ pub(crate) fn open(path: &Path, errno: Errno) -> Error {
 }
 
 pub(crate) fn symbolic_link(path: &Path) -> Error {
-    let reason = "it is a symbolic link, which unmounting does not follow";
+    let reason = "is a symbolic link, which unmounting does not follow";
     Error::new(ErrorKind::NotMounted, STEP, reason).with_argument(path)
 }
 
 pub(crate) fn nothing_mounted(path: &Path) -> Error {
-    Error::new(ErrorKind::NotMounted, STEP, "nothing is mounted there").with_argument(path)
+    Error::new(ErrorKind::NotMounted, STEP, "is not mounted").with_argument(path)
 }
 
 pub(crate) fn exchanged(path: &Path) -> Error {
-    Error::new(ErrorKind::Busy, STEP, "another mount has been put there meanwhile, or this one is gone")
+    Error::new(ErrorKind::Busy, STEP, "another process unmounted it or mounted over it at the same time")
         .with_argument(path)
 }
 
 pub(crate) fn hidden(path: &Path) -> Error {
-    let reason = "another mount is on top of it, or on the way to it";
+    let reason = "another mount covers it";
     Error::new(ErrorKind::Busy, STEP, reason).with_argument(path).with_hint("unmount that one first")
 }
 
 pub(crate) fn own_root(path: &Path) -> Error {
-    let reason = "this process has its root directory on it: the kernel would make the file system read-only and leave it";
+    let reason = "is the mount of this process's root directory: the kernel would only remount it read-only";
     Error::new(ErrorKind::Unsupported, STEP, reason)
         .with_argument(path)
-        .with_hint("a process's root is changed by pivot_root(2)")
+        .with_hint("change the root directory with pivot_root(2) first")
 }
 
 pub(crate) fn conflict(first: &str, second: &str) -> Error {
-    Error::new(ErrorKind::OptionConflict, STEP, format!("{first} and {second} exclude each other"))
+    Error::new(ErrorKind::OptionConflict, STEP, format!("{first} conflicts with {second}"))
 }
 
 pub(crate) fn timed_out(path: &Path) -> Error {
-    let reason = "the time is up and the file system does not answer; the kernel's call goes on";
-    let hint = "the mount is gone as soon as the file system's server answers or ends";
+    let reason = "timed out: the file system does not respond, and umount2(2) is still waiting for it";
+    let hint = "restart or end the file system's server: the unmount then completes";
     Error::new(ErrorKind::TimedOut, STEP, reason).with_argument(path).with_hint(hint)
 }
 
@@ -55,10 +55,12 @@ pub(crate) fn no_thread(path: &Path, error: std::io::Error) -> Error {
 pub(crate) fn of_errno(path: &Path, errno: Errno) -> Error {
     let error = Error::sys(STEP, Syscall::Umount2, errno).with_argument(path);
     match errno {
-        Errno::INVAL => error
-            .with_kind(ErrorKind::Locked)
-            .with_reason("the kernel keeps it locked here")
-            .with_hint("mounts that came into a user namespace from outside can't be unmounted one by one"),
+        Errno::INVAL => {
+            error.with_kind(ErrorKind::Locked).with_reason("is locked in this user namespace").with_hint(
+                "unmount it outside the user namespace: mounts copied from a parent namespace can't be \
+                 unmounted one by one",
+            )
+        }
         Errno::PERM => needs_admin(error),
         _ => error,
     }

@@ -89,13 +89,13 @@ fn from_the_top(set: &PublishedSet, mut top: Place, deadline: Option<Instant>) -
 fn others_in_it(point: &Path, others: &[UniqueMountId]) -> Error {
     let holder = |id: &UniqueMountId| Some(Holder::mount_below(located::point((*id).into()).ok()?));
     let reason = match others.len() {
-        1 => String::from("a mount is in it that was not published with it"),
-        many => format!("{many} mounts are in it that were not published with it"),
+        1 => String::from("contains a mount that does not belong to the set"),
+        many => format!("contains {many} mounts that do not belong to the set"),
     };
     Error::new(ErrorKind::Busy, Operation::Unmount, reason)
         .with_argument(point)
         .with_holders(others.iter().filter_map(holder).collect())
-        .with_hint("unmount those first; recursively (umount -R) all of it goes")
+        .with_hint("unmount those first, or unmount everything recursively: umount -R")
 }
 
 /// Waits until no process uses the set: `MNT_DETACH` does not check.

@@ -110,11 +110,14 @@ impl Watch {
         let supported = by_statmount::supported();
         if FIELDS.mask() & !supported != 0 {
             let reason = match supported {
-                0 => "an event has a mount's id, and statmount(2) is missing, or a filter forbids it",
-                _ => "statmount(2) of this kernel does not tell all of what an event is about",
+                0 => {
+                    "reading mount events requires statmount(2), which is not available or forbidden by a \
+                     seccomp filter"
+                }
+                _ => "statmount(2) of this kernel does not report all fields of an event",
             };
             let error = Error::new(ErrorKind::Unsupported, Operation::WatchMounts, reason);
-            return Err(error.with_hint("it needs Linux 6.15; by mountinfo it works everywhere"));
+            return Err(error.with_hint("use Linux 6.15 or newer, or watch mountinfo"));
         }
         let group = watch_mounts(reader.place.file()?.as_fd()).map_err(|errno| {
             let error = Error::sys(Operation::WatchMounts, Syscall::FanotifyMark, errno);

@@ -61,7 +61,7 @@ pub(crate) fn honest_unmount(stage: &Stage) {
     mkdirs(&stage.dir, &["t", "plain"]);
     stage.apply(&[tmpfs()], "t").unwrap();
     symlink(stage.file("t"), stage.file("link")).unwrap();
-    for (path, words) in [("link", "symbolic link"), ("plain", "nothing is mounted")] {
+    for (path, words) in [("link", "symbolic link"), ("plain", "is not mounted")] {
         let errors = Unmount::new().run(stage.file(path)).unwrap_err();
         assert_eq!(errors[0].kind(), ErrorKind::NotMounted);
         assert!(errors[0].reason().contains(words), "{}", errors[0]);
@@ -243,8 +243,8 @@ pub(crate) fn errors_in_words(stage: &Stage) {
     };
     for (mount, kind, step, words) in [
         (overlay("l/2"), ErrorKind::LayerMissing, "open layer 2", "no such file"),
-        (overlay("l/file"), ErrorKind::LayerNotDirectory, "open layer 2", "must be a directory"),
-        (Mount::new("nosuchfs", "x"), ErrorKind::UnknownFilesystem, "", "no such file system"),
+        (overlay("l/file"), ErrorKind::LayerNotDirectory, "open layer 2", "is not a directory"),
+        (Mount::new("nosuchfs", "x"), ErrorKind::UnknownFilesystem, "", "unknown file system type"),
         (
             stage.bind("l/file", "bind"),
             ErrorKind::WrongTargetType,
