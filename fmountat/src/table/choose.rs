@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The faster interface for the fields asked for and the mounts that are there, by what was measured (docs/benchmarks.md):
+//! The faster interface for the fields asked for and the mounts that are there, by what was measured
+//! (docs/measured/benchmarks.md):
 //! a line of mountinfo costs 1.9 us, a mount by statmount(2) 1.2 us without strings and 3 us and more with them. So
 //! mountinfo is the faster one unless its lines have something costly in them that was not asked for.
 

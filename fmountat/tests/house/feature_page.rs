@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 const HEAD: &str = "# What of the kernel is used, and what is done without
 
 Made from the code by a test (`FMOUNTAT_REGENERATE=1 cargo test -p fmountat --test house feature_page::` writes it). The release is the first that has
-it. Linux 5.14 or newer is supported; [the table of tests by kernel](kernels.md) says what was seen on real ones. A seccomp filter may forbid a call
+it. Linux 5.14 or newer is supported; [the table of tests by kernel](measured/kernels.md) says what was seen on real ones. A seccomp filter may forbid a call
 that the kernel has, with EPERM or ENOSYS: it counts as missing.
 
 | feature | since | used for | without it | shown by |

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Where mounting is hemmed in: what works in each situation, and the exact error where it does not. `docs/sandboxes.md` has
-//! a row for each, which its case holds against what it finds; where they differ it prints the row as it is.
+//! Where mounting is hemmed in: what works in each situation, and the exact error where it does not.
+//! `docs/measured/sandboxes.md` has a row for each, which its case holds against what it finds; where they differ it
+//! prints the row as it is.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod lists;
@@ -16,7 +17,7 @@ use rustix::mount::{
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-const PAGE: &str = include_str!("../../../docs/sandboxes.md");
+const PAGE: &str = include_str!("../../../docs/measured/sandboxes.md");
 /// What only kernels before 6.15 refuse: on them, a cell may be one of these.
 const OLDER_REFUSALS: &[&str] = &[
     "[unsupported] set layer 1 /l1: this kernel takes layers by their names in /proc, which is not mounted here (ENOENT)",
@@ -92,7 +93,7 @@ fn row(situation: &str) -> String {
 fn hold_against_the_page(found: &str) {
     println!("counted: {found}");
     if fmountat_testing::kernel_release() >= (6, 15) {
-        assert!(PAGE.contains(found), "docs/sandboxes.md has another row than:\n{found}");
+        assert!(PAGE.contains(found), "docs/measured/sandboxes.md has another row than:\n{found}");
         return;
     }
     // Older kernels do the same, step by step at worst, or refuse it for the same reason, or for one of theirs.

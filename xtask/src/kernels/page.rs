@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Makes docs/kernels.md: the counts for each kernel, and why cases did not pass.
+//! Makes docs/measured/kernels.md: the counts for each kernel, and why cases did not pass.
 
 use super::table::{self, Row, Run};
 use crate::results::Outcome;
@@ -9,8 +9,8 @@ const HEAD: &str = "# Tests on real kernels
 
 Written by `.ci/kernels --table` (or `just kernels`) from a real run: Debian's cloud kernels in qemu (the processor is emulated), and
 the machine's own. *Unsupported* are cases that declare a need of something that this kernel lacks, which is quoted below. They do not run,
-and are not among the passed. [Every case](kernels.tsv) ·
-[what is used and what is done without](kernel-features.md)
+and are not among the passed. [Every case](../../.ci/baseline/kernels.tsv) ·
+[what is used and what is done without](../kernel-features.md)
 ";
 
 const BY_BINARY: &str = "

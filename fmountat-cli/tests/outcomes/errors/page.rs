@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `docs/errors.md` and `docs/errors-beside-mount8.md`, as the situations make them.
+//! `docs/errors.md` and `docs/measured/errors-beside-mount8.md`, as the situations make them.
 
 use super::row::{Ours, Row};
 use super::run::{Said, docs};
@@ -61,13 +61,14 @@ fn cell(text: &str) -> String {
 
 /// The pages as they are kept; those of mount(8) hold for the version that they were made with alone.
 pub(crate) fn compare(entries: &[Entry], version: &str) {
-    let pages = [("errors.md", errors(entries)), ("errors-beside-mount8.md", beside(entries, version))];
+    let pages =
+        [("errors.md", errors(entries)), ("measured/errors-beside-mount8.md", beside(entries, version))];
     for (name, page) in pages {
         if std::env::var_os("FMOUNTAT_REGENERATE").is_some() {
             std::fs::write(docs(name), &page).unwrap();
         }
         let kept = std::fs::read_to_string(docs(name)).unwrap_or_default();
-        if name == "errors-beside-mount8.md" && !kept.contains(&format!("{COMPARED}{version}.\n")) {
+        if name == "measured/errors-beside-mount8.md" && !kept.contains(&format!("{COMPARED}{version}.\n")) {
             fmountat_testing::skip(&format!("docs/{name} was made with another mount(8) than {version}"));
         }
         let other = page.lines().find(|line| !kept.lines().any(|other| other == *line));
