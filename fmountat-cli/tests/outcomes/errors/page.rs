@@ -41,22 +41,23 @@ fn list(row: &Row) -> String {
     row.before.strip_prefix("INPUT=").map(|list| format!("echo '{list}' | ")).unwrap_or_default()
 }
 
+/// One section for each situation.
 fn beside(entries: &[Entry], version: &str) -> String {
-    let mut page =
-        format!("{BESIDE}{COMPARED}{version}.\n\n| situation | mount(8) | fmountat |\n|---|---|---|\n");
+    let mut page = format!("{BESIDE}{COMPARED}{version}.\n");
     for Entry { row, ours, theirs } in entries {
         let theirs = match theirs {
-            None => String::from("*can't be asked*"),
-            Some(said) if said.status == 0 => String::from("*succeeds*"),
-            Some(said) => cell(&said.text),
+            None => String::from(" cannot express it"),
+            Some(said) if said.status == 0 => String::from(" succeeds"),
+            Some(said) => block(&said.text),
         };
-        page += &format!("| {}{} | {theirs} | {} |\n", row.who.words(), row.name, cell(&ours.text));
+        let (who, name) = (row.who.words(), row.name);
+        page += &format!("\n## {who}{name}\n\nmount(8):{theirs}\n\nfmountat:{}\n", block(&ours.text));
     }
     page
 }
 
-fn cell(text: &str) -> String {
-    text.replace('|', "\\|").replace('<', "&lt;").replace('\n', "<br>")
+fn block(text: &str) -> String {
+    format!("\n\n```text\n{text}\n```")
 }
 
 /// The pages as they are kept; those of mount(8) hold for the version that they were made with alone.
@@ -85,8 +86,8 @@ const COMPARED: &str = "Compared with: ";
 const BESIDE: &str = "\
 # Errors beside mount(8)'s
 
-The same situation, typed for `fmountat` and for mount(8) or umount(8): what each says. Made by the test `errors`, which provokes
-each of them. What the tools write to the kernel's log alone is not here.
+The messages of `fmountat` and of mount(8) or umount(8) in the same situation. The test `errors` provokes each situation and makes this
+page. Lines that appear in the kernel's log only are left out.
 
 ";
 
@@ -94,16 +95,16 @@ const HEAD: &str = "\
 # Errors
 
 Every error has a stable code (`code` with `--json`, `ErrorKind` in the library), the step, the system call, the argument at fault,
-the errno, the kernel's own lines and a hint:
+the errno, the lines that the kernel logged for it, and a hint:
 
 ```text
 fmountat: STEP ARGUMENT: REASON (ERRNO)
-  kernel: what the file system said
-  hint: what to try
+  kernel: the file system's message
+  hint: what to type or change
 ```
 
-What the kernel does not say is looked for after a failure, never before: a mount that works costs no look. Made by the test `errors`
-(`FMOUNTAT_REGENERATE=1 cargo test -p fmountat-cli --test outcomes errors::` writes it), which provokes every situation here; causes and cures are
-those of `ErrorKind::cause` and `ErrorKind::cure`. `/DIR` stands for the directory where this was typed.
+fmountat searches for the reason after a failure only, so a mount that works costs nothing extra. The test `errors` provokes every
+situation below and makes this page (`FMOUNTAT_REGENERATE=1 cargo test -p fmountat-cli --test outcomes errors::`). Causes and cures are
+those of `ErrorKind::cause` and `ErrorKind::cure`. `/DIR` stands for the working directory.
 
 ";
