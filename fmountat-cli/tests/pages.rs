@@ -34,14 +34,14 @@ fn verbs(command: &Command) -> Vec<Command> {
 
 /// Status, number by number; `run` has its own.
 const STATUS: [(&str, &str); 6] = [
-    ("0", "done"),
-    ("1", "wrong usage, or not allowed to"),
-    ("2", "the system: out of memory or descriptors"),
-    ("4", "a bug of ours"),
-    ("32", "the mount failed, and nothing of it is left"),
+    ("0", "success"),
+    ("1", "incorrect invocation or permissions"),
+    ("2", "system error: out of memory or file descriptors"),
+    ("4", "internal bug"),
+    ("32", "mount failure: nothing of it is left"),
     (
         "125, 126, 127",
-        "`run`: its own failure, a command that can't be run, one that is not there; else the command's own status",
+        "`run`: fmountat failed, the command cannot be run, it is not found; otherwise the command's own status",
     ),
 ];
 
@@ -75,11 +75,7 @@ const NOTES: &[(&str, &str, &[&str])] = &[
         "EXAMPLES",
         &["fmountat doctor", "fmountat --json doctor | jq '.findings[] | select(.state != \"fine\")'"],
     ),
-    (
-        "run",
-        "EXAMPLES",
-        &["fmountat run --lower / -- sh -c 'rm -rf ~'", "fmountat run rootfs.json -- /bin/sh"],
-    ),
+    ("run", "EXAMPLES", &["fmountat run --lower / -- ./install.sh", "fmountat run rootfs.json -- /bin/sh"]),
     (
         "umount",
         "EXAMPLES",
@@ -106,9 +102,9 @@ fn names(argument: &Arg) -> String {
     }
 }
 
-/// A sentence for Markdown: what is in angle brackets or pipes must not be taken for its own.
-fn cell(text: &str) -> String {
-    text.replace('|', "\\|").replace('<', "&lt;")
+/// Returns the paragraphs of a help as one, for Markdown: an angle bracket must not begin a tag.
+fn sentences(help: &str) -> String {
+    help.replace("\n\n", ". ").replace('\n', " ").replace('<', "&lt;")
 }
 
 fn usage(verb: &Command) -> String {
@@ -134,9 +130,6 @@ fn markdown() -> String {
             .get_arguments()
             .filter(|a| !["help", "version", "json", "verbose"].contains(&a.get_id().as_str()))
             .collect();
-        if !shown.is_empty() {
-            page += "| | |\n|---|---|\n";
-        }
         for argument in shown {
             let help = argument.get_long_help().or(argument.get_help()).unwrap().to_string();
             let default = argument
@@ -144,11 +137,12 @@ fn markdown() -> String {
                 .first()
                 .filter(|_| argument.get_action().takes_values())
                 .map(|v| format!(" (default {})", v.to_string_lossy()));
+            // A list, since a table has no room for the longest of them.
             let _ = writeln!(
                 page,
-                "| `{}` | {}{} |",
-                cell(&names(argument)),
-                cell(&help.replace('\n', " ")),
+                "- `{}`: {}{}",
+                names(argument),
+                sentences(&help),
                 default.unwrap_or_default()
             );
         }
@@ -164,12 +158,15 @@ fn markdown() -> String {
 }
 
 const HEAD: &str = "\
-# The command
+# The command line
 
-Made from the command line's own definition by the test `pages` (`FMOUNTAT_REGENERATE=1 cargo test -p fmountat-cli --test pages`
-writes it and `man/`); `completions/` is made from it too. The words of `-o` are in [options.md](options.md), every error in
-[errors.md](errors.md). `--json`, before or after any verb, prints results on stdout and errors on stderr as JSON, one object each.
-`--verbose` prints each step on stderr: the events that the library's documentation lists, a line each.
+The options of `-o` are in [options.md](options.md), the errors in [errors.md](errors.md), the [exit status](#exit-status) below.
+
+Two options work before and after every verb. `--json` prints results on stdout and errors on stderr, one JSON object each. `--verbose`
+prints each step on stderr, one line for each event that the library's documentation lists.
+
+The test `pages` makes this page and `man/` from the definition of the command line
+(`FMOUNTAT_REGENERATE=1 cargo test -p fmountat-cli --test pages`).
 ";
 
 /// One page of the manual, section 8.

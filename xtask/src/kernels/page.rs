@@ -7,14 +7,14 @@ use std::collections::BTreeSet;
 
 const HEAD: &str = "# Tests on real kernels
 
-Written by `.ci/kernels --table` (or `just kernels`) from a real run: Debian's cloud kernels in qemu (the processor is emulated), and
-the machine's own. *Unsupported* are cases that declare a need of something that this kernel lacks, which is quoted below. They do not run,
-and are not among the passed. [Every case](../../.ci/baseline/kernels.tsv) ·
-[what is used and what is done without](../kernel-features.md)
+`.ci/kernels --table` (or `just kernels`) makes this page from a run on Debian's cloud kernels in qemu, with an emulated processor, and
+on the machine's own kernel. A case is *unsupported* where the kernel lacks a feature that the case declares; the reasons are below. Such
+a case does not run and does not count as passed. [The outcome of every case](../../.ci/baseline/kernels.tsv).
+[Kernel features, and what replaces them](../kernel-features.md).
 ";
 
 const BY_BINARY: &str = "
-By test file: passed of those that are there; where some are unsupported, skipped or failed, `+N unsupported` and so on. Seconds in brackets.
+By test file: the cases that passed, then `+N unsupported`, `+N skipped` and `+N failed`. Seconds in brackets.
 
 ";
 
