@@ -107,6 +107,22 @@ fn sentences(help: &str) -> String {
     help.replace("\n\n", ". ").replace('\n', " ").replace('<', "&lt;")
 }
 
+/// Wraps a paragraph at 120 columns. Every line but the first begins with `indent`.
+fn wrapped(text: &str, indent: &str) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= 120 => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            Some(_) => lines.push(format!("{indent}{word}")),
+            None => lines.push(word.to_owned()),
+        }
+    }
+    lines.join("\n")
+}
+
 fn usage(verb: &Command) -> String {
     let usage = verb.clone().render_usage().to_string();
     let line = usage.trim_start_matches("Usage: ").trim().to_owned();
@@ -118,14 +134,11 @@ fn markdown() -> String {
     let mut page = String::from(HEAD);
     for verb in verbs(&command) {
         let about = verb.get_long_about().or(verb.get_about()).unwrap().to_string();
-        let _ = writeln!(
-            page,
-            "\n## fmountat {}\n\n```\n{}\n```\n\n{}.\n",
-            verb.get_name(),
-            usage(&verb),
-            // clap takes the point off the first line.
-            about.trim_end_matches('.').replacen("\n\n", ".\n\n", 1)
-        );
+        // clap takes the point off the first line.
+        let about = about.trim_end_matches('.').replacen("\n\n", ".\n\n", 1) + ".";
+        let about: Vec<String> = about.split("\n\n").map(|paragraph| wrapped(paragraph, "")).collect();
+        let (name, usage) = (verb.get_name(), usage(&verb));
+        let _ = writeln!(page, "\n## fmountat {name}\n\n```\n{usage}\n```\n\n{}\n", about.join("\n\n"));
         let shown: Vec<&Arg> = verb
             .get_arguments()
             .filter(|a| !["help", "version", "json", "verbose"].contains(&a.get_id().as_str()))
@@ -138,13 +151,9 @@ fn markdown() -> String {
                 .filter(|_| argument.get_action().takes_values())
                 .map(|v| format!(" (default {})", v.to_string_lossy()));
             // A list, since a table has no room for the longest of them.
-            let _ = writeln!(
-                page,
-                "- `{}`: {}{}",
-                names(argument),
-                sentences(&help),
-                default.unwrap_or_default()
-            );
+            let item =
+                format!("- `{}`: {}{}", names(argument), sentences(&help), default.unwrap_or_default());
+            let _ = writeln!(page, "{}", wrapped(&item, "  "));
         }
         for (_, _, lines) in NOTES.iter().filter(|(name, ..)| *name == verb.get_name()) {
             let _ = writeln!(page, "\n```\n{}\n```", lines.join("\n"));
@@ -160,10 +169,11 @@ fn markdown() -> String {
 const HEAD: &str = "\
 # The command line
 
-The options of `-o` are in [options.md](options.md), the errors in [errors.md](errors.md), the [exit status](#exit-status) below.
+The options of `-o` are in [options.md](options.md), the errors in [errors.md](errors.md), the [exit status](#exit-status)
+below.
 
-Two options work before and after every verb. `--json` prints results on stdout and errors on stderr, one JSON object each. `--verbose`
-prints each step on stderr, one line for each event that the library's documentation lists.
+Two options work before and after every verb. `--json` prints results on stdout and errors on stderr, one JSON object
+each. `--verbose` prints each step on stderr, one line for each event that the library's documentation lists.
 
 The test `pages` makes this page and `man/` from the definition of the command line
 (`FMOUNTAT_REGENERATE=1 cargo test -p fmountat-cli --test pages`).

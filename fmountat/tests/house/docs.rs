@@ -39,10 +39,11 @@ fn prose(page: &str) -> impl Iterator<Item = &str> {
 /// Returns what stands in the brackets of `[text](target)`, without code spans and whole addresses.
 fn links(page: &str) -> Vec<String> {
     let mut found = Vec::new();
-    for line in prose(page) {
+    let text = prose(page).collect::<Vec<_>>().join("\n");
+    for paragraph in text.split("\n\n") {
         // Every second part is a code span; its link, if it has one, ends after it.
-        let line: String = line.split('`').step_by(2).collect();
-        for rest in line.split("](").skip(1) {
+        let paragraph: String = paragraph.split('`').step_by(2).collect();
+        for rest in paragraph.split("](").skip(1) {
             let target = rest.split(')').next().unwrap();
             if !target.contains("://") && !target.starts_with("mailto:") {
                 found.push(target.to_owned());

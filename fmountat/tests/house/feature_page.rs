@@ -9,10 +9,10 @@ use std::path::{Path, PathBuf};
 
 const HEAD: &str = "# Kernel features, and what replaces them
 
-Linux 5.14 is the oldest supported release. This page has each kernel feature that fmountat uses, the first release with it, and what
-fmountat does without it. A call that a seccomp filter forbids, with EPERM or ENOSYS, counts as missing.
-[Test results on real kernels](measured/kernels.md). A test makes this page from the code
-(`FMOUNTAT_REGENERATE=1 cargo test -p fmountat --test house feature_page::`).
+Linux 5.14 is the oldest supported release. This page has each kernel feature that fmountat uses, the first release with
+it, and what fmountat does without it. A call that a seccomp filter forbids, with EPERM or ENOSYS, counts as missing.
+[Test results on real kernels](measured/kernels.md). A test makes this page from the code (`FMOUNTAT_REGENERATE=1 cargo
+test -p fmountat --test house feature_page::`).
 
 | feature | since | used for |
 |---|---|---|
@@ -28,8 +28,8 @@ In brackets, the test that uses the replacement.
 const TRIED: &str = "
 ## Features that are not probed
 
-fmountat tries the best strategy, and uses the other one if it fails. No field of `Features` describes these. The names are those of
-the events (cargo feature `tracing`).
+fmountat tries the best strategy, and uses the other one if it fails. No field of `Features` describes these. The names
+are those of the events (cargo feature `tracing`).
 
 | operation | best strategy | needs | without it |
 |---|---|---|---|
@@ -56,7 +56,8 @@ const TRIED_ROWS: [[&str; 4]; 9] = [
 const BY_KERNEL: &str = "
 ## Strategy by kernel
 
-The results of `Mounter::strategy` and `Mounter::swap_strategy` with the features of each release, where unshare(2) is allowed.
+The results of `Mounter::strategy` and `Mounter::swap_strategy` with the features of each release, where unshare(2) is
+allowed.
 
 - *detached*: built detached, published in one step.
 - *private*: built in a private mount namespace, published in one step.

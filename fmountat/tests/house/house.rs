@@ -178,11 +178,12 @@ fn ms_names(bits: u64) -> String {
 const PAGE_HEAD: &str = "# Mount options
 
 The options of `-o`, and of `\"options\"` in a mount list. A test makes this page from the option table
-(`FMOUNTAT_REGENERATE=1 cargo test -p fmountat --test house house::`). Another test sets each option and each pair of options,
-and reads the result back from the kernel (`cargo test -p fmountat --test mounts options::`).
+(`FMOUNTAT_REGENERATE=1 cargo test -p fmountat --test house house::`). Another test sets each option and each pair of
+options, and reads the result back from the kernel (`cargo test -p fmountat --test mounts options::`).
 
 - An option that is not in the table is passed to the file system.
-- Of two options that exclude each other, the later one wins: `rw,rro` makes the whole tree read-only, `rro,rw` all but the top.
+- Of two options that exclude each other, the later one wins: `rw,rro` makes the whole tree read-only, `rro,rw` all but
+  the top.
 - `OPTION=recursive` is the recursive form. `ro=vfs` makes the mount read-only, `ro=fs` the file system; `ro` does both.
 - A bind without a propagation option is private, with all mounts below it.
 - The access-time policy is one field (`_ATIME`). Each option of the policy replaces the field. The default is relatime.
@@ -190,8 +191,8 @@ and reads the result back from the kernel (`cargo test -p fmountat --test mounts
 - An option that would have no effect is an error. With `--compat containerd` it is ignored and listed.
 - `x-...`, `X-...` and `comment=` are comments for other programs.
 
-In the column *layer*, *attribute* is a flag of the mount, *filesystem* one of the file system, *engine* an option that fmountat
-itself carries out, *note* one for other programs.
+In the column *layer*, *attribute* is a flag of the mount, *filesystem* one of the file system, *engine* an option that
+fmountat itself carries out, *note* one for other programs.
 
 | option | for a tree | layer | where | sets MOUNT_ATTR_ | clears | sets MS_ | clears | what it does |
 |---|---|---|---|---|---|---|---|---|

@@ -86,16 +86,16 @@ const COMPARED: &str = "Compared with: ";
 const BESIDE: &str = "\
 # Errors beside mount(8)'s
 
-The messages of `fmountat` and of mount(8) or umount(8) in the same situation. The test `errors` provokes each situation and makes this
-page. Lines that appear in the kernel's log only are left out.
+The messages of `fmountat` and of mount(8) or umount(8) in the same situation. The test `errors` provokes each situation
+and makes this page. Lines that appear in the kernel's log only are left out.
 
 ";
 
 const HEAD: &str = "\
 # Errors
 
-Every error has a stable code (`code` with `--json`, `ErrorKind` in the library), the step, the system call, the argument at fault,
-the errno, the lines that the kernel logged for it, and a hint:
+Every error has a stable code (`code` with `--json`, `ErrorKind` in the library), the step, the system call, the
+argument at fault, the errno, the lines that the kernel logged for it, and a hint:
 
 ```text
 fmountat: STEP ARGUMENT: REASON (ERRNO)
@@ -103,8 +103,9 @@ fmountat: STEP ARGUMENT: REASON (ERRNO)
   hint: what to type or change
 ```
 
-fmountat searches for the reason after a failure only, so a mount that works costs nothing extra. The test `errors` provokes every
-situation below and makes this page (`FMOUNTAT_REGENERATE=1 cargo test -p fmountat-cli --test outcomes errors::`). Causes and cures are
-those of `ErrorKind::cause` and `ErrorKind::cure`. `/DIR` stands for the working directory.
+fmountat searches for the reason after a failure only, so a mount that works costs nothing extra. The test `errors`
+provokes every situation below and makes this page (`FMOUNTAT_REGENERATE=1 cargo test -p fmountat-cli --test outcomes
+errors::`). Causes and cures are those of `ErrorKind::cause` and `ErrorKind::cure`. `/DIR` stands for the working
+directory.
 
 ";

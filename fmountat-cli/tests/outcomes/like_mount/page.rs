@@ -71,9 +71,10 @@ fn page(sections: &[(&str, Vec<Entry>)], version: &str) -> String {
 const HEAD: &str = "\
 # `fmountat mount` beside mount(8)
 
-The same command lines (`mount ...` and `fmountat mount ...`) in the same state. The tables have those with the same result: the mounts
-that were made or changed. The lists have those that differ, with the reason, and those that fail in both, with the exit status and
-the first line of the message. The test `like_mount` makes this page, and fails on a difference without a reason.
+The same command lines (`mount ...` and `fmountat mount ...`) in the same state. The tables have those with the same
+result: the mounts that were made or changed. The lists have those that differ, with the reason, and those that fail in
+both, with the exit status and the first line of the message. The test `like_mount` makes this page, and fails on a
+difference without a reason.
 
 The state before each command line:
 
