@@ -2,6 +2,9 @@
 //! The command `fmountat`: one file for each verb, no mounting logic of its own.
 #![forbid(unsafe_code)]
 
+#[cfg(not(target_os = "linux"))]
+compile_error!("fmountat uses Linux's mount system calls and compiles for Linux only (5.14 or newer)");
+
 mod args;
 mod report;
 mod output;

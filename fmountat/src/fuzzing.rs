@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What the fuzzers call: parsers of bytes from outside, with what must hold of their answers. Not part of the interface: it
-//! exists with `--cfg fuzzing`, which `.ci/fuzz` sets, and in this crate's own tests, which run the kept corpora.
+//! The entry points of the fuzzers: parsers of untrusted bytes, with the invariants of their
+//! results. Not part of the interface. They exist with `--cfg fuzzing`, which `.ci/fuzz` sets, and
+//! in this crate's own tests, which run the stored corpora.
 
 use crate::error::escape;
 use crate::kinds::filesystem::FsOption;
@@ -22,7 +23,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::sync::OnceLock;
 
-/// A target: what it does with any bytes.
+/// A fuzz target, called with arbitrary bytes.
 pub type Target = fn(&[u8]);
 
 /// All targets by name.
@@ -42,7 +43,7 @@ pub const TARGETS: [(&str, Target); 13] = [
     ("cgroup", cgroup),
 ];
 
-/// An option list, one element a line, for each kind of mount.
+/// Parses an option list, one option per line, for each kind of mount.
 pub fn options(data: &[u8]) {
     let elements: Vec<&OsStr> = data.split(|byte| *byte == b'\n').map(OsStr::from_bytes).collect();
     let parsed = Options::parse(&elements);
@@ -56,7 +57,8 @@ pub fn options(data: &[u8]) {
     }
 }
 
-/// A mount list or an OCI configuration. What is read is written, and read again, as the same list.
+/// Parses a mount list or an OCI configuration. Serializing and parsing it again must give the same
+/// list.
 pub fn mount_list(data: &[u8]) {
     let Ok(spec) = Spec::from_json(data) else { return };
     for compat in [Compat::Strict, Compat::Containerd, Compat::Oci] {
@@ -78,7 +80,7 @@ fn plan(mounts: &[Mount]) {
     }
 }
 
-/// Two mount tables, with a zero byte between them; also such whose mounts are on each other.
+/// Parses two mount tables, separated by a zero byte. Their mounts may be on each other in a cycle.
 pub fn mount_table(data: &[u8]) {
     let (before, after) = match data.iter().position(|byte| *byte == 0) {
         Some(at) => (&data[..at], &data[at + 1..]),
@@ -99,33 +101,33 @@ pub fn mount_table(data: &[u8]) {
         assert!(before.diff(&before).is_empty());
         let changes = before.diff(&after);
         let count = |is: fn(&Change<'_>) -> bool| changes.iter().filter(|change| is(change)).count();
-        let gone = count(|change| matches!(change, Change::Removed(_)));
-        let came = count(|change| matches!(change, Change::Added(_)));
-        assert_eq!(before.len() - gone, after.len() - came);
+        let removed = count(|change| matches!(change, Change::Removed(_)));
+        let added = count(|change| matches!(change, Change::Added(_)));
+        assert_eq!(before.len() - removed, after.len() - added);
     }
 }
 
-/// Whoever walks it comes to every mount, once, after the one that it is on.
+/// Checks that a walk visits every mount once, after its parent.
 fn is_a_forest(table: &Table) {
-    let mut way = Vec::new();
+    let mut path = Vec::new();
     for (depth, entry) in table.walk() {
-        way.truncate(depth);
-        assert_eq!(way.last().copied(), entry.parent().map(|parent| parent.index));
-        way.push(entry.index);
+        path.truncate(depth);
+        assert_eq!(path.last().copied(), entry.parent().map(|parent| parent.index));
+        path.push(entry.index);
     }
-    let walked: HashSet<usize> = table.walk().map(|(_, entry)| entry.index).collect();
-    assert_eq!((walked.len(), table.walk().count()), (table.len(), table.len()));
+    let visited: HashSet<usize> = table.walk().map(|(_, entry)| entry.index).collect();
+    assert_eq!((visited.len(), table.walk().count()), (table.len(), table.len()));
     for entry in table.iter().take(4) {
         let stack = table.stack(entry.target());
         assert!(stack.iter().all(|other| other.target() == entry.target()) && !stack.is_empty());
     }
 }
 
-/// The kernel's answer to statmount(2), of any length.
+/// Parses a result of statmount(2) of any length.
 pub fn statmount(data: &[u8]) {
-    let _ = crate::sys::statmount::parse(data, |told| {
-        let (record, [options, all, users, groups]) = by_statmount::made_of(told);
-        assert_eq!(record.key(), if record.unique == 0 { record.id } else { told.raw.mnt_id });
+    let _ = crate::sys::statmount::parse(data, |stat| {
+        let (record, [options, all, users, groups]) = by_statmount::made_of(stat);
+        assert_eq!(record.key(), if record.unique == 0 { record.id } else { stat.raw.mnt_id });
         for options in [options, all] {
             assert!(options.starts_with(b"ro") || options.starts_with(b"rw"));
         }
@@ -133,7 +135,8 @@ pub fn statmount(data: &[u8]) {
     });
 }
 
-/// What read(2) gives of fanotify(7): any bytes, and these as masks and ids of events that are laid out as the kernel does.
+/// Parses a buffer of fanotify(7): first arbitrary bytes, then the same bytes as masks and ids of
+/// events in the kernel's layout.
 pub fn mount_events(data: &[u8]) {
     const HEAD: usize = 24;
     assert!(events(data).len() <= data.len().div_ceil(HEAD));
@@ -142,7 +145,7 @@ pub fn mount_events(data: &[u8]) {
         let (kind, id) = (chunk[0], chunk[1..].try_into().map_or(0, u64::from_ne_bytes));
         let mask = [FAN_MNT_ATTACH, FAN_MNT_DETACH, FAN_MNT_ATTACH | FAN_MNT_DETACH, FAN_Q_OVERFLOW];
         let mask = mask[usize::from(kind % 4)];
-        // A record of another kind may come before that of the mount.
+        // A record of another type may precede that of the mount.
         let other = if kind & 0x80 == 0 { 0 } else { 4 + kind % 8 * 4 };
         let (length, records) = match mask {
             FAN_Q_OVERFLOW => (HEAD, Vec::new()),
@@ -165,8 +168,9 @@ pub fn mount_events(data: &[u8]) {
     assert_eq!(events(&bytes), want);
 }
 
-/// A note of a set, as it is, and as one that began here. What is read is written, and read again, as the same lines; one whose
-/// last line was cut off is the note without it.
+/// Parses a journal entry: the bytes as they are, and as the rest of an entry that was begun here.
+/// Writing and parsing it again must give the same lines. If the last line is truncated, the result
+/// must be the entry without it.
 pub fn note(data: &[u8]) {
     static BEGIN: OnceLock<Option<Vec<u8>>> = OnceLock::new();
     let _ = fuzz::written(data);
@@ -181,7 +185,8 @@ pub fn note(data: &[u8]) {
     assert_eq!(shorter.as_deref(), lines.get(..lines.len() - 1));
 }
 
-/// A published set as it is kept: unique ids only, and written, and read again, as the same set.
+/// Parses a stored published set. It must hold unique ids only, and serializing and parsing it
+/// again must give the same set.
 pub fn published(data: &[u8]) {
     let Ok(set) = serde_json::from_slice::<PublishedSet>(data) else { return };
     assert!(set.mounts().next() == Some(set.root()));
@@ -189,7 +194,7 @@ pub fn published(data: &[u8]) {
     assert_eq!(again, Some(set));
 }
 
-/// The text of a descriptor's fdinfo; the first number counts.
+/// Parses the text of a descriptor's fdinfo. The first `mnt_id` is used.
 pub fn mount_number(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     let found = fdinfo::number_in(&text);
@@ -200,7 +205,7 @@ pub fn mount_number(data: &[u8]) {
     );
 }
 
-/// The text of /proc/PID/cgroup: what is read is written, and read again, as the same groups.
+/// Parses the text of /proc/PID/cgroup. Writing and parsing it again must give the same groups.
 pub fn cgroup(data: &[u8]) {
     let groups = fuzz::groups(data);
     let mut text = Vec::new();
@@ -211,13 +216,13 @@ pub fn cgroup(data: &[u8]) {
     assert_eq!(fuzz::groups(&text), groups);
 }
 
-/// A line of a file-system context's log, as an error shows it.
+/// Formats a line of a file-system context's log, as errors do.
 pub fn context_log(data: &[u8]) {
     let line = log_line(data);
     fit_for_a_terminal(&escape(line.as_bytes()));
 }
 
-/// Id mappings in each of their spellings; what is accepted maps no id twice.
+/// Parses id mappings in each of their spellings. Accepted ones must not map an id twice.
 pub fn idmap(data: &[u8]) {
     for key in ["X-mount.idmap=", "uidmap=", "gidmap="] {
         let mut option = OsString::from(key);
@@ -235,29 +240,29 @@ pub fn idmap(data: &[u8]) {
                         && end(one.inner) <= u64::from(u32::MAX)
                         && end(one.outer) <= u64::from(u32::MAX)
                 );
-                let apart = |a: u32, a_count: u32, b: u32, b_count: u32| {
+                let disjoint = |a: u32, a_count: u32, b: u32, b_count: u32| {
                     u64::from(a) + u64::from(a_count) <= u64::from(b)
                         || u64::from(b) + u64::from(b_count) <= u64::from(a)
                 };
                 assert!(ranges[..at].iter().all(|two| {
-                    apart(one.inner, one.count, two.inner, two.count)
-                        && apart(one.outer, one.count, two.outer, two.count)
+                    disjoint(one.inner, one.count, two.inner, two.count)
+                        && disjoint(one.outer, one.count, two.outer, two.count)
                 }));
             }
         }
     }
 }
 
-/// Words as fstab has them, and as mount(2) would get them: each is still one word there.
+/// Parses options as in fstab and formats them for mount(2). Each must be a single option there.
 pub fn fstab(data: &[u8]) {
     let text = OsStr::from_bytes(data);
-    // Where SELinux is not in force its words are refused: as if it were.
+    // Where SELinux is off its options are refused: treat them as if it were on.
     let context = FsOption { key: "context".into(), value: Some(fuzz::unquote(text)) };
     let options = Options::parse([text]);
     let parsed = options.iter().flat_map(|options| &options.fs_options);
     for option in parsed.chain([&context]) {
-        if let Ok(classic) = option.legacy_text() {
-            assert_eq!(fuzz::split(classic.as_bytes()).len(), 1, "{classic:?}");
+        if let Ok(legacy) = option.legacy_text() {
+            assert_eq!(fuzz::split(legacy.as_bytes()).len(), 1, "{legacy:?}");
         }
     }
     if options.is_err() {
@@ -266,7 +271,7 @@ pub fn fstab(data: &[u8]) {
     plan(&[Mount::new("ext4", "/dev/x").option(text), Mount::new("none", "none").at("/a").option(text)]);
 }
 
-/// Splitting, quoting and escaping lose nothing.
+/// Checks that splitting, quoting and escaping lose nothing.
 pub fn quoting(data: &[u8]) {
     assert_eq!(fuzz::split(data).join(&b","[..]), data);
     let _ = (fuzz::unquote(OsStr::from_bytes(data)), fuzz::size(OsStr::from_bytes(data)));
@@ -288,7 +293,7 @@ fn fit_for_a_terminal(text: &str) {
 mod tests {
     use super::*;
 
-    /// Every file of every corpus: what once made a parser fail stays in there.
+    /// Runs every file of every corpus, which includes the inputs that made a parser fail before.
     #[test]
     fn the_kept_corpora_pass() {
         let fuzz = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../fuzz");

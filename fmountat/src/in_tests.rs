@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What the unit tests share.
+//! Helpers of the unit tests.
 
 use std::io::Write;
 
-/// Reports that this kernel lacks what the test is about, past the harness, which hides what a passing test prints. `.ci/kernels`
-/// counts the test as unsupported.
+/// Reports that this kernel lacks what the test needs. Writes past the test harness, which hides
+/// the output of tests that pass. `.ci/kernels` counts the test as unsupported.
 ///
 /// # Panics
 /// Where `FMOUNTAT_NO_SKIP` is set.

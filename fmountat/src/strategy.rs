@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The strategies of each operation that [`Features`](crate::vfs::features::Features) decide on, best first, with what each needs.
+//! The strategies of each operation, best first, with their needs.
+//! [`Features`](crate::vfs::features::Features) decides between them.
 
 use crate::trace;
 use Need::*;
 use std::fmt;
 
-/// What a way needs of the kernel, and of the filters that are in force.
+/// What a strategy needs of the kernel, and of the seccomp filters in force.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Need {
     NewMountApi,
@@ -20,10 +21,10 @@ pub(crate) enum Need {
     PrivateNamespace,
 }
 
-/// The ways of one operation.
+/// The strategies of one operation.
 pub(crate) trait Strategies: Copy + PartialEq + 'static {
     const OPERATION: &'static str;
-    /// Best first, each with what it needs.
+    /// All strategies, best first, each with its text and its needs.
     const ALL: &'static [(Self, &'static str, &'static [Need])];
 
     fn text(self) -> &'static str {
@@ -60,22 +61,25 @@ macro_rules! strategies {
 }
 
 strategies! {
-    /// How a plan gets to its target.
+    /// How a plan is published.
     pub Strategy "publish a set" {
-        /// Built detached, published in one step: others see none of it or all of it.
+        /// Built detached and published in one step: others see none of it or all of it.
         Detached "built detached, published in one step" [NewMountApi, MountSetattr, DetachedChildren]
-        /// Built in a mount namespace that lives as long as that takes, copied out of it, published in one step: others see
-        /// none of it or all of it. It costs as much more as the machine has mounts.
+        /// Built in a private mount namespace, copied out of it and published in one step: others
+        /// see none of it or all of it. The additional cost grows with the number of mounts on the
+        /// host.
         PrivateNamespace "built in a private mount namespace, published in one step" [NewMountApi, MountSetattr, PrivateNamespace]
-        /// Mounted one by one, each finished before the next; taken back when one fails. Others can see it half done, and
-        /// `kill -9` leaves it so.
+        /// Mounted one by one, each finished before the next. All are unmounted if one fails.
+        /// Others can see an incomplete set, and `kill -9` leaves one.
         StepByStep "step by step, taken back on failure" [NewMountApi, MountSetattr]
     }
-    /// How a set takes the place of another.
+    /// How a set replaces another.
     pub SwapStrategy "replace a set" {
-        /// Beneath the old one, which is then taken away: others always see one of the two \[Linux 6.5\].
+        /// Attached beneath the old set, which is then detached: others always see one of the two
+        /// \[Linux 6.5\].
         Beneath "beneath the old one, without a moment between" [MoveBeneath]
-        /// The old one is taken away, and the new one attached at once: for a moment others see neither.
+        /// The old set is detached and the new one attached at once: for a moment others see
+        /// neither.
         Gap "after the old one, with a moment between" []
     }
     pub(crate) Subdir "mount a directory of a new file system" {

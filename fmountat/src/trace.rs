@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Spans and events for the `tracing` crate. Without the cargo feature `tracing` each function here compiles to nothing.
+//! Spans and events for the `tracing` crate. Without the cargo feature `tracing` every function
+//! here is empty.
 //!
-//! Never call them in a child process of ours: a subscriber allocates and takes locks, which another thread may have held
-//! at the fork.
+//! Do not call them in a child process: a subscriber allocates and takes locks, which another
+//! thread may have held at the fork.
 #![cfg_attr(not(feature = "tracing"), allow(unused))]
 
 use crate::error::text::{errno_name, escape};
@@ -32,17 +33,18 @@ pub(crate) struct Span {
     _entered: tracing::span::EnteredSpan,
 }
 
-/// The application of a plan with so many mounts.
+/// Opens the span of a plan with this number of mounts.
 pub(crate) fn apply(mount_point: &Path, mounts: usize) -> Span {
     span!("apply", mount_point = %shown(mount_point), mounts)
 }
 
-/// The work for one mount of a plan.
+/// Opens the span of the work for one mount of a plan.
 pub(crate) fn step(mount: usize, mount_point: &Path, fstype: &OsStr) -> Span {
     span!("step", mount, mount_point = %shown(mount_point), fstype = %escape(fstype.as_encoded_bytes()))
 }
 
-/// Wraps work for another thread, so that its events are in the span and for the subscriber of the calling thread.
+/// Wraps work for another thread, so that its events belong to the span and subscriber of the
+/// calling thread.
 #[cfg(feature = "tracing")]
 pub(crate) fn in_this_span<T>(work: impl FnOnce() -> T) -> impl FnOnce() -> T {
     let (span, dispatch) = (tracing::Span::current(), tracing::dispatcher::get_default(Clone::clone));
@@ -59,12 +61,12 @@ pub(crate) fn strategy(operation: &'static str, strategy: &'static str) {
     event!(DEBUG, operation, strategy, "strategy");
 }
 
-/// Records that a strategy failed, and that another one takes its place.
+/// Records that a strategy failed and that another one replaces it.
 pub(crate) fn fallback(operation: &'static str, strategy: &'static str, errno: Option<Errno>) {
     event!(DEBUG, operation, strategy, errno = errno.map(errno_name), "fallback");
 }
 
-/// Records that a mount of a plan got to its place in the set.
+/// Records that a mount of a plan is attached inside the set.
 pub(crate) fn attached(mount: usize, mount_point: &Path) {
     event!(DEBUG, mount, mount_point = %shown(mount_point), "attached");
 }
@@ -74,7 +76,7 @@ pub(crate) fn published(mount_point: &Path, mount_id: u64) {
     event!(DEBUG, mount_point = %shown(mount_point), mount_id, "published");
 }
 
-/// Records that the mounts of a set that failed were unmounted again, but for `left` of them.
+/// Records that the mounts of a failed set were unmounted again, except `left` of them.
 pub(crate) fn rolled_back(mounts: usize, left: usize) {
     if left == 0 {
         event!(DEBUG, mounts, left, "rolled back");
@@ -83,12 +85,12 @@ pub(crate) fn rolled_back(mounts: usize, left: usize) {
     }
 }
 
-/// Records that `clean` removed what a killed process had left: a `mount` or a `directory`.
+/// Records that `clean` removed a `mount` or a `directory` that a killed process left.
 pub(crate) fn recovered(kind: &'static str, path: &Path) {
     event!(DEBUG, kind, path = %shown(path), "recovered");
 }
 
-/// The path, which in a mount list may be empty for the root.
+/// Returns the path as text; an empty one in a mount list is the root.
 fn shown(path: &Path) -> String {
     let path = if path.as_os_str().is_empty() { Path::new("/") } else { path };
     escape(path.as_os_str().as_encoded_bytes())

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! In place of `diagnose`, without the feature `diagnosis`: an error stays as the kernel gave it.
+//! Replaces `diagnose` without the feature `diagnosis`: errors are returned unchanged.
 
 use crate::error::Error;
 use crate::kinds::tried::Tried;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The process's credentials: capabilities and where they count, seccomp filters, security modules.
+//! The credentials of the process: capabilities, user namespace, seccomp filters, LSM label.
 
 use crate::diagnose::filesystems::{IN_USER_NAMESPACES, OF_NAMESPACES};
 use crate::error::{Error, Syscall};
@@ -11,44 +11,45 @@ use rustix::io::Errno;
 use rustix::thread::CapabilitySet;
 use std::ffi::OsStr;
 
-/// Which user namespace owns a namespace that the process is in.
+/// The owner of a namespace of the process, relative to the user namespace of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Owner {
-    /// The one that the process is in: its capabilities count for mounting.
+    /// The process's user namespace: its capabilities are effective for mounting.
     Own,
-    /// One above it: they don't count.
+    /// An ancestor of it: the process's capabilities are not effective.
     Above,
-    /// One below it, where they count too.
+    /// A descendant of it: the process's capabilities are effective.
     Below,
-    /// It could not be read.
+    /// It could not be determined.
     Unknown,
 }
 
-/// What the kernel permits the process, and what forbids it to mount.
+/// The permissions of the process, and the restrictions that may forbid it to mount.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Credentials {
     /// The effective user id.
     pub uid: u32,
-    /// Effective capabilities, a bit for each: capget(2).
+    /// The effective capabilities as a bit mask: capget(2).
     pub capabilities: u64,
-    /// Whether it is in the initial user namespace.
+    /// Whether the process is in the initial user namespace.
     pub initial_user_namespace: bool,
     /// The owner of the mount namespace.
     pub mount_owner: Owner,
-    /// Seccomp's mode: 0 for none, 2 for filters; `None` where /proc does not show it.
+    /// The seccomp mode: 0 for none, 2 for filters; `None` if /proc does not show it.
     pub seccomp: Option<u32>,
-    /// How many filters there are \[Linux 5.9\].
+    /// The number of seccomp filters \[Linux 5.9\].
     pub seccomp_filters: Option<u32>,
     /// `PR_SET_NO_NEW_PRIVS`: set-user-ID helpers such as fusermount3 gain nothing.
     pub no_new_privs: bool,
-    /// The label or profile that AppArmor, SELinux or Smack has given to it.
+    /// The label or profile of the process under AppArmor, SELinux or Smack.
     pub label: Option<String>,
 }
 
 impl Credentials {
-    /// Reads them by capget(2), prctl(2) and /proc. What can't be read counts as absent.
+    /// Reads the credentials by capget(2), prctl(2) and /proc. What cannot be read counts as
+    /// absent.
     #[must_use]
     pub fn look() -> Self {
         let status_text = procfs::text("thread-self/status").unwrap_or_default();
@@ -68,20 +69,20 @@ impl Credentials {
         }
     }
 
-    /// Returns whether it has `CAP_SYS_ADMIN`, wherever that counts.
+    /// Reports whether the process has `CAP_SYS_ADMIN` in its user namespace.
     #[must_use]
     pub fn is_admin(&self) -> bool {
         self.capabilities & CapabilitySet::SYS_ADMIN.bits() != 0
     }
 
-    /// Returns whether it may mount: `CAP_SYS_ADMIN` in the user namespace that owns the mount
-    /// namespace.
+    /// Reports whether the process may mount: it has `CAP_SYS_ADMIN` in the user namespace that
+    /// owns the mount namespace.
     #[must_use]
     pub fn may_mount(&self) -> bool {
         self.is_admin() && self.mount_owner != Owner::Above
     }
 
-    /// Returns the label, unless AppArmor or SELinux confines nothing under it.
+    /// Returns the label, unless it is one that AppArmor or SELinux does not confine.
     #[must_use]
     pub fn confined(&self) -> Option<&str> {
         let free =
@@ -104,12 +105,12 @@ pub(crate) fn owner_of_mine(name: &str) -> Owner {
     }
 }
 
-/// Returns the value of a line `Name:` of /proc/PID/status.
+/// Returns the value of the line `Name:` in /proc/PID/status.
 fn status<'t>(text: &'t str, name: &str) -> Option<&'t str> {
     text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).map(str::trim)
 }
 
-/// Explains why a call was not permitted, unless the error has a reason already.
+/// Explains EPERM, unless the error has a reason already.
 pub(crate) fn explain(error: Error, credentials: &Credentials) -> Error {
     if error.has_reason() {
         return error;
@@ -154,7 +155,7 @@ pub(crate) fn explain(error: Error, credentials: &Credentials) -> Error {
     error.with_reason(reason).with_hint(hint)
 }
 
-/// Explains what a user namespace can't mount, whatever its capabilities.
+/// Explains file systems that cannot be mounted in a user namespace, whatever the capabilities.
 fn in_user_namespace(error: &Error, credentials: &Credentials) -> Option<(String, &'static str)> {
     let is_of_filesystem =
         matches!(error.call(), Some(Syscall::Fsopen | Syscall::Fsconfig | Syscall::Fsmount | Syscall::Mount));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Which file systems the kernel has, and which it could load.
+//! Lists the file systems that the kernel supports, and those that it could load.
 
 use crate::diagnose::{parameters, spelling};
 use crate::error::Error;
@@ -13,7 +13,8 @@ pub(crate) const IN_USER_NAMESPACES: [&str; 12] = [
     "tmpfs",
 ];
 
-/// File systems that show a namespace, which the user namespace must own: what that takes, hint.
+/// File systems that show a namespace, which the user namespace must own: type, namespace,
+/// requirement, hint.
 pub(crate) const OF_NAMESPACES: [(&str, &str, &str, &str); 5] = [
     (
         "proc",
@@ -39,8 +40,8 @@ pub(crate) fn namespace_of(fstype: &str) -> Option<&'static str> {
     OF_NAMESPACES.iter().find(|(name, ..)| *name == fstype).map(|(_, namespace, ..)| *namespace)
 }
 
-/// Returns the file systems that the kernel has now, modules that are not loaded left out: the
-/// names in /proc/filesystems, see filesystems(5). `None` where that can't be read.
+/// Returns the file systems that the kernel supports now, without modules that are not loaded: the
+/// names in /proc/filesystems, see filesystems(5). Returns `None` if that file cannot be read.
 ///
 /// ```
 /// let names = fmountat::kernel::kernel_filesystems().unwrap_or_default();
@@ -52,14 +53,14 @@ pub fn kernel_filesystems() -> Option<Vec<String>> {
     Some(text.lines().filter_map(|line| line.split_whitespace().last()).map(str::to_owned).collect())
 }
 
-/// Returns whether the kernel does not have the file system now; loading a module may add it.
+/// Reports whether the kernel lacks the file system now; loading a module may add it.
 pub(crate) fn is_not_listed(fstype: &str) -> bool {
     kernel_filesystems().is_some_and(|listed| !listed.iter().any(|name| name == fstype))
 }
 
-/// Returns whether a module of the running kernel is installed for the file system: `alias fs-NAME`
-/// in modules.alias, or a module of that name in modules.dep, below /lib/modules. The kernel loads
-/// it when the file system is first mounted, but not for a process in a user namespace.
+/// Reports whether a module for the file system is installed for the running kernel: `alias
+/// fs-NAME` in modules.alias, or a module of that name in modules.dep, below /lib/modules. The
+/// kernel loads it at the first mount of the type, but not for a process in a user namespace.
 #[must_use]
 pub fn has_module(fstype: &str) -> bool {
     let Ok(release) = release() else { return false };
@@ -70,7 +71,7 @@ pub fn has_module(fstype: &str) -> bool {
     holds("modules.alias", &format!("alias fs-{fstype} ")) || holds("modules.dep", &format!("/{fstype}.ko"))
 }
 
-/// Suggests another name or a module for a file system that the kernel does not have.
+/// Explains a file system that the kernel lacks: suggests another name, or a module.
 pub(crate) fn explain(error: Error) -> Error {
     let Some(name) = error.argument().and_then(OsStr::to_str).map(str::to_owned) else { return error };
     let listed = kernel_filesystems();

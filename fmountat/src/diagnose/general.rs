@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Diagnoses an error by its errno, whatever was mounted.
+//! Diagnoses an error by its errno, for any kind of mount.
 
 use crate::diagnose::credentials::Credentials;
 use crate::diagnose::limits::Limits;
@@ -8,14 +8,19 @@ use crate::error::{Error, ErrorKind, Syscall};
 use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 
-/// Adds to an error what the kernel did not report: missing privilege (which, and in which
-/// namespace), seccomp filters and security modules, limits that are reached, file systems that
-/// this kernel lacks, misspelled names, parent directories that are missing or not searchable.
+/// Adds to an error what the kernel did not report:
 ///
-/// Sets of mounts do this by themselves. Call it for errors of
+/// - a missing privilege, and in which namespace
+/// - seccomp filters and security modules
+/// - exhausted limits
+/// - file systems that this kernel lacks
+/// - misspelled names
+/// - parent directories that are missing or not searchable
+///
+/// Errors of mount sets are diagnosed already. Call it for errors of
 /// [`FsContext`](crate::vfs::context::FsContext), [`Tree`](crate::vfs::tree::Tree) and
-/// [`Target`](crate::vfs::target::Target). A diagnosed error is returned unchanged. It reads /proc
-/// and changes nothing.
+/// [`Target`](crate::vfs::target::Target). Returns a diagnosed error unchanged. Reads /proc and
+/// changes nothing.
 ///
 /// ```
 /// let error = fmountat::Target::open(fmountat::CWD, "/proc/nowhere/deep").map_err(fmountat::diagnose).unwrap_err();
@@ -26,7 +31,7 @@ pub fn diagnose(error: Error) -> Error {
     diagnose_from(error, None)
 }
 
-/// [`diagnose`] with the directory that relative paths start at.
+/// Like [`diagnose`], with the directory that relative paths are resolved from.
 pub(crate) fn diagnose_from(mut error: Error, dir: Option<BorrowedFd<'_>>) -> Error {
     if !error.begin_diagnosis() {
         return error;
@@ -42,7 +47,7 @@ pub(crate) fn diagnose_from(mut error: Error, dir: Option<BorrowedFd<'_>>) -> Er
     }
 }
 
-/// Diagnoses a root that could not be entered: pivot_root(2) returns EINVAL for several reasons.
+/// Diagnoses a failed pivot_root(2), which returns EINVAL for several reasons.
 pub(crate) fn pivot(error: Error) -> Error {
     if error.call() != Some(Syscall::PivotRoot) || error.raw_errno() != Some(Errno::INVAL) {
         return diagnose(error);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The kernel's limits for mounts, namespaces and files, and what is used of them.
+//! The kernel's limits for mounts, namespaces and files, and their current use.
 
 use crate::error::{Error, ErrorKind, Syscall};
 use crate::sys::procfs;
@@ -7,30 +7,30 @@ use rustix::io::Errno;
 use rustix::process::{Resource, getrlimit};
 use std::path::Path;
 
-/// Limits that mounting can reach, and what is used of them. `None` where /proc does not show it.
+/// Limits that affect mounting, and their current use. `None` if /proc does not show a value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
     /// `fs.mount-max`: mounts in one mount namespace \[Linux 4.9\].
     pub mount_max: Option<u64>,
-    /// Mounts in this one, as far as they are below the process's root.
+    /// The number of mounts in this mount namespace below the process's root directory.
     pub mounts: Option<u64>,
-    /// `user.max_user_namespaces`, for each user.
+    /// `user.max_user_namespaces`, per user.
     pub user_namespaces: Option<u64>,
-    /// `user.max_mnt_namespaces`, for each user.
+    /// `user.max_mnt_namespaces`, per user.
     pub mount_namespaces: Option<u64>,
-    /// `user.max_pid_namespaces`, for each user.
+    /// `user.max_pid_namespaces`, per user.
     pub pid_namespaces: Option<u64>,
-    /// Open files that the process may have (`RLIMIT_NOFILE`); `None` for no limit.
+    /// The limit of open files of the process (`RLIMIT_NOFILE`); `None` for no limit.
     pub files_max: Option<u64>,
-    /// Files that it has open.
+    /// The number of open files of the process.
     pub files: Option<u64>,
-    /// `fs.file-max`: files that the machine may have open.
+    /// `fs.file-max`: the limit of open files of the whole system.
     pub machine_files_max: Option<u64>,
 }
 
 impl Limits {
-    /// Reads them. Counting mounts reads the whole mount table.
+    /// Reads the limits. Reads the whole mount table to count the mounts.
     #[must_use]
     pub fn look() -> Self {
         Self {
@@ -56,12 +56,12 @@ fn count_mounts() -> Option<u64> {
     u64::try_from(table.iter().filter(|byte| **byte == b'\n').count()).ok()
 }
 
-/// Explains which limit was reached.
+/// Explains which limit was exhausted.
 pub(crate) fn explain(error: Error, limits: &Limits) -> Error {
     let known = |limit: Option<u64>| limit.map_or_else(|| String::from("unknown"), |limit| limit.to_string());
     let is_no_namespace = matches!(error.raw_errno(), Some(Errno::NOSPC | Errno::USERS));
-    // A detached tree is a mount namespace to the kernel (`alloc_mnt_ns`, fs/namespace.c). Mounts
-    // below other roots are not counted.
+    // To the kernel a detached tree is a mount namespace (`alloc_mnt_ns`, fs/namespace.c). Mounts
+    // outside our root directory are not counted.
     let has_room = limits.mounts.zip(limits.mount_max).is_some_and(|(used, most)| used < most / 2);
     let (kind, reason, hint) = match (error.raw_errno(), error.call()) {
         (Some(Errno::MFILE), _) => (

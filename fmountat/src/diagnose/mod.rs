@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The feature `diagnosis`: finds after a failure what the kernel did not report. Nothing here is
-//! called without a failure, except to predict one; nothing here changes anything; a check that
-//! fails leaves the error as it was.
+//! The feature `diagnosis`: finds causes of a failure that the kernel did not report.
+//!
+//! These functions run only after a failure, or to predict one. They change nothing. If a check
+//! fails, the error is returned unchanged.
 #![forbid(unsafe_code)]
 
 pub(crate) mod spelling;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Why an overlay failed without a reason from the kernel: what its layers lie on.
+//! Explains failed overlays from the file systems of their layers, if the kernel gave no reason.
 
 use crate::diagnose::limits::number;
 use crate::diagnose::{parameters, spelling};
@@ -21,7 +21,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// `FILESYSTEM_MAX_STACK_DEPTH`, <linux/fs.h>: the overlay itself is one.
+/// `FILESYSTEM_MAX_STACK_DEPTH`, <linux/fs.h>, which includes the overlay itself.
 const MAX_STACK_DEPTH: u32 = 2;
 
 const READ_ONLY_HINT: &str = "give an upperdir that can be written to, or none for a read-only overlay";
@@ -32,7 +32,7 @@ const DEEP_HINT: &str =
 const LOCKED_HINT: &str =
     "give directories that have no mounts below, each as a layer of an overlay of its own";
 
-/// Explains why the overlay was refused, or why the kernel can't use the work directory.
+/// Explains why the kernel refused the overlay, or why it cannot use the work directory.
 pub(crate) fn explain(error: Error, overlay: &Overlay, dir: BorrowedFd<'_>) -> Error {
     let is_create = matches!(error.call(), Some(Syscall::Fsconfig | Syscall::Mount | Syscall::Fsmount));
     let is_inside = !Features::get().initial_user_namespace;
@@ -53,7 +53,7 @@ pub(crate) fn explain(error: Error, overlay: &Overlay, dir: BorrowedFd<'_>) -> E
                 .with_hint("mount it with the layers it was first mounted with, or with index=off");
             overlay.name_layer(error, LayerRef::Upper)
         }
-        // Newer kernels say EINVAL.
+        // Newer kernels return EINVAL.
         Some(Errno::ROFS) if is_create && !error.has_reason() => refused(error, overlay, dir),
         Some(Errno::PERM) if is_create && is_inside => privileged_option(error, overlay),
         None if error.kind() == ErrorKind::WorkUnusable => work(error, overlay, dir),
@@ -61,7 +61,7 @@ pub(crate) fn explain(error: Error, overlay: &Overlay, dir: BorrowedFd<'_>) -> E
     }
 }
 
-/// Suggests `lowerdir` for an option that is spelled almost so.
+/// Suggests `lowerdir` for an option that resembles it.
 fn without_lowers(error: Error, overlay: &Overlay) -> Error {
     let mut keys = overlay.options.iter().filter_map(|option| option.key.to_str());
     match keys.find(|key| spelling::nearest(key, ["lowerdir"]).is_some()) {
@@ -71,8 +71,8 @@ fn without_lowers(error: Error, overlay: &Overlay) -> Error {
     }
 }
 
-/// Names an option that overlay does not have: before Linux 6.5 it reads its options at the end,
-/// and names the unknown one in the kernel's log alone.
+/// Names an option that overlay does not support. Before Linux 6.5 overlay parses its options last
+/// and names the unknown one only in the kernel's log.
 fn unknown_option(error: Error, overlay: &Overlay) -> Error {
     match parameters::unknown("overlay", &overlay.options) {
         Some(option) => error
@@ -84,7 +84,7 @@ fn unknown_option(error: Error, overlay: &Overlay) -> Error {
     }
 }
 
-/// Explains an EINVAL of the creation with an empty log by what a layer lies on.
+/// Explains an EINVAL of the creation without a kernel log line, by the file system of a layer.
 fn refused(error: Error, overlay: &Overlay, dir: BorrowedFd<'_>) -> Error {
     let table = mountinfo::read().unwrap_or_default();
     let by_id: HashMap<MountinfoId, &MountEntry> = table.iter().map(|entry| (entry.id, entry)).collect();
@@ -122,10 +122,10 @@ fn is_read_only(fd: BorrowedFd<'_>) -> bool {
 }
 
 /// Returns the stack depth of the descriptor's file system: 0 for a plain one, 1 for an overlay of
-/// plain ones. A layer whose path leads nowhere counts as plain.
+/// plain ones. A layer whose path cannot be opened counts as plain.
 fn depth_of(fd: BorrowedFd<'_>, table: &HashMap<MountinfoId, &MountEntry>, left: u32) -> u32 {
     let Some(mount) = mount_of(fd, table) else { return 0 };
-    // An erofs that is mounted from a file is stacked on that file's.
+    // An erofs mounted from a file is stacked on the file system of that file.
     if mount.fstype == "erofs" && mount.device.0 == 0 && left > 0 {
         return 1 + open_path(Path::new(&mount.source)).map_or(0, |fd| depth_of(fd.as_fd(), table, left - 1));
     }
@@ -159,9 +159,9 @@ fn layers_of(options: &OsStr) -> Vec<PathBuf> {
     layers
 }
 
-/// Returns a mount below the directory, if one there is locked in this user namespace. The table
-/// does not show locks: the kernel refuses a clone without locked mounts. `None` without
-/// open_tree(2).
+/// Returns a mount below the directory, if one is locked in this user namespace. The table does not
+/// show locks, but the kernel refuses to clone the directory without its locked mounts. Returns
+/// `None` without open_tree(2).
 pub(crate) fn locked_below(fd: BorrowedFd<'_>, table: &[MountEntry]) -> Option<PathBuf> {
     let features = Features::get();
     if features.initial_user_namespace || !features.new_mount_api {
@@ -174,7 +174,7 @@ pub(crate) fn locked_below(fd: BorrowedFd<'_>, table: &[MountEntry]) -> Option<P
     (refused.raw_errno() == Some(Errno::INVAL)).then(|| below.target.clone())
 }
 
-/// Names an option that the kernel allows real root only.
+/// Names an option that is reserved to root in the initial user namespace.
 fn privileged_option(error: Error, overlay: &Overlay) -> Error {
     let of_root = ["metacopy", "redirect_dir", "verity", "nfs_export", "xino"];
     match overlay.options.iter().find(|option| of_root.iter().any(|name| option.key == *name)) {
@@ -187,7 +187,7 @@ fn privileged_option(error: Error, overlay: &Overlay) -> Error {
     }
 }
 
-/// Explains why the kernel can't use the work directory, and mounts read-only.
+/// Explains why the kernel cannot use the work directory and mounts read-only.
 fn work(error: Error, overlay: &Overlay, dir: BorrowedFd<'_>) -> Error {
     let written = [("upperdir", &overlay.upper), ("workdir", &overlay.work)];
     let found = written.into_iter().find_map(|(name, layer)| {
@@ -216,7 +216,7 @@ fn work(error: Error, overlay: &Overlay, dir: BorrowedFd<'_>) -> Error {
     }
 }
 
-/// Predicts the kernel's refusal or a read-only outcome from what the layers lie on.
+/// Predicts a refusal by the kernel, or a read-only result, from the file systems of the layers.
 pub(crate) fn predict(overlay: &Overlay, dir: BorrowedFd<'_>) -> Option<Error> {
     let error = Error::sys(Operation::Create, Syscall::Fsconfig, Errno::INVAL).with_argument("overlay");
     let error = refused(error, overlay, dir);
@@ -229,7 +229,7 @@ pub(crate) fn predict(overlay: &Overlay, dir: BorrowedFd<'_>) -> Option<Error> {
     Some(work(overlay.name_layer(error, LayerRef::Work), overlay, dir))
 }
 
-/// Returns whether the id is the overflow id, which ids that are not mapped show as.
+/// Reports whether the id is the overflow id, which represents unmapped ids.
 fn is_unmapped(id: u32, which: &str) -> bool {
     let overflow = number(format!("/proc/sys/kernel/overflow{which}"));
     !Features::get().initial_user_namespace && overflow == Some(u64::from(id))
@@ -241,7 +241,8 @@ fn has_attributes(fd: &OwnedFd) -> bool {
     asked != Err(Errno::OPNOTSUPP)
 }
 
-/// Returns whether the directory's entries have types (d_type); `None` if it can't be read.
+/// Reports whether directory entries have types (d_type). Returns `None` if the directory cannot be
+/// read or is empty.
 fn has_types(fd: &OwnedFd) -> Option<bool> {
     if !is_dir(fd.as_fd()).ok()? {
         return None;

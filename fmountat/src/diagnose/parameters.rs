@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The parameters of common file systems: `fs_parameter_spec` of each, Linux 6.18. Hints use them;
-//! the kernel alone decides which option is known.
+//! The parameters of common file systems: the `fs_parameter_spec` of each, Linux 6.18.
+//!
+//! They are used only for hints: the kernel decides which options exist.
 
 use crate::kinds::filesystem::FsOption;
 
@@ -81,7 +82,7 @@ pub(crate) fn filesystems() -> impl Iterator<Item = &'static str> {
     PARAMETERS.iter().map(|(name, _)| *name)
 }
 
-/// Returns the parameters of a file system; `None` for one that is not in the table.
+/// Returns the parameters of a file system, or `None` if it is not in the table.
 pub(crate) fn of(fstype: &str) -> Option<impl Iterator<Item = &'static str>> {
     let name = match fstype {
         "ext2" | "ext3" => "ext4",
@@ -92,7 +93,7 @@ pub(crate) fn of(fstype: &str) -> Option<impl Iterator<Item = &'static str>> {
     Some(parameters.split_whitespace())
 }
 
-/// Returns the first option that the file system, if it is in the table, does not have.
+/// Returns the first option that the file system lacks, if the file system is in the table.
 pub(crate) fn unknown<'a>(fstype: &str, options: &'a [FsOption]) -> Option<&'a FsOption> {
     let known: Vec<&str> = of(fstype)?.collect();
     options.iter().find(|option| !known.iter().any(|name| option.key == **name))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Paths that could not be opened: the first part that is missing, a file, or not searchable.
+//! Explains paths that could not be opened: finds the component that is missing or not searchable.
 
 use crate::error::{Error, Syscall, escape};
 use crate::sys::procfs;
@@ -9,12 +9,12 @@ use rustix::io::Errno;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// Names the part of the path that can't be passed; a relative path needs `dir`, its start.
+/// Names the path component that cannot be passed. A relative path is resolved from `dir`.
 pub(crate) fn explain(error: Error, dir: Option<BorrowedFd<'_>>) -> Error {
     if error.hint().is_some() {
         return error;
     }
-    // A path inside a root starts at that root, which is not known here.
+    // A path inside a root is relative to that root, which is not available here.
     let is_inside = error.call() == Some(Syscall::Openat2);
     if is_inside && error.raw_errno() == Some(Errno::LOOP) {
         return error.with_hint("a link of /proc (root, cwd, fd) on the way is not followed inside a root");
@@ -38,25 +38,25 @@ pub(crate) fn explain(error: Error, dir: Option<BorrowedFd<'_>>) -> Error {
     }
 }
 
-fn shown(path: &Path) -> String {
+fn escaped(path: &Path) -> String {
     escape(path.as_os_str().as_bytes())
 }
 
-/// Returns the directories that lead to the path, outermost first, and the path itself.
+/// Returns all prefixes of the path, the shortest first, the path itself last.
 fn prefixes(path: &Path) -> Vec<&Path> {
     let mut prefixes: Vec<_> = path.ancestors().filter(|prefix| !prefix.as_os_str().is_empty()).collect();
     prefixes.reverse();
     prefixes
 }
 
-/// Explains ENOENT where more than the last part is missing, or a link leads nowhere.
+/// Explains ENOENT if a directory on the path is missing, or a symbolic link is dangling.
 fn missing(dir: BorrowedFd<'_>, path: &Path) -> Option<String> {
     let exists = |path: &Path| rustix::fs::statat(dir, path, AtFlags::empty()).is_ok();
     let absent = prefixes(path).into_iter().find(|path| !exists(path))?;
     if let Ok(to) = rustix::fs::readlinkat(dir, absent, Vec::new()) {
         return Some(format!(
             "{} is a symbolic link to {}, which is not there",
-            shown(absent),
+            escaped(absent),
             escape(to.as_bytes())
         ));
     }
@@ -64,7 +64,7 @@ fn missing(dir: BorrowedFd<'_>, path: &Path) -> Option<String> {
     let parent = if parent.as_os_str().is_empty() {
         String::from("the directory it starts at")
     } else {
-        shown(parent)
+        escaped(parent)
     };
     (absent != path).then(|| format!("{parent} has no `{}`", escape(name.as_bytes())))
 }
@@ -75,7 +75,7 @@ fn not_a_directory(dir: BorrowedFd<'_>, path: &Path) -> Option<String> {
         stat.is_ok_and(|stat| !FileType::from_raw_mode(stat.st_mode).is_dir())
     };
     let file = prefixes(path).into_iter().find(is_file)?;
-    (file != path).then(|| format!("{} is a file", shown(file)))
+    (file != path).then(|| format!("{} is a file", escaped(file)))
 }
 
 fn closed(dir: BorrowedFd<'_>, path: &Path) -> Option<String> {
@@ -90,6 +90,6 @@ fn closed(dir: BorrowedFd<'_>, path: &Path) -> Option<String> {
     let me = rustix::process::geteuid().as_raw();
     Some(format!(
         "{} may not be entered by user {me}: it has mode {mode:04o} and belongs to user {uid}",
-        shown(closed)
+        escaped(closed)
     ))
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! One mount that failed: reasons found by its source, its device and its options.
+//! Explains the failure of one mount by its source, its device and its options.
 
 use crate::diagnose::general::diagnose_from;
 use crate::diagnose::limits::number;
@@ -33,7 +33,7 @@ pub(crate) fn step(error: Error, about: &Tried<'_>) -> Error {
     diagnose_from(spelled(error, fstype, about.userspace_options), Some(about.dir))
 }
 
-/// Suggests an option for one that nothing knows, or lists those of the file system.
+/// Suggests a known option for an unknown one, or lists the options of the file system.
 pub(crate) fn spelled(error: Error, fstype: &OsStr, userspace_options: fn() -> Vec<&'static str>) -> Error {
     if error.kind() != ErrorKind::UnknownOption || error.hint().is_some() {
         return error;
@@ -54,19 +54,19 @@ pub(crate) fn spelled(error: Error, fstype: &OsStr, userspace_options: fn() -> V
 fn meant(key: &str, fstype: &OsStr, userspace_options: fn() -> Vec<&'static str>) -> Option<&'static str> {
     let own = fstype.to_str().and_then(parameters::of).into_iter().flatten();
     let near = spelling::nearest(key, own.chain(userspace_options()))?;
-    // The very option is one of another kernel, or in the wrong place.
+    // The option itself is in the list: it needs another kernel, or is in the wrong place.
     (near != key).then_some(near)
 }
 
-/// Names the option that the file system does not have, for an EINVAL of mount(2).
+/// Names the option that the file system does not support, for an EINVAL of mount(2).
 fn unnamed_option(
     error: Error,
     fstype: &OsStr,
     options: &[FsOption],
     userspace_options: fn() -> Vec<&'static str>,
 ) -> Error {
-    let is_mute = error.raw_errno() == Some(Errno::INVAL) && error.call() == Some(Syscall::Mount);
-    if !is_mute || error.has_reason() {
+    let is_unexplained = error.raw_errno() == Some(Errno::INVAL) && error.call() == Some(Syscall::Mount);
+    if !is_unexplained || error.has_reason() {
         return error;
     }
     let odd = fstype.to_str().and_then(|fstype| parameters::unknown(fstype, options));
@@ -79,7 +79,7 @@ fn unnamed_option(
     ))
 }
 
-/// Predicts a failure from what the source lies on.
+/// Predicts a failure from the mount that holds the source.
 pub(crate) fn predict(about: &Tried<'_>) -> Option<Error> {
     match about.what {
         What::Overlay(overlay) => overlay::predict(overlay, about.dir),
@@ -127,7 +127,7 @@ fn bind(error: Error, about: &Tried<'_>, recursive: bool) -> Error {
     }
 }
 
-/// Explains a failure by the device: it is set read-only, or in use.
+/// Explains a failure by the state of the device: read-only, or in use.
 fn device(error: Error, about: &Tried<'_>, fstype: &OsStr) -> Error {
     let Some(number) = block_device(about.dir, about.source) else { return error };
     let is_in_use = match error.raw_errno() {
@@ -153,7 +153,7 @@ pub(crate) fn writable_device(dir: BorrowedFd<'_>, source: &Path) -> Result<()> 
     }
 }
 
-/// Returns the major and minor number of a block device; `None` for another file.
+/// Returns the device number of a block device as (major, minor), or `None` for other files.
 fn block_device(dir: BorrowedFd<'_>, source: &Path) -> Option<(u32, u32)> {
     let stat = rustix::fs::statat(dir, source, AtFlags::empty()).ok()?;
     let is_device = FileType::from_raw_mode(stat.st_mode) == FileType::BlockDevice;
@@ -172,7 +172,7 @@ fn is_read_only((major, minor): (u32, u32)) -> bool {
     number(format!("/sys/dev/block/{major}:{minor}/ro")) == Some(1)
 }
 
-/// Names the user of the device: a mount of this namespace, a device made of it, or swap.
+/// Names the user of the device: a mount of this namespace, a device on top of it, or swap.
 fn in_use(error: Error, number: (u32, u32), fstype: &OsStr) -> Error {
     let error = error.with_kind(ErrorKind::DeviceInUse);
     let table = mountinfo::read().unwrap_or_default();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The text of an error: what failed, on which argument, why, in whose words, and what to try.
+//! The text of an error: operation, argument, reason, errno, kernel log, helper output, holders and
+//! hint.
 
 use crate::error::error_type::Error;
 use crate::error::holder;
@@ -10,7 +11,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 impl Error {
-    /// The operation in words, with the number of the mount and the layer: `mount 2: open layer 3`.
+    /// Returns the operation as text, with the number of the mount and the layer: `mount 2: open
+    /// layer 3`.
     #[must_use]
     pub fn step(&self) -> String {
         let layer = self.layer().map_or_else(|| String::from("layer"), |layer| layer.to_string());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The one error type: which step failed, on which argument, why, in whose words, and what to try.
+//! The error type: operation, argument, reason, errno, kernel log and hint as data.
 
 use crate::error::holder::Holder;
 use crate::error::kind::ErrorKind;
@@ -10,16 +10,16 @@ use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
-/// The result of everything in this crate.
+/// The result type of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// A failure, with everything needed to act on it, as data: operation, system call, mount, layer, argument, errno, the
-/// kernel's log, hint.
+/// A failure, as data: operation, system call, mount, layer, argument, errno, the kernel's log,
+/// hint.
 ///
-/// `Display` makes the text of it, in the command's form: `OPERATION ARGUMENT: REASON (ERRNO)`, then a line `  kernel: ...` for
-/// each line of the kernel's log, `  helper: ...` for what a mount helper wrote, `  held by ...` for the users of a busy mount,
-/// and `  hint: ...` where there is advice. Control characters and bytes that are not valid UTF-8 are escaped, so the text is
-/// safe on a terminal.
+/// `Display` prints it as the command does: `OPERATION ARGUMENT: REASON (ERRNO)`, then a line `
+/// kernel: ...` for each line of the kernel's log, `  helper: ...` for the output of a mount
+/// helper, `  held by ...` for the holders of a busy mount, and `  hint: ...`. Control characters
+/// and bytes that are not valid UTF-8 are escaped, so the text is safe on a terminal.
 ///
 /// ```
 /// use fmountat::{ErrorKind, Operation};
@@ -39,7 +39,7 @@ struct Inner {
     operation: Operation,
     step: Option<PlanStep>,
     layer: Option<LayerRef>,
-    /// The type of the file system, where the argument is what it was to be made from.
+    /// The type of the file system, where the argument is its source.
     fstype: Option<OsString>,
     call: Option<Syscall>,
     argument: Option<Vec<u8>>,
@@ -49,18 +49,19 @@ struct Inner {
     output: Vec<String>,
     hint: Option<String>,
     holders: Vec<Holder>,
-    /// It was looked into already.
+    /// Whether `diagnose` examined it already.
     is_diagnosed: bool,
 }
 
 impl Error {
-    /// A failure that was found without a system call. Programs use it with [`Operation::Program`] to print all errors alike.
+    /// Makes an error for a failure that was found without a system call. Programs use it with
+    /// [`Operation::Program`] to print all errors alike.
     #[must_use]
     pub fn new(kind: ErrorKind, operation: Operation, reason: impl Into<String>) -> Self {
         Self::build(kind, operation).with_reason(reason)
     }
 
-    /// A system call's failure; the kind follows the errno.
+    /// Makes an error for a failed system call. Its kind follows from the errno.
     pub(crate) fn sys(operation: Operation, call: Syscall, errno: Errno) -> Self {
         let mut error = Self::build(ErrorKind::of_errno(errno), operation);
         error.0.call = Some(call);
@@ -68,7 +69,8 @@ impl Error {
         if call == Syscall::Clone { error.about_pid_namespace(errno) } else { error }
     }
 
-    /// What becomes of children and threads after `unshare(CLONE_NEWPID)` or its like: clone(2), pid_namespaces(7).
+    /// Adds the reason why no child or thread can be made after `unshare(CLONE_NEWPID)` or a
+    /// similar call: clone(2), pid_namespaces(7).
     fn about_pid_namespace(mut self, errno: Errno) -> Self {
         let reason = match errno {
             WOULD_BE_FIRST => {
@@ -82,7 +84,8 @@ impl Error {
         self.with_kind(ErrorKind::Unsupported).with_reason(reason).with_hint(hint)
     }
 
-    /// A failure of the program's own input or output, in this type: for programs that print all errors alike.
+    /// Makes an error for a failure of the program's own input or output, for programs that print
+    /// all errors alike.
     #[must_use]
     pub fn from_io(operation: Operation, argument: impl AsRef<OsStr>, error: std::io::Error) -> Self {
         let made = match Errno::from_io_error(&error) {
@@ -115,7 +118,7 @@ impl Error {
         }))
     }
 
-    /// Sets the path, option or other argument at fault; an empty one is none.
+    /// Sets the path, option or other argument at fault. An empty one is ignored.
     #[must_use]
     pub fn with_argument(mut self, argument: impl AsRef<OsStr>) -> Self {
         let argument = argument.as_ref().as_bytes();
@@ -125,7 +128,7 @@ impl Error {
         self
     }
 
-    /// Sets the argument, unless there is one.
+    /// Sets the argument, unless there is one already.
     pub(crate) fn with_argument_if_none(self, argument: impl AsRef<OsStr>) -> Self {
         if self.0.argument.is_some() { self } else { self.with_argument(argument) }
     }
@@ -177,38 +180,39 @@ impl Error {
         self
     }
 
-    /// Adds advice.
+    /// Sets the hint.
     #[must_use]
     pub fn with_hint(mut self, hint: impl Into<String>) -> Self {
         self.0.hint = Some(hint.into());
         self
     }
 
-    /// The kind of failure.
+    /// Returns the kind of failure.
     #[must_use]
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
 
-    /// The stable code of the kind: the same as `kind().code()`.
+    /// Returns the stable code of the kind: that of `kind().code()`.
     #[must_use]
     pub fn code(&self) -> &'static str {
         self.0.kind.code()
     }
 
-    /// What failed.
+    /// Returns the operation that failed.
     #[must_use]
     pub fn operation(&self) -> Operation {
         self.0.operation
     }
 
-    /// The part of the plan that failed, in a set of several.
+    /// Returns the step of the plan that failed, in a set of several mounts.
     #[must_use]
     pub fn plan_step(&self) -> Option<&PlanStep> {
         self.0.step.as_ref()
     }
 
-    /// The number of the mount that failed in a set of several, from 1 as in the list.
+    /// Returns the number of the mount that failed in a set of several, counted from 1 as in the
+    /// list.
     #[must_use]
     pub fn mount(&self) -> Option<usize> {
         match self.0.step {
@@ -217,31 +221,32 @@ impl Error {
         }
     }
 
-    /// The overlay layer at fault.
+    /// Returns the overlay layer at fault.
     #[must_use]
     pub fn layer(&self) -> Option<LayerRef> {
         self.0.layer
     }
 
-    /// The system call that failed; `None` where the failure was found without one.
+    /// Returns the system call that failed, or `None` where the failure was found without one.
     #[must_use]
     pub fn call(&self) -> Option<Syscall> {
         self.0.call
     }
 
-    /// The path, option or other argument at fault, byte for byte.
+    /// Returns the path, option or other argument at fault, byte for byte.
     #[must_use]
     pub fn argument(&self) -> Option<&OsStr> {
         self.0.argument.as_deref().map(OsStr::from_bytes)
     }
 
-    /// The errno: the system call's exactly, else the one that stands for the [kind](Self::kind), see [`ErrorKind::errno`].
+    /// Returns the errno: that of the system call, else the one that represents the
+    /// [kind](Self::kind), see [`ErrorKind::errno`].
     #[must_use]
     pub fn errno(&self) -> i32 {
         self.0.errno.map_or_else(|| self.0.kind.errno(), Errno::raw_os_error)
     }
 
-    /// The reason in words: ours where we know better, else the errno's text.
+    /// Returns the reason as text, by default that of the errno.
     #[must_use]
     pub fn reason(&self) -> String {
         match (&self.0.reason, self.0.errno) {
@@ -251,37 +256,37 @@ impl Error {
         }
     }
 
-    /// The kernel's own log lines about this failure, oldest first.
+    /// Returns the lines of the kernel's log about this failure, oldest first.
     #[must_use]
     pub fn kernel(&self) -> &[String] {
         &self.0.kernel
     }
 
-    /// What a mount helper wrote, the last of it.
+    /// Returns the last lines that a mount helper printed.
     #[must_use]
     pub fn output(&self) -> &[String] {
         &self.0.output
     }
 
-    /// The users of a busy mount, sorted by process: all that could be found, where [`Display`](std::fmt::Display) names the first
-    /// five processes.
+    /// Returns the holders of a busy mount that were found, sorted by process.
+    /// [`Display`](std::fmt::Display) prints the first five processes.
     #[must_use]
     pub fn holders(&self) -> &[Holder] {
         &self.0.holders
     }
 
-    /// What to try.
+    /// Returns the hint.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         self.0.hint.as_deref()
     }
 
-    /// The type of the file system, where the argument is what it was to be made from.
+    /// Returns the type of the file system, where the argument is its source.
     pub(crate) fn fstype(&self) -> Option<&OsStr> {
         self.0.fstype.as_deref()
     }
 
-    /// The type of the file system that was to be made, where that failed.
+    /// Returns the type of the file system, if the operation was to create or mount it.
     pub(crate) fn filesystem(&self) -> Option<&OsStr> {
         match self.0.operation {
             Operation::OpenFilesystem | Operation::Create | Operation::Mount => {
@@ -291,12 +296,12 @@ impl Error {
         }
     }
 
-    /// Whether the reason is in words of ours already.
+    /// Reports whether a reason was set.
     pub(crate) fn has_reason(&self) -> bool {
         self.0.reason.is_some()
     }
 
-    /// Says that it was looked into; false if it had been before.
+    /// Marks the error as examined by `diagnose`. Returns false if it was marked before.
     pub(crate) fn begin_diagnosis(&mut self) -> bool {
         !std::mem::replace(&mut self.0.is_diagnosed, true)
     }
@@ -312,7 +317,8 @@ impl std::error::Error for Error {
     }
 }
 
-/// The kind of [`std::io::Error`] follows the errno; the error itself is its inner one.
+/// Converts the error: the kind of [`std::io::Error`] follows from the errno, and its inner error
+/// is this one.
 impl From<Error> for std::io::Error {
     fn from(error: Error) -> Self {
         let kind = Self::from_raw_os_error(error.errno()).kind();

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Several errors of one operation that goes on after the first.
+//! Several errors of one operation that continues after the first.
 
 use crate::error::error_type::Error;
 use std::fmt;
 use std::ops::Deref;
 
-/// All that went wrong, in order; never empty. It can be used as a slice.
+/// All errors of the operation, in order; never empty. Dereferences to a slice.
 ///
 /// ```
 /// use fmountat::{ErrorKind, Unmount};
@@ -19,10 +19,10 @@ pub struct Errors {
 }
 
 impl Errors {
-    /// `Ok` where there are none.
+    /// Returns `Ok` if `errors` is empty.
     ///
     /// # Errors
-    /// All of them.
+    /// All of `errors`.
     pub fn check(errors: Vec<Error>) -> Result<(), Self> {
         match errors.first() {
             Some(first) => Err(Self { first: first.clone(), all: errors }),
@@ -30,7 +30,7 @@ impl Errors {
         }
     }
 
-    /// The first one, which led to the others if any did.
+    /// Returns the first error, which may have caused the others.
     #[must_use]
     pub fn first(&self) -> &Error {
         &self.first
@@ -69,7 +69,7 @@ impl<'a> IntoIterator for &'a Errors {
     }
 }
 
-/// A line or more for each.
+/// Prints each error on a line or more.
 impl fmt::Display for Errors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let texts: Vec<String> = self.all.iter().map(ToString::to_string).collect();

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! An error that gives back what could not be published.
+//! An error that returns what could not be published.
 
 use crate::error::error_type::{Error, Result};
 use crate::error::errors::Errors;
 use std::fmt;
 use std::ops::Deref;
 
-/// Why a tree or a set could not be published, and the thing itself: it can be tried again, or dropped. It can be used as the
-/// [`Error`], and `?` makes one of it.
+/// The error of a failed publication, and the tree or set itself, to try again or to drop. It
+/// dereferences to the [`Error`], and `?` converts it to one.
 ///
 /// ```no_run
 /// # use fmountat::{Target, Tree, CWD};
@@ -30,24 +30,24 @@ pub struct Failed<T> {
 }
 
 impl<T> Failed<T> {
-    /// Nothing was changed: the value is as before.
+    /// Makes an error that returns the value: nothing was changed.
     pub(crate) fn giving_back(value: T, error: Error) -> Self {
         Self { error, value: Some(Box::new(value)) }
     }
 
-    /// The kernel has it already, or it is gone.
+    /// Makes an error without the value: it is attached already, or dissolved.
     pub(crate) fn lost(error: Error) -> Self {
         Self { error, value: None }
     }
 
-    /// The error.
+    /// Returns the error.
     #[must_use]
     pub fn error(&self) -> &Error {
         &self.error
     }
 
-    /// The error, and what could not be published; `None` where it is attached nevertheless, or was taken back by unmounting it:
-    /// the error says which.
+    /// Returns the error, and what could not be published. The latter is `None` if it is attached
+    /// nevertheless, or was attached and unmounted again: the error says which.
     #[must_use]
     pub fn into_parts(self) -> (Error, Option<T>) {
         (self.error, self.value.map(|value| *value))
@@ -62,7 +62,7 @@ impl<T> Failed<T> {
     }
 }
 
-/// The value with what was found out for it, or the value back.
+/// Returns the value with the result, or the error with the value.
 pub(crate) fn or_give_back<T, U>(value: T, found: Result<U>) -> Result<(T, U), Failed<T>> {
     match found {
         Ok(found) => Ok((value, found)),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Who keeps a mount in use, as a value and as the lines of an error.
+//! What keeps a mount busy, as data and as lines of an error.
 
 use crate::error::text::escape;
 use std::ffi::OsString;
@@ -7,10 +7,10 @@ use std::fmt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// How many processes an error names; the rest is counted.
+/// How many processes an error names; it counts the others.
 const NAMED: usize = 5;
 
-/// Something that keeps a mount in use.
+/// A process, mount or loop device that keeps a mount busy.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub struct Holder {
@@ -18,21 +18,21 @@ pub struct Holder {
     pub pid: Option<u32>,
     /// Its command name (`/proc/PID/comm`), byte for byte; empty without a process.
     pub command: OsString,
-    /// What of it is in the mount.
+    /// What it uses.
     pub kind: HolderKind,
-    /// It does not hold the mount itself but its copy elsewhere, mostly in another mount namespace. Where the parent is
-    /// shared, unmounting takes the copies too, and is refused while one of them is in use.
+    /// It does not use the mount itself but a copy of it, mostly in another mount namespace. If the
+    /// parent is shared, unmounting also unmounts the copies, and fails while one of them is busy.
     pub in_copy: bool,
 }
 
 impl Holder {
-    /// A mount at this place.
+    /// Makes the holder for a mount at `place`.
     pub(crate) fn mount_below(place: PathBuf) -> Self {
         Self { pid: None, command: OsString::new(), kind: HolderKind::MountBelow(place), in_copy: false }
     }
 }
 
-/// By what a [`Holder`] holds a mount.
+/// What a [`Holder`] uses of a mount.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum HolderKind {
@@ -42,18 +42,18 @@ pub enum HolderKind {
     Cwd,
     /// The root directory of one of its threads.
     Root,
-    /// The program it runs.
+    /// The executable of the process.
     Executable,
-    /// A file mapped into its memory, the program excepted.
+    /// A memory-mapped file other than the executable.
     Mapping,
-    /// A mount on it or below it, by its mount point.
+    /// A mount on it or below it, with its mount point.
     MountBelow(PathBuf),
-    /// A loop device (`/dev/loop0`) whose backing file lies on it.
+    /// A loop device (`/dev/loop0`) whose backing file is on it.
     LoopDevice(PathBuf),
 }
 
 impl HolderKind {
-    /// The stable name of the kind, as the command prints it with `--json`.
+    /// Returns the stable name of the kind, as the command prints it with `--json`.
     #[must_use]
     pub fn name(&self) -> &'static str {
         match self {
@@ -67,7 +67,7 @@ impl HolderKind {
         }
     }
 
-    /// The mount point or device, for the kinds that have one.
+    /// Returns the mount point or device, for the kinds that have one.
     #[must_use]
     pub fn path(&self) -> Option<&Path> {
         match self {
@@ -89,7 +89,8 @@ impl fmt::Display for HolderKind {
     }
 }
 
-/// A line for each process, mount and device: `held by sleep (pid 123): cwd, descriptor 3`. `holders` is sorted by process.
+/// Returns a line for each process, mount and device: `held by sleep (pid 123): cwd, descriptor 3`.
+/// `holders` must be sorted by process.
 pub(crate) fn lines(holders: &[Holder]) -> Vec<String> {
     let groups: Vec<&[Holder]> = holders.chunk_by(|a, b| a.pid.is_some() && a.pid == b.pid).collect();
     let mut lines: Vec<String> =
@@ -101,20 +102,20 @@ pub(crate) fn lines(holders: &[Holder]) -> Vec<String> {
 }
 
 fn line(group: &[Holder]) -> String {
-    let words: Vec<String> = group.iter().take(2 * NAMED).map(word).collect();
-    let words = words.join(", ");
+    let parts: Vec<String> = group.iter().take(2 * NAMED).map(part).collect();
+    let parts = parts.join(", ");
     let more = if group.len() > 2 * NAMED { ", ..." } else { "" };
     match group.first() {
         Some(Holder { pid: Some(pid), command, .. }) => {
-            format!("{} (pid {pid}): {words}{more}", escape(command.as_bytes()))
+            format!("{} (pid {pid}): {parts}{more}", escape(command.as_bytes()))
         }
-        _ => words,
+        _ => parts,
     }
 }
 
-fn word(holder: &Holder) -> String {
-    let elsewhere = if holder.in_copy { " in a copy of the mount" } else { "" };
-    format!("{}{elsewhere}", holder.kind)
+fn part(holder: &Holder) -> String {
+    let suffix = if holder.in_copy { " in a copy of the mount" } else { "" };
+    format!("{}{suffix}", holder.kind)
 }
 
 #[cfg(test)]

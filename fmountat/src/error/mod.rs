@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The one error type, its kinds and its text.
+//! The error type, its kinds and its text.
 #![forbid(unsafe_code)]
 
 pub(crate) mod text;

@@ -1,25 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What was being done when something failed, as data: the operation, the layer, the step of a plan.
+//! What failed, as data: the operation, the overlay layer, the step of a plan.
 
 use std::fmt;
 use std::path::PathBuf;
 
-/// Makes the enumeration and its texts of one list.
+/// Defines the enumeration and its texts from one list.
 macro_rules! operations {
     ($( $name:ident = $text:literal; )+) => {
-        /// What failed. Its text may have `{layer}` in it, for the layer that [`Error::layer`](crate::Error::layer) names.
+        /// The operation that failed. Its text may contain `{layer}`, which stands for the layer
+        /// that [`Error::layer`](crate::Error::layer) returns.
         ///
-        /// Operations are added with new releases; match on those you know.
+        /// New releases add operations: match on those you need.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[non_exhaustive]
         pub enum Operation {
             $( #[doc = concat!("`", $text, "`.")] $name, )+
-            /// An operation of the calling program, in its words.
+            /// An operation of the calling program, with its text.
             Program(&'static str),
         }
 
         impl Operation {
-            /// Its text, the same in each release as far as it can be.
+            /// Returns its text. Releases change it only if they must.
             #[must_use]
             pub fn text(self) -> &'static str {
                 match self {
@@ -159,7 +160,7 @@ impl fmt::Display for Operation {
     }
 }
 
-/// A layer of an overlay. Lower and data-only layers are counted from 1, the topmost first.
+/// A layer of an overlay. Lower and data-only layers are counted from 1, starting with the topmost.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum LayerRef {
@@ -184,11 +185,12 @@ impl fmt::Display for LayerRef {
     }
 }
 
-/// The part of a plan that failed.
+/// The step of a plan that failed.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum PlanStep {
-    /// The mount with this number, from 1 as in the list; 0 for a root that the calling program put before the list.
+    /// The mount with this number, counted from 1 as in the list. 0 is a root that the calling
+    /// program put before the list.
     Mount(usize),
     /// The device that was to be created.
     Device(PathBuf),

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! System calls by name, as errors have them.
+//! The names of system calls in errors.
 
 use rustix::io::Errno;
 use std::fmt;
 
-/// Stands for a child that would be the first process of a new pid namespace: clone(2) itself never fails with it.
+/// The error of a child that would be PID 1 of a new pid namespace. clone(2) itself never fails
+/// with this errno.
 pub(crate) const WOULD_BE_FIRST: Errno = Errno::CHILD;
 
-/// Makes the enumeration and its names of one list.
+/// Defines the enumeration and its names from one list.
 macro_rules! calls {
     ($( $name:ident = $text:literal; )+) => {
         /// A system call that failed; for ioctl(2) with its request.
@@ -18,7 +19,7 @@ macro_rules! calls {
         }
 
         impl Syscall {
-            /// Its name, as in the manual pages.
+            /// Returns its name as in the manual pages.
             #[must_use]
             pub fn name(self) -> &'static str {
                 match self {

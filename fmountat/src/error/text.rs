@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Errors as text: names and words of an errno, bytes from outside made fit for a terminal.
+//! The text of errors: names and messages of errnos, and untrusted bytes escaped for a terminal.
 
 use rustix::io::Errno;
 use std::fmt;
 
-/// Bytes from outside as a terminal may see them: control characters as `\n`, `\x1b`, other odd bytes as `\xff`, and
-/// a path of more than 160 bytes shortened in the middle.
+/// Escapes untrusted bytes for a terminal: control characters as `\n` or `\u{1b}`, invalid UTF-8 as
+/// `\xff`. Shortens more than 160 bytes in the middle.
 #[must_use]
 pub fn escape(bytes: &[u8]) -> String {
     const SHOWN: usize = 160;
@@ -16,7 +16,7 @@ pub fn escape(bytes: &[u8]) -> String {
     escape_whole(bytes)
 }
 
-/// As [`escape`], however long.
+/// Escapes bytes as [`escape`] does, without shortening.
 #[must_use]
 pub fn escape_whole(bytes: &[u8]) -> String {
     let mut out = String::with_capacity(bytes.len());
@@ -36,7 +36,7 @@ pub fn escape_whole(bytes: &[u8]) -> String {
     out
 }
 
-/// Text in which paths were escaped already: only what a terminal would obey is left to escape.
+/// Escapes the control characters of a text whose paths are escaped already.
 pub(crate) fn escape_controls(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
@@ -45,11 +45,11 @@ pub(crate) fn escape_controls(text: &str) -> String {
     out
 }
 
-/// As wide as the narrowest terminal that people have.
+/// The width of the narrowest usual terminal, in columns.
 const WIDTH: usize = 80;
 
-/// Writes words in lines of 80 columns, the first of which begins with `first` and the others with `next`: how
-/// [`Explanation`](crate::explain::Explanation) shows itself.
+/// Writes `text` wrapped at 80 columns, as [`Explanation`](crate::explain::Explanation) does. The
+/// first line begins with `first` and the others with `next`.
 ///
 /// # Errors
 /// Those of the writer.
@@ -79,7 +79,7 @@ pub(crate) fn errno_text(errno: Errno) -> String {
     }
 }
 
-/// `ENOENT` for 2: the name from `errno(3)`, or `errno N` for a number without a name.
+/// Returns `ENOENT` for 2: the name from errno(3), or `errno N` for a number without one.
 pub(crate) fn errno_name(errno: Errno) -> String {
     let number = errno.raw_os_error();
     match nix::errno::Errno::from_raw(number) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Bind mounts of directories and files, detached, with all their attributes.
+//! Makes bind mounts of directories and files, detached, with all their attributes.
 
 use crate::error::{Operation, Result};
 use crate::kinds::clones::{Clones, Origin};
@@ -15,27 +15,27 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-/// Child mounts of the source's mount from which opening the source in a clone is cheaper.
+/// The number of child mounts of the source's mount from which a clone is cheaper.
 const CHILD_MOUNTS: usize = 128;
 
-/// What is bound, and with which attributes.
+/// The arguments of a bind mount.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Bind<'a> {
-    /// Where a relative source starts.
+    /// The directory that a relative source is resolved from.
     pub(crate) dir: BorrowedFd<'a>,
     pub(crate) source: &'a Path,
     pub(crate) recursive: bool,
-    /// For the top mount.
+    /// The attributes of the top mount.
     pub(crate) attr: MountAttr,
-    /// For all mounts in it.
+    /// The attributes of all mounts in the tree.
     pub(crate) recursive_attr: MountAttr,
-    /// A user namespace, and whether it maps the whole tree or the top mount.
+    /// The user namespace of the id mapping, and whether it applies to the whole tree.
     pub(crate) idmap: Option<(BorrowedFd<'a>, bool)>,
 }
 
 impl Bind<'_> {
-    /// Makes the bind, detached. Without a propagation option it is private: a copy of a shared
-    /// mount would be its peer, and mounts on the copy would appear on the host.
+    /// Makes a detached bind mount. It is private unless a propagation option is set: a copy of a
+    /// shared mount would be its peer, and mounts in the copy would appear on the host.
     pub(crate) fn mount(&self, clones: &Clones) -> Result<Tree> {
         let tree = self.copy(clones)?;
         let (top, mut whole) = (self.attr, self.recursive_attr);
@@ -66,8 +66,9 @@ impl Bind<'_> {
         }
     }
 
-    /// Opens the source in the clone of its mount, if that has many child mounts. The clone is
-    /// private: a peer or a slave must be copied from the mount itself.
+    /// Opens the source in a private, cached clone of its mount, if that has many child mounts.
+    /// Returns `None` for a recursive bind mount, and for a shared or slave one, which must be
+    /// cloned from the mount itself.
     fn open_in_clone(&self, clones: &Clones) -> Option<OwnedFd> {
         let propagation = [self.attr.propagation, self.recursive_attr.propagation];
         let is_related = |to: &Option<_>| matches!(to, Some(Propagation::Shared | Propagation::Slave));
@@ -83,7 +84,7 @@ impl Bind<'_> {
         }
         let reported = statmount(mount.get(), MNT_BASIC | MNT_POINT).ok()?;
         let (basic, point) = (reported.basic?, PathBuf::from(OsString::from_vec(reported.mnt_point?)));
-        // A bind takes over the attributes; an unbindable mount has none.
+        // A bind mount inherits the attributes; an unbindable mount cannot be cloned.
         let state = (basic.attr, basic.propagation);
         let clone = clones.get(origin, state, || clone_of_root(mount, &point))?;
         let name = path_of(source.as_fd()).ok()?;
@@ -91,13 +92,13 @@ impl Bind<'_> {
         let inside = if inside.as_os_str().is_empty() { Path::new(".") } else { inside };
         let resolve = ResolveFlags::BENEATH | ResolveFlags::NO_SYMLINKS | ResolveFlags::NO_XDEV;
         let found = rustix::fs::openat2(clone.root(), inside, flags, Mode::empty(), resolve).ok()?;
-        // Names may have changed meanwhile, and lead to another file.
+        // A rename meanwhile may make the name refer to another file.
         is_same_file(source.as_fd(), found.as_fd()).is_ok_and(|is_same| is_same).then_some(found)
     }
 }
 
-/// Clones a mount by its mount point. `None` where another mount covers it, or the kernel refuses
-/// to clone it without its child mounts.
+/// Clones a mount by its mount point. Returns `None` if another mount hides it, or if the kernel
+/// refuses to clone it without its child mounts.
 fn clone_of_root(mount: UniqueMountId, point: &Path) -> Option<Tree> {
     let flags = OFlags::PATH | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let root = rustix::fs::openat(CWD, point, flags, Mode::empty()).ok()?;
@@ -105,7 +106,7 @@ fn clone_of_root(mount: UniqueMountId, point: &Path) -> Option<Tree> {
         return None;
     }
     let clone = Tree::clone_of(&root, "", false).ok()?;
-    // Later mounts on its peers must not appear in it.
+    // New mounts in its peers must not appear in it.
     let private = MountAttr { propagation: Some(Propagation::Private), ..MountAttr::default() };
     clone.set_attr(&private, false).ok()?;
     Some(clone)

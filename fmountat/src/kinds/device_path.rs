@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Paths of devices and image files for the kernel, which takes no descriptor for them.
+//! Paths of devices and image files, for kernel interfaces that take no descriptor.
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::sys::procfs::{name_for, path_for};
@@ -11,7 +11,7 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags};
 use std::path::{Path, PathBuf};
 
-/// Explains the failure of a device or file that can't be written to.
+/// Explains an error caused by a write-protected device or file.
 pub(crate) fn write_protected(error: Error) -> Error {
     error
         .with_kind(ErrorKind::ReadOnlyDevice)
@@ -19,21 +19,21 @@ pub(crate) fn write_protected(error: Error) -> Error {
         .with_hint("mount it with `ro`")
 }
 
-/// A path that leads to a file while this value lives.
+/// A path that refers to a file as long as this value exists.
 #[derive(Debug)]
 pub(crate) struct DevicePath {
     path: PathBuf,
-    /// The descriptor that a path of the form `/proc/thread-self/fd/N` leads to.
+    /// The descriptor that a path of the form `/proc/thread-self/fd/N` refers to.
     _held: Option<OwnedFd>,
 }
 
 impl DevicePath {
-    /// Finds the file's own path, for mount tables to show. Where that is too long for fsconfig(2),
-    /// or leads elsewhere (the file is in a detached tree, in another mount namespace, or was
-    /// renamed), it is the descriptor's name.
+    /// Returns the file's own path, so that the mount table shows it. Returns the descriptor's name
+    /// in /proc if that path is too long for fsconfig(2), or if it does not refer to the file: the
+    /// file is in a detached tree or in another mount namespace, or was renamed.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] without a true /proc; the errno of fcntl(2).
+    /// [`ErrorKind::Unsupported`] without a genuine /proc; the errno of fcntl(2).
     pub(crate) fn of(file: &Target) -> Result<Self> {
         if let Some(mount) = apart_from_tree(file.as_fd()) {
             return Self::held(mount.into_fd());

@@ -1,22 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A new instance of any file system by its name: tmpfs, proc, devpts, ext4 on a device...
+//! Creates a new instance of any file system type: tmpfs, proc, devpts, ext4 on a device...
 
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::vfs::context::FsContext;
 use std::ffi::{OsStr, OsString};
 
-/// An option of the file system itself: `key`, or `key=value`.
+/// An option of the file system: `key` or `key=value`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FsOption {
     /// The part before `=`.
     pub key: OsString,
-    /// The part after it.
+    /// The part after `=`.
     pub value: Option<OsString>,
 }
 
 impl FsOption {
-    /// Returns it as `key` or `key=value`.
+    /// Formats the option as `key` or `key=value`.
     #[must_use]
     pub fn text(&self) -> OsString {
         let mut text = self.key.clone();
@@ -27,10 +27,11 @@ impl FsOption {
         text
     }
 
-    /// Returns it as mount(2) takes it: a security context with commas in quotes.
+    /// Formats the option for mount(2): puts a security context with commas in quotes.
     ///
     /// # Errors
-    /// [`ErrorKind::OptionValue`] for quotes in a context; [`ErrorKind::Unsupported`] for commas.
+    /// [`ErrorKind::OptionValue`] for quotes in a context; [`ErrorKind::Unsupported`] for commas in
+    /// another value.
     pub(crate) fn legacy_text(&self) -> Result<OsString> {
         let has_comma = |text: &OsString| text.as_encoded_bytes().contains(&b',');
         match &self.value {
@@ -53,12 +54,12 @@ impl FsOption {
     }
 }
 
-/// Returns whether it is one of SELinux's options, whose values may have commas.
+/// Reports whether it is an SELinux option, whose value may contain commas.
 pub(crate) fn is_context(key: &OsStr) -> bool {
     ["context", "fscontext", "defcontext", "rootcontext"].iter().any(|name| key == *name)
 }
 
-/// Returns a context with the superblock's flags (`ro`, `sync`, ...) and all options set.
+/// Returns a context with the superblock flags (`ro`, `sync`, ...) and all options set.
 pub(crate) fn configured<'w>(
     fstype: &OsStr,
     source: &OsStr,
@@ -73,7 +74,7 @@ pub(crate) fn configured<'w>(
     Ok(context)
 }
 
-/// Sets the superblock's flags and the file system's options.
+/// Sets the superblock flags and the file system's options.
 pub(crate) fn set_options<'w>(
     context: &mut FsContext,
     flags: &[&'static str],

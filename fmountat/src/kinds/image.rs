@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! File systems on block devices and in image files, these by a loop device where needed.
+//! Mounts file systems from block devices and image files, these by a loop device if needed.
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall, escape};
 use crate::kinds::device_path::{DevicePath, write_protected};
@@ -19,25 +19,25 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// The operation in events.
+/// The operation as trace events name it.
 const MOUNT_IMAGE: &str = "mount an image file";
 
-/// What a file system is mounted from, and with which options.
+/// The source of a file system, and its options.
 #[derive(Debug)]
 pub(crate) struct Source<'a> {
-    /// Where relative paths start.
+    /// The directory that relative paths are resolved from.
     pub(crate) dir: BorrowedFd<'a>,
     pub(crate) path: &'a Path,
     /// `loop` and the options that imply it.
     pub(crate) loop_device: Option<LoopOptions>,
-    /// The superblock's flags (`ro`, ...).
+    /// The superblock flags (`ro`, ...).
     pub(crate) flags: Vec<&'static str>,
     /// The file system's own options.
     pub(crate) options: &'a [FsOption],
     pub(crate) attr: MountAttr,
 }
 
-/// Returns whether the driver can't write: it mounts read-only without `ro`.
+/// Reports whether the driver cannot write, so that it mounts read-only without `ro`.
 pub(crate) fn is_read_only(fstype: &OsStr) -> bool {
     ["erofs", "squashfs", "cramfs", "iso9660", "romfs"].iter().any(|name| fstype == *name)
 }
@@ -45,7 +45,7 @@ pub(crate) fn is_read_only(fstype: &OsStr) -> bool {
 /// A source that was inspected.
 #[derive(Debug)]
 pub(crate) struct Inspected<'n> {
-    /// The file system's type, probed for `auto` and lists.
+    /// The file system type, detected for `auto` and lists.
     pub(crate) name: &'n OsStr,
     /// `None` for a file system that needs no device.
     pub(crate) device: Option<OnDevice>,
@@ -56,12 +56,12 @@ pub(crate) struct Inspected<'n> {
 pub(crate) struct OnDevice {
     pub(crate) source: Target,
     pub(crate) kind: FileType,
-    /// The file system that was probed on it.
+    /// The file system that was detected on it.
     found: Result<Option<&'static str>>,
 }
 
 impl OnDevice {
-    /// Predicts the error of mounting it as `name`, unless it holds that file system.
+    /// Returns the error of mounting it as `name`, unless it holds that file system.
     pub(crate) fn wrong(&self, name: &OsStr) -> Option<Error> {
         let refused = Error::sys(Operation::Create, Syscall::Fsconfig, Errno::INVAL).with_argument(name);
         let explained = explain(refused, name, self.found.clone().ok()?);
@@ -75,7 +75,8 @@ impl Source<'_> {
         self.flags.contains(&"ro")
     }
 
-    /// Finds out what the source is and holds. `fstype` may be `auto` or a list like `ext4,xfs`.
+    /// Detects the kind of the source and the file system on it. `fstype` may be `auto` or a list
+    /// like `ext4,xfs`.
     pub(crate) fn inspect<'n>(&self, fstype: &'n OsStr) -> Result<Inspected<'n>> {
         let is_choice = fstype == "auto" || fstype.as_bytes().contains(&b',');
         let takes_device = is_choice || takes_device(fstype.as_bytes()).unwrap_or_else(|| self.is_device());
@@ -126,7 +127,7 @@ impl Source<'_> {
         Ok(Inspected { name, device: Some(OnDevice { source, kind, found }) })
     }
 
-    /// Mounts it detached as `fstype`, which may be `auto` or a list like `ext4,xfs`.
+    /// Mounts it, detached, as `fstype`, which may be `auto` or a list like `ext4,xfs`.
     pub(crate) fn mount(&self, fstype: &OsStr) -> Result<Tree> {
         let Inspected { name, device } = self.inspect(fstype)?;
         let Some(OnDevice { source, kind, found }) = device else {
@@ -153,7 +154,7 @@ impl Source<'_> {
         })
     }
 
-    /// Predicts the strategy of [`mount`](Self::mount), and the error that it would have.
+    /// Predicts the strategy of [`mount`](Self::mount), or its error.
     pub(crate) fn predict(&self, name: &OsStr, device: &OnDevice) -> Result<&'static str> {
         let options = match (device.kind, self.loop_device) {
             (FileType::BlockDevice, None) => return Ok("from the device"),
@@ -179,7 +180,7 @@ impl Source<'_> {
         configured(fstype, device.as_os_str(), &flags, options)?.create()?.mount(&attr)
     }
 
-    /// Mounts an erofs straight from its file, else by a loop device.
+    /// Mounts an erofs directly from its file, else by a loop device.
     fn mount_from_file(&self, fstype: &OsStr, source: &Target) -> Result<Tree> {
         let image = DevicePath::of(source)?;
         let (options, _paths) = self.with_device_paths(fstype, |path| {
@@ -188,7 +189,7 @@ impl Source<'_> {
             Ok((path.as_path().to_owned(), path))
         })?;
         match self.create(fstype, image.as_path(), &options) {
-            // The kernel can't read the file page by page where it lies, on a tmpfs for instance.
+            // erofs cannot read files of this file system directly: a tmpfs, for example.
             Err(error) if error.raw_errno() == Some(Errno::NOTBLK) => {
                 trace::fallback(MOUNT_IMAGE, "the file itself", error.raw_errno());
                 self.mount_by_loop(fstype, LoopOptions::default())
@@ -219,8 +220,8 @@ impl Source<'_> {
         LoopOptions { read_only: self.is_read_only() || is_read_only(fstype), ..options }
     }
 
-    /// Returns the options with the path that `open` gives for each further image of erofs
-    /// (`device=`), and what keeps those paths valid.
+    /// Replaces the path of each additional erofs image (`device=`) by the one that `open` returns.
+    /// Returns the options and the values that keep those paths valid.
     fn with_device_paths<D>(
         &self,
         fstype: &OsStr,
@@ -242,22 +243,22 @@ impl Source<'_> {
         rustix::fs::openat(self.dir, self.path, flags, Mode::empty())
     }
 
-    /// Names the source and the type in the failure of the file system as a whole.
+    /// Adds the source and the type to an error of the file system as a whole.
     fn name_source(&self, error: Error, fstype: &OsStr) -> Error {
         let is_silent = error.kernel().is_empty() && error.hint().is_none();
         let error = error.with_filesystem(fstype).with_argument(self.path);
-        // ext4, xfs, erofs and others write the reason to the kernel's log alone.
+        // ext4, xfs, erofs and others write the reason only to the kernel's log.
         if is_silent { error.with_hint("the kernel's log may say more: see dmesg") } else { error }
     }
 
-    /// Returns whether the failure is that of a write-protected block device mounted without `ro`.
+    /// Reports whether the failure is that of a write-protected block device mounted without `ro`.
     fn is_write_protected(&self, error: &Error) -> bool {
         matches!(error.raw_errno(), Some(Errno::ACCESS | Errno::ROFS))
             && !self.is_read_only()
             && self.open().is_ok_and(|device| is_write_protected(device.as_fd()).unwrap_or(false))
     }
 
-    /// Returns whether the source is a block device or a file, as far as it can be stat'ed.
+    /// Reports whether the source is a block device or a regular file; false if stat(2) fails.
     fn is_device(&self) -> bool {
         let stat = rustix::fs::statat(self.dir, self.path, AtFlags::empty());
         let kind = stat.map(|stat| FileType::from_raw_mode(stat.st_mode));
@@ -277,7 +278,7 @@ impl Source<'_> {
     }
 }
 
-/// Returns whether `fstype`, which is `auto` or a list, has the file system `found`.
+/// Reports whether `fstype`, which is `auto` or a list, includes the file system `found`.
 fn is_among(found: &str, fstype: &OsStr) -> bool {
     let mut listed = fstype.as_bytes().split(|byte| *byte == b',');
     fstype == "auto"
@@ -288,13 +289,13 @@ fn sharing(fstype: &OsStr) -> Sharing {
     if is_read_only(fstype) { Sharing::WritableOnly } else { Sharing::AnyMode }
 }
 
-/// Returns whether creating the file system failed, and not one of its options.
+/// Reports whether creating the file system failed, not setting one of its options.
 fn is_about_whole(error: &Error) -> bool {
     matches!(error.call(), Some(Syscall::Fsconfig | Syscall::Mount))
         && matches!(error.operation(), Operation::Create | Operation::Mount)
 }
 
-/// Adds to a failure what was found on the device, where that is not what was asked for.
+/// Explains the error if the device holds another file system than requested.
 fn explain(error: Error, fstype: &OsStr, found: Option<&'static str>) -> Error {
     if !matches!(error.raw_errno(), Some(Errno::INVAL | Errno::UCLEAN | Errno::IO)) {
         return error;
@@ -309,7 +310,7 @@ fn explain(error: Error, fstype: &OsStr, found: Option<&'static str>) -> Error {
             .with_reason(format!("it holds {found}, and {name} was asked for"))
             .with_hint(format!("mount it with -t {found}"));
     }
-    // The content was refused, and not an option: mount(2) takes both at once.
+    // The content was refused, not an option. mount(2) does not distinguish them.
     if error.kind() != ErrorKind::System || error.call() != Some(Syscall::Fsconfig) || error.has_reason() {
         return error;
     }
@@ -325,7 +326,7 @@ fn explain(error: Error, fstype: &OsStr, found: Option<&'static str>) -> Error {
     error.with_kind(ErrorKind::Damaged).with_reason(reason).with_hint(hint)
 }
 
-/// Explains a device that the kernel can't open exclusively: it names the reason in its log alone.
+/// Explains that the kernel cannot open the device exclusively. The reason is only in its log.
 fn unopened(error: Error) -> Error {
     let is_closed = error.kernel().iter().any(|line| line.contains("Can't open blockdev"));
     match error.raw_errno() {
@@ -339,10 +340,10 @@ fn unopened(error: Error) -> Error {
     }
 }
 
-/// Returns whether the file system's source is a device: its line in /proc/filesystems has no
-/// `nodev`. `None` without a line, since its module may be loaded later, and without that file.
+/// Reports whether the file system needs a device: its line in /proc/filesystems lacks `nodev`.
+/// Returns `None` without a line, since its module may be loaded later, and without that file.
 fn takes_device(fstype: &[u8]) -> Option<bool> {
-    // Those of every container: reading that file takes longer than mounting one of them.
+    // The types that every container mounts: reading the file takes longer than such a mount.
     const NEVER: [&[u8]; 7] = [b"proc", b"sysfs", b"tmpfs", b"devpts", b"mqueue", b"cgroup2", b"ramfs"];
     if NEVER.contains(&fstype) {
         return Some(false);

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! How a loop device is set up, and which existing devices may be shared.
+//! Options for setting up a loop device, and rules for sharing existing devices.
 
 use rustix::fs::OFlags;
 
-/// How a loop device is set up.
+/// The options for setting up a loop device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct LoopOptions {
-    /// Where in the file it starts, in bytes.
+    /// The offset of the device within the file, in bytes.
     pub offset: u64,
-    /// How many bytes of the file it shows; 0 for all.
+    /// The size of the device in bytes; 0 for the rest of the file.
     pub size_limit: u64,
-    /// The logical sector size in bytes; the kernel's choice without it.
+    /// The logical sector size in bytes; `None` for the kernel's default.
     pub sector_size: Option<u32>,
-    /// The file is opened for reading only, and the device refuses writes.
+    /// Opens the file read-only; the device refuses writes.
     pub read_only: bool,
-    /// Reads and writes the file by direct I/O, without its page cache.
+    /// Uses direct I/O on the file and bypasses its page cache.
     pub direct_io: bool,
-    /// The kernel frees it when nobody has it open or mounted any more; else
+    /// The kernel frees the device after the last close and unmount. Otherwise
     /// [`LoopDevice::detach`](crate::image::LoopDevice::detach) frees it.
     pub autoclear: bool,
 }
@@ -36,37 +36,37 @@ impl Default for LoopOptions {
 }
 
 impl LoopOptions {
-    /// The same from this byte of the file on.
+    /// Sets the offset in bytes.
     #[must_use]
     pub fn offset(self, offset: u64) -> Self {
         Self { offset, ..self }
     }
 
-    /// The same with this many bytes of the file; 0 for all.
+    /// Sets the size limit in bytes; 0 for the rest of the file.
     #[must_use]
     pub fn size_limit(self, size_limit: u64) -> Self {
         Self { size_limit, ..self }
     }
 
-    /// The same with sectors of this many bytes.
+    /// Sets the logical sector size in bytes.
     #[must_use]
     pub fn sector_size(self, bytes: u32) -> Self {
         Self { sector_size: Some(bytes), ..self }
     }
 
-    /// The same read-only, or not.
+    /// Sets whether the device is read-only.
     #[must_use]
     pub fn read_only(self, read_only: bool) -> Self {
         Self { read_only, ..self }
     }
 
-    /// The same around the page cache, or not.
+    /// Sets whether the device uses direct I/O.
     #[must_use]
     pub fn direct_io(self, direct_io: bool) -> Self {
         Self { direct_io, ..self }
     }
 
-    /// The same freed by the kernel with its last user, or not.
+    /// Sets whether the kernel frees the device after its last user.
     #[must_use]
     pub fn autoclear(self, autoclear: bool) -> Self {
         Self { autoclear, ..self }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Loop devices that a file has already: to share, or in conflict with a new device.
+//! Finds the loop devices that a file already has, to share one or to detect a conflict.
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall, escape};
 use crate::kinds::loop_options::{LoopOptions, Sharing};
@@ -16,19 +16,18 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub(crate) const CONTROL: &str = "/dev/loop-control";
 
-/// Excludes the other threads of this process; flock(2) in [`SetupLock`] excludes processes.
+/// Excludes other threads of this process; flock(2) in [`SetupLock`] excludes other processes.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 
-/// Excludes other threads and processes while a file's device is looked for and set up. Processes
-/// lock /dev/loop-control and not the image, which our caller may have locked: `flock IMAGE
-/// fmountat ...`.
+/// Excludes other threads and processes while a device of a file is searched and set up. Locks
+/// /dev/loop-control rather than the image, which the caller may have locked with flock(1).
 pub(crate) struct SetupLock<'a> {
     control: BorrowedFd<'a>,
     _thread: MutexGuard<'static, ()>,
 }
 
 impl<'a> SetupLock<'a> {
-    /// Waits for the other threads.
+    /// Takes the lock. Waits for other threads, but not for other processes.
     ///
     /// # Errors
     /// [`ErrorKind::Busy`] (`EAGAIN`) while another process holds the lock; the errno of flock(2).
@@ -50,18 +49,18 @@ impl<'a> SetupLock<'a> {
 
 impl Drop for SetupLock<'_> {
     fn drop(&mut self) {
-        // Closing is not enough: a forked child has the descriptor too until its execve(2).
+        // Closing is not enough: until its execve(2) a forked child has the descriptor too.
         let _ = rustix::fs::flock(self.control, FlockOperation::Unlock);
     }
 }
 
-/// Finds a device that shows the wanted range of `file`, and returns it open, so that the kernel
-/// does not free it, with its path. `Ok(None)`: no device of the file collides with a new one.
-/// Devices that /dev lacks or that can't be opened are skipped.
+/// Finds a device with the requested range of `file`. Returns its path and an open descriptor,
+/// which prevents the kernel from freeing it. Returns `None` if no device of the file conflicts
+/// with a new one. Skips devices that are not in /dev or cannot be opened.
 ///
 /// # Errors
-/// [`ErrorKind::DeviceInUse`] for a device that has the same bytes of `image` and can't be shared.
-/// It is closed, so that its users can free it.
+/// [`ErrorKind::DeviceInUse`] for a device that has overlapping bytes of `image` and cannot be
+/// shared. The device is closed, so that its users can free it.
 pub(crate) fn find_shared(
     file: BorrowedFd<'_>,
     image: &Path,
@@ -72,23 +71,23 @@ pub(crate) fn find_shared(
     let mut conflict = None;
     for path in devices() {
         let Ok(fd) = open(&path, OFlags::RDONLY | OFlags::NONBLOCK) else { continue };
-        // The kernel frees no open device, so this status is valid until `fd` is closed. A device
-        // without a status is free, or its file can't be stat'ed: not ours, which can.
+        // The kernel does not free an open device, so the status is valid until `fd` is closed. A
+        // device without a status is free, or its file cannot be stat'ed and is therefore not ours.
         let Ok(info) = retry_on_intr(|| get_status(fd.as_fd())) else { continue };
         if !is_same_file(&info, &file) || !matters(&info, options, sharing) {
             continue;
         }
-        // `fd` stays open while the device is opened for writing.
+        // `fd` remains open while the device is opened for writing.
         let obstacle = match obstacle(fd.as_fd(), &path, &info, options, sharing) {
             None if options.read_only => return Ok(Some((fd, path))),
             None => match open(&path, OFlags::RDWR | OFlags::NONBLOCK) {
                 Ok(fd) => return Ok(Some((fd, path))),
                 Err(errno) => {
-                    let (device, errno) = (shown(&path), std::io::Error::from(errno));
+                    let (device, errno) = (escaped(&path), std::io::Error::from(errno));
                     (format!("{device} is already set up on the file and can't be opened: {errno}"), None)
                 }
             },
-            // Read-only devices of one file do no harm to each other.
+            // Several read-only devices of one file do not conflict.
             Some(_) if options.read_only && is_read_only(&info) => continue,
             Some(obstacle) => obstacle,
         };
@@ -96,16 +95,16 @@ pub(crate) fn find_shared(
     }
     let Some((path, number, (reason, instead))) = conflict else { return Ok(None) };
     let mount = number.and_then(|number| mount_of(number, &path));
-    let (place, release) = match mount.map(|mount| shown(&mount.target)) {
+    let (place, release) = match mount.map(|mount| escaped(&mount.target)) {
         Some(target) => (format!(", mounted on {target}"), format!("unmount {target} first")),
-        None => (String::new(), format!("free it first (losetup --detach {})", shown(&path))),
+        None => (String::new(), format!("free it first (losetup --detach {})", escaped(&path))),
     };
     let hint = instead.map_or_else(|| release.clone(), |instead| format!("{instead}, or {release}"));
     let error = Error::new(ErrorKind::DeviceInUse, Operation::SetUpLoopDevice, reason + &place);
     Err(error.with_argument(image).with_hint(hint))
 }
 
-/// Returns whether the device can be shared, or shows bytes that one of the two can write.
+/// Reports whether the device can be shared, or overlaps the range and one of the two is writable.
 fn matters(info: &LoopInfo, options: &LoopOptions, sharing: Sharing) -> bool {
     if options.read_only && is_read_only(info) {
         return sharing != Sharing::WritableOnly && is_same_range(info, options);
@@ -115,7 +114,7 @@ fn matters(info: &LoopInfo, options: &LoopOptions, sharing: Sharing) -> bool {
         && options.offset < end(info.offset, info.size_limit)
 }
 
-/// Returns why a device can't be shared, and which options would let it.
+/// Returns why a device cannot be shared, and the change of options that would allow it.
 fn obstacle(
     fd: BorrowedFd<'_>,
     path: &Path,
@@ -123,7 +122,7 @@ fn obstacle(
     options: &LoopOptions,
     sharing: Sharing,
 ) -> Option<(String, Option<&'static str>)> {
-    let device = shown(path);
+    let device = escaped(path);
     if !is_same_range(info, options) {
         let (offset, length) = (info.offset, info.size_limit);
         let range = match length {
@@ -150,8 +149,9 @@ fn obstacle(
     Some((reason, Some(instead)))
 }
 
-/// Explains the `EBUSY` of a mount from a loop device that is mounted already with another type or
-/// mode. `None` if type and mode are the same, or no mount of the device is in this namespace.
+/// Explains the `EBUSY` of mounting a loop device that is mounted already with another type or
+/// mode. Returns `None` if type and mode are the same, or if no mount of the device is in this
+/// namespace.
 pub(crate) fn explain_busy(
     error: &Error,
     device: BorrowedFd<'_>,
@@ -162,19 +162,19 @@ pub(crate) fn explain_busy(
     let mount = mount_of(number(device)?, path)?;
     let is_read_only =
         mount.super_options.as_bytes().split(|byte| *byte == b',').any(|option| option == b"ro");
-    let (target, kind) = (shown(&mount.target), escape(mount.fstype.as_bytes()));
+    let (target, kind) = (escaped(&mount.target), escape(mount.fstype.as_bytes()));
     let hint = match (mount.fstype == fstype, read_only) {
         (true, _) if is_read_only == read_only => return None,
         (true, true) => format!("leave `ro` out, bind {target} with `bind,ro`, or unmount it first"),
         (true, false) => format!("mount it with `ro`, or unmount {target} first"),
         (false, _) => format!("mount it as {kind} too, or unmount {target} first"),
     };
-    let (device, state) = (shown(path), if is_read_only { "read-only" } else { "writable" });
+    let (device, state) = (escaped(path), if is_read_only { "read-only" } else { "writable" });
     let reason = format!("the image is already mounted from {device}, as {kind}, {state}, on {target}");
     Some(error.clone().with_kind(ErrorKind::DeviceInUse).with_reason(reason).with_hint(hint))
 }
 
-/// Returns the loop devices that have a file; without sysfs, all that /dev has.
+/// Returns the loop devices that are set up; without sysfs, all loop devices in /dev.
 fn devices() -> Vec<PathBuf> {
     let is_loop = |name: &OsString| {
         let number = name.as_bytes().strip_prefix(b"loop");
@@ -198,11 +198,11 @@ pub(crate) fn open(path: impl AsRef<Path>, flags: OFlags) -> Result<OwnedFd, Err
     retry_on_intr(|| rustix::fs::openat(CWD, path, flags | OFlags::CLOEXEC, Mode::empty()))
 }
 
-fn shown(path: &Path) -> String {
+fn escaped(path: &Path) -> String {
     escape(path.as_os_str().as_bytes())
 }
 
-/// Compares block devices by number: several nodes in /dev may lead to one.
+/// Compares block devices by number, since /dev may have several nodes for one device.
 fn is_same_file(info: &LoopInfo, file: &Stat) -> bool {
     match FileType::from_raw_mode(file.st_mode) {
         FileType::BlockDevice => info.rdevice == file.st_rdev,
@@ -223,7 +223,8 @@ fn number(device: BorrowedFd<'_>) -> Option<(u32, u32)> {
     Some((rustix::fs::major(number), rustix::fs::minor(number)))
 }
 
-/// Finds a mount of the device in this namespace. btrfs shows the source, and another number.
+/// Finds a mount of the device in this namespace. For btrfs it compares the source: its device
+/// number differs.
 fn mount_of(number: (u32, u32), path: &Path) -> Option<MountEntry> {
     let table = mountinfo::read().unwrap_or_default();
     table.into_iter().find(|entry| entry.device == number || entry.source == path.as_os_str())

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Loop devices: set up without a race among threads and processes, and freed on drop.
+//! Sets up loop devices without races among threads and processes, and frees them on drop.
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall, escape};
 use crate::kinds::device_path::write_protected;
@@ -19,8 +19,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// An open loop device. Dropping it frees the device, unless something is mounted from it, or it is
-/// [kept](Self::keep) or [shared](Self::is_shared).
+/// An open loop device. Dropping it frees the device, unless it is mounted, [kept](Self::keep) or
+/// [shared](Self::is_shared).
 ///
 /// ```no_run
 /// use fmountat::image::{LoopDevice, LoopOptions};
@@ -33,7 +33,7 @@ use std::time::{Duration, Instant};
 pub struct LoopDevice {
     fd: OwnedFd,
     path: PathBuf,
-    /// Whether dropping it frees it: the kernel does not.
+    /// Whether drop must free it because the kernel does not.
     is_ours_to_free: bool,
     is_shared: bool,
 }
@@ -41,32 +41,39 @@ pub struct LoopDevice {
 /// How long to retry while other programs take each free device first.
 const RETRY_TIME: Duration = Duration::from_secs(10);
 
-/// How long to wait for the users of a colliding device to free it: the kernel frees a device with
-/// autoclear shortly after the unmount.
+/// How long to wait for the lock that other programs hold while they set up a device. Many programs
+/// may wait on a busy machine, each holds it for a few milliseconds.
+const LOCK_TIME: Duration = Duration::from_secs(60);
+
+/// How long to wait for a conflicting device to be freed: the kernel frees a device with autoclear
+/// shortly after its unmount.
 const FREE_TIME: Duration = Duration::from_millis(100);
 
 impl LoopDevice {
-    /// Opens the device that shows this range of `file` (below `dir`) in this mode, or sets up one.
+    /// Opens the device with this range of `file` in this mode, or sets one up. A relative `file`
+    /// is resolved from `dir`.
     ///
-    /// Two devices on one file are two block devices with two caches: each overwrites what the
-    /// other has written. So a file never gets two devices with overlapping ranges, unless both are
-    /// read-only. A shared device keeps its autoclear flag.
+    /// Two devices on one file are two block devices with separate caches: each overwrites the
+    /// other's writes. A file therefore never gets two devices with overlapping ranges, unless both
+    /// are read-only. A shared device keeps its autoclear flag.
     ///
     /// A free device is set up by `LOOP_CTL_GET_FREE` and `LOOP_CONFIGURE` \[Linux 5.8\]. If
     /// another program takes it first, the next one is tried, for ten seconds. A file in a detached
-    /// [`Tree`](crate::Tree) is opened by its own mount, so that the device does not keep the tree.
+    /// [`Tree`](crate::Tree) is opened through a mount of its own, so that the device does not keep
+    /// the tree alive.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] for the file or /dev/loop-control; [`ErrorKind::Permission`];
-    /// [`ErrorKind::OptionValue`] for an offset past the end or a bad sector size;
-    /// [`ErrorKind::Unsupported`] where direct I/O can't be had; [`ErrorKind::DeviceInUse`] if
-    /// another device has the same bytes of the file and can't be shared: its range, mode, sector
-    /// size or direct I/O differ; [`ErrorKind::Busy`] after ten seconds. No device is left.
+    /// [`ErrorKind::OptionValue`] for an offset past the end or an invalid sector size;
+    /// [`ErrorKind::Unsupported`] if direct I/O is not possible; [`ErrorKind::DeviceInUse`] if
+    /// another device has overlapping bytes of the file and cannot be shared because its range,
+    /// mode, sector size or direct I/O differ; [`ErrorKind::Busy`] after ten seconds, or after a
+    /// minute if others hold the lock on /dev/loop-control. After an error no device remains set up.
     pub fn attach(dir: impl AsFd, file: impl AsRef<Path>, options: &LoopOptions) -> Result<Self> {
         Self::share_or_attach(dir.as_fd(), file.as_ref(), options, Sharing::SameMode)
     }
 
-    /// [`attach`](Self::attach) with a choice of the devices to share.
+    /// Like [`attach`](Self::attach), with a rule for sharing existing devices.
     pub(crate) fn share_or_attach(
         dir: BorrowedFd<'_>,
         path: &Path,
@@ -82,9 +89,10 @@ impl LoopDevice {
                 Err(error) => error,
             };
             let limit = match (error.raw_errno(), error.kind()) {
-                // Another program holds the lock, took the free device first, or removed it.
-                (Some(Errno::BUSY | Errno::NXIO | Errno::AGAIN), _) => RETRY_TIME,
-                // Its node in /dev may come a moment later; in a container it never does.
+                (Some(Errno::AGAIN), _) => LOCK_TIME,
+                // Another program took the free device first, or removed it.
+                (Some(Errno::BUSY | Errno::NXIO), _) => RETRY_TIME,
+                // Its node in /dev may appear a moment later; in a container it never does.
                 (Some(Errno::NOENT), _) => RETRY_TIME / 20,
                 (None, ErrorKind::DeviceInUse) => FREE_TIME,
                 _ => Duration::ZERO,
@@ -97,8 +105,8 @@ impl LoopDevice {
     }
 
     /// Returns the device that [`share_or_attach`](Self::share_or_attach) would share, if any.
-    /// Fails where the file or the control device can't be opened, and where another device of the
-    /// file collides.
+    /// Fails if the file or the control device cannot be opened, or if another device of the file
+    /// conflicts.
     pub(crate) fn predict(
         dir: BorrowedFd<'_>,
         path: &Path,
@@ -110,20 +118,20 @@ impl LoopDevice {
         Self::shared(file.as_fd(), path, options, sharing)
     }
 
-    /// Returns whether the device existed before: it is left to its creator.
+    /// Reports whether the device existed before. A shared device is not freed.
     #[must_use]
     pub fn is_shared(&self) -> bool {
         self.is_shared
     }
 
-    /// Explains the `EBUSY` that the kernel would answer a mount from it with; `None` if it would
-    /// not, or no mount of the device is in this namespace.
+    /// Predicts the `EBUSY` of mounting the device and explains it. Returns `None` if the mount
+    /// would succeed or no mount of the device is in this namespace.
     pub(crate) fn refusal(&self, busy: &Error, fstype: &OsStr, read_only: bool) -> Option<Error> {
         explain_busy(busy, self.fd.as_fd(), &self.path, fstype, read_only).filter(|_| self.is_shared)
     }
 
-    /// Explains the `EBUSY` of a mount from it by the other users of the device. A mount that is
-    /// not seen is in another namespace, or detached in the list that is being built.
+    /// Explains the `EBUSY` of mounting the device by its other users. A mount that is not found is
+    /// in another namespace, or detached in the set that is being built.
     pub(crate) fn explain_busy(&self, error: Error, fstype: &OsStr, read_only: bool) -> Error {
         if !self.is_shared {
             return error;
@@ -143,7 +151,7 @@ impl LoopDevice {
         &self.path
     }
 
-    /// Frees the device: `LOOP_CLR_FD`. What is mounted from it keeps it until it is unmounted. A
+    /// Frees the device: `LOOP_CLR_FD`. A mounted device is freed after its unmount. A
     /// [shared](Self::is_shared) device is only closed.
     ///
     /// # Errors
@@ -204,7 +212,7 @@ impl LoopDevice {
         device.checked(options, backing)
     }
 
-    /// Checks direct I/O: the kernel falls back to the page cache silently.
+    /// Verifies direct I/O: the kernel falls back to the page cache silently.
     fn checked(self, options: &LoopOptions, file: &Path) -> Result<Self> {
         if !options.direct_io {
             return Ok(self);
@@ -259,7 +267,7 @@ fn info(backing: &Path, options: &LoopOptions) -> LoopInfo {
     ] {
         info.flags |= if wanted { flag } else { 0 };
     }
-    // What losetup(8) shows; the kernel truncates it too.
+    // The name that losetup(8) shows; the kernel truncates it too.
     for (to, from) in info.file_name[..LO_NAME_SIZE - 1].iter_mut().zip(backing.as_os_str().as_bytes()) {
         *to = *from;
     }
@@ -285,7 +293,7 @@ fn for_root(error: Error) -> Error {
     }
 }
 
-/// Opens the image, a regular file or a block device, in the mode of the device.
+/// Opens the image, a regular file or a block device, with the device's access mode.
 fn open_file(dir: BorrowedFd<'_>, path: &Path, options: &LoopOptions) -> Result<OwnedFd> {
     let flags = OFlags::CLOEXEC | OFlags::NONBLOCK;
     let open = |access| retry_on_intr(|| rustix::fs::openat(dir, path, access | flags, Mode::empty()));
@@ -297,7 +305,7 @@ fn open_file(dir: BorrowedFd<'_>, path: &Path, options: &LoopOptions) -> Result<
                 match open(OFlags::RDONLY).map(|_| open_control()) {
                     Ok(Ok(_)) if matches!(errno, Errno::ROFS | Errno::ACCESS) => write_protected(error),
                     Ok(Ok(_)) => error.with_hint("it can't be written to: mount it with `ro`"),
-                    // Read-only it would fail at the next step.
+                    // The next step would fail even read-only.
                     Ok(Err(control)) => control,
                     Err(_) => error,
                 }
@@ -319,7 +327,7 @@ fn open_file(dir: BorrowedFd<'_>, path: &Path, options: &LoopOptions) -> Result<
         let reason = format!("offset {} is past the end: the file has {size} bytes", options.offset);
         return refused(ErrorKind::OptionValue, reason);
     }
-    // The device must not keep the detached tree that the file is in.
+    // The device must not keep alive the detached tree that holds the file.
     let own = apart_from_tree(file.as_fd()).and_then(|mount| {
         let name = descriptor_name(mount.root()).ok()?;
         rustix::fs::openat(CWD, name, options.access() | flags, Mode::empty()).ok()

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The file system that an image or a device holds, by its magic number.
+//! Detects the file system on an image or a device by its magic number.
 
 use rustix::fd::AsFd;
 use rustix::io::pread;
@@ -20,7 +20,7 @@ const MAGIC: [(&str, u64, &[u8]); 12] = [
     ("vfat", 54, b"FAT"),
 ];
 
-/// Returns the file system at byte `offset` of the file or device, `ext4` for ext2 and ext3.
+/// Returns the file system at byte `offset` of the file or device; `ext4` also for ext2 and ext3.
 pub(crate) fn probe(file: impl AsFd, offset: u64) -> Option<&'static str> {
     let holds = |(_, at, magic): &&(&str, u64, &[u8])| {
         let mut bytes = [0u8; 8];
@@ -31,7 +31,7 @@ pub(crate) fn probe(file: impl AsFd, offset: u64) -> Option<&'static str> {
     MAGIC.iter().find(holds).map(|(name, ..)| *name)
 }
 
-/// Returns whether one driver mounts both file systems.
+/// Reports whether one driver mounts both file systems.
 pub(crate) fn is_same(a: &str, b: &str) -> bool {
     driver(a) == driver(b)
 }

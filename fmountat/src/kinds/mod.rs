@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The kinds of mounts; each makes a finished, detached [`Tree`](crate::Tree).
+//! One module per kind of mount; each makes a complete, detached [`Tree`](crate::Tree).
 #![forbid(unsafe_code)]
 
 pub(crate) mod device_path;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! One mount as it was tried: what `diagnose` needs to know of a failure.
+//! A failed mount, described for `diagnose`.
 
 use crate::kinds::filesystem::FsOption;
 use crate::kinds::overlay::Overlay;
@@ -10,7 +10,7 @@ use std::path::Path;
 /// The mount that failed.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Tried<'a> {
-    /// Where relative paths start.
+    /// The directory that relative paths are resolved from.
     pub(crate) dir: BorrowedFd<'a>,
     pub(crate) source: &'a Path,
     pub(crate) what: What<'a>,

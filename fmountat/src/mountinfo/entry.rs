@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `/proc/PID/mountinfo`, read once and parsed to bytes: proc_pid_mountinfo(5).
+//! A parsed entry of `/proc/PID/mountinfo`: proc_pid_mountinfo(5).
 
 use crate::error::{Operation, Result};
 use crate::mountinfo::id::{MountId, MountinfoId, UniqueMountId};
@@ -12,45 +12,46 @@ use std::collections::HashSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// One line of the table.
+/// One mount of the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct MountEntry {
-    /// The id, unique while the mount lives.
+    /// The mount id, reused after the unmount.
     pub id: MountinfoId,
-    /// The id of the mount it is on.
+    /// The id of the parent mount.
     pub parent: MountinfoId,
-    /// The kernel's unique id, which no line of mountinfo has.
+    /// The kernel's unique id. mountinfo lacks it.
     pub unique_id: Option<UniqueMountId>,
-    /// Major and minor number of the file system's device.
+    /// The device number of the file system as (major, minor).
     pub device: (u32, u32),
-    /// The peer group it is in: mounts of one group pass on to each other what is mounted and unmounted in them.
+    /// The peer group of a shared mount. Peers propagate mount and unmount events to each other.
     pub shared: Option<u64>,
-    /// The peer group that it receives from.
+    /// The peer group that a slave receives propagation from.
     pub master: Option<u64>,
-    /// The nearest group of this namespace that it receives from, where that is not its master and was asked for:
-    /// [`find`](crate::table::find::find) does not.
+    /// The closest dominant peer group, if it is not the master and was requested;
+    /// [`find`](crate::table::find::find) does not request it.
     pub propagate_from: Option<u64>,
-    /// It can't be bound.
+    /// The mount cannot be the source of a bind mount.
     pub unbindable: bool,
-    /// The directory of the file system that is its root.
+    /// The directory of the file system that is the root of the mount.
     pub root: PathBuf,
-    /// Where it is, seen from the reader's root; the bytes as they are.
+    /// The mount point, relative to the reader's root directory, unescaped.
     pub target: PathBuf,
     /// Per-mount options.
     pub options: OsString,
-    /// The file system's type.
+    /// The file system type.
     pub fstype: OsString,
-    /// The source.
+    /// The mount source.
     pub source: OsString,
-    /// The superblock's options.
+    /// The per-superblock options.
     pub super_options: OsString,
 }
 
-/// The table of this thread's namespace.
+/// Reads the mount table of this thread's namespace.
 ///
 /// # Errors
-/// [`ErrorKind::Unsupported`](crate::error::kind::ErrorKind::Unsupported) without a true /proc; [`ErrorKind::System`](crate::error::kind::ErrorKind::System) for a line that can't be parsed.
+/// [`ErrorKind::Unsupported`](crate::error::kind::ErrorKind::Unsupported) without a genuine /proc;
+/// [`ErrorKind::System`](crate::error::kind::ErrorKind::System) for a line that cannot be parsed.
 pub fn read() -> Result<Vec<MountEntry>> {
     const TABLE: &str = "thread-self/mountinfo";
     let file = procfs::open(TABLE, OFlags::RDONLY)
@@ -64,7 +65,8 @@ pub fn read() -> Result<Vec<MountEntry>> {
 /// Parses the text of a mountinfo file.
 ///
 /// # Errors
-/// [`ErrorKind::System`](crate::error::kind::ErrorKind::System), with the line, where it is not of the documented form.
+/// [`ErrorKind::System`](crate::error::kind::ErrorKind::System) with the line, if it does not have
+/// the documented format.
 pub fn parse(text: &[u8]) -> Result<Vec<MountEntry>> {
     let (records, text) = parse_records(text.to_vec())?;
     Ok(entries(&records, &text))
@@ -75,13 +77,13 @@ fn entries(records: &[Record], text: &Text) -> Vec<MountEntry> {
 }
 
 impl MountEntry {
-    /// Returns the unique id, or else the id in mountinfo.
+    /// Returns the unique id, else the mountinfo id.
     #[must_use]
     pub fn mount_id(&self) -> MountId {
         self.unique_id.map_or(MountId::Mountinfo(self.id), MountId::Unique)
     }
 
-    /// The mount that a record and its strings stand for.
+    /// Makes an entry from a record and its strings.
     pub(crate) fn of(record: &Record, text: &Text) -> Self {
         let group = |number: u64| Some(number).filter(|number| *number != 0);
         let string = |span| text.get(span).to_owned();
@@ -104,11 +106,11 @@ impl MountEntry {
     }
 }
 
-/// The entries at and below the mount `id`, each after all that are mounted on it: the order to unmount in.
+/// Returns the mount `id` and all mounts below it in the order of unmounting, children first.
 pub(crate) fn deepest_first(entries: &[MountEntry], id: MountinfoId) -> Vec<&MountEntry> {
     let mut order: Vec<&MountEntry> = entries.iter().filter(|e| e.id == id).collect();
     let mut at = 0;
-    // A table that changed while it was read may have mounts on each other.
+    // A table that changed while it was read may contain a cycle.
     let mut seen: HashSet<MountinfoId> = HashSet::from([id]);
     order.truncate(1);
     while at < order.len() {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Which mount a descriptor is on: the unique id of the kernel, and the reused number of mountinfo.
+//! The two ids of a mount: the kernel's unique id and the reused mountinfo id.
 
 use crate::error::{Error, Operation, Result, Syscall};
 use crate::sys::statmount::may_be_asked;
@@ -7,11 +7,11 @@ use rustix::fd::BorrowedFd;
 use rustix::fs::{AtFlags, Statx, StatxFlags};
 use std::fmt;
 
-/// `STATX_MNT_ID_UNIQUE` \[Linux 6.8\]: an id that is never used again, where `STATX_MNT_ID` is.
+/// `STATX_MNT_ID_UNIQUE` \[Linux 6.8\]: an id that is never reused, unlike `STATX_MNT_ID`.
 pub(crate) const STATX_MNT_ID_UNIQUE: StatxFlags = StatxFlags::from_bits_retain(0x4000);
 
-/// What statx(2) is asked for the id of a mount: the unique one, where statmount(2) can be asked about it. Profiles that
-/// know statx and not statmount (podman's) would leave us with an id that nobody takes.
+/// Returns the statx(2) mask for a mount id: the unique id if statmount(2) accepts it. Some seccomp
+/// profiles (podman's) allow statx but not statmount, which would make the unique id useless.
 pub(crate) fn id_mask() -> StatxFlags {
     match may_be_asked() {
         true => StatxFlags::MNT_ID | STATX_MNT_ID_UNIQUE,
@@ -19,30 +19,31 @@ pub(crate) fn id_mask() -> StatxFlags {
     }
 }
 
-/// The file system is not asked: what a mount is the kernel knows by itself, and a dead file server must not hold us up.
+/// Does not ask the file system: the kernel knows the mount, and a dead file server must not block
+/// the call.
 pub(crate) const LOOK: AtFlags = AtFlags::EMPTY_PATH.union(AtFlags::STATX_DONT_SYNC);
 
-/// The kernel's unique id of a mount \[Linux 6.8\]: no other mount has it until the machine boots again.
+/// The kernel's unique id of a mount \[Linux 6.8\]. It is not reused until the next boot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct UniqueMountId(u64);
 
-/// The id of a mount in `/proc/PID/mountinfo`: another mount can have it once this one is unmounted.
+/// The id of a mount in `/proc/PID/mountinfo`. It may be reused after the unmount.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct MountinfoId(u64);
 
-/// The best identity of a mount that this kernel gives: the unique id where statmount(2) is there \[Linux 6.8\] and no filter
-/// forbids it, else the id in mountinfo.
+/// The best identity of a mount on this kernel: the unique id if statmount(2) exists \[Linux 6.8\]
+/// and no filter forbids it, else the mountinfo id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum MountId {
-    /// The id in mountinfo.
+    /// The mountinfo id.
     Mountinfo(MountinfoId),
     /// The unique id.
     Unique(UniqueMountId),
 }
 
 impl UniqueMountId {
-    /// Takes a unique id. `None` for a number that mountinfo can have: unique ids begin above those (`MNT_UNIQUE_ID_OFFSET`,
-    /// fs/namespace.c). No system call is made.
+    /// Converts a number to a unique id. Returns `None` for a number in the range of mountinfo ids:
+    /// unique ids start above it (`MNT_UNIQUE_ID_OFFSET`, fs/namespace.c). Makes no system call.
     #[must_use]
     pub fn from_number(number: u64) -> Option<Self> {
         (number > 1 << 31).then_some(Self(number))
@@ -56,13 +57,14 @@ impl UniqueMountId {
 }
 
 impl MountinfoId {
-    /// Takes a number of mountinfo. No system call is made.
+    /// Converts a number from mountinfo. Makes no system call.
     #[must_use]
     pub fn from_number(number: u64) -> Self {
         Self(number)
     }
 
-    /// Returns the id in mountinfo of the mount that `fd` is on: `statx(fd, STATX_MNT_ID)` \[Linux 5.8\].
+    /// Returns the mountinfo id of the mount that `fd` is on: `statx(fd, STATX_MNT_ID)`
+    /// \[Linux 5.8\].
     ///
     /// # Errors
     /// The errno of statx(2).
@@ -79,7 +81,7 @@ impl MountinfoId {
 }
 
 impl MountId {
-    /// Returns the identity of the mount that `fd` is on: `statx(fd, STATX_MNT_ID_UNIQUE)`.
+    /// Returns the id of the mount that `fd` is on: `statx(fd, STATX_MNT_ID_UNIQUE)`.
     ///
     /// # Errors
     /// The errno of statx(2).
@@ -87,7 +89,8 @@ impl MountId {
         Ok(Self::from_number(stat_mount(fd)?.stx_mnt_id))
     }
 
-    /// Tells by its size whether a number is a unique id or one of mountinfo. No system call is made.
+    /// Converts a number to a unique id or a mountinfo id, depending on its range. Makes no system
+    /// call.
     #[must_use]
     pub fn from_number(number: u64) -> Self {
         UniqueMountId::from_number(number).map_or(Self::Mountinfo(MountinfoId(number)), Self::Unique)

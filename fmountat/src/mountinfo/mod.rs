@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `/proc/PID/mountinfo`: one parser, the ids of mounts, entries as values.
+//! Reads and parses `/proc/PID/mountinfo`.
 #![forbid(unsafe_code)]
 
 pub(crate) mod id;

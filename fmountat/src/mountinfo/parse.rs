@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The lines of mountinfo as records: proc_pid_mountinfo(5).
+//! Parses lines of mountinfo into records: proc_pid_mountinfo(5).
 
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::mountinfo::record::{Record, Text};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-/// The mounts of a text of that form, and their strings.
+/// Parses the text of a mountinfo file. Returns the mounts and their strings.
 pub(crate) fn parse_records(bytes: Vec<u8>) -> Result<(Vec<Record>, Text)> {
     let mut text = Text::new(bytes)?;
     let mut records = Vec::with_capacity(text.bytes().len() / 96);
@@ -22,13 +22,13 @@ pub(crate) fn parse_records(bytes: Vec<u8>) -> Result<(Vec<Record>, Text)> {
     Ok((records, text))
 }
 
-/// The parts of a line, each up to the next space.
-struct Parts<'a> {
+/// The space-separated fields of a line.
+struct LineFields<'a> {
     line: &'a [u8],
     at: usize,
 }
 
-impl<'a> Parts<'a> {
+impl<'a> LineFields<'a> {
     fn next(&mut self) -> Option<(usize, &'a [u8])> {
         let start = self.at;
         let rest = self.line.get(start..)?;
@@ -42,7 +42,7 @@ impl<'a> Parts<'a> {
     }
 
     fn range(&mut self) -> Option<(usize, usize)> {
-        self.next().map(|(start, part)| (start, start + part.len()))
+        self.next().map(|(start, field)| (start, start + field.len()))
     }
 }
 
@@ -58,18 +58,18 @@ pub(crate) fn line(text: &mut Text, start: usize, end: usize) -> Result<Record> 
 }
 
 fn numbers_and_ranges(line: &[u8]) -> Option<(Record, [(usize, usize); 6])> {
-    let mut parts = Parts { line, at: 0 };
-    let mut record = Record { id: parts.number()?, parent: parts.number()?, ..Record::default() };
-    let (_, device) = parts.next()?;
+    let mut fields = LineFields { line, at: 0 };
+    let mut record = Record { id: fields.number()?, parent: fields.number()?, ..Record::default() };
+    let (_, device) = fields.next()?;
     let colon = device.iter().position(|byte| *byte == b':')?;
     let half = |bytes| u32::try_from(number(bytes)?).ok();
     record.device = (half(&device[..colon])?, half(&device[colon + 1..])?);
-    let (root, target, options) = (parts.range()?, parts.range()?, parts.range()?);
-    // Optional fields up to a lone dash; unknown ones are to be ignored.
+    let (root, target, options) = (fields.range()?, fields.range()?, fields.range()?);
+    // Optional fields end with a single dash; unknown ones are ignored.
     loop {
-        let (_, part) = parts.next()?;
-        let tagged = |tag: &[u8]| part.strip_prefix(tag).map(|digits| number(digits).ok_or(()));
-        if part == b"-" {
+        let (_, field) = fields.next()?;
+        let tagged = |tag: &[u8]| field.strip_prefix(tag).map(|digits| number(digits).ok_or(()));
+        if field == b"-" {
             break;
         } else if let Some(group) = tagged(b"shared:") {
             record.shared = group.ok()?;
@@ -77,12 +77,12 @@ fn numbers_and_ranges(line: &[u8]) -> Option<(Record, [(usize, usize); 6])> {
             record.master = group.ok()?;
         } else if let Some(group) = tagged(b"propagate_from:") {
             record.from = group.ok()?;
-        } else if part == b"unbindable" {
+        } else if field == b"unbindable" {
             record.unbindable = true;
         }
     }
-    let (fstype, source) = (parts.range()?, parts.range()?);
-    let super_options = parts.range().unwrap_or((line.len(), line.len()));
+    let (fstype, source) = (fields.range()?, fields.range()?);
+    let super_options = fields.range().unwrap_or((line.len(), line.len()));
     Some((record, [root, target, options, fstype, source, super_options]))
 }
 

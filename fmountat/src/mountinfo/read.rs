@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Reading a mountinfo file to its end, again where it changed meanwhile.
+//! Reads a mountinfo file to its end, again if it changed meanwhile.
 
 use crate::error::{Error, Operation, Result, Syscall};
 use crate::mountinfo::parse::parse_records;
@@ -11,7 +11,7 @@ use rustix::io::Errno;
 use rustix::time::{ClockId, clock_gettime};
 use std::time::{Duration, Instant};
 
-/// How often a table is read again that changed meanwhile, and shows it.
+/// How often to read an inconsistent table again.
 const ROUNDS: usize = 8;
 
 /// A mountinfo file that is being read.
@@ -21,13 +21,13 @@ pub(crate) struct Reading<'a> {
     is_suspect: bool,
 }
 
-/// How far it was read.
+/// How far the file was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Read {
     Whole,
-    /// There is more.
+    /// Not at its end yet.
     Part,
-    /// There is more, and the kernel takes long for each line.
+    /// Not at its end yet, and the kernel takes long for each line.
     Slowly,
 }
 
@@ -36,8 +36,8 @@ impl<'a> Reading<'a> {
         Self { file, text: Vec::new(), is_suspect: false }
     }
 
-    /// Up to so many bytes, or to where a line takes longer than `slow`. In small parts: the kernel makes as many lines as
-    /// fit one, however long that takes.
+    /// Reads up to `wanted` bytes, or until a line takes longer than `slow`. Reads in small
+    /// buffers, since the kernel fills a buffer however long its lines take.
     pub(crate) fn up_to(&mut self, wanted: usize, slow: Duration) -> Result<Read> {
         const PART: usize = 1 << 10;
         self.text.reserve(wanted);
@@ -50,9 +50,9 @@ impl<'a> Reading<'a> {
         Ok(Read::Part)
     }
 
-    /// All that is left, or up to where a line takes longer than `slow`.
+    /// Reads the rest, or until a line takes longer than `slow`.
     pub(crate) fn rest(&mut self, slow: Option<Duration>) -> Result<Read> {
-        // The kernel gives some 4 KiB at once.
+        // The kernel returns about 4 KiB at once.
         const ROOM: usize = 1 << 14;
         loop {
             if self.text.capacity() - self.text.len() < ROOM {
@@ -65,11 +65,12 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// The clock is cheap and counts other threads' turns; the thread's own time is asked for when the clock says slow, and
-    /// decides from the next part on.
+    /// Reads once and measures the time. The wall clock is cheap but includes other threads' time.
+    /// Once it exceeds the limit, the thread's CPU time is measured and decides for the following
+    /// reads.
     fn part(&mut self, size: usize, slow: Option<Duration>) -> Result<Read> {
         let before = self.text.len();
-        let begin = slow.map(|slow| (slow, Instant::now(), self.is_suspect.then(time_of_thread)));
+        let begin = slow.map(|slow| (slow, Instant::now(), self.is_suspect.then(thread_cpu_time)));
         self.text.resize(before + size, 0);
         let read = rustix::io::retry_on_intr(|| rustix::io::read(self.file, &mut self.text[before..]));
         self.text.truncate(before + *read.as_ref().unwrap_or(&0));
@@ -79,19 +80,19 @@ impl<'a> Reading<'a> {
         let Some((slow, begin, own)) = begin else { return Ok(Read::Part) };
         let lines = self.text[before..].iter().filter(|byte| **byte == b'\n').count().max(1);
         let limit = slow.saturating_mul(lines.try_into().unwrap_or(u32::MAX));
-        let is_slow = own.is_some_and(|own| time_of_thread().saturating_sub(own) > limit);
+        let is_slow = own.is_some_and(|own| thread_cpu_time().saturating_sub(own) > limit);
         self.is_suspect = begin.elapsed() > limit;
         Ok(if is_slow { Read::Slowly } else { Read::Part })
     }
 
-    /// The mounts, read again where a part of the table changed while another was read.
+    /// Parses the mounts. Reads the file again if the table changed between two reads.
     pub(crate) fn records(mut self) -> Result<(Vec<Record>, Text)> {
         let mut round = 1;
         loop {
             let (records, text) = parse_records(std::mem::take(&mut self.text))?;
-            // A mount is on another that has no line: it came in a part of the table that had been read.
-            let is_torn = orphans(&records).len() > 1;
-            if round == ROUNDS || !is_torn || !has_changed(self.file) {
+            // A parent is missing: it was added in a part of the table that had been read already.
+            let is_inconsistent = orphans(&records).len() > 1;
+            if round == ROUNDS || !is_inconsistent || !has_changed(self.file) {
                 return Ok((records, text));
             }
             round += 1;
@@ -101,13 +102,13 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// What the calling thread has used up: it doesn't matter when others had the processor.
-fn time_of_thread() -> Duration {
+/// Returns the CPU time of the calling thread, which excludes time on the run queue.
+fn thread_cpu_time() -> Duration {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     Duration::try_from(time).unwrap_or_default()
 }
 
-/// Whether mounts came or went since it was last asked, or the file opened.
+/// Reports whether the table changed since the last poll, or since the file was opened.
 pub(crate) fn has_changed(file: &OwnedFd) -> bool {
     let mut changed = [PollFd::new(file, PollFlags::PRI)];
     poll(&mut changed, Some(&Timespec { tv_sec: 0, tv_nsec: 0 })).is_ok_and(|count| count > 0)

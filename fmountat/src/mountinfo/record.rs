@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Mounts as numbers, and ranges of one long text that holds all their strings: no allocation for each.
+//! Mounts as numbers and ranges of one shared text, which avoids allocations per mount.
 
 use crate::error::{Error, ErrorKind, Operation, Result};
 use std::ffi::OsStr;
@@ -12,16 +12,16 @@ pub(crate) struct Span {
     length: u32,
 }
 
-/// One mount. Numbers that were not asked for are zero, strings empty.
+/// One mount. Fields that were not requested are zero or empty.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Record {
-    /// Zero by mountinfo, as the parent's.
+    /// Zero if read from mountinfo, like the parent's.
     pub(crate) unique: u64,
     pub(crate) parent_unique: u64,
     pub(crate) id: u64,
     pub(crate) parent: u64,
     pub(crate) device: (u32, u32),
-    /// Zero where there is none, as the next two.
+    /// Zero if there is none, like the next two.
     pub(crate) shared: u64,
     pub(crate) master: u64,
     pub(crate) from: u64,
@@ -32,13 +32,13 @@ pub(crate) struct Record {
     pub(crate) fstype: Span,
     pub(crate) source: Span,
     pub(crate) super_options: Span,
-    /// One mapping a line.
+    /// One mapping per line.
     pub(crate) uid_map: Span,
     pub(crate) gid_map: Span,
 }
 
 impl Record {
-    /// What tells this mount from the others of its table.
+    /// Returns the id that identifies the mount in its table.
     pub(crate) fn key(&self) -> u64 {
         if self.unique == 0 { self.id } else { self.unique }
     }
@@ -48,7 +48,7 @@ impl Record {
     }
 }
 
-/// The places of the mounts that are on none of the others, in order.
+/// Returns the indices of the mounts without a parent in the list, in order.
 pub(crate) fn orphans(records: &[Record]) -> Vec<usize> {
     let mut keys: Vec<u64> = records.iter().map(Record::key).collect();
     keys.sort_unstable();
@@ -58,7 +58,7 @@ pub(crate) fn orphans(records: &[Record]) -> Vec<usize> {
     (0..records.len()).filter(|n| is_root(&records[*n])).collect()
 }
 
-/// The strings of all records, one after the other.
+/// The strings of all records, concatenated.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Text(Vec<u8>);
 
@@ -79,7 +79,7 @@ impl Text {
         OsStr::from_bytes(self.0.get(span.start as usize..end).unwrap_or_default())
     }
 
-    /// Adds what `write` appends.
+    /// Appends what `write` adds and returns its range.
     pub(crate) fn add(&mut self, write: impl FnOnce(&mut Vec<u8>)) -> Result<Span> {
         let start = self.0.len();
         write(&mut self.0);
@@ -89,10 +89,11 @@ impl Text {
         }
     }
 
-    /// The range from one place to another, with `\040` and its like as the bytes that they stand for: written over them.
+    /// Returns the range from `start` to `end` after decoding octal escapes such as `\040` in
+    /// place.
     pub(crate) fn unescaped(&mut self, start: usize, end: usize) -> Span {
         let length = self.0.get_mut(start..end).map_or(0, unescape_in_place);
-        // `new` has looked at the length of the whole.
+        // `new` has checked the length of the whole text.
         Span { start: start as u32, length: length as u32 }
     }
 }
@@ -101,7 +102,8 @@ fn too_long() -> Error {
     Error::new(ErrorKind::TooLong, Operation::ReadMountTable, "it is longer than 4 GiB")
 }
 
-/// `\040` and its like are three octal digits (`mangle`, fs/seq_file.c); gives the length of what is left.
+/// Decodes octal escapes such as `\040` (`mangle`, fs/seq_file.c) in place. Returns the decoded
+/// length.
 pub(crate) fn unescape_in_place(bytes: &mut [u8]) -> usize {
     let Some(first) = bytes.iter().position(|byte| *byte == b'\\') else { return bytes.len() };
     let (mut from, mut to) = (first, first);
@@ -121,7 +123,7 @@ pub(crate) fn unescape_in_place(bytes: &mut [u8]) -> usize {
     to
 }
 
-/// The byte that an escape at the start of `bytes` stands for.
+/// Decodes an escape at the start of `bytes`.
 fn octal(bytes: &[u8]) -> Option<u8> {
     let [b'\\', digits @ ..] = bytes else { return None };
     let digit = |n: usize| digits.get(n).filter(|d| (b'0'..=b'7').contains(d)).map(|d| u32::from(d - b'0'));

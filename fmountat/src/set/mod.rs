@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A list of mounts: text → [`Mount`](mount::Mount) → [`Plan`](plan::Plan) → [`Tree`](crate::Tree) → attached.
+//! A list of mounts: parsed, planned, built detached, and published on a target.
 #![forbid(unsafe_code)]
 
 pub(crate) mod options;
@@ -13,7 +13,7 @@ pub(crate) mod temp;
 #[cfg(feature = "diagnosis")]
 pub(crate) mod explain;
 
-/// For the fuzzers.
+/// Exports private parsers to the fuzzers.
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzz {
     pub(crate) use crate::set::journal::recover::{begun_here, written};

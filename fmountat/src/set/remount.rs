@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Changes to what is mounted: `remount`, and propagation words alone. What was not asked for stays.
+//! Changes existing mounts: `remount`, and propagation options alone.
 
 use crate::diagnose::step;
 use crate::error::{Error, ErrorKind, Operation, Result};
@@ -17,7 +17,7 @@ use crate::vfs::target::Target;
 use rustix::fd::AsFd;
 use std::ffi::OsString;
 
-/// The failure of a change to the mount at `target`.
+/// Diagnoses the failure of a change to the mount at `target`.
 pub(crate) fn of_change(error: Error, target: &Target) -> Error {
     let fstype = match error.kind() {
         ErrorKind::UnknownOption => mounted_type(target.as_fd()).unwrap_or_default(),
@@ -27,10 +27,12 @@ pub(crate) fn of_change(error: Error, target: &Target) -> Error {
     step(error, &Tried { dir: target.as_fd(), source: target.path(), what, userspace_options: names })
 }
 
-/// Changes the mount at `target` as `options` say: per-mount attributes by mount_setattr(2) \[Linux 5.12\]; unless
-/// `bind` is among them, superblock flags and file-system words by fspick(2) and fsconfig(2) \[Linux 5.2\].
+/// Changes the mount at `target` as `options` say. Per-mount attributes change by mount_setattr(2)
+/// \[Linux 5.12\]. Superblock flags and file-system options change by fspick(2) and fsconfig(2)
+/// \[Linux 5.2\], unless `bind` is among the options.
 ///
-/// Where the file system refuses its part the attributes are as before. Recursive words and propagation come last.
+/// If the file system refuses its options, the attributes are restored. Recursive attributes and
+/// propagation change last.
 ///
 /// ```no_run
 /// use fmountat::options::Options;
@@ -41,9 +43,9 @@ pub(crate) fn of_change(error: Error, target: &Target) -> Error {
 /// ```
 ///
 /// # Errors
-/// [`ErrorKind::NotMounted`]; [`ErrorKind::OptionConflict`] for an option without effect, or one of the file system with `bind`, before
-/// any change: [`Options::take_without_effect_in_remount`] takes those out first;
-/// the kernel's errno and words.
+/// [`ErrorKind::NotMounted`]; [`ErrorKind::OptionConflict`], before any change, for an option
+/// without effect or an option of the file system together with `bind`
+/// ([`Options::take_without_effect_in_remount`] removes those); the kernel's errno and message.
 pub fn remount(target: &Target, options: &Options) -> Result<()> {
     let done = check(target, options).and_then(|()| change(target, options));
     done.map_err(|e| crate::set::remount::of_change(e.with_argument_if_none(target.path()), target))
@@ -53,7 +55,7 @@ fn check(target: &Target, options: &Options) -> Result<()> {
     if !is_mount_root(target.as_fd())? {
         return Err(Error::new(ErrorKind::NotMounted, Operation::Remount, "nothing is mounted there"));
     }
-    // `remount` need not be among the words: a caller of this function means it.
+    // `remount` itself may be missing: a call of this function implies it.
     if let Some(given) = options.misplaced(Places::REMOUNT).next() {
         let reason = "it has no effect on a mount that is there already";
         return Err(option_error(ErrorKind::OptionConflict, &given.text, reason));
@@ -75,7 +77,7 @@ fn change(target: &Target, options: &Options) -> Result<()> {
             let before = if flags.is_empty() { flags } else { undo(target, &flags)? };
             set(target, &flags)?;
             if let Err(error) = context.reconfigure() {
-                // A second failure is no news: the first is what the user can act on.
+                // The first error is the one that the user can act on.
                 let _ = set(target, &before);
                 return Err(error);
             }
@@ -83,7 +85,7 @@ fn change(target: &Target, options: &Options) -> Result<()> {
     }
     let propagation = MountAttr { propagation: options.attr.propagation, ..MountAttr::default() };
     let whole = &options.recursive_attr;
-    // The words for the top once more: those for the tree reach it too.
+    // Includes the attributes of the top mount again, since the recursive ones change it too.
     let top = if whole.is_empty() { &propagation } else { &options.attr };
     set_tree_attr(target.as_fd(), top, whole, true, Locked::IsAnError)
 }
@@ -92,7 +94,8 @@ fn set(target: &Target, attr: &MountAttr) -> Result<()> {
     set_attr(target.as_fd(), attr, false, Locked::IsAnError)
 }
 
-/// The file system with what it is told, still to be done.
+/// Returns the file-system context with its options set but not yet applied. `None` if nothing of
+/// the file system changes.
 fn file_system_part(target: &Target, options: &Options) -> Result<Option<FsContext>> {
     if options.bind.is_some() || options.superblock.is_empty() && options.fs_options.is_empty() {
         return Ok(None);
@@ -102,10 +105,10 @@ fn file_system_part(target: &Target, options: &Options) -> Result<Option<FsConte
     Ok(Some(context))
 }
 
-/// What takes `attr` back: the attributes as the mount table has them now.
+/// Returns the attributes that undo `attr`: the current ones, from the mount table.
 fn undo(target: &Target, attr: &MountAttr) -> Result<MountAttr> {
     let touched = attr.set | attr.clear;
-    // In the namespace of others /proc may be of another pid namespace, or missing.
+    // In another mount namespace, /proc may be missing or belong to another pid namespace.
     let id = MountId::of(target.as_fd())?;
     if let Some(basic) = may_be_asked().then(|| statmount(id.get(), MNT_BASIC).ok()?.basic).flatten() {
         return Ok(MountAttr {
@@ -118,7 +121,7 @@ fn undo(target: &Target, attr: &MountAttr) -> Result<MountAttr> {
     let table = mountinfo::read()?;
     let shown = table.iter().find(|entry| entry.id == id).map(|entry| Options::parse([&entry.options]));
     let now = shown.transpose()?.unwrap_or_default().attr;
-    // Of the policies the table shows all but strictatime.
+    // The mount table shows all atime policies except strictatime.
     let strict = !now.set.intersects(Attr::NOATIME) && !now.clear.intersects(Attr::ATIME_FIELD);
     let policy = if strict { Attr::STRICTATIME } else { Attr::empty() };
     Ok(MountAttr { set: (now.set | policy) & touched, clear: touched, propagation: None })

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Temporary mounts: a set for the length of a callback, seen by nobody else unless asked for.
+//! `TempMount`: mounts a set for the duration of a callback, by default invisibly.
 
 use crate::error::{Error, ErrorKind, Errors, Operation, Result, Syscall};
 use crate::set::build::{DetachedSet, Mounter};
@@ -16,11 +16,12 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// How a set is mounted for a while.
+/// The options of a temporary mount.
 ///
-/// Without [`visible_in`](Self::visible_in) the set is never attached: no mount table shows it, and it goes with the
-/// callback, or with the process, whatever happens. An overlay's `volatile` is left out, since it would leave a mark that
-/// keeps the next overlay from using its work directory.
+/// Without [`visible_in`](Self::visible_in) the set is never attached. No mount table shows it, and
+/// it is dissolved with the end of the callback or of the process, even by `kill -9`. The option
+/// `volatile` of an overlay is removed: it would leave a mark that prevents the next overlay from
+/// using the work directory.
 ///
 /// ```no_run
 /// use fmountat::{Mount, Mounter};
@@ -37,7 +38,7 @@ pub struct TempMount {
     parent: Option<PathBuf>,
 }
 
-/// The root of a temporary mount, as its callback sees it.
+/// The root of a temporary mount, passed to the callback.
 #[derive(Debug)]
 pub struct TempRoot<'a> {
     fd: BorrowedFd<'a>,
@@ -45,8 +46,8 @@ pub struct TempRoot<'a> {
 }
 
 impl TempRoot<'_> {
-    /// A path to the root. Of a set that is not visible it goes by the descriptor's name in /proc, and serves this process
-    /// alone; a child needs the descriptor.
+    /// Returns a path to the root. If the set is not visible, it is the descriptor's name in /proc,
+    /// which is valid in this process only. A child needs the descriptor.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -59,17 +60,17 @@ impl AsFd for TempRoot<'_> {
     }
 }
 
-/// What went wrong with a temporary mount: before the callback, in it, after it, or both of the last.
+/// The error of a temporary mount: before, in, or after the callback, or both of the latter.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TempError<E> {
-    /// It could not be mounted; the callback did not run.
+    /// Mounting failed. The callback did not run.
     Mount(Error),
-    /// The callback failed; nothing is left.
+    /// The callback failed. Nothing is left behind.
     Work(E),
-    /// The callback succeeded, and something is left that the errors name.
+    /// The callback succeeded, but something is left behind. The errors say what.
     CleanUp(Errors),
-    /// The callback failed, and something is left.
+    /// The callback failed, and something is left behind.
     Both(E, Errors),
 }
 
@@ -90,7 +91,7 @@ impl<E: fmt::Display> fmt::Display for TempError<E> {
 impl<E: fmt::Debug + fmt::Display> std::error::Error for TempError<E> {}
 
 impl TempMount {
-    /// Not visible, and as writable as the mounts say.
+    /// Returns the defaults: invisible, and writable as the mounts say.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -103,20 +104,21 @@ impl TempMount {
         self
     }
 
-    /// Attaches the set to a new directory of mode 0700 in `parent`, where other processes of this mount namespace can
-    /// see it. Afterwards it is unmounted and the directory removed, with rmdir(2) alone. `kill -9` leaves both.
+    /// Attaches the set on a new directory with mode 0700 in `parent`, visible to other processes
+    /// of this mount namespace. After the callback the set is unmounted and the directory removed,
+    /// by rmdir(2) only. `kill -9` leaves both behind.
     #[must_use]
     pub fn visible_in(mut self, parent: impl Into<PathBuf>) -> Self {
         self.parent = Some(parent.into());
         self
     }
 
-    /// Mounts the list, whose relative paths start at `dir`, gives its root to `work`, and takes it away again. The list
-    /// must have a mount for `/`; it is not changed.
+    /// Mounts the list, passes its root to `work`, and unmounts it. Relative paths start at `dir`.
+    /// The list must have a mount for `/`; it is not changed.
     ///
     /// # Errors
-    /// [`TempError`]; those of [`Mounter::build`] and [`Unmount::run`] in it. A visible mount that is still in use when the
-    /// callback returns stays, with its directory; nothing in it is touched.
+    /// [`TempError`], with those of [`Mounter::build`] and [`Unmount::run`]. A visible mount that
+    /// is still in use after the callback is left in place, with its directory and all contents.
     pub fn with<T, E>(
         &self,
         mounter: &Mounter,
@@ -135,7 +137,7 @@ impl TempMount {
             Ok(root) => work(&TempRoot { fd: root.as_fd(), path: place.path.clone() }),
             Err(error) => return Err(TempError::Mount(error)),
         };
-        match (done, place.take_away()) {
+        match (done, place.finish()) {
             (Ok(value), Ok(())) => Ok(value),
             (Ok(_), Err(errors)) => Err(TempError::CleanUp(errors)),
             (Err(error), Ok(())) => Err(TempError::Work(error)),
@@ -153,15 +155,16 @@ fn build(mounter: &Mounter, dir: BorrowedFd<'_>, mounts: &[Mount]) -> Result<Det
     mounter.build(dir, &plan, &Target::open(CWD, "/")?)
 }
 
-/// A set on a directory of its own, which both go when this is dropped: also when the callback panics.
+/// A set attached on a directory of its own. Dropping it, also on a panic of the callback, unmounts
+/// the set and removes the directory.
 struct Visible {
     path: PathBuf,
-    is_gone: bool,
+    is_cleaned_up: bool,
 }
 
 impl Visible {
     fn attach(built: DetachedSet, parent: &Path) -> Result<Self> {
-        let place = Self { path: make_directory(parent)?, is_gone: false };
+        let place = Self { path: make_directory(parent)?, is_cleaned_up: false };
         let target = Target::open(CWD, &place.path)?;
         built.attach(&target)?;
         Ok(place)
@@ -174,19 +177,20 @@ impl Visible {
         })
     }
 
-    fn take_away(mut self) -> std::result::Result<(), Errors> {
-        self.is_gone = true;
+    fn finish(mut self) -> std::result::Result<(), Errors> {
+        self.is_cleaned_up = true;
         self.clean_up()
     }
 
     fn clean_up(&self) -> std::result::Result<(), Errors> {
         match Unmount::new().recursive(true).run(&self.path) {
             Ok(()) => {}
-            // Nothing was mounted yet, or the callback has unmounted it.
+            // Nothing is mounted yet, or the callback unmounted it.
             Err(errors) if errors.iter().all(|e| e.kind() == ErrorKind::NotMounted) => {}
             Err(errors) => return Err(errors),
         }
-        // rmdir(2) can take nothing that anybody would miss: a mount point or a file in it is EBUSY or ENOTEMPTY.
+        // rmdir(2) cannot remove anything in use: it fails with EBUSY for a mount point and with
+        // ENOTEMPTY for a directory with files.
         rustix::fs::unlinkat(CWD, &self.path, AtFlags::REMOVEDIR).map_err(|e| {
             Error::sys(Operation::RemoveDirectory, Syscall::Rmdir, e).with_argument(&self.path).into()
         })
@@ -195,8 +199,8 @@ impl Visible {
 
 impl Drop for Visible {
     fn drop(&mut self) {
-        if !self.is_gone {
-            // The first error is on its way to the caller already.
+        if !self.is_cleaned_up {
+            // The caller gets the first error.
             let _ = self.clean_up();
         }
     }

@@ -18,14 +18,15 @@ pub(crate) struct MountAttrRaw {
 
 const _: () = assert!(size_of::<MountAttrRaw>() == 32);
 
-/// `mount_setattr(dirfd, path, flags, attr, size)` \[Linux 5.12\].
+/// Calls `mount_setattr(dirfd, path, flags, attr, size)` \[Linux 5.12\].
 pub(crate) fn mount_setattr(
     dir: BorrowedFd<'_>,
     path: &CStr,
     flags: u32,
     attr: &MountAttrRaw,
 ) -> Result<(), Errno> {
-    // SAFETY: `path` is NUL-terminated and `attr` is a live structure of the size given; the kernel only reads both.
+    // SAFETY: `path` is NUL-terminated and `attr` is a live structure of the size given; the kernel
+    // only reads both.
     result(unsafe {
         libc::syscall(
             libc::SYS_mount_setattr,
@@ -39,8 +40,8 @@ pub(crate) fn mount_setattr(
     Ok(())
 }
 
-/// `open_tree_attr(dirfd, path, flags, attr, size)` \[Linux 6.15\]; the number is the same on all architectures that
-/// use the generic table.
+/// Calls `open_tree_attr(dirfd, path, flags, attr, size)` \[Linux 6.15\]. Its number is the same on
+/// all architectures that use the generic table.
 pub(crate) fn open_tree_attr(
     dir: BorrowedFd<'_>,
     path: &CStr,
@@ -60,6 +61,6 @@ pub(crate) fn open_tree_attr(
         )
     })?;
     let fd = i32::try_from(fd).map_err(|_| Errno::BADF)?;
-    // SAFETY: the kernel has just given us this descriptor and nobody else knows it.
+    // SAFETY: the kernel has just returned this descriptor, and nothing else owns it.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }

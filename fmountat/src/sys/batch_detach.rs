@@ -1,47 +1,49 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Mounts gathered below one mount, which is then taken away with all of them: by a child that outlives its caller, since
-//! `kill -9` in the middle would leave them where nobody looks for them.
+//! Moves mounts below one mount and detaches that mount with all of them. A child that outlives its
+//! caller does this: after `kill -9` in between, nobody would find the moved mounts.
 
 use crate::sys::attr::{MountAttrRaw, mount_setattr};
-use crate::sys::detach_by_id::{Stays, take_away};
-use crate::sys::orphan_task::outlive;
+use crate::sys::detach_by_id::{NotDetached, detach};
+use crate::sys::orphan_task::run_orphan_task;
 use rustix::fd::BorrowedFd;
 use rustix::fs::{AtFlags, CWD, StatxFlags};
 use rustix::io::Errno;
 use rustix::mount::{MoveMountFlags, UnmountFlags};
 use std::ffi::CStr;
 
-/// What is gathered where.
+/// The mounts to detach, and the mount below which they are moved.
 #[derive(Debug)]
 pub(crate) struct Gather<'a> {
     /// The root of a detached mount.
     pub(crate) tree: BorrowedFd<'a>,
-    /// Its id, as statx(2) gives it with `mask`.
+    /// The id of its mount, as statx(2) returns it with `mask`.
     pub(crate) id: u64,
     pub(crate) mask: StatxFlags,
-    /// What it is put over: the root of a mount that is to go too.
+    /// The root of a mount that is to be detached too; `tree` is attached on it.
     pub(crate) base: BorrowedFd<'a>,
-    /// The same for umount2(2), by a descriptor's name in /proc.
+    /// The same place for umount2(2): the name of a descriptor in /proc.
     pub(crate) name: &'a CStr,
-    /// The root of each mount, and the directory of `tree` that it goes to.
+    /// The root of each mount, and the directory of `tree` to which it is moved.
     pub(crate) moves: &'a [(BorrowedFd<'a>, BorrowedFd<'a>)],
 }
 
-/// How far it came.
+/// The step that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Failed {
-    /// Nothing was done.
+    /// move_mount(2) of `tree`: nothing was changed.
     Attach(Errno),
-    /// Gathered; another mount is on top there.
+    /// The mounts were moved, but another mount is on top of `tree`.
     Covered,
-    /// Gathered; umount2(2), again and again.
+    /// The mounts were moved, but umount2(2) failed repeatedly.
     TakeAway(Errno),
 }
 
-/// Does it. A mount that the kernel does not move stays where it is, and its number in `moved` is false.
+/// Moves the mounts and detaches them. A mount that the kernel refuses to move is left attached,
+/// and its entry in `moved` is false.
 pub(crate) fn gather(gather: &Gather<'_>, moved: &mut [bool]) -> Result<(), Failed> {
-    // SAFETY: `run` makes system calls on what is ready, and writes to a slice of the caller's.
-    let done = unsafe { outlive(|| run(gather, moved)) };
+    // SAFETY: `run` makes system calls on arguments that exist already, and writes to a slice of
+    // the caller's.
+    let done = unsafe { run_orphan_task(|| run(gather, moved)) };
     match done {
         Err(errno) => Err(Failed::Attach(errno)),
         Ok(answer) => answer.unwrap_or(Err(Failed::TakeAway(Errno::PERM))),
@@ -50,21 +52,21 @@ pub(crate) fn gather(gather: &Gather<'_>, moved: &mut [bool]) -> Result<(), Fail
 
 fn run(gather: &Gather<'_>, moved: &mut [bool]) -> Result<(), Failed> {
     move_mount(gather.tree, gather.base).map_err(Failed::Attach)?;
-    // Below a shared mount it is shared itself now, and what is moved to it would be seen by its peers.
+    // On a shared mount the tree has become shared too: mounts moved to it would propagate.
     let private = MountAttrRaw { propagation: crate::sys::ms::MS_PRIVATE, ..MountAttrRaw::default() };
     if mount_setattr(gather.tree, c"", AtFlags::EMPTY_PATH.bits(), &private).is_ok() {
         for ((root, room), moved) in gather.moves.iter().zip(moved) {
             *moved = move_mount(*root, *room).is_ok();
         }
     }
-    let taken = take_away(gather.name, UnmountFlags::NOFOLLOW, gather.id, || top(gather));
-    taken.map_err(|stays| match stays {
-        Stays::Covered => Failed::Covered,
-        Stays::Refused(errno) => Failed::TakeAway(errno),
+    let detached = detach(gather.name, UnmountFlags::NOFOLLOW, gather.id, || top(gather));
+    detached.map_err(|error| match error {
+        NotDetached::NotOnTop => Failed::Covered,
+        NotDetached::Refused(errno) => Failed::TakeAway(errno),
     })
 }
 
-/// The mount that is seen there. No descriptor is needed, of which there may be none left.
+/// Returns the id of the topmost mount there. Uses no descriptor, because none may be left.
 fn top(gather: &Gather<'_>) -> Result<u64, Errno> {
     let look = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT | AtFlags::STATX_DONT_SYNC;
     Ok(rustix::fs::statx(CWD, gather.name, look, gather.mask)?.stx_mnt_id)

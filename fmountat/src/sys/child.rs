@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A child (see `vfork`) that does `fchdir` and `mount` with a filesystem state of its own.
+//! A child (see `vfork`) that calls fchdir(2) and mount(2) with its own cwd.
 
 use crate::sys::vfork::in_child;
 use rustix::fd::RawFd;
 use rustix::io::Errno;
 use std::ffi::{CStr, c_char, c_int, c_ulong, c_void};
 
-/// What a child is to do, and where it leaves its answer.
+/// The arguments of the child, and its answer.
 struct Job {
     pub(crate) dir: Option<RawFd>,
     source: *const c_char,
@@ -20,18 +20,19 @@ struct Job {
 /// The system call that failed in the child.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Step {
-    /// `clone(2)` itself, or waiting for the child.
+    /// clone(2), or waiting for the child.
     Clone,
-    /// `fchdir(2)` to the directory.
+    /// fchdir(2) to the directory.
     Fchdir,
-    /// `mount(2)`.
+    /// mount(2).
     Mount,
 }
 
 extern "C" fn child_main(job: *mut c_void) -> c_int {
-    // SAFETY: `job` is the `Job` that `mount_in_child` keeps alive, and its thread sleeps while we run (CLONE_VFORK).
-    // The strings in it are NUL-terminated and outlive us for the same reason. Only system calls are made: no
-    // allocation, no lock, no unwinding. `errno` is the sleeping thread's own, which it does not look at.
+    // SAFETY: `job` is the `Job` that `mount_in_child` keeps alive, and its thread sleeps while we
+    // run (CLONE_VFORK). The strings in it are NUL-terminated and outlive us for the same reason.
+    // Only system calls are made: no allocation, no lock, no unwinding. `errno` is that of the
+    // sleeping thread, which does not read it.
     unsafe {
         let job = &mut *job.cast::<Job>();
         if job.dir.is_some_and(|dir| libc::fchdir(dir) != 0) {
@@ -43,8 +44,8 @@ extern "C" fn child_main(job: *mut c_void) -> c_int {
     0
 }
 
-/// `fchdir(dir)` and `mount(source, target, fstype, flags, data)` in a child that shares all but the cwd. Without `dir`
-/// it stays in the caller's, which it has a copy of.
+/// Calls `fchdir(dir)` and `mount(source, target, fstype, flags, data)` in a child that shares
+/// everything but the cwd. Without `dir` it keeps its copy of the caller's cwd.
 pub(crate) fn mount_in_child(
     dir: Option<RawFd>,
     source: &CStr,
@@ -62,7 +63,8 @@ pub(crate) fn mount_in_child(
         data: data.map_or(std::ptr::null(), |d| d.as_ptr().cast()),
         failed: None,
     };
-    // SAFETY: `child_main` takes a `Job`, whose strings outlive this call, and keeps to the rules.
+    // SAFETY: `child_main` takes a `Job`, whose strings outlive this call, and makes only system
+    // calls.
     let reaped = unsafe { in_child(child_main, (&raw mut job).cast()) }.map_err(|e| (Step::Clone, e))?;
     if let Some((step, errno)) = job.failed {
         return Err((step, Errno::from_raw_os_error(errno)));

@@ -9,7 +9,7 @@ use std::mem::offset_of;
 /// A mount was attached.
 pub(crate) const FAN_MNT_ATTACH: u64 = 0x0100_0000;
 
-/// A mount was detached. Both: it was moved.
+/// A mount was detached. Both bits: it was moved.
 pub(crate) const FAN_MNT_DETACH: u64 = 0x0200_0000;
 
 /// Events were lost.
@@ -30,14 +30,15 @@ struct Metadata {
 
 const _: () = assert!(size_of::<Metadata>() == 24 && offset_of!(Metadata, mask) == 8);
 
-/// What one event says: the mask and the unique id of the mount, 0 for an overflow.
+/// One event: its mask and the unique id of the mount, 0 for an overflow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct MountEvent {
     pub(crate) mask: u64,
     pub(crate) id: u64,
 }
 
-/// A group that reports what is attached and detached in the mount namespace of this file. Reading it does not block.
+/// Returns a group that reports mounts attached to and detached from the mount namespace of this
+/// file. Reading it does not block.
 pub(crate) fn watch_mounts(namespace: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     const FAN_CLOEXEC: libc::c_uint = 0x1;
     const FAN_NONBLOCK: libc::c_uint = 0x2;
@@ -49,11 +50,11 @@ pub(crate) fn watch_mounts(namespace: BorrowedFd<'_>) -> Result<OwnedFd, Errno> 
         libc::syscall(libc::SYS_fanotify_init, FAN_CLOEXEC | FAN_NONBLOCK | FAN_REPORT_MNT, libc::O_RDONLY)
     };
     let group = i32::try_from(result(group)?).map_err(|_| Errno::BADF)?;
-    // SAFETY: the descriptor is new and nobody else's.
+    // SAFETY: the descriptor is new, and nothing else owns it.
     let group = unsafe { OwnedFd::from_raw_fd(group) };
     let none = std::ptr::null::<libc::c_char>();
-    // SAFETY: by the wrapper, which passes the 64 bits of the mask as each processor wants them; without a path the
-    // descriptor is what is marked.
+    // SAFETY: the C wrapper passes the 64-bit mask as each architecture needs it. Without a path
+    // the descriptor is what is marked.
     let done = unsafe {
         libc::fanotify_mark(
             group.as_raw_fd(),
@@ -67,11 +68,12 @@ pub(crate) fn watch_mounts(namespace: BorrowedFd<'_>) -> Result<OwnedFd, Errno> 
     Ok(group)
 }
 
-/// The events in what read(2) gave, in order. What is no mount's is left out.
+/// Parses the bytes that read(2) returned into events, in order. Skips events without a mount id.
 pub(crate) fn events(mut bytes: &[u8]) -> Vec<MountEvent> {
     let mut events = Vec::new();
     while let Some(head) = bytes.get(..size_of::<Metadata>()) {
-        // SAFETY: the slice is as long as the structure, which consists of integers, and need not be aligned.
+        // SAFETY: the slice is as long as the structure, which consists of integers, and need not
+        // be aligned.
         let head = unsafe { head.as_ptr().cast::<Metadata>().read_unaligned() };
         let length = (head.event_len as usize).max(size_of::<Metadata>());
         let event = bytes.get(..length).unwrap_or(bytes);
@@ -85,8 +87,8 @@ pub(crate) fn events(mut bytes: &[u8]) -> Vec<MountEvent> {
     events
 }
 
-/// The id in the first record about a mount: the end of `struct fanotify_event_info_mnt`, which is 16 bytes long, or 12 where
-/// 64 bits are aligned to four bytes (i386).
+/// Returns the id in the first mount record. It is at the end of `struct fanotify_event_info_mnt`,
+/// which is 16 bytes long, or 12 where 64-bit integers are aligned to four bytes (i386).
 fn mount_id(mut records: &[u8]) -> Option<u64> {
     const FAN_EVENT_INFO_TYPE_MNT: u8 = 7;
     loop {

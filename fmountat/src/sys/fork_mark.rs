@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! How a process knows that it is a copy: a page that `fork` wipes. Process numbers can't tell, since a child in a new
-//! pid namespace may have its parent's.
+//! Detects that the process is a forked copy, by a page that `fork` wipes. A process id does not
+//! show it: a child in a new pid namespace may have that of its parent.
 
 use crate::sys::errno::{last_errno, result};
 use rustix::io::Errno;
 
-/// A byte in a page that the kernel wipes in every process that does not share our memory.
+/// A byte in a page that the kernel wipes in every child that does not share our memory.
 #[derive(Debug)]
 pub(crate) struct ForkMark(*mut libc::c_void);
 
-// SAFETY: the page is written once, before it is shared, and only read then.
+// SAFETY: the page is written once, before it is shared, and only read afterwards.
 unsafe impl Send for ForkMark {}
 
 // SAFETY: as above.
@@ -47,7 +47,7 @@ impl ForkMark {
 
 impl Drop for ForkMark {
     fn drop(&mut self) {
-        // SAFETY: it is our mapping and nobody has a reference into it.
+        // SAFETY: the mapping is ours, and no reference into it is left.
         unsafe { libc::munmap(self.0, PAGE) };
     }
 }

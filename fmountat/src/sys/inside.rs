@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! One system call made inside another mount namespace, by a child that shares memory and descriptors with the caller
-//! (see `vfork`): the caller stays where it is, has as many threads as it likes, and nothing is copied.
+//! Makes one system call in another mount namespace, by a child that shares memory and descriptors
+//! with the caller (see `vfork`). The caller does not change its namespace and may have any number
+//! of threads. Nothing is copied.
 
 use crate::sys::vfork::in_child;
 use rustix::fd::{BorrowedFd, OwnedFd};
@@ -10,20 +11,21 @@ use rustix::mount::{MoveMountFlags, UnmountFlags};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::ffi::{CStr, c_int, c_void};
 
-/// Where to go, as files of namespaces (nsfs).
+/// The namespaces to enter, as nsfs files.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Namespaces<'a> {
-    /// The user namespace to enter first, without privilege over the mount namespace from outside of it.
+    /// The user namespace to enter first, if the caller lacks privilege over the mount namespace
+    /// from outside.
     pub(crate) user: Option<BorrowedFd<'a>>,
     pub(crate) mount: BorrowedFd<'a>,
 }
 
-/// What to do there.
+/// The system call to make there.
 #[derive(Debug)]
 pub(crate) enum Act<'a> {
     /// `open("/", O_PATH)`.
     OpenRoot,
-    /// `openat(dir, name, O_RDONLY)`, with a directory that was opened outside.
+    /// `openat(dir, name, O_RDONLY)`, with a directory that the caller opened.
     Open(BorrowedFd<'a>, &'a CStr),
     /// `move_mount(tree, "", target, "", flags)`.
     Move(BorrowedFd<'a>, BorrowedFd<'a>, MoveMountFlags),
@@ -45,7 +47,7 @@ struct Job<'a> {
     done: Option<Result<Option<OwnedFd>, (Step, Errno)>>,
 }
 
-/// Moves the calling thread there, which must share its cwd with no other: setns(2).
+/// Moves the calling thread into the namespaces with setns(2). The thread must not share its cwd.
 pub(crate) fn enter(to: &Namespaces<'_>) -> Result<(), Errno> {
     if let Some(user) = to.user {
         move_into_link_name_space(user, Some(LinkNameSpaceType::User))?;
@@ -73,8 +75,9 @@ fn act(act: &Act<'_>) -> Result<Option<OwnedFd>, Errno> {
 }
 
 extern "C" fn child_main(job: *mut c_void) -> c_int {
-    // SAFETY: `job` is the `Job` that `inside` keeps alive, and its thread sleeps while we run (CLONE_VFORK). Only
-    // rustix's system calls are made, which use neither libc nor thread-local storage: no allocation, no lock.
+    // SAFETY: `job` is the `Job` that `inside` keeps alive, and its thread sleeps while we run
+    // (CLONE_VFORK). Only rustix's system calls are made, which use neither libc nor thread-local
+    // storage: no allocation, no lock.
     let job = unsafe { &mut *job.cast::<Job<'_>>() };
     job.done = Some(match enter(&job.to) {
         Ok(()) => act(job.act).map_err(|e| (Step::Act, e)),
@@ -83,12 +86,12 @@ extern "C" fn child_main(job: *mut c_void) -> c_int {
     0
 }
 
-/// Does `act` inside the namespaces. A descriptor that it opens there is the caller's.
+/// Makes the call `act` in the namespaces. A descriptor that it opens belongs to the caller.
 pub(crate) fn inside(to: Namespaces<'_>, act: &Act<'_>) -> Result<Option<OwnedFd>, (Step, Errno)> {
     let mut job = Job { to, act, done: None };
-    // SAFETY: `child_main` takes a `Job`, which outlives this call, and keeps to the rules.
+    // SAFETY: `child_main` takes a `Job`, which outlives this call, and makes only system calls.
     let reaped = unsafe { in_child(child_main, (&raw mut job).cast()) }.map_err(|e| (Step::Clone, e))?;
-    // A child that a filter killed has left no answer.
+    // A child that a filter killed left no result.
     let done = job.done.unwrap_or(Err((Step::Enter, Errno::PERM)))?;
     reaped.map_err(|e| (Step::Clone, e))?;
     Ok(done)

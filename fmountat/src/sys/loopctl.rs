@@ -11,7 +11,7 @@ pub(crate) const LO_FLAGS_AUTOCLEAR: u32 = 4;
 
 pub(crate) const LO_FLAGS_DIRECT_IO: u32 = 16;
 
-/// The room for a name, its NUL byte included.
+/// The size of a name field, with the NUL byte.
 pub(crate) const LO_NAME_SIZE: usize = 64;
 
 const LOOP_CLR_FD: libc::Ioctl = 0x4C01;
@@ -72,7 +72,8 @@ struct LoopConfig {
 
 const _: () = assert!(size_of::<LoopInfo>() == 232 && size_of::<LoopConfig>() == 304);
 
-/// The number of a device that nobody uses, made if there is none. It is not reserved.
+/// Returns the number of an unused loop device, and creates one if there is none. It is not
+/// reserved.
 pub(crate) fn get_free(control: BorrowedFd<'_>) -> Result<u32, Errno> {
     // SAFETY: the request takes no argument.
     let number = unsafe { libc::ioctl(control.as_raw_fd(), LOOP_CTL_GET_FREE) };
@@ -80,7 +81,7 @@ pub(crate) fn get_free(control: BorrowedFd<'_>) -> Result<u32, Errno> {
     u32::try_from(number).map_err(|_| Errno::RANGE)
 }
 
-/// Sets up all of it at once \[Linux 5.8\]. A block size of 0 is the kernel's choice.
+/// Sets up the device in one call \[Linux 5.8\]. With a block size of 0 the kernel chooses it.
 pub(crate) fn configure(
     device: BorrowedFd<'_>,
     file: BorrowedFd<'_>,
@@ -89,12 +90,12 @@ pub(crate) fn configure(
 ) -> Result<(), Errno> {
     let fd = file.as_raw_fd().unsigned_abs();
     let config = LoopConfig { fd, block_size, info: *info, reserved: [0; 8] };
-    // SAFETY: `config` is a live structure of the size that the request has; the kernel only reads it.
+    // SAFETY: `config` is a live structure of the size of the request; the kernel only reads it.
     let done = unsafe { libc::ioctl(device.as_raw_fd(), LOOP_CONFIGURE, &raw const config) };
     result(libc::c_long::from(done)).map(drop)
 }
 
-/// Frees the device, once nobody else has it open.
+/// Detaches the backing file, once nobody else has the device open.
 pub(crate) fn clear_fd(device: BorrowedFd<'_>) -> Result<(), Errno> {
     number_request(device, LOOP_CLR_FD, 0)
 }
@@ -104,10 +105,10 @@ fn number_request(device: BorrowedFd<'_>, request: libc::Ioctl, number: libc::c_
     result(libc::c_long::from(unsafe { libc::ioctl(device.as_raw_fd(), request, number) })).map(drop)
 }
 
-/// How the device is set up.
+/// Returns the status of the device.
 pub(crate) fn get_status(device: BorrowedFd<'_>) -> Result<LoopInfo, Errno> {
     let mut info = LoopInfo::default();
-    // SAFETY: `info` is a live structure of the size that the request has; any bytes are a valid one.
+    // SAFETY: `info` is a live structure of the size of the request; any bytes are valid for it.
     let done = unsafe { libc::ioctl(device.as_raw_fd(), LOOP_GET_STATUS64, &raw mut info) };
     result(libc::c_long::from(done)).map(|_| info)
 }

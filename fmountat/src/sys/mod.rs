@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The system calls that rustix lacks, and the two tricks that need raw ones. **The only unsafe code.**
+//! The system calls that rustix lacks. **The only unsafe code.**
 //!
-//! Nothing here knows of mounts as a user sees them: arguments are descriptors, C strings and numbers, answers are
-//! descriptors and `Errno`.
+//! Nothing here deals with mounts as users see them: arguments are descriptors, C strings and
+//! numbers; results are descriptors and `Errno`.
 #![allow(unsafe_code)]
 
 pub(crate) mod errno;

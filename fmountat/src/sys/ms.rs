@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The flags of mount(2), `MS_*` of `<linux/mount.h>`: 64 bits wide here, whatever C's `unsigned long` and rustix's types have
-//! on an architecture.
+//! The flags of mount(2), `MS_*` of `<linux/mount.h>`: always 64 bits, whatever the width of C's
+//! `unsigned long` and of rustix's types.
 
 use rustix::mount::MountFlags;
 use std::ffi::c_ulong;
@@ -48,7 +48,7 @@ pub(crate) const MS_STRICTATIME: u64 = wide(libc::MS_STRICTATIME);
 
 pub(crate) const MS_LAZYTIME: u64 = wide(libc::MS_LAZYTIME);
 
-/// As rustix takes them, whose type has the width of `unsigned long` on some architectures.
+/// Converts the flags to rustix's type, which is as wide as `unsigned long` on some architectures.
 pub(crate) fn mount_flags(bits: u32) -> MountFlags {
     MountFlags::from_bits_retain(as_wide_as(bits))
 }

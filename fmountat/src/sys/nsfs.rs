@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! ioctl_nsfs(2): what a namespace's file says of it.
+//! ioctl_nsfs(2): information about a namespace, by its file.
 
 use rustix::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use rustix::io::Errno;
@@ -29,7 +29,7 @@ const NS_MNT_GET_NEXT: libc::Ioctl = 0x8010_b70bu32 as libc::Ioctl;
 /// `_IOR(0xb7, 12, struct mnt_ns_info)`.
 const NS_MNT_GET_PREV: libc::Ioctl = 0x8010_b70cu32 as libc::Ioctl;
 
-/// The id of a mount namespace, never used again: `NS_GET_MNTNS_ID` \[Linux 6.11\].
+/// Returns the id of a mount namespace, which is never reused: `NS_GET_MNTNS_ID` \[Linux 6.11\].
 pub(crate) fn mount_namespace_id(file: BorrowedFd<'_>) -> Result<u64, Errno> {
     let mut id = 0u64;
     // SAFETY: the kernel writes one number of 64 bits.
@@ -37,35 +37,36 @@ pub(crate) fn mount_namespace_id(file: BorrowedFd<'_>) -> Result<u64, Errno> {
     Ok(id)
 }
 
-/// Its id and how many mounts it has: `NS_MNT_GET_INFO` \[Linux 6.12\]. Other files answer `ENOTTY` or `EINVAL`.
+/// Returns the id of a mount namespace and its number of mounts: `NS_MNT_GET_INFO` \[Linux 6.12\].
+/// Fails with `ENOTTY` or `EINVAL` for other files.
 pub(crate) fn mount_namespace_info(file: BorrowedFd<'_>) -> Result<(u64, u32), Errno> {
     let mut info = MntNsInfo::default();
-    // SAFETY: the kernel writes a structure of the size that the number says.
+    // SAFETY: the kernel writes a structure of the size encoded in the request.
     let done = unsafe { libc::ioctl(file.as_raw_fd(), NS_MNT_GET_INFO, &raw mut info) };
     crate::sys::errno::result(done.into())?;
     Ok((info.mnt_ns_id, info.nr_mounts))
 }
 
-/// The file of the next mount namespace by id, or the one before it, of those that the caller has privilege over;
-/// `ENOENT` at the end \[Linux 6.12\].
+/// Opens the next mount namespace by id, or with `forward` false the previous one, out of those
+/// over which the caller has privilege. Fails with `ENOENT` at the end \[Linux 6.12\].
 pub(crate) fn neighbour(file: BorrowedFd<'_>, forward: bool) -> Result<OwnedFd, Errno> {
     let request = if forward { NS_MNT_GET_NEXT } else { NS_MNT_GET_PREV };
     let mut info = MntNsInfo::default();
-    // SAFETY: the kernel writes a structure of the size that the number says.
+    // SAFETY: the kernel writes a structure of the size encoded in the request.
     let fd =
         crate::sys::errno::result(unsafe { libc::ioctl(file.as_raw_fd(), request, &raw mut info) }.into())?;
     let fd = i32::try_from(fd).map_err(|_| Errno::BADF)?;
-    // SAFETY: the descriptor is new and nobody else's. The kernel opens it close-on-exec.
+    // SAFETY: the descriptor is new, and nothing else owns it. The kernel opens it close-on-exec.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
 /// `_IOR(0xb7, 6, int)`.
 const NS_GET_PID_FROM_PIDNS: libc::Ioctl = 0x8004_b706u32 as libc::Ioctl;
 
-/// Whether the pid namespace of this file, which must be below the caller's, has a process with the number 1:
-/// `NS_GET_PID_FROM_PIDNS` \[Linux 6.11\].
+/// Reports whether the pid namespace of this file, which must be below the caller's, has a process
+/// 1: `NS_GET_PID_FROM_PIDNS` \[Linux 6.11\].
 pub(crate) fn has_first_process(file: BorrowedFd<'_>) -> Result<bool, Errno> {
-    // SAFETY: a number goes in and a number comes out; the third argument is that of process 1, not a pointer.
+    // SAFETY: the argument is the process id 1, not a pointer, and the result is a number.
     match crate::sys::errno::result(unsafe { libc::ioctl(file.as_raw_fd(), NS_GET_PID_FROM_PIDNS, 1) }.into())
     {
         Ok(_) => Ok(true),
@@ -77,7 +78,7 @@ pub(crate) fn has_first_process(file: BorrowedFd<'_>) -> Result<bool, Errno> {
 /// `_IO(0xff, 9)` of `<linux/pidfd.h>`.
 const PIDFD_GET_USER_NAMESPACE: libc::Ioctl = 0xff09;
 
-/// The file of the user namespace that the process is in, without /proc: pidfd_open(2), `PIDFD_GET_USER_NAMESPACE`
+/// Opens the user namespace of the process without /proc: pidfd_open(2), `PIDFD_GET_USER_NAMESPACE`
 /// \[Linux 6.11\].
 pub(crate) fn own_user_namespace() -> Result<OwnedFd, Errno> {
     let process = rustix::process::pidfd_open(rustix::process::getpid(), PidfdFlags::empty())?;
@@ -86,7 +87,7 @@ pub(crate) fn own_user_namespace() -> Result<OwnedFd, Errno> {
         unsafe { libc::ioctl(process.as_raw_fd(), PIDFD_GET_USER_NAMESPACE, 0) }.into(),
     )?;
     let fd = i32::try_from(fd).map_err(|_| Errno::BADF)?;
-    // SAFETY: the descriptor is new and nobody else's. The kernel opens it close-on-exec.
+    // SAFETY: the descriptor is new, and nothing else owns it. The kernel opens it close-on-exec.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 

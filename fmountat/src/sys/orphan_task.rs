@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! System calls that belong together, made by a child that outlives its caller: `kill -9` of the caller between two of them
-//! does not leave them half done.
+//! Runs system calls that belong together in a child that outlives its caller, so that `kill -9` of
+//! the caller between two of them does not leave half of the changes.
 //!
-//! The child shares memory and descriptors with the caller (see `vfork`) and is no part of its process, its session or its
-//! process group. When the caller is killed it goes on, and with it stay the memory and the descriptors that it uses.
+//! The child shares memory and descriptors with the caller (see `vfork`), but is not in its
+//! process, session or process group. If the caller is killed the child continues, and the memory
+//! and descriptors that it uses continue to exist.
 
 use crate::sys::vfork::in_child;
 use rustix::io::Errno;
@@ -15,24 +16,27 @@ struct Job<F, T> {
 }
 
 extern "C" fn child_main<T, F: FnMut() -> T>(job: *mut c_void) -> c_int {
-    // SAFETY: `job` is the `Job` of these types that `outlive` keeps alive: its thread sleeps while we run (CLONE_VFORK), or
-    // was killed, and then its memory lives as long as we do.
+    // SAFETY: `job` is the `Job` of these types that `run_orphan_task` keeps alive. Its thread
+    // sleeps while we run (CLONE_VFORK), or was killed, and then its memory exists as long as we
+    // do.
     let job = unsafe { &mut *job.cast::<Job<F, T>>() };
-    // A signal to the caller's process group is none to this process. It leads no group, so it can't fail.
+    // Leave the session, so that a signal to the caller's process group does not reach us. We lead
+    // no group, so it can't fail.
     let _ = rustix::process::setsid();
     job.done = Some((job.work)());
     0
 }
 
-/// Does `work` in the child and gives its answer. There is none from a child that a seccomp filter has killed. The error means
-/// that there was no child.
+/// Runs `work` in the child and returns its result, or `None` if a seccomp filter killed the child.
+/// The error means that no child was made.
 ///
 /// # Safety
-/// `work` makes rustix's system calls, and this wing's, on strings and numbers that are ready: no allocation, no lock that a
-/// killed thread could have held, no panic.
-pub(crate) unsafe fn outlive<T, F: FnMut() -> T>(work: F) -> Result<Option<T>, Errno> {
+/// `work` may make only the system calls of rustix and of this module, on arguments that exist
+/// already: no allocation, no lock that a killed thread could have held, no panic.
+pub(crate) unsafe fn run_orphan_task<T, F: FnMut() -> T>(work: F) -> Result<Option<T>, Errno> {
     let mut job = Job { work, done: None };
-    // SAFETY: `child_main` takes a `Job` of these types, which outlives this call; the caller answers for `work`.
+    // SAFETY: `child_main` takes a `Job` of these types, which outlives this call. The caller
+    // guarantees the rest for `work`.
     let _ = unsafe { in_child(child_main::<T, F>, (&raw mut job).cast()) }?;
     Ok(job.done)
 }

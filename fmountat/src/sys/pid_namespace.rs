@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Whether the next child would be the first process of a new pid namespace. When that one ends so does the namespace, for good:
-//! a child of ours, which lives for a few system calls, would take it from a caller that means to fork next.
+//! Detects that the next child would be PID 1 of a new pid namespace. If our short-lived child
+//! became PID 1 of the caller's new pid namespace, its exit would destroy the namespace, and the
+//! caller could no longer fork into it.
 
 use crate::sys::nsfs::has_first_process;
 use crate::sys::procfs::{PID_NAMESPACE, PID_NAMESPACE_OF_CHILDREN};
@@ -8,9 +9,11 @@ use rustix::fd::AsFd;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 
-/// After `unshare(CLONE_NEWPID)`, or setns(2) into a pid namespace that has no process yet. Not to be told without /proc.
+/// Reports whether the next child would be PID 1: after `unshare(CLONE_NEWPID)`, or setns(2) into a
+/// pid namespace without a process. Returns false without /proc.
 ///
-/// /proc names the namespace of our children only once it has a process; newer kernels (7.2 does) name it before, and are asked.
+/// /proc shows the pid namespace of our children only once it has a process. Newer kernels (such as
+/// 7.2) show it before; then `NS_GET_PID_FROM_PIDNS` decides.
 pub(crate) fn would_be_first() -> bool {
     let inode = |path: &str| rustix::fs::stat(path).map(|stat| stat.st_ino);
     let of_children = match inode(PID_NAMESPACE_OF_CHILDREN) {

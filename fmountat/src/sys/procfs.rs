@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The calling thread's own files in /proc, below a /proc that was seen to be procfs.
+//! The calling thread's own files in /proc, below a verified procfs.
 //!
-//! A thread can have its own descriptor table (`unshare(CLONE_FILES)`), and `/proc/self` shows the table of the first thread: every
-//! name here starts with `thread-self`. No descriptor is kept. Callers fork, close all descriptors, and change root directory and
-//! namespaces, and the kept number can be another file in the next thread.
+//! A thread can have its own descriptor table (`unshare(CLONE_FILES)`), but `/proc/self` shows that
+//! of the first thread, so every name here starts with `thread-self`. No descriptor of /proc is
+//! kept: callers fork, close all descriptors, and change their root directory and namespaces, so
+//! its number could be another file in the next thread.
 
 use crate::error::{Error, ErrorKind, Operation, Syscall};
 use rustix::fd::{AsRawFd, BorrowedFd, OwnedFd};
@@ -23,22 +24,23 @@ const DIRECTORY: OFlags = OFlags::PATH.union(OFlags::DIRECTORY);
 
 const DESCRIPTORS: &str = "thread-self/fd";
 
-/// The pid namespace of the thread, and of its next child. [`would_be_first`](crate::sys::pid_namespace::would_be_first) asks for
-/// them before each child, and a false answer changes no file: they are not verified.
+/// The pid namespace of the thread, and of its next child. These are not verified:
+/// [`would_be_first`](crate::sys::pid_namespace::would_be_first) reads them before each child, and
+/// a wrong answer changes no file.
 pub(crate) const PID_NAMESPACE: &str = "/proc/thread-self/ns/pid";
 pub(crate) const PID_NAMESPACE_OF_CHILDREN: &str = "/proc/thread-self/ns/pid_for_children";
 
 /// The user namespace of the thread, for stat(2) after [`check`].
 pub(crate) const USER_NAMESPACE: &str = "/proc/thread-self/ns/user";
 
-/// A directory to mount on, in a proc that shows processes only (`subset=pid`).
+/// A directory to mount on, in a procfs that shows only processes (`subset=pid`).
 pub(crate) const NET: &str = "/proc/thread-self/net";
 
 /// The hint for an id that is not mapped in this user namespace.
 pub(crate) const SEE_ID_MAPS: &str =
     "see /proc/self/uid_map and /proc/self/gid_map for the ids that are mapped here";
 
-/// The links in /dev of a container, and what they lead to: those that runc makes.
+/// The links in a container's /dev and their targets, as runc creates them.
 pub(crate) const DEV_LINKS: [(&str, &str); 4] = [
     ("fd", "/proc/self/fd"),
     ("stdin", "/proc/self/fd/0"),
@@ -46,10 +48,11 @@ pub(crate) const DEV_LINKS: [(&str, &str); 4] = [
     ("stderr", "/proc/self/fd/2"),
 ];
 
-/// Opens /proc (`O_PATH`): the root of procfs.
+/// Opens /proc (`O_PATH`): the root of a procfs.
 ///
 /// # Errors
-/// `ENOENT` where /proc is missing or not procfs; `EXDEV` where it is another directory of procfs than its root.
+/// `ENOENT` where /proc is missing or not a procfs; `EXDEV` where it is a directory of procfs other
+/// than its root.
 pub fn root() -> Result<OwnedFd, Errno> {
     let root = match rustix::fs::open(c"/proc", DIRECTORY | OFlags::CLOEXEC, Mode::empty()) {
         Err(Errno::NOTDIR) => return Err(Errno::NOENT),
@@ -61,11 +64,12 @@ pub fn root() -> Result<OwnedFd, Errno> {
     if rustix::fs::fstat(&root)?.st_ino == ROOT_INODE { Ok(root) } else { Err(Errno::XDEV) }
 }
 
-/// Checks what paths below /proc/thread-self/fd go through: the root of procfs, and no other mount. It needs no descriptor: what is
-/// mounted is also taken back where no more files can be opened.
+/// Checks the files that paths below /proc/thread-self/fd pass through: the root of a procfs,
+/// without another mount. It opens no descriptor, so that mounts can be detached again even if no
+/// more files can be opened.
 ///
 /// # Errors
-/// As [`open`].
+/// Those of [`open`].
 pub fn check() -> Result<(), Errno> {
     if rustix::fs::statfs(c"/proc")?.f_type != PROC_SUPER_MAGIC {
         return Err(Errno::NOENT);
@@ -81,13 +85,14 @@ pub fn check() -> Result<(), Errno> {
     if is_one_mount { Ok(()) } else { Err(Errno::XDEV) }
 }
 
-/// Opens `name` below /proc. A mount on the way is `EXDEV`, a magic link `ELOOP`: `openat2(2)` \[Linux 5.6\]. A seccomp filter
-/// that forbids the call leaves openat(2).
+/// Opens `name` below /proc with openat2(2) \[Linux 5.6\]. Fails with `EXDEV` if the path crosses a
+/// mount, and with `ELOOP` at a magic link. If a seccomp filter forbids openat2(2), uses openat(2)
+/// without these checks.
 ///
-/// Makes system calls only, so that a vforked child can call it.
+/// Makes only system calls, so that a vforked child can call it.
 ///
 /// # Errors
-/// Those of [`root`]; `ENOENT` also for a proc of a pid namespace without this process.
+/// Those of [`root`]; `ENOENT` also for a procfs of a pid namespace without this process.
 pub fn open(name: impl Arg + Copy, flags: OFlags) -> Result<OwnedFd, Errno> {
     let (root, flags) = (root()?, flags | OFlags::CLOEXEC);
     let resolve = ResolveFlags::NO_XDEV | ResolveFlags::NO_MAGICLINKS;
@@ -97,44 +102,46 @@ pub fn open(name: impl Arg + Copy, flags: OFlags) -> Result<OwnedFd, Errno> {
     }
 }
 
-/// Opens what the magic link `name` in the directory leads to: `1234/ns` and `mnt`.
+/// Opens the target of the magic link `name` in `directory`, such as `mnt` in `1234/ns`.
 pub(crate) fn open_link(directory: &str, name: &str, flags: OFlags) -> Result<OwnedFd, Errno> {
     let directory = open(directory, DIRECTORY)?;
     rustix::fs::openat(directory, name, flags | OFlags::CLOEXEC, Mode::empty())
 }
 
-/// Opens the file of a namespace that the thread is in.
+/// Opens the file of a namespace of the thread.
 pub(crate) fn namespace(name: &str) -> Result<OwnedFd, Errno> {
     open_link("thread-self/ns", name, OFlags::RDONLY)
 }
 
-/// Opens the directory of the thread's descriptors (`O_PATH`): from there a number is a path.
+/// Opens the directory of the thread's descriptors (`O_PATH`), relative to which a descriptor's
+/// number is a path.
 pub(crate) fn descriptors() -> Result<OwnedFd, Errno> {
     open(DESCRIPTORS, DIRECTORY)
 }
 
-/// The number of open descriptors.
+/// Returns the number of open descriptors.
 pub(crate) fn count_descriptors() -> Result<usize, Errno> {
     let names = Dir::new(open(DESCRIPTORS, OFlags::RDONLY | OFlags::DIRECTORY)?)?;
     let numbers = names.flatten().filter(|entry| entry.file_name().to_bytes()[0].is_ascii_digit());
-    // One of them was the listing's own.
+    // One of them is the descriptor of this directory.
     Ok(numbers.count().saturating_sub(1))
 }
 
-/// `/proc/thread-self/fd/N`, for a system call that takes only a path: the file that the descriptor is on, whatever is mounted over
-/// it. The name serves threads and children that share the calling thread's descriptors.
+/// Returns `/proc/thread-self/fd/N`, for system calls that take only a path. It leads to the file
+/// of the descriptor, whatever is mounted over it. Threads and children that share the calling
+/// thread's descriptors can use it.
 pub(crate) fn descriptor_name(fd: BorrowedFd<'_>) -> Result<PathBuf, Errno> {
     check()?;
     Ok(format!("/proc/{DESCRIPTORS}/{}", fd.as_raw_fd()).into())
 }
 
-/// The path of the file that the descriptor is on, as the kernel names it.
+/// Returns the path of the descriptor's file, as readlink(2) returns it.
 pub(crate) fn path_of(fd: BorrowedFd<'_>) -> Result<PathBuf, Errno> {
     let path = rustix::fs::readlink(descriptor_name(fd)?, Vec::new())?;
     Ok(OsString::from_vec(path.into_bytes()).into())
 }
 
-/// The running program, as a path for execve(2).
+/// Returns the path of the running program, for execve(2).
 ///
 /// # Errors
 /// Those of [`open`].
@@ -158,7 +165,8 @@ pub fn text(name: &str) -> Result<String, Errno> {
     read(name).map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
 }
 
-/// The failure to open `name` below /proc: without a true /proc it is of the kind [`ErrorKind::Unsupported`], with what to do.
+/// Returns the error for a failure to open `name` below /proc. Without a verified /proc its kind is
+/// [`ErrorKind::Unsupported`], with a hint.
 #[must_use]
 pub fn failed(operation: Operation, name: &str, errno: Errno) -> Error {
     let error = Error::sys(operation, Syscall::Openat, errno);
@@ -176,17 +184,17 @@ pub fn failed(operation: Operation, name: &str, errno: Errno) -> Error {
         .with_hint("`mount -t proc proc /proc`")
 }
 
-/// [`check`], with the failure in words: asked before a change that needs a true /proc later.
+/// Runs [`check`] before a change that later needs a verified /proc.
 pub(crate) fn need(operation: Operation) -> Result<(), Error> {
     check().map_err(|errno| failed(operation, DESCRIPTORS, errno))
 }
 
-/// [`descriptor_name`], with the failure in words.
+/// Returns [`descriptor_name`], or an error for `operation`.
 pub(crate) fn name_for(operation: Operation, fd: BorrowedFd<'_>) -> Result<PathBuf, Error> {
     descriptor_name(fd).map_err(|errno| failed(operation, DESCRIPTORS, errno))
 }
 
-/// [`path_of`], with the failure in words.
+/// Returns [`path_of`], or an error for `operation`.
 pub(crate) fn path_for(operation: Operation, fd: BorrowedFd<'_>) -> Result<PathBuf, Error> {
     path_of(fd).map_err(|errno| failed(operation, DESCRIPTORS, errno))
 }

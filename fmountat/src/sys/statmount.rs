@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `statmount(2)` \[Linux 6.8\]: what the kernel says of one mount, without reading the table.
+//! `statmount(2)` \[Linux 6.8\]: one mount's properties, without reading the mount table.
 
 use crate::sys::errno::result;
-use crate::sys::seccomp_probe as survive;
+use crate::sys::seccomp_probe;
 use rustix::io::Errno;
 use std::mem::offset_of;
 use std::sync::OnceLock;
 
-/// Device numbers, superblock flags.
+/// Device number and superblock flags.
 pub(crate) const SB_BASIC: u64 = 0x1;
 
 /// Ids, parent, attributes, propagation.
 pub(crate) const MNT_BASIC: u64 = 0x2;
 
-/// The nearest peer group of this namespace that a slave receives from.
+/// The closest dominant peer group in this namespace from which a slave receives events.
 pub(crate) const PROPAGATE_FROM: u64 = 0x4;
 
 /// The root of the mount in its file system.
@@ -22,34 +22,35 @@ pub(crate) const MNT_ROOT: u64 = 0x8;
 /// The mount point, seen from the caller's root.
 pub(crate) const MNT_POINT: u64 = 0x10;
 
-/// The file system's type.
+/// The type of the file system.
 pub(crate) const FS_TYPE: u64 = 0x20;
 
 /// The mount namespace \[Linux 6.11\].
 pub(crate) const MNT_NS_ID: u64 = 0x40;
 
-/// The file system's options, escaped as in mountinfo \[Linux 6.11\].
+/// The options of the file system, escaped as in mountinfo \[Linux 6.11\].
 pub(crate) const MNT_OPTS: u64 = 0x80;
 
-/// What follows the dot in `fuse.sshfs` \[Linux 6.13\].
+/// The subtype: the part after the dot in `fuse.sshfs` \[Linux 6.13\].
 pub(crate) const FS_SUBTYPE: u64 = 0x100;
 
 /// The source \[Linux 6.13\].
 pub(crate) const SB_SOURCE: u64 = 0x200;
 
-/// Options of security modules \[Linux 6.13\].
+/// The options of security modules \[Linux 6.13\].
 pub(crate) const OPT_SEC_ARRAY: u64 = 0x800;
 
-/// Which of these bits this kernel knows \[Linux 6.15\].
+/// The bits that this kernel supports \[Linux 6.15\].
 pub(crate) const SUPPORTED_MASK: u64 = 0x1000;
 
-/// How an idmapped mount maps users \[Linux 6.15\].
+/// The uid mapping of an id-mapped mount \[Linux 6.15\].
 pub(crate) const MNT_UIDMAP: u64 = 0x2000;
 
-/// How it maps groups \[Linux 6.15\].
+/// The gid mapping of an id-mapped mount \[Linux 6.15\].
 pub(crate) const MNT_GIDMAP: u64 = 0x4000;
 
-/// `struct mnt_id_req` of `<linux/mount.h>`, version 1. With `mnt_ns_id` 0 it goes as version 0, which Linux 6.8 knows.
+/// `struct mnt_id_req` of `<linux/mount.h>`, version 1. With `mnt_ns_id` 0 it is passed as version
+/// 0, which Linux 6.8 accepts.
 #[repr(C)]
 pub(crate) struct MntIdReq {
     size: u32,
@@ -68,7 +69,8 @@ impl MntIdReq {
     }
 }
 
-/// `struct statmount` of `<linux/mount.h>` without the strings that follow it; their numbers are offsets into those.
+/// `struct statmount` of `<linux/mount.h>`. The strings follow it, and its string fields are
+/// offsets into them.
 #[repr(C)]
 #[derive(Clone, Copy)]
 pub(crate) struct Raw {
@@ -118,13 +120,13 @@ const _: () = assert!(offset_of!(Raw, fs_subtype) == 120 && offset_of!(Raw, opt_
 
 const _: () = assert!(offset_of!(Raw, supported_mask) == 144 && offset_of!(Raw, mnt_gidmap) == 164);
 
-/// Room for answers, used again and again: it grows once, to the longest of them.
+/// A buffer for results that is reused. It grows to the longest of them.
 #[derive(Debug)]
 pub(crate) struct StatBuffer {
     words: Vec<u64>,
 }
 
-/// The answer about one mount, in the buffer's own memory.
+/// The result for one mount, borrowed from the buffer.
 #[derive(Clone, Copy)]
 pub(crate) struct Told<'a> {
     pub(crate) raw: &'a Raw,
@@ -136,8 +138,8 @@ impl StatBuffer {
         Self { words: vec![0; 4096 / size_of::<u64>()] }
     }
 
-    /// `statmount(id, mask)` for a mount by its unique id, in the mount namespace with the id `namespace`, or the
-    /// caller's for 0. The buffer grows on `EOVERFLOW`.
+    /// Calls `statmount(id, mask)` for the mount with this unique id. `namespace` is the id of the
+    /// mount namespace, or 0 for the caller's. The buffer grows on `EOVERFLOW`.
     pub(crate) fn ask(&mut self, id: u64, mask: u64, namespace: u64) -> Result<Told<'_>, Errno> {
         const SYS_STATMOUNT: libc::c_long = 457;
         const MOST: usize = 1 << 20;
@@ -147,13 +149,13 @@ impl StatBuffer {
         let request = MntIdReq::new(id, mask, namespace);
         loop {
             let length = size_of_val(self.words.as_slice());
-            // SAFETY: the request is a live structure of at least the size it says, and the kernel writes at most `length`
-            // bytes to memory that is ours alone.
+            // SAFETY: the request is a live structure of at least its stated size, and the kernel
+            // writes at most `length` bytes to memory that only we use.
             let done = unsafe {
                 libc::syscall(SYS_STATMOUNT, &raw const request, self.words.as_mut_ptr(), length, 0)
             };
             match result(done) {
-                Ok(_) => return Ok(self.told()),
+                Ok(_) => return Ok(self.stat()),
                 Err(Errno::INTR) => {}
                 Err(Errno::OVERFLOW) if self.words.len() < MOST => self.words.resize(self.words.len() * 4, 0),
                 Err(errno) => return Err(errno),
@@ -161,11 +163,12 @@ impl StatBuffer {
         }
     }
 
-    fn told(&self) -> Told<'_> {
+    fn stat(&self) -> Told<'_> {
         let start = self.words.as_ptr();
         let length = size_of_val(self.words.as_slice());
-        // SAFETY: the buffer is longer than `Raw` and aligned as it, `Raw` consists of integers, and every byte of the
-        // buffer began as zero; the rest of it is bytes. Both borrows last as long as that of `self`.
+        // SAFETY: the buffer is longer than `Raw` and has its alignment; `Raw` consists of
+        // integers, and every byte of the buffer was initialised to zero. The rest of the buffer is
+        // bytes. Both borrows last as long as that of `self`.
         unsafe {
             let strings = start.cast::<u8>().add(size_of::<Raw>());
             Told {
@@ -181,7 +184,7 @@ impl<'a> Told<'a> {
         self.raw.mask & bit != 0
     }
 
-    /// The string of one of the bits, without its NUL.
+    /// Returns the string of `bit` without its NUL byte.
     pub(crate) fn text(&self, bit: u64) -> Option<&'a [u8]> {
         let raw = self.raw;
         let at = match bit {
@@ -196,7 +199,7 @@ impl<'a> Told<'a> {
         self.has(bit).then(|| self.strings_at(at)?.next()).flatten()
     }
 
-    /// The strings of one of the bits that have several.
+    /// Returns the strings of a `bit` that has several.
     pub(crate) fn texts(&self, bit: u64) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let raw = self.raw;
         let (count, at) = match bit {
@@ -209,12 +212,12 @@ impl<'a> Told<'a> {
         strings.into_iter().flatten().take(count as usize)
     }
 
-    /// The bits that this kernel knows, where it says so.
+    /// Returns the bits that this kernel supports, if it reports them.
     pub(crate) fn supported(&self) -> Option<u64> {
         self.has(SUPPORTED_MASK).then_some(self.raw.supported_mask)
     }
 
-    /// The id of the mount namespace.
+    /// Returns the id of the mount namespace.
     pub(crate) fn namespace(&self) -> Option<u64> {
         self.has(MNT_NS_ID).then_some(self.raw.mnt_ns_id)
     }
@@ -224,7 +227,8 @@ impl<'a> Told<'a> {
     }
 }
 
-/// What [`statmount`] found: a field that was not asked for, or that this kernel does not know, is `None`.
+/// The result of [`statmount`]. A field that was not requested, or that this kernel does not
+/// support, is `None`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct StatMount {
     /// Major and minor number of the file system's device.
@@ -236,43 +240,45 @@ pub(crate) struct StatMount {
     pub(crate) mnt_ns_id: Option<u64>,
 }
 
-/// What [`MNT_BASIC`] asks for.
+/// The fields of [`MNT_BASIC`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Basic {
-    /// The id that is never used again.
+    /// The unique id, which is never reused.
     pub(crate) id: u64,
     pub(crate) parent: u64,
-    /// The ids of mountinfo.
+    /// The ids in mountinfo.
     pub(crate) old_id: u64,
     pub(crate) old_parent: u64,
     /// `MOUNT_ATTR_*`.
     pub(crate) attr: u64,
-    /// `MS_SHARED` and its like.
+    /// `MS_SHARED`, `MS_SLAVE` and so on.
     pub(crate) propagation: u64,
     pub(crate) peer_group: u64,
     pub(crate) master: u64,
 }
 
-/// `statmount(id, mask)` for one mount of the caller's namespace by its unique id.
+/// Calls `statmount(id, mask)` for one mount of the caller's namespace by its unique id.
 pub(crate) fn statmount(id: u64, mask: u64) -> Result<StatMount, Errno> {
     Ok(StatMount::of(StatBuffer::new().ask(id, mask, 0)?))
 }
 
-/// Whether this call and listmount(2) are there \[Linux 6.8\], and no filter forbids them or kills who makes them.
+/// Reports whether this call and listmount(2) exist \[Linux 6.8\], and no filter forbids them or
+/// kills their caller.
 pub(crate) fn may_be_asked() -> bool {
     static ANSWER: OnceLock<bool> = OnceLock::new();
-    *ANSWER.get_or_init(|| survive::ask([|| is_there(457), || is_there(458)]) == [true, true])
+    *ANSWER.get_or_init(|| seccomp_probe::ask([|| call_exists(457), || call_exists(458)]) == [true, true])
 }
 
-/// Without a request both say EFAULT.
-fn is_there(number: libc::c_long) -> bool {
+/// Reports whether the system call exists. Without a request both fail with EFAULT.
+fn call_exists(number: libc::c_long) -> bool {
     let nothing = std::ptr::null::<u8>();
-    // SAFETY: the kernel is given no memory to read or to write.
+    // SAFETY: the kernel gets no memory to read or write.
     let done = result(unsafe { libc::syscall(number, nothing, nothing, 0usize, 0) });
     !matches!(done, Err(Errno::NOSYS | Errno::PERM))
 }
 
-/// An answer of any length and content, for the fuzzers; `look` sees it as those that read the table do.
+/// Parses a result of any length and content, for the fuzzers. Calls `look` with it, as the readers
+/// of the mount table do.
 #[cfg(any(test, fuzzing))]
 pub(crate) fn parse(answer: &[u8], look: impl FnOnce(&Told<'_>)) -> StatMount {
     let mut buffer = StatBuffer::new();
@@ -282,18 +288,18 @@ pub(crate) fn parse(answer: &[u8], look: impl FnOnce(&Told<'_>)) -> StatMount {
         whole[..bytes.len()].copy_from_slice(bytes);
         *word = u64::from_ne_bytes(whole);
     }
-    let told = buffer.told();
-    look(&told);
-    StatMount::of(told)
+    let stat = buffer.stat();
+    look(&stat);
+    StatMount::of(stat)
 }
 
 impl StatMount {
-    fn of(told: Told<'_>) -> Self {
-        let raw = told.raw;
-        let owned = |bit| told.text(bit).map(<[u8]>::to_vec);
+    fn of(stat: Told<'_>) -> Self {
+        let raw = stat.raw;
+        let owned = |bit| stat.text(bit).map(<[u8]>::to_vec);
         Self {
-            device: told.has(SB_BASIC).then_some((raw.sb_dev_major, raw.sb_dev_minor)),
-            basic: told.has(MNT_BASIC).then_some(Basic {
+            device: stat.has(SB_BASIC).then_some((raw.sb_dev_major, raw.sb_dev_minor)),
+            basic: stat.has(MNT_BASIC).then_some(Basic {
                 id: raw.mnt_id,
                 parent: raw.mnt_parent_id,
                 old_id: raw.mnt_id_old.into(),
@@ -306,7 +312,7 @@ impl StatMount {
             fs_type: owned(FS_TYPE),
             mnt_root: owned(MNT_ROOT),
             mnt_point: owned(MNT_POINT),
-            mnt_ns_id: told.namespace(),
+            mnt_ns_id: stat.namespace(),
         }
     }
 }
@@ -326,16 +332,16 @@ mod tests {
         let root = std::fs::File::open("/").unwrap();
         let id = MountId::of(root.as_fd()).unwrap().get();
         let all = SB_BASIC | MNT_BASIC | MNT_ROOT | MNT_POINT | FS_TYPE | MNT_NS_ID;
-        let told = statmount(id, all).unwrap();
-        let basic = told.basic.unwrap();
+        let stat = statmount(id, all).unwrap();
+        let basic = stat.basic.unwrap();
         assert_eq!((basic.id, basic.old_id), (id, MountinfoId::of(root.as_fd()).unwrap().get()));
         let table = crate::mountinfo::read().unwrap();
         let line = table.iter().find(|entry| entry.id.get() == basic.old_id).unwrap();
         assert_eq!(line.parent.get(), basic.old_parent);
-        assert_eq!(told.mnt_point.as_deref(), Some(line.target.as_os_str().as_encoded_bytes()));
-        assert_eq!(told.mnt_root.as_deref(), Some(line.root.as_os_str().as_encoded_bytes()));
-        assert_eq!(told.fs_type.as_deref(), Some(line.fstype.as_encoded_bytes()));
-        assert!(told.device.is_some() && told.mnt_ns_id.is_some());
+        assert_eq!(stat.mnt_point.as_deref(), Some(line.target.as_os_str().as_encoded_bytes()));
+        assert_eq!(stat.mnt_root.as_deref(), Some(line.root.as_os_str().as_encoded_bytes()));
+        assert_eq!(stat.fs_type.as_deref(), Some(line.fstype.as_encoded_bytes()));
+        assert!(stat.device.is_some() && stat.mnt_ns_id.is_some());
         assert_eq!(statmount(id, MNT_BASIC).unwrap().mnt_point, None);
         assert_eq!(statmount(u64::MAX - 1, MNT_BASIC), Err(Errno::NOENT));
     }
@@ -344,16 +350,16 @@ mod tests {
     fn the_buffer_grows_and_is_used_again() {
         let root = std::fs::File::open("/").unwrap();
         let id = MountId::of(root.as_fd()).unwrap().get();
-        // No longer than the structure: the strings do not fit.
+        // As long as the structure: the strings do not fit.
         let mut buffer = StatBuffer { words: vec![0; size_of::<Raw>() / size_of::<u64>()] };
-        let told = match buffer.ask(id, MNT_POINT | FS_TYPE, 0) {
+        let stat = match buffer.ask(id, MNT_POINT | FS_TYPE, 0) {
             Err(Errno::NOSYS) => return unsupported("needs Linux 6.8"),
             Err(errno) => panic!("{errno}"),
-            Ok(told) => told,
+            Ok(stat) => stat,
         };
-        assert_eq!(told.text(MNT_POINT), Some(&b"/"[..]));
-        assert_eq!((told.text(MNT_ROOT), told.texts(MNT_UIDMAP).count()), (None, 0));
-        // A string of the answer before is not taken for one of this answer.
+        assert_eq!(stat.text(MNT_POINT), Some(&b"/"[..]));
+        assert_eq!((stat.text(MNT_ROOT), stat.texts(MNT_UIDMAP).count()), (None, 0));
+        // A string of the previous result is not returned for this one.
         assert_eq!(buffer.ask(id, MNT_BASIC, 0).unwrap().text(MNT_POINT), None);
     }
 }

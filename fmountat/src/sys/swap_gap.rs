@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A swap for kernels that can't put a mount beneath another (before 6.5): the old one is taken away and the new one attached
-//! at once, with a moment between in which neither is seen. A child makes the calls, as for a swap without one.
+//! A swap for kernels that can't attach a mount beneath another (before 6.5). Detaches the old
+//! mount and attaches the new tree at once; for a moment neither is visible. A child makes the
+//! calls, as in `swap`.
 
-use crate::sys::swap::{NotSwapped, Swap, open_place, top, with_child};
+use crate::sys::swap::{NotSwapped, Swap, open_target, top, with_child};
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
 use rustix::mount::{MoveMountFlags, UnmountFlags};
 
-/// Takes the old mount away and attaches the new tree there; should that fail, `copy`, a detached copy of the old tree.
+/// Detaches the old mount and attaches the new tree. If that fails, attaches `copy`, a detached
+/// copy of the old tree.
 pub(crate) fn swap_with_gap(swap: &Swap<'_>, copy: BorrowedFd<'_>) -> Result<(), NotSwapped> {
     with_child(swap, Some(copy), run)
 }
@@ -21,12 +23,12 @@ fn run(swap: &Swap<'_>, copy: Option<BorrowedFd<'_>>) -> Result<(), NotSwapped> 
     rustix::mount::unmount(swap.name, UnmountFlags::DETACH).map_err(NotSwapped::Move)?;
     let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
     let attach = |tree: BorrowedFd<'_>| {
-        let place = open_place(swap)?;
-        rustix::mount::move_mount(tree, c"", place.as_fd(), c"", flags)
+        let target = open_target(swap)?;
+        rustix::mount::move_mount(tree, c"", target.as_fd(), c"", flags)
     };
     let Err(errno) = attach(swap.new) else { return Ok(()) };
     match copy.map_or(Err(Errno::NOENT), attach) {
-        Ok(()) => Err(NotSwapped::PutBack(errno)),
+        Ok(()) => Err(NotSwapped::Restored(errno)),
         Err(_) => Err(NotSwapped::Lost(errno)),
     }
 }

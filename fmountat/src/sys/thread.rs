@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What a thread of ours does to itself: its own filesystem state, no signals.
+//! Per-thread state: filesystem state, signal mask, descriptors.
 
 use crate::sys::errno::last_errno;
 use rustix::io::Errno;
 use rustix::thread::UnshareFlags;
 
-/// `unshare(CLONE_FS)`: from here on the calling thread's cwd, root and umask are its own.
+/// Calls `unshare(CLONE_FS)`: from now on the calling thread has its own cwd, root and umask.
 pub(crate) fn unshare_fs() -> Result<(), Errno> {
-    // SAFETY: CLONE_FS does not touch the descriptor table, which is what makes `unshare` unsafe in rustix.
+    // SAFETY: CLONE_FS does not touch the descriptor table, which is what makes `unshare` unsafe in
+    // rustix.
     unsafe { rustix::thread::unshare_unsafe(UnshareFlags::FS) }
 }
 
-/// A signal mask saved by [`block_all_signals`] or [`block_all_but_fatal_signals`]; put back on drop.
+/// A signal mask saved by [`block_all_signals`] or [`block_all_but_fatal_signals`]. Dropping it
+/// restores the mask.
 #[derive(Debug)]
 pub(crate) struct SavedSignalMask(libc::sigset_t);
 
@@ -20,13 +22,15 @@ pub(crate) fn block_all_signals() -> Result<SavedSignalMask, Errno> {
     block(|_| true)
 }
 
-/// As [`block_all_signals`], without those that end the process: it has no handler for them, does not ignore or block them,
-/// and what they do by default is that. A sleep that only such a signal ends can be ended then.
+/// Blocks all signals, as [`block_all_signals`] does, except those that end the process: signals
+/// that it neither handles, ignores nor blocks, and whose default action ends it. Such a signal can
+/// then end the process during a sleep that nothing else interrupts.
 pub(crate) fn block_all_but_fatal_signals() -> Result<SavedSignalMask, Errno> {
     block(|signal| !is_fatal(signal))
 }
 
-/// Blocks the signals that `which` is true for, and those that are blocked already.
+/// Blocks the signals for which `which` is true. Signals that are blocked already are not
+/// unblocked.
 fn block(which: impl Fn(libc::c_int) -> bool) -> Result<SavedSignalMask, Errno> {
     // SAFETY: both sets are plain data on our stack, filled by libc before they are read.
     unsafe {
@@ -66,9 +70,10 @@ impl Drop for SavedSignalMask {
     }
 }
 
-/// Waits for a `clone` child that sends no signal on exit, and reaps it.
+/// Waits for a `clone` child without an exit signal, and reaps it.
 ///
-/// `ECHILD` is success: another thread's `waitpid(-1, .., __WALL)` may have taken it, and it is gone either way.
+/// Treats `ECHILD` as success: another thread's `waitpid(-1, .., __WALL)` may have reaped the
+/// child.
 pub(crate) fn reap_clone_child(pid: libc::pid_t) -> Result<(), Errno> {
     loop {
         // SAFETY: a null status pointer is allowed.
@@ -84,15 +89,16 @@ pub(crate) fn reap_clone_child(pid: libc::pid_t) -> Result<(), Errno> {
     }
 }
 
-/// `fchdir(dir)` for a number that another thread keeps open meanwhile.
+/// Calls `fchdir(dir)` on a number that another thread keeps open meanwhile.
 pub(crate) fn fchdir_raw(dir: rustix::fd::RawFd) -> Result<(), Errno> {
-    // SAFETY: it takes a number; the kernel checks it.
+    // SAFETY: the argument is a number, which the kernel checks.
     crate::sys::errno::result(libc::c_long::from(unsafe { libc::fchdir(dir) }))?;
     Ok(())
 }
 
-/// Whether the thread `tid` of this process uses the same descriptor table as the calling thread. Where kcmp(2) is not
-/// allowed the answer is yes: only a thread that called `unshare(CLONE_FILES)` differs.
+/// Reports whether the thread `tid` of this process uses the same descriptor table as the calling
+/// thread. Returns true where kcmp(2) is forbidden: only a thread that called
+/// `unshare(CLONE_FILES)` differs.
 pub(crate) fn shares_descriptors(tid: libc::pid_t) -> bool {
     const KCMP_FILES: libc::c_int = 2;
     // SAFETY: numbers only.
@@ -100,7 +106,7 @@ pub(crate) fn shares_descriptors(tid: libc::pid_t) -> bool {
     order <= 0
 }
 
-/// The calling thread's number.
+/// Returns the id of the calling thread.
 pub(crate) fn gettid() -> libc::pid_t {
     // SAFETY: always succeeds.
     unsafe { libc::gettid() }

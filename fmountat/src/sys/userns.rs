@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A process parked in a new user namespace, for as long as it takes to write its maps and to open the namespace.
+//! A process that is parked in a new user namespace until its maps are written and the namespace is
+//! opened.
 //!
-//! It shares memory and descriptors with the caller, so nothing is copied whatever the size of the process. Unlike
-//! what `vfork` makes, it runs beside the calling thread: it must not touch what is local to a thread, which the two share. So
-//! it makes calls that can't fail (`errno`), and none that is a cancellation point of libc (which marks the thread), for rustix
-//! may have been built to call libc.
+//! It shares memory and descriptors with the caller, so nothing is copied whatever the size of the
+//! process. Unlike a `vfork` child it runs beside the calling thread and shares its thread-local
+//! data, which it must not touch. So it makes only calls that can't fail (they would set `errno`)
+//! and that are not cancellation points of libc (which mark the thread): rustix may be built to use
+//! libc.
 
 use crate::error::WOULD_BE_FIRST;
 use crate::sys::errno::last_errno;
@@ -19,20 +21,21 @@ use std::sync::atomic::AtomicU32;
 
 const STACK: usize = 32 * 1024;
 
-/// A parked process; dropping it ends and reaps it.
+/// A parked process. Dropping it kills and reaps it.
 #[derive(Debug)]
 pub(crate) struct Parked {
     pid: Pid,
     pidfd: OwnedFd,
-    /// What it runs on, and who its parent is.
+    /// Its stack, and the process id of its parent.
     _stack: Vec<u128>,
     _parent: Box<Pid>,
 }
 
 extern "C" fn park(parent: *mut c_void) -> c_int {
-    // SAFETY: `Parked` keeps the number alive until this process has been reaped.
+    // SAFETY: `Parked` keeps the number alive until this process is reaped.
     let parent = unsafe { *parent.cast::<Pid>() };
-    // Should the caller be killed, so are we; it may have been before we asked for that.
+    // The kernel kills us if the caller dies. The caller may have died before prctl(2): hence the
+    // check of the parent.
     let asked = rustix::process::set_parent_process_death_signal(Some(Signal::KILL));
     let never_woken = AtomicU32::new(0);
     while asked.is_ok() && rustix::process::getppid() == Some(parent) {
@@ -42,7 +45,7 @@ extern "C" fn park(parent: *mut c_void) -> c_int {
 }
 
 impl Parked {
-    /// `clone(CLONE_NEWUSER|CLONE_VM|CLONE_FILES|CLONE_PIDFD)` without an exit signal.
+    /// Calls `clone(CLONE_NEWUSER|CLONE_VM|CLONE_FILES|CLONE_PIDFD)` without an exit signal.
     pub(crate) fn new() -> Result<Self, Errno> {
         if would_be_first() {
             return Err(WOULD_BE_FIRST);
@@ -52,9 +55,9 @@ impl Parked {
         let flags = libc::CLONE_NEWUSER | libc::CLONE_VM | libc::CLONE_FILES | libc::CLONE_PIDFD;
         let mut pidfd: c_int = -1;
         let mask = block_all_signals()?;
-        // SAFETY: the stack is ours and 16-byte aligned, and lives in `Parked` until the process is reaped, as does the
-        // argument. `park` touches nothing that is local to the thread, as is said above. All its signals are blocked, so no
-        // handler runs in it.
+        // SAFETY: the stack is ours and 16-byte aligned. `Parked` keeps it and the argument until
+        // the process is reaped. `park` touches no thread-local data, as explained above. All its
+        // signals are blocked, so no handler runs in it.
         let pid = unsafe {
             let top = stack.as_mut_ptr().add(stack.len());
             let argument: *const Pid = &raw const *parent;
@@ -66,7 +69,7 @@ impl Parked {
             return Err(errno);
         }
         let pid = Pid::from_raw(pid).ok_or(Errno::SRCH)?;
-        // SAFETY: the kernel has just given us this descriptor, which is close-on-exec.
+        // SAFETY: the kernel has just returned this descriptor, which is close-on-exec.
         let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
         Ok(Self { pid, pidfd, _stack: stack, _parent: parent })
     }
@@ -78,31 +81,32 @@ impl Parked {
 
 impl Drop for Parked {
     fn drop(&mut self) {
-        // By number where a filter forbids the new call: it is our own unreaped child, so the number is still its.
+        // Use the process id where a filter forbids the call: an unreaped child keeps its id.
         if rustix::process::pidfd_send_signal(&self.pidfd, Signal::KILL).is_err() {
             let _ = rustix::process::kill_process(self.pid, Signal::KILL);
         }
         if reap_clone_child(self.pid.as_raw_nonzero().get()).is_err() {
-            // Still running on it: better lost than freed.
+            // The process still runs on this stack: leak it.
             std::mem::forget(std::mem::take(&mut self._stack));
         }
     }
 }
 
-/// `ioctl(pidfd, PIDFD_GET_USER_NAMESPACE)` \[Linux 6.11\].
+/// Calls `ioctl(pidfd, PIDFD_GET_USER_NAMESPACE)` \[Linux 6.11\].
 pub(crate) fn user_namespace_of(pidfd: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     /// `_IO(0xFF, 9)` of `<linux/pidfd.h>`.
     const PIDFD_GET_USER_NAMESPACE: libc::Ioctl = 0xFF09;
     // SAFETY: the request takes no argument.
     let fd = unsafe { libc::ioctl(pidfd.as_raw_fd(), PIDFD_GET_USER_NAMESPACE, 0) };
     crate::sys::errno::result(libc::c_long::from(fd))?;
-    // SAFETY: the kernel has just given us this descriptor.
+    // SAFETY: the kernel has just returned this descriptor.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
-/// The size of a page, which the text of a map must be less than. The auxiliary vector has it too, which rustix takes from /proc before Linux 6.4, and panics without.
+/// Returns the size of a page; the text of a map must be shorter. rustix would read it from the
+/// auxiliary vector: before Linux 6.4 that needs /proc, and without /proc rustix panics.
 pub(crate) fn page_size() -> usize {
-    // SAFETY: it takes a number and changes nothing.
+    // SAFETY: the argument is a number, and the call changes nothing.
     let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
     usize::try_from(size).unwrap_or(4096)
 }

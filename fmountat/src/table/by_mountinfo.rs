@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A snapshot by `/proc/PID/mountinfo`.
+//! Takes a snapshot by `/proc/PID/mountinfo`.
 //!
-//! The kernel gives some 4 KiB for each read(2), and mounts come and go between two. It remembers at which mount it stopped.
+//! Each read(2) returns about 4 KiB. The kernel remembers the mount where it stopped, but the table
+//! may change between two reads.
 
 use crate::error::Result;
 use crate::mountinfo::read::Reading;
@@ -10,21 +11,21 @@ use crate::table::snapshot::Table;
 use crate::trace;
 use rustix::fd::OwnedFd;
 
-/// The table of an open mountinfo file, from its start.
+/// Reads an open mountinfo file from its start.
 pub(crate) fn read(file: &OwnedFd) -> Result<Table> {
     let mut reading = Reading::of(file);
     reading.rest(None)?;
     table(reading)
 }
 
-/// The table that was read.
+/// Parses the text that was read into a table.
 pub(crate) fn table(reading: Reading<'_>) -> Result<Table> {
     trace::strategy(READ_TABLE, BY_MOUNTINFO);
     let (records, text) = reading.records()?;
     Ok(Table::new(records, text, Fields::MOUNTINFO, TableStrategy::Mountinfo))
 }
 
-/// The table that a text of that form stands for.
+/// Parses text in the format of mountinfo.
 #[cfg(any(test, fuzzing))]
 pub(crate) fn parse(bytes: Vec<u8>) -> Result<Table> {
     let (records, text) = crate::mountinfo::parse::parse_records(bytes)?;
@@ -59,7 +60,7 @@ mod tests {
 
     #[test]
     fn odd_lines() {
-        // No source, and optional fields of a kernel to come.
+        // No source, and unknown optional fields as a future kernel may add.
         let table = parse(b"1 0 0:1 / / rw later:x unbindable - tmpfs  rw\n".to_vec()).unwrap();
         let entry = table.iter().next().unwrap();
         assert!(entry.is_unbindable() && entry.source().is_empty());

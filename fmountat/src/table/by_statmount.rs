@@ -16,10 +16,11 @@ use crate::vfs::probe::kernel_release;
 use rustix::io::Errno;
 use std::sync::OnceLock;
 
-/// Mounts whose parent came after the list was made are looked for this often: each may have a new parent itself.
+/// The number of rounds that look up missing parents: a found parent may lack its own.
 const ROUNDS: usize = 16;
 
-/// The bits of statmount(2) that this kernel knows; none where it has not the call, or a filter forbids it.
+/// Returns the `STATMOUNT_*` bits that this kernel supports, 0 if it lacks the call or a filter
+/// forbids it.
 pub(crate) fn supported() -> u64 {
     static SUPPORTED: OnceLock<u64> = OnceLock::new();
     *SUPPORTED.get_or_init(|| {
@@ -30,19 +31,19 @@ pub(crate) fn supported() -> u64 {
         );
         let id = root.ok().and_then(|root| MountId::of(rustix::fd::AsFd::as_fd(&root)).ok());
         let mut buffer = StatBuffer::new();
-        let told = id.and_then(|id| buffer.ask(id.get(), MNT_BASIC | SUPPORTED_MASK, 0).ok());
-        told.map_or(0, |told| told.supported().unwrap_or_else(|| of_release(kernel_release())))
+        let stat = id.and_then(|id| buffer.ask(id.get(), MNT_BASIC | SUPPORTED_MASK, 0).ok());
+        stat.map_or(0, |stat| stat.supported().unwrap_or_else(|| of_release(kernel_release())))
     })
 }
 
-/// What those before 6.15 know, which don't tell.
+/// Returns the bits by kernel release: before 6.15 `STATMOUNT_SUPPORTED_MASK` is missing.
 fn of_release(release: (u32, u32)) -> u64 {
     let first = SB_BASIC | MNT_BASIC | PROPAGATE_FROM | MNT_ROOT | MNT_POINT | FS_TYPE;
     let later = [((6, 11), MNT_NS_ID | MNT_OPTS), ((6, 13), FS_SUBTYPE | SB_SOURCE | OPT_SEC_ARRAY)];
     later.iter().filter(|(since, _)| release >= *since).fold(first, |all, (_, bits)| all | bits)
 }
 
-/// The table of the mounts with these ids, and of those that they are on.
+/// Reads the mounts with these ids and their missing parents.
 pub(crate) fn read(ids: &[u64], fields: Fields, view: View, buffer: &mut StatBuffer) -> Result<Table> {
     let mut reading = Reading {
         buffer,
@@ -58,7 +59,7 @@ pub(crate) fn read(ids: &[u64], fields: Fields, view: View, buffer: &mut StatBuf
         }
     }
     if reading.records.is_empty() && !ids.is_empty() {
-        // Not all of them went: a filter refuses the call.
+        // They cannot all have been unmounted: a filter refuses the call.
         return Err(Error::sys(Operation::ReadMountTable, Syscall::Statmount, Errno::PERM));
     }
     reading.complete()?;
@@ -66,8 +67,9 @@ pub(crate) fn read(ids: &[u64], fields: Fields, view: View, buffer: &mut StatBuf
     Ok(Table::new(reading.records, reading.text, fields | Fields::UNIQUE_ID, TableStrategy::Statmount))
 }
 
-/// The mount with this id as a table of its own, empty where the namespace has it not, or it is not seen; `None` where that
-/// takes the whole table: what is on `/` may be below the root.
+/// Reads one mount into a table. The table is empty if the namespace lacks the mount or it is not
+/// visible. Returns `None` if only the whole table can answer: a mount on `/` may be below the root
+/// mount.
 pub(crate) fn read_one(
     id: u64,
     fields: Fields,
@@ -82,7 +84,7 @@ pub(crate) fn read_one(
     if target == Some(b"/") && view.root.is_some_and(|root| root != id) {
         return Ok(None);
     }
-    // One that is not below the root directory has no target.
+    // A mount that is not below the root directory has no mount point.
     let records = found.filter(|_| target.is_some_and(|target| !target.is_empty())).into_iter().collect();
     Ok(Some(Table::new(records, reading.text, fields | Fields::UNIQUE_ID, TableStrategy::Statmount)))
 }
@@ -93,51 +95,51 @@ struct Reading<'a> {
     mask: u64,
     records: Vec<Record>,
     text: Text,
-    /// Most mounts have the options of the one before.
+    /// The last mount's attributes and their text: neighbours often have the same.
     last_attr: Option<(u64, Span)>,
 }
 
 impl Reading<'_> {
-    /// `None` for a mount that went away meanwhile.
+    /// Returns `None` for a mount that was unmounted meanwhile.
     fn one(&mut self, id: u64) -> Result<Option<Record>> {
-        let told = match self.buffer.ask(id, self.mask, self.view.namespace) {
-            Ok(told) => told,
-            // EPERM: it was moved to where we may not look.
+        let stat = match self.buffer.ask(id, self.mask, self.view.namespace) {
+            Ok(stat) => stat,
+            // EPERM: it was moved out of reach.
             Err(Errno::NOENT | Errno::PERM) => return Ok(None),
             Err(errno) => {
                 return Err(Error::sys(Operation::ReadMountTable, Syscall::Statmount, errno)
                     .with_argument(id.to_string()));
             }
         };
-        let mut record = numbers(told.raw);
+        let mut record = numbers(stat.raw);
         let (mask, text, before) = (self.mask, &mut self.text, self.records.last());
         record.options = match self.last_attr {
-            Some((attr, span)) if attr == told.raw.mnt_attr => span,
-            _ => text.add(|out| mount_options(out, told.raw.mnt_attr))?,
+            Some((attr, span)) if attr == stat.raw.mnt_attr => span,
+            _ => text.add(|out| mount_options(out, stat.raw.mnt_attr))?,
         };
-        self.last_attr = Some((told.raw.mnt_attr, record.options));
-        record.root = same_or(text, before.map(|b| b.root), told.text(MNT_ROOT))?;
-        record.target = same_or(text, None, told.text(MNT_POINT))?;
-        record.source = same_or(text, before.map(|b| b.source), told.text(SB_SOURCE))?;
-        record.fstype = match told.text(FS_SUBTYPE) {
-            None => same_or(text, before.map(|b| b.fstype), told.text(FS_TYPE))?,
+        self.last_attr = Some((stat.raw.mnt_attr, record.options));
+        record.root = same_or(text, before.map(|b| b.root), stat.text(MNT_ROOT))?;
+        record.target = same_or(text, None, stat.text(MNT_POINT))?;
+        record.source = same_or(text, before.map(|b| b.source), stat.text(SB_SOURCE))?;
+        record.fstype = match stat.text(FS_SUBTYPE) {
+            None => same_or(text, before.map(|b| b.fstype), stat.text(FS_TYPE))?,
             Some(subtype) => {
-                let fstype = told.text(FS_TYPE).unwrap_or_default();
+                let fstype = stat.text(FS_TYPE).unwrap_or_default();
                 text.add(|out| out.extend(fstype.iter().chain(b".").chain(subtype)))?
             }
         };
         if mask & MNT_OPTS != 0 {
-            record.super_options = text.add(|out| super_options(out, &told))?;
+            record.super_options = text.add(|out| super_options(out, &stat))?;
         }
         if mask & MNT_UIDMAP != 0 {
-            record.uid_map = text.add(|out| lines(out, &told, MNT_UIDMAP))?;
-            record.gid_map = text.add(|out| lines(out, &told, MNT_GIDMAP))?;
+            record.uid_map = text.add(|out| lines(out, &stat, MNT_UIDMAP))?;
+            record.gid_map = text.add(|out| lines(out, &stat, MNT_GIDMAP))?;
         }
         Ok(Some(record))
     }
 
-    /// Adds the parents that were attached after the list was made, so that no mount that is on one of them hangs in the
-    /// air. With a single mount without a parent there are none: that one is the root, which does not come and go.
+    /// Adds the parents that were attached after the list was made, so that every mount has its
+    /// parent. A single mount without a parent is the root, which always exists.
     fn complete(&mut self) -> Result<()> {
         for _ in 0..ROUNDS {
             let orphans = orphans(&self.records);
@@ -178,7 +180,7 @@ impl Reading<'_> {
 
     fn seen_parent(&mut self, id: u64) -> Result<Parent> {
         match self.buffer.ask(id, MNT_POINT, self.view.namespace) {
-            Ok(told) if told.text(MNT_POINT).is_none_or(<[u8]>::is_empty) => return Ok(Parent::OutOfSight),
+            Ok(stat) if stat.text(MNT_POINT).is_none_or(<[u8]>::is_empty) => return Ok(Parent::OutOfSight),
             Err(Errno::PERM) => return Ok(Parent::OutOfSight),
             _ => {}
         }
@@ -188,7 +190,7 @@ impl Reading<'_> {
 
 enum Parent {
     Found(Record),
-    /// Not below the root directory, as that of the root itself.
+    /// It is not below the root directory, like the parent of the root itself.
     OutOfSight,
     Gone,
 }
@@ -202,14 +204,14 @@ fn numbers(raw: &Raw) -> Record {
         device: (raw.sb_dev_major, raw.sb_dev_minor),
         shared: raw.mnt_peer_group,
         master: raw.mnt_master,
-        // As in mountinfo: only where it is not the master itself.
+        // As in mountinfo: set only if it differs from the master.
         from: if raw.propagate_from == raw.mnt_master { 0 } else { raw.propagate_from },
         unbindable: raw.mnt_propagation & crate::vfs::attr::Propagation::Unbindable.bits() != 0,
         ..Record::default()
     }
 }
 
-/// The range of the same text in the mount before, or a new one.
+/// Returns the previous mount's range if the text is the same, else adds it.
 fn same_or(text: &mut Text, before: Option<Span>, bytes: Option<&[u8]>) -> Result<Span> {
     let Some(bytes) = bytes else { return Ok(Span::default()) };
     match before {
@@ -218,10 +220,10 @@ fn same_or(text: &mut Text, before: Option<Span>, bytes: Option<&[u8]>) -> Resul
     }
 }
 
-/// `MOUNT_ATTR_*` in the words and the order of mountinfo (`show_vfsmnt`, fs/proc_namespace.c).
+/// Writes `MOUNT_ATTR_*` as options in the order of mountinfo (`show_vfsmnt`, fs/proc_namespace.c).
 fn mount_options(out: &mut Vec<u8>, attr: u64) {
     const ATIME_FIELD: u64 = 0x70;
-    let words = [
+    let options = [
         (0x2, ",nosuid"),
         (0x4, ",nodev"),
         (0x8, ",noexec"),
@@ -232,48 +234,49 @@ fn mount_options(out: &mut Vec<u8>, attr: u64) {
         (0x10_0000, ",idmapped"),
     ];
     out.extend_from_slice(if attr & 0x1 != 0 { b"ro" } else { b"rw" });
-    for (bit, word) in words {
+    for (bit, option) in options {
         let is_set = if bit == 0 { attr & ATIME_FIELD == 0 } else { attr & bit != 0 };
         if is_set {
-            out.extend_from_slice(word.as_bytes());
+            out.extend_from_slice(option.as_bytes());
         }
     }
 }
 
-/// `SB_*` and the file system's own words, in the order of mountinfo (`show_sb_opts`).
-fn super_options(out: &mut Vec<u8>, told: &Told<'_>) {
-    let words = [(0x10, ",sync"), (0x80, ",dirsync"), (0x40, ",mand"), (1 << 25, ",lazytime")];
-    out.extend_from_slice(if told.raw.sb_flags & 0x1 != 0 { b"ro" } else { b"rw" });
-    for (_, word) in words.iter().filter(|(bit, _)| told.raw.sb_flags & bit != 0) {
-        out.extend_from_slice(word.as_bytes());
+/// Writes `SB_*` and the file system's own options in the order of mountinfo (`show_sb_opts`).
+fn super_options(out: &mut Vec<u8>, stat: &Told<'_>) {
+    let options = [(0x10, ",sync"), (0x80, ",dirsync"), (0x40, ",mand"), (1 << 25, ",lazytime")];
+    out.extend_from_slice(if stat.raw.sb_flags & 0x1 != 0 { b"ro" } else { b"rw" });
+    for (_, option) in options.iter().filter(|(bit, _)| stat.raw.sb_flags & bit != 0) {
+        out.extend_from_slice(option.as_bytes());
     }
-    for word in told.texts(OPT_SEC_ARRAY) {
+    for option in stat.texts(OPT_SEC_ARRAY) {
         out.push(b',');
-        out.extend_from_slice(word);
+        out.extend_from_slice(option);
     }
-    if let Some(words) = told.text(MNT_OPTS).filter(|words| !words.is_empty()) {
+    if let Some(options) = stat.text(MNT_OPTS).filter(|options| !options.is_empty()) {
         out.push(b',');
         let start = out.len();
-        out.extend_from_slice(words);
+        out.extend_from_slice(options);
         let length = unescape_in_place(&mut out[start..]);
         out.truncate(start + length);
     }
 }
 
-/// What the table makes of an answer, for the fuzzers: its record, options, the superblock's, and both maps.
+/// Returns the record, per-mount options, per-superblock options and both maps of an answer, for
+/// fuzzing.
 #[cfg(any(test, fuzzing))]
-pub(crate) fn made_of(told: &Told<'_>) -> (Record, [Vec<u8>; 4]) {
+pub(crate) fn made_of(stat: &Told<'_>) -> (Record, [Vec<u8>; 4]) {
     let mut texts = [const { Vec::new() }; 4];
     let [options, all, users, groups] = &mut texts;
-    mount_options(options, told.raw.mnt_attr);
-    super_options(all, told);
-    lines(users, told, MNT_UIDMAP);
-    lines(groups, told, MNT_GIDMAP);
-    (numbers(told.raw), texts)
+    mount_options(options, stat.raw.mnt_attr);
+    super_options(all, stat);
+    lines(users, stat, MNT_UIDMAP);
+    lines(groups, stat, MNT_GIDMAP);
+    (numbers(stat.raw), texts)
 }
 
-fn lines(out: &mut Vec<u8>, told: &Told<'_>, bit: u64) {
-    for (n, line) in told.texts(bit).enumerate() {
+fn lines(out: &mut Vec<u8>, stat: &Told<'_>, bit: u64) {
+    for (n, line) in stat.texts(bit).enumerate() {
         if n > 0 {
             out.push(b'\n');
         }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Counts the mounts of a tree where they have no unique ids.
+//! Counts the mounts of a tree, without unique ids.
 
 use crate::mountinfo;
 use crate::mountinfo::MountEntry;
@@ -9,17 +9,18 @@ use crate::vfs::target::Target;
 use rustix::fd::{AsFd, BorrowedFd};
 use std::path::Path;
 
-/// Counts the mount with this id and all mounts in it.
+/// Returns the number of mounts in the tree rooted at this id, or `None` if mountinfo cannot be
+/// read.
 pub(crate) fn mounts_of(id: MountinfoId) -> Option<usize> {
     Some(mountinfo::deepest_first(&mountinfo::read().ok()?, id).len())
 }
 
-/// As [`mounts_in_copy`] of what is at `path`.
+/// Like [`mounts_in_copy`], for the mount at `path`, relative to `dir`.
 pub(crate) fn mounts_in(dir: BorrowedFd<'_>, path: &Path) -> Option<usize> {
     mounts_in_copy(Target::open(dir, path).ok()?.as_fd())
 }
 
-/// How many a recursive copy has, before it is mounted.
+/// Returns the number of mounts that a recursive bind mount of `source` would have.
 pub(crate) fn mounts_in_copy(source: BorrowedFd<'_>) -> Option<usize> {
     let id = MountinfoId::of(source).ok()?;
     let inside = path_of(source).ok()?;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What differs between two snapshots of one mount namespace.
+//! Differences between two snapshots of one mount namespace.
 
 use crate::table::fields::Fields;
 use crate::table::snapshot::{Table, TableEntry};
@@ -8,33 +8,34 @@ use std::collections::HashMap;
 /// A difference: see [`Table::diff`].
 #[derive(Debug, Clone, Copy)]
 pub enum Change<'a> {
-    /// It was not there before.
+    /// A mount that only the later table has.
     Added(TableEntry<'a>),
-    /// It is there no longer.
+    /// A mount that only the earlier table has.
     Removed(TableEntry<'a>),
-    /// It is on another mount, or seen at another path.
+    /// A mount with a new parent or a new target.
     Moved {
-        /// As it was.
+        /// The earlier entry.
         from: TableEntry<'a>,
-        /// As it is.
+        /// The later entry.
         to: TableEntry<'a>,
     },
-    /// Its options, its propagation or its maps are not as before.
+    /// A mount whose options, propagation or id mappings changed.
     Changed {
-        /// As it was.
+        /// The earlier entry.
         from: TableEntry<'a>,
-        /// As it is.
+        /// The later entry.
         to: TableEntry<'a>,
     },
 }
 
 impl Table {
-    /// What is different in `later`: what went, the last mount first; then what moved or changed (or both: then it comes
-    /// twice); then what came.
+    /// Returns the changes from this table to `later`: removed mounts, the newest first; then moved
+    /// and changed ones, twice if both apply; then added ones.
     ///
-    /// Only what both tables know is compared. Mounts are told by their unique ids where both have them. Else they are told
-    /// by the ids of mountinfo, which are used again: one with another device, type, root or source is another mount then, and
-    /// one that went and came back the same between the two snapshots is not noticed.
+    /// Compares only the fields that both tables hold. Identifies mounts by their unique ids if
+    /// both tables have them, else by mountinfo ids, which the kernel reuses: a mount with another
+    /// device, type, root or source is then a different mount. A mount that was unmounted and
+    /// mounted again identically between the snapshots is then not detected.
     #[must_use]
     pub fn diff<'a>(&'a self, later: &'a Table) -> Vec<Change<'a>> {
         let both = self.fields & later.fields;
@@ -43,15 +44,15 @@ impl Table {
             false => entry.record().id,
         };
         let is_same = |a: &TableEntry<'_>, b: &TableEntry<'_>| {
-            both.contains(Fields::UNIQUE_ID) || (place(a, both) == place(b, both))
+            both.contains(Fields::UNIQUE_ID) || (identity(a, both) == identity(b, both))
         };
         let before: HashMap<u64, TableEntry<'a>> = self.iter().map(|entry| (key(&entry), entry)).collect();
         let after: HashMap<u64, TableEntry<'a>> = later.iter().map(|entry| (key(&entry), entry)).collect();
-        let same_in = |there: &HashMap<u64, TableEntry<'a>>, entry: &TableEntry<'a>| {
-            there.get(&key(entry)).copied().filter(|other| is_same(entry, other))
+        let same_in = |table: &HashMap<u64, TableEntry<'a>>, entry: &TableEntry<'a>| {
+            table.get(&key(entry)).copied().filter(|other| is_same(entry, other))
         };
-        let gone = self.iter().rev().filter(|entry| same_in(&after, entry).is_none());
-        let mut changes: Vec<Change<'a>> = gone.map(Change::Removed).collect();
+        let removed = self.iter().rev().filter(|entry| same_in(&after, entry).is_none());
+        let mut changes: Vec<Change<'a>> = removed.map(Change::Removed).collect();
         let mut added = Vec::new();
         for to in later.iter() {
             let Some(from) = same_in(&before, &to) else {
@@ -61,7 +62,7 @@ impl Table {
             if from.record().parent != to.record().parent || from.target_in(both) != to.target_in(both) {
                 changes.push(Change::Moved { from, to });
             }
-            if facts(&from, both) != facts(&to, both) {
+            if state(&from, both) != state(&to, both) {
                 changes.push(Change::Changed { from, to });
             }
         }
@@ -76,8 +77,8 @@ impl<'a> TableEntry<'a> {
     }
 }
 
-/// What a mount keeps as long as it lives.
-fn place<'a>(entry: &TableEntry<'a>, both: Fields) -> impl PartialEq + use<'a> {
+/// Returns the properties that never change during the life of a mount.
+fn identity<'a>(entry: &TableEntry<'a>, both: Fields) -> impl PartialEq + use<'a> {
     (
         both.contains(Fields::DEVICE).then(|| entry.record().device),
         both.contains(Fields::ROOT).then(|| entry.root()),
@@ -86,14 +87,14 @@ fn place<'a>(entry: &TableEntry<'a>, both: Fields) -> impl PartialEq + use<'a> {
     )
 }
 
-fn facts<'a>(entry: &TableEntry<'a>, both: Fields) -> impl PartialEq + use<'a> {
+fn state<'a>(entry: &TableEntry<'a>, both: Fields) -> impl PartialEq + use<'a> {
     let own = (entry.options(), entry.shared(), entry.master(), entry.is_unbindable());
     let file_system = (
         both.contains(Fields::SUPER_OPTIONS).then(|| entry.super_options()),
         both.contains(Fields::PROPAGATE_FROM).then(|| entry.propagate_from()),
         both.contains(Fields::IDMAP).then(|| (entry.uid_map(), entry.gid_map())),
     );
-    (own, file_system, place(entry, both))
+    (own, file_system, identity(entry, both))
 }
 
 #[cfg(test)]
@@ -105,14 +106,14 @@ mod tests {
         parse(lines.iter().flat_map(|line| format!("{line}\n").into_bytes()).collect()).unwrap()
     }
 
-    fn words(changes: &[Change<'_>]) -> Vec<String> {
-        let word = |change: &Change<'_>| match change {
+    fn texts(changes: &[Change<'_>]) -> Vec<String> {
+        let text = |change: &Change<'_>| match change {
             Change::Added(entry) => format!("+{}", entry.mountinfo_id()),
             Change::Removed(entry) => format!("-{}", entry.mountinfo_id()),
             Change::Moved { from, to } => format!("{} to {}", from.target().display(), to.target().display()),
             Change::Changed { from, to } => format!("{:?} to {:?}", from.options(), to.options()),
         };
-        changes.iter().map(word).collect()
+        changes.iter().map(text).collect()
     }
 
     #[test]
@@ -131,7 +132,7 @@ mod tests {
             "7 1 0:2 / /a rw - tmpfs t rw",
         ]);
         let want = ["-5", "-3", "-2", "\"rw\" to \"ro\"", "/c to /moved", "+5", "+7"];
-        assert_eq!(words(&before.diff(&after)), want);
+        assert_eq!(texts(&before.diff(&after)), want);
         assert!(before.diff(&before).is_empty());
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What to know of each mount, and by which interface.
+//! The fields that a snapshot reads of each mount, and the interface it reads them from.
 
 use crate::sys::listmount::next_mount;
 use crate::sys::procfs;
@@ -11,45 +11,49 @@ use bitflags::bitflags;
 use rustix::io::Errno;
 use std::fmt;
 
-/// The operation and its strategies in events.
+/// The operation and its strategies as trace events name them.
 pub(crate) const READ_TABLE: &str = "read the mount table";
 pub(crate) const BY_STATMOUNT: &str = "listmount(2) and statmount(2)";
 pub(crate) const BY_MOUNTINFO: &str = "mountinfo";
 
 bitflags! {
-    /// What a [`Table`](crate::table::snapshot::Table) knows of each mount, beside its ids, its parent, its propagation and its own options,
-    /// which it always knows. Each field costs: a path more than a number, and the options of an overlay more than all else.
+    /// The fields that a [`Table`](crate::table::snapshot::Table) reads of each mount. Ids, parent,
+    /// propagation and per-mount options are always read.
+    ///
+    /// Each field has a cost: a path costs more than a number, and the options of an overlay cost
+    /// most.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
     pub struct Fields: u32 {
         /// The device number of the file system.
         const DEVICE = 0x1;
-        /// The directory of the file system that is the mount's root.
+        /// The directory of the file system that is the root of the mount.
         const ROOT = 0x2;
         /// The mount point.
         const TARGET = 0x4;
-        /// The file system's type.
+        /// The file system type.
         const FSTYPE = 0x8;
         /// The source.
         const SOURCE = 0x10;
-        /// The options of the file system.
+        /// The per-superblock options.
         const SUPER_OPTIONS = 0x20;
-        /// The nearest peer group of this namespace that a slave receives from. The kernel walks all peers for it: a
-        /// thousand slaves of a mount that 40 namespaces share take seconds.
+        /// The closest dominant peer group that a slave receives propagation from. The kernel walks
+        /// all peers to find it: for a thousand slaves of a mount shared by 40 namespaces that
+        /// takes seconds.
         const PROPAGATE_FROM = 0x40;
-        /// The kernel's unique ids \[Linux 6.8\], which mountinfo has not.
+        /// The kernel's unique ids \[Linux 6.8\]. mountinfo lacks them.
         const UNIQUE_ID = 0x80;
-        /// How idmapped mounts map users and groups \[Linux 6.15\], which mountinfo has not.
+        /// The user and group mappings of idmapped mounts \[Linux 6.15\]. mountinfo lacks them.
         const IDMAP = 0x100;
 
-        /// All that mountinfo has.
+        /// All fields of mountinfo.
         const MOUNTINFO = 0x7f;
-        /// What people like to see: target, source, type, options.
+        /// The columns of a listing: target, source, type, options.
         const LIST = 0x3c;
     }
 }
 
 impl Fields {
-    /// The bits of statmount(2).
+    /// Returns the `STATMOUNT_*` mask that requests these fields.
     pub(crate) fn mask(self) -> u64 {
         let bits = [
             (Self::DEVICE, SB_BASIC),
@@ -66,11 +70,12 @@ impl Fields {
     }
 }
 
-/// The interface that the mount table is read by.
+/// The interface that reads the mount table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[non_exhaustive]
 pub enum TableStrategy {
-    /// The one that is faster for the fields asked for and the mounts that are there, of those that can give them.
+    /// The faster of the interfaces that provide the requested fields, judged by the fields and the
+    /// mounts.
     #[default]
     Auto,
     /// listmount(2) and statmount(2) \[Linux 6.8; sources and types like `fuse.sshfs` 6.13\].
@@ -80,8 +85,8 @@ pub enum TableStrategy {
 }
 
 impl TableStrategy {
-    /// Returns whether the interface can be used here: the kernel has the calls and no seccomp filter forbids them, or /proc is
-    /// mounted. Which fields it can give is not part of the question.
+    /// Reports whether the interface works here: the kernel has the calls and no seccomp filter
+    /// forbids them, or /proc is mounted. It does not check which fields the interface provides.
     #[must_use]
     pub fn is_available(self) -> bool {
         match self {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Which mount holds a path: the one that is seen there, the top of a stack. In constant time where the kernel can.
+//! Finds the mount that holds a path, in constant time if the kernel supports it.
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::mountinfo;
@@ -18,8 +18,10 @@ use std::path::Path;
 /// `STATX_MNT_ID` \[Linux 5.8\].
 const STATX_MNT_ID: u32 = 0x1000;
 
-/// The mount that holds `path`, which starts at `dir`; symbolic links are followed. By statx(2) and statmount(2) at the same
-/// cost whatever the size of the mount table \[Linux 6.13\], else by the id that statx(2) gives \[Linux 5.8\] and the table.
+/// Returns the visible mount that holds `path`, relative to `dir`. Follows symbolic links.
+///
+/// By statx(2) and statmount(2) the cost does not depend on the size of the mount table
+/// \[Linux 6.13\]. Otherwise searches mountinfo for the id that statx(2) returns \[Linux 5.8\].
 ///
 /// ```no_run
 /// let root = fmountat::table::find(fmountat::CWD, "/etc/passwd")?;
@@ -29,16 +31,18 @@ const STATX_MNT_ID: u32 = 0x1000;
 ///
 /// # Errors
 /// [`ErrorKind::NotFound`], [`ErrorKind::Permission`] and the other errors of path_resolution(7);
-/// [`ErrorKind::NotMounted`] for a mount that is in no table of ours: detached, of another namespace, or not below our root.
+/// [`ErrorKind::NotMounted`] for a mount that is not in this table: it is detached, in another
+/// namespace, or not below our root.
 pub fn find(dir: impl AsFd, path: impl AsRef<Path>) -> Result<MountEntry> {
     find_by(dir.as_fd(), path.as_ref(), TableStrategy::Auto)
 }
 
 impl TableReader {
-    /// [`find`] by this reader's interface, in the mount namespace of the caller; what to know of the mount is not asked.
+    /// Finds a mount like [`find`], by this reader's interface in the caller's mount namespace.
+    /// Ignores the reader's fields.
     ///
     /// # Errors
-    /// Those of [`find`]; [`ErrorKind::Unsupported`] where this kernel has not the interface.
+    /// Those of [`find`]; [`ErrorKind::Unsupported`] if this kernel lacks the interface.
     pub fn find(&self, dir: impl AsFd, path: impl AsRef<Path>) -> Result<MountEntry> {
         find_by(dir.as_fd(), path.as_ref(), self.chosen_strategy())
     }
@@ -46,10 +50,11 @@ impl TableReader {
 
 fn find_by(dir: BorrowedFd<'_>, path: &Path, strategy: TableStrategy) -> Result<MountEntry> {
     if strategy != TableStrategy::Mountinfo {
-        let statx = look(dir, path, STATX_MNT_ID_UNIQUE)?;
+        let statx = statx_mount(dir, path, STATX_MNT_ID_UNIQUE)?;
         let has_unique = statx.stx_mask & STATX_MNT_ID_UNIQUE.bits() != 0;
         let id = MountId::from_number(if has_unique { statx.stx_mnt_id } else { 0 });
-        // For the nearest group that a slave receives from all peers are walked: not in constant time.
+        // `propagate_from` is not in constant time: the kernel walks all peers of a slave to find
+        // it.
         let fields = Fields::MOUNTINFO - Fields::PROPAGATE_FROM;
         let mut reader = TableReader::here().fields(fields);
         let table = reader.read_one(id);
@@ -74,13 +79,13 @@ fn find_by(dir: BorrowedFd<'_>, path: &Path, strategy: TableStrategy) -> Result<
         }
     }
     trace::strategy("find a mount", "/proc/PID/mountinfo");
-    let id = number(dir, path)?;
+    let id = mountinfo_id(dir, path)?;
     let entry = mountinfo::read()?.into_iter().find(|entry| entry.id == id);
     entry.ok_or_else(|| not_here(path))
 }
 
-/// Whether `path`, which starts at `dir`, is the root of a mount: symbolic links are followed. By statx(2)
-/// \[Linux 5.8\], else by the table.
+/// Reports whether `path`, relative to `dir`, is the root of a mount. Follows symbolic links. Uses
+/// statx(2) \[Linux 5.8\], else the table.
 ///
 /// ```
 /// assert!(fmountat::table::is_mount_point(fmountat::CWD, "/proc")?);
@@ -91,14 +96,14 @@ fn find_by(dir: BorrowedFd<'_>, path: &Path, strategy: TableStrategy) -> Result<
 /// [`ErrorKind::NotFound`], [`ErrorKind::Permission`] and the other errors of path_resolution(7).
 pub fn is_mount_point(dir: impl AsFd, path: impl AsRef<Path>) -> Result<bool> {
     let (dir, path) = (dir.as_fd(), path.as_ref());
-    let statx = look(dir, path, StatxFlags::empty())?;
+    let statx = statx_mount(dir, path, StatxFlags::empty())?;
     if statx.stx_attributes_mask.contains(StatxAttributes::MOUNT_ROOT) {
         return Ok(statx.stx_attributes.contains(StatxAttributes::MOUNT_ROOT));
     }
     is_mount_point_by_table(dir, path)
 }
 
-/// A mount's root is seen right at its target, everything else below it.
+/// Compares the real path with the mount's target: only the root of a mount is at its target.
 fn is_mount_point_by_table(dir: BorrowedFd<'_>, path: &Path) -> Result<bool> {
     let fd = open(dir, path)?;
     let real = procfs::path_for(Operation::FindMount, fd.as_fd())?;
@@ -106,15 +111,16 @@ fn is_mount_point_by_table(dir: BorrowedFd<'_>, path: &Path) -> Result<bool> {
     Ok(mountinfo::read()?.iter().any(|entry| entry.id == id && entry.target == real))
 }
 
-/// The file system is not asked, and no automount is set off: what is mounted there the kernel knows by itself.
-fn look(dir: BorrowedFd<'_>, path: &Path, mask: StatxFlags) -> Result<Statx> {
+/// Calls statx(2) without asking the file system and without triggering an automount: neither is
+/// needed to identify the mount.
+fn statx_mount(dir: BorrowedFd<'_>, path: &Path, mask: StatxFlags) -> Result<Statx> {
     let flags = AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT;
     rustix::fs::statx(dir, path, flags, mask).map_err(|e| failed(Syscall::Statx, e, path))
 }
 
-/// The id of mountinfo of the mount that holds `path`.
-fn number(dir: BorrowedFd<'_>, path: &Path) -> Result<MountinfoId> {
-    let statx = look(dir, path, StatxFlags::MNT_ID)?;
+/// Returns the mountinfo id of the mount that holds `path`.
+fn mountinfo_id(dir: BorrowedFd<'_>, path: &Path) -> Result<MountinfoId> {
+    let statx = statx_mount(dir, path, StatxFlags::MNT_ID)?;
     if statx.stx_mask & STATX_MNT_ID != 0 {
         return Ok(MountinfoId::from_number(statx.stx_mnt_id));
     }

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What is mounted in a mount, and what is beneath it at its own place. No file system is asked.
+//! Finds the mounts below a mount, and those beneath it at the same mount point.
+//!
+//! No file system is asked, so a dead server cannot block the call.
 
 use crate::error::{Error, Operation, Result, Syscall};
 use crate::mountinfo;
@@ -13,7 +15,7 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-/// A mount, the one that it is on, and its place, seen from the caller's root.
+/// A mount, its parent, and its mount point relative to the caller's root.
 #[derive(Debug)]
 pub(crate) struct Found {
     pub(crate) id: MountId,
@@ -21,24 +23,25 @@ pub(crate) struct Found {
     pub(crate) place: PathBuf,
 }
 
-/// The mounts around one.
+/// The mounts related to one mount.
 #[derive(Debug)]
 pub(crate) struct Around {
-    /// Its own place.
+    /// The mount's own mount point.
     pub(crate) place: PathBuf,
-    /// All that are in it, the older ones first.
+    /// All mounts below it, the oldest first.
     pub(crate) inside: Vec<Found>,
-    /// Those that are beneath it at its place, from the top down.
+    /// The mounts beneath it at the same mount point, from the top down.
     pub(crate) beneath: Vec<Found>,
 }
 
-/// What is around the mount that `fd` is on: by listmount(2) and statmount(2) \[Linux 6.8\], else from the table.
+/// Returns the mounts around the one that `fd` is on. Uses listmount(2) and statmount(2)
+/// \[Linux 6.8\], else mountinfo.
 pub(crate) fn around(fd: BorrowedFd<'_>) -> Result<Around> {
     let id = MountId::of(fd)?;
     if let Some(ids) = id.unique().and_then(|id| published::below(Some(id), 0).ok()) {
         let mut inside = Vec::with_capacity(ids.len());
         for id in ids {
-            inside.extend(look(id.into())?);
+            inside.extend(look_up(id.into())?);
         }
         let place = located::point(id)?;
         return Ok(Around { inside, beneath: beneath(id, &place)?, place });
@@ -61,13 +64,13 @@ pub(crate) fn around(fd: BorrowedFd<'_>) -> Result<Around> {
 }
 
 fn beneath(id: MountId, place: &Path) -> Result<Vec<Found>> {
-    let (mut upper, mut found) = (look(id)?, Vec::new());
+    let (mut upper, mut found) = (look_up(id)?, Vec::new());
     while let Some(known) = upper {
-        // What is above the caller's root has no place here.
+        // Mounts above the caller's root have no mount point here.
         upper = if known.parent == known.id {
             None
         } else {
-            look(known.parent)?.filter(|lower| lower.place == place)
+            look_up(known.parent)?.filter(|lower| lower.place == place)
         };
         if known.id != id {
             found.push(known);
@@ -76,18 +79,18 @@ fn beneath(id: MountId, place: &Path) -> Result<Vec<Found>> {
     Ok(found)
 }
 
-/// One mount; `None` where it is gone meanwhile, or not to be seen from here.
-fn look(id: MountId) -> Result<Option<Found>> {
-    let told = match statmount(id.get(), MNT_BASIC | MNT_POINT) {
-        Ok(told) => told,
+/// Looks up one mount. Returns `None` if it was unmounted meanwhile or is not visible here.
+fn look_up(id: MountId) -> Result<Option<Found>> {
+    let stat = match statmount(id.get(), MNT_BASIC | MNT_POINT) {
+        Ok(stat) => stat,
         Err(Errno::NOENT) => return Ok(None),
         Err(errno) => {
             return Err(Error::sys(Operation::FindMount, Syscall::Statmount, errno)
                 .with_argument(id.get().to_string()));
         }
     };
-    let place = told.mnt_point.filter(|point| !point.is_empty());
-    Ok(told.basic.zip(place).map(|(basic, place)| Found {
+    let place = stat.mnt_point.filter(|point| !point.is_empty());
+    Ok(stat.basic.zip(place).map(|(basic, place)| Found {
         id,
         parent: MountId::from_number(basic.parent),
         place: OsString::from_vec(place).into(),

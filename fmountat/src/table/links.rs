@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Who is on whom in a snapshot, found out once, when first asked for.
+//! The parent and child links of a snapshot, computed once at first use.
 
 use crate::mountinfo::record::Record;
 use std::collections::HashMap;
 
 const NONE: u32 = u32::MAX;
 
-/// Parents and children as places in the list of records.
+/// Parents and children as indices into the list of records.
 #[derive(Debug, Clone)]
 pub(crate) struct Links {
     parents: Vec<u32>,
-    /// The children of the record `n` are from `starts[n]` to `starts[n + 1]` here; the roots come last.
+    /// The children of record `n` are `children[starts[n]..starts[n + 1]]`; the roots come last.
     children: Vec<u32>,
     starts: Vec<u32>,
     by_number: HashMap<u64, u32>,
@@ -32,7 +32,7 @@ impl Links {
             found.copied().filter(|parent| *parent != own).unwrap_or(NONE)
         };
         let mut parents: Vec<u32> = records.iter().zip(0u32..).map(parent_of).collect();
-        cut_circles(&mut parents);
+        break_cycles(&mut parents);
         let last = records.len() as u32;
         let slot = |parent: u32| if parent == NONE { last } else { parent } as usize;
         let mut starts = vec![0u32; records.len() + 2];
@@ -73,19 +73,20 @@ impl Links {
     }
 }
 
-/// Lines that were read at different moments can say that two mounts are each on the other: one of them is made a root,
-/// so that whoever walks the tree comes to every mount, and to an end.
-fn cut_circles(parents: &mut [u32]) {
-    // 0: not seen, n: seen on the way that began at n - 1.
+/// Breaks cycles by turning one member of each into a root, so that a walk of the tree reaches
+/// every mount and terminates. Lines read at different moments may name two mounts as each other's
+/// parent.
+fn break_cycles(parents: &mut [u32]) {
+    // 0: not visited; n: visited by the walk that started at n - 1.
     let mut seen = vec![0u32; parents.len()];
     for start in 0..parents.len() {
-        let way = start as u32 + 1;
+        let walk = start as u32 + 1;
         let mut at = start;
         while seen[at] == 0 {
-            seen[at] = way;
+            seen[at] = walk;
             match parents[at] {
                 NONE => break,
-                next if seen[next as usize] == way => parents[at] = NONE,
+                next if seen[next as usize] == walk => parents[at] = NONE,
                 next => at = next as usize,
             }
         }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What is mounted: the table, who uses it, and taking mounts away.
+//! Snapshots of the mount table, the processes that hold mounts, and unmounting.
 #![forbid(unsafe_code)]
 
 pub(crate) mod count;

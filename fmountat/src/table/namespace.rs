@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Whose mount table: this thread's, a process's, or that of a namespace by its file or its id.
+//! The mount table to read: of this thread, of a process, or of a namespace by its file or id.
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::mountinfo::id::MountId;
@@ -13,32 +13,35 @@ use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
 
-/// A mount namespace to be looked at.
+/// The mount namespace to read.
 #[derive(Debug)]
 pub(crate) enum Place {
-    /// The calling thread's, below its root directory.
+    /// The namespace of the calling thread, below the thread's root directory.
     Here,
-    /// A process's, below its root directory.
+    /// The namespace of a process, below the process's root directory.
     Process { pid: i32, namespace: MountNamespace },
-    /// That of a namespace's file, below the namespace's root.
+    /// The namespace of a file, below the namespace's root.
     Namespace(MountNamespace),
-    /// That with this id, whose file we may not reach.
+    /// The namespace with this id. Its file cannot be opened without privilege.
     Id(u64),
 }
 
-/// How listmount(2) and statmount(2) see a place.
+/// The arguments that select a mount table for listmount(2) and statmount(2).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View {
     /// The id of the namespace, 0 for the caller's own.
     pub(crate) namespace: u64,
-    /// The mount that the root directory is on. In other namespaces the kernel shows what is below it too: the initial
-    /// rootfs, where a kernel has another one below that (7.2 has), and what a mount over the root has covered.
+    /// The mount that the root directory is on. For other namespaces the kernel also lists the
+    /// mounts beneath it: the initial rootfs, if there is another beneath that (Linux 7.2), and
+    /// mounts that the root mount hides.
     pub(crate) root: Option<u64>,
 }
 
 impl Place {
-    /// The namespace with this id, of those that we have privilege over: by its file, where `NS_MNT_GET_NEXT` \[Linux 6.12\] is
-    /// allowed, which takes `CAP_SYS_ADMIN` on the machine, else as far as listmount(2) and statmount(2) take the id.
+    /// Finds the namespace with this id among those that the caller has privilege over.
+    ///
+    /// Opens its file by `NS_MNT_GET_NEXT` \[Linux 6.12\], which needs `CAP_SYS_ADMIN` in the
+    /// initial user namespace. Otherwise keeps the id, if listmount(2) accepts it.
     pub(crate) fn of_id(id: u64) -> Result<Self> {
         let error = match Self::of_file_with_id(id) {
             Err(error) if error.kind() != ErrorKind::NotFound => error,
@@ -72,8 +75,8 @@ impl Place {
         Ok(Self::Namespace(MountNamespace::of_file(file)?))
     }
 
-    /// What listmount(2) and statmount(2) are asked for; `None` where they can't show what is wanted: a process with a root
-    /// directory of its own sees other paths than its namespace has.
+    /// Returns the arguments for listmount(2) and statmount(2). Returns `None` if they cannot show
+    /// this table: a process with its own root directory sees other paths than its namespace.
     pub(crate) fn view(&self) -> Option<View> {
         let namespace = match self {
             Self::Here => return Some(View { namespace: 0, root: None }),
@@ -84,11 +87,11 @@ impl Place {
         let mount = MountId::of(root).ok().filter(|_| is_mount_root(root).unwrap_or(false))?.get();
         let namespace = mount_namespace_id(namespace.file()).ok()?;
         let mut buffer = StatBuffer::new();
-        let told = buffer.ask(mount, MNT_POINT, namespace).ok()?;
-        (told.text(MNT_POINT) == Some(b"/")).then_some(View { namespace, root: Some(mount) })
+        let stat = buffer.ask(mount, MNT_POINT, namespace).ok()?;
+        (stat.text(MNT_POINT) == Some(b"/")).then_some(View { namespace, root: Some(mount) })
     }
 
-    /// Its mountinfo, opened anew.
+    /// Opens its mountinfo file.
     pub(crate) fn mountinfo(&self) -> Result<OwnedFd> {
         match self {
             Self::Here => open("thread-self/mountinfo"),
@@ -106,7 +109,7 @@ impl Place {
         }
     }
 
-    /// The file of the namespace.
+    /// Returns the namespace file.
     pub(crate) fn file(&self) -> Result<OwnedFd> {
         match self {
             Self::Here => own_file(),
@@ -119,15 +122,15 @@ impl Place {
     }
 }
 
-/// The mount that whoever enters the namespace has as root: the last of those that are on `/`.
+/// Returns the mount that is the root after setns(2): the topmost of the mounts on `/`.
 fn topmost(namespace: u64) -> Option<u64> {
     let (mut ids, mut buffer) = (Vec::new(), StatBuffer::new());
     all_mounts(namespace, None, &mut ids).ok()?;
     let mut on_root = Vec::new();
     for id in ids {
-        if let Ok(told) = buffer.ask(id, MNT_BASIC | MNT_POINT, namespace) {
-            if told.text(MNT_POINT) == Some(b"/") {
-                on_root.push((told.raw.mnt_id, told.raw.mnt_parent_id));
+        if let Ok(stat) = buffer.ask(id, MNT_BASIC | MNT_POINT, namespace) {
+            if stat.text(MNT_POINT) == Some(b"/") {
+                on_root.push((stat.raw.mnt_id, stat.raw.mnt_parent_id));
             }
         }
     }

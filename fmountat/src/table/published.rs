@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A set that is in its place, by the identity of its mounts: what was published, and nothing that came later.
+//! A published set, identified by the unique ids of its mounts.
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::mountinfo::id::{MountId, UniqueMountId};
@@ -10,9 +10,12 @@ use rustix::io::Errno;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 
-/// The mounts of a published set, the root of it first. They are unique ids \[Linux 6.8\], which no other mount has until
-/// the machine boots again: keep `/proc/sys/kernel/random/boot_id` beside a set that is written to a disk. What
-/// [`Unmount::run_set`](crate::table::unmount::request::Unmount::run_set) takes away is this set, and it can tell what others have mounted in it.
+/// The mounts of a published set, its root first.
+///
+/// They are identified by unique ids \[Linux 6.8\], which the kernel does not reuse until the next
+/// boot. Store `/proc/sys/kernel/random/boot_id` beside a set that you write to disk.
+/// [`Unmount::run_set`](crate::table::unmount::request::Unmount::run_set) unmounts exactly this set
+/// and detects mounts that others added to it.
 ///
 /// ```
 /// # use fmountat::PublishedSet;
@@ -29,30 +32,32 @@ pub struct PublishedSet {
 }
 
 impl PublishedSet {
-    /// The mount that was attached, and all in it: listmount(2). Ask at once, and drop `attached` then, which keeps the
-    /// mount busy. What somebody mounts in it between the two calls is told apart where the set was built by this crate,
-    /// whose mounts are older than the publishing.
+    /// Lists the attached mount and all mounts below it by listmount(2).
+    ///
+    /// Call it at once and drop `attached` afterwards, which keeps the mount busy. Mounts that
+    /// others add in between are excluded if this crate built the set: its own mounts are older
+    /// than the publication.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] before Linux 6.8; [`ErrorKind::NotMounted`] where it is gone already, or attached in
-    /// another namespace.
+    /// [`ErrorKind::Unsupported`] before Linux 6.8; [`ErrorKind::NotMounted`] if it was unmounted
+    /// already or is attached in another namespace.
     pub fn of(attached: &Attached) -> Result<Self> {
         Self::at(attached.id(), attached.newest())
     }
 
-    /// The mount with this id and all in it that are not newer than `newest`.
+    /// Lists the mount with this id and the mounts below it that are not newer than `newest`.
     pub(crate) fn at(root: MountId, newest: Option<UniqueMountId>) -> Result<Self> {
         let root = root.unique().ok_or_else(|| not_listed(root, Errno::NOSYS))?;
-        // What this crate builds begins with its root.
+        // The root is the oldest mount of a set that this crate built.
         let oldest = if newest.is_some() { root.get() } else { 0 };
         let is_ours = |id: &UniqueMountId| newest.is_none_or(|newest| *id <= newest);
         Ok(Self { root, inside: below(Some(root), oldest)?.into_iter().filter(is_ours).collect() })
     }
 
-    /// The set with these ids, its root's first. Nothing is looked at.
+    /// Makes a set of these ids, the root's first. Does not check that the mounts exist.
     ///
     /// # Errors
-    /// [`ErrorKind::OptionValue`] for an empty list, or a number that is no unique id.
+    /// [`ErrorKind::OptionValue`] for an empty list or a number that is not a unique id.
     pub fn from_numbers(ids: impl IntoIterator<Item = u64>) -> Result<Self> {
         let mut ids = ids.into_iter().map(|number| {
             UniqueMountId::from_number(number).ok_or_else(|| {
@@ -65,25 +70,25 @@ impl PublishedSet {
         Ok(Self { root: ids.next().ok_or_else(empty)??, inside: ids.collect::<Result<_>>()? })
     }
 
-    /// The mount that the others are in.
+    /// Returns the root mount of the set.
     #[must_use]
     pub fn root(&self) -> UniqueMountId {
         self.root
     }
 
-    /// All mounts, the root first.
+    /// Returns all mounts, the root first.
     pub fn mounts(&self) -> impl Iterator<Item = UniqueMountId> + '_ {
         std::iter::once(self.root).chain(self.inside.iter().copied())
     }
 
-    /// What is in it now and was not published with it.
+    /// Returns the mounts below its root that were not published with it.
     pub(crate) fn others(&self) -> Result<Vec<UniqueMountId>> {
         Ok(below(Some(self.root), 0)?.into_iter().filter(|id| !self.inside.contains(id)).collect())
     }
 }
 
-/// As [`PublishedSet::others`], for each of the sets: the mount table is gone through once, and of each mount that is of no
-/// set it is asked what it is in.
+/// Like [`PublishedSet::others`], for many sets: lists the mount table once and looks up the
+/// ancestors of each mount that is in no set.
 pub(crate) fn others_in(sets: &[PublishedSet]) -> Result<Vec<Vec<UniqueMountId>>> {
     let number =
         |(number, set): (usize, &PublishedSet)| set.mounts().map(move |id| (id, number)).collect::<Vec<_>>();
@@ -98,7 +103,8 @@ pub(crate) fn others_in(sets: &[PublishedSet]) -> Result<Vec<Vec<UniqueMountId>>
     Ok(others)
 }
 
-/// The sets that are mounted in another one of them, innermost first, and the rest; each once.
+/// Splits the sets into those mounted inside another of them, the innermost first, and the rest.
+/// Removes duplicates.
 pub(crate) fn inner_and_outer(sets: &[PublishedSet]) -> (Vec<PublishedSet>, Vec<PublishedSet>) {
     let mut seen = HashSet::new();
     let once: Vec<_> = sets.iter().filter(|set| seen.insert(set.root)).cloned().collect();
@@ -115,7 +121,7 @@ pub(crate) fn inner_and_outer(sets: &[PublishedSet]) -> (Vec<PublishedSet>, Vec<
     (sets(inner), sets(outer))
 }
 
-/// The mount that this one is on, and so on up.
+/// Returns the ancestors of a mount, its parent first.
 fn parents(id: UniqueMountId) -> impl Iterator<Item = UniqueMountId> {
     let parent = |id: &UniqueMountId| {
         let parent = UniqueMountId::from_number(statmount(id.get(), MNT_BASIC).ok()?.basic?.parent)?;
@@ -124,7 +130,8 @@ fn parents(id: UniqueMountId) -> impl Iterator<Item = UniqueMountId> {
     std::iter::successors(Some(id), parent).skip(1)
 }
 
-/// Returns the mounts below `root`, or below the caller's root directory, that are newer than `after`.
+/// Returns the mounts below `root` that are newer than `after`; for `None`, those below the
+/// caller's root directory.
 pub(crate) fn below(root: Option<UniqueMountId>, after: u64) -> Result<Vec<UniqueMountId>> {
     let number = root.map_or(LSMT_ROOT, UniqueMountId::get);
     let ids = mounts_below(number, after).map_err(|errno| not_listed(number, errno))?;
@@ -143,7 +150,7 @@ fn not_listed(root: impl fmt::Display, errno: Errno) -> Error {
     }
 }
 
-/// A list of its ids, the root's first.
+/// Serializes as a list of ids, the root's first.
 #[cfg(feature = "serde")]
 impl serde::Serialize for PublishedSet {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Reading the mount table: whose, what of it, by which interface.
+//! Reads the mount table of a chosen namespace, with chosen fields, by a chosen interface.
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::mountinfo::MountEntry;
@@ -19,7 +19,7 @@ use rustix::fd::AsFd;
 use rustix::io::Errno;
 use std::path::Path;
 
-/// Reads the mount table of a mount namespace, as often as wanted.
+/// Reads the mount table of a mount namespace, any number of times.
 ///
 /// ```no_run
 /// use fmountat::table::{Fields, TableReader};
@@ -49,13 +49,14 @@ impl TableReader {
         }
     }
 
-    /// The table of the thread that calls [`read`](Self::read): what is below its root directory.
+    /// Selects the mount table of the thread that calls [`read`](Self::read), below its root
+    /// directory.
     #[must_use]
     pub fn here() -> Self {
         Self::of(Place::Here)
     }
 
-    /// That of the process `pid`, below its root directory.
+    /// Selects the mount table of the process `pid`, below its root directory.
     ///
     /// # Errors
     /// Those of [`MountNamespace::of_process`].
@@ -63,7 +64,8 @@ impl TableReader {
         Ok(Self::of(Place::Process { pid, namespace: MountNamespace::of_process(pid)? }))
     }
 
-    /// That of a namespace file, `/proc/PID/ns/mnt` or a bind of one; `path` starts at `dir`.
+    /// Selects the mount table of a namespace file: `/proc/PID/ns/mnt` or a bind mount of one.
+    /// `path` is relative to `dir`.
     ///
     /// # Errors
     /// Those of [`MountNamespace::open`].
@@ -71,22 +73,24 @@ impl TableReader {
         Ok(Self::of(Place::Namespace(MountNamespace::open(dir, path)?)))
     }
 
-    /// That of the mount namespace with this id, as statmount(2) and `ioctl(NS_GET_MNTNS_ID)` give it \[Linux 6.12\].
+    /// Selects the mount table of the namespace with this id, as statmount(2) and
+    /// `ioctl(NS_GET_MNTNS_ID)` return it \[Linux 6.12\].
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`], also for one that the caller has no privilege over; [`ErrorKind::Unsupported`].
+    /// [`ErrorKind::NotFound`], also for a namespace that the caller has no privilege over;
+    /// [`ErrorKind::Unsupported`].
     pub fn of_namespace_id(id: u64) -> Result<Self> {
         Ok(Self::of(Place::of_id(id)?))
     }
 
-    /// What to know of each mount: [`Fields::LIST`] without this.
+    /// Sets the fields to read of each mount. The default is [`Fields::LIST`].
     #[must_use]
     pub fn fields(mut self, fields: Fields) -> Self {
         self.fields = fields;
         self
     }
 
-    /// By which interface: [`TableStrategy::Auto`] without this.
+    /// Sets the interface. The default is [`TableStrategy::Auto`].
     #[must_use]
     pub fn strategy(mut self, strategy: TableStrategy) -> Self {
         self.strategy = strategy;
@@ -97,7 +101,8 @@ impl TableReader {
         self.strategy
     }
 
-    /// The id of the mount namespace, never used again: `ioctl(NS_GET_MNTNS_ID)` \[Linux 6.11\].
+    /// Returns the id of the mount namespace, which is never reused: `ioctl(NS_GET_MNTNS_ID)`
+    /// \[Linux 6.11\].
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`], also without /proc.
@@ -111,8 +116,8 @@ impl TableReader {
     /// Takes a snapshot.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] for a way that this kernel has not, or that has not the fields,
-    /// or without /proc, where that is needed; [`ErrorKind::Permission`] for the namespace of others;
+    /// [`ErrorKind::Unsupported`] if this kernel lacks the interface or its fields, or if /proc is
+    /// needed and missing; [`ErrorKind::Permission`] for the namespace of another user;
     /// [`ErrorKind::NotFound`] for a process that has ended.
     pub fn read(&mut self) -> Result<Table> {
         let missing = self.fields.mask() & !by_statmount::supported();
@@ -147,7 +152,7 @@ impl TableReader {
         }
         let file = match self.place.mountinfo() {
             Ok(file) => file,
-            // Without /proc.
+            // /proc is missing.
             Err(error) => {
                 trace::fallback(READ_TABLE, BY_MOUNTINFO, error.raw_errno());
                 return self.by_statmount().map_err(|_| error);
@@ -167,7 +172,7 @@ impl TableReader {
         by_mountinfo::table(reading)
     }
 
-    /// Reads mountinfo to its end, or to where statmount(2) is seen to be faster.
+    /// Reads mountinfo to its end, or until statmount(2) proves faster.
     fn read_while_cheap(&mut self, reading: &mut Reading<'_>) -> Result<Read> {
         let Some(view) = self.place.view() else { return reading.rest(None) };
         let mut probe = Probe { fields: self.fields, namespace: view.namespace, buffer: &mut self.buffer };
@@ -198,11 +203,12 @@ impl TableReader {
         by_mountinfo::read(&self.place.mountinfo()?)
     }
 
-    /// The mount with this id, a unique one or one of mountinfo; `None` if there is none. A unique id costs one call
-    /// \[Linux 6.13\].
+    /// Returns the mount with this unique or mountinfo id, or `None` if it does not exist. A unique
+    /// id costs one call \[Linux 6.13\].
     ///
     /// # Errors
-    /// Those of [`read`](Self::read); [`ErrorKind::Unsupported`] for a unique id where only mountinfo can be read, which has none.
+    /// Those of [`read`](Self::read); [`ErrorKind::Unsupported`] for a unique id if only mountinfo
+    /// can be read, because it lacks them.
     pub fn read_with_id(&mut self, id: MountId) -> Result<Option<MountEntry>> {
         if self.strategy != TableStrategy::Mountinfo {
             if let Some(table) = self.read_one(id)? {
@@ -220,7 +226,8 @@ impl TableReader {
         }
     }
 
-    /// The mount with this id as a table of its own, which is empty if there is none; `None` where statmount(2) can't tell.
+    /// Returns a table of only the mount with this id, empty if it does not exist; `None` if
+    /// statmount(2) cannot answer.
     pub(crate) fn read_one(&mut self, id: MountId) -> Result<Option<Table>> {
         let can = id.unique().is_some() && self.fields.mask() & !by_statmount::supported() == 0;
         match if can { self.place.view() } else { None } {
@@ -231,8 +238,8 @@ impl TableReader {
 }
 
 impl Table {
-    /// The table of the calling thread's mount namespace, below its root directory: see [`TableReader`], which reads
-    /// others too.
+    /// Reads the calling thread's mount table, below its root directory. [`TableReader`] reads
+    /// other namespaces too.
     ///
     /// # Errors
     /// Those of [`TableReader::read`].
@@ -248,11 +255,13 @@ fn no_unique_ids(id: MountId) -> Error {
         .with_hint("they need Linux 6.8; in a container, allow them in its seccomp profile; or give the number of mountinfo")
 }
 
-/// The calls are not there, forbidden by a filter, or the namespace is one that we have no privilege over.
+/// Traces that statmount(2) was refused and mountinfo is used instead.
 fn record_refusal(error: &Error) {
     trace::fallback(READ_TABLE, BY_STATMOUNT, error.raw_errno());
 }
 
+/// Reports whether the calls are missing, a filter forbids them, or the caller lacks privilege over
+/// the namespace.
 fn is_refused(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::Unsupported | ErrorKind::Permission | ErrorKind::NotFound)
 }

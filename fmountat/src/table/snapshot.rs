@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! One mount of a snapshot.
+//! A snapshot of the mount table and one mount in it.
 
 use crate::mountinfo::MountEntry;
 use crate::mountinfo::id::{MountId, MountinfoId, UniqueMountId};
@@ -11,7 +11,8 @@ use std::fmt;
 use std::path::Path;
 use std::sync::OnceLock;
 
-/// One mount of a [`Table`], as long as that lives. What was not asked for ([`Fields`](crate::table::fields::Fields)) is empty or `None`.
+/// One mount of a [`Table`], borrowed from it. Fields that were not requested
+/// ([`Fields`](crate::table::fields::Fields)) are empty or `None`.
 #[derive(Clone, Copy)]
 pub struct TableEntry<'a> {
     pub(crate) table: &'a Table,
@@ -27,134 +28,137 @@ impl<'a> TableEntry<'a> {
         self.table.text.get(span)
     }
 
-    /// Its identity: the unique id where the table has it, else the id of mountinfo.
+    /// Returns the unique id if the table has unique ids, else the mountinfo id.
     #[must_use]
     pub fn id(&self) -> MountId {
         MountId::from_number(self.record().key())
     }
 
-    /// The unique id, if the table was read by statmount(2).
+    /// Returns the unique id, if the table was read by statmount(2).
     #[must_use]
     pub fn unique_id(&self) -> Option<UniqueMountId> {
         UniqueMountId::from_number(self.record().unique)
     }
 
-    /// Its id in mountinfo.
+    /// Returns the mountinfo id.
     #[must_use]
     pub fn mountinfo_id(&self) -> MountinfoId {
         MountinfoId::from_number(self.record().id)
     }
 
-    /// The id in mountinfo of the mount that it is on.
+    /// Returns the mountinfo id of the parent mount.
     #[must_use]
     pub fn parent_mountinfo_id(&self) -> MountinfoId {
         MountinfoId::from_number(self.record().parent)
     }
 
-    /// The mount that it is on; `None` for a root of the table.
+    /// Returns the parent mount, or `None` for a root of the table.
     #[must_use]
     pub fn parent(&self) -> Option<Self> {
         let index = self.table.links().parent(self.index)?;
         Some(Self { table: self.table, index })
     }
 
-    /// The mounts on it, in the order in which they were made. One with the same target lies on top of it.
+    /// Returns the child mounts in the order of their creation. A child with the same target is
+    /// stacked on this mount.
     pub fn children(&self) -> impl DoubleEndedIterator<Item = Self> + ExactSizeIterator + use<'a> {
         let table = self.table;
         table.links().children(self.index).iter().map(move |index| Self { table, index: *index as usize })
     }
 
-    /// Major and minor number of the file system's device.
+    /// Returns the device number of the file system as (major, minor).
     #[must_use]
     pub fn device(&self) -> Option<(u32, u32)> {
         self.table.fields.contains(crate::table::fields::Fields::DEVICE).then_some(self.record().device)
     }
 
-    /// The peer group it is in: mounts of one group pass on to each other what is mounted and unmounted in them.
+    /// Returns the peer group of a shared mount. Peers propagate mount and unmount events to each
+    /// other.
     #[must_use]
     pub fn shared(&self) -> Option<u64> {
         Some(self.record().shared).filter(|group| *group != 0)
     }
 
-    /// The peer group that it receives from.
+    /// Returns the peer group that a slave receives propagation from.
     #[must_use]
     pub fn master(&self) -> Option<u64> {
         Some(self.record().master).filter(|group| *group != 0)
     }
 
-    /// The nearest group of this namespace that it receives from, where that is not its master.
+    /// Returns the closest dominant peer group (`propagate_from` of mountinfo), if that is not the
+    /// master.
     #[must_use]
     pub fn propagate_from(&self) -> Option<u64> {
         Some(self.record().from).filter(|group| *group != 0)
     }
 
-    /// It can't be bound.
+    /// Reports whether the mount is unbindable: it cannot be the source of a bind mount.
     #[must_use]
     pub fn is_unbindable(&self) -> bool {
         self.record().unbindable
     }
 
-    /// The other mounts of its peer group in this table.
+    /// Returns the other members of its peer group in this table.
     pub fn peers(&self) -> impl Iterator<Item = Self> + use<'a> {
         let (own, group) = (self.index, self.shared());
         self.table.iter().filter(move |e| group.is_some() && e.shared() == group && e.index != own)
     }
 
-    /// The mounts of this table that it receives from.
+    /// Returns the mounts of this table in its master's peer group.
     pub fn masters(&self) -> impl Iterator<Item = Self> + use<'a> {
         let master = self.master();
         self.table.iter().filter(move |e| master.is_some() && e.shared() == master)
     }
 
-    /// The directory of the file system that is its root.
+    /// Returns the directory of the file system that is the root of the mount.
     #[must_use]
     pub fn root(&self) -> &'a Path {
         Path::new(self.text(self.record().root))
     }
 
-    /// Where it is, seen from the root directory; the bytes as they are.
+    /// Returns the mount point, relative to the root directory, unescaped.
     #[must_use]
     pub fn target(&self) -> &'a Path {
         Path::new(self.text(self.record().target))
     }
 
-    /// Its own options: `rw,nosuid,relatime`.
+    /// Returns the per-mount options: `rw,nosuid,relatime`.
     #[must_use]
     pub fn options(&self) -> &'a OsStr {
         self.text(self.record().options)
     }
 
-    /// The file system's type.
+    /// Returns the file system type.
     #[must_use]
     pub fn fstype(&self) -> &'a OsStr {
         self.text(self.record().fstype)
     }
 
-    /// The source.
+    /// Returns the mount source.
     #[must_use]
     pub fn source(&self) -> &'a OsStr {
         self.text(self.record().source)
     }
 
-    /// The file system's options.
+    /// Returns the per-superblock options.
     #[must_use]
     pub fn super_options(&self) -> &'a OsStr {
         self.text(self.record().super_options)
     }
 
-    /// How an idmapped mount maps users, a line for each mapping, as in user_namespaces(7).
+    /// Returns the user mappings of an idmapped mount, one line each, as in user_namespaces(7).
     #[must_use]
     pub fn uid_map(&self) -> &'a OsStr {
         self.text(self.record().uid_map)
     }
 
-    /// How it maps groups.
+    /// Returns the group mappings of an idmapped mount, one line each.
     #[must_use]
     pub fn gid_map(&self) -> &'a OsStr {
         self.text(self.record().gid_map)
     }
 
-    /// The same as a value of its own. An empty type or path is one that was not asked for.
+    /// Returns an owned copy. An empty type or path is one that was not requested.
     #[must_use]
     pub fn to_entry(&self) -> MountEntry {
         MountEntry::of(self.record(), &self.table.text)
@@ -167,10 +171,11 @@ impl fmt::Debug for TableEntry<'_> {
     }
 }
 
-/// A snapshot of the mount table of a mount namespace: what can be seen below a root directory.
+/// A snapshot of the mount table of a mount namespace: the mounts visible below a root directory.
 ///
-/// A mount that stays where it is while the table is read is in it, whatever comes and goes meanwhile. Mounts are in the
-/// order in which they were made, stacked ones from the bottom up.
+/// A mount that does not change while the table is read is in the snapshot, even if other mounts
+/// are created and unmounted meanwhile. Mounts are listed in the order of their creation, a stack
+/// from the bottom up.
 ///
 /// ```
 /// use fmountat::table::{Fields, Table};
@@ -194,25 +199,26 @@ impl Table {
         Self { records, text, fields, strategy, links: OnceLock::new() }
     }
 
-    /// What it knows of each mount: what was asked for, where the kernel could tell it, and what came without cost.
+    /// Returns the fields that the table holds: those requested that the kernel provides, and those
+    /// that cost nothing extra.
     #[must_use]
     pub fn fields(&self) -> Fields {
         self.fields
     }
 
-    /// The interface it was read by, never [`TableStrategy::Auto`].
+    /// Returns the interface that the table was read from, never [`TableStrategy::Auto`].
     #[must_use]
     pub fn strategy(&self) -> TableStrategy {
         self.strategy
     }
 
-    /// How many mounts it has.
+    /// Returns the number of mounts.
     #[must_use]
     pub fn len(&self) -> usize {
         self.records.len()
     }
 
-    /// Whether nothing is mounted below the root directory.
+    /// Reports whether the table has no mounts.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
@@ -226,17 +232,18 @@ impl Table {
         TableEntry { table: self, index }
     }
 
-    /// All mounts.
+    /// Returns all mounts.
     pub fn iter(&self) -> impl DoubleEndedIterator<Item = TableEntry<'_>> + ExactSizeIterator {
         (0..self.records.len()).map(|index| self.entry(index))
     }
 
-    /// The mounts that are on no other: one, the mount that is `/`, but where the root directory is no mount's root.
+    /// Returns the mounts without a parent in the table. This is the mount at `/` alone, unless the
+    /// root directory is not the root of a mount.
     pub fn roots(&self) -> impl DoubleEndedIterator<Item = TableEntry<'_>> + ExactSizeIterator {
         self.links().roots().iter().map(|index| self.entry(*index as usize))
     }
 
-    /// All mounts, each before those that are on it, with how many are below it.
+    /// Returns all mounts in depth-first order, parents first, each with its depth.
     pub fn walk(&self) -> impl Iterator<Item = (usize, TableEntry<'_>)> {
         let mut rest: Vec<(usize, TableEntry<'_>)> = self.roots().rev().map(|root| (0, root)).collect();
         std::iter::from_fn(move || {
@@ -246,7 +253,7 @@ impl Table {
         })
     }
 
-    /// The mount with this id: a unique one, if the table has those, or one of mountinfo.
+    /// Returns the mount with this id: a unique id, if the table has them, or a mountinfo id.
     #[must_use]
     pub fn get(&self, id: MountId) -> Option<TableEntry<'_>> {
         let index = match id {
@@ -256,40 +263,41 @@ impl Table {
         index.map(|index| self.entry(index))
     }
 
-    /// The mounts with this source.
+    /// Returns the mounts with this source.
     pub fn with_source(&self, source: impl AsRef<OsStr>) -> impl Iterator<Item = TableEntry<'_>> {
         self.iter().filter(move |entry| entry.source() == source.as_ref())
     }
 
-    /// The mounts of this type; `fuse` is `fuse.sshfs` too.
+    /// Returns the mounts of this type; `fuse` also matches `fuse.sshfs`.
     pub fn with_type(&self, fstype: impl AsRef<OsStr>) -> impl Iterator<Item = TableEntry<'_>> {
         self.iter().filter(move |entry| is_type(entry.fstype(), fstype.as_ref()))
     }
 
-    /// The mounts at `path` and below it, component by component: `/a/b` is not below `/a/bc`.
+    /// Returns the mounts at `path` and below it, compared by component: `/a/bc` is not below
+    /// `/a/b`.
     pub fn below(&self, path: impl AsRef<Path>) -> impl Iterator<Item = TableEntry<'_>> {
         self.iter().filter(move |entry| entry.target().starts_with(path.as_ref()))
     }
 
-    /// The mounts stacked at `path`, from the bottom up.
+    /// Returns the mounts stacked at `path`, from the bottom up.
     #[must_use]
     pub fn stack(&self, path: impl AsRef<Path>) -> Vec<TableEntry<'_>> {
         let path = path.as_ref();
         let mut stack: Vec<_> = self.iter().filter(|entry| entry.target() == path).collect();
-        // Made in another order than stacked: moved here, or put beneath.
+        // The order of creation differs from the stack after a move or a mount beneath.
         let depth = |entry: &TableEntry<'_>| std::iter::successors(Some(*entry), TableEntry::parent).count();
         stack.sort_by_cached_key(depth);
         stack
     }
 
-    /// The mount that is seen at `path`: the top of its stack.
+    /// Returns the visible mount at `path`: the top of the stack.
     #[must_use]
     pub fn at(&self, path: impl AsRef<Path>) -> Option<TableEntry<'_>> {
         self.stack(path).pop()
     }
 }
 
-/// Whether a mount of the type `fstype` is meant by `wanted`.
+/// Reports whether the type `fstype` matches `wanted`.
 pub(crate) fn is_type(fstype: &OsStr, wanted: &OsStr) -> bool {
     let rest = fstype.as_encoded_bytes().strip_prefix(wanted.as_encoded_bytes());
     rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(b"."))

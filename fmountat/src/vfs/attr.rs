@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Per-mount attributes and propagation, as mount_setattr(2) takes them.
+//! Mount attributes and propagation, as arguments of mount_setattr(2).
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::sys::attr::{MountAttrRaw, mount_setattr};
@@ -15,7 +15,7 @@ bitflags! {
     pub struct Attr: u64 {
         /// Read-only.
         const RDONLY = 0x1;
-        /// Set-user-ID bits and file capabilities have no effect.
+        /// Set-user-ID bits and file capabilities are ignored.
         const NOSUID = 0x2;
         /// Device files can't be opened.
         const NODEV = 0x4;
@@ -25,7 +25,7 @@ bitflags! {
         const NOATIME = 0x10;
         /// Access times are always updated.
         const STRICTATIME = 0x20;
-        /// The field that holds the access-time policy; zero in it is relatime.
+        /// The mask of the access-time policy; zero means relatime.
         const ATIME_FIELD = 0x70;
         /// Access times of directories are not updated.
         const NODIRATIME = 0x80;
@@ -34,21 +34,21 @@ bitflags! {
     }
 }
 
-/// Where mounts and unmounts below a mount spread to: mount_namespaces(7).
+/// The propagation type of a mount: mount_namespaces(7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Propagation {
-    /// `MS_PRIVATE`: nowhere.
+    /// `MS_PRIVATE`: mount events do not propagate.
     Private,
-    /// `MS_SHARED`: to and from the peer group.
+    /// `MS_SHARED`: mount events propagate to and from the peer group.
     Shared,
-    /// `MS_SLAVE`: from the master only.
+    /// `MS_SLAVE`: mount events propagate from the master only.
     Slave,
-    /// `MS_UNBINDABLE`: nowhere, and it can't be bound.
+    /// `MS_UNBINDABLE`: private, and the mount can't be bound.
     Unbindable,
 }
 
 impl Propagation {
-    /// `MS_PRIVATE` and its like, which mount_setattr(2) takes too.
+    /// Returns the `MS_*` bit, which mount_setattr(2) takes too.
     pub(crate) fn bits(self) -> u64 {
         match self {
             Self::Private => ms::MS_PRIVATE,
@@ -59,25 +59,26 @@ impl Propagation {
     }
 }
 
-/// What to change on a mount: attributes to clear, then attributes to set, then the propagation.
+/// The changes to a mount: attributes to clear, then attributes to set, then the propagation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct MountAttr {
     /// Attributes to set.
     pub set: Attr,
     /// Attributes to clear; to change the access-time policy, clear all of [`Attr::ATIME_FIELD`].
     pub clear: Attr,
-    /// The propagation to give it.
+    /// The new propagation.
     pub propagation: Option<Propagation>,
 }
 
 impl MountAttr {
-    /// Nothing to change.
+    /// Reports whether there is nothing to change.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.set.is_empty() && self.clear.is_empty() && self.propagation.is_none()
     }
 
-    /// The change of a mount that is one mount, when all of a tree is changed first, and then these are for its top.
+    /// Merges a change of a whole tree with this later change of its topmost mount, for a tree of
+    /// one mount.
     pub(crate) fn after(&self, whole: &Self) -> Self {
         Self {
             set: (whole.set - self.clear) | self.set,
@@ -86,8 +87,9 @@ impl MountAttr {
         }
     }
 
-    /// These, for a mount that mount(2) has made of a file system with such flags: the MS_RDONLY of one that is to be `ro` (`ro=fs`)
-    /// has made the mount read-only too.
+    /// Returns the change for a mount that mount(2) made with the superblock flags `flags`.
+    /// MS_RDONLY for a read-only superblock (`ro=fs`) made the mount read-only too, and is cleared
+    /// unless the mount is to be read-only.
     pub(crate) fn after_ms_flags(mut self, flags: &[&str]) -> Self {
         if flags.contains(&"ro") && !self.set.contains(Attr::RDONLY) {
             self.clear |= Attr::RDONLY;
@@ -95,7 +97,7 @@ impl MountAttr {
         self
     }
 
-    /// The attributes to set, as option words: `ro,nosuid`.
+    /// Returns the attributes to set as options: `ro,nosuid`.
     pub(crate) fn names(&self) -> String {
         let names = [
             (Attr::RDONLY, "ro"),
@@ -112,7 +114,7 @@ impl MountAttr {
         set.join(",")
     }
 
-    /// The attributes as fsmount(2) takes them at birth, when there is nothing to clear.
+    /// Returns the attributes to set as fsmount(2) takes them. A new mount has nothing to clear.
     pub(crate) fn at_birth(&self) -> MountAttrFlags {
         MountAttrFlags::from_bits_retain(u32::try_from(self.set.bits()).unwrap_or(0))
     }
@@ -127,19 +129,21 @@ impl MountAttr {
     }
 }
 
-/// What becomes of a word that would clear an attribute locked by the kernel.
+/// What to do when an option would clear an attribute that the kernel has locked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Locked {
-    /// For a copy: a bind in a user namespace works as it can.
+    /// Leave the attribute set: for a bind in a user namespace.
     StaysAsItIs,
-    /// For a remount, which is nothing but the words.
+    /// Fail: for a remount, whose only purpose is to change attributes.
     IsAnError,
 }
 
-/// Changes the mount that `fd` is on, and with `recursive` all mounts below it: mount_setattr(2) \[Linux 5.12\].
+/// Changes the mount that `fd` is on, and with `recursive` all mounts below it: mount_setattr(2)
+/// \[Linux 5.12\].
 ///
-/// In a user namespace the kernel locks the attributes of mounts that came from outside. Clearing a locked one is
-/// refused; it then stays as it is and everything else that was asked is done (OCI runtimes do the same).
+/// In a user namespace the kernel locks the attributes of mounts from outside, and refuses to clear
+/// a locked one. With [`Locked::StaysAsItIs`] the attribute is left as it is and every other change
+/// is made, as OCI runtimes do.
 pub(crate) fn set_attr(fd: BorrowedFd<'_>, attr: &MountAttr, recursive: bool, locked: Locked) -> Result<()> {
     if attr.is_empty() {
         return Ok(());
@@ -147,7 +151,7 @@ pub(crate) fn set_attr(fd: BorrowedFd<'_>, attr: &MountAttr, recursive: bool, lo
     let set = |clear| set_raw(fd, &attr.raw(clear), recursive);
     let done = match set(attr.clear) {
         Err(Errno::PERM) if !attr.clear.is_empty() && locked == Locked::StaysAsItIs => {
-            // The policy field must be cleared as a whole when a new policy is set.
+            // To set a new policy, the whole field must be cleared.
             let keep = attr.set.intersects(Attr::ATIME_FIELD);
             set(if keep { Attr::ATIME_FIELD } else { Attr::empty() })
         }
@@ -158,8 +162,9 @@ pub(crate) fn set_attr(fd: BorrowedFd<'_>, attr: &MountAttr, recursive: bool, lo
     })
 }
 
-/// Changes a tree: `whole` on all its mounts, then `top` on the topmost alone; what is one mount in one call. Of two kinds of
-/// propagation the second does not replace the first: a slave can be shared as well.
+/// Changes a tree: `whole` on all its mounts, then `top` on the topmost mount. Makes one call if
+/// the tree is one mount. Two kinds of propagation need two calls, because the second does not
+/// replace the first: a slave can be shared as well.
 pub(crate) fn set_tree_attr(
     fd: BorrowedFd<'_>,
     top: &MountAttr,
@@ -175,7 +180,8 @@ pub(crate) fn set_tree_attr(
     set_attr(fd, top, false, locked)
 }
 
-/// mount_setattr(2) on the mount that `fd` is on, and with `recursive` on all below it.
+/// Calls mount_setattr(2) on the mount that `fd` is on, and with `recursive` on all mounts below
+/// it.
 pub(crate) fn set_raw(
     fd: BorrowedFd<'_>,
     raw: &MountAttrRaw,
@@ -185,7 +191,8 @@ pub(crate) fn set_raw(
     mount_setattr(fd, c"", flags, raw)
 }
 
-/// What the kernel has locked in a user namespace, of what was to be changed.
+/// Names the attributes that the kernel has locked in a user namespace, out of those that were to
+/// be changed.
 fn explain_attr(error: Error, fd: BorrowedFd<'_>, attr: &MountAttr) -> Error {
     let is_inside = !crate::vfs::features::Features::get().initial_user_namespace;
     if error.raw_errno() != Some(Errno::PERM) {
@@ -193,7 +200,7 @@ fn explain_attr(error: Error, fd: BorrowedFd<'_>, attr: &MountAttr) -> Error {
     }
     let now =
         rustix::fs::fstatvfs(fd).map(|stat| Attr::from_bits_truncate(stat.f_flag.bits())).unwrap_or_default();
-    // The five lowest bits of statvfs(3)'s flags mean what the attributes mean, but for the access times.
+    // The restriction bits of statvfs(3) are those of the attributes; the access-time bits are not.
     let restrictions = Attr::RDONLY | Attr::NOSUID | Attr::NODEV | Attr::NOEXEC;
     let locked = MountAttr { set: attr.clear & now & restrictions, ..MountAttr::default() };
     let policy = (attr.set | attr.clear).intersects(Attr::ATIME_FIELD | Attr::NODIRATIME);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Strings on their way to the kernel: any bytes but NUL.
+//! C strings for the kernel: any bytes but NUL.
 
 use crate::error::{Error, ErrorKind, Operation, Result};
 use std::ffi::{CString, OsStr};
 use std::os::unix::ffi::OsStrExt;
 
-/// A C string of `text`, or [`ErrorKind::NulByte`] with the operation that reads it.
+/// Converts `text` to a C string. Fails with [`ErrorKind::NulByte`] and `operation` if it holds a
+/// NUL byte.
 pub(crate) fn c_string(operation: Operation, text: impl AsRef<OsStr>) -> Result<CString> {
     let text = text.as_ref();
     CString::new(text.as_bytes()).map_err(|_| {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The file-system context: fsopen … fsconfig … fsmount, with the kernel's log in every error.
+//! The file-system context: fsopen(2), fsconfig(2) and fsmount(2), with the kernel's log in every
+//! error.
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::vfs::attr::MountAttr;
@@ -12,10 +13,11 @@ use rustix::io::Errno;
 use rustix::mount::{FsMountFlags, FsOpenFlags, FsPickFlags};
 use std::ffi::{OsStr, OsString};
 
-/// The longest string value that fsconfig(2) takes; a longer one is `EINVAL` without a word in the log.
+/// The longest string value that fsconfig(2) takes, in bytes. A longer one fails with `EINVAL` and
+/// no message in the log.
 pub const FSCONFIG_STRING_MAX: usize = 255;
 
-/// A file system that is being configured: what fsopen(2) or fspick(2) returned \[Linux 5.2\].
+/// A file system that is being configured: the descriptor of fsopen(2) or fspick(2) \[Linux 5.2\].
 ///
 /// ```no_run
 /// use fmountat::call::FsContext;
@@ -36,10 +38,11 @@ pub struct FsContext {
 pub struct CreatedFs(FsContext);
 
 impl FsContext {
-    /// A new instance of the file system `fstype`: fsopen(2).
+    /// Opens a context for a new instance of the file system `fstype`: fsopen(2).
     ///
     /// # Errors
-    /// [`ErrorKind::UnknownFilesystem`] when the kernel has none of that name, [`ErrorKind::Permission`].
+    /// [`ErrorKind::UnknownFilesystem`] when the kernel has none with that name;
+    /// [`ErrorKind::Permission`].
     pub fn open(fstype: impl AsRef<OsStr>) -> Result<Self> {
         let fstype = fstype.as_ref();
         let name = c_string(Operation::ReadFilesystemType, fstype)?;
@@ -56,7 +59,7 @@ impl FsContext {
         Ok(Self { fd, fstype: fstype.to_owned() })
     }
 
-    /// The file system that is mounted at `mounted`, to be reconfigured: fspick(2).
+    /// Opens a context to reconfigure the file system that is mounted at `mounted`: fspick(2).
     ///
     /// # Errors
     /// [`ErrorKind::Permission`]; [`ErrorKind::System`] with `EINVAL` where nothing is mounted.
@@ -67,10 +70,10 @@ impl FsContext {
         Ok(Self { fd, fstype: OsString::from("filesystem") })
     }
 
-    /// A word without a value: `fsconfig(FSCONFIG_SET_FLAG)`.
+    /// Sets an option without a value: `fsconfig(FSCONFIG_SET_FLAG)`.
     ///
     /// # Errors
-    /// [`ErrorKind::UnknownOption`], [`ErrorKind::OptionValue`], with the kernel's words.
+    /// [`ErrorKind::UnknownOption`], [`ErrorKind::OptionValue`], with the kernel's log.
     pub fn set_flag(&mut self, key: impl AsRef<OsStr>) -> Result<()> {
         let key = key.as_ref();
         let c_key = c_string(Operation::ReadOption, key)?;
@@ -78,10 +81,11 @@ impl FsContext {
         done.map_err(|e| self.option_error(key, e))
     }
 
-    /// A word with a value: `fsconfig(FSCONFIG_SET_STRING)`.
+    /// Sets an option with a string value: `fsconfig(FSCONFIG_SET_STRING)`.
     ///
     /// # Errors
-    /// [`ErrorKind::TooLong`] over [`FSCONFIG_STRING_MAX`] bytes; those of [`set_flag`](Self::set_flag).
+    /// [`ErrorKind::TooLong`] over [`FSCONFIG_STRING_MAX`] bytes; those of
+    /// [`set_flag`](Self::set_flag).
     pub fn set_string(&mut self, key: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Result<()> {
         let (key, value) = (key.as_ref(), value.as_ref());
         if value.len() > FSCONFIG_STRING_MAX {
@@ -95,14 +99,14 @@ impl FsContext {
             (c_string(Operation::ReadOption, key)?, c_string(Operation::ReadOptionValue, value)?);
         let done = rustix::mount::fsconfig_set_string(&self.fd, &*c_key, &*c_value);
         done.map_err(|e| {
-            let mut word = key.to_owned();
-            word.push("=");
-            word.push(value);
-            self.option_error(&word, e)
+            let mut option = key.to_owned();
+            option.push("=");
+            option.push(value);
+            self.option_error(&option, e)
         })
     }
 
-    /// A word whose value is an open file: `fsconfig(FSCONFIG_SET_FD)`.
+    /// Sets an option whose value is an open file: `fsconfig(FSCONFIG_SET_FD)`.
     ///
     /// # Errors
     /// Those of [`set_flag`](Self::set_flag).
@@ -113,10 +117,11 @@ impl FsContext {
         done.map_err(|e| self.option_error(key, e))
     }
 
-    /// Makes the file system: `fsconfig(FSCONFIG_CMD_CREATE)`.
+    /// Creates the file system: `fsconfig(FSCONFIG_CMD_CREATE)`.
     ///
     /// # Errors
-    /// The kernel's errno with its log. Where the log is empty the caller knows better what to look at.
+    /// The kernel's errno with its log. Where the log is empty, the caller has to look for the
+    /// reason.
     pub fn create(self) -> Result<CreatedFs> {
         match rustix::mount::fsconfig_create(&self.fd) {
             Ok(()) => Ok(CreatedFs(self)),
@@ -130,19 +135,19 @@ impl FsContext {
         }
     }
 
-    /// Applies what was set to a picked file system: `fsconfig(FSCONFIG_CMD_RECONFIGURE)`.
+    /// Applies the options to a picked file system: `fsconfig(FSCONFIG_CMD_RECONFIGURE)`.
     ///
     /// # Errors
-    /// As [`create`](Self::create).
+    /// Those of [`create`](Self::create).
     pub fn reconfigure(self) -> Result<()> {
         rustix::mount::fsconfig_reconfigure(&self.fd).map_err(|errno| {
             Error::sys(Operation::Reconfigure, Syscall::Fsconfig, errno).with_kernel_log(self.log())
         })
     }
 
-    fn option_error(&self, word: &OsStr, errno: Errno) -> Error {
+    fn option_error(&self, option: &OsStr, errno: Errno) -> Error {
         let log = self.log();
-        let error = Error::sys(Operation::SetOption, Syscall::Fsconfig, errno).with_argument(word);
+        let error = Error::sys(Operation::SetOption, Syscall::Fsconfig, errno).with_argument(option);
         let unknown = log.iter().any(|line| line.contains("Unknown parameter"));
         let error = match errno {
             Errno::INVAL | Errno::OPNOTSUPP if unknown || log.is_empty() => {
@@ -157,11 +162,11 @@ impl FsContext {
         error.with_kernel_log(log)
     }
 
-    /// The kernel's messages about this context, which reading takes away: `read(fd)` until `ENODATA`.
+    /// Reads and consumes the kernel's messages about this context: `read(fd)` until `ENODATA`.
     fn log(&self) -> Vec<String> {
         let mut lines = Vec::new();
         let mut buffer = [0u8; 1024];
-        // The kernel keeps 8 messages; twice that ends the loop whatever it answers.
+        // The kernel keeps 8 messages; twice that ends the loop in any case.
         for _ in 0..16 {
             match rustix::io::read(&self.fd, &mut buffer) {
                 Ok(0) => break,
@@ -174,7 +179,7 @@ impl FsContext {
     }
 }
 
-/// A message without its level (`e `, `w `, `i `).
+/// Strips the level (`e `, `w `, `i `) from a message.
 pub(crate) fn log_line(bytes: &[u8]) -> String {
     let text = String::from_utf8_lossy(bytes);
     let text = text.trim_end();
@@ -182,8 +187,9 @@ pub(crate) fn log_line(bytes: &[u8]) -> String {
     unlevelled.unwrap_or(text).to_owned()
 }
 
-/// What shows a namespace's own things can be mounted by who made that namespace; a user and a mount namespace, which who has
-/// CAP_SYS_ADMIN is in, do not do.
+/// Adds the hint to an EPERM. A file system that shows a namespace can be mounted only with
+/// privilege over that namespace. A caller with CAP_SYS_ADMIN in a new user and mount namespace
+/// does not have that privilege.
 fn with_what_is_missing(error: Error, fstype: &OsStr) -> Error {
     let is_inside = !Features::get().initial_user_namespace;
     let hint = match fstype.to_str().filter(|_| is_inside && is_admin()) {
@@ -199,7 +205,8 @@ fn with_what_is_missing(error: Error, fstype: &OsStr) -> Error {
 }
 
 impl CreatedFs {
-    /// A detached mount of it, born with these attributes: fsmount(2), then mount_setattr(2) for the propagation.
+    /// Creates a detached mount with these attributes: fsmount(2), then mount_setattr(2) for the
+    /// propagation.
     ///
     /// # Errors
     /// The errno of fsmount(2).

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What to make where a target is missing.
+//! What to create where a target is missing.
 
 use crate::error::{Error, Operation, Result, Syscall};
 use rustix::fd::BorrowedFd;
 use rustix::fs::{AtFlags, Gid, Uid};
 use std::path::Path;
 
-/// What to make where a target is missing: see [`Target::create_in_root`](crate::Target::create_in_root).
+/// What to create where a target is missing: see
+/// [`Target::create_in_root`](crate::Target::create_in_root).
 ///
 /// ```
 /// use fmountat::Create;
@@ -20,32 +21,32 @@ pub struct Create {
 }
 
 impl Create {
-    /// A directory of this mode, less the umask, and missing parents alike.
+    /// Creates a directory, and missing parents, with this mode less the umask.
     #[must_use]
     pub fn directory(mode: u32) -> Self {
         Self { mode, is_file: false, owner: None }
     }
 
-    /// An empty file; missing parents become directories of this mode, less the umask.
+    /// Creates an empty file. Missing parents become directories with this mode less the umask.
     #[must_use]
     pub fn file(mode: u32) -> Self {
         Self { mode, is_file: true, owner: None }
     }
 
-    /// The same, with all that is made given to this user and group. A file that others put in the place of what
-    /// was made is never given away.
+    /// Gives everything that is created to this user and group. Never changes the owner of a file
+    /// that others put in its place.
     #[must_use]
     pub fn owner(mut self, uid: u32, gid: u32) -> Self {
         self.owner = Some((uid, gid));
         self
     }
 
-    /// Gives away what was made: `made` is the descriptor of that very file, whatever its name leads to now.
-    pub(crate) fn give(self, made: BorrowedFd<'_>, walked: &Path) -> Result<()> {
+    /// Changes the owner of what was created. `made` is the descriptor of that very file, wherever
+    /// its name leads by now.
+    pub(crate) fn give(self, made: BorrowedFd<'_>, path: &Path) -> Result<()> {
         let Some((uid, gid)) = self.owner else { return Ok(()) };
         let (uid, gid) = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
-        rustix::fs::chownat(made, "", uid, gid, AtFlags::EMPTY_PATH).map_err(|e| {
-            Error::sys(Operation::GiveMountPointAway, Syscall::Fchownat, e).with_argument(walked)
-        })
+        rustix::fs::chownat(made, "", uid, gid, AtFlags::EMPTY_PATH)
+            .map_err(|e| Error::sys(Operation::GiveMountPointAway, Syscall::Fchownat, e).with_argument(path))
     }
 }

@@ -1,33 +1,34 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Directories that were made for a mount point: taken away again where the mount did not come to be.
+//! Directories that were created for a mount point, and removed again if the mount fails.
 
 use rustix::fd::OwnedFd;
 use rustix::fs::AtFlags;
 use std::ffi::{OsStr, OsString};
 use std::sync::{Mutex, PoisonError};
 
-/// The directories that were made, in order. Dropping it takes them away with rmdir(2), which takes only what is still
-/// empty. A file that was made stays: unlink(2) could take what somebody else has put at its name.
+/// The directories that were created, in order. Dropping it removes them with rmdir(2), which
+/// removes only empty ones. A created file is never removed: unlink(2) could remove a file that
+/// somebody else put at its name.
 #[derive(Debug, Default)]
 pub(crate) struct CreatedDirs(Mutex<Vec<(OwnedFd, OsString)>>);
 
 impl CreatedDirs {
-    /// Remembers a new directory.
+    /// Records a new directory.
     pub(crate) fn add(&self, parent: OwnedFd, name: &OsStr) {
         self.entries().push((parent, name.to_owned()));
     }
 
-    /// The mount is there: all of it stays.
+    /// Forgets all directories, so that none is removed: the mount succeeded.
     pub(crate) fn keep(&self) {
         self.entries().clear();
     }
 
-    /// Answers from now on for what `other` remembers.
+    /// Takes over the directories recorded in `other`.
     pub(crate) fn take_over(&self, other: &Self) {
         self.entries().append(&mut other.entries());
     }
 
-    /// Calls `look` with the parent and the name of each.
+    /// Calls `look` with the parent and the name of each directory.
     pub(crate) fn each(&self, mut look: impl FnMut(&OwnedFd, &OsStr)) {
         for (parent, name) in self.entries().iter() {
             look(parent, name);
@@ -42,7 +43,7 @@ impl CreatedDirs {
 impl Drop for CreatedDirs {
     fn drop(&mut self) {
         for (parent, name) in self.entries().drain(..).rev() {
-            // What somebody else has used meanwhile is theirs: the failure is right then.
+            // Somebody else may use the directory by now: rmdir(2) rightly fails then.
             let _ = rustix::fs::unlinkat(&parent, &name, AtFlags::REMOVEDIR);
         }
     }

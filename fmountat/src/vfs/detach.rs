@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Takes a mount away by the descriptor of its root: umount2(2) with MNT_DETACH.
+//! Unmounts a mount by the descriptor of its root: umount2(2) with MNT_DETACH.
 
 use crate::error::{Error, Operation, Result, Syscall};
 use crate::sys::procfs::name_for;
@@ -7,29 +7,30 @@ use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 use rustix::mount::{MountPropagationFlags, UnmountFlags};
 
-/// The errno, if unmounting is forbidden whatever it is: the kernel looks at the path first, and another answer is that of a
-/// filter.
+/// Returns the errno if unmounting is forbidden altogether. The call has an empty path, and the
+/// kernel looks at the path first: EPERM and ENOSYS come from a filter.
 pub(crate) fn unmount_forbidden() -> Option<Errno> {
     rustix::mount::unmount(c"", UnmountFlags::DETACH)
         .err()
         .filter(|e| matches!(*e, Errno::PERM | Errno::NOSYS))
 }
 
-/// Takes away, lazily and with all below, the mount that `fd` is the root of. The kernel takes what is on top of that
-/// place: the caller has looked.
+/// Detaches the mount that `fd` is the root of, lazily and with all mounts below. The kernel
+/// detaches the topmost mount at that place: the caller has checked that it is this one.
 pub(crate) fn detach_fd(fd: BorrowedFd<'_>) -> Result<()> {
     rustix::mount::unmount(name_for(Operation::Unmount, fd)?, UnmountFlags::DETACH)
         .map_err(|e| Error::sys(Operation::Unmount, Syscall::Umount2, e))
 }
 
-/// As [`detach_fd`], for a mount that was made and is taken back. It is made private first, with all below: a bind is the
-/// peer of a shared source, and with it would go what is mounted below the source.
+/// Detaches a mount that we made, as [`detach_fd`] does. Makes it and all mounts below private
+/// first: a bind is a peer of its shared source, and unmounting it would also unmount what is
+/// mounted below the source.
 pub(crate) fn take_back(fd: BorrowedFd<'_>) -> Result<()> {
     make_private(fd)?;
     detach_fd(fd)
 }
 
-/// With all below: nothing that happens to them happens elsewhere any more.
+/// Makes the mount and all mounts below private, so that unmounting them does not propagate.
 pub(crate) fn make_private(fd: BorrowedFd<'_>) -> Result<()> {
     let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
     rustix::mount::mount_change(name_for(Operation::Unmount, fd)?, private)

@@ -1,37 +1,38 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The kernel's features as a table: since when, what for, and what is done without. `docs/kernel-features.md` is made of it.
+//! The kernel features as a table: first release, use and fallback. The source of
+//! `docs/kernel-features.md`.
 
 use crate::vfs::features::Features;
 
-/// A feature of the kernel that something depends on: one field of [`Features`].
+/// A kernel feature that an operation depends on: one field of [`Features`].
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct KernelFeature {
-    /// The field's name.
+    /// The name of the field.
     pub name: &'static str,
     /// The first release that has it.
     pub kernel: (u32, u32),
-    /// Its calls, or what it is called in manual pages.
+    /// Its system calls, or its name in the manual pages.
     pub what: &'static str,
-    /// What is done with it.
+    /// What fmountat uses it for.
     pub used_for: &'static str,
-    /// What is done without it, in a few words.
+    /// The fallback without it, in a few words.
     pub instead: &'static str,
-    /// The same in full, and what is then promised less.
+    /// The fallback in full, with the guarantees that it lacks.
     pub otherwise: &'static str,
-    /// The test that takes the other way by value or under a filter.
+    /// The test that uses the fallback, by a changed [`Features`] or under a filter.
     pub shown_by: &'static str,
     field: fn(&mut Features) -> &mut bool,
 }
 
 impl KernelFeature {
-    /// The first release that has it, as text: `6.15`.
+    /// Returns the first release that has it as text: `6.15`.
     #[must_use]
     pub fn since(&self) -> String {
         format!("{}.{}", self.kernel.0, self.kernel.1)
     }
 
-    /// Whether it is there.
+    /// Reports whether `features` has it.
     #[must_use]
     pub fn is_in(&self, features: &Features) -> bool {
         let mut features = *features;
@@ -39,7 +40,7 @@ impl KernelFeature {
     }
 }
 
-/// All of them, oldest first.
+/// Returns all of them, oldest first.
 ///
 /// ```
 /// use fmountat::kernel::{Features, kernel_features};
@@ -53,7 +54,8 @@ pub fn kernel_features() -> &'static [KernelFeature] {
 }
 
 impl Features {
-    /// All features that a release decides, whether this kernel has them or not: for pages and plans about other kernels.
+    /// Returns these features with all that depend on the kernel's release, for pages and plans
+    /// about other kernels.
     #[must_use]
     pub fn with_all(mut self) -> Self {
         for feature in TABLE {
@@ -61,7 +63,7 @@ impl Features {
         }
         self
     }
-    /// The same without what came after this release of the kernel.
+    /// Returns these features without those that came after this release.
     #[cfg(feature = "testing")]
     #[doc(hidden)]
     #[must_use]
@@ -69,7 +71,7 @@ impl Features {
         self.up_to(major, minor)
     }
 
-    /// Takes away what came after this release of the kernel.
+    /// Removes the features that came after this release.
     pub(crate) fn up_to(mut self, major: u32, minor: u32) -> Self {
         for feature in TABLE.iter().filter(|feature| feature.kernel > (major, minor)) {
             *(feature.field)(&mut self) = false;

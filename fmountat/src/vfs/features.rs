@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What this kernel and this sandbox let us do, held as a value that tests can set.
+//! What this kernel and this sandbox support, as a value that tests can change.
 
 use crate::strategy::{Need, Strategies, Strategy};
 
-/// The kernel features that a plan depends on. Since when the kernel has them: [`kernel_features`](crate::kernel::kernel_features).
+/// The kernel features that a plan depends on. [`kernel_features`](crate::kernel::kernel_features)
+/// lists the first release of each.
 ///
 /// ```
 /// let mut features = fmountat::kernel::Features::probe();
@@ -12,46 +13,50 @@ use crate::strategy::{Need, Strategies, Strategy};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub struct Features {
-    /// fsopen, fsconfig, fsmount, open_tree and move_mount \[Linux 5.2\]: missing only where a seccomp filter forbids one.
+    /// fsopen, fsconfig, fsmount, open_tree and move_mount \[Linux 5.2\]. False only where a
+    /// seccomp filter forbids one of them.
     pub new_mount_api: bool,
-    /// openat2 \[Linux 5.6\]: missing only where a seccomp filter forbids it.
+    /// openat2 \[Linux 5.6\]. False only where a seccomp filter forbids it.
     pub openat2: bool,
-    /// mount_setattr \[Linux 5.12\]: missing only where a seccomp filter forbids it.
+    /// mount_setattr \[Linux 5.12\]. False only where a seccomp filter forbids it.
     pub mount_setattr: bool,
-    /// A tree can be mounted beneath what is mounted (`MOVE_MOUNT_BENEATH`) \[Linux 6.5\].
+    /// A tree can be attached beneath the topmost mount (`MOVE_MOUNT_BENEATH`) \[Linux 6.5\].
     pub move_beneath: bool,
-    /// Overlay takes id-mapped layers \[Linux 5.19\].
+    /// Overlay accepts id-mapped layers \[Linux 5.19\].
     pub overlay_mapped_layers: bool,
-    /// An overlay leaves its uuid on its upper directory \[Linux 6.6\].
+    /// An overlay stores its uuid in an attribute of its upper directory \[Linux 6.6\].
     pub overlay_leaves_uuid: bool,
-    /// A tmpfs has user attributes, in which an overlay of a user namespace keeps its marks \[Linux 6.6\].
+    /// A tmpfs has user extended attributes, which an overlay in a user namespace needs for its
+    /// marks \[Linux 6.6\].
     pub tmpfs_user_attributes: bool,
-    /// Overlay takes its layers one by one (`lowerdir+`) \[Linux 6.7\].
+    /// Overlay accepts its layers one by one (`lowerdir+`) \[Linux 6.7\].
     pub overlay_append_layers: bool,
-    /// Overlay takes its layers as descriptors \[Linux 6.13\].
+    /// Overlay accepts its layers as descriptors \[Linux 6.13\].
     pub overlay_layer_fds: bool,
-    /// A detached mount can be mounted into a detached tree \[Linux 6.15\].
+    /// A detached mount can be attached inside a detached tree \[Linux 6.15\].
     pub detached_children: bool,
-    /// An overlay's layers can lie in a detached tree \[Linux 6.15\].
+    /// The layers of an overlay can be in a detached tree \[Linux 6.15\].
     pub overlay_detached_layers: bool,
-    /// open_tree_attr \[Linux 6.15\]; sandboxes often forbid it.
+    /// open_tree_attr \[Linux 6.15\]. Sandboxes often forbid it.
     pub open_tree_attr: bool,
-    /// A mount namespace for a moment can be made: unshare(2) is not forbidden, /proc is there, and the root directory is
-    /// the root of a mount, so that all can be made private (in a chroot it may be none).
+    /// A private mount namespace can be made. This needs unshare(2), a verified /proc, and a root
+    /// directory that is the root of a mount, so that all mounts can be made private. The root
+    /// directory of a chroot may not be one.
     pub private_namespace: bool,
-    /// We are in the machine's first user namespace: privilege here is real.
+    /// The process is in the initial user namespace: its capabilities hold for the whole host.
     pub initial_user_namespace: bool,
 }
 
 impl Features {
-    /// Returns the best way to publish a set of several mounts with these features; `None` where every set is refused.
-    /// [`Mounter::strategy`](crate::Mounter::strategy) gives that of a plan.
+    /// Returns the best strategy to publish a set of several mounts with these features, or `None`
+    /// where every set is refused. [`Mounter::strategy`](crate::Mounter::strategy) returns that of
+    /// a plan.
     #[must_use]
     pub fn strategy(&self) -> Option<Strategy> {
         self.best()
     }
 
-    /// The best way of those that need no more than this.
+    /// Returns the best of the strategies whose needs these features meet.
     pub(crate) fn best<W: Strategies>(&self) -> Option<W> {
         let can = |needs: &[Need]| needs.iter().all(|need| self.has(*need));
         W::ALL.iter().find(|(_, _, needs)| can(needs)).map(|(strategy, ..)| *strategy)
@@ -72,7 +77,7 @@ impl Features {
         }
     }
 
-    /// The calls of the mount interface of Linux 5.2 to 5.12 that a seccomp filter forbids here, if it does.
+    /// Returns the calls of the mount interface of Linux 5.2 to 5.12 that a seccomp filter forbids.
     pub(crate) fn forbidden_calls(&self, resolves_targets: bool) -> Option<&'static str> {
         match self {
             Self { new_mount_api: false, .. } => {

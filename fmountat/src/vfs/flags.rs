@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Classic flags: attributes and superblock flags as the `MS_*` bits of mount(2), `<linux/mount.h>`.
+//! Attributes and superblock flags as the `MS_*` bits of mount(2), `<linux/mount.h>`.
 
 use crate::sys::ms;
 use crate::vfs::attr::Attr;
@@ -15,12 +15,14 @@ const OF_ATTR: [(Attr, u64); 8] = [
     (Attr::NOSYMFOLLOW, ms::MS_NOSYMFOLLOW),
 ];
 
-/// The bits for attributes. No access-time word at all is relatime to mount(2) as to fsmount(2).
+/// Returns the bits of `attr`. Without an access-time option both mount(2) and fsmount(2) use
+/// relatime.
 pub(crate) fn ms_of_attr(attr: Attr) -> u64 {
     OF_ATTR.iter().filter(|(bit, _)| attr.contains(*bit)).fold(0, |all, (_, ms)| all | ms)
 }
 
-/// The bit for a superblock flag by fsconfig's name; the opposites have none.
+/// Returns the bit of the superblock flag that fsconfig(2) calls `name`, or 0. The opposites (`rw`,
+/// `async`) have none.
 pub(crate) fn ms_of_superblock(name: &str) -> u64 {
     match name {
         "ro" => ms::MS_RDONLY,

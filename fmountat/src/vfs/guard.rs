@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A published mount that goes when its owner does.
+//! A published mount that is unmounted when its guard is dropped.
 
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::vfs::detach::detach_fd;
@@ -7,8 +7,8 @@ use crate::vfs::tree::Attached;
 use crate::vfs::verify::is_on_top;
 use rustix::fd::AsFd;
 
-/// Unmounts what was attached when it is dropped, lazily and with all that is mounted in it (`umount2(MNT_DETACH)`): also when a
-/// function returns early or panics. What somebody has mounted over it stays, and the mount with it.
+/// Unmounts a mount when it is dropped, lazily and with all mounts below (`umount2(MNT_DETACH)`),
+/// also after an early return or a panic. If somebody mounted over it, it is left mounted.
 ///
 /// ```no_run
 /// use fmountat::{CWD, MountGuard, Target, Tree};
@@ -23,20 +23,20 @@ use rustix::fd::AsFd;
 pub struct MountGuard(Option<Attached>);
 
 impl MountGuard {
-    /// Guards what was attached.
+    /// Takes the mount under guard.
     pub fn new(attached: Attached) -> Self {
         Self(Some(attached))
     }
 
-    /// Unmounts it now, and reports an error, which [`Drop`] can't.
+    /// Unmounts the mount now and returns the error, which [`Drop`] can't.
     ///
     /// # Errors
-    /// The errno of umount2(2); [`ErrorKind::Busy`] where another mount is on it.
+    /// The errno of umount2(2); [`ErrorKind::Busy`] where another mount is on top of it.
     pub fn unmount(mut self) -> Result<()> {
-        self.0.take().map_or(Ok(()), |attached| take_away(&attached))
+        self.0.take().map_or(Ok(()), |attached| detach(&attached))
     }
 
-    /// It stays.
+    /// Leaves the mount attached and returns it.
     pub fn keep(mut self) -> Option<Attached> {
         self.0.take()
     }
@@ -45,13 +45,13 @@ impl MountGuard {
 impl Drop for MountGuard {
     fn drop(&mut self) {
         if let Some(attached) = &self.0 {
-            // Nobody is left to be told.
-            let _ = take_away(attached);
+            // Drop can't report a failure.
+            let _ = detach(attached);
         }
     }
 }
 
-fn take_away(attached: &Attached) -> Result<()> {
+fn detach(attached: &Attached) -> Result<()> {
     if is_on_top(attached.as_fd()) {
         return detach_fd(attached.as_fd());
     }

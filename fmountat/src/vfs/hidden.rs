@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A place to mount on that is in nobody's way: in a mount namespace of our own, over a directory that nobody looks into, and
-//! that no recursive bind copies.
+//! Places to attach trees in our own mount namespace: on a directory that nobody uses, and excluded
+//! from recursive binds.
 //!
-//! Over `/` it would be in the way: a path that goes up beyond the root (`../../../srv`) is led onto what covers it, and in a
-//! namespace with a covered root the kernel makes no user namespace (`current_chrooted()`).
+//! A mount on `/` would not do. A path that leads up beyond the root (`../../../srv`) ends on the
+//! topmost mount there, and in a namespace with a mount over its root the kernel makes no user
+//! namespace (`current_chrooted()`).
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::sys::procfs;
@@ -26,11 +27,12 @@ const NAME: &str = "place";
 
 const STEP: Operation = Operation::MakePlaceToMountOn;
 
-/// The first is always empty, and kept for old programs alone (fs/proc/proc_tty.c); `net` is there too where proc shows nothing but
-/// processes (`subset=pid`). Without proc it is `/` after all.
+/// The directories to use, best first. The first is always empty, and exists only for old programs
+/// (fs/proc/proc_tty.c). `net` exists also in a procfs that shows only processes (`subset=pid`).
+/// Without a procfs it is `/`.
 const DIRECTORIES: [&str; 5] = ["/proc/tty/ldisc", "/proc/bus", "/proc/driver", procfs::NET, "/"];
 
-/// Such a place; it goes with the namespace.
+/// A mount point in a tmpfs on such a directory. It ends with the namespace.
 #[derive(Debug)]
 pub(crate) struct HiddenPlace {
     parent: OwnedFd,
@@ -38,7 +40,7 @@ pub(crate) struct HiddenPlace {
 }
 
 impl HiddenPlace {
-    /// A directory, or a file.
+    /// Creates the mount point as a directory or a file.
     pub(crate) fn new(is_dir: bool) -> Result<Self> {
         let parent = mount_parent(&directory()?, is_dir)?;
         make_unbindable(parent.as_fd())?;
@@ -46,29 +48,29 @@ impl HiddenPlace {
         Ok(Self { parent, place })
     }
 
-    /// The tree that `root` is the root of, in such a place.
+    /// Attaches the tree at `root` to a new one, without taking ownership of the descriptor.
     pub(crate) fn with(root: BorrowedFd<'_>) -> Result<()> {
         Tree::attach_by(root, &Self::new(is_dir(root)?)?.target()?)
     }
 
-    /// The place, for move_mount(2).
+    /// Returns the mount point as a target for move_mount(2).
     pub(crate) fn target(&self) -> Result<Target> {
         Target::open(&self.parent, NAME)
     }
 
-    /// Its name for mount(2).
+    /// Returns its name for mount(2).
     pub(crate) fn name(&self) -> Result<PathBuf> {
         procfs::name_for(STEP, self.place.as_fd())
     }
 
-    /// What is mounted on it now.
+    /// Opens the root of what is mounted on it now.
     pub(crate) fn mounted(&self) -> Result<OwnedFd> {
         open(self.parent.as_fd()).map_err(|e| Error::sys(Operation::LookAtMount, Syscall::Openat, e))
     }
 }
 
-/// A directory in the namespace of the whole process, where trees are mounted that nobody else is to come by. Dropping the last
-/// [`Hidden`] takes it away.
+/// A tmpfs in the mount namespace of the process, in which trees are attached out of reach of other
+/// paths. Dropping the last [`Hidden`] detaches it.
 #[derive(Debug)]
 pub(crate) struct HiddenDirectory {
     mount: OwnedFd,
@@ -76,7 +78,7 @@ pub(crate) struct HiddenDirectory {
     is_left: AtomicBool,
 }
 
-/// A tree in such a directory: dropping it unmounts the tree.
+/// A tree that is attached in such a directory. Dropping it unmounts the tree.
 #[derive(Debug)]
 pub(crate) struct Hidden {
     name: String,
@@ -84,30 +86,31 @@ pub(crate) struct Hidden {
 }
 
 impl HiddenDirectory {
-    /// Mounts one. The process's namespace must not be one that others see.
+    /// Mounts such a tmpfs. The mount namespace of the process must not be shared with others.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] where what is mounted would spread to other namespaces, or nobody can tell.
+    /// [`ErrorKind::Unsupported`] where the mount would propagate to other namespaces, or mountinfo
+    /// does not list the place.
     pub(crate) fn new() -> Result<Arc<Self>> {
         let directory = directory()?;
         need_private(&directory)?;
         let tree = FsContext::open("tmpfs")?.create()?.mount(&MountAttr::default())?;
         let mount = tree.attach(&directory)?.into_fd();
-        // From here on a failure takes it away.
+        // From here on dropping it detaches the tmpfs.
         let (places, is_left) = (AtomicUsize::new(0), AtomicBool::new(false));
         let hidden = Arc::new(Self { mount, places, is_left });
         make_unbindable(hidden.mount.as_fd())?;
         Ok(hidden)
     }
 
-    /// Whether it was left with the old root.
+    /// Reports whether it was left with the old root.
     pub(crate) fn is_left(&self) -> bool {
         self.is_left.load(Ordering::Relaxed)
     }
 }
 
 impl Hidden {
-    /// Mounts the tree that `root` is the root of, without taking ownership of the descriptor.
+    /// Attaches the tree at `root` without taking ownership of the descriptor.
     pub(crate) fn new(directory: Arc<HiddenDirectory>, root: BorrowedFd<'_>) -> Result<Self> {
         let name = directory.places.fetch_add(1, Ordering::Relaxed).to_string();
         make_place(directory.mount.as_fd(), &name, is_dir(root)?)?;
@@ -116,7 +119,8 @@ impl Hidden {
         Ok(hidden)
     }
 
-    /// Leaves all that is in the directory where it is: it went with the old root, or is the caller's to take away.
+    /// Leaves everything in the directory mounted: it was detached with the old root, or the caller
+    /// unmounts it.
     pub(crate) fn leave(&self) {
         self.directory.is_left.store(true, Ordering::Relaxed);
     }
@@ -125,7 +129,7 @@ impl Hidden {
 impl Drop for Hidden {
     fn drop(&mut self) {
         if !self.directory.is_left() {
-            // No caller can act on a failure; what stays goes with the namespace.
+            // No caller can act on a failure. A mount that is left ends with the namespace.
             if let Ok(parent) = procfs::descriptor_name(self.directory.mount.as_fd()) {
                 let _ = rustix::mount::unmount(parent.join(&self.name), UnmountFlags::DETACH);
             }
@@ -135,14 +139,14 @@ impl Drop for Hidden {
 
 impl Drop for HiddenDirectory {
     fn drop(&mut self) {
-        // What somebody has mounted over it since is not ours to take away, and keeps an empty directory.
+        // If somebody mounted over it since, it is not ours to detach; an empty directory remains.
         if !self.is_left() && is_on_top(self.mount.as_fd()) {
             let _ = detach_fd(self.mount.as_fd());
         }
     }
 }
 
-/// Where the place is to be.
+/// Returns the first usable directory.
 pub(crate) fn directory() -> Result<Target> {
     for path in DIRECTORIES {
         match Target::open(CWD, path) {
@@ -156,14 +160,15 @@ pub(crate) fn directory() -> Result<Target> {
     Err(Error::new(ErrorKind::NotFound, STEP, "the root directory can't be opened").with_argument("/"))
 }
 
-/// Mounts there what the place is in. Nothing can fail between that and its descriptor in the caller's hand.
+/// Mounts the tmpfs that holds the mount point. Nothing can fail between the mount and the return
+/// of its descriptor.
 fn mount_parent(directory: &Target, is_dir: bool) -> Result<OwnedFd> {
     let tree = FsContext::open("tmpfs")?.create()?.mount(&MountAttr::default())?;
     make_place(tree.root(), NAME, is_dir)?;
     Ok(tree.attach(directory)?.into_fd())
 }
 
-/// Makes a directory, or a file, to mount on.
+/// Creates a directory or a file to mount on.
 fn make_place(parent: BorrowedFd<'_>, name: &str, is_dir: bool) -> Result<()> {
     if is_dir {
         return rustix::fs::mkdirat(parent, name, Mode::RWXU)
@@ -175,7 +180,8 @@ fn make_place(parent: BorrowedFd<'_>, name: &str, is_dir: bool) -> Result<()> {
         .map_err(|e| Error::sys(STEP, Syscall::Openat, e))
 }
 
-/// What is mounted in it can be copied, and is skipped with it where all below `/` is.
+/// Makes the tmpfs unbindable. Mounts inside it can still be copied; a recursive bind of `/` skips
+/// them all.
 fn make_unbindable(parent: BorrowedFd<'_>) -> Result<()> {
     let unbindable = MountAttr { propagation: Some(Propagation::Unbindable), ..MountAttr::default() };
     set_attr(parent, &unbindable, false, Locked::StaysAsItIs)

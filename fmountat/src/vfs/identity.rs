@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Which mount a descriptor is on.
+//! Identifies the mount that a descriptor is on.
 
 use crate::error::{Error, Operation, Result, Syscall};
 use crate::mountinfo;
@@ -15,19 +15,20 @@ use std::collections::HashSet;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 
-/// Whether `fd` is the root of a mount.
+/// Reports whether `fd` is the root of a mount.
 pub(crate) fn is_mount_root(fd: BorrowedFd<'_>) -> Result<bool> {
     Ok(stat_mount(fd)?.stx_attributes.contains(StatxAttributes::MOUNT_ROOT))
 }
 
-/// The mount that `fd` is the root of, if it is one's.
+/// Returns the mount that `fd` is the root of, if it is a root.
 pub(crate) fn mount_with_root(fd: BorrowedFd<'_>) -> Result<Option<MountId>> {
     let seen = stat_mount(fd)?;
     let is_root = seen.stx_attributes.contains(StatxAttributes::MOUNT_ROOT);
     Ok(is_root.then(|| MountId::from_number(seen.stx_mnt_id)))
 }
 
-/// Whether the mount that `fd` is on is in this thread's namespace, and in no detached tree: statmount(2), else the table.
+/// Reports whether the mount that `fd` is on is attached in this thread's mount namespace. Uses
+/// statmount(2), else the mount table.
 pub(crate) fn is_attached_here(fd: BorrowedFd<'_>) -> Result<bool> {
     match statmount(MountId::of(fd)?.get(), MNT_BASIC) {
         Ok(_) => Ok(true),
@@ -36,52 +37,54 @@ pub(crate) fn is_attached_here(fd: BorrowedFd<'_>) -> Result<bool> {
     }
 }
 
-/// Whether the mount that `fd` is on has peers to come; false where the table does not tell.
+/// Reports whether the mount that `fd` is on is shared; false where the table does not list it.
 pub(crate) fn is_shared(fd: BorrowedFd<'_>) -> bool {
     table_entry(fd).ok().flatten().is_some_and(|entry| entry.shared.is_some())
 }
 
-/// Whether the mount that `fd` is on can't be copied; false where the table does not tell.
+/// Reports whether the mount that `fd` is on is unbindable; false where the table does not list it.
 pub(crate) fn is_unbindable(fd: BorrowedFd<'_>) -> bool {
     table_entry(fd).ok().flatten().is_some_and(|entry| entry.unbindable)
 }
 
-/// What mountinfo has of the mount that `fd` is on: in a chroot, perhaps nothing.
+/// Returns the mountinfo entry of the mount that `fd` is on. In a chroot there may be none.
 pub(crate) fn table_entry(fd: BorrowedFd<'_>) -> Result<Option<MountEntry>> {
     let id = MountinfoId::of(fd)?;
     Ok(mountinfo::read()?.into_iter().find(|entry| entry.id == id))
 }
 
-/// Whether both are the same directory or file on the same mount.
+/// Reports whether both are the same file on the same mount.
 pub(crate) fn is_same_place(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> Result<bool> {
     let place = |fd| stat_mount(fd).map(|s| (s.stx_mnt_id, s.stx_dev_major, s.stx_dev_minor, s.stx_ino));
     Ok(place(one)? == place(other)?)
 }
 
-/// Whether both are the same directory or file, on whichever mounts.
+/// Reports whether both are the same file, on any mounts.
 pub(crate) fn is_same_file(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> Result<bool> {
     let file = |fd| stat_mount(fd).map(|s| (s.stx_dev_major, s.stx_dev_minor, s.stx_ino));
     Ok(file(one)? == file(other)?)
 }
 
-/// The type of the file system that is mounted there, without asking it: statmount(2), else the table.
+/// Returns the type of the file system that `fd` is on, without asking that file system. Uses
+/// statmount(2), else the mount table.
 pub(crate) fn mounted_type(fd: BorrowedFd<'_>) -> Result<OsString> {
-    let told = statmount(MountId::of(fd)?.get(), FS_TYPE).ok().and_then(|told| told.fs_type);
-    if let Some(fstype) = told {
+    let fstype = statmount(MountId::of(fd)?.get(), FS_TYPE).ok().and_then(|stat| stat.fs_type);
+    if let Some(fstype) = fstype {
         return Ok(OsString::from_vec(fstype));
     }
     Ok(table_entry(fd)?.map(|entry| entry.fstype).unwrap_or_default())
 }
 
-/// The operation in events.
+/// The name of the operation in events.
 const TELL_NEW_MOUNTS: &str = "tell new mounts from old ones";
 
-/// The mounts that there are: those that come later are told apart by it.
+/// The mounts that exist at one moment, to tell later ones from them.
 #[derive(Debug)]
 pub(crate) enum MountsBefore {
-    /// Unique ids only grow \[Linux 6.8\], and listmount(2) gives the newest \[Linux 6.11\].
+    /// The newest mount: unique ids only grow \[Linux 6.8\], and listmount(2) returns the newest
+    /// \[Linux 6.11\].
     UpTo(MountId),
-    /// Numbers of mountinfo.
+    /// The ids of all mounts in mountinfo.
     These(HashSet<MountinfoId>),
 }
 
@@ -100,7 +103,7 @@ impl MountsBefore {
         }
     }
 
-    /// Whether `fd` is the root of a mount that was not there.
+    /// Reports whether `fd` is the root of a mount that did not exist before.
     pub(crate) fn has_new(&self, fd: BorrowedFd<'_>) -> Result<bool> {
         let is_new = match self {
             Self::UpTo(id) => MountId::of(fd)? > *id,
@@ -110,7 +113,7 @@ impl MountsBefore {
     }
 }
 
-/// Whether `fd` is a directory. A file server that does not answer is not waited for.
+/// Reports whether `fd` is a directory. Does not wait for a file server that does not answer.
 pub(crate) fn is_dir(fd: BorrowedFd<'_>) -> Result<bool> {
     let stat = rustix::fs::statx(fd, "", crate::mountinfo::id::LOOK, StatxFlags::TYPE)
         .map_err(|e| Error::sys(Operation::LookAtFile, Syscall::Statx, e))?;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Id mappings: what owners on disk are seen as through a mount, and the user namespaces that carry them.
+//! Id-mapped mounts, and the user namespaces that carry the mappings.
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::sys::attr::{MountAttrRaw, open_tree_attr};
@@ -18,14 +18,15 @@ use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Operations in events.
+/// The names of operations in events.
 const OPEN_USER_NAMESPACE: &str = "open a user namespace";
 const MAP_OWNERS: &str = "map the owners of a mount";
 
-/// A range of ids: `count` ids that start at `inner` in the file system appear through the mount as those that start at
-/// `outer`.
+/// A range of ids: `count` ids starting at `inner` in the file system appear through the mount as
+/// ids starting at `outer`.
 ///
-/// It is a line of a user namespace's `uid_map`: OCI calls the three `containerID`, `hostID` and `size`.
+/// It is a line of a user namespace's `uid_map`. OCI calls the three numbers `containerID`,
+/// `hostID` and `size`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct IdMapping {
     /// The first id in the file system.
@@ -37,7 +38,7 @@ pub struct IdMapping {
 }
 
 impl IdMapping {
-    /// A range of `count` ids.
+    /// Returns a range of `count` ids.
     #[must_use]
     pub fn new(inner: u32, outer: u32, count: u32) -> Self {
         Self { inner, outer, count }
@@ -53,7 +54,7 @@ pub enum Ids {
     Group,
 }
 
-/// How a mount maps owners.
+/// The id mapping of a mount.
 ///
 /// ```
 /// use fmountat::idmap::{IdMapping, Idmap};
@@ -63,26 +64,26 @@ pub enum Ids {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Idmap {
-    /// By ranges; an empty list leaves those ids as they are.
+    /// By ranges. An empty list does not change those ids.
     Ranges {
         /// User ids.
         users: Vec<IdMapping>,
         /// Group ids.
         groups: Vec<IdMapping>,
     },
-    /// As an existing user namespace maps them: `/proc/PID/ns/user`.
+    /// By an existing user namespace: `/proc/PID/ns/user`.
     Namespace(PathBuf),
 }
 
-/// The kernel's limit: `UID_GID_MAP_MAX_EXTENTS`, include/linux/user_namespace.h. Their text must be less than a page: `map_write`,
-/// kernel/user_namespace.c.
+/// The kernel's limit: `UID_GID_MAP_MAX_EXTENTS`, include/linux/user_namespace.h. The text of the
+/// map must be shorter than a page: `map_write`, kernel/user_namespace.c.
 const RANGES_MAX: usize = 340;
 
-/// How many namespaces are kept open.
+/// The number of user namespaces that are kept open.
 const KEPT: usize = 16;
 
 impl Idmap {
-    /// What can be told without the kernel: counts, overflows, ranges that overlap.
+    /// Checks what needs no system call: the number of ranges, overflows, and overlaps.
     pub(crate) fn check(&self) -> Result<()> {
         match self {
             Self::Ranges { users, groups } => {
@@ -110,7 +111,7 @@ fn check_ranges(operation: Operation, ranges: &[IdMapping]) -> Result<()> {
         return Err(error.with_hint("fewer ranges: neighbours can be one"));
     }
     for (at, range) in ranges.iter().enumerate() {
-        // The last id is no id (`-1`).
+        // The last id (`-1`) is not a valid id.
         let fits = |first: u32| first.checked_add(range.count).is_some();
         if range.count == 0 {
             return bad(range, "it maps no id: the count is 0");
@@ -129,17 +130,17 @@ fn check_ranges(operation: Operation, ranges: &[IdMapping]) -> Result<()> {
     Ok(())
 }
 
-/// User namespaces that were made for mappings, kept open to be used again.
+/// User namespaces that were made for mappings, kept open for reuse.
 #[derive(Debug, Default)]
 pub(crate) struct UserNamespaces {
     kept: Mutex<Vec<(Idmap, Arc<OwnedFd>)>>,
 }
 
 impl UserNamespaces {
-    /// The namespace for the mapping; a relative path starts at `dir`.
+    /// Returns the user namespace of the mapping. A relative path starts at `dir`.
     pub(crate) fn get(&self, dir: BorrowedFd<'_>, idmap: &Idmap) -> Result<Arc<OwnedFd>> {
         let (users, groups) = match idmap {
-            // What the path leads to may change: it is opened each time.
+            // The path may lead to another namespace by now: open it each time.
             Idmap::Namespace(path) => return open_namespace(dir, path).map(Arc::new),
             Idmap::Ranges { users, groups } => (users, groups),
         };
@@ -161,7 +162,7 @@ fn open_namespace(dir: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
     let opened = rustix::fs::openat(dir, path, flags, Mode::empty());
     let fd = opened
         .map_err(|e| Error::sys(Operation::OpenUserNamespace, Syscall::Openat, e).with_argument(path))?;
-    // NS_GET_NSTYPE would tell, but mount_setattr's EINVAL would not say that this is the reason.
+    // Checked here, because EINVAL from mount_setattr(2) would not name this reason.
     let name = procfs::path_for(Operation::OpenUserNamespace, fd.as_fd())?;
     match name.to_string_lossy().starts_with("user:[") {
         true => Ok(fd),
@@ -173,8 +174,9 @@ fn open_namespace(dir: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
     }
 }
 
-/// Makes a user namespace by clone(2) and ends it at once, to find out whether that is allowed: sysctls, limits, seccomp filters
-/// and security modules all have a say. A seccomp filter that kills takes the caller along.
+/// Makes a user namespace with clone(2) and ends it at once, to find out whether that is allowed.
+/// Sysctls, limits, seccomp filters and security modules may forbid it. A seccomp filter that kills
+/// on clone(2) kills the caller.
 ///
 /// # Errors
 /// [`ErrorKind::TooManyNamespaces`], [`ErrorKind::Permission`]; the errno of clone(2).
@@ -195,7 +197,7 @@ fn park() -> Result<Parked> {
     })
 }
 
-/// A user namespace with these maps, held by its descriptor alone: no process is left.
+/// Makes a user namespace with these maps. Only its descriptor is left, no process.
 fn make_namespace(users: &[IdMapping], groups: &[IdMapping]) -> Result<OwnedFd> {
     let step = Operation::MakeUserNamespace;
     let parked = park()?;
@@ -207,7 +209,7 @@ fn make_namespace(users: &[IdMapping], groups: &[IdMapping]) -> Result<OwnedFd> 
             trace::strategy(OPEN_USER_NAMESPACE, "pidfd");
             Ok(fd)
         }
-        // Before 6.11, or behind a filter: by its name.
+        // Before 6.11, or under a filter: open it by its name.
         Err(errno) => {
             trace::fallback(OPEN_USER_NAMESPACE, "pidfd", Some(errno));
             trace::strategy(OPEN_USER_NAMESPACE, "/proc/PID/ns/user");
@@ -218,7 +220,8 @@ fn make_namespace(users: &[IdMapping], groups: &[IdMapping]) -> Result<OwnedFd> 
     }
 }
 
-/// The process's number in the pid namespace of /proc, which may be an outer one: there ours is another process's.
+/// Returns the number of the process in the pid namespace of /proc. That may be an outer one, where
+/// our number is another process's.
 fn pid_in_proc(parked: &Parked) -> Result<u32> {
     let path = format!("thread-self/fdinfo/{}", parked.pidfd().as_raw_fd());
     let text = procfs::text(&path).map_err(|e| procfs::failed(Operation::MapIds, &path, e))?;
@@ -246,14 +249,14 @@ fn write_map(pid: u32, file: &str, ranges: &[IdMapping]) -> Result<()> {
     };
     let fd = procfs::open(&*name, OFlags::WRONLY)
         .map_err(|e| explain(procfs::failed(Operation::MapIds, &name, e)))?;
-    // The kernel takes a map in one write or not at all.
+    // The kernel accepts a map in a single write only.
     let written = rustix::io::retry_on_intr(|| rustix::io::write(&fd, text.as_bytes()));
     written.map(drop).map_err(|e| {
         explain(Error::sys(Operation::MapIds, Syscall::Write, e).with_argument(format!("/proc/{name}")))
     })
 }
 
-/// A map that changes nothing: every id that exists here to itself.
+/// Returns a map that changes nothing: it maps every id of this user namespace to itself.
 fn unchanged(file: &str) -> Result<String> {
     let name = format!("thread-self/{file}");
     let own = procfs::text(&name).map_err(|e| procfs::failed(Operation::MapIds, &name, e))?;
@@ -268,9 +271,10 @@ fn unchanged(file: &str) -> Result<String> {
 }
 
 impl Tree {
-    /// As [`clone_of`](Self::clone_of), with owners mapped as the user namespace `userns` maps them, on all mounts of the
-    /// tree: open_tree_attr(2) \[Linux 6.15\], which can also map anew what is mapped already; else, and for the reason of
-    /// a failure, open_tree(2) and mount_setattr(2) \[Linux 5.12\].
+    /// Copies a mount as [`clone_of`](Self::clone_of) does and maps the owners of all mounts of the
+    /// tree as the user namespace `userns` does. Uses open_tree_attr(2) \[Linux 6.15\], which can
+    /// also change an existing mapping. If that is missing or fails, uses open_tree(2) and
+    /// mount_setattr(2) \[Linux 5.12\].
     ///
     /// # Errors
     /// Those of [`clone_of`](Self::clone_of) and [`set_idmap`](Self::set_idmap).
@@ -298,34 +302,36 @@ impl Tree {
         Ok(tree)
     }
 
-    /// Maps owners as the user namespace `userns` does, with `recursive` on all mounts of the tree:
-    /// `mount_setattr(MOUNT_ATTR_IDMAP)` \[Linux 5.12\]. Only before the tree is attached.
+    /// Maps the owners of the root mount as the user namespace `userns` does, and with `recursive`
+    /// those of all mounts of the tree: `mount_setattr(MOUNT_ATTR_IDMAP)` \[Linux 5.12\]. The tree
+    /// must not be attached yet.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] for a file system that can't be mapped, or a mount that is mapped already;
-    /// [`ErrorKind::Permission`].
+    /// [`ErrorKind::Unsupported`] for a file system that can't be mapped, or a mount that is mapped
+    /// already; [`ErrorKind::Permission`].
     pub fn set_idmap(&self, userns: impl AsFd, recursive: bool) -> Result<()> {
         set_idmap(self.root(), userns.as_fd(), recursive)
     }
 }
 
-/// `MOUNT_ATTR_IDMAP`, which is no attribute to be read back.
+/// `MOUNT_ATTR_IDMAP`, which no call returns.
 const MOUNT_ATTR_IDMAP: u64 = 0x0010_0000;
 
-/// The structure that maps owners as the user namespace `userns` does.
+/// Returns the mount_setattr(2) argument that maps owners as the user namespace `userns` does.
 pub(crate) fn idmap_raw(userns: BorrowedFd<'_>) -> MountAttrRaw {
     // A descriptor is never negative.
     let userns_fd = u64::from(userns.as_raw_fd().unsigned_abs());
     MountAttrRaw { attr_set: MOUNT_ATTR_IDMAP, userns_fd, ..MountAttrRaw::default() }
 }
 
-/// Maps owners on the detached mount that `fd` is on, and with `recursive` on all below: mount_setattr(2) \[Linux 5.12\].
+/// Maps the owners of the detached mount that `fd` is on, and with `recursive` of all mounts below
+/// it: mount_setattr(2) \[Linux 5.12\].
 pub(crate) fn set_idmap(fd: BorrowedFd<'_>, userns: BorrowedFd<'_>, recursive: bool) -> Result<()> {
     set_raw(fd, &idmap_raw(userns), recursive)
         .map_err(|e| explain_idmap(Error::sys(Operation::MapIds, Syscall::MountSetattr, e), userns))
 }
 
-/// The attribute call's failure in words.
+/// Adds the reason of a failed id mapping to the error.
 pub(crate) fn explain_idmap(error: Error, userns: BorrowedFd<'_>) -> Error {
     match error.raw_errno() {
         Some(Errno::INVAL) if maps_nothing(userns) => error
@@ -345,7 +351,7 @@ pub(crate) fn explain_idmap(error: Error, userns: BorrowedFd<'_>) -> Error {
     }
 }
 
-/// Whether not even a tmpfs can be mapped by it, which another namespace maps \[Linux 6.3\].
+/// Reports whether `userns` can't map even a tmpfs, while a namespace with maps can \[Linux 6.3\].
 fn maps_nothing(userns: BorrowedFd<'_>) -> bool {
     let one = [IdMapping { inner: 0, outer: 0, count: 1 }];
     map_tmpfs(userns) == Some(Err(Errno::INVAL))

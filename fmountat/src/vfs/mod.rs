@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Descriptors as types: mount(2) from a directory, the file-system context, detached trees, targets, features.
+//! Descriptors as types: mount(2) relative to a directory, the file-system context, detached trees,
+//! targets, features.
 #![forbid(unsafe_code)]
 
 pub(crate) mod bytes;
@@ -11,6 +12,7 @@ pub(crate) mod identity;
 pub(crate) mod created_dirs;
 pub(crate) mod new_directory;
 pub(crate) mod create;
+pub(crate) mod dangling;
 pub(crate) mod target;
 pub(crate) mod detach;
 pub(crate) mod verify;
@@ -28,4 +30,5 @@ pub(crate) mod own_namespace;
 pub(crate) mod hidden;
 pub(crate) mod private_namespace;
 pub(crate) mod mount_namespace;
+pub(crate) mod swap_lock;
 pub(crate) mod replace;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! One mount(2) call, checked and ready.
+//! The checked arguments of one mount(2) call.
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::sys::child::Step;
@@ -8,45 +8,45 @@ use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::io::Errno;
 use std::ffi::{CString, OsStr};
 
-/// The longest option string that mount(2) takes: its page less the NUL byte.
+/// The longest option string that mount(2) takes, in bytes: a page without the NUL byte.
 ///
-/// The kernel copies one page and overwrites its last byte (`copy_mount_string`, fs/namespace.c), so a 4096th byte
-/// would be dropped without a word.
+/// The kernel copies one page and overwrites its last byte (`copy_mount_string`, fs/namespace.c),
+/// so a 4096th byte would be dropped silently.
 pub const MOUNT_DATA_MAX: usize = 4095;
 
 bitflags::bitflags! {
-    /// The `MS_*` bits of mount(2); [`MountFlags::from_bits_retain`] takes them as a number.
+    /// The `MS_*` bits of mount(2). [`MountFlags::from_bits_retain`] converts a number.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
     pub struct MountFlags: u32 {
-        /// `MS_RDONLY`: nothing can be written.
+        /// `MS_RDONLY`: the mount is read-only.
         const RDONLY = 1;
-        /// `MS_NOSUID`: set-user-ID bits and file capabilities have no effect.
+        /// `MS_NOSUID`: set-user-ID bits and file capabilities are ignored.
         const NOSUID = 1 << 1;
         /// `MS_NODEV`: device nodes can't be opened.
         const NODEV = 1 << 2;
-        /// `MS_NOEXEC`: no program can be executed.
+        /// `MS_NOEXEC`: programs can't be executed.
         const NOEXEC = 1 << 3;
-        /// `MS_SYNCHRONOUS`: each write waits for the device.
+        /// `MS_SYNCHRONOUS`: writes are synchronous.
         const SYNCHRONOUS = 1 << 4;
-        /// `MS_REMOUNT`: changes what is mounted.
+        /// `MS_REMOUNT`: changes an existing mount.
         const REMOUNT = 1 << 5;
-        /// `MS_DIRSYNC`: changes of directories wait for the device.
+        /// `MS_DIRSYNC`: changes of directories are synchronous.
         const DIRSYNC = 1 << 7;
-        /// `MS_NOSYMFOLLOW`: no symbolic link is followed \[Linux 5.10\].
+        /// `MS_NOSYMFOLLOW`: symbolic links are not followed \[Linux 5.10\].
         const NOSYMFOLLOW = 1 << 8;
-        /// `MS_NOATIME`: access times stay.
+        /// `MS_NOATIME`: access times are not updated.
         const NOATIME = 1 << 10;
-        /// `MS_NODIRATIME`: access times of directories stay.
+        /// `MS_NODIRATIME`: access times of directories are not updated.
         const NODIRATIME = 1 << 11;
-        /// `MS_BIND`: mounts a directory or file that is there.
+        /// `MS_BIND`: makes a bind mount.
         const BIND = 1 << 12;
         /// `MS_MOVE`: moves a mount.
         const MOVE = 1 << 13;
-        /// `MS_REC`: with what is mounted below.
+        /// `MS_REC`: includes all mounts below.
         const REC = 1 << 14;
-        /// `MS_SILENT`: fewer lines in the kernel's log.
+        /// `MS_SILENT`: suppresses some messages in the kernel's log.
         const SILENT = 1 << 15;
-        /// `MS_UNBINDABLE`: the propagation of mount_namespaces(7).
+        /// `MS_UNBINDABLE`: a propagation type, see mount_namespaces(7).
         const UNBINDABLE = 1 << 17;
         /// `MS_PRIVATE`.
         const PRIVATE = 1 << 18;
@@ -54,18 +54,18 @@ bitflags::bitflags! {
         const SLAVE = 1 << 19;
         /// `MS_SHARED`.
         const SHARED = 1 << 20;
-        /// `MS_RELATIME`: access times change after other times.
+        /// `MS_RELATIME`: access times are updated if they are older than the other times.
         const RELATIME = 1 << 21;
-        /// `MS_STRICTATIME`: access times always change.
+        /// `MS_STRICTATIME`: access times are always updated.
         const STRICTATIME = 1 << 24;
-        /// `MS_LAZYTIME`: times are written late.
+        /// `MS_LAZYTIME`: updated times are written to disk late.
         const LAZYTIME = 1 << 25;
-        // Others that a kernel may know pass unchanged.
+        // Bits that only the kernel defines pass unchanged.
         const _ = !0;
     }
 }
 
-/// One mount(2) call, checked and ready.
+/// The checked arguments of one mount(2) call.
 #[derive(Debug, Clone)]
 pub(crate) struct MountCall {
     pub(crate) source: CString,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Another mount namespace: a tree that was built here is attached there.
+//! Another mount namespace, in which trees that were built here are attached.
 
 use crate::error::{Error, ErrorKind, Failed, Operation, Result, Syscall, or_give_back};
 use crate::sys::inside::{Act, Namespaces, Step, enter, inside};
@@ -8,7 +8,7 @@ use crate::vfs::create::Create;
 use crate::vfs::privilege::needs_admin;
 use crate::vfs::target::Target;
 use crate::vfs::tree::{Attached, Tree};
-use crate::vfs::verify as landed;
+use crate::vfs::verify::verify_with;
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -17,33 +17,37 @@ use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use std::ffi::CString;
 use std::path::Path;
 
-/// A mount namespace that is not ours, and the root directory that paths in it start at.
+/// Another mount namespace, and the root directory that its paths start at.
 ///
-/// Everything is looked up from outside, with descriptors, below that root; only move_mount(2) is called inside, by a child
-/// that shares all with us (`CLONE_VM|CLONE_VFORK|CLONE_FILES`) and enters with setns(2): the calling process may have many
-/// threads and stays where it is.
+/// Paths are resolved from outside, with descriptors, below that root. A child makes the calls that
+/// must run inside, such as move_mount(2). It shares memory and descriptors with us
+/// (`CLONE_VM|CLONE_VFORK|CLONE_FILES`) and enters with setns(2). The calling process may have many
+/// threads and does not change its namespace.
 ///
 /// ```no_run
 /// use fmountat::{MountNamespace, Tree};
 /// let container = MountNamespace::of_process(1234)?;
 /// let data = Tree::clone_of(fmountat::CWD, "/srv/data", true)?; // of the host
-/// container.attach(data, &container.target("/mnt/data")?)?; // seen in the container alone
+/// container.attach(data, &container.target("/mnt/data")?)?; // visible in the container only
 /// # Ok::<(), fmountat::Error>(())
 /// ```
 #[derive(Debug)]
 pub struct MountNamespace {
     mount: OwnedFd,
-    /// The user namespace to enter first, where we have no privilege over the mount namespace from outside.
+    /// The user namespace to enter first, if we lack privilege over the mount namespace from
+    /// outside.
     user: Option<OwnedFd>,
     root: OwnedFd,
 }
 
 impl MountNamespace {
-    /// That of the process `pid`, with its root directory. The process is held by a pidfd while its files in /proc are
-    /// opened, and must still run afterwards: they are not another process's with the same number.
+    /// Opens the mount namespace of the process `pid`, with its root directory. A pidfd holds the
+    /// process while its files in /proc are opened, and the process must still run afterwards: so
+    /// the files are not those of another process with the same number.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] without such a process; [`ErrorKind::Unsupported`] without a true /proc; [`ErrorKind::Permission`], as ptrace(2) has it.
+    /// [`ErrorKind::NotFound`] if there is no such process; [`ErrorKind::Unsupported`] without a
+    /// verified /proc; [`ErrorKind::Permission`] by the rules of ptrace(2).
     pub fn of_process(pid: i32) -> Result<Self> {
         let named = |call: Syscall, e: Errno| {
             Error::sys(Operation::OpenProcess, call, e).with_argument(pid.to_string())
@@ -56,7 +60,7 @@ impl MountNamespace {
         let pidfd = match pidfd_open(number, PidfdFlags::empty()) {
             Ok(pidfd) => Some(pidfd),
             Err(Errno::SRCH | Errno::INVAL) => return Err(no_such()),
-            // Before 5.3 there are none.
+            // Before 5.3 there are no pidfds.
             Err(Errno::NOSYS) => None,
             Err(errno) => return Err(named(Syscall::PidfdOpen, errno)),
         };
@@ -85,11 +89,12 @@ impl MountNamespace {
         Ok(namespace)
     }
 
-    /// That of a namespace file, `/proc/PID/ns/mnt` or a bind of one; its root is the namespace's own.
+    /// Opens a namespace file: `/proc/PID/ns/mnt` or a bind mount of one. The root is that of the
+    /// namespace.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`]; [`ErrorKind::OptionValue`] for a file that is no mount namespace;
-    /// [`ErrorKind::Permission`].
+    /// [`ErrorKind::NotFound`]; [`ErrorKind::OptionValue`] for a file that is not a mount
+    /// namespace; [`ErrorKind::Permission`].
     pub fn open(dir: impl AsFd, path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let mount = rustix::fs::openat(dir, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
@@ -97,7 +102,7 @@ impl MountNamespace {
         Self::of_file(mount).map_err(|e| e.with_argument_if_none(path))
     }
 
-    /// That of an open namespace file.
+    /// Takes an open namespace file.
     pub(crate) fn of_file(mount: OwnedFd) -> Result<Self> {
         let named = |call, errno| Error::sys(Operation::OpenMountNamespace, call, errno);
         let to = Namespaces { user: None, mount: mount.as_fd() };
@@ -111,13 +116,13 @@ impl MountNamespace {
         Ok(Self { mount, user: None, root })
     }
 
-    /// Its root directory (`O_PATH`).
+    /// Returns the descriptor of its root directory (`O_PATH`).
     #[must_use]
     pub fn root(&self) -> BorrowedFd<'_> {
         self.root.as_fd()
     }
 
-    /// A place in it, below its root: see [`Target::in_root`].
+    /// Opens a target in it, below its root: see [`Target::in_root`].
     ///
     /// # Errors
     /// Those of [`Target::in_root`].
@@ -125,8 +130,8 @@ impl MountNamespace {
         Target::in_root(&self.root, path)
     }
 
-    /// The same, and makes what is missing: see [`Target::create_in_root`]. It is made from outside, with the caller's
-    /// user and group.
+    /// Opens a target and creates what is missing: see [`Target::create_in_root`]. It is created
+    /// from outside, with the user and group of the caller.
     ///
     /// # Errors
     /// Those of [`Target::create_in_root`].
@@ -134,10 +139,12 @@ impl MountNamespace {
         Target::create_in_root(&self.root, path, create)
     }
 
-    /// Publishes a tree of ours on a target of this namespace, and looks whether it is there: see [`Tree::attach`].
+    /// Publishes a tree on a target of this namespace, and verifies that it is there: see
+    /// [`Tree::attach`].
     ///
     /// # Errors
-    /// Those of [`Tree::attach`]; [`ErrorKind::Permission`] for setns(2). The tree comes back, unless it was moved away meanwhile.
+    /// Those of [`Tree::attach`]; [`ErrorKind::Permission`] for setns(2). [`Failed`] returns the
+    /// tree, unless the target was moved meanwhile.
     pub fn attach(&self, tree: Tree, target: &Target) -> Result<Attached, Failed<Tree>> {
         let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
         let moved = tree.id().and_then(|id| {
@@ -149,17 +156,17 @@ impl MountNamespace {
         });
         let (tree, id) = or_give_back(tree, moved)?;
         let fd = tree.into_fd();
-        landed::verify_with(target, fd.as_fd(), id, || self.take_back(fd.as_fd())).map_err(Failed::lost)?;
+        verify_with(target, fd.as_fd(), id, || self.take_back(fd.as_fd())).map_err(Failed::lost)?;
         target.keep();
         Ok(Attached::new(fd, id))
     }
 
-    /// The namespace's file.
+    /// Returns the descriptor of the namespace file.
     pub(crate) fn file(&self) -> BorrowedFd<'_> {
         self.mount.as_fd()
     }
 
-    /// Whether the process `pid` is in it, and so the one that it was opened by, or as good.
+    /// Reports whether the process `pid` is in this namespace.
     pub(crate) fn has_process(&self, pid: i32) -> bool {
         let of_process = procfs::open_link(&format!("{pid}/ns"), "mnt", OFlags::RDONLY)
             .and_then(|file| rustix::fs::fstat(&file));
@@ -167,7 +174,8 @@ impl MountNamespace {
         matches!((of_process, own), (Ok(a), Ok(b)) if (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino))
     }
 
-    /// The mount table of the namespace, below its root: opened by a child inside that finds itself in our /proc.
+    /// Opens the mount table of the namespace, below its root. A child inside opens it by its own
+    /// name in our /proc.
     pub(crate) fn open_mountinfo(&self) -> Result<OwnedFd> {
         let failed = |errno| procfs::failed(Operation::ReadMountTable, "thread-self/mountinfo", errno);
         let proc = procfs::root().map_err(failed)?;
@@ -179,19 +187,21 @@ impl MountNamespace {
         opened.ok_or_else(|| failed(Errno::NOENT))
     }
 
-    /// Moves the calling process into it, for good; its cwd and root are then the namespace's root. The process must have
-    /// one thread: setns(2).
+    /// Moves the calling process into the namespace for good. Its cwd and root become the root of
+    /// the namespace. The process must be single-threaded: setns(2).
     ///
     /// # Errors
-    /// [`ErrorKind::Permission`]; [`ErrorKind::System`] with `EINVAL` for a process of several threads.
+    /// [`ErrorKind::Permission`]; [`ErrorKind::System`] with `EINVAL` for a process with several
+    /// threads.
     pub fn enter(&self) -> Result<()> {
         enter(&self.namespaces()).map_err(|e| entering(Step::Enter, e))
     }
 
-    /// By the name of our descriptor: of /proc there may be another in there, or none.
+    /// Detaches the mount by the name of our descriptor: inside there may be another /proc, or
+    /// none.
     fn take_back(&self, fd: BorrowedFd<'_>) {
         if let (Ok(names), Ok(name)) = (procfs::descriptors(), CString::new(fd.as_raw_fd().to_string())) {
-            // The error on its way to the caller is the one to tell.
+            // The caller returns the error that led here.
             let _ = self.act(&Act::Unmount(names.as_fd(), &name));
         }
     }
@@ -222,12 +232,13 @@ fn has_ended(pidfd: &OwnedFd) -> bool {
 }
 
 impl Tree {
-    /// A tree that another process has built and sent (`SCM_RIGHTS`, unix(7)): the descriptor of a detached mount's root.
-    /// It can be attached here although it was made in another mount namespace.
+    /// Takes a tree that another process built and sent (`SCM_RIGHTS`, unix(7)): the descriptor of
+    /// the root of a detached mount. It can be attached here although it was made in another mount
+    /// namespace.
     ///
     /// # Errors
-    /// [`ErrorKind::OptionConflict`] for a descriptor that is no mount's root, or whose mount is attached in this
-    /// namespace, where moving it would take it away from its place.
+    /// [`ErrorKind::OptionConflict`] for a descriptor that is not the root of a mount, or whose
+    /// mount is attached in this namespace: moving it would remove it from its mount point.
     pub fn received(fd: OwnedFd) -> Result<Self> {
         let refused =
             |reason: &str| Err(Error::new(ErrorKind::OptionConflict, Operation::TakeOverTree, reason));
@@ -241,8 +252,8 @@ impl Tree {
     }
 }
 
-/// To be sent to another process, which takes it over with [`Tree::received`]; while one of the two holds the descriptor the
-/// tree lives.
+/// Converts the tree to a descriptor to send to another process, which calls [`Tree::received`].
+/// The tree exists while one of the two processes holds the descriptor.
 impl From<Tree> for OwnedFd {
     fn from(tree: Tree) -> Self {
         tree.into_fd()

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A new directory with a descriptor that is certain to be its own, in a parent where others may rename.
+//! Creates a directory and opens that very directory, in a parent where others may rename.
 
 use crate::error::Syscall;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -10,25 +10,27 @@ use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::hash::{BuildHasher, Hasher, RandomState};
 
-/// Why there is no new directory.
+/// Why no directory was created.
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// A system call failed.
     Call(Syscall, Errno),
-    /// Somebody has put another file in the place of what was made.
+    /// Somebody replaced what was created with another file.
     Replaced,
 }
 
-/// Makes the directory `name` in `parent`, and returns its descriptor (`O_PATH`).
+/// Creates the directory `name` in `parent`, and returns its descriptor (`O_PATH`).
 ///
-/// mkdir(2) gives no descriptor, and who owns the parent may exchange what has been made before it is opened. So the directory is
-/// made in a temporary one, in which nobody else can rename, and moved to its place once it is open.
+/// mkdir(2) returns no descriptor, and the owner of the parent may replace the new directory before
+/// it is opened. Therefore the directory is created in a temporary one, in which nobody else can
+/// rename. It is opened there and then moved to its place.
 ///
 /// # Errors
-/// `EEXIST` if the name is taken; [`Failure::Replaced`] if the temporary directory that was opened is one in which others can rename.
+/// `EEXIST` if the name exists; [`Failure::Replaced`] if others can rename in the temporary
+/// directory that was opened.
 pub(crate) fn make(parent: BorrowedFd<'_>, name: &OsStr, mode: Mode) -> Result<OwnedFd, Failure> {
     let temporary = Temporary::new(parent)?;
-    // The name in it is free too, unless another directory of ours has been put there.
+    // The name is free in there too, unless somebody put another directory of ours in its place.
     let new = &*temporary.name;
     mkdirat(&temporary.fd, new, mode).map_err(|errno| match errno {
         Errno::EXIST => Failure::Replaced,
@@ -43,7 +45,8 @@ pub(crate) fn make(parent: BorrowedFd<'_>, name: &OsStr, mode: Mode) -> Result<O
     })
 }
 
-/// A directory in which its owner alone can make and rename files: the effective user. Dropping it removes it.
+/// A directory in which only its owner, the effective user, can create and rename files. Dropping
+/// it removes it.
 struct Temporary<'a> {
     parent: BorrowedFd<'a>,
     name: String,
@@ -70,8 +73,8 @@ impl<'a> Temporary<'a> {
 
 impl Drop for Temporary<'_> {
     fn drop(&mut self) {
-        // Who owns the parent may have moved it away: what is found there then is removed only if it is an empty directory, which
-        // he could do as well.
+        // The owner of the parent may have moved it away. Whatever has its name then is removed
+        // only if it is an empty directory, which that owner could do as well.
         let _ = unlinkat(self.parent, &*self.name, AtFlags::REMOVEDIR);
     }
 }
@@ -86,7 +89,8 @@ fn open(dir: BorrowedFd<'_>, name: &str) -> Result<OwnedFd, Failure> {
 
 fn rename(from: BorrowedFd<'_>, new: &str, parent: BorrowedFd<'_>, name: &OsStr) -> Result<(), Failure> {
     match renameat_with(from, new, parent, name, RenameFlags::NOREPLACE) {
-        // A file system without that flag, as NFS: an empty directory that has come meanwhile is replaced.
+        // Some file systems, such as NFS, lack the flag. An empty directory that exists by now is
+        // replaced.
         Err(Errno::INVAL | Errno::NOSYS) => {
             renameat(from, new, parent, name).map_err(|e| Failure::Call(Syscall::Renameat, e))
         }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Namespaces of one's own: to mount without privilege, and to leave nothing when the process ends.
+//! New namespaces for the calling process, to mount without privilege and to leave nothing at its
+//! end; pivot_root(2).
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::mountinfo::id::MountinfoId;
@@ -13,23 +14,25 @@ use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{MountPropagationFlags, MoveMountFlags, UnmountFlags};
 
-/// The step of [`change_root`] and what follows it.
+/// The operation in the errors of [`change_root`] and of what follows it.
 const STEP: Operation = Operation::EnterRoot;
 
-/// Moves the calling process into a mount namespace of its own, private throughout, and its next child into a pid
-/// namespace of its own. Where that needs privilege that the process lacks, a user namespace is made for it, in which
-/// the process's user and group are root.
+/// Moves the calling process into a new mount namespace whose mounts are all private, and its next
+/// child into a new pid namespace. If the process lacks the privilege, creates a user namespace as
+/// well, in which the user and group of the process are mapped to root.
 ///
-/// The process must have one thread: unshare(2).
+/// The process must be single-threaded: unshare(2).
 ///
 /// # Errors
-/// [`ErrorKind::Permission`] where user namespaces are not allowed, [`ErrorKind::Unsupported`] where there are none.
+/// [`ErrorKind::Permission`] where user namespaces are not permitted; [`ErrorKind::Unsupported`]
+/// where the kernel has none.
 pub fn unshare_mount_and_pid() -> Result<()> {
     let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
     match unshare_namespaces(false) {
         Ok(()) => {}
         Err(Errno::PERM) => {
-            // What can't be mapped could not be left again.
+            // Check /proc first: without it the maps can't be written, and a user namespace can't
+            // be left again.
             procfs::need(Operation::MapUserAndGroup)?;
             unshare_namespaces(true).map_err(user_namespace_error)?;
             write_map("setgroups", "deny")?;
@@ -81,18 +84,20 @@ fn write_map(file: &str, text: &str) -> Result<()> {
     let name = format!("thread-self/{file}");
     let failed = |errno| procfs::failed(Operation::MapUserAndGroup, &name, errno);
     let map = procfs::open(&*name, OFlags::WRONLY).map_err(failed)?;
-    // The kernel takes a map in one write or not at all.
+    // The kernel accepts a map in a single write only.
     rustix::io::write(map, text.as_bytes()).map(drop).map_err(|e| {
         Error::sys(Operation::MapUserAndGroup, Syscall::Write, e).with_argument(format!("/proc/{name}"))
     })
 }
 
-/// Makes `tree` the root of the calling process and its mount namespace, as it is seen from `top`, the uppermost of the mounts
-/// on its root; without `tree`, what is seen from `top` is mounted already: pivot_root(2) onto itself. The old root lies over it
-/// then, to be [taken away](OldRoot::take_away).
+/// Makes `tree` the root of the calling process and of its mount namespace: pivot_root(2) onto
+/// itself. `top` is the topmost mount on the root of the tree. Without `tree`, the mount at `top`
+/// must be attached already. The old root is then mounted over the new one, until
+/// [`OldRoot::take_away`] detaches it.
 ///
-/// The mount on `/` becomes a slave first: on a shared one the kernel takes no new root, and its peers would get a copy of the
-/// tree. After a failure the tree is detached again, and the cwd is as before.
+/// The mount on `/` becomes a slave first: the kernel refuses a new root on a shared mount, and its
+/// peers would receive a copy of the tree. After a failure the tree is detached again, and the cwd
+/// is restored.
 ///
 /// # Errors
 /// [`ErrorKind::Permission`]; the errno of pivot_root(2).
@@ -102,7 +107,7 @@ pub(crate) fn change_root(tree: Option<Tree>, top: BorrowedFd<'_>) -> Result<Old
     let done = pivot(top).and_then(|peers| Ok(OldRoot { over: MountinfoId::of(top)?, old, peers }));
     done.inspect_err(|_| {
         if let Some(attached) = attached {
-            // By no name in /proc, which may not be mounted here.
+            // Do not use a name in /proc, which may not be mounted here.
             let private = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
             let _ = rustix::process::fchdir(attached.root())
                 .and_then(|()| rustix::mount::mount_change(".", private))
@@ -113,7 +118,7 @@ pub(crate) fn change_root(tree: Option<Tree>, top: BorrowedFd<'_>) -> Result<Old
 }
 
 fn attach_to_root(tree: Tree) -> Result<Attached> {
-    // `/..` is the uppermost of the mounts on `/`, which the tree is attached to.
+    // `/..` is the topmost of the mounts on `/`, to which the tree is attached.
     rustix::mount::mount_change("/..", MountPropagationFlags::DOWNSTREAM).map_err(|errno| {
         let error = Error::sys(STEP, Syscall::Mount, errno);
         if errno == Errno::INVAL { in_chroot(error) } else { error }
@@ -121,7 +126,8 @@ fn attach_to_root(tree: Tree) -> Result<Attached> {
     Ok(tree.attach(&Target::open(CWD, "/")?)?)
 }
 
-/// pivot_root(2) to `top`, which leaves its peers for as long as the old root lies on it.
+/// Calls pivot_root(2) onto `top`. If `top` is shared, removes it from its peer group first, for as
+/// long as the old root is mounted over it.
 fn pivot(top: BorrowedFd<'_>) -> Result<Option<Peers>> {
     rustix::process::fchdir(top).map_err(|e| Error::sys(STEP, Syscall::Fchdir, e))?;
     let pivot_root = || rustix::process::pivot_root(".", ".");
@@ -142,21 +148,24 @@ fn open_dir(path: &str) -> Result<OwnedFd> {
         .map_err(|e| Error::sys(STEP, Syscall::Open, e).with_argument(path))
 }
 
-/// The peer group and the master of a mount that is private for a while, kept by a copy of that mount.
+/// The peer group and the master of a mount that is private for a while. A copy of that mount keeps
+/// them.
 struct Peers(Tree);
 
 impl Peers {
-    /// Makes the shared mount private that the cwd is the root of.
+    /// Makes the shared mount at the cwd private.
     fn leave(mount: BorrowedFd<'_>) -> Result<Self> {
-        // The copy has all the mounts: the kernel copies no mount alone that has locked ones below.
+        // The copy is recursive, because the kernel does not copy a mount with locked mounts below
+        // it without them.
         let copy = Tree::clone_of(mount, "", true)?;
         rustix::mount::mount_change(".", MountPropagationFlags::PRIVATE)
             .map_err(|e| Error::sys(STEP, Syscall::Mount, e))?;
         Ok(Self(copy))
     }
 
-    /// Makes the private mount that the cwd is the root of a member again \[Linux 5.15\]; before that, and where the mount has
-    /// locked ones below, the first of a new group.
+    /// Makes the private mount at the cwd a member of its peer group again \[Linux 5.15\]. On older
+    /// kernels, and where the mount has locked mounts below, makes it the first member of a new
+    /// group.
     fn join(&self) -> Result<()> {
         let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_SET_GROUP;
         rustix::mount::move_mount(self.0.root(), c"", CWD, c".", flags)
@@ -165,26 +174,29 @@ impl Peers {
     }
 }
 
-/// What lies on the new root: the old one, and whatever was mounted over that.
+/// The mounts over the new root: the old root, and whatever was mounted over that.
 #[must_use]
 pub(crate) struct OldRoot {
-    /// The mount that is the new root.
+    /// The id of the new root mount.
     over: MountinfoId,
-    /// The root directory of the old one.
+    /// The root directory of the old root.
     old: OwnedFd,
-    /// The peers of the new root, which it leaves until the old one is gone.
+    /// The peer group of the new root, which it joins again when the old root is detached.
     peers: Option<Peers>,
 }
 
 impl OldRoot {
-    /// Takes all of it away, with what is mounted in it: `umount2(MNT_DETACH)` of the uppermost until the new root is. What
-    /// stayed would be reached by `/..`. The cwd is then `/`.
+    /// Detaches all of it, with all mounts below: `umount2(MNT_DETACH)` of the topmost mount until
+    /// the new root is the topmost. Any mount left would be reachable by `/..`. Afterwards the cwd
+    /// is `/`.
     ///
-    /// All of it becomes slaves first, else each unmount would happen in the namespaces of its peers too. Slaves and not private:
-    /// until it is detached, what is unmounted elsewhere is unmounted here, and not kept busy.
+    /// First all these mounts become slaves, because each unmount would otherwise propagate to
+    /// their peers. They become slaves and not private: until it is detached, a mount that is
+    /// unmounted in the old namespace is unmounted here too, and is not kept busy.
     pub(crate) fn take_away(self) -> Result<()> {
         rustix::process::fchdir(&self.old).map_err(|e| Error::sys(STEP, Syscall::Fchdir, e))?;
-        // What is mounted over the old root is below it in the tree of mounts. `.` leads to no mount on it, nor needs a /proc.
+        // Mounts over the old root are below it in the mount tree. `.` does not cross to them and
+        // needs no /proc.
         let slave = MountPropagationFlags::DOWNSTREAM | MountPropagationFlags::REC;
         rustix::mount::mount_change(".", slave).map_err(|e| Error::sys(STEP, Syscall::Mount, e))?;
         loop {

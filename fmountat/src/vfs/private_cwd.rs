@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `fmountat`: mount(2) whose relative paths start at a directory descriptor, and the two ways to do it.
+//! `fmountat`: mount(2) with paths relative to a directory descriptor, and its two strategies.
 
 use crate::error::{Error, Operation, Result, Syscall};
 use crate::sys::child::mount_in_child;
@@ -11,15 +11,16 @@ use rustix::fs::{CWD, Mode, OFlags};
 use std::ffi::{OsStr, c_ulong};
 use std::sync::Arc;
 
-/// `mount(source, target, fstype, flags, data)` with every relative path starting at `dir`.
+/// Calls `mount(source, target, fstype, flags, data)` with relative paths starting at `dir`.
 ///
-/// This is [`PrivateCwd::child`]`().mount(...)`: it leaves no thread behind and its cost does not depend on the size
-/// of the process. Make a [`PrivateCwd::worker`] to mount many times.
+/// This is [`PrivateCwd::child`]`().mount(...)`. It leaves no thread behind, and its cost does not
+/// depend on the size of the process. Use a [`PrivateCwd::worker`] for many mounts.
 ///
 /// ```no_run
 /// use fmountat::MountFlags;
 /// let snapshots = std::fs::File::open("/var/lib/snapshots")?;
-/// fmountat::fmountat(&snapshots, "overlay", "merged", "overlay", MountFlags::empty(), "lowerdir=2/fs:1/fs")?;
+/// let layers = "lowerdir=2/fs:1/fs";
+/// fmountat::fmountat(&snapshots, "overlay", "merged", "overlay", MountFlags::empty(), layers)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -36,12 +37,13 @@ pub fn fmountat(
     PrivateCwd::child().mount(dir, source, target, fstype, flags, data)
 }
 
-/// A place with a cwd of its own, from which mount(2) is called: the caller's is never touched.
+/// Calls mount(2) with a cwd of its own; the caller's cwd is never changed.
 ///
-/// Both ways keep one contract, and are tested by the same tests:
-/// - the caller's cwd, umask, signal mask, handlers and children stay as they are; no signal is sent;
-/// - callable from any thread, from many at once;
-/// - when [`mount`](Self::mount) returns, nothing that it opened or started is left.
+/// Both strategies keep the same contract, and the same tests check them:
+/// - the caller's cwd, umask, signal mask, handlers and children do not change, and no signal is
+///   sent;
+/// - [`mount`](Self::mount) can be called from any thread, and from many at once;
+/// - when it returns, everything that it opened or started is closed and ended.
 ///
 /// | | [`child`](Self::child) | [`worker`](Self::worker) |
 /// |---|---|---|
@@ -50,46 +52,53 @@ pub fn fmountat(
 /// | namespaces, credentials | those of the calling thread, each time | those of the thread that made the handle |
 /// | in a process that forked, in a thread with its own descriptor table | works | works (by `child`) |
 #[derive(Debug, Clone)]
-pub struct PrivateCwd(Way);
+pub struct PrivateCwd(Strategy);
 
 #[derive(Debug, Clone)]
-enum Way {
+enum Strategy {
     Child,
     Worker(Arc<Worker>),
 }
 
 impl PrivateCwd {
-    /// A short-lived child for each mount: `clone(CLONE_VM|CLONE_VFORK|CLONE_FILES)`, no exit signal.
+    /// Uses a short-lived child for each mount: `clone(CLONE_VM|CLONE_VFORK|CLONE_FILES)`, no exit
+    /// signal.
     ///
-    /// The caller's thread sleeps, with its signals blocked, until the child has exited and was reaped. `waitpid(-1)`
-    /// elsewhere in the process does not see it; one with `__WALL` may, and does no harm.
+    /// The calling thread sleeps, with its signals blocked, until the child has exited and was
+    /// reaped. A `waitpid(-1)` in another thread does not see the child. One with `__WALL` may,
+    /// without harm.
     #[must_use]
     pub fn child() -> Self {
-        Self(Way::Child)
+        Self(Strategy::Child)
     }
 
-    /// A thread that lives as long as the handle, started here: `unshare(CLONE_FS)`, all signals blocked.
+    /// Starts a thread that lives as long as the handle: `unshare(CLONE_FS)`, all signals blocked.
     ///
-    /// Between calls its cwd is `/`, so that it keeps no file system busy; it is bound to the processor of its last caller. It keeps the mount namespace, root
-    /// directory and credentials that the calling thread has now. Calls from several threads take turns.
+    /// Between calls its cwd is `/`, so it keeps no file system busy. It is bound to the CPU of its
+    /// last caller. It keeps the mount namespace, root directory and credentials that the calling
+    /// thread has now. Calls from several threads take turns.
     ///
     /// # Errors
-    /// [`ErrorKind::System`](crate::ErrorKind::System) or [`ErrorKind::Permission`](crate::ErrorKind::Permission) when the thread can't be started or a seccomp filter
-    /// forbids `unshare`.
+    /// [`ErrorKind::System`](crate::ErrorKind::System) or
+    /// [`ErrorKind::Permission`](crate::ErrorKind::Permission) when the thread can't be started or
+    /// a seccomp filter forbids `unshare`.
     pub fn worker() -> Result<Self> {
-        Ok(Self(Way::Worker(Arc::new(Worker::start()?))))
+        Ok(Self(Strategy::Worker(Arc::new(Worker::start()?))))
     }
 
-    /// `fchdir(dir)`, then `mount(source, target, fstype, flags, data)`, with a cwd that nobody else has.
+    /// Calls `fchdir(dir)`, then `mount(source, target, fstype, flags, data)`, with a cwd that is
+    /// not the caller's.
     ///
-    /// `source`, `target` and paths inside `data` may be relative to `dir`, which may be an `O_PATH` descriptor or
-    /// [`CWD`]. An empty `data` passes NULL. Strings may hold any byte but NUL.
+    /// `source`, `target` and paths inside `data` may be relative to `dir`, which may be an
+    /// `O_PATH` descriptor or [`CWD`]. An empty `data` passes NULL. Strings may hold any byte but
+    /// NUL.
     ///
     /// # Errors
-    /// - [`ErrorKind::NulByte`](crate::ErrorKind::NulByte): before any system call.
-    /// - [`ErrorKind::TooLong`](crate::ErrorKind::TooLong): `data` is over [`MOUNT_DATA_MAX`](crate::call::MOUNT_DATA_MAX) bytes: before any system call.
-    /// - otherwise the kind of the errno, with [`Error::errno`] exactly the kernel's and [`Error::step`] `fchdir` (a
-    ///   `dir` that is closed or no directory), `mount`, or `clone`.
+    /// - [`ErrorKind::NulByte`](crate::ErrorKind::NulByte), before any system call.
+    /// - [`ErrorKind::TooLong`](crate::ErrorKind::TooLong) if `data` is longer than
+    ///   [`MOUNT_DATA_MAX`](crate::call::MOUNT_DATA_MAX) bytes, before any system call.
+    /// - Otherwise the kind of the errno. [`Error::errno`] is the kernel's, and [`Error::step`] is
+    ///   `fchdir` (`dir` is closed or not a directory), `mount`, or `clone`.
     pub fn mount(
         &self,
         dir: impl AsFd,
@@ -105,8 +114,9 @@ impl PrivateCwd {
 
     pub(crate) fn run(&self, dir: BorrowedFd<'_>, call: MountCall) -> Result<()> {
         let done = match &self.0 {
-            Way::Worker(worker) if worker.serves_this_thread() => {
-                // The worker's cwd is not the caller's, so `AT_FDCWD` must become a descriptor on the caller's side.
+            Strategy::Worker(worker) if worker.serves_this_thread() => {
+                // The worker has another cwd, so `AT_FDCWD` must become a descriptor on the
+                // caller's side.
                 let opened = open_if_cwd(dir)?;
                 trace::strategy("call mount(2)", "worker thread");
                 worker.run(opened.as_ref().map_or(dir, AsFd::as_fd), &call)

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A mount namespace for a moment: what is mounted in it nobody sees, and it goes with its thread, whatever happens.
+//! A short-lived mount namespace on a thread: its mounts are invisible to others and end with the
+//! thread.
 
 use crate::error::{Error, Operation, Result, Syscall};
 use crate::sys::namespace::unshare_mounts;
@@ -13,8 +14,9 @@ use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 
-/// As [`in_private_namespace`], with the directory `dir` as it is seen there. What is opened elsewhere belongs to the
-/// namespace it was opened in, and mount(2) refuses it; but a cwd goes along with its thread into a new namespace.
+/// Runs `work` as [`in_private_namespace`] does, with `dir` opened anew in that namespace. A
+/// descriptor belongs to the mount namespace in which it was opened, and mount(2) refuses it in
+/// another. The cwd of a thread, however, moves into the new namespace with the thread.
 pub(crate) fn in_private_namespace_from<T: Send>(
     dir: BorrowedFd<'_>,
     work: impl FnOnce(BorrowedFd<'_>) -> Result<T> + Send,
@@ -37,17 +39,18 @@ pub(crate) fn in_private_namespace_from<T: Send>(
     )
 }
 
-/// Runs `work` on a thread of its own with a private copy of the caller's mount namespace, and waits for it. Descriptors
-/// are shared: one that is opened there is the caller's.
+/// Runs `work` on a new thread with a private copy of the caller's mount namespace, and waits for
+/// it. Descriptors are shared: one that `work` opens is the caller's.
 ///
-/// A detached tree that was made elsewhere can be attached there, and a copy of what is mounted there
-/// (`open_tree(OPEN_TREE_CLONE)`) can be attached elsewhere. The copy of the namespace costs as much as it has mounts.
+/// A detached tree can be attached in that namespace, and a copy of what is mounted there
+/// (`open_tree(OPEN_TREE_CLONE)`) can be attached in the caller's. The cost of the copy grows with
+/// the number of mounts in the namespace.
 pub(crate) fn in_private_namespace<T: Send>(work: impl FnOnce() -> Result<T> + Send) -> Result<T> {
     on_a_thread(|| Ok(()), work)
 }
 
-/// Runs `work` on the root of the tree while that is mounted in such a namespace. Before 6.15 nothing can be copied out of a
-/// detached tree.
+/// Runs `work` on the root of `tree` while the tree is attached in such a namespace. Before 6.15
+/// nothing can be copied out of a detached tree.
 pub(crate) fn while_attached<T: Send>(
     tree: Tree,
     work: impl FnOnce(BorrowedFd<'_>) -> Result<T> + Send,
@@ -59,12 +62,13 @@ pub(crate) fn while_attached<T: Send>(
     })
 }
 
-/// Into the process's namespace, whichever: the one that is left ends now, with all its mounts. A thread that ends is joined
-/// before the kernel has taken its namespace down, and what is mounted there keeps file systems and devices in use.
+/// Moves the thread into the namespace of the process, which ends the private namespace now, with
+/// all its mounts. A thread can be joined before the kernel has dissolved its namespace, and the
+/// mounts would keep file systems and devices busy until then.
 fn leave() {
     use rustix::process::{PidfdFlags, getpid, pidfd_open};
     use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
-    // Where a filter forbids it they go a moment later.
+    // Where a filter forbids setns(2), the mounts are dissolved a moment later.
     let _ = pidfd_open(getpid(), PidfdFlags::empty())
         .and_then(|process| move_into_thread_name_spaces(process.as_fd(), ThreadNameSpaceType::MOUNT));
 }
@@ -76,12 +80,12 @@ fn on_a_thread<T: Send>(
     let step = Operation::MakePrivateMountNamespace;
     let work = trace::in_this_span(work);
     std::thread::scope(|scope| {
-        // The caller's signals are the caller's.
+        // Block all signals on the new thread: they are for the caller.
         let mask = block_all_signals().map_err(|e| Error::sys(step, Syscall::PthreadSigmask, e))?;
         let thread = std::thread::Builder::new().name(String::from("fmountat")).spawn_scoped(scope, || {
             before()?;
             unshare_mounts().map_err(|e| Error::sys(step, Syscall::Unshare, e))?;
-            // Nothing that is mounted here may show where the caller's mounts are shared.
+            // The caller's mounts may be shared: mounts made here must not propagate.
             let done = make_private(step).and_then(|()| work());
             leave();
             done

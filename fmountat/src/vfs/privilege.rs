@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The capability that mounting takes, and what an error says to who has not got it.
+//! The capability needed to mount, and the hint for callers that lack it.
 
 use crate::error::Error;
 use rustix::thread::CapabilitySet;
 
-/// A call that was not permitted, with what it takes, for who has not got it.
+/// Adds the hint to `error` if the calling thread lacks CAP_SYS_ADMIN.
 pub(crate) fn needs_admin(error: Error) -> Error {
     if is_admin() { error } else { error.with_hint(NEEDS_ADMIN) }
 }
 
-/// Whether the thread has CAP_SYS_ADMIN in its user namespace.
+/// Reports whether the calling thread has CAP_SYS_ADMIN in its user namespace.
 pub(crate) fn is_admin() -> bool {
     let effective = rustix::thread::capabilities(None).map(|sets| sets.effective);
     effective.is_ok_and(|all| all.contains(CapabilitySet::SYS_ADMIN))

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Features asked for: by calls that fail, and by the kernel's release where there is nothing to call.
+//! Probes features: by calls that must fail, or by the kernel's release where no call shows the
+//! feature.
 
 use crate::sys::attr::{MountAttrRaw, mount_setattr, open_tree_attr};
 use crate::sys::namespace::may_unshare;
@@ -15,25 +16,26 @@ use rustix::io::Errno;
 use std::sync::OnceLock;
 
 impl Features {
-    /// Asks the kernel, without changing anything: each call is made with a bad descriptor, and `ENOSYS` (or `EPERM`,
-    /// a seccomp filter's answer where the kernel itself would say `EBADF`) means that it isn't there. What can't be
-    /// asked that way follows from the release that uname(2) gives. Where a filter is in force the calls are made by a forked
-    /// child, since it may kill who makes one: that means missing too.
+    /// Probes the kernel without changing anything. Each call is made with a bad descriptor.
+    /// `ENOSYS` means that the call is missing; so does `EPERM`, which a seccomp filter returns
+    /// where the kernel would return `EBADF`. Features that no call shows follow from the release
+    /// that uname(2) returns. Where a filter is in force a forked child makes the calls, because
+    /// the filter may kill the caller; such a call counts as missing too.
     #[must_use]
     pub fn probe() -> Self {
         let (release, proc) = (kernel_release(), procfs::check());
         let [new_mount_api, openat2, mount_setattr, open_tree_attr, private_namespace] = ask([
             has_new_mount_api,
             has_openat2,
-            || there(mount_setattr(bad_fd(), c"", 0, &MountAttrRaw::default())),
-            || there(open_tree_attr(bad_fd(), c"", 0, &MountAttrRaw::default()).map(drop)),
+            || is_present(mount_setattr(bad_fd(), c"", 0, &MountAttrRaw::default())),
+            || is_present(open_tree_attr(bad_fd(), c"", 0, &MountAttrRaw::default()).map(drop)),
             may_unshare,
         ]);
         let of_release = Self::default().with_all().up_to(release.0, release.1);
         Self {
             new_mount_api,
             openat2,
-            // Without a filter EPERM is the kernel's word to who may not mount.
+            // Without a filter, EPERM is the kernel's own answer to a caller without privilege.
             mount_setattr: mount_setattr || (of_release.mount_setattr && !is_filtered()),
             detached_children: open_tree_attr || of_release.detached_children,
             overlay_detached_layers: open_tree_attr || of_release.overlay_detached_layers,
@@ -44,7 +46,7 @@ impl Features {
         }
     }
 
-    /// The answers of [`probe`](Self::probe), asked once in the life of the process.
+    /// Returns the result of [`probe`](Self::probe), which runs once per process.
     #[must_use]
     pub fn get() -> Self {
         static PROBED: OnceLock<Features> = OnceLock::new();
@@ -52,13 +54,13 @@ impl Features {
     }
 }
 
-/// `AT_FDCWD` is the one descriptor that is no open file and still a [`BorrowedFd`]; with an empty path and without
-/// `AT_EMPTY_PATH` every call below refuses it with `ENOENT`.
+/// Returns `AT_FDCWD`, the one [`BorrowedFd`] that is no open file. With an empty path and without
+/// `AT_EMPTY_PATH` every call below fails with `ENOENT`.
 fn bad_fd() -> BorrowedFd<'static> {
     CWD
 }
 
-fn there(answer: Result<(), Errno>) -> bool {
+fn is_present(answer: Result<(), Errno>) -> bool {
     !matches!(answer, Err(Errno::NOSYS | Errno::PERM))
 }
 
@@ -66,35 +68,38 @@ fn has_new_mount_api() -> bool {
     use rustix::mount::{FsMountFlags, FsOpenFlags, MountAttrFlags, MoveMountFlags, OpenTreeFlags};
     let opened = rustix::mount::open_tree(bad_fd(), c"", OpenTreeFlags::empty()).map(drop);
     let configured = rustix::mount::fsconfig_set_flag(bad_fd(), c"");
-    // To who may not mount these say EPERM before they look at anything, as a filter would: the others decide then.
+    // These fail with EPERM for a caller without privilege before they look at their arguments, as
+    // under a filter. The other calls decide then.
     let for_admins = [
         rustix::mount::move_mount(bad_fd(), c"", bad_fd(), c"", MoveMountFlags::empty()),
         rustix::mount::fsopen(c"", FsOpenFlags::empty()).map(drop),
         rustix::mount::fsmount(bad_fd(), FsMountFlags::empty(), MountAttrFlags::empty()).map(drop),
     ];
-    let is_told = is_filtered() && is_admin();
-    let is_there = |answer| if is_told { there(answer) } else { answer != Err(Errno::NOSYS) };
-    there(opened) && there(configured) && for_admins.into_iter().all(is_there)
+    let is_conclusive = is_filtered() && is_admin();
+    let has_call = |answer| if is_conclusive { is_present(answer) } else { answer != Err(Errno::NOSYS) };
+    is_present(opened) && is_present(configured) && for_admins.into_iter().all(has_call)
 }
 
 fn has_openat2() -> bool {
     let none = ResolveFlags::empty();
-    there(rustix::fs::openat2(bad_fd(), c"", OFlags::PATH, Mode::empty(), none).map(drop))
+    is_present(rustix::fs::openat2(bad_fd(), c"", OFlags::PATH, Mode::empty(), none).map(drop))
 }
 
-/// Whether a mount's root is there; where nobody can tell \[before Linux 5.8\] it counts as one.
+/// Reports whether the root of a mount is at `path`. Returns true where statx(2) lacks the
+/// attribute \[before Linux 5.8\].
 fn is_mount(path: &str) -> bool {
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let is_root = StatxAttributes::MOUNT_ROOT;
     let Ok(fd) = rustix::fs::openat(CWD, path, flags, Mode::empty()) else { return true };
-    let told = rustix::fs::statx(fd, c"", AtFlags::EMPTY_PATH, StatxFlags::TYPE);
-    told.map_or(true, |told| {
-        !told.stx_attributes_mask.contains(is_root) || told.stx_attributes.contains(is_root)
+    let stat = rustix::fs::statx(fd, c"", AtFlags::EMPTY_PATH, StatxFlags::TYPE);
+    stat.map_or(true, |stat| {
+        !stat.stx_attributes_mask.contains(is_root) || stat.stx_attributes.contains(is_root)
     })
 }
 
-/// The first user namespace has an inode number of its own (`PROC_USER_INIT_INO`, include/linux/proc_ns.h); where neither
-/// /proc nor a pidfd \[Linux 6.11\] tells, being root decides.
+/// Compares the namespace's inode with the fixed one of the initial user namespace
+/// (`PROC_USER_INIT_INO`, include/linux/proc_ns.h). Where neither /proc nor a pidfd \[Linux 6.11\]
+/// gives the inode, the effective user id decides.
 fn is_initial_user_namespace(proc: Result<(), Errno>) -> bool {
     const PROC_USER_INIT_INO: u64 = 0xEFFF_FFFD;
     match proc.and_then(|()| rustix::fs::stat(procfs::USER_NAMESPACE)) {
@@ -106,7 +111,8 @@ fn is_initial_user_namespace(proc: Result<(), Errno>) -> bool {
     }
 }
 
-/// Where neither uname(2) nor /proc tells, every feature that follows from the release counts as missing.
+/// Returns the kernel's release, or (0, 0) where neither uname(2) nor /proc gives it: every feature
+/// that follows from the release then counts as missing.
 pub(crate) fn kernel_release() -> (u32, u32) {
     let text = match release() {
         Ok(release) => release.to_string_lossy().into_owned(),

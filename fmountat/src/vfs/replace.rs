@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Swaps: a tree in the place of what is mounted, without a moment between.
+//! Swaps: replaces a mounted tree by another without a gap.
 
 use crate::error::{Error, ErrorKind, Failed, Operation, Result, Syscall, or_give_back};
 use crate::mountinfo;
@@ -12,6 +12,7 @@ use crate::vfs::detach::unmount_forbidden;
 use crate::vfs::features::Features;
 use crate::vfs::identity::{is_mount_root, is_same_place};
 use crate::vfs::privilege::needs_admin;
+use crate::vfs::swap_lock;
 use crate::vfs::target::Target;
 use crate::vfs::tree::{Attached, Tree};
 use rustix::fd::AsFd;
@@ -19,31 +20,35 @@ use rustix::io::Errno;
 use std::path::Path;
 
 impl Tree {
-    /// Publishes the tree in place of what is mounted on `target`: **beneath** it (`MOVE_MOUNT_BENEATH` \[Linux 6.5\]),
-    /// then that one is taken away with all that is mounted in it (`umount2(MNT_DETACH)`). Readers see one of the two at
-    /// any moment. Who has a file or directory of the old one open keeps it.
+    /// Publishes the tree in place of the mount at `target`: attaches it **beneath** that mount
+    /// (`MOVE_MOUNT_BENEATH` \[Linux 6.5\]), then detaches that mount with all mounts below
+    /// (`umount2(MNT_DETACH)`). Readers see one of the two at any moment. A process that has a file
+    /// or directory of the old tree open keeps it.
     ///
-    /// What could fail is looked at before the move. Both calls are made by a child that shares memory with this process and
-    /// is no part of it, so that `kill -9` of this process leaves one of the two mounts, never both. (Who kills everything at
-    /// once, a whole pid namespace or cgroup, may find the new tree beneath the old one.)
+    /// What could fail is checked before the move. A child makes both calls. It shares memory with
+    /// this process but is not part of it, so `kill -9` of this process leaves one of the two
+    /// mounts, never both. (If a whole pid namespace or cgroup is killed at once, the new tree may
+    /// be left beneath the old one.)
     ///
     /// # Errors
-    /// [`ErrorKind::NotMounted`] when nothing is mounted there; [`ErrorKind::Busy`] when another mount was put over the
-    /// old one; [`ErrorKind::Permission`], also where a seccomp filter forbids umount2(2); [`ErrorKind::System`] with
-    /// `EINVAL` before 6.5, or for a mount that the kernel has locked. The old mount is in its place then. Should the
-    /// second step fail, again and again, then the new tree stays beneath the old one, and the error says so. Else the tree
-    /// comes back in [`Failed`].
+    /// [`ErrorKind::NotMounted`] when nothing is mounted there; [`ErrorKind::Busy`] when another
+    /// mount is on top of the old one; [`ErrorKind::Permission`], also where a seccomp filter
+    /// forbids umount2(2); [`ErrorKind::System`] with `EINVAL` before 6.5, or for a mount that the
+    /// kernel has locked. The old mount is then still in place, and [`Failed`] returns the tree. If
+    /// the old mount can't be detached, even after retries, the new tree is left beneath it, and
+    /// the error says so.
     pub fn replace(self, target: &Target) -> Result<Attached, Failed<Self>> {
         let (tree, old) = or_give_back(self, look(target))?;
         tree.put_in_place(target, old, None)
     }
 
-    /// As [`replace`](Self::replace), and gives a copy of the old tree: attach it, or let it [`replace`](Self::replace)
-    /// the new one, to go back; drop it to be rid of it.
+    /// Publishes the tree as [`replace`](Self::replace) does, and returns a copy of the old tree.
+    /// To revert, attach the copy, or let it [`replace`](Self::replace) the new tree. Dropping it
+    /// dissolves it.
     ///
-    /// The copy has the same file systems with all that is in them, and every attribute of its mounts; but they are
-    /// private, have ids of their own, and mounts that are `unbindable` are not in it: a mount that was attached can't
-    /// be detached and attached again, only copied (open_tree(2)).
+    /// The copy has the same file systems with their contents, and every attribute of its mounts.
+    /// However, the mounts are private and have new ids, and `unbindable` mounts are missing: an
+    /// attached mount can't be detached and attached again, only copied (open_tree(2)).
     ///
     /// # Errors
     /// Those of [`replace`](Self::replace) and [`clone_of`](Self::clone_of).
@@ -53,13 +58,15 @@ impl Tree {
         Ok((tree.put_in_place(target, old, None)?, copy))
     }
 
-    /// As [`replace`](Self::replace), for kernels before 6.5: the old mount is taken away and this tree attached, one call
-    /// after the other. **Readers see neither for a moment** (some ten microseconds). Should the tree be refused, a copy of the old one
-    /// takes its place again (see [`exchange`](Self::exchange)).
+    /// Publishes the tree as [`replace`](Self::replace) does, for kernels before 6.5: detaches the
+    /// old mount and attaches this tree, one call after the other. **Readers see neither for a
+    /// moment** (about ten microseconds). If the kernel refuses the tree, a copy of the old one is
+    /// attached again (see [`exchange`](Self::exchange)).
     ///
     /// # Errors
-    /// Those of [`replace`](Self::replace); [`ErrorKind::Unsupported`], before any change, where a mount of the old tree is
-    /// unbindable, which no copy would have; where also the copy is refused, the error says that nothing is mounted there.
+    /// Those of [`replace`](Self::replace); [`ErrorKind::Unsupported`], before any change, where a
+    /// mount of the old tree is unbindable, because the copy would lack it. If the kernel refuses
+    /// the copy too, the error says that nothing is mounted there.
     pub fn replace_with_gap(self, target: &Target) -> Result<Attached, Failed<Self>> {
         let copied = look(target).and_then(|old| {
             need_whole_copy(target)?;
@@ -69,7 +76,7 @@ impl Tree {
         tree.put_in_place(target, old, Some(&copy))
     }
 
-    /// Beneath the old mount, or with a gap where there is a copy of it to go back to.
+    /// Attaches beneath the old mount, or with a gap if there is a copy of the old tree to restore.
     fn put_in_place(
         self,
         target: &Target,
@@ -77,7 +84,10 @@ impl Tree {
         copy: Option<&Self>,
     ) -> Result<Attached, Failed<Self>> {
         let (tree, (id, swapped)) = {
-            let swapped = self.id().and_then(|id| Ok((id, self.swap(target, old, copy)?)));
+            let _lock = swap_lock::lock(target);
+            // Another swap may have come first.
+            let swapped = check_top(target, old).and_then(|()| self.id());
+            let swapped = swapped.and_then(|id| Ok((id, self.swap(target, old, copy)?)));
             or_give_back(self, swapped)?
         };
         match swapped {
@@ -85,7 +95,7 @@ impl Tree {
                 target.keep();
                 Ok(Attached::new(tree.into_fd(), id))
             }
-            Err(why @ (NotSwapped::Covered | NotSwapped::TakeAway(_))) => {
+            Err(why @ (NotSwapped::NoLongerOnTop | NotSwapped::Detach(_))) => {
                 Err(Failed::lost(tree.explain_swap(target, why)))
             }
             Err(why) => {
@@ -126,16 +136,16 @@ impl Tree {
         let failed = |operation, call, errno| Error::sys(operation, call, errno).with_argument(target.path());
         let refused = |errno| failed(Operation::Attach, Syscall::MoveMount, errno);
         match why {
-            NotSwapped::NotOnTop => covered(target),
-            NotSwapped::PutBack(errno) => refused(errno)
+            NotSwapped::NotOnTop => not_on_top(target),
+            NotSwapped::Restored(errno) => refused(errno)
                 .with_reason("the kernel refused the new tree; a copy of the old one is in its place again"),
             NotSwapped::Lost(errno) => refused(errno).with_reason(
                 "neither the new tree nor a copy of the old one could be attached: nothing is mounted there",
             ),
             NotSwapped::Clone(errno) => failed(Operation::Replace, Syscall::Clone, errno),
             NotSwapped::Move(errno) => self.explain_beneath(target, errno),
-            NotSwapped::Covered => covered(target).with_hint(STAYS_BENEATH),
-            NotSwapped::TakeAway(errno) => {
+            NotSwapped::NoLongerOnTop => not_on_top(target).with_hint(STAYS_BENEATH),
+            NotSwapped::Detach(errno) => {
                 failed(Operation::Unmount, Syscall::Umount2, errno).with_hint(STAYS_BENEATH)
             }
         }
@@ -160,8 +170,8 @@ impl Tree {
 const STAYS_BENEATH: &str =
     "the new set is there, beneath the old mount: it is seen when that one is unmounted";
 
-/// Refuses a target where nothing is mounted, and the process's root directory, which the kernel puts nothing beneath
-/// (`can_move_mount_beneath`, fs/namespace.c).
+/// Refuses a target where nothing is mounted, and the root directory of the process, beneath which
+/// the kernel attaches nothing (`can_move_mount_beneath`, fs/namespace.c).
 pub(crate) fn check_replaceable(target: &Target) -> Result<()> {
     if !is_mount_root(target.as_fd())? {
         let reason = "nothing is mounted there to be replaced";
@@ -169,7 +179,7 @@ pub(crate) fn check_replaceable(target: &Target) -> Result<()> {
             Error::new(ErrorKind::NotMounted, Operation::Replace, reason).with_argument(target.path())
         );
     }
-    // umount2(2) takes a path: that of the descriptor.
+    // umount2(2) takes a path: the name of the descriptor in /proc.
     name_for(Operation::Replace, target.as_fd()).map_err(|e| e.with_argument(target.path()))?;
     let root = Target::open(rustix::fs::CWD, "/")?;
     if is_same_place(root.as_fd(), target.as_fd())? {
@@ -183,12 +193,13 @@ pub(crate) fn check_replaceable(target: &Target) -> Result<()> {
     Ok(())
 }
 
-/// The mount that is to be replaced, if it is the one that is seen, and if it can be taken away.
+/// Returns the mount to be replaced, after checking that it is the topmost there and that it can be
+/// unmounted.
 fn look(target: &Target) -> Result<MountId> {
     check_replaceable(target)?;
     let old = MountId::of(target.as_fd())?;
     check_top(target, old)?;
-    // That would leave the swap half done.
+    // A forbidden umount2(2) would leave the swap half done.
     match unmount_forbidden() {
         Some(errno) => {
             let error = needs_admin(
@@ -201,7 +212,8 @@ fn look(target: &Target) -> Result<MountId> {
     }
 }
 
-/// The copy is what there is to go back to.
+/// Refuses an old tree with an unbindable mount: a copy of it, the only means to restore it, would
+/// lack that mount.
 pub(crate) fn need_whole_copy(target: &Target) -> Result<()> {
     let table = mountinfo::read()?;
     let old = mountinfo::deepest_first(&table, MountinfoId::of(target.as_fd())?);
@@ -213,10 +225,12 @@ pub(crate) fn need_whole_copy(target: &Target) -> Result<()> {
 }
 
 fn check_top(target: &Target, old: MountId) -> Result<()> {
-    if MountId::of(target.seen_now()?.as_fd())? == old { Ok(()) } else { Err(covered(target)) }
+    if MountId::of(target.seen_now()?.as_fd())? == old { Ok(()) } else { Err(not_on_top(target)) }
 }
 
-fn covered(target: &Target) -> Error {
-    let reason = "another mount was put over the old one, which therefore stays";
-    Error::new(ErrorKind::Busy, Operation::Unmount, reason).with_argument(target.path())
+fn not_on_top(target: &Target) -> Error {
+    let reason = "another mount was put over the old one, or in its place, since the target was opened";
+    Error::new(ErrorKind::Busy, Operation::Replace, reason)
+        .with_argument(target.path())
+        .with_hint("open the target again and repeat the swap")
 }

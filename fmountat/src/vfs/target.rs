@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Mount points as descriptors: found once, below a root where one is given, and then mounted on as found.
+//! Mount points as descriptors, looked up once, inside a root if one is given.
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::vfs::bytes::c_string;
 use crate::vfs::create::Create;
 use crate::vfs::created_dirs::CreatedDirs;
+use crate::vfs::dangling;
 use crate::vfs::identity::{is_dir, is_same_file, is_same_place};
 use crate::vfs::new_directory;
 use crate::vfs::new_directory::Failure;
@@ -14,14 +15,15 @@ use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-/// openat2 answers EAGAIN when a rename anywhere on the system raced with a `..`; an attacker can keep that up.
+/// How often openat2(2) is called again. It returns EAGAIN when a rename anywhere on the system
+/// raced with a `..`, and an attacker can repeat that.
 const RETRIES: usize = 128;
 
-/// A place to mount on, as an `O_PATH` descriptor.
+/// A mount point, as an `O_PATH` descriptor.
 ///
 /// ```no_run
 /// let root = fmountat::Target::open(fmountat::CWD, "/srv/rootfs")?;
-/// // `etc` may be a link to `/`: it is taken inside /srv/rootfs all the same.
+/// // `etc` may be a link to `/`: it is resolved inside /srv/rootfs.
 /// let hosts = fmountat::Target::in_root(&root, "etc/hosts")?;
 /// # Ok::<(), fmountat::Error>(())
 /// ```
@@ -34,10 +36,10 @@ pub struct Target {
     made: CreatedDirs,
 }
 
-/// Where a target's path starts, and how it is walked: what it takes to look at the place again.
+/// Where the path of a target starts and how it is resolved, so that it can be resolved again.
 #[derive(Debug)]
 enum Start {
-    /// The process's cwd.
+    /// The current directory of the process.
     Cwd,
     Dir(OwnedFd),
     /// A root that the path can't leave.
@@ -68,39 +70,42 @@ impl Start {
 }
 
 impl Target {
-    /// Opens `path`, starting at `dir`, as any path is opened: symbolic links are followed to wherever they lead.
+    /// Opens `path` relative to `dir` as open(2) does: symbolic links are followed wherever they
+    /// lead.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`], [`ErrorKind::NotADirectory`], [`ErrorKind::TooLong`] (over 4,095 bytes, or a
-    /// component over 255), [`ErrorKind::Permission`].
+    /// [`ErrorKind::NotFound`], [`ErrorKind::NotADirectory`], [`ErrorKind::TooLong`] (over 4,095
+    /// bytes, or a component over 255), [`ErrorKind::Permission`].
     pub fn open(dir: impl AsFd, path: impl AsRef<Path>) -> Result<Self> {
         Self::at(Start::dir(dir.as_fd(), path.as_ref())?, path.as_ref())
     }
 
-    /// Opens `path` **inside** `root`: absolute paths, absolute symbolic links and `..` start and stop there, and
-    /// links of /proc are refused. `openat2(RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS)` \[Linux 5.6\].
+    /// Opens `path` **inside** `root`. Absolute paths, absolute symbolic links and `..` are
+    /// resolved relative to it, and magic links of /proc are refused:
+    /// `openat2(RESOLVE_IN_ROOT|RESOLVE_NO_MAGICLINKS)` \[Linux 5.6\].
     ///
     /// # Errors
-    /// Those of [`open`](Self::open); [`ErrorKind::Unsupported`] where a seccomp filter forbids openat2(2);
-    /// [`ErrorKind::TargetMoved`] when a directory on the way is moved out of the root
+    /// Those of [`open`](Self::open); [`ErrorKind::Unsupported`] where a seccomp filter forbids
+    /// openat2(2); [`ErrorKind::TargetMoved`] when a directory of the path is moved out of the root
     /// meanwhile; [`ErrorKind::Busy`] when others rename so fast that the path can't be resolved.
     pub fn in_root(root: impl AsFd, path: impl AsRef<Path>) -> Result<Self> {
         Self::at(Start::Root(duplicate(root.as_fd(), path.as_ref())?), path.as_ref())
     }
 
-    /// As [`in_root`](Self::in_root), and makes what is missing: each parent with mkdirat(2), never outside the root.
-    /// Directories that were made go with the target, by rmdir(2), unless something was mounted on it or it is to
-    /// [`keep`](Self::keep) them. A file that was made stays.
+    /// Opens `path` as [`in_root`](Self::in_root) does and creates what is missing: each parent
+    /// with mkdirat(2), never outside the root. Dropping the target removes the created directories
+    /// with rmdir(2), unless something was mounted on it or [`keep`](Self::keep) was called. A
+    /// created file is never removed.
     ///
     /// # Errors
-    /// Those of [`in_root`](Self::in_root) and of mkdirat(2) and openat(2); [`ErrorKind::TargetMoved`] if somebody moved or replaced
-    /// what was made.
+    /// Those of [`in_root`](Self::in_root) and of mkdirat(2) and openat(2);
+    /// [`ErrorKind::TargetMoved`] if somebody moved or replaced what was created.
     pub fn create_in_root(root: impl AsFd, path: impl AsRef<Path>, create: Create) -> Result<Self> {
         Self::create_at(Start::Root(duplicate(root.as_fd(), path.as_ref())?), path.as_ref(), create)
     }
 
-    /// As [`open`](Self::open), and makes what is missing, each parent with mkdirat(2). What was made goes as in
-    /// [`create_in_root`](Self::create_in_root).
+    /// Opens `path` as [`open`](Self::open) does and creates what is missing, each parent with
+    /// mkdirat(2). Created directories are removed as in [`create_in_root`](Self::create_in_root).
     ///
     /// # Errors
     /// Those of [`open`](Self::open) and of mkdirat(2) and openat(2).
@@ -118,8 +123,12 @@ impl Target {
             Err(error) if error.raw_errno() == Some(Errno::NOENT) => {}
             other => return Self::from_fd(other?, start, path),
         }
-        // From below, for mostly the last component alone is missing.
-        let mut missing = vec![path];
+        let plain = match &start {
+            Start::Root(_) => dangling::follow(|path| start.open(path), path)?,
+            Start::Cwd | Start::Dir(_) => path.to_owned(),
+        };
+        // From the end of the path, because mostly only the last component is missing.
+        let mut missing = vec![plain.as_path()];
         let mut parent = loop {
             let up = missing.last().and_then(|path| path.parent()).unwrap_or(Path::new(""));
             let up = if up.as_os_str().is_empty() { Path::new(".") } else { up };
@@ -137,10 +146,10 @@ impl Target {
                     make_file(&parent, name, create, walked)?
                 }
                 Some(name) => make_directory(parent, name, create, walked, &made)?,
-                // `..` at the end has no name, and is there once what it follows is.
+                // A `..` at the end has no name; it exists once the directory before it does.
                 None => None,
             };
-            // By its descriptor: a link that was put in the place of what was made leads nowhere.
+            // Use the descriptor: a link put in the place of the new directory is not followed.
             parent = new.map_or_else(|| start.open(walked), Ok)?;
         }
         Ok(Self { made, ..Self::from_fd(parent, start, path)? })
@@ -151,20 +160,21 @@ impl Target {
         Ok(Self { fd, path: path.to_owned(), start, is_dir, made: CreatedDirs::default() })
     }
 
-    /// The place that its path leads to now, walked as the first time: where something was mounted meanwhile, its root.
+    /// Resolves the path again in the same manner. If something was mounted there meanwhile, the
+    /// result is the root of that mount.
     ///
     /// # Errors
-    /// As the first time.
+    /// Those of the function that opened the target.
     pub fn reopen(&self) -> Result<Self> {
         Self::at(self.start.try_clone(&self.path)?, &self.path)
     }
 
-    /// What is seen at its path now, which is walked again as it was the first time.
+    /// Resolves the path again and returns the descriptor.
     pub(crate) fn seen_now(&self) -> Result<OwnedFd> {
         self.start.open(&self.path)
     }
 
-    /// Where its path starts, and whether it must not leave that.
+    /// Returns the directory that the path starts at, and whether the path must not leave it.
     pub(crate) fn start(&self) -> (BorrowedFd<'_>, bool) {
         match &self.start {
             Start::Cwd => (CWD, false),
@@ -173,12 +183,13 @@ impl Target {
         }
     }
 
-    /// Whether it was looked up inside a root, which it must not leave.
+    /// Reports whether the target was looked up inside a root.
     pub(crate) fn is_in_root(&self) -> bool {
         matches!(self.start, Start::Root(_))
     }
 
-    /// Whether it is that root itself, which a path in it shows without what is mounted over it.
+    /// Reports whether the target is that root itself. A path inside the root shows it without the
+    /// mounts on top of it.
     pub(crate) fn is_the_root(&self) -> Result<bool> {
         match &self.start {
             Start::Root(root) => is_same_place(root.as_fd(), self.as_fd()),
@@ -186,7 +197,8 @@ impl Target {
         }
     }
 
-    /// Refuses a target whose path inside `root` leads over a symbolic link: openat2(`RESOLVE_NO_SYMLINKS`).
+    /// Refuses a target whose path inside `root` has a symbolic link:
+    /// `openat2(RESOLVE_NO_SYMLINKS)`.
     pub(crate) fn need_no_link(&self, root: BorrowedFd<'_>) -> Result<()> {
         match resolve_in_root(root, &self.path, ResolveFlags::NO_SYMLINKS) {
             Ok(plain) if is_same_place(plain.as_fd(), self.as_fd())? => Ok(()),
@@ -196,28 +208,28 @@ impl Target {
         }
     }
 
-    /// What was made for it stays.
+    /// Keeps the directories that were created for the target: dropping it does not remove them.
     pub fn keep(&self) {
         self.made.keep();
     }
 
-    /// What was made for it, which goes with the target.
+    /// Returns the directories that were created for the target.
     pub(crate) fn made(&self) -> &CreatedDirs {
         &self.made
     }
 
-    /// The same place as it is seen through another descriptor.
+    /// Returns the target seen through another descriptor, with the same path.
     pub(crate) fn again(&self, fd: OwnedFd) -> Result<Self> {
         Self::from_fd(fd, Start::Cwd, &self.path)
     }
 
-    /// The path it was opened by.
+    /// Returns the path that it was opened by.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Whether it is a directory.
+    /// Reports whether it is a directory.
     #[must_use]
     pub fn is_dir(&self) -> bool {
         self.is_dir
@@ -230,7 +242,7 @@ impl AsFd for Target {
     }
 }
 
-/// Opens with `O_PATH` as any path is opened.
+/// Opens `path` with `O_PATH`, following symbolic links wherever they lead.
 fn open_anywhere(dir: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
     let c_path = c_string(Operation::ReadTarget, path)?;
     rustix::fs::openat(dir, &*c_path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
@@ -242,7 +254,7 @@ fn duplicate(fd: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
         .map_err(|e| Error::sys(Operation::OpenTarget, Syscall::Fcntl, e).with_argument(path))
 }
 
-/// Opens with `O_PATH` inside `root`; an empty path and `/` are the root itself.
+/// Opens `path` inside `root` with `O_PATH`. An empty path and `/` are the root itself.
 pub(crate) fn open_in_root(root: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
     resolve_in_root(root, path, ResolveFlags::empty())
 }
@@ -256,7 +268,7 @@ fn resolve_in_root(root: BorrowedFd<'_>, path: &Path, more: ResolveFlags) -> Res
         match rustix::fs::openat2(root, &*c_path, flags, Mode::empty(), resolve) {
             Ok(fd) => return Ok(fd),
             Err(Errno::AGAIN | Errno::INTR) => {}
-            // EPERM is a filter's answer: the kernel has none for this call.
+            // A filter returns EPERM; the kernel never does for this call.
             Err(errno @ (Errno::NOSYS | Errno::PERM)) => {
                 let error = Error::sys(Operation::ResolveTarget, Syscall::Openat2, errno).with_argument(path);
                 return Err(error
@@ -266,7 +278,7 @@ fn resolve_in_root(root: BorrowedFd<'_>, path: &Path, more: ResolveFlags) -> Res
                     )
                     .with_hint("allow openat2 in the seccomp profile"));
             }
-            // `complete_walk`, fs/namei.c: what was found is no longer below the root.
+            // `complete_walk`, fs/namei.c: the resolved file is no longer below the root.
             Err(Errno::XDEV) => {
                 return Err(Error::sys(Operation::ResolveTarget, Syscall::Openat2, Errno::XDEV)
                     .with_argument(path)
@@ -288,13 +300,13 @@ pub(crate) fn link_on_the_way(path: &Path) -> Error {
     )
 }
 
-/// Who may rename in the root has changed the way to the target since it was found.
+/// Returns the error for a target whose path was changed inside the root after it was opened.
 fn moved(path: &Path) -> Error {
     let reason = "the target was moved while it was looked at";
     Error::new(ErrorKind::TargetMoved, Operation::ResolveTarget, reason).with_argument(path)
 }
 
-/// An error of opening a path, with the limits named where one was passed.
+/// Returns the error for a path that can't be opened, and names the limit that it exceeds.
 pub(crate) fn open_error(operation: Operation, call: Syscall, path: &Path, errno: Errno) -> Error {
     let error = Error::sys(operation, call, errno).with_argument(path);
     if errno != Errno::NAMETOOLONG {
@@ -309,7 +321,7 @@ pub(crate) fn open_error(operation: Operation, call: Syscall, path: &Path, errno
     })
 }
 
-/// Makes a directory, and returns its descriptor; none if the name is taken.
+/// Creates a directory and returns its descriptor, or `None` if the name exists.
 fn make_directory(
     parent: OwnedFd,
     name: &OsStr,
@@ -341,13 +353,13 @@ fn make_directory(
     }
 }
 
-/// Makes a file, and returns its descriptor; none if the name is taken.
+/// Creates a file and returns its descriptor, or `None` if the name exists.
 fn make_file(parent: &OwnedFd, name: &OsStr, create: Create, walked: &Path) -> Result<Option<OwnedFd>> {
     let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     match rustix::fs::openat(parent, name, flags, Mode::from_raw_mode(0o644)) {
         Ok(made) => {
             create.give(made.as_fd(), walked)?;
-            // The one that can be written would keep the file system busy.
+            // A writable descriptor would keep the file system busy.
             let new = open_made(parent, name, OFlags::empty(), walked)?;
             if is_same_file(made.as_fd(), new.as_fd())? { Ok(Some(new)) } else { Err(replaced(walked)) }
         }
@@ -356,7 +368,7 @@ fn make_file(parent: &OwnedFd, name: &OsStr, create: Create, walked: &Path) -> R
     }
 }
 
-/// Opens what was made with `O_PATH`, by no link.
+/// Opens what was created with `O_PATH`, without following a link.
 fn open_made(parent: &OwnedFd, name: &OsStr, flags: OFlags, walked: &Path) -> Result<OwnedFd> {
     let flags = flags | OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     rustix::fs::openat(parent, name, flags, Mode::empty()).map_err(|errno| match errno {
@@ -365,7 +377,7 @@ fn open_made(parent: &OwnedFd, name: &OsStr, flags: OFlags, walked: &Path) -> Re
     })
 }
 
-/// What was made is not found by its name.
+/// Returns the error for a created file or directory that its name does not lead to.
 fn replaced(walked: &Path) -> Error {
     Error::new(
         ErrorKind::TargetMoved,
@@ -376,7 +388,7 @@ fn replaced(walked: &Path) -> Error {
     .with_hint("who may rename in the directory has done so: try again, or make the mount point beforehand")
 }
 
-/// A mount point that could not be made.
+/// Returns the error for a mount point that can't be created.
 pub(crate) fn make_error(call: Syscall, errno: Errno, walked: &Path) -> Error {
     let error = Error::sys(Operation::MakeMountPoint, call, errno).with_argument(walked);
     match errno {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A detached mount tree, owned by a descriptor: nobody sees it until it is attached.
+//! A detached mount tree, owned by a descriptor: invisible to others until it is attached.
 
 use crate::error::{Error, ErrorKind, Failed, Operation, Result, Syscall, or_give_back};
 use crate::mountinfo::id::{MountId, UniqueMountId};
@@ -14,13 +14,13 @@ use rustix::io::Errno;
 use rustix::mount::{MoveMountFlags, OpenTreeFlags};
 use std::path::Path;
 
-/// A detached mount, with whatever was mounted inside it.
+/// A detached mount, with all mounts inside it.
 ///
-/// Dropping it dissolves the tree, as if it had never been: there is nothing to clean up after an error, a panic or
+/// Dropping it dissolves the tree. Nothing remains to be cleaned up after an error, a panic or
 /// `kill -9`. [`attach`](Self::attach) publishes it, all mounts at once.
 ///
-/// Finish a tree before you mount it into another: the kernel lets the attributes of a tree's *root* be changed, not
-/// those of a mount inside it.
+/// Finish a tree before you mount it into another: the kernel changes the attributes of a detached
+/// tree's *root* only, not those of a mount inside it.
 ///
 /// ```no_run
 /// use fmountat::{Attr, MountAttr, Target, Tree};
@@ -44,12 +44,14 @@ impl Tree {
         Self { fd }
     }
 
-    /// A copy of the mount at `path` (which starts at `dir`), and with `recursive` of the mounts below it:
-    /// `open_tree(dir, path, OPEN_TREE_CLONE)` \[Linux 5.2\]. Symbolic links are followed, as mount(8) does.
+    /// Copies the mount at `path`, relative to `dir`, and with `recursive` the mounts below it:
+    /// `open_tree(dir, path, OPEN_TREE_CLONE)` \[Linux 5.2\]. Symbolic links are followed, as in
+    /// mount(8).
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`], [`ErrorKind::Permission`]; [`ErrorKind::System`] with `EINVAL` where the copy would
-    /// show what a mount locked by the kernel hides (in a user namespace, without `recursive`).
+    /// [`ErrorKind::NotFound`], [`ErrorKind::Permission`]; [`ErrorKind::System`] with `EINVAL`
+    /// where the copy would reveal what a locked mount covers (in a user namespace, without
+    /// `recursive`).
     pub fn clone_of(dir: impl AsFd, path: impl AsRef<Path>, recursive: bool) -> Result<Self> {
         let path = path.as_ref();
         let c_path = c_string(Operation::ReadSource, path)?;
@@ -65,7 +67,8 @@ impl Tree {
         Ok(Self { fd })
     }
 
-    /// A copy of all that is at the target, made private: mounts made in it are nobody else's until it is published.
+    /// Copies all mounts at the target and makes the copy private: mounts made in it do not
+    /// propagate.
     pub(crate) fn private_copy(target: &Target) -> Result<Self> {
         let copy = Self::clone_of(target, "", true).map_err(|error| {
             match error.raw_errno() == Some(Errno::INVAL) && is_unbindable(target.as_fd()) {
@@ -82,13 +85,13 @@ impl Tree {
         self.fd
     }
 
-    /// The descriptor of the tree's root (`O_PATH`).
+    /// Returns the descriptor of the tree's root (`O_PATH`).
     #[must_use]
     pub fn root(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
 
-    /// The unique id of the tree's root mount; it stays the same when the tree is attached.
+    /// Returns the unique id of the tree's root mount. Attaching the tree does not change it.
     ///
     /// # Errors
     /// The errno of statx(2).
@@ -96,46 +99,50 @@ impl Tree {
         MountId::of(self.root())
     }
 
-    /// Changes the root mount's attributes and propagation, with `recursive` those of all mounts of the tree:
-    /// mount_setattr(2) \[Linux 5.12\].
+    /// Changes the attributes and propagation of the root mount, and with `recursive` those of all
+    /// mounts of the tree: mount_setattr(2) \[Linux 5.12\].
     ///
-    /// An attribute locked by the kernel stays as it is: see behaviour in user_namespaces(7).
+    /// An attribute that the kernel has locked is left as it is: see user_namespaces(7).
     ///
     /// # Errors
-    /// [`ErrorKind::Permission`]; [`ErrorKind::System`] with `EINVAL` once the tree is part of another.
+    /// [`ErrorKind::Permission`]; [`ErrorKind::System`] with `EINVAL` once the tree is part of
+    /// another.
     pub fn set_attr(&self, attr: &MountAttr, recursive: bool) -> Result<()> {
         set_attr(self.root(), attr, recursive, Locked::StaysAsItIs)
     }
 
-    /// Mounts `child` on `path` inside this tree \[Linux 6.15\]. The path is resolved below the root: absolute links
-    /// and `..` stay inside. Afterwards the place is looked up again, and must be the child.
+    /// Mounts `child` on `path` inside this tree \[Linux 6.15\]. The path is resolved below the
+    /// root: absolute links and `..` do not leave it. Afterwards the path is resolved again, and
+    /// must lead to the child.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] for a path that doesn't exist, [`ErrorKind::WrongTargetType`] for a file on a
-    /// directory, [`ErrorKind::TargetMoved`] if somebody renamed the place meanwhile, [`ErrorKind::Unsupported`]
-    /// before 6.15.
+    /// [`ErrorKind::NotFound`] for a path that doesn't exist; [`ErrorKind::WrongTargetType`] for a
+    /// file on a directory; [`ErrorKind::TargetMoved`] if somebody renamed the target meanwhile;
+    /// [`ErrorKind::Unsupported`] before 6.15.
     pub fn mount(&self, child: Self, path: impl AsRef<Path>) -> Result<()> {
         let path = path.as_ref();
         child.mount_on(&Target::in_root(self.root(), path)?)?;
         Ok(())
     }
 
-    /// Publishes the tree: one move_mount(2), after which every mount in it is visible at `target`.
+    /// Publishes the tree with one move_mount(2), after which every mount in it is visible at
+    /// `target`.
     ///
-    /// A final symbolic link of the target's path was followed when the [`Target`] was opened, never here. Of a target
-    /// inside a root ([`Target::in_root`]) the place is looked up again afterwards, inside that root: what has been moved
-    /// away meanwhile is taken back.
+    /// Symbolic links were followed when the [`Target`] was opened, and are not followed here. If
+    /// the target is inside a root ([`Target::in_root`]), its path is resolved again afterwards,
+    /// inside that root. If the target was moved meanwhile, the tree is detached again.
     ///
     /// # Errors
-    /// [`ErrorKind::TargetMoved`];
-    /// [`ErrorKind::WrongTargetType`] for a file on a directory or the reverse, [`ErrorKind::NotFound`] when the
-    /// target was removed meanwhile, [`ErrorKind::Permission`]. The tree comes back, unless it was moved away meanwhile.
+    /// [`ErrorKind::TargetMoved`]; [`ErrorKind::WrongTargetType`] for a file on a directory or the
+    /// reverse; [`ErrorKind::NotFound`] when the target was removed meanwhile;
+    /// [`ErrorKind::Permission`]. [`Failed`] returns the tree, unless the target was moved
+    /// meanwhile.
     pub fn attach(self, target: &Target) -> Result<Attached, Failed<Self>> {
         self.mount_on(target)
     }
 
-    /// Publishes the tree **beneath** the mount that is at `target` now: unmounting that one then shows this one,
-    /// without a moment between. `MOVE_MOUNT_BENEATH` \[Linux 6.5\].
+    /// Publishes the tree **beneath** the topmost mount at `target`. Unmounting that mount then
+    /// reveals this one without a gap: `MOVE_MOUNT_BENEATH` \[Linux 6.5\].
     ///
     /// # Errors
     /// [`ErrorKind::NotMounted`] when nothing is mounted there.
@@ -149,7 +156,7 @@ impl Tree {
         tree.move_to(target, MoveMountFlags::MOVE_MOUNT_BENEATH)
     }
 
-    /// Mounts the tree that `root` is the root of, which stays with its owner: he holds a mounted one then.
+    /// Attaches the tree at `root` without taking ownership of the descriptor.
     pub(crate) fn attach_by(root: BorrowedFd<'_>, target: &Target) -> Result<()> {
         let fd = rustix::io::fcntl_dupfd_cloexec(root, 0)
             .map_err(|e| Error::sys(Operation::Attach, Syscall::Fcntl, e))?;
@@ -203,18 +210,18 @@ impl AsFd for Tree {
     }
 }
 
-/// attach_recursive_mnt(), fs/namespace.c.
+/// `attach_recursive_mnt()`, fs/namespace.c.
 const UNBINDABLE_ON_SHARED: &str = "the place is on a shared mount, where nothing can be attached that is `unbindable` or has such a \
      mount in it: leave that word out, or make the place private (`mount --make-private`)";
 
-/// Refuses an unbindable mount for a place on a shared one.
+/// Refuses to attach an unbindable mount on a shared one.
 pub(crate) fn unbindable_on_shared(target: &Target) -> Error {
     Error::sys(Operation::Attach, Syscall::MoveMount, Errno::INVAL)
         .with_argument(target.path())
         .with_hint(UNBINDABLE_ON_SHARED)
 }
 
-/// Refuses a target that can't be copied.
+/// Refuses a target on an unbindable mount, which can't be copied.
 pub(crate) fn unbindable_target(target: &Target) -> Error {
     Error::sys(Operation::CloneMount, Syscall::OpenTree, Errno::INVAL)
         .with_kind(ErrorKind::Unbindable)
@@ -229,14 +236,14 @@ pub(crate) fn clone_flags(recursive: bool) -> OpenTreeFlags {
     if recursive { flags | OpenTreeFlags::AT_RECURSIVE } else { flags }
 }
 
-/// A mount that is in its place, in the namespace or in another tree.
+/// An attached mount, in a mount namespace or in another tree.
 ///
 /// It holds a descriptor, which keeps the mount busy: drop it before you unmount.
 #[derive(Debug)]
 pub struct Attached {
     fd: OwnedFd,
     id: MountId,
-    /// No mount of it is newer.
+    /// The newest mount of the set at the time it was published, if it was determined.
     newest: Option<UniqueMountId>,
 }
 
@@ -245,7 +252,7 @@ impl Attached {
         Self { fd, id, newest: None }
     }
 
-    /// Its newest mount is known: whatever is found in it later and is newer is not of it.
+    /// Records the newest mount of the set: a mount in it with a greater id does not belong to it.
     pub(crate) fn known_to(self, newest: Option<UniqueMountId>) -> Self {
         Self { newest, ..self }
     }
@@ -260,7 +267,7 @@ impl Attached {
         self.id
     }
 
-    /// The root of the mount (`O_PATH`).
+    /// Returns the descriptor of the mount's root (`O_PATH`).
     #[must_use]
     pub fn root(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Whether a mount landed where it should: its place is looked up once more, inside the root that it must not leave.
+//! Verifies that a mount is at its target: resolves the target again, inside the root that it must
+//! not leave.
 
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::mountinfo;
@@ -14,19 +15,20 @@ use rustix::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
 use std::path::Path;
 
-/// Others may stack mounts on ours at once, and as fast as we look; more than this nobody does by accident.
+/// The number of stacked mounts that is searched. Others may stack mounts on ours as fast as we
+/// look, but nobody stacks more by accident.
 const STACK: usize = 256;
 
-/// The mount `id` with the root `fd` went onto `target`: if it is not seen there now, nor beneath what others have put
-/// over it since, it is taken back.
+/// Verifies that the mount `id` with the root `fd` is seen at `target`, or is below mounts that
+/// others stacked on it since. Detaches it if it is not.
 pub(crate) fn verify(target: &Target, fd: BorrowedFd<'_>, id: MountId) -> Result<()> {
     verify_with(target, fd, id, || {
-        // In a detached tree there is nothing to take back: that one goes as a whole.
+        // In a detached tree this fails harmlessly: the tree is dissolved as a whole.
         let _ = take_back(fd);
     })
 }
 
-/// The same, with the caller's way to take it back.
+/// Verifies as [`verify`] does, and calls `take_back` to detach the mount.
 pub(crate) fn verify_with(
     target: &Target,
     fd: BorrowedFd<'_>,
@@ -38,14 +40,15 @@ pub(crate) fn verify_with(
         Ok(false) => moved(target.path()),
         Err(error) => moved_or(error, target.path()),
     };
-    if is_covered(fd, id) {
+    if has_mount_on_top(fd, id) {
         return Err(error.with_hint("it can't be taken back: another mount was put over it; unmount both"));
     }
     take_back();
     Err(error)
 }
 
-/// The failure to look at a place again: one whose name is gone, or leads elsewhere now, was moved.
+/// Returns the error for a target that can't be resolved again: a path that no longer leads
+/// anywhere was moved.
 pub(crate) fn moved_or(error: Error, path: &Path) -> Error {
     match error.kind() {
         ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::TargetMoved => moved(path),
@@ -65,12 +68,12 @@ fn is_in_place(target: &Target, fd: BorrowedFd<'_>, id: MountId) -> Result<bool>
     if !is_mount_root(seen.as_fd())? {
         return Ok(false);
     }
-    // What is seen is another mount's root: it may be stacked on ours.
+    // The target shows the root of another mount, which may be stacked on ours.
     if !can_ask(id) {
         return is_below_in_table(MountinfoId::of(seen.as_fd())?, MountinfoId::of(fd)?);
     }
     for _ in 0..STACK {
-        let Some(basic) = ask(top, MNT_BASIC).and_then(|told| told.basic) else { return Ok(false) };
+        let Some(basic) = ask(top, MNT_BASIC).and_then(|stat| stat.basic) else { return Ok(false) };
         let (below, here) = (MountId::from_number(basic.parent), point(top));
         if below == top || here.is_none() || point(below) != here {
             return Ok(false);
@@ -83,27 +86,29 @@ fn is_in_place(target: &Target, fd: BorrowedFd<'_>, id: MountId) -> Result<bool>
     Ok(false)
 }
 
-/// Whether the mount that `fd` is the root of is the one that umount2(2) would take there, which takes the top.
+/// Reports whether the mount that `fd` is the root of is the topmost there, which is the one that
+/// umount2(2) unmounts.
 pub(crate) fn is_on_top(fd: BorrowedFd<'_>) -> bool {
-    MountId::of(fd).is_ok_and(|id| !is_covered(fd, id))
+    MountId::of(fd).is_ok_and(|id| !has_mount_on_top(fd, id))
 }
 
-/// Whether another mount is on the root of this one.
-fn is_covered(fd: BorrowedFd<'_>, id: MountId) -> bool {
+/// Reports whether another mount is on the root of this one.
+fn has_mount_on_top(fd: BorrowedFd<'_>, id: MountId) -> bool {
     if !can_ask(id) {
-        return MountinfoId::of(fd).is_ok_and(is_covered_in_table);
+        return MountinfoId::of(fd).is_ok_and(has_mount_on_top_in_table);
     }
     let Ok(below) = mounts_below(id.get(), 0) else { return false };
     let here = point(id);
     below.into_iter().map(MountId::from_number).any(|other| {
-        let told = ask(other, MNT_BASIC | MNT_POINT);
-        told.is_some_and(|told| {
-            told.basic.is_some_and(|basic| basic.parent == id.get()) && told.mnt_point == here
+        let stat = ask(other, MNT_BASIC | MNT_POINT);
+        stat.is_some_and(|stat| {
+            stat.basic.is_some_and(|basic| basic.parent == id.get()) && stat.mnt_point == here
         })
     })
 }
 
-/// Whether statmount(2) is there \[Linux 6.8\] and no filter forbids it; else the table tells.
+/// Reports whether statmount(2) exists \[Linux 6.8\] and no filter forbids it. Otherwise mountinfo
+/// is read.
 fn can_ask(id: MountId) -> bool {
     let can = !matches!(statmount(id.get(), MNT_BASIC), Err(Errno::NOSYS | Errno::PERM));
     trace::strategy(
@@ -113,7 +118,8 @@ fn can_ask(id: MountId) -> bool {
     can
 }
 
-/// Whether `top` is stacked, be it with others between, on `below`: numbers of mountinfo.
+/// Reports whether `top` is stacked on `below`, directly or with others between. Both are mountinfo
+/// ids.
 fn is_below_in_table(mut top: MountinfoId, below: MountinfoId) -> Result<bool> {
     let table = mountinfo::read()?;
     let find = |id| table.iter().find(|entry| entry.id == id);
@@ -130,7 +136,7 @@ fn is_below_in_table(mut top: MountinfoId, below: MountinfoId) -> Result<bool> {
     Ok(false)
 }
 
-fn is_covered_in_table(id: MountinfoId) -> bool {
+fn has_mount_on_top_in_table(id: MountinfoId) -> bool {
     let Ok(table) = mountinfo::read() else { return false };
     let here = table.iter().find(|entry| entry.id == id);
     here.is_some_and(|here| table.iter().any(|other| other.parent == id && other.target == here.target))

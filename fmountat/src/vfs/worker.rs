@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The long-lived thread of [`PrivateCwd::worker`](super::cwd::PrivateCwd::worker): its own cwd, one job at a time.
+//! The thread of `PrivateCwd::worker`, which has its own cwd and makes one call at a time.
 
 use crate::error::{Error, Operation, Result, Syscall};
 use crate::sys::child::Step;
@@ -24,31 +24,31 @@ const DONE: u32 = 2;
 
 const QUIT: u32 = 3;
 
-/// How often the caller offers its processor to the worker before it sleeps: a hand-over without a sleep saves the
-/// interrupt that wakes an idle processor.
+/// How often the caller yields its CPU to the worker before it sleeps. A hand-over without a sleep
+/// saves the interrupt that wakes an idle CPU.
 const YIELDS: usize = 8;
 
 #[derive(Debug)]
 pub(crate) struct Worker {
     shared: Arc<Shared>,
-    /// Callers take turns: there is one slot.
+    /// There is one slot: callers take turns.
     turn: Mutex<()>,
     thread: Option<JoinHandle<()>>,
     mark: ForkMark,
     tid: i32,
-    /// The processor that the thread is bound to.
+    /// The CPU that the thread is bound to.
     cpu: AtomicUsize,
 }
 
 #[derive(Debug, Default)]
 struct Shared {
     state: AtomicU32,
-    job: Mutex<Slot>,
+    call: Mutex<Slot>,
 }
 
 #[derive(Debug, Default)]
 struct Slot {
-    job: Option<(RawFd, MountCall)>,
+    call: Option<(RawFd, MountCall)>,
     outcome: Option<Outcome>,
 }
 
@@ -56,9 +56,10 @@ impl Worker {
     pub(crate) fn start() -> Result<Self> {
         let mark = ForkMark::new().map_err(|e| Error::sys(Operation::MarkProcess, Syscall::Madvise, e))?;
         let shared = Arc::new(Shared::default());
-        let theirs = Arc::clone(&shared);
+        let shared_with_thread = Arc::clone(&shared);
         let (ready, started) = mpsc::channel();
-        // The thread inherits the mask of its maker: with all blocked, no handler of the process ever runs on it.
+        // The thread inherits this signal mask. With all signals blocked, no handler of the process
+        // runs on it.
         let mask =
             block_all_signals().map_err(|e| Error::sys(Operation::BlockSignals, Syscall::Sigprocmask, e))?;
         let thread = std::thread::Builder::new().name(String::from("fmountat")).stack_size(64 * 1024).spawn(
@@ -66,7 +67,7 @@ impl Worker {
                 let unshared = unshare_fs();
                 let usable = unshared.is_ok();
                 if ready.send(unshared.map(|()| gettid())).is_ok() && usable {
-                    theirs.serve();
+                    shared_with_thread.serve();
                 }
             },
         );
@@ -92,15 +93,16 @@ impl Worker {
         }
     }
 
-    /// Whether it can serve the calling thread: not in a child of `fork`, where our thread does not exist, nor for a
-    /// thread with descriptors of its own, whose numbers mean nothing to ours.
+    /// Reports whether it can serve the calling thread. It can't in a child of `fork`, where the
+    /// worker thread does not exist, nor for a thread with its own descriptor table, whose numbers
+    /// mean other files here.
     pub(crate) fn serves_this_thread(&self) -> bool {
         self.is_ours() && shares_descriptors(self.tid)
     }
 
-    /// Binds the thread to the caller's processor: the caller is about to sleep, and to wake another processor for the
-    /// job costs more than a small mount. A refusal only costs that time.
-    fn come_here(&self) {
+    /// Binds the thread to the caller's CPU. The caller is about to sleep, and waking another CPU
+    /// costs more than a small mount. If binding fails, only that time is lost.
+    fn bind_to_callers_cpu(&self) {
         let here = sched_getcpu();
         if self.cpu.swap(here, Ordering::Relaxed) == here {
             return;
@@ -118,11 +120,11 @@ impl Worker {
 
     pub(crate) fn run(&self, dir: BorrowedFd<'_>, call: &MountCall) -> Outcome {
         let _turn = lock(&self.turn);
-        self.come_here();
-        *lock(&self.shared.job) = Slot { job: Some((dir.as_raw_fd(), call.clone())), outcome: None };
+        self.bind_to_callers_cpu();
+        *lock(&self.shared.call) = Slot { call: Some((dir.as_raw_fd(), call.clone())), outcome: None };
         self.shared.set(POSTED);
         self.shared.await_done();
-        let outcome = lock(&self.shared.job).outcome.take();
+        let outcome = lock(&self.shared.call).outcome.take();
         self.shared.state.store(IDLE, Ordering::Release);
         outcome.unwrap_or(Err((Step::Clone, Errno::SRCH)))
     }
@@ -163,8 +165,8 @@ impl Shared {
             match self.state.load(Ordering::Acquire) {
                 QUIT => return,
                 POSTED => {
-                    let mut slot = lock(&self.job);
-                    slot.outcome = slot.job.take().map(|(dir, call)| mount_from(dir, &call));
+                    let mut slot = lock(&self.call);
+                    slot.outcome = slot.call.take().map(|(dir, call)| mount_from(dir, &call));
                     drop(slot);
                     self.set(DONE);
                 }
@@ -180,7 +182,7 @@ fn mount_from(dir: RawFd, call: &MountCall) -> Outcome {
     fchdir_raw(dir).map_err(|e| (Step::Fchdir, e))?;
     let flags = crate::sys::ms::mount_flags(call.flags.bits());
     let done = rustix::mount::mount(&*call.source, &*call.target, &*call.fstype, flags, call.data.as_deref());
-    // A cwd left in `dir` would keep its file system busy. That it could not be left does not undo the mount.
+    // A cwd in `dir` would keep its file system busy. If chdir(2) fails the mount is still made.
     let _ = rustix::process::chdir("/");
     done.map_err(|e| (Step::Mount, e))
 }

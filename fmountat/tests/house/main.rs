@@ -6,3 +6,4 @@ mod feature_page;
 mod floors;
 mod house;
 mod public_api;
+mod words;

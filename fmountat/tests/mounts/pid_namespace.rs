@@ -58,7 +58,7 @@ fmountat_testing::cases! {
     fn a_detached_set_needs_no_child() needs [Kernel(6, 15)] {
         mkdirs(scratch(), &["t"]);
         in_new_pid_namespace();
-        let applied = Mounter::detached().apply(CWD, &Plan::new(&ten()).unwrap(), &target("t")).unwrap();
+        let applied = Mounter::detached().apply(CWD, &Plan::new(ten()).unwrap(), &target("t")).unwrap();
         assert_eq!((applied.strategy, mounts_below(file("t")).len()), (Strategy::Detached, 10));
         Unmount::new().recursive(true).run(file("t")).unwrap();
         assert_place_of_process_1_is_free();
@@ -80,7 +80,7 @@ fmountat_testing::cases! {
         mkdirs(scratch(), &["t"]);
         in_new_pid_namespace();
         filter::errno_on(&[libc::SYS_openat2], libc::ENOSYS.unsigned_abs());
-        let error = Mounter::with(Features::probe(), None).apply(CWD, &Plan::new(&ten()).unwrap(), &target("t")).map(drop).unwrap_err();
+        let error = Mounter::with(Features::probe(), None).apply(CWD, &Plan::new(ten()).unwrap(), &target("t")).map(drop).unwrap_err();
         assert_eq!((error.kind(), mounts_below(file("t")).len()), (ErrorKind::Unsupported, 0), "{error}");
         assert_place_of_process_1_is_free();
     }

@@ -3,11 +3,12 @@
 
 use crate::common::ways::{Stage, both, stage};
 use fmountat::oci::{Device, DeviceKind, Link};
-use fmountat::{Applied, Compat, Error, ErrorKind, Mount, Mounter, Plan, Spec, Target};
+use fmountat::{Applied, Compat, Error, ErrorKind, Mount, Mounter, Plan, Propagation, Spec, Target};
 use fmountat_testing::{is_real_root, mkdirs, mount_flags, mount_table, own_devices, read, scratch, write};
 use rustix::fs::CWD;
 use rustix::mount::{MountPropagationFlags, mount_change};
-use std::os::unix::fs::{FileTypeExt, MetadataExt, symlink};
+use std::fs::Permissions;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 
 const CONFIG: &str = r#"{"ociVersion": "1.2.0", "root": {"path": "rootfs"}, "mounts": [
@@ -90,8 +91,8 @@ fn mount_points_are_made(stage: &Stage) {
     stage.unmount("t");
 }
 
-/// A bind without a propagation option is a slave of its source; with one it is what the option says.
-fn binds_are_slaves(stage: &Stage) {
+/// A bind without a propagation option has the list's; with one it is what the option says.
+fn binds_have_the_lists_propagation(stage: &Stage) {
     mkdirs(&stage.dir, &["root/one", "root/two", "t", "source"]);
     stage.apply(&[Mount::new("tmpfs", "tmpfs")], "source").unwrap();
     mount_change(stage.file("source"), MountPropagationFlags::SHARED).unwrap();
@@ -100,7 +101,7 @@ fn binds_are_slaves(stage: &Stage) {
         stage.bind("source", "rbind").at("/one"),
         stage.bind("source", "bind,private").at("/two"),
     ];
-    apply(stage, &Spec::new(&mounts).compat(Compat::Oci)).unwrap();
+    apply(stage, &Spec::new(&mounts).bind_propagation(Propagation::Slave)).unwrap();
     let propagation = |path: &str| {
         let table = mount_table();
         table.into_iter().rfind(|line| line.point == stage.file(path)).unwrap().propagation
@@ -109,6 +110,61 @@ fn binds_are_slaves(stage: &Stage) {
     assert!(propagation("t/two").is_empty());
     stage.unmount("t");
     stage.unmount("source");
+}
+
+fn read_only_with_mounts_in_it(stage: &Stage) {
+    let mut spec = spec(stage);
+    spec.mounts[0].options.push("ro".into());
+    spec.mounts[1].options.push("ro".into());
+    spec.devices.clear();
+    let target = Target::open(CWD, stage.file("t")).unwrap();
+    let explained = stage.mounter.explain(CWD, &Plan::new(&spec).unwrap(), &target);
+    assert!(
+        explained.error().is_none() && explained.to_string().contains("read-only once all"),
+        "{explained}"
+    );
+    apply(stage, &spec).unwrap();
+    for path in ["t", "t/dev"] {
+        assert!(mount_flags(stage.file(path)).split(',').any(|flag| flag == "ro"), "{path}");
+        assert!(std::fs::write(stage.file(path).join("new"), "").is_err());
+    }
+    std::fs::write(stage.file("t/dev/shm/new"), "").unwrap();
+    assert_eq!(std::fs::read_link(stage.file("t/dev/fd")).unwrap(), Path::new("/proc/self/fd"));
+    stage.unmount("t");
+}
+
+fn tmpfs_modes(stage: &Stage) {
+    mkdirs(&stage.dir, &["root/a", "root/b", "t"]);
+    for name in ["a", "b"] {
+        std::fs::set_permissions(stage.file("root").join(name), Permissions::from_mode(0o710)).unwrap();
+    }
+    let tmpfs = |target: &str| Mount::new("tmpfs", "tmpfs").at(target);
+    let mounts = [stage.bind("root", "bind"), tmpfs("/a"), tmpfs("/b").option("mode=0700"), tmpfs("/new")];
+    apply(stage, &Spec::new(&mounts).compat(Compat::Oci)).unwrap();
+    let mode = |path: &str| std::fs::metadata(stage.file(path)).unwrap().mode() & 0o7777;
+    let made = 0o755;
+    assert_eq!([mode("t/a"), mode("t/b"), mode("t/new")], [0o710, 0o700, made]);
+    stage.unmount("t");
+    apply(stage, &Spec::new(&mounts)).unwrap();
+    assert_eq!(mode("t/a"), 0o1777);
+    stage.unmount("t");
+}
+
+fn duplicates_and_unsupported_options(stage: &Stage) {
+    mkdirs(&stage.dir, &["root/secret", "t"]);
+    write(stage.file("root/key"), "key");
+    let mounts = [
+        stage.bind("root", "bind,noiversion"),
+        Mount::new("tmpfs", "tmpfs").at("/m").option("iversion,rslave"),
+    ];
+    let spec = Spec::new(&mounts).mask(["/key", "/secret", "/key", "/secret"]).compat(Compat::Oci);
+    let plan = Plan::new(&spec).unwrap();
+    assert_eq!(plan.ignored(), [(2, "iversion".into()), (2, "rslave".into())]);
+    apply(stage, &spec).unwrap();
+    assert_eq!(stage.mounts().len(), 4, "{:?}", stage.mounts());
+    stage.unmount("t");
+    let error = Plan::new(&mounts).unwrap_err();
+    assert_eq!((error.kind(), error.mount()), (ErrorKind::Unsupported, Some(2)), "{error}");
 }
 
 /// proc on a link, and behind one: an image could show what it likes in their place.
@@ -126,6 +182,35 @@ fn proc_is_on_a_plain_directory(stage: &Stage) {
         assert!(stage.mounts().is_empty());
     }
     assert!(!stage.file("root/elsewhere/new").exists());
+}
+
+/// Through dangling links, absolute and relative, in the middle and at the end; never out of the root.
+fn mount_points_behind_dangling_links(stage: &Stage) {
+    mkdirs(&stage.dir, &["root/etc", "t"]);
+    write(stage.file("conf"), "conf");
+    let out = stage.text("outside");
+    for (link, text) in [
+        ("root/jump", "/tmp/foo/bar"),
+        ("root/etc/hosts", "/jump/baz/hosts"),
+        ("root/etc/up", "../../../new/up"),
+        ("root/out", out.as_str()),
+        ("root/loop", "loop"),
+    ] {
+        symlink(text, stage.file(link)).unwrap();
+    }
+    let mounts = [
+        stage.bind("root", "bind"),
+        stage.bind("conf", "bind").at("/etc/hosts"),
+        Mount::new("tmpfs", "tmpfs").at("/etc/up/sub"),
+        Mount::new("tmpfs", "tmpfs").at("/out"),
+    ];
+    apply(stage, &Spec::new(&mounts).compat(Compat::Oci)).unwrap();
+    assert_eq!(read(stage.file("t/tmp/foo/bar/baz/hosts")), "conf");
+    assert!(stage.file("root/new/up/sub").is_dir() && !Path::new(&out).exists());
+    stage.unmount("t");
+    let looped = [stage.bind("root", "bind"), Mount::new("tmpfs", "tmpfs").at("/loop")];
+    let error = apply(stage, &Spec::new(&looped).compat(Compat::Oci)).unwrap_err();
+    assert_eq!(error.errno(), rustix::io::Errno::LOOP.raw_os_error(), "{error}");
 }
 
 fn numbers_are_the_configs(stage: &Stage) {
@@ -146,9 +231,20 @@ fmountat_testing::cases! {
 
     fn oci_makes_mount_points() needs [] { both(mount_points_are_made); }
 
-    fn oci_binds_are_slaves() needs [] { both(binds_are_slaves); }
+    fn binds_have_a_default_propagation() needs [] { both(binds_have_the_lists_propagation); }
+
+    /// `ro` of a mount that others need a mount point in, or devices and links, comes after them.
+    fn read_only_comes_last() needs [] { both(read_only_with_mounts_in_it); }
+
+    /// As runc: without `mode=` the mode of the directory that is covered.
+    fn a_tmpfs_has_the_mode_of_its_directory() needs [] { both(tmpfs_modes); }
+
+    /// A path that is listed twice, and options that the kernel or this crate does not have.
+    fn what_other_runtimes_take() needs [] { both(duplicates_and_unsupported_options); }
 
     fn proc_needs_a_plain_directory() needs [Root] { both(proc_is_on_a_plain_directory); }
+
+    fn dangling_links_are_followed_inside_the_root() needs [] { both(mount_points_behind_dangling_links); }
 
     fn mounts_keep_their_numbers() needs [] { both(numbers_are_the_configs); }
 

@@ -156,7 +156,7 @@ fmountat_testing::cases! {
     /// A set of ten as 5.14 and 6.0 make it, without the calls that came later too: in one step, and `--strict` allows it.
     fn a_set_comes_in_one_step() needs [] {
         mkdirs(scratch(), &["t"]);
-        let plan = Plan::new(&ten()).unwrap();
+        let plan = Plan::new(ten()).unwrap();
         let expected = in_own_namespace(|| { Mounter::detached().apply(CWD, &plan, &target("t")).unwrap(); shape("t") });
         for (major, minor) in OLD {
             let on_it = |features: Features| {
@@ -215,7 +215,7 @@ fmountat_testing::cases! {
         filter::kill_on(&[457, 458, 467]);
         let features = Features::probe();
         assert_eq!((features.open_tree_attr, features.mount_setattr), (false, true));
-        Mounter::with(features, None).apply(CWD, &Plan::new(&ten()).unwrap(), &target("t")).unwrap();
+        Mounter::with(features, None).apply(CWD, &Plan::new(ten()).unwrap(), &target("t")).unwrap();
         assert_eq!(mounts_below(file("t")).len(), 10);
         fmountat::Unmount::new().recursive(true).run(file("t")).unwrap();
     }
@@ -226,7 +226,7 @@ fmountat_testing::cases! {
         filter::kill_on(&[
             libc::SYS_fsopen, libc::SYS_open_tree, libc::SYS_move_mount, libc::SYS_mount_setattr, 457, 458, 467,
         ]);
-        let error = Mounter::with(Features::probe(), None).apply(CWD, &Plan::new(&ten()).unwrap(), &target("t")).map(drop).unwrap_err();
+        let error = Mounter::with(Features::probe(), None).apply(CWD, &Plan::new(ten()).unwrap(), &target("t")).map(drop).unwrap_err();
         assert_eq!((error.kind(), mounts_below(file("t")).len()), (ErrorKind::Unsupported, 0), "{error}");
     }
 

@@ -67,7 +67,7 @@ fmountat_testing::cases! {
     /// Mount for mount what the detached way makes.
     fn the_same_set_as_the_detached_way() needs [] {
         make_sources();
-        let plan = Plan::new(&rich()).unwrap();
+        let plan = Plan::new(rich()).unwrap();
         assert_eq!((staged().strategy(&plan), staged().need_one_step(&plan).is_ok()), (Strategy::PrivateNamespace, true));
         let before = mount_table().len();
         let built = build(&staged(), &rich(), "t").unwrap();

@@ -79,6 +79,34 @@ fmountat_testing::cases! {
         unmount_all("t");
     }
 
+    /// Two threads that swap at once: one comes after the other or changes nothing, and one set is left.
+    fn two_swaps_at_once_leave_one_set() needs [Kernel(6, 5)] {
+        mkdirs(scratch(), &["t"]);
+        let refused = AtomicUsize::new(0);
+        let rounds = times(100, 10_000);
+        for _ in 0..rounds {
+            numbered(0).attach(&target()).unwrap();
+            let (sets, targets) = ([numbered(1), numbered(2)], [target(), target()]);
+            let start = std::sync::Barrier::new(2);
+            std::thread::scope(|scope| {
+                for (set, target) in sets.into_iter().zip(targets) {
+                    let (start, refused) = (&start, &refused);
+                    scope.spawn(move || {
+                        start.wait();
+                        let Err(failed) = set.replace(&target) else { return };
+                        let (error, set) = failed.into_parts();
+                        assert_eq!((error.kind(), set.is_some()), (ErrorKind::Busy, true), "{error}");
+                        refused.fetch_add(1, Ordering::Relaxed);
+                    });
+                }
+            });
+            assert_eq!(mounts_below(file("t")).len(), 2);
+            assert_ne!(read(file("t/who")), "0");
+            unmount_all("t");
+        }
+        println!("counted: {rounds} pairs of swaps at once, {} refused", refused.into_inner());
+    }
+
     fn a_root_directory_is_not_replaced() needs [Kernel(6, 5)] {
         mkdirs(scratch(), &["t"]);
         let slash = Target::open(CWD, "/").unwrap();

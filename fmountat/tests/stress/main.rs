@@ -8,9 +8,8 @@ mod churn;
 mod common;
 mod crowd;
 mod endurance;
-mod loopdev;
 mod unseen;
 
 fmountat_testing::test_files! {
-    attack, churn, crowd, endurance, loopdev, unseen,
+    attack, churn, crowd, endurance, unseen,
 }

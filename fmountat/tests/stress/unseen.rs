@@ -56,7 +56,7 @@ fn shown(mounter: &Mounter, way: Strategy, least: usize) -> (usize, [u64; 3]) {
     let bare = id_at(&file("t")).unwrap();
     let (is_seen, tell) = pipe_with(PipeFlags::NONBLOCK | PipeFlags::CLOEXEC).unwrap();
     let others: Vec<Forked> = (0..2).map(|_| Forked::start(|stop| look_out(stop, bare, &tell))).collect();
-    let plan = Plan::new(&ten()).unwrap();
+    let plan = Plan::new(ten()).unwrap();
     let mut rounds = 0;
     while rounds < least || (rounds < PATIENCE * least && rustix::io::read(&is_seen, &mut [0]).is_err()) {
         rounds += 1;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Mount helpers, run with a time limit; errors have their output.
+//! Runs mount helpers with a time limit; errors carry their output.
 
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::kinds::helper::run::{find, path_directories, run_program};
@@ -32,15 +32,18 @@ pub struct Helper {
     program: PathBuf,
     /// The argument of `-t`.
     type_argument: Option<OsString>,
-    /// It takes options as `-o a -o b`; helpers of mount(8) take `-o a,b`.
+    /// Whether options are passed as `-o a -o b`; helpers of mount(8) take `-o a,b`.
     is_fuse: bool,
 }
 
 impl Helper {
-    /// Finds the helper that containerd or mount(8) would use for the type, if there is one: for
-    /// `fuse.X` `mount.fuse`, or `mount.fuse3` where that is missing, and for `fuse3.X`
-    /// `mount.fuse3`, in PATH and the directories of system programs; for every other type
-    /// `mount.TYPE`, and for `A.B` also `mount.A`, in /sbin and its like.
+    /// Finds the helper that containerd or mount(8) would use for the type. Returns `None` if there
+    /// is none.
+    ///
+    /// - `fuse.X`: `mount.fuse`, else `mount.fuse3`, in PATH and the system directories
+    /// - `fuse3.X`: `mount.fuse3`, in the same directories
+    /// - other types: `mount.TYPE`, for `A.B` also `mount.A`, in /sbin, /sbin/fs.d, /sbin/fs and
+    ///   /usr/sbin
     ///
     /// # Errors
     /// [`ErrorKind::HelperMissing`] for a FUSE type without its helper.
@@ -52,8 +55,8 @@ impl Helper {
         Self::find_in(fstype, &all, &of_system)
     }
 
-    /// [`find`](Self::find) in these directories: `fuse` for FUSE helpers, `system` for all others.
-    /// Those that are not absolute are skipped.
+    /// Like [`find`](Self::find), but searches `fuse` for FUSE helpers and `system` for all others.
+    /// Skips directories that are not absolute.
     ///
     /// # Errors
     /// Those of [`find`](Self::find).
@@ -73,7 +76,7 @@ impl Helper {
             let type_argument = Some(OsStr::from_bytes(subtype).to_owned());
             return Ok(Some(Self { program, type_argument, is_fuse: true }));
         }
-        // mount(8) takes neither `none` nor a list for the type of a helper.
+        // mount(8) runs no helper for `none` or a list of types.
         if bytes.is_empty() || bytes == b"none" || bytes.iter().any(|byte| b"/,".contains(byte)) {
             return Ok(None);
         }
@@ -93,22 +96,24 @@ impl Helper {
         &self.program
     }
 
-    /// Mounts `source` on `target` and returns the root of the mount; relative sources start at
-    /// `dir`. The helper gets the target's real path; afterwards a new mount, of FUSE where a FUSE
-    /// helper made it, must be on that very target, else it is unmounted again.
+    /// Mounts `source` on `target` and returns the root of the mount. A relative source is
+    /// resolved from `dir`.
     ///
-    /// It causes no SIGCHLD, and no `wait` of the caller finds a child. The calling thread sleeps,
-    /// with its signals blocked save those that end the process. The helper has its own session,
-    /// the caller's environment, the null device as input, and none of the caller's descriptors;
-    /// when the caller dies it is killed, with all that it has started. If others rename
-    /// directories on the target's path while it runs, it may mount elsewhere, and that mount is
-    /// not found.
+    /// The helper receives the target's real path. Afterwards a new mount must be on the target
+    /// itself, of FUSE for a FUSE helper; otherwise it is unmounted again. If others rename
+    /// directories on the target's path meanwhile, the helper may mount on another directory; that
+    /// mount is not found.
+    ///
+    /// It causes no SIGCHLD, and `wait` of the caller finds no child. The calling thread sleeps
+    /// with its signals blocked, except those that terminate the process. The helper has its own
+    /// session, the caller's environment, /dev/null as standard input, and none of the caller's
+    /// descriptors. When the caller dies, the helper and all its descendants are killed.
     ///
     /// # Errors
-    /// [`ErrorKind::HelperFailed`], with its exit status and output; [`ErrorKind::TimedOut`]: it
-    /// was killed, with all that it had started; [`ErrorKind::TargetMoved`], also where no path
-    /// leads to the target; [`ErrorKind::HelperMissing`]; [`ErrorKind::Unsupported`] on the root
-    /// directory, and for a caller whose next child would be the first process of a pid namespace.
+    /// [`ErrorKind::HelperFailed`] with exit status and output; [`ErrorKind::TimedOut`] after the
+    /// helper and its descendants were killed; [`ErrorKind::TargetMoved`], also if no path refers
+    /// to the target; [`ErrorKind::HelperMissing`]; [`ErrorKind::Unsupported`] on the root
+    /// directory, and if the caller's next child would be process 1 of a pid namespace.
     pub fn mount(
         &self,
         dir: impl AsFd,
@@ -161,7 +166,7 @@ impl Helper {
         Ok(root)
     }
 
-    /// Returns `HELPER SOURCE TARGET [-o OPTION]... [-t TYPE]`.
+    /// Returns the arguments `HELPER SOURCE TARGET [-o OPTION]... [-t TYPE]`.
     fn arguments(&self, source: &OsStr, target: &Path, options: &[OsString]) -> Vec<OsString> {
         let mut arguments: Vec<OsString> = vec![self.program.clone().into(), source.into(), target.into()];
         if self.is_fuse {

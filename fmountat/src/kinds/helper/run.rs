@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Finds programs that mount or unmount, and runs them with a time limit.
+//! Finds programs that mount or unmount and runs them with a time limit.
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::sys::pid_namespace::would_be_first;
@@ -15,14 +15,14 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How much of the output is kept, in bytes: the end of it.
+/// The number of bytes of output that are kept, from its end.
 const OUTPUT_KEPT: usize = 4096;
 
 const STEP: Operation = Operation::RunMountHelper;
 
-/// Runs a program in the directory, for `limit` at most. Returns how it ended and its last lines of
-/// output. It causes no SIGCHLD, and no `wait` of the caller finds a child; the calling thread
-/// sleeps, with its signals blocked save those that end the process.
+/// Runs a program in a directory, at most for `limit`. Returns its exit status, signal or timeout,
+/// and the last lines of its output. Causes no SIGCHLD, and `wait` of the caller finds no child.
+/// The calling thread sleeps with its signals blocked, except those that terminate the process.
 pub(crate) fn run_program(
     dir: BorrowedFd<'_>,
     arguments: &[OsString],
@@ -63,7 +63,7 @@ pub(crate) fn run_program(
     Ok((ended, last_lines(output)))
 }
 
-/// Refuses to start process 1 of a pid namespace, which ends with all its processes.
+/// Refuses to start process 1 of a pid namespace: its exit would destroy the namespace.
 fn refuse_first_of_namespace() -> Result<()> {
     if !would_be_first() {
         return Ok(());
@@ -74,10 +74,10 @@ fn refuse_first_of_namespace() -> Result<()> {
 }
 
 fn last_lines(output: OwnedFd) -> Vec<String> {
-    // A daemon that goes on writing would fill the memory. Sealing fails for a mapped file.
+    // A daemon that continues to write would fill the memory. Sealing fails for a mapped file.
     let _ = rustix::fs::fcntl_add_seals(&output, SealFlags::WRITE | SealFlags::GROW);
     let (mut output, mut bytes) = (File::from(output), Vec::new());
-    // The failure is reported without its output, too.
+    // If reading fails, the error is reported without output.
     let length = output.metadata().map_or(0, |meta| meta.len());
     let start = length.saturating_sub(OUTPUT_KEPT as u64);
     let _ = output.seek(std::io::SeekFrom::Start(start)).and_then(|_| output.read_to_end(&mut bytes));
@@ -85,8 +85,8 @@ fn last_lines(output: OwnedFd) -> Vec<String> {
     text.lines().map(str::trim_end).filter(|line| !line.is_empty()).map(str::to_owned).collect()
 }
 
-/// Runs `fusermount3 -u`, or `fusermount -u` where that is not installed, on a name in the
-/// directory, where nobody can put another directory on its way. `None` if it can't be run.
+/// Runs `fusermount3 -u`, or `fusermount -u` if that is not installed, on a name in the directory,
+/// so that no path component can be exchanged. Returns `None` if it cannot be run.
 pub(crate) fn fusermount(
     dir: BorrowedFd<'_>,
     name: &OsStr,
@@ -107,7 +107,7 @@ pub(crate) fn path_directories() -> Vec<PathBuf> {
     std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()).collect()
 }
 
-/// Finds a program in one of the directories; those that are not absolute are skipped.
+/// Returns the path of a program in one of the directories. Skips those that are not absolute.
 pub(crate) fn find(dirs: &[PathBuf], name: &OsStr) -> Option<PathBuf> {
     let absolute = dirs.iter().filter(|dir| dir.is_absolute());
     absolute

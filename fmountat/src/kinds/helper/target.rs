@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The target of a helper as a path; the mount must be on the target's descriptor.
+//! Passes the target to a helper as a path, and verifies the mount by the target's descriptor.
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::kinds::helper::run::fusermount;
@@ -17,7 +17,7 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// A target, the path that leads to it, and the mounts that existed before the helper.
+/// A target, its path, and the mounts that existed before the helper ran.
 #[derive(Debug)]
 pub(crate) struct HelperTarget<'a> {
     target: &'a Target,
@@ -29,8 +29,9 @@ impl<'a> HelperTarget<'a> {
     /// Finds the path of the target.
     ///
     /// # Errors
-    /// [`ErrorKind::TargetMoved`] where its path leads elsewhere: it was removed or covered, or
-    /// lies in a tree that is not attached; [`ErrorKind::Unsupported`] for the root directory.
+    /// [`ErrorKind::TargetMoved`] if the path does not refer to the target: it was removed or
+    /// hidden by a mount, or is in a detached tree; [`ErrorKind::Unsupported`] for the root
+    /// directory.
     pub(crate) fn of(target: &'a Target) -> Result<Self> {
         let path = real_path(target)?;
         if path.file_name().is_none() {
@@ -54,21 +55,21 @@ impl<'a> HelperTarget<'a> {
         &self.path
     }
 
-    /// Returns the root of the new mount on the target, if there is one.
+    /// Returns the root of the new mount on the target, if any.
     pub(crate) fn mounted(&self) -> Result<Option<OwnedFd>> {
         let top = self.open_top()?.ok_or_else(|| moved(self.target.path()))?;
         Ok(if self.before.has_new(top.as_fd())? { Some(top) } else { None })
     }
 
-    /// Opens what is mounted on top of the target, by its name in the directory that holds it.
-    /// `None` unless the target has the same path before and after that: the name of a directory
-    /// with a mount on it can't change, those above it can.
+    /// Opens the top mount of the target by its name in the parent directory. Returns `None` unless
+    /// the target has the same path before and after: a directory with a mount on it cannot be
+    /// renamed, but the directories above can.
     fn open_top(&self) -> Result<Option<OwnedFd>> {
         if real_path(self.target)? != self.path {
             return Ok(None);
         }
         let Some(named) = found(Named::open(&self.path))? else { return Ok(None) };
-        // A file does not know its directory.
+        // The parent directory can be verified only for directories, by `..`.
         if self.target.is_dir()
             && !is_same_place(open(self.target, OsStr::new(".."))?.as_fd(), named.parent.as_fd())?
         {
@@ -78,8 +79,8 @@ impl<'a> HelperTarget<'a> {
         Ok(if real_path(self.target)? == self.path { top } else { None })
     }
 
-    /// Unmounts the helper's new mounts at the path, and on the target if that has another path
-    /// now. Errors are dropped: the helper's failure is reported.
+    /// Unmounts the helper's new mounts at the path, and on the target if its path has changed.
+    /// Drops errors: the helper's failure is reported instead.
     pub(crate) fn take_back(&self) {
         /// The most mounts of one helper.
         const MAX_MOUNTS: usize = 8;
@@ -91,7 +92,7 @@ impl<'a> HelperTarget<'a> {
     }
 
     fn take_back_one(&self, path: &Path) -> Option<()> {
-        /// In seconds, for a caller that may unmount by `fusermount3` only.
+        /// For callers that may unmount only by `fusermount3`.
         const LIMIT: Duration = Duration::from_secs(5);
         let named = Named::open(path).ok()?;
         let top = named.open_top().ok()?;
@@ -112,7 +113,7 @@ struct Named<'a> {
 }
 
 impl<'a> Named<'a> {
-    /// Opens the parent of a real path: no symbolic link is followed.
+    /// Opens the parent of a real path without following symbolic links.
     fn open(path: &'a Path) -> Result<Self> {
         let missing = || moved(path);
         let (dir, name) = path.parent().zip(path.file_name()).ok_or_else(missing)?;
@@ -120,7 +121,8 @@ impl<'a> Named<'a> {
         let resolve = ResolveFlags::NO_SYMLINKS;
         let c_path = c_string(Operation::ReadTarget, dir)?;
         let parent = match rustix::fs::openat2(CWD, &*c_path, flags, Mode::empty(), resolve) {
-            // No such call, or a filter forbids it: the target's real path would show a link.
+            // openat2(2) is missing or a filter forbids it. The later check of the real path
+            // detects a link.
             Err(Errno::NOSYS | Errno::PERM) => rustix::fs::openat(CWD, &*c_path, flags, Mode::empty()),
             other => other,
         };
@@ -136,7 +138,7 @@ impl<'a> Named<'a> {
     }
 }
 
-/// Returns `None` for a name that leads nowhere, or by a symbolic link.
+/// Returns `None` for a name that does not exist or is reached by a symbolic link.
 fn found<T>(opened: Result<T>) -> Result<Option<T>> {
     match opened {
         Ok(opened) => Ok(Some(opened)),

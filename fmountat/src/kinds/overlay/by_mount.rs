@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! An overlay by one mount(2), its layers named by paths or by numbers of descriptors.
+//! Mounts an overlay by one mount(2), with its layers named by paths or descriptor numbers.
 //!
-//! From the directory of descriptors in /proc a number is a path, so 500 layers of any names fit
-//! the page, without a byte to escape.
+//! In /proc/thread-self/fd a descriptor number is a path. Called from there, mount(2) takes 500
+//! layers of any names within its one page of options, without escapes.
 
 use crate::error::{Error, ErrorKind, LayerRef, Operation, Result, escape};
 use crate::kinds::clones::Clones;
@@ -23,10 +23,10 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// One mount(2) call's worth of overlay.
+/// The arguments of mount(2) for an overlay.
 #[derive(Debug)]
 pub(crate) struct MountData {
-    /// The directory to call it from.
+    /// The working directory for the call.
     pub(crate) cwd: Cwd,
     /// The path of that directory as the caller wrote it.
     pub(crate) base: PathBuf,
@@ -34,8 +34,9 @@ pub(crate) struct MountData {
 }
 
 impl Overlay {
-    /// Mounts it on `target` with these `MS_*` flags, its layers being open: by their paths, which
-    /// the mount table then shows, where those serve, else by the numbers of their descriptors.
+    /// Mounts the overlay on `target` with these `MS_*` flags. Its layers are open already. Passes
+    /// them by path, which the mount table then shows, or by descriptor number if the paths are not
+    /// suitable.
     pub(crate) fn mount_opened(
         &self,
         make: &Make<'_>,
@@ -62,7 +63,7 @@ impl Overlay {
                 }
             };
         let source = make.source.unwrap_or(OsStr::new("none"));
-        // Every flag of ours fits: the highest is bit 25.
+        // All our flags fit: the highest is bit 25.
         let flags = MountFlags::from_bits_retain(u32::try_from(flags).unwrap_or(u32::MAX));
         let call = MountCall::new(source, target, "overlay", flags, OsStr::from_bytes(options.as_bytes()))?;
         PrivateCwd::child().run(cwd, call).map_err(|error| {
@@ -70,8 +71,9 @@ impl Overlay {
         })
     }
 
-    /// Returns the option string for mount(2) and the cwd to call it from. `None` unless one
-    /// directory holds all layers, every path has plain bytes, and all of it fits a page.
+    /// Returns the option string for mount(2) and the working directory for the call. Returns
+    /// `None` unless one directory contains all layers, no name or option needs escapes, and the
+    /// options fit in one page.
     ///
     /// # Errors
     /// Those of [`check_counts`] and [`check_written`](Self::check_written).
@@ -89,7 +91,7 @@ impl Overlay {
         let can_clone = features.overlay_detached_layers && features.new_mount_api;
         let Some(cwd) = Cwd::of(clones, dir, &base, can_clone) else { return Ok(None) };
         if let Cwd::Clone(clone) = &cwd {
-            // What is mounted on a layer or on the way to it is not in the clone.
+            // Mounts on a layer or on its path are missing from the clone.
             if !names.iter().all(|name| clone.has(name.as_ref())) {
                 return Ok(None);
             }
@@ -101,12 +103,12 @@ impl Overlay {
         Ok(Some(MountData { cwd, base, options }))
     }
 
-    /// Returns all options in one string, each layer by its name:
+    /// Returns all options in one string, with the layers by their names:
     /// `lowerdir=1:2,upperdir=3,workdir=4,index=off`.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] for bytes that mount(2) would read as separators;
-    /// [`ErrorKind::TooLong`] for more than its page.
+    /// [`ErrorKind::Unsupported`] for bytes that mount(2) would parse as separators;
+    /// [`ErrorKind::TooLong`] if the options exceed its page.
     pub(crate) fn option_text<'a>(
         &self,
         features: &Features,
@@ -146,12 +148,12 @@ impl Overlay {
     }
 }
 
-/// Returns the numbers of the layers' descriptors.
+/// Returns the descriptor numbers of the layers.
 pub(crate) fn number_names(layers: &OpenLayers) -> Vec<OsString> {
     layers.iter().map(|(_, layer)| layer.as_fd().as_raw_fd().to_string().into()).collect()
 }
 
-/// Refuses a name or option with one of these bytes.
+/// Refuses a name or option that contains one of these bytes.
 fn plain(text: &OsStr, special: &[u8]) -> Result<()> {
     match text.as_bytes().iter().find(|byte| special.contains(byte)) {
         None => Ok(()),
@@ -181,7 +183,7 @@ mod tests {
         for name in ["a:b", "a,b", "a\\", "a\""] {
             assert_eq!(text(overlay(), &[name, "2", "3", "4", "5"]), Err(ErrorKind::Unsupported), "{name}");
         }
-        // Its value would go on over the comma before `userxattr`.
+        // Its value would extend across the comma before `userxattr`.
         for (key, value) in [("uuid", "on\\"), ("uuid", "on,xino=on"), ("uuid,xino", "on"), ("u\\", "on")] {
             assert_eq!(
                 text(overlay().option(key, value), &names),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What the kernel does not report: why an overlay failed, or became read-only.
+//! Explains failures and read-only results of overlays that the kernel does not explain.
 
 use crate::error::{Error, ErrorKind, LayerRef, Operation, Result, Syscall};
 use crate::kinds::overlay::conflict;
@@ -17,7 +17,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 impl Overlay {
-    /// Checks upper and work before the kernel writes to them, if both could be opened.
+    /// Checks upper and work before the kernel writes to them. Checks nothing unless both are open.
     ///
     /// # Errors
     /// [`ErrorKind::WorkUnusable`], [`ErrorKind::UpperWork`], [`ErrorKind::UpperInUse`].
@@ -36,11 +36,11 @@ impl Overlay {
 
 /// Refuses foreign files in the directory `work` of the work directory, since the kernel
 /// **deletes** them. Overlay names its temporary files `#` and a number; `incompat` marks a
-/// volatile one. Returns whether an overlay has used it before.
+/// volatile overlay. Reports whether an overlay has used the directory before.
 fn check_work(overlay: &Overlay, upper: BorrowedFd<'_>, work: BorrowedFd<'_>) -> Result<bool> {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
     let dir = rustix::fs::openat(work, c"work", flags, Mode::empty()).and_then(Dir::new);
-    // The mount itself reports a directory that can't be read.
+    // The mount itself reports an unreadable directory.
     let Ok(names) = dir.and_then(|dir| dir.collect::<Result<Vec<_>, _>>()) else { return Ok(false) };
     let is_foreign = |name: &&[u8]| !name.starts_with(b"#") && !matches!(*name, b"." | b".." | b"incompat");
     let Some(name) = names.iter().map(|entry| entry.file_name().to_bytes()).find(is_foreign) else {
@@ -62,8 +62,8 @@ fn check_work(overlay: &Overlay, upper: BorrowedFd<'_>, work: BorrowedFd<'_>) ->
         .with_hint("give an empty directory on the same file system as upperdir"))
 }
 
-/// Refuses an overlay that the kernel mounted read-only because it can't use the work directory:
-/// only the mount's flags show that.
+/// Refuses an overlay that the kernel mounted read-only because it cannot use the work directory.
+/// Only the flags of the mount show this.
 ///
 /// # Errors
 /// [`ErrorKind::WorkUnusable`]; the errno of fstatfs(2).
@@ -81,7 +81,7 @@ pub(crate) fn check_writable(mounted: BorrowedFd<'_>, overlay: &Overlay) -> Resu
     Err(overlay.name_layer(error, LayerRef::Work))
 }
 
-/// Explains a failed CREATE where the kernel's log has no reason.
+/// Explains a failed FSCONFIG_CMD_CREATE if the kernel's log has no reason.
 pub(crate) fn explain(error: Error, overlay: &Overlay, layers: &[(LayerRef, Opened)]) -> Error {
     let (upper, work) = (fd_of(layers, LayerRef::Upper), fd_of(layers, LayerRef::Work));
     if let (Some(upper), Some(work)) = (upper, work) {
@@ -118,7 +118,7 @@ pub(crate) fn explain(error: Error, overlay: &Overlay, layers: &[(LayerRef, Open
                 _ => error,
             }
         }
-        // The kernel does not say which of the two.
+        // The kernel does not report which of the two is busy.
         Some(Errno::BUSY) => [(LayerRef::Upper, upper), (LayerRef::Work, work)]
             .into_iter()
             .find_map(|(role, fd)| in_use_here(fd?).map(|point| in_use(overlay, role, Some(point))))
@@ -134,7 +134,7 @@ pub(crate) fn explain(error: Error, overlay: &Overlay, layers: &[(LayerRef, Open
     }
 }
 
-/// Explains the error by upperdir and workdir that don't go together; `None` where they do.
+/// Explains the error if upperdir and workdir do not fit together; returns `None` if they do.
 fn of_upper_and_work(
     error: &Error,
     overlay: &Overlay,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The directory that an overlay's layers lie in, and its cached clone without child mounts.
+//! The common directory of an overlay's layers, and its cached clone without child mounts.
 
 use crate::error::Result;
 use crate::kinds::clones::{Clones, Origin, State};
@@ -12,11 +12,11 @@ use rustix::fs::{AtFlags, StatxFlags};
 use std::path::Path;
 use std::sync::Arc;
 
-/// With fewer child mounts than this on the directory's mount, walking them costs less than looking
-/// at the layers one by one: 30 ns for each mount and layer, against 0.8 us for a look.
+/// With fewer child mounts of the directory's mount the kernel's walk is cheaper than checking each
+/// layer: 30 ns for each mount and layer, against 0.8 us for each statx(2).
 const CHILD_MOUNTS: usize = 32;
 
-/// A directory as it is on the host, and its clone.
+/// A directory on the host and its clone.
 #[derive(Debug)]
 pub(crate) struct ClonedDir {
     original: OwnedFd,
@@ -24,16 +24,16 @@ pub(crate) struct ClonedDir {
     clone: Arc<Tree>,
 }
 
-/// The directory that mount(2) is called from to reach the layers below it.
+/// The working directory for mount(2), from which it reaches the layers below.
 #[derive(Debug)]
 pub(crate) enum Cwd {
-    /// The directory itself: its mount has few child mounts.
+    /// The directory itself, since its mount has few child mounts.
     Host(OwnedFd),
     Clone(ClonedDir),
 }
 
 impl Cwd {
-    /// Opens the cheaper one. Before 6.15 no layer may lie in a clone.
+    /// Opens the cheaper directory. Before 6.15 a layer must not be in a detached clone.
     pub(crate) fn of(clones: &Clones, dir: BorrowedFd<'_>, path: &Path, can_clone: bool) -> Option<Self> {
         let original = open_base(dir, path)?;
         if can_clone {
@@ -63,15 +63,15 @@ impl AsFd for Cwd {
 }
 
 impl ClonedDir {
-    /// Clones the directory `path` below `dir`. `None` where the kernel refuses, as it does in a
-    /// user namespace for a directory with locked mounts below.
+    /// Clones the directory `path`, relative to `dir`. Returns `None` if the kernel refuses, as it
+    /// does in a user namespace for a directory with locked mounts below.
     pub(crate) fn of(clones: &Clones, dir: BorrowedFd<'_>, path: &Path) -> Option<Self> {
         let original = open_base(dir, path)?;
         let (origin, state) = origin_of(original.as_fd())?;
         Self::cached(clones, original, origin, state)
     }
 
-    /// Clones the directory with its owners mapped by `userns`. It is not cached.
+    /// Clones the directory with its owners mapped by `userns`. Does not cache the clone.
     pub(crate) fn idmapped(dir: BorrowedFd<'_>, path: &Path, userns: BorrowedFd<'_>) -> Option<Self> {
         let original = open_base(dir, path)?;
         let mount = origin_of(original.as_fd())?.0.mount;
@@ -89,20 +89,20 @@ impl ClonedDir {
         Some(Self { original, mount: origin.mount, clone })
     }
 
-    /// Returns whether `path`, where it leads anywhere in the clone, leads to the same file as on
-    /// the host: no mount point is on the way, and the clone follows no links.
+    /// Reports whether `path` refers to the same file in the clone as on the host, if it exists in
+    /// the clone: no mount point is on the path, and the clone does not follow symbolic links.
     pub(crate) fn has(&self, path: &Path) -> bool {
         let flags = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT;
         let mask = STATX_MNT_ID_UNIQUE | StatxFlags::MNT_ID;
         rustix::fs::statx(&self.original, path, flags, mask).is_ok_and(|stat| stat.stx_mnt_id == self.mount)
     }
 
-    /// Opens `path` in the clone, if that is what the host shows there.
+    /// Opens `path` in the clone, if it refers to the same file on the host.
     pub(crate) fn open(&self, path: &Path) -> Option<OwnedFd> {
         self.has(path).then(|| open_directory(self.root(), path).ok()).flatten()
     }
 
-    /// Returns the clone's root.
+    /// Returns the root of the clone.
     pub(crate) fn root(&self) -> BorrowedFd<'_> {
         self.clone.root()
     }
@@ -113,8 +113,9 @@ fn open_base(dir: BorrowedFd<'_>, path: &Path) -> Option<OwnedFd> {
     open_directory(dir, path).ok()
 }
 
-/// Forbids symbolic links in the clone: one that leads up with `..` would stop at the clone's root,
-/// unlike on the host. What is mounted in peers later must not appear in it either.
+/// Makes the clone private and forbids symbolic links in it. A link that ascends with `..` would
+/// stop at the root of the clone, unlike on the host. New mounts in its peers must not appear in
+/// it.
 fn forbid_links(clone: &Tree) -> Result<()> {
     let propagation = Some(Propagation::Private);
     clone.set_attr(&MountAttr { set: Attr::NOSYMFOLLOW, propagation, ..MountAttr::default() }, false)

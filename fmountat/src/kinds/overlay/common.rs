@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The directory that paths have in common, and opening directories.
+//! Finds the common directory of paths, and opens directories.
 
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::path::Arg;
 use std::path::{Component, Path, PathBuf};
 
-/// Returns the deepest directory that all paths lie below or are, by whole components: `/s/1/fs`
-/// and `/s/10/fs` have `/s` in common, not `/s/1`. `None` for no paths, for relative with absolute
-/// ones, and for a path with `..`.
+/// Returns the deepest directory that contains all paths or is one of them, by whole components:
+/// the common directory of `/s/1/fs` and `/s/10/fs` is `/s`, not `/s/1`. Returns `None` for no
+/// paths, for a mix of relative and absolute paths, and for a path with `..`.
 ///
 /// ```
 /// use std::path::Path;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Options and layers that exclude each other: the kernel names them in its log alone.
+//! Finds options and layers that exclude each other: the kernel names them only in its log.
 
 use crate::error::{Error, ErrorKind, LayerRef, Operation};
 use crate::kinds::overlay::definition::{Layer, Overlay};
@@ -11,7 +11,8 @@ use rustix::fd::AsFd;
 use std::collections::HashMap;
 use std::ffi::OsStr;
 
-/// Pairs that `ovl_fs_params_verify` refuses, and whether with an upper only \[since Linux 6.16\].
+/// Pairs of options that `ovl_fs_params_verify` refuses, and whether only with an upper
+/// \[since Linux 6.16\].
 const PAIRS: [(&str, &str, bool); 5] = [
     ("nfs_export=on", "index=off", false),
     ("nfs_export=on", "metacopy=on", false),
@@ -20,7 +21,7 @@ const PAIRS: [(&str, &str, bool); 5] = [
     ("metacopy=on", "redirect_dir=follow", true),
 ];
 
-/// Explains the error by two options that exclude each other, if there are any.
+/// Explains the error by two options that exclude each other, if any.
 pub(crate) fn of_options(error: &Error, overlay: &Overlay, features: &Features) -> Option<Error> {
     let refused = |option: &str, reason: String| {
         let error = error.clone().with_kind(ErrorKind::OptionConflict).with_operation(Operation::SetOption);
@@ -47,7 +48,7 @@ pub(crate) fn of_options(error: &Error, overlay: &Overlay, features: &Features) 
     Some(refused(one, format!("it and {other} exclude each other")))
 }
 
-/// Returns an option that is refused beside `userxattr`; `verity` is allowed since Linux 6.16.
+/// Returns an option that is refused with `userxattr`; `verity` is accepted since Linux 6.16.
 fn beside_userxattr(overlay: &Overlay) -> Option<(&'static str, &OsStr)> {
     let verity = Some(("verity", "off")).filter(|_| kernel_release() < (6, 16));
     let options = [("metacopy", "off"), ("redirect_dir", "nofollow")].into_iter().chain(verity);
@@ -56,7 +57,7 @@ fn beside_userxattr(overlay: &Overlay) -> Option<(&'static str, &OsStr)> {
         .find_map(|(name, allowed)| Some((name, overlay.value_of(name).filter(|value| *value != allowed)?)))
 }
 
-/// Returns which layers are the same or lie in each other, as a reason, and the layer to name.
+/// Returns a reason, and the layer to name, if two layers are the same or one is inside another.
 pub(crate) fn of_layers<'a>(
     layers: &[(LayerRef, Opened)],
     overlay: &'a Overlay,
@@ -81,7 +82,7 @@ pub(crate) fn of_layers<'a>(
         }
     }
     lowers().find_map(|(n, fd)| {
-        // The kernel looks up to the root of the file system.
+        // The kernel walks up to the root of the file system.
         let (device, _) = file(fd)?;
         let other = above(fd).take_while(|above| above.0 == device).find_map(|above| seen.get(&above))?;
         Some((format!("layer {n} lies inside layer {other}"), layer(n)))

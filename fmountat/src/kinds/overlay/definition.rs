@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `Overlay`: an overlay as data, its layers and options.
+//! `Overlay`: the layers and options of an overlay, as data.
 
 use crate::error::{Error, LayerRef};
 use crate::kinds::filesystem::FsOption;
@@ -15,9 +15,9 @@ pub const OVERLAY_LAYERS_MAX: usize = 500;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Layer {
-    /// A path; a relative one starts at the directory that the mount starts at. Any bytes but NUL.
+    /// A path of any bytes but NUL. A relative one is resolved from the directory of the mount call.
     Path(PathBuf),
-    /// An open directory (`O_PATH` will do).
+    /// An open directory; `O_PATH` suffices.
     Fd(Arc<OwnedFd>),
 }
 
@@ -48,13 +48,13 @@ pub struct Overlay {
 }
 
 impl Overlay {
-    /// Returns an overlay without layers.
+    /// Makes an overlay without layers.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Adds a lower layer below those already there.
+    /// Adds a lower layer below the existing ones.
     #[must_use]
     pub fn lower(mut self, layer: impl Into<Layer>) -> Self {
         self.lowers.push(layer.into());
@@ -68,7 +68,8 @@ impl Overlay {
         self
     }
 
-    /// Makes it writable: changes go to `upper`; `work` is an empty directory on the same mount.
+    /// Makes the overlay writable: changes are written to `upper`; `work` is an empty directory on
+    /// the same mount.
     #[must_use]
     pub fn upper(mut self, upper: impl Into<Layer>, work: impl Into<Layer>) -> Self {
         self.upper = Some(upper.into());
@@ -91,13 +92,13 @@ impl Overlay {
         self
     }
 
-    /// Returns whether it has an upper.
+    /// Reports whether it has an upper.
     #[must_use]
     pub fn is_writable(&self) -> bool {
         self.upper.is_some()
     }
 
-    /// Returns the layers with their roles, in the order that the kernel takes them.
+    /// Returns the layers with their roles, in the order of the kernel's parameters.
     pub(crate) fn layers(&self) -> impl Iterator<Item = (LayerRef, &Layer)> {
         let lowers = self.lowers.iter().enumerate().map(|(at, layer)| (LayerRef::Lower(at + 1), layer));
         let data = self.data_only.iter().enumerate().map(|(at, layer)| (LayerRef::Data(at + 1), layer));
@@ -105,7 +106,7 @@ impl Overlay {
         lowers.chain(data).chain(upper).chain(self.work.iter().map(|layer| (LayerRef::Work, layer)))
     }
 
-    /// Returns the value of an option; the last one wins.
+    /// Returns the value of an option; the last occurrence wins.
     pub(crate) fn value_of(&self, key: &str) -> Option<&OsStr> {
         self.options.iter().rev().find(|option| option.key == *key)?.value.as_deref()
     }
@@ -114,7 +115,7 @@ impl Overlay {
         self.options.iter().any(|option| option.key == *key)
     }
 
-    /// Names the layer in the error, with its path unless it was given as a descriptor.
+    /// Adds the layer to the error, and its path unless it is a descriptor.
     pub(crate) fn name_layer(&self, error: Error, role: LayerRef) -> Error {
         let error = error.with_layer(role);
         match self.layers().find(|(other, _)| *other == role) {

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A tmpfs for upper and work directories: detached, or hidden in the process's own mount
-//! namespace. It disappears with the last overlay.
+//! A tmpfs for upper and work directories, detached or hidden in the process's own mount namespace.
 
 use crate::error::{Error, Operation, Result, Syscall};
 use crate::kinds::filesystem::{FsOption, configured};
@@ -17,13 +16,13 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// A tmpfs with upper and work directories, for overlays whose changes are thrown away: they
-/// disappear with the last of the overlays, wherever those are mounted by then.
+/// A tmpfs with upper and work directories, for overlays whose changes are discarded. It is freed
+/// with the last of the overlays, wherever those are mounted.
 ///
-/// No name leads to the tmpfs: it is a detached tree \[Linux 6.15\], or hidden in the mount
-/// namespace of a process that has [one of its own](crate::Mounter::in_own_namespace).
-/// [`Mounter::ephemeral_uppers`](crate::Mounter::ephemeral_uppers) makes one. Keep it until the
-/// overlays are mounted; dropping it later leaves them as they are.
+/// No path refers to the tmpfs: it is a detached tree \[Linux 6.15\], or hidden in the mount
+/// namespace of a process that has [its own](crate::Mounter::in_own_namespace).
+/// [`Mounter::ephemeral_uppers`](crate::Mounter::ephemeral_uppers) creates one. Keep it until the
+/// overlays are mounted; dropping it later does not affect them.
 ///
 /// ```no_run
 /// use fmountat::overlay::Overlay;
@@ -39,13 +38,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 pub struct EphemeralUppers {
     tree: Tree,
     given: AtomicUsize,
-    /// Where it is mounted, if the kernel takes no layer of a detached tree.
+    /// Its hidden mount, if the kernel refuses layers in a detached tree.
     _hidden: Option<Hidden>,
     needs_user_attributes: bool,
 }
 
 impl EphemeralUppers {
-    /// Makes the tmpfs; `hide` mounts it where the kernel takes no layer of a detached tree.
+    /// Creates the tmpfs. `hide` mounts it if the kernel refuses layers in a detached tree.
     pub(crate) fn new(
         features: &Features,
         hide: impl FnOnce(BorrowedFd<'_>) -> Result<Option<Hidden>>,
@@ -58,21 +57,21 @@ impl EphemeralUppers {
         Ok(Self { tree, given: AtomicUsize::new(0), _hidden: hidden, needs_user_attributes })
     }
 
-    /// Returns whether overlays were given an upper that can't mark removed directories: in a user
-    /// namespace the mark is a user attribute, which tmpfs has since Linux 6.6. Without it,
-    /// removing a directory of a lower layer is EIO.
+    /// Reports whether overlays were given an upper that cannot mark removed directories. In a user
+    /// namespace the mark is a user attribute, which tmpfs supports since Linux 6.6. Without it,
+    /// removing a directory of a lower layer fails with EIO.
     #[must_use]
     pub fn lacks_marks(&self) -> bool {
         self.needs_user_attributes && self.given.load(Ordering::Relaxed) > 0
     }
 
-    /// Returns the overlay with a new upper and work directory. The upper gets the mode and, where
-    /// ids are mapped, the owner of the topmost lower, since the root of the overlay shows them; a
-    /// relative lower starts at `dir`.
+    /// Adds a new upper and work directory to the overlay. The upper gets the mode and, if ids are
+    /// mapped, the owner of the topmost lower, because the root of the overlay shows them. A
+    /// relative lower is resolved from `dir`.
     ///
     /// # Errors
-    /// The errno of mkdirat(2), openat(2) or fchmodat(2) in the tmpfs. A missing lower is an error
-    /// of the mount.
+    /// The errno of mkdirat(2), openat(2) or fchmodat(2) in the tmpfs. A missing lower is reported
+    /// by the mount instead.
     pub fn give(&self, dir: impl AsFd, overlay: Overlay) -> Result<Overlay> {
         let number = self.given.fetch_add(1, Ordering::Relaxed);
         let upper = self.directory(&format!("upper{number}"))?;
@@ -86,7 +85,7 @@ impl EphemeralUppers {
     fn make_like(&self, name: &str, dir: BorrowedFd<'_>, lower: &Path) -> Result<()> {
         let Ok(stat) = rustix::fs::statat(dir, lower, AtFlags::empty()) else { return Ok(()) };
         let (uid, gid) = (Uid::from_raw(stat.st_uid), Gid::from_raw(stat.st_gid));
-        // This fails in a user namespace for an owner who is not mapped.
+        // In a user namespace this fails for an unmapped owner.
         let _ = rustix::fs::chownat(self.tree.root(), name, Some(uid), Some(gid), AtFlags::empty());
         let mode = Mode::from_raw_mode(stat.st_mode & 0o7777);
         rustix::fs::chmodat(self.tree.root(), name, mode, AtFlags::empty()).map_err(|e| {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A detached overlay by mount(2) in a private mount namespace, copied out of it: for kernels
-//! without `lowerdir+` \[Linux 6.7\], and for mapped layers where no layer may be in a detached
-//! tree \[6.15\].
+//! Mounts an overlay by mount(2) in a private mount namespace and returns a detached copy.
+//!
+//! This serves kernels without `lowerdir+` \[Linux 6.7\], and id-mapped layers on kernels that
+//! refuse layers in a detached tree \[before 6.15\].
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::kinds::overlay::check::check_writable;
@@ -25,7 +26,7 @@ use rustix::io::Errno;
 use std::path::Path;
 use std::sync::Arc;
 
-/// Refuses to map the layers' owners where no strategy can.
+/// Refuses to map the layers' owners if no strategy supports it.
 ///
 /// # Errors
 /// [`ErrorKind::Unsupported`].
@@ -44,7 +45,7 @@ pub(crate) fn check_mapped_layers(features: &Features) -> Result<()> {
     Err(Error::new(ErrorKind::Unsupported, Operation::MapIds, reason).with_hint(hint))
 }
 
-/// Refuses an overlay that needs a private mount namespace where none can be made.
+/// Refuses an overlay that needs a private mount namespace if none can be created.
 ///
 /// # Errors
 /// [`ErrorKind::Unsupported`].
@@ -60,7 +61,7 @@ pub(crate) fn check_private_namespace(features: &Features) -> Result<()> {
 }
 
 impl Overlay {
-    /// Mounts it in a private mount namespace, and returns a detached copy.
+    /// Mounts the overlay in a private mount namespace and returns a detached copy.
     pub(crate) fn mount_in_private_namespace(&self, make: &Make<'_>) -> Result<Tree> {
         check_private_namespace(make.features)?;
         GiveLayers::ByMount.record();
@@ -73,7 +74,7 @@ impl Overlay {
             let overlay = self.reopened_here()?;
             let dirs = LayerDirs::of(&overlay, &make);
             let layers = overlay.open_layers(&make, &dirs)?;
-            // A mapped clone can be a layer only where it is mounted in this namespace.
+            // A mapped clone can be a layer only if it is mounted in this namespace.
             let mapped = layers.iter().filter_map(|(_, layer)| match layer {
                 Opened::Mapped(tree) => Some(tree.root()),
                 Opened::Fd(_) => None,
@@ -81,9 +82,9 @@ impl Overlay {
             dirs.mapped().into_iter().chain(mapped).try_for_each(HiddenPlace::with)?;
             let place = HiddenPlace::new(true)?;
             overlay.mount_opened(&make, &layers, &place.name()?, flags).map_err(|error| {
-                // mount(2) does not say which option it refused; a context does \[Linux 6.5\].
-                let can_ask = make.features.new_mount_api && error.call().is_some();
-                can_ask.then(|| overlay.configure(&make, &layers).err()).flatten().unwrap_or(error)
+                // mount(2) does not report the refused option; a context does \[Linux 6.5\].
+                let can_retry = make.features.new_mount_api && error.call().is_some();
+                can_retry.then(|| overlay.configure(&make, &layers).err()).flatten().unwrap_or(error)
             })?;
             let mounted = place.mounted()?;
             if overlay.is_writable() && flags & MS_RDONLY == 0 {
@@ -111,14 +112,14 @@ impl Overlay {
 /// Opens the descriptor's directory by its path in this thread's mount namespace.
 ///
 /// # Errors
-/// [`ErrorKind::Unsupported`] where no path leads to it; EMFILE, ENFILE, ENOMEM.
+/// [`ErrorKind::Unsupported`] if no path refers to it; EMFILE, ENFILE, ENOMEM.
 fn reopen_here(fd: BorrowedFd<'_>) -> Result<OwnedFd> {
     if is_attached_here(fd)? {
         return rustix::io::fcntl_dupfd_cloexec(fd, 0)
             .map_err(|e| Error::sys(Operation::OpenLayer, Syscall::Fcntl, e));
     }
     let path = procfs::path_for(Operation::OpenLayer, fd)?;
-    // `/..` is `/` with what is mounted over it: without proc, our hidden directory.
+    // `/..` resolves to the mount on top of `/`: without proc, our hidden directory.
     let covering = Path::new("/..").join(path.strip_prefix("/").unwrap_or(&path));
     for name in [path.as_path(), &covering] {
         match open_directory(CWD, name) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Whether an overlay uses an upper directory: the kernel checks it with `index=on` only.
+//! Detects upper directories in use by an overlay: the kernel checks this only with `index=on`.
 
 use crate::error::{Error, ErrorKind, LayerRef, Operation, Result, Syscall, escape};
 use crate::kinds::overlay::common::open_directory;
@@ -25,14 +25,14 @@ use std::ffi::{CStr, OsStr};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// Refuses an upper or work directory of a mounted overlay: the kernel mounts two overlays with one
-/// upper, and they corrupt each other.
+/// Refuses an upper or work directory of a mounted overlay. The kernel would mount two overlays
+/// with one upper, and they would corrupt each other.
 ///
-/// Asking the kernel costs as much as a mount, so it is asked about directories that an overlay has
-/// used only: since Linux 6.6 an overlay leaves its uuid on its upper directory, unless it was
-/// mounted with `uuid=off` or `uuid=null`; before, each counts as used. `work_was_used` means that
-/// the work directory has an overlay's files. A prediction looks at the mount table instead, which
-/// shows the overlays of this namespace.
+/// Probing the kernel costs as much as a mount, so only directories that an overlay has used are
+/// probed. Since Linux 6.6 an overlay stores its uuid on its upper directory, unless mounted with
+/// `uuid=off` or `uuid=null`; before, each directory counts as used. `work_was_used` means that the
+/// work directory contains an overlay's files. A prediction searches the mount table instead, which
+/// shows only the overlays of this namespace.
 ///
 /// # Errors
 /// [`ErrorKind::UpperInUse`].
@@ -64,7 +64,8 @@ pub(crate) fn check_not_in_use(
     Ok(())
 }
 
-/// Returns the error for an upper or work directory of the overlay on `point`, if it is seen.
+/// Returns the error for an upper or work directory in use; `point` is the mount point of the
+/// overlay, if visible.
 pub(crate) fn in_use(overlay: &Overlay, role: LayerRef, point: Option<PathBuf>) -> Error {
     let reason = match point {
         Some(point) => format!("it is in use by the overlay on {}", escape(point.as_os_str().as_bytes())),
@@ -77,12 +78,12 @@ pub(crate) fn in_use(overlay: &Overlay, role: LayerRef, point: Option<PathBuf>) 
     overlay.name_layer(error, role)
 }
 
-/// Returns the mount point of the overlay that has the directory as its upperdir or workdir, if it
-/// is in this namespace's mount table.
+/// Returns the mount point of the overlay with this upperdir or workdir, if it is in this
+/// namespace's mount table.
 pub(crate) fn in_use_here(directory: BorrowedFd<'_>) -> Option<PathBuf> {
     let table = mountinfo::read().ok()?;
     let own = file(directory)?;
-    // Layers given as descriptors are shown by paths from the roots of their mounts.
+    // Layers passed as descriptors appear with paths relative to the roots of their mounts.
     let device = (rustix::fs::major(own.0), rustix::fs::minor(own.0));
     let places = table.iter().filter(|entry| entry.device == device);
     let points: Vec<&Path> = places.map(|entry| &*entry.target).collect();
@@ -106,7 +107,7 @@ pub(crate) fn in_use_here(directory: BorrowedFd<'_>) -> Option<PathBuf> {
     table.iter().find(has).map(|entry| entry.target.clone())
 }
 
-/// Returns whether an overlay left its uuid on the directory, or it can't be read.
+/// Reports whether an overlay stored its uuid on the directory. Also true if it cannot be opened.
 fn has_uuid(overlay: &Overlay, upper: BorrowedFd<'_>, features: &Features) -> bool {
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let Ok(dir) = rustix::fs::openat(upper, ".", flags, Mode::empty()) else { return true };
@@ -115,32 +116,32 @@ fn has_uuid(overlay: &Overlay, upper: BorrowedFd<'_>, features: &Features) -> bo
     (!is_user && has(c"trusted.overlay.uuid")) || has(c"user.overlay.uuid")
 }
 
-/// Asks the kernel by an overlay that has the directory as its **lower** layer, and its own upper
-/// with `index=on`: the kernel refuses a layer that is in use with `EBUSY` (`ovl_get_layers`,
-/// fs/overlayfs/super.c). Nothing is written to the directory, and nothing to the kernel's log
-/// unless it is in use.
+/// Probes the kernel with an overlay that has the directory as its **lower** layer, and its own
+/// upper with `index=on`. The kernel refuses a layer in use with `EBUSY` (`ovl_get_layers`,
+/// fs/overlayfs/super.c). The probe does not write to the directory, and the kernel logs nothing
+/// unless the directory is in use.
 ///
 /// In a user namespace the kernel drops `index=on` before it checks the lowers. There the overlay
-/// has the directory as its upper **and** work directory: it can't be mounted, but whether the
-/// upper is in use is checked first (`ovl_get_upper`). The kernel logs one line each time.
+/// has the directory as its upper **and** work directory: it cannot be mounted, but the kernel
+/// first checks whether the upper is in use (`ovl_get_upper`). It logs one line each time.
 ///
-/// Before 6.15 the kernel takes no layer of a detached tree: the overlay is then made in a private
-/// namespace, where its upper is mounted; and by mount(2) where a filter forbids fsopen(2). Where a
-/// filter forbids unshare(2) too, the answer is false.
+/// Before 6.15 the kernel refuses layers in a detached tree. The overlay is then made in a private
+/// namespace where its upper is mounted, and by mount(2) if a filter forbids fsopen(2). If a filter
+/// forbids unshare(2) too, the result is false.
 fn is_in_use(directory: BorrowedFd<'_>, features: &Features) -> bool {
-    let ask = || match (features.new_mount_api, features.overlay_detached_layers) {
-        (false, _) => in_private_namespace_from(directory, |here| ask_by_mount(here, features)),
-        (true, true) => ask(&EphemeralUppers::new(features, |_| Ok(None))?, directory, features),
+    let probe = || match (features.new_mount_api, features.overlay_detached_layers) {
+        (false, _) => in_private_namespace_from(directory, |here| probe_by_mount(here, features)),
+        (true, true) => probe(&EphemeralUppers::new(features, |_| Ok(None))?, directory, features),
         (true, false) => in_private_namespace_from(directory, |here| {
             let uppers = EphemeralUppers::new(features, |root| HiddenPlace::with(root).map(|()| None))?;
-            ask(&uppers, here, features)
+            probe(&uppers, here, features)
         }),
     };
     // The mount itself reports any other failure.
-    ask().is_err_and(|error| error.raw_errno() == Some(Errno::BUSY))
+    probe().is_err_and(|error| error.raw_errno() == Some(Errno::BUSY))
 }
 
-/// Returns lower, upper and work directory of the overlay that asks.
+/// Returns the lower, upper and work directory of the probe.
 fn layers_of<'f>(
     features: &Features,
     directory: BorrowedFd<'f>,
@@ -153,7 +154,7 @@ fn layers_of<'f>(
     }
 }
 
-fn ask(uppers: &EphemeralUppers, directory: BorrowedFd<'_>, features: &Features) -> Result<()> {
+fn probe(uppers: &EphemeralUppers, directory: BorrowedFd<'_>, features: &Features) -> Result<()> {
     let scratch = uppers.give(directory, Overlay::new())?;
     let (Some(Layer::Fd(own)), Some(Layer::Fd(work))) = (&scratch.upper, &scratch.work) else {
         return Ok(());
@@ -169,7 +170,7 @@ fn ask(uppers: &EphemeralUppers, directory: BorrowedFd<'_>, features: &Features)
     context.create().map(drop)
 }
 
-fn ask_by_mount(directory: BorrowedFd<'_>, features: &Features) -> Result<()> {
+fn probe_by_mount(directory: BorrowedFd<'_>, features: &Features) -> Result<()> {
     let name = |fd| name_for(Operation::AskUpperInUse, fd);
     let failed = |call| move |errno| Error::sys(Operation::AskUpperInUse, call, errno);
     let place = hidden::directory()?;

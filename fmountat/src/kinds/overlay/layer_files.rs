@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Layers as open directories, and which lies in which.
+//! Opens layers, and finds layers inside others.
 
 use crate::error::LayerRef;
 use crate::kinds::overlay::common::open_directory;
@@ -8,7 +8,7 @@ use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::Arc;
 
-/// Every layer open, with its role, in the order of [`Overlay::layers`](crate::overlay::Overlay).
+/// Every open layer with its role, in the order of [`Overlay::layers`](crate::overlay::Overlay).
 pub(crate) type OpenLayers = Vec<(LayerRef, Opened)>;
 
 /// A layer's descriptor.
@@ -28,7 +28,7 @@ impl AsFd for Opened {
     }
 }
 
-/// Opens a layer with `O_PATH`, if that is possible; a relative one starts at `dir`.
+/// Opens a layer with `O_PATH`; a relative path is resolved from `dir`. Returns `None` on failure.
 pub(crate) fn open_layer(layer: &Layer, dir: BorrowedFd<'_>) -> Option<OwnedFd> {
     match layer {
         Layer::Path(path) => open_directory(dir, path).ok(),
@@ -40,19 +40,19 @@ pub(crate) fn fd_of(layers: &[(LayerRef, Opened)], wanted: LayerRef) -> Option<B
     layers.iter().find(|(role, _)| *role == wanted).map(|(_, fd)| fd.as_fd())
 }
 
-/// Device and inode number.
+/// The device and inode number.
 pub(crate) type File = (u64, u64);
 
 pub(crate) fn file(fd: BorrowedFd<'_>) -> Option<File> {
     rustix::fs::fstat(fd).ok().map(|stat| (stat.st_dev, stat.st_ino))
 }
 
-/// Returns whether `inner` is somewhere below `outer`.
+/// Reports whether `inner` is below `outer`.
 pub(crate) fn lies_in(inner: BorrowedFd<'_>, outer: BorrowedFd<'_>) -> bool {
     file(outer).is_some_and(|outer| above(inner).any(|above| above == outer))
 }
 
-/// Returns the directories above, up to the root.
+/// Returns the ancestors of a directory, up to the root.
 pub(crate) fn above(fd: BorrowedFd<'_>) -> impl Iterator<Item = File> {
     let up = |fd: BorrowedFd<'_>| open_directory(fd, c"..").ok();
     let (mut at, mut below) = (up(fd), file(fd));
@@ -62,6 +62,6 @@ pub(crate) fn above(fd: BorrowedFd<'_>) -> impl Iterator<Item = File> {
         (at, below) = (up(here.as_fd()), Some(found));
         Some(found)
     });
-    // Others may move the directories above again and again meanwhile.
+    // Limits the walk: others may keep moving the directories above.
     walk.take(libc::PATH_MAX.unsigned_abs() as usize)
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Opens the layers: in a clone of their directory where that shows the same, else on the host.
+//! Opens the layers in a clone of their directory if that shows the same files, else on the host.
 
 use crate::error::{Error, ErrorKind, LayerRef, Operation, Result, Syscall};
 use crate::kinds::overlay::cloned_dir::ClonedDir;
@@ -15,13 +15,13 @@ use rustix::io::Errno;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The cloned directories of one overlay: one for what is read, one for what is written. Without
-/// one, layers are opened on the host.
+/// The cloned directories of one overlay: one for layers that are read, one for those that are
+/// written. Without a clone, layers are opened on the host.
 #[derive(Debug, Default)]
 pub(crate) struct LayerDirs<'a> {
     lower: Option<(PathBuf, ClonedDir)>,
     upper: Option<(PathBuf, ClonedDir)>,
-    /// The user namespace that the lower layers are mapped by.
+    /// The user namespace that maps the lower layers.
     userns: Option<BorrowedFd<'a>>,
 }
 
@@ -38,7 +38,7 @@ impl<'a> LayerDirs<'a> {
             (Some(userns), _) => {
                 let mapped =
                     |path: PathBuf| ClonedDir::idmapped(dir, &path, userns).map(|clone| (path, clone));
-                // Not through the mapping, or the overlay would be read-only.
+                // Not through the mapping: the overlay would become read-only.
                 let upper = upper.filter(|_| can_be_detached).and_then(open);
                 Self { lower: lower.and_then(mapped), upper, userns: Some(userns) }
             }
@@ -47,7 +47,7 @@ impl<'a> LayerDirs<'a> {
         }
     }
 
-    /// Returns the root of the mapped clone that lower layers lie in.
+    /// Returns the root of the mapped clone that contains lower layers.
     pub(crate) fn mapped(&self) -> Option<BorrowedFd<'_>> {
         self.lower.as_ref().filter(|_| self.userns.is_some()).map(|(_, clone)| clone.root())
     }
@@ -63,15 +63,16 @@ impl<'a> LayerDirs<'a> {
         Ok(dir.and_then(|(prefix, clone)| clone.open(below(layer, prefix)?)))
     }
 
-    /// Opens every layer with `O_PATH`, in the order of [`Overlay::layers`]; a relative one starts
-    /// at `dir`. A layer that is to be mapped and lies in no mapped clone gets its own.
+    /// Opens every layer with `O_PATH`, in the order of [`Overlay::layers`]. A relative layer is
+    /// resolved from `dir`. A layer to be mapped gets a clone of its own if no mapped clone has it.
     pub(crate) fn open_all(&self, overlay: &Overlay, dir: BorrowedFd<'_>) -> Result<OpenLayers> {
         let found = overlay.layers().map(|(role, layer)| Ok((role, layer, self.open_in_clone(layer, role)?)));
         let found = found.collect::<Result<Vec<_>>>()?;
-        // Upper and work must be on one mount, and a clone is a mount: both are in it, or neither.
-        let is_apart = found.iter().any(|(role, _, in_clone)| is_written(*role) && in_clone.is_none());
+        // Upper and work must be on one mount, and a clone is a mount: both are in the clone, or
+        // neither.
+        let is_outside = found.iter().any(|(role, _, in_clone)| is_written(*role) && in_clone.is_none());
         let open = |(role, layer, in_clone): (LayerRef, &Layer, Option<OwnedFd>)| {
-            let in_clone = in_clone.filter(|_| !is_apart || !is_written(role));
+            let in_clone = in_clone.filter(|_| !is_outside || !is_written(role));
             let userns = self.userns.filter(|_| !is_written(role) && in_clone.is_none());
             let fd = match (in_clone, layer) {
                 (Some(fd), _) => Arc::new(fd),
@@ -92,7 +93,7 @@ fn is_written(role: LayerRef) -> bool {
     matches!(role, LayerRef::Upper | LayerRef::Work)
 }
 
-/// Refuses what can be refused without looking at the file system.
+/// Refuses what can be refused without accessing the file system.
 pub(crate) fn check_counts(overlay: &Overlay) -> Result<()> {
     let count = overlay.lowers.len() + overlay.data_only.len();
     let (upper, work) = (overlay.upper.is_some(), overlay.work.is_some());
@@ -133,9 +134,9 @@ fn layer_error(role: LayerRef, path: &Path, errno: Errno) -> Error {
     }
 }
 
-/// The directories that the layers given by path lie below.
+/// The common directories of the layers given by path.
 struct Directories {
-    /// One for all, unless that is `/` and the lowers' own is deeper.
+    /// The one for all layers, unless that is `/` and the one of the lowers is deeper.
     all: Option<PathBuf>,
     lower: Option<PathBuf>,
     upper: Option<PathBuf>,
@@ -160,7 +161,7 @@ fn paths<'a>(layers: impl Iterator<Item = &'a Layer>) -> Vec<&'a Path> {
     layers.filter_map(path).collect()
 }
 
-/// Returns the common directory, or its parent if a layer is that directory itself.
+/// Returns the common directory, or its parent if one of the layers is that directory.
 fn base_directory(paths: &[&Path]) -> Option<PathBuf> {
     let common = common_directory(paths.iter().copied())?;
     match common.parent().filter(|_| paths.contains(&common.as_path())) {
@@ -169,15 +170,14 @@ fn base_directory(paths: &[&Path]) -> Option<PathBuf> {
     }
 }
 
-/// Returns the one directory that mount(2), which has one cwd, can reach all layers from. `None`
-/// where they have only `/` in common and the lowers by themselves more, or where a layer is a
-/// descriptor.
+/// Returns the one directory from which mount(2) reaches all layers. Returns `None` if their only
+/// common directory is `/` and that of the lowers is deeper, or if a layer is a descriptor.
 pub(crate) fn one_directory(overlay: &Overlay) -> Option<PathBuf> {
     let is_fd = |(_, layer)| matches!(layer, &Layer::Fd(_));
     if overlay.layers().any(is_fd) { None } else { Directories::of(overlay).all }
 }
 
-/// Returns the layer's path below the directory; `None` for a descriptor.
+/// Returns the layer's path relative to the directory; `None` for a descriptor.
 pub(crate) fn below<'a>(layer: &'a Layer, directory: &Path) -> Option<&'a Path> {
     let Layer::Path(path) = layer else { return None };
     let below = path.strip_prefix(directory).ok()?;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Overlay mounts: any number of layers up to the kernel's 500, each opened by descriptor.
+//! Overlay mounts with up to the kernel's 500 layers, each opened by descriptor.
 
 pub(crate) mod common;
 pub(crate) mod definition;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! An overlay by the file-system context: the mount, and its prediction.
+//! Mounts an overlay by the file-system context, and predicts the result.
 
 use crate::error::{Error, ErrorKind, LayerRef, Operation, Result, Syscall};
 use crate::kinds::filesystem::set_options;
@@ -18,7 +18,7 @@ use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 
-/// Returns whether a detached overlay is a copy of one that mount(2) mounts in a private namespace.
+/// Reports whether the overlay must be mounted by mount(2) in a private namespace and copied.
 fn needs_private_namespace(make: &Make<'_>, is_mapped: bool) -> bool {
     let features = make.features;
     let by_mount = !matches!(features.best(), Some(GiveLayers::Descriptors | GiveLayers::Names));
@@ -26,7 +26,7 @@ fn needs_private_namespace(make: &Make<'_>, is_mapped: bool) -> bool {
 }
 
 impl Overlay {
-    /// Mounts it detached, each layer passed to the kernel as a descriptor.
+    /// Mounts the overlay, detached, with each layer passed as a descriptor.
     pub(crate) fn mount_detached(&self, make: &Make<'_>) -> Result<Tree> {
         check_counts(self)?;
         let is_mapped = make.userns.is_some();
@@ -50,9 +50,9 @@ impl Overlay {
         Ok(tree)
     }
 
-    /// Predicts the error of [`mount_detached`](Self::mount_detached) without a change, by the same
-    /// steps up to the creation of the file system. It does not find an overlay of another
-    /// namespace that uses the upper: that takes a scratch overlay.
+    /// Predicts the error of [`mount_detached`](Self::mount_detached) by the same steps, except
+    /// that it does not create the file system. Does not find an overlay of another namespace that
+    /// uses the upper: that needs a probe overlay.
     pub(crate) fn predict(&self, make: &Make<'_>, prediction: Prediction) -> Result<()> {
         let make = &Make { is_prediction: true, ..*make };
         check_counts(self)?;
@@ -74,7 +74,7 @@ impl Overlay {
             false => permitted(Operation::OpenFilesystem, Syscall::Fsopen)
                 .map_err(|error| error.with_argument("overlay"))?,
         }
-        // The kernel refuses these at the end, and reports no reason.
+        // The kernel refuses these only at the end, and reports no reason.
         let refused =
             |errno| Error::sys(Operation::Create, Syscall::Fsconfig, errno).with_argument("overlay");
         if conflict::of_layers(&layers, self).is_some() {
@@ -84,7 +84,7 @@ impl Overlay {
         if guess.kind() == ErrorKind::System { Ok(()) } else { Err(guess) }
     }
 
-    /// Opens the layers, and checks those that are written to.
+    /// Opens the layers, and checks upper and work.
     pub(crate) fn open_layers(&self, make: &Make<'_>, dirs: &LayerDirs<'_>) -> Result<OpenLayers> {
         let layers = dirs.open_all(self, make.dir)?;
         let (upper, work) = (fd_of(&layers, LayerRef::Upper), fd_of(&layers, LayerRef::Work));
@@ -92,14 +92,14 @@ impl Overlay {
         Ok(layers)
     }
 
-    /// Returns a context with all options set, and trees that must live until it is created.
+    /// Returns a context with all options set, and the trees that must live until it is created.
     pub(crate) fn configure(&self, make: &Make<'_>, layers: &OpenLayers) -> Result<(FsContext, Vec<Tree>)> {
         let mut context = FsContext::open("overlay")?;
         if let Some(source) = make.source {
             context.set_string("source", source)?;
         }
         let mut clones = Vec::new();
-        // Without `lowerdir+` mount(2) takes the layers in one option, which can't be tried alone.
+        // Without `lowerdir+` mount(2) takes the layers in one option, which cannot be tried alone.
         for (role, layer) in layers.iter().filter(|_| make.features.overlay_append_layers) {
             let set = set_layer(&mut context, *role, layer.as_fd(), make);
             clones.extend(set.map_err(|error| self.layer_error(error, *role))?);
@@ -111,8 +111,8 @@ impl Overlay {
         Ok((context, clones))
     }
 
-    /// Returns whether `userxattr` must be added: in a user namespace `trusted.` attributes can't
-    /// be written, and without it removing a directory and making it again fails with EIO.
+    /// Reports whether `userxattr` must be added. In a user namespace `trusted.` attributes cannot
+    /// be written, and without it removing and recreating a directory fails with EIO.
     pub(crate) fn needs_userxattr(&self, features: &Features) -> bool {
         !features.initial_user_namespace && !self.has_option("userxattr")
     }
@@ -134,7 +134,8 @@ impl Overlay {
         self.name_layer(error, role)
     }
 
-    /// Opens the layers that are visible in it, topmost first, as far as that is possible.
+    /// Opens the layers that are visible in the overlay, topmost first. Skips those that cannot be
+    /// opened.
     pub(crate) fn visible_layers(&self, dir: BorrowedFd<'_>) -> Vec<OwnedFd> {
         self.upper.iter().chain(&self.lowers).filter_map(|layer| open_layer(layer, dir)).collect()
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Overlay's own options: `lowerdir=a:b::data`, `lowerdir+=`, `datadir+=`, `upperdir=`, ...
+//! Parses overlay's own options: `lowerdir=a:b::data`, `lowerdir+=`, `datadir+=`, `upperdir=`, ...
 
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::kinds::filesystem::FsOption;
@@ -9,7 +9,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
 impl Overlay {
-    /// Reads an overlay from its options, with the kernel's escapes: in paths `\:`, `\,` and `\\`
+    /// Parses an overlay from its options, with the kernel's escapes: in paths `\:`, `\,` and `\\`
     /// stand for the second byte.
     ///
     /// `lowerdir=` separates layers with `:` and data-only layers with `::`; `lowerdir+=` and
@@ -42,7 +42,7 @@ impl Overlay {
         for (at, part) in parts.iter().enumerate() {
             let next_is_empty = parts.get(at + 1).map(|next| next.is_empty());
             if part.is_empty() {
-                // `a::b`: what follows is data-only.
+                // `a::b`: the layers that follow are data-only.
                 if next_is_empty != Some(false) || self.lowers.is_empty() {
                     return Err(empty(option));
                 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What an overlay is made with, and how one layer is passed to the kernel.
+//! The parameters of an overlay, and how a layer is passed to the kernel.
 
 use crate::error::{LayerRef, Operation, Result};
 use crate::kinds::clones::Clones;
@@ -14,36 +14,37 @@ use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
 use std::ffi::OsStr;
 
-/// What a detached overlay is made with, besides its layers and own options.
+/// The parameters of a detached overlay, besides its layers and own options.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Make<'a> {
-    /// Where relative layers start.
+    /// The directory that relative layers are resolved from.
     pub(crate) dir: BorrowedFd<'a>,
     pub(crate) clones: &'a Clones,
     pub(crate) features: &'a Features,
-    /// The source that the mount table shows.
+    /// The source for the mount table.
     pub(crate) source: Option<&'a OsStr>,
-    /// The superblock's flags (`ro`, ...).
+    /// The superblock flags (`ro`, ...).
     pub(crate) flags: &'a [&'static str],
     pub(crate) attr: &'a MountAttr,
     /// The user namespace that maps the owners of the lower layers.
     pub(crate) userns: Option<BorrowedFd<'a>>,
-    /// Only the error of making the overlay is wanted; nothing is changed.
+    /// Only predicts the error of making the overlay; changes nothing.
     pub(crate) is_prediction: bool,
 }
 
-/// What a prediction is made for.
+/// The conditions of a prediction.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Prediction {
-    /// The owners of the lower layers would be mapped; no user namespace is made for that.
+    /// Whether the owners of the lower layers would be mapped. No user namespace is created for
+    /// that.
     pub(crate) is_mapped: bool,
-    /// The caller may mount.
+    /// Whether the caller may mount.
     pub(crate) may_mount: bool,
-    /// The kernel has overlayfs. Else asking it would load the module.
+    /// Whether overlayfs is loaded. Otherwise fsopen(2) would load the module.
     pub(crate) is_loaded: bool,
 }
 
-/// Sets one layer. A tree that is returned must live until the file system is created.
+/// Sets one layer. A returned tree must live until the file system is created.
 pub(crate) fn set_layer(
     context: &mut FsContext,
     role: LayerRef,
@@ -63,7 +64,7 @@ pub(crate) fn set_layer(
             }
             let strategy = make.features.best().unwrap_or(GiveLayers::Names);
             trace::fallback(GiveLayers::OPERATION, strategy.text(), error.raw_errno());
-            // The kernel formats the layer's path into a page; the root of a clone is `/`.
+            // The kernel formats the layer's path into one page; the root of a clone is `/`.
             let clone = Tree::clone_of(layer, "", false)?;
             set_layer_as(context, key, clone.root(), make.features)?;
             Ok(Some(clone))
@@ -72,7 +73,7 @@ pub(crate) fn set_layer(
     }
 }
 
-/// Sets a layer as a descriptor \[Linux 6.13\], else by the descriptor's name in /proc.
+/// Sets a layer by its descriptor \[Linux 6.13\], else by the descriptor's name in /proc.
 pub(crate) fn set_layer_as(
     context: &mut FsContext,
     key: &str,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! From a plan to a set that nobody sees: each mount made detached, then put in its place in a tree.
+//! Builds a plan: creates each mount detached, then attaches it at its place in one tree.
 
 use crate::diagnose::diagnose;
 use crate::error::{Error, ErrorKind, Operation, Result};
@@ -8,7 +8,7 @@ use crate::set::build::detached_set::{DetachedSet, duplicate};
 use crate::set::build::failure::{cannot_assemble, every_mount_left_out, is_missing_source, without_root};
 use crate::set::build::late_mount::{LateMount, MountedRoot};
 use crate::set::build::mounter::Mounter;
-use crate::set::build::step_mount::{StepMounter, set_root_owner};
+use crate::set::build::step_mount::{StepMounter, inherit_mode, set_root_owner};
 use crate::set::build::{nodes, restrict};
 use crate::set::plan::Plan;
 use crate::set::plan::step::Step;
@@ -18,24 +18,30 @@ use crate::trace;
 use crate::vfs::attr::MountAttr;
 use crate::vfs::context::FsContext;
 use crate::vfs::hidden::HiddenPlace;
-use crate::vfs::identity::{is_dir, mount_with_root};
+use crate::vfs::identity::{is_dir, is_same_place, mount_with_root};
 use crate::vfs::private_namespace::in_private_namespace;
 use crate::vfs::target::Target;
 use crate::vfs::tree::{Attached, Tree};
-use rustix::fd::{AsFd, BorrowedFd};
-use std::path::Path;
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::{Path, PathBuf};
 
 impl Mounter {
-    /// Builds the plan's mounts as one detached tree; relative sources and layers start at `dir`. A plan without a root
-    /// of its own gets a private copy of what is at `target`, and its mounts go into that; one with a root needs none (`None`). Without a
-    /// target, in a process [alone in its mount namespace](Self::in_own_namespace), it is mounted there, to be [entered](crate::DetachedSet::enter),
-    /// where the kernel can't mount into a detached tree \[before Linux 6.15\].
+    /// Builds the plan's mounts as one detached tree. Relative sources and layers start at `dir`.
+    /// If the plan has no mount for `/`, its mounts are attached in a private copy of the tree at
+    /// `target`; otherwise `target` may be `None`.
+    ///
+    /// Where the kernel cannot mount into a detached tree \[before Linux 6.15\], a process that is
+    /// [alone in its mount namespace](Self::in_own_namespace) and gives no target gets the set
+    /// mounted in that namespace, to be [entered](crate::DetachedSet::enter).
     ///
     /// # Errors
-    /// The failing mount's own, with the step `mount N: ...` when there are several; nothing was published, and nothing
-    /// is left. [`ErrorKind::AllLeftOut`]. [`ErrorKind::Unsupported`] where the kernel has no new mount API \[Linux 5.2\],
-    /// or several mounts can be put together neither in a detached tree \[Linux 6.15\] nor in a private mount namespace;
-    /// and for what a mount helper mounts; [`ErrorKind::Spec`] without a root and without a target: see [`need_no_helper`](Self::need_no_helper).
+    /// The failing mount's own, with the step `mount N: ...` when there are several. Nothing was
+    /// published then, and nothing is left behind. [`ErrorKind::AllLeftOut`].
+    /// [`ErrorKind::Unsupported`] where the kernel has no new mount API \[Linux 5.2\]; where
+    /// several mounts can be assembled neither in a detached tree \[Linux 6.15\] nor in a private
+    /// mount namespace; and for a mount by a mount helper: see
+    /// [`need_no_helper`](Self::need_no_helper). [`ErrorKind::Spec`] without a root and without a
+    /// target.
     pub fn build<'t>(
         &self,
         dir: impl AsFd,
@@ -47,7 +53,7 @@ impl Mounter {
         self.build_set(dir.as_fd(), plan, target.into())
     }
 
-    /// The same of a plan that was decided on.
+    /// Builds the plan without checking the mount interface and the helpers again.
     pub(crate) fn build_set(
         &self,
         dir: BorrowedFd<'_>,
@@ -62,8 +68,9 @@ impl Mounter {
         self.build_on(dir, base, plan, target.is_none() && self.mounts_here())
     }
 
-    /// Starts a set with `tree` as its root, for [`build_onto`](Self::build_onto). In a process
-    /// [alone in its mount namespace](Self::in_own_namespace) the tree is mounted there, where the kernel can't mount into a detached one.
+    /// Starts a set with `tree` as its root, for [`build_onto`](Self::build_onto). Where the kernel
+    /// cannot mount into a detached tree, a process [alone in its mount
+    /// namespace](Self::in_own_namespace) gets the tree mounted in that namespace.
     ///
     /// ```no_run
     /// use fmountat::{Mount, Mounter, Plan, Tree};
@@ -77,37 +84,41 @@ impl Mounter {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] where a seccomp filter forbids the mount interface, or the mount namespace is shared with others.
+    /// [`ErrorKind::Unsupported`] where a seccomp filter forbids the mount interface, or the mount
+    /// namespace is shared with others.
     pub fn begin(&self, tree: Tree) -> Result<DetachedSet> {
         self.need_mount_interface(true)?;
         let hidden = self.hide(tree.root()).map_err(|e| e.with_argument("/"))?;
         Ok(DetachedSet { hidden, ..DetachedSet::from_tree(tree)? })
     }
 
-    /// Mounts the plan's mounts into a set that was built already; one for `/` covers the set's root. Relative sources and layers
-    /// start at `dir`. [`DetachedSet::left_out`] then has the numbers of this plan.
+    /// Attaches the plan's mounts in a set that was built before. A mount for `/` is stacked on the
+    /// set's root. Relative sources and layers start at `dir`. [`DetachedSet::left_out`] then has
+    /// the numbers of this plan.
     ///
     /// # Errors
     /// Those of [`build`](Self::build). The set is dissolved.
     pub fn build_onto(&self, dir: impl AsFd, set: DetachedSet, plan: &Plan) -> Result<DetachedSet> {
         self.need_mount_interface(plan.resolves_targets())?;
-        let is_here = set.hidden.is_some();
-        self.build_on(dir.as_fd(), Some(set), plan, is_here)
+        let is_own_namespace = set.hidden.is_some();
+        self.build_on(dir.as_fd(), Some(set), plan, is_own_namespace)
     }
 
-    /// Adds the plan's mounts to what was built already; with `is_here` in the process's own namespace.
+    /// Adds the plan's mounts to `base`. `is_own_namespace` selects the process's own namespace.
     fn build_on(
         &self,
         dir: BorrowedFd<'_>,
         base: Option<DetachedSet>,
         plan: &Plan,
-        is_here: bool,
+        is_own_namespace: bool,
     ) -> Result<DetachedSet> {
-        let (strategy, place) = match is_here {
-            true => (Strategy::PrivateNamespace, Place::Here),
+        let (strategy, place) = match is_own_namespace {
+            true => (Strategy::PrivateNamespace, AssemblyPlace::OwnNamespace),
             false => match self.assembly(plan, base.is_none() && plan.is_lone()) {
-                Some(Strategy::PrivateNamespace) => (Strategy::PrivateNamespace, Place::Hidden),
-                Some(strategy) => (strategy, Place::Detached),
+                Some(Strategy::PrivateNamespace) => {
+                    (Strategy::PrivateNamespace, AssemblyPlace::PrivateNamespace)
+                }
+                Some(strategy) => (strategy, AssemblyPlace::Detached),
                 None => return Err(cannot_assemble()),
             },
         };
@@ -115,23 +126,26 @@ impl Mounter {
         let mut builder = Builder::new(StepMounter { mounter: self, dir }, base, plan);
         let mounts = builder.create_mounts(plan)?;
         match place {
-            // The builder outlives the namespace: directories that it made can be taken away when nothing is mounted there.
-            Place::Hidden => in_private_namespace(|| builder.assemble(plan, mounts, place))?,
-            Place::Detached | Place::Here => builder.assemble(plan, mounts, place)?,
+            // The builder outlives the namespace, so that it can remove directories when nothing is
+            // mounted there any more.
+            AssemblyPlace::PrivateNamespace => {
+                in_private_namespace(|| builder.assemble(plan, mounts, place))?
+            }
+            AssemblyPlace::Detached | AssemblyPlace::OwnNamespace => builder.assemble(plan, mounts, place)?,
         }
         builder.finish()
     }
 }
 
-/// Where a set is while it is put together.
+/// Where a set is assembled.
 #[derive(Debug, Clone, Copy)]
-enum Place {
-    /// Nowhere: the kernel mounts into a detached tree.
+enum AssemblyPlace {
+    /// In a detached tree: the kernel mounts into it.
     Detached,
-    /// In a private mount namespace; a copy of it takes its place in the end.
-    Hidden,
-    /// In the process's own namespace, which is left with the old root.
-    Here,
+    /// In a private mount namespace. The set is copied out at the end.
+    PrivateNamespace,
+    /// In the process's own namespace, which it leaves with the old root.
+    OwnNamespace,
 }
 
 fn needs_target() -> Error {
@@ -140,7 +154,7 @@ fn needs_target() -> Error {
         .with_hint("make the first mount one for `/`, or give the target")
 }
 
-/// A plan without a root mounts into a private copy of what is there.
+/// Returns a private copy of the tree at the target, the root of a plan that has none.
 fn copy_of_target(target: &Target) -> Result<DetachedSet> {
     let copy = DetachedSet::from_tree(Tree::private_copy(target).map_err(diagnose)?)?;
     let is_known = copy.tree.id()?.unique().is_some();
@@ -148,7 +162,7 @@ fn copy_of_target(target: &Target) -> Result<DetachedSet> {
     Ok(DetachedSet { mounts, ..copy })
 }
 
-/// How many mounts they are.
+/// Returns the number of mounts in all trees of `made`, or `None` if one cannot be counted.
 fn mounts_of(dir: BorrowedFd<'_>, made: &[(&Step, Tree)]) -> Option<usize> {
     let count = |step: &Step| if step.is_tree() { mounts_in(dir, &step.source) } else { Some(1) };
     made.iter().map(|(step, _)| count(step)).sum()
@@ -158,17 +172,22 @@ struct Builder<'a> {
     step_mounter: StepMounter<'a>,
     built: Option<DetachedSet>,
     left_out: Vec<usize>,
-    /// The newest mount so far, if it is known: of a copy of a tree only the root can be asked for its id.
+    /// The unique id of the newest mount so far. `None` if unknown: of a copied tree, only the
+    /// root's id can be read.
     newest: Option<UniqueMountId>,
-    /// How many mounts there are, if that is known.
+    /// The number of mounts so far, if known.
     mounts: Option<usize>,
     readonly_root: bool,
-    /// One empty file system masks all directories: to make one, and to take it away, costs more than all else of it.
+    /// Mounts that become read-only after all mounts are attached.
+    read_only_last: Vec<(PathBuf, OwnedFd)>,
+    /// The empty file system that masks directories. It is created once and cloned for each of
+    /// them: creating and unmounting one costs more than all other restrictions together.
     mask: Option<Attached>,
 }
 
-/// Creates a throw-away mount and returns its unique id \[Linux 6.8\]: it is an upper bound for all ids so far. It is a copy of
-/// the tree's root, or a new file system where that can't be copied: it is unbindable, or has locked mounts in it.
+/// Creates a throw-away mount and returns its unique id \[Linux 6.8\], an upper bound of all ids so
+/// far. The mount is a copy of the tree's root. If that cannot be copied (it is unbindable or
+/// contains locked mounts), the mount is a new file system.
 pub(crate) fn newer_than_all(tree: &Tree) -> Result<Option<UniqueMountId>> {
     let copy = Tree::clone_of(tree.root(), "", false);
     let newest = copy.or_else(|_| FsContext::open("tmpfs")?.create()?.mount(&MountAttr::default()))?;
@@ -179,17 +198,27 @@ impl<'a> Builder<'a> {
     fn new(step_mounter: StepMounter<'a>, built: Option<DetachedSet>, plan: &Plan) -> Self {
         let mounts = built.as_ref().map_or(Some(0), |built| built.mounts);
         let readonly_root = plan.restrictions.readonly_root;
-        Self { step_mounter, built, left_out: Vec::new(), newest: None, mounts, readonly_root, mask: None }
+        Self {
+            step_mounter,
+            built,
+            left_out: Vec::new(),
+            newest: None,
+            mounts,
+            readonly_root,
+            read_only_last: Vec::new(),
+            mask: None,
+        }
     }
 
-    /// Makes each mount, detached, before any is put in its place: that may make a directory, which would stay after a failure.
+    /// Creates each mount, detached, before attaching the first: attaching may create a directory,
+    /// which would remain after a failure.
     fn create_mounts<'s>(&mut self, plan: &'s Plan) -> Result<Vec<(&'s Step, Tree)>> {
         let mut made = Vec::with_capacity(plan.len());
         for step in &plan.steps {
             made.extend(self.create_mount(step).map_err(|e| plan.in_step(step, e))?.map(|tree| (step, tree)));
         }
         if let Some((step, tree)) = made.last() {
-            self.note(step, tree)?;
+            self.record_newest(step, tree)?;
             let is_counted = tree.id()?.unique().is_none();
             let counted = || Some(self.mounts? + mounts_of(self.step_mounter.dir, &made)?);
             self.mounts = if is_counted { counted() } else { None };
@@ -197,7 +226,8 @@ impl<'a> Builder<'a> {
         Ok(made)
     }
 
-    /// The step's mount, unless its source is missing and that is no error.
+    /// Creates the step's mount. Returns `None` if its source is missing and the step has the
+    /// option `nofail`.
     fn create_mount(&mut self, step: &Step) -> Result<Option<Tree>> {
         match self.step_mounter.detached(step) {
             Err(error) if step.options.nofail && is_missing_source(&error, step) => {
@@ -208,18 +238,19 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Puts the mounts together, in the order in which a container's root comes to be.
-    fn assemble(&mut self, plan: &Plan, mut mounts: Vec<(&Step, Tree)>, place: Place) -> Result<()> {
+    /// Assembles the mounts, in the order in which a container's root is set up.
+    fn assemble(&mut self, plan: &Plan, mut mounts: Vec<(&Step, Tree)>, place: AssemblyPlace) -> Result<()> {
         self.attach_root(plan, &mut mounts)?;
         self.enter(place)?;
         self.attach_mounts(plan, mounts)?;
         self.create_nodes(plan)?;
+        self.make_mounts_read_only(place, plan.len() + 1)?;
         self.restrict_paths(plan)?;
         self.make_root_read_only()?;
         self.leave(place)
     }
 
-    /// The first mount is the root, unless there is one.
+    /// Makes the first mount the root, unless there is a root already.
     fn attach_root(&mut self, plan: &Plan, mounts: &mut Vec<(&Step, Tree)>) -> Result<()> {
         if self.built.is_some() || mounts.is_empty() {
             return Ok(());
@@ -229,24 +260,33 @@ impl<'a> Builder<'a> {
             return Err(plan.in_step(step, without_root(&step.target)));
         }
         set_root_owner(mount.root(), step).map_err(|e| plan.in_step(step, e))?;
+        self.put_off_read_only(step, &mount)?;
         self.built = Some(DetachedSet::from_tree(mount)?);
         trace::attached(step.number, &step.target);
         Ok(())
     }
 
-    /// Makes the root a mount that others can be mounted in.
-    fn enter(&mut self, place: Place) -> Result<()> {
+    /// Makes the root a mount on which others can be attached.
+    fn enter(&mut self, place: AssemblyPlace) -> Result<()> {
         match (place, &mut self.built) {
-            (Place::Detached, _) => Ok(()),
+            (AssemblyPlace::Detached, _) => Ok(()),
             (_, None) => Err(every_mount_left_out()),
-            (Place::Hidden, Some(built)) => HiddenPlace::with(built.tree.root()).map(drop),
-            (Place::Here, Some(built)) if built.hidden.is_some() => Ok(()),
-            (Place::Here, Some(built)) => {
+            (AssemblyPlace::PrivateNamespace, Some(built)) => HiddenPlace::with(built.tree.root()).map(drop),
+            (AssemblyPlace::OwnNamespace, Some(built)) if built.hidden.is_some() => Ok(()),
+            (AssemblyPlace::OwnNamespace, Some(built)) => {
                 built.hidden =
                     self.step_mounter.mounter.hide(built.tree.root()).map_err(|e| e.with_argument("/"))?;
                 Ok(())
             }
         }
+    }
+
+    /// Remembers a mount that becomes read-only when all are in place.
+    fn put_off_read_only(&mut self, step: &Step, mount: &Tree) -> Result<()> {
+        if step.read_only_last {
+            self.read_only_last.push((step.target.clone(), duplicate(mount.root())?));
+        }
+        Ok(())
     }
 
     fn attach_mounts(&mut self, plan: &Plan, mounts: Vec<(&Step, Tree)>) -> Result<()> {
@@ -258,6 +298,7 @@ impl<'a> Builder<'a> {
 
     fn attach_mount(&mut self, step: &Step, mount: Tree) -> Result<()> {
         set_root_owner(mount.root(), step)?;
+        self.put_off_read_only(step, &mount)?;
         let Some(built) = &mut self.built else { return Err(without_root(&step.target)) };
         if step.is_root() {
             let top = Target::in_root(&built.top, "")?;
@@ -269,9 +310,25 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    /// Nothing is left to do where every mount was left out.
+    /// Creates the nodes, unless every mount was left out.
     fn create_nodes(&mut self, plan: &Plan) -> Result<()> {
         if self.built.is_some() { nodes::create_nodes(self, &plan.nodes, plan.len() + 1) } else { Ok(()) }
+    }
+
+    /// In a detached tree the attributes of the root alone can be changed: a read-only bind covers the others.
+    fn make_mounts_read_only(&mut self, place: AssemblyPlace, number: usize) -> Result<()> {
+        let mounts = std::mem::take(&mut self.read_only_last);
+        if !matches!(place, AssemblyPlace::Detached) {
+            return restrict::make_mounts_read_only(&mounts);
+        }
+        for (path, mount) in &mounts {
+            let place = Target::in_root(MountedRoot::root(self, path)?, path)?;
+            match is_same_place(mount.as_fd(), MountedRoot::root(self, path)?)? {
+                true => self.readonly_root = true,
+                false => self.attach(&LateMount::remount_read_only(place, path, number)?)?,
+            }
+        }
+        Ok(())
     }
 
     fn restrict_paths(&mut self, plan: &Plan) -> Result<()> {
@@ -288,9 +345,10 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// Takes a copy of what is hidden, which nobody has seen and nobody can reach.
-    fn leave(&mut self, place: Place) -> Result<()> {
-        let (Place::Hidden, Some(built)) = (place, &mut self.built) else { return Ok(()) };
+    /// Replaces the set by a detached copy of the tree in the private mount namespace, which no
+    /// other process can reach.
+    fn leave(&mut self, place: AssemblyPlace) -> Result<()> {
+        let (AssemblyPlace::PrivateNamespace, Some(built)) = (place, &mut self.built) else { return Ok(()) };
         if MountId::of(built.root())? != built.tree.id()? {
             return Err(cannot_assemble());
         }
@@ -310,7 +368,7 @@ impl<'a> Builder<'a> {
         Ok(DetachedSet { left_out: self.left_out, newest, mounts: self.mounts, ..built })
     }
 
-    fn note(&mut self, step: &Step, tree: &Tree) -> Result<()> {
+    fn record_newest(&mut self, step: &Step, tree: &Tree) -> Result<()> {
         self.newest = if step.is_tree() { None } else { tree.id()?.unique() };
         Ok(())
     }
@@ -327,7 +385,7 @@ impl MountedRoot for Builder<'_> {
             Some(mask) => Tree::clone_of(mask.root(), "", false)?,
             None => late.mounter(&self.step_mounter).detached(&late.step)?,
         };
-        self.note(&late.step, &mount)?;
+        self.record_newest(&late.step, &mount)?;
         self.mounts = self.mounts.map(|mounts| mounts + 1);
         let beneath = mount_with_root(late.place.as_fd())?;
         let attached = mount.attach(&late.place)?;
@@ -347,7 +405,8 @@ impl MountedRoot for Builder<'_> {
     }
 }
 
-/// The step's place below the root, made if it is to be: a file for a file.
+/// Opens the step's target below the root. With `X-mount.mkdir` it creates the target if missing: a
+/// directory for a directory, a file for a file.
 pub(crate) fn mount_point(
     root: BorrowedFd<'_>,
     step: &Step,
@@ -369,14 +428,15 @@ pub(crate) fn mount_point(
     Ok(target)
 }
 
-/// Mounts the piece at its place inside the tree.
+/// Attaches the step's tree at its target inside the set.
 fn attach_at(built: &mut DetachedSet, tree: Tree, step: &Step) -> Result<()> {
     let (root, path) = (built.top.as_fd(), step.target.as_path());
     let target = mount_point(root, step, || is_dir(tree.root()))?;
     built.made.take_over(target.made());
-    // A link or `..` may lead to the root of the set itself.
+    // A symbolic link or `..` may resolve to the root of the set itself.
     let beneath = mount_with_root(target.as_fd())?;
     let is_root = beneath.is_some() && beneath == Some(MountId::of(root)?);
+    inherit_mode(tree.root(), target.as_fd(), step)?;
     let attached = tree.attach(&target).map_err(|e| Error::from(e).with_argument(path))?;
     built.stacks.add(attached.id(), beneath, path);
     if is_root {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! How a plan is built and published: decided here for apply, explain, `--strict` and replace alike.
+//! Decides how a plan is built and published, for apply, explain, `--strict` and replace alike.
 
 use crate::error::{Error, ErrorKind, Operation, Result, escape};
 use crate::set::build::mounter::Mounter;
@@ -9,14 +9,14 @@ use crate::set::plan::step::What;
 use crate::strategy::Strategy;
 use std::os::unix::ffi::OsStrExt;
 
-/// How a plan gets to its target.
+/// How a plan is published on its target.
 #[derive(Debug)]
 pub(crate) enum Publication<'a> {
-    /// All of it in one step.
+    /// Publishes the whole set in one step.
     AtOnce(Strategy),
-    /// What the kernel mounts in one step, and then what mount helpers mount by themselves.
+    /// Publishes the kernel's mounts in one step, then runs the mount helpers.
     HelpersLast(&'a Helpers),
-    /// Each mount by itself, taken back if one fails.
+    /// Attaches each mount by itself. A failure unmounts those attached before it.
     StepByStep(&'a Helpers),
 }
 
@@ -45,9 +45,10 @@ impl Mounter {
         })
     }
 
-    /// The way that [`apply`](Self::apply) takes here: [`Strategy::Detached`] where the kernel mounts into detached trees \[Linux 6.15\],
-    /// and for a mount that is alone; [`Strategy::PrivateNamespace`] where unshare(2) is allowed, the list has one root at most, and
-    /// nothing is unbindable. What a mount helper mounts is never detached.
+    /// Returns the strategy that [`apply`](Self::apply) uses on this kernel. [`Strategy::Detached`]
+    /// needs a kernel that mounts into detached trees \[Linux 6.15\]; a single mount does not.
+    /// [`Strategy::PrivateNamespace`] needs unshare(2), at most one mount for `/`, and no
+    /// unbindable mount. A mount by a mount helper is never detached.
     #[must_use]
     pub fn strategy(&self, plan: &Plan) -> Strategy {
         match self.decide(plan) {
@@ -56,10 +57,14 @@ impl Mounter {
         }
     }
 
-    /// The way to build a set that is published in one step, if there is one. A mount that is alone needs no detached tree to be
-    /// put into.
+    /// Returns the strategy that assembles the set so that one step can publish it, if there is
+    /// one. A single mount is never mounted into another tree.
     pub(crate) fn assembly(&self, plan: &Plan, is_alone: bool) -> Option<Strategy> {
         match self.features.best()? {
+            // Attributes of a mount in a detached tree can't be changed (`do_mount_setattr`, fs/namespace.c).
+            Strategy::Detached if plan.sets_read_only_last() && self.features.private_namespace => {
+                plan.can_be_copied().then_some(Strategy::PrivateNamespace)
+            }
             Strategy::PrivateNamespace | Strategy::StepByStep if is_alone => Some(Strategy::Detached),
             Strategy::PrivateNamespace if !plan.can_be_copied() => None,
             Strategy::StepByStep => None,
@@ -67,12 +72,13 @@ impl Mounter {
         }
     }
 
-    /// Whether a root to be entered is mounted in the namespace of this process.
+    /// Reports whether a root to be entered is mounted in the namespace of this process.
     pub(crate) fn mounts_here(&self) -> bool {
         self.own.is_some() && self.features.best() != Some(Strategy::Detached)
     }
 
-    /// Refuses to build where a seccomp filter forbids the mount interface of Linux 5.2 to 5.12, on which every set is built.
+    /// Fails if a seccomp filter forbids the mount interface of Linux 5.2 to 5.12, which every set
+    /// needs.
     pub(crate) fn need_mount_interface(&self, resolves_targets: bool) -> Result<()> {
         let Some(calls) = self.features.forbidden_calls(resolves_targets) else { return Ok(()) };
         let reason = format!("a seccomp filter, or a kernel before 5.14, has no {calls}");
@@ -91,11 +97,13 @@ impl Mounter {
         ))
     }
 
-    /// Refuses a plan with a mount that its helper mounts by itself, on a target that can be seen: not detached, and so
-    /// neither in place of another set nor in another mount namespace.
+    /// Fails if a mount helper makes one of the plan's mounts. A helper mounts on a visible target.
+    /// It can mount neither in a detached tree, nor in place of another set, nor in another mount
+    /// namespace.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`], with the type; [`ErrorKind::HelperMissing`].
+    /// [`ErrorKind::Unsupported`], with the file-system type as the argument;
+    /// [`ErrorKind::HelperMissing`].
     pub fn need_no_helper(&self, plan: &Plan) -> Result<()> {
         let helpers = plan.helpers()?;
         let helped = plan.steps.iter().find_map(|step| match &step.what {
@@ -112,7 +120,7 @@ impl Mounter {
         Err(plan.in_step(step, error))
     }
 
-    /// Refuses a plan that others could see half done here.
+    /// Fails if other processes could see the plan half mounted on this kernel.
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`]; [`ErrorKind::HelperMissing`].

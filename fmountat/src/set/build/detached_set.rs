@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A built set, and how it comes into a namespace: all of it, or nothing.
+//! `DetachedSet`: a built set, and the calls that publish all of it or nothing.
 
 use crate::diagnose::{diagnose, pivot};
 use crate::error::{Error, ErrorKind, Failed, Operation, Result, Syscall, or_give_back};
@@ -16,35 +16,38 @@ use crate::vfs::target::Target;
 use crate::vfs::tree::{Attached, Tree};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// A set of mounts that was built and not yet published.
+/// A set of mounts that is built but not yet published.
 #[derive(Debug)]
 pub struct DetachedSet {
-    /// The whole set, detached. It is dropped before `made`, which can't be taken away below a mount.
+    /// The whole set, detached. Declared before `made`, so that it is dropped first: rmdir(2)
+    /// cannot remove a directory below a mount.
     pub(crate) tree: Tree,
-    /// Where it is mounted, if that is the calling process's own namespace.
+    /// Where the set is mounted, if that is in the namespace of the calling process.
     pub(crate) hidden: Option<Hidden>,
-    /// The numbers of mounts that were left out, because their source is missing and they say `nofail`.
+    /// The numbers of the mounts that were left out: their source is missing and they have the
+    /// option `nofail`.
     pub left_out: Vec<usize>,
-    /// The root as it is seen: the top of the mounts that were stacked on the tree's own root.
+    /// The visible root: the topmost of the mounts stacked on the tree's own root.
     pub(crate) top: OwnedFd,
-    /// The mount points that were made in it; they go unless it is published.
+    /// The mount points that were created in the set. They are removed unless it is published.
     pub(crate) made: CreatedDirs,
-    /// No mount of it is newer; unknown for copies of trees, whose mounts can't be asked before they are attached.
+    /// An upper bound of the set's unique mount ids. `None` if unknown: the ids of a copied tree
+    /// cannot be read before it is attached.
     pub(crate) newest: Option<UniqueMountId>,
-    /// How many of them are on each other.
+    /// The number of stacked mounts at each place.
     pub(crate) stacks: Stacks,
-    /// How many mounts it has, where they have no unique ids [before Linux 6.8].
+    /// The number of mounts, on kernels without unique ids \[before Linux 6.8\].
     pub(crate) mounts: Option<usize>,
 }
 
 impl DetachedSet {
-    /// The root of the set as a process in it would see it.
+    /// Returns the root that a process in the set would see.
     #[must_use]
     pub fn root(&self) -> BorrowedFd<'_> {
         self.top.as_fd()
     }
 
-    /// Whether the root as it is seen is a directory, and no file.
+    /// Reports whether the visible root is a directory.
     ///
     /// # Errors
     /// The errno of fstat(2).
@@ -61,7 +64,7 @@ impl DetachedSet {
         Ok(published(attached, target, newest))
     }
 
-    /// Publishes the set in another mount namespace: see [`MountNamespace::attach`].
+    /// Publishes the set on `target` in another mount namespace: see [`MountNamespace::attach`].
     ///
     /// # Errors
     /// Those of [`MountNamespace::attach`].
@@ -70,16 +73,18 @@ impl DetachedSet {
         Ok(published(attached, target, newest))
     }
 
-    /// Makes the set the root of the calling process and of its mount namespace; what was there is taken away.
-    /// For a process in a namespace of its own: see [`unshare_mount_and_pid`](crate::vfs::own_namespace::unshare_mount_and_pid).
+    /// Makes the set the root of the calling process and of its mount namespace, and unmounts the
+    /// old root. The process must be in a mount namespace of its own: see
+    /// [`unshare_mount_and_pid`](crate::vfs::own_namespace::unshare_mount_and_pid).
     ///
-    /// The old mounts may be shared with other namespaces: they become slaves first, so that nothing is unmounted elsewhere. A set
-    /// whose root is shared keeps its peers \[Linux 5.15\]; before that, and in a user namespace where mounts below it are locked, its
-    /// root is the first of a new peer group.
+    /// The old mounts may be shared with other namespaces. They become slaves first, so that
+    /// nothing is unmounted there. A shared root of the set keeps its peers \[Linux 5.15\]. On
+    /// older kernels, and in a user namespace if mounts below it are locked, the root starts a new
+    /// peer group.
     ///
     /// # Errors
-    /// [`ErrorKind::Permission`]; the errno of pivot_root(2). The old root is as before then, but for the mount on `/`, which is a
-    /// slave if it was shared.
+    /// [`ErrorKind::Permission`]; the errno of pivot_root(2). The old root is then as before,
+    /// except that the mount on `/` is a slave if it was shared.
     pub fn enter(self) -> Result<()> {
         let tree = Some(self.tree).filter(|_| self.hidden.is_none());
         let top = self.top.as_fd();
@@ -92,8 +97,8 @@ impl DetachedSet {
         Ok(())
     }
 
-    /// Publishes the set in place of what is mounted on `target`, so that readers always see one of the two: see
-    /// [`Tree::replace`].
+    /// Publishes the set in place of what is mounted on `target`. A reader sees the old set or the
+    /// new one at any moment: see [`Tree::replace`].
     ///
     /// # Errors
     /// Those of [`Tree::replace`].
@@ -102,7 +107,8 @@ impl DetachedSet {
         Ok(published(attached, target, newest))
     }
 
-    /// The same with a moment between, for kernels before 6.5: see [`Tree::replace_with_gap`].
+    /// Replaces as [`replace`](Self::replace) does, but with a moment in which neither set is
+    /// visible, for kernels before 6.5: see [`Tree::replace_with_gap`].
     ///
     /// # Errors
     /// Those of [`Tree::replace_with_gap`].
@@ -111,7 +117,8 @@ impl DetachedSet {
         Ok(published(attached, target, newest))
     }
 
-    /// As [`replace`](Self::replace), and keeps what was there, to go back to it: see [`Tree::exchange`].
+    /// Replaces as [`replace`](Self::replace) does, and returns the old tree, so that the caller
+    /// can restore it: see [`Tree::exchange`].
     ///
     /// ```no_run
     /// # use fmountat::{Mounter, Plan, Target};
@@ -133,7 +140,7 @@ impl DetachedSet {
         Ok((published(attached, target, newest), old))
     }
 
-    /// Gives the tree to the kernel; a set that is refused is whole again.
+    /// Hands the tree to `publish`. On failure the error gives the set back.
     fn publish<T>(
         self,
         publish: impl FnOnce(Tree) -> Result<T, Failed<Tree>>,
@@ -159,9 +166,10 @@ fn published(attached: Attached, target: &Target, newest: Option<UniqueMountId>)
     attached.known_to(newest)
 }
 
-/// The tree of a finished set, to be sent to another process or attached by other means. One that was built in the process's own
-/// namespace ([`Mounter::in_own_namespace`](crate::set::build::mounter::Mounter::in_own_namespace)) is mounted there, and stays so until it is attached
-/// elsewhere.
+/// Converts a finished set to its tree, to be sent to another process or attached by other means. A
+/// set that was built in the process's own namespace
+/// ([`Mounter::in_own_namespace`](crate::set::build::mounter::Mounter::in_own_namespace)) is
+/// mounted there and remains mounted until it is attached to another place.
 impl From<DetachedSet> for Tree {
     fn from(built: DetachedSet) -> Self {
         built.made.keep();
@@ -173,7 +181,8 @@ impl From<DetachedSet> for Tree {
 }
 
 impl DetachedSet {
-    /// Of a detached tree the attributes of the lowest mount alone can be changed.
+    /// Makes the root of the set read-only. Only the lowest mount of a detached tree can change its
+    /// attributes.
     pub(crate) fn make_read_only(&self) -> Result<()> {
         let read_only = MountAttr { set: Attr::RDONLY, ..MountAttr::default() };
         if MountId::of(self.root())? != self.tree.id()? {
@@ -183,7 +192,8 @@ impl DetachedSet {
         self.tree.set_attr(&read_only, false).map_err(|e| e.with_operation(Operation::MakeRootReadOnly))
     }
 
-    /// The kernel puts no tree beneath a mount that has another one on its root.
+    /// Fails if two mounts are stacked on the root: the kernel puts no such tree beneath another
+    /// mount.
     fn with_one_root(self) -> Result<Self, Failed<Self>> {
         let is_one = MountId::of(self.root()).and_then(|top| Ok(top == self.tree.id()?));
         match or_give_back(self, is_one)? {
@@ -207,7 +217,8 @@ impl DetachedSet {
     }
 }
 
-/// Two mounts for `/` can be published, not swapped in.
+/// Returns the error for swapping in a set with two mounts for `/`. Such a set can only be
+/// attached.
 pub(crate) fn two_roots() -> Error {
     let reason =
         "two mounts are stacked on the root of the new set, and the kernel puts no such set beneath another";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A step that failed, with what looking around tells about it.
+//! Errors of a failed step, completed with a diagnosis.
 
 use crate::diagnose::step;
 use crate::error::{Error, ErrorKind, Operation};
@@ -11,12 +11,12 @@ use crate::set::plan::step::{Step, What};
 use rustix::fd::BorrowedFd;
 use std::path::Path;
 
-/// Looks into the failure of a step whose relative paths start at `dir`.
+/// Diagnoses the failure of a step. Relative paths of the step start at `dir`.
 pub(crate) fn why(error: Error, dir: BorrowedFd<'_>, failed: &Step) -> Error {
     step(error, &about(dir, failed))
 }
 
-/// The step as it is looked into.
+/// Returns the step in the form that `diagnose` takes.
 pub(crate) fn about<'a>(dir: BorrowedFd<'a>, step: &'a Step) -> Tried<'a> {
     let what = match &step.what {
         What::Overlay(overlay) => tried::What::Overlay(overlay),
@@ -26,13 +26,13 @@ pub(crate) fn about<'a>(dir: BorrowedFd<'a>, step: &'a Step) -> Tried<'a> {
     Tried { dir, source: &step.source, what, userspace_options: names }
 }
 
-/// The same for an overlay by itself.
+/// Diagnoses the failure of a lone overlay.
 pub(crate) fn of_overlay(error: Error, dir: BorrowedFd<'_>, overlay: &Overlay) -> Error {
     let what = tried::What::Overlay(overlay);
     step(error, &Tried { dir, source: Path::new("overlay"), what, userspace_options: names })
 }
 
-/// For what would be mounted in the set's root, or cover something in it.
+/// Returns the error for a step that needs the set's root after that root was left out (`nofail`).
 pub(crate) fn without_root(target: &Path) -> Error {
     let reason = "the mount for `/` was left out (nofail), so there is nothing to mount it in";
     Error::new(ErrorKind::NotFound, Operation::Build, reason).with_argument(target)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! From a plan to a detached set that nobody sees.
+//! Builds a plan as a detached set, which no other process sees.
 
 pub(crate) mod failure;
 pub(crate) mod mounter;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `Mounter`: the handle that mounts many times, keeping what makes the next mount cheap.
+//! `Mounter`: the handle for many mounts, with caches for the next one.
 
 use crate::diagnose::diagnose;
 use crate::error::{Error, Operation, Result, Syscall};
@@ -26,14 +26,16 @@ use rustix::io::Errno;
 use std::path::Path;
 use std::sync::{Mutex, Weak};
 
-/// The operation in events.
+/// The name of the operation in trace events.
 const MOUNT_OVERLAY: &str = "mount an overlay on a target";
 
-/// Mounts, and keeps between mounts what makes them cheap: a [`PrivateCwd`] for mount(2), and a detached clone of each
-/// directory that layers lie in, below which the kernel has no other mounts to look at.
+/// Mounts, and caches what later mounts need. It keeps a [`PrivateCwd`] for mount(2),
+/// and a detached clone of each directory that contains layers. The clone contains no other mounts,
+/// so the kernel has none to examine.
 ///
-/// A clone keeps its file system's super block in use (never a mount: nothing is busy for umount(8)). Dropping the
-/// handle dissolves the clones and ends the thread. It belongs to the mount namespace it was made in.
+/// A clone keeps the super block of its file system in use, but no mount: umount(8) never fails
+/// with EBUSY because of it. Dropping the handle dissolves the clones and ends the thread. The
+/// handle belongs to the mount namespace in which it was created.
 ///
 /// ```no_run
 /// use fmountat::overlay::Overlay;
@@ -50,12 +52,13 @@ pub struct Mounter {
     pub(crate) namespaces: UserNamespaces,
     pub(crate) journal: Journal,
     cwd: Option<PrivateCwd>,
-    /// For a process that is alone in its mount namespace: where it mounts what can't be detached.
+    /// Set for a process that is alone in its mount namespace: the directory in which it mounts
+    /// trees that cannot be assembled detached.
     pub(crate) own: Option<Mutex<Weak<HiddenDirectory>>>,
 }
 
 impl Mounter {
-    /// With a worker thread for the cheapest way: see [`PrivateCwd::worker`].
+    /// Creates a handle with a worker thread, the fastest strategy: see [`PrivateCwd::worker`].
     ///
     /// # Errors
     /// Those of [`PrivateCwd::worker`].
@@ -63,13 +66,14 @@ impl Mounter {
         Ok(Self::of(Features::get(), Some(PrivateCwd::worker()?)))
     }
 
-    /// Without a thread: everything is built detached and published.
+    /// Creates a handle without a thread. Every mount is built detached and then attached.
     #[must_use]
     pub fn detached() -> Self {
         Self::of(Features::get(), None)
     }
 
-    /// With features and a way to another cwd of the caller's choice: tests reach every strategy on one kernel.
+    /// Creates a handle with the given features and the given cwd for mount(2). Tests reach every
+    /// strategy on one kernel with it.
     #[cfg(feature = "testing")]
     #[doc(hidden)]
     #[must_use]
@@ -82,15 +86,15 @@ impl Mounter {
         Self { features, clones, namespaces, journal: Journal::standard(), cwd, own: None }
     }
 
-    /// The same with notes kept there of what is mounted step by step; without this they are where
-    /// [`Journal::standard`] says.
+    /// Writes the journal of step-by-step mounts to `journal`. The default is
+    /// [`Journal::standard`].
     #[must_use]
     pub fn with_journal(self, journal: Journal) -> Self {
         Self { journal, ..self }
     }
 
-    /// The same without any thread of its own, for a program that must have one alone: what is put together in a private mount
-    /// namespace elsewhere goes step by step, or is refused.
+    /// Never starts a thread, for a program that must stay single-threaded. A set that would need a
+    /// private mount namespace is mounted step by step, or refused.
     #[must_use]
     pub fn without_threads(mut self) -> Self {
         self.features.private_namespace = false;
@@ -98,25 +102,32 @@ impl Mounter {
         self
     }
 
-    /// The same for a process that is alone in its mount namespace, as is the first child after
-    /// [`unshare_mount_and_pid`](crate::vfs::own_namespace::unshare_mount_and_pid), which is process 1 of the new pid namespace (in the caller itself
-    /// no feature can be asked for by a child): where the kernel can't mount into a detached tree, roots to be
-    /// [entered](crate::DetachedSet::enter) ([`build`](Self::build) without a target, [`begin`](Self::begin)) and [`ephemeral_uppers`](Self::ephemeral_uppers)
-    /// are then mounted in that namespace, where no path leads to them. A namespace whose mounts spread to others is refused ([`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported)).
+    /// Mounts in the mount namespace of the calling process where a set cannot be built detached.
+    /// The process must be alone in its mount namespace, such as the first child after
+    /// [`unshare_mount_and_pid`](crate::vfs::own_namespace::unshare_mount_and_pid), which is PID 1
+    /// of the new pid namespace. (In the caller itself no child can probe the kernel's features: it
+    /// would become PID 1.)
     ///
-    /// Dropping what was built, and a failure, unmount it again. What somebody has mounted on /proc/tty/ldisc since, where it is
-    /// hidden, stays.
+    /// Where the kernel cannot mount into a detached tree, this affects roots to be
+    /// [entered](crate::DetachedSet::enter) ([`build`](Self::build) without a target,
+    /// [`begin`](Self::begin)) and [`ephemeral_uppers`](Self::ephemeral_uppers). They are then
+    /// mounted in that namespace, where no path leads to them. A namespace whose mounts propagate
+    /// to others is refused ([`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported)).
+    ///
+    /// Dropping the set unmounts it, and so does a failure. If another process has mounted on the
+    /// directory since (/proc/tty/ldisc by default), that mount is left in place.
     #[must_use]
     pub fn in_own_namespace(self) -> Self {
         Self { own: Some(Mutex::default()), ..self }
     }
 
-    /// Mounts a lone overlay on `target`; both it and the layers start at `dir`.
+    /// Mounts a lone overlay on `target`. `target` and the layers start at `dir`.
     ///
-    /// Where the options fit mount(2)'s page and every layer lies below one directory, that is one mount(2) from there; if
-    /// the file system has many mounts, from a detached clone of the directory, provided no symbolic link or mount
-    /// point is on the way to a layer. Otherwise, and again to find the reason when that fails, the overlay is built
-    /// detached and attached.
+    /// One mount(2) does it if the options fit mount(2)'s page and every layer is below one
+    /// directory. On a file system with many mounts, mount(2) runs from a detached clone of that
+    /// directory, provided that no symbolic link or mount point is on the path to a layer. In all
+    /// other cases the overlay is built detached and attached. This is also done after a failed
+    /// mount(2), to find the reason.
     ///
     /// # Errors
     /// Those of [`overlay_tree`](Self::overlay_tree), [`Target::open`] and [`Tree::attach`].
@@ -133,13 +144,19 @@ impl Mounter {
         Ok(())
     }
 
-    /// A detached overlay; its layers start at `dir`.
+    /// Returns a detached overlay. Its layers start at `dir`.
     ///
     /// # Errors
-    /// - [`ErrorKind::OptionConflict`](crate::ErrorKind::OptionConflict), [`ErrorKind::TooManyLayers`](crate::ErrorKind::TooManyLayers): before any system call;
-    /// - [`ErrorKind::LayerMissing`](crate::ErrorKind::LayerMissing), [`ErrorKind::LayerNotDirectory`](crate::ErrorKind::LayerNotDirectory), naming the layer by number and path;
-    /// - [`ErrorKind::UpperInUse`](crate::ErrorKind::UpperInUse), [`ErrorKind::UpperWork`](crate::ErrorKind::UpperWork), [`ErrorKind::WorkUnusable`](crate::ErrorKind::WorkUnusable);
-    /// - [`ErrorKind::UnknownOption`](crate::ErrorKind::UnknownOption), [`ErrorKind::OptionValue`](crate::ErrorKind::OptionValue), with the kernel's words.
+    /// - [`ErrorKind::OptionConflict`](crate::ErrorKind::OptionConflict),
+    ///   [`ErrorKind::TooManyLayers`](crate::ErrorKind::TooManyLayers): before any system call;
+    /// - [`ErrorKind::LayerMissing`](crate::ErrorKind::LayerMissing),
+    ///   [`ErrorKind::LayerNotDirectory`](crate::ErrorKind::LayerNotDirectory): with the number and
+    ///   path of the layer;
+    /// - [`ErrorKind::UpperInUse`](crate::ErrorKind::UpperInUse),
+    ///   [`ErrorKind::UpperWork`](crate::ErrorKind::UpperWork),
+    ///   [`ErrorKind::WorkUnusable`](crate::ErrorKind::WorkUnusable);
+    /// - [`ErrorKind::UnknownOption`](crate::ErrorKind::UnknownOption),
+    ///   [`ErrorKind::OptionValue`](crate::ErrorKind::OptionValue): with the kernel's message.
     pub fn overlay_tree(&self, dir: impl AsFd, overlay: &Overlay, attr: &MountAttr) -> Result<Tree> {
         let dir = dir.as_fd();
         overlay.mount_detached(&self.make(dir, attr)).map_err(|error| {
@@ -150,13 +167,14 @@ impl Mounter {
         })
     }
 
-    /// What every detached overlay of this handle is made with.
+    /// Returns the parameters common to all detached overlays of this handle.
     pub(crate) fn make<'a>(&'a self, dir: BorrowedFd<'a>, attr: &'a MountAttr) -> Make<'a> {
         let (clones, features) = (&self.clones, &self.features);
         Make { dir, clones, features, source: None, flags: &[], attr, userns: None, is_prediction: false }
     }
 
-    /// The cheapest way, if it serves: false means that it doesn't, or failed without a change.
+    /// Tries one mount(2), the fastest strategy. Returns false if it cannot serve, or if mount(2)
+    /// failed without a change.
     fn overlay_by_mount(&self, dir: BorrowedFd<'_>, overlay: &Overlay, target: &Path) -> Result<bool> {
         let Some(cwd) = &self.cwd else {
             return Ok(false);
@@ -164,8 +182,9 @@ impl Mounter {
         let Some(data) = overlay.mount_data(dir, &self.clones, &self.features)? else {
             return Ok(false);
         };
-        // From the host's own directory mount(2) finds the target as the user wrote it. From a clone, or where the
-        // target starts elsewhere, it is given as a descriptor, by its name in /proc.
+        // From the host's own directory, mount(2) resolves the target as the user wrote it. From a
+        // clone, or if the target starts in another directory, mount(2) gets the descriptor's name
+        // in /proc.
         let by_name = match &data.cwd {
             Cwd::Host(_) if !target.is_absolute() => target.strip_prefix(&data.base).ok(),
             _ => Some(target).filter(|target| target.is_absolute()),
@@ -189,7 +208,7 @@ impl Mounter {
     }
 }
 
-/// Takes back an overlay that the kernel made read-only for a reason of its own.
+/// Unmounts an overlay that should be writable but that the kernel mounted read-only.
 fn check_writable_at(dir: BorrowedFd<'_>, overlay: &Overlay, target: &Path) -> Result<()> {
     let flags = OFlags::PATH | OFlags::CLOEXEC;
     let mounted = rustix::fs::openat(dir, target, flags, Mode::empty())

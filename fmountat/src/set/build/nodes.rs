@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Device nodes and symbolic links, created in a root by descriptor: config-linux.md, "Devices".
+//! Creates device nodes and symbolic links in a root by descriptor: config-linux.md, "Devices".
 
 use crate::error::{Error, ErrorKind, Operation, PlanStep, Result, Syscall};
 use crate::set::build::late_mount::{LateMount, MountedRoot};
@@ -14,8 +14,8 @@ use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::path::Path;
 
-/// Creates devices, then links. What is there already and is the same stays as it is. The number of their steps follows the
-/// mounts'.
+/// Creates the devices, then the links. A node that exists already and is the same is left
+/// unchanged. `number` is the number of their steps, the first after those of the mounts.
 pub(crate) fn create_nodes(root: &mut impl MountedRoot, nodes: &Nodes, number: usize) -> Result<()> {
     for device in &nodes.devices {
         let created = create_device(root, device, number);
@@ -39,9 +39,10 @@ fn create_device(root: &mut impl MountedRoot, device: &Device, number: usize) ->
         Mode::from_raw_mode(device.mode),
         device_number,
     ) {
-        Ok(()) => give(open_node(&parent, name, device)?, device),
+        Ok(()) => set_owner_and_mode(open_node(&parent, name, device)?, device),
         Err(Errno::EXIST) => open_node(&parent, name, device).map(drop),
-        // The kernel's answer in a user namespace, where a bind shows the host's own.
+        // In a user namespace mknodat(2) fails with EPERM. A bind of the host's node takes its
+        // place.
         Err(Errno::PERM) if device.kind != DeviceKind::Fifo => {
             let host = open_node(CWD, device.path.as_os_str(), device).map_err(|e| {
                 e.with_hint("in a user namespace devices are binds of the host's, which has none of this number there")
@@ -54,7 +55,7 @@ fn create_device(root: &mut impl MountedRoot, device: &Device, number: usize) ->
     }
 }
 
-/// Opens the directory that the path is in, created where it is missing.
+/// Opens the directory that contains the path. Creates it if it is missing.
 fn parent<'p>(root: BorrowedFd<'_>, path: &'p Path) -> Result<(Target, &'p OsStr)> {
     let (parent, name) = (path.parent().unwrap_or(path), path.file_name().unwrap_or_default());
     let parent = Target::create_in_root(root, parent, Create::directory(0o755))?;
@@ -62,7 +63,7 @@ fn parent<'p>(root: BorrowedFd<'_>, path: &'p Path) -> Result<(Target, &'p OsStr
     Ok((parent, name))
 }
 
-/// Opens what has the name, if it is the device.
+/// Opens the file of that name. Fails with [`ErrorKind::NotADevice`] if it is not that device.
 fn open_node(dir: impl AsFd, name: &OsStr, device: &Device) -> Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
     let error = |call, errno| failed(Operation::CreateDevice, call, errno, &device.path);
@@ -89,8 +90,9 @@ fn file_type(device: &Device) -> FileType {
     }
 }
 
-/// Sets owner and mode of the node, whatever its name leads to now. The mode comes last: chown(2) clears bits of it.
-fn give(node: OwnedFd, device: &Device) -> Result<()> {
+/// Sets owner and mode of the node by descriptor, not by its name. The mode comes last: chown(2)
+/// clears mode bits.
+fn set_owner_and_mode(node: OwnedFd, device: &Device) -> Result<()> {
     let error = |call, errno| failed(Operation::CreateDevice, call, errno, &device.path);
     let (uid, gid) = (Some(Uid::from_raw(device.uid)), Some(Gid::from_raw(device.gid)));
     rustix::fs::chownat(&node, "", uid, gid, AtFlags::EMPTY_PATH).map_err(|e| error(Syscall::Fchownat, e))?;

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Path restrictions: paths of a root that are made read-only or masked when everything is mounted. Each becomes a mount like
-//! any other once it is known what is there.
+//! Applies path restrictions: makes paths read-only or masks them, after all mounts.
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::set::build::late_mount::{LateMount, MountedRoot};
@@ -10,19 +9,21 @@ use crate::vfs::identity::is_same_place;
 use crate::vfs::target::Target;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, FileType, Mode, OFlags};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-/// What a restricted path leads to.
+/// What has to be done for a restricted path.
 #[derive(Debug)]
-enum Place {
-    /// There is nothing to restrict.
+enum RestrictedPath {
+    /// The path does not exist.
     Nothing,
-    /// The root itself is to be read-only: a mount over it would hide the set from who starts at the root.
+    /// The root itself becomes read-only. A mount over it would hide the set from processes that
+    /// start at the root.
     Root,
     Mount(Box<LateMount>),
 }
 
-/// Makes paths read-only and masks paths, in order. The number of their steps follows the mounts'.
+/// Makes paths read-only and masks paths, in order. `number` is the number of their steps, the
+/// first after those of the mounts.
 pub(crate) fn restrict_paths(
     root: &mut impl MountedRoot,
     restrictions: &PathRestrictions,
@@ -31,24 +32,29 @@ pub(crate) fn restrict_paths(
     for (restriction, path) in &restrictions.paths {
         let named = |e| restriction.error(path, e);
         match find(root.root(path).map_err(named)?, *restriction, path, number)? {
-            Place::Nothing => {}
-            Place::Root => root.restrict_root().map_err(named)?,
-            Place::Mount(mount) => root.attach(&mount).map_err(named)?,
+            RestrictedPath::Nothing => {}
+            RestrictedPath::Root => root.restrict_root().map_err(named)?,
+            RestrictedPath::Mount(mount) => root.attach(&mount).map_err(named)?,
         }
     }
     Ok(())
 }
 
-/// Looks the path up inside `root`.
-fn find(root: BorrowedFd<'_>, restriction: PathRestriction, path: &Path, number: usize) -> Result<Place> {
+/// Resolves the path inside `root`.
+fn find(
+    root: BorrowedFd<'_>,
+    restriction: PathRestriction,
+    path: &Path,
+    number: usize,
+) -> Result<RestrictedPath> {
     let place = match Target::in_root(root, path) {
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Place::Nothing),
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(RestrictedPath::Nothing),
         place => place.map_err(|e| e.with_operation(restriction.operation()))?,
     };
     if is_same_place(root, place.as_fd())? {
         return match restriction {
-            PathRestriction::ReadOnly => Ok(Place::Root),
-            PathRestriction::Mask => Err(hides_all(path)),
+            PathRestriction::ReadOnly => Ok(RestrictedPath::Root),
+            PathRestriction::Mask => Err(masks_root(path)),
         };
     }
     let mount = match (restriction, place.is_dir()) {
@@ -56,23 +62,31 @@ fn find(root: BorrowedFd<'_>, restriction: PathRestriction, path: &Path, number:
         (PathRestriction::Mask, true) => LateMount::empty_directory(place, path, number),
         (PathRestriction::Mask, false) => LateMount::file(place, path, open_null()?, number),
     };
-    Ok(Place::Mount(Box::new(mount?)))
+    Ok(RestrictedPath::Mount(Box::new(mount?)))
 }
 
-/// Makes the mount that `root` is the root of read-only, and none below it.
+/// Makes the mount at `root` read-only, without the mounts below it.
 pub(crate) fn make_root_read_only(root: BorrowedFd<'_>) -> Result<()> {
+    make_read_only(root).map_err(|e| e.with_operation(Operation::MakeRootReadOnly))
+}
+
+/// Makes mounts read-only that had to be writable until all mounts were in place.
+pub(crate) fn make_mounts_read_only(mounts: &[(PathBuf, OwnedFd)]) -> Result<()> {
+    mounts.iter().try_for_each(|(path, root)| make_read_only(root.as_fd()).map_err(|e| e.with_argument(path)))
+}
+
+fn make_read_only(root: BorrowedFd<'_>) -> Result<()> {
     let read_only = MountAttr { set: Attr::RDONLY, ..MountAttr::default() };
     set_attr(root, &read_only, false, Locked::StaysAsItIs)
-        .map_err(|e| e.with_operation(Operation::MakeRootReadOnly))
 }
 
-/// Refuses to mask the root.
-pub(crate) fn hides_all(path: &Path) -> Error {
+/// Returns the error for masking the root.
+pub(crate) fn masks_root(path: &Path) -> Error {
     let reason = "it is the root of the set: all of it would be hidden";
     Error::new(ErrorKind::OptionConflict, PathRestriction::Mask.operation(), reason).with_argument(path)
 }
 
-/// Opens the null device, and refuses any other file that has its name.
+/// Opens the null device. Fails with [`ErrorKind::NotADevice`] if /dev/null is another file.
 pub(crate) fn open_null() -> Result<OwnedFd> {
     const NULL: &str = "/dev/null";
     let failed = |call, errno| Error::sys(PathRestriction::Mask.operation(), call, errno).with_argument(NULL);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! How many mounts of a set are stacked at one place.
+//! Counts the mounts of a set that are stacked at one place.
 
 use crate::mountinfo::id::MountId;
 use crate::vfs::target::open_in_root;
@@ -7,17 +7,18 @@ use rustix::fd::{AsFd, BorrowedFd};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
-/// How many mounts of a set are on each other at the place of each of them. One that is not among them came with a copied tree,
-/// and is taken for one alone.
+/// The number of mounts of a set that are stacked at the place of each of them. A mount that is not
+/// listed here came with a copied tree and counts as one.
 #[derive(Debug, Default)]
 pub(crate) struct Stacks {
     heights: HashMap<MountId, usize>,
-    /// Where there is more than one, from the root of the set.
+    /// The places with more than one mount, relative to the root of the set.
     places: Vec<(PathBuf, usize)>,
 }
 
 impl Stacks {
-    /// The mount was put on the root of another one, or on no mount's, at this place in the set.
+    /// Records that `mount` was attached at `place` in the set. `beneath` is the mount whose root
+    /// it was attached on, if there is one.
     pub(crate) fn add(&mut self, mount: MountId, beneath: Option<MountId>, place: &Path) {
         let height = beneath.map_or(0, |beneath| self.of(beneath)) + 1;
         self.heights.insert(mount, height);
@@ -26,8 +27,9 @@ impl Stacks {
         }
     }
 
-    /// The set is a copy now, whose mounts have ids of their own. No file system that does not answer is in one that was
-    /// just built, and a place that is not found any more has no stack.
+    /// Looks up the ids again after the set was copied, since the mounts of the copy have their
+    /// own. A place that no longer resolves has no stack. No lookup can hang: a set that was just
+    /// built contains no file system that does not answer.
     pub(crate) fn copied_to(&mut self, root: BorrowedFd<'_>) {
         self.heights.clear();
         for (place, height) in &self.places {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! One step's mount, detached and finished.
+//! Creates the detached, finished mount of one step.
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::kinds::bind::Bind;
@@ -21,16 +21,16 @@ use rustix::fs::{AtFlags, Gid, Mode, OFlags, Uid};
 use rustix::io::Errno;
 use std::path::Path;
 
-/// What pieces are made with.
+/// Creates the mounts of steps.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct StepMounter<'a> {
     pub(crate) mounter: &'a Mounter,
-    /// Where relative sources and layers start.
+    /// The directory at which relative sources and layers start.
     pub(crate) dir: BorrowedFd<'a>,
 }
 
 impl StepMounter<'_> {
-    /// The step's mount, detached and finished.
+    /// Creates the step's mount: detached, and with all its attributes set.
     pub(crate) fn detached(&self, step: &Step) -> Result<Tree> {
         let _span = trace::step(step.number, &step.target, step.fstype());
         self.make(step).map_err(|error| crate::set::build::failure::why(error, self.dir, step))
@@ -91,7 +91,7 @@ impl StepMounter<'_> {
         }
     }
 
-    /// What a file system of its own is mounted from.
+    /// Returns the source from which a new file system is mounted.
     pub(crate) fn source<'s>(&'s self, step: &'s Step) -> Source<'s> {
         let options = &step.options;
         let loop_device = options.loop_device.map(|overrides| LoopOptions {
@@ -106,17 +106,28 @@ impl StepMounter<'_> {
     }
 }
 
-/// Refuses to map the step's owners where no way can.
+/// Fails if this kernel cannot map the owners in the step's mount.
 pub(crate) fn check_mapping(features: &Features, step: &Step) -> Result<()> {
     if matches!(step.what, What::Overlay(_)) { check_mapped_layers(features) } else { Ok(()) }
 }
 
-/// `X-mount.subdir=`: a bind of that directory takes the place of the whole, which goes when its last user goes.
+/// Replaces the mount by a bind of the directory in `X-mount.subdir=`. The kernel dissolves the
+/// whole mount with its last user.
 fn sub_directory(root: BorrowedFd<'_>, subdir: &Path, step: &Step) -> Result<Tree> {
     let inside = open_in_root(root, subdir).map_err(|e| e.with_operation(Operation::OpenSubdir))?;
-    // Its mounts have their attributes already, and keep them in a copy.
+    // The mounts below have their attributes already. A copy keeps them.
     let recursive = step.is_tree();
     Tree::clone_of(&inside, "", recursive).map_err(|e| e.with_argument(subdir))
+}
+
+/// Gives a new tmpfs the mode of the directory that it is about to cover.
+pub(crate) fn inherit_mode(root: BorrowedFd<'_>, covered: BorrowedFd<'_>, step: &Step) -> Result<()> {
+    if !step.inherits_mode {
+        return Ok(());
+    }
+    let stat = rustix::fs::fstat(covered)
+        .map_err(|e| Error::sys(Operation::LookAtTarget, Syscall::Fstat, e).with_argument(&step.target))?;
+    set_root_mode(root, Mode::from_raw_mode(stat.st_mode).as_raw_mode(), step)
 }
 
 pub(crate) fn set_root_owner(root: BorrowedFd<'_>, step: &Step) -> Result<()> {
@@ -143,12 +154,12 @@ fn root_error(step: &Step, operation: Operation, call: Syscall, errno: Errno) ->
     }
 }
 
-/// Refuses an owner who does not exist here.
+/// Returns the error for an owner that is not mapped in this user namespace.
 pub(crate) fn unmapped_owner(step: &Step) -> Error {
     root_error(step, Operation::SetRootOwner, Syscall::Fchownat, Errno::INVAL)
 }
 
-/// Refuses what a read-only mount refuses.
+/// Fails if the step changes the owner or mode of the root of a read-only mount.
 pub(crate) fn check_root_owner(step: &Step, is_read_only: bool) -> Result<()> {
     match (step.options.owner, step.options.mode) {
         _ if !is_read_only => Ok(()),
@@ -158,8 +169,9 @@ pub(crate) fn check_root_owner(step: &Step, is_read_only: bool) -> Result<()> {
     }
 }
 
-/// fchmod(2) takes no `O_PATH` descriptor, and not every file can be opened: by its name in /proc, which leads to what the
-/// descriptor is on; without a true /proc, a directory is opened.
+/// Sets the mode by the descriptor's name in /proc, since fchmod(2) takes no `O_PATH` descriptor
+/// and not every file can be opened. Without a verified /proc, it opens the root, which must then
+/// be a directory.
 fn set_root_mode(root: BorrowedFd<'_>, mode: u32, step: &Step) -> Result<()> {
     let (operation, mode) = (Operation::SetRootMode, Mode::from_raw_mode(mode));
     let without_proc = match procfs::name_for(operation, root) {

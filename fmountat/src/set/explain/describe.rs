@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! One step in words and numbers.
+//! Describes one step in text and numbers.
 
 use crate::error::escape;
 use crate::kinds::filesystem::FsOption;
@@ -8,7 +8,6 @@ use crate::set::explain::report::ExplainedStep;
 use crate::set::plan::step::{Step, What};
 use std::os::unix::ffi::OsStrExt;
 
-/// The step in words and numbers.
 pub(crate) fn describe(step: &Step) -> ExplainedStep {
     let bytes_of = |options: &[FsOption]| options.iter().map(|option| option.text().len() + 1).sum::<usize>();
     let (mut layers, mut bytes) = (0, bytes_of(&step.options.fs_options));
@@ -44,6 +43,9 @@ pub(crate) fn describe(step: &Step) -> ExplainedStep {
     if !top.set.is_empty() {
         let only = step.is_tree();
         notes.push(format!("{}{}", top.names(), if only { " on the top mount only" } else { "" }));
+    }
+    if step.read_only_last {
+        notes.push(String::from("read-only once all mounts are in place"));
     }
     if step.options.idmap.is_some() {
         notes.push(String::from("owners mapped"));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What applying a plan would do, and what would be refused: found out by looking, with nothing changed.
+//! `Mounter::explain`: predicts the result of `Mounter::apply` without changing anything.
 
 use crate::diagnose::credentials::Credentials;
 use crate::diagnose::diagnose;
@@ -22,13 +22,15 @@ use rustix::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
 
 impl Mounter {
-    /// Looks at sources, layers, images, targets, options, privilege and features, and tells what
-    /// [`apply`](Self::apply) would do. File systems are asked for their options by fsopen(2) and fsconfig(2) and never
-    /// created; nothing is mounted, made or written, no helper is run, no module loaded. In a user namespace the kernel is asked
-    /// for an unseen copy of a source or layer with mounts below it, which is dropped.
+    /// Inspects sources, layers, images, targets, options, privilege and features, and returns what
+    /// [`apply`](Self::apply) would do. It passes the options of file systems to fsopen(2) and
+    /// fsconfig(2) but never creates one. It mounts, creates and writes nothing, runs no helper,
+    /// and loads no module. In a user namespace it makes a detached copy of a source or layer that
+    /// has mounts below it, and drops it.
     ///
-    /// What only the kernel's last word would tell stays unknown: a damaged image, an upper that an overlay of another
-    /// namespace uses, whether a lower layer's file handles are those of `index=on`, what a helper says.
+    /// Some failures only the last system call shows: a damaged image, an upper that an overlay of
+    /// another namespace uses, whether the file handles of a lower layer match those of `index=on`,
+    /// and the errors of a helper.
     pub fn explain(&self, dir: impl AsFd, plan: &Plan, target: &Target) -> Explanation {
         let dir = dir.as_fd();
         let strategy = self.strategy(plan);
@@ -47,7 +49,7 @@ impl Mounter {
         explained
     }
 
-    /// The error is one that ends it before any step.
+    /// Fills in the steps. Returns an error that occurs before the first step.
     fn explain_steps(
         &self,
         explained: &mut Explanation,
@@ -85,7 +87,7 @@ impl Mounter {
         Ok(())
     }
 
-    /// What would be refused of the set as a whole, once it is built.
+    /// Returns the errors of the set as a whole, after it is built.
     fn refused_of_all(
         &self,
         plan: &Plan,
@@ -100,13 +102,14 @@ impl Mounter {
         let unfit = root_is_dir
             .filter(|is_dir| plan.has_root() && *is_dir != target.is_dir())
             .map(|is_dir| wrong_type(is_dir, target.path(), Errno::INVAL));
-        // What is attached to a shared mount is shared, and so on.
+        // A mount attached to a shared mount becomes shared, and so do those attached to it.
         let is_unbindable = plan.steps.iter().any(Step::is_unbindable);
         let on_shared = (is_unbindable && is_shared(target.as_fd())).then(|| unbindable_on_shared(target));
         two_roots.into_iter().chain(unfit).chain(on_shared)
     }
 
-    /// Refuses a target that is no mount, or the root directory, as [`DetachedSet::replace`](crate::set::build::detached_set::DetachedSet::replace) would.
+    /// Fails for a target that is not a mount or that is the root directory, as
+    /// [`DetachedSet::replace`](crate::set::build::detached_set::DetachedSet::replace) does.
     ///
     /// # Errors
     /// [`ErrorKind::NotMounted`], [`ErrorKind::Unsupported`].

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Whether a step's owners could be mapped here.
+//! Predicts whether a step's owners can be mapped in this user namespace.
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::set::build::step_mount::unmapped_owner;
@@ -11,14 +11,14 @@ use crate::vfs::target::Target;
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
 
-/// Those that the kernel can't map owners on; what is not here is tried.
+/// File systems on which the kernel cannot map owners. All others are tried.
 const NO_IDMAP: [&str; 9] =
     ["overlay", "proc", "sysfs", "cgroup", "cgroup2", "devpts", "mqueue", "bpf", "ramfs"];
 
-/// Refuses to map the owners of what can't be mapped.
+/// Fails if the owners in the step's mount cannot be mapped.
 pub(crate) fn check_idmap(step: &Step, dir: BorrowedFd<'_>) -> Result<()> {
     let Some(idmap) = &step.options.idmap else { return Ok(()) };
-    mapped_here(idmap)?;
+    check_ranges_mapped(idmap)?;
     let (fstype, argument) = match &step.what {
         What::Overlay(_) => return Ok(()),
         What::Filesystem(fstype) => (fstype.clone(), fstype.clone()),
@@ -35,16 +35,16 @@ pub(crate) fn check_idmap(step: &Step, dir: BorrowedFd<'_>) -> Result<()> {
     Ok(())
 }
 
-/// A mapping can only lead to ids that exist where this runs.
-fn mapped_here(idmap: &Idmap) -> Result<()> {
+/// Fails if the mapping contains ids that are not mapped in this user namespace.
+fn check_ranges_mapped(idmap: &Idmap) -> Result<()> {
     let Idmap::Ranges { users, groups } = idmap else { return Ok(()) };
     procfs::need(Operation::MapIds)?;
     if Features::get().initial_user_namespace {
         return Ok(());
     }
     for (ranges, file) in [(users, "uid_map"), (groups, "gid_map")] {
-        let known = known_here(file);
-        if !ranges.iter().all(|IdMapping { outer, count, .. }| is_known(&known, *outer, *count)) {
+        let mapped = id_ranges(file);
+        if !ranges.iter().all(|IdMapping { outer, count, .. }| is_mapped(&mapped, *outer, *count)) {
             return Err(Error::sys(Operation::MapIds, Syscall::Write, Errno::PERM)
                 .with_hint("a mapping can only lead to ids that are mapped where this runs"));
         }
@@ -52,21 +52,21 @@ fn mapped_here(idmap: &Idmap) -> Result<()> {
     Ok(())
 }
 
-/// The owner of a new mount's root must exist here too.
-pub(crate) fn owner_is_here(step: &Step) -> Result<()> {
+/// Fails if the owner of the new mount's root is not mapped in this user namespace.
+pub(crate) fn check_owner_mapped(step: &Step) -> Result<()> {
     let (user, group) = step.options.owner;
     if Features::get().initial_user_namespace || procfs::check().is_err() {
         return Ok(());
     }
-    let is_here = |id: Option<u32>, file| id.is_none_or(|id| is_known(&known_here(file), id, 1));
-    match is_here(user, "uid_map") && is_here(group, "gid_map") {
+    let exists = |id: Option<u32>, file| id.is_none_or(|id| is_mapped(&id_ranges(file), id, 1));
+    match exists(user, "uid_map") && exists(group, "gid_map") {
         true => Ok(()),
         false => Err(unmapped_owner(step)),
     }
 }
 
-/// From where to where there are ids in this user namespace.
-fn known_here(file: &str) -> Vec<(u64, u64)> {
+/// Returns the id ranges of this user namespace: the first id and the end of each.
+fn id_ranges(file: &str) -> Vec<(u64, u64)> {
     let text = procfs::text(&format!("thread-self/{file}")).unwrap_or_default();
     let range = |line: &str| {
         let mut numbers = line.split_whitespace().map(|number| number.parse::<u64>().ok());
@@ -76,7 +76,7 @@ fn known_here(file: &str) -> Vec<(u64, u64)> {
     text.lines().filter_map(range).collect()
 }
 
-fn is_known(known: &[(u64, u64)], first: u32, count: u32) -> bool {
+fn is_mapped(mapped: &[(u64, u64)], first: u32, count: u32) -> bool {
     let (first, end) = (u64::from(first), u64::from(first) + u64::from(count));
-    known.iter().any(|(from, to)| *from <= first && end <= *to)
+    mapped.iter().any(|(from, to)| *from <= first && end <= *to)
 }

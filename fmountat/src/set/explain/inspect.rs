@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! One step looked at: what it would be made from and put on, and the error that would come of it.
+//! Inspects one step: its source, its target, and the error that it would cause.
 
 use crate::diagnose::credentials::{Credentials, Owner, owner_of_mine};
 use crate::diagnose::filesystems;
@@ -11,12 +11,12 @@ use crate::kinds::overlay::Overlay;
 use crate::kinds::overlay::params::{Make, Prediction};
 use crate::set::build::Mounter;
 use crate::set::build::failure::{about, why};
-use crate::set::build::restrict::{hides_all, open_null};
+use crate::set::build::restrict::{masks_root, open_null};
 use crate::set::build::step_mount::{StepMounter, check_mapping, check_root_owner};
 use crate::set::explain::describe::describe;
-use crate::set::explain::id_map::{check_idmap, owner_is_here};
+use crate::set::explain::id_map::{check_idmap, check_owner_mapped};
 use crate::set::explain::report::ExplainedStep;
-use crate::set::explain::virtual_tree::{Content, Place, ROOT, VirtualTree};
+use crate::set::explain::virtual_tree::{Content, NodeId, ROOT, VirtualTree};
 use crate::set::plan::helpers::{Helpers, check_helped};
 use crate::set::plan::restriction::PathRestriction;
 use crate::set::plan::step::{Step, What};
@@ -29,16 +29,16 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path};
 
-/// What a step would have made.
+/// The mount that a step would create.
 #[derive(Debug)]
-pub(crate) struct Made {
+pub(crate) struct PredictedMount {
     content: Content,
     pub(crate) is_dir: Option<bool>,
     is_read_only: bool,
     crosses: bool,
 }
 
-impl Made {
+impl PredictedMount {
     fn new(content: Content, is_dir: Option<bool>) -> Self {
         Self { content, is_dir, is_read_only: false, crosses: false }
     }
@@ -48,7 +48,7 @@ impl Made {
     }
 }
 
-/// Looks at the steps of a plan in order.
+/// Inspects the steps of a plan in order.
 #[derive(Debug)]
 pub(crate) struct Inspector<'a> {
     pub(crate) mounter: &'a Mounter,
@@ -68,7 +68,7 @@ impl<'a> Inspector<'a> {
         Self { mounter, dir, credentials, helpers, tree: VirtualTree::default() }
     }
 
-    /// The set goes into a copy of what is at the target.
+    /// Starts with a copy of the tree at the target as the root.
     pub(crate) fn start_in(&mut self, target: &Target) -> Result<()> {
         let content = match target.is_dir() {
             true => Content::Layers(vec![open_directory(target.as_fd(), Path::new("."))?]),
@@ -78,35 +78,36 @@ impl<'a> Inspector<'a> {
         Ok(())
     }
 
-    /// What the step would be, and what it would have made.
-    pub(crate) fn step(&self, step: &Step) -> (ExplainedStep, Result<Made>) {
+    /// Returns the description of the step, and the mount that it would create.
+    pub(crate) fn step(&self, step: &Step) -> (ExplainedStep, Result<PredictedMount>) {
         let mut explained = describe(step);
-        let made = self.made(step, &mut explained.notes).map_err(|error| why(error, self.dir, step));
-        (explained, made)
+        let mount =
+            self.predict_mount(step, &mut explained.notes).map_err(|error| why(error, self.dir, step));
+        (explained, mount)
     }
 
-    fn made(&self, step: &Step, notes: &mut Vec<String>) -> Result<Made> {
+    fn predict_mount(&self, step: &Step, notes: &mut Vec<String>) -> Result<PredictedMount> {
         if self.helpers.of(step).is_some() {
             check_helped(step)?;
             notes.push(String::from("by its mount helper, which is not asked now, after all others"));
-            return Ok(Made::new(Content::Unknown, Some(true)));
+            return Ok(PredictedMount::new(Content::Unknown, Some(true)));
         }
-        let mut made = match &step.what {
+        let mut mount = match &step.what {
             What::Overlay(overlay) => self.overlay(overlay, step)?,
             What::Bind { recursive } => self.bind(step, *recursive)?,
             What::Filesystem(fstype) => self.filesystem(fstype, step, notes)?,
         };
-        made.is_read_only |= step.options.single_attr().set.contains(Attr::RDONLY);
-        check_root_owner(step, made.is_read_only)?;
-        owner_is_here(step)?;
+        mount.is_read_only |= step.options.single_attr().set.contains(Attr::RDONLY);
+        check_root_owner(step, mount.is_read_only)?;
+        check_owner_mapped(step)?;
         check_idmap(step, self.dir)?;
         match &step.options.subdir {
-            Some(subdir) => sub_directory(made, subdir),
-            None => Ok(made),
+            Some(subdir) => sub_directory(mount, subdir),
+            None => Ok(mount),
         }
     }
 
-    /// Refuses to map owners where this kernel or a filter can't.
+    /// Fails if this kernel, or a seccomp filter, cannot map the owners.
     pub(crate) fn check_mapping(&self, step: &Step) -> Result<()> {
         match step.options.idmap.is_some() && self.helpers.of(step).is_none() {
             true => check_mapping(&self.mounter.features, step),
@@ -114,7 +115,7 @@ impl<'a> Inspector<'a> {
         }
     }
 
-    fn overlay(&self, overlay: &Overlay, step: &Step) -> Result<Made> {
+    fn overlay(&self, overlay: &Overlay, step: &Step) -> Result<PredictedMount> {
         let (attr, flags) = (step.options.single_attr(), step.options.superblock_at_birth());
         let source = Some(step.source.as_os_str()).filter(|source| !source.is_empty());
         let is_loaded = !filesystems::is_not_listed("overlay");
@@ -132,11 +133,11 @@ impl<'a> Inspector<'a> {
         }
         let content = Content::Layers(overlay.visible_layers(self.dir));
         let is_read_only = !overlay.is_writable() || flags.contains(&"ro");
-        Ok(Made { is_read_only, ..Made::new(content, Some(true)) })
+        Ok(PredictedMount { is_read_only, ..PredictedMount::new(content, Some(true)) })
     }
 
-    fn bind(&self, step: &Step, recursive: bool) -> Result<Made> {
-        // The kernel looks at privilege before it looks at the path.
+    fn bind(&self, step: &Step, recursive: bool) -> Result<PredictedMount> {
+        // The kernel checks the privilege before the path.
         self.need_admin(Operation::CloneMount, Syscall::OpenTree)
             .map_err(|e| e.with_argument(step.source.as_os_str()))?;
         let flags = OFlags::PATH | OFlags::CLOEXEC;
@@ -146,14 +147,14 @@ impl<'a> Inspector<'a> {
             return Err(error);
         }
         let is_dir = crate::vfs::identity::is_dir(source.as_fd())?;
-        let stays = !step.options.single_attr().clear.contains(Attr::RDONLY);
-        let is_read_only = stays
+        let keeps_read_only = !step.options.single_attr().clear.contains(Attr::RDONLY);
+        let is_read_only = keeps_read_only
             && rustix::fs::fstatvfs(&source).is_ok_and(|s| s.f_flag.contains(StatVfsMountFlags::RDONLY));
         let content = if is_dir { Content::Layers(vec![source]) } else { Content::File };
-        Ok(Made { crosses: recursive, is_read_only, ..Made::new(content, Some(is_dir)) })
+        Ok(PredictedMount { crosses: recursive, is_read_only, ..PredictedMount::new(content, Some(is_dir)) })
     }
 
-    fn filesystem(&self, fstype: &OsStr, step: &Step, notes: &mut Vec<String>) -> Result<Made> {
+    fn filesystem(&self, fstype: &OsStr, step: &Step, notes: &mut Vec<String>) -> Result<PredictedMount> {
         let step_mounter = StepMounter { mounter: self.mounter, dir: self.dir };
         let source = step_mounter.source(step);
         let Inspected { name, device } = source.inspect(fstype)?;
@@ -168,20 +169,20 @@ impl<'a> Inspector<'a> {
                 writable_device(self.dir, &step.source)?;
             }
         }
-        self.ask(name, step, device.is_none(), notes)?;
+        self.configure(name, step, device.is_none(), notes)?;
         self.may_create(name)?;
         let content = match name.to_str() {
             Some("tmpfs" | "ramfs" | "mqueue") => Content::Empty,
-            // Another one of this pid namespace shows the same.
+            // Another proc of this pid namespace shows the same files.
             Some("proc") => open_directory(rustix::fs::CWD, Path::new("/proc"))
                 .map_or(Content::Unknown, |proc| Content::Layers(vec![proc])),
             _ => Content::Unknown,
         };
-        Ok(Made { is_read_only: read_only, ..Made::new(content, Some(true)) })
+        Ok(PredictedMount { is_read_only: read_only, ..PredictedMount::new(content, Some(true)) })
     }
 
-    /// The file system is told its options, and never created.
-    fn ask(&self, name: &OsStr, step: &Step, is_alone: bool, notes: &mut Vec<String>) -> Result<()> {
+    /// Passes the options to the file system without creating it.
+    fn configure(&self, name: &OsStr, step: &Step, is_alone: bool, notes: &mut Vec<String>) -> Result<()> {
         self.may_open(name)?;
         let text = name.to_string_lossy();
         let is_missing = filesystems::is_not_listed(&text);
@@ -194,14 +195,14 @@ impl<'a> Inspector<'a> {
                 Error::sys(Operation::OpenFilesystem, Syscall::Fsopen, Errno::NODEV).with_argument(name)
             );
         }
-        // That of a device may be another one.
+        // The device may be another one at the time of the mount.
         let source = if is_alone { step.source.as_os_str() } else { OsStr::new("") };
-        // Further images are opened when it is created.
+        // The kernel opens further devices only when it creates the file system.
         let fs_options = step.options.fs_options.iter().filter(|option| option.key != *"device");
         configured(name, source, &step.options.superblock_at_birth(), fs_options).map(drop)
     }
 
-    /// What a user namespace is refused at the end.
+    /// Fails if the kernel would refuse to create the file system in this user namespace.
     fn may_create(&self, name: &OsStr) -> Result<()> {
         let text = name.to_str().unwrap_or_default();
         let may_create = self.credentials.initial_user_namespace
@@ -223,9 +224,9 @@ impl<'a> Inspector<'a> {
         if self.credentials.may_mount() { Ok(()) } else { Err(Error::sys(operation, call, Errno::PERM)) }
     }
 
-    /// Puts what was made on its place in the sketch; says whether the place could be looked up.
-    pub(crate) fn place(&mut self, step: &Step, made: Made) -> Result<bool> {
-        let Made { content, is_dir, is_read_only, crosses } = made;
+    /// Attaches the mount in the virtual tree. Returns whether its mount point could be looked up.
+    pub(crate) fn place(&mut self, step: &Step, mount: PredictedMount) -> Result<bool> {
+        let PredictedMount { content, is_dir, is_read_only, crosses } = mount;
         let (place, is_known) = match step.is_root() {
             true => (ROOT, true),
             false => self.mount_point(step, is_dir)?,
@@ -234,10 +235,10 @@ impl<'a> Inspector<'a> {
         Ok(is_known)
     }
 
-    /// Restricts a path when all is mounted.
+    /// Predicts the error of a path restriction.
     pub(crate) fn restrict(&mut self, restriction: PathRestriction, path: &Path) -> Result<()> {
         match (self.tree.find(path), restriction) {
-            (Ok(ROOT), PathRestriction::Mask) => Err(hides_all(path)),
+            (Ok(ROOT), PathRestriction::Mask) => Err(masks_root(path)),
             (Ok(place), PathRestriction::Mask) if self.tree.is_dir(place) == Some(false) => {
                 open_null().map(drop)
             }
@@ -247,7 +248,7 @@ impl<'a> Inspector<'a> {
         }
     }
 
-    fn mount_point(&mut self, step: &Step, is_dir: Option<bool>) -> Result<(Place, bool)> {
+    fn mount_point(&mut self, step: &Step, is_dir: Option<bool>) -> Result<(NodeId, bool)> {
         let path = step.target.as_path();
         let not_found = |errno| {
             let error = open_error(Operation::ResolveTarget, Syscall::Openat2, path, errno);
@@ -276,7 +277,7 @@ impl<'a> Inspector<'a> {
     }
 }
 
-/// A file on a directory, or the reverse.
+/// Returns the error for mounting a file on a directory, or the reverse.
 pub(crate) fn wrong_type(is_dir: bool, path: &Path, errno: Errno) -> Error {
     let (what, on) = if is_dir { ("directory", "file") } else { ("file", "directory") };
     let error = Error::sys(Operation::Attach, Syscall::MoveMount, errno)
@@ -291,12 +292,12 @@ fn open_directory(dir: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
         .map_err(|e| open_error(Operation::OpenTarget, Syscall::Openat, path, e))
 }
 
-/// `X-mount.subdir=`, as far as it can be looked up.
-fn sub_directory(made: Made, subdir: &Path) -> Result<Made> {
+/// Looks up `X-mount.subdir=`, as far as the content is known.
+fn sub_directory(mount: PredictedMount, subdir: &Path) -> Result<PredictedMount> {
     let missing = |errno| open_error(Operation::OpenSubdir, Syscall::Openat2, subdir, errno);
-    match &made.content {
-        // It leads to the root itself.
-        _ if !subdir.components().any(|part| matches!(part, Component::Normal(_))) => Ok(made),
+    match &mount.content {
+        // The path leads to the root itself.
+        _ if !subdir.components().any(|part| matches!(part, Component::Normal(_))) => Ok(mount),
         Content::Empty => Err(missing(Errno::NOENT)),
         Content::Layers(layers) => match layers.as_slice() {
             [one] => {
@@ -304,10 +305,10 @@ fn sub_directory(made: Made, subdir: &Path) -> Result<Made> {
                     open_in_root(one.as_fd(), subdir).map_err(|e| e.with_operation(Operation::OpenSubdir))?;
                 let is_dir = crate::vfs::identity::is_dir(inside.as_fd())?;
                 let content = if is_dir { Content::Layers(vec![inside]) } else { Content::File };
-                Ok(Made { content, is_dir: Some(is_dir), ..made })
+                Ok(PredictedMount { content, is_dir: Some(is_dir), ..mount })
             }
-            _ => Ok(Made { content: Content::Unknown, is_dir: None, ..made }),
+            _ => Ok(PredictedMount { content: Content::Unknown, is_dir: None, ..mount }),
         },
-        Content::Unknown | Content::File => Ok(Made { is_dir: None, ..made }),
+        Content::Unknown | Content::File => Ok(PredictedMount { is_dir: None, ..mount }),
     }
 }

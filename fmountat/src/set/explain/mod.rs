@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What applying a plan would do, found out by looking.
+//! Predicts the result of applying a plan, without changing anything.
 
 pub(crate) mod report;
 pub(crate) mod virtual_tree;

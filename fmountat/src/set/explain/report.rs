@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What explain found out, as data.
+//! `Explanation`: the prediction as data.
 
 use crate::error::{Error, Operation};
 use crate::strategy::Strategy;
 use crate::vfs::feature_table::KernelFeature;
 use std::path::PathBuf;
 
-/// What [`Mounter::apply`](crate::Mounter::apply) would do with a plan on a target: data, which prints as a plan that people read.
+/// What [`Mounter::apply`](crate::Mounter::apply) would do with a plan on a target. It is data;
+/// `Display` prints it as a plan for people.
 ///
 /// ```no_run
 /// use fmountat::{Mount, Mounter, Plan, Target};
@@ -22,21 +23,23 @@ use std::path::PathBuf;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct Explanation {
-    /// The way that would be taken.
+    /// The strategy that would be used.
     pub strategy: Strategy,
-    /// Why that one.
+    /// The reason for this strategy.
     pub why: &'static str,
-    /// Whether the mounts go into a copy of what is at the target: the set has no root of its own.
+    /// Whether the mounts are attached in a copy of the tree at the target: the set has no root of
+    /// its own.
     pub into_copy: bool,
     /// The mounts, in order.
     pub steps: Vec<ExplainedStep>,
-    /// What is done when all is mounted, in order, and to which path in the set.
+    /// The operations after all mounts, in order, each with its path in the set.
     pub after_mounts: Vec<(Operation, PathBuf)>,
-    /// What of the kernel is used, and whether it is there.
+    /// The kernel features that are used, and whether this kernel has them.
     pub needs: Vec<Needed>,
-    /// The numbers of mounts that would be left out: no source, and `nofail`.
+    /// The numbers of the mounts that would be left out: their source is missing and they have the
+    /// option `nofail`.
     pub left_out: Vec<usize>,
-    /// Everything that would be refused; the first one is what `apply` would fail with.
+    /// All errors that would occur. `apply` would fail with the first one.
     pub refused: Vec<Error>,
 }
 
@@ -44,36 +47,39 @@ pub struct Explanation {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct ExplainedStep {
-    /// From 1, as in the list.
+    /// The number of the mount in the list, from 1.
     pub number: usize,
-    /// Inside the set.
+    /// The mount point inside the set.
     pub target: PathBuf,
-    /// What it is made from.
+    /// The source of the mount.
     pub source: PathBuf,
-    /// `overlay`, `bind`, `tmpfs`, ... and how: a sentence without its point.
+    /// The kind of mount (`overlay`, `bind`, `tmpfs`, ...) and how it is made: a sentence without
+    /// the full stop.
     pub what: String,
-    /// Further things to know, a sentence each.
+    /// Further information, one sentence each.
     pub notes: Vec<String>,
-    /// Lower and data-only layers of an overlay.
+    /// The number of lower and data-only layers of an overlay.
     pub layers: usize,
-    /// Bytes of the file system's options, paths of layers included: mount(2) takes 4,095.
+    /// The length of the file system's options in bytes, including the paths of layers. mount(2)
+    /// accepts 4,095.
     pub option_bytes: usize,
-    /// What it would be refused with.
+    /// The error of this mount, if it would fail.
     pub refused: Option<Error>,
 }
 
-/// A feature of the kernel that is used.
+/// A kernel feature that is used.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Needed {
-    /// Which, since when, and what is done without.
+    /// Its name, its release, and the substitute where it is missing.
     pub feature: &'static KernelFeature,
-    /// Whether it is there.
+    /// Whether this kernel has it.
     pub is_there: bool,
 }
 
 impl Explanation {
-    /// The error that [`Mounter::apply`](crate::Mounter::apply) would end in, as far as looking can tell; `None` where it should work.
+    /// Returns the error that [`Mounter::apply`](crate::Mounter::apply) would fail with, as far as
+    /// it can be predicted. `None` if it should work.
     #[must_use]
     pub fn error(&self) -> Option<&Error> {
         self.refused.first()

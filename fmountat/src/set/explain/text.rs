@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! An explanation as people read it, in lines of 80 columns at most where words allow it.
+//! Prints an explanation for people, in lines of at most 80 columns where possible.
 
 use crate::error::escape;
 use crate::error::text::wrapped;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What a set would look like: paths in it are followed through the mounts so far, with nothing mounted.
+//! A virtual tree of a set: resolves paths through mounts without mounting anything.
 //!
-//! The tree has a node for each name that was looked up. A directory is looked up in the layers that have its parent, once.
+//! The tree has a node for each name that was looked up. Each directory is looked up once, in the
+//! layers that contain its parent.
 
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags, ResolveFlags, StatVfsMountFlags};
@@ -11,20 +12,20 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
-/// As the kernel has it: more links than these are ELOOP.
+/// The kernel's limit of symbolic links in a path. More are ELOOP.
 const LINKS: usize = 40;
 
-/// Bytes of a component that the kernel's file systems take.
+/// The maximum length of a name in bytes, in the kernel's file systems.
 const NAME_MAX: usize = 255;
 
-/// What a mount shows.
+/// The content of a mount.
 #[derive(Debug)]
 pub(crate) enum Content {
-    /// Directories over each other, topmost first; one alone for a bind.
+    /// Overlaid directories, topmost first. A bind has one.
     Layers(Vec<OwnedFd>),
-    /// A new file system without a file.
+    /// A new file system without files.
     Empty,
-    /// An image, proc, what a helper mounts: it would have to be mounted to be looked into.
+    /// Content that only mounting would show: an image, proc, a helper's mount.
     Unknown,
     /// A file.
     File,
@@ -34,41 +35,41 @@ pub(crate) enum Content {
 struct Mounted {
     content: Content,
     is_read_only: bool,
-    /// A bind shows what is mounted in its source only where it is recursive.
+    /// Whether lookups cross into mounts below the source. For a bind, only if it is recursive.
     crosses: bool,
 }
 
-/// A node of the tree, by its number.
-pub(crate) type Place = usize;
+/// The index of a node.
+pub(crate) type NodeId = usize;
 
 /// The root directory of the set.
-pub(crate) const ROOT: Place = 0;
+pub(crate) const ROOT: NodeId = 0;
 
 #[derive(Debug)]
 struct Node {
-    parent: Place,
-    /// The topmost mount that it is on, and the path in it, without links.
+    parent: NodeId,
+    /// The topmost mount of this node, and the node's path in it, without symbolic links.
     mounted: Rc<Mounted>,
     inside: PathBuf,
     kind: Kind,
-    children: HashMap<OsString, Place>,
+    children: HashMap<OsString, NodeId>,
 }
 
 #[derive(Debug)]
 enum Kind {
-    /// A directory of these layers of the mount, topmost first.
+    /// A directory in these layers of the mount, topmost first.
     Directory(Vec<usize>),
-    /// A directory that would be made.
-    Made,
-    /// The mount point of a mount that a bind does not show: a directory, or a file.
-    Bare,
+    /// A directory that would be created.
+    Created,
+    /// The mount point of a mount that a bind does not include: a directory or a file.
+    MountPoint,
     File,
-    /// It only shows when its mount is there.
+    /// A file or directory that only mounting would show.
     Unknown,
 }
 
-/// One name in one directory.
-enum Found {
+/// The result of looking up one name in one directory.
+enum Lookup {
     Node(Kind),
     Link(PathBuf),
 }
@@ -87,7 +88,7 @@ impl Default for VirtualTree {
 }
 
 impl Node {
-    fn root_of(mounted: Mounted, parent: Place) -> Self {
+    fn root_of(mounted: Mounted, parent: NodeId) -> Self {
         let kind = match &mounted.content {
             Content::Layers(layers) => Kind::Directory((0..layers.len()).collect()),
             Content::Empty | Content::Unknown => Kind::Directory(Vec::new()),
@@ -97,39 +98,39 @@ impl Node {
         Self { parent, mounted, inside, kind, children: HashMap::new() }
     }
 
-    fn child(&self, parent: Place, name: &OsStr, kind: Kind) -> Self {
+    fn child(&self, parent: NodeId, name: &OsStr, kind: Kind) -> Self {
         let (mounted, inside) = (Rc::clone(&self.mounted), self.inside.join(name));
         Self { parent, mounted, inside, kind, children: HashMap::new() }
     }
 }
 
 impl VirtualTree {
-    /// Puts a mount on `place`, which was found. What was mounted below is hidden then.
-    pub(crate) fn mount(&mut self, place: Place, content: Content, is_read_only: bool, crosses: bool) {
+    /// Attaches a mount at `place`, a node of this tree. It hides the node that was there.
+    pub(crate) fn mount(&mut self, place: NodeId, content: Content, is_read_only: bool, crosses: bool) {
         let mounted = Mounted { content, is_read_only, crosses };
         self.nodes[place] = Node::root_of(mounted, self.nodes[place].parent);
     }
 
-    /// Whether it is a directory; `None` where that can't be told.
-    pub(crate) fn is_dir(&self, place: Place) -> Option<bool> {
+    /// Reports whether the node is a directory. `None` if unknown.
+    pub(crate) fn is_dir(&self, place: NodeId) -> Option<bool> {
         match self.nodes[place].kind {
-            Kind::Directory(_) | Kind::Made | Kind::Bare => Some(true),
+            Kind::Directory(_) | Kind::Created | Kind::MountPoint => Some(true),
             Kind::File => Some(false),
             Kind::Unknown => None,
         }
     }
 
-    /// Follows a path inside the set; the errno of looking it up.
-    pub(crate) fn find(&mut self, path: &Path) -> Result<Place, Errno> {
+    /// Resolves a path inside the set. Fails with the errno of the lookup.
+    pub(crate) fn find(&mut self, path: &Path) -> Result<NodeId, Errno> {
         self.walk(ROOT, path, LINKS)
     }
 
-    /// The same; ELOOP for a path with a symbolic link in it.
-    pub(crate) fn find_without_links(&mut self, path: &Path) -> Result<Place, Errno> {
+    /// Resolves a path inside the set. Fails with ELOOP if it contains a symbolic link.
+    pub(crate) fn find_without_links(&mut self, path: &Path) -> Result<NodeId, Errno> {
         self.walk(ROOT, path, 0)
     }
 
-    fn walk(&mut self, start: Place, path: &Path, mut links_left: usize) -> Result<Place, Errno> {
+    fn walk(&mut self, start: NodeId, path: &Path, mut links_left: usize) -> Result<NodeId, Errno> {
         let mut at = start;
         let mut todo = parts(path);
         while let Some(part) = todo.pop() {
@@ -145,14 +146,14 @@ impl VirtualTree {
                 continue;
             }
             let name = part.as_os_str();
-            if let Some(known) = self.nodes[at].children.get(name) {
-                at = *known;
+            if let Some(id) = self.nodes[at].children.get(name) {
+                at = *id;
                 continue;
             }
-            match self.nodes[at].look(name)? {
-                Found::Node(kind) => at = self.add(at, name, kind),
-                Found::Link(_) if links_left == 0 => return Err(Errno::LOOP),
-                Found::Link(to) => {
+            match self.nodes[at].look_up(name)? {
+                Lookup::Node(kind) => at = self.add(at, name, kind),
+                Lookup::Link(_) if links_left == 0 => return Err(Errno::LOOP),
+                Lookup::Link(to) => {
                     links_left -= 1;
                     todo.extend(parts(&to));
                 }
@@ -161,16 +162,16 @@ impl VirtualTree {
         Ok(at)
     }
 
-    fn add(&mut self, parent: Place, name: &OsStr, kind: Kind) -> Place {
+    fn add(&mut self, parent: NodeId, name: &OsStr, kind: Kind) -> NodeId {
         let place = self.nodes.len();
         self.nodes.push(self.nodes[parent].child(parent, name, kind));
         self.nodes[parent].children.insert(name.to_owned(), place);
         place
     }
 
-    /// Makes what is missing of a path, as `X-mount.mkdir` would; gives its place, or the errno of the first directory that
-    /// could not be made.
-    pub(crate) fn make(&mut self, path: &Path, is_dir: bool) -> Result<Place, Errno> {
+    /// Creates the missing parts of a path, as `X-mount.mkdir` would. Returns its node. Fails with
+    /// the errno of the first directory that could not be created.
+    pub(crate) fn make(&mut self, path: &Path, is_dir: bool) -> Result<NodeId, Errno> {
         let mut at = ROOT;
         let mut names = parts(path);
         while let Some(part) = names.pop() {
@@ -178,8 +179,8 @@ impl VirtualTree {
             at = match self.walk(at, &part, LINKS) {
                 Err(Errno::NOENT) if name.len() > NAME_MAX => return Err(Errno::NAMETOOLONG),
                 Err(Errno::NOENT) => {
-                    self.nodes[at].may_make()?;
-                    let kind = if is_dir || !names.is_empty() { Kind::Made } else { Kind::File };
+                    self.nodes[at].may_create()?;
+                    let kind = if is_dir || !names.is_empty() { Kind::Created } else { Kind::File };
                     self.add(at, name, kind)
                 }
                 found => found?,
@@ -190,15 +191,15 @@ impl VirtualTree {
 }
 
 impl Node {
-    /// Whether a directory can be made in it.
-    fn may_make(&self) -> Result<(), Errno> {
+    /// Checks whether a directory can be created in it.
+    fn may_create(&self) -> Result<(), Errno> {
         if self.mounted.is_read_only {
             return Err(Errno::ROFS);
         }
         let (Content::Layers(layers), Kind::Directory(_)) = (&self.mounted.content, &self.kind) else {
             return Ok(());
         };
-        // An overlay makes it in its upper, and may copy its parents up.
+        // An overlay creates it in its upper, and may copy up its parents.
         let [one] = layers.as_slice() else { return Ok(()) };
         let Ok(parent) = open(one, &self.inside, self.mounted.crosses) else { return Ok(()) };
         if rustix::fs::fstatvfs(&parent).is_ok_and(|stat| stat.f_flag.contains(StatVfsMountFlags::RDONLY)) {
@@ -207,12 +208,15 @@ impl Node {
         rustix::fs::accessat(&parent, c".", Access::WRITE_OK | Access::EXEC_OK, AtFlags::EACCESS)
     }
 
-    /// A name in this directory, in the union of the layers, as overlayfs.rst has it: the topmost layer that has it tells, down
-    /// to a whiteout or an opaque directory, or anything that is no directory where a higher one has one.
-    fn look(&self, name: &OsStr) -> Result<Found, Errno> {
+    /// Looks up a name in this directory, in the union of the layers, as overlayfs.rst defines it.
+    /// The topmost layer with that name decides its type. Lower layers are merged until a whiteout,
+    /// an opaque directory, or a non-directory below a directory.
+    fn look_up(&self, name: &OsStr) -> Result<Lookup, Errno> {
         let (Content::Layers(layers), Kind::Directory(merged)) = (&self.mounted.content, &self.kind) else {
             return match (&self.mounted.content, &self.kind) {
-                (Content::Unknown, _) | (_, Kind::Unknown | Kind::Bare) => Ok(Found::Node(Kind::Unknown)),
+                (Content::Unknown, _) | (_, Kind::Unknown | Kind::MountPoint) => {
+                    Ok(Lookup::Node(Kind::Unknown))
+                }
                 _ => Err(Errno::NOENT),
             };
         };
@@ -220,17 +224,17 @@ impl Node {
         let mut has = Vec::new();
         for at in merged {
             let found = match open(&layers[*at], &path, self.mounted.crosses) {
-                Err(Errno::XDEV) => return Ok(Found::Node(Kind::Bare)),
+                Err(Errno::XDEV) => return Ok(Lookup::Node(Kind::MountPoint)),
                 Err(Errno::NOENT) => continue,
                 Err(errno) if has.is_empty() => return Err(errno),
-                // For who looks into it that far.
+                // The error occurs only for a lookup that reaches this layer.
                 Err(_) => {
                     has.push(*at);
                     break;
                 }
                 Ok(found) => found,
             };
-            let Ok(stat) = rustix::fs::fstat(&found) else { return Ok(Found::Node(Kind::Unknown)) };
+            let Ok(stat) = rustix::fs::fstat(&found) else { return Ok(Lookup::Node(Kind::Unknown)) };
             match FileType::from_raw_mode(stat.st_mode) {
                 FileType::Directory => {
                     has.push(*at);
@@ -242,18 +246,18 @@ impl Node {
                 FileType::CharacterDevice if stat.st_rdev == 0 && is_union => break,
                 FileType::Symlink => {
                     return Ok(match rustix::fs::readlinkat(&found, c"", Vec::new()) {
-                        Ok(to) => Found::Link(path_of(to.as_bytes())),
-                        Err(_) => Found::Node(Kind::Unknown),
+                        Ok(to) => Lookup::Link(path_of(to.as_bytes())),
+                        Err(_) => Lookup::Node(Kind::Unknown),
                     });
                 }
-                _ => return Ok(Found::Node(Kind::File)),
+                _ => return Ok(Lookup::Node(Kind::File)),
             }
         }
-        if has.is_empty() { Err(Errno::NOENT) } else { Ok(Found::Node(Kind::Directory(has))) }
+        if has.is_empty() { Err(Errno::NOENT) } else { Ok(Lookup::Node(Kind::Directory(has))) }
     }
 }
 
-/// Its components, last first.
+/// Returns the components of the path, last first.
 fn parts(path: &Path) -> Vec<PathBuf> {
     let part = |component| match component {
         Component::RootDir => Some(PathBuf::from("/")),
@@ -303,7 +307,7 @@ mod tests {
     use std::cell::Cell;
 
     thread_local! {
-        /// How often a layer was looked into.
+        /// The number of lookups in layers.
         pub(super) static OPENED: Cell<usize> = const { Cell::new(0) };
     }
 
@@ -316,8 +320,9 @@ mod tests {
         Content::Layers((0..count).filter_map(layer).collect())
     }
 
-    /// The names of a list of mounts, the last two directories of each new, looked up and made in an overlay.
-    fn looks(dir: &Path, count: usize, mounts: usize) -> usize {
+    /// Resolves and creates the paths of a mount list in an overlay. The last two directories of
+    /// each path are new. Returns the number of lookups.
+    fn opened_layers(dir: &Path, count: usize, mounts: usize) -> usize {
         OPENED.set(0);
         let mut tree = VirtualTree::default();
         tree.mount(ROOT, layers(dir, count), false, true);
@@ -334,9 +339,11 @@ mod tests {
     #[test]
     fn each_mount_of_a_list_costs_the_same() {
         let dir = std::env::temp_dir().join(format!("fmountat-virtual-tree-{}", std::process::id()));
-        let (one, two, deep) = (looks(&dir, 1, 1000), looks(&dir, 1, 2000), looks(&dir, 500, 10));
+        let (one, two, deep) =
+            (opened_layers(&dir, 1, 1000), opened_layers(&dir, 1, 2000), opened_layers(&dir, 500, 10));
         let _ = std::fs::remove_dir_all(&dir);
-        // `srv` and `all` once; each new name when it is looked up, and when it is made.
+        // `srv` and `all` are opened once; each new name when it is resolved, and when it is
+        // created.
         assert_eq!(one, 2 + 3 * 1000);
         assert_eq!(two, 2 + 3 * 2000);
         assert!(deep <= 500 * (2 + 2 * 10), "{deep}");
@@ -345,10 +352,10 @@ mod tests {
     #[test]
     fn a_mount_hides_what_was_made_below() {
         let mut tree = VirtualTree::default();
-        let made = tree.make(Path::new("/a/b/c"), false);
+        let created = tree.make(Path::new("/a/b/c"), false);
         assert_eq!(tree.find(Path::new("/x/../a/./b/../b/c")), Err(Errno::NOENT));
-        assert_eq!(tree.find(Path::new("/a/../a/./b/../b/c")), made);
-        assert_eq!(made.map(|place| tree.is_dir(place)), Ok(Some(false)));
+        assert_eq!(tree.find(Path::new("/a/../a/./b/../b/c")), created);
+        assert_eq!(created.map(|place| tree.is_dir(place)), Ok(Some(false)));
         assert_eq!(tree.find(Path::new("/a/b/c/d")), Err(Errno::NOTDIR));
         let a = tree.find(Path::new("a"));
         tree.mount(a.unwrap_or(ROOT), Content::Unknown, true, false);

@@ -1,46 +1,47 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The steps of a plan, one after the other, each on what those before it would have made.
+//! Inspects the steps of a plan in order, each on the virtual result of those before it.
 
 use crate::error::Error;
 use crate::set::build::failure::{is_missing_source, without_root};
-use crate::set::explain::inspect::{Inspector, Made};
+use crate::set::explain::inspect::{Inspector, PredictedMount};
 use crate::set::explain::report::ExplainedStep;
 use crate::set::plan::Plan;
 use crate::set::plan::step::Step;
 
-/// What would be refused, by when that would be.
+/// The predicted errors, by the time at which they would occur.
 #[derive(Debug, Default)]
 struct Refusals {
-    made: Vec<Error>,
-    placed: Vec<Error>,
-    /// Each mount is put in its place before the next is made. Else all are made first.
-    together: bool,
+    on_create: Vec<Error>,
+    on_attach: Vec<Error>,
+    /// Whether each mount is attached before the next is created (step by step). Otherwise all are
+    /// created first.
+    is_stepwise: bool,
 }
 
 impl Refusals {
-    fn place(&mut self, error: Error) {
-        if self.together { self.made.push(error) } else { self.placed.push(error) }
+    fn add_on_attach(&mut self, error: Error) {
+        if self.is_stepwise { self.on_create.push(error) } else { self.on_attach.push(error) }
     }
 
     fn in_order(self) -> impl Iterator<Item = Error> {
-        self.made.into_iter().chain(self.placed)
+        self.on_create.into_iter().chain(self.on_attach)
     }
 }
 
-/// What was found on the way so far.
+/// The result of the inspection so far.
 pub(crate) struct Walk<'a> {
     plan: &'a Plan,
     inspector: Inspector<'a>,
     refusals: Refusals,
     left_out: Vec<usize>,
     has_root: bool,
-    /// Of the first root, where it can be told.
+    /// Whether the first root is a directory. `None` if unknown.
     pub(crate) root_is_dir: Option<bool>,
 }
 
 impl<'a> Walk<'a> {
-    pub(crate) fn new(plan: &'a Plan, inspector: Inspector<'a>, together: bool) -> Self {
-        let refusals = Refusals { together, ..Refusals::default() };
+    pub(crate) fn new(plan: &'a Plan, inspector: Inspector<'a>, is_stepwise: bool) -> Self {
+        let refusals = Refusals { is_stepwise, ..Refusals::default() };
         Self {
             plan,
             inspector,
@@ -62,9 +63,9 @@ impl<'a> Walk<'a> {
             Err(error) => {
                 let error = self.plan.in_step(step, error);
                 explained.refused = Some(error.clone());
-                self.refusals.made.push(error);
-                // Whatever it would show can't be looked into.
-                let _ = self.inspector.place(step, Made::unknown());
+                self.refusals.on_create.push(error);
+                // The contents of a mount that fails are unknown.
+                let _ = self.inspector.place(step, PredictedMount::unknown());
                 self.has_root |= step.is_root();
             }
             Ok(content) => self.place(step, content, &mut explained),
@@ -72,10 +73,10 @@ impl<'a> Walk<'a> {
         explained
     }
 
-    /// A mount that could be made goes to its place.
-    fn place(&mut self, step: &Step, content: Made, explained: &mut ExplainedStep) {
+    /// Attaches a mount that could be created.
+    fn place(&mut self, step: &Step, content: PredictedMount, explained: &mut ExplainedStep) {
         if !self.has_root && !step.is_root() {
-            return self.refusals.place(self.plan.in_step(step, without_root(&step.target)));
+            return self.refusals.add_on_attach(self.plan.in_step(step, without_root(&step.target)));
         }
         if step.is_root() {
             self.has_root = true;
@@ -89,12 +90,13 @@ impl<'a> Walk<'a> {
             Err(error) => {
                 let error = self.plan.in_step(step, error);
                 explained.refused = Some(error.clone());
-                self.refusals.place(error);
+                self.refusals.add_on_attach(error);
             }
         }
     }
 
-    /// The steps left out, and what would be refused, in the order in which that would be met.
+    /// Returns the numbers of the mounts left out, and the errors in the order in which they would
+    /// occur.
     pub(crate) fn end(mut self) -> (Vec<usize>, Vec<Error>) {
         let paths = self.plan.restrictions.paths.iter();
         let restricted =

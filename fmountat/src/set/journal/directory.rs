@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Notes of sets that are mounted step by step: what `kill -9` in the middle would leave, for [`Journal::clean`] to find.
+//! The directory of the journal.
 //!
-//! A note is a file with a line for each mount and directory, written before the mount is attached, and gone when
-//! the set is complete or taken back. Its writer holds a lock on it (flock(2)), which the kernel drops when it dies.
+//! An entry is a file with one line for each mount and directory, written before the mount is
+//! attached. The entry is removed when the set is complete or rolled back. Its writer holds a lock
+//! on it (flock(2)), which the kernel releases when the writer dies.
 
 use crate::error::{Error, Operation, Result, Syscall};
 use crate::sys::nsfs::mount_namespace_id;
@@ -12,7 +13,7 @@ use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use rustix::io::Errno;
 use std::path::Path;
 
-/// Opens the directory. What another user could have put there is not used.
+/// Opens the directory. Fails with EPERM if another user owns it or can write to it.
 pub(crate) fn open_directory(path: &Path) -> Result<OwnedFd> {
     let named = |call, errno| Error::sys(Operation::OpenNotes, call, errno).with_argument(path);
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -27,25 +28,25 @@ pub(crate) fn open_directory(path: &Path) -> Result<OwnedFd> {
     Ok(dir)
 }
 
-/// Takes a note away, and the directory with the last one.
+/// Removes an entry, and the directory if it was the last one.
 pub(crate) fn remove(path: &Path, dir: &OwnedFd, name: &str) {
-    // Our own file, in a directory that nobody else can write to: the one thing that is ever unlinked.
+    // We unlink no other file. This one is ours, in a directory to which no other user can write.
     let _ = rustix::fs::unlinkat(dir, name, AtFlags::empty());
     let _ = rustix::fs::unlinkat(CWD, path, AtFlags::REMOVEDIR);
 }
 
-/// The running kernel's number, which no other boot has.
+/// Returns the id of this boot, which no other boot has.
 pub(crate) fn boot_id() -> Option<String> {
     let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     Some(text.trim().to_owned())
 }
 
-/// The mount namespace of this thread, by its file's inode number.
+/// Returns the inode number of this thread's mount namespace.
 pub(crate) fn namespace() -> Option<u64> {
     Some(rustix::fs::fstat(procfs::namespace("mnt").ok()?).ok()?.st_ino)
 }
 
-/// Its id \[Linux 6.11\].
+/// Returns the unique id of this thread's mount namespace \[Linux 6.11\].
 pub(crate) fn namespace_id() -> Option<u64> {
     mount_namespace_id(procfs::namespace("mnt").ok()?.as_fd()).ok()
 }

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `Journal`: where entries are kept of sets that are mounted step by step.
+//! `Journal`: the directories for the entries of sets that are mounted step by step.
 
 use crate::set::journal::record::JournalEntry;
 use std::path::{Path, PathBuf};
 
-/// Where notes are kept of sets that can't be published in one step.
+/// The directories for the journal entries of sets that cannot be published in one step.
 ///
-/// The detached way and a private namespace need none: there `kill -9` leaves nothing. Step by step (see [`Strategy`](crate::strategy::Strategy)),
-/// and while a mount helper works, a note says what has been mounted so far. Where no directory can be written to, there
-/// is no note.
+/// A set that is built detached or in a private namespace needs no entry: `kill -9` leaves nothing
+/// behind. For a set that is mounted step by step (see [`Strategy`](crate::strategy::Strategy)),
+/// and while a mount helper runs, an entry lists the mounts so far. If no directory is writable,
+/// the set is mounted without an entry.
 ///
 /// ```no_run
 /// let cleaned = fmountat::journal::Journal::standard().clean();
@@ -22,8 +23,8 @@ pub struct Journal {
 }
 
 impl Journal {
-    /// `/run/fmountat` for root, then `$XDG_RUNTIME_DIR/fmountat`. Both belong to the user alone (mode 0700), and go when they
-    /// are empty.
+    /// Uses `/run/fmountat` for root, then `$XDG_RUNTIME_DIR/fmountat`. Both have mode 0700 and are
+    /// removed when they are empty.
     #[must_use]
     pub fn standard() -> Self {
         let of_root = rustix::process::geteuid().is_root().then(|| PathBuf::from("/run"));
@@ -33,19 +34,19 @@ impl Journal {
         Self { directories }
     }
 
-    /// In this directory, whose parent must exist.
+    /// Uses this directory, whose parent must exist.
     #[must_use]
     pub fn in_directory(path: impl Into<PathBuf>) -> Self {
         Self { directories: vec![path.into()] }
     }
 
-    /// Nowhere.
+    /// Writes no entries.
     #[must_use]
     pub fn none() -> Self {
         Self { directories: Vec::new() }
     }
 
-    /// A new note, in the first directory that takes one.
+    /// Creates an entry in the first directory that is usable.
     pub(crate) fn begin(&self, target: &Path) -> Option<JournalEntry> {
         self.directories.iter().find_map(|path| JournalEntry::begin(path, target).ok())
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The journal of sets that are mounted step by step: what `kill -9` in the middle would leave, for [`Journal::clean`] to find.
+//! The journal of sets that are mounted step by step, for recovery after `kill -9`.
 
 pub(crate) mod directory;
 pub(crate) mod record;

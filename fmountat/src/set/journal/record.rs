@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! One note: the lines that it has, and how they are written.
+//! `JournalEntry`: the lines of an entry, and how they are written.
 
 use crate::error::{Error, Operation, Result, Syscall};
 use crate::mountinfo::id::{MountId, UniqueMountId};
@@ -18,51 +18,52 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// One line of a note: words with a space between, the path last, in which spaces and line ends are escaped as in
-/// proc_pid_mountinfo(5). `-` is for what is not known.
+/// One line of an entry: fields separated by a space. The path is the last field; spaces and line
+/// ends in it are escaped as in proc_pid_mountinfo(5). `-` means unknown.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Line {
-    /// The first line: whose mounts they are.
+    /// The first line: the mount namespace and the target of the set.
     Begin {
         version: u32,
         boot: String,
-        /// The inode number of the mount namespace, which a later one may have again.
+        /// The inode number of the mount namespace. A later namespace may have the same.
         namespace: u64,
-        /// Its id, which none has again \[Linux 6.11\].
+        /// The unique id of the mount namespace, never reused \[Linux 6.11\].
         namespace_id: Option<u64>,
         pid: u32,
         target: PathBuf,
     },
-    /// About to be attached, or attached.
+    /// A mount that is attached, or about to be.
     Mount { id: u64, at: PathBuf, has_peers: bool },
-    /// The same of a tree: its root, and the newest mount of it and how many it has, where that is known.
+    /// A tree that is attached, or about to be: its root, and, if known, its newest mount and the
+    /// number of its mounts.
     Tree { id: u64, newest: Option<u64>, mounts: Option<usize>, at: PathBuf, has_peers: bool },
-    /// About to be mounted by a helper, whose mount has no id yet.
+    /// A mount point on which a helper is about to mount. The mount has no id yet.
     Mounting { at: PathBuf },
-    /// Made for a mount point.
+    /// A directory created for a mount point.
     Directory { at: PathBuf, device: u64, inode: u64 },
 }
 
 pub(crate) const VERSION: u32 = 2;
 
 impl Line {
-    /// The line without its end.
+    /// Returns the line without its newline.
     pub(crate) fn text(&self) -> Vec<u8> {
-        let known = |number: Option<u64>| number.map_or_else(|| String::from("-"), |n| n.to_string());
+        let optional = |number: Option<u64>| number.map_or_else(|| String::from("-"), |n| n.to_string());
         let peers = |has_peers: &bool| if *has_peers { "peers" } else { "-" };
-        let (words, path) = match self {
+        let (fields, path) = match self {
             Self::Begin { version, boot, namespace, namespace_id, pid, target } => {
-                (format!("begin {version} {boot} {namespace} {} {pid}", known(*namespace_id)), target)
+                (format!("begin {version} {boot} {namespace} {} {pid}", optional(*namespace_id)), target)
             }
             Self::Mount { id, at, has_peers } => (format!("mount {id} {}", peers(has_peers)), at),
             Self::Tree { id, newest, mounts, at, has_peers } => {
                 let mounts = mounts.and_then(|mounts| u64::try_from(mounts).ok());
-                (format!("tree {id} {} {} {}", known(*newest), known(mounts), peers(has_peers)), at)
+                (format!("tree {id} {} {} {}", optional(*newest), optional(mounts), peers(has_peers)), at)
             }
             Self::Mounting { at } => (String::from("mounting"), at),
             Self::Directory { at, device, inode } => (format!("directory {device} {inode}"), at),
         };
-        let mut text = [words.as_bytes(), b" "].concat();
+        let mut text = [fields.as_bytes(), b" "].concat();
         for byte in path.as_os_str().as_bytes() {
             match byte {
                 b' ' | b'\t' | b'\n' | b'\\' => text.extend(format!("\\{byte:03o}").as_bytes()),
@@ -72,29 +73,29 @@ impl Line {
         text
     }
 
-    /// The line that has this text; `None` for one that this release does not write.
+    /// Parses a line. Returns `None` for one that this release does not write.
     pub(crate) fn of(text: &[u8]) -> Option<Self> {
-        let (words, path) = text.split_at(text.iter().rposition(|byte| *byte == b' ')?);
+        let (fields, path) = text.split_at(text.iter().rposition(|byte| *byte == b' ')?);
         let mut path = path[1..].to_vec();
         let length = unescape_in_place(&mut path);
         path.truncate(length);
         let at = PathBuf::from(OsString::from_vec(path));
-        let words: Vec<&str> = std::str::from_utf8(words).ok()?.split(' ').collect();
-        let has_peers = words.last() == Some(&"peers");
-        Some(match words[..] {
+        let fields: Vec<&str> = std::str::from_utf8(fields).ok()?.split(' ').collect();
+        let has_peers = fields.last() == Some(&"peers");
+        Some(match fields[..] {
             ["begin", version, boot, namespace, id, pid] => Self::Begin {
                 version: version.parse().ok()?,
                 boot: boot.to_owned(),
                 namespace: namespace.parse().ok()?,
-                namespace_id: known(id)?,
+                namespace_id: optional(id)?,
                 pid: pid.parse().ok()?,
                 target: at,
             },
             ["mount", id, "-" | "peers"] => Self::Mount { id: id.parse().ok()?, at, has_peers },
             ["tree", id, newest, mounts, "-" | "peers"] => Self::Tree {
                 id: id.parse().ok()?,
-                newest: known(newest)?,
-                mounts: known(mounts)?,
+                newest: optional(newest)?,
+                mounts: optional(mounts)?,
                 at,
                 has_peers,
             },
@@ -107,12 +108,12 @@ impl Line {
     }
 }
 
-/// A number, or `-` for none.
-fn known<N: FromStr>(word: &str) -> Option<Option<N>> {
-    if word == "-" { Some(None) } else { word.parse().ok().map(Some) }
+/// Parses a number, or `-` for none.
+fn optional<N: FromStr>(field: &str) -> Option<Option<N>> {
+    if field == "-" { Some(None) } else { field.parse().ok().map(Some) }
 }
 
-/// A note that is being written.
+/// An entry that is being written.
 #[derive(Debug)]
 pub(crate) struct JournalEntry {
     path: PathBuf,
@@ -121,7 +122,8 @@ pub(crate) struct JournalEntry {
     file: OwnedFd,
 }
 
-/// Another process may take the directory, or the note before it is locked, away for empty.
+/// The number of attempts: another process may remove the empty directory, or the entry before it
+/// is locked.
 const TRIES: usize = 16;
 
 impl JournalEntry {
@@ -156,13 +158,14 @@ impl JournalEntry {
         Err(named(Syscall::Openat, Errno::AGAIN))
     }
 
-    /// `None` where somebody cleaned it away before it was locked.
+    /// Creates and locks an entry. Returns `None` if the name is taken, or if another process
+    /// removed the entry before it was locked.
     fn create(path: &Path, dir: OwnedFd) -> Result<Option<Self>, Errno> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let name = format!("{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
         let flags = OFlags::CREATE | OFlags::EXCL | OFlags::WRONLY | OFlags::APPEND | OFlags::CLOEXEC;
         let file = match rustix::fs::openat(&dir, &name, flags, Mode::RUSR | Mode::WUSR) {
-            // Of an earlier process with our number.
+            // The entry of an earlier process with our pid.
             Err(Errno::EXIST) => return Ok(None),
             opened => opened?,
         };
@@ -173,15 +176,17 @@ impl JournalEntry {
         Ok(Some(Self { path: path.to_owned(), dir, name, file }))
     }
 
-    /// The mount with this root is about to be attached on `place`. With `has_peers` it, or one in it, may be a peer of a mount
-    /// that is not ours, from where all in it would go with it.
+    /// Records the mount at `root`, right before it is attached on `place`. `has_peers`: it, or a
+    /// mount in it, may be a peer of a mount that is not ours, so that an unmount would propagate
+    /// to that one.
     pub(crate) fn mount(&self, root: BorrowedFd<'_>, place: BorrowedFd<'_>, has_peers: bool) {
         if let Ok(id) = MountId::of(root) {
             self.add(&Line::Mount { id: id.get(), at: path_of(place), has_peers });
         }
     }
 
-    /// The mount with this root and all in it, which are mounted somewhere, so that they can be counted.
+    /// Records the mount at `root` with all mounts in it. They are attached, so that they can be
+    /// counted.
     pub(crate) fn with_all_below(&self, root: BorrowedFd<'_>, place: BorrowedFd<'_>, has_peers: bool) {
         let Ok(id) = MountId::of(root) else { return };
         let newest = PublishedSet::at(id, None).ok().and_then(|set| set.mounts().max());
@@ -192,7 +197,8 @@ impl JournalEntry {
         self.root_of(root, newest, mounts, place, has_peers);
     }
 
-    /// The same with its newest mount, or else how many it has, where that is known.
+    /// Records a tree by its root, with the unique id of its newest mount or else the number of its
+    /// mounts, if known.
     pub(crate) fn root_of(
         &self,
         root: BorrowedFd<'_>,
@@ -207,12 +213,12 @@ impl JournalEntry {
         }
     }
 
-    /// Something is about to be mounted on `place` that can't be told yet.
+    /// Records that a helper is about to mount on `place`.
     pub(crate) fn mounting(&self, place: BorrowedFd<'_>) {
         self.add(&Line::Mounting { at: path_of(place) });
     }
 
-    /// Directories that were made.
+    /// Records the directories that were created.
     pub(crate) fn directories(&self, made: &CreatedDirs) {
         made.each(|parent, name| {
             let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
@@ -224,12 +230,12 @@ impl JournalEntry {
         });
     }
 
-    /// Nothing is left that it would have to tell of.
+    /// Removes the entry: the set is complete or rolled back.
     pub(crate) fn remove(self) {
         remove(&self.path, &self.dir, &self.name);
     }
 
-    /// A line that can't be written is no reason not to mount.
+    /// Writes a line. A failure is ignored: it must not prevent the mount.
     fn add(&self, line: &Line) {
         let _ = self.write(line);
     }
@@ -237,7 +243,7 @@ impl JournalEntry {
     fn write(&self, line: &Line) -> Result<(), Errno> {
         let mut text = line.text();
         text.push(b'\n');
-        // One write: a line is there as a whole or not at all.
+        // One write(2), so that a line is written as a whole or not at all.
         match rustix::io::write(&self.file, &text)? {
             length if length == text.len() => Ok(()),
             _ => Err(Errno::NOSPC),
@@ -245,7 +251,7 @@ impl JournalEntry {
     }
 }
 
-/// Where a descriptor's file is, as the kernel names it; empty where /proc does not say.
+/// Returns the path of a descriptor's file from /proc. Empty if /proc does not show it.
 fn path_of(fd: BorrowedFd<'_>) -> PathBuf {
     procfs::path_of(fd).unwrap_or_default()
 }

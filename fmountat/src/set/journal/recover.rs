@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What notes tell of that is still there, and its end: those very mounts, those very directories, nothing else.
+//! Recovers from killed sets: undoes the mounts and directories of the journal, nothing else.
 
 use crate::error::{Error, ErrorKind, Errors, Operation, Result, Syscall};
 use crate::mountinfo;
@@ -21,42 +21,47 @@ use rustix::io::Errno;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// What [`Journal::clean`] did, and what it could not do.
+/// The result of [`Journal::clean`].
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub struct Recovered {
-    /// The mounts that were taken away, and where they were.
+    /// The mounts that were unmounted, and their mount points.
     pub unmounted: Vec<(MountId, PathBuf)>,
-    /// The directories that were taken away, by rmdir(2).
+    /// The directories that were removed, by rmdir(2).
     pub removed: Vec<PathBuf>,
-    /// Places where a mount helper was at work, whose mount has no number in the note, and where something is
-    /// mounted now. It may be somebody else's, so it is left: look, and unmount it.
+    /// Mount points on which a helper was mounting and where something is mounted now. The entry
+    /// has no id for that mount, so it may belong to another process and is left in place. Check
+    /// it, then unmount it.
     pub uncertain: Vec<PathBuf>,
-    /// Notes whose writer is at work, or whose mounts are in another mount namespace. They stay as they are.
+    /// The number of entries whose writer is alive or whose mounts are in another mount namespace.
+    /// They are kept.
     pub skipped: usize,
-    /// What failed. The note stays, for the next time.
+    /// The errors. The entry is kept for the next attempt.
     pub errors: Vec<Error>,
 }
 
 impl Journal {
-    /// Takes away what sets that were killed half way have left: each mount by its unique id \[Linux 6.8\], before that by its
-    /// number and place, newest first, and the directories that were made for them. Notes of an earlier boot tell of
-    /// nothing any more, and go.
+    /// Unmounts what killed sets left behind, newest first: each mount by its unique id \[Linux
+    /// 6.8\], on older kernels by its mountinfo id and mount point. Then removes the directories
+    /// that were created for them. Entries of an earlier boot are removed.
     ///
-    /// Errors are in [`Recovered::errors`]: [`ErrorKind::Busy`] for a mount that is in use, or hidden, or has another one in it;
-    /// [`ErrorKind::Permission`]; those of reading a note.
+    /// Errors are in [`Recovered::errors`]: [`ErrorKind::Busy`] for a mount that is in use, hidden
+    /// by another mount, or has another one in it; [`ErrorKind::Permission`]; those of reading an
+    /// entry.
     #[must_use]
     pub fn clean(&self) -> Recovered {
-        let mut cleaned = Recovered::default();
+        let mut recovered = Recovered::default();
         for path in &self.directories {
-            match cleaned.directory(path) {
+            match recovered.directory(path) {
                 Err(error) if error.raw_errno() == Some(Errno::NOENT) => {}
-                // Root of a user namespace sees real root's, and root may have a user's $XDG_RUNTIME_DIR: none of ours there.
+                // Ignores a directory of another user. Root of a user namespace sees the one of the
+                // host's root, and root may have the $XDG_RUNTIME_DIR of a user. None of our
+                // entries is there.
                 Err(_) if is_of_another_user(path) => {}
-                done => cleaned.errors.extend(done.err()),
+                done => recovered.errors.extend(done.err()),
             }
         }
-        cleaned
+        recovered
     }
 }
 
@@ -81,17 +86,17 @@ impl Recovered {
                 Err(error) => self.errors.push(error.with_argument_if_none(entry)),
             }
         }
-        // Who was killed before it had a note has left the directory alone.
+        // A process that was killed before it wrote an entry left an empty directory.
         let _ = rustix::fs::unlinkat(rustix::fs::CWD, path, AtFlags::REMOVEDIR);
         Ok(())
     }
 
-    /// Whether the note is done with.
+    /// Recovers one entry. Returns whether it can be removed.
     fn entry(&mut self, dir: &OwnedFd, name: &str) -> Result<bool> {
         let named = |call, errno| Error::sys(Operation::ReadNote, call, errno);
         let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
         let file = match rustix::fs::openat(dir, name, flags, Mode::empty()) {
-            // Done meanwhile.
+            // The writer removed it in the meantime.
             Err(Errno::NOENT) => return Ok(false),
             opened => opened.map_err(|e| named(Syscall::Openat, e))?,
         };
@@ -113,29 +118,29 @@ impl Recovered {
             text
         };
         match read(&text)? {
-            Told::Nothing => Ok(true),
-            Told::Elsewhere => {
+            Parsed::Stale => Ok(true),
+            Parsed::OtherNamespace => {
                 self.skipped += 1;
                 Ok(false)
             }
-            Told::Lines(lines) => Ok(self.lines(lines)),
+            Parsed::Lines(lines) => Ok(self.lines(lines)),
         }
     }
 
-    /// Whether everything that the lines tell of is gone.
+    /// Undoes the lines of one entry. Returns whether all mounts are unmounted.
     fn lines(&mut self, lines: Vec<Line>) -> bool {
         let errors = self.errors.len();
-        lines.iter().for_each(cut_off);
-        let (mut directories, mut later) = (Vec::new(), Vec::new());
+        lines.iter().for_each(make_peer_private);
+        let (mut directories, mut recorded) = (Vec::new(), Vec::new());
         for line in lines.into_iter().rev() {
             match line {
                 Line::Begin { .. } => {}
                 Line::Mount { id, at, .. } => {
-                    later.push(at.clone());
+                    recorded.push(at.clone());
                     self.unmount(MountId::from_number(id), at);
                 }
                 Line::Tree { id, newest, mounts, at, .. } => {
-                    later.push(at.clone());
+                    recorded.push(at.clone());
                     self.unmount_tree(
                         MountId::from_number(id),
                         newest.and_then(UniqueMountId::from_number),
@@ -143,29 +148,30 @@ impl Recovered {
                         at,
                     );
                 }
-                // A mount follows where all went well with it.
-                Line::Mounting { at } if later.contains(&at) => {}
+                // The helper's mount has a line of its own if the helper succeeded.
+                Line::Mounting { at } if recorded.contains(&at) => {}
                 Line::Mounting { at } => self.uncertain(at),
                 Line::Directory { at, device, inode } => directories.push((at, device, inode)),
             }
         }
-        let is_gone = self.errors.len() == errors;
-        for (at, device, inode) in directories.into_iter().filter(|_| is_gone) {
+        let is_clean = self.errors.len() == errors;
+        for (at, device, inode) in directories.into_iter().filter(|_| is_clean) {
             self.rmdir(at, device, inode);
         }
-        is_gone
+        is_clean
     }
 
     fn unmount(&mut self, id: MountId, at: PathBuf) {
-        // Another mount may have the number now.
+        // Another mount may have this id now.
         if matches!(id, MountId::Mountinfo(number) if !is_at(number, &at)) {
             return;
         }
-        self.done(id, at, soon().run_id(id).map_err(Errors::from));
+        self.record_unmount(id, at, short_unmount().run_id(id).map_err(Errors::from));
     }
 
-    /// All mounts of a published tree, in one call; without unique ids each, if the tree has as many as it was made of, so that
-    /// none of them is somebody else's.
+    /// Unmounts all mounts of a published tree in one call. Without unique ids, this requires that
+    /// the tree has as many mounts as were recorded, so that none of them belongs to another
+    /// process.
     fn unmount_tree(
         &mut self,
         id: MountId,
@@ -174,18 +180,18 @@ impl Recovered {
         at: PathBuf,
     ) {
         let done = match id {
-            MountId::Unique(_) if newest.is_some() => {
-                PublishedSet::at(id, newest).and_then(|set| soon().run_set(&set)).map_err(Errors::from)
-            }
+            MountId::Unique(_) if newest.is_some() => PublishedSet::at(id, newest)
+                .and_then(|set| short_unmount().run_set(&set))
+                .map_err(Errors::from),
             MountId::Mountinfo(root) if is_at(root, &at) && mounts.is_some() && mounts_of(root) == mounts => {
-                soon().recursive(true).run(&at)
+                short_unmount().recursive(true).run(&at)
             }
             _ => return self.unmount(id, at),
         };
-        self.done(id, at, done);
+        self.record_unmount(id, at, done);
     }
 
-    fn done(&mut self, id: MountId, at: PathBuf, done: std::result::Result<(), Errors>) {
+    fn record_unmount(&mut self, id: MountId, at: PathBuf, done: std::result::Result<(), Errors>) {
         match done {
             Ok(()) => {
                 trace::recovered("mount", &at);
@@ -205,7 +211,7 @@ impl Recovered {
         }
     }
 
-    /// The directory that was made, if it is still there and empty.
+    /// Removes the directory if it is the one that was created, and empty.
     fn rmdir(&mut self, at: PathBuf, device: u64, inode: u64) {
         let is_it = rustix::fs::lstat(&at).is_ok_and(|stat| (stat.st_dev, stat.st_ino) == (device, inode));
         if is_it && rustix::fs::unlinkat(rustix::fs::CWD, &at, AtFlags::REMOVEDIR).is_ok() {
@@ -215,9 +221,9 @@ impl Recovered {
     }
 }
 
-/// What may be a peer of a mount that is not ours is made private, with all in it: unmounting what is below it would unmount what
-/// is below that one too.
-fn cut_off(line: &Line) {
+/// Makes a mount that may be a peer of a mount that is not ours private, with all mounts in it.
+/// Otherwise unmounting those below it would propagate to that mount.
+fn make_peer_private(line: &Line) {
     let (Line::Mount { id, at, has_peers: true } | Line::Tree { id, at, has_peers: true, .. }) = line else {
         return;
     };
@@ -226,38 +232,41 @@ fn cut_off(line: &Line) {
     let Ok(root) = root else { return };
     let is_it = MountId::of(root.as_fd()).is_ok_and(|seen| seen.get() == *id);
     if is_it && is_mount_root(root.as_fd()).unwrap_or(false) {
-        // A failure is that of the unmounting which follows.
+        // If it fails, the unmount that follows reports the error.
         let _ = make_private(root.as_fd());
     }
 }
 
-/// What is in use is not waited for: it may stay so.
-fn soon() -> Unmount {
+/// Limits the retries of a busy mount, which may remain busy.
+fn short_unmount() -> Unmount {
     Unmount::new().timeout(Duration::from_millis(500))
 }
 
-enum Told {
-    /// Of an earlier boot, or it ends before it began.
-    Nothing,
-    /// Of another mount namespace.
-    Elsewhere,
+enum Parsed {
+    /// The entry is from an earlier boot or an ended namespace, or has no complete first line.
+    Stale,
+    /// The entry is from another mount namespace.
+    OtherNamespace,
     Lines(Vec<Line>),
 }
 
-/// Whether it is this mount namespace: by the id, which no later one has, where both are known.
-fn is_this(namespace_inode: u64, id: Option<u64>) -> bool {
+/// Reports whether this is our mount namespace: by its inode number, and by its unique id if both
+/// ids are known.
+fn is_our_namespace(namespace_inode: u64, id: Option<u64>) -> bool {
     let is_same = |id| namespace_id().is_none_or(|own| own == id);
     Some(namespace_inode) == namespace() && id.is_none_or(is_same)
 }
 
-/// Whether the namespace has ended, and its mounts with it: who has privilege over all can tell.
-fn is_gone(id: u64) -> bool {
+/// Reports whether the namespace has ended, and its mounts with it. Only a process in the initial
+/// user namespace can find out.
+fn has_ended(id: u64) -> bool {
     Features::get().initial_user_namespace
         && Place::of_id(id).is_err_and(|error| error.kind() == ErrorKind::NotFound)
 }
 
-/// The last line may be cut off: it was written before its mount was there.
-fn read(text: &[u8]) -> Result<Told> {
+/// Parses an entry. An incomplete last line is ignored: it was written before its mount was
+/// attached.
+fn read(text: &[u8]) -> Result<Parsed> {
     let unknown = || {
         Error::new(ErrorKind::Spec, Operation::ReadNote, "it is not of a form that this release knows")
             .with_hint("another release wrote it: clean with that one, or remove the file")
@@ -266,27 +275,29 @@ fn read(text: &[u8]) -> Result<Told> {
     let lines = complete.map(|line| Line::of(&line[..line.len() - 1]).ok_or_else(unknown));
     let lines = lines.collect::<Result<Vec<Line>>>()?;
     match lines.first() {
-        None => Ok(Told::Nothing),
-        Some(Line::Begin { boot, .. }) if Some(boot) != boot_id().as_ref() => Ok(Told::Nothing),
+        None => Ok(Parsed::Stale),
+        Some(Line::Begin { boot, .. }) if Some(boot) != boot_id().as_ref() => Ok(Parsed::Stale),
         Some(Line::Begin { version, .. }) if *version != VERSION => Err(unknown()),
-        Some(Line::Begin { namespace: of, namespace_id: id, .. }) if !is_this(*of, *id) => {
-            Ok(if id.is_some_and(is_gone) { Told::Nothing } else { Told::Elsewhere })
+        Some(Line::Begin { namespace: of, namespace_id: id, .. }) if !is_our_namespace(*of, *id) => {
+            Ok(if id.is_some_and(has_ended) { Parsed::Stale } else { Parsed::OtherNamespace })
         }
-        Some(Line::Begin { .. }) => Ok(Told::Lines(lines)),
+        Some(Line::Begin { .. }) => Ok(Parsed::Lines(lines)),
         Some(_) => Err(unknown()),
     }
 }
 
-/// The lines of a note as they would be written, for the fuzzers; `None` for one that tells of nothing here.
+/// Parses an entry and writes its lines again, for the fuzzers. Returns `None` for an entry that
+/// does not apply here.
 #[cfg(any(test, fuzzing))]
 pub(crate) fn written(text: &[u8]) -> Result<Option<Vec<Vec<u8>>>> {
     Ok(match read(text)? {
-        Told::Lines(lines) => Some(lines.iter().map(Line::text).collect()),
-        Told::Nothing | Told::Elsewhere => None,
+        Parsed::Lines(lines) => Some(lines.iter().map(Line::text).collect()),
+        Parsed::Stale | Parsed::OtherNamespace => None,
     })
 }
 
-/// The first line of a note of this boot and mount namespace, for the fuzzers; `None` without /proc.
+/// Returns the first line of an entry of this boot and mount namespace, for the fuzzers. `None`
+/// without /proc.
 #[cfg(any(test, fuzzing))]
 pub(crate) fn begun_here() -> Option<Vec<u8>> {
     let (namespace, namespace_id) = (namespace()?, namespace_id());
@@ -295,7 +306,7 @@ pub(crate) fn begun_here() -> Option<Vec<u8>> {
     Some(line.text())
 }
 
-/// Numbers of mountinfo are given again: the place must be the one that was written down.
+/// Reports whether the mount is at that mount point. mountinfo ids are reused, so both must match.
 fn is_at(id: MountinfoId, at: &Path) -> bool {
     let is_it = |entry: &mountinfo::MountEntry| entry.id == id && entry.target == at;
     mountinfo::read().is_ok_and(|table| table.iter().any(is_it))

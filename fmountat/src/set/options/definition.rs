@@ -1,81 +1,82 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The option table as data: every word, what it does, on which layer, and where it may stand.
+//! The row type of the option table: an option, its effect, and the mounts that accept it.
 //!
-//! mount(8), "FILESYSTEM-INDEPENDENT MOUNT OPTIONS"; OCI's runtime spec, "Linux mount options"; containerd's
-//! `core/mount`. `docs/options.md` and the completions of `-o` are made from it.
+//! Sources: mount(8), "FILESYSTEM-INDEPENDENT MOUNT OPTIONS"; OCI's runtime spec, "Linux mount
+//! options"; containerd's `core/mount`. `docs/options.md` and the completions of `-o` are generated
+//! from the table.
 
 use crate::sys::ms;
 use crate::vfs::attr::{Attr, Propagation};
 use bitflags::bitflags;
 
 bitflags! {
-    /// Kinds of mount call that an option word has an effect in.
+    /// The kinds of mount on which an option has an effect.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
     pub struct Places: u8 {
         /// A bind, recursive or not.
         const BIND = 1;
         /// A new file system.
         const NEW = 2;
-        /// A change to what is mounted.
+        /// A change to an existing mount.
         const REMOUNT = 4;
     }
 }
 
-/// Whether a word takes a value, and what it is.
+/// Whether an option takes a value, and which.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Value {
-    /// `word` alone.
+    /// The option alone.
     None,
-    /// `word` or `word=VALUE`.
+    /// `option` or `option=VALUE`.
     Optional(&'static str),
-    /// `word=VALUE`.
+    /// `option=VALUE`.
     Required(&'static str),
 }
 
-/// One word of the option table.
+/// One row of the option table.
 ///
 /// ```
-/// let ro = fmountat::options::userspace_options().iter().find(|word| word.name == "ro").unwrap();
+/// let ro = fmountat::options::userspace_options().iter().find(|option| option.name == "ro").unwrap();
 /// assert_eq!((ro.ms().0, ro.recursive_form().as_deref()), (1, Some("rro")));
 /// ```
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct UserspaceOption {
-    /// The word.
+    /// The name of the option.
     pub name: &'static str,
-    /// Its value.
+    /// The value of the option.
     pub value: Value,
-    /// Where it may stand; elsewhere it would have no effect, and is refused.
+    /// The kinds of mount on which it has an effect. On all others it is refused.
     pub places: Places,
-    /// What it does, in one line.
+    /// The effect, in one line.
     pub help: &'static str,
     pub(crate) effect: Effect,
 }
 
-/// What a word does.
+/// The effect of an option.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Effect {
     /// Per-mount attributes to set and to clear.
     Attr(Attr, Attr),
-    /// A superblock flag by fsconfig's name, with its opposite that it takes back.
+    /// A superblock flag by its fsconfig(2) name, and the opposite flag that it clears.
     Superblock(&'static str, &'static str),
-    /// `ro` and `rw`: the attribute and the superblock flag.
+    /// `ro` and `rw`: the mount attribute and the superblock flag.
     ReadOnly(bool),
-    /// Propagation, of this mount or of all below too.
+    /// Propagation, of this mount or of all below it too.
     Propagation(Propagation, bool),
     /// A bind, recursive or not.
     Bind(bool),
-    /// Change what is mounted.
+    /// A change to an existing mount.
     Remount,
-    /// For us: the target, loop devices, id mappings.
+    /// An option for us: the target, loop devices, id mappings.
     Engine(Engine),
-    /// Understood; for fstab's readers or for the kernel's log alone.
+    /// Accepted without effect: for other readers of fstab, or for the kernel's log only.
     Note,
-    /// Known, and not something that this layer does.
+    /// Known but refused: not a task of this layer.
     Refused(&'static str),
 }
 
-/// The words of this layer itself.
+/// The userspace options of this layer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Engine {
     Nofail,
@@ -98,7 +99,8 @@ pub(crate) enum Engine {
 }
 
 impl UserspaceOption {
-    /// The layer that it works on: `attribute`, `filesystem`, `propagation`, `engine`, `note` or `refused`.
+    /// Returns the layer of the option: `attribute`, `filesystem`, `propagation`, `engine`, `note`
+    /// or `refused`.
     #[must_use]
     pub fn layer(&self) -> &'static str {
         match self.effect {
@@ -112,7 +114,7 @@ impl UserspaceOption {
         }
     }
 
-    /// The word for a whole tree, for words that have one: `rro` for `ro`.
+    /// Returns the option for a whole tree, if there is one: `rro` for `ro`.
     #[must_use]
     pub fn recursive_form(&self) -> Option<String> {
         self.has_recursive_form().then(|| format!("r{}", self.name))
@@ -122,8 +124,8 @@ impl UserspaceOption {
         matches!(self.effect, Effect::Attr(..) | Effect::ReadOnly(_)) && !USERS.contains(&self.name)
     }
 
-    /// `MOUNT_ATTR_*` bits that mount_setattr(2) sets and clears for it. The access-time policy is one field, which each
-    /// of its words clears as a whole.
+    /// Returns the `MOUNT_ATTR_*` bits that mount_setattr(2) sets and clears for it. The
+    /// access-time policy is one field: each of its options clears the whole field.
     #[must_use]
     pub fn attr(&self) -> (Attr, Attr) {
         match self.effect {
@@ -134,7 +136,7 @@ impl UserspaceOption {
         }
     }
 
-    /// `MS_*` bits that mount(2) is given and not given for it.
+    /// Returns the `MS_*` bits that mount(2) sets and clears for it.
     #[must_use]
     pub fn ms(&self) -> (u64, u64) {
         let (set, clear) = self.attr();
@@ -154,5 +156,5 @@ impl UserspaceOption {
     }
 }
 
-/// What implies several attributes is for fstab, and has no recursive form.
+/// Options that imply several attributes are for fstab and have no recursive form.
 const USERS: [&str; 4] = ["user", "users", "owner", "group"];

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Option lists as text: split into words as mount(8) does, key from value, sizes, id mappings.
+//! Splits option lists as mount(8) does: options, keys and values, sizes, id mappings.
 
 use crate::vfs::idmap::IdMapping;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
-/// Splits at commas, save after a backslash or inside double quotes.
+/// Splits at commas, except after a backslash or inside double quotes.
 pub(crate) fn split(text: &[u8]) -> Vec<&[u8]> {
     let mut options = Vec::new();
     let (mut start, mut quoted, mut escaped) = (0, false, false);
@@ -24,10 +24,11 @@ pub(crate) fn split(text: &[u8]) -> Vec<&[u8]> {
     options
 }
 
-/// Whether a quote that is opened and never closed has commas after it: they would separate nothing.
+/// Reports whether a quote that is never closed has commas after it. Such commas would separate
+/// nothing.
 pub(crate) fn has_open_quote(text: &[u8]) -> bool {
     let last = split(text).pop().unwrap_or_default();
-    // Of words that begin unquoted the last alone can be open.
+    // Only the last option can contain an open quote.
     let (mut open, mut escaped) = (None, false);
     for (at, byte) in last.iter().enumerate() {
         if *byte == b'"' && !escaped {
@@ -38,8 +39,8 @@ pub(crate) fn has_open_quote(text: &[u8]) -> bool {
     open.and_then(|at| last.get(at..)).is_some_and(|rest| rest.contains(&b','))
 }
 
-/// The words of one element. containerd writes `uidmap=0:1:2,5:6:7` with commas of the value's own: such a range goes
-/// with the word before it.
+/// Splits one element into options. containerd writes `uidmap=0:1:2,5:6:7` with commas inside the
+/// value: such a range belongs to the option before it.
 pub(crate) fn split_options(text: &OsStr) -> Vec<OsString> {
     let mut options: Vec<OsString> = Vec::new();
     for part in split(text.as_bytes()).into_iter().filter(|part| !part.is_empty()) {
@@ -72,7 +73,7 @@ pub(crate) fn key_and_value(text: &OsStr) -> (&OsStr, Option<&OsStr>) {
     }
 }
 
-/// `"a,b"` without its quotes, as mount(8) writes SELinux contexts.
+/// Removes the quotes of `"a,b"`, with which mount(8) writes SELinux contexts.
 pub(crate) fn unquote(value: &OsStr) -> OsString {
     match value.as_bytes() {
         [b'"', inner @ .., b'"'] => OsStr::from_bytes(inner).to_owned(),
@@ -80,7 +81,8 @@ pub(crate) fn unquote(value: &OsStr) -> OsString {
     }
 }
 
-/// A size as mount(8) takes it: `4096`, `4K`, `4KiB` (times 1024), `4KB` (times 1000), up to `T`.
+/// Parses a size as mount(8) does: `4096`, `4K`, `4KiB` (times 1024), `4KB` (times 1000), up to
+/// `T`. Returns bytes.
 pub(crate) fn size(text: &OsStr) -> Option<u64> {
     let text = text.to_str()?;
     let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
@@ -95,7 +97,7 @@ pub(crate) fn size(text: &OsStr) -> Option<u64> {
     number.checked_mul(step.checked_pow(power)?)
 }
 
-/// `DISK:SEEN:COUNT`.
+/// Parses an id range of three numbers: inner, outer and count.
 pub(crate) fn id_range(text: &str) -> Result<IdMapping, String> {
     let fields: Vec<&str> = text.split(':').collect();
     let [inner, outer, count] = fields[..] else {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Option lists: the table of options, and what a list comes to.
+//! Option lists: the option table and the parser.
 
 pub(crate) mod lexer;
 pub(crate) mod definition;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Parses option lists: per-mount attributes, superblock flags, userspace options, options of the file system.
+//! Parses option lists.
 
-use crate::error::{ErrorKind, Operation, Result};
+use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::kinds::filesystem::{FsOption, is_context};
 use crate::set::options::definition::{Effect, Places, UserspaceOption, Value};
 use crate::set::options::lexer::{has_open_quote, key_and_value, split_options, unquote};
@@ -9,17 +9,48 @@ use crate::set::options::options::{Given, Options};
 use crate::set::options::suggest::option_error;
 use crate::set::options::table::look_up;
 use crate::vfs::attr::{Attr, MountAttr};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
+/// Whether the option is known and not supported.
+fn is_refused(option: &OsStr) -> bool {
+    let known = key_and_value(option).0.to_str().and_then(look_up);
+    known.is_some_and(|(known, _)| matches!(known.effect, Effect::Refused(_)))
+}
+
 impl Options {
-    /// Parses option elements, each of which may hold several words separated by commas. A comma after a backslash or
-    /// inside double quotes separates nothing, as in mount(8).
+    /// Parses option elements, each of which may contain several options separated by commas. As in
+    /// mount(8), a comma after a backslash or inside double quotes does not separate.
     ///
     /// # Errors
-    /// [`ErrorKind::NulByte`]; [`ErrorKind::OptionValue`] for a value where none may stand or a bad one;
-    /// [`ErrorKind::UnknownOption`] for `X-containerd.` words; [`ErrorKind::Unsupported`].
+    /// [`ErrorKind::NulByte`]; [`ErrorKind::OptionValue`] for a missing, an invalid or an
+    /// unexpected value; [`ErrorKind::OptionConflict`] for two id mappings;
+    /// [`ErrorKind::UnknownOption`] for `X-containerd.` options and unknown `X-mount.` options;
+    /// [`ErrorKind::Unsupported`].
     pub fn parse<T: AsRef<OsStr>>(elements: impl IntoIterator<Item = T>) -> Result<Self> {
+        Self::parse_each(elements, |_, error| Err(error))
+    }
+
+    /// The same without the options that are known and not supported, which are returned too.
+    pub(crate) fn parse_supported<T: AsRef<OsStr>>(
+        elements: impl IntoIterator<Item = T>,
+    ) -> Result<(Self, Vec<OsString>)> {
+        let mut left_out = Vec::new();
+        let options = Self::parse_each(elements, |option, error| {
+            if !is_refused(option) {
+                return Err(error);
+            }
+            left_out.push(option.to_owned());
+            Ok(())
+        })?;
+        Ok((options, left_out))
+    }
+
+    /// Parses option by option; `failed` decides about an option that can't be taken.
+    fn parse_each<T: AsRef<OsStr>>(
+        elements: impl IntoIterator<Item = T>,
+        mut failed: impl FnMut(&OsStr, Error) -> Result<()>,
+    ) -> Result<Self> {
         let mut options = Self::default();
         for element in elements {
             crate::vfs::bytes::c_string(Operation::ReadOptions, element.as_ref())?;
@@ -29,7 +60,9 @@ impl Options {
                 return Err(option_error(ErrorKind::OptionValue, element.as_ref(), reason));
             }
             for option in split_options(element.as_ref()) {
-                options.take(&option).map_err(crate::set::options::suggest::of_option)?;
+                if let Err(error) = options.take(&option) {
+                    failed(&option, crate::set::options::suggest::of_option(error))?;
+                }
             }
         }
         if let Some(idmap) = &options.idmap {
@@ -41,13 +74,13 @@ impl Options {
     fn take(&mut self, text: &OsStr) -> Result<()> {
         let (key, value) = key_and_value(text);
         let Some(name) = key.to_str() else {
-            return self.take_data(key, value, text);
+            return self.take_fs_option(key, value, text);
         };
         if name.starts_with("X-containerd.") {
             let reason = "a word of containerd's own that should not have reached the mount layer";
             return Err(option_error(ErrorKind::UnknownOption, text, reason));
         }
-        // The words that util-linux writes with X are taken with x too: mount(8) has both.
+        // mount(8) accepts the options that util-linux writes with X also with x.
         let canonical = match name.strip_prefix("x-mount.") {
             Some(rest) => format!("X-mount.{rest}"),
             None => name.to_owned(),
@@ -57,9 +90,9 @@ impl Options {
             None if canonical.starts_with("X-mount.") => {
                 Err(option_error(ErrorKind::UnknownOption, text, "no such X-mount word"))
             }
-            // Notes for other readers of fstab, mount(8).
+            // Comments for other readers of fstab: mount(8).
             None if name.starts_with("x-") || name.starts_with("X-") || name == "comment" => Ok(()),
-            None => self.take_data(key, value, text),
+            None => self.take_fs_option(key, value, text),
         }
     }
 
@@ -76,13 +109,13 @@ impl Options {
         self.given.push(given);
         match (option.effect, value.and_then(OsStr::to_str)) {
             (Effect::Refused(reason), _) => return Err(option_error(ErrorKind::Unsupported, text, reason)),
-            // `user=NAME` tells who may unmount, and mount(8) alone reads it.
+            // `user=NAME` names the user that may unmount. Only mount(8) reads it.
             (Effect::Attr(..), Some(_)) if matches!(option.value, Value::Optional(_)) => return Ok(()),
             (effect, Some("recursive")) if option.recursive_form().is_some() => {
                 self.set(effect, true);
                 return Ok(());
             }
-            // Of the two things that `ro` does, one: util-linux 2.39.
+            // `ro=vfs` and `ro=fs` select one of the two effects of `ro` [util-linux 2.39].
             (Effect::ReadOnly(yes), Some("vfs")) if !recursive => {
                 self.set_read_only_attr(yes, false);
                 return Ok(());
@@ -142,7 +175,8 @@ impl Options {
         }
     }
 
-    /// A word for the whole tree takes back what an earlier one said of the top: words for the top are applied last.
+    /// An option for the whole tree overrides earlier ones for the top mount, since those for the
+    /// top mount are applied last.
     fn change(&mut self, set: Attr, clear: Attr, recursive: bool) {
         if recursive {
             self.attr.set -= set | clear;
@@ -163,7 +197,7 @@ impl Options {
         self.superblock.push(name);
     }
 
-    fn take_data(&mut self, key: &OsStr, value: Option<&OsStr>, text: &OsStr) -> Result<()> {
+    fn take_fs_option(&mut self, key: &OsStr, value: Option<&OsStr>, text: &OsStr) -> Result<()> {
         if (is_context(key) || key == "seclabel") && !std::path::Path::new("/sys/fs/selinux/enforce").exists()
         {
             let reason = "SELinux is not in force here, so the word would have no effect";
@@ -177,7 +211,7 @@ impl Options {
 fn change(attr: &mut MountAttr, set: Attr, clear: Attr) {
     attr.set = (attr.set - clear) | set;
     attr.clear = (attr.clear - set) | clear;
-    // A policy that is set must clear the whole of its field, itself included.
+    // An atime policy must clear the whole field, including itself.
     if attr.set.intersects(Attr::ATIME_FIELD) {
         attr.clear |= Attr::ATIME_FIELD;
     }
@@ -251,7 +285,7 @@ mod tests {
             let options = Options::parse([given]).unwrap();
             assert_eq!(options.idmap, Some(Idmap::Ranges { users, groups }), "{given}");
         }
-        // Two writers at once map as neither of them says.
+        // Options of two writers together: neither of them intends the combination.
         for one in ["uidmap=5:6:1", "gidmap=5:6:1", "X-mount.idmap=u:9:9:1", "X-mount.idmap=/n/s"] {
             for other in ["X-mount.idmap=u:0:7:1", "X-mount.idmap=/proc/7/ns/user"] {
                 for both in [[one, other], [other, one]] {

@@ -12,10 +12,10 @@ const NONE: Attr = Attr::empty();
 
 const ATIME: Attr = Attr::ATIME_FIELD;
 
-/// What `user` and `users` imply, unless a later word takes it back.
+/// The attributes that `user` and `users` imply, unless a later option clears them.
 const USER: Attr = Attr::NOSUID.union(Attr::NODEV).union(Attr::NOEXEC);
 
-/// What `owner` and `group` imply.
+/// The attributes that `owner` and `group` imply.
 const OWNER: Attr = Attr::NOSUID.union(Attr::NODEV);
 
 const ALL: Places = Places::all();
@@ -48,8 +48,8 @@ const fn note(name: &'static str, help: &'static str) -> UserspaceOption {
     option(name, Note, ALL, help)
 }
 
-/// Sorted by what they are about, as mount(8) and OCI's list do.
-pub(crate) const WORDS: &[UserspaceOption] = &[
+/// All options, by subject, in the order of mount(8) and OCI's list.
+pub(crate) const OPTIONS: &[UserspaceOption] = &[
     note("defaults", "the kernel's defaults, which are those without any word"),
     option("ro", ReadOnly(true), ALL, "read-only: the mount, and a new or remounted file system"),
     option("rw", ReadOnly(false), ALL, "writable"),
@@ -77,7 +77,7 @@ pub(crate) const WORDS: &[UserspaceOption] = &[
     option("lazytime", S("lazytime", "nolazytime"), OF_FILESYSTEM, "times are kept in memory for a while"),
     option("nolazytime", S("nolazytime", "lazytime"), OF_FILESYSTEM, "they are not"),
     option("iversion", Refused(IVERSION), ALL, "count changes of inodes: the kernel decides by itself"),
-    option("noiversion", Refused(IVERSION), ALL, "do not"),
+    note("noiversion", "do not: the default"),
     option("private", P(Propagation::Private, false), ALL, "mounts below spread nowhere"),
     option("rprivate", P(Propagation::Private, true), ALL, "private, the whole tree"),
     option("shared", P(Propagation::Shared, false), ALL, "mounts below spread to and from the peer group"),
@@ -188,20 +188,21 @@ const IVERSION: &str = "the file system decides that by itself: fsconfig(2) has 
 const TMPCOPYUP: &str =
     "copying the directory up into the tmpfs is the caller's work: mounting copies nothing";
 
-/// The whole table.
+/// Returns the whole table.
 #[must_use]
 pub fn userspace_options() -> &'static [UserspaceOption] {
-    WORDS
+    OPTIONS
 }
 
-/// The word of that name, and whether it is meant for a whole tree; `None` for a word of the file system.
+/// Returns the option of that name, and whether it applies to a whole tree. `None` for an option of
+/// the file system.
 pub(crate) fn look_up(name: &str) -> Option<(&'static UserspaceOption, bool)> {
-    let find = |name: &str| WORDS.iter().find(|word| word.name == name);
-    if let Some(word) = find(name) {
-        return Some((word, false));
+    let find = |name: &str| OPTIONS.iter().find(|option| option.name == name);
+    if let Some(option) = find(name) {
+        return Some((option, false));
     }
-    let word = find(name.strip_prefix('r')?)?;
-    word.has_recursive_form().then_some((word, true))
+    let option = find(name.strip_prefix('r')?)?;
+    option.has_recursive_form().then_some((option, true))
 }
 
 #[cfg(test)]
@@ -210,16 +211,16 @@ mod tests {
 
     #[test]
     fn recursive_forms_follow_and_names_are_not_ambiguous() {
-        let found = |name| look_up(name).map(|(word, recursive)| (word.name, recursive));
+        let found = |name| look_up(name).map(|(option, recursive)| (option.name, recursive));
         assert_eq!(found("rro"), Some(("ro", true)));
         assert_eq!(found("rnosuid"), Some(("nosuid", true)));
         assert_eq!(found("relatime"), Some(("relatime", false)));
         assert_eq!(found("rsync"), None);
         assert_eq!(found("ruser"), None);
         assert_eq!(found("size"), None);
-        let names = WORDS.iter().map(|word| word.name.to_owned());
+        let names = OPTIONS.iter().map(|option| option.name.to_owned());
         let mut names: Vec<_> =
-            names.chain(WORDS.iter().filter_map(UserspaceOption::recursive_form)).collect();
+            names.chain(OPTIONS.iter().filter_map(UserspaceOption::recursive_form)).collect();
         names.sort();
         let count = names.len();
         names.dedup();
@@ -228,7 +229,7 @@ mod tests {
 
     #[test]
     fn classic_values_are_those_of_mount_h() {
-        let ms = |name: &str| look_up(name).map(|(word, _)| word.ms());
+        let ms = |name: &str| look_up(name).map(|(option, _)| option.ms());
         for (name, set, clear) in [
             ("ro", 1, 0),
             ("rw", 0, 1),

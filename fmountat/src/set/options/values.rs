@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The values of the engine's own words: the target, id mappings, loop devices.
+//! Parses the values of userspace options: the target, id mappings, loop devices.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::set::options::definition::Engine;
@@ -9,10 +9,10 @@ use crate::set::options::suggest::option_error;
 use crate::vfs::idmap::{IdMapping, Idmap, Ids};
 use std::ffi::OsStr;
 
-/// `(uid_t) -1`, which chown(2) takes for: as it is.
+/// `(uid_t) -1`, with which chown(2) leaves an id unchanged.
 const NO_ID: u32 = u32::MAX;
 
-/// Takes one word of the table with its value, which is there where the table requires it.
+/// Sets one userspace option. `value` is present if the table requires one.
 pub(crate) fn take(options: &mut Options, engine: Engine, value: Option<&OsStr>, text: &OsStr) -> Result<()> {
     let bad = |reason: &str| option_error(ErrorKind::OptionValue, text, reason);
     let number = |radix, what| {
@@ -64,7 +64,7 @@ pub(crate) fn take(options: &mut Options, engine: Engine, value: Option<&OsStr>,
     Ok(())
 }
 
-/// `MODE` as util-linux has it, and behind it an owner.
+/// Parses `MODE` as util-linux does, with an optional owner after it.
 pub(crate) fn mkdir(value: Option<&OsStr>, text: &OsStr) -> Result<Mkdir> {
     let Some(value) = value else { return Ok(Mkdir { mode: 0o755, owner: None }) };
     let fields: Vec<&str> = utf8(value, text)?.split(':').collect();
@@ -76,14 +76,14 @@ pub(crate) fn mkdir(value: Option<&OsStr>, text: &OsStr) -> Result<Mkdir> {
     let made =
         parsed.and_then(|(mode, owner)| Some(Mkdir { mode: u32::from_str_radix(mode, 8).ok()?, owner }));
     let is_id = |mkdir: &Mkdir| mkdir.owner.is_none_or(|(uid, gid)| uid != NO_ID && gid != NO_ID);
-    // mkdir(2) does not set the set-user-ID and set-group-ID bits.
+    // mkdir(2) ignores the set-user-ID and set-group-ID bits.
     made.filter(|mkdir| mkdir.mode <= 0o1777).filter(is_id).ok_or_else(|| {
         let reason = "its value must be an octal mode, 1777 at most, or MODE:UID:GID with numeric ids";
         option_error(ErrorKind::OptionValue, text, reason)
     })
 }
 
-/// `uidmap=` and `gidmap=` of containerd: ranges with commas between them.
+/// Parses containerd's `uidmap=` and `gidmap=`: ranges separated by commas.
 fn add_ranges(options: &mut Options, ids: Ids, value: &OsStr, text: &OsStr) -> Result<()> {
     let empty = || Idmap::Ranges { users: Vec::new(), groups: Vec::new() };
     let (false, Idmap::Ranges { users, groups }) =
@@ -102,7 +102,8 @@ fn add_ranges(options: &mut Options, ids: Ids, value: &OsStr, text: &OsStr) -> R
     Ok(())
 }
 
-/// `X-mount.idmap=` of util-linux: `[u:|g:|b:]DISK:SEEN:COUNT`, separated by spaces, or the path of a namespace.
+/// Parses `X-mount.idmap=` of util-linux: `[u:|g:|b:]` and an id range each, separated by spaces,
+/// or the path of a user namespace.
 fn util_linux_map(value: &OsStr, text: &OsStr) -> Result<Idmap> {
     let value = unquote(value);
     if value.as_encoded_bytes().contains(&b'/') {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Which of a plan's mounts a mount helper makes.
+//! Finds the mount helpers of a plan.
 
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::kinds::helper::Helper;
@@ -7,12 +7,13 @@ use crate::set::plan::step::{Step, What};
 use std::collections::HashMap;
 use std::ffi::OsStr;
 
-/// The helpers of a plan's steps, by the steps' numbers.
+/// The mount helpers of a plan, by the number of their step.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Helpers(HashMap<usize, Helper>);
 
 impl Helpers {
-    /// Looks for `mount.fuse3` for FUSE types, and for `mount.TYPE`.
+    /// Searches the helper of each type: `mount.fuse` or `mount.fuse3` for FUSE types, `mount.TYPE`
+    /// for the others.
     pub(crate) fn find(steps: &[Step], of_step: impl Fn(&Step, Error) -> Error) -> Result<Self> {
         let mut helpers = HashMap::new();
         let mut without: Vec<&OsStr> = Vec::new();
@@ -29,7 +30,7 @@ impl Helpers {
         Ok(Self(helpers))
     }
 
-    /// The helper that makes the step's mount.
+    /// Returns the helper that makes the step's mount, if there is one.
     pub(crate) fn of(&self, step: &Step) -> Option<&Helper> {
         self.0.get(&step.number)
     }
@@ -38,7 +39,8 @@ impl Helpers {
         self.0.is_empty()
     }
 
-    /// Whether their mounts can come after all others: none of those goes below one of them.
+    /// Reports whether the helpers can run after all other mounts: none of those is below a
+    /// helper's mount.
     pub(crate) fn can_be_last(&self, steps: &[Step]) -> bool {
         let below = |step: &Step, helped: &Step| {
             step.number > helped.number && (helped.is_root() || step.target.starts_with(&helped.target))
@@ -48,14 +50,14 @@ impl Helpers {
     }
 }
 
-/// A helper mounts as it does: what would have to be done to a detached mount can't be.
+/// Refuses options that need a detached mount. A helper mounts on its own and cannot apply them.
 pub(crate) fn check_helped(step: &Step) -> Result<()> {
-    let word = match &step.options {
+    let option = match &step.options {
         options if options.idmap.is_some() => "idmap",
         options if options.subdir.is_some() => "X-mount.subdir",
         options if options.loop_device.is_some() => "loop",
         _ => return Ok(()),
     };
     let reason = "a mount helper mounts this type, and it has no such option";
-    Err(Error::new(ErrorKind::OptionConflict, Operation::ReadOption, reason).with_argument(word))
+    Err(Error::new(ErrorKind::OptionConflict, Operation::ReadOption, reason).with_argument(option))
 }

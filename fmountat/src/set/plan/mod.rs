@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What will be done, in order.
+//! Plans a set: each step, in order, checked before any system call.
 
 pub(crate) mod step;
 pub(crate) mod restriction;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Device nodes and symbolic links that are created once everything is mounted.
+//! Device nodes and symbolic links, created after all mounts.
 
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::set::spec::device::{Device, Link};
 use crate::vfs::bytes::c_string;
 use std::path::Path;
 
-/// What is created in a root, in order.
+/// The nodes to create in a root, in order.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Nodes {
     pub(crate) devices: Vec<Device>,
@@ -14,10 +14,11 @@ pub(crate) struct Nodes {
 }
 
 impl Nodes {
-    /// Checks paths; no system call is made.
+    /// Checks the paths without a system call.
     ///
     /// # Errors
-    /// [`ErrorKind::Spec`] for a path that is not absolute or ends in no name; [`ErrorKind::NulByte`].
+    /// [`ErrorKind::Spec`] for a path that is not absolute or does not end in a name;
+    /// [`ErrorKind::NulByte`].
     pub(crate) fn new(devices: Vec<Device>, links: Vec<Link>) -> Result<Self> {
         devices.iter().try_for_each(|device| check(Operation::CreateDevice, &device.path))?;
         for link in &links {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `Plan`: what will be done, in order; made without touching anything.
+//! `Plan`: the checked steps of a set, in order.
 
 use crate::error::{Error, ErrorKind, Operation, PlanStep, Result, escape};
 use crate::kinds::overlay::ephemeral_uppers::EphemeralUppers;
 use crate::set::plan::helpers::Helpers;
 use crate::set::plan::nodes::Nodes;
 use crate::set::plan::restriction::PathRestrictions;
-use crate::set::plan::step::{Step, What};
+use crate::set::plan::step::{Rules, Step, What};
 use crate::set::spec::Spec;
 use rustix::fd::AsFd;
 use std::ffi::OsString;
@@ -15,8 +15,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-/// A mount list, understood: each step is checked against what its kind can take, and nothing was touched. Which mounts a mount
-/// helper makes is looked up when it is first asked, and kept.
+/// A parsed mount list. Each step is checked against the options of its kind of mount, without a
+/// system call. The mount helpers are searched at the first use and cached.
 ///
 /// ```
 /// use fmountat::{Mount, Plan};
@@ -28,27 +28,31 @@ use std::sync::OnceLock;
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub(crate) steps: Vec<Step>,
-    /// Of the list that was read, of which these may be a part.
+    /// The number of mounts in the list; `steps` may be a part of them.
     total: usize,
     ignored: Vec<(usize, OsString)>,
     /// Created after all steps.
     pub(crate) nodes: Nodes,
-    /// Done last.
+    /// Applied last.
     pub(crate) restrictions: PathRestrictions,
     helpers: OnceLock<Result<Helpers>>,
 }
 
 impl Plan {
-    /// Reads a set, or a list of mounts. No system call is made.
+    /// Parses a set or a list of mounts without a system call.
     ///
     /// # Errors
-    /// Those of [`Options::parse`](crate::options::Options::parse) and [`Overlay::from_options`](crate::overlay::Overlay::from_options); [`ErrorKind::OptionConflict`] for an option that has no
-    /// meaning for its kind of mount; [`ErrorKind::Spec`] for an empty list, a mount without a type, or a device, link or restricted
-    /// path that is not absolute; [`ErrorKind::Unsupported`]. [`Error::mount`] has the number of the mount.
+    /// Those of [`Options::parse`](crate::options::Options::parse) and
+    /// [`Overlay::from_options`](crate::overlay::Overlay::from_options);
+    /// [`ErrorKind::OptionConflict`] for an option that has no meaning for its kind of mount;
+    /// [`ErrorKind::Spec`] for an empty list, a mount without a type, or a device, link or
+    /// restricted path that is not absolute; [`ErrorKind::Unsupported`]. [`Error::mount`] has the
+    /// number of the mount.
     pub fn new(spec: impl Into<Spec>) -> Result<Self> {
         let spec = spec.into();
         let restrictions = PathRestrictions::of(&spec)?;
-        let Spec { mounts, compat, devices, links, .. } = spec;
+        let Spec { mounts, compat, bind_propagation, devices, links, .. } = spec;
+        let rules = Rules { compat, bind_propagation };
         if mounts.is_empty() {
             return Err(Error::new(ErrorKind::Spec, Operation::ReadMountList, "the list is empty"));
         }
@@ -56,68 +60,80 @@ impl Plan {
         let (mut steps, mut ignored) = (Vec::new(), Vec::new());
         for (at, mount) in mounts.iter().enumerate() {
             let number = mount.number.unwrap_or(at + 1);
-            let (step, options) = Step::new(number, mount, compat).map_err(|e| {
+            let (step, options) = Step::new(number, mount, &rules).map_err(|e| {
                 let e = crate::set::options::suggest::of_option(e);
                 if mounts.len() > 1 { e.with_plan_step(PlanStep::Mount(number)) } else { e }
             })?;
             ignored.extend(options.into_iter().map(|option| (number, option)));
             steps.push(step);
         }
+        put_off_read_only(&mut steps, &nodes);
         let total = steps.len();
         Ok(Self { total, steps, ignored, nodes, restrictions, helpers: OnceLock::new() })
     }
 
-    /// The steps that `keep` takes, with the numbers and helpers that they have here; without what comes after the mounts.
+    /// Returns a plan with the steps for which `keep` is true, with their numbers and helpers but
+    /// without nodes and path restrictions.
     pub(crate) fn part(&self, keep: impl Fn(&Step) -> bool) -> Self {
         let steps = self.steps.iter().filter(|step| keep(step)).cloned().collect();
         let (ignored, nodes, restrictions) = Default::default();
         Self { steps, total: self.total, ignored, nodes, restrictions, helpers: self.helpers.clone() }
     }
 
-    /// The mount helpers, found when it is first asked.
+    /// Returns the mount helpers. Searches them at the first call.
     pub(crate) fn helpers(&self) -> Result<&Helpers> {
         let find = || Helpers::find(&self.steps, |step, error| self.in_step(step, error));
         self.helpers.get_or_init(find).as_ref().map_err(Clone::clone)
     }
 
-    /// What the kernel mounts, and what mount helpers do, with what comes after all mounts.
+    /// Splits the plan into the kernel's mounts and the helpers' mounts. The second part gets the
+    /// nodes and path restrictions.
     pub(crate) fn by_kernel_and_helpers(&self, helpers: &Helpers) -> (Self, Self) {
         let kernel = self.part(|step| helpers.of(step).is_none());
         let helped = self.part(|step| helpers.of(step).is_some());
         (kernel, Self { nodes: self.nodes.clone(), restrictions: self.restrictions.clone(), ..helped })
     }
 
-    /// Whether open_tree(2) copies all of it: not what is unbindable, nor what is beneath a second root.
+    /// Reports whether open_tree(2) copies the whole set. It copies neither unbindable mounts nor
+    /// those beneath a second root.
     pub(crate) fn can_be_copied(&self) -> bool {
         let roots = self.steps.iter().filter(|step| step.is_root()).count();
         roots <= 1 && !self.steps.iter().any(Step::is_unbindable)
     }
 
-    /// Whether a path inside the set is looked up: a target below `/`, `X-mount.subdir`, a device, a link, or a path restriction.
+    /// Reports whether a mount below the root becomes read-only after all mounts are attached.
+    pub(crate) fn sets_read_only_last(&self) -> bool {
+        self.steps.iter().any(|step| step.read_only_last && !step.is_root())
+    }
+
+    /// Reports whether a path inside the set is resolved: a target below `/`, `X-mount.subdir`, a
+    /// device, a link, or a path restriction.
     pub(crate) fn resolves_targets(&self) -> bool {
         let resolves = |step: &Step| !step.is_root() || step.options.subdir.is_some();
         self.steps.iter().any(resolves) || !self.nodes.is_empty() || !self.restrictions.paths.is_empty()
     }
 
-    /// One mount that is the root, and nothing in it.
+    /// Reports whether the plan is a single mount for `/` without nodes and path restrictions.
     pub(crate) fn is_lone(&self) -> bool {
         self.steps.len() == 1 && self.has_root() && self.nodes.is_empty() && self.restrictions.is_empty()
     }
 
-    /// The options that were ignored, as [`Spec::compat`] allows, each with the number of its mount.
+    /// Returns the options that were ignored, as [`Spec::compat`] allows, each with the number of
+    /// its mount.
     #[must_use]
     pub fn ignored(&self) -> &[(usize, OsString)] {
         &self.ignored
     }
 
-    /// Whether the set brings its own root: otherwise its mounts go into a copy of what is at the target.
+    /// Reports whether the set has its own root. Otherwise its mounts are attached in a copy of
+    /// the tree at the target.
     #[must_use]
     pub fn has_root(&self) -> bool {
         self.steps.first().is_some_and(Step::is_root)
     }
 
-    /// Gives the overlays that are the root of the set an upper directory of `uppers`, unless they have one or are `ro`: what is
-    /// written to the root is then thrown away. Relative lowers start at `dir`.
+    /// Gives each overlay for `/` an upper directory of `uppers`, unless it has one or is `ro`.
+    /// Changes to the root are then discarded. Relative lowers start at `dir`.
     ///
     /// # Errors
     /// Those of [`EphemeralUppers::give`].
@@ -133,7 +149,7 @@ impl Plan {
         Ok(())
     }
 
-    /// The error of one step, with its number if there are several.
+    /// Adds the step's number to the error, if there are several steps.
     pub(crate) fn in_step(&self, step: &Step, error: Error) -> Error {
         let error = crate::diagnose::diagnose(error);
         if self.total == 1 {
@@ -142,7 +158,7 @@ impl Plan {
         error.with_plan_step(PlanStep::Mount(step.number))
     }
 
-    /// What is done when all is mounted, in order, and to which path.
+    /// Returns the operations after all mounts, in order, each with its path.
     pub(crate) fn after_mounts(&self) -> Vec<(Operation, PathBuf)> {
         let devices = self.nodes.devices.iter().map(|device| (Operation::CreateDevice, &device.path));
         let links = self.nodes.links.iter().map(|link| (Operation::CreateLink, &link.path));
@@ -159,14 +175,29 @@ impl Plan {
         self.steps.len()
     }
 
-    /// Never true: an empty list is refused.
+    /// Returns false: an empty list is refused.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
     }
 }
 
-/// What is done to a path when all is mounted, in words.
+/// Postpones `ro` of mounts in which a later mount needs a new mount point, or the set a device or
+/// link.
+fn put_off_read_only(steps: &mut [Step], nodes: &Nodes) {
+    for at in 0..steps.len() {
+        let (before, after) = steps.split_at_mut(at + 1);
+        let Some(step) = before.last_mut() else { continue };
+        let made = after.iter().filter(|later| later.options.mkdir.is_some()).map(|later| &later.target);
+        let devices = nodes.devices.iter().map(|device| &device.path);
+        let mut paths = made.chain(devices).chain(nodes.links.iter().map(|link| &link.path));
+        if paths.any(|path| step.is_above(path)) {
+            step.put_off_read_only();
+        }
+    }
+}
+
+/// Describes an operation after all mounts.
 pub(crate) fn after_mounts_text(operation: Operation, path: &Path) -> String {
     let path = escape(path.as_os_str().as_bytes());
     match operation {
@@ -196,7 +227,8 @@ impl fmt::Display for Plan {
                         overlay.lowers.len() + overlay.data_only.len()
                     )?;
                 }
-                // `ro` and its like are for the top mount of a tree, `rro` and its like for all of it.
+                // `ro` and the like apply to the top mount of a tree, `rro` and the like to all its
+                // mounts.
                 What::Bind { recursive: true } if !step.options.attr.set.is_empty() => {
                     writeln!(f, "recursive bind, {} on the top mount only", step.options.attr.names())?;
                 }

@@ -1,18 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Paths of a set that are made read-only or masked once everything is mounted (OCI).
+//! Path restrictions of a set: paths that are made read-only or masked after all mounts (OCI).
 
 use crate::error::{Error, ErrorKind, Operation, PlanStep, Result};
 use crate::set::spec::Spec;
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 /// What is done to a path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum PathRestriction {
     ReadOnly,
     Mask,
 }
 
-/// What is done after all mounts, in order.
+/// The path restrictions, in order.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct PathRestrictions {
     pub(crate) paths: Vec<(PathRestriction, PathBuf)>,
@@ -20,16 +21,19 @@ pub(crate) struct PathRestrictions {
 }
 
 impl PathRestrictions {
-    /// In runc's order: what is masked in a read-only directory is masked.
+    /// Reads the restrictions in runc's order: read-only paths first, so that a path masked inside
+    /// a read-only directory is masked.
     pub(crate) fn of(spec: &Spec) -> Result<Self> {
         let readonly = spec.readonly_paths.iter().map(|path| (PathRestriction::ReadOnly, path.clone()));
         let masked = spec.masked_paths.iter().map(|path| (PathRestriction::Mask, path.clone()));
-        let paths: Vec<_> = readonly.chain(masked).collect();
-        for (cover, path) in &paths {
+        let mut paths: Vec<_> = readonly.chain(masked).collect();
+        let mut seen = HashSet::new();
+        paths.retain(|path| seen.insert(path.clone()));
+        for (restriction, path) in &paths {
             crate::vfs::bytes::c_string(Operation::ReadPath, path)?;
             if !path.is_absolute() {
                 let reason = "the path must be absolute: it starts at the root of the set";
-                return Err(Error::new(ErrorKind::Spec, cover.operation(), reason).with_argument(path));
+                return Err(Error::new(ErrorKind::Spec, restriction.operation(), reason).with_argument(path));
             }
         }
         Ok(Self { paths, readonly_root: spec.readonly_root })
@@ -41,7 +45,7 @@ impl PathRestrictions {
 }
 
 impl PathRestriction {
-    /// The error of covering `path`.
+    /// Adds the restricted path to the error.
     pub(crate) fn error(self, path: &Path, error: Error) -> Error {
         let path = path.to_owned();
         error.with_plan_step(match self {
@@ -50,7 +54,7 @@ impl PathRestriction {
         })
     }
 
-    /// What it does, in errors and plans.
+    /// Returns the operation named in errors and plans.
     pub(crate) fn operation(self) -> Operation {
         match self {
             Self::ReadOnly => Operation::MakePathReadOnly,

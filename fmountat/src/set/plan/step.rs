@@ -1,26 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! One mount of a plan: what it mounts, where, with which options.
+//! One mount of a plan: what it mounts, where, and with which options.
 
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::kinds::overlay::Overlay;
 use crate::set::options::suggest::option_error;
 use crate::set::options::{Mkdir, Options, Places};
 use crate::set::spec::{Compat, Mount};
-use crate::vfs::attr::Propagation;
+use crate::vfs::attr::{Attr, Propagation};
 use crate::vfs::idmap::Idmap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, PathBuf};
+use std::path::{Component, Path, PathBuf};
+
+/// What holds for all mounts of a list.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rules {
+    pub(crate) compat: Compat,
+    pub(crate) bind_propagation: Option<Propagation>,
+}
 
 /// One mount of a plan.
 #[derive(Debug, Clone)]
 pub(crate) struct Step {
-    /// From 1, as in the list.
+    /// The number of the mount in the list, from 1.
     pub(crate) number: usize,
     pub(crate) source: PathBuf,
     pub(crate) target: PathBuf,
     pub(crate) what: What,
     pub(crate) options: Options,
+    /// A new tmpfs gets the mode of the directory it covers.
+    pub(crate) inherits_mode: bool,
+    /// The mount becomes read-only when all mounts are in place: some need a mount point in it.
+    pub(crate) read_only_last: bool,
 }
 
 /// What a step mounts.
@@ -32,13 +43,17 @@ pub(crate) enum What {
 }
 
 impl Step {
-    pub(crate) fn new(number: usize, mount: &Mount, compat: Compat) -> Result<(Self, Vec<OsString>)> {
+    pub(crate) fn new(number: usize, mount: &Mount, rules: &Rules) -> Result<(Self, Vec<OsString>)> {
         let (fstype, source) = (mount.fstype.as_os_str(), mount.source.as_os_str());
         for (operation, text) in [(Operation::ReadType, fstype), (Operation::ReadSource, source)] {
             crate::vfs::bytes::c_string(operation, text)?;
         }
         crate::vfs::bytes::c_string(Operation::ReadTarget, &mount.target)?;
-        let mut options = Options::parse(&mount.options)?;
+        let is_strict = rules.compat.is_strict();
+        let (mut options, mut ignored) = match is_strict {
+            true => (Options::parse(&mount.options)?, Vec::new()),
+            false => Options::parse_supported(&mount.options)?,
+        };
         take_oci_mappings(mount, &mut options)?;
         if options.remount {
             let reason = "`remount` changes what is mounted, and a set of mounts is built new";
@@ -47,34 +62,63 @@ impl Step {
             );
         }
         let what = what(mount, &mut options)?;
-        let mut ignored = Vec::new();
         for error in without_effect(&what, &mut options) {
             match error.argument() {
-                Some(option) if !compat.is_strict() => ignored.push(option.to_owned()),
+                Some(option) if !is_strict => ignored.push(option.to_owned()),
                 _ => return Err(error),
             }
         }
         let (source, target) = (mount.source.clone(), mount.target.clone());
-        let mut step = Self { number, source, target, what, options };
-        if compat == Compat::Oci {
-            step.take_defaults_of_oci();
-        }
+        let mut step = Self::of(number, source, target, what, options);
+        step.take_defaults(rules);
         Ok((step, ignored))
     }
 
-    /// Makes the mount point where it is missing, and a bind a slave of its source, as runc does.
-    fn take_defaults_of_oci(&mut self) {
-        let Options { attr, recursive_attr, mkdir, .. } = &mut self.options;
-        mkdir.get_or_insert(Mkdir { mode: 0o755, owner: None });
+    pub(crate) fn of(number: usize, source: PathBuf, target: PathBuf, what: What, options: Options) -> Self {
+        Self { number, source, target, what, options, inherits_mode: false, read_only_last: false }
+    }
+
+    /// Fills in what the mount leaves open, by the rules of its list.
+    fn take_defaults(&mut self, rules: &Rules) {
+        let Options { attr, recursive_attr, mkdir, fs_options, .. } = &mut self.options;
         if let What::Bind { recursive } = self.what {
             if attr.propagation.or(recursive_attr.propagation).is_none() {
                 let whole = if recursive { recursive_attr } else { attr };
-                whole.propagation = Some(Propagation::Slave);
+                whole.propagation = rules.bind_propagation;
             }
+        }
+        if rules.compat == Compat::Oci {
+            mkdir.get_or_insert(Mkdir { mode: 0o755, owner: None });
+            let is_tmpfs = matches!(&self.what, What::Filesystem(name) if name == "tmpfs");
+            self.inherits_mode = is_tmpfs && fs_options.iter().all(|option| option.key != "mode");
         }
     }
 
-    /// The type that the mount has in a mount list.
+    /// Makes the mount writable until all mounts are in place, if `ro` alone makes it read-only. A device or image stays
+    /// read-only: a writable mount of it would change it.
+    pub(crate) fn put_off_read_only(&mut self) {
+        let options = &mut self.options;
+        let is_in_memory = |name: &OsString| name == "tmpfs" || name == "ramfs";
+        let can_wait = match &self.what {
+            What::Overlay(overlay) => overlay.is_writable(),
+            What::Bind { .. } => true,
+            What::Filesystem(name) => is_in_memory(name),
+        };
+        if can_wait && options.attr.set.contains(Attr::RDONLY) {
+            options.attr.set -= Attr::RDONLY;
+            options.superblock.retain(|flag| *flag != "ro");
+            self.read_only_last = true;
+        }
+    }
+
+    /// Whether `path` in the set lies below its target; compared by name.
+    pub(crate) fn is_above(&self, path: &Path) -> bool {
+        let plain = |path: &Path| Path::new("/").join(path);
+        let (target, path) = (plain(&self.target), plain(path));
+        path != target && path.starts_with(target)
+    }
+
+    /// Returns the type that the mount has in a mount list.
     pub(crate) fn fstype(&self) -> &OsStr {
         match &self.what {
             What::Overlay(_) => OsStr::new("overlay"),
@@ -83,36 +127,36 @@ impl Step {
         }
     }
 
-    /// Whether a FUSE helper mounts it: it can't be built detached.
+    /// Reports whether a FUSE helper mounts it. Such a mount cannot be built detached.
     pub(crate) fn is_fuse(&self) -> bool {
         let is = |name: &OsString| [&b"fuse."[..], b"fuse3."].iter().any(|p| name.as_bytes().starts_with(p));
         matches!(&self.what, What::Filesystem(name) if is(name))
     }
 
-    /// Whether its target must be a directory with no symbolic link on the way to it, as runc has it: programs take what is at
-    /// /proc and /sys for the kernel's word.
+    /// Reports whether the target must be a directory without a symbolic link in its path, as runc
+    /// requires for proc and sysfs: programs trust the files below /proc and /sys.
     pub(crate) fn needs_plain_target(&self) -> bool {
         matches!(&self.what, What::Filesystem(name) if name == "proc" || name == "sysfs")
     }
 
-    /// Whether it brings what is mounted below its source.
+    /// Reports whether it includes the mounts below its source.
     pub(crate) fn is_tree(&self) -> bool {
         matches!(self.what, What::Bind { recursive: true })
     }
 
-    /// Whether a word makes it, or what is below it, unbindable.
+    /// Reports whether an option makes it, or a mount below it, unbindable.
     pub(crate) fn is_unbindable(&self) -> bool {
         let propagations = [self.options.attr.propagation, self.options.recursive_attr.propagation];
         propagations.contains(&Some(Propagation::Unbindable))
     }
 
     pub(crate) fn is_root(&self) -> bool {
-        let stays = |c| matches!(c, Component::RootDir | Component::CurDir | Component::ParentDir);
-        self.target.components().all(stays)
+        let has_no_name = |c| matches!(c, Component::RootDir | Component::CurDir | Component::ParentDir);
+        self.target.components().all(has_no_name)
     }
 }
 
-/// OCI's `uidMappings` map the mount, be `idmap` among its options or not.
+/// Applies OCI's `uidMappings` and `gidMappings`, with or without the option `idmap`.
 fn take_oci_mappings(mount: &Mount, options: &mut Options) -> Result<()> {
     let (users, groups) = (mount.uid_mappings.clone(), mount.gid_mappings.clone());
     if users.is_empty() && groups.is_empty() {
@@ -131,7 +175,7 @@ fn take_oci_mappings(mount: &Mount, options: &mut Options) -> Result<()> {
             Error::new(ErrorKind::OptionConflict, Operation::ReadOption, reason).with_argument("idmap")
         );
     }
-    // OCI's `bind` with mappings and without a word maps the top mount.
+    // Mappings without `idmap` or `ridmap` apply to the top mount only.
     options.idmap_recursive.get_or_insert(false);
     let idmap = Idmap::Ranges { users, groups };
     idmap.check()?;
@@ -166,7 +210,7 @@ pub(crate) fn what(mount: &Mount, options: &mut Options) -> Result<What> {
     }
 }
 
-/// The words that would have no effect in this mount, each as an error; they are gone from the options then.
+/// Removes the options that have no effect on this mount. Returns an error for each of them.
 fn without_effect(what: &What, options: &mut Options) -> Vec<Error> {
     let is_bind = matches!(what, What::Bind { .. });
     let place = if is_bind { Places::BIND } else { Places::NEW };

@@ -1,21 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The result of applying a plan.
+//! `Applied`: the result of applying a plan.
 
 use crate::mountinfo::id::MountId;
 use crate::strategy::Strategy;
 use crate::table::published::PublishedSet;
 
-/// A plan that is in its place.
+/// A plan that is mounted on its target.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Applied {
-    /// The mount that is seen at the target; for a plan without a root, that of its first mount.
+    /// The mount that is visible at the target. For a plan without a root, the mount of its first
+    /// step.
     pub id: MountId,
-    /// All its mounts, to be unmounted as one: [`Unmount::run_set`](crate::table::unmount::request::Unmount::run_set). None before Linux 6.8, and for
-    /// mounts that were put into a mount that was there, one by one.
+    /// All mounts of the plan, to be unmounted as one:
+    /// [`Unmount::run_set`](crate::table::unmount::request::Unmount::run_set). `None` before Linux
+    /// 6.8, and for mounts that were attached one by one in a mount that already existed.
     pub set: Option<PublishedSet>,
-    /// The numbers of mounts that were left out, because their source is missing and they say `nofail`.
+    /// The numbers of the mounts that were left out: their source is missing and they have the
+    /// option `nofail`.
     pub left_out: Vec<usize>,
-    /// The way that was taken.
+    /// The strategy that was used.
     pub strategy: Strategy,
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A plan on its target: in one step where the kernel can, else step by step with roll-back.
+//! Mounts a plan on its target: in one step where possible, otherwise step by step.
 
 use crate::error::{Error, Operation, Result};
 use crate::set::build::Mounter;
@@ -18,15 +18,17 @@ use crate::vfs::target::Target;
 use rustix::fd::{AsFd, BorrowedFd};
 
 impl Mounter {
-    /// Mounts the plan on `target`, by the [`strategy`](Self::strategy) that serves; relative sources and layers start at `dir`.
+    /// Mounts the plan on `target`, by the [`strategy`](Self::strategy) that this kernel allows.
+    /// Relative sources and layers start at `dir`.
     ///
-    /// What a mount helper mounts comes after all others, which are published in one step where they can be, unless one
-    /// of them goes below it; all is taken back if it fails.
+    /// Mount helpers run last. All other mounts are published in one step where possible, unless
+    /// one of them is below a helper's mount. A failure unmounts all of them.
     ///
     /// # Errors
-    /// Those of [`build`](Self::build), [`Tree::attach`](crate::vfs::tree::Tree::attach) and [`Helper::mount`](crate::kinds::helper::helper::Helper::mount);
-    /// nothing is left mounted. [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported), before any change, where a seccomp filter forbids the mount
-    /// interface of Linux 5.2 to 5.12.
+    /// Those of [`build`](Self::build), [`Tree::attach`](crate::vfs::tree::Tree::attach) and
+    /// [`Helper::mount`](crate::kinds::helper::helper::Helper::mount); nothing is left mounted.
+    /// [`ErrorKind::Unsupported`](crate::ErrorKind::Unsupported), before any change, where a
+    /// seccomp filter forbids the mount interface of Linux 5.2 to 5.12.
     pub fn apply(&self, dir: impl AsFd, plan: &Plan, target: &Target) -> Result<Applied> {
         let dir = dir.as_fd();
         let _span = trace::apply(target.path(), plan.len());
@@ -49,7 +51,8 @@ impl Mounter {
         }
     }
 
-    /// What the kernel mounts is published in one step, and noted before: a helper may be killed with us.
+    /// Publishes the kernel's mounts in one step, then runs the helpers. The journal records the
+    /// mounts first, since this process may be killed together with a helper.
     fn apply_helpers_last(
         &self,
         dir: BorrowedFd<'_>,
@@ -79,7 +82,7 @@ impl Mounter {
     }
 }
 
-/// What is mounted step by step is taken back by a path in /proc: a failure would leave it without one.
+/// Fails without a verified /proc: rollback unmounts by a path in /proc.
 fn need_roll_back() -> Result<()> {
     procfs::check().map_err(|errno| procfs::failed(Operation::Build, "thread-self/fd", errno))
 }

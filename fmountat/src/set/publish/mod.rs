@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! From a built set to one that is seen: in one step, or step by step; in place of another.
+//! Publishes a built set: in one step or step by step, on a target or in place of another set.
 
 pub(crate) mod applied;
 pub(crate) mod rollback;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What comes after the mounts, done in a root that is mounted already.
+//! Creates nodes and applies path restrictions in a root that is mounted already.
 
 use crate::error::Result;
 use crate::set::build::late_mount::{LateMount, MountedRoot};
@@ -14,25 +14,28 @@ use rustix::fs::CWD;
 use std::path::Path;
 
 impl Mounter {
-    /// Creates the devices and links of `spec` in a root that is mounted or detached already; the mounts of `spec` are not looked
-    /// at. For a runtime that has work of its own to do between the mounts and this. mknodat(2), symlinkat(2); in a user namespace
-    /// a device is a read-only bind of the host's node.
+    /// Creates the devices and links of `spec` in a root that is mounted or detached already.
+    /// Ignores the mounts of `spec`. It serves a runtime that does work of its own between the
+    /// mounts and the nodes. It calls mknodat(2) and symlinkat(2); in a user namespace a device is
+    /// a read-only bind of the host's node.
     ///
     /// # Errors
-    /// [`ErrorKind::NotADevice`](crate::ErrorKind::NotADevice) where something else has the name of a device;
-    /// [`ErrorKind::Spec`](crate::ErrorKind::Spec) for a path that is not absolute; the errno of the calls. Nodes that were created stay.
+    /// [`ErrorKind::NotADevice`](crate::ErrorKind::NotADevice) where another file has the name of a
+    /// device; [`ErrorKind::Spec`](crate::ErrorKind::Spec) for a path that is not absolute; the
+    /// errno of the calls. Nodes that were created remain after a failure.
     pub fn create_nodes(&self, root: impl AsFd, spec: &Spec) -> Result<()> {
         let nodes = Nodes::new(spec.devices.clone(), spec.links.clone())?;
         Root::of(self, root.as_fd()).finish(|root| nodes::create_nodes(root, &nodes, 1))
     }
 
-    /// Masks paths, and makes paths and the root read-only, in a root that is mounted or detached already, as `spec` says; its mounts
-    /// are not looked at. For a runtime that has work of its own to do between the mounts and this. Paths that do not exist are
-    /// left out, as the OCI runtime specification has it.
+    /// Masks paths, and makes paths and the root read-only, in a root that is mounted or detached
+    /// already, as `spec` demands. Ignores the mounts of `spec`. It serves a runtime that does work
+    /// of its own between the mounts and the restrictions. Paths that do not exist are skipped, as
+    /// the OCI runtime specification requires.
     ///
     /// # Errors
-    /// As [`apply`](Self::apply); what was done is unmounted again, newest first. In a detached tree, which needs Linux 6.15, it goes
-    /// with the tree.
+    /// As [`apply`](Self::apply). A failure unmounts the restrictions made so far, newest first. In
+    /// a detached tree, which needs Linux 6.15, they are dissolved with the tree.
     pub fn restrict(&self, root: impl AsFd, spec: &Spec) -> Result<()> {
         let restrictions = PathRestrictions::of(spec)?;
         Root::of(self, root.as_fd()).finish(|root| {
@@ -45,12 +48,12 @@ impl Mounter {
     }
 }
 
-/// A root of the caller's.
+/// A root that belongs to the caller.
 struct Root<'a> {
     mounter: StepMounter<'a>,
     root: BorrowedFd<'a>,
     readonly: bool,
-    /// Unmounted again unless all is done.
+    /// The mounts attached so far. They are unmounted unless all succeed.
     attached: Vec<MountGuard>,
 }
 

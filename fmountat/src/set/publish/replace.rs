@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A built set in the place of what is mounted, as well as the kernel can.
+//! Publishes a built set in place of another mount, by the best strategy of the kernel.
 
 use crate::error::{Error, ErrorKind, Failed, Operation, Result};
 use crate::set::build::{DetachedSet, Mounter};
@@ -8,17 +8,17 @@ use crate::vfs::target::Target;
 use crate::vfs::tree::Attached;
 
 impl Mounter {
-    /// The way that [`swap`](Self::swap) takes here.
+    /// Returns the strategy that [`swap`](Self::swap) uses on this kernel.
     #[must_use]
     pub fn swap_strategy(&self) -> SwapStrategy {
         self.features.best().unwrap_or(SwapStrategy::Gap)
     }
 
-    /// Publishes the set in place of what is mounted on `target`: by [`DetachedSet::replace`], before 6.5 by
-    /// [`DetachedSet::replace_with_gap`].
+    /// Publishes the set in place of what is mounted on `target`: by [`DetachedSet::replace`],
+    /// before Linux 6.5 by [`DetachedSet::replace_with_gap`].
     ///
     /// # Errors
-    /// Those of the two.
+    /// Those of these two functions.
     pub fn swap(&self, built: DetachedSet, target: &Target) -> Result<Attached, Failed<DetachedSet>> {
         match self.swap_strategy().record() {
             SwapStrategy::Beneath => built.replace(target),
@@ -26,7 +26,7 @@ impl Mounter {
         }
     }
 
-    /// Refuses a swap with a gap.
+    /// Fails if a swap would have a moment in which neither set is visible.
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`].

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What a swap does to mounts that the new set has no counterpart for: told before it is done.
+//! Lists, before a swap, the mounts that have no counterpart in the new set.
 
 use crate::error::{Error, ErrorKind, Holder, Operation, Result};
 use crate::mountinfo::id::{MountId, MountinfoId};
@@ -21,29 +21,31 @@ use std::path::{Component, Path, PathBuf};
 
 const STEP: Operation = Operation::LookForWhatWouldBeDropped;
 
-/// Mounts that a swap does not replace one for one: [`Mounter::replace_diff`].
+/// The mounts that a swap does not replace one for one: [`Mounter::replace_diff`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ReplaceDiff {
-    /// In the old mount, at places where the new set has none, or fewer on each other. They go with the old one, whoever
-    /// mounted them.
+    /// The mounts in the old mount at places where the new set has none, or fewer stacked ones. The
+    /// swap unmounts them with the old mount, whoever mounted them.
     pub dropped: Vec<(MountId, PathBuf)>,
-    /// Beneath the old mount, at the target itself, from the top down. They stay, beneath the new set.
+    /// The mounts beneath the old mount, at the target itself, topmost first. They remain beneath
+    /// the new set.
     pub beneath: Vec<(MountId, PathBuf)>,
 }
 
 impl Mounter {
-    /// What a [`swap`](Self::swap) of `built` for what is mounted on `target` would drop, and what it would leave beneath:
-    /// listmount(2) and statmount(2) \[Linux 6.8\], else mountinfo. Ask right before it: a mount that comes between
-    /// goes unseen. `plan` is the one that was built.
+    /// Returns the mounts that a [`swap`](Self::swap) of `built` for the mount on `target` would
+    /// unmount, and those that it would leave beneath. It reads them by listmount(2) and
+    /// statmount(2) \[Linux 6.8\], or else from mountinfo. Call it right before the swap: it misses
+    /// a mount that comes in between. `plan` is the plan of `built`.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] without either; those of looking at the target.
+    /// [`ErrorKind::NotFound`] if neither is available; those of opening the target.
     pub fn replace_diff(&self, plan: &Plan, built: &DetachedSet, target: &Target) -> Result<ReplaceDiff> {
-        unmatched(target, |inner| match open_in_root(built.root(), inner) {
+        diff_with(target, |inner| match open_in_root(built.root(), inner) {
             Ok(fd) => Ok(match mount_with_root(fd.as_fd())? {
                 None => 0,
-                // A copy of what is there has all of it, save what can't be copied.
+                // A copy of the target has all its mounts, except those that cannot be copied.
                 Some(_) if !plan.has_root() => usize::MAX,
                 Some(id) => built.stacks.of(id),
             }),
@@ -52,12 +54,13 @@ impl Mounter {
         })
     }
 
-    /// The same before anything is built, as far as the list tells: what a recursive bind or a copy of the old mount brings
-    /// along is taken for counterparts.
+    /// Returns the same before the set is built, as far as the mount list shows it. Mounts that a
+    /// recursive bind or a copy of the old mount brings along count as counterparts.
     ///
     /// # Errors
-    /// As [`unmatched`](Self::replace_diff), and those of [`explain_replace`](Self::explain_replace); [`ErrorKind::Unsupported`] for a set
-    /// with two roots.
+    /// Those of [`replace_diff`](Self::replace_diff) and
+    /// [`explain_replace`](Self::explain_replace); [`ErrorKind::Unsupported`] for a set with two
+    /// roots.
     pub fn explain_replace_diff(&self, plan: &Plan, target: &Target) -> Result<ReplaceDiff> {
         self.need_mount_interface(plan.resolves_targets())?;
         self.assembly(plan, plan.is_lone()).ok_or_else(cannot_assemble)?;
@@ -69,7 +72,7 @@ impl Mounter {
             let is_below = |step: &Step| inner.starts_with(&names(&step.target));
             !plan.has_root() || plan.steps.iter().filter(is_rbind).any(is_below)
         };
-        let found = unmatched(target, |inner| {
+        let found = diff_with(target, |inner| {
             let inner = names(inner);
             let steps = plan.steps.iter().map(|step| &step.target);
             let restricted = plan.restrictions.paths.iter().map(|(_, path)| path);
@@ -83,16 +86,17 @@ impl Mounter {
     }
 }
 
-/// `counterparts` tells how many mounts the new set has on each other at a place inside it. What nobody sees in the old one counts
-/// where it is beneath one that is seen, at the same place.
-fn unmatched(target: &Target, counterparts: impl Fn(&Path) -> Result<usize>) -> Result<ReplaceDiff> {
+/// Compares what is mounted on `target` with a new set. `counterparts` returns the number of mounts
+/// that the new set has stacked at a place in it. An invisible mount in the old set counts if it is
+/// beneath a visible one at the same place.
+fn diff_with(target: &Target, counterparts: impl Fn(&Path) -> Result<usize>) -> Result<ReplaceDiff> {
     check_replaceable(target)?;
     let seen = target.seen_now()?;
     let Around { place: top, inside, beneath } = around(seen.as_fd())?;
     let places: BTreeSet<&PathBuf> = inside.iter().map(|mount| &mount.place).collect();
     let mut dropped = Vec::new();
     for place in places {
-        // One that was moved meanwhile is elsewhere.
+        // A mount that was moved in the meantime is no longer in the old set.
         let Ok(inner) = place.strip_prefix(&top) else { continue };
         let stack = stack_at(seen.as_fd(), inner, place, &inside)?;
         if !stack.is_empty() {
@@ -104,7 +108,8 @@ fn unmatched(target: &Target, counterparts: impl Fn(&Path) -> Result<usize>) -> 
     Ok(ReplaceDiff { dropped, beneath })
 }
 
-/// The mount that is seen at the place, and those beneath it on each other; empty where all that is there is hidden by others.
+/// Returns the visible mount at the place and those stacked beneath it, topmost first. Empty if
+/// other mounts hide all of them.
 fn stack_at(root: BorrowedFd<'_>, inner: &Path, place: &Path, inside: &[Found]) -> Result<Vec<MountId>> {
     let here: Vec<&Found> = inside.iter().filter(|mount| mount.place == place).collect();
     let is_unique = here.iter().all(|mount| mount.id.unique().is_some());
@@ -115,7 +120,7 @@ fn stack_at(root: BorrowedFd<'_>, inner: &Path, place: &Path, inside: &[Found]) 
     let top = match open_in_root(root, inner) {
         Ok(fd) => id(fd.as_fd())?,
         Err(error) if is_missing(&error) => return Ok(Vec::new()),
-        // FUSE keeps everybody but the user who mounted it out, root too.
+        // A FUSE file system refuses all users but the one that mounted it, even root.
         Err(error) if error.raw_errno() == Some(Errno::ACCESS) => {
             return Ok(here.iter().map(|mount| mount.id).collect());
         }
@@ -126,12 +131,12 @@ fn stack_at(root: BorrowedFd<'_>, inner: &Path, place: &Path, inside: &[Found]) 
     Ok(std::iter::successors(find(top), below).map(|mount| mount.id).collect())
 }
 
-/// Nothing is at the path, or the way to it ends.
+/// Reports whether the error means that the path does not exist.
 fn is_missing(error: &Error) -> bool {
     matches!(error.raw_errno(), Some(Errno::NOENT | Errno::NOTDIR | Errno::LOOP))
 }
 
-/// The names on a path, with `..` taken as it is written.
+/// Returns the names in a path. `..` removes the name before it, without following symbolic links.
 fn names(path: &Path) -> Vec<&OsStr> {
     path.components().fold(Vec::new(), |mut names, part| {
         match part {
@@ -144,13 +149,14 @@ fn names(path: &Path) -> Vec<&OsStr> {
 }
 
 impl ReplaceDiff {
-    /// Whether each mount has its counterpart.
+    /// Reports whether each mount has its counterpart.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.dropped.is_empty() && self.beneath.is_empty()
     }
 
-    /// Refuses the swap of a set for what is on `target` unless [`is_empty`](Self::is_empty).
+    /// Refuses to swap a set for what is mounted on `target` unless [`is_empty`](Self::is_empty)
+    /// holds.
     ///
     /// # Errors
     /// [`ErrorKind::Busy`], with the mounts in [`Error::holders`].

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What a list that goes step by step has done so far, remembered in the note too, and how it is taken back.
+//! Records what a step-by-step mount has done, also in the journal, and undoes it on failure.
 
 use crate::error::Result;
 use crate::set::build::assemble::newer_than_all;
@@ -15,16 +15,16 @@ use crate::vfs::tree::{Attached, Tree};
 use crate::vfs::verify::is_on_top;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
-/// What there is before the first step.
+/// The state before the first step.
 #[derive(Debug)]
 pub(crate) struct Begun {
-    /// The root of what is there already, which goes too if a step fails.
+    /// The root of the mounts that are published already. A failing step unmounts them too.
     pub(crate) published: Option<OwnedFd>,
     pub(crate) entry: Option<JournalEntry>,
 }
 
-/// Whether the step's mount, or one in it, may be a peer of what it is a bind of: of a tree whose top alone is given a
-/// propagation the rest keeps that of its source.
+/// Reports whether the step's mount, or one in it, may be a peer of the source of its bind. If a
+/// propagation is set for the top mount of a tree only, the others keep that of their source.
 pub(crate) fn has_peers(step: &Step) -> bool {
     let (top, whole) = (step.options.attr.propagation, step.options.recursive_attr.propagation);
     match (&step.what, whole) {
@@ -34,10 +34,10 @@ pub(crate) fn has_peers(step: &Step) -> bool {
     }
 }
 
-/// A mount that is in its place.
+/// A mount that is attached at its place.
 pub(crate) struct Mounted {
     pub(crate) root: OwnedFd,
-    /// It, or one in it, may be a peer of its source.
+    /// Whether the mount, or one in it, may be a peer of its source.
     is_peer: bool,
 }
 
@@ -46,51 +46,55 @@ impl Mounted {
         Self { root, is_peer: has_peers(step) }
     }
 
-    /// Unmounts it, with its copies in other namespaces and at the peers of its place. Of a peer of the source all below would
-    /// go from the source too: that is cut off before, and so are the copies.
+    /// Unmounts it, with its copies in other namespaces and at the peers of its place. A peer of
+    /// its source is made private first, since its unmount would propagate to the mounts below the
+    /// source. Its copies then remain.
     fn take_back(&self) -> Result<()> {
         if self.is_peer { take_back(self.root.as_fd()) } else { detach_fd(self.root.as_fd()) }
     }
 }
 
-/// The roots of what was mounted so far, taken away again, newest first, unless the list is emptied.
+/// The roots of the mounts attached so far. Dropping it unmounts them, newest first, unless
+/// [`keep`](Self::keep) was called.
 pub(crate) struct Rollback {
     pub(crate) mounted: Vec<Mounted>,
-    /// Directories made for mount points; they go after the mounts.
-    made: CreatedDirs,
+    /// Directories created for mount points. They are removed after the mounts.
+    created: CreatedDirs,
     entry: Option<JournalEntry>,
 }
 
 impl Rollback {
     pub(crate) fn new(Begun { published, entry }: Begun) -> Self {
         let mounted = published.map(|root| Mounted { root, is_peer: true }).into_iter().collect();
-        Self { mounted, made: CreatedDirs::default(), entry }
+        Self { mounted, created: CreatedDirs::default(), entry }
     }
 
-    /// All of it stays.
+    /// Keeps all mounts and directories.
     pub(crate) fn keep(mut self) {
         self.mounted.clear();
-        self.made.keep();
+        self.created.keep();
     }
 
-    /// What was made for a place is remembered, here and in the note.
+    /// Takes over the directories that were created for a mount point, and records them in the
+    /// journal.
     pub(crate) fn take_over(&self, made: &CreatedDirs) {
         if let Some(entry) = &self.entry {
             entry.directories(made);
         }
-        self.made.take_over(made);
+        self.created.take_over(made);
     }
 
-    /// The mount is about to be attached, and to be remembered.
+    /// Records a mount in the journal, right before it is attached.
     pub(crate) fn will_mount(&self, root: BorrowedFd<'_>, place: &Target, step: &Step) {
         if let Some(entry) = &self.entry {
             entry.mount(root, place.as_fd(), has_peers(step));
         }
     }
 
-    /// The same of a detached tree, whose mounts can't be counted yet: none is newer than one that is made now. Before Linux 6.8
-    /// that can't be told: it has as many as its source, which is looked at from `dir`, and
-    /// [`has_attached`](Self::has_attached) knows better.
+    /// Records a detached tree in the journal, right before it is attached. Its mounts cannot be
+    /// counted yet, so the id of a mount created now is recorded as their upper bound. Before Linux
+    /// 6.8 there is no such id. The journal then has the number of mounts in the source, relative
+    /// to `dir`, until [`has_attached`](Self::has_attached) corrects it.
     pub(crate) fn will_attach(&self, tree: &Tree, place: &Target, step: &Step, dir: BorrowedFd<'_>) {
         let Some(entry) = self.entry.as_ref().filter(|_| step.is_tree()) else {
             return self.will_mount(tree.root(), place, step);
@@ -108,7 +112,7 @@ impl Rollback {
         }
     }
 
-    /// A mount that nobody knows yet is about to be made.
+    /// Records that a helper is about to mount on `place`. The mount has no id yet.
     pub(crate) fn mounting(&self, place: &Target) {
         if let Some(entry) = &self.entry {
             entry.mounting(place.as_fd());
@@ -120,10 +124,10 @@ impl Drop for Rollback {
     fn drop(&mut self) {
         let (mounts, mut left) = (self.mounted.len(), 0);
         while let Some(mounted) = self.mounted.pop() {
-            // The error on its way to the caller is the first one. A mount that somebody covered stays beneath: what
-            // covers it is not ours to take.
-            let is_gone = is_on_top(mounted.root.as_fd()) && mounted.take_back().is_ok();
-            left += usize::from(!is_gone);
+            // The caller gets the first error. A mount with another process's mount on top remains
+            // beneath it: we must not unmount what is not ours.
+            let is_unmounted = is_on_top(mounted.root.as_fd()) && mounted.take_back().is_ok();
+            left += usize::from(!is_unmounted);
         }
         if mounts > 0 {
             trace::rolled_back(mounts, left);

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Step by step: each mount attached by itself, in order; what was done is taken back when one fails.
+//! Mounts step by step: attaches each mount by itself, in order, with rollback.
 
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::kinds::helper::{HELPER_LIMIT, Helper};
 use crate::mountinfo::id::MountId;
 use crate::set::build::assemble::mount_point;
+use crate::set::build::detached_set::duplicate;
 use crate::set::build::failure::{every_mount_left_out, is_missing_source, without_root};
 use crate::set::build::late_mount::{LateMount, MountedRoot};
-use crate::set::build::step_mount::{StepMounter, set_root_owner};
+use crate::set::build::step_mount::{StepMounter, inherit_mode, set_root_owner};
 use crate::set::build::{Mounter, nodes, restrict};
 use crate::set::plan::Plan;
 use crate::set::plan::helpers::{Helpers, check_helped};
@@ -22,7 +23,7 @@ use crate::vfs::identity::is_dir;
 use crate::vfs::target::{Target, open_in_root};
 use crate::vfs::verify::{moved, moved_or};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Mounts the steps in order.
 pub(crate) fn step_by_step(
@@ -37,27 +38,30 @@ pub(crate) fn step_by_step(
     let mut stepwise = Stepwise::begin(mounter, dir, plan, helpers, target, begun)?;
     stepwise.attach_mounts()?;
     nodes::create_nodes(&mut stepwise, &plan.nodes, plan.len() + 1)?;
+    restrict::make_mounts_read_only(&stepwise.read_only_last)?;
     restrict::restrict_paths(&mut stepwise, &plan.restrictions, plan.len() + 1)?;
     stepwise.make_root_read_only()?;
     stepwise.finish()
 }
 
-/// A set that grows where it can be seen.
+/// A set that is visible while it is mounted.
 struct Stepwise<'a> {
     plan: &'a Plan,
     helpers: &'a Helpers,
     target: &'a Target,
     step_mounter: StepMounter<'a>,
-    done: Rollback,
-    /// The root, as it is seen; of a set without one of its own there is none.
+    rollback: Rollback,
+    /// The visible root. `None` for a set without a root of its own.
     root: Option<OwnedFd>,
     has_root: bool,
     readonly_root: bool,
+    /// Mounts that become read-only when all are in place.
+    read_only_last: Vec<(PathBuf, OwnedFd)>,
     left_out: Vec<usize>,
 }
 
 impl<'a> Stepwise<'a> {
-    /// Refuses what can't be done step by step, before any change.
+    /// Refuses, before any change, a plan that cannot be mounted step by step.
     fn begin(
         mounter: &'a Mounter,
         dir: BorrowedFd<'a>,
@@ -67,7 +71,7 @@ impl<'a> Stepwise<'a> {
         begun: Begun,
     ) -> Result<Self> {
         let is_published = begun.published.is_some();
-        let done = Rollback::new(begun);
+        let rollback = Rollback::new(begun);
         for step in &plan.steps {
             if helpers.of(step).is_some() {
                 check_helped(step)?;
@@ -85,17 +89,18 @@ impl<'a> Stepwise<'a> {
             helpers,
             target,
             step_mounter,
-            done,
+            rollback,
             root,
             has_root,
             readonly_root,
+            read_only_last: Vec::new(),
             left_out: Vec::new(),
         })
     }
 
     fn attach_mounts(&mut self) -> Result<()> {
         for step in &self.plan.steps {
-            if !step.is_root() && self.misses_root() {
+            if !step.is_root() && self.lacks_root() {
                 return Err(self.plan.in_step(step, without_root(&step.target)));
             }
             match self.attach_mount(self.step_mounter, step, self.helpers.of(step)) {
@@ -114,9 +119,9 @@ impl<'a> Stepwise<'a> {
         if self.readonly_root { restrict::make_root_read_only(self.base()) } else { Ok(()) }
     }
 
-    /// From here on nothing is taken back.
+    /// Commits: from here on nothing is unmounted.
     fn finish(self) -> Result<Applied> {
-        let first = self.done.mounted.first().ok_or_else(every_mount_left_out)?;
+        let first = self.rollback.mounted.first().ok_or_else(every_mount_left_out)?;
         let id = match &self.root {
             Some(root) => MountId::of(root.as_fd())?,
             None => MountId::of(first.root.as_fd())?,
@@ -125,21 +130,21 @@ impl<'a> Stepwise<'a> {
             true => PublishedSet::at(MountId::of(first.root.as_fd())?, None).ok(),
             false => None,
         };
-        self.done.keep();
+        self.rollback.keep();
         Ok(Applied { id, set, left_out: self.left_out, strategy: Strategy::StepByStep })
     }
 
-    /// The set's own root is not there yet.
-    fn misses_root(&self) -> bool {
+    /// Reports whether the set's own root is not mounted yet.
+    fn lacks_root(&self) -> bool {
         self.plan.has_root() && self.root.is_none()
     }
 
-    /// Where the targets start.
+    /// Returns the directory at which the targets start.
     fn base(&self) -> BorrowedFd<'_> {
         self.root.as_ref().map_or(self.target.as_fd(), AsFd::as_fd)
     }
 
-    /// Mounts one step at its place; gives its root as it is seen there.
+    /// Attaches the mount of one step. Returns its root, opened again at its place.
     fn attach_mount(
         &mut self,
         step_mounter: StepMounter<'_>,
@@ -151,43 +156,48 @@ impl<'a> Stepwise<'a> {
         }
         let tree = step_mounter.detached(step)?;
         let place = match step.is_root() {
-            true => seen_now(self.target)?,
+            true => reopen_target(self.target)?,
             false => mount_point(self.base(), step, || is_dir(tree.root()))?,
         };
-        self.done.take_over(place.made());
+        self.rollback.take_over(place.made());
         set_root_owner(tree.root(), step)?;
-        self.done.will_attach(&tree, &place, step, step_mounter.dir);
+        inherit_mode(tree.root(), place.as_fd(), step)?;
+        if step.read_only_last {
+            self.read_only_last.push((step.target.clone(), duplicate(tree.root())?));
+        }
+        self.rollback.will_attach(&tree, &place, step, step_mounter.dir);
         let attached = tree.attach(&place).map_err(|e| Error::from(e).with_argument(&step.target))?;
         let id = attached.id();
-        self.done.has_attached(&attached, &place, step);
-        self.done.mounted.push(Mounted::new(attached.into_fd(), step));
+        self.rollback.has_attached(&attached, &place, step);
+        self.rollback.mounted.push(Mounted::new(attached.into_fd(), step));
         trace::attached(step.number, &step.target);
-        must_be(self.look(step)?, id, step)
+        verify_mount(self.open_at_place(step)?, id, step)
     }
 
-    /// The helper mounts on the step's place; the words for the mount itself are put in force whatever the helper did.
+    /// Runs the helper on the step's target. Then sets the step's mount attributes, independent of
+    /// the helper.
     fn attach_by_helper(&mut self, step: &Step, helper: &Helper) -> Result<OwnedFd> {
         let _span = trace::step(step.number, &step.target, step.fstype());
         let place = match step.is_root() {
-            true => seen_now(self.target)?,
+            true => reopen_target(self.target)?,
             false => mount_point(self.base(), step, || Ok(true))?,
         };
-        self.done.take_over(place.made());
-        self.done.mounting(&place);
+        self.rollback.take_over(place.made());
+        self.rollback.mounting(&place);
         let options = step.options.helper_options();
         let mounted = helper.mount(self.step_mounter.dir, &step.source, &place, &options, HELPER_LIMIT)?;
-        self.done.will_mount(mounted.as_fd(), &place, step);
+        self.rollback.will_mount(mounted.as_fd(), &place, step);
         let id = MountId::of(mounted.as_fd());
-        self.done.mounted.push(Mounted::new(mounted, step));
+        self.rollback.mounted.push(Mounted::new(mounted, step));
         trace::attached(step.number, &step.target);
         let id = id?;
-        let seen = must_be(self.look(step)?, id, step)?;
+        let seen = verify_mount(self.open_at_place(step)?, id, step)?;
         set_attr(seen.as_fd(), &step.options.single_attr(), false, Locked::StaysAsItIs)?;
         Ok(seen)
     }
 
-    /// What is seen at the step's place now.
-    fn look(&self, step: &Step) -> Result<OwnedFd> {
+    /// Opens the file or directory that is now visible at the step's place.
+    fn open_at_place(&self, step: &Step) -> Result<OwnedFd> {
         if step.is_root() {
             return self.target.seen_now();
         }
@@ -197,7 +207,7 @@ impl<'a> Stepwise<'a> {
 
 impl MountedRoot for Stepwise<'_> {
     fn root(&self, path: &Path) -> Result<BorrowedFd<'_>> {
-        if self.misses_root() { Err(without_root(path)) } else { Ok(self.base()) }
+        if self.lacks_root() { Err(without_root(path)) } else { Ok(self.base()) }
     }
 
     fn attach(&mut self, late: &LateMount) -> Result<()> {
@@ -211,20 +221,20 @@ impl MountedRoot for Stepwise<'_> {
     }
 }
 
-/// The root of a set without one of its own is the caller's mount.
+/// Returns the error for making the caller's own mount read-only, in a set without a root.
 fn root_is_not_ours() -> Error {
     let reason = "step by step the root is the mount that is there already, which is not ours to change";
     Error::new(ErrorKind::Unsupported, Operation::MakeRootReadOnly, reason)
         .with_hint("give the set a root of its own: a first mount for `/`")
 }
 
-/// The target by its path again: what was mounted there meanwhile is what is seen. If it has moved, it is not followed: it may
-/// have left its root.
-fn seen_now(target: &Target) -> Result<Target> {
+/// Opens the target again by its path, to see what was mounted there in the meantime. A target that
+/// was moved is not followed: it may be outside its root.
+fn reopen_target(target: &Target) -> Result<Target> {
     target.again(target.seen_now().map_err(|e| moved_or(e, target.path()))?)
 }
 
-/// What is seen, if it is that mount.
-fn must_be(seen: OwnedFd, id: MountId, step: &Step) -> Result<OwnedFd> {
+/// Returns `seen` if it is the mount `id`.
+fn verify_mount(seen: OwnedFd, id: MountId, step: &Step) -> Result<OwnedFd> {
     if MountId::of(seen.as_fd())? == id { Ok(seen) } else { Err(moved(&step.target)) }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! OCI's mount of type `cgroup`: what this machine has of control groups (config-linux.md; cgroups(7)).
+//! Translates OCI's mount of type `cgroup` for this host: config-linux.md, cgroups(7).
 
 use crate::error::Result;
 use crate::mountinfo;
@@ -14,12 +14,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Component, Path, PathBuf};
 
 impl Spec {
-    /// The same set for this machine: what a mount of type `cgroup` means in an OCI list, and to the kernel does not. With
-    /// cgroup version 2 alone it is one of type `cgroup2`. With hierarchies of version 1 it is a tmpfs with a bind of each of
-    /// them, under the names of its controllers too, each from the caller's own group down, as runc mounts them. A mount with words
-    /// of cgroup's own (`cpu`, `name=systemd`) means what it says, and stays as it is.
+    /// Returns the set with each OCI mount of type `cgroup` translated for this host, since the
+    /// type means something else to the kernel. With cgroup version 2 only, it becomes a mount of
+    /// type `cgroup2`. With version 1 hierarchies, it becomes a tmpfs with a bind of each of them,
+    /// also under the names of its controllers, each from the caller's own group downwards, as in
+    /// runc. A mount with options of cgroup itself (`cpu`, `name=systemd`) is left unchanged.
     ///
-    /// Nothing is changed where /proc can't be read.
+    /// Returns the set unchanged if /proc cannot be read.
     ///
     /// # Errors
     /// Those of reading the mount table.
@@ -39,29 +40,29 @@ impl Spec {
             } else {
                 let (tmpfs, inside) = version_1(mount, &hierarchies, &mountinfo::read()?);
                 spec.mounts.push(tmpfs);
-                // Errors call them by the number of what stands for them in the list.
+                // Errors use the number of the list's mount that they replace.
                 let number = mount.number.unwrap_or(at + 1);
                 binds.extend(inside.into_iter().map(|bind| bind.number(number)));
-                // Directories are made in it, so it can't be born read-only.
+                // Directories are created in it, so it cannot be read-only from the start.
                 if is_read_only(mount) {
                     spec.readonly_paths.push(Path::new("/").join(&mount.target));
                 }
             }
         }
-        // At the end, so that each mount of the list keeps its number.
+        // Appended, so that each mount of the list keeps its number.
         spec.mounts.append(&mut binds);
         Ok(spec)
     }
 }
 
-/// Whether it says no word of cgroup's own. A bad list is told by who makes a plan of it.
+/// Reports whether the mount has no option of cgroup itself. `Plan::new` reports an invalid list.
 fn is_of_oci(mount: &Mount) -> bool {
     mount.fstype == "cgroup"
         && Options::parse(&mount.options).is_ok_and(|options| options.fs_options.is_empty())
 }
 
-/// The hierarchies of version 1, each with the path of the caller's group in it: lines `5:cpu,cpuacct:/a/b`. That of
-/// version 2 has the number 0.
+/// The version 1 hierarchies, each with the path of the caller's group in it: lines such as
+/// `5:cpu,cpuacct:/a/b`. The hierarchy of version 2 has the number 0.
 struct OwnGroups(Vec<(Vec<OsString>, PathBuf)>);
 
 impl OwnGroups {
@@ -76,14 +77,15 @@ impl OwnGroups {
         Self(text.split(|byte| *byte == b'\n').filter_map(line).collect())
     }
 
-    /// The hierarchy that this line of the table shows: its controllers, and the caller's group in it.
+    /// Returns the hierarchy that this line of the mount table shows: its controllers, and the
+    /// caller's group in it.
     fn shown_by(&self, entry: &MountEntry) -> Option<&(Vec<OsString>, PathBuf)> {
         let shown = split_options(&entry.super_options);
         self.0.iter().find(|(names, _)| names.iter().all(|name| shown.contains(name)))
     }
 }
 
-/// The hierarchies of such a text, for the fuzzers.
+/// Parses /proc/PID/cgroup, for the fuzzers.
 #[cfg(any(test, fuzzing))]
 pub(crate) fn groups(text: &[u8]) -> Vec<(Vec<OsString>, PathBuf)> {
     OwnGroups::parse(text).0
@@ -97,8 +99,9 @@ fn is_read_only(mount: &Mount) -> bool {
 
 const ACCESS: [&str; 4] = ["ro", "rw", "rro", "rrw"];
 
-/// A tmpfs, and what goes into it: a bind of each hierarchy that is mounted on this machine. One whose mounts do not show the
-/// caller's group, as in a cgroup namespace, is mounted anew: from the namespace's root down.
+/// Returns a tmpfs, and a bind of each hierarchy mounted on this host. If no mount shows the
+/// caller's group, as in a cgroup namespace, the hierarchy is mounted again, from the namespace's
+/// root downwards.
 fn version_1(mount: &Mount, own: &OwnGroups, table: &[MountEntry]) -> (Mount, Vec<Mount>) {
     let all = mount.options.iter().flat_map(|option| split_options(option));
     let flags: Vec<OsString> = all.filter(|option| ACCESS.iter().all(|access| option != access)).collect();
@@ -107,13 +110,13 @@ fn version_1(mount: &Mount, own: &OwnGroups, table: &[MountEntry]) -> (Mount, Ve
     let access = if is_read_only(mount) { "ro" } else { "rw" };
     let mut mounts = Vec::new();
     let mut places: Vec<PathBuf> = Vec::new();
-    let mut known: Vec<&[OsString]> = Vec::new();
+    let mut seen: Vec<&[OsString]> = Vec::new();
     for entry in table.iter().filter(|entry| entry.fstype == "cgroup") {
         let Some((controllers, path)) = own.shown_by(entry) else { continue };
-        if known.contains(&controllers.as_slice()) {
+        if seen.contains(&controllers.as_slice()) {
             continue;
         }
-        known.push(controllers);
+        seen.push(controllers);
         let named = controllers.iter().filter(|name| !name.as_bytes().starts_with(b"name="));
         for name in entry.target.file_name().into_iter().chain(named.map(OsString::as_os_str)) {
             let place = mount.target.join(name);
@@ -171,8 +174,8 @@ mod tests {
             (Some("/sys/fs/cgroup"), &vec!["nosuid".into(), "mode=755".into()])
         );
         assert_eq!(mounts[0].source, Path::new("/sys/fs/cgroup/cpu,cpuacct/a"));
-        let elsewhere = OwnGroups::parse(b"4:cpu,cpuacct:/../x\n");
-        let anew = &version_1(&mount, &elsewhere, &table).1[0];
+        let outside = OwnGroups::parse(b"4:cpu,cpuacct:/../x\n");
+        let anew = &version_1(&mount, &outside, &table).1[0];
         assert_eq!(anew.fstype, "cgroup");
         assert_eq!(anew.options, ["cpu", "cpuacct", "X-mount.mkdir", "nosuid", "ro"]);
         assert_eq!(mounts[3].options, ["rbind", "X-mount.mkdir", "nosuid", "ro"]);

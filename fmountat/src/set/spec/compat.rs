@@ -1,23 +1,25 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `Compat`: whose rules hold for what a mount list leaves open.
+//! `Compat`: the rules for what a mount list leaves open.
 
-/// Whose rules hold for what a mount list leaves open.
+/// The rules for what a mount list leaves open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Compat {
-    /// Our own. An option without effect is an error: nothing that was asked for is dropped. Mount points must exist. A bind
-    /// without a propagation option is private.
+    /// Our own rules. An option without effect is an error: no request is dropped silently. Mount
+    /// points must exist.
     #[default]
     Strict,
-    /// containerd's and mount(8)'s. Options without effect are ignored, and [`Plan::ignored`](crate::Plan::ignored) lists them.
+    /// The rules of containerd and mount(8). Options without effect are ignored;
+    /// [`Plan::ignored`](crate::Plan::ignored) lists them.
     Containerd,
-    /// Those of OCI runtimes, as runc has them: options without effect are ignored and listed; a missing mount point is made
-    /// (a directory, or a file for a file); a bind without a propagation option is a slave of its source.
+    /// The rules of OCI runtimes, as in runc. Options without effect are ignored and listed. A
+    /// missing mount point is created: a directory for a directory, a file for a file. A tmpfs
+    /// without `mode=` gets the mode of the directory that it covers.
     Oci,
 }
 
 impl Compat {
-    /// Whether an option without effect is an error.
+    /// Reports whether an option without effect is an error.
     pub(crate) fn is_strict(self) -> bool {
         self == Self::Strict
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `Mount` from and to the types of other crates, each behind a feature of its name.
+//! Converts `Mount` from and to the types of other crates, each behind a feature.
 
 #[cfg(feature = "containerd-shim-protos")]
 mod containerd {
@@ -19,7 +19,8 @@ mod containerd {
         }
     }
 
-    /// Fails with the mount itself where a string of it is not UTF-8, or it has OCI's id mappings: theirs can hold neither.
+    /// Fails with the mount itself if one of its strings is not valid UTF-8 or if it has OCI's id
+    /// mappings: the other type has no form for either.
     impl TryFrom<Mount> for Theirs {
         type Error = Mount;
 
@@ -68,7 +69,7 @@ mod oci {
         list.into_iter().flatten().map(one).collect()
     }
 
-    /// `None` for a kind that is no device of a file system.
+    /// Returns `None` for a type without a device node, or with numbers that do not fit.
     fn device(theirs: &LinuxDevice) -> Option<Device> {
         let kind = match theirs.typ() {
             LinuxDeviceType::C | LinuxDeviceType::U => DeviceKind::Char,
@@ -82,14 +83,14 @@ mod oci {
         Some(device.mode(theirs.file_mode().unwrap_or(0o666) & 0o7777).owner(uid, gid))
     }
 
-    /// As [`Spec::from_json`] reads the same configuration.
+    /// Converts a configuration to the same set as [`Spec::from_json`] does.
     impl From<&Config> for Spec {
         fn from(config: &Config) -> Self {
             let linux = config.linux().as_ref();
             let mut mounts: Vec<Mount> = config.mounts().iter().flatten().map(Mount::from).collect();
             let users = mappings(linux.and_then(|l| l.uid_mappings().as_ref()));
             let groups = mappings(linux.and_then(|l| l.gid_mappings().as_ref()));
-            crate::set::spec::oci::fill(&mut mounts, &users, &groups);
+            crate::set::spec::oci::fill_mappings(&mut mounts, &users, &groups);
             let paths = |list: Option<&Vec<String>>| list.into_iter().flatten().map(Into::into).collect();
             let devices = linux.and_then(|l| l.devices().as_ref()).into_iter().flatten();
             let mut spec = Self {
@@ -100,7 +101,7 @@ mod oci {
                 readonly_root: config.root().as_ref().and_then(|root| root.readonly()).unwrap_or(false),
                 ..Self::default()
             };
-            spec.take_rules_of_oci();
+            spec.apply_oci_rules();
             spec
         }
     }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The mounts that a root needs when nobody lists them.
+//! The standard mounts of a root.
 
 use crate::set::spec::mount::Mount;
 
-/// What a root needs around its files, as OCI runtimes give it: proc, the devices that an ordinary user can have, shared
-/// memory, and the machine's /sys to be read. The devices are read-only binds of the machine's own nodes: programs can use
-/// them, and can't change their mode, owner or times.
+/// Returns the mounts that OCI runtimes add to a root: proc, the devices that an ordinary user can
+/// have, shared memory, and the host's /sys, read-only. The devices are read-only binds of the
+/// host's nodes: programs can use them but cannot change their mode, owner or times.
 #[must_use]
 pub fn standard_mounts() -> Vec<Mount> {
     let new = |fstype: &str, target: &str, options: &str| {

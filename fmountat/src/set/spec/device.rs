@@ -4,8 +4,8 @@
 use crate::sys::procfs::DEV_LINKS;
 use std::path::{Path, PathBuf};
 
-/// A device node or FIFO of a root: OCI's `linux.devices`. In a user namespace, where nobody may create nodes, it is a
-/// read-only bind of the host's node of the same path.
+/// A device node or FIFO in a root: OCI's `linux.devices`. In a user namespace, which does not
+/// permit mknod(2) for devices, it is a read-only bind of the host's node of the same path.
 ///
 /// ```
 /// use fmountat::oci::{Device, DeviceKind};
@@ -14,23 +14,23 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Device {
-    /// Where, inside the root.
+    /// The path inside the root.
     pub path: PathBuf,
-    /// What it is.
+    /// The type of the node.
     pub kind: DeviceKind,
     /// The major number; 0 for a FIFO.
     pub major: u32,
     /// The minor number; 0 for a FIFO.
     pub minor: u32,
-    /// Permission bits, whatever the umask: 0o666 without this.
+    /// The permission bits, independent of the umask. Default: 0o666.
     pub mode: u32,
-    /// The owner.
+    /// The user id of the owner.
     pub uid: u32,
-    /// The group.
+    /// The group id.
     pub gid: u32,
 }
 
-/// The kind of a device.
+/// The type of a device node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeviceKind {
     /// A character device: `c`, `u`.
@@ -42,20 +42,20 @@ pub enum DeviceKind {
 }
 
 impl Device {
-    /// A device with mode 0666, of root.
+    /// Returns a device with mode 0666, owned by root.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>, kind: DeviceKind, major: u32, minor: u32) -> Self {
         Self { path: path.into(), kind, major, minor, mode: 0o666, uid: 0, gid: 0 }
     }
 
-    /// The same with these permission bits.
+    /// Sets the permission bits.
     #[must_use]
     pub fn mode(mut self, mode: u32) -> Self {
         self.mode = mode;
         self
     }
 
-    /// The same with this owner and group.
+    /// Sets owner and group.
     #[must_use]
     pub fn owner(mut self, uid: u32, gid: u32) -> Self {
         (self.uid, self.gid) = (uid, gid);
@@ -63,25 +63,25 @@ impl Device {
     }
 }
 
-/// A symbolic link of a root.
+/// A symbolic link in a root.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Link {
-    /// Where, inside the root.
+    /// The path inside the root.
     pub path: PathBuf,
-    /// What it holds.
+    /// The target of the link, unresolved.
     pub text: PathBuf,
 }
 
 impl Link {
-    /// A link at `path` to `text`, which need not exist.
+    /// Returns a symbolic link at `path` to `text`, which need not exist.
     #[must_use]
     pub fn new(path: impl Into<PathBuf>, text: impl Into<PathBuf>) -> Self {
         Self { path: path.into(), text: text.into() }
     }
 }
 
-/// The devices that every container has: config-linux.md, "Default Devices".
+/// Returns the devices that every container has: config-linux.md, "Default Devices".
 #[must_use]
 pub fn standard_devices() -> Vec<Device> {
     let nodes =
@@ -91,7 +91,8 @@ pub fn standard_devices() -> Vec<Device> {
     nodes.map(device).into()
 }
 
-/// The links in /dev that every container has: runtime-linux.md, "Dev symbolic links", and `ptmx`.
+/// Returns the symbolic links in /dev that every container has: runtime-linux.md, "Dev symbolic
+/// links", and `ptmx`.
 #[must_use]
 pub fn standard_links() -> Vec<Link> {
     let links = DEV_LINKS.into_iter().chain([("ptmx", "pts/ptmx")]);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Mounts from and to JSON, as containerd and OCI write them.
+//! Reads and writes mounts as JSON, in the forms of containerd and OCI.
 
 use crate::set::spec::json_object::{Bytes, Fields, fields, object};
 use crate::set::spec::mount::Mount;
@@ -13,53 +13,73 @@ use std::fmt;
 
 impl<'de> Deserialize<'de> for Mount {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        object(deserializer).map(|read: ReadMount| read.mount)
+    }
+}
+
+/// A mount, and whether it is in OCI's form.
+#[derive(Default)]
+struct ReadMount {
+    mount: Mount,
+    is_oci: bool,
+}
+
+impl<'de> Deserialize<'de> for ReadMount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         object(deserializer)
     }
 }
 
-impl Fields for Mount {
+impl Fields for ReadMount {
     const WHAT: &'static str = "a mount (type, source, target, options)";
-    const PASSES_OVER: bool = false;
+    const IGNORES_UNKNOWN: bool = false;
 
     fn own_name(name: String) -> String {
         if name == "destination" { String::from("target") } else { name }
     }
 
+    fn see(&mut self, written: &str) {
+        self.is_oci |= written.eq_ignore_ascii_case("destination");
+    }
+
     fn take<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
+        let mount = &mut self.mount;
         match name {
-            "type" => self.fstype = map.next_value::<Bytes>()?.0,
-            "source" => self.source = map.next_value::<Bytes>()?.0.into(),
-            "target" => self.target = map.next_value::<Bytes>()?.0.into(),
+            "type" => mount.fstype = map.next_value::<Bytes>()?.0,
+            "source" => mount.source = map.next_value::<Bytes>()?.0.into(),
+            "target" => mount.target = map.next_value::<Bytes>()?.0.into(),
             "options" => {
                 let options = map.next_value::<Option<Vec<Bytes>>>()?.unwrap_or_default();
-                self.options = options.into_iter().map(|o| o.0).collect();
+                mount.options = options.into_iter().map(|o| o.0).collect();
             }
-            "uidmappings" => self.uid_mappings = id_mappings(map)?,
-            "gidmappings" => self.gid_mappings = id_mappings(map)?,
+            "uidmappings" => mount.uid_mappings = id_mappings(map)?,
+            "gidmappings" => mount.gid_mappings = id_mappings(map)?,
             _ => return Ok(false),
         }
         Ok(true)
     }
 }
 
-/// What an object with mounts has for us.
+/// The fields that we read from an object with mounts.
 #[derive(Default)]
 struct Config {
-    mounts: Option<Vec<Mount>>,
-    /// An OCI configuration may have none.
+    mounts: Option<Vec<ReadMount>>,
+    /// Whether `ociVersion` was there. An OCI configuration may have no mounts.
     is_oci: bool,
     root: OciRoot,
     linux: OciLinux,
 }
 
 impl Config {
-    /// The set that it asks for.
+    /// Returns the set, or `None` without `mounts`.
     fn spec(self) -> Option<Spec> {
         let mut spec = Spec { readonly_root: self.root.readonly, ..Spec::default() };
-        spec.mounts = self.mounts.or_else(|| self.is_oci.then(Vec::new))?;
-        self.linux.give(&mut spec);
-        if self.is_oci {
-            spec.take_rules_of_oci();
+        let mounts = self.mounts.or_else(|| self.is_oci.then(Vec::new))?;
+        let is_oci = self.is_oci || mounts.iter().any(|read| read.is_oci);
+        spec.mounts = mounts.into_iter().map(|read| read.mount).collect();
+        self.linux.move_into(&mut spec);
+        if is_oci {
+            spec.apply_oci_rules();
         }
         Some(spec)
     }
@@ -67,7 +87,7 @@ impl Config {
 
 impl Fields for Config {
     const WHAT: &'static str = "an object with mounts";
-    const PASSES_OVER: bool = true;
+    const IGNORES_UNKNOWN: bool = true;
 
     fn take<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
         match name {
@@ -84,7 +104,7 @@ impl Fields for Config {
     }
 }
 
-/// An array of mounts, alone or under `mounts`.
+/// Reads an array of mounts, alone or under `mounts`.
 impl<'de> Deserialize<'de> for Spec {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Shape;
@@ -108,8 +128,8 @@ impl<'de> Deserialize<'de> for Spec {
     }
 }
 
-/// containerd's form, which it reads back: empty fields are left out. JSON has no bytes that are not UTF-8: a mount
-/// that has some can't be written.
+/// Writes containerd's form, which containerd can read back. Empty fields are left out. A mount
+/// with bytes that are not valid UTF-8 cannot be written, since JSON has no form for them.
 impl Serialize for Mount {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let text = |text: &OsStr| match text.to_str() {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! JSON objects field by field: names in any letter case, as Go's decoder has them, and no field twice.
+//! Reads JSON objects: names match in any letter case, as in Go; repeated fields are errors.
 
 use serde::de;
 use serde::de::{Deserialize, Deserializer, IgnoredAny, MapAccess, Visitor};
@@ -8,46 +8,50 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::os::unix::ffi::OsStringExt;
 
-/// What is read from an object.
+/// A type that is read from an object.
 pub(crate) trait Fields: Default {
-    /// What the object is, for messages: `a mount`.
+    /// The object's name in errors: `a mount`.
     const WHAT: &'static str;
-    /// Whether a field that is not known is passed over.
-    const PASSES_OVER: bool;
+    /// Whether unknown fields are ignored.
+    const IGNORES_UNKNOWN: bool;
 
-    /// The field's own name, in small letters, where it has another one.
+    /// Returns the canonical name, in lower case, of a field with two names.
     fn own_name(name: String) -> String {
         name
     }
 
-    /// Takes the value of a field; false, without taking it, for one that is not known.
+    /// Takes note of a field's name as it is written.
+    fn see(&mut self, _written: &str) {}
+
+    /// Reads the value of a field. Returns false, without reading it, for an unknown field.
     ///
     /// # Errors
     /// Those of the value.
     fn take<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error>;
 }
 
-/// All fields of an object.
+/// Reads all fields of an object.
 pub(crate) fn fields<'de, T: Fields, A: MapAccess<'de>>(mut map: A) -> Result<T, A::Error> {
-    let (mut made, mut seen) = (T::default(), Vec::new());
+    let (mut value, mut seen) = (T::default(), Vec::new());
     while let Some(written) = map.next_key::<String>()? {
         let name = T::own_name(written.to_ascii_lowercase());
-        // What came later would take the place of what came first, and nobody would know.
+        // A later value would silently replace the first.
         if seen.contains(&name) {
             return Err(de::Error::custom(format!("the field `{written}` is given twice in {}", T::WHAT)));
         }
-        if made.take(&name, &mut map)? {
+        value.see(&written);
+        if value.take(&name, &mut map)? {
             seen.push(name);
-        } else if T::PASSES_OVER {
+        } else if T::IGNORES_UNKNOWN {
             map.next_value::<IgnoredAny>()?;
         } else {
             return Err(de::Error::custom(format!("unknown field `{written}` in {}", T::WHAT)));
         }
     }
-    Ok(made)
+    Ok(value)
 }
 
-/// For `Deserialize` of a type that is always such an object.
+/// Deserializes a type whose JSON form is always an object.
 pub(crate) fn object<'de, T: Fields, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
     struct Object<T>(PhantomData<T>);
     impl<'de, T: Fields> Visitor<'de> for Object<T> {
@@ -62,7 +66,7 @@ pub(crate) fn object<'de, T: Fields, D: Deserializer<'de>>(deserializer: D) -> R
     deserializer.deserialize_map(Object(PhantomData))
 }
 
-/// A JSON string as bytes: it need not be UTF-8.
+/// A JSON string as bytes, which need not be valid UTF-8.
 pub(crate) struct Bytes(pub(crate) OsString);
 
 impl<'de> Deserialize<'de> for Bytes {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A set as it is asked for: JSON, OCI and containerd lists to values.
+//! Parses the input: JSON, OCI and containerd mount lists.
 
 pub(crate) mod mount;
 pub(crate) mod compat;

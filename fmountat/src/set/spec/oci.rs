@@ -1,34 +1,35 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The parts of OCI's `config.json` beside the mounts: config.md and config-linux.md.
+//! Reads the parts of OCI's `config.json` other than the mounts: config.md and config-linux.md.
 
 use crate::set::spec::compat::Compat;
 use crate::set::spec::device::{Device, DeviceKind, standard_devices, standard_links};
 use crate::set::spec::json_object::{Bytes, Fields, object};
 use crate::set::spec::mount::Mount;
 use crate::set::spec::spec::Spec;
+use crate::vfs::attr::Propagation;
 use crate::vfs::idmap::IdMapping;
-use serde::de::{Deserialize, Deserializer, Error as _, MapAccess};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// `{"containerID": 0, "hostID": 1000, "size": 1}`, as OCI writes it.
+/// An id mapping in OCI's form: `{"containerID": 0, "hostID": 1000, "size": 1}`.
 pub(crate) struct OciMapping {
     container_id: u32,
     host_id: u32,
     size: u32,
 }
 
-/// A mapping while it is being read: all of its fields are needed.
+/// An id mapping while it is read. All fields are required.
 #[derive(Default)]
-struct Partly {
+struct PartialMapping {
     container_id: Option<u32>,
     host_id: Option<u32>,
     size: Option<u32>,
 }
 
-impl Fields for Partly {
+impl Fields for PartialMapping {
     const WHAT: &'static str = "a mapping (containerID, hostID, size)";
-    const PASSES_OVER: bool = false;
+    const IGNORES_UNKNOWN: bool = false;
 
     fn take<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
         let field = match name {
@@ -44,7 +45,7 @@ impl Fields for Partly {
 
 impl<'de> Deserialize<'de> for OciMapping {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let Partly { container_id, host_id, size } = object(deserializer)?;
+        let PartialMapping { container_id, host_id, size } = object(deserializer)?;
         let missing = D::Error::missing_field;
         Ok(Self {
             container_id: container_id.ok_or_else(|| missing("containerID"))?,
@@ -65,7 +66,8 @@ pub(crate) fn id_mappings<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Vec<IdM
     Ok(mappings.into_iter().map(IdMapping::from).collect())
 }
 
-/// The mappings of the container itself, which `idmap` without mappings of its own means: config-linux.md.
+/// The fields of `linux`: config-linux.md. The id mappings are those of the container, which
+/// `idmap` without mappings of its own refers to.
 #[derive(Default)]
 pub(crate) struct OciLinux {
     uid_mappings: Vec<IdMapping>,
@@ -73,11 +75,12 @@ pub(crate) struct OciLinux {
     readonly_paths: Vec<PathBuf>,
     masked_paths: Vec<PathBuf>,
     devices: Vec<Device>,
+    propagation: Option<Propagation>,
 }
 
 impl Fields for OciLinux {
     const WHAT: &'static str = "linux";
-    const PASSES_OVER: bool = true;
+    const IGNORES_UNKNOWN: bool = true;
 
     fn take<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
         match name {
@@ -86,6 +89,7 @@ impl Fields for OciLinux {
             "readonlypaths" => self.readonly_paths = paths(map)?,
             "maskedpaths" => self.masked_paths = paths(map)?,
             "devices" => self.devices = devices(map)?,
+            "rootfspropagation" => self.propagation = propagation(map.next_value::<Option<String>>()?)?,
             _ => return Ok(false),
         }
         Ok(true)
@@ -103,7 +107,7 @@ fn paths<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Vec<PathBuf>, A::Error> 
     Ok(paths.into_iter().map(|path| path.0.into()).collect())
 }
 
-/// The root file system: config.md.
+/// The fields of `root`: config.md.
 #[derive(Default)]
 pub(crate) struct OciRoot {
     pub(crate) readonly: bool,
@@ -111,7 +115,7 @@ pub(crate) struct OciRoot {
 
 impl Fields for OciRoot {
     const WHAT: &'static str = "root";
-    const PASSES_OVER: bool = true;
+    const IGNORES_UNKNOWN: bool = true;
 
     fn take<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
         if name != "readonly" {
@@ -129,21 +133,34 @@ impl<'de> Deserialize<'de> for OciRoot {
 }
 
 impl OciLinux {
-    /// Gives the set what this part of the configuration has for it.
-    pub(crate) fn give(self, spec: &mut Spec) {
-        fill(&mut spec.mounts, &self.uid_mappings, &self.gid_mappings);
+    /// Moves these fields into the set.
+    pub(crate) fn move_into(self, spec: &mut Spec) {
+        fill_mappings(&mut spec.mounts, &self.uid_mappings, &self.gid_mappings);
         spec.readonly_paths = self.readonly_paths;
         spec.masked_paths = self.masked_paths;
         spec.devices = self.devices;
+        spec.bind_propagation = self.propagation;
+    }
+}
+
+/// Reads `linux.rootfsPropagation`: config-linux.md, "Rootfs Mount Propagation"; runc takes the recursive forms too.
+fn propagation<E: Error>(text: Option<String>) -> Result<Option<Propagation>, E> {
+    let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
+    match text.strip_prefix('r').unwrap_or(&text) {
+        "private" => Ok(Some(Propagation::Private)),
+        "shared" => Ok(Some(Propagation::Shared)),
+        "slave" => Ok(Some(Propagation::Slave)),
+        "unbindable" => Ok(Some(Propagation::Unbindable)),
+        _ => Err(E::custom(format!("`{text}` is no propagation: private, shared, slave or unbindable"))),
     }
 }
 
 /// An entry of `linux.devices`.
 struct OciDevice(Device);
 
-/// A device while it is being read.
+/// A device while it is read.
 #[derive(Default)]
-struct PartOfDevice {
+struct PartialDevice {
     path: Option<PathBuf>,
     kind: Option<String>,
     numbers: (u32, u32),
@@ -151,9 +168,9 @@ struct PartOfDevice {
     owner: (u32, u32),
 }
 
-impl Fields for PartOfDevice {
+impl Fields for PartialDevice {
     const WHAT: &'static str = "a device (path, type, major, minor)";
-    const PASSES_OVER: bool = true;
+    const IGNORES_UNKNOWN: bool = true;
 
     fn take<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
         match name {
@@ -172,17 +189,17 @@ impl Fields for PartOfDevice {
 
 impl<'de> Deserialize<'de> for OciDevice {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let PartOfDevice { path, kind, numbers, mode, owner } = object(deserializer)?;
+        let PartialDevice { path, kind, numbers, mode, owner } = object(deserializer)?;
         let missing = D::Error::missing_field;
         let kind = match kind.ok_or_else(|| missing("type"))?.as_str() {
             "c" | "u" => DeviceKind::Char,
             "b" => DeviceKind::Block,
             "p" => DeviceKind::Fifo,
-            // `a` is for cgroup rules alone.
+            // `a` is valid in cgroup rules only.
             other => return Err(D::Error::custom(format!("`{other}` is no type of a device: c, u, b or p"))),
         };
         let path = path.ok_or_else(|| missing("path"))?;
-        // runc takes the bits that chmod(2) takes.
+        // runc accepts the bits of chmod(2).
         let mode = mode.unwrap_or(0o666) & 0o7777;
         Ok(Self(Device::new(path, kind, numbers.0, numbers.1).mode(mode).owner(owner.0, owner.1)))
     }
@@ -194,9 +211,10 @@ fn devices<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Vec<Device>, A::Error>
 }
 
 impl Spec {
-    /// Sets the rules of OCI runtimes, and adds what they supply in a /dev that is not the host's: config-linux.md,
-    /// "Default Devices". A device that the configuration has itself comes in place of the one of the same path.
-    pub(crate) fn take_rules_of_oci(&mut self) {
+    /// Applies the rules of OCI runtimes. If `/dev` is not a bind of the host's, adds the default
+    /// devices and links: config-linux.md, "Default Devices". A device of the configuration
+    /// replaces the default one of the same path.
+    pub(crate) fn apply_oci_rules(&mut self) {
         self.compat = Compat::Oci;
         let is_dev = |mount: &&Mount| Path::new("/").join(&mount.target) == Path::new("/dev");
         let is_own = |mount: &Mount| mount.fstype != "bind" && !has_option(mount, &["bind", "rbind"]);
@@ -215,8 +233,8 @@ fn has_option(mount: &Mount, names: &[&str]) -> bool {
     options.into_iter().any(|option| names.iter().any(|name| option == *name))
 }
 
-/// Gives the container's mappings to the mounts that say `idmap` and have none of their own.
-pub(crate) fn fill(mounts: &mut [Mount], users: &[IdMapping], groups: &[IdMapping]) {
+/// Gives the container's mappings to each mount with `idmap` or `ridmap` that has none of its own.
+pub(crate) fn fill_mappings(mounts: &mut [Mount], users: &[IdMapping], groups: &[IdMapping]) {
     for mount in mounts.iter_mut().filter(|mount| has_option(mount, &["idmap", "ridmap"])) {
         if mount.uid_mappings.is_empty() && mount.gid_mappings.is_empty() {
             mount.uid_mappings.extend_from_slice(users);
@@ -225,7 +243,7 @@ pub(crate) fn fill(mounts: &mut [Mount], users: &[IdMapping], groups: &[IdMappin
     }
 }
 
-/// The mappings as OCI writes them.
+/// Returns the mappings in OCI's form.
 pub(crate) fn written(mappings: &[IdMapping]) -> Vec<BTreeMap<&'static str, u32>> {
     let one =
         |m: &IdMapping| BTreeMap::from([("containerID", m.inner), ("hostID", m.outer), ("size", m.count)]);

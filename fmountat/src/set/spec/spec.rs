@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `Spec`: a list of mounts, and what else a root needs: devices, links, path restrictions, as an OCI `config.json` has it.
+//! `Spec`: a list of mounts with the devices, symbolic links and path restrictions of a root.
 
 #[cfg(feature = "serde")]
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::set::spec::compat::Compat;
 use crate::set::spec::device::{Device, Link};
 use crate::set::spec::mount::Mount;
+use crate::vfs::attr::Propagation;
 use std::path::PathBuf;
 
-/// A set as it is asked for: mounts, then devices and links in them, then paths that are made read-only or masked. It is a
-/// value; nothing in this crate ever changes one.
+/// A set of mounts, then devices and links in them, then read-only and masked paths. It is a value:
+/// this crate never changes one.
 ///
 /// ```
 /// let text = br#"{"mounts": [{"type": "proc", "source": "proc", "destination": "/proc"}],
@@ -23,59 +24,71 @@ use std::path::PathBuf;
 pub struct Spec {
     /// The mounts, in order.
     pub mounts: Vec<Mount>,
-    /// Whose rules hold for what the list leaves open.
+    /// The rules for what the list leaves open.
     pub compat: Compat,
-    /// Device nodes and FIFOs, created when everything is mounted: OCI's `linux.devices`.
+    /// The propagation of binds without a propagation option: OCI's `linux.rootfsPropagation`.
+    /// `None`: private. runc makes such binds slaves. A set is often attached beside the host's own
+    /// mounts and must not receive them unasked, so this crate makes them private.
+    pub bind_propagation: Option<Propagation>,
+    /// Device nodes and FIFOs, created after all mounts: OCI's `linux.devices`.
     pub devices: Vec<Device>,
     /// Symbolic links, created with the devices.
     pub links: Vec<Link>,
-    /// OCI's `linux.readonlyPaths`: each is made read-only where it is, without the mounts below it. A path that does not
-    /// exist is passed over, as runc does.
+    /// OCI's `linux.readonlyPaths`: each path becomes read-only, without the mounts below it. A
+    /// path that does not exist is skipped, as in runc.
     pub readonly_paths: Vec<PathBuf>,
-    /// OCI's `linux.maskedPaths`: a file shows /dev/null, bound read-only: programs can write to the device and can't change
-    /// its mode, owner or times. A directory shows an empty one that can't be written to. A path that does not exist is
-    /// passed over, as runc does.
+    /// OCI's `linux.maskedPaths`. A read-only bind of /dev/null masks a file: programs can write to
+    /// the device but cannot change its mode, owner or times. An empty, read-only directory masks a
+    /// directory. A path that does not exist is skipped, as in runc.
     pub masked_paths: Vec<PathBuf>,
-    /// OCI's `root.readonly`: the root of the set is read-only, and the mounts in it are as they say.
+    /// OCI's `root.readonly`: the root of the set is read-only. The mounts in it keep their own
+    /// `ro` or `rw`.
     pub readonly_root: bool,
 }
 
 impl Spec {
-    /// A set of these mounts.
+    /// Returns a set of these mounts.
     #[must_use]
     pub fn new(mounts: impl Into<Vec<Mount>>) -> Self {
         Self { mounts: mounts.into(), ..Self::default() }
     }
 
-    /// The same under these rules.
+    /// Sets the rules for what the list leaves open.
     #[must_use]
     pub fn compat(mut self, compat: Compat) -> Self {
         self.compat = compat;
         self
     }
 
-    /// The same with these paths masked, beside those that are already.
+    /// Sets the propagation of binds without a propagation option.
+    #[must_use]
+    pub fn bind_propagation(mut self, propagation: Propagation) -> Self {
+        self.bind_propagation = Some(propagation);
+        self
+    }
+
+    /// Adds paths to mask.
     #[must_use]
     pub fn mask<P: Into<PathBuf>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
         self.masked_paths.extend(paths.into_iter().map(Into::into));
         self
     }
 
-    /// The same with these paths read-only, beside those that are already.
+    /// Adds paths to make read-only.
     #[must_use]
     pub fn read_only<P: Into<PathBuf>>(mut self, paths: impl IntoIterator<Item = P>) -> Self {
         self.readonly_paths.extend(paths.into_iter().map(Into::into));
         self
     }
 
-    /// The same with a root that is read-only, or not.
+    /// Sets whether the root is read-only.
     #[must_use]
     pub fn readonly_root(mut self, yes: bool) -> Self {
         self.readonly_root = yes;
         self
     }
 
-    /// The same with these devices and links too.
+    /// Adds devices and symbolic links.
     #[must_use]
     pub fn nodes(
         mut self,
@@ -87,7 +100,8 @@ impl Spec {
         self
     }
 
-    /// The same with `root` as its first mount, on `/`. Errors call it the root; the other mounts keep their numbers.
+    /// Inserts `root` as the first mount, on `/`. Errors call it the root. The other mounts keep
+    /// their numbers.
     #[must_use]
     pub fn with_root(mut self, root: Mount) -> Self {
         for (at, mount) in self.mounts.iter_mut().enumerate() {
@@ -100,11 +114,14 @@ impl Spec {
 
 #[cfg(feature = "serde")]
 impl Spec {
-    /// Reads a set: a JSON array of mounts as containerd writes it (`type`, `source`, `target`, `options`, keys in any
-    /// letter case), or an object with such an array under `mounts`, as OCI's `config.json` (`destination` for `target`),
-    /// of which `linux.maskedPaths`, `linux.readonlyPaths`, `linux.uidMappings`, `linux.gidMappings`, `linux.devices` and
-    /// `root.readonly` are taken too. One with `ociVersion` gets [`Compat::Oci`] and, where a mount that is no bind is for `/dev`,
-    /// the devices and links that OCI runtimes supply. Strings may hold bytes that are not UTF-8.
+    /// Parses a set from JSON. The text is an array of mounts as containerd writes it (`type`,
+    /// `source`, `target`, `options`), or an object with such an array under `mounts`, such as
+    /// OCI's `config.json` (`destination` for `target`). Keys match in any letter case.
+    ///
+    /// Of an object it also reads `linux.maskedPaths`, `linux.readonlyPaths`, `linux.uidMappings`,
+    /// `linux.gidMappings`, `linux.devices`, `linux.rootfsPropagation` and `root.readonly`. With `ociVersion` or a `destination` the set gets
+    /// [`Compat::Oci`], and the devices and links that OCI runtimes supply if a mount other than a
+    /// bind is for `/dev`. Strings may contain bytes that are not valid UTF-8.
     ///
     /// # Errors
     /// [`ErrorKind::Spec`], with the line and column.
@@ -119,8 +136,8 @@ impl Spec {
 
 #[cfg(feature = "serde")]
 impl Mount {
-    /// The mounts of a list in JSON: see [`Spec::from_json`], which reads more of an OCI
-    /// `config.json` than they are.
+    /// Parses the mounts of a list in JSON: see [`Spec::from_json`], which also reads the rest of
+    /// an OCI `config.json`.
     ///
     /// # Errors
     /// [`ErrorKind::Spec`], with the line and column.
@@ -129,7 +146,7 @@ impl Mount {
     }
 }
 
-/// A list of mounts is a set, in whichever form it is held.
+/// Converts a list of mounts in each of its types to a set.
 macro_rules! from_mounts {
     ($( [$($N:ident)?] $list:ty; )+) => {
         $( impl$(<const $N: usize>)? From<$list> for Spec {

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A read-only view of a mount list, as containerd makes one to look into a snapshot.
+//! Makes a read-only view of a mount list, as containerd does to inspect a snapshot.
 
 use crate::set::spec::mount::Mount;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
-/// The same mounts, to be read only: an overlay loses `upperdir`, `workdir` and its id mappings, and its upper becomes
-/// the first lower layer; everything else gets `ro` (a recursive bind `rro`). The input is not changed.
+/// Returns a read-only view of the mounts. An overlay loses `upperdir`, `workdir` and its id
+/// mappings; its upper becomes the first lower layer. Every other mount gets `ro` (a recursive bind
+/// `rro`). The input is not changed.
 ///
 /// ```
 /// use fmountat::{Mount, read_only_view};
@@ -28,7 +29,7 @@ fn plain_view(mount: &Mount) -> Mount {
     let has = |option: &str| options.iter().any(|other| other == option);
     let is_recursive = mount.fstype == "rbind" || has("rbind");
     let read_only = if is_recursive { "rro" } else { "ro" };
-    // `rw=vfs` and its like too.
+    // `rw=vfs` and the like count too.
     let is_written = options
         .iter()
         .any(|option| option == "rrw" || option == "rw" || option.as_bytes().starts_with(b"rw="));
@@ -69,8 +70,8 @@ fn overlay_view(mount: &Mount) -> Mount {
     Mount { options, uid_mappings: Vec::new(), gid_mappings: Vec::new(), ..mount.clone() }
 }
 
-/// The same mounts for a while: an overlay loses `volatile`, which would leave a mark in its work directory that keeps
-/// the next overlay from using it. The input is not changed.
+/// Returns the mounts for temporary use. An overlay loses `volatile`, which would leave a mark in
+/// the work directory that prevents its use by the next overlay. The input is not changed.
 pub(crate) fn temporary_view(mounts: &[Mount]) -> Vec<Mount> {
     let without = |mount: &Mount| {
         let mut options = options_of(mount);
@@ -88,7 +89,7 @@ fn joined(parts: &[&[u8]]) -> OsString {
     OsStr::from_bytes(&parts.concat()).to_owned()
 }
 
-/// The words, still escaped and quoted.
+/// Returns the options of all elements, still escaped and quoted.
 fn options_of(mount: &Mount) -> Vec<OsString> {
     mount.options.iter().flat_map(|element| crate::set::options::lexer::split_options(element)).collect()
 }

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The two processes of a helper: the minder, which is its parent, and itself until execve(2).
+//! The two processes of a helper: the subreaper, which is its parent, and the helper itself until
+//! execve(2).
 //!
-//! They share the caller's memory, whose thread sleeps meanwhile: system calls only, no allocation, no lock, no panic.
+//! They share the memory of the caller, whose thread sleeps meanwhile: only system calls, no
+//! allocation, no lock, no panic.
 
 use crate::error::Syscall;
 use crate::sys::procfs;
@@ -10,37 +12,39 @@ use rustix::fs::OFlags;
 use std::ffi::{c_int, c_void};
 use std::mem::zeroed;
 
-/// How long killed processes may take to be gone: one that hangs in the kernel is left to it.
+/// How long killed processes may take to exit. One that hangs in the kernel is left alone.
 const GRACE_MS: i64 = 1000;
 
 type Step<T> = Result<T, Syscall>;
 
-/// Starts the helper, waits for it, and kills it at the limit or when the caller is gone.
-pub(crate) extern "C" fn minder(job: *mut c_void) -> c_int {
-    // SAFETY: the job lives, and the caller sleeps, until we have exited. The `errno` that we share with the sleeping
-    // caller is saved in the job.
+/// Starts the helper, waits for it, and kills it at the time limit or when the caller dies.
+pub(crate) extern "C" fn subreaper(job: *mut c_void) -> c_int {
+    // SAFETY: the job exists, and the caller sleeps, until we have exited. The `errno` that we
+    // share with the sleeping caller is saved in the job.
     unsafe {
         let job = job.cast::<Job>();
-        let answer = mind(job);
+        let answer = supervise(job);
         (*job).answer = Some(answer.unwrap_or_else(|call| Answer::Failed(call, errno())));
     }
     0
 }
 
 /// # Safety
-/// To be called by `minder` alone, as all below.
-unsafe fn mind(job: *mut Job) -> Step<Answer> {
-    // SAFETY: as in `minder`. The signal table, the descriptors and the cwd are copies of the caller's.
+/// Only `subreaper` may call it, as all functions below.
+unsafe fn supervise(job: *mut Job) -> Step<Answer> {
+    // SAFETY: as in `subreaper`. The signal table, the descriptors and the cwd are copies of the
+    // caller's.
     unsafe {
-        // What ends the caller, and is sent to its process group, must leave somebody to end the helper.
+        // Block all signals: one to the caller's process group that ends the caller must not end
+        // us, because we have to end the helper.
         set_mask(libc::sigfillset)?;
-        // Ignored, it would have the kernel reap the helper, and its status with it.
+        // If the caller ignores SIGCHLD, the kernel would reap the helper and discard its status.
         set_default(libc::SIGCHLD);
-        // What the helper leaves without a parent comes to us: at the limit it goes too.
+        // We adopt the orphans of the helper, to kill them too at the time limit.
         done(libc::prctl(libc::PR_SET_CHILD_SUBREAPER, 1), Syscall::Prctl)?;
         done(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGRTMAX()), Syscall::Prctl)?;
-        settle(&*job)?;
-        (*job).minder_pid = libc::getpid();
+        set_cwd_and_descriptors(&*job)?;
+        (*job).subreaper_pid = libc::getpid();
         let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::SIGCHLD;
         let pid = done(libc::clone(helper, (*job).helper_stack, flags, job.cast()), Syscall::Clone)?;
         let failed = (*job).answer;
@@ -58,21 +62,21 @@ unsafe fn mind(job: *mut Job) -> Step<Answer> {
     }
 }
 
-/// The cwd and the descriptors 0 to 2 as the helper is to have them, and no other: one that the caller closes meanwhile must be
-/// closed.
-unsafe fn settle(job: &Job) -> Step<()> {
+/// Sets the cwd and the descriptors 0 to 2 for the helper, and closes all others: a file that the
+/// caller closes meanwhile must not be held open here.
+unsafe fn set_cwd_and_descriptors(job: &Job) -> Step<()> {
     const FIRST: c_int = 3;
     // SAFETY: numbers only.
     unsafe {
         done(libc::fchdir(job.dir), Syscall::Fchdir)?;
-        // Out of the way of one another first.
+        // Duplicate above 2 first, so that dup2(2) does not overwrite one of them.
         let high = |fd| done(libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, FIRST), Syscall::Fcntl);
         let (input, output) = (high(job.input)?, high(job.output)?);
         done(libc::dup2(input, 0), Syscall::Dup2)?;
         done(libc::dup2(output, 1), Syscall::Dup2)?;
         done(libc::dup2(output, 2), Syscall::Dup2)?;
         if libc::syscall(libc::SYS_close_range, FIRST, libc::c_uint::MAX, 0) != 0 {
-            // Behind a filter.
+            // A filter forbids close_range(2).
             let last = libc::sysconf(libc::_SC_OPEN_MAX).clamp(0, 1 << 20);
             for fd in FIRST..c_int::try_from(last).unwrap_or(1 << 20) {
                 libc::close(fd);
@@ -82,8 +86,8 @@ unsafe fn settle(job: &Job) -> Step<()> {
     Ok(())
 }
 
-/// Waits for the helper without reaping it; not for longer than the caller lives. The signals that tell are blocked, and so
-/// wait for us.
+/// Waits for the helper to exit without reaping it, until the time limit or the death of the
+/// caller. Both signals are blocked, so sigtimedwait(2) receives them.
 unsafe fn ends_in_time(pid: libc::pid_t, job: &Job) -> bool {
     // SAFETY: numbers, and structures on our own stack.
     unsafe {
@@ -97,12 +101,13 @@ unsafe fn ends_in_time(pid: libc::pid_t, job: &Job) -> bool {
                 return true;
             }
             let left = end.saturating_sub(now_ms());
-            // Gone before we asked for the signal. Its number is 0 where the caller is in another pid namespace.
+            // The caller died before our prctl(2). getppid(2) returns 0 if it is in another pid
+            // namespace.
             if left <= 0 || ![job.caller_pid, 0].contains(&libc::getppid()) {
                 return false;
             }
             let mut timeout: libc::timespec = zeroed();
-            // `as` takes the type of the target's C library; a wait is never that long.
+            // `as` converts to the type of the target's C library; no wait is too long for it.
             timeout.tv_sec = (left / 1000) as _;
             timeout.tv_nsec = (left % 1000 * 1_000_000) as _;
             if libc::sigtimedwait(&raw const signals, std::ptr::null_mut(), &raw const timeout)
@@ -114,9 +119,10 @@ unsafe fn ends_in_time(pid: libc::pid_t, job: &Job) -> bool {
     }
 }
 
-/// Kills the helper, its group, and round by round what comes to us when its parent dies.
+/// Kills the helper, its process group, and repeatedly all orphans that we adopt.
 unsafe fn end_all(pid: libc::pid_t) {
-    // SAFETY: numbers only. The helper was not reaped: neither its number nor its group's can be another's.
+    // SAFETY: numbers only. The helper is not reaped yet, so no other process or group can have its
+    // number.
     unsafe {
         libc::kill(-pid, libc::SIGKILL);
         libc::kill(pid, libc::SIGKILL);
@@ -135,9 +141,11 @@ unsafe fn end_all(pid: libc::pid_t) {
     }
 }
 
-/// All children that /proc names; those that another pid namespace's /proc names wrongly are not ours, and stay.
+/// Kills all children that /proc lists. The /proc of another pid namespace lists wrong numbers: a
+/// process that is not our child is spared.
 unsafe fn kill_children() {
-    // SAFETY: the buffer is ours and as long as we say; a child of ours keeps its number until we reap it.
+    // SAFETY: the buffer is ours and has the stated size. A child keeps its number until we reap
+    // it.
     unsafe {
         let mut text = [0u8; 1024];
         let children = procfs::open(c"thread-self/children", OFlags::RDONLY);
@@ -156,7 +164,7 @@ unsafe fn kill_children() {
     }
 }
 
-/// Whether our child has ended; `None` for a process that is no child of ours.
+/// Reports whether our child has exited; `None` for a process that is not our child.
 unsafe fn is_ours(pid: libc::pid_t, kinds: c_int) -> Option<bool> {
     // SAFETY: the structure is plain data of ours.
     unsafe {
@@ -166,13 +174,14 @@ unsafe fn is_ours(pid: libc::pid_t, kinds: c_int) -> Option<bool> {
     }
 }
 
-/// Becomes the program.
+/// Executes the program.
 extern "C" fn helper(job: *mut c_void) -> c_int {
-    // SAFETY: as in `minder`, which sleeps until we have become the program or exited. Our signal table is our own: a
-    // handler in it would run on the caller's memory once signals are no longer blocked.
+    // SAFETY: as in `subreaper`, which sleeps until we have executed the program or exited. Our
+    // signal table is our own: with signals unblocked, a handler in it would run on the caller's
+    // memory.
     unsafe {
         let job = job.cast::<Job>();
-        let ready = ready((*job).minder_pid);
+        let ready = ready((*job).subreaper_pid);
         if ready.is_ok() {
             libc::execve(*(*job).argv, (*job).argv, (*job).environment);
         }
@@ -181,19 +190,20 @@ extern "C" fn helper(job: *mut c_void) -> c_int {
     }
 }
 
-unsafe fn ready(minder: libc::pid_t) -> Step<()> {
+unsafe fn ready(subreaper_pid: libc::pid_t) -> Step<()> {
     const LAST_SIGNAL: c_int = 64;
     // SAFETY: numbers, and structures on our own stack.
     unsafe {
         done(libc::setsid(), Syscall::Setsid)?;
         done(libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL), Syscall::Prctl)?;
-        // Killed before we asked.
-        if libc::getppid() != minder {
+        // The subreaper died before our prctl(2).
+        if libc::getppid() != subreaper_pid {
             return Err(Syscall::Getppid);
         }
         for signal in 1..=LAST_SIGNAL {
             let mut action: libc::sigaction = zeroed();
-            // A Rust program ignores SIGPIPE from its start, which is not what the user wants of others.
+            // Every Rust program ignores SIGPIPE from its start, which other programs do not
+            // expect.
             let expected = [libc::SIGCHLD, libc::SIGPIPE].contains(&signal);
             let known = libc::sigaction(signal, std::ptr::null(), &raw mut action) == 0;
             if known && (expected || action.sa_sigaction != libc::SIG_IGN) {
@@ -217,7 +227,8 @@ unsafe fn set_mask(fill: unsafe extern "C" fn(*mut libc::sigset_t) -> c_int) -> 
 }
 
 unsafe fn set_default(signal: c_int) {
-    // SAFETY: the structure is plain data; no handler is set. SIGKILL and SIGSTOP refuse, and are as they are.
+    // SAFETY: the structure is plain data; no handler is set. For SIGKILL and SIGSTOP the call
+    // fails, and they keep their default.
     unsafe {
         let mut action: libc::sigaction = zeroed();
         action.sa_sigaction = libc::SIG_DFL;
@@ -225,7 +236,7 @@ unsafe fn set_default(signal: c_int) {
     }
 }
 
-/// Milliseconds of a clock that nobody sets.
+/// Returns the milliseconds of a clock that nobody can set.
 unsafe fn now_ms() -> i64 {
     let mut now = libc::timespec { tv_sec: 0, tv_nsec: 0 };
     // SAFETY: the structure is ours.

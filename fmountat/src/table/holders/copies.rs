@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The copies of a mount that unmounting takes with it, here and in other namespaces.
+//! Finds the propagated copies of a mount, in this and in other mount namespaces.
 //!
-//! Where the parent of a mount is shared, its peers and slaves got a copy of the mount, and unmounting propagates to
-//! those. A copy in use makes umount2(2) fail with EBUSY (`propagate_mount_busy`, fs/pnode.c).
+//! If the parent of a mount is shared, the mount was propagated to the parent's peers and slaves,
+//! and its unmount propagates too. A copy in use makes umount2(2) fail with EBUSY
+//! (`propagate_mount_busy`, fs/pnode.c).
 
 use crate::mountinfo;
 use crate::mountinfo::MountEntry;
@@ -13,7 +14,8 @@ use rustix::fd::AsFd;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// The ids, as mountinfo has them, of the copies of `entry`. Namespaces without a process are not seen.
+/// Returns the mountinfo ids of the copies of `entry`. Namespaces without a process are not
+/// searched.
 pub(crate) fn of(table: &[MountEntry], entry: &MountEntry) -> Vec<MountinfoId> {
     let parent = table.iter().find(|other| other.id == entry.parent && other.id != entry.id);
     let Some((parent, group)) = parent.and_then(|parent| Some((parent, parent.shared?))) else {
@@ -28,12 +30,12 @@ pub(crate) fn of(table: &[MountEntry], entry: &MountEntry) -> Vec<MountinfoId> {
     ids.into_iter().filter(|id| *id != entry.id).collect()
 }
 
-/// Where the mount is in the file system of its parent.
+/// Returns the path of the mount point within the parent's file system.
 fn place_in(parent: &MountEntry, entry: &MountEntry) -> Option<PathBuf> {
     Some(parent.root.join(entry.target.strip_prefix(&parent.target).ok()?))
 }
 
-/// The peer groups that an event in `first` gets to.
+/// Returns the peer groups that an event in `first` propagates to.
 fn receiving(tables: &[Vec<MountEntry>], first: u64) -> BTreeSet<u64> {
     let mut groups = BTreeSet::from([first]);
     loop {
@@ -47,7 +49,8 @@ fn receiving(tables: &[Vec<MountEntry>], first: u64) -> BTreeSet<u64> {
     }
 }
 
-/// A copy that something is mounted on stays, so it can't be in the way.
+/// Skips copies with child mounts: an unmount does not propagate to them, so they do not make it
+/// fail.
 fn copies_in(table: &[MountEntry], groups: &BTreeSet<u64>, place: &Path) -> Vec<MountinfoId> {
     let gets = |peers: Option<u64>| peers.is_some_and(|group| groups.contains(&group));
     let receivers = table.iter().filter(|entry| gets(entry.shared) || gets(entry.master));
@@ -58,7 +61,7 @@ fn copies_in(table: &[MountEntry], groups: &BTreeSet<u64>, place: &Path) -> Vec<
     copies.map(|copy| copy.id).filter(|id| !table.iter().any(|entry| entry.parent == *id)).collect()
 }
 
-/// The table of each other mount namespace that a thread we may look at is in.
+/// Returns the table of each other mount namespace, by the threads that the caller may inspect.
 fn other_tables() -> Vec<Vec<MountEntry>> {
     let mut seen = BTreeSet::new();
     seen.extend(procfs::namespace("mnt").and_then(|own| procfs::path_of(own.as_fd())));

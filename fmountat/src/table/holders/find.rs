@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Who keeps a mount in use: processes, mounts below it, loop devices, and the same in copies that go with it.
+//! Finds the processes, child mounts and loop devices that keep a mount or its copies busy.
 
 use crate::error::{Holder, HolderKind, Operation, Result};
 use crate::mountinfo::MountEntry;
@@ -14,13 +14,17 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// Everything found that keeps the mount in use, sorted by process; empty if nothing does. A process that the caller may
-/// not look into (ptrace(2), "access mode checking") is left out; so are files that are only in flight between
-/// processes, registered with an io_uring, or held by the kernel itself (swap), and bound UNIX sockets.
+/// Returns everything that keeps the mount busy, sorted by process; an empty list if nothing was
+/// found.
 ///
-/// Each link below `/proc/PID` (cwd and root of each thread, `exe`, `fd`, `map_files`) is compared by
-/// `statx(STATX_MNT_ID_UNIQUE, AT_STATX_DONT_SYNC)` \[Linux 6.8; before, by the id that mountinfo shows: 5.8\], so
-/// that another mount of the same file system is never taken for this one and a dead file server can't hold the call up.
+/// Not found are: processes that the caller may not inspect (ptrace(2), "access mode checking"),
+/// files in flight between processes, files registered with an io_uring, files held by the kernel
+/// itself (swap), and bound UNIX sockets.
+///
+/// Each link below `/proc/PID` (cwd and root of each thread, `exe`, `fd`, `map_files`) is compared
+/// by `statx(STATX_MNT_ID_UNIQUE, AT_STATX_DONT_SYNC)` \[Linux 6.8; before, by the mountinfo id:
+/// 5.8\]. Other mounts of the same file system therefore never match, and a dead file server cannot
+/// block the call.
 ///
 /// ```no_run
 /// # use rustix::fd::AsFd;
@@ -35,7 +39,8 @@ use std::path::Path;
 ///
 /// # Errors
 /// [`ErrorKind::Unsupported`](crate::error::kind::ErrorKind::Unsupported) without /proc,
-/// [`ErrorKind::NotMounted`](crate::error::kind::ErrorKind::NotMounted) where this namespace has no such mount.
+/// [`ErrorKind::NotMounted`](crate::error::kind::ErrorKind::NotMounted) if this namespace has no
+/// such mount.
 pub fn holders(mount: MountId) -> Result<Vec<Holder>> {
     let (table, entry) = located::read_with(mount)?;
     let sought = Sought::new(mount, &table, &entry);
@@ -47,13 +52,13 @@ pub fn holders(mount: MountId) -> Result<Vec<Holder>> {
     Ok(found)
 }
 
-/// The processes among the holders.
+/// Returns only the processes among the holders.
 pub(crate) fn of_processes(mount: MountId) -> Result<Vec<Holder>> {
     let (table, entry) = located::read_with(mount)?;
     processes(&Sought::new(mount, &table, &entry))
 }
 
-/// The processes that use any of these mounts, found in one pass.
+/// Returns the processes that use any of these mounts, found in one pass over /proc.
 pub(crate) fn users_of(mounts: Vec<UniqueMountId>) -> Result<Vec<Holder>> {
     processes(&Sought::any(mounts))
 }
@@ -68,7 +73,8 @@ pub(crate) fn mounts_below(table: &[MountEntry], entry: &MountEntry) -> Vec<Hold
     below.map(|other| Holder::mount_below(other.target.clone())).collect()
 }
 
-/// `/sys/block/loop*/loop/backing_file` is the backing file's path; the name of a deleted one ends in ` (deleted)`.
+/// `/sys/block/loop*/loop/backing_file` is the path of the backing file; ` (deleted)` follows that
+/// of a deleted file.
 fn loop_devices(sought: &Sought) -> Vec<Holder> {
     let devices = std::fs::read_dir("/sys/block").into_iter().flatten().flatten();
     let holders = devices.filter_map(|device| {

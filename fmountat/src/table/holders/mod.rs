@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Who keeps a mount in use.
+//! Finds the holders of a mount.
 
 pub(crate) mod numbers;
 pub(crate) mod copies;

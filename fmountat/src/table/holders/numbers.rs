@@ -4,7 +4,7 @@
 use crate::error::{Error, Operation, Result};
 use std::path::Path;
 
-/// The entries of a directory that are numbers: processes, threads, descriptors.
+/// Returns the numeric names in a directory: processes, threads, descriptors.
 pub(crate) fn numbers(dir: impl AsRef<Path>) -> Result<Vec<u32>> {
     let dir = dir.as_ref();
     let entries = std::fs::read_dir(dir).map_err(|e| Error::from_io(Operation::LookForWhoUsesIt, dir, e))?;

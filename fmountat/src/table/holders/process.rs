@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What one process has in a mount.
+//! Finds how one process uses a mount.
 
 use crate::error::{Holder, HolderKind};
 use crate::table::holders::numbers::numbers;
@@ -9,7 +9,8 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
-/// All that the process holds. What has ended meanwhile, or may not be looked at, holds nothing.
+/// Returns everything that the process holds. A process that has ended or may not be inspected
+/// holds nothing.
 pub(crate) fn holders(pid: u32, sought: &Sought) -> Vec<Holder> {
     let process = PathBuf::from(format!("/proc/{pid}"));
     let mut held: Vec<(HolderKind, Held)> = Vec::new();
@@ -48,14 +49,14 @@ fn at(sought: &Sought, link: &Path) -> Option<Held> {
     sought.has(link).ok().flatten()
 }
 
-/// A file of the mount mapped into memory: the lines of `maps` with the device of the file system are looked at through
-/// `map_files`, which tells mounts apart.
+/// Reports whether a file of the mount is mapped. Selects the lines of `maps` by device and looks
+/// them up in `map_files`, which distinguishes mounts.
 fn mapping(process: &Path, sought: &Sought) -> Option<Held> {
     let maps = std::fs::read(process.join("maps")).ok()?;
     maps.split(|byte| *byte == b'\n').find_map(|line| {
         let (range, name) = mapped(line, &sought.devices)?;
         match sought.has(&process.join("map_files").join(range)) {
-            // Without CAP_CHECKPOINT_RESTORE the name must do.
+            // Without CAP_CHECKPOINT_RESTORE `map_files` is unreadable: compare by path.
             Err(Errno::PERM | Errno::ACCESS) => {
                 let is_in = sought.points.iter().any(|point| name.starts_with(point));
                 is_in.then_some(Held::Mount)
@@ -65,7 +66,8 @@ fn mapping(process: &Path, sought: &Sought) -> Option<Held> {
     })
 }
 
-/// Address range, as `map_files` has it, and path of a line of `maps`: `START-END PERMISSIONS OFFSET DEVICE INODE PATH`.
+/// Returns the address range as `map_files` spells it and the path of a line of `maps`: `START-END
+/// PERMISSIONS OFFSET DEVICE INODE PATH`.
 fn mapped(line: &[u8], devices: &[(u32, u32)]) -> Option<(String, PathBuf)> {
     let mut fields = line.splitn(6, |byte| *byte == b' ');
     let range = std::str::from_utf8(fields.next()?).ok()?;

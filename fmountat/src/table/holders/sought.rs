@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The mounts whose users are looked for.
+//! The mounts whose holders are searched.
 
 use crate::error::Result;
 use crate::mountinfo::MountEntry;
@@ -12,18 +12,18 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStringExt;
 use std::path::{Path, PathBuf};
 
-/// What is looked for.
+/// The mounts to search for.
 #[derive(Debug)]
 pub(crate) struct Sought {
     mounts: Vec<MountId>,
-    /// Ids in the table: of the mount, and of the copies that unmounting takes with it.
+    /// Mountinfo ids of the mount and of the copies that an unmount propagates to.
     number: Option<MountinfoId>,
     copies: Vec<MountinfoId>,
     pub(crate) points: Vec<PathBuf>,
     pub(crate) devices: Vec<(u32, u32)>,
 }
 
-/// How something lies on what is looked for.
+/// Whether a file is on the mount itself or on a copy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Held {
     Mount,
@@ -41,12 +41,12 @@ impl Sought {
         }
     }
 
-    /// Any of these mounts, by their unique ids; those that are gone have no users.
+    /// Searches for any of these mounts. Mounts that no longer exist have no holders.
     pub(crate) fn any(mounts: Vec<UniqueMountId>) -> Self {
-        let told = |id: &UniqueMountId| statmount(id.get(), SB_BASIC | MNT_POINT).ok();
-        let told: Vec<_> = mounts.iter().filter_map(told).collect();
-        let devices = told.iter().filter_map(|told| told.device).collect();
-        let points = told.into_iter().filter_map(|told| Some(OsString::from_vec(told.mnt_point?).into()));
+        let stat = |id: &UniqueMountId| statmount(id.get(), SB_BASIC | MNT_POINT).ok();
+        let stat: Vec<_> = mounts.iter().filter_map(stat).collect();
+        let devices = stat.iter().filter_map(|stat| stat.device).collect();
+        let points = stat.into_iter().filter_map(|stat| Some(OsString::from_vec(stat.mnt_point?).into()));
         Self {
             number: None,
             copies: Vec::new(),
@@ -56,8 +56,8 @@ impl Sought {
         }
     }
 
-    /// Whether the file that `path` leads to, followed as magic links are, is on the mount. Nothing is asked of the file
-    /// system: one whose server is dead can't hold us up.
+    /// Reports whether the file at `path` is on one of the mounts. Follows magic links. Does not
+    /// ask the file system, so a dead server cannot block it.
     pub(crate) fn has(&self, path: &Path) -> Result<Option<Held>, Errno> {
         let flags = AtFlags::STATX_DONT_SYNC | AtFlags::NO_AUTOMOUNT;
         let statx = |mask| rustix::fs::statx(CWD, path, flags, mask).map(|found| found.stx_mnt_id);
@@ -67,7 +67,7 @@ impl Sought {
                 return Ok(None);
             }
             Ok(_) => MountinfoId::from_number(statx(StatxFlags::MNT_ID)?),
-            // FUSE keeps everybody but the user who mounted it out, root too.
+            // FUSE denies access to everybody but the user that mounted it, root included.
             Err(Errno::ACCESS) => crate::table::fdinfo::mount_number_at(path).ok_or(Errno::ACCESS)?,
             Err(errno) => return Err(errno),
         };

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Many mounts that have nothing to do with each other, taken away together.
+//! Unmounts many independent mounts together.
 //!
-//! Each umount2(2) waits for every processor to notice (an RCU grace period), whatever it takes away. So the mounts are moved
-//! below one: that costs no such wait, and then one call takes all (`sys/gather`).
+//! Each umount2(2) waits for an RCU grace period, however many mounts it detaches. move_mount(2)
+//! does not wait. The mounts are therefore moved below one mount, and one call detaches all of them
+//! (`sys/batch_detach.rs`).
 
 use crate::error::{Error, Operation, Result, Syscall};
 use crate::mountinfo::id::{MountId, id_mask};
@@ -22,48 +23,50 @@ use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::MoveMountFlags;
 
-/// So many at once: each takes two descriptors meanwhile.
-const AT_ONCE: usize = 128;
+/// The number of mounts per call: each needs two descriptors meanwhile.
+const BATCH: usize = 128;
 
-/// Takes away as many as can be, with one call for each [`AT_ONCE`]; gives back the others, one of which is always left. The
-/// mount that they are moved to is put over that one, which is to go anyway, so that no other place shows anything.
+/// Unmounts as many as possible, with one call for each [`BATCH`]. Returns the others, always at
+/// least one: the collecting mount is attached over that one, which is about to be unmounted
+/// anyway, so that no other path changes.
 pub(crate) fn together(places: Vec<Place>) -> (Vec<Place>, Result<()>) {
     let (mut movable, mut left): (Vec<_>, Vec<_>) = places.into_iter().partition(can_move);
     let Some(base) = movable.pop() else { return (left, Ok(())) };
     let mut done = Ok(());
-    // Where nothing may be unmounted all of it would be left half done.
+    // Where umount2(2) is forbidden, it would stop half-way.
     while done.is_ok() && !movable.is_empty() && unmount_forbidden().is_none() {
-        let more = movable.split_off(movable.len().min(AT_ONCE));
+        let more = movable.split_off(movable.len().min(BATCH));
         let some = std::mem::replace(&mut movable, more);
-        done = at_once(some, &base, &mut left);
+        done = unmount_batch(some, &base, &mut left);
     }
     left.extend(movable);
     left.push(base);
     (left, done)
 }
 
-/// Those that stay come to `left`.
-fn at_once(places: Vec<Place>, base: &Place, left: &mut Vec<Place>) -> Result<()> {
-    let Ok(room) = Room::new(places.len()) else {
-        // Nothing was changed: one by one they may go all the same.
+/// Adds the mounts that were not unmounted to `left`.
+fn unmount_batch(places: Vec<Place>, base: &Place, left: &mut Vec<Place>) -> Result<()> {
+    let Ok(collector) = Collector::new(places.len()) else {
+        // Nothing was changed: the caller may unmount them one by one.
         left.extend(places);
         return Ok(());
     };
     let mut moved = vec![false; places.len()];
-    let done = room.take(&places, base, &mut moved);
+    let done = collector.take(&places, base, &mut moved);
     let (gathered, others): (Vec<_>, Vec<_>) =
         places.into_iter().zip(moved).enumerate().partition(|(_, (_, moved))| *moved);
     left.extend(others.into_iter().map(|(_, (place, _))| place));
     if done.is_err() {
-        // Back to their places, and the room away: what fails now was told by the first failure.
+        // Moves them back and detaches the collecting mount. The first error is reported; errors of
+        // the clean-up are dropped.
         let back = |(number, (place, _))| put_back(number, place, base);
         left.extend(gathered.into_iter().filter_map(back));
-        let _ = room.drop_from(base);
+        let _ = collector.drop_from(base);
     }
     done
 }
 
-/// Moves a mount from its room to where it was; gives its place back.
+/// Moves a mount back to its mount point. Returns its `Place` on success.
 fn put_back(number: usize, place: Place, base: &Place) -> Option<Place> {
     let from = Target::open(CWD, base.path.join(number.to_string())).ok()?;
     let to = Target::open(CWD, &place.path).ok()?;
@@ -75,34 +78,35 @@ fn put_back(number: usize, place: Place, base: &Place) -> Option<Place> {
     Some(place)
 }
 
-/// The kernel moves no mount away from below a shared one.
+/// Reports whether the mount can be moved: the kernel refuses if its parent is shared.
 fn can_move(place: &Place) -> bool {
-    let told = |id| statmount(id, MNT_BASIC).ok()?.basic;
-    let parent = told(place.id.get()).and_then(|basic| told(basic.parent));
+    let stat = |id| statmount(id, MNT_BASIC).ok()?.basic;
+    let parent = stat(place.id.get()).and_then(|basic| stat(basic.parent));
     parent.is_some_and(|parent| parent.propagation & MS_SHARED == 0)
 }
 
-/// A detached tmpfs with an empty directory for each mount.
-struct Room {
+/// A detached tmpfs with an empty directory for each mount to collect.
+struct Collector {
     tree: Tree,
     id: MountId,
-    rooms: Vec<OwnedFd>,
+    dirs: Vec<OwnedFd>,
 }
 
-impl Room {
-    fn new(rooms: usize) -> Result<Self> {
+impl Collector {
+    fn new(dirs: usize) -> Result<Self> {
         let tree = FsContext::open("tmpfs")?.create()?.mount(&MountAttr::default())?;
-        let room = |number: usize| {
+        let make = |number: usize| {
             let name = number.to_string();
             rustix::fs::mkdirat(tree.root(), &name, Mode::RWXU)?;
             rustix::fs::openat(tree.root(), &name, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())
         };
-        let rooms: std::result::Result<Vec<_>, Errno> = (0..rooms).map(room).collect();
-        let rooms = rooms.map_err(|errno| Error::sys(Operation::Unmount, Syscall::Openat, errno))?;
-        Ok(Self { id: tree.id()?, tree, rooms })
+        let dirs: std::result::Result<Vec<_>, Errno> = (0..dirs).map(make).collect();
+        let dirs = dirs.map_err(|errno| Error::sys(Operation::Unmount, Syscall::Openat, errno))?;
+        Ok(Self { id: tree.id()?, tree, dirs })
     }
 
-    /// All that are still seen at their places, in one step. Success too is where nothing could be moved.
+    /// Collects and detaches all mounts that are still visible at their mount points. Also succeeds
+    /// if nothing could be moved.
     fn take(&self, places: &[Place], base: &Place, moved: &mut [bool]) -> Result<()> {
         let Ok(over) = base.root() else { return Ok(()) };
         let (mut roots, mut numbers) = (Vec::new(), Vec::new());
@@ -112,9 +116,8 @@ impl Room {
                 numbers.push(number);
             }
         }
-        let rooms = numbers.iter().filter_map(|number| self.rooms.get(*number));
-        let moves: Vec<_> =
-            roots.iter().zip(rooms).map(|(root, room)| (root.as_fd(), room.as_fd())).collect();
+        let dirs = numbers.iter().filter_map(|number| self.dirs.get(*number));
+        let moves: Vec<_> = roots.iter().zip(dirs).map(|(root, dir)| (root.as_fd(), dir.as_fd())).collect();
         let mut were_moved = vec![false; moves.len()];
         let done = gather(
             &Gather {
@@ -132,7 +135,7 @@ impl Room {
         }
         match done {
             Ok(()) => Ok(()),
-            // Nothing was changed: one by one they may go all the same.
+            // Nothing was changed: the caller may unmount them one by one.
             Err(Failed::Attach(_)) => Ok(()),
             Err(Failed::Covered) => Err(errors::exchanged(&base.path)),
             Err(Failed::TakeAway(errno)) => Err(errors::of_errno(&base.path, errno)),
@@ -140,8 +143,8 @@ impl Room {
     }
 
     fn drop_from(self, base: &Place) -> Result<()> {
-        let Self { id, tree, rooms } = self;
-        drop((tree, rooms));
+        let Self { id, tree, dirs } = self;
+        drop((tree, dirs));
         match Place::open(&base.path)? {
             Some(place) if place.id == id => call::one(&place, true, None),
             _ => Err(errors::exchanged(&base.path)),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Why a mount is busy: mounts below it, processes that use it.
+//! Explains why a mount is busy: child mounts, or processes that use it.
 
 use crate::error::{Error, Holder, Syscall};
 use crate::mountinfo;
@@ -9,7 +9,8 @@ use crate::table::unmount::place::Place;
 use rustix::io::Errno;
 use std::path::Path;
 
-/// Waiting does not help against mounts below; asked only once it was busy.
+/// Returns an EBUSY error that names the child mounts, if any: retrying would not help. Called only
+/// after EBUSY.
 pub(crate) fn mounts_below(place: &Place) -> Option<Error> {
     let table = mountinfo::read().ok()?;
     let entry = table.iter().find(|entry| entry.id == place.number)?;
@@ -22,7 +23,7 @@ pub(crate) fn mounts_below(place: &Place) -> Option<Error> {
     Some(error.with_reason("it has mounts below it").with_hint("unmount those too: recursively (umount -R)"))
 }
 
-/// Busy, with all that can be found out about why.
+/// Returns an EBUSY error with all holders that can be found.
 pub(crate) fn busy(place: &Place) -> Error {
     let found = holders::holders(place.id).unwrap_or_default();
     in_use(&place.path, found)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! One mount: umount2(2), again while it is busy, and within a time also where the file system does not answer.
+//! Unmounts one mount: retries while it is busy, and limits the time if a server does not answer.
 
 use crate::error::{Error, Operation, Result, Syscall};
 use crate::sys::thread::block_all_signals;
-use crate::table::unmount::fuse::Said;
+use crate::table::unmount::fuse::Fusermount;
 use crate::table::unmount::place::{Handle, Place};
 use crate::table::unmount::{busy, errors, fuse};
 use rustix::io::Errno;
@@ -11,10 +11,10 @@ use rustix::mount::UnmountFlags;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
-/// What a file system that may hang is given at least, whatever the timeout.
-const LEAST: Duration = Duration::from_millis(100);
+/// The minimum time for a file system that may hang, whatever the timeout.
+const MIN_WAIT: Duration = Duration::from_millis(100);
 
-/// Unmounts the mount of `place`; a busy one again until `deadline`, `None` for as long as it takes.
+/// Unmounts the mount at `place`. Retries a busy one until `deadline`; `None` sets no limit.
 pub(crate) fn one(place: &Place, lazy: bool, deadline: Option<Instant>) -> Result<()> {
     let detach = if lazy { UnmountFlags::DETACH } else { UnmountFlags::empty() };
     let flags = detach | UnmountFlags::NOFOLLOW;
@@ -27,7 +27,7 @@ pub(crate) fn one(place: &Place, lazy: bool, deadline: Option<Instant>) -> Resul
             Err(Errno::INTR) => {}
             Err(Errno::BUSY) => match busy::mounts_below(place) {
                 Some(error) => return Err(error),
-                None if deadline.is_none_or(|end| Instant::now() + pause + room(place, start) < end) => {
+                None if deadline.is_none_or(|end| Instant::now() + pause + reserve(place, start) < end) => {
                     std::thread::sleep(pause);
                 }
                 None => return Err(busy::busy(place)),
@@ -41,22 +41,23 @@ pub(crate) fn one(place: &Place, lazy: bool, deadline: Option<Instant>) -> Resul
     }
 }
 
-/// What another try needs of the time that is left: one that began at its very end would be taken for a file system that does
-/// not answer.
-fn room(place: &Place, start: Instant) -> Duration {
-    if place.may_hang() { LEAST.max(start.elapsed() * 3) } else { Duration::ZERO }
+/// Returns the time to reserve for another attempt. An attempt started just before the deadline
+/// would be mistaken for a file system that does not answer.
+fn reserve(place: &Place, start: Instant) -> Duration {
+    if place.may_hang() { MIN_WAIT.max(start.elapsed() * 3) } else { Duration::ZERO }
 }
 
 fn attempt(place: &Place, flags: UnmountFlags, deadline: Option<Instant>) -> Result<Result<(), Errno>> {
     if place.is_fuse() {
-        let said = within(place, deadline, move |handle| fuse::unmount(&handle, flags))?;
-        return match said {
-            Said::Done => Ok(Ok(())),
+        let result = within(place, deadline, move |handle| fuse::unmount(&handle, flags))?;
+        return match result {
+            Fusermount::Done => Ok(Ok(())),
             _ if !place.is_seen().unwrap_or(true) => Ok(Ok(())),
-            said => {
+            result => {
                 let done = within(place, deadline, move |handle| umount2(&handle, flags))?;
-                // Without privileges only the program could have done it, and it gave the reason.
-                let is_busy = said == Said::Busy && done == Err(Errno::PERM);
+                // Without privilege only the program can unmount it, and the program reported that
+                // it is busy.
+                let is_busy = result == Fusermount::Busy && done == Err(Errno::PERM);
                 Ok(if is_busy { Err(Errno::BUSY) } else { done })
             }
         };
@@ -71,8 +72,8 @@ fn umount2(handle: &Handle, flags: UnmountFlags) -> Result<(), Errno> {
     rustix::mount::unmount(&handle.name, flags)
 }
 
-/// Does `call` on a thread of its own, which has ended when this returns, save when the time is up: nothing can stop the
-/// kernel's call, and the thread ends with it.
+/// Runs `call` on a separate thread and waits for the thread to end. After the deadline the thread
+/// is left behind: nothing can interrupt the kernel's call, and the thread ends with it.
 fn within<T: Send + 'static>(
     place: &Place,
     deadline: Option<Instant>,
@@ -81,7 +82,7 @@ fn within<T: Send + 'static>(
     let (answer, answered) = channel();
     let handle = place.handle.clone();
     let spawned = {
-        // The caller's signals are the caller's.
+        // The thread must not receive the caller's signals.
         let _mask =
             block_all_signals().map_err(|e| Error::sys(Operation::Unmount, Syscall::PthreadSigmask, e))?;
         std::thread::Builder::new().name(String::from("unmount")).spawn(move || {
@@ -91,7 +92,7 @@ fn within<T: Send + 'static>(
     let thread = spawned.map_err(|e| errors::no_thread(&place.path, e))?;
     let got = match deadline {
         None => answered.recv().map_err(|_| RecvTimeoutError::Disconnected),
-        Some(end) => answered.recv_timeout(end.saturating_duration_since(Instant::now()).max(LEAST)),
+        Some(end) => answered.recv_timeout(end.saturating_duration_since(Instant::now()).max(MIN_WAIT)),
     };
     match got {
         Err(RecvTimeoutError::Timeout) => Err(errors::timed_out(&place.path)),

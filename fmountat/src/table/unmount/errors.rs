@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What can be wrong with unmounting, in words.
+//! The errors of unmounting.
 
 use crate::error::{Error, ErrorKind, Operation, Syscall};
 use crate::vfs::privilege::needs_admin;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Takes mounts away: by path, by id, as a tree, as a set.
+//! Unmounts by path, by id, as a tree, or as a set.
 
 pub(crate) mod request;
 pub(crate) mod errors;

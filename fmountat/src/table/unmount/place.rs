@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A mount point, held by its parent directory so that nothing on the way can be exchanged.
+//! A mount point, protected against path exchange by a descriptor of its parent directory.
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::mountinfo::MountEntry;
@@ -21,21 +21,21 @@ pub(crate) struct Place {
     pub(crate) path: PathBuf,
     pub(crate) handle: Handle,
     pub(crate) id: MountId,
-    /// The id that mountinfo has for it.
+    /// Its mountinfo id.
     pub(crate) number: MountinfoId,
     pub(crate) fs_type: OsString,
 }
 
-/// What a system call, also one on another thread, needs to get to the place.
+/// The name of a mount point for system calls, valid on any thread.
 #[derive(Debug, Clone)]
 pub(crate) struct Handle {
-    /// What umount2(2) is given: the last component below the held parent.
+    /// The path for umount2(2): the last component below the held parent.
     pub(crate) name: PathBuf,
     parent: Option<Arc<OwnedFd>>,
 }
 
 impl Handle {
-    /// Holds the parent of `path`, which starts at `dir`.
+    /// Holds the parent of `path`, relative to `dir`.
     fn open(dir: BorrowedFd<'_>, path: &Path) -> Result<Self> {
         let (Some(parent), Some(last)) = (path.parent(), path.file_name()) else {
             return Ok(Self { name: path.to_owned(), parent: None });
@@ -47,24 +47,24 @@ impl Handle {
         Ok(Self { name, parent: Some(Arc::new(fd)) })
     }
 
-    /// The parent and the name in it, for a program that starts there.
+    /// Returns the parent and the name in it, for a program that starts there.
     pub(crate) fn in_parent(&self) -> Option<(BorrowedFd<'_>, &OsStr)> {
         Some((self.parent.as_ref()?.as_fd(), self.name.file_name()?))
     }
 
-    /// What is seen there now.
+    /// Opens the visible file at the name.
     fn top(&self, path: &Path) -> Result<OwnedFd> {
         let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
         let opened = rustix::fs::openat(CWD, &self.name, flags, Mode::empty());
         opened.map_err(|errno| errors::open(path, errno))
     }
 
-    /// The mount that is seen there: its id, and the number that mountinfo has for it.
+    /// Returns the visible mount at the name: its id and its mountinfo id.
     fn seen(&self, path: &Path, top: BorrowedFd<'_>) -> Result<Option<(MountId, MountinfoId)>> {
         match is_mount_root(top) {
             Ok(true) => Ok(Some((MountId::of(top)?, MountinfoId::of(top)?))),
             Ok(false) => Ok(None),
-            // FUSE keeps everybody but the user who mounted it out, root too.
+            // FUSE denies access to everybody but the user that mounted it, root included.
             Err(error) if error.raw_errno() == Some(Errno::ACCESS) => {
                 let above = self.parent.as_ref().and_then(|parent| fdinfo::mount_number(parent.as_fd()));
                 let number = fdinfo::mount_number(top).ok_or(error)?;
@@ -76,22 +76,23 @@ impl Handle {
 }
 
 impl Place {
-    /// The mount that is seen at `path`; `None` if nothing is mounted there. A symbolic link is an error.
+    /// Returns the visible mount at `path`, or `None` if nothing is mounted there. A symbolic link
+    /// is an error.
     pub(crate) fn open(path: &Path) -> Result<Option<Self>> {
         Self::open_at(CWD, path)
     }
 
-    /// The same with a path that starts at `dir`.
+    /// Like [`open`](Self::open), with a path relative to `dir`.
     pub(crate) fn open_at(dir: BorrowedFd<'_>, path: &Path) -> Result<Option<Self>> {
-        Self::look(path.to_owned(), Handle::open(dir, path)?)
+        Self::at(path.to_owned(), Handle::open(dir, path)?)
     }
 
-    /// The mount that is seen at the same place now.
+    /// Returns the visible mount at the same place now.
     pub(crate) fn again(&self) -> Result<Option<Self>> {
-        Self::look(self.path.clone(), self.handle.clone())
+        Self::at(self.path.clone(), self.handle.clone())
     }
 
-    fn look(path: PathBuf, handle: Handle) -> Result<Option<Self>> {
+    fn at(path: PathBuf, handle: Handle) -> Result<Option<Self>> {
         let top = handle.top(&path)?;
         match handle.seen(&path, top.as_fd())? {
             Some((id, number)) => {
@@ -103,7 +104,7 @@ impl Place {
         }
     }
 
-    /// The mount of this line of the table, if it is the one that is seen at its place.
+    /// Returns the mount of a table entry, if it is visible at its mount point.
     pub(crate) fn of(entry: &MountEntry) -> Result<Option<Self>> {
         match Self::open(&entry.target) {
             Ok(place) => Ok(place.filter(|place| place.number == entry.id)),
@@ -112,8 +113,8 @@ impl Place {
         }
     }
 
-    /// Of the mount that the process has its root directory on umount2(2) would only make the file system read-only, wherever
-    /// else it is mounted, and report success (`do_umount`, fs/namespace.c).
+    /// Fails if the mount holds the process's root directory. umount2(2) would only remount that
+    /// file system read-only, for all its mounts, and report success (`do_umount`, fs/namespace.c).
     pub(crate) fn need_not_be_root(&self) -> Result<()> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let root = rustix::fs::openat(CWD, "/", flags, Mode::empty())
@@ -121,12 +122,13 @@ impl Place {
         if MountinfoId::of(root.as_fd())? == self.number { Err(errors::own_root(&self.path)) } else { Ok(()) }
     }
 
-    /// Still the same mount: umount2(2) goes by path and takes whatever is on top there.
+    /// Fails if another mount is visible at the place: umount2(2) takes a path and unmounts the top
+    /// mount.
     pub(crate) fn check_identity(&self) -> Result<()> {
         if self.is_seen()? { Ok(()) } else { Err(errors::exchanged(&self.path)) }
     }
 
-    /// The mount's root, if it is the one that is seen at its place.
+    /// Opens the mount's root, if it is visible at its place.
     pub(crate) fn root(&self) -> Result<OwnedFd> {
         let top = self.handle.top(&self.path)?;
         match self.handle.seen(&self.path, top.as_fd())? {
@@ -135,13 +137,13 @@ impl Place {
         }
     }
 
-    /// Whether this mount is the one that is seen at its place.
+    /// Reports whether this mount is visible at its place.
     pub(crate) fn is_seen(&self) -> Result<bool> {
         let top = self.handle.top(&self.path)?;
         Ok(self.handle.seen(&self.path, top.as_fd())?.is_some_and(|(id, _)| id == self.id))
     }
 
-    /// Its file system is answered for by a program or another machine, which may not answer.
+    /// Reports whether a program or another machine serves the file system and may not answer.
     pub(crate) fn may_hang(&self) -> bool {
         const REMOTE: [&str; 6] = ["9p", "cifs", "smb3", "ceph", "afs", "virtiofs"];
         let name = self.fs_type.as_bytes();
@@ -150,13 +152,14 @@ impl Place {
             || name.starts_with(b"nfs")
     }
 
-    /// `fuse` or `fuse.SUBTYPE`: what fusermount3(1) unmounts.
+    /// Reports whether fusermount3(1) can unmount it: the type is `fuse` or `fuse.SUBTYPE`.
     pub(crate) fn is_fuse(&self) -> bool {
         self.fs_type == "fuse" || self.fs_type.as_bytes().starts_with(b"fuse.")
     }
 }
 
-/// What another mount hides is found under another name, or not at all.
+/// Reports whether the error may mean that another mount hides the target: its path then leads to
+/// another file or to none.
 pub(crate) fn is_hidden(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory | ErrorKind::NotMounted)
 }

@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Unmounting: what was looked at, and nothing else; no symbolic link followed; every error reported.
+//! The options of an unmount.
 
 use std::time::Duration;
 
-/// How to unmount.
+/// How to unmount. A final symbolic link is never followed, and every error is reported.
 ///
-/// A FUSE mount goes by `fusermount3 -u` or `fusermount -u` where one of them is in `PATH`, then by umount2(2). Where a
-/// program or another machine answers for the file system (fuse, nfs, 9p, cifs, smb3, ceph, afs, virtiofs), the call is
-/// made on a thread of its own, so that one that does not answer can't hold the caller up for longer than the timeout.
+/// A FUSE mount is unmounted by `fusermount3 -u` or `fusermount -u` if one of them is in `PATH`. If
+/// that fails, umount2(2) is tried. File systems served by a program or another machine (fuse, nfs,
+/// 9p, cifs, smb3, ceph, afs, virtiofs) are unmounted on a separate thread, so that a dead server
+/// cannot block the caller longer than the timeout.
 ///
-/// Between the last look at the place and umount2(2), which takes a path, somebody else can put a mount there: that one
-/// goes then. The kernel has no call that takes a mount by its id.
+/// umount2(2) takes a path; the kernel cannot unmount by id. If somebody mounts on the target
+/// between the last check and umount2(2), that mount is unmounted instead.
 ///
 /// ```no_run
 /// fmountat::Unmount::new().recursive(true).run("/srv/rootfs").map_err(|errors| errors[0].clone())?;
@@ -31,38 +32,42 @@ impl Default for Unmount {
 }
 
 impl Unmount {
-    /// The top mount alone, not lazily; a busy one is tried again for 2.5 seconds.
+    /// Unmounts only the top mount, not lazily. Retries a busy mount for 2.5 seconds.
     #[must_use]
     pub fn new() -> Self {
         Self { recursive: false, all: false, lazy: false, timeout: Duration::from_millis(2500) }
     }
 
-    /// Everything mounted at and below it, deepest first, what is hidden beneath other mounts too; lazily in one call for
-    /// each mount of the stack at the place. Mounts that came into a user namespace from outside are locked together
-    /// (mount_namespaces(7)): a copy of such a tree goes as a whole, with `MNT_DETACH`, once no process is found in it.
+    /// Unmounts everything at and below the target, deepest first, also mounts hidden beneath
+    /// others. With [`lazy`](Self::lazy) it makes one call for each mount of the stack at the
+    /// target.
+    ///
+    /// Mounts that a user namespace inherited are locked together (mount_namespaces(7)). Such a
+    /// tree is detached as a whole with `MNT_DETACH`, once no process is found that uses it.
     #[must_use]
     pub fn recursive(mut self, yes: bool) -> Self {
         self.recursive = yes;
         self
     }
 
-    /// All mounts of a stack at that very place, from the top down. Nothing mounted there, or nothing there at all, is
-    /// success. A symbolic link is still an error.
+    /// Unmounts all mounts stacked at the target, from the top down. Succeeds if nothing is mounted
+    /// there or the path does not exist. A symbolic link is still an error.
     #[must_use]
     pub fn all(mut self, yes: bool) -> Self {
         self.all = yes;
         self
     }
 
-    /// `MNT_DETACH`: out of the table now with all that is mounted on it, gone when its last user is.
+    /// Sets `MNT_DETACH`: the mount and all its child mounts leave the table at once, and are freed
+    /// when their last user is done.
     #[must_use]
     pub fn lazy(mut self, yes: bool) -> Self {
         self.lazy = yes;
         self
     }
 
-    /// How long to try again while it is busy, and how long to wait for a file system that does not answer (at least
-    /// 100 milliseconds). All mounts of one call share it.
+    /// Sets how long to retry a busy mount, and how long to wait for a file system that does not
+    /// answer (at least 100 milliseconds). All mounts of one call share it.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;

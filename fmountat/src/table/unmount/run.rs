@@ -14,18 +14,19 @@ use std::path::Path;
 use std::time::Instant;
 
 impl Unmount {
-    /// Unmounts `path`: `umount2(UMOUNT_NOFOLLOW)`. A final symbolic link is not followed.
+    /// Unmounts `path` by `umount2(UMOUNT_NOFOLLOW)`. Does not follow a final symbolic link.
     ///
     /// # Errors
-    /// All that went wrong, never none: [`ErrorKind::NotFound`], [`ErrorKind::NotMounted`] (also for a symbolic link),
-    /// [`ErrorKind::Busy`] after the timeout, with those who use it in [`Error::holders`](crate::Error::holders), [`ErrorKind::TimedOut`] where
-    /// the file system did not answer and the kernel's call goes on, [`ErrorKind::Permission`],
+    /// All errors, at least one: [`ErrorKind::NotFound`], [`ErrorKind::NotMounted`] (also for a
+    /// symbolic link), [`ErrorKind::Busy`] after the timeout, with the holders in
+    /// [`Error::holders`](crate::Error::holders), [`ErrorKind::TimedOut`] if the file system does
+    /// not answer and the kernel's call continues, [`ErrorKind::Permission`],
     /// [`ErrorKind::Unsupported`] without /proc.
     pub fn run(&self, path: impl AsRef<Path>) -> Result<(), Errors> {
         self.run_at(CWD, path)
     }
 
-    /// As [`run`](Self::run), with a path that starts at `dir`.
+    /// Like [`run`](Self::run), with a path relative to `dir`.
     ///
     /// # Errors
     /// Those of [`run`](Self::run).
@@ -48,13 +49,14 @@ impl Unmount {
         }
     }
 
-    /// Unmounts exactly the mount with this id, found by `statmount(2)` \[Linux 6.8\] or, for an id of mountinfo, in the
-    /// table. What is on top of it is never taken in its place.
+    /// Unmounts exactly the mount with this id. Finds a unique id by
+    /// `statmount(2)` \[Linux 6.8\], a mountinfo id in the table. Never unmounts a mount on top of
+    /// it instead.
     ///
     /// # Errors
-    /// As [`run`](Self::run); [`ErrorKind::NotMounted`] where this namespace has no such mount, [`ErrorKind::Busy`] while
-    /// another mount hides it, [`ErrorKind::OptionConflict`] together with [`all`](Self::all) or
-    /// [`recursive`](Self::recursive), which take others too.
+    /// Those of [`run`](Self::run); [`ErrorKind::NotMounted`] if this namespace has no such mount,
+    /// [`ErrorKind::Busy`] while another mount hides it, [`ErrorKind::OptionConflict`] together
+    /// with [`all`](Self::all) or [`recursive`](Self::recursive), which unmount others too.
     pub fn run_id(&self, id: MountId) -> Result<()> {
         for (is_set, name) in [(self.all, "all"), (self.recursive, "recursive")] {
             if is_set {
@@ -75,31 +77,37 @@ impl Unmount {
         }
     }
 
-    /// Unmounts a published set in one call, by its identity: its root by `MNT_DETACH`, with all that is in it. Unless
-    /// [`lazy`](Self::lazy) is set, processes that use one of its mounts are looked for first, until the timeout.
+    /// Unmounts a published set by its identity: detaches its root with `MNT_DETACH`, and the
+    /// mounts below with it. Unless [`lazy`](Self::lazy) is set, first waits until no process uses
+    /// any of its mounts, at most for the timeout.
     ///
-    /// What others have mounted in it or on it since is not dropped: it is told, in [`Error::holders`](crate::Error::holders), and nothing is
-    /// changed. (A mount that comes between this look and umount2(2) goes too: the kernel has no call that looks.)
+    /// If others have mounted in it or on it since, nothing is changed and
+    /// [`Error::holders`](crate::Error::holders) lists their mounts. A mount added between this
+    /// check and umount2(2) is detached too: the kernel has no call that checks.
     ///
     /// # Errors
-    /// [`ErrorKind::Busy`] with the holders; [`ErrorKind::NotMounted`] where the set is gone, or in another mount
-    /// namespace; [`ErrorKind::Unsupported`] before Linux 6.8 or without /proc; [`ErrorKind::Permission`].
+    /// [`ErrorKind::Busy`] with the holders; [`ErrorKind::NotMounted`] if the set was unmounted or
+    /// is in another mount namespace; [`ErrorKind::Unsupported`] before Linux 6.8 or without /proc;
+    /// [`ErrorKind::Permission`].
     pub fn run_set(&self, set: &PublishedSet) -> Result<()> {
         set::one(self, set, self.deadline())
     }
 
-    /// As [`run_set`](Self::run_set) for each of the sets, which are unmounted together: umount2(2) waits for an RCU grace
-    /// period, which is most of what it costs, so the sets are first moved below one mount, and that goes in one call. It
-    /// is put over one of the sets. Sets below a shared mount can't be moved and go one by one.
+    /// Like [`run_set`](Self::run_set), for many sets together.
+    ///
+    /// Most of the cost of umount2(2) is an RCU grace period. The sets are therefore moved below
+    /// one mount, which is attached over one of the sets, and one call detaches all of them. Sets
+    /// below a shared mount cannot be moved and are unmounted one by one.
     ///
     /// # Errors
-    /// Those of [`run_set`](Self::run_set) for each set that fails; the others go. `kill -9` of this process in the middle of it
-    /// leaves each set in its place or gone: a child that is no part of it makes the calls, 128 sets at a time.
+    /// Those of [`run_set`](Self::run_set) for each set that fails; the others are unmounted. A
+    /// child process makes the calls, 128 sets at a time, so that `kill -9` of the caller leaves
+    /// each set either in its place or unmounted.
     pub fn run_sets(&self, sets: &[PublishedSet]) -> Result<(), Errors> {
         Errors::check(set::many(self, sets, self.deadline()))
     }
 
-    /// No deadline that the clock can hold means: as long as it takes.
+    /// Returns `None` for a timeout that overflows the clock: no limit.
     fn deadline(&self) -> Option<Instant> {
         Instant::now().checked_add(self.timeout)
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Published sets: each in one call by its identity, many of them together.
+//! Unmounts published sets: one in one call, or many together.
 
 use crate::error::{Error, ErrorKind, Holder, Operation, Result};
 use crate::mountinfo::id::UniqueMountId;
@@ -12,7 +12,7 @@ use crate::table::{located, published};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// One set: nothing that others mounted in it goes with it unseen.
+/// Unmounts one set. Fails if others have mounted in it.
 pub(crate) fn one(unmount: &Unmount, set: &PublishedSet, deadline: Option<Instant>) -> Result<()> {
     let place = checked(set, &set.others()?)?;
     if !unmount.lazy {
@@ -21,13 +21,14 @@ pub(crate) fn one(unmount: &Unmount, set: &PublishedSet, deadline: Option<Instan
     from_the_top(set, place, deadline)
 }
 
-/// Each set is checked first. Those that can be are gathered below one mount, which goes in one call; before them, each by itself,
-/// those that are mounted in another one of them.
+/// Unmounts many sets. First unmounts, one by one, the sets that are mounted inside others. Checks
+/// each of the rest, moves those that can be moved below one mount, and unmounts that one in one
+/// call.
 pub(crate) fn many(unmount: &Unmount, sets: &[PublishedSet], deadline: Option<Instant>) -> Vec<Error> {
     let (mut errors, mut places, mut stacked) = (Vec::new(), Vec::new(), Vec::new());
     let (inner, sets) = published::inner_and_outer(sets);
     errors.extend(inner.iter().filter_map(|set| one(unmount, set, deadline).err()));
-    // One look for all is enough where nobody uses any.
+    // If no process uses any of them, one search suffices for all.
     let all = || holders::users_of(sets.iter().flat_map(PublishedSet::mounts).collect());
     let is_idle = unmount.lazy || all().is_ok_and(|users| users.is_empty());
     let others = match published::others_in(&sets) {
@@ -45,7 +46,7 @@ pub(crate) fn many(unmount: &Unmount, sets: &[PublishedSet], deadline: Option<In
             Err(error) => errors.push(error),
         }
     }
-    // Where mounts of the set are stacked on its root they go from the top, each by itself.
+    // If other mounts of the set are stacked on its root, unmount one by one from the top.
     errors.extend(stacked.into_iter().filter_map(|(set, place)| from_the_top(set, place, deadline).err()));
     if places.len() > 2 {
         let (left, done) = batch::together(places);
@@ -56,21 +57,21 @@ pub(crate) fn many(unmount: &Unmount, sets: &[PublishedSet], deadline: Option<In
     errors
 }
 
-/// Where the set is, if nothing but itself would go with it.
+/// Returns the mount point of the set, if it contains no mounts of others.
 fn checked(set: &PublishedSet, others: &[UniqueMountId]) -> Result<Place> {
     let point = located::point(set.root().into())?;
     if !others.is_empty() {
         return Err(others_in_it(&point, others));
     }
     match Place::open(&point) {
-        // What is seen may be another one of the set's mounts, stacked on the root.
+        // The visible mount may be another mount of the set, stacked on the root.
         Ok(Some(place)) if set.mounts().any(|id| place.id == id.into()) => Ok(place),
         Err(error) if !place::is_hidden(&error) => Err(error),
         _ => Err(errors::hidden(&point)),
     }
 }
 
-/// Takes the root away, and before it what the set itself has stacked on it.
+/// Unmounts the root, after the set's own mounts that are stacked on it.
 fn from_the_top(set: &PublishedSet, mut top: Place, deadline: Option<Instant>) -> Result<()> {
     loop {
         let (point, is_root) = (top.path.clone(), top.id == set.root().into());
@@ -97,7 +98,7 @@ fn others_in_it(point: &Path, others: &[UniqueMountId]) -> Error {
         .with_hint("unmount those first; recursively (umount -R) all of it goes")
 }
 
-/// `MNT_DETACH` asks nobody who uses it, so we do.
+/// Waits until no process uses the set: `MNT_DETACH` does not check.
 fn wait_for_users(set: &PublishedSet, place: &Place, deadline: Option<Instant>) -> Result<()> {
     loop {
         let found = holders::users_of(set.mounts().collect())?;

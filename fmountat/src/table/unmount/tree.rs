@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Several mounts: a stack from its top, a tree from its deepest, a locked one as a whole.
+//! Unmounts several mounts: a stack from its top, a tree deepest first, a locked tree as a whole.
 
 use crate::error::{Error, ErrorKind, Errors, Result};
 use crate::mountinfo;
@@ -12,7 +12,7 @@ use crate::table::unmount::{busy, call, errors};
 use rustix::io::Errno;
 use std::time::{Duration, Instant};
 
-/// All mounts of the stack that `top` is the top of, from the top down.
+/// Unmounts the whole stack below and including `top`, from the top down.
 pub(crate) fn stack(unmount: &Unmount, top: &Place, deadline: Option<Instant>) -> Result<(), Errors> {
     let table = mountinfo::read()?;
     for entry in stack_of(&table, top.number) {
@@ -22,33 +22,33 @@ pub(crate) fn stack(unmount: &Unmount, top: &Place, deadline: Option<Instant>) -
     Ok(())
 }
 
-/// The stack that `top` is the top of, and everything below it.
+/// Unmounts the whole stack below and including `top`, and everything mounted below it.
 pub(crate) fn tree(unmount: &Unmount, top: &Place, deadline: Option<Instant>) -> Result<(), Errors> {
     let table = mountinfo::read()?;
-    // What is stacked on the same place goes too, so start at the lowest mount there.
+    // Start at the lowest mount of the stack to include all of it.
     let lowest = stack_of(&table, top.number).last().map_or(top.number, |entry| entry.id);
     let order = mountinfo::deepest_first(&table, lowest);
     if unmount.lazy {
-        return Ok(whole(top, &order, deadline)?);
+        return Ok(detach_stack(top, &order, deadline)?);
     }
     let mut errors = Vec::new();
     match deepest_first(&order, deadline, &mut errors) {
-        Done::Tried => {}
-        // One that can't go alone would take with it what has just been found to be in use.
-        Done::Locked(error) if !errors.is_empty() => errors.push(error),
-        Done::Locked(_) => errors.extend(locked(top, &order, deadline).err()),
+        Outcome::Tried => {}
+        // `MNT_DETACH` would also detach the mounts that were just found busy.
+        Outcome::Locked(error) if !errors.is_empty() => errors.push(error),
+        Outcome::Locked(_) => errors.extend(detach_locked(top, &order, deadline).err()),
     }
     Errors::check(errors)
 }
 
-enum Done {
+enum Outcome {
     Tried,
-    /// The kernel has locked them together (mount_namespaces(7)).
+    /// The kernel has locked the mounts together (mount_namespaces(7)).
     Locked(Error),
 }
 
-/// Each mount after all that are mounted on it. One that another hides waits for that one to go.
-fn deepest_first(order: &[&MountEntry], deadline: Option<Instant>, errors: &mut Vec<Error>) -> Done {
+/// Unmounts each mount after all mounts on it. Retries hidden ones after the others.
+fn deepest_first(order: &[&MountEntry], deadline: Option<Instant>, errors: &mut Vec<Error>) -> Outcome {
     let mut left = order.to_vec();
     while !left.is_empty() {
         let mut later: Vec<&MountEntry> = Vec::new();
@@ -61,31 +61,32 @@ fn deepest_first(order: &[&MountEntry], deadline: Option<Instant>, errors: &mut 
                 Ok(None) => later.push(entry),
                 Err(error) => errors.push(error),
                 Ok(Some(place)) => match call::one(&place, false, deadline) {
-                    Err(error) if error.raw_errno() == Some(Errno::INVAL) => return Done::Locked(error),
+                    Err(error) if error.raw_errno() == Some(Errno::INVAL) => return Outcome::Locked(error),
                     done => errors.extend(done.err()),
                 },
             }
         }
-        // Unmounting one may have taken others with it, by propagation.
+        // Propagation may have unmounted others too.
         if let Some(now) = (!later.is_empty()).then(mountinfo::read).and_then(Result::ok) {
             later.retain(|entry| now.iter().any(|other| other.id == entry.id));
         }
         if later.len() == left.len() {
             errors.extend(later.iter().map(|entry| errors::hidden(&entry.target)));
-            return Done::Tried;
+            return Outcome::Tried;
         }
         left = later;
     }
-    Done::Tried
+    Outcome::Tried
 }
 
-/// Mounts that the kernel has locked together, which only `MNT_DETACH` takes. That asks nobody who uses them, so we do.
-fn locked(top: &Place, order: &[&MountEntry], deadline: Option<Instant>) -> Result<()> {
+/// Detaches locked mounts with `MNT_DETACH`, the only call that can unmount them. Waits first until
+/// no process uses them: `MNT_DETACH` does not check.
+fn detach_locked(top: &Place, order: &[&MountEntry], deadline: Option<Instant>) -> Result<()> {
     let users = || -> Result<Vec<_>> {
         let mut found = Vec::new();
         for entry in order {
             match holders::of_processes(entry.id.into()) {
-                // It has gone before.
+                // It was unmounted already.
                 Err(error) if error.kind() == ErrorKind::NotMounted => {}
                 holders => found.extend(holders?),
             }
@@ -95,7 +96,7 @@ fn locked(top: &Place, order: &[&MountEntry], deadline: Option<Instant>) -> Resu
     loop {
         let found = users()?;
         if found.is_empty() {
-            return whole(top, order, deadline);
+            return detach_stack(top, order, deadline);
         }
         if deadline.is_some_and(|end| Instant::now() >= end) {
             return Err(busy::in_use(&top.path, found));
@@ -104,8 +105,8 @@ fn locked(top: &Place, order: &[&MountEntry], deadline: Option<Instant>) -> Resu
     }
 }
 
-/// Each tree on the place, by `MNT_DETACH`.
-fn whole(top: &Place, known: &[&MountEntry], deadline: Option<Instant>) -> Result<()> {
+/// Detaches each tree of the stack at the place with `MNT_DETACH`.
+fn detach_stack(top: &Place, known: &[&MountEntry], deadline: Option<Instant>) -> Result<()> {
     for at in 0..known.len() {
         match top.again() {
             Ok(Some(place)) if known.iter().any(|entry| entry.id == place.number) => {
@@ -119,7 +120,7 @@ fn whole(top: &Place, known: &[&MountEntry], deadline: Option<Instant>) -> Resul
     Ok(())
 }
 
-/// The mounts that are stacked on each other's root at one place, from `top` down.
+/// Returns the stack of mounts at one mount point, from `top` down.
 fn stack_of(table: &[MountEntry], top: MountinfoId) -> Vec<&MountEntry> {
     let find = |id| table.iter().find(|entry| entry.id == id);
     let on_root_of = |entry: &&MountEntry| {

@@ -1,25 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What is told of a change.
+//! The events of a watch.
 
 use crate::mountinfo::MountEntry;
 use crate::mountinfo::id::MountId;
 use std::fmt;
 
-/// What happened; the words are those of `findmnt --poll`.
+/// The kind of an event, named as `findmnt --poll` does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum MountAction {
     /// A mount was attached.
     Mount,
-    /// It was detached.
+    /// A mount was detached.
     Umount,
-    /// It is on another mount, or seen at another path.
+    /// A mount has a new parent or a new mount point.
     Move,
-    /// Its options are not as before; by mountinfo alone.
+    /// The options of a mount changed; reported by mountinfo only.
     Remount,
-    /// The kernel has lost events: what follows up to [`Resync`](Self::Resync) is the difference to the table as it is now.
+    /// The kernel lost events. The events up to [`Resync`](Self::Resync) are the differences to the
+    /// current table.
     Overflow,
-    /// The mounts are known again.
+    /// The known mounts match the table again.
     Resync,
 }
 
@@ -42,10 +43,11 @@ impl fmt::Display for MountAction {
 pub struct MountEvent {
     /// What happened.
     pub action: MountAction,
-    /// To which mount; none for an overflow and what ends it.
+    /// The mount it concerns; `None` for an overflow and a resync.
     pub id: Option<MountId>,
-    /// The mount: as it is, or as it was last known when it is gone. `None` where it went before it could be looked at.
+    /// The mount as it is now, or its last known state if it was detached. `None` if it was
+    /// detached before it could be read.
     pub entry: Option<MountEntry>,
-    /// What it was before a move or a change.
+    /// The state before a move or a change.
     pub before: Option<MountEntry>,
 }

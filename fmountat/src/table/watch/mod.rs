@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Mounts as they come and go.
+//! Watches mounts being attached, detached and moved.
 
 pub(crate) mod event;
 pub(crate) mod state;

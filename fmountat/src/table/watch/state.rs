@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The mounts as far as events were read, and the events that are still to be taken.
+//! The mounts after the events that were read, and the events not yet taken.
 
 use crate::mountinfo::MountEntry;
 use crate::mountinfo::id::MountId;
@@ -9,7 +9,8 @@ use std::collections::{HashMap, HashSet, VecDeque};
 
 #[derive(Debug)]
 pub(crate) struct Picture {
-    /// `None` for one that was attached and gone before it could be looked at: its end is still to be told.
+    /// `None` for a mount that was detached before it could be read. Its detach event is still to
+    /// come.
     known: HashMap<MountId, Option<MountEntry>>,
     events: VecDeque<MountEvent>,
 }
@@ -32,7 +33,7 @@ impl Picture {
         self.events.pop_front()
     }
 
-    fn tell(
+    fn emit(
         &mut self,
         action: MountAction,
         id: MountId,
@@ -42,24 +43,25 @@ impl Picture {
         self.events.push_back(MountEvent { action, id: Some(id), entry, before });
     }
 
-    /// A mount is at a new place, and is `now` if it still is at all; gives those that may have moved with it.
+    /// Records that a mount was attached or moved; `now` is `None` if it no longer exists. Returns
+    /// the mounts that may have moved with it.
     pub(crate) fn attached(&mut self, id: MountId, now: Option<MountEntry>) -> Vec<MountId> {
         let before = self.known.get(&id).cloned();
         match (before, now) {
-            // A snapshot was ahead of the events.
+            // The snapshot already contained this event.
             (Some(Some(before)), Some(now)) if is_same_place(&before, &now) => {}
             (Some(None), None) => {}
             (Some(before), Some(now)) => {
                 let along = before.as_ref().map(|before| self.below(id, before)).unwrap_or_default();
                 self.known.insert(id, Some(now.clone()));
-                self.tell(MountAction::Move, id, Some(now), before);
+                self.emit(MountAction::Move, id, Some(now), before);
                 return along;
             }
-            // Gone since; that is an event to come.
-            (Some(Some(before)), None) => self.tell(MountAction::Move, id, None, Some(before)),
+            // It was detached since; that event is still to come.
+            (Some(Some(before)), None) => self.emit(MountAction::Move, id, None, Some(before)),
             (None, now) => {
                 self.known.insert(id, now.clone());
-                self.tell(MountAction::Mount, id, now, None);
+                self.emit(MountAction::Mount, id, now, None);
             }
         }
         Vec::new()
@@ -77,13 +79,13 @@ impl Picture {
     }
 
     pub(crate) fn detached(&mut self, id: MountId) {
-        // One that no snapshot and no event has shown went before the picture was taken.
+        // A mount that no snapshot and no event contained was detached before the first snapshot.
         if let Some(entry) = self.known.remove(&id) {
-            self.tell(MountAction::Umount, id, entry, None);
+            self.emit(MountAction::Umount, id, entry, None);
         }
     }
 
-    /// After lost events.
+    /// Emits the differences to the table between an overflow and a resync event.
     pub(crate) fn resync(&mut self, table: &Table) {
         let marker = |action| MountEvent { action, id: None, entry: None, before: None };
         self.events.push_back(marker(MountAction::Overflow));
@@ -91,17 +93,18 @@ impl Picture {
         self.events.push_back(marker(MountAction::Resync));
     }
 
-    /// Makes the picture that of the table, and tells what differs: what went, the newest first, then the rest.
+    /// Replaces the known mounts by the table and emits the differences: detached mounts, the
+    /// newest first, then the others.
     pub(crate) fn compare(&mut self, table: &Table) {
         let is_same = |entry: &TableEntry<'_>, known: &HashMap<MountId, Option<MountEntry>>| {
             let before = known.get(&entry.id());
             before.is_some_and(|before| before.as_ref().is_none_or(|before| is_same_mount(before, entry)))
         };
-        let there: HashSet<MountId> =
+        let kept: HashSet<MountId> =
             table.iter().filter(|entry| is_same(entry, &self.known)).map(|entry| entry.id()).collect();
-        let mut gone: Vec<MountId> = self.known.keys().copied().filter(|id| !there.contains(id)).collect();
-        gone.sort_unstable_by(|a, b| b.cmp(a));
-        for id in gone {
+        let mut removed: Vec<MountId> = self.known.keys().copied().filter(|id| !kept.contains(id)).collect();
+        removed.sort_unstable_by(|a, b| b.cmp(a));
+        for id in removed {
             self.detached(id);
         }
         for entry in table.iter() {
@@ -113,10 +116,10 @@ impl Picture {
                         true => MountAction::Remount,
                         false => MountAction::Move,
                     };
-                    self.tell(action, id, Some(now), Some(before));
+                    self.emit(action, id, Some(now), Some(before));
                 }
                 Some(None) => {}
-                None => self.tell(MountAction::Mount, id, Some(now), None),
+                None => self.emit(MountAction::Mount, id, Some(now), None),
             }
         }
     }
@@ -126,7 +129,7 @@ fn is_same_place(a: &MountEntry, b: &MountEntry) -> bool {
     (a.parent, &a.target) == (b.parent, &b.target)
 }
 
-/// A unique id is never used again; one of mountinfo is, and may come with another file system or source.
+/// A unique id is never reused. A mountinfo id is, possibly with another file system or source.
 fn is_same_mount(before: &MountEntry, entry: &TableEntry<'_>) -> bool {
     entry.unique_id().is_some()
         || (before.device, &*before.root, &*before.fstype, &*before.source)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Mounts as they come and go: fanotify(7) [Linux 6.15], else poll(2) on mountinfo and what differs.
+//! Watches a mount namespace by fanotify(7) [Linux 6.15], else by poll(2) on mountinfo and a diff.
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::mountinfo::MountEntry;
@@ -20,19 +20,21 @@ use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 use std::time::Duration;
 
-/// What is read by each way: all but what takes a walk over all peers.
+/// The fields read with either strategy: all but `propagate_from`, for which the kernel walks all
+/// peers.
 const FIELDS: Fields = Fields::MOUNTINFO.difference(Fields::PROPAGATE_FROM);
 
-/// The operation and its best strategy in events.
+/// The operation and its best strategy as trace events name them.
 const WATCH: &str = "watch mounts";
 const FANOTIFY: &str = "fanotify(7)";
 
-/// The mounts of a namespace, kept up to date, and a stream of what changes.
+/// Keeps the mounts of a namespace up to date and returns the changes as events.
 ///
-/// Its descriptor is readable ([`AsFd`], `POLLIN`) when there may be something to read; [`next`](Self::next) never waits. So it
-/// goes into any event loop: with tokio, `AsyncFd::new(watch)`, wait until it is readable, take events until there
-/// is none, clear readiness. Nothing else is needed: no thread, no signal. By mountinfo the kernel says only once that
-/// something has changed: take events when it does.
+/// Its descriptor is readable ([`AsFd`], `POLLIN`) when an event may be pending, and
+/// [`next`](Self::next) never blocks. It therefore fits any event loop. With tokio: create
+/// `AsyncFd::new(watch)`, wait until it is readable, take events until there are none, clear
+/// readiness. It uses no thread and no signal. By mountinfo the kernel reports a change only once:
+/// take all events when the descriptor becomes readable.
 ///
 /// ```no_run
 /// use fmountat::table::{MountAction, TableReader, Watch};
@@ -50,9 +52,10 @@ const FANOTIFY: &str = "fanotify(7)";
 /// # Ok::<(), fmountat::Error>(())
 /// ```
 ///
-/// Events are changes to [`mounts`](Self::mounts), in the order of the kernel. By fanotify every attached, detached and
-/// moved mount is one, but not changed options, nor what is moved along with the mount that it is on. By mountinfo changed
-/// options are events, but a mount that came and went between two reads is not.
+/// Events are changes to [`mounts`](Self::mounts), in the kernel's order. By fanotify every attach,
+/// detach and move is an event; changed options are not, nor are mounts that move with their
+/// parent. By mountinfo changed options are events, but a mount that was attached and detached
+/// between two reads is not.
 #[derive(Debug)]
 pub struct Watch {
     reader: TableReader,
@@ -62,26 +65,28 @@ pub struct Watch {
 
 #[derive(Debug)]
 enum Source {
-    /// With room for what read(2) gives.
+    /// The fanotify group and a buffer for read(2).
     Fanotify { group: OwnedFd, room: Vec<u8> },
-    /// An epoll(7) descriptor that has the mountinfo file: that one is always readable, and says `POLLPRI` for a change.
+    /// An epoll(7) descriptor that watches mountinfo for `POLLPRI`: the file itself is always
+    /// readable.
     Mountinfo { epoll: OwnedFd, _file: OwnedFd },
 }
 
 impl Watch {
-    /// Watches the namespace of this reader, and takes a first snapshot. By the reader's way: [`TableStrategy::Auto`] is fanotify
-    /// where the kernel has it and lets us, else mountinfo.
+    /// Watches the reader's namespace and takes a first snapshot. Uses the reader's interface:
+    /// [`TableStrategy::Auto`] is fanotify if the kernel supports and permits it, else mountinfo.
     ///
     /// # Errors
-    /// Those of [`TableReader::read`]; for [`TableStrategy::Statmount`] also [`ErrorKind::Unsupported`] where fanotify does not
-    /// know mounts \[before Linux 6.15\], and [`ErrorKind::Permission`] without privilege over the namespace.
+    /// Those of [`TableReader::read`]; for [`TableStrategy::Statmount`] also
+    /// [`ErrorKind::Unsupported`] if fanotify has no mount events \[before Linux 6.15\], and
+    /// [`ErrorKind::Permission`] without privilege over the namespace.
     pub fn of(reader: TableReader) -> Result<Self> {
         let strategy = reader.chosen_strategy();
         if strategy != TableStrategy::Mountinfo {
             match Self::by_fanotify(&reader) {
                 Ok(source) => return Self::start(reader.strategy(TableStrategy::Statmount), source),
                 Err(error) if strategy == TableStrategy::Statmount => return Err(error),
-                // An old kernel, a filter, no privilege: mountinfo needs none of it.
+                // An old kernel, a filter, or no privilege: mountinfo works with all of them.
                 Err(error) => trace::fallback(WATCH, FANOTIFY, error.raw_errno()),
             }
         }
@@ -89,8 +94,9 @@ impl Watch {
         Self::start(reader.strategy(TableStrategy::Mountinfo), source)
     }
 
-    /// Returns whether the kernel tells of every mount of this mount namespace by fanotify(7) \[Linux 6.15\], which needs privilege
-    /// over the namespace and a mounted /proc. Where a seccomp filter is in force, which may kill who asks, a child asks.
+    /// Reports whether fanotify(7) reports the mount events of this mount namespace \[Linux 6.15\].
+    /// This needs privilege over the namespace and a mounted /proc. Under a seccomp filter, which
+    /// may kill the caller, a child process makes the call.
     #[must_use]
     pub fn has_events() -> bool {
         let [has_events] = ask([|| {
@@ -126,7 +132,8 @@ impl Watch {
         Ok(Source::Mountinfo { epoll, _file: file })
     }
 
-    /// The snapshot comes after the first event can: none is missed, and one that it shows already is no event.
+    /// Takes the snapshot after the watch is set up, so that no event is missed. Events that the
+    /// snapshot already contains are dropped.
     fn start(reader: TableReader, source: Source) -> Result<Self> {
         let strategy = match source {
             Source::Fanotify { .. } => FANOTIFY,
@@ -138,7 +145,7 @@ impl Watch {
         Ok(Self { reader, source, picture })
     }
 
-    /// By which interface: [`TableStrategy::Statmount`] stands for fanotify with statmount(2).
+    /// Returns the interface. [`TableStrategy::Statmount`] means fanotify with statmount(2).
     #[must_use]
     pub fn strategy(&self) -> TableStrategy {
         match self.source {
@@ -147,12 +154,13 @@ impl Watch {
         }
     }
 
-    /// The mounts as they are after the events that were taken.
+    /// Returns the mounts as of the last event taken.
     pub fn mounts(&self) -> impl Iterator<Item = &MountEntry> {
         self.picture.mounts()
     }
 
-    /// Waits until there may be an event, or so long; false when the time is over, or a signal came.
+    /// Waits until an event may be pending, at most for `limit`. Returns false after a timeout or a
+    /// signal.
     ///
     /// # Errors
     /// The errno of poll(2).
@@ -169,17 +177,18 @@ impl Watch {
         }
     }
 
-    /// The next event, if there is one now. Take events until there is none before you wait.
+    /// Returns the next pending event, if any. Take events until it returns `None` before you wait
+    /// again.
     ///
     /// # Errors
     /// Those of [`TableReader::read`]; the errno of read(2).
-    // An iterator would have to hide what fails.
+    // An iterator would hide errors.
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Result<Option<MountEvent>> {
         if !self.picture.has_events() {
             match &self.source {
                 Source::Fanotify { .. } => self.read_events()?,
-                // What poll(2) said it says once; a look at the table is always right.
+                // poll(2) reports a change once; reading the table is always correct.
                 Source::Mountinfo { .. } => {
                     let table = self.reader.read()?;
                     self.picture.compare(&table);
@@ -206,7 +215,7 @@ impl Watch {
             } else {
                 let now = self.reader.read_with_id(id)?;
                 let moved = self.picture.attached(id, now);
-                // What is on it is seen elsewhere too, and has no event of its own.
+                // The mounts on it have new paths too, without events of their own.
                 for id in moved {
                     if let Some(now) = self.reader.read_with_id(id)? {
                         self.picture.update(id, now);
@@ -218,7 +227,7 @@ impl Watch {
     }
 }
 
-/// Readable when there may be an event.
+/// Readable when an event may be pending.
 impl AsFd for Watch {
     fn as_fd(&self) -> BorrowedFd<'_> {
         match &self.source {
@@ -228,7 +237,7 @@ impl AsFd for Watch {
     }
 }
 
-/// For event loops that want the number.
+/// For event loops that need the raw descriptor.
 impl rustix::fd::AsRawFd for Watch {
     fn as_raw_fd(&self) -> rustix::fd::RawFd {
         self.as_fd().as_raw_fd()

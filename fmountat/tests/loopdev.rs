@@ -149,7 +149,7 @@ const THREADS: usize = 8;
 /// Over all, a little more than 2,000.
 const EACH: usize = 32;
 
-fmountat_testing::cases! {
+fmountat_testing::tests! {
     /// Bytes, offset, size, sectors, direct I/O; gone with its last user, or kept until it is freed.
     fn by_one_request() needs [Root, Tool("losetup")] { shows_and_goes() }
 
@@ -254,7 +254,7 @@ fmountat_testing::cases! {
         let start = SystemTime::now().duration_since(UNIX_EPOCH).unwrap() + Duration::from_secs(1);
         write(scratch().join("start"), start.as_millis().to_string());
         let children: Vec<_> = (0..PROCESSES)
-            .map(|_| Command::new("/proc/self/exe").args([INSIDE, "loopdev::one_of_the_sharers"]).arg(scratch()).spawn().unwrap())
+            .map(|_| Command::new("/proc/self/exe").args([INSIDE, "one_of_the_sharers"]).arg(scratch()).spawn().unwrap())
             .collect();
         for mut child in children {
             assert!(child.wait().unwrap().success());
@@ -308,7 +308,7 @@ fmountat_testing::cases! {
     fn many_at_once() needs [SteadyTime, Root] {
         let start = Instant::now();
         let children: Vec<_> = (0..PROCESSES)
-            .map(|_| Command::new("/proc/self/exe").args([INSIDE, "loopdev::one_of_many"]).arg(scratch()).spawn().unwrap())
+            .map(|_| Command::new("/proc/self/exe").args([INSIDE, "one_of_many"]).arg(scratch()).spawn().unwrap())
             .collect();
         for mut child in children {
             assert!(child.wait().unwrap().success());
