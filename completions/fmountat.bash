@@ -100,7 +100,7 @@ _fmountat() {
 
     case "${cmd}" in
         fmountat)
-            opts="-h -V --json --verbose --help --version mount apply explain doctor run umount list find watch clean help"
+            opts="-h -V --json --verbose --help --version run mount apply explain umount list find watch doctor clean help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -220,7 +220,7 @@ _fmountat() {
             return 0
             ;;
         fmountat__subcmd__help)
-            opts="mount apply explain doctor run umount list find watch clean help"
+            opts="run mount apply explain umount list find watch doctor clean help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -26,8 +26,8 @@ _fmountat() {
 
     local context curcontext="$curcontext" state line
     _arguments "${_arguments_options[@]}" : \
-'--json[Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD]' \
-'--verbose[Print each step on stderr\: which strategy is used, and why another one could not be]' \
+'--json[Print results and errors as JSON, one object per line]' \
+'--verbose[Print each step on stderr, with the strategy it uses]' \
 '-h[Print help]' \
 '--help[Print help]' \
 '-V[Print version]' \
@@ -41,158 +41,158 @@ _fmountat() {
         (( CURRENT += 1 ))
         curcontext="${curcontext%:*:*}:fmountat-command-$line[1]:"
         case $line[1] in
-            (mount)
+            (run)
 _arguments "${_arguments_options[@]}" : \
-'-C+[Relative paths start at DIR]:DIR:_files' \
-'--into=[Mount into the mount namespace of a process, or of a file like /proc/PID/ns/mnt; TARGET is then a path in there]:PID|FILE:_default' \
-'-t+[The file system'\''s name, \`bind\` or \`overlay\`]:TYPE:_default' \
-'--types=[The file system'\''s name, \`bind\` or \`overlay\`]:TYPE:_default' \
-'*-o+[Options, separated by commas; may be given several times]:OPTIONS:_fmountat_options' \
-'*--options=[Options, separated by commas; may be given several times]:OPTIONS:_fmountat_options' \
-'--compat=[Ignore words that have no effect, and list them, as this program'\''s users expect]:PROGRAM:((containerd\:"Options without effect are ignored"
-oci\:"As runc\: options without effect are ignored, mount points are made, binds are slaves"))' \
-'--json[Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD]' \
-'--verbose[Print each step on stderr\: which strategy is used, and why another one could not be]' \
+'-C+[Resolve relative paths from DIR]:DIR:_files' \
+'*--lower=[Layer of the root, topmost first; / alone is a copy of this system]:DIR:_files' \
+'*--bind=[Bind SRC at DST (default SRC), writable unless OPTIONS has rro]:SRC[:DST[:OPTIONS]]:_default' \
+'--json[Print results and errors as JSON, one object per line]' \
+'--verbose[Print each step on stderr, with the strategy it uses]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
-'::source -- What to mount; not needed to change a mount (`-o remount`, `-o shared`, ...):_files' \
-':target -- Where; a symbolic link is followed:_files' \
+'::spec -- File with the mount list in JSON, of containerd or OCI; - for stdin:_files' \
+'*::command -- Command and its arguments, after `--`:_default' \
+&& ret=0
+;;
+(mount)
+_arguments "${_arguments_options[@]}" : \
+'-C+[Resolve relative paths from DIR]:DIR:_files' \
+'--into=[Mount in the namespace of process PID or of FILE (/proc/PID/ns/mnt)]:PID|FILE:_default' \
+'-t+[File system type, bind or overlay]:TYPE:_default' \
+'--types=[File system type, bind or overlay]:TYPE:_default' \
+'*-o+[Mount options, separated by commas; can be repeated]:OPTIONS:_fmountat_options' \
+'*--options=[Mount options, separated by commas; can be repeated]:OPTIONS:_fmountat_options' \
+'--compat=[Ignore and list options that have no effect, as PROGRAM does]:PROGRAM:((containerd\:"Ignore options that have no effect"
+oci\:"Like runc\: also create mount points, and make bind mounts slaves"))' \
+'--json[Print results and errors as JSON, one object per line]' \
+'--verbose[Print each step on stderr, with the strategy it uses]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'::source -- Device, image, directory or name; optional when changing a mount:_files' \
+':target -- Mount point; symbolic links are followed:_files' \
 && ret=0
 ;;
 (apply)
 _arguments "${_arguments_options[@]}" : \
-'(--replace)--into=[Mount into the mount namespace of a process, or of a file like /proc/PID/ns/mnt; TARGET is then a path in there]:PID|FILE:_default' \
-'-C+[Relative paths start at DIR]:DIR:_files' \
-'--compat=[Ignore words that have no effect, and list them, as this program'\''s users expect]:PROGRAM:((containerd\:"Options without effect are ignored"
-oci\:"As runc\: options without effect are ignored, mount points are made, binds are slaves"))' \
-'--replace[Put the set in place of the topmost mount on TARGET, without a moment between]' \
-'--view[All mounts of the list read only; an overlay'\''s upperdir becomes its top layer]' \
-'--strict[Refuse a set that others could see half done, as on kernels before 6.15]' \
-'--json[Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD]' \
-'--verbose[Print each step on stderr\: which strategy is used, and why another one could not be]' \
+'(--replace)--into=[Mount in the namespace of process PID or of FILE (/proc/PID/ns/mnt)]:PID|FILE:_default' \
+'-C+[Resolve relative paths from DIR]:DIR:_files' \
+'--compat=[Ignore and list options that have no effect, as PROGRAM does]:PROGRAM:((containerd\:"Ignore options that have no effect"
+oci\:"Like runc\: also create mount points, and make bind mounts slaves"))' \
+'--replace[Replace the topmost mount on TARGET by the set]' \
+'--view[Mount everything read-only; an overlay'\''s upperdir becomes its top layer]' \
+'--strict[Refuse a set that other processes could see half mounted]' \
+'--json[Print results and errors as JSON, one object per line]' \
+'--verbose[Print each step on stderr, with the strategy it uses]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
-':spec -- The mount list\: a file with JSON as containerd or OCI write it, or `-`:_files' \
-':target -- Where\: a directory, or a file for a set that is one bound file:_files' \
+':spec -- File with the mount list in JSON, of containerd or OCI; - for stdin:_files' \
+':target -- Directory to mount on; a file if the set is one bound file:_files' \
 && ret=0
 ;;
 (explain)
 _arguments "${_arguments_options[@]}" : \
-'-C+[Relative paths start at DIR]:DIR:_files' \
-'--compat=[Ignore words that have no effect, and list them, as this program'\''s users expect]:PROGRAM:((containerd\:"Options without effect are ignored"
-oci\:"As runc\: options without effect are ignored, mount points are made, binds are slaves"))' \
-'--replace[As if the set were to replace what is mounted on TARGET]' \
-'--view[All mounts of the list read only; an overlay'\''s upperdir becomes its top layer]' \
-'--strict[Refuse a set that others could see half done, as on kernels before 6.15]' \
-'--json[Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD]' \
-'--verbose[Print each step on stderr\: which strategy is used, and why another one could not be]' \
+'-C+[Resolve relative paths from DIR]:DIR:_files' \
+'--compat=[Ignore and list options that have no effect, as PROGRAM does]:PROGRAM:((containerd\:"Ignore options that have no effect"
+oci\:"Like runc\: also create mount points, and make bind mounts slaves"))' \
+'--replace[Explain a set that replaces the topmost mount on TARGET]' \
+'--view[Mount everything read-only; an overlay'\''s upperdir becomes its top layer]' \
+'--strict[Refuse a set that other processes could see half mounted]' \
+'--json[Print results and errors as JSON, one object per line]' \
+'--verbose[Print each step on stderr, with the strategy it uses]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
-':spec -- The mount list\: a file with JSON as containerd or OCI write it, or `-`:_files' \
-':target -- Where\: a directory, or a file for a set that is one bound file:_files' \
-&& ret=0
-;;
-(doctor)
-_arguments "${_arguments_options[@]}" : \
-'--json[Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD]' \
-'--verbose[Print each step on stderr\: which strategy is used, and why another one could not be]' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
-&& ret=0
-;;
-(run)
-_arguments "${_arguments_options[@]}" : \
-'-C+[Relative paths start at DIR]:DIR:_files' \
-'*--lower=[A layer of the root, topmost first; \`/\` alone is a copy of this machine'\''s own system]:DIR:_files' \
-'*--bind=[Show SRC, writable unless OPTIONS say \`rro\`, at DST (or SRC) in the root]:SRC[:DST[:OPTIONS]]:_default' \
-'--json[Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD]' \
-'--verbose[Print each step on stderr\: which strategy is used, and why another one could not be]' \
-'-h[Print help (see more with '\''--help'\'')]' \
-'--help[Print help (see more with '\''--help'\'')]' \
-'::spec -- The mount list\: a file with JSON as containerd or OCI write it, or `-`:_files' \
-'*::command -- The command and its arguments:_default' \
+':spec -- File with the mount list in JSON, of containerd or OCI; - for stdin:_files' \
+':target -- Directory to mount on; a file if the set is one bound file:_files' \
 && ret=0
 ;;
 (umount)
 _arguments "${_arguments_options[@]}" : \
-'--timeout=[How long to try while it is busy]:SECONDS:_default' \
-'(-R --recursive --all)*--id=[Exactly the mount with this id, never one on top of it\: the kernel'\''s unique id, or the one that mountinfo shows]:ID:_default' \
-'(-R --recursive --all --id)*--set=[Whole sets, each in one call, many together\: FILE (or \`-\`) has what \`fmountat --json apply\` printed for each of them]:FILE:_files' \
-'-R[Everything mounted at and below TARGET, deepest first]' \
-'--recursive[Everything mounted at and below TARGET, deepest first]' \
-'-l[Out of the table now, freed when its last user is gone]' \
-'--lazy[Out of the table now, freed when its last user is gone]' \
-'--all[All mounts of a stack at TARGET; nothing mounted there is success]' \
-'--json[Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD]' \
-'--verbose[Print each step on stderr\: which strategy is used, and why another one could not be]' \
+'--timeout=[Retry a busy mount for SECONDS]:SECONDS:_default' \
+'(-R --recursive --all)*--id=[Unmount only the mount with ID, unique or as in mountinfo]:ID:_default' \
+'(-R --recursive --all --id)*--set=[Unmount the sets that \`apply --json\` printed to FILE; - for stdin]:FILE:_files' \
+'-R[Unmount everything at and below TARGET, deepest first]' \
+'--recursive[Unmount everything at and below TARGET, deepest first]' \
+'-l[Detach the mount now; the kernel frees it after its last use]' \
+'--lazy[Detach the mount now; the kernel frees it after its last use]' \
+'--all[Unmount all mounts stacked on TARGET; succeed if there is none]' \
+'--json[Print results and errors as JSON, one object per line]' \
+'--verbose[Print each step on stderr, with the strategy it uses]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
-'*::target -- Mount points; a symbolic link is not followed:_files' \
+'*::target -- Mount points; symbolic links are not followed:_files' \
 && ret=0
 ;;
 (list)
 _arguments "${_arguments_options[@]}" : \
-'-t+[Only mounts of these types, separated by commas; with \`no\` in front, all others]:TYPES:_default' \
-'--types=[Only mounts of these types, separated by commas; with \`no\` in front, all others]:TYPES:_default' \
-'-N+[Of the mount namespace of a process, of a file like /proc/PID/ns/mnt, or with this id; PATH is then a path in there]:PID|FILE|id:ID:_default' \
-'--namespace=[Of the mount namespace of a process, of a file like /proc/PID/ns/mnt, or with this id; PATH is then a path in there]:PID|FILE|id:ID:_default' \
-'*-o+[Columns, separated by commas\: TARGET, SOURCE, FSTYPE, OPTIONS (these without it), ID, UNIQ-ID, PARENT, MAJ\:MIN, FSROOT, VFS-OPTIONS, FS-OPTIONS, PROPAGATION, OPT-FIELDS]:COLUMNS:_default' \
-'*--output=[Columns, separated by commas\: TARGET, SOURCE, FSTYPE, OPTIONS (these without it), ID, UNIQ-ID, PARENT, MAJ\:MIN, FSROOT, VFS-OPTIONS, FS-OPTIONS, PROPAGATION, OPT-FIELDS]:COLUMNS:_default' \
-'--strategy=[The interface to read by]:STRATEGY:(auto statmount mountinfo)' \
-'(--pseudo)--real[Only file systems that have data of their own, on devices or elsewhere]' \
-'--pseudo[Only the others\: proc, sysfs, tmpfs, overlay, ...]' \
-'-l[One after the other, not as a tree]' \
-'--list[One after the other, not as a tree]' \
-'--full[Everything, however long\: no "37 layers", nothing cut to fit the terminal]' \
-'-n[No line with the columns'\'' names]' \
-'--noheadings[No line with the columns'\'' names]' \
-'-v[Sources without the directory that a bind shows, \[/DIR\]]' \
-'--nofsroot[Sources without the directory that a bind shows, \[/DIR\]]' \
-'--json[Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD]' \
-'--verbose[Print each step on stderr\: which strategy is used, and why another one could not be]' \
-'-h[Print help]' \
-'--help[Print help]' \
-'::path -- Only what is mounted at PATH and below it:_files' \
+'-t+[Limit to TYPES, separated by commas; a leading \`no\` excludes them]:TYPES:_default' \
+'--types=[Limit to TYPES, separated by commas; a leading \`no\` excludes them]:TYPES:_default' \
+'-N+[Use the mount namespace of process PID, of FILE, or with this ID]:PID|FILE|id:ID:_default' \
+'--namespace=[Use the mount namespace of process PID, of FILE, or with this ID]:PID|FILE|id:ID:_default' \
+'*-o+[Columns, separated by commas \[default\: TARGET,SOURCE,FSTYPE,OPTIONS\]]:COLUMNS:_default' \
+'*--output=[Columns, separated by commas \[default\: TARGET,SOURCE,FSTYPE,OPTIONS\]]:COLUMNS:_default' \
+'--strategy=[Kernel interface for reading the mount table]:STRATEGY:(auto statmount mountinfo)' \
+'(--pseudo)--real[Limit to real file systems, which have data of their own]' \
+'--pseudo[Limit to pseudo file systems\: proc, sysfs, tmpfs, overlay, ...]' \
+'-l[Use list format instead of a tree]' \
+'--list[Use list format instead of a tree]' \
+'--full[Print values in full\: do not cut them or count layers]' \
+'-n[Do not print the heading]' \
+'--noheadings[Do not print the heading]' \
+'-v[Do not print \[/DIR\] after the source of a bind mount]' \
+'--nofsroot[Do not print \[/DIR\] after the source of a bind mount]' \
+'--json[Print results and errors as JSON, one object per line]' \
+'--verbose[Print each step on stderr, with the strategy it uses]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'::path -- Limit to mounts at and below PATH, a path in the namespace of -N:_files' \
 && ret=0
 ;;
 (find)
 _arguments "${_arguments_options[@]}" : \
-'(--mountpoint)--id=[The mount with this id\: the kernel'\''s unique id, or the one that mountinfo shows]:ID:_default' \
-'*-o+[Columns, separated by commas\: TARGET, SOURCE, FSTYPE, OPTIONS (these without it), ID, UNIQ-ID, PARENT, MAJ\:MIN, FSROOT, VFS-OPTIONS, FS-OPTIONS, PROPAGATION, OPT-FIELDS]:COLUMNS:_default' \
-'*--output=[Columns, separated by commas\: TARGET, SOURCE, FSTYPE, OPTIONS (these without it), ID, UNIQ-ID, PARENT, MAJ\:MIN, FSROOT, VFS-OPTIONS, FS-OPTIONS, PROPAGATION, OPT-FIELDS]:COLUMNS:_default' \
-'--strategy=[The interface to read by]:STRATEGY:(auto statmount mountinfo)' \
-'--mountpoint[PATH itself must be a mount point]' \
-'--full[Everything, however long\: no "37 layers", nothing cut to fit the terminal]' \
-'-n[No line with the columns'\'' names]' \
-'--noheadings[No line with the columns'\'' names]' \
-'-v[Sources without the directory that a bind shows, \[/DIR\]]' \
-'--nofsroot[Sources without the directory that a bind shows, \[/DIR\]]' \
-'--json[Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD]' \
-'--verbose[Print each step on stderr\: which strategy is used, and why another one could not be]' \
-'-h[Print help]' \
-'--help[Print help]' \
-'::path -- A file or directory; symbolic links are followed:_files' \
+'(--mountpoint)--id=[Find the mount with this unique or mountinfo id]:ID:_default' \
+'*-o+[Columns, separated by commas \[default\: TARGET,SOURCE,FSTYPE,OPTIONS\]]:COLUMNS:_default' \
+'*--output=[Columns, separated by commas \[default\: TARGET,SOURCE,FSTYPE,OPTIONS\]]:COLUMNS:_default' \
+'--strategy=[Kernel interface for reading the mount table]:STRATEGY:(auto statmount mountinfo)' \
+'--mountpoint[Fail unless PATH itself is a mount point]' \
+'--full[Print values in full\: do not cut them or count layers]' \
+'-n[Do not print the heading]' \
+'--noheadings[Do not print the heading]' \
+'-v[Do not print \[/DIR\] after the source of a bind mount]' \
+'--nofsroot[Do not print \[/DIR\] after the source of a bind mount]' \
+'--json[Print results and errors as JSON, one object per line]' \
+'--verbose[Print each step on stderr, with the strategy it uses]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+'::path -- File or directory; symbolic links are followed:_files' \
 && ret=0
 ;;
 (watch)
 _arguments "${_arguments_options[@]}" : \
-'--count=[End after so many events]:NUMBER:_default' \
-'--timeout=[End after this time; the status is 32 if --count events have not come by then]:SECONDS:_default' \
-'-N+[Of the mount namespace of a process, of a file like /proc/PID/ns/mnt, or with this id; PATH is then a path in there]:PID|FILE|id:ID:_default' \
-'--namespace=[Of the mount namespace of a process, of a file like /proc/PID/ns/mnt, or with this id; PATH is then a path in there]:PID|FILE|id:ID:_default' \
-'--strategy=[The interface to watch by]:STRATEGY:(auto statmount mountinfo)' \
-'--full[Everything, however long\: no "37 layers"]' \
-'--json[Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD]' \
-'--verbose[Print each step on stderr\: which strategy is used, and why another one could not be]' \
+'--count=[Exit after NUMBER events]:NUMBER:_default' \
+'--timeout=[Exit after SECONDS, with status 32 if --count is not reached]:SECONDS:_default' \
+'-N+[Use the mount namespace of process PID, of FILE, or with this ID]:PID|FILE|id:ID:_default' \
+'--namespace=[Use the mount namespace of process PID, of FILE, or with this ID]:PID|FILE|id:ID:_default' \
+'--strategy=[Kernel interface for watching the mount table]:STRATEGY:(auto statmount mountinfo)' \
+'--full[Print options in full\: do not count layers]' \
+'--json[Print results and errors as JSON, one object per line]' \
+'--verbose[Print each step on stderr, with the strategy it uses]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
-'::path -- Only what is mounted at PATH and below it; not what was gone before it could be seen where:_files' \
+'::path -- Limit to mounts at and below PATH, a path in the namespace of -N:_files' \
+&& ret=0
+;;
+(doctor)
+_arguments "${_arguments_options[@]}" : \
+'--json[Print results and errors as JSON, one object per line]' \
+'--verbose[Print each step on stderr, with the strategy it uses]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
 ;;
 (clean)
 _arguments "${_arguments_options[@]}" : \
-'--json[Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD]' \
-'--verbose[Print each step on stderr\: which strategy is used, and why another one could not be]' \
+'--json[Print results and errors as JSON, one object per line]' \
+'--verbose[Print each step on stderr, with the strategy it uses]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
@@ -209,7 +209,11 @@ _arguments "${_arguments_options[@]}" : \
         (( CURRENT += 1 ))
         curcontext="${curcontext%:*:*}:fmountat-help-command-$line[1]:"
         case $line[1] in
-            (mount)
+            (run)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(mount)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
@@ -218,14 +222,6 @@ _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
 (explain)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(doctor)
-_arguments "${_arguments_options[@]}" : \
-&& ret=0
-;;
-(run)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
@@ -242,6 +238,10 @@ _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
 (watch)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(doctor)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
@@ -265,16 +265,16 @@ esac
 (( $+functions[_fmountat_commands] )) ||
 _fmountat_commands() {
     local commands; commands=(
-'mount:Mount one file system, bind or overlay, as mount(8) does' \
-'apply:Mount a set of mounts on TARGET\: all of it in one step, or nothing' \
-'explain:Show what \`apply\` would do, and what would be refused; changes nothing' \
-'doctor:Show what this kernel, user and sandbox allow, what is used instead, and what to change' \
-'run:Run a command in a throw-away root\: needs no privilege, leaves nothing' \
-'umount:Unmount\: what is named and nothing else, no link followed, busy mounts tried again' \
-'list:The mounts as a tree' \
-'find:The mount that holds PATH; status 32 if there is none' \
-'watch:Mounts as they come and go, a line for each' \
-'clean:Take away what a set that was killed half way has left, where it could not be mounted in one step' \
+'run:Run a command in a throw-away root file system' \
+'mount:Mount a file system, directory or image, like mount(8)' \
+'apply:Mount a set of file systems on TARGET, all or nothing' \
+'explain:Show what apply would do, without changing anything' \
+'umount:Unmount file systems, and name the processes that keep one busy' \
+'list:List mounts as a tree' \
+'find:Find the mount that holds PATH' \
+'watch:Print mounts, unmounts and other changes as they happen' \
+'doctor:Report what this kernel, user and sandbox allow' \
+'clean:Unmount and remove what a killed command left behind' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'fmountat commands' commands "$@"
@@ -307,16 +307,16 @@ _fmountat__subcmd__find_commands() {
 (( $+functions[_fmountat__subcmd__help_commands] )) ||
 _fmountat__subcmd__help_commands() {
     local commands; commands=(
-'mount:Mount one file system, bind or overlay, as mount(8) does' \
-'apply:Mount a set of mounts on TARGET\: all of it in one step, or nothing' \
-'explain:Show what \`apply\` would do, and what would be refused; changes nothing' \
-'doctor:Show what this kernel, user and sandbox allow, what is used instead, and what to change' \
-'run:Run a command in a throw-away root\: needs no privilege, leaves nothing' \
-'umount:Unmount\: what is named and nothing else, no link followed, busy mounts tried again' \
-'list:The mounts as a tree' \
-'find:The mount that holds PATH; status 32 if there is none' \
-'watch:Mounts as they come and go, a line for each' \
-'clean:Take away what a set that was killed half way has left, where it could not be mounted in one step' \
+'run:Run a command in a throw-away root file system' \
+'mount:Mount a file system, directory or image, like mount(8)' \
+'apply:Mount a set of file systems on TARGET, all or nothing' \
+'explain:Show what apply would do, without changing anything' \
+'umount:Unmount file systems, and name the processes that keep one busy' \
+'list:List mounts as a tree' \
+'find:Find the mount that holds PATH' \
+'watch:Print mounts, unmounts and other changes as they happen' \
+'doctor:Report what this kernel, user and sandbox allow' \
+'clean:Unmount and remove what a killed command left behind' \
 'help:Print this message or the help of the given subcommand(s)' \
     )
     _describe -t commands 'fmountat help commands' commands "$@"

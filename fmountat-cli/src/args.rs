@@ -1,26 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The command line, as the user types it.
+//! The command line. Its doc comments are the help texts, the man pages, `docs/cli.md` and the
+//! completions.
+//!
+//! The sections below the options of `--help` (examples, files, environment, exit status) are in
+//! `help/VERB.txt`.
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// Mount container file systems from directory descriptors: built detached, published in one step, with the reason
-/// when it fails.
+/// Mount container root file systems, all or nothing
 #[derive(Debug, Parser)]
 #[command(
     name = "fmountat",
     bin_name = "fmountat",
     version,
     max_term_width = 80,
-    arg_required_else_help = true
+    arg_required_else_help = true,
+    after_help = "See `fmountat COMMAND --help` for the options of a command, with examples."
 )]
 pub(crate) struct Cli {
-    /// Print results and errors as JSON, one object each; bytes that are no UTF-8 become U+FFFD
-    #[arg(long, global = true)]
+    /// Print results and errors as JSON, one object per line
+    #[arg(long, global = true, display_order = 900)]
     pub(crate) json: bool,
-    /// Print each step on stderr: which strategy is used, and why another one could not be
-    #[arg(long, global = true)]
+    /// Print each step on stderr, with the strategy it uses
+    #[arg(long, global = true, display_order = 900)]
     pub(crate) verbose: bool,
     #[command(subcommand)]
     pub(crate) verb: Verb,
@@ -28,100 +32,175 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// Mount one file system, bind or overlay, as mount(8) does
+    /// Run a command in a throw-away root file system
     ///
-    /// A failure leaves nothing mounted, and says which step, option or layer it was, in the kernel's words and ours. Without
-    /// `-t` the type is what the image or device holds; `-o bind`, `-o loop`, `-o remount` and the propagation words are as
-    /// mount(8) has them. A bind is private, unless a word says otherwise.
-    #[command(allow_missing_positional = true)]
-    Mount(MountArgs),
-    /// Mount a set of mounts on TARGET: all of it in one step, or nothing
+    /// Builds a root file system, enters it and starts COMMAND as root of new user, mount and pid
+    /// namespaces. If the caller is root, only the mount and pid namespaces are new. Other callers
+    /// need no privilege, only user namespaces.
     ///
-    /// SPEC is a JSON list of `{"type", "source", "target", "options"}` as containerd writes it, or an object with such a list
-    /// under `mounts`, as an OCI config.json. The targets are places inside TARGET, which no link in it leads out of. A set
-    /// without a mount for `/` goes into a private copy of what is at TARGET.
-    Apply(ApplyArgs),
-    /// Show what `apply` would do, and what would be refused; changes nothing
+    /// COMMAND writes to a tmpfs, which the kernel frees when COMMAND exits. Only writes to
+    /// writable bind mounts reach the host. If fmountat is killed, the kernel kills COMMAND too.
     ///
-    /// It looks at sources, layers, images, targets, options, privilege and the kernel's features. The exit status is the
-    /// one that `apply` would give, as far as looking can tell: a damaged image, say, only shows when it is mounted.
-    Explain(ExplainArgs),
-    /// Show what this kernel, user and sandbox allow, what is used instead, and what to change
+    /// The layers of the root are the --lower directories. With --lower and no SPEC, /proc, /sys
+    /// and /dev are mounted as OCI runtimes do. Without --lower, SPEC must have a mount for `/`; an
+    /// overlay without upperdir and ro gets an upper directory on the tmpfs.
     ///
-    /// Good to paste into a bug report: it has no names of hosts, users or files of theirs.
-    Doctor,
-    /// Run a command in a throw-away root: needs no privilege, leaves nothing
+    /// `--lower /` copies this system: as root, with an overlay over each real file system; in a
+    /// user namespace, with one over each directory that has no mounts below it. Paths that cannot
+    /// be overlaid are listed on stderr. COMMAND starts in the current directory, if the copy has
+    /// it.
     ///
-    /// The command is root in user, mount and pid namespaces of its own (as real root: in mount and pid namespaces).
-    /// What it writes goes to a tmpfs that ends with it. This protects files; it is no boundary against hostile code.
+    /// The signals HUP, INT, QUIT, TERM, USR1, USR2, WINCH, ALRM and CONT are passed on to COMMAND.
+    ///
+    /// run protects the files of the host from mistakes. It is not a security boundary against
+    /// hostile code.
+    #[command(after_long_help = include_str!("help/run.txt").trim_end())]
     Run(RunArgs),
-    /// Unmount: what is named and nothing else, no link followed, busy mounts tried again
+    /// Mount a file system, directory or image, like mount(8)
     ///
-    /// Who keeps a busy mount in use is named. Of a stack of mounts the topmost goes, with `--all` each of them.
+    /// If a step fails, nothing is mounted, and the error names the step, the option or layer, and
+    /// the reason.
+    ///
+    /// Without -t, the type is detected from the image or device. The options bind, loop, remount
+    /// and those of propagation work as in mount(8). A bind mount is private, unless there is a
+    /// propagation option. If SOURCE cannot be written to, it is mounted read-only, with a message;
+    /// with the option rw this is an error.
+    ///
+    /// With --into, TARGET is a path in that mount namespace.
+    #[command(allow_missing_positional = true, after_long_help = include_str!("help/mount.txt").trim_end())]
+    Mount(MountArgs),
+    /// Mount a set of file systems on TARGET, all or nothing
+    ///
+    /// Builds all mounts of SPEC where no other process sees them, and attaches them to TARGET in
+    /// one step. If a step fails, nothing is mounted.
+    ///
+    /// SPEC is a JSON list of objects with the keys type, source, target and options, as containerd
+    /// writes it; or an object with such a list under mounts, such as an OCI config.json. Mount
+    /// points are resolved inside TARGET: no symbolic link leads out of it. A set without a mount
+    /// for `/` is mounted in a private copy of what is at TARGET.
+    ///
+    /// With --replace, the set takes the place of the topmost mount on TARGET. All mounts in the
+    /// old set are dropped, including those of other processes. The ones without a counterpart in
+    /// the new set are listed on stderr first. The replacement is atomic since Linux 6.5.
+    ///
+    /// With --strict, apply refuses a set that must be mounted step by step: one that needs a mount
+    /// helper, and before Linux 6.15 one that cannot be built in a private mount namespace. With
+    /// --replace it also refuses to drop a mount without a counterpart, and a replacement that is
+    /// not atomic.
+    ///
+    /// With --into, TARGET is a path in that mount namespace, and SPEC must have a mount for `/`.
+    #[command(after_long_help = include_str!("help/apply.txt").trim_end())]
+    Apply(ApplyArgs),
+    /// Show what apply would do, without changing anything
+    ///
+    /// Checks sources, layers, images, mount points, options, privilege and kernel features. Prints
+    /// the strategy, each mount, the kernel features in use and every error that apply would
+    /// report.
+    ///
+    /// The exit status is the one apply would give, as far as a check can predict it: a damaged
+    /// image, for one, is only detected when it is mounted.
+    #[command(after_long_help = include_str!("help/explain.txt").trim_end())]
+    Explain(ExplainArgs),
+    /// Unmount file systems, and name the processes that keep one busy
+    ///
+    /// Unmounts the topmost mount on TARGET and nothing else. A busy mount is retried until
+    /// --timeout; then the error lists the processes that use it. With several targets, all are
+    /// tried and all errors are printed.
+    ///
+    /// With --id, a mount on top of the one with ID is an error. With --set, each set is unmounted
+    /// in one call, and many sets together; mounts that others put into a set are never unmounted
+    /// with it.
+    #[command(after_long_help = include_str!("help/umount.txt").trim_end())]
     Umount(UmountArgs),
-    /// The mounts as a tree
+    /// List mounts as a tree
+    ///
+    /// Columns and JSON are those of findmnt(8). On a terminal, values are cut to its width. If the
+    /// layers of an overlay are many or long, only their number is printed.
+    #[command(after_long_help = include_str!("help/list.txt").trim_end())]
     List(ListArgs),
-    /// The mount that holds PATH; status 32 if there is none
+    /// Find the mount that holds PATH
+    ///
+    /// Prints the mount that a lookup of PATH ends in. Columns and JSON are those of findmnt(8).
+    #[command(after_long_help = include_str!("help/find.txt").trim_end())]
     Find(FindArgs),
-    /// Mounts as they come and go, a line for each
+    /// Print mounts, unmounts and other changes as they happen
     ///
-    /// An overflow means that the kernel has lost events; what differs is then printed, and `resync` after it. By fanotify
-    /// (Linux 6.15, with privilege over the namespace) every mount and unmount is an event, but not changed options. Elsewhere
-    /// the table is watched, which is said first: changed options are events there, and what comes and goes within a moment
-    /// is not.
+    /// Prints a line for each event: mount, umount, move or remount, then target, source, type and
+    /// options.
+    ///
+    /// By fanotify(7), every mount and unmount is reported, but no change of options. It needs
+    /// Linux 6.15, and CAP_SYS_ADMIN over the mount namespace. Elsewhere watch polls the mount
+    /// table and prints a message first: it reports changed options, but not a mount that ends
+    /// before the next poll.
+    ///
+    /// overflow means that the kernel lost events. The differences to the last known table follow,
+    /// then resync. With PATH, a mount that was gone before its mount point could be read is not
+    /// reported.
+    #[command(after_long_help = include_str!("help/watch.txt").trim_end())]
     Watch(WatchArgs),
-    /// Take away what a set that was killed half way has left, where it could not be mounted in one step
+    /// Report what this kernel, user and sandbox allow
     ///
-    /// A set that is built detached leaves nothing. One that is mounted step by step (on an old kernel, in a sandbox, with a
-    /// mount helper) is noted in /run/fmountat, or $XDG_RUNTIME_DIR/fmountat, until it is complete. Those very mounts and
-    /// directories are taken away, and nothing else.
+    /// Lists for each feature whether it works, what is used instead, and what to change to get it.
+    /// The report holds no names of hosts, users or their files, and can be pasted into a bug
+    /// report.
+    ///
+    /// To test user namespaces, doctor creates one, which ends at once. It changes nothing else.
+    #[command(after_long_help = include_str!("help/doctor.txt").trim_end())]
+    Doctor,
+    /// Unmount and remove what a killed command left behind
+    ///
+    /// A set that is published in one step leaves nothing. A set that is mounted step by step (with
+    /// a mount helper, or before Linux 6.15 where no private mount namespace can be made) has a
+    /// journal entry until it is complete.
+    ///
+    /// clean unmounts the mounts and removes the directories in the journal, and nothing else. It
+    /// skips sets that are still being mounted and sets of other mount namespaces. Where a helper
+    /// was killed, clean cannot tell whose mount is there: it reports the path and leaves it.
+    #[command(after_long_help = include_str!("help/clean.txt").trim_end())]
     Clean,
-    /// The first process of `run`'s pid namespace
+    /// Run as the first process of the pid namespace of run
     #[command(name = "__run-init", hide = true)]
     RunInit(InitArgs),
 }
 
-/// A program whose habits are followed.
+/// Names a program whose rules for mount options are followed.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum CompatArg {
-    /// Options without effect are ignored
+    /// Ignore options that have no effect
     Containerd,
-    /// As runc: options without effect are ignored, mount points are made, binds are slaves
+    /// Like runc: also create mount points, and make bind mounts slaves
     Oci,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct MountArgs {
-    /// Relative paths start at DIR
+    /// Resolve relative paths from DIR
     #[arg(short = 'C', value_name = "DIR")]
     pub(crate) directory: Option<PathBuf>,
-    /// Mount into the mount namespace of a process, or of a file like /proc/PID/ns/mnt; TARGET is then a path in there
+    /// Mount in the namespace of process PID or of FILE (/proc/PID/ns/mnt)
     #[arg(long, value_name = "PID|FILE")]
     pub(crate) into: Option<OsString>,
-    /// The file system's name, `bind` or `overlay`
+    /// File system type, bind or overlay
     #[arg(short = 't', long = "types", value_name = "TYPE")]
     pub(crate) fstype: Option<OsString>,
-    /// Options, separated by commas; may be given several times
+    /// Mount options, separated by commas; can be repeated
     #[arg(short = 'o', long = "options", value_name = "OPTIONS")]
     pub(crate) options: Vec<OsString>,
-    /// Ignore words that have no effect, and list them, as this program's users expect
+    /// Ignore and list options that have no effect, as PROGRAM does
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) compat: Option<CompatArg>,
-    /// What to mount; not needed to change a mount (`-o remount`, `-o shared`, ...)
+    /// Device, image, directory or name; optional when changing a mount
     pub(crate) source: Option<PathBuf>,
-    /// Where; a symbolic link is followed
+    /// Mount point; symbolic links are followed
     pub(crate) target: PathBuf,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ApplyArgs {
-    /// Put the set in place of the topmost mount on TARGET, without a moment between
-    ///
-    /// All that is mounted in the old one goes with it, whoever mounted it. What the new set has no mount for is told before that;
-    /// with --strict it is refused.
+    /// Replace the topmost mount on TARGET by the set
     #[arg(long)]
     pub(crate) replace: bool,
-    /// Mount into the mount namespace of a process, or of a file like /proc/PID/ns/mnt; TARGET is then a path in there
+    /// Mount in the namespace of process PID or of FILE (/proc/PID/ns/mnt)
     #[arg(long, value_name = "PID|FILE", conflicts_with = "replace")]
     pub(crate) into: Option<OsString>,
     #[command(flatten)]
@@ -130,58 +209,58 @@ pub(crate) struct ApplyArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArgs {
-    /// As if the set were to replace what is mounted on TARGET
+    /// Explain a set that replaces the topmost mount on TARGET
     #[arg(long)]
     pub(crate) replace: bool,
     #[command(flatten)]
     pub(crate) set: SetArgs,
 }
 
-/// A set of mounts, and where it is to be.
+/// Holds the arguments that apply and explain share: a set of mounts and its target.
 #[derive(Debug, Args)]
 pub(crate) struct SetArgs {
-    /// Relative paths start at DIR
+    /// Resolve relative paths from DIR
     #[arg(short = 'C', value_name = "DIR")]
     pub(crate) directory: Option<PathBuf>,
-    /// All mounts of the list read only; an overlay's upperdir becomes its top layer
+    /// Mount everything read-only; an overlay's upperdir becomes its top layer
     #[arg(long)]
     pub(crate) view: bool,
-    /// Refuse a set that others could see half done, as on kernels before 6.15
+    /// Refuse a set that other processes could see half mounted
     #[arg(long)]
     pub(crate) strict: bool,
-    /// Ignore words that have no effect, and list them, as this program's users expect
+    /// Ignore and list options that have no effect, as PROGRAM does
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) compat: Option<CompatArg>,
-    /// The mount list: a file with JSON as containerd or OCI write it, or `-`
+    /// File with the mount list in JSON, of containerd or OCI; - for stdin
     pub(crate) spec: PathBuf,
-    /// Where: a directory, or a file for a set that is one bound file
+    /// Directory to mount on; a file if the set is one bound file
     pub(crate) target: PathBuf,
 }
 
 #[derive(Debug, Args, Clone)]
 pub(crate) struct RunArgs {
-    /// Relative paths start at DIR
+    /// Resolve relative paths from DIR
     #[arg(short = 'C', value_name = "DIR", allow_hyphen_values = true)]
     pub(crate) directory: Option<PathBuf>,
-    /// A layer of the root, topmost first; `/` alone is a copy of this machine's own system
+    /// Layer of the root, topmost first; / alone is a copy of this system
     #[arg(long = "lower", value_name = "DIR")]
     pub(crate) lowers: Vec<PathBuf>,
-    /// Show SRC, writable unless OPTIONS say `rro`, at DST (or SRC) in the root
+    /// Bind SRC at DST (default SRC), writable unless OPTIONS has rro
     #[arg(long = "bind", value_name = "SRC[:DST[:OPTIONS]]")]
     pub(crate) binds: Vec<OsString>,
-    /// The mount list: a file with JSON as containerd or OCI write it, or `-`
+    /// File with the mount list in JSON, of containerd or OCI; - for stdin
     pub(crate) spec: Option<PathBuf>,
-    /// The command and its arguments
+    /// Command and its arguments, after `--`
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct InitArgs {
-    /// The pid of the process that started it
+    /// Process id of the supervisor
     #[arg(long)]
     pub(crate) supervisor: i32,
-    /// Its process group has the terminal, which the command is to have
+    /// Give the terminal to the command: the supervisor's process group has it
     #[arg(long)]
     pub(crate) foreground: bool,
     #[command(flatten)]
@@ -190,30 +269,30 @@ pub(crate) struct InitArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct UmountArgs {
-    /// Everything mounted at and below TARGET, deepest first
+    /// Unmount everything at and below TARGET, deepest first
     #[arg(short = 'R', long = "recursive")]
     pub(crate) recursive: bool,
-    /// Out of the table now, freed when its last user is gone
+    /// Detach the mount now; the kernel frees it after its last use
     #[arg(short = 'l', long = "lazy")]
     pub(crate) lazy: bool,
-    /// How long to try while it is busy
+    /// Retry a busy mount for SECONDS
     #[arg(long, value_name = "SECONDS", default_value_t = 2.5)]
     pub(crate) timeout: f64,
-    /// All mounts of a stack at TARGET; nothing mounted there is success
+    /// Unmount all mounts stacked on TARGET; succeed if there is none
     #[arg(long)]
     pub(crate) all: bool,
-    /// Exactly the mount with this id, never one on top of it: the kernel's unique id, or the one that mountinfo shows
+    /// Unmount only the mount with ID, unique or as in mountinfo
     #[arg(long, value_name = "ID", conflicts_with_all = ["recursive", "all", "target"])]
     pub(crate) id: Vec<u64>,
-    /// Whole sets, each in one call, many together: FILE (or `-`) has what `fmountat --json apply` printed for each of them
+    /// Unmount the sets that `apply --json` printed to FILE; - for stdin
     #[arg(long, value_name = "FILE", conflicts_with_all = ["recursive", "all", "target", "id"])]
     pub(crate) set: Vec<PathBuf>,
-    /// Mount points; a symbolic link is not followed
+    /// Mount points; symbolic links are not followed
     #[arg(required_unless_present_any = ["id", "set"])]
     pub(crate) target: Vec<PathBuf>,
 }
 
-/// The interface that the mount table is read by.
+/// Selects the kernel interface for reading the mount table.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 pub(crate) enum StrategyArg {
     Auto,
@@ -221,85 +300,84 @@ pub(crate) enum StrategyArg {
     Mountinfo,
 }
 
-/// How mounts are printed.
+/// Holds the options for the output of list and find.
 #[derive(Debug, Args)]
 pub(crate) struct ShowArgs {
-    /// Columns, separated by commas: TARGET, SOURCE, FSTYPE, OPTIONS (these without it), ID, UNIQ-ID, PARENT, MAJ:MIN,
-    /// FSROOT, VFS-OPTIONS, FS-OPTIONS, PROPAGATION, OPT-FIELDS
+    /// Columns, separated by commas [default: TARGET,SOURCE,FSTYPE,OPTIONS]
     #[arg(short = 'o', long = "output", value_name = "COLUMNS", value_delimiter = ',', ignore_case = true)]
     pub(crate) output: Vec<String>,
-    /// Everything, however long: no "37 layers", nothing cut to fit the terminal
+    /// Print values in full: do not cut them or count layers
     #[arg(long)]
     pub(crate) full: bool,
-    /// No line with the columns' names
+    /// Do not print the heading
     #[arg(short = 'n', long)]
     pub(crate) noheadings: bool,
-    /// Sources without the directory that a bind shows, [/DIR]
+    /// Do not print [/DIR] after the source of a bind mount
     #[arg(short = 'v', long)]
     pub(crate) nofsroot: bool,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct ListArgs {
-    /// Only mounts of these types, separated by commas; with `no` in front, all others
+    /// Limit to TYPES, separated by commas; a leading `no` excludes them
     #[arg(short = 't', long = "types", value_name = "TYPES")]
     pub(crate) types: Option<OsString>,
-    /// Only file systems that have data of their own, on devices or elsewhere
+    /// Limit to real file systems, which have data of their own
     #[arg(long, conflicts_with = "pseudo")]
     pub(crate) real: bool,
-    /// Only the others: proc, sysfs, tmpfs, overlay, ...
+    /// Limit to pseudo file systems: proc, sysfs, tmpfs, overlay, ...
     #[arg(long)]
     pub(crate) pseudo: bool,
-    /// One after the other, not as a tree
+    /// Use list format instead of a tree
     #[arg(short = 'l', long)]
     pub(crate) list: bool,
-    /// Of the mount namespace of a process, of a file like /proc/PID/ns/mnt, or with this id; PATH is then a path in there
+    /// Use the mount namespace of process PID, of FILE, or with this ID
     #[arg(short = 'N', long, value_name = "PID|FILE|id:ID")]
     pub(crate) namespace: Option<OsString>,
     #[command(flatten)]
     pub(crate) show: ShowArgs,
-    /// The interface to read by
+    /// Kernel interface for reading the mount table
     #[arg(long, value_name = "STRATEGY", default_value = "auto")]
     pub(crate) strategy: StrategyArg,
-    /// Only what is mounted at PATH and below it
+    /// Limit to mounts at and below PATH, a path in the namespace of -N
     pub(crate) path: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct FindArgs {
-    /// The mount with this id: the kernel's unique id, or the one that mountinfo shows
+    /// Find the mount with this unique or mountinfo id
     #[arg(long, value_name = "ID", conflicts_with_all = ["path", "mountpoint"])]
     pub(crate) id: Option<u64>,
-    /// PATH itself must be a mount point
+    /// Fail unless PATH itself is a mount point
     #[arg(long)]
     pub(crate) mountpoint: bool,
     #[command(flatten)]
     pub(crate) show: ShowArgs,
-    /// The interface to read by
+    /// Kernel interface for reading the mount table
     #[arg(long, value_name = "STRATEGY", default_value = "auto")]
     pub(crate) strategy: StrategyArg,
-    /// A file or directory; symbolic links are followed
+    /// File or directory; symbolic links are followed
     #[arg(required_unless_present = "id")]
     pub(crate) path: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct WatchArgs {
-    /// End after so many events
+    /// Exit after NUMBER events
     #[arg(long, value_name = "NUMBER")]
     pub(crate) count: Option<u64>,
-    /// End after this time; the status is 32 if --count events have not come by then
+    /// Exit after SECONDS, with status 32 if --count is not reached
     #[arg(long, value_name = "SECONDS")]
     pub(crate) timeout: Option<f64>,
-    /// Of the mount namespace of a process, of a file like /proc/PID/ns/mnt, or with this id; PATH is then a path in there
+    /// Use the mount namespace of process PID, of FILE, or with this ID
     #[arg(short = 'N', long, value_name = "PID|FILE|id:ID")]
     pub(crate) namespace: Option<OsString>,
-    /// Everything, however long: no "37 layers"
+    /// Print options in full: do not count layers
     #[arg(long)]
     pub(crate) full: bool,
-    /// The interface to watch by
+    /// Kernel interface for watching the mount table
     #[arg(long, value_name = "STRATEGY", default_value = "auto")]
     pub(crate) strategy: StrategyArg,
-    /// Only what is mounted at PATH and below it; not what was gone before it could be seen where
+    /// Limit to mounts at and below PATH, a path in the namespace of -N
     pub(crate) path: Option<PathBuf>,
 }

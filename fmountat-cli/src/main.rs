@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The command `fmountat`: one file for each verb, no mounting logic of its own.
+//! The command `fmountat`: one file for each verb. All mounting is in the library.
 #![forbid(unsafe_code)]
 
 #[cfg(not(target_os = "linux"))]
@@ -14,17 +14,17 @@ mod doctor;
 mod verbs;
 mod exit;
 mod run;
+mod usage;
 
 use args::{Cli, Verb};
 use clap::Parser;
 use fmountat::Errors;
-use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
-        Err(error) => return usage(&error),
+        Err(error) => return usage::report(&error),
     };
     let json = cli.json;
     if cli.verbose {
@@ -54,21 +54,4 @@ fn carry_out(verb: Verb, json: bool) -> Result<ExitCode, Errors> {
         Verb::RunInit(args) => return Ok(ExitCode::from(run::init::run(&args, json))),
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Help and version are answers; everything else is wrong usage: 1 as mount(8), and for `run` its own failure.
-fn usage(error: &clap::Error) -> ExitCode {
-    if !error.use_stderr() {
-        let printed = error.print().and_then(|()| std::io::stdout().flush());
-        return ExitCode::from(if printed.is_ok() { exit::OK } else { exit::SYSTEM });
-    }
-    let arguments: Vec<_> = std::env::args_os().skip(1).take_while(|argument| argument != "--").collect();
-    if arguments.iter().any(|argument| argument == "--json") {
-        output::error(&output::usage_error(error), true);
-    } else {
-        let _ = error.print();
-    }
-    let verb = arguments.iter().find(|argument| !argument.as_encoded_bytes().starts_with(b"-"));
-    let is_run = verb.is_some_and(|verb| verb == "run");
-    ExitCode::from(if is_run { run::status::OWN_FAILURE } else { exit::USAGE })
 }

@@ -1,30 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What the user sees: results on stdout, errors and notes on stderr, both as text or JSON.
+//! Prints results on stdout, errors and messages on stderr, as text or JSON.
 
 use crate::report::{self, Failure};
 use fmountat::text::escape;
-use fmountat::{Error, ErrorKind, Operation, ReplaceDiff};
+use fmountat::{Error, Operation, ReplaceDiff};
 use serde::Serialize;
 use serde_json::Value;
 use std::ffi::{OsStr, OsString};
 use std::io::Write;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-/// How many places that are not covered are listed; the rest is counted.
+/// The number of paths that a list on stderr shows; the rest is counted.
 const LISTED: usize = 8;
 
-/// A failed write to a closed stderr must not become a second failure.
+/// Prints a line on stderr. A closed stderr must not cause a second failure.
 fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
-/// A path or an option as a terminal may show it.
+/// Escapes the control characters of a path or an option, for a terminal.
 pub(crate) fn escaped(text: impl AsRef<OsStr>) -> String {
     escape(text.as_ref().as_bytes())
 }
 
-/// An error on stderr.
+/// Prints an error on stderr.
 pub(crate) fn error(error: &Error, json: bool) {
     if json {
         say(&report::json(&Failure { error: report::error(error) }));
@@ -33,40 +33,30 @@ pub(crate) fn error(error: &Error, json: bool) {
     }
 }
 
-/// What clap says, as our own error.
-pub(crate) fn usage_error(error: &clap::Error) -> Error {
-    let text = error.to_string();
-    let reason = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-    let made = Error::new(ErrorKind::Usage, Operation::ReadCommandLine, reason);
-    let argument = error.context().find(|(kind, _)| *kind == clap::error::ContextKind::InvalidArg);
-    let made = argument.iter().fold(made, |made, (_, value)| made.with_argument(value.to_string()));
-    made.with_hint("see --help")
-}
-
-/// A note on stderr that is no failure.
-pub(crate) fn note(text: &str) {
+/// Prints a message on stderr that is no error.
+pub(crate) fn message(text: &str) {
     say(&format!("fmountat: {text}"));
 }
 
-/// A step of the library, with `--verbose`.
+/// Prints a span or event of the library, for `--verbose`.
 pub(crate) fn event(name: &str, fields: &[(&str, Value)], json: bool) {
     if json {
         say(&report::json(&report::verbose(name, fields)));
     } else {
         let fields = fields.iter().map(|(key, value)| format!(" {key}={value}"));
-        note(&format!("{name}{}", fields.collect::<String>()));
+        message(&format!("{name}{}", fields.collect::<String>()));
     }
 }
 
-/// The mounts that were left out; in JSON the result has them.
+/// Prints the mounts that were left out. With `--json` they are in the result instead.
 pub(crate) fn left_out(numbers: &[usize], json: bool) {
     for number in numbers.iter().filter(|_| !json) {
-        note(&format!("mount {number} left out: its source does not exist (nofail)"));
+        message(&format!("mount {number} left out: its source does not exist (nofail)"));
     }
 }
 
-/// A result on stdout, only with `--json`: without it success is silent. It has the ids that take down what was mounted, so
-/// one that can't be written goes to stderr, and is a failure.
+/// Prints a result on stdout, only with `--json`. The result holds the ids that unmount what was
+/// mounted: if stdout cannot be written to, it is printed on stderr, and the error is returned.
 pub(crate) fn result(report: &impl Serialize, json: bool) -> Result<(), Error> {
     if !json {
         return Ok(());
@@ -75,48 +65,45 @@ pub(crate) fn result(report: &impl Serialize, json: bool) -> Result<(), Error> {
     let mut out = std::io::stdout();
     writeln!(out, "{text}").and_then(|()| out.flush()).map_err(|e| {
         say(&text);
-        Error::from_io(Operation::WriteResult, "", e).with_hint("all else was done; the result is on stderr")
+        Error::from_io(Operation::WriteResult, "", e)
+            .with_hint("everything else succeeded; the result is on stderr")
     })
 }
 
-/// What was done with a path, on stdout.
-pub(crate) fn line(what: &str, path: &Path) {
-    let _ = writeln!(std::io::stdout(), "{what} {}", escaped(path));
-}
-
-/// What a swap drops, and what it leaves beneath, on stderr before it is done; in JSON the result has them too.
+/// Prints the mounts that a swap will drop or leave beneath, on stderr and before the swap. With
+/// `--json` the result holds them too.
 pub(crate) fn unmatched(found: &ReplaceDiff, json: bool) {
     if json && !found.is_empty() {
         say(&report::json(&report::unmatched(found)));
     }
     let lines = [
-        (&found.dropped, "the new set has no counterpart: with the old one goes"),
-        (&found.beneath, "the old set is stacked on another mount, which stays beneath the new one:"),
+        (&found.dropped, "no counterpart in the new set, dropped with the old one:"),
+        (&found.beneath, "the old set is stacked on another mount, which remains beneath the new one:"),
     ];
     for (places, text) in lines.iter().filter(|_| !json) {
         listed(places, text, |(_, place)| escaped(place), "more");
     }
 }
 
-/// The words that `--compat` let pass, each with the number of its mount, on stderr.
+/// Prints the options that `--compat` ignores on stderr, each with the number of its mount.
 pub(crate) fn ignored(options: &[(usize, OsString)], json: bool) {
     for (number, option) in options.iter().filter(|_| !json) {
-        note(&format!("mount {number}: ignored: {}", escaped(option)));
+        message(&format!("mount {number}: ignored: {}", escaped(option)));
     }
 }
 
-/// What a copy of the machine's system does not cover.
-pub(crate) fn not_covered(places: &[(PathBuf, String)]) {
+/// Prints the paths that a copy of the host lacks or has read-only, on stderr.
+pub(crate) fn not_overlaid(places: &[(PathBuf, String)]) {
     let shown = |(path, reason): &(PathBuf, String)| format!("{}: {reason}", escaped(path));
-    listed(places, "not covered:", shown, "more places");
+    listed(places, "not overlaid:", shown, "more paths");
 }
 
-/// A note for each of the first; the rest is counted.
+/// Prints a message for each of the first [`LISTED`] items, and the number of the others.
 fn listed<T, S: std::fmt::Display>(all: &[T], text: &str, shown: impl Fn(&T) -> S, more: &str) {
     for one in all.iter().take(LISTED) {
-        note(&format!("{text} {}", shown(one)));
+        message(&format!("{text} {}", shown(one)));
     }
     if let Some(rest) = all.len().checked_sub(LISTED).filter(|rest| *rest > 0) {
-        note(&format!("{text} {rest} {more}"));
+        message(&format!("{text} {rest} {more}"));
     }
 }

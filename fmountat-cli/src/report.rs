@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What is printed with `--json`: one type for each result, with its keys in alphabetical order.
+//! The output of `--json`: one type for each result, with its keys in alphabetical order.
 
 use fmountat::error::{Holder, HolderKind, Syscall};
 use fmountat::explain::{ExplainedStep, Needed};
@@ -12,19 +12,20 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-/// Serializes a report. This can't fail: no report has a map with keys other than strings, or a serializer of its own.
+/// Serializes a report. This cannot fail: all maps have strings as keys, and no type has its own
+/// serializer.
 pub(crate) fn json(report: &impl Serialize) -> String {
     serde_json::to_string(report).unwrap_or_default()
 }
 
-/// A text from outside, however long; bytes that are not valid UTF-8 become U+FFFD.
+/// A text from outside, of any length. Bytes that are not valid UTF-8 become U+FFFD.
 pub(crate) type Text<'a> = Cow<'a, str>;
 
 pub(crate) fn text<T: AsRef<OsStr> + ?Sized>(text: &T) -> Text<'_> {
     text.as_ref().to_string_lossy()
 }
 
-/// An error, as stderr gets it.
+/// Wraps an error for stderr.
 #[derive(Serialize)]
 pub(crate) struct Failure<'a> {
     pub(crate) error: ErrorReport<'a>,
@@ -90,7 +91,7 @@ fn holder(holder: &Holder) -> HolderReport<'_> {
     }
 }
 
-/// A mount and its place.
+/// Holds the id and the mount point of a mount.
 #[derive(Serialize)]
 pub(crate) struct PlaceReport<'a> {
     id: u64,
@@ -101,7 +102,7 @@ pub(crate) fn places(mounts: &[(MountId, PathBuf)]) -> Vec<PlaceReport<'_>> {
     mounts.iter().map(|(id, place)| PlaceReport { id: id.get(), target: text(place) }).collect()
 }
 
-/// What a swap drops, and what it leaves beneath, on stderr before the swap.
+/// Holds the mounts that a swap will drop or leave beneath; printed on stderr before the swap.
 #[derive(Serialize)]
 pub(crate) struct UnmatchedReport<'a> {
     beneath: Vec<PlaceReport<'a>>,
@@ -112,7 +113,7 @@ pub(crate) fn unmatched(found: &ReplaceDiff) -> UnmatchedReport<'_> {
     UnmatchedReport { beneath: places(&found.beneath), dropped: places(&found.dropped) }
 }
 
-/// An option that `--compat` ignored, with the number of its mount.
+/// Holds an option that `--compat` ignored, and the number of its mount.
 #[derive(Serialize)]
 pub(crate) struct IgnoredReport<'a> {
     mount: usize,
@@ -123,7 +124,7 @@ pub(crate) fn ignored(options: &[(usize, OsString)]) -> Vec<IgnoredReport<'_>> {
     options.iter().map(|(mount, option)| IgnoredReport { mount: *mount, option: text(option) }).collect()
 }
 
-/// What `mount` prints: a new mount with its id, a change to one, or a mount that was left out.
+/// The output of `mount`: the id of a new mount, a change of a mount, or a mount that was left out.
 #[derive(Default, Serialize)]
 pub(crate) struct MountReport<'a> {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -136,7 +137,7 @@ pub(crate) struct MountReport<'a> {
     pub(crate) target: Text<'a>,
 }
 
-/// What `apply` prints.
+/// The output of `apply`.
 #[derive(Serialize)]
 pub(crate) struct ApplyReport<'a> {
     pub(crate) beneath: Option<Vec<PlaceReport<'a>>>,
@@ -152,7 +153,7 @@ pub(crate) struct ApplyReport<'a> {
     pub(crate) strategy: String,
 }
 
-/// What `explain` prints.
+/// The output of `explain`.
 #[derive(Serialize)]
 pub(crate) struct ExplainReport<'a> {
     pub(crate) after_mounts: Vec<AfterMountReport<'a>>,
@@ -169,14 +170,14 @@ pub(crate) struct ExplainReport<'a> {
     pub(crate) why: &'static str,
 }
 
-/// What is done to a path when all is mounted.
+/// Holds a path, and an operation on it after all mounts.
 #[derive(Serialize)]
 pub(crate) struct AfterMountReport<'a> {
     pub(crate) path: Text<'a>,
     pub(crate) what: &'static str,
 }
 
-/// A feature of the kernel that the set uses.
+/// Holds a kernel feature that the set uses.
 #[derive(Serialize)]
 pub(crate) struct FeatureReport {
     feature: &'static str,
@@ -195,7 +196,7 @@ pub(crate) fn feature(need: &Needed) -> FeatureReport {
     }
 }
 
-/// One mount of an explained set.
+/// Holds one mount of an explained set.
 #[derive(Serialize)]
 pub(crate) struct StepReport<'a> {
     layers: usize,
@@ -221,19 +222,19 @@ pub(crate) fn step(step: &ExplainedStep) -> StepReport<'_> {
     }
 }
 
-/// What `umount` prints for a target, an id, or all sets.
+/// The output of `umount` for a target, an id, or all sets.
 #[derive(Serialize)]
 pub(crate) struct UmountReport<T> {
     pub(crate) unmounted: T,
 }
 
-/// What `list` and `find` print.
+/// The output of `list` and `find`.
 #[derive(Serialize)]
 pub(crate) struct ListReport {
     pub(crate) filesystems: VecDeque<ListedMount>,
 }
 
-/// A mount with the columns that were asked for, and the mounts below it.
+/// Holds the requested columns of a mount, and the mounts below it.
 #[derive(Serialize)]
 pub(crate) struct ListedMount {
     #[serde(skip_serializing_if = "VecDeque::is_empty")]
@@ -242,7 +243,7 @@ pub(crate) struct ListedMount {
     pub(crate) columns: BTreeMap<String, Value>,
 }
 
-/// What `watch` prints for an event, with findmnt's names.
+/// The output of `watch` for an event. The keys are those of findmnt(8).
 #[derive(Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct EventReport {
@@ -259,7 +260,7 @@ pub(crate) struct EventReport {
     pub(crate) uniq_id: Option<u64>,
 }
 
-/// What `clean` prints.
+/// The output of `clean`.
 #[derive(Serialize)]
 pub(crate) struct CleanReport<'a> {
     removed: Vec<Text<'a>>,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `--verbose`: prints the spans and events of the library as they come.
+//! `--verbose`: prints the spans and events of the library when they occur.
 
 use crate::output;
 use serde_json::Value;
@@ -8,13 +8,13 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber, dispatcher};
 
-/// Prints all that happens in this process from here on.
+/// Prints all spans and events of this process from now on.
 pub(crate) fn start(json: bool) {
     // A second call changes nothing.
     let _ = tracing::subscriber::set_global_default(Printer { json });
 }
 
-/// Whether [`start`] was called.
+/// Returns whether [`start`] was called.
 pub(crate) fn is_on() -> bool {
     dispatcher::has_been_set()
 }
@@ -55,7 +55,7 @@ impl Subscriber for Printer {
         let mut fields = Fields::default();
         span.record(&mut fields);
         output::event(span.metadata().name(), &fields.others, self.json);
-        // All spans may have one id: what is in a span is printed after it.
+        // One id for all spans is enough: no event refers to its span.
         Id::from_u64(1)
     }
 

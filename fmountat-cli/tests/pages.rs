@@ -1,26 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `docs/cli.md` and `man/`, made from the command line's own definition.
+//! `docs/cli.md` and `man/`, generated from the definition of the command line and `src/help/`.
 //!
-//! `FMOUNTAT_REGENERATE=1 cargo test -p fmountat-cli --test pages` writes them anew.
+//! `FMOUNTAT_REGENERATE=1 cargo test -p fmountat-cli --test pages` regenerates them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[allow(dead_code, unreachable_pub)]
 #[path = "../src/args.rs"]
 mod args;
 
-use clap::{Arg, Command, CommandFactory};
+use clap::{Arg, Command, CommandFactory, Parser};
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
-/// The command without the verbs that are nobody's to type.
+/// The description in fmountat(8). `fmountat --help` has no room for it.
+const DESCRIPTION: &str = "\
+Builds container root file systems from overlays, bind mounts, images and other file systems. A set of mounts is built \
+detached, where no other process sees it, and published in one step. If a step fails, nothing is mounted.
+
+Results are printed on stdout, errors on stderr as `fmountat: OPERATION ARGUMENT: REASON (ERRNO)`, followed by lines \
+with the messages of the kernel and a hint. With --json, both are objects, one per line, in which bytes that are not \
+valid UTF-8 become U+FFFD.";
+
+/// Returns the command without its hidden verb.
 fn command() -> Command {
     let full = args::Cli::command().version("0");
     let shown: Vec<Command> = full.get_subcommands().filter(|verb| !verb.is_hide_set()).cloned().collect();
     let about = full.get_about().cloned().unwrap();
     let mut command = Command::new("fmountat")
         .version("0")
+        .long_about(format!("{about}\n\n{DESCRIPTION}"))
         .about(about)
         .args(full.get_arguments().cloned())
         .subcommands(shown);
@@ -32,59 +42,56 @@ fn verbs(command: &Command) -> Vec<Command> {
     command.get_subcommands().filter(|verb| verb.get_name() != "help").cloned().collect()
 }
 
-/// Status, number by number; `run` has its own.
-const STATUS: [(&str, &str); 6] = [
-    ("0", "success"),
-    ("1", "incorrect invocation or permissions"),
-    ("2", "system error: out of memory or file descriptors"),
-    ("4", "internal bug"),
-    ("32", "mount failure: nothing of it is left"),
-    (
-        "125, 126, 127",
-        "`run`: fmountat failed, the command cannot be run, it is not found; otherwise the command's own status",
-    ),
-];
+/// A section below the options: its title, and its items, each a term with a text.
+struct Section {
+    title: &'static str,
+    items: Vec<(String, String)>,
+}
 
-/// What a man page says besides the options.
-const NOTES: &[(&str, &str, &[&str])] = &[
-    (
-        "mount",
-        "EXAMPLES",
-        &[
-            "fmountat mount -t overlay -o lowerdir=2/fs:1/fs,upperdir=3/fs,workdir=3/work overlay rootfs",
-            "fmountat mount -o loop,ro,offset=1MiB disk.img /mnt",
-            "fmountat mount -o bind,ro,nosuid /srv/data /mnt",
-            "fmountat mount -o remount,bind,noexec none /mnt",
-        ],
-    ),
-    (
-        "apply",
-        "EXAMPLES",
-        &["fmountat apply mounts.json /srv/rootfs", "fmountat apply --replace - /srv/rootfs < config.json"],
-    ),
-    (
-        "explain",
-        "EXAMPLES",
-        &[
-            "fmountat explain mounts.json /srv/rootfs",
-            "fmountat --json explain mounts.json /srv/rootfs | jq .refused",
-        ],
-    ),
-    (
-        "doctor",
-        "EXAMPLES",
-        &["fmountat doctor", "fmountat --json doctor | jq '.findings[] | select(.state != \"fine\")'"],
-    ),
-    ("run", "EXAMPLES", &["fmountat run --lower / -- ./install.sh", "fmountat run rootfs.json -- /bin/sh"]),
-    (
-        "umount",
-        "EXAMPLES",
-        &[
-            "fmountat umount -R /srv/rootfs",
-            "fmountat --json apply set.json /srv/rootfs > set.id; fmountat umount --set set.id",
-        ],
-    ),
-];
+/// The sections of a text of `src/help/`. A line that ends with a colon is a title. Indented by four
+/// columns, `TERM  TEXT` or `TERM` begins an item; text indented more continues it.
+fn sections(text: &'static str) -> Vec<Section> {
+    let mut all: Vec<Section> = Vec::new();
+    for line in text.lines().filter(|line| !line.is_empty()) {
+        if let Some(title) = line.strip_suffix(':').filter(|line| !line.starts_with(' ')) {
+            all.push(Section { title, items: Vec::new() });
+            continue;
+        }
+        let items = &mut all.last_mut().unwrap().items;
+        let body = line.trim_start();
+        match items.last_mut().filter(|_| line.starts_with("     ")) {
+            Some((_, text)) if text.is_empty() => body.clone_into(text),
+            Some((_, text)) => *text += &format!(" {body}"),
+            None => {
+                let (term, text) = body.split_once("  ").unwrap_or((body, ""));
+                items.push((term.to_owned(), text.trim_start().to_owned()));
+            }
+        }
+    }
+    all
+}
+
+/// What is below the options: of a verb, or of the whole command, where `--help` has no room for it.
+fn sections_of(name: &str) -> Vec<Section> {
+    sections(match name {
+        "run" => include_str!("../src/help/run.txt"),
+        "mount" => include_str!("../src/help/mount.txt"),
+        "apply" => include_str!("../src/help/apply.txt"),
+        "explain" => include_str!("../src/help/explain.txt"),
+        "umount" => include_str!("../src/help/umount.txt"),
+        "list" => include_str!("../src/help/list.txt"),
+        "find" => include_str!("../src/help/find.txt"),
+        "watch" => include_str!("../src/help/watch.txt"),
+        "doctor" => include_str!("../src/help/doctor.txt"),
+        "clean" => include_str!("../src/help/clean.txt"),
+        "fmountat" => include_str!("../src/help/fmountat.txt"),
+        _ => panic!("src/help/{name}.txt is missing"),
+    })
+}
+
+fn is_text(section: &Section) -> bool {
+    section.title == "See also"
+}
 
 fn names(argument: &Arg) -> String {
     let value = argument
@@ -102,7 +109,7 @@ fn names(argument: &Arg) -> String {
     }
 }
 
-/// Returns the paragraphs of a help as one, for Markdown: an angle bracket must not begin a tag.
+/// Returns the paragraphs of a help as one, with angle brackets escaped for Markdown.
 fn sentences(help: &str) -> String {
     help.replace("\n\n", ". ").replace('\n', " ").replace('<', "&lt;")
 }
@@ -134,7 +141,7 @@ fn markdown() -> String {
     let mut page = String::from(HEAD);
     for verb in verbs(&command) {
         let about = verb.get_long_about().or(verb.get_about()).unwrap().to_string();
-        // clap takes the point off the first line.
+        // clap removes the period at the end of the first line.
         let about = about.trim_end_matches('.').replacen("\n\n", ".\n\n", 1) + ".";
         let about: Vec<String> = about.split("\n\n").map(|paragraph| wrapped(paragraph, "")).collect();
         let (name, usage) = (verb.get_name(), usage(&verb));
@@ -155,13 +162,39 @@ fn markdown() -> String {
                 format!("- `{}`: {}{}", names(argument), sentences(&help), default.unwrap_or_default());
             let _ = writeln!(page, "{}", wrapped(&item, "  "));
         }
-        for (_, _, lines) in NOTES.iter().filter(|(name, ..)| *name == verb.get_name()) {
-            let _ = writeln!(page, "\n```\n{}\n```", lines.join("\n"));
+        for section in sections_of(verb.get_name()) {
+            page += &markdown_of(&section);
         }
     }
+    let whole = sections_of("fmountat");
+    let status = whole.iter().find(|section| section.title == "Exit status").unwrap();
     page += "\n## Exit status\n\n| | |\n|---|---|\n";
-    for (number, meaning) in STATUS {
+    for (number, meaning) in &status.items {
         let _ = writeln!(page, "| {number} | {meaning} |");
+    }
+    page
+}
+
+fn markdown_of(section: &Section) -> String {
+    let mut page = format!("\n{}:\n\n", section.title);
+    let items = section.items.iter();
+    match section.title {
+        // Pages of the manual.
+        "See also" => return String::new(),
+        "Examples" => {
+            page += "```\n";
+            for (command, text) in items {
+                let comment = if text.is_empty() { String::new() } else { format!("    # {text}\n") };
+                let _ = write!(page, "{command}\n{comment}");
+            }
+            page += "```\n";
+        }
+        _ => {
+            for (term, text) in items {
+                let item = format!("- `{term}`: {}", text.replace('<', "&lt;"));
+                let _ = writeln!(page, "{}", wrapped(&item, "  "));
+            }
+        }
     }
     page
 }
@@ -172,12 +205,18 @@ const HEAD: &str = "\
 The options of `-o` are in [options.md](options.md), the errors in [errors.md](errors.md), the [exit status](#exit-status)
 below.
 
-Two options work before and after every verb. `--json` prints results on stdout and errors on stderr, one JSON object
-each. `--verbose` prints each step on stderr, one line for each event that the library's documentation lists.
+Two options work before and after every verb. `--json` prints results on stdout and errors on stderr as JSON, one object
+per line. Bytes that are not valid UTF-8 become U+FFFD. `--verbose` prints each step on stderr: the events that the
+documentation of the library lists, one per line, with the strategy that is used and why another one could not be.
 
-The test `pages` makes this page and `man/` from the definition of the command line
-(`FMOUNTAT_REGENERATE=1 cargo test -p fmountat-cli --test pages`).
+Generated from the definition of the command line by the test `pages`:
+`FMOUNTAT_REGENERATE=1 cargo test -p fmountat-cli --test pages` writes it and `man/`, and
+`--test verbs -- completions::` writes `completions/`.
 ";
+
+fn others(all: &[Command]) -> String {
+    all.iter().map(|verb| format!("fmountat-{}(8)", verb.get_name())).collect::<Vec<_>>().join(", ")
+}
 
 /// One page of the manual, section 8.
 fn man(verb: &Command, name: &str, all: &[Command]) -> String {
@@ -198,31 +237,25 @@ fn man(verb: &Command, name: &str, all: &[Command]) -> String {
     man.render_options_section(&mut text).unwrap();
     let mut rest = Roff::new();
     if !all.is_empty() {
-        rest.control("SH", ["VERBS"]);
+        rest.control("SH", ["COMMANDS"]);
         for verb in all {
             rest.control("TP", []);
             rest.text([bold(format!("fmountat-{}(8)", verb.get_name()))]);
             rest.text([roman(verb.get_about().unwrap().to_string())]);
         }
     }
-    rest.control("SH", ["EXIT STATUS"]);
-    for (number, meaning) in STATUS {
-        rest.control("TP", []);
-        rest.text([bold(number)]);
-        rest.text([roman(meaning)]);
-    }
-    for (_, title, lines) in NOTES.iter().filter(|(verb, ..)| name == format!("fmountat-{verb}")) {
-        rest.control("SH", [*title]);
-        rest.control("nf", []);
-        for line in *lines {
-            rest.text([roman(*line)]);
+    for section in sections_of(name.trim_start_matches("fmountat-")) {
+        rest.control("SH", [section.title.to_uppercase().as_str()]);
+        for (term, text) in &section.items {
+            if is_text(&section) {
+                rest.text([roman(term.replace("@COMMANDS@", &others(all)))]);
+                continue;
+            }
+            rest.control("TP", []);
+            rest.text([bold(term.as_str())]);
+            rest.text([roman(text.as_str())]);
         }
-        rest.control("fi", []);
     }
-    rest.control("SH", ["SEE ALSO"]);
-    let others = all.iter().map(|verb| format!("fmountat-{}(8), ", verb.get_name())).collect::<String>();
-    let others = if all.is_empty() { String::from("fmountat(8), ") } else { others };
-    rest.text([roman(format!("{others}mount(8), umount(8), mount_namespaces(7), mount_setattr(2)"))]);
     rest.to_writer(&mut text).unwrap();
     let text = String::from_utf8(text).unwrap();
     let lines: Vec<&str> = text.lines().map(str::trim_end).collect();
@@ -264,11 +297,15 @@ fn the_manual_is_true() {
     assert_eq!(kept, all.len() + 1, "a page of a verb that is gone");
 }
 
-/// Every verb and argument says what it is for, in a line that begins with a capital and has no point at its end.
+/// Every verb and argument has a help text that begins with a capital letter and has no period at its end. The lines of
+/// `--help` fit 80 columns, and those of the whole command 24 lines.
 #[test]
 fn every_help_reads_well() {
+    let whole = args::Cli::try_parse_from(["fmountat", "--help"]).unwrap_err().to_string();
+    assert!(whole.lines().count() <= 24 && whole.lines().all(|line| line.chars().count() <= 80), "{whole}");
     for verb in verbs(&command()) {
         let about = verb.get_about().unwrap().to_string();
+        assert!(about.len() <= 68, "not one line of `fmountat --help`: {about}");
         let helps = verb.get_arguments().map(|argument| (argument.get_id().to_string(), argument.get_help()));
         for (name, help) in helps.filter(|(name, _)| !["help", "version"].contains(&name.as_str())) {
             let help = help.unwrap_or_else(|| panic!("{} {name}", verb.get_name())).to_string();
@@ -279,7 +316,7 @@ fn every_help_reads_well() {
                 verb.get_name()
             );
         }
-        assert!(!about.ends_with('.') && about.len() < 100, "{about}");
+        assert!(!about.ends_with('.'), "{about}");
         let long = verb.clone().term_width(80).render_long_help().to_string();
         assert!(long.lines().all(|line| line.chars().count() <= 80), "{long}");
     }

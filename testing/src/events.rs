@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The spans and events that fmountat gives to `tracing`, as lines of text.
+//! Collects the spans and events that fmountat emits for `tracing`, as lines of text.
 
 use std::fmt::{self, Write};
 use std::process;
@@ -8,7 +8,8 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
-/// Runs `body`; also gives its spans and events that begin with one of `names`, each as a line `NAME FIELD=VALUE...`.
+/// Runs `body`. Returns also its spans and events that begin with one of `names`, each as a line
+/// `NAME FIELD=VALUE...`.
 pub fn events_of<T>(names: &[&str], body: impl FnOnce() -> T) -> (T, Vec<String>) {
     let lines = Arc::new(Mutex::new(Vec::new()));
     let subscriber = Lines { lines: Arc::clone(&lines), pid: process::id() };

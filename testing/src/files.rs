@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What bodies do with files and programs, in one word each.
+//! Short functions for files and programs, for the bodies of cases.
 
 use rustix::fd::OwnedFd;
 use rustix::fs::{Mode, OFlags};
@@ -14,7 +14,8 @@ static SCRATCH: OnceLock<PathBuf> = OnceLock::new();
 /// The directory of the test binary, opened before privileges were dropped.
 static PROGRAMS: OnceLock<(OwnedFd, PathBuf)> = OnceLock::new();
 
-/// The directory of the running case, empty at its start. Nothing is mounted on it.
+/// Returns the directory of the running case, which is empty at its start. Nothing is mounted on
+/// it.
 ///
 /// # Panics
 /// Outside of a case.
@@ -23,10 +24,11 @@ pub fn scratch() -> PathBuf {
     SCRATCH.get().expect("a case is running").clone()
 }
 
-/// The directory of the package under test, where cargo starts its tests; opened as early.
+/// The directory of the package under test, in which cargo starts its tests; opened before
+/// privileges were dropped.
 static PACKAGE: OnceLock<OwnedFd> = OnceLock::new();
 
-/// Tells [`scratch`] and [`binary`] where they are; once in a process.
+/// Sets the directories for [`scratch`] and [`binary`], once in a process.
 pub(crate) fn settle(scratch: &Path) {
     let program = std::env::current_exe().unwrap();
     let dir = program.parent().unwrap();
@@ -40,14 +42,14 @@ pub(crate) fn settle(scratch: &Path) {
     SCRATCH.set(scratch.to_owned()).unwrap();
 }
 
-/// Writes a file, with the directories that lead to it.
+/// Writes a file. Creates its parent directories.
 pub fn write(path: impl AsRef<Path>, text: impl AsRef<[u8]>) {
     let path = path.as_ref();
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(path, text).unwrap_or_else(|e| panic!("write {}: {e}", path.display()));
 }
 
-/// Makes directories below `base`, with those that lead to them.
+/// Creates directories below `base`, with their parents.
 pub fn mkdirs(base: impl AsRef<Path>, paths: &[&str]) {
     for path in paths {
         let path = base.as_ref().join(path);
@@ -55,17 +57,17 @@ pub fn mkdirs(base: impl AsRef<Path>, paths: &[&str]) {
     }
 }
 
-/// The text of a file.
+/// Reads a file as text.
 #[must_use]
 pub fn read(path: impl AsRef<Path>) -> String {
     let path = path.as_ref();
     std::fs::read_to_string(path).unwrap_or_else(|e| panic!("read {}: {e}", path.display()))
 }
 
-/// The standard output of a command that must succeed.
+/// Runs a command that must succeed, and returns its standard output.
 ///
 /// # Panics
-/// If it can't be started or fails, with all that it said.
+/// If it cannot be started or fails. The message holds its output.
 pub fn command_output(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -74,9 +76,11 @@ pub fn command_output(command: &mut Command) -> String {
     text
 }
 
-/// A program of this workspace that the running case can start: `binary(env!("CARGO_BIN_EXE_fmountat"))`.
+/// Returns the path of a program of this workspace for the running case:
+/// `binary(env!("CARGO_BIN_EXE_fmountat"))`.
 ///
-/// Where an ordinary user can't reach the build directory, it is a copy in the scratch directory.
+/// If the user of the case cannot reach the build directory, the program is copied to the scratch
+/// directory.
 #[must_use]
 pub fn binary(path: impl AsRef<Path>) -> PathBuf {
     let path = path.as_ref();
@@ -84,7 +88,7 @@ pub fn binary(path: impl AsRef<Path>) -> PathBuf {
         return path.to_owned();
     }
     let (programs, dir) = PROGRAMS.get().expect("the directory of the tests could be opened");
-    // Test binaries lie in `deps`, the programs one above.
+    // Test binaries are in `deps`, programs in its parent.
     let relative = match path.strip_prefix(dir) {
         Ok(name) => name.to_owned(),
         Err(_) => Path::new("..").join(path.strip_prefix(dir.parent().unwrap()).unwrap()),
@@ -102,11 +106,11 @@ pub fn binary(path: impl AsRef<Path>) -> PathBuf {
     copy
 }
 
-/// Copies a file or directory of the package under test (`../examples`) to `to`, as the user of the case, who may not be
-/// able to reach it by its path.
+/// Copies a file or directory of the package under test (`../examples`) to `to`, even if the user
+/// of the case cannot reach it by its path.
 ///
 /// # Panics
-/// If it is not there.
+/// If it does not exist.
 pub fn copy_from_package(path: impl AsRef<Path>, to: impl AsRef<Path>) {
     copy_at(PACKAGE.get().expect("the package could be opened"), path.as_ref(), to.as_ref());
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! System calls that fail on demand: a seccomp filter that answers for the kernel.
+//! Makes system calls fail by seccomp filters.
 
 use crate::raw::old_release;
 use seccompiler::{
@@ -8,50 +8,54 @@ use seccompiler::{
 };
 use std::collections::BTreeMap;
 
-/// open_tree_attr(2) \[Linux 6.15\], which has no name in libc.
+/// open_tree_attr(2) \[Linux 6.15\], which libc does not name.
 pub(crate) const SYS_OPEN_TREE_ATTR: libc::c_long = 467;
 
-/// statmount(2) and listmount(2) \[Linux 6.8\], which have no names in libc either.
+/// statmount(2) and listmount(2) \[Linux 6.8\], which libc does not name either.
 pub(crate) const SYS_STATMOUNT: libc::c_long = 457;
 pub(crate) const SYS_LISTMOUNT: libc::c_long = 458;
 
-/// What reads the mount table by unique ids.
+/// The system calls that read the mount table by unique ids.
 pub(crate) const STATMOUNT_INTERFACE: &[libc::c_long] = &[SYS_STATMOUNT, SYS_LISTMOUNT];
 
-/// From here on nothing can be mounted into a detached tree, as before Linux 6.15: open_tree_attr(2) fails with `ENOSYS`, and
-/// uname(2) tells the calling thread, and all that it starts, of a release that has none of what follows from the release.
+/// Disables mounting into detached trees, as before Linux 6.15: open_tree_attr(2) fails with
+/// `ENOSYS`, and uname(2) reports an old release to the calling thread and everything it starts.
+/// Features that are derived from the release are then missing too.
 pub fn without_detached_children() {
     old_release();
     errno_on(&[SYS_OPEN_TREE_ATTR], libc::ENOSYS as u32);
 }
 
-/// From here on nothing can be mounted into a detached tree where uname(2) tells of an old kernel too (`setarch --uname-2.6`),
-/// and a mount namespace can't be made: sets have to go step by step.
+/// Disables mounting into detached trees, where uname(2) reports an old kernel too (`setarch
+/// --uname-2.6`), and mount namespaces: sets are then mounted step by step.
 pub fn without_one_step() {
     errno_on(&[SYS_OPEN_TREE_ATTR], libc::ENOSYS as u32);
     errno_on(&[libc::SYS_unshare], libc::EPERM as u32);
 }
 
-/// From here on these system calls of the calling thread, and of all that it starts, fail with `errno` (1 to 4095).
+/// Makes these system calls fail with `errno` (1 to 4095), for the calling thread and everything it
+/// starts.
 ///
-/// It can't be taken back: call it on a thread made for it, or at the end of a case.
+/// A filter cannot be removed: call this on a thread of its own, or at the end of a case.
 pub fn errno_on(calls: &[libc::c_long], errno: u32) {
     install(calls.iter().map(|call| (wide(*call), Vec::new())).collect(), errno);
 }
 
-/// From here on whoever of them makes one of these system calls is killed (SIGSYS).
+/// Kills the process by SIGSYS if the calling thread, or anything it starts, makes one of these
+/// system calls.
 pub fn kill_on(calls: &[libc::c_long]) {
     install_with(calls.iter().map(|call| (wide(*call), Vec::new())).collect(), SeccompAction::KillProcess);
 }
 
-/// As [`errno_on`] for one system call, and only when its argument number `index` (from 0) is `value`.
+/// Makes one system call fail like [`errno_on`], but only if its argument number `index` (from 0)
+/// is `value`.
 pub fn errno_when(call: libc::c_long, index: u8, value: u64, errno: u32) {
     let condition = SeccompCondition::new(index, SeccompCmpArgLen::Qword, SeccompCmpOp::Eq, value).unwrap();
     let rule = SeccompRule::new(vec![condition]).unwrap();
     install(BTreeMap::from([(wide(call), vec![rule])]), errno);
 }
 
-/// Where processors have 32 bits, so has `c_long`.
+/// Widens a system call number: `c_long` has 32 bits on 32-bit processors.
 #[allow(clippy::useless_conversion)]
 fn wide(call: libc::c_long) -> i64 {
     i64::from(call)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Other processes of a case: who look on, or attack, until they are told to stop.
+//! Processes of a case that observe or attack until the case stops them.
 
 use crate::raw::{exit_now, fork, reap};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -8,21 +8,22 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::fs::File;
 use std::io::{Read, Write};
 
-/// A process that runs a part of the case; dropped, it is killed.
+/// A process that runs a part of the case. Drop kills it.
 #[derive(Debug)]
 pub struct Forked {
     pid: Pid,
-    /// Written to when it is to stop; to close it says nothing, for those that are started later have it too.
+    /// Written to ask for the end. Closing it has no meaning: processes that are started later
+    /// inherit it.
     stop: OwnedFd,
     answer: File,
 }
 
-/// How the process sees whether it is to stop.
+/// Tells the process whether it must stop.
 #[derive(Debug)]
 pub struct Stop(OwnedFd);
 
 impl Stop {
-    /// Whether the case has asked for the end.
+    /// Returns whether the case has asked for the end.
     #[must_use]
     pub fn is_asked(&self) -> bool {
         let mut fds = [PollFd::new(&self.0, PollFlags::IN)];
@@ -31,10 +32,11 @@ impl Stop {
 }
 
 impl Forked {
-    /// Starts it. The case must have no other thread. It gives numbers when it is done, and panics by ending without.
+    /// Starts the process. The case must have no other thread. `body` returns numbers; if it
+    /// panics, the process ends without them.
     ///
     /// # Panics
-    /// If a process can't be made.
+    /// If fork(2) or pipe2(2) fails.
     #[must_use]
     pub fn start<const N: usize>(body: impl FnOnce(&Stop) -> [u64; N]) -> Self {
         let (is_asked, stop) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
@@ -53,10 +55,10 @@ impl Forked {
         }
     }
 
-    /// Asks it to stop and waits for its numbers.
+    /// Asks the process to stop, and waits for its numbers.
     ///
     /// # Panics
-    /// If it panicked or gives another count of numbers.
+    /// If it panicked, or if the count of numbers differs.
     #[must_use]
     pub fn end<const N: usize>(mut self) -> [u64; N] {
         rustix::io::write(&self.stop, b"x").unwrap();

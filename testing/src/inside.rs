@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A case from the inside: the process that becomes the right user, leaves the machine's mounts behind, and runs it.
+//! The process of a case: becomes the right user, creates a mount namespace, and runs the body.
 
 use crate::early::Early;
 use crate::files::settle;
@@ -15,10 +15,10 @@ use rustix::thread::UnshareFlags;
 use std::io;
 use std::path::Path;
 
-/// The ordinary user that root becomes for [`Need::User`].
+/// The user id that root switches to for [`Need::User`].
 pub(crate) const ORDINARY: u32 = 1000;
 
-/// Runs one case in this process, which has done nothing else and ends after it.
+/// Runs one case in this process, which does nothing else.
 ///
 /// # Panics
 /// If the case fails or leaves something behind.
@@ -46,13 +46,13 @@ pub(crate) fn run_case(case: &Case, scratch: &Path) {
     }
 }
 
-/// As an ordinary user, a mount namespace in a user namespace: what [`Need::UserNamespaces`] asks for.
+/// Creates a user and mount namespace as an ordinary user, to check [`Need::UserNamespaces`].
 pub(crate) fn try_user_namespaces() -> Result<(), String> {
     become_ordinary().map_err(|e| format!("become user {ORDINARY}: {e}"))?;
     own_mount_namespace().map_err(|e| e.to_string())
 }
 
-/// Gives root away for good; nothing to do for who is no root.
+/// Drops root for good. Does nothing without root.
 fn become_ordinary() -> io::Result<()> {
     if !rustix::process::geteuid().is_root() {
         return Ok(());
@@ -60,7 +60,7 @@ fn become_ordinary() -> io::Result<()> {
     rustix::thread::set_thread_groups(&[])?;
     rustix::thread::set_thread_gid(Gid::from_raw(ORDINARY))?;
     rustix::thread::set_thread_uid(Uid::from_raw(ORDINARY))?;
-    // A process that has changed its user may not write its own uid_map until it is dumpable again.
+    // A process that has changed its user cannot write its own uid_map until it is dumpable again.
     Ok(rustix::process::set_dumpable_behavior(DumpableBehavior::Dumpable)?)
 }
 

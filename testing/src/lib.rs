@@ -1,37 +1,40 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The test harness of fmountat: each case runs in a process and a mount namespace of its own.
+//! The test harness of fmountat: each case runs in its own process and mount namespace.
 //!
-//! A test binary has `harness = false` in its `Cargo.toml`. One of a single file is written as
+//! A test binary has `harness = false` in `Cargo.toml`. With a single file it is written as
 //! ```no_run
 //! use fmountat_testing::{mkdirs, scratch};
 //!
 //! fmountat_testing::tests! {
-//!     /// What it shows.
+//!     /// Shows how a case is written.
 //!     fn a_case_for_everybody() needs [] { mkdirs(&scratch(), &["lower", "upper/a"]); }
 //!     fn with_a_real_image() needs [Root, Tool("mkfs.erofs"), Filesystem("erofs")] {}
 //! }
 //! ```
-//! Several files are linked into one binary, which saves the time that linking takes: each has [`cases!`] in place of `tests!`, and
-//! `main.rs` lists them in [`test_files!`]. `cargo test --test sets swap::` then runs the cases of the file `swap.rs`.
+//! Several files are linked into one binary, to save link time: each has [`cases!`] in place of
+//! `tests!`, and `main.rs` lists them in [`test_files!`]. `cargo test --test sets swap::` then runs
+//! the cases of the file `swap.rs`.
 //!
-//! A body fails by panicking. It may mount what it likes and need not unmount, save what holds a loop device. When it
-//! returns, everything else must be as before: descriptors, threads, children, cwd, umask ([`Snapshot`]).
+//! A body fails by a panic. It need not unmount what it mounts, except mounts that hold a loop
+//! device. When it returns, the descriptors, threads, children, cwd and umask of the process must
+//! be as before ([`Snapshot`]).
 //!
-//! A case may end as **unsupported** only if it declares so: by a [`Need::Kernel`] or [`Need::Statmount`] that this kernel, or the
-//! filter, does not meet (then it does not run), or by a call of [`unsupported`]. An error of kind `Unsupported` that no case
-//! has declared is a failure like any other. [`skip`] is for what the machine lacks. Both print a line `unsupported: NAME: WHY`
-//! or `skipped: NAME: WHY` and count as ignored.
+//! A case may end as **unsupported** only if it declares that: by a [`Need::Kernel`] or
+//! [`Need::Statmount`] that this kernel, or the filter, does not meet (then it does not run), or by
+//! a call of [`unsupported`]. An undeclared error of kind `Unsupported` is a failure like any
+//! other. [`skip`] is for features that the machine lacks. Both print a line `unsupported: NAME:
+//! WHY` or `skipped: NAME: WHY` and count as ignored.
 //!
-//! Of what a passing case prints only lines that begin with `counted: ` are shown.
+//! Of the output of a passing case, only lines that begin with `counted: ` are shown.
 //!
 //! | variable | meaning |
 //! |---|---|
 //! | `FMOUNTAT_NO_SKIP` | a case that would be skipped or unsupported fails |
 //! | `FMOUNTAT_EMULATED` | the processor is emulated: cases that measure time are skipped |
-//! | `FMOUNTAT_RESULTS` | a file that gets a line for each case: `case NAME OUTCOME SECONDS WHY` |
-//! | `FMOUNTAT_FILTER` | each case, and all that it starts, is under this filter: `pidfd-enosys` and others, see `profile.rs` |
-//! | `FMOUNTAT_TEST_SECONDS` | the time that one case may take; 300 without it |
-//! | `FMOUNTAT_PROOF` | `full`: as many rounds as the guarantees are stated with, which takes minutes; `short`: an eighth of the usual, for emulated machines: see [`times`] |
+//! | `FMOUNTAT_RESULTS` | a file to which a line is appended for each case: `case NAME OUTCOME SECONDS WHY` |
+//! | `FMOUNTAT_FILTER` | each case, and everything it starts, runs under this filter: `pidfd-enosys` and others, see `profile.rs` |
+//! | `FMOUNTAT_TEST_SECONDS` | the time limit of one case in seconds; default 300 |
+//! | `FMOUNTAT_PROOF` | `full`: the number of rounds in docs/guarantees.md, which takes minutes; `short`: an eighth of the usual number, for emulated machines; see [`times`] |
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod early;
@@ -62,7 +65,8 @@ pub use raw::own_descriptors;
 pub use run::{INSIDE, run, run_files};
 pub use snapshot::{Snapshot, loop_devices};
 
-/// How many rounds of something to run: `full` of them where `FMOUNTAT_PROOF=full`, else `usual`.
+/// Returns the number of rounds to run: `full` with `FMOUNTAT_PROOF=full`, an eighth of `usual`
+/// with `short`, else `usual`.
 #[must_use]
 pub fn times(usual: usize, full: usize) -> usize {
     match std::env::var("FMOUNTAT_PROOF").as_deref() {
@@ -72,24 +76,25 @@ pub fn times(usual: usize, full: usize) -> usize {
     }
 }
 
-/// A time that something may take: twenty times as long where the processor is emulated.
+/// Returns a time limit: twenty times `time` if the processor is emulated.
 #[must_use]
 pub fn slower(time: std::time::Duration) -> std::time::Duration {
     time * if std::env::var_os("FMOUNTAT_EMULATED").is_some() { 20 } else { 1 }
 }
 
-/// One test: what [`cases!`] makes of a function.
+/// Describes one test; [`cases!`] makes one of each function.
 #[derive(Debug, Clone, Copy)]
 pub struct Case {
     /// The name of the function; [`run_files`] puts `FILE::` before it.
     pub name: &'static str,
-    /// What the machine must offer for it to run.
+    /// The requirements on the machine and kernel.
     pub needs: &'static [Need],
     /// The test itself.
     pub body: fn(),
 }
 
-/// Turns functions, each with a list of [`Need`]s, into the constant `CASES` of one file of a test binary.
+/// Defines the constant `CASES` of one file of a test binary from functions, each with a list of
+/// [`Need`]s.
 #[macro_export]
 macro_rules! cases {
     ($( $(#[$attribute:meta])* fn $name:ident() needs [$($need:expr),* $(,)?] $body:block )*) => {
@@ -103,7 +108,7 @@ macro_rules! cases {
     };
 }
 
-/// Turns functions, as [`cases!`] does, into a test binary of one file.
+/// Defines a test binary of one file from functions, as [`cases!`] does.
 #[macro_export]
 macro_rules! tests {
     ($($cases:tt)*) => {
@@ -115,7 +120,8 @@ macro_rules! tests {
     };
 }
 
-/// Defines the `main` of a test binary of several files, each a module with [`cases!`]. A case is named `FILE::CASE`.
+/// Defines the `main` of a test binary of several files, each a module with [`cases!`]. A case is
+/// named `FILE::CASE`.
 #[macro_export]
 macro_rules! test_files {
     ($($file:ident),* $(,)?) => {

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The mount table as cases look at it, read anew each time from the thread's own `mountinfo`.
+//! The mount table for cases, read from the thread's `mountinfo` at each call.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// One line of mountinfo, as text: what is no UTF-8 is replaced.
+/// One line of mountinfo as text. Bytes that are not valid UTF-8 are replaced.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MountLine {
-    /// The id, unique while the mount lives.
+    /// The mount id, unique while the mount exists.
     pub id: String,
-    /// The id of the mount that it is on.
+    /// The id of the parent mount.
     pub parent: String,
-    /// The directory of the file system that is its root.
+    /// The root of the mount within the file system.
     pub root: String,
-    /// Where it is.
+    /// The mount point.
     pub point: PathBuf,
     /// Per-mount options: `rw,nosuid,relatime`.
     pub flags: String,
@@ -23,21 +23,23 @@ pub struct MountLine {
     pub fstype: String,
     /// The source.
     pub source: String,
-    /// The superblock's options.
+    /// The options of the superblock.
     pub superblock: String,
 }
 
-/// The mount points at `path` and below it, one for each mount: stacked mounts come as often as there are.
+/// Returns the mount points at and below `path`, one for each mount. The mount point of stacked
+/// mounts is repeated.
 #[must_use]
 pub fn mounts_below(path: impl AsRef<Path>) -> Vec<String> {
     let below = mount_table().into_iter().filter(|entry| entry.point.starts_with(path.as_ref()));
     below.map(|entry| entry.point.to_string_lossy().into_owned()).collect()
 }
 
-/// The per-mount options (`rw,nosuid,relatime`) of the mount that is seen at `path`, the top one of a stack.
+/// Returns the per-mount options (`rw,nosuid,relatime`) of the mount at `path`, of a stack those of
+/// the topmost.
 ///
 /// # Panics
-/// If nothing is mounted right there.
+/// If `path` is not a mount point.
 #[must_use]
 pub fn mount_flags(path: impl AsRef<Path>) -> String {
     let stack: Vec<MountLine> =
@@ -46,19 +48,21 @@ pub fn mount_flags(path: impl AsRef<Path>) -> String {
     top.unwrap_or_else(|| panic!("nothing is mounted on {}", path.as_ref().display())).flags.clone()
 }
 
-/// The lines of this process's mount table that name `scratch` or something in it, be it as source or in an option.
+/// Returns the lines of this process's mount table with `scratch` or a path below it, also as
+/// source or in an option.
 pub(crate) fn lines_that_mention(scratch: &Path) -> Vec<String> {
     let table = std::fs::read("/proc/self/mountinfo").expect("the mount table can be read");
     let name = scratch.to_string_lossy();
     String::from_utf8_lossy(&table).lines().filter(|line| mentions(line, &name)).map(str::to_owned).collect()
 }
 
-/// Scratch directories are numbered: `…-1` is no part of `…-12`.
+/// Returns whether a line has the name of a scratch directory. The names are numbered: `…-1` does
+/// not match `…-12`.
 fn mentions(line: &str, name: &str) -> bool {
     line.match_indices(name).any(|(at, _)| !line[at + name.len()..].starts_with(|c: char| c.is_ascii_digit()))
 }
 
-/// The mount table of the calling thread's namespace.
+/// Returns the mount table of the calling thread's mount namespace.
 #[must_use]
 pub fn mount_table() -> Vec<MountLine> {
     let table = std::fs::read("/proc/thread-self/mountinfo").expect("the mount table can be read");
@@ -68,7 +72,7 @@ pub fn mount_table() -> Vec<MountLine> {
 fn parse(line: &[u8]) -> MountLine {
     let fields: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
     let text = |n: usize| String::from_utf8_lossy(&unescape(fields[n])).into_owned();
-    // Optional fields up to a lone dash.
+    // A single dash ends the optional fields.
     let dash =
         fields.iter().position(|field| *field == b"-").expect("a dash in each line of the mount table");
     MountLine {
@@ -84,7 +88,7 @@ fn parse(line: &[u8]) -> MountLine {
     }
 }
 
-/// `\040` and its like are the bytes that mountinfo could not print.
+/// Decodes the octal escapes of mountinfo, such as `\040` for a space.
 fn unescape(field: &[u8]) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(field.len());
     let mut rest = field;

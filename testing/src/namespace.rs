@@ -1,26 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Mount namespaces for parts of a case: many fresh states beside each other, each gone when its part ends.
+//! Mount namespaces for parts of a case. Each one ends with its part.
 
 use crate::raw::unshare;
 use rustix::fs::{CWD, FileType, Mode, chmod, makedev, mknodat};
 use rustix::mount::{MountFlags, mount};
 use rustix::thread::UnshareFlags;
 
-/// From here on `path` is the root directory of the calling thread, which must have a cwd and root of its own, as in
-/// [`in_own_namespace`].
+/// Makes `path` the root directory of the calling thread. The thread must not share its root and
+/// cwd with others: call it in [`in_own_namespace`].
 ///
 /// # Panics
-/// Where chroot(2) is not allowed.
+/// If chroot(2) is not permitted.
 pub fn own_root(path: &std::path::Path) {
     rustix::process::chroot(path).expect("change the root");
     rustix::process::chdir("/").expect("go to the root");
 }
 
-/// Runs `body` on a thread of its own, in a mount namespace of its own that starts as a copy of the caller's. What it
-/// starts sees what it mounts, and nobody else does. When it returns, the namespace goes with all mounts in it.
+/// Runs `body` on a new thread in a new mount namespace, a copy of the caller's. Only `body` and
+/// the processes it starts see its mounts. When it returns, the kernel frees the namespace with all
+/// mounts in it.
 ///
 /// # Panics
-/// As `body` does.
+/// If `body` panics.
 pub fn in_own_namespace<T: Send>(body: impl FnOnce() -> T + Send) -> T {
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
@@ -31,11 +32,11 @@ pub fn in_own_namespace<T: Send>(body: impl FnOnce() -> T + Send) -> T {
     })
 }
 
-/// Mounts a tmpfs with new device nodes on /dev, for a case that the machine's own nodes must be kept from. It needs
-/// [`Root`](crate::Need::Root).
+/// Mounts a tmpfs with new device nodes on /dev, to protect the nodes of the host from the case.
+/// Needs [`Root`](crate::Need::Root).
 ///
 /// # Panics
-/// Where mknod(2) is not allowed.
+/// If mknod(2) is not permitted.
 pub fn own_devices() {
     mount("tmpfs", "/dev", "tmpfs", MountFlags::empty(), Some(c"mode=755")).expect("mount a tmpfs on /dev");
     for (name, major, minor) in
@@ -44,7 +45,7 @@ pub fn own_devices() {
         let (path, mode) = (format!("/dev/{name}"), Mode::from_raw_mode(0o666));
         let device = makedev(major, minor);
         mknodat(CWD, &path, FileType::CharacterDevice, mode, device).expect("make a device node");
-        // mknod(2) leaves out what the umask says.
+        // mknod(2) applies the umask.
         chmod(&path, mode).expect("set the mode of a device node");
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What a case needs of the machine, and whether this machine has it.
+//! The requirements of a case, and whether this machine meets them.
 
 use crate::filter::STATMOUNT_INTERFACE;
 use crate::profile::Profile;
@@ -7,32 +7,34 @@ use crate::report::Outcome;
 use rustix::thread::{CapabilitySet, capabilities};
 use std::path::PathBuf;
 
-/// Something that a case can't run without.
+/// A requirement of a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Need {
-    /// Real root: user 0 of the first user namespace (or one that maps all users alike), with `CAP_SYS_ADMIN`.
+    /// Real root: user 0 of the initial user namespace (or one that maps all ids to themselves),
+    /// with `CAP_SYS_ADMIN`.
     Root,
-    /// An ordinary user: where root runs the tests, the case becomes user 1000. The case sees itself as user 0 of a user
-    /// namespace that has nobody else, and `HOME` is the scratch directory.
+    /// An ordinary user: if root runs the tests, the case switches to user 1000. It is user 0 of a
+    /// user namespace that maps only this user, and `HOME` is the scratch directory.
     User,
-    /// A user without privileges can make a user namespace and mount in it.
+    /// A user without privileges can create a user namespace and mount in it.
     UserNamespaces,
     /// A program in `PATH`.
     Tool(&'static str),
     /// A file system listed in `/proc/filesystems`.
     Filesystem(&'static str),
-    /// A kernel of this release or newer, as uname(2) names it, for a case about something that older kernels do not have.
+    /// A kernel of this release or newer, as uname(2) reports it, for a case about a feature that
+    /// older kernels lack.
     Kernel(u32, u32),
-    /// statmount(2) and listmount(2) \[Linux 6.8\], which a filter may forbid: see `FMOUNTAT_FILTER`.
+    /// statmount(2) and listmount(2) \[Linux 6.8\], which `FMOUNTAT_FILTER` may forbid.
     Statmount,
-    /// A processor that is not emulated, for a case that measures time: `FMOUNTAT_EMULATED` says where one is.
+    /// A processor that is not emulated (`FMOUNTAT_EMULATED`), for a case that measures time.
     SteadyTime,
 }
 
-/// The facts that needs are held against, found out once for each run.
+/// The properties of the machine, probed once for each run.
 #[derive(Debug, Clone)]
 pub(crate) struct Machine {
-    /// User 0 with `CAP_SYS_ADMIN` in the namespace where we are.
+    /// User 0 with `CAP_SYS_ADMIN` in the current user namespace.
     pub(crate) admin: bool,
     pub(crate) real_root: bool,
     pub(crate) user_namespaces: Result<(), String>,
@@ -43,7 +45,7 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// Looks around; `user_namespaces` is the answer of the process that tried.
+    /// Probes the machine. `user_namespaces` is the result of the process that tried to create one.
     pub(crate) fn probe(user_namespaces: Result<(), String>) -> Self {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let filesystems = std::fs::read_to_string("/proc/filesystems").unwrap_or_default();
@@ -62,12 +64,12 @@ impl Machine {
         }
     }
 
-    /// Why a case with these needs can't run here; `None` if it can.
+    /// Returns why a case with these needs cannot run here, or `None` if it can.
     pub(crate) fn unmet(&self, needs: &[Need]) -> Option<Outcome> {
         if let Some(why) = needs.iter().find_map(|need| self.unsupported(*need)) {
             return Some(Outcome::Unsupported(why));
         }
-        // Without privileges the mount namespace of every case comes with a user namespace.
+        // Without privileges, the mount namespace of every case needs a user namespace.
         let implied = (!self.admin).then_some(&Need::UserNamespaces);
         needs.iter().chain(implied).find_map(|need| self.unmet_one(*need)).map(Outcome::Skipped)
     }
@@ -113,7 +115,7 @@ impl Machine {
     }
 }
 
-/// The first two numbers of the kernel's release.
+/// Returns the first two numbers of the kernel's release.
 #[must_use]
 pub fn kernel_release() -> (u32, u32) {
     let uname = rustix::system::uname();
@@ -122,15 +124,16 @@ pub fn kernel_release() -> (u32, u32) {
     (numbers.next().unwrap_or(0), numbers.next().unwrap_or(0))
 }
 
-/// User 0 with `CAP_SYS_ADMIN`, be it of a user namespace only.
+/// Returns whether this process is user 0 with `CAP_SYS_ADMIN`, in any user namespace.
 pub(crate) fn is_admin() -> bool {
     let able = capabilities(None).is_ok_and(|sets| sets.effective.contains(CapabilitySet::SYS_ADMIN));
     rustix::process::geteuid().is_root() && able
 }
 
-/// Whether this process is what [`Need::Root`] asks for.
+/// Returns whether this process meets [`Need::Root`].
 ///
-/// A case that runs for everybody looks here for what differs in a user namespace: an overlay needs `userxattr` there.
+/// A case for all users calls it for what differs in a user namespace: an overlay needs `userxattr`
+/// there.
 #[must_use]
 pub fn is_real_root() -> bool {
     let map = std::fs::read_to_string("/proc/self/uid_map").unwrap_or_default();

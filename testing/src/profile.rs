@@ -1,31 +1,32 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Filters by name, which a whole run of the tests can be put under: `FMOUNTAT_FILTER`.
+//! Seccomp filters by name, for a whole test run: `FMOUNTAT_FILTER`.
 
 use crate::filter::{
     STATMOUNT_INTERFACE, SYS_LISTMOUNT, SYS_OPEN_TREE_ATTR, SYS_STATMOUNT, errno_on, kill_on,
 };
 use crate::raw::old_release;
 
-/// What a filter says to whoever makes one of its calls.
+/// The result of a filtered system call.
 #[derive(Debug, Clone, Copy)]
 enum Answer {
     Errno(i32),
     Kill,
 }
 
-/// System calls taken away from a case and all that it starts.
+/// The system calls that a filter forbids to a case and everything it starts.
 #[derive(Debug)]
 pub(crate) struct Profile {
     name: &'static str,
     calls: &'static [libc::c_long],
     answer: Answer,
-    /// uname(2) says 2.6: what follows from the release is missing too.
+    /// uname(2) reports 2.6: features that are derived from the release are missing too.
     is_old: bool,
 }
 
 const SINCE_5_14: &[libc::c_long] = &[SYS_STATMOUNT, SYS_LISTMOUNT, SYS_OPEN_TREE_ATTR];
 
-/// Without the mount interface every set is refused in words, which `filtered` holds by filters of its own.
+/// No filter forbids the mount interface itself: every set is refused then, which the test
+/// `filtered` checks with its own filters.
 const PROFILES: &[Profile] = &[
     profile("open-tree-attr-eperm", &[SYS_OPEN_TREE_ATTR], Answer::Errno(libc::EPERM)),
     profile("statmount-enosys", STATMOUNT_INTERFACE, Answer::Errno(libc::ENOSYS)),
@@ -42,7 +43,7 @@ const fn profile(name: &'static str, calls: &'static [libc::c_long], answer: Ans
 }
 
 impl Profile {
-    /// The one that the environment asks for.
+    /// Returns the filter that `FMOUNTAT_FILTER` names.
     pub(crate) fn wanted() -> Option<&'static Self> {
         let name = std::env::var("FMOUNTAT_FILTER").ok().filter(|name| !name.is_empty())?;
         let found = Self::by_name(&name);
@@ -53,7 +54,7 @@ impl Profile {
         PROFILES.iter().find(|profile| profile.name == name)
     }
 
-    /// From here on, for this process and all that it starts.
+    /// Installs the filter for this process and everything it starts.
     pub(crate) fn apply(&self) {
         if self.is_old {
             old_release();
@@ -64,12 +65,12 @@ impl Profile {
         }
     }
 
-    /// The name of the filter, if it hides the kernel's release.
+    /// Returns the name of the filter if it hides the kernel's release.
     pub(crate) fn old_release(&self) -> Option<&'static str> {
         self.is_old.then_some(self.name)
     }
 
-    /// The name of the filter, if it forbids one of these calls.
+    /// Returns the name of the filter if it forbids one of these calls.
     pub(crate) fn forbids(&self, calls: &[libc::c_long]) -> Option<&'static str> {
         calls.iter().any(|call| self.calls.contains(call)).then_some(self.name)
     }

@@ -5,23 +5,25 @@
 use rustix::process::Pid;
 use rustix::thread::UnshareFlags;
 
-/// `unshare(2)`; the mount namespace is the calling thread's alone, others need a process with one thread.
+/// Calls unshare(2). A mount namespace is of the calling thread only; a user namespace needs a
+/// process with one thread.
 pub(crate) fn unshare(flags: UnshareFlags) -> std::io::Result<()> {
     assert!(!flags.contains(UnshareFlags::FILES), "descriptors must stay shared");
-    // SAFETY: without CLONE_FILES the descriptor table is not touched, which is what makes it unsafe in rustix.
+    // SAFETY: rustix marks the call unsafe because of CLONE_FILES, which is not set.
     Ok(unsafe { rustix::thread::unshare_unsafe(flags) }?)
 }
 
-/// Gives the calling thread a table of descriptors of its own, a copy: `unshare(CLONE_FILES)`.
+/// Gives the calling thread its own copy of the descriptor table: `unshare(CLONE_FILES)`.
 ///
 /// # Panics
-/// If the kernel refuses.
+/// If unshare(2) fails.
 pub fn own_descriptors() {
-    // SAFETY: the thread sees all that it saw before, by the same numbers.
+    // SAFETY: the copy has the same descriptors with the same numbers.
     unsafe { rustix::thread::unshare_unsafe(UnshareFlags::FILES) }.expect("a table of its own");
 }
 
-/// What is left of the children: `waitpid(-1, WNOHANG|__WALL)`, which also sees those that send no SIGCHLD.
+/// Returns a description of a remaining child, if there is one: `waitpid(-1, WNOHANG|__WALL)`,
+/// which also finds children that send no SIGCHLD.
 pub(crate) fn child_left() -> Option<String> {
     // SAFETY: a null status pointer is allowed.
     match unsafe { libc::waitpid(-1, std::ptr::null_mut(), libc::WNOHANG | libc::__WALL) } {
@@ -31,17 +33,18 @@ pub(crate) fn child_left() -> Option<String> {
     }
 }
 
-/// `fork(2)`; `None` is the child.
+/// Calls fork(2). Returns `None` in the child.
 pub(crate) fn fork() -> Option<Pid> {
-    // SAFETY: a case that forks has one thread, so the child finds no lock held; it leaves by `exit_now`.
+    // SAFETY: a case that forks has one thread, so no lock is held in the child, which ends by
+    // `exit_now`.
     let pid = unsafe { libc::fork() };
     assert!(pid >= 0, "fork: {}", std::io::Error::last_os_error());
     Pid::from_raw(pid)
 }
 
-/// `_exit(2)`: no destructor of the parent's runs twice.
+/// Calls _exit(2), so that no destructor of the parent runs twice.
 pub(crate) fn exit_now(status: i32) -> ! {
-    // SAFETY: it takes a number and does not come back.
+    // SAFETY: the argument is a number, and the call does not return.
     unsafe { libc::_exit(status) }
 }
 
@@ -51,17 +54,18 @@ pub(crate) fn reap(pid: Pid) {
     unsafe { libc::waitpid(pid.as_raw_nonzero().get(), std::ptr::null_mut(), 0) };
 }
 
-/// From here on uname(2) says that the release is 2.6: `personality(UNAME26)`, for this process and all that it starts.
+/// Makes uname(2) report the release 2.6 to this process and everything it starts:
+/// `personality(UNAME26)`.
 pub(crate) fn old_release() {
     const UNAME26: libc::c_ulong = 0x0002_0000;
-    // SAFETY: it takes a number.
+    // SAFETY: the argument is a number.
     let before = unsafe { libc::personality(UNAME26) };
     assert!(before >= 0, "personality: {}", std::io::Error::last_os_error());
 }
 
-/// The signals that end a test run, unless its parent had them ignored.
+/// Returns the signals that end a test run, unless they are ignored.
 fn ends() -> libc::sigset_t {
-    // SAFETY: the structures are plain data, filled by libc; nothing is set.
+    // SAFETY: the structures are plain data, filled by libc; no action is changed.
     unsafe {
         let mut set: libc::sigset_t = std::mem::zeroed();
         libc::sigemptyset(&raw mut set);
@@ -76,41 +80,41 @@ fn ends() -> libc::sigset_t {
     }
 }
 
-/// Blocks them, for this thread and those that it starts.
+/// Blocks these signals for this thread and the threads it starts.
 pub(crate) fn block_ends() {
     let set = ends();
     // SAFETY: the set is plain data of ours.
     unsafe { libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) };
 }
 
-/// As every program expects them, for a case: a blocked signal stays so in what is started.
+/// Unblocks these signals, as every program expects: children inherit the mask.
 pub(crate) fn unblock_ends() {
     let set = ends();
     // SAFETY: the set is plain data of ours.
     unsafe { libc::pthread_sigmask(libc::SIG_UNBLOCK, &raw const set, std::ptr::null_mut()) };
 }
 
-/// The terminal's signals as a program in the foreground has them: a shell has them ignored by what it starts with `&`, and
-/// nohup(1) the last one.
+/// Sets the default action for SIGINT, SIGQUIT and SIGHUP. A shell ignores the first two in
+/// background jobs, and nohup(1) the last one.
 pub(crate) fn heed_the_terminal() {
     for signal in [libc::SIGINT, libc::SIGQUIT, libc::SIGHUP] {
-        // SAFETY: no handler is set, only the word for what the kernel does by itself.
+        // SAFETY: SIG_DFL installs no handler.
         unsafe { libc::signal(signal, libc::SIG_DFL) };
     }
 }
 
-/// Waits for one of them.
+/// Waits for one of these signals.
 pub(crate) fn next_end() -> i32 {
     let set = ends();
     let mut signal = 0;
-    // SAFETY: both are ours and live.
+    // SAFETY: both pointers are of local variables.
     while unsafe { libc::sigwait(&raw const set, &raw mut signal) } != 0 {}
     signal
 }
 
-/// Ends the process as the signal would have.
+/// Ends the process by the signal.
 pub(crate) fn die_of(signal: i32) -> ! {
-    // SAFETY: numbers only.
+    // SAFETY: the argument is a number.
     unsafe { libc::raise(signal) };
     unblock_ends();
     exit_now(128 + signal)

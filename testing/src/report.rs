@@ -1,25 +1,26 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! How a case ended, and the line that says so to whoever collects the results of many machines.
+//! The outcome of a case, and its line in the file of results.
 
 use std::io::Write;
 use std::time::Duration;
 
-/// The end of a case.
+/// The outcome of a case.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Passed,
-    /// The machine lacks something that the case needs.
+    /// The machine does not meet a need of the case.
     Skipped(String),
-    /// The kernel, or the filter that the run is under, lacks what the case has declared that it needs.
+    /// The kernel, or the filter, does not meet a need of the case.
     Unsupported(String),
     Failed(String),
 }
 
-/// The file to which a line is added for each case: `case NAME OUTCOME SECONDS WHY`.
+/// The variable that names the file to which a line is appended for each case: `case NAME OUTCOME
+/// SECONDS WHY`.
 const RESULTS: &str = "FMOUNTAT_RESULTS";
 
 impl Outcome {
-    /// The word for it and the reason, on one line.
+    /// Returns the name of the outcome, and the reason on one line.
     fn words(&self) -> (&'static str, String) {
         let line = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
         match self {
@@ -30,7 +31,8 @@ impl Outcome {
         }
     }
 
-    /// Tells the one who collects, if there is one. One write, so that the line stays whole beside others'.
+    /// Appends the line to the file of results, if there is one. One write keeps the line whole
+    /// beside those of other processes.
     pub(crate) fn report(&self, case: &str, time: Duration) {
         let Some(path) = std::env::var_os(RESULTS) else { return };
         let (word, why) = self.words();

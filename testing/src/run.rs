@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A test run from the outside: `libtest-mimic` chooses and counts, each case is a process of its own.
+//! The test run: `libtest-mimic` selects and counts the cases, and each runs in its own process.
 
 use crate::early::Early;
 use crate::inside::{ORDINARY, run_case, try_user_namespaces};
@@ -21,13 +21,16 @@ use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// The first argument that makes a test binary run one case in its own process: `INSIDE NAME SCRATCH`.
+/// The first argument with which a test binary runs one case in its own process: `INSIDE NAME
+/// SCRATCH`.
 ///
-/// Cases that watch a whole process from outside (under strace, say) start their own binary with it.
+/// A case that observes a whole process, for example under strace(1), starts its own binary with
+/// it.
 pub const INSIDE: &str = "--inside";
 const TRY_USER_NAMESPACES: &str = "--try-user-namespaces";
 
-/// The `main` of a test binary: runs what the command line asks for. [`tests!`](crate::tests) calls it.
+/// Runs the cases that the command line selects: the `main` of a test binary.
+/// [`tests!`](crate::tests) calls it.
 #[must_use]
 pub fn run(cases: &'static [Case]) -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -48,10 +51,11 @@ pub fn run(cases: &'static [Case]) -> ExitCode {
     }
 }
 
-/// Runs the cases of several files, each named `FILE::CASE`. [`test_files!`](crate::test_files) calls it.
+/// Runs the cases of several files, each named `FILE::CASE`. [`test_files!`](crate::test_files)
+/// calls it.
 ///
-/// # Panics
-/// If the name of one file ends with that of another: the filter `FILE::` would run the cases of both.
+/// # Panics If the name of one file ends with that of another: the filter `FILE::` would select the
+/// cases of both.
 #[must_use]
 pub fn run_files(files: &[(&str, &[Case])]) -> ExitCode {
     for (file, _) in files {
@@ -90,18 +94,19 @@ fn trial(case: &Case, machine: &Machine) -> Result<Completion, Failed> {
     if std::env::var_os("FMOUNTAT_NO_SKIP").is_some() {
         return Err(Failed::from(why));
     }
-    // One write, so that the line stays whole beside those of the other threads.
+    // One write keeps the line whole beside those of other threads.
     let line = format!("{word}: {}: {why}\n", case.name);
     let _ = std::io::stderr().write_all(line.as_bytes());
     Ok(Completion::ignored_with(why))
 }
 
-/// What went wrong before the case could begin is an outcome too: nobody counts one that has none.
+/// Runs the case in a new scratch directory. A failure before the case begins is an outcome too, so
+/// that every case has one.
 fn in_scratch(case: &Case) -> Result<Outcome, String> {
     let _running = Trial::begin().ok_or("the test run is to end")?;
     let path = scratch::make().map_err(|e| format!("make a scratch directory: {e}"))?;
     let outcome = outside(case, &path).unwrap_or_else(|e| Outcome::Failed(e.to_string()));
-    // Nothing is deleted below a mount: what is mounted there could be anything.
+    // Nothing below a mount is deleted: any file system could be mounted there.
     let mounted = lines_that_mention(&path);
     if !mounted.is_empty() {
         return Ok(Outcome::Failed(format!("mounted outside of the case's namespace: {mounted:#?}")));
@@ -112,7 +117,7 @@ fn in_scratch(case: &Case) -> Result<Outcome, String> {
     }
 }
 
-/// Runs the case in a child process and judges how it ended.
+/// Runs the case in a child process, and returns its outcome.
 fn outside(case: &Case, scratch: &Path) -> std::io::Result<Outcome> {
     let limit = Duration::from_secs(seconds());
     let mut output = File::from(rustix::fs::memfd_create("output", MemfdFlags::CLOEXEC)?);
@@ -143,7 +148,7 @@ fn outside(case: &Case, scratch: &Path) -> std::io::Result<Outcome> {
     }
 }
 
-/// What a passing case has counted is shown, where all else that it printed is not.
+/// Prints the counts of a passing case, and nothing else of its output.
 fn show_counts(case: &Case, text: &str) {
     for line in text.lines().filter_map(|line| line.strip_prefix("counted: ")) {
         let line = format!("counted: {}: {line}\n", case.name);
@@ -151,13 +156,14 @@ fn show_counts(case: &Case, text: &str) {
     }
 }
 
-/// Waits for a child and its whole process group to be gone; `None` if the time was up first.
+/// Waits for a child and kills its process group. Returns `None` if the time limit was reached
+/// first.
 fn wait(child: &mut Child, limit: Duration) -> std::io::Result<Option<ExitStatus>> {
     let pid = Pid::from_child(child);
     stop::remember(pid);
     let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
     let in_time = readable_within(&pidfd, limit)?;
-    // Before the child is reaped, so that the number of the group can't have become another's.
+    // The child is not reaped yet, so the number of the group cannot be reused.
     match kill_process_group(pid, Signal::KILL) {
         Ok(()) | Err(Errno::SRCH | Errno::PERM) => {}
         Err(errno) => return Err(errno.into()),

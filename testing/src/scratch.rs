@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Scratch directories: made before a case, removed after it whatever it left in them.
+//! Scratch directories: created before a case, removed after it with everything in them.
 
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, CWD, Dir, FileType, Mode, OFlags};
@@ -10,7 +10,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A new directory of mode 0755 below the directory for temporary files, under the name that the kernel has for it.
+/// Creates a directory of mode 0755 in the directory for temporary files. Returns its canonical
+/// path, as in mountinfo.
 pub(crate) fn make() -> io::Result<PathBuf> {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let number = COUNT.fetch_add(1, Ordering::Relaxed);
@@ -21,8 +22,9 @@ pub(crate) fn make() -> io::Result<PathBuf> {
     Ok(path)
 }
 
-/// Removes a directory and all in it: symbolic links as such, directories that forbid it (overlay leaves `work/work`
-/// with mode 000) after a chmod. A directory on another file system is an error, and what is in it stays.
+/// Removes a directory and everything in it. Symbolic links are not followed. Directories without
+/// permission (overlay leaves `work/work` with mode 000) are removed after a chmod. A directory on
+/// another file system is an error, and is kept with its contents.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
     let c_path = std::ffi::CString::new(path.as_os_str().as_bytes())?;
     let device = rustix::fs::statat(CWD, &c_path, AtFlags::SYMLINK_NOFOLLOW)?.st_dev;
@@ -35,7 +37,8 @@ fn remove_dir(parent: BorrowedFd<'_>, name: &CStr, device: u64) -> io::Result<()
     if rustix::fs::fstat(&dir)?.st_dev != device {
         return Err(io::Error::other(format!("{} is on another file system", name.to_string_lossy())));
     }
-    // An O_PATH descriptor has no fchmod, and fchmodat would follow a link that was put in its place.
+    // fchmod(2) does not work on an O_PATH descriptor, and fchmodat(2) would follow a link that
+    // replaces the directory.
     rustix::fs::chmodat(CWD, format!("/proc/self/fd/{}", dir.as_raw_fd()), Mode::RWXU, AtFlags::empty())?;
     let listing = rustix::fs::openat(&dir, c".", OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
     for entry in Dir::read_from(&listing)? {

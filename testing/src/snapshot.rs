@@ -1,17 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What a process has and must have again afterwards: descriptors, threads, children, cwd, umask.
+//! Compares the state of a process before and after a case: descriptors, threads, children, cwd,
+//! umask.
 
 use crate::raw::child_left;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-/// A joined thread leaves `/proc/self/task` a moment after the join has returned.
+/// How long to wait for threads: a joined thread leaves `/proc/self/task` shortly after the join
+/// returns.
 const PATIENCE: Duration = Duration::from_secs(2);
-/// The kernel frees an auto-clear loop device in the background after the last unmount.
+/// How long to wait for loop devices: the kernel frees an auto-clear device in the background,
+/// after the last unmount.
 const LOOP_PATIENCE: Duration = Duration::from_secs(1);
 
-/// The state of this process that nothing under test may change.
+/// The state of this process that the code under test must not change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Snapshot {
     descriptors: BTreeSet<String>,
@@ -21,7 +24,7 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// The state as it is now.
+    /// Takes a snapshot of the current state.
     #[must_use]
     pub fn take() -> Self {
         Self {
@@ -32,13 +35,14 @@ impl Snapshot {
         }
     }
 
-    /// How many threads there were.
+    /// Returns the number of threads.
     #[must_use]
     pub fn threads(&self) -> usize {
         self.threads
     }
 
-    /// What is different now, one sentence each; threads that are about to end get the time for it.
+    /// Returns the differences to the current state, a text for each. Waits up to 2 s for threads
+    /// that are ending.
     #[must_use]
     pub fn changes(&self) -> Vec<String> {
         let start = Instant::now();
@@ -66,10 +70,10 @@ impl Snapshot {
         changes
     }
 
-    /// [`changes`](Self::changes), and a child process of any kind, running or dead.
+    /// Checks that there are no [`changes`](Self::changes) and no child process, running or dead.
     ///
     /// # Panics
-    /// If there is one of them, naming them all.
+    /// If there are. The message lists them all.
     pub fn assert_unchanged(&self) {
         let mut changes = self.changes();
         changes.extend(child_left());
@@ -77,7 +81,8 @@ impl Snapshot {
     }
 }
 
-/// What a case has left behind in the process and of loop devices; all of it is a failure.
+/// Returns the changes, child processes and loop devices that a case left behind. Each one is a
+/// failure.
 pub(crate) fn left_overs(before: &Snapshot, scratch: &Path) -> Vec<String> {
     let mut left = before.changes();
     left.extend(child_left());
@@ -88,7 +93,7 @@ pub(crate) fn left_overs(before: &Snapshot, scratch: &Path) -> Vec<String> {
 fn descriptors() -> BTreeSet<String> {
     let listing = std::fs::read_dir("/proc/self/fd").unwrap();
     let numbers: Vec<_> = listing.map(|entry| entry.unwrap().file_name()).collect();
-    // The descriptor of the listing itself is closed by now, and has no link any more.
+    // The descriptor of the listing itself is closed, so it has no link.
     let links = numbers.iter().filter_map(|number| {
         let link = std::fs::read_link(Path::new("/proc/self/fd").join(number)).ok()?;
         Some(format!("{} ({})", number.to_string_lossy(), link.display()))
@@ -96,7 +101,8 @@ fn descriptors() -> BTreeSet<String> {
     links.collect()
 }
 
-/// The loop devices on files below `path`; those that are about to go get the time for it.
+/// Returns the loop devices with backing files below `path`. Waits up to 1 s for devices that are
+/// being freed.
 #[must_use]
 pub fn loop_devices(path: &Path) -> Vec<String> {
     let start = Instant::now();
@@ -130,7 +136,8 @@ mod tests {
 
     #[test]
     fn a_descriptor_that_stays_open_is_named() {
-        // Other tests of this process open and close theirs at the same time: only our file counts.
+        // Other tests of this process open and close descriptors at the same time: check this file
+        // only.
         let before = Snapshot::take();
         let file = std::fs::File::open("/proc/self/status").unwrap();
         let changes = before.changes();

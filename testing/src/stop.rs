@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A test run that is told to end (SIGTERM, ^C): its cases are killed, and what was made for them is taken away.
+//! Ends a test run on SIGTERM and ^C: kills its cases, and removes their scratch directories.
 
 use crate::raw::{block_ends, die_of, next_end};
 use rustix::process::{Pid, Signal, kill_process_group};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-/// How long it may take to remove what was made.
+/// The time limit for removing the scratch directories.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 struct Running {
@@ -22,7 +22,7 @@ fn running() -> MutexGuard<'static, Running> {
     RUNNING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// From here on this process ends in order. To be called before it has a second thread.
+/// Starts the thread that ends this process in order. Call it before there is a second thread.
 pub(crate) fn watch() {
     block_ends();
     std::thread::spawn(|| {
@@ -30,7 +30,7 @@ pub(crate) fn watch() {
         let mut now = running();
         now.is_ended = true;
         for group in &now.groups {
-            // One that has just ended is as good.
+            // The group may have ended.
             let _ = kill_process_group(*group, Signal::KILL);
         }
         drop(ONE_LESS.wait_timeout_while(now, PATIENCE, |now| now.trials > 0));
@@ -38,12 +38,12 @@ pub(crate) fn watch() {
     });
 }
 
-/// A trial, until it is dropped.
+/// A running trial. Drop ends it.
 #[derive(Debug)]
 pub(crate) struct Trial(());
 
 impl Trial {
-    /// None where the run is to end.
+    /// Begins a trial. Returns `None` if the run is ending.
     pub(crate) fn begin() -> Option<Self> {
         let mut now = running();
         if now.is_ended {
@@ -61,7 +61,7 @@ impl Drop for Trial {
     }
 }
 
-/// The process group of a case, which is there until [`forget`].
+/// Registers the process group of a case. It exists until [`forget`].
 pub(crate) fn remember(group: Pid) {
     let mut now = running();
     now.groups.push(group);
@@ -70,7 +70,8 @@ pub(crate) fn remember(group: Pid) {
     }
 }
 
-/// Before its number can become another's.
+/// Unregisters the process group. Call it before the child is reaped: the number can be reused
+/// then.
 pub(crate) fn forget(group: Pid) {
     running().groups.retain(|known| *known != group);
 }

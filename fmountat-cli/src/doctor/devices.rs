@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Loop devices and FUSE: what images and helpers need.
+//! Checks /proc, loop devices and FUSE, which images and mount helpers need.
 
 use crate::doctor::finding::Finding;
 use fmountat::procfs;
@@ -34,7 +34,7 @@ fn proc() -> Finding {
                 .change("umount /proc")
         }
         Err(_) => {
-            Finding::missing(TOPIC, name, "not mounted: unmounting, helpers and old kernels' ways need it")
+            Finding::missing(TOPIC, name, "not mounted: umount, mount helpers and older kernels need it")
                 .change("mount -t proc proc /proc")
         }
     }
@@ -48,13 +48,12 @@ fn loops() -> Finding {
     let used = loops.iter().filter(|device| device.path().join("loop/backing_file").exists()).count();
     match may_use("/dev/loop-control") {
         Some(true) => {
-            Finding::fine(TOPIC, name, format!("{}, {used} in use; more are made as needed", loops.len()))
+            Finding::fine(TOPIC, name, format!("{}, {used} in use; more are created on demand", loops.len()))
         }
-        Some(false) => {
-            Finding::missing(TOPIC, name, "for root only").instead("FUSE: fuse2fs, squashfuse, erofsfuse")
-        }
+        Some(false) => Finding::missing(TOPIC, name, "accessible to root only")
+            .instead("FUSE (fuse2fs, squashfuse, erofsfuse)"),
         None => Finding::missing(TOPIC, name, "/dev/loop-control is missing")
-            .instead("erofs straight from its file [6.12]; FUSE")
+            .instead("erofs directly from the file [6.12]; FUSE")
             .change("modprobe loop; give a container /dev/loop-control and /dev/loop*"),
     }
 }

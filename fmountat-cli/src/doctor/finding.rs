@@ -1,35 +1,37 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! One thing that was looked at.
+//! One result of `doctor`.
 
 use serde::Serialize;
 
-/// One thing that was looked at.
+/// Holds the result of one check.
 #[derive(Debug, Serialize)]
 pub(crate) struct Finding {
-    /// What to change to have it.
+    /// What to change to get it.
     pub(crate) change: Option<String>,
-    /// What was found, in words.
+    /// The result, as text.
     pub(crate) found: String,
     /// What is used instead.
     pub(crate) instead: Option<String>,
-    /// What it is.
+    /// The feature, limit or device that was checked.
     pub(crate) name: &'static str,
-    /// How it is.
+    /// Whether it works.
     pub(crate) state: State,
-    /// What it belongs to: `process`, `kernel`, `limits`, `file systems`, `devices`.
+    /// The section of the report: `process`, `kernel`, `limits`, `file systems`, `devices`.
     pub(crate) topic: &'static str,
 }
 
-/// How a thing is, by its stable name in `--json`.
+/// Tells whether something works. `--json` prints the name in lower case.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum State {
-    /// As it should be.
+    /// Works.
     Fine,
-    /// Missing, and something else serves.
-    Instead,
-    /// Missing: what needs it fails.
+    /// Missing or restricted, but something else is used.
+    Degraded,
+    /// Missing: operations that need it fail.
     Missing,
+    /// Not detectable from here, for want of privilege or /proc.
+    Unknown,
 }
 
 impl Finding {
@@ -37,14 +39,20 @@ impl Finding {
         Self { topic, name, state: State::Fine, found: found.into(), instead: None, change: None }
     }
 
+    pub(crate) fn unknown(topic: &'static str, name: &'static str, found: impl Into<String>) -> Self {
+        Self { state: State::Unknown, ..Self::fine(topic, name, found) }
+    }
+
     pub(crate) fn missing(topic: &'static str, name: &'static str, found: impl Into<String>) -> Self {
         Self { state: State::Missing, ..Self::fine(topic, name, found) }
     }
 
+    /// Adds what is used instead: the finding is then degraded.
     pub(crate) fn instead(self, instead: impl Into<String>) -> Self {
-        Self { state: State::Instead, instead: Some(instead.into()), ..self }
+        Self { state: State::Degraded, instead: Some(instead.into()), ..self }
     }
 
+    /// Adds what to change to get it.
     pub(crate) fn change(self, change: impl Into<String>) -> Self {
         Self { change: Some(change.into()), ..self }
     }

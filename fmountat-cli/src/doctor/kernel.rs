@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What the kernel has: calls and file systems, each with what is used in its place.
+//! Checks the kernel: system calls and file systems, each with its substitute.
 
 use crate::doctor::finding::Finding;
 use fmountat::kernel::{Credentials, Features, has_module, kernel_features, kernel_filesystems};
@@ -16,34 +16,29 @@ pub(crate) fn look(features: &Features, who: &Credentials) -> Vec<Finding> {
             _ => format!("Linux {since}; in a container, its seccomp profile must allow it"),
         };
         match is_there {
-            true => Finding::fine(TOPIC, name, format!("there [{since}]")),
+            true => Finding::fine(TOPIC, name, format!("available [{since}]")),
             false => {
                 Finding::missing(TOPIC, name, format!("missing [{since}]")).instead(instead).change(change)
             }
         }
     };
-    // The releases and what is done without are those of the table.
+    // The releases and substitutes are those of the feature table of the library.
     let known = |name, field: &str| {
         let row = kernel_features().iter().find(|row| row.name == field);
         row.map(|row| feature(name, &row.since(), row.is_in(features), row.instead))
     };
     let mount_setattr = match who.may_mount() {
         true => known("mount_setattr", "mount_setattr"),
-        // The kernel looks at privilege first.
-        false => Some(Finding::fine(TOPIC, "mount_setattr", "not to be told without privilege [5.12]")),
+        // The kernel checks privilege before anything else, so the probe fails alike on all
+        // kernels.
+        false => Some(Finding::unknown(TOPIC, "mount_setattr", "cannot be probed without privilege [5.12]")),
     };
     let events = match who.may_mount() {
         true if procfs::check().is_err() => {
-            Finding::missing(TOPIC, "mount events", "not to be had without /proc")
-                .change("mount proc on /proc")
+            Finding::missing(TOPIC, "mount events", "need /proc").change("mount proc on /proc")
         }
-        true => feature(
-            "mount events",
-            "6.15",
-            Watch::has_events(),
-            "a look at what is different in /proc/PID/mountinfo",
-        ),
-        false => Finding::fine(TOPIC, "mount events", "not to be told without privilege [6.15]"),
+        true => feature("mount events", "6.15", Watch::has_events(), "polling of /proc/PID/mountinfo"),
+        false => Finding::unknown(TOPIC, "mount events", "cannot be probed without privilege [6.15]"),
     };
     let all = [
         Some(sets(features)),
@@ -80,15 +75,16 @@ fn sets(features: &Features) -> Finding {
         None => Finding::missing(TOPIC, name, "refused")
             .instead("`fmountat()` and single overlays by mount(2)")
             .change(
-                "in a container, allow fsopen(2) and its like and mount_setattr(2) in its seccomp profile",
+                "in a container, allow fsopen(2), fsconfig(2), fsmount(2), open_tree(2), move_mount(2) and \
+                 mount_setattr(2) in its seccomp profile",
             ),
         _ => Finding::missing(TOPIC, name, "not in one step")
-            .instead("mount by mount, taken back on failure")
-            .change("Linux 6.15; or unshare(2) allowed, /proc mounted, and a mount for a root directory"),
+            .instead("mount by mount, rolled back on failure")
+            .change("Linux 6.15; or allow unshare(2), mount /proc, and use a root directory that is a mount"),
     }
 }
 
-/// Those that containers and images live on.
+/// The file systems that containers and images use.
 const WANTED: [&str; 12] = [
     "overlay", "tmpfs", "proc", "sysfs", "devpts", "mqueue", "cgroup2", "ext4", "xfs", "erofs", "squashfs",
     "fuse",
@@ -97,23 +93,24 @@ const WANTED: [&str; 12] = [
 fn filesystems() -> Vec<Finding> {
     const TOPIC: &str = "file systems";
     let Some(listed) = kernel_filesystems() else {
-        return vec![Finding::fine(TOPIC, "there", "can't be told without /proc/filesystems")];
+        return vec![Finding::unknown(TOPIC, "available", "cannot be read without /proc/filesystems")];
     };
     let (there, missing): (Vec<&str>, Vec<&str>) =
         WANTED.into_iter().partition(|name| listed.iter().any(|known| known == name));
     let (loadable, gone): (Vec<&str>, Vec<&str>) = missing.into_iter().partition(|name| has_module(name));
-    let mut findings = vec![Finding::fine(TOPIC, "there", there.join(" "))];
+    let mut findings = vec![Finding::fine(TOPIC, "available", there.join(" "))];
     if !loadable.is_empty() {
         let names = loadable.join(" ");
         findings.push(
             Finding::missing(TOPIC, "modules", names.clone())
-                .instead("loaded when one is first mounted")
-                .change(format!("in a container nothing loads them: modprobe -a {names} on the machine")),
+                .instead("loaded by the kernel at the first mount")
+                .change(format!("in a container they are not loaded: modprobe -a {names} on the host")),
         );
     }
     if !gone.is_empty() {
         findings.push(
-            Finding::missing(TOPIC, "absent", gone.join(" ")).change("a kernel that has them, or FUSE"),
+            Finding::missing(TOPIC, "absent", gone.join(" "))
+                .change("a kernel with these file systems, or FUSE"),
         );
     }
     findings

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What this machine and this process let mounting do.
+//! The report of `doctor`: what the kernel, the process and its sandbox allow.
 
 pub(crate) mod finding;
 pub(crate) mod devices;

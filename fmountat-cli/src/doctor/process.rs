@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What the process may do: its capabilities, what confines it, the limits it runs into.
+//! Checks the process: capabilities, confinement and limits.
 
 use crate::doctor::finding::Finding;
 use fmountat::idmap::try_user_namespace;
@@ -43,15 +43,15 @@ fn mounting(who: &Credentials) -> Finding {
         return Finding::missing(
             TOPIC,
             name,
-            format!("{user}, whose user namespace does not own the mount namespace"),
+            format!("{user}, but the user namespace does not own the mount namespace"),
         )
-        .change("make a mount namespace in it too: unshare --mount");
+        .change("create a mount namespace in it too: unshare --mount");
     }
     let finding = Finding::missing(TOPIC, name, format!("{user}, without CAP_SYS_ADMIN"));
     match user {
         "root" => finding.change("give the container or service CAP_SYS_ADMIN"),
         _ => finding
-            .instead("`fmountat run`, which makes namespaces of its own")
+            .instead("`fmountat run`, which creates its own namespaces")
             .change("run as root, or under unshare --user --map-root-user --mount"),
     }
 }
@@ -59,24 +59,25 @@ fn mounting(who: &Credentials) -> Finding {
 fn seccomp(who: &Credentials) -> Finding {
     let name = "seccomp filter";
     match (who.seccomp, who.seccomp_filters) {
-        (None, _) => Finding::fine(TOPIC, name, "can't be told without /proc"),
+        (None, _) => Finding::unknown(TOPIC, name, "cannot be read without /proc"),
         (Some(0), _) => Finding::fine(TOPIC, name, "none"),
         (_, Some(count)) => Finding::fine(
             TOPIC,
             name,
-            format!("{count} in force; calls that are missing below may be its doing"),
+            format!("{count} in force; they may forbid the calls that are missing below"),
         ),
-        (_, None) => Finding::fine(TOPIC, name, "in force; calls that are missing below may be its doing"),
+        (_, None) => Finding::fine(TOPIC, name, "in force; it may forbid the calls that are missing below"),
     }
 }
 
-/// A profile's name may be a path, or a user's own words: of those only that there is one is told.
+/// Reports the security module that confines the process. The name of a profile may be a path, or
+/// be chosen by the user: such a name is not printed.
 fn module(who: &Credentials) -> Finding {
     let name = "security module";
     match who.confined() {
-        None => Finding::fine(TOPIC, name, "none confines the process"),
+        None => Finding::fine(TOPIC, name, "the process is not confined"),
         Some(label) if label.contains('/') => {
-            Finding::fine(TOPIC, name, "a profile of its own confines the process")
+            Finding::fine(TOPIC, name, "confined by a profile (name not shown)")
         }
         Some(label) => Finding::fine(
             TOPIC,
@@ -96,20 +97,21 @@ fn no_new_privs(who: &Credentials) -> Finding {
     }
 }
 
-/// Tried, since sysctls, filters and security modules all have a say.
+/// Tries to create a user namespace: sysctls, seccomp filters and security modules can all forbid
+/// it.
 fn user_namespaces(who: &Credentials, limits: &Limits) -> Finding {
     let name = "user namespaces";
     let most =
         limits.user_namespaces.map(|most| format!(" (user.max_user_namespaces {most})")).unwrap_or_default();
     let errno = match try_user_namespace() {
-        Ok(()) => return Finding::fine(LIMITS, name, format!("can be made{most}")),
+        Ok(()) => return Finding::fine(LIMITS, name, format!("can be created{most}")),
         Err(error) => Errno::from_raw_os_error(error.errno()),
     };
     let is_off = |path: &str, value| std::fs::read_to_string(path).is_ok_and(|text| text.trim() == value);
     let finding = Finding::missing(
         LIMITS,
         name,
-        format!("can't be made{most}; idmap and an ordinary user's `run` need them"),
+        format!("cannot be created{most}; idmap, and `run` without root, need them"),
     );
     match errno {
         Errno::NOSPC | Errno::USERS => finding.change("raise the sysctl user.max_user_namespaces, here and in the namespaces above"),
@@ -121,7 +123,7 @@ fn user_namespaces(who: &Credentials, limits: &Limits) -> Finding {
         }
         Errno::NOSYS | Errno::INVAL => finding.change("a kernel with CONFIG_USER_NS"),
         Errno::PERM if who.seccomp == Some(0) => {
-            finding.change("leave the chroot, if this is one: from a changed root directory none can be made")
+            finding.change("leave the chroot, if this is one: the kernel allows none below a changed root directory")
         }
         _ => finding.change("allow clone(CLONE_NEWUSER) in the seccomp profile"),
     }
@@ -130,12 +132,12 @@ fn user_namespaces(who: &Credentials, limits: &Limits) -> Finding {
 fn mounts(limits: &Limits) -> Finding {
     let name = "mounts";
     let (Some(used), Some(most)) = (limits.mounts, limits.mount_max) else {
-        return Finding::fine(LIMITS, name, "no limit that can be read");
+        return Finding::unknown(LIMITS, name, "no limit can be read");
     };
     let found = format!("{used} of {most} (fs.mount-max)");
     match used.saturating_mul(10) >= most.saturating_mul(9) {
         true => Finding::missing(LIMITS, name, found)
-            .change("unmount what was left behind, or raise the sysctl fs.mount-max"),
+            .change("unmount leftover mounts, or raise the sysctl fs.mount-max"),
         false => Finding::fine(LIMITS, name, found),
     }
 }
@@ -143,14 +145,14 @@ fn mounts(limits: &Limits) -> Finding {
 fn mount_namespaces(limits: &Limits) -> Finding {
     let name = "mount namespaces";
     match limits.mount_namespaces {
-        Some(0) => Finding::missing(LIMITS, name, "none may be made (user.max_mnt_namespaces 0)")
+        Some(0) => Finding::missing(LIMITS, name, "none can be created (user.max_mnt_namespaces 0)")
             .change("raise the sysctl user.max_mnt_namespaces"),
         Some(most) => Finding::fine(LIMITS, name, format!("{most} for each user (user.max_mnt_namespaces)")),
-        None => Finding::fine(LIMITS, name, "no limit that can be read"),
+        None => Finding::unknown(LIMITS, name, "no limit can be read"),
     }
 }
 
-/// An overlay of 500 layers has as many files open while it is made.
+/// Checks the limit on descriptors: creating an overlay of 500 layers takes as many.
 fn files(limits: &Limits) -> Finding {
     let name = "open files";
     let used = limits.files.unwrap_or(0);

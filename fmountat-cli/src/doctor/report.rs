@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What this machine and this process let mounting do, what is used in place of what is missing, and what to change.
+//! Collects the checks into one report.
 
 use crate::doctor::finding::Finding;
 use crate::doctor::{devices, kernel, process};
@@ -7,21 +7,22 @@ use fmountat::kernel::{Credentials, Features};
 use nix::sys::utsname::uname;
 use serde::Serialize;
 
-/// A report on the machine and the process, fit to be pasted into a bug report: no names of hosts, users or files of theirs.
+/// Holds the report, which is fit for a bug report: it has no names of hosts, users or their files.
 #[derive(Debug, Serialize)]
 pub(crate) struct Doctor {
     /// The processor's architecture.
     pub(crate) architecture: &'static str,
-    /// Each thing that was looked at, in order of topics.
+    /// The result of each check, in order of topics.
     pub(crate) findings: Vec<Finding>,
     /// The kernel's release, as uname(2) gives it.
     pub(crate) release: String,
-    /// Of this crate.
+    /// The version of this crate.
     pub(crate) version: &'static str,
 }
 
 impl Doctor {
-    /// Looks around. A user namespace is made and ended at once to see whether that is allowed; nothing else is changed.
+    /// Runs all checks. Creates a user namespace, which ends at once, to see whether that is
+    /// allowed; changes nothing else.
     pub(crate) fn look() -> Self {
         let features = Features::get();
         let who = Credentials::look();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The report as people read it and paste it: 80 columns.
+//! The report as text of 80 columns.
 
 use crate::doctor::finding::{Finding, State};
 use crate::doctor::report::Doctor;
@@ -10,6 +10,7 @@ impl fmt::Display for Doctor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { version, release, architecture, findings } = self;
         writeln!(f, "fmountat {version}, Linux {release}, {architecture}")?;
+        wrapped(f, "legend: ", "        ", LEGEND)?;
         let mut topic = "";
         for finding in findings {
             if finding.topic != topic {
@@ -30,16 +31,20 @@ impl fmt::Display for Doctor {
     }
 }
 
+const LEGEND: &str = "ok = works, degraded = something else is used instead, missing = what needs it fails, \
+                      unknown = not detectable here";
+
 fn one(f: &mut fmt::Formatter<'_>, finding: &Finding) -> fmt::Result {
     let mark = match finding.state {
         State::Fine => "ok",
-        State::Instead => "~",
-        State::Missing => "NO",
+        State::Degraded => "degraded",
+        State::Missing => "missing",
+        State::Unknown => "unknown",
     };
     let text = match &finding.instead {
         Some(instead) => format!("{}; instead: {instead}", finding.found),
         None => finding.found.clone(),
     };
-    let lead = format!("  {mark:3}{:21} ", finding.name);
+    let lead = format!("  {mark:9}{:20} ", finding.name);
     wrapped(f, &lead, &" ".repeat(lead.len()), &text)
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A throw-away copy of the host's own system: an overlay over each directory, wherever the kernel allows one.
+//! Copies the root of the host: an overlay over each file system or directory, where the kernel
+//! allows one.
 
-use crate::run::layout::{NotCovered, failed, make_directory, throwaway_overlay};
+use crate::run::layout::{NotOverlaid, failed, make_directory, throwaway_overlay};
 use fmountat::call::FsContext;
 use fmountat::kernel::Features;
 use fmountat::mountinfo;
@@ -17,10 +18,10 @@ use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// The set that comes later mounts these anew.
+/// The directories that the standard mounts, or those of SPEC, replace.
 const REPLACED: [&str; 3] = ["/proc", "/sys", "/dev"];
 
-/// File systems without files of their own.
+/// The file systems without files to copy.
 const PSEUDO: [&str; 22] = [
     "autofs",
     "binfmt_misc",
@@ -46,28 +47,31 @@ const PSEUDO: [&str; 22] = [
     "tracefs",
 ];
 
-/// A directory with mounts below is rebuilt entry by entry; one with more entries than this is left out.
+/// The largest number of entries of a directory that is rebuilt entry by entry, because it has
+/// mounts below it.
 const ENTRIES_MAX: usize = 512;
 
+/// Builds the copy, and collects the paths that are not overlaid.
 pub(crate) struct HostRoot<'a> {
     mounter: &'a Mounter,
     uppers: &'a EphemeralUppers,
     table: Vec<MountEntry>,
-    pub(crate) not_covered: Vec<NotCovered>,
+    pub(crate) not_overlaid: Vec<NotOverlaid>,
 }
 
 impl<'a> HostRoot<'a> {
     pub(crate) fn new(mounter: &'a Mounter, uppers: &'a EphemeralUppers) -> Result<Self, Error> {
         let mut table = mountinfo::read()?;
         table.retain(|entry| !REPLACED.iter().any(|p| entry.target.starts_with(p)));
-        Ok(Self { mounter, uppers, table, not_covered: Vec::new() })
+        Ok(Self { mounter, uppers, table, not_overlaid: Vec::new() })
     }
 
     pub(crate) fn build(&mut self) -> Result<DetachedSet, Error> {
         if Features::get().initial_user_namespace { self.by_file_system() } else { self.by_directory() }
     }
 
-    /// With privilege: an overlay of `/` itself, then one for each real file system below.
+    /// Builds the copy with privilege: an overlay of `/`, then one for each real file system below
+    /// it.
     fn by_file_system(&mut self) -> Result<DetachedSet, Error> {
         let root = self.overlay(Path::new("/"))?;
         let built = self.mounter.begin(root)?;
@@ -85,12 +89,13 @@ impl<'a> HostRoot<'a> {
                 Err(error) => Err(error),
             };
             let done = done.and_then(|tree| Ok(tree.attach(&Target::in_root(built.root(), path)?)?));
-            self.note(path, done.map(drop));
+            self.record(path, done.map(drop));
         }
         Ok(built)
     }
 
-    /// In a user namespace: a tmpfs, with an overlay for each directory of `/` that has no mounts below.
+    /// Builds the copy in a user namespace: a tmpfs, with an overlay for each directory of `/` that
+    /// has no mounts below it.
     fn by_directory(&mut self) -> Result<DetachedSet, Error> {
         let mut tmpfs = FsContext::open("tmpfs")?;
         tmpfs.set_string("mode", "0755")?;
@@ -99,18 +104,18 @@ impl<'a> HostRoot<'a> {
         Ok(built)
     }
 
-    /// Makes `path`, which exists in the tree as an empty directory, entry by entry.
+    /// Fills `path`, an empty directory of the copy, entry by entry.
     fn rebuild(&mut self, built: &DetachedSet, path: &Path) -> Result<(), Error> {
         let names = names(path)?;
         if names.len() > ENTRIES_MAX {
-            let reason = format!("it has mounts below and {} entries, more than {ENTRIES_MAX}", names.len());
+            let reason = format!("mounts below it, and {} entries, more than {ENTRIES_MAX}", names.len());
             self.leave_out(path, reason);
             return Ok(());
         }
         for name in names {
             let entry = path.join(name);
             let done = self.entry(built, &entry);
-            self.note(&entry, done);
+            self.record(&entry, done);
         }
         Ok(())
     }
@@ -118,7 +123,7 @@ impl<'a> HostRoot<'a> {
     fn entry(&mut self, built: &DetachedSet, path: &Path) -> Result<(), Error> {
         let root = built.root();
         let stat = rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW)
-            .map_err(|errno| failed("look at", path, errno))?;
+            .map_err(|errno| failed("stat", path, errno))?;
         match FileType::from_raw_mode(stat.st_mode) {
             FileType::Symlink => copy_link(root, path),
             FileType::Directory => self.directory(built, path, stat.st_mode & 0o7777),
@@ -129,7 +134,7 @@ impl<'a> HostRoot<'a> {
                 Ok(())
             }
             _ => {
-                self.leave_out(path, String::from("it is neither a file, a directory nor a link"));
+                self.leave_out(path, String::from("not a file, directory or symbolic link"));
                 Ok(())
             }
         }
@@ -155,18 +160,18 @@ impl<'a> HostRoot<'a> {
         let file = Tree::clone_of(CWD, path, false)?;
         let propagation = Some(Propagation::Private);
         file.set_attr(&MountAttr { set: Attr::RDONLY, clear: Attr::empty(), propagation }, false)?;
-        self.leave_out(path, String::from("a single file can't be an overlay: it is mounted read-only"));
+        self.leave_out(path, String::from("a single file cannot be an overlay: mounted read-only"));
         Ok(file)
     }
 
-    fn note(&mut self, path: &Path, done: Result<(), Error>) {
+    fn record(&mut self, path: &Path, done: Result<(), Error>) {
         if let Err(error) = done {
             self.leave_out(path, error.reason());
         }
     }
 
     fn leave_out(&mut self, path: &Path, reason: String) {
-        self.not_covered.push((path.to_owned(), reason));
+        self.not_overlaid.push((path.to_owned(), reason));
     }
 }
 
@@ -182,5 +187,5 @@ fn copy_link(root: BorrowedFd<'_>, path: &Path) -> Result<(), Error> {
         return Ok(());
     };
     let parent = Target::in_root(root, parent)?;
-    rustix::fs::symlinkat(to, &parent, name).map_err(|errno| failed("make link", path, errno))
+    rustix::fs::symlinkat(to, &parent, name).map_err(|errno| failed("create link", path, errno))
 }

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The first process of the pid namespace: builds the root, enters it, starts the command, reaps until it ends.
+//! The init, the first process of the pid namespace: builds the root, enters it, starts the command
+//! and reaps children.
 
 use crate::args::{InitArgs, RunArgs};
 use crate::output;
 use crate::run::root;
 use crate::run::signals::{Signals, shell_status};
 use crate::run::status::OWN_FAILURE;
-use crate::run::terminal::{GO_ON_IN_BACKGROUND, GO_ON_IN_FOREGROUND, Job};
+use crate::run::terminal::{CONTINUE_IN_BACKGROUND, CONTINUE_IN_FOREGROUND, Job};
 use crate::verbs::{read_spec, start_directory};
 use fmountat::Operation;
 use fmountat::oci::standard_mounts;
@@ -20,7 +21,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 
-/// As shells have it: found and not runnable; not found.
+/// The exit status of shells for a command that cannot be executed, and for one that is not found.
 const NOT_RUNNABLE: u8 = 126;
 const NOT_FOUND: u8 = 127;
 
@@ -36,39 +37,43 @@ pub(crate) fn run(args: &InitArgs, json: bool) -> u8 {
 
 fn start(args: &InitArgs, json: bool) -> Result<u8, Error> {
     end_with_the_supervisor(args.supervisor)?;
-    let more: &[i32] = if args.foreground { &[GO_ON_IN_FOREGROUND, GO_ON_IN_BACKGROUND] } else { &[] };
+    let more: &[i32] = if args.foreground { &[CONTINUE_IN_FOREGROUND, CONTINUE_IN_BACKGROUND] } else { &[] };
     let signals = Signals::take(more)
         .map_err(|e| Error::from_io(Operation::Program("take signals"), "sigaction", e))?;
     let cwd = std::env::current_dir().ok();
     let keeps_cwd = enter_root(&args.run, json)?;
     if let Some(cwd) = cwd.filter(|_| keeps_cwd) {
-        // A directory that the copy doesn't have leaves us at `/`, as any login shell would.
+        // If the copy lacks the directory, the command starts in `/`, like a login shell without a
+        // home.
         let _ = std::env::set_current_dir(cwd);
     }
     run_command(args, signals, json)
 }
 
-/// The kernel kills us when the supervisor ends; if it ended before we asked for that, our parent is another already.
+/// Asks the kernel to kill this process when the supervisor ends. If the supervisor has ended
+/// before, this process has another parent, which is an error.
 fn end_with_the_supervisor(supervisor: i32) -> Result<(), Error> {
     let step = Operation::Program("tie to the supervisor");
     rustix::process::set_parent_process_death_signal(Some(Signal::KILL))
         .map_err(|e| Error::from_io(step, "prctl", e.into()))?;
-    // getppid(2) is 0 here, in the new pid namespace; the /proc of the old one still counts as outside.
+    // getppid(2) returns 0 in the new pid namespace. The /proc of the outer one has the outer
+    // number.
     let status =
         procfs::text("thread-self/status").map_err(|e| procfs::failed(step, "thread-self/status", e))?;
     let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"));
     if parent.is_some_and(|pid| pid.trim().parse() == Ok(supervisor)) {
         return Ok(());
     }
-    Err(Error::new(ErrorKind::System, step, "it is not our parent according to /proc").with_hint(
-        "either it has ended, or /proc belongs to another pid namespace: mount the right one first",
+    Err(Error::new(ErrorKind::System, step, "/proc shows another parent process").with_hint(
+        "either the supervisor has ended, or /proc is of another pid namespace: mount proc on /proc",
     ))
 }
 
-/// Builds and enters the root; says whether the caller's cwd means the same place in it.
+/// Builds and enters the root. Returns whether the caller's current directory is the same path in
+/// it.
 fn enter_root(args: &RunArgs, json: bool) -> Result<bool, Error> {
     let dir = start_directory(args.directory.as_deref())?;
-    let is_machine = args.lowers.iter().any(|lower| lower == Path::new("/"));
+    let is_host = args.lowers.iter().any(|lower| lower == Path::new("/"));
     let mut spec = match &args.spec {
         Some(spec) => read_spec(&dir, spec)?,
         None if args.lowers.is_empty() => Spec::default(),
@@ -78,16 +83,16 @@ fn enter_root(args: &RunArgs, json: bool) -> Result<bool, Error> {
         spec.mounts.push(bind_mount(bind)?);
     }
     let spec = spec.with_cgroups()?;
-    let (built, not_covered) = root::build(dir.as_fd(), &args.lowers, &spec)?;
+    let (built, not_overlaid) = root::build(dir.as_fd(), &args.lowers, &spec)?;
     if !json {
-        output::not_covered(&not_covered);
+        output::not_overlaid(&not_overlaid);
     }
     drop(dir);
     built.enter()?;
-    Ok(is_machine)
+    Ok(is_host)
 }
 
-/// `SRC[:DST[:OPTIONS]]`.
+/// Parses the value of `--bind`, `SRC[:DST[:OPTIONS]]`.
 fn bind_mount(text: &OsStr) -> Result<Mount, Error> {
     let mut parts = text.as_bytes().splitn(3, |b| *b == b':').map(OsStr::from_bytes);
     let source = parts.next().unwrap_or_default();
@@ -127,16 +132,16 @@ fn run_command(args: &InitArgs, mut signals: Signals, json: bool) -> Result<u8, 
     let job = Job { command: Pid::from_child(&child), has_terminal: args.foreground };
     job.start();
     if job.has_terminal {
-        // ^C from before the command had the terminal went to us, and not to it.
+        // Before the command had the terminal, ^C reached this process only.
         signals.pass_on_from_the_keyboard(|signal| job.deliver(signal));
     }
-    // Reaping must not wait for signals, nor signals for reaping.
+    // Reaping and passing on signals must not wait for each other.
     std::thread::spawn(move || signals.pass_on_until_end(job.command, None, |signal| job.deliver(signal)));
     Ok(reap_until_end(job))
 }
 
-/// Whether the program is there at all, so that it could not be run and was not just not found: with a directory in
-/// PATH that may not be searched, exec says "permission denied" for what is nowhere.
+/// Returns whether the program exists. If PATH has a directory that may not be searched, execvp(3)
+/// fails with `EACCES` for a program that does not exist.
 fn is_in_path(program: &OsStr) -> bool {
     if program.as_bytes().contains(&b'/') {
         return true;
@@ -145,7 +150,7 @@ fn is_in_path(program: &OsStr) -> bool {
     std::env::split_paths(&path).any(|dir| dir.join(program).is_file())
 }
 
-/// Reaps every child that ends, also those that were left to us, until the command has.
+/// Reaps children, orphans included, until the command ends. Returns its exit status.
 fn reap_until_end(job: Job) -> u8 {
     loop {
         match rustix::process::wait(WaitOptions::UNTRACED) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Directories, links and overlays of a throw-away root.
+//! Creates directories and overlays of a throw-away root.
 
 use fmountat::overlay::EphemeralUppers;
 use fmountat::overlay::Overlay;
@@ -10,8 +10,8 @@ use rustix::io::Errno;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// A place of the host's own system that the throw-away copy lacks or has read-only, and the reason.
-pub(crate) type NotCovered = (PathBuf, String);
+/// A path of the host that the copy lacks or has read-only, and the reason.
+pub(crate) type NotOverlaid = (PathBuf, String);
 
 pub(crate) fn failed(step: &'static str, path: &Path, errno: Errno) -> Error {
     Error::from_io(Operation::Program(step), path, errno.into())
@@ -26,7 +26,8 @@ pub(crate) fn throwaway_overlay(
     mounter.overlay_tree(dir, &uppers.give(dir, overlay)?, &MountAttr::default())
 }
 
-/// Whether what is on /dev in the end is a new tmpfs to be written to: anything else may be the caller's own directory.
+/// Returns whether the last mount on /dev is a new, writable tmpfs. Anything else may be a
+/// directory of the caller.
 pub(crate) fn makes_dev(spec: &Spec) -> bool {
     let is_dev = |target: &Path| target.strip_prefix("/").unwrap_or(target) == Path::new("dev");
     let is_other = |option: &std::ffi::OsString| {
@@ -38,7 +39,7 @@ pub(crate) fn makes_dev(spec: &Spec) -> bool {
 
 pub(crate) fn make_directory(root: BorrowedFd<'_>, path: &Path, mode: u32) -> Result<Target, Error> {
     let made = Target::create_in_root(root, path, Create::directory(mode))?;
-    // mkdir(2) leaves out what the umask says. Only `.` names it, and there is no link to follow.
+    // mkdir(2) applies the umask. The path `.` has no link to follow.
     rustix::fs::chmodat(made.as_fd(), ".", Mode::from_raw_mode(mode), AtFlags::empty())
         .map_err(|errno| failed("set mode of directory", path, errno))?;
     made.keep();

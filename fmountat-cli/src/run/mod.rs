@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `fmountat run`: a supervisor outside, an init inside, the command below it.
+//! `fmountat run`: runs a command in a throw-away root.
 //!
-//! The supervisor unshares and starts this program again as the first process of the new pid namespace; that one
-//! builds the root, enters it, starts the command and reaps. Whatever ends the supervisor ends the init, and with it
-//! the kernel ends every process of the namespace and every mount.
+//! The supervisor creates the namespaces and starts this program again as the init, the first
+//! process of the new pid namespace. The init builds the root, enters it, starts the command and
+//! reaps children. When the supervisor ends, the kernel kills the init, and with it every process
+//! of the pid namespace. The mounts end with the last process of the mount namespace.
 
 pub(crate) mod status;
 pub(crate) mod terminal;

@@ -1,42 +1,45 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Throw-away roots: read from layers, written to a hidden tmpfs, which ends with the mounts.
+//! Builds throw-away roots: layers are read-only, all writes are kept in a tmpfs that ends with the
+//! mounts.
 
 use crate::run::host_root::HostRoot;
-use crate::run::layout::{NotCovered, makes_dev, throwaway_overlay};
+use crate::run::layout::{NotOverlaid, makes_dev, throwaway_overlay};
 use fmountat::oci::standard_links;
 use fmountat::overlay::Overlay;
 use fmountat::{DetachedSet, Error, ErrorKind, Mounter, Operation, Plan, Spec};
 use rustix::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
-/// Builds a root to be thrown away. Its first layer is an overlay of `lowers` (topmost first) with an upper in a tmpfs; then come
-/// the mounts of the set. Without `lowers` the set's own first mount is the root, and if that is an overlay without `upperdir` and
-/// `ro` it gets such an upper. Relative paths start at `dir`.
+/// Builds a throw-away root: an overlay of `lowers` (topmost first) with an upper directory on a
+/// tmpfs, then the mounts of the set. Without `lowers`, the set must have a mount for `/`. If that
+/// is an overlay without `upperdir` and `ro`, it gets an upper directory on the tmpfs. `dir`
+/// resolves relative paths.
 ///
-/// The one lower `/` means the host's own system: with privilege an overlay for each real file system, in a user namespace one
-/// for each directory that has no mounts below, since the kernel refuses others there. What is not covered comes back in the list.
+/// The single lower `/` stands for the host: with privilege, an overlay for each real file system;
+/// in a user namespace, one for each directory without mounts below it, because the kernel refuses
+/// the others. Returns the paths that are not overlaid.
 pub(crate) fn build(
     dir: BorrowedFd<'_>,
     lowers: &[PathBuf],
     spec: &Spec,
-) -> Result<(DetachedSet, Vec<NotCovered>), Error> {
+) -> Result<(DetachedSet, Vec<NotOverlaid>), Error> {
     let mut plan = if *spec == Spec::default() { None } else { Some(Plan::new(spec)?) };
     let mounter = Mounter::detached().in_own_namespace();
     let uppers = mounter.ephemeral_uppers()?;
     if let Some(plan) = &mut plan {
         plan.give_root_upper(dir, &uppers)?;
     }
-    let mut not_covered = Vec::new();
+    let mut not_overlaid = Vec::new();
     let base = match lowers {
         [] => None,
         [one] if is_slash(one) => {
             let mut host = HostRoot::new(&mounter, &uppers)?;
             let built = host.build()?;
-            not_covered = host.not_covered;
+            not_overlaid = host.not_overlaid;
             Some(built)
         }
         many if many.iter().any(|l| is_slash(l)) => {
-            let reason = "the machine's own `/` can't be one of several layers";
+            let reason = "`/` cannot be one of several layers";
             let step = Operation::Program("read --lower");
             return Err(Error::new(ErrorKind::Unsupported, step, reason).with_argument("/"));
         }
@@ -50,19 +53,20 @@ pub(crate) fn build(
         (Some(base), None) => base,
         (None, Some(plan)) if plan.has_root() => mounter.build(dir, &plan, None)?,
         (None, _) => {
-            let reason = "no mount has the target `/`, so there is no root to run in";
+            let reason = "no mount has the target `/`, so there is no root directory";
             let error = Error::new(ErrorKind::Spec, Operation::ReadMountList, reason);
-            return Err(error.with_hint("make the first mount one for `/`, or give --lower DIR"));
+            return Err(error.with_hint("add a mount with the target `/` as the first, or use --lower DIR"));
         }
     };
     if makes_dev(spec) && spec.links.is_empty() {
         mounter.create_nodes(built.root(), &Spec::default().nodes([], standard_links()))?;
     }
     if uppers.lacks_marks() {
-        let reason = "a directory that comes from a layer can't be removed (EIO): in a user namespace that needs Linux 6.6";
-        not_covered.push((PathBuf::from("/"), reason.into()));
+        let reason =
+            "directories of a layer cannot be removed (EIO): in a user namespace that needs Linux 6.6";
+        not_overlaid.push((PathBuf::from("/"), reason.into()));
     }
-    Ok((built, not_covered))
+    Ok((built, not_overlaid))
 }
 
 fn is_slash(path: &Path) -> bool {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The exit status of `run` itself.
+//! The exit status of `run` for its own failures.
 
-/// The exit status for our own failure before the command ran, as env(1) and timeout(1) have it.
+/// The exit status if `fmountat` fails before the command runs, as in env(1) and timeout(1).
 pub(crate) const OWN_FAILURE: u8 = 125;

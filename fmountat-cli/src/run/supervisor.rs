@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The process outside: makes the namespaces, starts the init, passes signals on, and takes its status.
+//! The supervisor, outside of the namespaces: creates them, starts the init, passes signals on,
+//! returns its status.
 
 use crate::args::RunArgs;
 use crate::output;
@@ -37,7 +38,7 @@ fn supervise(args: &RunArgs, json: bool) -> Result<u8, Error> {
     status_of(init)
 }
 
-/// This program again, as the first process of the new pid namespace.
+/// Starts this program again, as the first process of the new pid namespace.
 fn start_init(args: &RunArgs, json: bool, terminal: &Terminal) -> Result<Pid, Error> {
     let step = Operation::Program("start the init");
     let program = procfs::program().map_err(|e| procfs::failed(step, "thread-self/exe", e))?;
@@ -86,7 +87,7 @@ fn status_of(init: Pid) -> Result<u8, Error> {
             }
         };
         if let Some(signal) = status.terminating_signal() {
-            let reason = format!("the first process inside was killed by signal {signal}");
+            let reason = format!("the init was killed by signal {signal}");
             return Err(Error::new(ErrorKind::System, Operation::Program("run"), reason));
         }
         return Ok(shell_status(status).unwrap_or(OWN_FAILURE));

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The terminal, handed to the command and back, so that job control works on both sides of the namespace.
+//! Gives the terminal to the command and takes it back, so that job control works inside and
+//! outside of the pid namespace.
 //!
-//! Where the supervisor's process group has the terminal, the command gets a group of its own and the terminal with it: a
-//! shell inside must see a group that has a number in its pid namespace. What a terminal then does to the command's
-//! group alone (^Z) the init does to the supervisor's group, by kill(0): that reaches it in its namespace.
+//! If the supervisor's process group has the terminal, the command gets its own process group, and
+//! the terminal: a shell inside needs a foreground group that has a number in its pid namespace.
+//! The terminal then stops (^Z) only the command's group. The init stops the supervisor's group
+//! too, by kill(0), which works across the namespaces.
 
 use nix::sys::signal::{SigSet, Signal as NixSignal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -16,30 +18,33 @@ use rustix::process::{
 use rustix::termios::{tcgetpgrp, tcsetpgrp};
 use signal_hook::consts::SIGCONT;
 
-/// What the supervisor sends to an init whose command has the terminal, in place of SIGCONT: only outside is it known
-/// whether the job goes on in the foreground. These two mean nothing to an init otherwise; those of job control itself
-/// would not do, since the init sends them to its whole group.
-pub(crate) const GO_ON_IN_FOREGROUND: i32 = signal_hook::consts::SIGURG;
-pub(crate) const GO_ON_IN_BACKGROUND: i32 = signal_hook::consts::SIGIO;
+/// The signals that the supervisor sends to the init in place of SIGCONT, if the command has the
+/// terminal. Only the supervisor can see whether the job continues in the foreground. SIGURG and
+/// SIGIO have no other use in the init. The signals of job control cannot be used: the init sends
+/// them to its whole group.
+pub(crate) const CONTINUE_IN_FOREGROUND: i32 = signal_hook::consts::SIGURG;
+pub(crate) const CONTINUE_IN_BACKGROUND: i32 = signal_hook::consts::SIGIO;
 
-/// The supervisor's side: the terminal on stdin, if this process's group had it at the start.
+/// Controls the terminal on stdin for the supervisor, if its process group had the terminal at the
+/// start.
 #[derive(Debug)]
 pub(crate) struct Terminal {
     own: Option<Pid>,
-    /// /proc as it was: what is there once the init has entered its root knows of no process outside.
+    /// /proc before the init enters its root. The new /proc does not show the processes outside.
     proc: Option<OwnedFd>,
 }
 
 impl Terminal {
     pub(crate) fn look() -> Self {
-        // In a nested `run` our group may be one of an outer pid namespace, without a number here: rustix allows no such.
+        // In a nested `run`, our group may belong to an outer pid namespace and have the number 0,
+        // which a `Pid` of rustix cannot hold.
         let own = Pid::from_raw(nix::unistd::getpgrp().as_raw());
         let own = foreground().filter(|group| Some(*group) == own);
         let proc = own.and_then(|_| fmountat::procfs::root().ok());
         Self { own, proc }
     }
 
-    /// Whether the command is to have it.
+    /// Returns whether the command gets the terminal.
     pub(crate) fn is_ours(&self) -> bool {
         self.own.is_some()
     }
@@ -48,28 +53,29 @@ impl Terminal {
     pub(crate) fn deliver(&self, init: Pid, signal: i32) {
         let signal = match self.own {
             Some(_) if signal != SIGCONT => signal,
-            Some(own) if foreground() == Some(own) => GO_ON_IN_FOREGROUND,
-            Some(_) => GO_ON_IN_BACKGROUND,
+            Some(own) if foreground() == Some(own) => CONTINUE_IN_FOREGROUND,
+            Some(_) => CONTINUE_IN_BACKGROUND,
             None => signal,
         };
         send(init, signal);
     }
 
-    /// The stop signals that are to be looked at first.
+    /// Blocks the stop signals, if the command gets the terminal.
     pub(crate) fn stops(&self, init: Pid) -> Option<Stops<'_>> {
         if self.is_ours() { Stops::take(self, init).ok() } else { None }
     }
 
-    /// Whether our group has the terminal, or one of the command's. One that is gone was the command's, which has ended: a shell
-    /// that waits for us is there.
+    /// Returns whether the foreground group is ours or one of the command's. A foreground group
+    /// without processes was the command's: a shell that waits for this job would be in the
+    /// foreground itself.
     fn is_in_foreground(&self, init: Pid) -> bool {
         let is_gone = |group| test_kill_process_group(group) == Err(Errno::SRCH);
-        // Whether it is gone comes last: it may go while it is looked for.
+        // This check is the last one: the group may end during the others.
         foreground()
             .is_some_and(|group| Some(group) == self.own || self.descends_from(group, init) || is_gone(group))
     }
 
-    /// Whether the process is one of the init's. What /proc does not tell is not.
+    /// Returns whether the process descends from the init. One that /proc does not show does not.
     fn descends_from(&self, mut process: Pid, ancestor: Pid) -> bool {
         while process != ancestor {
             match self.parent_of(process) {
@@ -89,7 +95,7 @@ impl Terminal {
         number.trim().parse().ok().and_then(Pid::from_raw)
     }
 
-    /// Makes our group the foreground group again. The command's is gone, and nobody could read for one that is gone.
+    /// Makes our group the foreground group again, after the command has ended.
     pub(crate) fn take_back(&self) {
         if let Some(group) = self.own {
             give_to(group);
@@ -97,9 +103,10 @@ impl Terminal {
     }
 }
 
-/// SIGTTIN and SIGTTOU, with which the init stops our group where the command wants the terminal in the background. They are
-/// blocked until it is known that the job still is there: a SIGCONT that comes meanwhile (`fg`) makes the kernel forget them,
-/// and one that has come before is seen by who has the terminal.
+/// Blocks SIGTTIN and SIGTTOU. The init sends them to our group if the command uses the terminal in
+/// the background. They remain blocked until the supervisor has checked that the job is still in
+/// the background. A SIGCONT in between (`fg`) makes the kernel discard them. An earlier SIGCONT is
+/// detected by the foreground group.
 #[derive(Debug)]
 pub(crate) struct Stops<'a> {
     signals: SigSet,
@@ -109,7 +116,7 @@ pub(crate) struct Stops<'a> {
 }
 
 impl<'a> Stops<'a> {
-    /// After the init was started, which would inherit what is blocked.
+    /// Blocks the signals. Call it after the init was started, which would inherit the mask.
     fn take(terminal: &'a Terminal, init: Pid) -> nix::Result<Self> {
         let mut signals = SigSet::empty();
         signals.add(NixSignal::SIGTTIN);
@@ -119,12 +126,12 @@ impl<'a> Stops<'a> {
         Ok(Self { signals, fd, terminal, init })
     }
 
-    /// Readable when one has come.
+    /// Returns a descriptor that is readable while one of the signals is pending.
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
     }
 
-    /// Stops here, unless the job has the terminal by now: then it is to go on, and the answer is true.
+    /// Stops this process, or returns true if the job has the terminal again and must continue.
     pub(crate) fn heed(&self) -> bool {
         if self.terminal.is_in_foreground(self.init) {
             return matches!(self.fd.read_signal(), Ok(Some(_)));
@@ -135,7 +142,8 @@ impl<'a> Stops<'a> {
     }
 }
 
-/// The init's side: the command, and whether it has a group of its own and the terminal.
+/// Controls the command for the init: its process id, and whether it has its own group and the
+/// terminal.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Job {
     pub(crate) command: Pid,
@@ -143,56 +151,58 @@ pub(crate) struct Job {
 }
 
 impl Job {
-    /// Gives the terminal to the command; one that stopped meanwhile, for want of it, goes on.
+    /// Gives the terminal to the command. If the command was stopped for want of it,
+    /// [`stopped`](Self::stopped) resumes it.
     pub(crate) fn start(self) {
         if self.has_terminal {
             give_to(self.command);
         }
     }
 
-    /// A signal that somebody sent to us, for the command.
+    /// Passes on a signal that was sent to the init.
     pub(crate) fn deliver(self, signal: i32) {
         if !self.has_terminal {
             return send(self.command, signal);
         }
         match signal {
-            GO_ON_IN_FOREGROUND => {
+            CONTINUE_IN_FOREGROUND => {
                 give_to(self.command);
-                self.go_on();
+                self.resume();
             }
-            GO_ON_IN_BACKGROUND => self.go_on(),
-            // It came to our whole group; the supervisor has it too, and says which of the two it means.
+            CONTINUE_IN_BACKGROUND => self.resume(),
+            // The whole group receives it. The supervisor then sends one of the two signals above.
             SIGCONT => {}
             _ => send(self.command, signal),
         }
     }
 
-    fn go_on(self) {
+    fn resume(self) {
         let _ = kill_process_group(self.command, Signal::CONT);
     }
 
-    /// The command was stopped: so is the job that the outer shell sees.
+    /// Stops the whole job after the command was stopped, so that the outer shell sees it stopped.
     pub(crate) fn stopped(self, signal: i32) {
         let Some(signal) = Signal::from_named_raw(signal).filter(|_| self.has_terminal) else {
             return;
         };
         let wants_terminal = signal == Signal::TTIN || signal == Signal::TTOU;
         if wants_terminal && foreground() == Some(self.command) {
-            // It asked before it had it.
-            self.go_on();
+            // The command used the terminal before it had it.
+            self.resume();
         } else if wants_terminal || signal == Signal::TSTP {
             let _ = kill_current_process_group(signal);
         }
     }
 }
 
-/// The foreground group of the terminal on stdin; none for a group without a number in our pid namespace.
+/// Returns the foreground group of the terminal on stdin, or `None` for a group without a number in
+/// our pid namespace.
 fn foreground() -> Option<Pid> {
     tcgetpgrp(std::io::stdin()).ok()
 }
 
 fn give_to(group: Pid) {
-    // For a background process that changes the group, SIGTTOU must be blocked: tcsetpgrp(3).
+    // A background process must block SIGTTOU to change the foreground group: tcsetpgrp(3).
     let mut only = SigSet::empty();
     only.add(NixSignal::SIGTTOU);
     if only.thread_block().is_ok() {
@@ -203,7 +213,7 @@ fn give_to(group: Pid) {
 
 fn send(to: Pid, signal: i32) {
     if let Some(signal) = Signal::from_named_raw(signal) {
-        // A process that has just ended is none to send to.
+        // The process may have ended.
         let _ = kill_process(to, signal);
     }
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The columns of a list of mounts, with the names that findmnt has for them.
+//! The columns of a list of mounts, with the names of findmnt(8).
 
 use crate::show::options::{merged, short};
 use fmountat::mountinfo::MountEntry;
@@ -11,7 +11,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// A column.
+/// Names a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Column {
     Target,
@@ -31,7 +31,7 @@ pub(crate) enum Column {
 
 use Column as C;
 
-/// Each column's name, and what must be known of a mount; in the order of the variants.
+/// Each column with its name and the fields it needs, in the order of the variants.
 const COLUMNS: [(Column, &str, Fields); 13] = [
     (C::Target, "TARGET", Fields::TARGET),
     (C::Source, "SOURCE", Fields::SOURCE),
@@ -48,7 +48,7 @@ const COLUMNS: [(Column, &str, Fields); 13] = [
     (C::OptFields, "OPT-FIELDS", Fields::PROPAGATE_FROM),
 ];
 
-/// The columns of a list of names, in any letter case; those that findmnt has where none are given.
+/// Parses column names, in any letter case. Returns findmnt's default columns for an empty list.
 pub(crate) fn parse(names: &[String]) -> Result<Vec<Column>, Error> {
     if names.is_empty() {
         return Ok(vec![C::Target, C::Source, C::Fstype, C::Options]);
@@ -56,9 +56,9 @@ pub(crate) fn parse(names: &[String]) -> Result<Vec<Column>, Error> {
     let column = |name: &String| {
         let found = COLUMNS.iter().find(|(_, known, _)| known.eq_ignore_ascii_case(name));
         found.map(|(column, ..)| *column).ok_or_else(|| {
-            let reason = "there is no such column";
+            let reason = "no such column";
             let error = Error::new(ErrorKind::Usage, Operation::Program("read --output"), reason);
-            let hint = format!("there are {}", COLUMNS.map(|(_, known, _)| known).join(", "));
+            let hint = format!("the columns are {}", COLUMNS.map(|(_, known, _)| known).join(", "));
             error.with_argument(name).with_hint(hint)
         })
     };
@@ -70,13 +70,13 @@ impl Column {
         COLUMNS[self as usize].1
     }
 
-    /// What must be known of a mount.
+    /// Returns the fields of a mount that the column needs.
     pub(crate) fn fields(self, fsroot: bool) -> Fields {
         let with_root = if fsroot && self == C::Source { Fields::ROOT } else { Fields::empty() };
         COLUMNS[self as usize].2 | with_root
     }
 
-    /// Columns with numbers stand to the right.
+    /// Returns whether the column holds numbers, which are aligned to the right.
     pub(crate) fn is_number(self) -> bool {
         matches!(self, C::Id | C::UniqueId | C::Parent)
     }
@@ -106,7 +106,7 @@ impl Column {
         }
     }
 
-    /// As text for a terminal: control characters escaped.
+    /// Returns the value as text for a terminal, with control characters escaped.
     pub(crate) fn text(self, entry: &MountEntry, fsroot: bool, full: bool) -> String {
         let bytes = self.bytes(entry, fsroot);
         let is_overlay = entry.fstype == "overlay" && matches!(self, C::Options | C::FsOptions);
@@ -114,12 +114,12 @@ impl Column {
         escape_whole(&bytes)
     }
 
-    /// All of it; bytes that are not valid UTF-8 become U+FFFD.
+    /// Returns the whole value. Bytes that are not valid UTF-8 become U+FFFD.
     pub(crate) fn lossy(self, entry: &MountEntry, fsroot: bool) -> String {
         String::from_utf8_lossy(&self.bytes(entry, fsroot)).into_owned()
     }
 
-    /// As findmnt has it in JSON.
+    /// Returns the value as findmnt prints it in JSON.
     pub(crate) fn json(self, entry: &MountEntry, fsroot: bool) -> Value {
         match self {
             C::Id => entry.id.get().into(),
@@ -138,7 +138,7 @@ fn propagation(entry: &MountEntry) -> String {
     format!("{first}{slave}{unbindable}")
 }
 
-/// As mountinfo has them.
+/// Returns the optional fields in the format of mountinfo.
 fn optional_fields(entry: &MountEntry) -> String {
     let group = |name: &str, group: Option<u64>| group.map(|group| format!("{name}:{group}"));
     let fields = [

@@ -1,19 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Cells in columns, a tree in one of them, cut where the terminal is too narrow.
+//! Lays out cells in columns, one of them with a tree, and cuts them to the width of the terminal.
 
 use super::columns::Column;
 use crate::show::terminal::Terminal;
 use fmountat::mountinfo::MountEntry;
 use unicode_width::UnicodeWidthStr;
 
-/// A mount to be shown, with the place of its parent among those that are shown.
+/// Holds a mount to print, and the index of its parent among the printed ones.
 #[derive(Debug)]
 pub(crate) struct Shown {
     pub(crate) entry: MountEntry,
     pub(crate) parent: Option<usize>,
 }
 
-/// A text, behind the lines that join a mount to its parent.
+/// Holds a text, and the tree lines before it.
 #[derive(Debug, Default)]
 pub(crate) struct Cell {
     pub(crate) branch: String,
@@ -26,7 +26,7 @@ impl Cell {
     }
 }
 
-/// The lines of the tree before each mount.
+/// Returns the tree lines before each mount.
 pub(crate) fn branches(mounts: &[Shown], utf8: bool) -> Vec<String> {
     let (down, last, through, none) =
         if utf8 { ("├─", "└─", "│ ", "  ") } else { ("|-", "`-", "| ", "  ") };
@@ -36,7 +36,7 @@ pub(crate) fn branches(mounts: &[Shown], utf8: bool) -> Vec<String> {
             last_child[parent] = n;
         }
     }
-    // What stands before the children of each.
+    // The tree lines before the children of each mount.
     let mut before: Vec<String> = Vec::with_capacity(mounts.len());
     let branch = |(n, mount): (usize, &Shown)| {
         let (own, below) = match mount.parent {
@@ -52,7 +52,7 @@ pub(crate) fn branches(mounts: &[Shown], utf8: bool) -> Vec<String> {
     mounts.iter().enumerate().map(branch).collect()
 }
 
-/// Rows of cells as text, no wider than `limit`.
+/// Returns rows of cells as text, at most `limit` columns wide.
 pub(crate) fn print(
     columns: &[Column],
     rows: &[Vec<Cell>],
@@ -91,7 +91,7 @@ fn line(out: &mut String, columns: &[Column], row: &[Cell], widths: &[usize], te
         }
         let branch = cut(&cell.branch, *room, false, mark);
         let left = room.saturating_sub(branch.width());
-        // A path tells most at both its ends, options at their start.
+        // Paths are cut in the middle: both ends matter. Options are cut at the end.
         let is_path = matches!(column, Column::Target | Column::Source | Column::Fsroot);
         let text = cut(&cell.text, left, is_path, mark);
         let blanks = " ".repeat(left.saturating_sub(text.width()));
@@ -108,13 +108,14 @@ fn painted(text: &str, how: &str, terminal: Terminal) -> String {
     if terminal.colour { format!("\x1b[{how}m{text}\x1b[0m") } else { text.to_owned() }
 }
 
-/// Narrows columns until all fit: the long ones first, down to what still tells something, then all.
+/// Narrows columns until all fit: first each to its least useful width, options before sources and
+/// targets, then below it.
 fn fit(columns: &[Column], mut widths: Vec<usize>, limit: usize) -> Vec<usize> {
     let least = |column: Column| match column {
         Column::Options | Column::FsOptions | Column::VfsOptions => (0, 20),
         Column::Source | Column::Fsroot => (1, 14),
         Column::Target => (2, 24),
-        // A number that is cut is another number.
+        // A cut number would be another number.
         _ if column.is_number() => (4, usize::MAX),
         _ => (3, 7),
     };
@@ -131,7 +132,7 @@ fn fit(columns: &[Column], mut widths: Vec<usize>, limit: usize) -> Vec<usize> {
     widths
 }
 
-/// At most `room` characters, with a mark where something is left out: in the middle, or at the end.
+/// Cuts a text to `room` columns, in the middle or at the end, and puts a mark there.
 fn cut(text: &str, room: usize, in_middle: bool, mark: &str) -> String {
     let length = text.width();
     if length <= room {
@@ -159,7 +160,7 @@ mod tests {
             ("漢字…".into(), "漢…字".into())
         );
         assert_eq!((cut("abc", 3, true, "…"), cut("abc", 0, true, "…")), ("abc".into(), String::new()));
-        // Two characters of one column together take two.
+        // Two characters of width 1 can have width 2 together.
         let faces = "\u{263a}\u{fe0f}".repeat(60);
         for room in 0..130 {
             assert!(cut(&faces, room, true, "…").width() <= room, "{room}");

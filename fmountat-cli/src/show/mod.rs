@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Mounts as people and programs read them: columns, a tree, a grid that fits the terminal, JSON.
+//! Prints mounts in columns, as a tree, fitted to the terminal, or as JSON.
 
 pub(crate) mod options;
 pub(crate) mod columns;

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Option lists as they are shown: a mount's and its file system's in one, layers counted, types chosen.
+//! Option lists for output: merges the options of a mount and its file system, counts layers,
+//! filters types.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-/// Lower layers that are shown although they are several.
+/// The largest number of lower layers that is printed in full.
 const LAYERS_SHOWN: usize = 3;
-/// The longest list of them that is.
+/// The longest list of lower layers, in bytes, that is printed in full.
 const LIST_SHOWN: usize = 64;
 
-/// As findmnt has it: `ro` if either is, then the other words of both.
+/// Merges option lists as findmnt does: `ro` if one has it, else `rw`, then the other options of
+/// both.
 pub(crate) fn merged(own: &OsStr, of_superblock: &OsStr) -> Vec<u8> {
     let lists = [own.as_bytes(), of_superblock.as_bytes()];
     let options = || lists.into_iter().flat_map(|list| list.split(|byte| *byte == b','));
@@ -21,7 +23,7 @@ pub(crate) fn merged(own: &OsStr, of_superblock: &OsStr) -> Vec<u8> {
     out
 }
 
-/// An overlay's layers as `37 layers`, where they are many or long.
+/// Replaces the layers of an overlay by `37 layers`, if they are many or long.
 pub(crate) fn short(list: &[u8]) -> Vec<u8> {
     let options: Vec<&[u8]> = list.split(|byte| *byte == b',').collect();
     let layers = |option: &&[u8]| {
@@ -46,7 +48,7 @@ pub(crate) fn short(list: &[u8]) -> Vec<u8> {
     out.join(&b',')
 }
 
-/// Layers are separated by colons; `\:` is one in a name, and data layers have two before them.
+/// Counts layers. Colons separate them, `\:` is a colon in a name, and `::` precedes data layers.
 fn count(list: &[u8]) -> usize {
     let (mut layers, mut is_in_layer, mut is_escaped) = (0, false, false);
     for byte in list {
@@ -58,8 +60,8 @@ fn count(list: &[u8]) -> usize {
     layers
 }
 
-/// Whether a type is among those of a list like `ext4,xfs`, or with `no` in front not: as mount(8) has it. `fuse` is
-/// `fuse.sshfs` too.
+/// Returns whether a type matches a list like `ext4,xfs`, or with a leading `no` does not, as in
+/// mount(8). `fuse` matches `fuse.sshfs`.
 pub(crate) fn is_chosen(fstype: &OsStr, list: &OsStr) -> bool {
     let (list, wanted) = match list.as_bytes().strip_prefix(b"no") {
         Some(rest) => (rest, false),
@@ -73,7 +75,7 @@ pub(crate) fn is_chosen(fstype: &OsStr, list: &OsStr) -> bool {
     list.split(|byte| *byte == b',').any(is_meant) == wanted
 }
 
-/// File systems whose data the kernel, or another file system, has: those that findmnt takes for such.
+/// Returns whether a file system has no data of its own. The list is that of findmnt(8).
 pub(crate) fn is_pseudo(fstype: &OsStr) -> bool {
     const PSEUDO: &str = "\
         anon_inodefs apparmorfs autofs bdev binder binfmt_misc bpf cgroup cgroup2 configfs cpuset \

@@ -11,7 +11,7 @@ use fmountat::{Error, Operation};
 use std::collections::VecDeque;
 use std::io::Write;
 
-/// How to print mounts.
+/// Holds the columns and options of the output.
 #[derive(Debug)]
 pub(crate) struct Show<'a> {
     columns: Vec<Column>,
@@ -23,7 +23,7 @@ impl<'a> Show<'a> {
         Ok(Self { columns: columns::parse(&args.output)?, args })
     }
 
-    /// What must be read for it.
+    /// Returns the fields that the columns need.
     pub(crate) fn fields(&self) -> Fields {
         self.columns.iter().fold(Fields::TARGET, |all, column| all | column.fields(!self.args.nofsroot))
     }
@@ -45,7 +45,7 @@ impl<'a> Show<'a> {
         };
         let mut listed: Vec<ListedMount> = mounts.iter().map(listed).collect();
         let mut filesystems = VecDeque::new();
-        // From the last to the first: a mount is complete before it becomes a child.
+        // From the last to the first: a mount has all its children before it becomes a child.
         for mount in mounts.iter().rev() {
             let Some(complete) = listed.pop() else { break };
             match mount.parent.filter(|_| is_tree).and_then(|parent| listed.get_mut(parent)) {
@@ -80,17 +80,17 @@ pub(crate) fn strategy(arg: StrategyArg) -> TableStrategy {
     }
 }
 
-/// A reader that has gone away has read enough.
+/// Writes to stdout. A closed pipe is no error: its reader has read enough.
 pub(crate) fn write(text: &str) -> Result<(), Error> {
     write_on(text).map(drop)
 }
 
-/// The same; false when the reader has gone.
+/// Writes to stdout and returns false if the reader has closed the pipe.
 pub(crate) fn write_on(text: &str) -> Result<bool, Error> {
     let mut out = std::io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => Ok(true),
         Err(e) if e.kind() == std::io::ErrorKind::BrokenPipe => Ok(false),
-        Err(e) => Err(Error::from_io(Operation::Write, "stdout", e)),
+        Err(e) => Err(Error::from_io(Operation::WriteResult, "", e)),
     }
 }

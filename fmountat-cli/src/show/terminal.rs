@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What the standard output can show.
+//! The properties of the terminal on stdout.
 
 use rustix::termios::{isatty, tcgetwinsize};
 
-/// Where stdout is no terminal nothing is cut and nothing coloured.
+/// Holds width, colours and character set. If stdout is no terminal, nothing is cut or coloured.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Terminal {
     pub(crate) width: Option<usize>,
@@ -28,12 +28,13 @@ fn variable(name: &str) -> String {
 
 fn width() -> usize {
     const UNKNOWN: usize = 80;
-    let told = tcgetwinsize(std::io::stdout()).map_or(0, |size| usize::from(size.ws_col));
-    let wanted = variable("COLUMNS").parse().unwrap_or(told);
+    let reported = tcgetwinsize(std::io::stdout()).map_or(0, |size| usize::from(size.ws_col));
+    let wanted = variable("COLUMNS").parse().unwrap_or(reported);
     if wanted == 0 { UNKNOWN } else { wanted }
 }
 
-/// As locale(7) looks for it. Without a locale: today's terminals are.
+/// Returns whether the locale, found as in locale(7), is UTF-8. Without a locale it is assumed to
+/// be.
 fn is_utf8() -> bool {
     let set = ["LC_ALL", "LC_CTYPE", "LANG"].into_iter().map(variable).find(|value| !value.is_empty());
     set.is_none_or(|locale| ["utf-8", "utf8"].iter().any(|utf8| locale.to_lowercase().contains(utf8)))

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `fmountat apply`: a set of mounts, all or nothing.
+//! `fmountat apply`: mounts a set, all or nothing.
 
 use crate::args::ApplyArgs;
 use crate::output;
@@ -12,9 +12,9 @@ pub(crate) fn run(args: &ApplyArgs, json: bool) -> Result<(), Error> {
     let path = &args.set.target;
     let namespace = namespace(&dir, args.into.as_deref())?;
     if namespace.is_some() && !plan.has_root() {
-        let reason = "a set for another namespace must have a root of its own: what is there can't be copied from outside";
+        let reason = "a set for another namespace must have its own root: the directory there cannot be copied from outside";
         return Err(Error::new(ErrorKind::Unsupported, Operation::Program("read --into"), reason)
-            .with_hint("make the first mount one for `/`"));
+            .with_hint("add a mount with the target `/` as the first"));
     }
     let target = match &namespace {
         Some(namespace) => namespace.target(path)?,

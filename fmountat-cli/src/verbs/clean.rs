@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `fmountat clean`: what a set that was killed half way has left goes.
+//! `fmountat clean`: unmounts and removes what a killed command left behind.
 
 use crate::output;
 use crate::report;
+use crate::show::write;
 use crate::verbs::common::Outcome;
 use fmountat::Errors;
 use fmountat::journal::Journal;
@@ -13,23 +14,25 @@ pub(crate) fn run(json: bool) -> Outcome {
         let printed = output::result(&report::cleaned(&cleaned), true);
         cleaned.errors.extend(printed.err());
     } else {
+        let mut lines = String::new();
         for (_, place) in &cleaned.unmounted {
-            output::line("unmounted", place);
+            lines += &format!("unmounted {}\n", output::escaped(place));
         }
         for place in &cleaned.removed {
-            output::line("removed directory", place);
+            lines += &format!("removed directory {}\n", output::escaped(place));
         }
+        cleaned.errors.extend(write(&lines).err());
         for place in &cleaned.uncertain {
             let path = output::escaped(place);
-            output::note(&format!(
-                "not sure: a set was killed while it mounted on {path}, and what is mounted there now may be somebody else's: \
-                 look, and unmount it"
+            output::message(&format!(
+                "uncertain: a command was killed while a helper mounted on {path}, and the mount there now may have \
+                 another owner: check it, and unmount it"
             ));
         }
         if cleaned.skipped > 0 {
             let sets = if cleaned.skipped == 1 { "set" } else { "sets" };
-            let text = "left alone: still being mounted, or in another mount namespace";
-            output::note(&format!("{} {sets} {text}", cleaned.skipped));
+            let text = "skipped: still being mounted, or in another mount namespace";
+            output::message(&format!("{} {sets} {text}", cleaned.skipped));
         }
     }
     Errors::check(cleaned.errors)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What the verbs share: reading what the command line names.
+//! Functions for several verbs: they read what the command line names.
 
 use crate::args::{CompatArg, SetArgs};
 use fmountat::{Compat, Error, Errors, MountNamespace, Mounter, Operation, Plan, Spec, read_only_view};
@@ -9,10 +9,10 @@ use std::ffi::OsStr;
 use std::io::Read;
 use std::path::Path;
 
-/// A verb's outcome: every error it met.
+/// The outcome of a verb, with all its errors.
 pub(crate) type Outcome = Result<(), Errors>;
 
-/// The directory that relative paths start at.
+/// Opens the directory of `-C`, or the current one.
 pub(crate) fn start_directory(given: Option<&Path>) -> Result<OwnedFd, Error> {
     let path = given.unwrap_or(Path::new("."));
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
@@ -20,12 +20,12 @@ pub(crate) fn start_directory(given: Option<&Path>) -> Result<OwnedFd, Error> {
         .map_err(|e| Error::from_io(Operation::OpenDirectory, path, e.into()))
 }
 
-/// The set from a file below `dir`, or from stdin for `-`.
+/// Reads a set from a file; `dir` resolves a relative path, and `-` is stdin.
 pub(crate) fn read_spec(dir: &OwnedFd, spec: &Path) -> Result<Spec, Error> {
     Spec::from_json(&read_file(dir, spec, Operation::ReadMountList)?).map_err(|e| e.with_argument(spec))
 }
 
-/// The bytes of a file below `dir`, or of stdin for `-`.
+/// Reads a file; `dir` resolves a relative path, and `-` is stdin.
 pub(crate) fn read_file(dir: &OwnedFd, path: &Path, operation: Operation) -> Result<Vec<u8>, Error> {
     let mut text = Vec::new();
     let read = if path == Path::new("-") {
@@ -48,8 +48,8 @@ impl From<CompatArg> for Compat {
     }
 }
 
-/// The mount namespace of `--into`, opened before anything is built: a number is a process's, all else a path, which starts
-/// at `dir`.
+/// Opens the mount namespace of `--into`, before anything is built. A number is a process id,
+/// everything else a path, which `dir` resolves.
 pub(crate) fn namespace(dir: &OwnedFd, into: Option<&OsStr>) -> Result<Option<MountNamespace>, Error> {
     let Some(into) = into else { return Ok(None) };
     let opened = match into.to_str().and_then(|text| text.parse().ok()) {
@@ -59,21 +59,22 @@ pub(crate) fn namespace(dir: &OwnedFd, into: Option<&OsStr>) -> Result<Option<Mo
     opened.map(Some)
 }
 
-/// The running kernel's number, which no other boot has: the ids of mounts are given again after it.
+/// Returns the boot id. Mount ids are unique within one boot only.
 pub(crate) fn boot() -> Option<String> {
     let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     Some(text.trim().to_owned())
 }
 
-/// What `apply` carries out and `explain` describes.
+/// Holds the plan that `apply` carries out and `explain` describes.
 pub(crate) struct Prepared {
-    /// Relative paths start here.
+    /// The directory that resolves relative paths.
     pub(crate) dir: OwnedFd,
     pub(crate) plan: Plan,
     pub(crate) mounter: Mounter,
 }
 
-/// Reads the set; with `--strict` it is refused here if others could see it half done, or half swapped.
+/// Reads the set. With `--strict`, refuses one that other processes could see half mounted or half
+/// replaced.
 pub(crate) fn prepare(args: &SetArgs, replace: bool) -> Result<Prepared, Error> {
     let dir = start_directory(args.directory.as_deref())?;
     let mut spec = read_spec(&dir, &args.spec)?;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `fmountat doctor`: what this machine lets us do.
+//! `fmountat doctor`: reports what this kernel, user and sandbox allow.
 
 use crate::doctor::report::Doctor;
 use crate::report;

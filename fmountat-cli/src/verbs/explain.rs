@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `fmountat explain`: what `apply` would do, with nothing done.
+//! `fmountat explain`: shows what `apply` would do, without doing it.
 
 use crate::args::ExplainArgs;
 use crate::output;

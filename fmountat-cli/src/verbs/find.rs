@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `fmountat find`: the mount that holds a path.
+//! `fmountat find`: finds the mount that holds a path.
 
 use crate::args::FindArgs;
 use crate::show::{Show, Shown, strategy};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `fmountat list`: the mount table as a tree.
+//! `fmountat list`: prints the mount table as a tree.
 
 use crate::args::ListArgs;
 use crate::show::options::{is_chosen, is_pseudo};
@@ -23,7 +23,7 @@ pub(crate) fn run(args: &ListArgs, json: bool) -> Result<(), Error> {
             && !(args.real && is_pseudo(entry.fstype()))
             && (!args.pseudo || is_pseudo(entry.fstype()))
     };
-    // The children of a mount that is not shown are shown in its place.
+    // The children of a mount that is filtered out move up to its parent.
     let mut shown: Vec<Shown> = Vec::new();
     let mut above: Vec<usize> = Vec::new();
     for (_, entry) in table.walk().filter(|(_, entry)| is_wanted(entry)) {
@@ -34,7 +34,7 @@ pub(crate) fn run(args: &ListArgs, json: bool) -> Result<(), Error> {
         above.push(shown.len() - 1);
     }
     if shown.is_empty() {
-        let reason = "no mount is of this kind, at this place";
+        let reason = "no mount matches";
         let error = Error::new(ErrorKind::NotMounted, Operation::ListMounts, reason);
         return Err(args.path.iter().fold(error, Error::with_argument));
     }
@@ -45,7 +45,8 @@ fn is_below(entry: &TableEntry<'_>, id: MountinfoId) -> bool {
     std::iter::successors(entry.parent(), TableEntry::parent).any(|parent| parent.mountinfo_id() == id)
 }
 
-/// The path as the table has it. In another namespace it is taken as it is.
+/// Returns the path as the mount table spells it. A path of another namespace cannot be resolved
+/// from here, and is used literally.
 pub(crate) fn place(path: &Path, is_elsewhere: bool) -> Result<PathBuf, Error> {
     if is_elsewhere {
         return Ok(Path::new("/").join(path));
@@ -53,7 +54,8 @@ pub(crate) fn place(path: &Path, is_elsewhere: bool) -> Result<PathBuf, Error> {
     std::fs::canonicalize(path).map_err(|e| Error::from_io(Operation::ListMounts, path, e))
 }
 
-/// Whose table: a number is a process, `id:` a namespace's id, all else a file.
+/// Returns the reader for `--namespace`: a number is a process id, `id:` precedes a namespace id,
+/// everything else is a file.
 pub(crate) fn reader(namespace: Option<&OsStr>) -> Result<TableReader, Error> {
     let Some(namespace) = namespace else { return Ok(TableReader::here()) };
     let text = namespace.to_str().unwrap_or_default();

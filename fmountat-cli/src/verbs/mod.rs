@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! One file for each verb, and what they share.
+//! One file for each verb, and `common` for all.
 
 pub(crate) mod common;
 pub(crate) mod mount;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `fmountat mount`: one mount, or a change to one.
+//! `fmountat mount`: mounts one file system, or changes a mount.
 
 use crate::args::MountArgs;
 use crate::output;
@@ -24,18 +24,19 @@ pub(crate) fn run(args: &MountArgs, json: bool) -> Result<(), Error> {
         return change(args, &options, &dir, namespace, json);
     }
     let Some(source) = &args.source else {
-        let reason = "what is to be mounted is missing: only a change to a mount goes without it";
+        let reason = "SOURCE is missing: only a change of a mount has none";
         return Err(
             Error::new(ErrorKind::Usage, Operation::ReadCommandLine, reason).with_argument(&args.target)
         );
     };
     let new = |given: &[OsString]| mount_new(args, source, given, &dir, namespace.as_ref(), json);
     match new(&args.options) {
-        // As mount(8); where `rw` was asked for it is an error, as is every word that can't take effect.
+        // As mount(8) does. With the option `rw` it is an error, like every option that cannot take
+        // effect.
         Err(error) if error.kind() == ErrorKind::ReadOnlyDevice && !options.superblock.contains(&"rw") => {
             new(&args.options.iter().cloned().chain(["ro".into()]).collect::<Vec<_>>())?;
             let path = output::escaped(source);
-            output::note(&format!("{path} can't be written to: mounted read-only"));
+            output::message(&format!("{path} cannot be written to, mounted read-only"));
             Ok(())
         }
         done => done,
@@ -73,7 +74,7 @@ fn mount_new(
     json: bool,
 ) -> Result<(), Error> {
     let options = Options::parse(given)?;
-    // As mount(8): what an image or device holds is found out.
+    // As mount(8) does: the type is detected from the image or device.
     let without = if options.bind.is_some() { "" } else { "auto" };
     let fstype = args.fstype.clone().unwrap_or_else(|| without.into());
     let is_bind = options.bind.is_some() || ["bind", "rbind"].iter().any(|bind| fstype == *bind);
@@ -121,7 +122,7 @@ fn mounted(args: &MountArgs, plan: &Plan, id: MountId, json: bool) -> Result<(),
     print(args, MountReport { id: Some(id.get()), ..Default::default() }, plan.ignored(), json)
 }
 
-/// The source does not exist, and `nofail` says that this is no failure.
+/// Prints that the mount was left out: its source does not exist, and `nofail` permits that.
 fn left_out(args: &MountArgs, plan: &Plan, json: bool) -> Result<(), Error> {
     print(args, MountReport { left_out: &[1], ..Default::default() }, plan.ignored(), json)
 }
@@ -138,13 +139,14 @@ fn print(
     output::result(&MountReport { ignored, target, ..done }, json)
 }
 
-/// What the target is to be, before anything is mounted: a bound file is mounted on a file.
+/// Returns what to create as the mount point: a file for a bound file, else a directory.
 fn kind_of_source(dir: impl AsFd, source: &Path, is_bind: bool, mkdir: Mkdir) -> Result<Create, Error> {
     let is_file = is_bind && !Target::open(dir, source)?.is_dir();
     Ok(mkdir.create(!is_file))
 }
 
-/// `mount -o private none TARGET`, as `mount --make-private TARGET`: `mnt_context_propagation_only`, util-linux.
+/// Returns whether only the propagation changes: `mount -o private none TARGET` is `mount
+/// --make-private TARGET` (`mnt_context_propagation_only` in util-linux).
 fn is_propagation_alone(args: &MountArgs, options: &Options) -> bool {
     let changes = options.attr.propagation.or(options.recursive_attr.propagation).is_some();
     let is_none = |name: Option<&OsStr>| name.is_none_or(|name| name == "none");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `fmountat umount`.
+//! `fmountat umount`: unmounts targets, ids and sets.
 
 use crate::args::UmountArgs;
 use crate::output;
@@ -12,7 +12,7 @@ use std::time::Duration;
 
 pub(crate) fn run(args: &UmountArgs, json: bool) -> Outcome {
     if args.timeout.is_nan() || args.timeout < 0.0 {
-        let reason = "the time must be a number of seconds, not negative";
+        let reason = "not a number of seconds, 0 or more";
         let error = Error::new(ErrorKind::Usage, Operation::Program("read --timeout"), reason);
         return Err(error.with_argument(args.timeout.to_string()).into());
     }
@@ -32,13 +32,13 @@ pub(crate) fn run(args: &UmountArgs, json: bool) -> Outcome {
     Errors::check(errors)
 }
 
-/// Prints what was unmounted; the errors of both.
+/// Prints what was unmounted. Returns the errors of unmounting and printing.
 fn printed(done: Result<(), Errors>, unmounted: impl Serialize, json: bool) -> Vec<Error> {
     let done = done.and_then(|()| Ok(output::result(&UmountReport { unmounted }, json)?));
     done.err().into_iter().flatten().collect()
 }
 
-/// One line of `apply --json`, of which this is wanted.
+/// Holds the fields that `umount --set` needs of a line of `apply --json`.
 #[derive(Deserialize)]
 struct Line {
     set: Option<PublishedSet>,
@@ -55,12 +55,12 @@ fn sets_of(file: &Path) -> Result<Vec<PublishedSet>, Error> {
     }
     let now = boot();
     if lines.iter().any(|line| line.boot.is_some() && now.is_some() && line.boot != now) {
-        let reason = "a set in it was mounted before this boot: it is gone, and its ids may be those of other mounts now";
+        let reason = "a set in it was mounted before this boot, and its ids may belong to other mounts now";
         return Err(Error::new(ErrorKind::NotMounted, Operation::FindSet, reason).with_argument(file));
     }
-    let without = "a set in it has no ids: listmount(2) [6.8] was missing or forbidden when it was mounted, it is in another mount \
-                   namespace, or not in one piece";
+    let without = "a set in it has no ids: listmount(2) [6.8] was not available when it was mounted, or the set is in another \
+                   mount namespace, or not one tree";
     let sets = lines.into_iter().map(|line| line.set);
     sets.collect::<Option<_>>()
-        .ok_or_else(|| bad(without).with_hint("unmount it by its target with -R, there"))
+        .ok_or_else(|| bad(without).with_hint("unmount it there by its target: fmountat umount -R TARGET"))
 }

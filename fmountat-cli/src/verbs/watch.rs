@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `fmountat watch`: mounts as they come and go.
+//! `fmountat watch`: prints mount events.
 
 use super::list::{place, reader};
 use crate::args::WatchArgs;
@@ -19,11 +19,11 @@ use std::time::{Duration, Instant};
 
 pub(crate) fn run(args: &WatchArgs, json: bool) -> Result<(), Error> {
     let path = args.path.as_deref().map(|path| place(path, args.namespace.is_some())).transpose()?;
-    // No end that the clock can hold is none.
+    // A time that overflows the clock means no time limit.
     let end = args.timeout.map(limit).transpose()?.and_then(|limit| Instant::now().checked_add(limit));
     let mut watch = Watch::of(reader(args.namespace.as_deref())?.strategy(strategy(args.strategy)))?;
     if watch.strategy() == TableStrategy::Mountinfo {
-        output::note("watching the table: a mount that comes and goes between two looks at it is not seen");
+        output::message("polling the mount table: a mount that is gone before the next poll is not reported");
     }
     let mut left = args.count;
     while left != Some(0) {
@@ -45,33 +45,40 @@ pub(crate) fn run(args: &WatchArgs, json: bool) -> Result<(), Error> {
 
 fn limit(seconds: f64) -> Result<Duration, Error> {
     Duration::try_from_secs_f64(seconds).map_err(|_| {
-        let reason = "the time must be a number of seconds, not negative and not infinite";
+        let reason = "not a finite number of seconds, 0 or more";
         Error::new(ErrorKind::Usage, Operation::Program("read --timeout"), reason)
             .with_argument(seconds.to_string())
     })
 }
 
-/// Waits until there may be events. False ends the watch: its time is over, which is an error where a `count` was asked for,
-/// or nobody reads our output any more, which a pipe reports although nothing is written.
+/// Waits for events. Returns false if the time is over without `count`, or if the reader of stdout
+/// has closed the pipe: poll(2) reports that although nothing is written.
+///
+/// # Errors
+/// `TimedOut` if the time is over before `count` events.
 fn wait(watch: &Watch, end: Option<Instant>, count: Option<u64>) -> Result<bool, Error> {
     let stdout = std::io::stdout();
     let left = end.map(|end| end.saturating_duration_since(Instant::now()));
     let left = left.and_then(|left| Timespec::try_from(left).ok());
     let mut ready = [PollFd::new(watch, PollFlags::IN), PollFd::new(&stdout, PollFlags::empty())];
     match poll(&mut ready, left.as_ref()) {
-        Ok(0) if count.is_none() => Ok(false),
-        Ok(0) => {
-            let reason = "not so many events came in time";
-            Err(Error::new(ErrorKind::TimedOut, Operation::WatchMounts, reason))
-        }
+        Ok(0) => match count {
+            None => Ok(false),
+            Some(count) => {
+                let events = if count == 1 { "event" } else { "events" };
+                let reason = format!("timed out before {count} {events}");
+                Err(Error::new(ErrorKind::TimedOut, Operation::WatchMounts, reason))
+            }
+        },
         Ok(_) => Ok(!ready[0].revents().is_empty()),
-        // A stopped and continued one goes on.
+        // The process was stopped and continued.
         Err(Errno::INTR) => Ok(true),
         Err(errno) => Err(Error::from_io(Operation::WatchMounts, "poll", errno.into())),
     }
 }
 
-/// Overflows are everybody's. Of a mount that was gone before it could be looked at nobody knows where it was.
+/// Returns whether the event is at or below `path`. Overflows are, always. A mount that was gone
+/// before its mount point could be read is not.
 fn is_below(event: &MountEvent, path: Option<&Path>) -> bool {
     let Some(path) = path else { return true };
     let mut known = event.entry.iter().chain(&event.before);
@@ -102,9 +109,9 @@ fn text(event: &MountEvent, full: bool) -> String {
         texts.join(" ")
     };
     let target = |entry: &MountEntry| escape_whole(entry.target.as_os_str().as_bytes());
-    let told = match (event.action, &event.entry, &event.before) {
-        (MountAction::Overflow, ..) => String::from("events were lost: what differs now follows"),
-        (MountAction::Resync, ..) => String::from("nothing else has changed"),
+    let text = match (event.action, &event.entry, &event.before) {
+        (MountAction::Overflow, ..) => String::from("events were lost, the differences follow"),
+        (MountAction::Resync, ..) => String::from("all differences are reported"),
         (MountAction::Move, Some(entry), Some(before)) => {
             format!("{} from {} {}", target(entry), target(before), details(entry))
         }
@@ -113,11 +120,11 @@ fn text(event: &MountEvent, full: bool) -> String {
             format!("{} {} was {was}", target(entry), details(entry))
         }
         (_, Some(entry), _) => format!("{} {}", target(entry), details(entry)),
-        (_, None, Some(before)) => format!("from {}, and gone since", target(before)),
+        (_, None, Some(before)) => format!("from {}, no longer mounted", target(before)),
         (_, None, None) => {
             let id = event.id.map_or(0, |id| id.get());
-            format!("the mount {id}, which was gone before it could be looked at")
+            format!("mount {id}, gone before its mount point could be read")
         }
     };
-    format!("{action:8} {told}")
+    format!("{action:8} {text}")
 }

@@ -74,6 +74,7 @@ fmountat_testing::cases! {
             (&[], 1),
             (&["mount"], 1),
             (&["nosuchverb"], 1),
+            (&["rnu"], 1),
             (&["mount", "a", "t"], 32),
             (&["mount", "-o", "loop,bind", "a", "t"], 1),
             (&["mount", "-o", "X-containerd.a", "-t", "tmpfs", "a", "t"], 1),
@@ -128,9 +129,9 @@ fmountat_testing::cases! {
         ] {
             assert_eq!(status(&[&["mount"], arguments].concat()), 1, "{arguments:?}");
             let text = ok(&[&compat, arguments].concat(), "");
-            let words: Vec<String> =
-                ignored.iter().map(|word| format!(r#"{{"mount":1,"word":"{word}"}}"#)).collect();
-            let want = format!("\"ignored\":[{}]", words.join(","));
+            let options: Vec<String> =
+                ignored.iter().map(|option| format!(r#"{{"mount":1,"option":"{option}"}}"#)).collect();
+            let want = format!("\"ignored\":[{}]", options.join(","));
             assert!(text.contains(&want), "{arguments:?}: {text} has no {want}");
         }
         assert_eq!(mount_flags(file("t")), "rw,nodev,noexec,relatime");

@@ -102,7 +102,7 @@ fn zsh() -> String {
 }
 
 fn fish() -> String {
-    let of_clap = "may be given several times' -r\n";
+    let of_clap = "can be repeated' -r\n";
     script(Shell::Fish, of_clap, &of_clap.replace("-r", "-x -a '(__fmountat_options)'"), 1, FISH)
 }
 

@@ -116,8 +116,23 @@ fmountat_testing::cases! {
         fails(&output, "write the result");
         let output = into_full(&["--json", "umount", "t"]);
         assert_eq!((output.status.code(), mounts_below(scratch()).len()), (Some(2), 0));
-        assert_eq!(into_full(&["--help"]).status.code(), Some(2));
+        for arguments in [&["--help"][..], &["--version"], &["list"], &["find", "--mountpoint", "/"], &["--json", "find", "/"], &["doctor"]] {
+            let output = into_full(arguments);
+            assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+            fails(&output, "write the result");
+            fails(&output, "no space left on device");
+        }
         assert_eq!(into_full(&["mount", "-t", "tmpfs", "x", "t"]).status.code(), Some(0));
+    }
+
+    /// A reader that closes the pipe has read enough.
+    fn a_closed_pipe_is_no_error() needs [] {
+        for arguments in [&["--help"][..], &["run", "--help"], &["--version"], &["list"], &["doctor"]] {
+            let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).unwrap();
+            drop(reader);
+            let output = Command::new(fmountat()).args(arguments).stdout(writer).output().unwrap();
+            assert!(output.status.success() && output.stderr.is_empty(), "{arguments:?}: {output:?}");
+        }
     }
 
     /// A set that `apply --into` printed has no ids.

@@ -222,7 +222,7 @@ DIR/t          one
             drop(lines);
             let output = child.wait_with_output().unwrap();
             let note = String::from_utf8(output.stderr).unwrap();
-            assert!(output.status.success() && note.lines().all(|line| line.starts_with("fmountat: watching the table: ")), "{note}");
+            assert!(output.status.success() && note.lines().all(|line| line.starts_with("fmountat: polling the mount table: ")), "{note}");
             assert!(way == "auto" || note.lines().count() == 1, "{note}");
             child = command(&["watch", "--json", "--count", "3", "--strategy", way, "."]).stdout(Stdio::piped()).spawn().unwrap();
             let mut lines = BufReader::new(child.stdout.take().unwrap());

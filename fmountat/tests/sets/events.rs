@@ -78,7 +78,7 @@ fn steps(strategy: &str, is_built_first: bool) -> Vec<String> {
 
 /// Operation and strategy of each that `Features` decide on, as an event has them.
 fn decided() -> Vec<String> {
-    let (_, table) = include_str!("../../src/strategy.rs").split_once("\nways! {").unwrap();
+    let (_, table) = include_str!("../../src/strategy.rs").split_once("\nstrategies! {").unwrap();
     let mut operation = "";
     let mut all = Vec::new();
     for line in table.lines().filter(|line| !line.trim_start().starts_with("//")) {

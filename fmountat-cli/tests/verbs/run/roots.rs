@@ -64,8 +64,7 @@ fn assert_all_ok(done: &Done) {
     assert!(done.out.lines().count() > 30, "{done:#?}");
     // uname(2) may tell of an older release than the kernel is.
     let is_old = fmountat_testing::kernel_release() < (6, 6);
-    let is_known =
-        |line: &&str| is_old && line.contains("a directory that comes from a layer can't be removed");
+    let is_known = |line: &&str| is_old && line.contains("directories of a layer cannot be removed");
     let told: Vec<&str> = done.err.lines().filter(|line| !is_known(line)).collect();
     assert_eq!(told, Vec::<&str>::new());
 }
@@ -315,9 +314,9 @@ pub(crate) fn every_real_file_system() {
     assert_eq!(done.out, "preciousdeepsinglereal/dir:\nnew\n\nreal/inner:\n", "{done:#?}");
     assert_eq!(done.status, 0, "{done:#?}");
     let single = scratch().join("single");
-    let notes = done.err.lines().filter(|line| line.starts_with("fmountat: not covered: "));
+    let notes = done.err.lines().filter(|line| line.starts_with("fmountat: not overlaid: "));
     assert!(notes.clone().count() > 0 && notes.count() == done.err.lines().count(), "{}", done.err);
-    let named = done.err.contains(single.to_str().unwrap()) || done.err.contains("more places");
+    let named = done.err.contains(single.to_str().unwrap()) || done.err.contains("more paths");
     assert!(named, "{}", done.err);
     if is_real_root() {
         // For an ordinary user each directory beside a mount is a mount of its own, which can't be removed.
@@ -332,7 +331,7 @@ pub(crate) fn every_real_file_system() {
 pub(crate) fn a_directory_of_a_layer_goes_or_it_is_told() {
     write(scratch().join("doomed/file"), "");
     let done = in_scratch("rm -r doomed || ls -d doomed");
-    let is_told = done.err.contains("a directory that comes from a layer can't be removed");
+    let is_told = done.err.contains("directories of a layer cannot be removed");
     let goes = fmountat_testing::kernel_release() >= (6, 6);
     assert_eq!((is_told, done.out.is_empty()), (!goes, goes), "{done:#?}");
 }

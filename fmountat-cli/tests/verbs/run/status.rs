@@ -78,6 +78,7 @@ const FAILURES: &[Failure] = &[
     failure(&["-C", "plain", "--lower", "/", "--", "true"], 125, "plain", ""),
     failure(&["--no-such-option", "--lower", "/", "--", "true"], 125, "--no-such-option", ""),
     failure(&["--lower", "/"], 125, "COMMAND", ""),
+    failure(&["--lower", "/", "ls", "-l"], 125, "put `--` before the command", "usage"),
 ];
 
 /// With the mount that fails, its argument is in the error and the status tells that the command never ran.
@@ -122,7 +123,7 @@ fn done(args: &[&str]) -> super::sandbox::Done {
 
 fn text(failure: &Failure) -> Option<String> {
     let done = done(failure.args);
-    let lines: Vec<&str> = done.err.lines().filter(|l| !l.contains("not covered")).collect();
+    let lines: Vec<&str> = done.err.lines().filter(|l| !l.contains("not overlaid")).collect();
     let named = lines.iter().any(|line| line.contains(failure.names));
     let ok = done.status == failure.status && done.out.is_empty() && named;
     (!ok).then(|| format!("{:?}: {} in place of {}\n{}", failure.args, done.status, failure.status, done.err))

@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Command lines that clap does not accept as a verb: wrong ones, and those that ask for help or
+//! the version.
+
+use crate::args::Cli;
+use crate::{exit, output, run};
+use clap::CommandFactory;
+use clap::error::{ContextKind, ErrorKind as Clap};
+use fmountat::{Error, ErrorKind, Operation};
+use std::ffi::OsString;
+use std::io::Write;
+use std::process::ExitCode;
+
+/// Prints help, version or error. Returns 0 for help and version, 2 if they cannot be written, 1
+/// for an error as mount(8) does, and 125 for an error of `run`.
+pub(crate) fn report(error: &clap::Error) -> ExitCode {
+    if !error.use_stderr() {
+        return match error.print().and_then(|()| std::io::stdout().flush()) {
+            // A closed pipe is no error: its reader has read enough.
+            Err(e) if e.kind() != std::io::ErrorKind::BrokenPipe => {
+                output::error(&Error::from_io(Operation::WriteResult, "", e), false);
+                ExitCode::from(exit::SYSTEM)
+            }
+            _ => ExitCode::from(exit::OK),
+        };
+    }
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    let end = arguments.iter().position(|argument| argument == "--");
+    let before = &arguments[..end.unwrap_or(arguments.len())];
+    let verb = before.iter().find(|argument| !argument.as_encoded_bytes().starts_with(b"-"));
+    let is_run = verb.is_some_and(|verb| verb == "run");
+    let ours =
+        if is_run && end.is_none() { command_missing(error, before) } else { misspelt_verb(error, verb) };
+    let json = before.iter().any(|argument| argument == "--json");
+    match ours {
+        Some(ours) => output::error(&ours, json),
+        None if json => output::error(&of_clap(error), true),
+        // A closed stderr must not cause a second failure.
+        None => drop(error.print()),
+    }
+    ExitCode::from(if is_run { run::status::OWN_FAILURE } else { exit::USAGE })
+}
+
+/// Returns the error for `run` without `--`: clap takes the command for SPEC, and its options for
+/// those of `run`.
+fn command_missing(error: &clap::Error, arguments: &[OsString]) -> Option<Error> {
+    let is_command = match error.kind() {
+        Clap::MissingRequiredArgument => true,
+        Clap::UnknownArgument => is_after_positional(error, arguments),
+        _ => false,
+    };
+    is_command.then(|| {
+        usage("run has no COMMAND")
+            .with_hint("put `--` before the command: fmountat run [OPTIONS] [SPEC] -- COMMAND [ARGUMENT]...")
+    })
+}
+
+/// Returns whether the unknown option is one of the command: words that are no options precede it.
+fn is_after_positional(error: &clap::Error, arguments: &[OsString]) -> bool {
+    let unknown = error.get(ContextKind::InvalidArg).map(ToString::to_string).unwrap_or_default();
+    let mut words =
+        arguments.iter().map(|word| word.to_string_lossy()).skip_while(|word| word != "run").skip(1);
+    while let Some(word) = words.next() {
+        match &*word {
+            "-C" | "--lower" | "--bind" => drop(words.next()),
+            word if !word.starts_with('-') || word == "-" => return true,
+            word if word.starts_with(&unknown) => return false,
+            _ => {}
+        }
+    }
+    false
+}
+
+/// Returns the error for a verb that does not exist, with the verb that was probably meant.
+fn misspelt_verb(error: &clap::Error, verb: Option<&OsString>) -> Option<Error> {
+    let typed = verb.filter(|_| error.kind() == Clap::InvalidSubcommand)?.to_string_lossy().into_owned();
+    let meant = suggested(error).or_else(|| same_letters(&typed));
+    let hint = match meant {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => String::from("`fmountat --help` lists the commands"),
+    };
+    Some(usage("there is no such command").with_argument(typed).with_hint(hint))
+}
+
+/// Returns clap's suggestion. The last of several is the most similar.
+fn suggested(error: &clap::Error) -> Option<String> {
+    match error.get(ContextKind::SuggestedSubcommand)? {
+        clap::error::ContextValue::String(name) => Some(name.clone()),
+        clap::error::ContextValue::Strings(names) => names.last().cloned(),
+        _ => None,
+    }
+}
+
+/// Returns the verb that has the letters of `typed` in another order. clap misses swapped letters
+/// in short names.
+fn same_letters(typed: &str) -> Option<String> {
+    let sorted = |name: &str| {
+        let mut letters: Vec<char> = name.chars().collect();
+        letters.sort_unstable();
+        letters
+    };
+    let command = Cli::command();
+    let mut names = command.get_subcommands().filter(|verb| !verb.is_hide_set()).map(clap::Command::get_name);
+    names.find(|name| sorted(name) == sorted(typed)).map(str::to_owned)
+}
+
+/// Converts an error of clap to ours.
+fn of_clap(error: &clap::Error) -> Error {
+    let text = error.to_string();
+    let reason = text.split("\n\n").next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+    let argument = error.context().find(|(kind, _)| *kind == ContextKind::InvalidArg);
+    let made = argument.iter().fold(usage(&reason), |made, (_, value)| made.with_argument(value.to_string()));
+    made.with_hint("see --help")
+}
+
+fn usage(reason: &str) -> Error {
+    Error::new(ErrorKind::Usage, Operation::ReadCommandLine, reason.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    fn error(words: &[&str]) -> clap::Error {
+        Cli::try_parse_from(words).expect_err("a wrong command line")
+    }
+
+    #[test]
+    fn a_misspelt_verb_gets_a_suggestion() {
+        for (typed, meant) in [
+            ("rnu", "did you mean `run`?"),
+            ("moutn", "did you mean `mount`?"),
+            ("aply", "did you mean `apply`?"),
+            ("unmount", "did you mean `umount`?"),
+            ("lst", "did you mean `list`?"),
+            ("frobnicate", "`fmountat --help` lists the commands"),
+        ] {
+            let ours = misspelt_verb(&error(&["fmountat", typed]), Some(&typed.into())).expect("an error");
+            assert_eq!(ours.hint(), Some(meant), "{typed}");
+        }
+    }
+
+    #[test]
+    fn a_missing_dash_dash_is_explained() {
+        let has_hint = |words: &[&str]| {
+            let arguments: Vec<OsString> = words.iter().map(OsString::from).collect();
+            command_missing(&error(words), &arguments).is_some()
+        };
+        assert!(has_hint(&["fmountat", "run", "--lower", "/", "ls", "-l"]));
+        assert!(has_hint(&["fmountat", "run", "--lower", "/", "ls"]));
+        assert!(has_hint(&["fmountat", "run", "rootfs.json", "ls", "/"]));
+        assert!(has_hint(&["fmountat", "run"]));
+        assert!(!has_hint(&["fmountat", "run", "--lowr", "/", "ls"]));
+        assert!(!has_hint(&["fmountat", "run", "--frob", "ls"]));
+    }
+}
