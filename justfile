@@ -5,11 +5,11 @@
 check:
     .ci/run
 
-# The suite on Debian's 6.1, 6.12 and newest kernels and on this one, and docs/kernels.md
+# The suite on Debian's 6.1, 6.12 and newest kernels and on this one, and docs/measured/kernels.md
 kernels *WORDS:
     .ci/kernels --table {{WORDS}}
 
-# The tests under each seccomp filter, and docs/filters.tsv
+# The tests under each seccomp filter, and .ci/baseline/filters.tsv
 filters *WORDS:
     .ci/filters --page {{WORDS}}
 

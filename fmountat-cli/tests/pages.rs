@@ -109,9 +109,25 @@ fn names(argument: &Arg) -> String {
     }
 }
 
-/// Escapes angle brackets and pipes for a Markdown table.
-fn cell(text: &str) -> String {
-    text.replace('|', "\\|").replace('<', "&lt;")
+/// Returns the paragraphs of a help as one, with angle brackets escaped for Markdown.
+fn sentences(help: &str) -> String {
+    help.replace("\n\n", ". ").replace('\n', " ").replace('<', "&lt;")
+}
+
+/// Wraps a paragraph at 120 columns. Every line but the first begins with `indent`.
+fn wrapped(text: &str, indent: &str) -> String {
+    let mut lines: Vec<String> = Vec::new();
+    for word in text.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if line.chars().count() + 1 + word.chars().count() <= 120 => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            Some(_) => lines.push(format!("{indent}{word}")),
+            None => lines.push(word.to_owned()),
+        }
+    }
+    lines.join("\n")
 }
 
 fn usage(verb: &Command) -> String {
@@ -125,21 +141,15 @@ fn markdown() -> String {
     let mut page = String::from(HEAD);
     for verb in verbs(&command) {
         let about = verb.get_long_about().or(verb.get_about()).unwrap().to_string();
-        let _ = writeln!(
-            page,
-            "\n## fmountat {}\n\n```\n{}\n```\n\n{}.\n",
-            verb.get_name(),
-            usage(&verb),
-            // clap removes the period at the end of the first line.
-            about.trim_end_matches('.').replacen("\n\n", ".\n\n", 1)
-        );
+        // clap removes the period at the end of the first line.
+        let about = about.trim_end_matches('.').replacen("\n\n", ".\n\n", 1) + ".";
+        let about: Vec<String> = about.split("\n\n").map(|paragraph| wrapped(paragraph, "")).collect();
+        let (name, usage) = (verb.get_name(), usage(&verb));
+        let _ = writeln!(page, "\n## fmountat {name}\n\n```\n{usage}\n```\n\n{}\n", about.join("\n\n"));
         let shown: Vec<&Arg> = verb
             .get_arguments()
             .filter(|a| !["help", "version", "json", "verbose"].contains(&a.get_id().as_str()))
             .collect();
-        if !shown.is_empty() {
-            page += "| | |\n|---|---|\n";
-        }
         for argument in shown {
             let help = argument.get_long_help().or(argument.get_help()).unwrap().to_string();
             let default = argument
@@ -147,13 +157,10 @@ fn markdown() -> String {
                 .first()
                 .filter(|_| argument.get_action().takes_values())
                 .map(|v| format!(" (default {})", v.to_string_lossy()));
-            let _ = writeln!(
-                page,
-                "| `{}` | {}{} |",
-                cell(&names(argument)),
-                cell(&help.replace('\n', " ")),
-                default.unwrap_or_default()
-            );
+            // A list, since a table has no room for the longest of them.
+            let item =
+                format!("- `{}`: {}{}", names(argument), sentences(&help), default.unwrap_or_default());
+            let _ = writeln!(page, "{}", wrapped(&item, "  "));
         }
         for section in sections_of(verb.get_name()) {
             page += &markdown_of(&section);
@@ -184,7 +191,8 @@ fn markdown_of(section: &Section) -> String {
         }
         _ => {
             for (term, text) in items {
-                let _ = writeln!(page, "- `{term}`: {}", text.replace('<', "&lt;"));
+                let item = format!("- `{term}`: {}", text.replace('<', "&lt;"));
+                let _ = writeln!(page, "{}", wrapped(&item, "  "));
             }
         }
     }
@@ -192,15 +200,18 @@ fn markdown_of(section: &Section) -> String {
 }
 
 const HEAD: &str = "\
-# The command
+# The command line
 
-Generated from the definition of the command line by the test `pages`: `FMOUNTAT_REGENERATE=1 cargo test -p fmountat-cli --test pages`
-writes it and `man/`, and `--test verbs -- completions::` writes `completions/`. The options of `-o` are in [options.md](options.md), the
-errors in [errors.md](errors.md).
+The options of `-o` are in [options.md](options.md), the errors in [errors.md](errors.md), the [exit status](#exit-status)
+below.
 
-`--json`, before or after any verb, prints results on stdout and errors on stderr as JSON, one object per line. Bytes that are not valid
-UTF-8 become U+FFFD. `--verbose` prints each step on stderr: the events that the documentation of the library lists, one per line, with
-the strategy that is used and why another one could not be.
+Two options work before and after every verb. `--json` prints results on stdout and errors on stderr as JSON, one object
+per line. Bytes that are not valid UTF-8 become U+FFFD. `--verbose` prints each step on stderr: the events that the
+documentation of the library lists, one per line, with the strategy that is used and why another one could not be.
+
+Generated from the definition of the command line by the test `pages`:
+`FMOUNTAT_REGENERATE=1 cargo test -p fmountat-cli --test pages` writes it and `man/`, and
+`--test verbs -- completions::` writes `completions/`.
 ";
 
 fn others(all: &[Command]) -> String {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Chooses the faster interface for the requested fields and the existing mounts.
 //!
-//! The choice is based on measurements (docs/benchmarks.md): a line of mountinfo costs 1.9 us, a
-//! mount by statmount(2) 1.2 us without strings, 3 us and more with them. mountinfo is therefore
-//! faster, unless its lines contain something costly that was not requested.
+//! The choice is based on measurements (docs/measured/benchmarks.md): a line of mountinfo costs 1.9
+//! us, a mount by statmount(2) 1.2 us without strings, 3 us and more with them. mountinfo is
+//! therefore faster, unless its lines contain something costly that was not requested.
 
 use crate::sys::listmount::next_mount;
 use crate::sys::statmount::{

@@ -3,23 +3,33 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use fmountat::kernel::{Features, KernelFeature, kernel_features};
+use fmountat::strategy::{Strategy, SwapStrategy};
 use fmountat::{Mount, Mounter, Plan};
 use std::path::{Path, PathBuf};
 
-const HEAD: &str = "# What of the kernel is used, and what is done without
+const HEAD: &str = "# Kernel features, and what replaces them
 
-Made from the code by a test (`FMOUNTAT_REGENERATE=1 cargo test -p fmountat --test house feature_page::` writes it). The release is the first that has
-it. Linux 5.14 or newer is supported; [the table of tests by kernel](kernels.md) says what was seen on real ones. A seccomp filter may forbid a call
-that the kernel has, with EPERM or ENOSYS: it counts as missing.
+Linux 5.14 is the oldest supported release. This page has each kernel feature that fmountat uses, the first release with
+it, and what fmountat does without it. A call that a seccomp filter forbids, with EPERM or ENOSYS, counts as missing.
+[Test results on real kernels](measured/kernels.md). A test makes this page from the code (`FMOUNTAT_REGENERATE=1 cargo
+test -p fmountat --test house feature_page::`).
 
-| feature | since | used for | without it | shown by |
-|---|---|---|---|---|
+| feature | since | used for |
+|---|---|---|
+";
+
+const WITHOUT: &str = "
+## Without each feature
+
+In brackets, the test that uses the replacement.
+
 ";
 
 const TRIED: &str = "
-## What is only known when it is tried
+## Features that are not probed
 
-No field of `Features` says it. The names are those of the events (cargo feature `tracing`).
+fmountat tries the best strategy, and uses the other one if it fails. No field of `Features` describes these. The names
+are those of the events (cargo feature `tracing`).
 
 | operation | best strategy | needs | without it |
 |---|---|---|---|
@@ -43,13 +53,21 @@ const TRIED_ROWS: [[&str; 4]; 9] = [
     ["probe the kernel", "calls that fail", "no filter", "calls in a child"],
 ];
 
-const WAYS: &str = "
-## The way that is taken, by kernel
+const BY_KERNEL: &str = "
+## Strategy by kernel
 
-What `Mounter::strategy` and `Mounter::swap_strategy` say with the features of that release, where unshare(2) is allowed. *Step by step* and *with a moment
-between* are the weaker promises: `apply` says in its output (`way`, `swap`) which was taken, and `--strict` refuses them.
+The results of `Mounter::strategy` and `Mounter::swap_strategy` with the features of each release, where unshare(2) is
+allowed.
 
-| kernel | one mount | ten mounts, one root | an `unbindable` mount among them | two mounts for `/` | `--replace` |
+- *detached*: built detached, published in one step.
+- *private*: built in a private mount namespace, published in one step.
+- *steps*: mounted step by step, undone on failure. Other processes can see a part. `--strict` refuses it.
+- *beneath*: the new set is mounted beneath the old one; there is no gap.
+- *gap*: the old set is unmounted first; for a moment readers see neither. `--strict` refuses it.
+
+`apply --json` prints the strategy that was used (`strategy`, `swap`).
+
+| kernel | one mount | ten mounts | one is `unbindable` | two are for `/` | `--replace` |
 |---|---|---|---|---|---|
 ";
 
@@ -71,39 +89,55 @@ fn newest() -> Features {
     features.with_all()
 }
 
-fn ways(release: (u32, u32)) -> String {
+fn strategies(release: (u32, u32)) -> String {
     let mounter = Mounter::with(newest().at_most(release.0, release.1), None);
     let ten = |words: &str| {
         let inner = (1..10).map(|n| tmpfs(&format!("d{n}"), words));
         std::iter::once(tmpfs("/", "rw")).chain(inner).collect::<Vec<_>>()
     };
-    let way = |mounts: &[Mount]| mounter.strategy(&Plan::new(mounts).unwrap()).to_string();
+    let strategy = |mounts: &[Mount]| match mounter.strategy(&Plan::new(mounts).unwrap()) {
+        Strategy::Detached => "detached",
+        Strategy::PrivateNamespace => "private",
+        Strategy::StepByStep => "steps",
+        other => panic!("an unknown strategy: {other}"),
+    };
+    let swap = match mounter.swap_strategy() {
+        SwapStrategy::Beneath => "beneath",
+        SwapStrategy::Gap => "gap",
+        other => panic!("an unknown strategy: {other}"),
+    };
     format!(
         "| {}.{} | {} | {} | {} | {} | {} |\n",
         release.0,
         release.1,
-        way(&[tmpfs("/", "rw")]),
-        way(&ten("rw")),
-        way(&ten("unbindable")),
-        way(&[tmpfs("/", "rw"), tmpfs("/", "rw")]),
-        mounter.swap_strategy(),
+        strategy(&[tmpfs("/", "rw")]),
+        strategy(&ten("rw")),
+        strategy(&ten("unbindable")),
+        strategy(&[tmpfs("/", "rw"), tmpfs("/", "rw")]),
+        swap,
     )
 }
 
 fn row(feature: &KernelFeature) -> String {
-    let (major, minor) = feature.kernel;
-    let KernelFeature { what, used_for, otherwise, shown_by, .. } = feature;
-    format!("| {what} | {major}.{minor} | {used_for} | {otherwise} | {shown_by} |\n")
+    let KernelFeature { what, used_for, .. } = feature;
+    format!("| {what} | {} | {used_for} |\n", feature.since())
+}
+
+fn without(feature: &KernelFeature) -> String {
+    let KernelFeature { what, otherwise, shown_by, .. } = feature;
+    format!("- **{what}**: {otherwise}. [{shown_by}]\n")
 }
 
 #[test]
 fn the_page_of_features_is_true() {
     let mut page = String::from(HEAD);
     page.extend(kernel_features().iter().map(row));
+    page += WITHOUT;
+    page.extend(kernel_features().iter().map(without));
     page += TRIED;
     page.extend(TRIED_ROWS.map(|row| format!("| {} |\n", row.join(" | "))));
-    page += WAYS;
-    page.extend(KERNELS.into_iter().map(ways));
+    page += BY_KERNEL;
+    page.extend(KERNELS.into_iter().map(strategies));
     let path = top().join("docs/kernel-features.md");
     if std::env::var_os("FMOUNTAT_REGENERATE").is_some() {
         std::fs::write(&path, &page).unwrap();

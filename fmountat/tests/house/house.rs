@@ -175,17 +175,25 @@ fn ms_names(bits: u64) -> String {
     known.map(|(_, name)| *name).collect::<Vec<_>>().join(" ")
 }
 
-const PAGE_HEAD: &str = "# Option words
+const PAGE_HEAD: &str = "# Mount options
 
-Made from the option table by a test (`FMOUNTAT_REGENERATE=1 cargo test -p fmountat --test house house::` writes it). That each word and each
-pair of words does what stands here is read back from the kernel by `cargo test -p fmountat --test mounts options::`.
+The options of `-o`, and of `\"options\"` in a mount list. A test makes this page from the option table
+(`FMOUNTAT_REGENERATE=1 cargo test -p fmountat --test house house::`). Another test sets each option and each pair of
+options, and reads the result back from the kernel (`cargo test -p fmountat --test mounts options::`).
 
-Every word that is not in the table goes to the file system. Of two words that exclude each other the later one wins: `rw,rro` is all
-read-only, `rro,rw` all but the top. A bind without a propagation word is private, with all below. The access-time policy
-is one field (`_ATIME`), which each of its words clears as a whole; no word at all is relatime. A comma inside double quotes or after a backslash
-separates nothing; the quotes are taken off. `WORD=recursive` is the recursive form; `ro=vfs` and `ro=fs` are half of what `ro` does. A word
-where it would have no effect is an error; with `--compat containerd` it is ignored and listed. `x-...`, `X-...` and `comment=` are notes.
+- An option that is not in the table is passed to the file system.
+- Of two options that exclude each other, the later one wins: `rw,rro` makes the whole tree read-only, `rro,rw` all but
+  the top.
+- `OPTION=recursive` is the recursive form. `ro=vfs` makes the mount read-only, `ro=fs` the file system; `ro` does both.
+- A bind without a propagation option is private, with all mounts below it.
+- The access-time policy is one field (`_ATIME`). Each option of the policy replaces the field. The default is relatime.
+- A comma inside double quotes or after a backslash does not separate options. The quotes are removed.
+- An option that would have no effect is an error. With `--compat containerd` it is ignored and listed.
+- `x-...`, `X-...` and `comment=` are comments for other programs.
 
-| word | for a tree | layer | where | sets MOUNT_ATTR_ | clears | sets MS_ | clears | what it does |
+In the column *layer*, *attribute* is a flag of the mount, *filesystem* one of the file system, *engine* an option that
+fmountat itself carries out, *note* one for other programs.
+
+| option | for a tree | layer | where | sets MOUNT_ATTR_ | clears | sets MS_ | clears | what it does |
 |---|---|---|---|---|---|---|---|---|
 ";

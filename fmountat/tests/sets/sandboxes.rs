@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Where mounting is hemmed in: what works in each situation, and the exact error where it does not. `docs/sandboxes.md` has
-//! a row for each, which its case holds against what it finds; where they differ it prints the row as it is.
+//! Where mounting is hemmed in: what works in each situation, and the exact error where it does not.
+//! `docs/measured/sandboxes.md` has a row and a section for each, which its case compares with its results; where they differ it
+//! prints both.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod lists;
@@ -16,7 +17,7 @@ use rustix::mount::{
 };
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-const PAGE: &str = include_str!("../../../docs/sandboxes.md");
+const PAGE: &str = include_str!("../../../docs/measured/sandboxes.md");
 /// What only kernels before 6.15 refuse: on them, a cell may be one of these.
 const OLDER_REFUSALS: &[&str] = &[
     "[unsupported] set layer 1 /l1: this kernel takes layers by their names in /proc, which is not mounted here (ENOENT)",
@@ -76,47 +77,84 @@ fn mounts_below_if_told() -> usize {
     if std::path::Path::new("/proc/self/mountinfo").exists() { mounts_below(file("t")).len() } else { 0 }
 }
 
-/// The row of the situation: a tmpfs, a set of ten, a read-only bind, a writable overlay, an id-mapped bind.
-fn row(situation: &str) -> String {
-    let layers = format!("lowerdir={0}/l1:{0}/l2,upperdir={0}/up,workdir={0}/work", scratch().display());
-    let cells = [
-        tried(&[tmpfs()]),
-        tried(&ten()),
-        tried(&[bind("l1", "bind,ro")]),
-        tried(&[Mount::new("overlay", "overlay").option(layers)]),
-        tried(&[bind("l1", "bind,uidmap=0:1000:1,gidmap=0:1000:1")]),
-    ];
-    format!("| {situation} | {} |", cells.join(" | "))
+/// What is tried in each situation.
+const TRIED: [&str; 5] =
+    ["a tmpfs", "ten mounts in one set", "a read-only bind", "a writable overlay", "an id-mapped bind"];
+
+/// The results in one situation, one for each of [`TRIED`].
+struct Found {
+    situation: &'static str,
+    cells: [String; 5],
 }
 
-fn hold_against_the_page(found: &str) {
-    println!("counted: {found}");
+impl Found {
+    fn try_all(situation: &'static str) -> Self {
+        let layers = format!("lowerdir={0}/l1:{0}/l2,upperdir={0}/up,workdir={0}/work", scratch().display());
+        let cells = [
+            tried(&[tmpfs()]),
+            tried(&ten()),
+            tried(&[bind("l1", "bind,ro")]),
+            tried(&[Mount::new("overlay", "overlay").option(layers)]),
+            tried(&[bind("l1", "bind,uidmap=0:1000:1,gidmap=0:1000:1")]),
+        ];
+        Self { situation, cells }
+    }
+
+    /// Returns the row of the table, with the codes of errors.
+    fn row(&self) -> String {
+        format!("| {} | {} |\n", self.situation, self.cells.each_ref().map(|cell| code(cell)).join(" | "))
+    }
+
+    /// Returns the section with the errors in full; nothing if there is none.
+    fn section(&self) -> String {
+        let heading = format!("### {}\n\n", self.situation);
+        if self.cells[0].contains('[') && self.cells.iter().all(|cell| *cell == self.cells[0]) {
+            return format!("{heading}- all of them: {}\n\n", self.cells[0]);
+        }
+        let failed = self.cells.iter().zip(TRIED).filter(|(cell, _)| cell.contains('['));
+        let lines: String = failed.map(|(cell, what)| format!("- {what}: {cell}\n")).collect();
+        if lines.is_empty() { lines } else { format!("{heading}{lines}\n") }
+    }
+}
+
+/// Returns the strategy, and the codes of errors.
+fn code(cell: &str) -> String {
+    let code = |error: &str| error.trim_start_matches('[').split(']').next().unwrap().to_owned();
+    match cell.split_once(", and then: ") {
+        Some((strategy, error)) => format!("{strategy}; umount: {}", code(error)),
+        None if cell.starts_with('[') => code(cell),
+        None => cell.to_owned(),
+    }
+}
+
+fn hold_against_the_page(found: &Found) {
+    let (row, section) = (found.row(), found.section());
+    println!("counted: {row}{section}");
     if fmountat_testing::kernel_release() >= (6, 15) {
-        assert!(PAGE.contains(found), "docs/sandboxes.md has another row than:\n{found}");
+        assert!(PAGE.contains(&row), "docs/measured/sandboxes.md has another row than:\n{row}");
+        assert!(PAGE.contains(&section), "docs/measured/sandboxes.md has another section than:\n{section}");
         return;
     }
     // Older kernels do the same, step by step at worst, or refuse it for the same reason, or for one of theirs.
-    let situation = found.split(" | ").next().unwrap();
-    let row = PAGE.lines().find(|line| line.starts_with(&format!("{situation} |"))).unwrap();
-    for (here, newest) in found.split(" | ").zip(row.split(" | ")) {
-        let code = |cell: &str| cell.split_once(']').map(|(code, _)| code.to_owned());
-        let is_like = here.replace("step by step", "in one step") == newest;
-        let is_refused = here.starts_with('[') && code(here) == code(newest);
-        let is_older = OLDER_REFUSALS.contains(&here);
-        assert!(is_like || is_refused || is_older, "{situation}: {here}\n  and on the newest: {newest}");
+    let situation = found.situation;
+    let row = PAGE.lines().find(|line| line.starts_with(&format!("| {situation} |"))).unwrap();
+    let newest = row.trim_matches(['|', ' ']).split(" | ").skip(1);
+    for (here, newest) in found.cells.iter().zip(newest) {
+        let is_like = code(here).replace("step by step", "in one step") == newest;
+        let is_older = OLDER_REFUSALS.contains(&here.as_str());
+        assert!(is_like || is_older, "{situation}: {here}\n  and on the newest: {newest}");
     }
 }
 
-fn check(situation: &str) {
-    let found = row(situation);
-    hold_against_the_page(&found);
+fn check(situation: &'static str) {
+    hold_against_the_page(&Found::try_all(situation));
 }
 
-fn under_profile(list: &'static str, is_admin: bool, situation: &str) {
+fn under_profile(list: &'static str, is_admin: bool, situation: &'static str) {
     furnish();
     let found = in_own_namespace(|| {
         lists::enter(list, is_admin);
-        row(situation)
+        Found::try_all(situation)
     });
     hold_against_the_page(&found);
 }
@@ -162,7 +200,7 @@ fmountat_testing::cases! {
         let found = in_own_namespace(|| {
             unmount("/proc", UnmountFlags::DETACH).unwrap();
             assert!(!std::path::Path::new("/proc/self").exists());
-            row("without /proc")
+            Found::try_all("without /proc")
         });
         hold_against_the_page(&found);
     }
@@ -171,7 +209,7 @@ fmountat_testing::cases! {
         furnish();
         let found = in_own_namespace(|| {
             mount("proc", "/proc", "proc", MountFlags::empty(), c"hidepid=2").unwrap();
-            let found = row("/proc with `hidepid=2`");
+            let found = Found::try_all("/proc with `hidepid=2`");
             unmount("/proc", UnmountFlags::DETACH).unwrap();
             found
         });
@@ -188,7 +226,7 @@ fmountat_testing::cases! {
         let found = in_own_namespace(move || {
             mount("proc", jail.join("proc"), "proc", MountFlags::empty(), None).unwrap();
             fmountat_testing::own_root(&jail);
-            row("a chroot")
+            Found::try_all("a chroot")
         });
         hold_against_the_page(&found);
     }
@@ -197,7 +235,7 @@ fmountat_testing::cases! {
         furnish();
         let found = in_own_namespace(|| {
             rustix::thread::set_thread_uid(rustix::process::Uid::from_raw(1000)).unwrap();
-            row("an ordinary user without namespaces")
+            Found::try_all("an ordinary user without namespaces")
         });
         hold_against_the_page(&found);
     }

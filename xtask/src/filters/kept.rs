@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The kept table, docs/filters.tsv: lines `FILTER BINARY OUTCOME COUNT`, separated by tabs.
+//! The kept table, .ci/baseline/filters.tsv: lines `FILTER BINARY OUTCOME COUNT`, separated by tabs.
 
 use super::judge::Judged;
 use std::collections::BTreeMap;
@@ -30,7 +30,7 @@ pub(crate) fn more_unsupported(kept: &str, judged: &Judged) -> Vec<String> {
             let new = now.all.saturating_sub(before.all);
             if now.unsupported > before.unsupported + new {
                 lines.push(format!(
-                    "{}: FAILED {binary}: {} unsupported, {} in docs/filters.tsv:{names}",
+                    "{}: FAILED {binary}: {} unsupported, {} in .ci/baseline/filters.tsv:{names}",
                     judged.filter, now.unsupported, before.unsupported
                 ));
             }
@@ -111,12 +111,12 @@ mod tests {
             judged("f", &[("set", "a", "unsupported"), ("set", "b", "unsupported"), ("run", "c", "passed")]);
         assert_eq!(
             more_unsupported(KEPT, &worse),
-            ["f: FAILED set: 2 unsupported, 1 in docs/filters.tsv: a b"]
+            ["f: FAILED set: 2 unsupported, 1 in .ci/baseline/filters.tsv: a b"]
         );
         let first = judged("f", &[("run", "c", "unsupported"), ("run", "d", "passed")]);
         assert_eq!(
             more_unsupported(KEPT, &first),
-            ["f: FAILED run: 1 unsupported, 0 in docs/filters.tsv: c"]
+            ["f: FAILED run: 1 unsupported, 0 in .ci/baseline/filters.tsv: c"]
         );
     }
 

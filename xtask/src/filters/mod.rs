@@ -22,7 +22,7 @@ const BINARIES: &str = ".ci/filters.d/binaries";
 const DIFFERS: &str = ".ci/filters.d/differs";
 
 /// The kept table of counts, which `--page` writes.
-const TABLE: &str = "docs/filters.tsv";
+const TABLE: &str = ".ci/baseline/filters.tsv";
 
 const PROFILES: &str = "testing/src/profile.rs";
 

@@ -11,8 +11,8 @@ testing/src/profile.rs, and counts how their cases end.
   .ci/filters [--quick] [--page] [FILTER...]      all filters without one
 
 --quick runs the few binaries that are marked so, TESTS='explain set' only these, whose results take the place of those that an
-earlier run had; --page writes docs/filters.tsv. The exit status is 1 if a case failed that .ci/filters.d/differs does not
-name, a binary ended badly without one that it names, or more cases are unsupported than in docs/filters.tsv.";
+earlier run had; --page writes .ci/baseline/filters.tsv. The exit status is 1 if a case failed that .ci/filters.d/differs does not
+name, a binary ended badly without one that it names, or more cases are unsupported than in .ci/baseline/filters.tsv.";
 
 /// The name of the run without a filter.
 pub(crate) const NO_FILTER: &str = "none";

@@ -26,9 +26,9 @@ use std::sync::Mutex;
 const LISTS: &str = ".ci/kernels.d";
 
 /// The kept table of cases, which `--table` writes.
-const TABLE: &str = "docs/kernels.tsv";
+const TABLE: &str = ".ci/baseline/kernels.tsv";
 
-const PAGE: &str = "docs/kernels.md";
+const PAGE: &str = "docs/measured/kernels.md";
 
 /// Runs the tests on each kernel. Returns whether all of them passed.
 pub(crate) fn run(words: &[String]) -> Result<bool> {

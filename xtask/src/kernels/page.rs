@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Makes docs/kernels.md: the counts for each kernel, and why cases did not pass.
+//! Makes docs/measured/kernels.md: the counts for each kernel, and why cases did not pass.
 
 use super::table::{self, Row, Run};
 use crate::results::Outcome;
@@ -7,23 +7,25 @@ use std::collections::BTreeSet;
 
 const HEAD: &str = "# Tests on real kernels
 
-Written by `.ci/kernels --table` (or `just kernels`) from a real run: Debian's cloud kernels in qemu (the processor is emulated), and
-the machine's own. *Unsupported* are cases that declare a need of something that this kernel lacks, which is quoted below. They do not run,
-and are not among the passed. [Every case](kernels.tsv) ·
-[what is used and what is done without](kernel-features.md)
+`.ci/kernels --table` (or `just kernels`) makes this page from a run on Debian's cloud kernels in qemu, with an emulated
+processor, and on the machine's own kernel. A case is *unsupported* where the kernel lacks a feature that the case
+declares; the reasons are below. Such a case does not run and does not count as passed. [The outcome of every
+case](../../.ci/baseline/kernels.tsv). [Kernel features, and what replaces them](../kernel-features.md).
 ";
 
 const BY_BINARY: &str = "
-By test file: passed of those that are there; where some are unsupported, skipped or failed, `+N unsupported` and so on. Seconds in brackets.
+By test file: the cases that passed, then `+N unsupported`, `+N skipped` and `+N failed`. Seconds in brackets.
 
 ";
 
 const AGAIN: &str = "
-## Again
+## Run it again
 
-As root, on a Debian machine with the packages of `.ci/packages`: `just kernels`, or `.ci/kernels --table`. `.ci/kernels 6.1` runs one kernel,
-`TESTS=\"set staging\" .ci/kernels 6.12` two binaries, `--quick` what CI runs. Not run: the binaries named in `.ci/kernels.d/not-here`, each
-with its reason. `FMOUNTAT_PROOF=short` is set: loops have an eighth of their rounds.
+As root, on a Debian machine with the packages of `.ci/packages`: `just kernels`, or `.ci/kernels --table`.
+
+- `.ci/kernels 6.1` runs one kernel, `TESTS=\"set staging\" .ci/kernels 6.12` two test files, `--quick` what CI runs.
+- The files named in `.ci/kernels.d/not-here` do not run, each for the reason given there.
+- `FMOUNTAT_PROOF=short` is set: loops have an eighth of their rounds.
 ";
 
 /// The longest reason on the page, in characters.
@@ -35,7 +37,7 @@ pub(crate) fn page(runs: &[Run], quick: Option<&[String]>) -> String {
     let mut page = String::from(HEAD);
     if let Some(names) = quick {
         page += &format!(
-            "\nThis run had the tests of the ways that older kernels take (`--quick`, as CI runs them): {}.\n",
+            "\nThis run had only the tests of strategies for older kernels (`--quick`, as in CI): {}.\n",
             names.join(", ")
         );
     }
@@ -185,8 +187,8 @@ mod tests {
     #[test]
     fn a_quick_run_names_its_binaries() {
         let page = page(&runs(), Some(&["set".to_owned(), "staging".to_owned()]));
-        assert!(page.contains("\n\nThis run had the tests"), "{page}");
-        assert!(page.contains("(`--quick`, as CI runs them): set, staging.\n\n| kernel |"), "{page}");
+        assert!(page.contains("\n\nThis run had only the tests"), "{page}");
+        assert!(page.contains("(`--quick`, as in CI): set, staging.\n\n| kernel |"), "{page}");
     }
 
     #[test]

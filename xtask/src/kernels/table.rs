@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Makes docs/kernels.tsv, which has the outcome of each case on each kernel.
+//! Makes .ci/baseline/kernels.tsv, which has the outcome of each case on each kernel.
 
 use crate::results::{Outcome, Results};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -49,7 +49,7 @@ pub(crate) fn rows(runs: &[Run]) -> Vec<Row<'_>> {
     rows
 }
 
-/// Returns the text of docs/kernels.tsv, with a column for each kernel and sorted lines.
+/// Returns the text of .ci/baseline/kernels.tsv, with a column for each kernel and sorted lines.
 pub(crate) fn cases(runs: &[Run]) -> String {
     let mut outcomes: BTreeMap<(&str, &str), HashMap<&str, &str>> = BTreeMap::new();
     let rows = rows(runs);

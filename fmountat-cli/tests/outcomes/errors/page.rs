@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `docs/errors.md` and `docs/errors-beside-mount8.md`, as the situations make them.
+//! `docs/errors.md` and `docs/measured/errors-beside-mount8.md`, as the situations make them.
 
 use super::row::{Ours, Row};
 use super::run::{Said, docs};
@@ -41,33 +41,35 @@ fn list(row: &Row) -> String {
     row.before.strip_prefix("INPUT=").map(|list| format!("echo '{list}' | ")).unwrap_or_default()
 }
 
+/// One section for each situation.
 fn beside(entries: &[Entry], version: &str) -> String {
-    let mut page =
-        format!("{BESIDE}{COMPARED}{version}.\n\n| situation | mount(8) | fmountat |\n|---|---|---|\n");
+    let mut page = format!("{BESIDE}{COMPARED}{version}.\n");
     for Entry { row, ours, theirs } in entries {
         let theirs = match theirs {
-            None => String::from("*not applicable*"),
-            Some(said) if said.status == 0 => String::from("*succeeds*"),
-            Some(said) => cell(&said.text),
+            None => String::from(" cannot express it"),
+            Some(said) if said.status == 0 => String::from(" succeeds"),
+            Some(said) => block(&said.text),
         };
-        page += &format!("| {}{} | {theirs} | {} |\n", row.who.words(), row.name, cell(&ours.text));
+        let (who, name) = (row.who.words(), row.name);
+        page += &format!("\n## {who}{name}\n\nmount(8):{theirs}\n\nfmountat:{}\n", block(&ours.text));
     }
     page
 }
 
-fn cell(text: &str) -> String {
-    text.replace('|', "\\|").replace('<', "&lt;").replace('\n', "<br>")
+fn block(text: &str) -> String {
+    format!("\n\n```text\n{text}\n```")
 }
 
 /// The pages as they are kept; those of mount(8) hold for the version that they were made with alone.
 pub(crate) fn compare(entries: &[Entry], version: &str) {
-    let pages = [("errors.md", errors(entries)), ("errors-beside-mount8.md", beside(entries, version))];
+    let pages =
+        [("errors.md", errors(entries)), ("measured/errors-beside-mount8.md", beside(entries, version))];
     for (name, page) in pages {
         if std::env::var_os("FMOUNTAT_REGENERATE").is_some() {
             std::fs::write(docs(name), &page).unwrap();
         }
         let kept = std::fs::read_to_string(docs(name)).unwrap_or_default();
-        if name == "errors-beside-mount8.md" && !kept.contains(&format!("{COMPARED}{version}.\n")) {
+        if name == "measured/errors-beside-mount8.md" && !kept.contains(&format!("{COMPARED}{version}.\n")) {
             fmountat_testing::skip(&format!("docs/{name} was made with another mount(8) than {version}"));
         }
         let other = page.lines().find(|line| !kept.lines().any(|other| other == *line));
@@ -84,16 +86,16 @@ const COMPARED: &str = "Compared with: ";
 const BESIDE: &str = "\
 # Messages of fmountat and mount(8)
 
-The same situation with `fmountat` and with mount(8) or umount(8), and the message of each. The test `errors` provokes each
-situation and writes this page. Messages that the tools write only to the kernel's log are not listed.
+The messages of `fmountat` and of mount(8) or umount(8) in the same situation. The test `errors` provokes each situation
+and makes this page. Lines that appear in the kernel's log only are left out.
 
 ";
 
 const HEAD: &str = "\
 # Errors
 
-Every error has a stable code (`code` with `--json`, `ErrorKind` in the library), an operation, the system call, the argument, the
-errno, the kernel's messages and a hint:
+Every error has a stable code (`code` with `--json`, `ErrorKind` in the library), an operation, the system call, the
+argument, the errno, the kernel's messages and a hint:
 
 ```text
 fmountat: OPERATION ARGUMENT: REASON (ERRNO)
@@ -101,10 +103,9 @@ fmountat: OPERATION ARGUMENT: REASON (ERRNO)
   hint: what to type or change
 ```
 
-fmountat looks for reasons that the kernel does not report only after a failure, so a successful mount costs nothing extra. An argument
-with control characters or invalid UTF-8 is printed as `$'...'`, which bash and zsh accept as it is. `/DIR` stands for the directory
-in which the command was typed. The test `errors` provokes every situation here and writes this page
-(`FMOUNTAT_REGENERATE=1 cargo test -p fmountat-cli --test outcomes errors::`); causes and solutions are those of `ErrorKind::cause` and
-`ErrorKind::cure`.
+fmountat searches for the reason after a failure only, so a mount that works costs nothing extra. An argument with control
+characters or invalid UTF-8 is printed as `$'...'`, which bash and zsh accept as it is. The test `errors` provokes every
+situation below and makes this page (`FMOUNTAT_REGENERATE=1 cargo test -p fmountat-cli --test outcomes errors::`).
+Causes and solutions are those of `ErrorKind::cause` and `ErrorKind::cure`. `/DIR` stands for the working directory.
 
 ";

@@ -18,29 +18,52 @@ impl Entry {
         (self.theirs.status, &self.theirs.changed) == (self.ours.status, &self.ours.changed)
     }
 
+    /// Whether both are to do the same, and it is no failure: one line is enough.
+    fn is_plain(&self) -> bool {
+        self.row.differs.is_none() && self.ours.status == 0
+    }
+
     fn line(&self) -> String {
-        let theirs =
-            if self.is_same() && self.ours.status == 0 { String::from("=") } else { cell(&self.theirs) };
+        format!("| `{}` | {} |\n", abbreviated(self.row.line), cell(&self.ours))
+    }
+
+    fn item(&self) -> String {
         format!(
-            "| `{}` | {} | {theirs} | {} |\n",
-            self.row.line,
+            "- `{}`: {}\n  - fmountat: {}\n{THEIRS}{}\n",
+            abbreviated(self.row.line),
+            self.row.differs.unwrap_or("both fail"),
             cell(&self.ours),
-            self.row.differs.unwrap_or("same")
+            cell(&self.theirs),
         )
     }
 }
 
 fn cell(outcome: &Outcome) -> String {
-    outcome.to_string().replace('|', "\\|").replace('<', "&lt;")
+    abbreviated(&outcome.to_string()).replace('|', "\\|").replace('<', "&lt;")
+}
+
+/// Shortens arguments that no line of a terminal has room for.
+fn abbreviated(line: &str) -> String {
+    let argument = |text: &str| match text.char_indices().nth(8) {
+        Some((at, _)) if text.len() > 80 => format!("{}...[{} bytes]", &text[..at], text.len()),
+        _ => text.to_owned(),
+    };
+    line.split(' ').map(argument).collect::<Vec<_>>().join(" ")
 }
 
 fn page(sections: &[(&str, Vec<Entry>)], version: &str) -> String {
     let mut text = format!("{HEAD}\n{COMPARED}{version}.\n");
     for (title, entries) in sections {
-        text.push_str(&format!(
-            "\n## {title}\n\n| command line | fmountat | mount(8) | same or why not |\n|---|---|---|---|\n"
-        ));
-        text.extend(entries.iter().map(Entry::line));
+        let (plain, others): (Vec<_>, Vec<_>) = entries.iter().partition(|entry| entry.is_plain());
+        text.push_str(&format!("\n## {title}\n"));
+        if !plain.is_empty() {
+            text.push_str("\n| command line | both |\n|---|---|\n");
+            text.extend(plain.into_iter().map(Entry::line));
+        }
+        if !others.is_empty() {
+            text.push('\n');
+            text.extend(others.into_iter().map(Entry::item));
+        }
     }
     text
 }
@@ -48,18 +71,25 @@ fn page(sections: &[(&str, Vec<Entry>)], version: &str) -> String {
 const HEAD: &str = "\
 # `fmountat mount` beside mount(8)
 
-What both programs did with the same command line (`mount ...` and `fmountat mount ...`) in the same state: the mounts that were
-made or changed, or the exit status and the first line of the message. The test `like_mount` makes this table, holds it against
-this file, and fails on any difference that has no reason here.
+The same command lines (`mount ...` and `fmountat mount ...`) in the same state. The tables have those with the same
+result: the mounts that were made or changed. The lists have those that differ, with the reason, and those that fail in
+both, with the exit status and the first line of the message. The test `like_mount` makes this page, and fails on a
+difference without a reason.
 
-In the state before, `s` and `t` are directories, `f` and `g` files, `link` leads to `t`, `flink` to `g` and `loose` nowhere;
-`m` is a tmpfs (nosuid,noatime,size=64k), `b` a bind of `s` with nodev, `tree` a tmpfs with another on `tree/sub`, `sh` a shared
-tmpfs; `l1`, `l2`, `l3`, `u`, `w` are directories; `image` is an ext4, and `DEVICE` a loop device on it, `PROTECTED-DEVICE` one
-that can't be written to.
+The state before each command line:
+
+- `s` and `t` are directories, `f` and `g` files. `link` leads to `t`, `flink` to `g`, `loose` to nothing.
+- `m` is a tmpfs (nosuid,noatime,size=64k), `b` a bind of `s` with nodev, `sh` a shared tmpfs.
+- `tree` is a tmpfs with another tmpfs on `tree/sub`.
+- `l1`, `l2`, `l3`, `u` and `w` are directories for overlays.
+- `image` is an ext4 image, `DEVICE` a loop device on it, `PROTECTED-DEVICE` a read-only loop device.
+
+An argument of more than 80 bytes is abbreviated.
 ";
 
 const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/mount8.md");
 const COMPARED: &str = "Compared with: ";
+const THEIRS: &str = "  - mount(8): ";
 
 /// Whether the file was made with this mount(8); others may differ elsewhere.
 pub(crate) fn is_of(version: &str) -> bool {
@@ -70,11 +100,10 @@ fn read() -> String {
     std::fs::read_to_string(PATH).unwrap_or_default()
 }
 
-/// Without what is said of mount(8).
+/// Returns the page without the results of mount(8).
 fn of_fmountat(page: &str) -> String {
-    let lines = page.lines().filter(|line| !line.starts_with(COMPARED));
-    let short = |line: &str| line.split(" | ").take(2).collect::<Vec<_>>().join(" | ");
-    lines.map(|line| if line.starts_with("| `") { short(line) } else { line.to_owned() } + "\n").collect()
+    let lines = page.lines().filter(|line| !line.starts_with(COMPARED) && !line.starts_with(THEIRS));
+    lines.map(|line| line.to_owned() + "\n").collect()
 }
 
 /// Fails if the file is not this page, as far as it is of this mount(8); writes it if it is asked to.

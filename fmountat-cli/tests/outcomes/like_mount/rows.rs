@@ -26,17 +26,16 @@ pub(crate) const SECTIONS: &[(&str, &[Row])] = &[
     ("File systems without a device", PSEUDO),
     ("ext4 on a device", DEVICES),
     ("Overlays", OVERLAYS),
-    ("Words for mount(8) and for the readers of fstab", WORDS),
-    ("What can't be mounted, and other forms of the command line", ERRORS),
+    ("Options for mount(8) and for readers of fstab(5)", WORDS),
+    ("Failures, and other forms of the command line", ERRORS),
 ];
 
-const PRIVATE: &str =
-    "a bind is private, so that nothing mounted in it shows elsewhere; `shared` and `slave` keep the group";
-const TAKES_BACK: &str = "mount(8) leaves a flag of the source on, whatever the words say";
-const UNKNOWN: &str = "mount(8) drops a word that a bind can't have: here it is an error";
-const SUBDIR: &str = "mount(8) mounts in a namespace of its own, and where the target's parent is not shared nothing comes back";
-const ONLY: &str = "a remount changes what was asked: mount(8) with a source given clears the other flags";
-const USAGE: &str = "seen before any system call, and wrong usage";
+const PRIVATE: &str = "a bind is private unless `shared` or `slave` is given";
+const TAKES_BACK: &str = "mount(8) keeps a flag of the source, whatever the options";
+const UNKNOWN: &str = "mount(8) ignores an option that has no effect on a bind";
+const SUBDIR: &str = "mount(8) loses the mount where the target's parent is not shared";
+const ONLY: &str = "mount(8) with a source clears the other flags";
+const USAGE: &str = "found before any system call: incorrect invocation";
 const FORM: &str = "options have one spelling, `-o`";
 
 const BINDS: &[Row] = &[
@@ -49,15 +48,15 @@ const BINDS: &[Row] = &[
     same("-o bind,nosuid,nodev,noexec s t"),
     same("-o bind,noatime s t"),
     same("-o bind,nodiratime,relatime s t"),
-    differs("-o bind,strictatime s t", "mount(8) does not see this word on a bind"),
+    differs("-o bind,strictatime s t", "mount(8) ignores this option on a bind"),
     same("-o bind,nosymfollow s t"),
     same("-o bind,ro,rw s t"),
     same("-o bind -o ro -o nosuid s t"),
     same("-o rbind,ro tree t"),
-    differs("-o rbind,ro=recursive tree t", "mount(8) has recursive words since 2.39"),
+    differs("-o rbind,ro=recursive tree t", "mount(8) has recursive options since 2.39"),
     differs("-o bind,dev b t", TAKES_BACK),
     same("-o bind b t"),
-    differs("-o bind,ro b t", "mount(8) clears the flags that nobody named"),
+    differs("-o bind,ro b t", "mount(8) clears the flags that are not given"),
     same("-o bind m t"),
     differs("-o bind,rw,suid m t", TAKES_BACK),
     same("-o bind s link"),
@@ -72,7 +71,7 @@ const BINDS: &[Row] = &[
     same("-o bind,defaults s t"),
     same("-o bind,X-mount.mkdir s new/place"),
     same("-o bind,X-mount.mkdir=0700 s new/place"),
-    differs("-o bind,X-mount.mkdir f new/file", "a file gets a file to be mounted on"),
+    differs("-o bind,X-mount.mkdir f new/file", "a bind of a file creates a file as the mount point"),
     differs("-o bind,X-mount.subdir=sub s t", SUBDIR),
     same("-o bind,shared,X-mount.subdir=sub s sh/sub"),
     same("-o bind,X-mount.subdir=missing s t"),
@@ -94,12 +93,9 @@ const CHANGES: &[Row] = &[
     differs("-o remount,size=4k none m", ONLY),
     same("-o remount,ro none s"),
     same("-o remount,ro none missing"),
-    differs(
-        "-o remount,bind,size=128k none m",
-        "with `bind` the file system is not changed: its words would have no effect",
-    ),
+    differs("-o remount,bind,size=128k none m", "with `bind`, options of the file system have no effect"),
     same("-o remount,ro m"),
-    differs("-o rshared tree", "a change to a mount needs no source; mount(8) has `--make-rshared` for it"),
+    differs("-o rshared tree", "mount(8) needs `--make-rshared` without a source"),
     same("-o remount,bind,ro m"),
 ];
 
@@ -136,7 +132,7 @@ const PSEUDO: &[Row] = &[
     same("-t tmpfs -o mand x t"),
     same("-t tmpfs -o lazytime x t"),
     same("-t tmpfs -o strictatime x t"),
-    differs("-t tmpfs -o mode=\"0700\" x t", "quotes are taken off any value: a comma in it needs them"),
+    differs("-t tmpfs -o mode=\"0700\" x t", "quotes are removed from every value"),
     same("-t tmpfs -o mode=0700 -o size=64k x t"),
     same("-t tmpfs -o size=64k,size=128k x t"),
     same("-t tmpfs x tree"),
@@ -144,9 +140,9 @@ const PSEUDO: &[Row] = &[
     same("-t tmpfs -o X-mount.mkdir x new/place"),
     differs(
         "-t tmpfs -o X-mount.mode=0711,X-mount.owner=1,X-mount.group=2 x t",
-        "mount(8) has these words since 2.39",
+        "mount(8) has these options since 2.39",
     ),
-    differs("-t tmpfs -o iversion x t", "the file system is asked, and tmpfs has no such option"),
+    differs("-t tmpfs -o iversion x t", "fsconfig(2) has no such flag, and tmpfs no such option"),
     same("-t ramfs -o mode=0700 x t"),
     same("-t proc proc t"),
     same("-t proc -o hidepid=2 proc t"),
@@ -156,7 +152,7 @@ const PSEUDO: &[Row] = &[
     same("-t devpts -o newinstance,ptmxmode=0666,mode=0620,gid=5 devpts t"),
     same("-t mqueue mqueue t"),
     same("-t mqueue -o noexec mqueue t"),
-    differs("-t bind s t", "the type `bind`, as containerd and OCI write it, is a bind"),
+    differs("-t bind s t", "containerd and OCI write the type `bind` for a bind"),
 ];
 
 /// A source of 256 bytes, one more than fsconfig(2) takes.
@@ -188,12 +184,12 @@ const DEVICES: &[Row] = &[
     same("PROTECTED-DEVICE t"),
     same("-t ext4 PROTECTED-DEVICE t"),
     same("-t ext4 -o ro PROTECTED-DEVICE t"),
-    differs("-t ext4 -o rw PROTECTED-DEVICE t", "`rw` where it can't be is an error"),
+    differs("-t ext4 -o rw PROTECTED-DEVICE t", "an explicit `rw` that cannot be honoured is an error"),
     same("-t ext4,xfs DEVICE t"),
     same("-t xfs,ext4 DEVICE t"),
     same("-t noext4 DEVICE t"),
-    differs("-o loop=DEVICE image t", "the loop device is a free one, which nobody else can take meanwhile"),
-    differs("-t tmpfs -o loop x t", "a word that would have no effect is an error"),
+    differs("-o loop=DEVICE image t", "the kernel chooses a free loop device, without a race"),
+    differs("-t tmpfs -o loop x t", "an option without effect is an error"),
 ];
 
 const OVERLAYS: &[Row] = &[
@@ -226,8 +222,8 @@ const WORDS: &[Row] = &[
     same("-t tmpfs -o group x t"),
     same("-t tmpfs -o silent x t"),
     same("-t tmpfs -o x-systemd.automount,nofail x t"),
-    differs("-t tmpfs -o X-mount.nosuch x t", "a word that would have no effect is an error"),
-    differs("-t tmpfs -o helper=x x t", "no helper is called: the file system is asked"),
+    differs("-t tmpfs -o X-mount.nosuch x t", "an option without effect is an error"),
+    differs("-t tmpfs -o helper=x x t", "no helper is called; tmpfs has no such option"),
     same("-t tmpfs -o ,,ro,, x t"),
     same("-o bind,nofail missing t"),
     same("-t tmpfs -o nofail x missing"),
@@ -248,7 +244,7 @@ const ERRORS: &[Row] = &[
     same("-t tmpfs -o mode=999 x t"),
     same("-t tmpfs -o nosuchword x t"),
     same("-t tmpfs -o nosuchkey=value x t"),
-    differs("-t tmpfs -o ro=1 x t", "a value where none can be is an error"),
+    differs("-t tmpfs -o ro=1 x t", "a value for an option without values is an error"),
     same("-t tmpfs -o X-mount.mkdir=bad x new"),
     same("-t ext4 missing t"),
     same("-t ext4 f t"),
