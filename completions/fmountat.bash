@@ -5,7 +5,7 @@
 _fmountat_options() {
     local before=""
     [[ $1 == *,* ]] && before="${1%,*},"
-    COMPREPLY=( $(compgen -P "${before}" -W "defaults ro rro rw rrw nosuid rnosuid suid rsuid nodev rnodev dev rdev noexec rnoexec exec rexec noatime rnoatime atime ratime strictatime rstrictatime nostrictatime rnostrictatime relatime rrelatime norelatime rnorelatime nodiratime rnodiratime diratime rdiratime nosymfollow rnosymfollow symfollow rsymfollow sync async dirsync mand nomand lazytime nolazytime private rprivate shared rshared slave rslave unbindable runbindable bind rbind remount silent loud auto noauto _netdev user nouser users nousers owner noowner group nogroup nofail X-mount.mkdir X-mount.subdir= X-mount.owner= X-mount.group= X-mount.mode= X-mount.idmap= uidmap= gidmap= idmap ridmap loop offset= sizelimit= sector-size= direct-io" -- "${1##*,}") )
+    COMPREPLY=( $(compgen -P "${before}" -W "defaults ro rro rw rrw nosuid rnosuid suid rsuid nodev rnodev dev rdev noexec rnoexec exec rexec noatime rnoatime atime ratime strictatime rstrictatime nostrictatime rnostrictatime relatime rrelatime norelatime rnorelatime nodiratime rnodiratime diratime rdiratime nosymfollow rnosymfollow symfollow rsymfollow sync async dirsync mand nomand lazytime nolazytime noiversion private rprivate shared rshared slave rslave unbindable runbindable bind rbind remount silent loud auto noauto _netdev user nouser users nousers owner noowner group nogroup nofail X-mount.mkdir X-mount.subdir= X-mount.owner= X-mount.group= X-mount.mode= X-mount.idmap= uidmap= gidmap= idmap ridmap loop offset= sizelimit= sector-size= direct-io" -- "${1##*,}") )
     [[ -n ${COMP_TYPE} ]] && compopt -o nospace
 }
 

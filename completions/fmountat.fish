@@ -5,7 +5,7 @@
 function __fmountat_options
     set -l written (commandline -ct | string replace -r '^(--options=|-o)' '')
     set -l before (string replace -r '[^,]*$' '' -- "$written")
-    printf '%s\n' $before{defaults,ro,rro,rw,rrw,nosuid,rnosuid,suid,rsuid,nodev,rnodev,dev,rdev,noexec,rnoexec,exec,rexec,noatime,rnoatime,atime,ratime,strictatime,rstrictatime,nostrictatime,rnostrictatime,relatime,rrelatime,norelatime,rnorelatime,nodiratime,rnodiratime,diratime,rdiratime,nosymfollow,rnosymfollow,symfollow,rsymfollow,sync,async,dirsync,mand,nomand,lazytime,nolazytime,private,rprivate,shared,rshared,slave,rslave,unbindable,runbindable,bind,rbind,remount,silent,loud,auto,noauto,_netdev,user,nouser,users,nousers,owner,noowner,group,nogroup,nofail,X-mount.mkdir,X-mount.subdir=,X-mount.owner=,X-mount.group=,X-mount.mode=,X-mount.idmap=,uidmap=,gidmap=,idmap,ridmap,loop,offset=,sizelimit=,sector-size=,direct-io}
+    printf '%s\n' $before{defaults,ro,rro,rw,rrw,nosuid,rnosuid,suid,rsuid,nodev,rnodev,dev,rdev,noexec,rnoexec,exec,rexec,noatime,rnoatime,atime,ratime,strictatime,rstrictatime,nostrictatime,rnostrictatime,relatime,rrelatime,norelatime,rnorelatime,nodiratime,rnodiratime,diratime,rdiratime,nosymfollow,rnosymfollow,symfollow,rsymfollow,sync,async,dirsync,mand,nomand,lazytime,nolazytime,noiversion,private,rprivate,shared,rshared,slave,rslave,unbindable,runbindable,bind,rbind,remount,silent,loud,auto,noauto,_netdev,user,nouser,users,nousers,owner,noowner,group,nogroup,nofail,X-mount.mkdir,X-mount.subdir=,X-mount.owner=,X-mount.group=,X-mount.mode=,X-mount.idmap=,uidmap=,gidmap=,idmap,ridmap,loop,offset=,sizelimit=,sector-size=,direct-io}
 end
 
 # Print an optspec for argparse to handle cmd's options that are independent of any subcommand.

@@ -12,6 +12,7 @@ pub(crate) mod identity;
 pub(crate) mod created_dirs;
 pub(crate) mod new_directory;
 pub(crate) mod create;
+pub(crate) mod make_target;
 pub(crate) mod dangling;
 pub(crate) mod target;
 pub(crate) mod detach;

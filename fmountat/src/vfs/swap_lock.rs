@@ -18,8 +18,8 @@ const TIME: Duration = Duration::from_secs(10);
 /// answer.
 pub(crate) fn lock(target: &Target) -> Option<OwnedFd> {
     let fstype = mounted_type(target.as_fd()).unwrap_or_default();
-    let may_hang = [&b"fuse"[..], b"nfs", b"9p", b"cifs", b"smb3", b"ceph", b"afs"];
-    if !target.is_dir() || may_hang.iter().any(|name| fstype.as_bytes().starts_with(name)) {
+    let is_remote = [&b"fuse"[..], b"nfs", b"9p", b"cifs", b"smb3", b"ceph", b"afs"];
+    if !target.is_dir() || is_remote.iter().any(|name| fstype.as_bytes().starts_with(name)) {
         return None;
     }
     let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;

@@ -4,11 +4,12 @@
 use crate::diagnose::diagnose;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::mountinfo::id::{MountId, UniqueMountId};
+use crate::set::build::attach::attach_at;
 use crate::set::build::detached_set::{DetachedSet, duplicate};
 use crate::set::build::failure::{cannot_assemble, every_mount_left_out, is_missing_source, without_root};
 use crate::set::build::late_mount::{LateMount, MountedRoot};
 use crate::set::build::mounter::Mounter;
-use crate::set::build::step_mount::{StepMounter, inherit_mode, set_root_owner};
+use crate::set::build::step_mount::{StepMounter, set_root_owner};
 use crate::set::build::{nodes, restrict};
 use crate::set::plan::Plan;
 use crate::set::plan::step::Step;
@@ -18,7 +19,7 @@ use crate::trace;
 use crate::vfs::attr::MountAttr;
 use crate::vfs::context::FsContext;
 use crate::vfs::hidden::HiddenPlace;
-use crate::vfs::identity::{is_dir, is_same_place, mount_with_root};
+use crate::vfs::identity::{is_same_place, mount_with_root};
 use crate::vfs::private_namespace::in_private_namespace;
 use crate::vfs::target::Target;
 use crate::vfs::tree::{Attached, Tree};
@@ -403,42 +404,4 @@ impl MountedRoot for Builder<'_> {
         self.readonly_root = true;
         Ok(())
     }
-}
-
-/// Opens the step's target below the root. With `X-mount.mkdir` it creates the target if missing: a
-/// directory for a directory, a file for a file.
-pub(crate) fn mount_point(
-    root: BorrowedFd<'_>,
-    step: &Step,
-    is_dir: impl FnOnce() -> Result<bool>,
-) -> Result<Target> {
-    let path = step.target.as_path();
-    let target = match step.options.mkdir {
-        None => Target::in_root(root, path).map_err(|e| match e.kind() {
-            ErrorKind::NotFound => e.with_hint("create the mount point, or add the option X-mount.mkdir"),
-            _ => e,
-        }),
-        Some(mkdir) => Target::create_in_root(root, path, mkdir.create(is_dir()?)),
-    }?;
-    if step.needs_plain_target() {
-        target.need_no_link(root)?;
-    }
-    Ok(target)
-}
-
-/// Attaches the step's tree at its target inside the set.
-fn attach_at(built: &mut DetachedSet, tree: Tree, step: &Step) -> Result<()> {
-    let (root, path) = (built.top.as_fd(), step.target.as_path());
-    let target = mount_point(root, step, || is_dir(tree.root()))?;
-    built.made.take_over(target.made());
-    // A symbolic link or `..` may resolve to the root of the set itself.
-    let beneath = mount_with_root(target.as_fd())?;
-    let is_root = beneath.is_some() && beneath == Some(MountId::of(root)?);
-    inherit_mode(tree.root(), target.as_fd(), step)?;
-    let attached = tree.attach(&target).map_err(|e| Error::from(e).with_argument(path))?;
-    built.stacks.add(attached.id(), beneath, path);
-    if is_root {
-        built.top = attached.into_fd();
-    }
-    Ok(())
 }

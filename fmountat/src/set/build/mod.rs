@@ -11,6 +11,7 @@ pub(crate) mod nodes;
 pub(crate) mod restrict;
 pub(crate) mod stack;
 pub(crate) mod detached_set;
+pub(crate) mod attach;
 pub(crate) mod assemble;
 
 pub use detached_set::DetachedSet;

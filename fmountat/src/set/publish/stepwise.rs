@@ -4,7 +4,7 @@
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::kinds::helper::{HELPER_LIMIT, Helper};
 use crate::mountinfo::id::MountId;
-use crate::set::build::assemble::mount_point;
+use crate::set::build::attach::mount_point;
 use crate::set::build::detached_set::duplicate;
 use crate::set::build::failure::{every_mount_left_out, is_missing_source, without_root};
 use crate::set::build::late_mount::{LateMount, MountedRoot};

@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Attaches a mount at its target inside the set.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::mountinfo::id::MountId;
+use crate::set::build::detached_set::DetachedSet;
+use crate::set::build::step_mount::inherit_mode;
+use crate::set::plan::step::Step;
+use crate::vfs::identity::{is_dir, mount_with_root};
+use crate::vfs::target::Target;
+use crate::vfs::tree::Tree;
+use rustix::fd::{AsFd, BorrowedFd};
+
+/// Opens the step's target below the root. With `X-mount.mkdir` it creates the target if missing: a
+/// directory for a directory, a file for a file.
+pub(crate) fn mount_point(
+    root: BorrowedFd<'_>,
+    step: &Step,
+    is_dir: impl FnOnce() -> Result<bool>,
+) -> Result<Target> {
+    let path = step.target.as_path();
+    let target = match step.options.mkdir {
+        None => Target::in_root(root, path).map_err(|e| match e.kind() {
+            ErrorKind::NotFound => e.with_hint("create the mount point, or add the option X-mount.mkdir"),
+            _ => e,
+        }),
+        Some(mkdir) => Target::create_in_root(root, path, mkdir.create(is_dir()?)),
+    }?;
+    if step.needs_plain_target() {
+        target.need_no_link(root)?;
+    }
+    Ok(target)
+}
+
+/// Attaches the step's tree at its target inside the set.
+pub(crate) fn attach_at(built: &mut DetachedSet, tree: Tree, step: &Step) -> Result<()> {
+    let (root, path) = (built.top.as_fd(), step.target.as_path());
+    let target = mount_point(root, step, || is_dir(tree.root()))?;
+    built.made.take_over(target.made());
+    // A symbolic link or `..` may resolve to the root of the set itself.
+    let beneath = mount_with_root(target.as_fd())?;
+    let is_root = beneath.is_some() && beneath == Some(MountId::of(root)?);
+    inherit_mode(tree.root(), target.as_fd(), step)?;
+    let attached = tree.attach(&target).map_err(|e| Error::from(e).with_argument(path))?;
+    built.stacks.add(attached.id(), beneath, path);
+    if is_root {
+        built.top = attached.into_fd();
+    }
+    Ok(())
+}
