@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Builds a plan: creates each mount detached, then attaches it at its place in one tree.
 
-use crate::diagnose::diagnose;
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::mountinfo::id::{MountId, UniqueMountId};
 use crate::set::build::attach::attach_at;
@@ -14,7 +13,7 @@ use crate::set::build::{nodes, restrict};
 use crate::set::plan::Plan;
 use crate::set::plan::step::Step;
 use crate::strategy::{Strategies, Strategy};
-use crate::table::count::{mounts_in, mounts_in_copy};
+use crate::table::count::mounts_in;
 use crate::trace;
 use crate::vfs::attr::MountAttr;
 use crate::vfs::context::FsContext;
@@ -63,7 +62,7 @@ impl Mounter {
     ) -> Result<DetachedSet> {
         let base = match target {
             _ if plan.has_root() => None,
-            Some(target) => Some(copy_of_target(target)?),
+            Some(target) => Some(DetachedSet::copy_of(target)?),
             None => return Err(needs_target()),
         };
         self.build_on(dir, base, plan, target.is_none() && self.mounts_here())
@@ -153,14 +152,6 @@ fn needs_target() -> Error {
     let reason = "no mount has the target `/`, and there is no target directory to copy";
     Error::new(ErrorKind::Spec, Operation::ReadMountList, reason)
         .with_hint("add a first mount with the target `/`, or give a target directory")
-}
-
-/// Returns a private copy of the tree at the target, the root of a plan that has none.
-fn copy_of_target(target: &Target) -> Result<DetachedSet> {
-    let copy = DetachedSet::from_tree(Tree::private_copy(target).map_err(diagnose)?)?;
-    let is_known = copy.tree.id()?.unique().is_some();
-    let mounts = if is_known { None } else { mounts_in_copy(target.as_fd()) };
-    Ok(DetachedSet { mounts, ..copy })
 }
 
 /// Returns the number of mounts in all trees of `made`, or `None` if one cannot be counted.

@@ -5,6 +5,7 @@ use crate::diagnose::{diagnose, pivot};
 use crate::error::{Error, ErrorKind, Failed, Operation, Result, Syscall, or_give_back};
 use crate::mountinfo::id::{MountId, UniqueMountId};
 use crate::set::build::stack::Stacks;
+use crate::table::count::mounts_in_copy;
 use crate::trace;
 use crate::vfs::attr::{Attr, MountAttr};
 use crate::vfs::created_dirs::CreatedDirs;
@@ -41,6 +42,14 @@ pub struct DetachedSet {
 }
 
 impl DetachedSet {
+    /// Returns a private copy of the tree at the target, the root of a plan that has none.
+    pub(crate) fn copy_of(target: &Target) -> Result<Self> {
+        let copy = Self::from_tree(Tree::private_copy(target).map_err(diagnose)?)?;
+        let is_known = copy.tree.id()?.unique().is_some();
+        let mounts = if is_known { None } else { mounts_in_copy(target.as_fd()) };
+        Ok(Self { mounts, ..copy })
+    }
+
     /// Returns the root that a process in the set would see.
     #[must_use]
     pub fn root(&self) -> BorrowedFd<'_> {
