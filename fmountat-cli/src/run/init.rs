@@ -100,7 +100,7 @@ fn bind_mount(text: &OsStr) -> Result<Mount, Error> {
         return Err(Error::new(
             ErrorKind::OptionValue,
             Operation::Program("parse option --bind"),
-            "SRC is empty",
+            "the source of --bind is empty",
         )
         .with_argument(text));
     }

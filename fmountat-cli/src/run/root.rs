@@ -6,7 +6,8 @@ use crate::run::host_root::HostRoot;
 use crate::run::layout::{NotOverlaid, makes_dev, throwaway_overlay};
 use fmountat::oci::standard_links;
 use fmountat::overlay::Overlay;
-use fmountat::{DetachedSet, Error, ErrorKind, Mounter, Operation, Plan, Spec};
+use fmountat::table::is_mount_point;
+use fmountat::{DetachedSet, Error, ErrorKind, Mounter, Operation, Plan, Spec, Target};
 use rustix::fd::BorrowedFd;
 use std::path::{Path, PathBuf};
 
@@ -58,7 +59,7 @@ pub(crate) fn build(
             return Err(error.with_hint("add a mount with the target `/` as the first, or use --lower DIR"));
         }
     };
-    if makes_dev(spec) && spec.links.is_empty() {
+    if makes_dev(spec) && spec.links.is_empty() && has_dev(&built)? {
         mounter.create_nodes(built.root(), &Spec::default().nodes([], standard_links()))?;
     }
     if uppers.lacks_marks() {
@@ -67,6 +68,11 @@ pub(crate) fn build(
         not_overlaid.push((PathBuf::from("/"), reason.into()));
     }
     Ok((built, not_overlaid))
+}
+
+/// Reports whether /dev of the root is a mount: a second root may have covered the one with /dev.
+fn has_dev(built: &DetachedSet) -> Result<bool, Error> {
+    Target::in_root(built.root(), "dev").map_or(Ok(false), |dev| is_mount_point(&dev, "."))
 }
 
 fn is_slash(path: &Path) -> bool {

@@ -42,7 +42,7 @@ fmountat_testing::cases! {
         ] {
             let path = format!("{}:/usr/bin:/bin", file("bin").display());
             let output = Command::new(fmountat()).args(arguments).env("PATH", path).current_dir(scratch()).output();
-            fails(&output.unwrap(), "build fuse3.some: its mount helper ");
+            fails(&output.unwrap(), "build the set fuse3.some: its mount helper ");
         }
     }
 
@@ -59,7 +59,7 @@ fmountat_testing::cases! {
         let output = run(fmountat().to_str().unwrap(), &["mount", "-o", &word, "s", "t"]);
         empty.kill().unwrap();
         empty.wait().unwrap();
-        fails(&output, "map ids s: the user namespace has no id maps yet");
+        fails(&output, "id-map mount s: the user namespace has no id mappings yet");
     }
 
     /// Who is root in a user namespace is told which other namespace is missing.

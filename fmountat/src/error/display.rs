@@ -32,6 +32,9 @@ impl Error {
             None => String::new(),
             Some(PlanStep::Mount(0)) => String::from("root: "),
             Some(PlanStep::Mount(number)) => format!("mount {number}: "),
+            // The operation names it already.
+            Some(PlanStep::Device(_)) if self.operation() == Operation::CreateDevice => String::new(),
+            Some(PlanStep::Link(_)) if self.operation() == Operation::CreateLink => String::new(),
             Some(PlanStep::Device(path)) => named(Operation::CreateDevice, path),
             Some(PlanStep::Link(path)) => named(Operation::CreateLink, path),
             Some(PlanStep::ReadonlyPath(path)) => named(Operation::MakePathReadOnly, path),

@@ -50,7 +50,7 @@ operations! {
     CreateLink = "create the link";
     EnterMountNamespace = "enter the mount namespace";
     EnterRoot = "enter the root";
-    Fchdir = "change directory to";
+    Fchdir = "fchdir";
     FindDevice = "find the path of device";
     FindFilesystemType = "detect the file system type of";
     FindFreeLoopDevice = "find a free loop device";

@@ -217,7 +217,7 @@ fmountat_testing::cases! {
     fn a_left_out_root_is_an_error() needs [] {
         mkdirs(scratch(), &["t"]);
         let error = apply(&[bind("missing", "bind,nofail"), tmpfs().at("/tmp")], "t").unwrap_err();
-        assert_eq!((error.kind(), error.step().as_str()), (ErrorKind::NotFound, "mount 2: build"));
+        assert_eq!((error.kind(), error.step().as_str()), (ErrorKind::NotFound, "mount 2: build the set"));
         // Not even where what is at the target has such a place, mount by mount.
         mkdirs(scratch(), &["t/tmp"]);
         let mut old = Features::get();
