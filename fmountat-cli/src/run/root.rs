@@ -9,6 +9,7 @@ use fmountat::overlay::Overlay;
 use fmountat::table::is_mount_point;
 use fmountat::{DetachedSet, Error, ErrorKind, Mounter, Operation, Plan, Spec, Target};
 use rustix::fd::BorrowedFd;
+use rustix::io::Errno;
 use std::path::{Path, PathBuf};
 
 /// Builds a throw-away root: an overlay of `lowers` (topmost first) with an upper directory on a
@@ -60,7 +61,7 @@ pub(crate) fn build(
         }
     };
     if makes_dev(spec) && spec.links.is_empty() && has_dev(&built)? {
-        mounter.create_nodes(built.root(), &Spec::default().nodes([], standard_links()))?;
+        add_links(&mounter, &built)?;
     }
     if uppers.lacks_marks() {
         let reason =
@@ -68,6 +69,17 @@ pub(crate) fn build(
         not_overlaid.push((PathBuf::from("/"), reason.into()));
     }
     Ok((built, not_overlaid))
+}
+
+/// Creates the links that programs expect in /dev, except where a file has the name already.
+fn add_links(mounter: &Mounter, built: &DetachedSet) -> Result<(), Error> {
+    for link in standard_links() {
+        match mounter.create_nodes(built.root(), &Spec::default().nodes([], [link])) {
+            Err(error) if error.errno() == Errno::EXIST.raw_os_error() => {}
+            created => created?,
+        }
+    }
+    Ok(())
 }
 
 /// Reports whether /dev of the root is a mount: a second root may have covered the one with /dev.

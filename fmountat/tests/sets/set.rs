@@ -224,7 +224,7 @@ fmountat_testing::cases! {
         (old.detached_children, old.private_namespace) = (false, false);
         let plan = Plan::new(&[bind("missing", "bind,nofail"), tmpfs().at("/tmp")]).unwrap();
         let error = Mounter::with(old, None).apply(CWD, &plan, &Target::open(CWD, file("t")).unwrap()).unwrap_err();
-        assert_eq!((error.kind(), error.step().as_str()), (ErrorKind::NotFound, "mount 2: build"));
+        assert_eq!((error.kind(), error.step().as_str()), (ErrorKind::NotFound, "mount 2: build the set"));
         assert_eq!(mounts_below(file("t")), Vec::<String>::new());
     }
 

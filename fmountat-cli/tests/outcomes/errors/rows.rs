@@ -166,7 +166,7 @@ pub(crate) fn paths() -> Vec<Row> {
             let file = std::fs::File::open(dir.join("f")).unwrap();
             fmountat::fmountat(&file, "x", "t", "tmpfs", fmountat::MountFlags::empty(), "").unwrap_err()
         })
-        .at("change directory to", "descriptor")
+        .at("fchdir", "descriptor")
         .errno(ENOTDIR),
         call(E::System, "entering a root in a chroot", "DetachedSet::enter", |dir| {
             fmountat_testing::in_own_namespace(|| {
