@@ -60,14 +60,14 @@ complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -l into -d 'Mou
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s t -l types -d 'File system type, bind or overlay' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s o -l options -d 'Mount options, separated by commas; can be repeated' -x -a '(__fmountat_options)'
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -l compat -d 'Ignore and list options that have no effect, as PROGRAM does' -r -f -a "containerd\t'Ignore options that have no effect'
-oci\t'Like runc: also create mount points, and make bind mounts slaves'"
+oci\t'Like runc: also create mount points, and give a tmpfs the mode of its directory'"
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -l json -d 'Print results and errors as JSON, one object per line'
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -l verbose -d 'Print each step on stderr, with the strategy it uses'
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l into -d 'Mount in the namespace of process PID or of FILE (/proc/PID/ns/mnt)' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -s C -d 'Resolve relative paths from DIR' -r -F
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l compat -d 'Ignore and list options that have no effect, as PROGRAM does' -r -f -a "containerd\t'Ignore options that have no effect'
-oci\t'Like runc: also create mount points, and make bind mounts slaves'"
+oci\t'Like runc: also create mount points, and give a tmpfs the mode of its directory'"
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l replace -d 'Replace the topmost mount on TARGET by the set'
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l view -d 'Mount everything read-only; an overlay\'s upperdir becomes its top layer'
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l strict -d 'Refuse a set that other processes could see half mounted'
@@ -76,7 +76,7 @@ complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l verbose -d '
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -s C -d 'Resolve relative paths from DIR' -r -F
 complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -l compat -d 'Ignore and list options that have no effect, as PROGRAM does' -r -f -a "containerd\t'Ignore options that have no effect'
-oci\t'Like runc: also create mount points, and make bind mounts slaves'"
+oci\t'Like runc: also create mount points, and give a tmpfs the mode of its directory'"
 complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -l replace -d 'Explain a set that replaces the topmost mount on TARGET'
 complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -l view -d 'Mount everything read-only; an overlay\'s upperdir becomes its top layer'
 complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -l strict -d 'Refuse a set that other processes could see half mounted'

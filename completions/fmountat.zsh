@@ -63,7 +63,7 @@ _arguments "${_arguments_options[@]}" : \
 '*-o+[Mount options, separated by commas; can be repeated]:OPTIONS:_fmountat_options' \
 '*--options=[Mount options, separated by commas; can be repeated]:OPTIONS:_fmountat_options' \
 '--compat=[Ignore and list options that have no effect, as PROGRAM does]:PROGRAM:((containerd\:"Ignore options that have no effect"
-oci\:"Like runc\: also create mount points, and make bind mounts slaves"))' \
+oci\:"Like runc\: also create mount points, and give a tmpfs the mode of its directory"))' \
 '--json[Print results and errors as JSON, one object per line]' \
 '--verbose[Print each step on stderr, with the strategy it uses]' \
 '-h[Print help (see more with '\''--help'\'')]' \
@@ -77,7 +77,7 @@ _arguments "${_arguments_options[@]}" : \
 '(--replace)--into=[Mount in the namespace of process PID or of FILE (/proc/PID/ns/mnt)]:PID|FILE:_default' \
 '-C+[Resolve relative paths from DIR]:DIR:_files' \
 '--compat=[Ignore and list options that have no effect, as PROGRAM does]:PROGRAM:((containerd\:"Ignore options that have no effect"
-oci\:"Like runc\: also create mount points, and make bind mounts slaves"))' \
+oci\:"Like runc\: also create mount points, and give a tmpfs the mode of its directory"))' \
 '--replace[Replace the topmost mount on TARGET by the set]' \
 '--view[Mount everything read-only; an overlay'\''s upperdir becomes its top layer]' \
 '--strict[Refuse a set that other processes could see half mounted]' \
@@ -93,7 +93,7 @@ oci\:"Like runc\: also create mount points, and make bind mounts slaves"))' \
 _arguments "${_arguments_options[@]}" : \
 '-C+[Resolve relative paths from DIR]:DIR:_files' \
 '--compat=[Ignore and list options that have no effect, as PROGRAM does]:PROGRAM:((containerd\:"Ignore options that have no effect"
-oci\:"Like runc\: also create mount points, and make bind mounts slaves"))' \
+oci\:"Like runc\: also create mount points, and give a tmpfs the mode of its directory"))' \
 '--replace[Explain a set that replaces the topmost mount on TARGET]' \
 '--view[Mount everything read-only; an overlay'\''s upperdir becomes its top layer]' \
 '--strict[Refuse a set that other processes could see half mounted]' \

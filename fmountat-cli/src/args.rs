@@ -168,7 +168,7 @@ pub(crate) enum Verb {
 pub(crate) enum CompatArg {
     /// Ignore options that have no effect
     Containerd,
-    /// Like runc: also create mount points, and make bind mounts slaves
+    /// Like runc: also create mount points, and give a tmpfs the mode of its directory
     Oci,
 }
 

@@ -6,6 +6,7 @@
 compile_error!("fmountat uses Linux's mount system calls and compiles for Linux only (5.14 or newer)");
 
 mod args;
+mod json_text;
 mod report;
 mod output;
 mod verbose;

@@ -38,6 +38,11 @@ pub(crate) fn message(text: &str) {
     say(&format!("fmountat: {text}"));
 }
 
+/// Prints a message on stderr that is no error: text, or an object with `--json`.
+pub(crate) fn info(text: &str, json: bool) {
+    if json { say(&report::json(&report::MessageReport { message: text })) } else { message(text) }
+}
+
 /// Prints a span or event of the library, for `--verbose`.
 pub(crate) fn event(name: &str, fields: &[(&str, Value)], json: bool) {
     if json {
@@ -93,7 +98,13 @@ pub(crate) fn ignored(options: &[(usize, OsString)], json: bool) {
 }
 
 /// Prints the paths that a copy of the host lacks or has read-only, on stderr.
-pub(crate) fn not_overlaid(places: &[(PathBuf, String)]) {
+pub(crate) fn not_overlaid(places: &[(PathBuf, String)], json: bool) {
+    if json {
+        if !places.is_empty() {
+            say(&report::json(&report::not_overlaid(places)));
+        }
+        return;
+    }
     let shown = |(path, reason): &(PathBuf, String)| format!("{}: {reason}", escaped(path));
     listed(places, "not overlaid:", shown, "more paths");
 }

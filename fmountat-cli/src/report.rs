@@ -1,31 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The output of `--json`: one type for each result, with its keys in alphabetical order.
 
+pub(crate) use crate::json_text::{Text, json, text};
 use fmountat::error::{Holder, HolderKind, Syscall};
 use fmountat::explain::{ExplainedStep, Needed};
 use fmountat::journal::Recovered;
 use fmountat::{Error, MountId, PublishedSet, ReplaceDiff};
 use serde::Serialize;
 use serde_json::Value;
-use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// Serializes a report. This cannot fail: all maps have strings as keys, and no type has its own
-/// serializer.
-pub(crate) fn json(report: &impl Serialize) -> String {
-    serde_json::to_string(report).unwrap_or_default()
-}
-
-/// A text from outside, of any length. Bytes that are not valid UTF-8 become U+FFFD.
-pub(crate) type Text<'a> = Cow<'a, str>;
-
-pub(crate) fn text<T: AsRef<OsStr> + ?Sized>(text: &T) -> Text<'_> {
-    text.as_ref().to_string_lossy()
-}
-
-/// Wraps an error for stderr.
 #[derive(Serialize)]
 pub(crate) struct Failure<'a> {
     pub(crate) error: ErrorReport<'a>,
@@ -248,15 +234,15 @@ pub(crate) struct ListedMount {
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct EventReport {
     pub(crate) action: String,
-    pub(crate) fstype: Option<String>,
+    pub(crate) fstype: Option<Text<'static>>,
     pub(crate) id: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) old_options: Option<String>,
+    pub(crate) old_options: Option<Text<'static>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) old_target: Option<String>,
-    pub(crate) options: Option<String>,
-    pub(crate) source: Option<String>,
-    pub(crate) target: Option<String>,
+    pub(crate) old_target: Option<Text<'static>>,
+    pub(crate) options: Option<Text<'static>>,
+    pub(crate) source: Option<Text<'static>>,
+    pub(crate) target: Option<Text<'static>>,
     pub(crate) uniq_id: Option<u64>,
 }
 
@@ -276,6 +262,29 @@ pub(crate) fn cleaned(cleaned: &Recovered) -> CleanReport<'_> {
         uncertain: cleaned.uncertain.iter().map(text).collect(),
         unmounted: places(&cleaned.unmounted),
     }
+}
+
+/// Holds a message on stderr that is no error.
+#[derive(Serialize)]
+pub(crate) struct MessageReport<'a> {
+    pub(crate) message: &'a str,
+}
+
+/// Lists the paths that a copy of the host lacks or has read-only.
+#[derive(Serialize)]
+pub(crate) struct NotOverlaidReport<'a> {
+    not_overlaid: Vec<NotOverlaidPath<'a>>,
+}
+
+#[derive(Serialize)]
+struct NotOverlaidPath<'a> {
+    path: Text<'a>,
+    reason: &'a str,
+}
+
+pub(crate) fn not_overlaid(paths: &[(PathBuf, String)]) -> NotOverlaidReport<'_> {
+    let paths = paths.iter().map(|(path, reason)| NotOverlaidPath { path: text(path), reason });
+    NotOverlaidReport { not_overlaid: paths.collect() }
 }
 
 #[derive(Serialize)]

@@ -84,9 +84,7 @@ fn enter_root(args: &RunArgs, json: bool) -> Result<bool, Error> {
     }
     let spec = spec.with_cgroups()?;
     let (built, not_overlaid) = root::build(dir.as_fd(), &args.lowers, &spec)?;
-    if !json {
-        output::not_overlaid(&not_overlaid);
-    }
+    output::not_overlaid(&not_overlaid, json);
     drop(dir);
     built.enter()?;
     Ok(is_host)

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The columns of a list of mounts, with the names of findmnt(8).
 
+use crate::report::Text;
 use crate::show::options::{merged, short};
 use fmountat::mountinfo::MountEntry;
 use fmountat::table::Fields;
 use fmountat::text::escape_whole;
 use fmountat::{Error, ErrorKind, Operation};
 use serde_json::Value;
-use std::ffi::OsStr;
-use std::os::unix::ffi::OsStrExt;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 
 /// Names a column.
@@ -114,9 +115,9 @@ impl Column {
         escape_whole(&bytes)
     }
 
-    /// Returns the whole value. Bytes that are not valid UTF-8 become U+FFFD.
-    pub(crate) fn lossy(self, entry: &MountEntry, fsroot: bool) -> String {
-        String::from_utf8_lossy(&self.bytes(entry, fsroot)).into_owned()
+    /// Returns the whole value, for JSON.
+    pub(crate) fn whole(self, entry: &MountEntry, fsroot: bool) -> Text<'static> {
+        OsString::from_vec(self.bytes(entry, fsroot)).into()
     }
 
     /// Returns the value as findmnt prints it in JSON.
@@ -126,7 +127,7 @@ impl Column {
             C::UniqueId => entry.unique_id.map(|id| id.get()).into(),
             C::Parent => entry.parent.get().into(),
             C::OptFields => Some(optional_fields(entry)).filter(|fields| !fields.is_empty()).into(),
-            _ => self.lossy(entry, fsroot).into(),
+            _ => serde_json::to_value(self.whole(entry, fsroot)).unwrap_or_default(),
         }
     }
 }

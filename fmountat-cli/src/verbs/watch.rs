@@ -23,7 +23,10 @@ pub(crate) fn run(args: &WatchArgs, json: bool) -> Result<(), Error> {
     let end = args.timeout.map(limit).transpose()?.and_then(|limit| Instant::now().checked_add(limit));
     let mut watch = Watch::of(reader(args.namespace.as_deref())?.strategy(strategy(args.strategy)))?;
     if watch.strategy() == TableStrategy::Mountinfo {
-        output::message("polling the mount table: a mount that is gone before the next poll is not reported");
+        output::info(
+            "polling the mount table: a mount that is gone before the next poll is not reported",
+            json,
+        );
     }
     let mut left = args.count;
     while left != Some(0) {
@@ -87,7 +90,7 @@ fn is_below(event: &MountEvent, path: Option<&Path>) -> bool {
 }
 
 fn report(event: &MountEvent) -> EventReport {
-    let of = |entry: &Option<MountEntry>, c: Column| entry.as_ref().map(|entry| c.lossy(entry, true));
+    let of = |entry: &Option<MountEntry>, c: Column| entry.as_ref().map(|entry| c.whole(entry, true));
     EventReport {
         action: event.action.to_string(),
         fstype: of(&event.entry, Column::Fstype),

@@ -5,11 +5,12 @@
 mod command;
 mod completions;
 mod doctor;
+mod json;
 mod readme;
 mod reasons;
 mod run;
 mod table;
 
 fmountat_testing::test_files! {
-    command, completions, doctor, readme, reasons, run, table,
+    command, completions, doctor, json, readme, reasons, run, table,
 }
