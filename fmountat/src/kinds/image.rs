@@ -79,7 +79,7 @@ impl Source<'_> {
     /// Detects the kind of the source and the file system on it. `fstype` may be `auto` or a list
     /// like `ext4,xfs`.
     pub(crate) fn inspect<'n>(&self, fstype: &'n OsStr) -> Result<Inspected<'n>> {
-        let is_choice = fstype == "auto" || fstype.as_bytes().contains(&b',');
+        let is_choice = is_choice(fstype);
         let takes_device = is_choice || takes_device(fstype.as_bytes()).unwrap_or_else(|| self.is_device());
         if !takes_device {
             return match self.loop_device {
@@ -280,11 +280,23 @@ impl Source<'_> {
     }
 }
 
-/// Reports whether `fstype`, which is `auto` or a list, includes the file system `found`.
+/// Reports whether the type is to be found out: `auto`, a list, or `no` in front of a list.
+fn is_choice(fstype: &OsStr) -> bool {
+    let bytes = fstype.as_bytes();
+    fstype == "auto" || bytes.contains(&b',') || bytes.starts_with(b"no")
+}
+
+/// Reports whether `fstype`, which [`is_choice`], includes the file system `found`. `no` in front
+/// negates the whole list: mount(8), `-t`.
 fn is_among(found: &str, fstype: &OsStr) -> bool {
-    let mut listed = fstype.as_bytes().split(|byte| *byte == b',');
-    fstype == "auto"
-        || listed.any(|name| std::str::from_utf8(name).is_ok_and(|name| magic::is_same(name, found)))
+    let (list, is_wanted) = match fstype.as_bytes().strip_prefix(b"no") {
+        Some(list) => (list, false),
+        None => (fstype.as_bytes(), true),
+    };
+    let mut listed = list.split(|byte| *byte == b',');
+    let is_listed =
+        listed.any(|name| std::str::from_utf8(name).is_ok_and(|name| magic::is_same(name, found)));
+    fstype == "auto" || is_listed == is_wanted
 }
 
 fn sharing(fstype: &OsStr) -> Sharing {

@@ -4,7 +4,7 @@
 
 use crate::common::{apply, bind, file, ten, tmpfs, unmount_all};
 use fmountat::options::Options;
-use fmountat::{Error, ErrorKind, Mount, Mounter, Plan, Target, Unmount, remount};
+use fmountat::{Compat, Error, ErrorKind, Mount, Mounter, Plan, Spec, Target, Unmount, remount};
 use fmountat_testing::{mkdirs, mount_flags, mount_table, mounts_below, scratch, write};
 use rustix::fs::CWD;
 use std::os::unix::fs::symlink;
@@ -56,6 +56,38 @@ fmountat_testing::cases! {
             }
         }
         unmount_all("t");
+    }
+
+    /// What mount(8) takes or has no effect: names of owners, a path with a bare comma, `rw` of a read-only type.
+    fn options_as_mount_8_has_them() needs [] {
+        let root = Options::parse(["X-mount.owner=root,X-mount.group=root"]).unwrap();
+        assert_eq!(root.owner, (Some(0), Some(0)));
+        let error = Options::parse(["X-mount.owner=nobody-has-this-name"]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::OptionValue, "{error}");
+        let comma = [Mount::new("overlay", "x").option("lowerdir=/lo,/w:/b")];
+        let error = Plan::new(&comma).unwrap_err();
+        assert!(error.kind() == ErrorKind::UnknownOption && error.hint().unwrap().contains(r"\,"), "{error}");
+        for fstype in ["squashfs", "erofs"] {
+            let error = Plan::new([Mount::new(fstype, "x").option("rw")]).unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::OptionConflict, "{error}");
+            let spec = Spec::new([Mount::new(fstype, "x").option("rw")]).compat(Compat::Containerd);
+            assert_eq!(Plan::new(spec).unwrap().ignored(), [(1, "rw".into())]);
+        }
+    }
+
+    /// `no` in front of a list of types negates all of it.
+    fn a_list_of_types_is_negated_as_a_whole() needs [Root, Tool("mkfs.ext4"), Filesystem("ext4")] {
+        mkdirs(scratch(), &["t"]);
+        std::fs::File::create(file("image")).unwrap().set_len(4 << 20).unwrap();
+        let made = std::process::Command::new("mkfs.ext4").arg("-q").arg(file("image")).status().unwrap();
+        assert!(made.success());
+        let mount = |types: &str| apply(&[Mount::new(types, file("image")).option("loop")], "t").map(drop);
+        for (types, mounts) in [("noxfs", true), ("nofoo,bar", true), ("noxfs,ext4", false), ("xfs,ext4", true)] {
+            assert_eq!(mount(types).is_ok(), mounts, "{types}");
+            if mounts {
+                unmount_all("t");
+            }
+        }
     }
 
     /// A set without a root on `/` would be in a copy that nobody sees.

@@ -31,6 +31,16 @@ impl Overlay {
             b"datadir+" => self.data_only.push(layer(value()?.as_bytes())),
             b"upperdir" => set_once(&mut self.upper, option, value()?)?,
             b"workdir" => set_once(&mut self.work, option, value()?)?,
+            // A path after a comma: the rest of a layer's name.
+            key if option.value.is_none() && key.iter().any(|byte| b":/".contains(byte)) => {
+                return Err(Error::new(
+                    ErrorKind::UnknownOption,
+                    Operation::ReadOption,
+                    "is a path, not an option",
+                )
+                .with_argument(&option.key)
+                .with_hint("write a comma in the path of a layer as `\\,`"));
+            }
             _ => self.options.push(option.clone()),
         }
         Ok(())

@@ -72,7 +72,7 @@ pub struct Options {
     pub mkdir: Option<Mkdir>,
     /// `X-mount.subdir=`: mount only this directory of it.
     pub subdir: Option<PathBuf>,
-    /// `X-mount.owner=`, `X-mount.group=`: the numeric ids of the mount's root.
+    /// `X-mount.owner=`, `X-mount.group=`: ids for the mount's root.
     pub owner: (Option<u32>, Option<u32>),
     /// `X-mount.mode=`: the mode of the mount's root.
     pub mode: Option<u32>,

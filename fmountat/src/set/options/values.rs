@@ -12,6 +12,16 @@ use std::ffi::OsStr;
 /// `(uid_t) -1`, with which chown(2) leaves an id unchanged.
 const NO_ID: u32 = u32::MAX;
 
+/// Looks up a user by name: getpwnam_r(3).
+fn user(name: &str) -> Option<u32> {
+    nix::unistd::User::from_name(name).ok()?.map(|user| user.uid.as_raw())
+}
+
+/// Looks up a group by name: getgrnam_r(3).
+fn group(name: &str) -> Option<u32> {
+    nix::unistd::Group::from_name(name).ok()?.map(|group| group.gid.as_raw())
+}
+
 /// Sets one userspace option. `value` is present if the table requires one.
 pub(crate) fn take(options: &mut Options, engine: Engine, value: Option<&OsStr>, text: &OsStr) -> Result<()> {
     let bad = |reason: &str| option_error(ErrorKind::OptionValue, text, reason);
@@ -23,17 +33,20 @@ pub(crate) fn take(options: &mut Options, engine: Engine, value: Option<&OsStr>,
         mode @ 0..=0o7777 => Ok(mode),
         _ => Err(bad("the value must be an octal mode up to 7777")),
     };
-    let id = || match number(10, "the value must be a numeric id")? {
-        NO_ID => Err(bad("4294967295 is not a valid id")),
-        id => Ok(id),
+    let id = |by_name: fn(&str) -> Option<u32>, what| {
+        let name = value.and_then(OsStr::to_str).filter(|name| name.parse::<u32>().is_err());
+        match name.and_then(by_name).map_or_else(|| number(10, what), Ok)? {
+            NO_ID => Err(bad("4294967295 is not a valid id")),
+            id => Ok(id),
+        }
     };
     let bytes =
         || value.and_then(size).ok_or_else(|| bad("the value must be a size in bytes, such as 512 or 1MiB"));
     match engine {
         Engine::Nofail => options.nofail = true,
         Engine::Mkdir => options.mkdir = Some(mkdir(value, text)?),
-        Engine::Owner => options.owner.0 = Some(id()?),
-        Engine::Group => options.owner.1 = Some(id()?),
+        Engine::Owner => options.owner.0 = Some(id(user, "the value must be the name or id of a user")?),
+        Engine::Group => options.owner.1 = Some(id(group, "the value must be the name or id of a group")?),
         Engine::Mode => options.mode = Some(mode()?),
         Engine::Subdir => match value.filter(|v| !v.is_empty()) {
             Some(path) => options.subdir = Some(unquote(path).into()),

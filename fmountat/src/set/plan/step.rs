@@ -2,6 +2,7 @@
 //! One mount of a plan: what it mounts, where, and with which options.
 
 use crate::error::{Error, ErrorKind, Operation, Result};
+use crate::kinds::image::is_read_only;
 use crate::kinds::overlay::Overlay;
 use crate::set::options::suggest::option_error;
 use crate::set::options::{Mkdir, Options, Places};
@@ -223,6 +224,12 @@ fn without_effect(what: &What, options: &mut Options) -> Vec<Error> {
         option_error(ErrorKind::OptionConflict, &given.text, reason)
     });
     let mut errors: Vec<Error> = misplaced.collect();
+    if let What::Filesystem(fstype) = what {
+        if is_read_only(fstype) && options.superblock.contains(&"rw") {
+            let reason = "has no effect: this file system is always read-only";
+            errors.push(option_error(ErrorKind::OptionConflict, OsStr::new("rw"), reason));
+        }
+    }
     if is_bind {
         errors.extend(options.fs_options.drain(..).map(|option| {
             let reason = "is not a mount option, and a bind takes no file system options";
