@@ -46,7 +46,8 @@ pub(crate) fn namespace_of(fstype: &str) -> Option<&'static str> {
 ///
 /// ```
 /// let names = fmountat::kernel::kernel_filesystems().unwrap_or_default();
-/// println!("erofs can be mounted: {}", names.iter().any(|name| name == "erofs") || fmountat::kernel::has_module("erofs"));
+/// let is_built_in = names.iter().any(|name| name == "erofs");
+/// println!("erofs can be mounted: {}", is_built_in || fmountat::kernel::has_module("erofs"));
 /// ```
 #[must_use]
 pub fn kernel_filesystems() -> Option<Vec<String>> {

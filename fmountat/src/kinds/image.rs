@@ -280,10 +280,11 @@ impl Source<'_> {
     }
 }
 
-/// Reports whether the type is to be found out: `auto`, a list, or `no` in front of a list.
+/// Reports whether the type is to be found out: `auto`, a list, or `no` in front of a list or of a
+/// type known here. `nosuchfs` is an unknown type.
 fn is_choice(fstype: &OsStr) -> bool {
-    let bytes = fstype.as_bytes();
-    fstype == "auto" || bytes.contains(&b',') || bytes.starts_with(b"no")
+    let negated = fstype.to_str().and_then(|name| name.strip_prefix("no"));
+    fstype == "auto" || fstype.as_bytes().contains(&b',') || negated.is_some_and(magic::is_known)
 }
 
 /// Reports whether `fstype`, which [`is_choice`], includes the file system `found`. `no` in front
@@ -311,7 +312,7 @@ fn is_about_whole(error: &Error) -> bool {
 
 /// Explains the error if the device holds another file system than requested.
 fn explain(error: Error, fstype: &OsStr, found: Option<&'static str>) -> Error {
-    if !matches!(error.raw_errno(), Some(Errno::INVAL | Errno::UCLEAN | Errno::IO)) {
+    if !matches!(error.raw_errno(), Some(Errno::INVAL | Errno::UCLEAN | Errno::IO | Errno::BADMSG)) {
         return error;
     }
     let Some(found) = found else {

@@ -31,6 +31,11 @@ pub(crate) fn probe(file: impl AsFd, offset: u64) -> Option<&'static str> {
     MAGIC.iter().find(holds).map(|(name, ..)| *name)
 }
 
+/// Reports whether [`probe`] detects file systems of this type.
+pub(crate) fn is_known(name: &str) -> bool {
+    MAGIC.iter().any(|(known, ..)| is_same(known, name))
+}
+
 /// Reports whether one driver mounts both file systems.
 pub(crate) fn is_same(a: &str, b: &str) -> bool {
     driver(a) == driver(b)

@@ -120,6 +120,11 @@ pub(crate) fn is_dir(fd: BorrowedFd<'_>) -> Result<bool> {
     Ok(FileType::from_raw_mode(stat.stx_mode.into()).is_dir())
 }
 
+/// Reports whether the file or directory has no name any more.
+pub(crate) fn is_deleted(fd: BorrowedFd<'_>) -> bool {
+    rustix::fs::fstat(fd).is_ok_and(|stat| stat.st_nlink == 0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

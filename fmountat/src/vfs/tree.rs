@@ -5,7 +5,7 @@ use crate::error::{Error, ErrorKind, Failed, Operation, Result, Syscall, or_give
 use crate::mountinfo::id::{MountId, UniqueMountId};
 use crate::vfs::attr::{Locked, MountAttr, Propagation, set_attr};
 use crate::vfs::bytes::c_string;
-use crate::vfs::identity::{is_dir, is_mount_root, is_shared, is_unbindable};
+use crate::vfs::identity::{is_deleted, is_dir, is_mount_root, is_shared, is_unbindable};
 use crate::vfs::privilege::needs_admin;
 use crate::vfs::target::Target;
 use crate::vfs::verify::verify;
@@ -195,6 +195,8 @@ impl Tree {
                     .with_kind(ErrorKind::WrongTargetType)
                     .with_reason(format!("a {what} can't be mounted on a {on}"))
             }
+            (Errno::NOENT, _) if is_deleted(self.root()) => error
+                .with_reason("the source was deleted, and the kernel mounts no deleted file or directory"),
             (Errno::NOENT, _) => error.with_reason("the target was removed at the same time"),
             (Errno::PERM, _) => needs_admin(error),
             (Errno::INVAL, _) if is_shared(target.as_fd()) => error.with_hint(UNBINDABLE_ON_SHARED),

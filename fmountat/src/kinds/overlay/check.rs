@@ -106,8 +106,12 @@ pub(crate) fn explain(error: Error, overlay: &Overlay, layers: &[(LayerRef, Open
     }
     match error.raw_errno() {
         Some(Errno::LOOP) => {
-            let (reason, layer) = conflict::of_layers(layers, overlay)
-                .unwrap_or_else(|| (String::from("a layer is workdir, or is inside it"), None));
+            let general = match overlay.work {
+                Some(_) => "a layer is workdir, or is inside it",
+                None => "a layer is given twice, or is inside another",
+            };
+            let (reason, layer) =
+                conflict::of_layers(layers, overlay).unwrap_or_else(|| (general.to_owned(), None));
             let error = error
                 .with_kind(ErrorKind::OptionConflict)
                 .with_operation(Operation::CheckLayers)

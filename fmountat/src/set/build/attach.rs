@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Attaches a mount at its target inside the set.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Result, escape};
 use crate::mountinfo::id::MountId;
 use crate::set::build::detached_set::DetachedSet;
 use crate::set::build::step_mount::inherit_mode;
 use crate::set::plan::step::Step;
+use crate::vfs::dangling;
 use crate::vfs::identity::{is_dir, mount_with_root};
-use crate::vfs::target::Target;
+use crate::vfs::target::{Target, open_in_root};
 use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, BorrowedFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 /// Opens the step's target below the root. With `X-mount.mkdir` it creates the target if missing: a
 /// directory for a directory, a file for a file.
@@ -21,7 +24,7 @@ pub(crate) fn mount_point(
     let path = step.target.as_path();
     let target = match step.options.mkdir {
         None => Target::in_root(root, path).map_err(|e| match e.kind() {
-            ErrorKind::NotFound => e.with_hint("create the mount point, or add the option X-mount.mkdir"),
+            ErrorKind::NotFound => missing(root, path, e),
             _ => e,
         }),
         Some(mkdir) => Target::create_in_root(root, path, mkdir.create(is_dir()?)),
@@ -30,6 +33,20 @@ pub(crate) fn mount_point(
         target.need_no_link(root)?;
     }
     Ok(target)
+}
+
+/// Explains a missing mount point: a symbolic link on the path may lead nowhere.
+fn missing(root: BorrowedFd<'_>, path: &Path, error: Error) -> Error {
+    let hint = "create the mount point, or add the option X-mount.mkdir";
+    match dangling::follow(|path| open_in_root(root, path), path) {
+        Ok(followed) if followed != path && followed != Path::new("/").join(path) => {
+            let followed = escape(followed.as_os_str().as_bytes());
+            error
+                .with_reason(format!("a symbolic link on the path leads to {followed}, which does not exist"))
+                .with_hint(hint)
+        }
+        _ => error.with_hint(hint),
+    }
 }
 
 /// Attaches the step's tree at its target inside the set.
