@@ -14,13 +14,15 @@ use signal_hook::iterator::backend::SignalDelivery;
 use signal_hook::iterator::exfiltrator::WithOrigin;
 use signal_hook::low_level::siginfo::{Cause, Origin};
 use std::os::unix::net::UnixStream;
+use std::time::Duration;
 
 /// The signals that are passed on. SIGTSTP is not: the terminal sends it to every process of the
 /// job.
 const PASSED_ON: [i32; 9] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH, SIGALRM, SIGCONT];
 
-/// The interval at which a child without a pidfd is polled, if no SIGCHLD arrives.
-const POLL_INTERVAL: Timespec = Timespec { tv_sec: 0, tv_nsec: 50_000_000 };
+/// The interval at which the child is polled where poll(2) can't wait for it: without a pidfd, or
+/// where a filter or a limit refuses poll(2).
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// Receives the signals of this process that are passed on.
 #[derive(Debug)]
@@ -64,7 +66,7 @@ impl Signals {
             if woken.stop && stops.is_some_and(Stops::heed) {
                 deliver(SIGCONT);
             }
-            if woken.end || pidfd.is_none() && has_ended(child) {
+            if woken.end || (pidfd.is_none() || woken.is_blind) && has_ended(child) {
                 return;
             }
         }
@@ -76,10 +78,19 @@ impl Signals {
         let mut fds = vec![PollFd::new(self.0.get_read(), PollFlags::IN)];
         fds.extend(pidfd.map(|pidfd| PollFd::new(pidfd, PollFlags::IN)));
         fds.extend(stops.map(|stops| PollFd::from_borrowed_fd(stops.fd(), PollFlags::IN)));
-        let patience = if pidfd.is_some() { None } else { Some(&POLL_INTERVAL) };
-        let is_polled = poll(&mut fds, patience).is_ok();
+        let patience = if pidfd.is_some() { None } else { Timespec::try_from(POLL_INTERVAL).ok() };
+        let polled = poll(&mut fds, patience.as_ref());
+        let is_blind = polled.is_err_and(|errno| errno != Errno::INTR);
+        if is_blind {
+            std::thread::sleep(POLL_INTERVAL);
+        }
+        let is_polled = polled.is_ok();
         let is_ready = |fd: Option<&PollFd<'_>>| is_polled && fd.is_some_and(|fd| !fd.revents().is_empty());
-        Woken { end: pidfd.is_some() && is_ready(fds.get(1)), stop: stops.is_some() && is_ready(fds.last()) }
+        Woken {
+            end: pidfd.is_some() && is_ready(fds.get(1)),
+            stop: stops.is_some() && is_ready(fds.last()),
+            is_blind,
+        }
     }
 }
 
@@ -87,6 +98,8 @@ impl Signals {
 struct Woken {
     end: bool,
     stop: bool,
+    /// poll(2) was refused and read no event.
+    is_blind: bool,
 }
 
 /// Returns whether the child has ended, where a filter forbids pidfd_open(2).

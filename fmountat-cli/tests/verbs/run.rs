@@ -74,6 +74,10 @@ fmountat_testing::cases! {
 
     fn the_status_is_the_commands_as_user() needs [User, Tool("unshare")] { status::is_the_commands(); }
     fn the_status_is_the_commands_as_root() needs [Root] { status::is_the_commands(); }
+    fn the_end_is_seen_without_poll() needs [User, Tool("unshare")] {
+        filter::errno_on(&[libc::SYS_ppoll], libc::EPERM as u32);
+        status::is_seen_without_poll();
+    }
     fn own_failures_as_user() needs [User, Tool("unshare")] { status::own_failures(); }
     fn own_failures_as_root() needs [Root] { status::own_failures(); }
 

@@ -11,6 +11,14 @@ use std::os::unix::fs::symlink;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 fmountat_testing::cases! {
+    /// The time that a plan takes grows with the mounts, not with their square.
+    fn a_long_list_is_planned_at_once() needs [] {
+        let mounts: Vec<Mount> = (0..20_000).map(|n| tmpfs().at(format!("{n}")).option("X-mount.mkdir")).collect();
+        let start = std::time::Instant::now();
+        assert_eq!(Plan::new(&mounts).unwrap().len(), mounts.len());
+        assert!(start.elapsed().as_secs() < 10, "{:?}", start.elapsed());
+    }
+
     /// Replacing: a reader of a file under the target never misses it.
     fn a_replaced_set_is_never_missed() needs [Kernel(6, 5)] {
         mkdirs(scratch(), &["t", "a", "b"]);

@@ -4,6 +4,7 @@
 use super::sandbox::{Untouched, finish, finish_with, fmountat, machine};
 use fmountat_testing::{scratch, write};
 use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
 
 /// A script, and the status that it ends with.
 const SCRIPTS: &[(&str, i32)] = &[
@@ -30,6 +31,21 @@ pub(crate) fn is_the_commands() {
         assert_eq!(done.status, *status, "{script}: {done:#?}");
         before.assert(script);
     }
+}
+
+/// A filter refuses ppoll(2) to `fmountat` and its command: the end is seen nevertheless.
+pub(crate) fn is_seen_without_poll() {
+    let mut waiting = fmountat(&["--lower", "/", "--", "sh", "-c", "sleep 0.2; exit 7"]).spawn().unwrap();
+    let until = Instant::now() + Duration::from_secs(20);
+    let status = loop {
+        match waiting.try_wait().unwrap() {
+            Some(status) => break Some(status),
+            None if Instant::now() > until => break None,
+            None => std::thread::sleep(Duration::from_millis(20)),
+        }
+    };
+    let _ = waiting.kill();
+    assert_eq!(status.expect("the end is seen").code(), Some(7));
 }
 
 struct Failure {
@@ -133,8 +149,10 @@ fn text(failure: &Failure) -> Option<String> {
 fn json(failure: &Failure) -> Option<String> {
     let done = done(&[&["--json"], failure.args].concat());
     let wrong = |why: &str| Some(format!("--json {:?}: {why}: {} {}", failure.args, done.status, done.err));
-    let Ok(value) = serde_json::from_str::<serde_json::Value>(&done.err) else {
-        return wrong("not one JSON value");
+    // One object in each line; an error is the last one.
+    let lines: Result<Vec<serde_json::Value>, _> = done.err.lines().map(serde_json::from_str).collect();
+    let Some(value) = lines.ok().and_then(|lines| lines.last().cloned()) else {
+        return wrong("not one JSON value in each line");
     };
     let error = &value["error"];
     let fields = ["code", "step", "call", "argument", "errno", "kernel", "hint"];

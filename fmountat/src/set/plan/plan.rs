@@ -9,6 +9,7 @@ use crate::set::plan::restriction::PathRestrictions;
 use crate::set::plan::step::{Rules, Step, What};
 use crate::set::spec::Spec;
 use rustix::fd::AsFd;
+use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fmt;
 use std::os::unix::ffi::OsStrExt;
@@ -183,16 +184,20 @@ impl Plan {
 }
 
 /// Postpones `ro` of mounts in which a later mount needs a new mount point, or the set a device or
-/// link.
+/// link. Compares paths by name.
 fn put_off_read_only(steps: &mut [Step], nodes: &Nodes) {
-    for at in 0..steps.len() {
-        let (before, after) = steps.split_at_mut(at + 1);
-        let Some(step) = before.last_mut() else { continue };
-        let made = after.iter().filter(|later| later.options.mkdir.is_some()).map(|later| &later.target);
-        let devices = nodes.devices.iter().map(|device| &device.path);
-        let mut paths = made.chain(devices).chain(nodes.links.iter().map(|link| &link.path));
-        if paths.any(|path| step.is_above(path)) {
+    let above = |path: &Path| -> Vec<PathBuf> {
+        Path::new("/").join(path).ancestors().skip(1).map(PathBuf::from).collect()
+    };
+    let devices = nodes.devices.iter().map(|device| &device.path);
+    let mut written: HashSet<PathBuf> =
+        devices.chain(nodes.links.iter().map(|link| &link.path)).flat_map(|path| above(path)).collect();
+    for step in steps.iter_mut().rev() {
+        if written.contains(&Path::new("/").join(&step.target)) {
             step.put_off_read_only();
+        }
+        if step.options.mkdir.is_some() {
+            written.extend(above(&step.target));
         }
     }
 }

@@ -11,7 +11,7 @@ use crate::vfs::attr::{Attr, Propagation};
 use crate::vfs::idmap::Idmap;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, PathBuf};
 
 /// What holds for all mounts of a list.
 #[derive(Debug, Clone, Copy)]
@@ -110,13 +110,6 @@ impl Step {
             options.superblock.retain(|flag| *flag != "ro");
             self.read_only_last = true;
         }
-    }
-
-    /// Whether `path` in the set lies below its target; compared by name.
-    pub(crate) fn is_above(&self, path: &Path) -> bool {
-        let plain = |path: &Path| Path::new("/").join(path);
-        let (target, path) = (plain(&self.target), plain(path));
-        path != target && path.starts_with(target)
     }
 
     /// Returns the type that the mount has in a mount list.
