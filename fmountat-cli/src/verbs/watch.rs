@@ -24,7 +24,7 @@ pub(crate) fn run(args: &WatchArgs, json: bool) -> Result<(), Error> {
     let mut watch = Watch::of(reader(args.namespace.as_deref())?.strategy(strategy(args.strategy)))?;
     if watch.strategy() == TableStrategy::Mountinfo {
         output::info(
-            "polling the mount table: a mount that is gone before the next poll is not reported",
+            "polling the mount table: mounts that are removed before the next poll are not reported",
             json,
         );
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What many command lines do in the same fresh state: mounts, errors, and what is said beforehand.
+//! Runs many command lines in the same fresh state and compares mounts, errors and predictions.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod errors;

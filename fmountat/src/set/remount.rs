@@ -6,8 +6,7 @@ use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::kinds::filesystem::set_options;
 use crate::kinds::kept_options::kept_options;
 use crate::kinds::tried::{Tried, What};
-use crate::mountinfo;
-use crate::mountinfo::id::{MountId, MountinfoId};
+use crate::mountinfo::id::MountId;
 use crate::set::options::suggest::{names, option_error};
 use crate::set::options::{Options, Places};
 use crate::sys::statmount::{MNT_BASIC, may_be_asked, statmount};
@@ -49,7 +48,7 @@ pub(crate) fn of_change(error: Error, target: &Target) -> Error {
 /// ([`Options::take_without_effect_in_remount`] removes those); the kernel's errno and message.
 pub fn remount(target: &Target, options: &Options) -> Result<()> {
     let done = check(target, options).and_then(|()| change(target, options));
-    done.map_err(|e| crate::set::remount::of_change(e.with_argument_if_none(target.path()), target))
+    done.map_err(|e| of_change(e.with_argument_if_none(target.path()), target))
 }
 
 fn check(target: &Target, options: &Options) -> Result<()> {
@@ -122,9 +121,7 @@ fn undo(target: &Target, attr: &MountAttr) -> Result<MountAttr> {
             propagation: None,
         });
     }
-    let id = MountinfoId::of(target.as_fd())?;
-    let table = mountinfo::read()?;
-    let shown = table.iter().find(|entry| entry.id == id).map(|entry| Options::parse([&entry.options]));
+    let shown = table_entry(target.as_fd())?.map(|entry| Options::parse([&entry.options]));
     let now = shown.transpose()?.unwrap_or_default().attr;
     // The mount table shows all atime policies except strictatime.
     let strict = !now.set.intersects(Attr::NOATIME) && !now.clear.intersects(Attr::ATIME_FIELD);

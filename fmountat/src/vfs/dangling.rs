@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 /// The kernel's limit of links in one path: `MAXSYMLINKS`, include/linux/namei.h.
-const LINKS: usize = 40;
+pub(crate) const LINKS: usize = 40;
 
 /// Replaces each dangling link in `path` by what it holds, and returns the path to create. `open`
 /// resolves a path inside the root, which no link leaves, as in runc.

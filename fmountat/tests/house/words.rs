@@ -105,7 +105,7 @@ const RETIRED: &[(&str, Scope, usize)] = &[
 ];
 
 /// Comment lines that are longer than 100 columns. THE NUMBER ONLY GOES DOWN, to 0.
-const WIDE_COMMENTS: usize = 387;
+const WIDE_COMMENTS: usize = 386;
 
 const SOURCES: [&str; 10] = [
     "fmountat/src",

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A judge of what explaining did: the calls in its trace that could change something.
 
+use super::run_behind;
 use super::specs::Spec;
 use crate::stage::on_stage;
-use fmountat_testing::{binary, read, write};
-use std::process::{Command, Stdio};
+use fmountat_testing::{read, write};
 
 /// The trace of explaining the set, from the first call of the program itself.
 pub(crate) fn of(spec: &Spec) -> String {
@@ -14,16 +14,7 @@ pub(crate) fn of(spec: &Spec) -> String {
 pub(crate) fn of_verb(verb: &str, spec: &Spec) -> String {
     on_stage(|dir| {
         write(dir.join("set.json"), &spec.json);
-        let output = Command::new("strace")
-            .args(["-f", "-o", "log"])
-            .arg(binary(env!("CARGO_BIN_EXE_fmountat")))
-            .arg(verb)
-            .args(&spec.flags)
-            .args(["set.json", spec.target])
-            .current_dir(dir)
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
+        let output = run_behind(&["strace", "-f", "-o", "log"], dir, verb, spec);
         assert!(dir.join("log").exists(), "{output:?}");
         read(dir.join("log"))
     })

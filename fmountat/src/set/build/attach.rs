@@ -39,7 +39,7 @@ pub(crate) fn mount_point(
 fn missing(root: BorrowedFd<'_>, path: &Path, error: Error) -> Error {
     let hint = "create the mount point, or add the option X-mount.mkdir";
     match dangling::follow(|path| open_in_root(root, path), path) {
-        Ok(followed) if followed != path && followed != Path::new("/").join(path) => {
+        Ok(followed) if followed != path => {
             let followed = escape(followed.as_os_str().as_bytes());
             error
                 .with_reason(format!("a symbolic link on the path leads to {followed}, which does not exist"))

@@ -4,6 +4,7 @@
 //! The tree has a node for each name that was looked up. Each directory is looked up once, in the
 //! layers that contain its parent.
 
+use crate::vfs::dangling::LINKS;
 use rustix::fd::{AsFd, OwnedFd};
 use rustix::fs::{Access, AtFlags, FileType, Mode, OFlags, ResolveFlags, StatVfsMountFlags};
 use rustix::io::Errno;
@@ -11,9 +12,6 @@ use std::collections::HashMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
-
-/// The kernel's limit of symbolic links in a path. More are ELOOP.
-const LINKS: usize = 40;
 
 /// The maximum length of a name in bytes, in the kernel's file systems.
 const NAME_MAX: usize = 255;

@@ -119,9 +119,10 @@ impl Spec {
     /// OCI's `config.json` (`destination` for `target`). Keys match in any letter case.
     ///
     /// Of an object it also reads `linux.maskedPaths`, `linux.readonlyPaths`, `linux.uidMappings`,
-    /// `linux.gidMappings`, `linux.devices`, `linux.rootfsPropagation` and `root.readonly`. With `ociVersion` or a `destination` the set gets
-    /// [`Compat::Oci`], and the devices and links that OCI runtimes supply if a mount other than a
-    /// bind is for `/dev`. Strings may contain bytes that are not valid UTF-8.
+    /// `linux.gidMappings`, `linux.devices`, `linux.rootfsPropagation` and `root.readonly`. With
+    /// `ociVersion` or a `destination` the set gets [`Compat::Oci`], and the devices and links that
+    /// OCI runtimes supply if a mount other than a bind is for `/dev`. Strings may contain bytes
+    /// that are not valid UTF-8.
     ///
     /// # Errors
     /// [`ErrorKind::Spec`], with the line and column.
