@@ -76,6 +76,14 @@ fmountat_testing::cases! {
             assert_eq!(error.output(), want);
         }
         assert!(error.to_string().contains("\n  helper: [the source]"), "{error}");
+        // The comma of a value splits no option: libfuse wants a backslash, mount(8)'s helpers quotes.
+        let target = Target::open(CWD, file("t")).unwrap();
+        let option = ["key=a,suid,dev".into()];
+        let helper = Helper::find_in("fuse3.x", &[file("bin")], &[]).unwrap().unwrap();
+        let error = helper.mount(CWD, "s", &target, &option, LONG).unwrap_err();
+        assert_eq!(error.output()[3], r"[key=a\,suid\,dev]");
+        let error = script(r#"echo "[$4]"; exit 3"#).mount(CWD, "s", &target, &option, LONG).unwrap_err();
+        assert_eq!(error.output(), [r#"[key="a,suid,dev"]"#]);
     }
 
     /// No helper, and none needed; a FUSE type without one names what to install.

@@ -2,6 +2,7 @@
 //! Runs mount helpers with a time limit; errors carry their output.
 
 use crate::error::{Error, ErrorKind, Operation, Result};
+use crate::kinds::helper::option::{for_libfuse, for_list};
 use crate::kinds::helper::run::{find, path_directories, run_program};
 use crate::kinds::helper::target::HelperTarget;
 use crate::sys::spawn::spawn::Ended;
@@ -97,7 +98,8 @@ impl Helper {
     }
 
     /// Mounts `source` on `target` and returns the root of the mount. A relative source is
-    /// resolved from `dir`.
+    /// resolved from `dir`. Each element of `options` is one option of the helper, also if its
+    /// value has commas: a FUSE helper receives `key=a\,b`, others `key="a,b"` as from mount(8).
     ///
     /// The helper receives the target's real path. Afterwards a new mount must be on the target
     /// itself, of FUSE for a FUSE helper; otherwise it is unmounted again. If others rename
@@ -172,8 +174,9 @@ impl Helper {
     fn arguments(&self, source: &OsStr, target: &Path, options: &[OsString]) -> Vec<OsString> {
         let mut arguments: Vec<OsString> = vec![self.program.clone().into(), source.into(), target.into()];
         if self.is_fuse {
-            arguments.extend(options.iter().flat_map(|option| [OsString::from("-o"), option.clone()]));
+            arguments.extend(options.iter().flat_map(|option| [OsString::from("-o"), for_libfuse(option)]));
         } else if !options.is_empty() {
+            let options: Vec<OsString> = options.iter().map(|option| for_list(option)).collect();
             arguments.extend(["-o".into(), options.join(OsStr::new(","))]);
         }
         if let Some(fstype) = &self.type_argument {
