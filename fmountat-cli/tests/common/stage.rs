@@ -17,6 +17,7 @@ pub(crate) fn on_stage<T: Send>(body: impl FnOnce(&Path) -> T + Send) -> T {
     std::fs::create_dir(&dir).unwrap();
     let result = in_own_namespace(|| {
         tmpfs(Path::new("/run"), MountFlags::empty(), None);
+        hide_kernel_log();
         tmpfs(&dir, MountFlags::empty(), None);
         furnish(&dir);
         let result = body(&dir);
@@ -25,6 +26,13 @@ pub(crate) fn on_stage<T: Send>(body: impl FnOnce(&Path) -> T + Send) -> T {
     });
     std::fs::remove_dir(&dir).unwrap();
     result
+}
+
+/// Hides the kernel's log, which not every machine lets us read, and which other tests write to.
+fn hide_kernel_log() {
+    if Path::new("/dev/kmsg").exists() {
+        rustix::mount::mount_bind("/dev/null", "/dev/kmsg").unwrap();
+    }
 }
 
 /// What is mounted in the stage goes one by one: an image on it that is mounted in it by a loop device would else keep the

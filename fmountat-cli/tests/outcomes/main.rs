@@ -2,6 +2,7 @@
 //! Runs many command lines in the same fresh state and compares mounts, errors and predictions.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod breaks;
 mod errors;
 mod explain;
 mod like_mount;
@@ -9,5 +10,5 @@ mod like_mount;
 mod stage;
 
 fmountat_testing::test_files! {
-    errors, explain, like_mount,
+    breaks, errors, explain, like_mount,
 }

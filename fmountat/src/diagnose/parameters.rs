@@ -77,6 +77,78 @@ const PARAMETERS: &[(&str, &str)] = &[
     ),
 ];
 
+/// The values of options, where the kernel does not report them for a bad one.
+const VALUES: &[(&str, &str, &str)] = &[
+    ("bpf", "delegate_attachs", "names of attach types joined by `:`, a bit mask, or `any`"),
+    ("bpf", "delegate_cmds", "names of bpf(2) commands joined by `:`, a bit mask, or `any`"),
+    ("bpf", "delegate_maps", "names of map types joined by `:`, a bit mask, or `any`"),
+    ("bpf", "delegate_progs", "names of program types joined by `:`, a bit mask, or `any`"),
+    ("bpf", "mode", "an octal mode: 0755"),
+    ("btrfs", "commit", "seconds"),
+    ("btrfs", "compress", "zlib[:1-9], lzo, zstd[:-15-15] or no"),
+    ("btrfs", "compress-force", "zlib[:1-9], lzo, zstd[:-15-15] or no"),
+    ("btrfs", "discard", "sync or async"),
+    ("btrfs", "fatal_errors", "bug or panic"),
+    ("btrfs", "rescue", "usebackuproot, nologreplay, ignorebadroots, ignoredatacsums or all, joined by `:`"),
+    ("btrfs", "space_cache", "v1 or v2"),
+    ("btrfs", "subvolid", "the number of a subvolume, as `btrfs subvolume list` shows it"),
+    ("devpts", "max", "the number of terminals: 0 to 1048576"),
+    ("devpts", "mode", "an octal mode: 0620"),
+    ("devpts", "ptmxmode", "an octal mode: 0666"),
+    ("erofs", "cache_strategy", "disabled, readahead or readaround"),
+    ("erofs", "dax", "always or never"),
+    ("ext4", "data", "journal, ordered or writeback"),
+    ("ext4", "data_err", "abort or ignore"),
+    ("ext4", "dax", "always, never or inode"),
+    ("ext4", "errors", "continue, panic or remount-ro"),
+    ("ext4", "inode_readahead_blks", "a power of two up to 1073741824, or 0"),
+    ("ext4", "journal_ioprio", "0 to 7"),
+    ("ext4", "jqfmt", "vfsold, vfsv0 or vfsv1"),
+    ("ext4", "mb_optimize_scan", "0 or 1"),
+    ("ext4", "test_dummy_encryption", "v1 or v2"),
+    ("hugetlbfs", "mode", "an octal mode: 0755"),
+    ("hugetlbfs", "pagesize", "the page sizes that /sys/kernel/mm/hugepages lists: 2M"),
+    ("overlay", "fsync", "volatile, auto or strict"),
+    ("overlay", "index", "on or off"),
+    ("overlay", "metacopy", "on or off"),
+    ("overlay", "nfs_export", "on or off"),
+    ("overlay", "redirect_dir", "on, off, follow or nofollow"),
+    ("overlay", "uuid", "on, off, null or auto"),
+    ("overlay", "verity", "on, off or require"),
+    ("overlay", "xino", "on, off or auto"),
+    ("proc", "hidepid", "0, 1, 2, 4, off, noaccess, invisible or ptraceable"),
+    ("proc", "subset", "pid"),
+    ("ramfs", "mode", "an octal mode: 0755"),
+    ("squashfs", "errors", "continue or panic"),
+    ("squashfs", "threads", "single, multi, percpu, or a number up to twice the processors"),
+    ("tmpfs", "huge", "never, always, within_size or advise"),
+    ("tmpfs", "mode", "an octal mode: 1777"),
+    ("tmpfs", "mpol", "default, prefer:NODE, bind:NODES, interleave:NODES or local"),
+    ("tmpfs", "nr_blocks", "a number, with k, m or g"),
+    ("tmpfs", "nr_inodes", "a number, with k, m or g"),
+    ("tmpfs", "size", "bytes, with k, m or g, or a percentage of the memory: 50%"),
+    ("vfat", "errors", "continue, panic or remount-ro"),
+    ("vfat", "shortname", "lower, win95, winnt or mixed"),
+    ("xfs", "allocsize", "a power of two from the page size to 1 GiB: 64k"),
+    ("xfs", "logbsize", "16k, 32k, 64k, 128k or 256k"),
+    ("xfs", "logbufs", "2 to 8"),
+];
+
+/// Returns the values that an option of a file system takes, in words.
+pub(crate) fn values(fstype: &str, key: &str) -> Option<&'static str> {
+    let name = canonical(fstype);
+    VALUES.iter().find(|(known, option, _)| *known == name && *option == key).map(|(_, _, values)| *values)
+}
+
+/// Returns the name under which the tables have a file system.
+fn canonical(fstype: &str) -> &str {
+    match fstype {
+        "ext2" | "ext3" => "ext4",
+        "msdos" => "vfat",
+        name => name,
+    }
+}
+
 /// Returns the names of the file systems.
 pub(crate) fn filesystems() -> impl Iterator<Item = &'static str> {
     PARAMETERS.iter().map(|(name, _)| *name)
@@ -84,11 +156,7 @@ pub(crate) fn filesystems() -> impl Iterator<Item = &'static str> {
 
 /// Returns the parameters of a file system, or `None` if it is not in the table.
 pub(crate) fn of(fstype: &str) -> Option<impl Iterator<Item = &'static str>> {
-    let name = match fstype {
-        "ext2" | "ext3" => "ext4",
-        "msdos" => "vfat",
-        name => name,
-    };
+    let name = canonical(fstype);
     let (_, parameters) = PARAMETERS.iter().find(|(known, _)| *known == name)?;
     Some(parameters.split_whitespace())
 }
@@ -102,6 +170,15 @@ pub(crate) fn unknown<'a>(fstype: &str, options: &'a [FsOption]) -> Option<&'a F
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn values_belong_to_parameters() {
+        assert!(VALUES.is_sorted());
+        for (fstype, key, _) in VALUES {
+            assert!(of(fstype).unwrap().any(|name| name == *key), "{fstype} {key}");
+        }
+        assert_eq!(values("ext3", "jqfmt"), Some("vfsold, vfsv0 or vfsv1"));
+    }
 
     #[test]
     fn the_table_is_sorted_and_has_no_parameter_twice() {

@@ -26,20 +26,30 @@ pub(crate) fn step(error: Error, about: &Tried<'_>) -> Error {
         What::Overlay(overlay) => (overlay::explain(error, overlay, about.dir), OsStr::new("overlay")),
         What::Bind { recursive } => (bind(error, about, recursive), OsStr::new("")),
         What::Filesystem(fstype, options) => {
-            let error = device(error, about, fstype);
+            let error = huge_pages(device(error, about, fstype), fstype);
             (unnamed_option(error, fstype, options, about.userspace_options), fstype)
         }
     };
     diagnose_from(spelled(error, fstype, about.userspace_options), Some(about.dir))
 }
 
-/// Suggests a known option for an unknown one, or lists the options of the file system.
+/// Suggests a known option for an unknown one, or lists the options of the file system; for a bad
+/// value, lists the values.
 pub(crate) fn spelled(error: Error, fstype: &OsStr, userspace_options: fn() -> Vec<&'static str>) -> Error {
+    if error.kind() == ErrorKind::OptionValue && error.operation() == Operation::SetOption {
+        return bad_value(error, fstype);
+    }
     if error.kind() != ErrorKind::UnknownOption || error.hint().is_some() {
         return error;
     }
     let Some(option) = error.argument().and_then(OsStr::to_str).map(str::to_owned) else { return error };
     let key = option.split('=').next().unwrap_or_default();
+    // The kernel reports a negated option with a value as an unknown one.
+    let is_known =
+        fstype.to_str().and_then(parameters::of).is_some_and(|mut all| all.any(|name| name == key));
+    if is_known && key.starts_with("no") && key.len() < option.len() {
+        return error.with_kind(ErrorKind::OptionValue).with_reason("takes no value");
+    }
     match meant(key, fstype, userspace_options) {
         Some(near) => error.with_hint(format!("did you mean {near}?")),
         None => match fstype.to_str().and_then(parameters::of).map(Iterator::collect::<Vec<_>>) {
@@ -48,6 +58,21 @@ pub(crate) fn spelled(error: Error, fstype: &OsStr, userspace_options: fn() -> V
             }
             _ => error,
         },
+    }
+}
+
+/// Adds the values that the option takes.
+fn bad_value(error: Error, fstype: &OsStr) -> Error {
+    if error.hint().is_some() {
+        return error;
+    }
+    let key = error.argument().and_then(OsStr::to_str).and_then(|option| option.split('=').next());
+    match fstype.to_str().zip(key).and_then(|(fstype, key)| Some((key, parameters::values(fstype, key)?))) {
+        Some((key, values)) => {
+            let hint = format!("{key} takes {values}");
+            error.with_hint(hint)
+        }
+        None => error,
     }
 }
 
@@ -122,6 +147,17 @@ fn bind(error: Error, about: &Tried<'_>, recursive: bool) -> Error {
             )
             .with_hint("bind it with all mounts below it: `rbind`"),
         _ => error,
+    }
+}
+
+/// Explains that too few huge pages are free for the option `min_size=`, which reserves them.
+fn huge_pages(error: Error, fstype: &OsStr) -> Error {
+    match fstype == "hugetlbfs" && error.raw_errno() == Some(Errno::NOMEM) {
+        true => error.with_hint(
+            "`min_size` reserves huge pages: lower it, or add pages (vm.nr_hugepages; /proc/meminfo shows \
+             HugePages_Free)",
+        ),
+        false => error,
     }
 }
 

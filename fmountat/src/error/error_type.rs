@@ -166,7 +166,8 @@ impl Error {
         self
     }
 
-    pub(crate) fn with_kernel_log(mut self, lines: Vec<String>) -> Self {
+    pub(crate) fn with_kernel_log(mut self, mut lines: Vec<String>) -> Self {
+        lines.dedup();
         self.0.kernel = lines;
         self
     }

@@ -1,18 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Makes bind mounts of directories and files, detached, with all their attributes.
 
-use crate::error::{Operation, Result};
+use crate::error::{Error, ErrorKind, Operation, Result, escape};
 use crate::kinds::clones::{Clones, Origin};
+use crate::mountinfo;
 use crate::mountinfo::id::{MountId, UniqueMountId};
 use crate::sys::procfs::path_of;
 use crate::sys::statmount::{MNT_BASIC, MNT_POINT, statmount};
-use crate::vfs::attr::{Locked, MountAttr, Propagation, set_tree_attr};
-use crate::vfs::identity::is_same_file;
+use crate::vfs::attr::{MOUNT_ATTR_IDMAP, MountAttr, Propagation, set_tree_attr};
+use crate::vfs::identity::{is_same_file, mounted_type};
 use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+use rustix::io::Errno;
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStringExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 
 /// The number of child mounts of the source's mount from which a clone is cheaper.
@@ -42,7 +44,7 @@ impl Bind<'_> {
         if top.propagation.is_none() && whole.propagation.is_none() {
             whole.propagation = Some(Propagation::Private);
         }
-        set_tree_attr(tree.root(), &top, &whole, self.recursive, Locked::StaysAsItIs)
+        set_tree_attr(tree.root(), &top, &whole, self.recursive)
             .map_err(|e| e.with_operation(Operation::SetMountAttributesOf).with_argument(self.source))?;
         Ok(tree)
     }
@@ -50,13 +52,15 @@ impl Bind<'_> {
     fn copy(&self, clones: &Clones) -> Result<Tree> {
         let Self { dir, source, recursive, .. } = *self;
         match self.idmap {
-            Some((userns, whole)) if whole == recursive => {
-                Tree::clone_idmapped(dir, source, recursive, userns)
-            }
             Some((userns, whole)) => {
-                let tree = Tree::clone_of(dir, source, recursive)?;
-                tree.set_idmap(userns, whole).map_err(|e| e.with_argument(source))?;
-                Ok(tree)
+                let mapped = match whole == recursive {
+                    true => Tree::clone_idmapped(dir, source, recursive, userns),
+                    false => Tree::clone_of(dir, source, recursive).and_then(|tree| {
+                        tree.set_idmap(userns, whole).map_err(|e| e.with_argument(source))?;
+                        Ok(tree)
+                    }),
+                };
+                mapped.map_err(|error| name_unmappable(error, self, userns, whole))
             }
             // An error must name the source as the caller did.
             None => match self.open_in_clone(clones).map(|found| Tree::clone_of(&found, "", false)) {
@@ -95,6 +99,43 @@ impl Bind<'_> {
         // A rename meanwhile may make the name refer to another file.
         is_same_file(source.as_fd(), found.as_fd()).is_ok_and(|is_same| is_same).then_some(found)
     }
+}
+
+/// Names the mount of the tree that cannot be id-mapped, and why. The kernel refuses the whole tree
+/// without naming one.
+fn name_unmappable(error: Error, bind: &Bind<'_>, userns: BorrowedFd<'_>, whole: bool) -> Error {
+    if error.kind() != ErrorKind::Unsupported || error.raw_errno() != Some(Errno::INVAL) {
+        return error;
+    }
+    let open =
+        |path: &Path| rustix::fs::openat(bind.dir, path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok();
+    let mut tree = vec![bind.source.to_owned()];
+    if let Some(top) = open(bind.source).filter(|_| whole).and_then(|top| path_of(top.as_fd()).ok()) {
+        let table = mountinfo::read().unwrap_or_default();
+        let below = table.into_iter().map(|entry| entry.target);
+        tree.extend(below.filter(|target| *target != top && target.starts_with(&top)));
+    }
+    let refused = tree.into_iter().find(|path| {
+        Tree::clone_of(bind.dir, path, false).is_ok_and(|tree| tree.set_idmap(userns, false).is_err())
+    });
+    let Some(path) = refused else { return error };
+    let mount = open(&path);
+    let fstype = mount.as_ref().and_then(|mount| mounted_type(mount.as_fd()).ok());
+    let reason = match (is_idmapped(mount), fstype) {
+        (true, _) => String::from("is id-mapped already, and can't be id-mapped again"),
+        (false, Some(fstype)) => {
+            format!("can't be id-mapped: its file system is {}", escape(fstype.as_bytes()))
+        }
+        (false, None) => return error.with_argument(path),
+    };
+    error.with_argument(path).with_reason(reason)
+}
+
+/// Reports whether the mount is id-mapped: statmount(2) \[Linux 6.8\], else false.
+fn is_idmapped(mount: Option<OwnedFd>) -> bool {
+    let id = mount.and_then(|mount| MountId::of(mount.as_fd()).ok()?.unique());
+    let basic = id.and_then(|id| statmount(id.get(), MNT_BASIC).ok()?.basic);
+    basic.is_some_and(|basic| basic.attr & MOUNT_ATTR_IDMAP != 0)
 }
 
 /// Clones a mount by its mount point. Returns `None` if another mount hides it, or if the kernel

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Mounts file systems from block devices and image files, these by a loop device if needed.
 
-use crate::error::{Error, ErrorKind, Operation, Result, Syscall, escape};
+use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::kinds::device_path::{DevicePath, write_protected};
 use crate::kinds::filesystem::{FsOption, configured};
+use crate::kinds::image_error::{blame_option, device_number, explain, kernel_name, unopened};
 use crate::kinds::kept_options::machine_wide_options;
 use crate::kinds::loop_options::{LoopOptions, Sharing};
 use crate::kinds::loopdev::LoopDevice;
@@ -11,6 +12,7 @@ use crate::kinds::magic;
 use crate::sys::block::is_write_protected;
 use crate::trace;
 use crate::vfs::attr::{Attr, MountAttr};
+use crate::vfs::kernel_log::KernelLog;
 use crate::vfs::target::Target;
 use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -65,7 +67,7 @@ impl OnDevice {
     /// Returns the error of mounting it as `name`, unless it holds that file system.
     pub(crate) fn wrong(&self, name: &OsStr) -> Option<Error> {
         let refused = Error::sys(Operation::Create, Syscall::Fsconfig, Errno::INVAL).with_argument(name);
-        let explained = explain(refused, name, self.found.clone().ok()?);
+        let explained = explain(refused, name, self.found.clone().ok()?, &[]);
         (explained.kind() == ErrorKind::WrongFilesystem || matches!(self.found, Ok(None)))
             .then_some(explained)
     }
@@ -144,11 +146,14 @@ impl Source<'_> {
             if !is_about_whole(&error) {
                 return error;
             }
+            if let Some(error) = blame_option(&error, self.path, self.options) {
+                return error;
+            }
             let is_protected = self.is_write_protected(&error);
             let error = unopened(self.name_source(error, name));
             match found {
                 _ if is_protected => write_protected(error),
-                Ok(found) => explain(error, name, found),
+                Ok(found) => explain(error, name, found, self.options),
                 Err(_) => error,
             }
         })
@@ -179,7 +184,14 @@ impl Source<'_> {
         }
         let kept = machine_wide_options(fstype, options);
         let options = kept.iter().chain(options);
-        configured(fstype, device.as_os_str(), &flags, options)?.create()?.mount(&attr)
+        let number = device_number(device);
+        let log = number.and_then(|_| KernelLog::from_now());
+        let created = configured(fstype, device.as_os_str(), &flags, options)?.create();
+        let created = created.map_err(|error| match (number.and_then(kernel_name), log) {
+            (Some(name), Some(log)) if error.kernel().is_empty() => error.with_kernel_log(log.about(&name)),
+            _ => error,
+        });
+        created?.mount(&attr)
     }
 
     /// Mounts an erofs directly from its file, else by a loop device.
@@ -308,54 +320,6 @@ fn sharing(fstype: &OsStr) -> Sharing {
 fn is_about_whole(error: &Error) -> bool {
     matches!(error.call(), Some(Syscall::Fsconfig | Syscall::Mount))
         && matches!(error.operation(), Operation::Create | Operation::Mount)
-}
-
-/// Explains the error if the device holds another file system than requested.
-fn explain(error: Error, fstype: &OsStr, found: Option<&'static str>) -> Error {
-    if !matches!(error.raw_errno(), Some(Errno::INVAL | Errno::UCLEAN | Errno::IO | Errno::BADMSG)) {
-        return error;
-    }
-    let Some(found) = found else {
-        return error.with_hint("no known file system found");
-    };
-    let name = escape(fstype.as_bytes());
-    if !fstype.to_str().is_some_and(|name| magic::is_same(name, found)) {
-        return error
-            .with_kind(ErrorKind::WrongFilesystem)
-            .with_reason(format!("contains {found}, not {name}"))
-            .with_hint(format!("mount it with -t {found}"));
-    }
-    // The content was refused, not an option. mount(2) does not distinguish them.
-    if error.kind() != ErrorKind::System || error.call() != Some(Syscall::Fsconfig) || error.has_reason() {
-        return error;
-    }
-    let hint = match fstype == found {
-        true => format!(
-            "it may be damaged, truncated or made for a newer kernel: try fsck.{found}, and see dmesg(1)"
-        ),
-        false => {
-            format!("it may use features of {found}: mount it with -t {found}, or try fsck.{found}")
-        }
-    };
-    let reason = format!("has the signature of {found}, but the kernel can't mount it as {name}");
-    error.with_kind(ErrorKind::Damaged).with_reason(reason).with_hint(hint)
-}
-
-/// Explains that the kernel cannot open the device exclusively. The reason is only in its log.
-fn unopened(error: Error) -> Error {
-    let is_closed = error.kernel().iter().any(|line| line.contains("Can't open blockdev"));
-    match error.raw_errno() {
-        Some(Errno::PERM | Errno::BUSY) if is_closed && error.kind() != ErrorKind::DeviceInUse => error
-            .with_kind(ErrorKind::DeviceInUse)
-            .with_reason(
-                "the kernel can't open the block device exclusively: it is in use, or a policy forbids it",
-            )
-            .with_hint(
-                "find its user with lsblk(8) or `fmountat list -o TARGET,SOURCE`, and release the \
-                        device",
-            ),
-        _ => error,
-    }
 }
 
 /// Reports whether the file system needs a device: its line in /proc/filesystems lacks `nodev`.

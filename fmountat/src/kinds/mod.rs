@@ -9,6 +9,7 @@ pub(crate) mod kept_options;
 pub(crate) mod loop_options;
 pub(crate) mod loop_shared;
 pub(crate) mod loopdev;
+pub(crate) mod image_error;
 pub(crate) mod image;
 pub(crate) mod clones;
 pub(crate) mod bind;

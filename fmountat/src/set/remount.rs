@@ -10,7 +10,7 @@ use crate::mountinfo::id::MountId;
 use crate::set::options::suggest::{names, option_error};
 use crate::set::options::{Options, Places};
 use crate::sys::statmount::{MNT_BASIC, may_be_asked, statmount};
-use crate::vfs::attr::{Attr, Locked, MountAttr, set_attr, set_tree_attr};
+use crate::vfs::attr::{Attr, MountAttr, set_attr, set_tree_attr};
 use crate::vfs::context::FsContext;
 use crate::vfs::identity::{is_mount_root, mounted_type, table_entry};
 use crate::vfs::target::Target;
@@ -88,11 +88,11 @@ fn change(target: &Target, options: &Options) -> Result<()> {
     let whole = &options.recursive_attr;
     // Includes the attributes of the top mount again, since the recursive ones change it too.
     let top = if whole.is_empty() { &propagation } else { &options.attr };
-    set_tree_attr(target.as_fd(), top, whole, true, Locked::IsAnError)
+    set_tree_attr(target.as_fd(), top, whole, true)
 }
 
 fn set(target: &Target, attr: &MountAttr) -> Result<()> {
-    set_attr(target.as_fd(), attr, false, Locked::IsAnError)
+    set_attr(target.as_fd(), attr, false)
 }
 
 /// Returns the file-system context with its options set but not yet applied. `None` if nothing of

@@ -34,6 +34,9 @@ bitflags! {
     }
 }
 
+/// `MOUNT_ATTR_IDMAP`, also in the attributes of statmount(2).
+pub(crate) const MOUNT_ATTR_IDMAP: u64 = 0x0010_0000;
+
 /// The propagation type of a mount: mount_namespaces(7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Propagation {
@@ -119,45 +122,27 @@ impl MountAttr {
         MountAttrFlags::from_bits_retain(u32::try_from(self.set.bits()).unwrap_or(0))
     }
 
-    fn raw(&self, clear: Attr) -> MountAttrRaw {
+    fn raw(&self) -> MountAttrRaw {
         MountAttrRaw {
             attr_set: self.set.bits(),
-            attr_clr: clear.bits(),
+            attr_clr: self.clear.bits(),
             propagation: self.propagation.map_or(0, Propagation::bits),
             userns_fd: 0,
         }
     }
 }
 
-/// What to do when an option would clear an attribute that the kernel has locked.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Locked {
-    /// Leave the attribute set: for a bind in a user namespace.
-    StaysAsItIs,
-    /// Fail: for a remount, whose only purpose is to change attributes.
-    IsAnError,
-}
-
 /// Changes the mount that `fd` is on, and with `recursive` all mounts below it: mount_setattr(2)
 /// \[Linux 5.12\].
 ///
-/// In a user namespace the kernel locks the attributes of mounts from outside, and refuses to clear
-/// a locked one. With [`Locked::StaysAsItIs`] the attribute is left as it is and every other change
-/// is made, as OCI runtimes do.
-pub(crate) fn set_attr(fd: BorrowedFd<'_>, attr: &MountAttr, recursive: bool, locked: Locked) -> Result<()> {
+/// In a user namespace the kernel locks the attributes of mounts from outside: those that are not
+/// named in `attr` keep their value, and a request to clear a locked one is
+/// [`ErrorKind::Locked`], as in runc (opencontainers/runc#3967).
+pub(crate) fn set_attr(fd: BorrowedFd<'_>, attr: &MountAttr, recursive: bool) -> Result<()> {
     if attr.is_empty() {
         return Ok(());
     }
-    let set = |clear| set_raw(fd, &attr.raw(clear), recursive);
-    let done = match set(attr.clear) {
-        Err(Errno::PERM) if !attr.clear.is_empty() && locked == Locked::StaysAsItIs => {
-            // To set a new policy, the whole field must be cleared.
-            let keep = attr.set.intersects(Attr::ATIME_FIELD);
-            set(if keep { Attr::ATIME_FIELD } else { Attr::empty() })
-        }
-        other => other,
-    };
-    done.map_err(|errno| {
+    set_raw(fd, &attr.raw(), recursive).map_err(|errno| {
         explain_attr(Error::sys(Operation::SetMountAttributes, Syscall::MountSetattr, errno), fd, attr)
     })
 }
@@ -170,14 +155,13 @@ pub(crate) fn set_tree_attr(
     top: &MountAttr,
     whole: &MountAttr,
     is_tree: bool,
-    locked: Locked,
 ) -> Result<()> {
     let are_related = top.propagation.is_some() && whole.propagation.is_some();
     if !is_tree && !are_related {
-        return set_attr(fd, &top.after(whole), false, locked);
+        return set_attr(fd, &top.after(whole), false);
     }
-    set_attr(fd, whole, is_tree, locked)?;
-    set_attr(fd, top, false, locked)
+    set_attr(fd, whole, is_tree)?;
+    set_attr(fd, top, false)
 }
 
 /// Calls mount_setattr(2) on the mount that `fd` is on, and with `recursive` on all mounts below

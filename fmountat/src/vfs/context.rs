@@ -3,9 +3,11 @@
 //! error.
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
+use crate::sys::procfs;
 use crate::vfs::attr::MountAttr;
 use crate::vfs::bytes::c_string;
 use crate::vfs::features::Features;
+use crate::vfs::mapped_ids::{IdKind, is_mapped};
 use crate::vfs::privilege::{is_admin, needs_admin};
 use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -78,7 +80,7 @@ impl FsContext {
         let key = key.as_ref();
         let c_key = c_string(Operation::ReadOption, key)?;
         let done = rustix::mount::fsconfig_set_flag(&self.fd, &*c_key);
-        done.map_err(|e| self.option_error(key, e))
+        done.map_err(|e| self.option_error(key, None, e))
     }
 
     /// Sets an option with a string value: `fsconfig(FSCONFIG_SET_STRING)`.
@@ -98,12 +100,7 @@ impl FsContext {
         let (c_key, c_value) =
             (c_string(Operation::ReadOption, key)?, c_string(Operation::ReadOptionValue, value)?);
         let done = rustix::mount::fsconfig_set_string(&self.fd, &*c_key, &*c_value);
-        done.map_err(|e| {
-            let mut option = key.to_owned();
-            option.push("=");
-            option.push(value);
-            self.option_error(&option, e)
-        })
+        done.map_err(|e| self.option_error(key, Some(value), e))
     }
 
     /// Sets an option whose value is an open file: `fsconfig(FSCONFIG_SET_FD)`.
@@ -114,7 +111,7 @@ impl FsContext {
         let key = key.as_ref();
         let c_key = c_string(Operation::ReadOption, key)?;
         let done = rustix::mount::fsconfig_set_fd(&self.fd, &*c_key, value);
-        done.map_err(|e| self.option_error(key, e))
+        done.map_err(|e| self.option_error(key, None, e))
     }
 
     /// Creates the file system: `fsconfig(FSCONFIG_CMD_CREATE)`.
@@ -145,21 +142,48 @@ impl FsContext {
         })
     }
 
-    fn option_error(&self, option: &OsStr, errno: Errno) -> Error {
+    fn option_error(&self, key: &OsStr, value: Option<&OsStr>, errno: Errno) -> Error {
+        let mut option = key.to_owned();
+        if let Some(value) = value {
+            option.push("=");
+            option.push(value);
+        }
         let log = self.log();
         let error = Error::sys(Operation::SetOption, Syscall::Fsconfig, errno).with_argument(option);
-        let unknown = log.iter().any(|line| line.contains("Unknown parameter"));
         let error = match errno {
-            Errno::INVAL | Errno::OPNOTSUPP if unknown || log.is_empty() => {
-                error.with_kind(ErrorKind::UnknownOption).with_reason(format!(
-                    "{} has no such option",
-                    crate::error::escape(self.fstype.as_encoded_bytes())
-                ))
+            Errno::INVAL | Errno::OPNOTSUPP | Errno::RANGE | Errno::OVERFLOW => {
+                self.explain_refusal(error, key, value, &log)
             }
-            Errno::INVAL | Errno::RANGE | Errno::OVERFLOW => error.with_kind(ErrorKind::OptionValue),
             _ => error,
         };
         error.with_kernel_log(log)
+    }
+
+    /// Finds out why the kernel refuses an option: from its log, else from the value. A file system
+    /// that does not have the option reports that in the log.
+    fn explain_refusal(&self, error: Error, key: &OsStr, value: Option<&OsStr>, log: &[String]) -> Error {
+        let logged = |text: &str| log.iter().any(|line| line.contains(text));
+        let unmapped = value.and_then(|value| unmapped_id(key, value));
+        let (kind, reason) = match value {
+            _ if logged("Unknown parameter") || value.is_none() && log.is_empty() => {
+                let fstype = crate::error::escape(self.fstype.as_encoded_bytes());
+                (ErrorKind::UnknownOption, format!("{fstype} has no such option"))
+            }
+            _ if logged("Kernel not built with") => {
+                (ErrorKind::Unsupported, String::from("this kernel was built without it"))
+            }
+            _ if unmapped.is_some() => {
+                let reason = format!("the {} is not mapped in this user namespace", unmapped.unwrap_or("id"));
+                return error
+                    .with_kind(ErrorKind::OptionValue)
+                    .with_reason(reason)
+                    .with_hint(procfs::SEE_ID_MAPS);
+            }
+            Some(_) if logged("Unexpected value") => (ErrorKind::OptionValue, "takes no value".into()),
+            None => (ErrorKind::OptionValue, "needs a value".into()),
+            Some(_) => (ErrorKind::OptionValue, "bad value".into()),
+        };
+        error.with_kind(kind).with_reason(reason)
     }
 
     /// Reads and consumes the kernel's messages about this context: `read(fd)` until `ENODATA`.
@@ -177,6 +201,18 @@ impl FsContext {
         }
         lines
     }
+}
+
+/// Returns the kind of id that an option gives the file system, if that id is not mapped in this
+/// user namespace. The kernel reports it as a bad value.
+fn unmapped_id(key: &OsStr, value: &OsStr) -> Option<&'static str> {
+    let (kind, name) = match key.to_str()? {
+        "uid" | "user_id" => (IdKind::User, "user id"),
+        "gid" | "group_id" => (IdKind::Group, "group id"),
+        _ => return None,
+    };
+    let id = value.to_str()?.parse().ok()?;
+    (!is_mapped(kind, id, 1)).then_some(name)
 }
 
 /// Strips the level (`e `, `w `, `i `) from a message.

@@ -8,7 +8,7 @@
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::sys::procfs;
-use crate::vfs::attr::{Locked, MountAttr, Propagation, set_attr};
+use crate::vfs::attr::{MountAttr, Propagation, set_attr};
 use crate::vfs::context::FsContext;
 use crate::vfs::detach::detach_fd;
 use crate::vfs::identity::{is_dir, table_entry};
@@ -184,7 +184,7 @@ fn make_place(parent: BorrowedFd<'_>, name: &str, is_dir: bool) -> Result<()> {
 /// them all.
 fn make_unbindable(parent: BorrowedFd<'_>) -> Result<()> {
     let unbindable = MountAttr { propagation: Some(Propagation::Unbindable), ..MountAttr::default() };
-    set_attr(parent, &unbindable, false, Locked::StaysAsItIs)
+    set_attr(parent, &unbindable, false)
 }
 
 fn need_private(directory: &Target) -> Result<()> {

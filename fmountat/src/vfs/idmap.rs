@@ -6,7 +6,7 @@ use crate::sys::attr::{MountAttrRaw, open_tree_attr};
 use crate::sys::procfs;
 use crate::sys::userns::{Parked, page_size, user_namespace_of};
 use crate::trace;
-use crate::vfs::attr::{MountAttr, set_raw};
+use crate::vfs::attr::{MOUNT_ATTR_IDMAP, MountAttr, set_raw};
 use crate::vfs::bytes::c_string;
 use crate::vfs::context::FsContext;
 use crate::vfs::features::Features;
@@ -319,8 +319,9 @@ impl Tree {
     }
 }
 
-/// `MOUNT_ATTR_IDMAP`, which no call returns.
-const MOUNT_ATTR_IDMAP: u64 = 0x0010_0000;
+/// Lists the file systems that can be id-mapped.
+pub(crate) const WITH_IDMAP: &str = "ext4 and xfs can be id-mapped, btrfs since Linux 5.15, erofs 5.19, \
+                                     squashfs 6.2, tmpfs 6.3; for overlay map the layers";
 
 /// Returns the mount_setattr(2) argument that maps owners as the user namespace `userns` does.
 pub(crate) fn idmap_raw(userns: BorrowedFd<'_>) -> MountAttrRaw {
@@ -342,11 +343,10 @@ pub(crate) fn explain_idmap(error: Error, userns: BorrowedFd<'_>) -> Error {
         Some(Errno::INVAL) if maps_nothing(userns) => error
             .with_kind(ErrorKind::OptionValue)
             .with_reason("the user namespace has no id mappings yet: write its uid_map and gid_map first"),
-        Some(Errno::INVAL) => error.with_kind(ErrorKind::Unsupported).with_reason(
-            "this file system does not support id-mapped mounts, or the mount is already id-mapped \
-             (supported: ext4 and xfs, btrfs since Linux 5.15, erofs 5.19, squashfs 6.2, tmpfs 6.3; for \
-             overlay map the layers)",
-        ),
+        Some(Errno::INVAL) => error
+            .with_kind(ErrorKind::Unsupported)
+            .with_reason("can't be id-mapped, or is id-mapped already")
+            .with_hint(WITH_IDMAP),
         Some(Errno::PERM) if is_initial(userns) => error
             .with_reason("the initial user namespace can't be used for an id-mapped mount: give another one"),
         Some(Errno::PERM) => error.with_hint(

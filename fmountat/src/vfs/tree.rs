@@ -3,7 +3,7 @@
 
 use crate::error::{Error, ErrorKind, Failed, Operation, Result, Syscall, or_give_back};
 use crate::mountinfo::id::{MountId, UniqueMountId};
-use crate::vfs::attr::{Locked, MountAttr, Propagation, set_attr};
+use crate::vfs::attr::{MountAttr, Propagation, set_attr};
 use crate::vfs::bytes::c_string;
 use crate::vfs::identity::{is_deleted, is_dir, is_mount_root, is_shared, is_unbindable};
 use crate::vfs::privilege::needs_admin;
@@ -104,13 +104,12 @@ impl Tree {
     /// Changes the attributes and propagation of the root mount, and with `recursive` those of all
     /// mounts of the tree: mount_setattr(2) \[Linux 5.12\].
     ///
-    /// An attribute that the kernel has locked is left as it is: see user_namespaces(7).
-    ///
     /// # Errors
-    /// [`ErrorKind::Permission`]; [`ErrorKind::System`] with `EINVAL` once the tree is part of
-    /// another.
+    /// [`ErrorKind::Locked`] for an attribute that this user namespace must not clear, see
+    /// user_namespaces(7); [`ErrorKind::Permission`]; [`ErrorKind::System`] with `EINVAL` once the
+    /// tree is part of another.
     pub fn set_attr(&self, attr: &MountAttr, recursive: bool) -> Result<()> {
-        set_attr(self.root(), attr, recursive, Locked::StaysAsItIs)
+        set_attr(self.root(), attr, recursive)
     }
 
     /// Mounts `child` on `path` inside this tree \[Linux 6.15\]. The path is resolved below the

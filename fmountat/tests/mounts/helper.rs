@@ -76,7 +76,7 @@ fmountat_testing::cases! {
             assert_eq!(error.output(), want);
         }
         assert!(error.to_string().contains("\n  helper: [the source]"), "{error}");
-        // The comma of a value splits no option: libfuse wants a backslash, mount(8)'s helpers quotes.
+        // A comma in a value splits no option: libfuse needs a backslash, mount.TYPE quotes.
         let target = Target::open(CWD, file("t")).unwrap();
         let option = ["key=a,suid,dev".into()];
         let helper = Helper::find_in("fuse3.x", &[file("bin")], &[]).unwrap().unwrap();

@@ -241,9 +241,18 @@ fmountat_testing::cases! {
         for mount in [bind("o", "bind").option(map), Mount::new("proc", "proc").option(map), Mount::new("ramfs", "x").option(map)] {
             let error = apply(std::slice::from_ref(&mount), "t").unwrap_err();
             assert_eq!(error.kind(), ErrorKind::Unsupported, "{mount:?}: {error}");
-            assert!(error.reason().contains("does not support id-mapped mounts"), "{error}");
+            assert!(error.reason().contains("can't be id-mapped"), "{error}");
             assert_eq!(mounts_below(file("t")), Vec::<String>::new());
         }
+        // In a tree, the error names the mount that is at fault.
+        mkdirs(scratch(), &["tree"]);
+        apply(&[tmpfs()], "tree").unwrap();
+        mkdirs(file("tree"), &["sub", "proc"]);
+        apply(&[tmpfs()], "tree/sub").unwrap();
+        apply(&[Mount::new("proc", "proc")], "tree/proc").unwrap();
+        let error = apply(&[bind("tree", "rbind").option(map)], "t").unwrap_err();
+        assert_eq!(error.argument(), Some(file("tree/proc").as_os_str()), "{error}");
+        assert_eq!(error.reason(), "can't be id-mapped: its file system is proc");
         let nested = format!("lowerdir={}:{}", file("o").display(), file("a").display());
         let error = apply(&[Mount::new("overlay", "x").option(nested).option(map)], "t").unwrap_err();
         assert_eq!((error.kind(), error.step().as_str()), (ErrorKind::Unsupported, "id-map mount of layer 1"), "{error}");

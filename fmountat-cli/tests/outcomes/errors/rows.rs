@@ -209,6 +209,16 @@ pub(crate) fn machine() -> Vec<Row> {
             .at("clone mount", "s/sub/deep").errno(EACCES).hint("has no search permission on "),
         line(E::Locked, "a locked flag", "mount -o remount,bind,suid none m").by(Who::Inside).at("set mount attributes", "m")
             .errno(EPERM).hint("remove this option"),
+        line(E::Locked, "a bind that clears a locked flag", "mount -o bind,suid m t").by(Who::Inside)
+            .at("set mount attributes of", "m").errno(EPERM).hint("remove this option"),
+        line(E::Locked, "a bind that clears a locked flag and others", "mount -o bind,suid,exec,symfollow m t").by(Who::Inside)
+            .at("set mount attributes of", "m").errno(EPERM),
+        line(E::Locked, "a recursive bind that clears a locked flag", "mount -o rbind,rrw,rsuid m t").by(Who::Inside)
+            .at("set mount attributes of", "m").errno(EPERM),
+        line(E::OptionValue, "a group that is not mapped here", "mount -t devpts -o newinstance,gid=5 devpts t").by(Who::Inside)
+            .at("set option", "gid=5").errno(EINVAL).hint("mapped in this user namespace"),
+        line(E::OptionValue, "a user that is not mapped here", "mount -t tmpfs -o uid=7 tmpfs t").by(Who::Inside)
+            .at("set option", "uid=7").errno(EINVAL).hint("mapped in this user namespace"),
         line(E::Locked, "locked access-time options", "mount -o remount,bind,strictatime none m").by(Who::Inside)
             .at("set mount attributes", "m").errno(EPERM),
         line(E::Locked, "a bind that leaves out locked mounts", "mount -o bind tree t").by(Who::Inside).at("clone mount", "tree")

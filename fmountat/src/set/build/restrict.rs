@@ -4,7 +4,7 @@
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::set::build::late_mount::{LateMount, MountedRoot};
 use crate::set::plan::restriction::{PathRestriction, PathRestrictions};
-use crate::vfs::attr::{Attr, Locked, MountAttr, set_attr};
+use crate::vfs::attr::{Attr, MountAttr, set_attr};
 use crate::vfs::identity::is_same_place;
 use crate::vfs::target::Target;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -77,7 +77,7 @@ pub(crate) fn make_mounts_read_only(mounts: &[(PathBuf, OwnedFd)]) -> Result<()>
 
 fn make_read_only(root: BorrowedFd<'_>) -> Result<()> {
     let read_only = MountAttr { set: Attr::RDONLY, ..MountAttr::default() };
-    set_attr(root, &read_only, false, Locked::StaysAsItIs)
+    set_attr(root, &read_only, false)
 }
 
 /// Returns the error for masking the root.

@@ -53,20 +53,7 @@ impl StepMounter<'_> {
                 let make = Make { source, flags: &flags, userns, ..mounter.make(self.dir, &attr) };
                 overlay.mount_detached(&make)?
             }
-            What::Bind { recursive } => {
-                let whole = options.idmap_recursive.unwrap_or(true) && *recursive;
-                let idmap = userns.as_ref().map(|fd| (fd.as_fd(), whole));
-                let (attr, recursive_attr) = (options.attr, options.recursive_attr);
-                let bind = Bind {
-                    dir: self.dir,
-                    source: &step.source,
-                    recursive: *recursive,
-                    attr,
-                    recursive_attr,
-                    idmap,
-                };
-                bind.mount(&self.mounter.clones)?
-            }
+            What::Bind { recursive } => self.bind(step, *recursive, userns.as_ref().map(AsFd::as_fd))?,
             What::Filesystem(fstype) if step.is_fuse() => {
                 let reason = "its mount helper mounts only on a visible target: not in a detached tree, and \
                               not in another mount namespace";
@@ -77,7 +64,12 @@ impl StepMounter<'_> {
             What::Filesystem(fstype) => {
                 let tree = self.source(step).mount(fstype)?;
                 if let Some(userns) = &userns {
-                    tree.set_idmap(userns, false).map_err(|e| e.with_argument(fstype))?;
+                    tree.set_idmap(userns, false).map_err(|error| match error.kind() {
+                        ErrorKind::Unsupported => {
+                            error.with_argument(fstype).with_reason("can't be id-mapped")
+                        }
+                        _ => error.with_argument(fstype),
+                    })?;
                 }
                 tree
             }
@@ -89,6 +81,21 @@ impl StepMounter<'_> {
             },
             None => Ok(tree),
         }
+    }
+
+    /// Creates the detached bind mount of the step, id-mapped by `userns`.
+    pub(crate) fn bind(&self, step: &Step, recursive: bool, userns: Option<BorrowedFd<'_>>) -> Result<Tree> {
+        let options = &step.options;
+        let whole = options.idmap_recursive.unwrap_or(true) && recursive;
+        let bind = Bind {
+            dir: self.dir,
+            source: &step.source,
+            recursive,
+            attr: options.attr,
+            recursive_attr: options.recursive_attr,
+            idmap: userns.map(|fd| (fd, whole)),
+        };
+        bind.mount(&self.mounter.clones)
     }
 
     /// Returns the source from which a new file system is mounted.

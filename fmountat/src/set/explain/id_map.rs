@@ -5,10 +5,8 @@ use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::set::build::step_mount::unmapped_owner;
 use crate::set::plan::step::{Step, What};
 use crate::sys::procfs;
-use crate::vfs::features::Features;
-use crate::vfs::idmap::{IdMapping, Idmap};
-use crate::vfs::target::Target;
-use rustix::fd::{AsFd, BorrowedFd};
+use crate::vfs::idmap::{IdMapping, Idmap, WITH_IDMAP};
+use crate::vfs::mapped_ids::{IdKind, is_mapped};
 use rustix::io::Errno;
 
 /// File systems on which the kernel cannot map owners. All others are tried.
@@ -16,23 +14,15 @@ const NO_IDMAP: [&str; 9] =
     ["overlay", "proc", "sysfs", "cgroup", "cgroup2", "devpts", "mqueue", "bpf", "ramfs"];
 
 /// Fails if the owners in the step's mount cannot be mapped.
-pub(crate) fn check_idmap(step: &Step, dir: BorrowedFd<'_>) -> Result<()> {
+pub(crate) fn check_idmap(step: &Step) -> Result<()> {
     let Some(idmap) = &step.options.idmap else { return Ok(()) };
     check_ranges_mapped(idmap)?;
-    let (fstype, argument) = match &step.what {
-        What::Overlay(_) => return Ok(()),
-        What::Filesystem(fstype) => (fstype.clone(), fstype.clone()),
-        What::Bind { .. } => {
-            let source = Target::open(dir, &step.source)?;
-            (crate::vfs::identity::mounted_type(source.as_fd())?, step.source.clone().into())
-        }
-    };
+    // A bind mount is tried, and an overlay maps its layers.
+    let What::Filesystem(fstype) = &step.what else { return Ok(()) };
     if NO_IDMAP.iter().any(|name| fstype == *name) {
         let error = Error::sys(Operation::MapIds, Syscall::MountSetattr, Errno::INVAL)
             .with_kind(ErrorKind::Unsupported);
-        return Err(error
-            .with_argument(argument)
-            .with_reason("this file system does not support id-mapped mounts"));
+        return Err(error.with_argument(fstype).with_reason("can't be id-mapped").with_hint(WITH_IDMAP));
     }
     Ok(())
 }
@@ -41,12 +31,8 @@ pub(crate) fn check_idmap(step: &Step, dir: BorrowedFd<'_>) -> Result<()> {
 fn check_ranges_mapped(idmap: &Idmap) -> Result<()> {
     let Idmap::Ranges { users, groups } = idmap else { return Ok(()) };
     procfs::need(Operation::MapIds)?;
-    if Features::get().initial_user_namespace {
-        return Ok(());
-    }
-    for (ranges, file) in [(users, "uid_map"), (groups, "gid_map")] {
-        let mapped = id_ranges(file);
-        if !ranges.iter().all(|IdMapping { outer, count, .. }| is_mapped(&mapped, *outer, *count)) {
+    for (ranges, kind) in [(users, IdKind::User), (groups, IdKind::Group)] {
+        if !ranges.iter().all(|IdMapping { outer, count, .. }| is_mapped(kind, *outer, *count)) {
             return Err(Error::sys(Operation::MapIds, Syscall::Write, Errno::PERM)
                 .with_hint("map only to ids that are mapped in the current user namespace"));
         }
@@ -57,28 +43,9 @@ fn check_ranges_mapped(idmap: &Idmap) -> Result<()> {
 /// Fails if the owner of the new mount's root is not mapped in this user namespace.
 pub(crate) fn check_owner_mapped(step: &Step) -> Result<()> {
     let (user, group) = step.options.owner;
-    if Features::get().initial_user_namespace || procfs::check().is_err() {
-        return Ok(());
-    }
-    let exists = |id: Option<u32>, file| id.is_none_or(|id| is_mapped(&id_ranges(file), id, 1));
-    match exists(user, "uid_map") && exists(group, "gid_map") {
+    let exists = |id: Option<u32>, kind| id.is_none_or(|id| is_mapped(kind, id, 1));
+    match exists(user, IdKind::User) && exists(group, IdKind::Group) {
         true => Ok(()),
         false => Err(unmapped_owner(step)),
     }
-}
-
-/// Returns the id ranges of this user namespace: the first id and the end of each.
-fn id_ranges(file: &str) -> Vec<(u64, u64)> {
-    let text = procfs::text(&format!("thread-self/{file}")).unwrap_or_default();
-    let range = |line: &str| {
-        let mut numbers = line.split_whitespace().map(|number| number.parse::<u64>().ok());
-        let (inside, count) = (numbers.next()??, numbers.nth(1)??);
-        Some((inside, inside + count))
-    };
-    text.lines().filter_map(range).collect()
-}
-
-fn is_mapped(mapped: &[(u64, u64)], first: u32, count: u32) -> bool {
-    let (first, end) = (u64::from(first), u64::from(first) + u64::from(count));
-    mapped.iter().any(|(from, to)| *from <= first && end <= *to)
 }

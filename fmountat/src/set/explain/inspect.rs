@@ -101,7 +101,7 @@ impl<'a> Inspector<'a> {
         mount.is_read_only |= step.options.single_attr().set.contains(Attr::RDONLY);
         check_root_owner(step, mount.is_read_only)?;
         check_owner_mapped(step)?;
-        check_idmap(step, self.dir)?;
+        check_idmap(step)?;
         match &step.options.subdir {
             Some(subdir) => sub_directory(mount, subdir),
             None => Ok(mount),
@@ -147,12 +147,29 @@ impl<'a> Inspector<'a> {
         if let Some(error) = predict_step(&about(self.dir, step)) {
             return Err(error);
         }
+        self.try_bind(step, recursive)?;
         let is_dir = crate::vfs::identity::is_dir(source.as_fd())?;
         let keeps_read_only = !step.options.single_attr().clear.contains(Attr::RDONLY);
         let is_read_only = keeps_read_only
             && rustix::fs::fstatvfs(&source).is_ok_and(|s| s.f_flag.contains(StatVfsMountFlags::RDONLY));
         let content = if is_dir { Content::Layers(vec![source]) } else { Content::File };
         Ok(PredictedMount { crosses: recursive, is_read_only, ..PredictedMount::new(content, Some(is_dir)) })
+    }
+
+    /// Makes the bind mount, detached, and drops it, where nothing else shows whether the kernel
+    /// allows it: an attribute may be locked in this user namespace, and a file system of the tree
+    /// may refuse the id mapping.
+    fn try_bind(&self, step: &Step, recursive: bool) -> Result<()> {
+        let options = &step.options;
+        let clears = !options.attr.clear.is_empty() || !options.recursive_attr.clear.is_empty();
+        let is_locked = clears && !self.credentials.initial_user_namespace;
+        if !is_locked && options.idmap.is_none() {
+            return Ok(());
+        }
+        let idmap = options.idmap.as_ref();
+        let userns = idmap.map(|idmap| self.mounter.namespaces.get(self.dir, idmap)).transpose()?;
+        let step_mounter = StepMounter { mounter: self.mounter, dir: self.dir };
+        step_mounter.bind(step, recursive, userns.as_ref().map(AsFd::as_fd)).map(drop)
     }
 
     fn filesystem(&self, fstype: &OsStr, step: &Step, notes: &mut Vec<String>) -> Result<PredictedMount> {

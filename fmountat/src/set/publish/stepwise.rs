@@ -18,7 +18,7 @@ use crate::set::publish::rollback::{Begun, Mounted, Rollback};
 use crate::strategy::{Strategies, Strategy};
 use crate::table::published::PublishedSet;
 use crate::trace;
-use crate::vfs::attr::{Locked, set_attr};
+use crate::vfs::attr::set_attr;
 use crate::vfs::identity::is_dir;
 use crate::vfs::target::{Target, open_in_root};
 use crate::vfs::verify::{moved, moved_or};
@@ -192,7 +192,7 @@ impl<'a> Stepwise<'a> {
         trace::attached(step.number, &step.target);
         let id = id?;
         let seen = verify_mount(self.open_at_place(step)?, id, step)?;
-        set_attr(seen.as_fd(), &step.options.single_attr(), false, Locked::StaysAsItIs)?;
+        set_attr(seen.as_fd(), &step.options.single_attr(), false)?;
         Ok(seen)
     }
 
