@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Each system call of the mount layer failing in turn: the command fails in words and leaves nothing, or does its work.
+//! Injects a failure into each system call of the mount layer in turn. The command must report the
+//! failure and leave nothing behind, or do its work.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "faults/judge.rs"]
@@ -43,8 +44,8 @@ impl Job<'_> {
     }
 }
 
-/// The row without a fault, as it goes twice in a row. A device that somebody else took, or a module to be loaded, makes for
-/// calls that no later run has.
+/// Runs the row without a fault until two runs in a row make the same calls. A device that another
+/// process took, or a module that must be loaded, causes calls that later runs do not make.
 fn settled(row: &Row) -> Run {
     let mut last = run(row, None);
     for _ in 0..20 {
@@ -139,7 +140,8 @@ fmountat_testing::tests! {
         each_call_failing(rows::SWAPS);
     }
 
-    /// What fails in the helper itself is its own affair: it is the calls up to its start, and those after its end.
+    /// Tests the calls before the start of the helper and after its end. Failures inside the helper
+    /// are not tested.
     fn helpers() needs [Root, Tool("strace"), Filesystem("overlay")] {
         let helper = fmountat_testing::scratch().join("mount.helped");
         fmountat_testing::write(&helper, "#!/bin/sh\nexec mount -i -n -t tmpfs helped \"$2\"\n");

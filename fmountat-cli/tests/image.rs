@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A real root file system in 3 to 500 layers, mounted by the command from containerd's mount list: the whole view is
-//! what a flat copy is, its programs run, and nothing is left of it.
+//! Mounts a real root file system of 3 to 500 layers from containerd's mount list. The view must
+//! equal a flat copy, its programs must run, and nothing may be left of it afterwards.
 //!
 //! The image is made by mmdebstrap, from the Debian package of that name.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -102,7 +102,8 @@ impl Image {
         assert_equal(&self.layers, &self.snapshots.read());
     }
 
-    /// A container's mount shows it all, and what is written to it is in the upper layer, and in no other.
+    /// Checks that a container's mount shows the whole tree, and that writes change the upper layer
+    /// and no other.
     fn check_writable(mut self) {
         self.apply(&[]);
         assert!(mount_flags(&self.target).starts_with("rw,"));

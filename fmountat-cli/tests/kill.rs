@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `kill -9` at any moment of apply, replace and umount: a set is there as a whole or not at all, and nothing else is left.
+//! Sends SIGKILL at any moment of apply, replace and umount: a set is mounted completely or not at
+//! all, and nothing else is left.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "kill/moment.rs"]
@@ -66,8 +67,9 @@ fn umount(set: &Set) {
     count.print("umount", "whole", "gone");
 }
 
-/// Of sets that are taken away together each is whole or gone after each kill, and what they are gathered below is gone.
-/// Moving them takes a few microseconds each, which no kill would meet: strace(1) makes it milliseconds.
+/// Unmounts several sets together. After each kill every set is whole or unmounted, and the
+/// directory that they are batched below is unmounted. Moving a mount takes a few microseconds, too
+/// short for a kill; strace(1) slows it down to milliseconds.
 fn umount_together(set: &Set) {
     let rounds = times(40, 1_000).try_into().unwrap();
     let moments = Moments::of(rounds, || {

@@ -48,8 +48,8 @@ struct Section {
     items: Vec<(String, String)>,
 }
 
-/// The sections of a text of `src/help/`. A line that ends with a colon is a title. Indented by four
-/// columns, `TERM  TEXT` or `TERM` begins an item; text indented more continues it.
+/// Returns the sections of a text of `src/help/`. A line that ends with a colon is a title.
+/// Indented by four columns, `TERM TEXT` or `TERM` begins an item; text indented more continues it.
 fn sections(text: &'static str) -> Vec<Section> {
     let mut all: Vec<Section> = Vec::new();
     for line in text.lines().filter(|line| !line.is_empty()) {
@@ -71,7 +71,8 @@ fn sections(text: &'static str) -> Vec<Section> {
     all
 }
 
-/// What is below the options: of a verb, or of the whole command, where `--help` has no room for it.
+/// The text below the options of a verb, or of the whole command, whose `--help` has no room for
+/// it.
 fn sections_of(name: &str) -> Vec<Section> {
     sections(match name {
         "run" => include_str!("../src/help/run.txt"),
@@ -297,8 +298,8 @@ fn the_manual_is_true() {
     assert_eq!(kept, all.len() + 1, "a page of a verb that is gone");
 }
 
-/// Every verb and argument has a help text that begins with a capital letter and has no period at its end. The lines of
-/// `--help` fit 80 columns, and those of the whole command 24 lines.
+/// Every verb and argument has a help text that begins with a capital letter and has no period at
+/// its end. The lines of `--help` fit 80 columns, and those of the whole command 24 lines.
 #[test]
 fn every_help_reads_well() {
     let whole = args::Cli::try_parse_from(["fmountat", "--help"]).unwrap_err().to_string();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The same fresh state for each run of a command: files and mounts on a tmpfs in a mount namespace of its own.
+//! Gives each command the same initial state: files and mounts on a tmpfs in a new mount namespace.
 
 use fmountat_testing::{MountLine, in_own_namespace, mount_table, scratch, write};
 use rustix::fs::{Gid, Mode, Uid};
@@ -8,7 +8,8 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Runs `body` with the directory of a new stage, on a thread that sees the stage's mounts and nobody else does.
+/// Runs `body` with the directory of a new stage. Only the thread that runs it sees the stage's
+/// mounts.
 ///
 /// `/run` is empty there: mount(8) writes down in `/run/mount` what it did.
 pub(crate) fn on_stage<T: Send>(body: impl FnOnce(&Path) -> T + Send) -> T {
@@ -28,15 +29,15 @@ pub(crate) fn on_stage<T: Send>(body: impl FnOnce(&Path) -> T + Send) -> T {
     result
 }
 
-/// Hides the kernel's log, which not every machine lets us read, and which other tests write to.
+/// Hides the kernel's log, which may be unreadable and to which other tests write.
 fn hide_kernel_log() {
     if Path::new("/dev/kmsg").exists() {
         rustix::mount::mount_bind("/dev/null", "/dev/kmsg").unwrap();
     }
 }
 
-/// What is mounted in the stage goes one by one: an image on it that is mounted in it by a loop device would else keep the
-/// stage, and the stage it.
+/// Unmounts the mounts in the stage one at a time. An image that is stored on the stage and mounted
+/// in it through a loop device would otherwise keep the stage busy.
 fn unmount_below(dir: &Path) {
     for line in mount_table().iter().rev().filter(|line| line.point.starts_with(dir) && line.point != dir) {
         let _ = rustix::mount::unmount(&line.point, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW);
@@ -89,7 +90,8 @@ fn furnish(dir: &Path) {
     rustix::fs::chmod(dir, Mode::from_raw_mode(0o755)).unwrap();
 }
 
-/// The mounts of the stage, one line each, in a form that is the same on every stage: no numbers, no path above it.
+/// Returns the mounts of the stage, one line each, without ids and without the path above the
+/// stage.
 pub(crate) fn mounts(dir: &Path) -> Vec<String> {
     let below = |line: &MountLine| line.point.starts_with(dir) && line.point != dir;
     mount_table().iter().filter(|line| below(line)).map(|line| describe(line, dir)).collect()
@@ -108,8 +110,9 @@ fn numberless(propagation: &str) -> &str {
     propagation.split(':').next().unwrap_or_default()
 }
 
-/// Layers by their names: which of `lowerdir` and `lowerdir+` was used, and whether with the whole path, is all the same; and so
-/// is how the kernel was built to number a tmpfs's inodes.
+/// Reduces layers to their names: the comparison ignores whether `lowerdir` or `lowerdir+` was used
+/// and whether the path was absolute. It also ignores `inode64`, which depends on how the kernel
+/// was built.
 fn superblock(options: &str) -> String {
     let word = |word: &str| match word.split_once('=') {
         Some(("lowerdir" | "lowerdir+", layers)) => {

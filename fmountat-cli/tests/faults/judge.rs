@@ -52,8 +52,8 @@ pub(crate) fn run(row: &Row, fault: Option<(&Place, Errno)>) -> Run {
         }
         write(dir.join("said"), said);
         let before = View::of(dir, false);
-        // strace ends with the last process that the command has started: one that hangs, or is left, fails its row and not
-        // the whole case.
+        // strace ends with the last process that the command started. A process that hangs or is
+        // left behind fails its row, not the whole case.
         let mut strace = command(dir, "timeout", "--signal=KILL 20 strace -f -o log -e");
         strace.arg(filter());
         if let Some((place, errno)) = fault {
@@ -79,7 +79,8 @@ fn command(dir: &Path, program: impl AsRef<OsStr>, arguments: &str) -> Command {
 }
 
 impl View {
-    /// A device that was left gets a moment to go; one that is mounted from would not, and is not asked for.
+    /// Records the state of the stage. `with_loops` waits a moment for loop devices to be released,
+    /// and must be false while one is mounted.
     fn of(dir: &Path, with_loops: bool) -> Self {
         let mut files = BTreeSet::new();
         list(dir, dir, &mut files);
@@ -88,7 +89,8 @@ impl View {
     }
 }
 
-/// All below `path` with type, mode, owner. The strace log and what the kernel itself keeps in `workdir` don't count.
+/// Lists everything below `path` with type, mode and owner, without the strace log and the kernel's
+/// own entries in `workdir`.
 fn list(path: &Path, dir: &Path, files: &mut BTreeSet<String>) {
     for entry in std::fs::read_dir(path).unwrap().map(Result::unwrap) {
         let (path, meta) = (entry.path(), entry.metadata().unwrap());
@@ -155,8 +157,8 @@ pub(crate) fn judge(row: &Row, run: &Run, well: &Run, errno: Option<&str>) -> Re
     }
 }
 
-/// A feature that was found missing is said to be: no call of the mount itself has failed. Nor has one where the helper
-/// says that it failed.
+/// Whether the command reported a missing feature or a failed helper: in both cases no call of the
+/// mount itself failed.
 fn is_probe(stderr: &str) -> bool {
     stderr.starts_with("fmountat: build a detached tree: ")
         || stderr.contains("which this kernel or sandbox does not have")
@@ -176,7 +178,8 @@ fn numbered(mounts: &[String]) -> Vec<String> {
     mounts.iter().filter(|line| !line.starts_with("s: tmpfs stage[/s]")).map(words).collect()
 }
 
-/// What is left was made for a mount point that is a file, and stays: only directories are taken away.
+/// Whether only a mount point that is a file, and the directories that lead to it, are left: a
+/// rollback removes directories only.
 fn only_mount_points(before: &View, after: &View, well: &View) -> bool {
     let new: Vec<&String> = after.files.difference(&before.files).collect();
     let is_file = |line: &&&String| line.contains(" 100");

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The command lines whose system calls are made to fail, one row each: a new command is one more row.
+//! The command lines whose system calls fail, one row each. A new command needs one more row.
 
 /// A command line, typed in the directory of a stage.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Row {
-    /// The arguments, separated by blanks; `{dir}` is the stage's directory, `{id}` the id of the mount at `m`.
+    /// The arguments, separated by blanks. `{dir}` stands for the stage's directory and `{id}` for
+    /// the id of the mount at `m`.
     pub(crate) line: &'static str,
     /// The mount list in the file `set.json`.
     pub(crate) set: &'static str,

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What strace tells: the system calls that a command makes once it has started, and which of them it made fail.
+//! Reads strace's log: which system calls a command makes after its start, and which of them strace
+//! failed.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::process::Command;
 
-/// The system calls that are made to fail: all that the mount layer uses, where this strace knows them.
+/// The system calls to fail: all that the mount layer uses and this strace knows.
 const CALLS: &[&str] = &[
     "open_tree",
     "open_tree_attr",
@@ -71,7 +72,7 @@ const MARK: &str = "sigaltstack";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) call: String,
-    /// From 1, counted from the start of the process, as `inject=...:when=` counts; 0 for every time.
+    /// Counted from 1 from the start of the process, as in `inject=...:when=`; 0 for every call.
     pub(crate) nth: usize,
     /// The call in the log, for messages.
     pub(crate) text: String,
@@ -81,8 +82,8 @@ pub(crate) struct Place {
 pub(crate) type Errno = (&'static str, u32);
 
 impl Place {
-    /// Makes it fail in what `strace` will start. A call that this strace does not know fails by a filter, which holds for
-    /// all that the calling thread starts from now on.
+    /// Makes the call fail in the program that `strace` will start. If this strace does not know
+    /// the call, a filter fails it for everything that the calling thread starts afterwards.
     pub(crate) fn fail(&self, (name, number): Errno, strace: &mut Command) {
         if let Some(call) = self.unknown() {
             return fmountat_testing::filter::errno_on(&[call], number);
@@ -96,10 +97,11 @@ impl Place {
         i64::from_str_radix(self.call.strip_prefix("syscall_0x")?, 16).ok()
     }
 
-    /// The errno that the command is to name. rustix takes a statx(2) that is always EPERM for a filter's way to say that
-    /// there is none.
+    /// Returns the errno that the command must name. rustix treats a statx(2) that always fails
+    /// with EPERM as missing.
     ///
-    /// `None` for what is found missing before anything is done, and gone round: what fails then is another call.
+    /// Returns `None` for a call whose absence is detected before the mount: another call fails
+    /// then.
     pub(crate) fn reported(&self, (name, _): Errno) -> Option<&'static str> {
         let is_asked_about = self.call == "mount_setattr" || self.unknown().is_some();
         match self.nth {
@@ -119,8 +121,8 @@ impl Place {
     }
 }
 
-/// The calls in a log after the mark, and for each that was made only there, all of them at once. What another program does
-/// is left out.
+/// Returns the calls in a log after the mark, and one place for all uses of each call that only
+/// occurs after the mark. Calls of other programs are left out.
 pub(crate) fn places(log: &str) -> Vec<Place> {
     let mut counts: HashMap<(&str, &str), usize> = HashMap::new();
     let (mut started, mut early, mut others) = (false, HashSet::new(), HashSet::new());

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The root file system of the tests: Debian's (on Ubuntu, Ubuntu's) essential packages, fetched once.
+//! The root file system of the tests: the essential packages of Debian (of Ubuntu on Ubuntu),
+//! downloaded once.
 
 use fmountat_testing::{command_output, mkdirs, scratch};
 use rustix::fs::{FlockOperation, flock};

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A flat tree told as a history of layers: every file in a layer of its own choice, with older versions below it, and
-//! with files that were deleted on the way.
+//! Splits a flat tree into a history of layers: each file is in a random layer, with older versions
+//! in layers below it, and some files were deleted on the way.
 //!
 //! All choices come from a hash of the path: the same tree gives the same layers.
 
@@ -191,7 +191,8 @@ impl<'a> Layers<'a> {
         puts.find(|(path, _)| is_file(path)).unwrap().0
     }
 
-    /// Makes the layers in these directories, which are there and empty, from the flat tree at `flat`.
+    /// Makes the layers in these directories, which exist and are empty, from the flat tree at
+    /// `flat`.
     pub(crate) fn build(&self, flat: &Path, into: &[PathBuf]) {
         let mut tops: HashMap<&Path, usize> = HashMap::new();
         for (at, layer) in self.layers.iter().enumerate() {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What the packages do not have and images may: odd names, owners, modes, times, attributes, devices, hard links.
+//! Adds what the packages lack and images may have: odd names, owners, modes, times, attributes,
+//! devices and hard links.
 
 use crate::tree::{set_mtime, set_xattr};
 use fmountat_testing::{mkdirs, write};

@@ -39,7 +39,8 @@ impl Snapshots {
         self.base.join(format!("snapshots/{number}/{name}"))
     }
 
-    /// The mount list as Go's encoding/json writes containerd's `[]mount.Mount`, which has no field names of its own.
+    /// Returns the mount list as Go's encoding/json writes containerd's `[]mount.Mount`, which has
+    /// no field tags.
     pub(crate) fn list(&self) -> Value {
         self.list_of(self.directories())
     }

@@ -18,7 +18,7 @@ pub(crate) struct Entry {
     pub(crate) mode: u32,
     pub(crate) uid: u32,
     pub(crate) gid: u32,
-    /// Of files: a directory's size is its file system's own affair, as is the number of links to it.
+    /// For files only: the size and link count of a directory depend on the file system.
     size: Option<u64>,
     links: Option<u64>,
     pub(crate) mtime: (i64, i64),
@@ -53,7 +53,8 @@ pub(crate) fn read_tree(base: &Path) -> Tree {
     try_read_tree(base).unwrap_or_else(|e| panic!("read {}: {e}", base.display()))
 }
 
-/// Fails where a directory lists what can't be looked at: an overlay of layers that do not belong together.
+/// Fails where a directory lists a name that cannot be opened: an overlay of layers that do not
+/// belong together.
 pub(crate) fn try_read_tree(base: &Path) -> io::Result<Tree> {
     let mut tree = BTreeMap::new();
     let mut pending = vec![PathBuf::new()];
@@ -114,7 +115,8 @@ fn read_xattrs(path: &Path) -> io::Result<BTreeMap<Vec<u8>, Vec<u8>>> {
     names.map(with_value).collect()
 }
 
-/// Makes `to` as a copy of the file `from`, which is no directory: its type, content, and whatever `entry` says.
+/// Makes `to` as a copy of `from`, which is not a directory, with its type, its content and the
+/// metadata in `entry`.
 pub(crate) fn copy(entry: &Entry, from: &Path, to: &Path) {
     match entry.file_type() {
         FileType::RegularFile => drop(std::fs::copy(from, to).unwrap()),

@@ -17,8 +17,8 @@ impl Moment {
         child.wait().unwrap();
     }
 
-    /// Starts a tracer and kills then what it traces, which is its only child; waits for the tracer, which waits for what
-    /// that has left.
+    /// Starts a tracer, kills its only child, the traced command, and waits for the tracer, which
+    /// waits for the command's descendants.
     pub(crate) fn kill_traced(self, tracer: Command) {
         let mut tracer = self.after_start(tracer);
         // Before the child is there it can't be killed; after its end there is none.
@@ -44,7 +44,8 @@ impl Moment {
     }
 }
 
-/// Moments over the time that `whole` takes, and half as much again, for a machine gets busier, in an order that mixes early and late.
+/// Moments from 0 to 1.5 times the duration of `whole`, since a machine may get busier, in an order
+/// that mixes early and late.
 #[derive(Debug)]
 pub(crate) struct Moments {
     whole: Duration,

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// What the system does after the last process is gone is waited for, also where the processor is emulated.
+/// How long to wait for the kernel's cleanup after the last process has ended, also on an emulated
+/// processor.
 const SETTLE: Duration = Duration::from_secs(10);
 
 /// Where sets are that go together.
@@ -138,7 +139,7 @@ impl Set {
         write(file("published"), text);
     }
 
-    /// The new set is there at each of several places, and the file `published` says which they are.
+    /// Publishes the new set at several places, and writes their paths to the file `published`.
     pub(crate) fn published_often(&self) {
         let at = |place: &str| {
             mkdirs(scratch(), &[place]);

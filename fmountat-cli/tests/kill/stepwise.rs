@@ -37,7 +37,8 @@ fn clean() -> Output {
     fmountat(&["--json", "clean"]).stdin(Stdio::null()).output().unwrap()
 }
 
-/// A process that ends lets go of its files, and of its note's lock, after its memory, by which it was known.
+/// Runs `clean` until the killed process has released the lock of its journal: a process is removed
+/// from /proc before it closes its files.
 fn clean_when_let_go() -> Output {
     loop {
         let cleaned = clean();
@@ -72,7 +73,8 @@ fn unmount() {
     assert!(fmountat(&["umount", "-R", "t"]).status().unwrap().success());
 }
 
-/// Kills `apply` at many moments where `restrict` holds; gives how often it left something, which `clean` took away.
+/// Kills `apply` at many moments under `restrict`. Returns how often it left mounts, each time
+/// removed by `clean`.
 fn killed(words: &[&str], restrict: impl Fn() + Sync) -> usize {
     let apply = [words, &["apply", "six.json", "t"]].concat();
     // The filter stays with the thread, and what it forbids `clean` and the look need.
@@ -92,7 +94,8 @@ fn killed(words: &[&str], restrict: impl Fn() + Sync) -> usize {
     let mut left = 0;
     for moment in moments {
         restricted(&|| moment.kill(command(&apply)));
-        // Behind a filter a forked child asks the kernel: it ends by itself, and has the note's lock until then.
+        // Under a filter a forked child probes the kernel. It ends by itself and holds the
+        // journal's lock until then.
         assert!(settled(|| processes().is_empty()), "{:#?}", processes());
         let whole = mounts_below(file("t")).len() == ALL && notes() == 0;
         if whole {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Every error provoked for real: its code, step, argument, errno and hint; `docs/errors.md` is what came of it.
+//! Provokes every error and compares its code, step, argument, errno and hint with
+//! `docs/errors.md`.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod page;
@@ -46,7 +47,7 @@ const LOOKS: [&str; 9] = [
     "thread-self/ns\"",
 ];
 
-/// The system calls of a mount, each with its arguments, after the questions about the kernel's features.
+/// The system calls of a mount with their arguments, after the probes for kernel features.
 fn calls(dir: &std::path::Path, line: &str) -> (bool, Vec<String>) {
     let mut strace = Command::new("strace");
     strace
@@ -64,7 +65,8 @@ fn calls(dir: &std::path::Path, line: &str) -> (bool, Vec<String>) {
 }
 
 fmountat_testing::cases! {
-    /// A mount that works makes the calls that mounting takes, and not one to be ready for an error.
+    /// A mount that succeeds makes only the calls that mounting needs, none in preparation for an
+    /// error.
     fn a_mount_that_works_looks_for_no_reason() needs [Kernel(6, 15), Root, Tool("strace"), Filesystem("overlay")] {
         let mounting = ["fsopen", "fsconfig", "fsmount", "open_tree", "mount_setattr", "move_mount", "openat2"];
         for (line, want) in [
@@ -93,7 +95,8 @@ fmountat_testing::cases! {
         assert!(!has_worked && calls.iter().any(|call| call.contains("/proc/filesystems")), "{calls:?}");
     }
 
-    /// Code, step, argument, errno and hint of each situation; nothing is left mounted. The pages are what was said.
+    /// Compares code, step, argument, errno and hint of each situation with the pages. Nothing is
+    /// left mounted.
     fn every_error_says_what_it_is() needs [Root, Tool("mount"), Tool("losetup"), Tool("mkfs.ext4"), Tool("setpriv"), Tool("unshare"),
         Tool("prlimit"), Filesystem("ext4"), Filesystem("overlay"), Filesystem("xfs"), Filesystem("squashfs"), UserNamespaces] {
         run::prepare();

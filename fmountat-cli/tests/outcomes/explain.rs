@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `fmountat explain` beside `fmountat apply`: the same exit status, over sets good and bad; and nothing is ever changed.
+//! Compares `fmountat explain` with `fmountat apply`: the same exit status over valid and invalid
+//! sets, and explain changes nothing.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod specs;
@@ -117,7 +118,8 @@ const GOOD: &str = r#"[{"type": "overlay", "source": "overlay", "options": ["low
  {"type": "tmpfs", "source": "tmpfs", "target": "/tmp", "options": ["mode=1777", "X-mount.mkdir"]}]"#;
 
 fmountat_testing::cases! {
-    /// Each set is explained and then applied: the exit status is the same, and explaining changed nothing.
+    /// Explains and then applies each set: the exit status is the same, and explain changes
+    /// nothing.
     fn the_exit_status_is_that_of_apply() needs [Root, Tool("mkfs.ext4"), Tool("losetup"), Filesystem("ext4"), Filesystem("overlay")] {
         make_image();
         compare(&[], &specs());
@@ -152,7 +154,8 @@ fmountat_testing::cases! {
         assert!(trace::changes(&trace::of_verb("apply", &specs[0])).len() > 2);
     }
 
-    /// As an ordinary user: in a namespace it would work, outside of one privilege is missing, and both are said.
+    /// For an ordinary user, explain reports both that the set works in a user namespace and that
+    /// the host requires a privilege.
     fn privilege_is_looked_at() needs [] {
         mkdirs(scratch(), &["1/fs", "2/fs/tmp", "t"]);
         let spec = Spec { json: GOOD.to_owned(), flags: Vec::new(), target: "t" };
@@ -165,7 +168,8 @@ fmountat_testing::cases! {
         assert_eq!(mounts_below(scratch().join("t")), Vec::<String>::new());
     }
 
-    /// Without /proc, where less can be read: what can't be told is not taken for missing. (The ways of older kernels need it.)
+    /// Without /proc explain knows less and does not report the unknown as missing. (The strategies
+    /// for older kernels need /proc.)
     fn without_proc_too() needs [Kernel(6, 15), Root, Tool("unshare"), Filesystem("overlay")] {
         let behind = ["unshare", "--mount", "sh", "-c", "umount -l /proc; exec \"$@\"", "sh"];
         let specs: Vec<Spec> = specs().into_iter().filter(|spec| spec.json.matches("\"type\"").count() == 1).collect();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `fmountat mount` beside mount(8): the same command lines in the same state, the same mounts and exit status after.
+//! Compares `fmountat mount` with mount(8): the same command lines in the same state lead to the
+//! same mounts and exit status.
 //!
 //! `docs/mount8.md` is what was found; `FMOUNTAT_REGENERATE=1` writes it anew.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The verbs mount, apply and umount as a user types them: exit status, messages, JSON, other namespaces.
+//! Tests mount, apply and umount as a user types them: exit status, messages, JSON and other
+//! namespaces.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use fmountat_testing::{binary, mkdirs, mount_flags, mounts_below, read, scratch, write};
@@ -62,7 +63,8 @@ fmountat_testing::cases! {
         ok(&["umount", "-R", "t"], "");
     }
 
-    /// Exit status as mount(8): 1 usage or permission, 32 mount failed, 0 done; nothing is mounted after a failure.
+    /// Exit status as for mount(8): 1 for usage or permission, 32 for a failed mount, 0 for
+    /// success. Nothing is mounted after a failure.
     fn exit_status() needs [] {
         mkdirs(scratch(), &["t"]);
         write(file("bad.json"), "[{]");
@@ -100,7 +102,8 @@ fmountat_testing::cases! {
         ok(&["umount", "made"], "");
     }
 
-    /// Binds, options, remounts and propagation words as mount(8) takes them; -C moves where relative paths start.
+    /// Binds, options, remounts and propagation options as for mount(8). -C sets the start of
+    /// relative paths.
     fn mount_as_mount_8() needs [] {
         mkdirs(scratch(), &["d/s", "d/t"]);
         write(file("d/f"), "a file");
@@ -117,7 +120,8 @@ fmountat_testing::cases! {
         ok(&["umount", "d/new/place", "d/g", "d/t"], "");
     }
 
-    /// With --compat containerd a word without effect is ignored, and listed: by a new mount and by a change to one.
+    /// --compat containerd ignores an option without effect and lists it, for a new mount and for a
+    /// remount.
     fn what_compat_ignores_is_listed() needs [] {
         mkdirs(scratch(), &["s", "t"]);
         let compat = ["--json", "mount", "--compat", "containerd"];
@@ -139,7 +143,8 @@ fmountat_testing::cases! {
         assert_eq!(String::from_utf8_lossy(&output.stderr), "fmountat: mount 1: ignored: dirsync\n");
     }
 
-    /// The library's events on stderr, as text or JSON; the result is as without it. `run` hands it to its init.
+    /// --verbose prints the library's events on stderr, as text or JSON, and does not change the
+    /// result. `run` passes it to its init.
     fn verbose_prints_each_step() needs [Root] {
         mkdirs(scratch(), &["t"]);
         let output = run(&["apply", "--verbose", "-", "t"], TWO);
@@ -177,7 +182,8 @@ fmountat_testing::cases! {
         ok(&["umount", "t"], "");
     }
 
-    /// An error with --json has the documented fields; without, it is text that a terminal can take.
+    /// An error has the documented fields with --json; without it, its text is escaped for a
+    /// terminal.
     fn errors_are_documented_and_escaped() needs [] {
         mkdirs(scratch(), &["t", "l"]);
         let odd = "lowerdir=l:no\u{1b}[31m";
@@ -191,7 +197,8 @@ fmountat_testing::cases! {
         assert_eq!(text, "fmountat: open layer 2 $'no\\x1b[31m': no such file or directory (ENOENT)\n");
     }
 
-    /// umount: several targets, all errors; a busy one within its time; recursive; lazy; links are not followed.
+    /// umount with several targets, of which all errors are reported; a busy mount, within the time
+    /// limit; recursive; lazy; symbolic links not followed.
     fn umount_and_its_flags() needs [SteadyTime] {
         mkdirs(scratch(), &["a", "b"]);
         ok(&["apply", "-", "a"], TWO);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `completions/`, made from the command line's own definition and the option table, and tried in the shells themselves.
+//! Generates `completions/` from the definition of the command line and the option table, and tries
+//! them in the shells.
 //!
 //! `FMOUNTAT_REGENERATE=1` writes the files anew.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -66,7 +67,8 @@ fn command() -> Command {
     Command::new("fmountat").version("0").args(full.get_arguments().cloned()).subcommands(shown)
 }
 
-/// The script with `of_clap`, which stands for the value of `-o`, exchanged at each of its `times` places.
+/// Returns the script in which `ours` replaces `of_clap`, the completion of `-o`, at each of its
+/// `times` places.
 fn script(shell: Shell, of_clap: &str, ours: &str, times: usize, function: &str) -> String {
     let mut text = Vec::new();
     clap_complete::generate(shell, &mut command(), "fmountat", &mut text);

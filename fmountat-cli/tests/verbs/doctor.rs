@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `fmountat doctor`: what it says where something is missing, that it fits a terminal, and that it tells no secrets.
+//! Tests `fmountat doctor`: what it reports as missing, that it fits a terminal, and that it prints
+//! no secrets.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use fmountat_testing::{binary, filter, read, scratch};

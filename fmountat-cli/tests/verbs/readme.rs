@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The README's console blocks, typed into one shell as an ordinary user: each command prints what the README says.
+//! Types the README's console blocks into one shell as an ordinary user. Each command must print
+//! what the README shows.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use fmountat_testing::{binary, copy_from_package, mkdirs, scratch, write};
@@ -13,8 +14,8 @@ struct Example {
     output: String,
 }
 
-/// Returns the commands of all console blocks, in order. A command extends to the end of its here-document. The prompt is `$`, and
-/// `#` after the line that makes a namespace.
+/// Returns the commands of all console blocks, in order. A command extends to the end of its
+/// here-document. The prompt is `$`, and `#` after the line that makes a namespace.
 fn examples(readme: &str) -> Vec<Example> {
     let mut examples: Vec<Example> = Vec::new();
     let (mut inside, mut document) = (false, false);
@@ -46,7 +47,7 @@ const NAMESPACE: &str = "unshare --user --map-root-user --mount";
 /// Separates the output of one command from the next one's.
 const SEPARATOR: char = '\u{1e}';
 
-/// Returns the script of these commands, and writes the part that is typed into the shell of the namespace.
+/// Returns the script of these commands, and writes the part that the shell in the namespace reads.
 fn script(examples: &[Example]) -> String {
     let mut script = String::from("exec 2>&1\n");
     for (at, example) in examples.iter().enumerate() {
@@ -79,7 +80,8 @@ fn names(dir: &str) -> Vec<String> {
 }
 
 fmountat_testing::cases! {
-    /// Every command prints what stands below it; `...` stands for anything. Before 6.15 `run` says more, and counts its helpers.
+    /// Every command prints the text below it; `...` stands for anything. Before Linux 6.15 `run`
+    /// prints more and counts its helpers.
     fn every_console_block_is_true() needs [User, UserNamespaces, Kernel(6, 15)] {
         let programs = furnish();
         let path = format!("{}:{}", programs.display(), std::env::var("PATH").unwrap());

@@ -46,7 +46,8 @@ fmountat_testing::cases! {
         }
     }
 
-    /// A user namespace whose maps nobody has written: before 6.9 the kernel takes it, and maps nothing.
+    /// A user namespace without uid and gid maps: before Linux 6.9 the kernel accepts it and maps
+    /// nothing.
     fn a_namespace_without_maps() needs [Kernel(6, 9), Root, Tool("unshare"), Tool("sleep")] {
         mkdirs(scratch(), &["s", "t"]);
         let mut empty = Command::new("unshare").args(["--user", "sleep", "60"]).spawn().unwrap();

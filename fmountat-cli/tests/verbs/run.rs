@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `fmountat run`: what the command sees, that it leaves nothing, how its status, signals and terminal pass.
+//! Tests `fmountat run`: what the command sees, that nothing is left, and how status, signals and
+//! the terminal are passed on.
 //!
-//! Each body runs as an ordinary user and as real root. The ordinary user is user 1000 without any capability
-//! in a user namespace below the harness's, so that `fmountat` has to make its own, as for anybody.
+//! Each body runs as an ordinary user and as real root. The ordinary user is user 1000 without
+//! capabilities in a user namespace below the harness's, so `fmountat` must make its own user
+//! namespace.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod crash;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The verbs list, find and watch as a user types them: rows, tree, widths, colours, JSON beside findmnt's, status.
+//! Tests list, find and watch as a user types them: rows, tree, widths, colours, status, and JSON
+//! compared with findmnt's.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use fmountat_testing::{binary, command_output, is_real_root, mkdirs, scratch};
@@ -41,7 +42,8 @@ fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
 
-/// On a terminal of so many columns, by script(1): what it shows, with its own carriage returns left out.
+/// Runs the command on a terminal of so many columns, by script(1). Returns its output without
+/// carriage returns.
 fn on_terminal(columns: usize, variables: &[(&str, &str)], arguments: &[&str]) -> String {
     let program = binary(env!("CARGO_BIN_EXE_fmountat"));
     let words: Vec<String> = arguments.iter().map(|word| format!("'{word}'")).collect();
@@ -68,8 +70,8 @@ fn watch(arguments: &[&str]) -> (Child, BufReader<std::process::ChildStdout>) {
     (child, lines)
 }
 
-/// The next line that tells of a whole mount; before it another mount, until the watch is there to see it. On a slow machine one may be
-/// gone before it is looked at. And how many lines that took.
+/// Mounts and unmounts a tmpfs until watch prints a line with its type. Returns the line and the
+/// number of lines read: on a slow machine watch may inspect a mount only after its unmount.
 fn first_line(lines: &mut BufReader<std::process::ChildStdout>) -> (String, usize) {
     let done = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -122,7 +124,8 @@ DIR/t          one
         assert_eq!(run(&["list", "-o", "NOSUCH"]).status.code(), Some(1));
     }
 
-    /// The same tree and the same values as findmnt's JSON, for all mounts; --real and --pseudo choose the same.
+    /// All mounts have the same tree and the same values as in findmnt's JSON; --real and --pseudo
+    /// select the same mounts.
     fn json_is_as_findmnt_has_it() needs [Tool("findmnt")] {
         tmpfs("one", "t");
         tmpfs("odd\tsource", "t/a b");
@@ -139,7 +142,8 @@ DIR/t          one
         assert_eq!(ours, findmnt(&["--json", "--target", file("t/a b").to_str().unwrap()]));
     }
 
-    /// Nothing is wider than the terminal, colours only there, and neither where output is no terminal.
+    /// Output is limited to the width of the terminal and coloured there; neither applies if stdout
+    /// is not a terminal.
     fn on_a_terminal() needs [Tool("script")] {
         tmpfs("a-source-with-a-name-that-is-long", &format!("deep/{}", "long-name/".repeat(12)));
         overlay(30, "merged");
@@ -212,7 +216,8 @@ DIR/t          one
         child.wait().unwrap();
     }
 
-    /// A line for each event, as text and as JSON, by each way; it ends with its reader, its count and its time.
+    /// watch prints a line per event, as text and as JSON, by each strategy. It ends with its
+    /// reader, its count and its time.
     fn watch_prints_and_ends() needs [] {
         for way in ["auto", "mountinfo"] {
             let (mut child, mut lines) = watch(&["watch", "--strategy", way, "."]);
@@ -233,7 +238,8 @@ DIR/t          one
             tmpfs("x", "x");
             unmount(file("x"), UnmountFlags::empty()).unwrap();
             while child.try_wait().unwrap().is_none() {
-                // A mount with the number of the one before is no news to who looks at the table only then.
+                // A mount with the id of the previous one is not an event for a reader that polls
+                // the table.
                 std::thread::sleep(std::time::Duration::from_millis(20));
                 tmpfs("y", "y");
                 std::thread::sleep(std::time::Duration::from_millis(20));

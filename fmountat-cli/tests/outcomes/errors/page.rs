@@ -60,7 +60,8 @@ fn block(text: &str) -> String {
     format!("\n\n```text\n{text}\n```")
 }
 
-/// The pages as they are kept; those of mount(8) hold for the version that they were made with alone.
+/// Compares the results with the pages. Those of mount(8) are compared only for the version that
+/// they were made with.
 pub(crate) fn compare(entries: &[Entry], version: &str) {
     let pages =
         [("errors.md", errors(entries)), ("measured/errors-beside-mount8.md", beside(entries, version))];

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A situation on a stage of its own: what fmountat says there, as JSON and as text, and what mount(8) says.
+//! Runs a situation on a stage of its own and collects fmountat's error, as JSON and as text, and
+//! that of mount(8).
 
 use super::row::{Ours, Row, Who};
 use crate::stage::{mounts, on_stage};
@@ -93,8 +94,8 @@ pub(crate) fn theirs(row: &Row) -> Option<Said> {
     }))
 }
 
-/// Runs what comes before, and the script; gives its status, the loop device that stood for `DEVICE` or `READONLY`, and whether the
-/// mounts are as they were between the two.
+/// Runs the preparation and the script. Returns the exit status, the loop device that stood for
+/// `DEVICE` or `READONLY`, and whether the script left the mounts unchanged.
 fn shell(row: &Row, dir: &Path, script: &str) -> (i32, String, bool) {
     let all = format!("{}{script}", row.before);
     let access = ["DEVICE", "READONLY"].into_iter().find(|word| all.contains(word));

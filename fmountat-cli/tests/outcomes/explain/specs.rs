@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Sets to be explained and applied: every root with every further mount, and mounts by themselves, good and bad.
+//! Sets to explain and apply: every root with every further mount, and single mounts, valid and
+//! invalid.
 
 /// A set, in the state of the stage.
 #[derive(Debug, Clone)]

@@ -94,8 +94,8 @@ pub(crate) fn changes(log: &str) -> Vec<String> {
         };
         // A call that was refused has changed nothing: the probes of features are such.
         let worked = !result.starts_with("-1") && !result.starts_with('?') && !is_killed(text);
-        // Questions: a change of nothing, who owns a namespace, and the child that asks where a filter may kill who does: its
-        // calls are in the trace too.
+        // Probes: a mount_setattr(2) that changes nothing, the owner of a namespace, and the child
+        // that probes where a filter may kill the caller; the trace shows the child's calls too.
         let is_question = text.contains("attr_set=0, attr_clr=0, propagation=0")
             || text.contains("NS_GET_USERNS")
             || text.starts_with("clone(child_stack=NULL, flags=0)");

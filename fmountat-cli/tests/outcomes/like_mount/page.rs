@@ -106,7 +106,8 @@ fn of_fmountat(page: &str) -> String {
     lines.map(|line| line.to_owned() + "\n").collect()
 }
 
-/// Fails if the file is not this page, as far as it is of this mount(8); writes it if it is asked to.
+/// Fails if the file differs from this page in the sections for this version of mount(8). Writes
+/// the file on request.
 pub(crate) fn compare(sections: &[(&str, Vec<Entry>)], version: &str) {
     let page = page(sections, version);
     if std::env::var_os("FMOUNTAT_REGENERATE").is_some() {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The command lines that both programs are given, and where they are meant to differ.
 
-/// A command line, typed in the directory of a stage. `DEVICE` stands for a loop device with a new ext4 on it,
-/// `PROTECTED-DEVICE` for one that can't be written to.
+/// A command line, run in the directory of a stage. `DEVICE` stands for a loop device with a new
+/// ext4 on it, `PROTECTED-DEVICE` for a write-protected one.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Row {
     /// The arguments, separated by blanks.

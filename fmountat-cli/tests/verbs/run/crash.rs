@@ -59,7 +59,8 @@ pub(crate) fn kill_at_any_moment() {
     }
 }
 
-/// A parent that ends leaves its child to the init, which takes its status; with the command all end.
+/// A parent that exits leaves its child to init, which reaps it. All processes end with the
+/// command.
 pub(crate) fn orphans_are_reaped() {
     let before = Untouched::now();
     let script = r#"

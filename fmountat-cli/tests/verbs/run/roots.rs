@@ -85,7 +85,8 @@ pub(crate) fn the_example() {
     before.assert("the example");
 }
 
-/// The harness's own user namespace is what root of an unprivileged container has: no second one is needed.
+/// The harness's user namespace corresponds to root in an unprivileged container: no second one is
+/// needed.
 pub(crate) fn the_example_in_a_container() {
     let here = examples();
     let program = binary(env!("CARGO_BIN_EXE_fmountat")).into();
@@ -96,7 +97,8 @@ pub(crate) fn the_example_in_a_container() {
     before.assert("the example");
 }
 
-/// The devices in a root are the machine's own nodes: they can be used, and not changed. Here they are the case's.
+/// The devices in a root are the host's own nodes: the command can use them and cannot change them.
+/// Here the case makes them.
 pub(crate) fn devices_are_not_changed() {
     let here = examples();
     own_devices();
@@ -213,7 +215,8 @@ pub(crate) fn the_old_root_is_gone() {
     mkdirs(scratch(), &["a", "open"]);
     write(scratch().join("open/precious"), "precious");
     let before = Untouched::now();
-    // The number of mounts on the root; what there is above it; whether the kernel takes the process for a chrooted one.
+    // Prints the number of mounts on the root, the entries above it, and whether the kernel treats
+    // the process as chrooted.
     let script = r#"
         up=../../../../../../../..
         { echo lost >/..$SCRATCH/open/precious; echo lost >$up$SCRATCH/open/precious; rm $up$SCRATCH/open/precious; } 2>&-
@@ -253,7 +256,8 @@ pub(crate) fn paths_over_the_top() {
     }
 }
 
-/// The root is shared if the list says so, wherever it is built; the mount that it was built in no longer exists.
+/// The root is shared if the list asks for it, wherever it is built, and the mount that it was
+/// built in no longer exists.
 pub(crate) fn a_shared_root() {
     for word in ["shared", "rshared"] {
         let list = format!(
@@ -294,7 +298,8 @@ pub(crate) fn modes_of_a_copy() {
     assert_eq!(lines(command(&words)), ["1777", "750", "755"]);
 }
 
-/// A mount of the machine is as much of it as the root: seen, writable in the copy, and whole outside.
+/// A mount of the host is overlaid like the root: visible, writable in the copy, and unchanged
+/// outside.
 pub(crate) fn every_real_file_system() {
     let real = scratch().join("real");
     mkdirs(scratch(), &["real", "empty"]);
@@ -319,7 +324,8 @@ pub(crate) fn every_real_file_system() {
     let named = done.err.contains(single.to_str().unwrap()) || done.err.contains("more paths");
     assert!(named, "{}", done.err);
     if is_real_root() {
-        // For an ordinary user each directory beside a mount is a mount of its own, which can't be removed.
+        // For an ordinary user each directory beside a mount is a mount itself and cannot be
+        // removed.
         let done =
             in_scratch("rm -r real/dir && mkdir real/dir && mv real/dir real/other && ls -A real/other");
         assert_eq!((done.out.as_str(), done.status), ("", 0), "{done:#?}");

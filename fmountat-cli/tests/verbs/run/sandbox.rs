@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// In the environment of all that a case starts: a process keeps it through fork, exec and every namespace.
+/// A variable in the environment of everything that a case starts: a process keeps it through fork,
+/// exec and every namespace.
 const MARK: &str = "FMOUNTAT_TEST_MARK";
 
 /// The directory of the scratch directory in which cases themselves write meanwhile.

@@ -6,8 +6,8 @@ use rustix::process::{Pid, Signal, kill_process};
 use std::io::{BufRead, BufReader, Lines};
 use std::process::{Child, ChildStdout, Stdio};
 
-/// A shell's trap tells one signal from two only if the first was handled before the second came: sent often
-/// enough, a signal that arrives twice is seen twice.
+/// A shell's trap counts two signals only if it handled the first before the second arrived. With
+/// enough signals, a duplicate shows.
 const TIMES: usize = 20;
 
 const SIGNALS: &[(&str, Signal)] = &[
@@ -21,7 +21,7 @@ const SIGNALS: &[(&str, Signal)] = &[
     ("WINCH", Signal::WINCH),
 ];
 
-/// `fmountat run --lower / -- sh -c SCRIPT`, with all signals at their defaults whoever runs the tests.
+/// Runs `fmountat run --lower / -- sh -c SCRIPT` with the default disposition of every signal.
 fn start(script: &str) -> (Child, Lines<BufReader<ChildStdout>>) {
     let mut words = words(&["env", "--default-signal"]);
     words.extend(["--lower", "/", "--", "sh", "-c", script].map(Into::into));

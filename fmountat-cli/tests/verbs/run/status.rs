@@ -97,7 +97,8 @@ const FAILURES: &[Failure] = &[
     failure(&["--lower", "/", "ls", "-l"], 125, "put `--` before the command", "usage"),
 ];
 
-/// With the mount that fails, its argument is in the error and the status tells that the command never ran.
+/// If a mount fails, the error names its argument, and the exit status shows that the command never
+/// ran.
 pub(crate) fn own_failures() {
     let here = scratch().join("here");
     write(here.join("layer/file"), "x");
@@ -117,7 +118,8 @@ pub(crate) fn own_failures() {
     before.assert("failures");
 }
 
-/// A directory in PATH that the user may not look into holds no program for that user: shells say 127.
+/// A directory in PATH that the user cannot search holds no program for that user: shells exit with
+/// 127.
 fn searching_a_closed_directory() {
     let closed = scratch().join("here/closed");
     std::fs::create_dir_all(&closed).unwrap();

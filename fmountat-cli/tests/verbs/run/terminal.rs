@@ -88,7 +88,8 @@ fn scripts() -> PathBuf {
 }
 
 impl Drop for Terminal {
-    /// What hangs in a session of its own is not in the case's process group, which the harness kills.
+    /// A process in a session of its own is not in the case's process group, which the harness
+    /// kills.
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -122,7 +123,8 @@ pub(crate) fn is_the_commands() {
     before.assert("a terminal");
 }
 
-/// ^C is for the foreground job: the command has it from the terminal, and must not have it from us again.
+/// ^C is for the foreground job: the command receives SIGINT from the terminal and must not receive
+/// it from us again.
 pub(crate) fn interrupt() {
     let before = Untouched::now();
     let inner =
@@ -156,7 +158,8 @@ pub(crate) fn interrupt() {
     before.assert("a terminal");
 }
 
-/// ^Z stops the whole job for the shell outside, `fg` and `bg` make it go on, with and without the terminal.
+/// ^Z stops the whole job for the outer shell; `fg` and `bg` continue it with and without the
+/// terminal.
 pub(crate) fn stopped_and_continued() {
     let before = Untouched::now();
     let outer = "set -m; RUN sh -c 'echo ready; exec cat'; echo first $?; fg; echo second $?; bg; sleep 0.3; echo in-bg; fg; echo third $?";
@@ -166,7 +169,8 @@ pub(crate) fn stopped_and_continued() {
     terminal.wait_for_times("one", 2);
     terminal.press("\x1a");
     terminal.wait_for("first 148");
-    // Once from the terminal, which may come into the midst of the shell's words, and once from cat.
+    // Once from the terminal, which may appear in the middle of the shell's output, and once from
+    // cat.
     terminal.press("two\n");
     terminal.wait_for_times("two", 2);
     terminal.press("\x1a");
@@ -187,7 +191,8 @@ fn is_blocked(pid: &str, signal: Signal) -> bool {
     u64::from_str_radix(mask.trim(), 16).unwrap() & (1 << (signal.as_raw() - 1)) != 0
 }
 
-/// A stop that the command asked for while it was in the background, and that comes when it has the terminal again.
+/// The command stops itself in the background, and the stop takes effect when it has the terminal
+/// again.
 pub(crate) fn a_late_stop() {
     let mut terminal = Terminal::start("set -m; RUN sh -c 'echo ready; exec cat'; echo status $?", "");
     terminal.wait_for("ready\r\n");
@@ -212,7 +217,8 @@ pub(crate) fn a_late_stop() {
     terminal.end();
 }
 
-/// A shell takes the terminal for itself and its jobs, and afterwards it belongs to the caller again.
+/// A shell takes the terminal for itself and its jobs. Afterwards the terminal belongs to the
+/// caller again.
 pub(crate) fn job_control() {
     let before = Untouched::now();
     let outer = "RUN sh -i; echo status $?; read line </dev/tty && echo line $line";
