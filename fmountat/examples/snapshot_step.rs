@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A snapshotter's step: an overlay of layers, and which layer is at fault. `snapshot_step TARGET LAYER...`
+//! A snapshotter's step: mounts an overlay of layers and names the layer at fault. `snapshot_step
+//! TARGET LAYER...`
 use fmountat::overlay::Overlay;
 use fmountat::{CWD, Error, LayerRef, Mounter};
 

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What one writable overlay mount costs, by layers, size of the calling process, and other mounts on the host.
+//! Measures one writable overlay mount by number of layers, size of the calling process and other
+//! mounts on the host.
 //!
 //! ```text
 //! cargo bench --bench overlay -- [--quick] [--on DIR]
 //! ```
-//! As root. Everything happens in a mount namespace of its own and leaves nothing behind. The layers lie on a tmpfs, or
-//! with `--on` in a directory made in DIR. `--quick` takes few samples and leaves 8 GB out: enough to see that it runs.
+//! Requires root. Everything happens in a new mount namespace and leaves nothing behind. The layers
+//! lie on a tmpfs, or with `--on DIR` in a new directory in DIR. `--quick` takes few samples and
+//! omits 8 GB, to check that the bench runs.
 
 mod measure;
 mod raw;

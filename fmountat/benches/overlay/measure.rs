@@ -56,7 +56,8 @@ impl Results {
     ) -> Outcome<()> {
         let mut series = Vec::with_capacity(strategies.len());
         for strategy in strategies {
-            // The first may be slow for reasons of its own (what is kept, is made then); a really slow way stays so.
+            // The first sample may be slow because it fills caches; a slow strategy is slow again
+            // in the second.
             let mut first = timed(|| once(strategy, case))?;
             if first < effort.budget {
                 first = timed(|| once(strategy, case))?;
@@ -66,7 +67,8 @@ impl Results {
         let rounds = series.iter().map(|s| s.wanted).max().unwrap_or(0);
         let mut random = 0x9e37_79b9;
         for round in 0..rounds {
-            // Not always in one order: whoever comes after a fork pays for pages that it made copy-on-write.
+            // The order is random: the sample after a fork pays for the pages that the fork made
+            // copy-on-write.
             shuffle(&mut series, &mut random);
             for series in series.iter_mut().filter(|s| s.has_turn(round, rounds)) {
                 let took = once(series.strategy, case)?;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The place that mounts are made in: layers on one file system, and as many other mounts on it as asked for.
+//! The directory in which the mounts are made: layers on one file system, and as many other mounts
+//! on it as requested.
 
 use crate::Outcome;
 use fmountat::overlay::Overlay;
@@ -11,7 +12,7 @@ use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// A directory that is a mount of its own, holding the layers and everything mounted on their file system.
+/// A mount point that holds the layers and everything mounted on their file system.
 #[derive(Debug)]
 pub(crate) struct Scene {
     root: PathBuf,
@@ -20,7 +21,8 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    /// A tmpfs over the temporary directory, in our namespace alone: even a kill leaves nothing of it behind.
+    /// Mounts a tmpfs over the temporary directory in this process's namespace only: even SIGKILL
+    /// leaves nothing behind.
     pub(crate) fn on_tmpfs() -> Outcome<Self> {
         let root = std::env::temp_dir();
         mount("tmpfs", &root, "tmpfs", MountFlags::empty(), None)?;
@@ -40,7 +42,8 @@ impl Scene {
         for name in ["upper", "work", "merged", "others", "bound"] {
             std::fs::create_dir(self.root.join(name))?;
         }
-        // What is bound lies on another mount: binding from this one would walk all its mounts each time.
+        // The source of the bind lies on another mount: a bind from this one would walk all its
+        // mounts each time.
         mount("tmpfs", self.root.join("bound"), "tmpfs", MountFlags::empty(), None)?;
         Ok(self)
     }

@@ -26,7 +26,8 @@ type MountCase = dyn Fn(&Case) -> Outcome<()>;
 pub(crate) struct Strategy {
     pub(crate) name: &'static str,
     pub(crate) mount: Box<MountCase>,
-    /// The upper directory was used by an overlay before; otherwise it is new, as for a new container.
+    /// Whether an overlay used the upper directory before; otherwise it is new, as for a new
+    /// container.
     pub(crate) upper_was_used: bool,
 }
 
@@ -60,7 +61,8 @@ fn private_cwd(cwd: &PrivateCwd, case: &Case) -> Outcome<()> {
     Ok(cwd.mount(&case.dir, "overlay", Case::TARGET, "overlay", fmountat::MountFlags::empty(), data)?)
 }
 
-/// The new mount API with each layer opened by us; the descriptors stay open until the file system is made.
+/// The new mount API with layers that this process opens. The descriptors stay open until the file
+/// system exists.
 fn context(case: &Case) -> Outcome<()> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     let open = |path: &str| rustix::fs::openat(&case.dir, path, flags, Mode::empty());

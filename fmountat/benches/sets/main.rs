@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What a container's whole set of mounts costs, set up and torn down: by this crate, and by mount(2) and umount2(2) one by
-//! one.
+//! Measures setting up and tearing down a container's whole set of mounts, by this crate and by one
+//! mount(2) and umount2(2) per mount.
 //!
 //! ```text
 //! cargo bench --bench sets -- [--quick] [--ours] [--containers N]
 //! ```
-//! As root. Everything happens in a mount namespace of its own, on a tmpfs, and leaves nothing behind. The two ways take
-//! turns; `--ours` leaves the peer out, for a profiler. A set is an overlay of 20 layers, proc, sysfs, 3 tmpfs, devpts,
-//! mqueue, 5 binds, and OCI's masked and read-only paths. In "one at a time" each container goes before the next comes; in
-//! "all at once" all are there, then all go.
+//! Requires root. Everything happens in a new mount namespace on a tmpfs and leaves nothing behind.
+//! The two programs take turns; `--ours` omits the peer, for a profiler. A set is an overlay of 20
+//! layers, proc, sysfs, 3 tmpfs, devpts, mqueue, 5 binds, and OCI's masked and read-only paths.
+//! "One at a time" unmounts each container before it mounts the next; "all at once" mounts all,
+//! then unmounts all.
 
 mod peer;
 mod scene;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The same set as container tools mount it today: mount(2) by path, a second call for a bind's flags, umount2(2) for each.
+//! Mounts the same set as container tools do today: mount(2) by path, a second call for the flags
+//! of a bind, umount2(2) for each mount.
 
 use crate::Outcome;
 use crate::scene::{FILESYSTEMS, MASKED, READ_ONLY, Scene};

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What a container needs: layers, files to bind, a place for each, and the set that is mounted there.
+//! What a container needs: layers, files to bind, a directory for each container, and the set
+//! mounted there.
 
 use fmountat::{Mount, Spec};
 use std::path::{Path, PathBuf};
 
 /// Lower layers of each overlay.
 pub(crate) const LAYERS: usize = 20;
-/// What a runtime hides and protects by default (config-linux.md of OCI), as far as this machine has it.
+/// The paths that a runtime masks and protects by default (config-linux.md of OCI), if this host
+/// has them.
 pub(crate) const MASKED: [&str; 6] =
     ["/proc/kcore", "/proc/keys", "/proc/timer_list", "/proc/acpi", "/proc/scsi", "/sys/firmware"];
 pub(crate) const READ_ONLY: [&str; 4] = ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys"];

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What it costs to list mounts, to find the mount that holds a path, and to ask whether a path is a mount point.
+//! Measures listing mounts, finding the mount that holds a path, and testing whether a path is a
+//! mount point.
 //!
 //! ```text
 //! cargo bench --bench table -- [--quick]
 //! ```
-//! As root. Every table is made in a mount namespace of its own, and goes with it. `--quick` takes small tables and few
-//! samples: enough to see that it runs.
+//! Requires root. Every table is made in a mount namespace of its own. `--quick` takes small tables
+//! and few samples, to check that the bench runs.
 
 mod fields;
 mod measure;

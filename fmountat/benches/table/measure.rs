@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Times the ways in turns, so that the machine's moods hit all alike, and holds their answers against each other.
+//! Times the strategies in turns, so that other load affects all alike, and compares their results.
 
 use crate::Outcome;
 use crate::raw::time_used;

@@ -11,11 +11,12 @@ use std::time::Duration;
 
 /// Gives the calling thread a mount namespace of its own, as a copy of the one it is in.
 fn unshare() -> Result<(), rustix::io::Errno> {
-    // SAFETY: NEWNS does not touch the descriptor table, which is what makes `unshare` unsafe in rustix.
+    // SAFETY: NEWNS does not unshare the descriptor table, the reason why rustix marks `unshare`
+    // unsafe.
     unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNS) }
 }
 
-/// Runs `body` on a thread in a mount namespace of its own, from which nothing spreads, and which ends with it.
+/// Runs `body` on a thread in a new private mount namespace, which ends with the thread.
 pub(crate) fn in_own_namespace<T: Send>(body: impl FnOnce() -> Outcome<T> + Send) -> Outcome<T> {
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| {
@@ -43,8 +44,8 @@ pub(crate) fn copy_of_namespace() -> Outcome<OwnedFd> {
     })
 }
 
-/// The processor time that the calling thread has used, and children of ours that have ended, in the kernel and outside:
-/// others on the machine make it no longer, where they would make a clock's.
+/// Returns the user and system time of the calling thread and of the ended children. Unlike elapsed
+/// time, it does not grow with the load of other processes.
 pub(crate) fn time_used() -> Duration {
     let thread = rustix::time::clock_gettime(rustix::time::ClockId::ThreadCPUTime);
     Duration::try_from(thread).unwrap_or_default() + of_children()

@@ -17,7 +17,8 @@ pub(crate) enum Kind {
     Binds(usize),
     /// So many overlays of so many layers.
     Overlays(usize, usize),
-    /// So many slaves of one peer group, which has as many mounts in each of so many other namespaces.
+    /// So many slaves of one peer group, which has as many mounts in each of so many other
+    /// namespaces.
     Peers(usize, usize),
 }
 
@@ -41,7 +42,8 @@ pub(crate) struct Scene {
     _others: Vec<OwnedFd>,
 }
 
-/// Makes it, in the calling thread's mount namespace, of which all that is not needed is taken away.
+/// Makes the scene in the calling thread's mount namespace, after unmounting everything that it
+/// does not need.
 pub(crate) fn furnish(kind: Kind) -> Outcome<Scene> {
     let root = std::env::temp_dir();
     strip()?;
@@ -96,7 +98,8 @@ pub(crate) fn furnish(kind: Kind) -> Outcome<Scene> {
     Ok(Scene { last, _others: others })
 }
 
-/// Leaves `/`, /proc and /dev: what is mounted elsewhere belongs to the machine, not to what is measured.
+/// Unmounts everything except `/`, /proc and /dev: other mounts belong to the host, not to the
+/// measurement.
 fn strip() -> Outcome<()> {
     let table = fmountat::mountinfo::read()?;
     for entry in table.iter().rev() {
