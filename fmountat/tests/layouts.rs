@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The structures and numbers that this library writes down itself, beside those of the kernel's headers: a C program prints
-//! the latter. Headers that are too old to have one are said to be; `FMOUNTAT_HEADERS` names directories with newer ones, which must
-//! have all of them (`.ci/kernels newest` does).
+//! Compares the structures and numbers that this library defines with those of the kernel's
+//! headers, which a C program prints. Definitions that the headers lack are listed.
+//! `FMOUNTAT_HEADERS` names directories with newer headers, which must have all of them
+//! (`.ci/kernels newest`).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use fmountat_testing::{command_output, scratch};
 use std::collections::HashMap;
 use std::process::Command;
 
-/// Macros, each printed as a number where the header has it, and what the sources of `fmountat::sys` and `fmountat::vfs` have.
+/// Macros with the values in the sources of `fmountat::sys` and `fmountat::vfs`; a C program prints
+/// the header's value.
 const NUMBERS: &[(&str, u64)] = &[
     ("LSMT_ROOT", u64::MAX),
     ("LISTMOUNT_REVERSE", 1),
@@ -70,7 +72,8 @@ const NUMBERS: &[(&str, u64)] = &[
     ("FAN_EVENT_METADATA_LEN", 24),
 ];
 
-/// The macro that a structure or a field of it has come with, which one or what field, and its size or place there.
+/// The macro that was added together with a structure or field, the structure or field, and its
+/// size or offset.
 const PLACES: &[(&str, &str, u64)] = &[
     ("MOUNT_ATTR_RDONLY", "mount_attr", 32),
     ("MOUNT_ATTR_RDONLY", "mount_attr.attr_set", 0),

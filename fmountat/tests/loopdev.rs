@@ -103,7 +103,7 @@ fn refused(path: &Path, options: LoopOptions, name: &Path, reason: &str) {
     assert!(error.hint().unwrap().contains(&format!("losetup --detach {}", name.display())), "{error}");
 }
 
-/// Devices that this process has set up and dropped on files of its own, each told from all others by its content.
+/// Attaches and drops devices on its own files, and identifies each device by its content.
 fn worker(thread: usize, count: usize) {
     for n in 0..count {
         let tag = format!("{}-{thread}-{n}", std::process::id());
@@ -121,7 +121,7 @@ fn worker(thread: usize, count: usize) {
     }
 }
 
-/// Attaches the image of each round, which starts in all processes at one moment, and counts its devices.
+/// Attaches the image of each round, at the same moment in all processes, and counts its devices.
 fn sharer(start: SystemTime) {
     for round in 0..ROUNDS {
         let path = scratch().join(format!("image-{round}"));
@@ -150,7 +150,8 @@ const THREADS: usize = 8;
 const EACH: usize = 32;
 
 fmountat_testing::tests! {
-    /// Bytes, offset, size, sectors, direct I/O; gone with its last user, or kept until it is freed.
+    /// Bytes, offset, size, sectors and direct I/O. The last user or an explicit detach frees the
+    /// device.
     fn by_one_request() needs [Root, Tool("losetup")] { shows_and_goes() }
 
     /// Bad files and values are errors in words, and no device is left (the harness looks).
@@ -185,7 +186,8 @@ fmountat_testing::tests! {
         assert!(error.hint().is_some_and(|hint| hint.contains("`ro`")), "{error}");
     }
 
-    /// A second device on the same bytes is the first one, whatever the name of the file; it stays with its owner.
+    /// A second device on the same bytes is the first one, whatever the name of the file. Its owner
+    /// keeps it.
     fn one_range_is_one_device() needs [Root, Tool("losetup")] {
         let (path, link) = (image("image", 64 * 1024), scratch().join("link"));
         std::fs::hard_link(&path, &link).unwrap();
@@ -213,7 +215,8 @@ fmountat_testing::tests! {
         assert!(is_gone(&name, &path));
     }
 
-    /// What would be a second writer of the same bytes, or can't be had from the device that is there.
+    /// Refuses a second writer of the same bytes, and settings that the existing device does not
+    /// have.
     fn a_device_in_the_way() needs [Root] {
         let path = image("image", 64 * 1024);
         let plain = LoopOptions::default();

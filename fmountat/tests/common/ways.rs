@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Each row twice: built in a detached tree, and in a private mount namespace as on a kernel before 6.15.
+//! Runs each row twice: in a detached tree, and in a private mount namespace as on a kernel before
+//! 6.15.
 // Each test binary uses a part of it.
 #![allow(dead_code)]
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The pages that people write: every relative link leads to a file, and to a heading in it; the figure is what its script makes.
+//! Checks the hand-written pages: every relative link leads to a file and to a heading in it; the
+//! figure matches its script.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::path::{Path, PathBuf};

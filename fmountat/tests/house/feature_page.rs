@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `docs/kernel-features.md` as the code has it: `FMOUNTAT_REGENERATE=1 cargo test --test house feature_page::` writes it.
+//! Checks `docs/kernel-features.md` against the code: `FMOUNTAT_REGENERATE=1 cargo test --test
+//! house feature_page::` writes it.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use fmountat::kernel::{Features, KernelFeature, kernel_features};
@@ -166,7 +167,7 @@ fn the_strategies_that_the_page_names_are_recorded() {
     }
 }
 
-/// The files of a folder and of the folders in it: those of the test binaries of one file and of several.
+/// Returns the files below a folder, for test binaries of one file and of several files.
 fn files_of_cases(folder: &Path) -> Vec<PathBuf> {
     let list =
         |dir: &Path| std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The order of the source files: each imports only from files before it. The order is that of the `mod` lines, lowest first; a
-//! folder's files come before the file that declares them.
+//! Checks the order of the source files: each imports only from files before it. The order is that
+//! of the `mod` lines, lowest first; a folder's files precede the file that declares them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeMap;
@@ -92,7 +92,7 @@ fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
     lines.take_while(|(_, line)| !line.starts_with("mod tests {"))
 }
 
-/// The modules that a file declares, in order; those that only tests have are not part of the house.
+/// The modules that a file declares, in order, without those that are for tests only.
 fn declared(text: &str) -> Vec<String> {
     let mut names = Vec::new();
     let mut is_for_tests = false;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The rules of the house that no compiler keeps: one home for unsafe code, a first line that says what a file is for.
+//! Rules for the sources that no compiler checks: one folder for unsafe code, a first line that
+//! says what a file is for.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use std::path::{Path, PathBuf};
@@ -57,7 +58,8 @@ fn every_file_says_its_licence_and_what_it_is_for() {
     }
 }
 
-/// A thread can have its own descriptor table, and /proc can be anything: `sys/procfs.rs` makes the names.
+/// A thread can have its own descriptor table, and /proc can be anything: only `sys/procfs.rs`
+/// makes names in /proc/thread-self.
 #[test]
 fn the_threads_own_names_in_proc_have_one_home() {
     let mut found = Vec::new();
@@ -105,7 +107,8 @@ fn without_features_no_optional_crate_is_linked() {
     assert_eq!(is_there(&tree(&["--features", "tracing"])), [true, false]);
 }
 
-/// `docs/options.md` as the table has it: `FMOUNTAT_REGENERATE=1 cargo test --test house house::` writes it.
+/// Checks `docs/options.md` against the table: `FMOUNTAT_REGENERATE=1 cargo test --test house
+/// house::` writes it.
 #[test]
 fn the_page_of_options_is_true() {
     let field = fmountat::Attr::ATIME_FIELD;

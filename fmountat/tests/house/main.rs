@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The rules of the source files, and the pages that are made from the code. By the standard harness: nothing is mounted.
+//! Rules for the source files, and the pages that are generated from the code. They run in the
+//! standard harness: nothing is mounted.
 
 mod docs;
 mod feature_page;

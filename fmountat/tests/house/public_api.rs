@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `docs/public-api.txt`: every public item with its signature, from rustdoc's JSON, so that a change to the interface shows
-//! in a diff. `.ci/api` makes the JSON and runs this; `FMOUNTAT_REGENERATE=1 .ci/api` writes the file.
+//! Checks `docs/public-api.txt`: every public item with its signature, from rustdoc's JSON, so that
+//! a diff shows a change to the interface. `.ci/api` makes the JSON and runs this;
+//! `FMOUNTAT_REGENERATE=1 .ci/api` writes the file.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use serde_json::Value;

@@ -166,7 +166,8 @@ fmountat_testing::cases! {
         });
     }
 
-    /// Also a thread of ours must not run a handler of the process for a signal that all its own threads block.
+    /// A thread of the library must not run a handler of the process for a signal that all other
+    /// threads block.
     fn cwd_umask_signals_and_children_stay_as_they_are() needs [] {
         process::handle(libc::SIGUSR1);
         process::mask(libc::SIG_BLOCK, libc::SIGTERM);
@@ -202,7 +203,8 @@ fmountat_testing::cases! {
         rustix::process::umask(umask);
     }
 
-    /// By a filter that answers for the kernel; musl and glibc have no names for the numbers above 133.
+    /// A filter answers instead of the kernel. musl and glibc have no names for the numbers above
+    /// 133.
     fn the_errno_is_exact_with_its_step() needs [] {
         for errno in [1, 255, 256, 300, 4095] {
             for (step, call) in [("mount", libc::SYS_mount), ("fchdir", libc::SYS_fchdir)] {
@@ -351,7 +353,7 @@ fmountat_testing::cases! {
         assert_eq!(status, 0);
     }
 
-    /// What the two cases below it look like from outside: no fork, and each change of a cwd on one nobody shares.
+    /// Traces the two cases below: no call forks, and only a thread with its own cwd changes it.
     fn nothing_forks_and_no_shared_cwd_moves() needs [Tool("strace")] {
         for case in ["one_mount_by_child", "one_mount_by_worker"] {
             let verdict = trace::of_case(case);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Mount helpers: what they mount, what they say when they fail, what they are called with and what they cost.
+//! Tests mount helpers: their mounts, their errors, their arguments and their cost.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::helpers::{LONG, attach_at, file, gone, image, mount, script};
@@ -13,7 +13,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
 
 fmountat_testing::cases! {
-    /// A real FUSE file system: read through, its flags in force, and its process gone with the mount.
+    /// A real FUSE file system: it can be read, its flags are in force, and its process ends with
+    /// the unmount.
     fn a_fuse_file_system() needs [Root, Tool("mount.fuse3"), Tool("squashfuse"), Tool("mksquashfs"), Filesystem("fuse")] {
         mkdirs(scratch(), &["t"]);
         let image = image();
@@ -33,7 +34,8 @@ fmountat_testing::cases! {
         gone(&image.display().to_string());
     }
 
-    /// In a set it comes last; when it fails the others go too, and when another goes below it the order is kept.
+    /// A set runs its helper last. If the helper fails, the set unmounts the other mounts; the
+    /// order holds when a mount goes below the helper's.
     fn in_a_set() needs [Root, Tool("mount.fuse3"), Tool("squashfuse"), Tool("mksquashfs"), Filesystem("fuse")] {
         mkdirs(scratch(), &["t"]);
         let image = image();
@@ -58,7 +60,8 @@ fmountat_testing::cases! {
         gone(&image.display().to_string());
     }
 
-    /// What a helper is called with: each option by itself for FUSE, one list for others; the target by its real path.
+    /// A FUSE helper is passed each option separately, others one list; the target is passed by its
+    /// real path.
     fn arguments() needs [] {
         mkdirs(scratch(), &["t"]);
         std::os::unix::fs::symlink("t", file("link")).unwrap();
@@ -127,7 +130,8 @@ fmountat_testing::cases! {
         gone(&attach_at);
     }
 
-    /// A descriptor that is not close-on-exec does not get into the helper, and the caller's mask and handlers stay.
+    /// The helper does not inherit a descriptor without close-on-exec. The caller's signal mask and
+    /// handlers do not change.
     fn nothing_leaks_into_it() needs [] {
         mkdirs(scratch(), &["t"]);
         let leaky = std::fs::File::open("/etc/hostname").unwrap();

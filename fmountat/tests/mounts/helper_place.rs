@@ -23,7 +23,7 @@ fn mounted() -> Vec<String> {
     mounts_below(scratch()).iter().map(|path| path.trim_start_matches(&dir).to_owned()).collect()
 }
 
-/// A directory above the target changes places with one that has an older mount at the target's name.
+/// Exchanges a directory above the target with one that has an older mount at the target's name.
 fn older_mount() {
     for end in ["exit 0", "exit 1"] {
         mkdirs(scratch(), &["x/t", "y/t"]);
@@ -40,7 +40,8 @@ fn older_mount() {
 }
 
 fmountat_testing::cases! {
-    /// In a detached tree no path leads to the target: the path that the kernel has for it leads to another directory.
+    /// No path leads to a target in a detached tree: the kernel's path for it leads to another
+    /// directory.
     fn a_target_that_no_path_leads_to() needs [Root] {
         let tree = FsContext::open("tmpfs").unwrap().create().unwrap().mount(&MountAttr::default()).unwrap();
         rustix::fs::mkdirat(tree.root(), "tmp", 0o755.into()).unwrap();
@@ -67,7 +68,7 @@ fmountat_testing::cases! {
         assert_eq!(mounted(), ["c"]);
     }
 
-    /// A mount that was there before, and got to the target's path by a rename, is not taken for the helper's.
+    /// A mount that a rename moved to the target's path is not mistaken for the helper's.
     fn an_older_mount_is_not_taken_away() needs [Root] {
         older_mount();
     }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The processes around a mount helper: nobody's children, of a hostile caller too, and none of them left.
+//! Tests the processes around a mount helper: they are not children of the caller, even of a
+//! hostile one, and none is left.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::helpers::{
@@ -29,8 +30,9 @@ fn until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-/// 200 helpers by one thread, a reaper that waits for any child by another, and a handler, while children of the caller's
-/// own come and go one by one: signals that come at once are counted as one.
+/// Runs 200 helpers on one thread, a reaper that waits for any child on another, and a handler,
+/// while the caller's own children start and end one at a time: simultaneous signals are counted as
+/// one.
 fn storm(flags: libc::c_int) {
     mkdirs(scratch(), &["t"]);
     let helper = script("exit 7");
@@ -62,7 +64,8 @@ fn storm(flags: libc::c_int) {
     }
 }
 
-/// This binary again, in the case `name`, which runs the script `bin/mount.script` of the scratch directory.
+/// Runs this binary again with the case `name`, which runs the script `bin/mount.script` of the
+/// scratch directory.
 fn start(name: &str, mark: &str) -> (Child, Pid) {
     let inside = [fmountat_testing::INSIDE, name];
     let child = Command::new("/proc/self/exe").args(inside).arg(scratch()).process_group(0).spawn().unwrap();
@@ -78,8 +81,9 @@ fn minder(of: Pid) -> Pid {
     Pid::from_raw(children.trim().parse().unwrap()).unwrap()
 }
 
-/// Once the minder has ended nothing is left but what is being killed, which on a busy machine may take longer than it waits.
-/// (Before, a process in the midst of execve(2) has no command line to be known by.)
+/// After the subreaper has ended, only processes with a pending SIGKILL are left; on a busy machine
+/// they may outlast its wait. (Earlier, a process inside execve(2) has no command line to identify
+/// it.)
 fn nothing_is_left(minder: Pid, attach_at: &str) {
     let state = || std::fs::read_to_string(format!("/proc/{minder}/stat")).unwrap_or_default();
     until("the minder does not end", || {
@@ -112,8 +116,8 @@ fmountat_testing::cases! {
         storm(libc::__WALL);
     }
 
-    /// Where SIGCHLD is ignored the kernel reaps children by itself: the helper's status must not be lost, and the helper
-    /// must be able to wait for its own.
+    /// If SIGCHLD is ignored, the kernel reaps children itself. The helper's status must not be
+    /// lost, and the helper must be able to wait for its own children.
     fn a_caller_that_ignores_sigchld() needs [] {
         mkdirs(scratch(), &["t"]);
         process::ignore(libc::SIGCHLD);
@@ -151,7 +155,8 @@ fmountat_testing::cases! {
         there.wait().unwrap();
     }
 
-    /// The first process of a pid namespace takes all others with it: a FUSE file system would not outlive its helper.
+    /// The end of PID 1 of a pid namespace kills all others: a FUSE server would not outlive its
+    /// helper.
     fn not_as_the_first_of_a_pid_namespace() needs [Root] {
         mkdirs(scratch(), &["t"]);
         let helper = script("touch \"$2/ran\"; exit 7");
@@ -163,7 +168,8 @@ fmountat_testing::cases! {
         assert_eq!(process::in_fork(10, || std::process::id() == 1), 0);
     }
 
-    /// At the limit all goes that the helper has started, also what left its session, and the caller gets no zombie.
+    /// At the time limit all processes that the helper started are killed, also those in other
+    /// sessions, and the caller gets no zombie.
     fn a_hung_helper_goes_with_all_it_started() needs [Tool("setsid")] {
         mkdirs(scratch(), &["t"]);
         let attach_at = attach_at();
@@ -215,7 +221,8 @@ fmountat_testing::cases! {
         assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     }
 
-    /// A signal that ends a caller does so at once, and to its whole process group (^C) too; nothing is left of the helper.
+    /// A signal that kills the caller takes effect at once, also when sent to its process group
+    /// (^C). No process of the helper is left.
     fn a_hung_helper_can_be_interrupted() needs [Tool("setsid")] {
         let attach_at = attach_at();
         script(&format!("setsid -f {attach_at}; {attach_at} & {attach_at}"));
@@ -231,7 +238,8 @@ fmountat_testing::cases! {
         }
     }
 
-    /// Who kills the helper's parent gets neither a helper that stays nor a caller that waits for it.
+    /// If the helper's parent is killed, the helper is killed too, and the caller does not wait for
+    /// it.
     fn a_killed_minder_takes_the_helper_with_it() needs [] {
         mkdirs(scratch(), &["t"]);
         let attach_at = attach_at();

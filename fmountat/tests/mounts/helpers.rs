@@ -83,8 +83,8 @@ pub(crate) fn gone_within(text: &str, time: Duration) {
     assert_eq!(left, Vec::<String>::new());
 }
 
-/// A command that never ends, and that no other case has. With inotify(7) it can take seconds to die: the kernel waits for a
-/// grace period.
+/// Returns a command that never ends and that no other case uses. With inotify(7) its death can
+/// take seconds: the kernel waits for a grace period.
 pub(crate) fn attach_at() -> String {
     write(file("attach_at"), "");
     format!("tail ---disable-inotify -f {}", file("attach_at").display())

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Id-mapped mounts: owners as they are seen, nothing attached for a moment, at no cost of the process's size.
+//! Tests id-mapped mounts: the owners seen, that nothing is attached meanwhile, and a cost
+//! independent of the size of the process.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod cost;
@@ -25,13 +26,15 @@ fn owned(path: &str, uid: u32, gid: u32) {
     chown(file(path), Some(uid), Some(gid)).unwrap();
 }
 
-/// Three ranges, as containerd writes them: 0.. to 100000.., 1000.. to 300000.., 5000.. to themselves.
+/// Three ranges, as containerd writes them: 0.. to 100000.., 1000.. to 300000.., 5000.. to
+/// themselves.
 const THREE: &str = "uidmap=0:100000:1000,1000:300000:1000,5000:5000:10";
 const THREE_GROUPS: &str = "gidmap=0:100000:1000,1000:300000:1000,5000:5000:10";
 const ON_DISK: [u32; 4] = [0, 999, 1000, 5009];
 const SEEN: [u32; 4] = [100_000, 100_999, 300_000, 5009];
 
-/// `count` layers, topmost first, each with a file of its own for each range and one that hides the lower layers'.
+/// Makes `count` layers, topmost first. Each has its own file for each range, and one file that
+/// hides those of the lower layers.
 fn layers(count: usize) -> String {
     let mut paths = Vec::new();
     for n in (0..count).rev() {
@@ -50,7 +53,8 @@ fn overlay(lowerdir: &str) -> Mount {
     Mount::new("overlay", "overlay").option(lowerdir).option(upper).option(THREE).option(THREE_GROUPS)
 }
 
-/// The most lines that the mount table had while `work` ran, and how often somebody looked meanwhile.
+/// Returns the largest number of lines in the mount table while `work` ran, and the number of
+/// samples.
 fn most_mounts(work: impl FnOnce()) -> (usize, usize) {
     let (ready, stop) = (AtomicBool::new(false), AtomicBool::new(false));
     let count = || std::fs::read_to_string("/proc/self/mountinfo").unwrap().lines().count();
@@ -90,8 +94,9 @@ fn process_with_namespace() -> Child {
 }
 
 fmountat_testing::cases! {
-    /// 100 layers, 3 ranges: owners right in lower, upper and copied-up files; one new line in the mount table at any
-    /// time; the layers on disk as before; and the same again, since inputs are not changed.
+    /// 100 layers, 3 ranges: correct owners in lower, upper and copied-up files; one new line in
+    /// the mount table at any time; unchanged layers on disk. A second run gives the same, since
+    /// the inputs are unchanged.
     fn overlay_of_100_layers_and_3_ranges() needs [Kernel(5, 19), Root] {
         mkdirs(scratch(), &["t", "up/fs", "up/work"]);
         let mount = overlay(&layers(100));
@@ -138,7 +143,8 @@ fmountat_testing::cases! {
         assert!(looks > 50, "{looks}");
     }
 
-    /// A handle makes the namespace of a mapping once: it is there still when none can be made any more.
+    /// A handle makes the user namespace of a mapping once and keeps it, even when no more can be
+    /// made.
     fn a_mapping_is_made_once() needs [Root] {
         mkdirs(scratch(), &["t"]);
         owned("s/f", 1, 2);
@@ -153,7 +159,8 @@ fmountat_testing::cases! {
         assert_eq!(map("0:600:10").unwrap_err().step(), "create user namespace");
     }
 
-    /// Layers that no one clone covers: behind a link, on a mount of their own, outside of the common directory.
+    /// Layers that no single clone covers: behind a symbolic link, on a mount of their own, outside
+    /// the common directory.
     fn overlay_layers_that_lie_apart() needs [Kernel(6, 3), Root] {
         mkdirs(scratch(), &["t", "up/fs", "up/work", "m", "layers"]);
         owned("layers/1/one", 0, 0);
@@ -170,7 +177,8 @@ fmountat_testing::cases! {
         assert_eq!(owner(file("t/three")), (5000, 100_000));
     }
 
-    /// Binds: with ro, one of the two maps alone, util-linux's and OCI's forms, whole trees and top mounts.
+    /// Binds: with ro, with one of the two maps, in util-linux's and OCI's notations, whole trees
+    /// and top mounts.
     fn binds_and_new_file_systems() needs [Kernel(6, 3), Root] {
         mkdirs(scratch(), &["t", "s/sub"]);
         apply(&[tmpfs()], "s/sub").unwrap();
@@ -258,7 +266,8 @@ fmountat_testing::cases! {
         assert_eq!((error.kind(), error.step().as_str()), (ErrorKind::Unsupported, "id-map mount of layer 1"), "{error}");
     }
 
-    /// Without open_tree_attr(2), as in Docker's default sandbox, and without the ioctl that opens a namespace.
+    /// Without open_tree_attr(2), as in Docker's default sandbox, and without the ioctl that opens
+    /// a namespace.
     fn older_ways() needs [Root] {
         const PIDFD_GET_USER_NAMESPACE: u64 = 0xFF09;
         const SYS_OPEN_TREE_ATTR: libc::c_long = 467;

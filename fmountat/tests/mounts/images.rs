@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! File systems in image files: by loop device, straight from the file, with further images, of a type that is found out.
+//! Tests file systems in image files: through a loop device, directly from the file, with further
+//! images, and with a detected type.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::common::ways::{Stage, both, stage, tmpfs};
@@ -114,8 +115,8 @@ fn super_blocks(fstype: &str) -> HashSet<OsString> {
     all.map(|entry| entry.unwrap().file_name()).collect()
 }
 
-/// An image in the detached tree that it is mounted in is found there, and no other file of that path; it goes with the
-/// tree, though each could keep the other.
+/// An image in the detached tree that it is mounted in is found there, not another file of the same
+/// path. Dropping the tree frees both, although each refers to the other.
 fn in_its_own_tree(fstype: &str, words: &str) {
     let stage = stage(&format!("{fstype}-{words}"), Mounter::detached());
     mkdirs(&stage.dir, &["t", "p"]);
@@ -208,7 +209,7 @@ fn lists_of_types(stage: &Stage) {
     no_loops(stage);
 }
 
-/// A device or a file that can't be written to is an error that names it, unless `ro` was asked for.
+/// A write-protected device or file is an error that names it, unless `ro` was requested.
 fn write_protected(stage: &Stage) {
     mkdirs(&stage.dir, &["t", "m"]);
     stage.apply(&[tmpfs()], "m").unwrap();
@@ -248,8 +249,8 @@ fn in_use(stage: &Stage, mount: Mount, reason: &str) {
     assert!(error.hint().unwrap().contains(&place), "{error}");
 }
 
-/// The second mount of an image is the same file system, by whomever the first one was made; or it is an error, and the
-/// first one stays.
+/// The second mount of an image shares the file system of the first, whoever made it, or fails and
+/// leaves the first one unchanged.
 fn image_mounted_twice(stage: &Stage) {
     mkdirs(&stage.dir, &["m", "t", "t/a", "t/b"]);
     let image = ext4(stage, "image", 0);

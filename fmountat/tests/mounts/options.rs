@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Every word of the option table and every ordered pair of them, on every kind of mount, with what this kernel has and with
-//! what Linux 5.14 had: the kernel then shows what the table promises, or an error came before any change.
+//! Tries every option of the table and every ordered pair of them on every kind of mount, with the
+//! features of this kernel and of Linux 5.14. The kernel must show what the table promises, or an
+//! error must precede any change.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod model;

@@ -30,7 +30,8 @@ fn ways() -> Vec<(&'static str, Mounter)> {
     ]
 }
 
-/// Names, types and modes of everything below a directory, without what the kernel makes in a work directory.
+/// Names, types and modes of everything below a directory, without the kernel's entries in a work
+/// directory.
 fn listing(dir: &Path) -> Vec<String> {
     let mut lines = Vec::new();
     let mut stack: Vec<PathBuf> = vec![dir.to_owned()];
@@ -120,8 +121,8 @@ fn crowd() {
     }
 }
 
-/// Layers that are mount points, or lie behind links, below a common directory; a decoy is where a link would lead in a
-/// clone of that directory.
+/// Overlays layers that are mount points or lie behind symbolic links below a common directory. A
+/// decoy lies where a link would lead in a clone of that directory.
 fn layers_are_what_the_host_shows() {
     mkdirs(scratch(), &["base/1/fs", "base/2/fs", "elsewhere/fs", "base/elsewhere/fs", "u", "w", "base/t"]);
     write(file("base/1/fs/under"), "hidden by the mount");
@@ -217,13 +218,15 @@ fmountat_testing::cases! {
         }
     }
 
-    /// A layer that is a mount point below the base, or lies behind a symbolic link, is the one that the host shows.
+    /// A layer that is a mount point below the common directory, or lies behind a symbolic link, is
+    /// the one that the host shows.
     fn mounts_and_links_on_the_way_to_a_layer() needs [] {
         on_tmpfs();
         layers_are_what_the_host_shows();
     }
 
-    /// The same where the default way would be a clone, which has neither the mount nor follows the link.
+    /// The same where the default strategy would be a clone, which lacks the mount and does not
+    /// follow the link.
     fn mounts_and_links_on_the_way_in_a_crowd() needs [] {
         on_tmpfs();
         crowd();
@@ -252,7 +255,8 @@ fmountat_testing::cases! {
         }
     }
 
-    /// In a crowd the default way is mount(2) from a clone: links inside the layers work, writing works, names are odd.
+    /// With many child mounts the default strategy is mount(2) from a clone: links inside the
+    /// layers, writes and odd names work.
     fn an_overlay_from_a_clone_is_like_any_other() needs [Kernel(6, 15)] {
         on_tmpfs();
         crowd();
@@ -273,7 +277,7 @@ fmountat_testing::cases! {
         assert!(format!("{mounter:?}").contains("has_child_mounts: true"), "{mounter:?}");
     }
 
-    /// A clone has the attributes that its directory's mount has now, not those of an earlier mount.
+    /// A clone has the current attributes of its directory's mount, not those of an earlier mount.
     fn a_kept_clone_is_as_read_only_as_the_host() needs [] {
         on_tmpfs();
         mkdirs(scratch(), &["s", "t"]);
@@ -304,7 +308,8 @@ fmountat_testing::cases! {
         }
     }
 
-    /// An overlay whose work directory can't be used would come out read-only: it is an error, and nothing stays.
+    /// With an unusable work directory the kernel would mount the overlay read-only: it is an
+    /// error, and nothing remains mounted.
     fn no_overlay_is_read_only_without_being_asked() needs [] {
         on_tmpfs();
         mkdirs(scratch(), &["l", "fs", "t"]);
@@ -360,8 +365,8 @@ fmountat_testing::cases! {
         }
     }
 
-    /// In a user namespace, a directory over a lower one can be removed and made again: `userxattr` is always there. (A tmpfs
-    /// has such attributes since 6.6.)
+    /// In a user namespace, a directory above a lower one can be removed and made again, because
+    /// `userxattr` is always set. (tmpfs supports user attributes since 6.6.)
     fn userxattr_is_given_where_it_is_needed() needs [User, Kernel(6, 6)] {
         on_tmpfs();
         mkdirs(scratch(), &["l/dir/sub", "u", "w", "t"]);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A caller that has made a pid namespace for its next child, as container runtimes do: no child of ours is that one.
+//! Tests a caller that made a pid namespace for its next child, as container runtimes do: the
+//! library must not fork that child.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use crate::common::{bind, file, ten, tmpfs};
@@ -75,7 +76,8 @@ fmountat_testing::cases! {
         assert_place_of_process_1_is_free();
     }
 
-    /// Under a filter a child asks what the kernel has, but not there: what can't be asked counts as missing, and a set is refused.
+    /// Under a filter a child would probe the kernel's features, but not in this state: features
+    /// that cannot be probed count as missing, and a set is refused.
     fn a_filter_does_not_make_a_child() needs [] {
         mkdirs(scratch(), &["t"]);
         in_new_pid_namespace();

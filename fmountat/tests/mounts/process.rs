@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What a hostile host process does around a mount: signal handlers, `waitpid(-1)` loops, forks, closed descriptors.
+//! Tests the effects of a hostile host process on a mount: signal handlers, `waitpid(-1)` loops,
+//! forks and closed descriptors.
 #![allow(unsafe_code)]
 
 use rustix::fd::BorrowedFd;
@@ -13,8 +14,8 @@ use std::time::{Duration, Instant};
 /// A descriptor that is not open.
 pub(crate) fn closed_fd() -> BorrowedFd<'static> {
     const FAR: i32 = 1_000_000;
-    // SAFETY: this breaks the rule that it be open on purpose: it is only given to system calls, and no test opens
-    // a million files.
+    // SAFETY: the descriptor is not open, which breaks the contract on purpose: it is only passed
+    // to system calls, and no test opens a million files.
     unsafe { BorrowedFd::borrow_raw(FAR) }
 }
 
@@ -31,7 +32,8 @@ pub(crate) fn received() -> usize {
 
 /// Counts this signal from now on.
 pub(crate) fn handle(signal: libc::c_int) {
-    // SAFETY: the structure is plain data; the handler does one atomic addition, which is allowed in one.
+    // SAFETY: the structure is plain data; the handler does one atomic addition, which is
+    // async-signal-safe.
     unsafe {
         let mut action: libc::sigaction = zeroed();
         action.sa_sigaction = count as extern "C" fn(libc::c_int) as usize;
@@ -74,11 +76,12 @@ pub(crate) fn signals() -> Vec<(bool, usize, i32)> {
 
 /// Forks; the child runs `body`, ends with its answer, and has so many seconds for it.
 ///
-/// Answers the wait status: 0 for `true`, 256 for `false`, [`HUNG`] for a child that was not done in time.
+/// Returns the wait status: 0 for `true`, 256 for `false`, [`HUNG`] if the child did not end in
+/// time.
 pub(crate) fn in_fork(seconds: u64, body: impl FnOnce() -> bool) -> i32 {
-    // SAFETY: the child of a process with other threads may hold only what no other thread was holding; the bodies
-    // allocate, for which glibc prepares in fork, and use what is under test. It leaves by _exit: no destructor of
-    // the parent's runs twice.
+    // SAFETY: the child of a multithreaded process may only use locks that no other thread held;
+    // the bodies allocate, which glibc's fork permits, and use the code under test. The child
+    // leaves by _exit, so no destructor runs twice.
     let pid = unsafe { libc::fork() };
     if pid == 0 {
         let done = body();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The public calls from a thread with its own descriptor table, and with a /proc that is not procfs: neither acts on another file.
+//! Calls the public functions from a thread with its own descriptor table, and with a /proc that is
+//! not procfs: neither may act on another file.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 use fmountat::call::PrivateCwd;
@@ -49,7 +50,8 @@ fn mounter_without(change: impl Fn(&mut Features)) -> Mounter {
     Mounter::with(features, None)
 }
 
-/// A call that needs the name of a descriptor, and what is to be seen when it has worked. What it leaves mounted is on `t`.
+/// A call that needs the name of a descriptor, and a check of its result. A mount that it leaves is
+/// on `t`.
 type Call = (&'static str, fn() -> Result<(), Error>);
 
 const CALLS: [Call; 12] = [
@@ -169,8 +171,8 @@ fn assert_decoy_is_as_it_was() {
     assert_eq!(read(file("decoy/who")), "decoy");
 }
 
-/// Runs `body` in a thread with its own descriptor table. Every number that is new there is the decoy in the table of the first
-/// thread.
+/// Runs `body` on a thread with its own descriptor table. In the table of the main thread, the
+/// numbers of its new descriptors refer to the decoy.
 fn with_own_descriptors<T: Send>(body: impl FnOnce() -> T + Send) -> T {
     let (ready, is_ready) = channel();
     let (go, may_go) = channel();
@@ -238,7 +240,8 @@ fn each_is_refused_or_works(cover: fn(), uncover: fn(), also: &[&str]) {
 }
 
 fmountat_testing::cases! {
-    /// A thread with its own descriptor table (`unshare(CLONE_FILES)`), where /proc/self shows another's.
+    /// A thread with its own descriptor table (`unshare(CLONE_FILES)`), where /proc/self shows that
+    /// of another thread.
     fn each_call_from_a_thread_with_its_own_descriptors() needs [Kernel(6, 15), Root, Filesystem("overlay")] {
         furnish();
         let before = others();

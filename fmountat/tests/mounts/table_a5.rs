@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Cases that every container mount layer has as tests, each a row of `docs/measured/compared.md`, built in a detached tree
-//! and in a private mount namespace.
+//! Cases that every container mount layer tests, each a row of `docs/measured/compared.md`, built
+//! in a detached tree and in a private mount namespace.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod rows;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Faults of today's mount layers that must not be ours, each a row of `docs/measured/compared.md`, built in a detached tree
-//! and in a private mount namespace.
+//! Faults of other mount layers that this one must not have, each a row of
+//! `docs/measured/compared.md`, built in a detached tree and in a private mount namespace.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod rows;

@@ -46,7 +46,8 @@ fn directories_left() -> usize {
 }
 
 fmountat_testing::cases! {
-    /// The root by descriptor and by path, writes in the upper, and no line in any mount table meanwhile.
+    /// Gives access to the root by descriptor and by path, writes to the upper, and adds no line to
+    /// any mount table.
     fn a_temp_mount_is_private() needs [] {
         layers();
         let (before, mounts) = (table(), [overlay(",volatile")]);
@@ -64,7 +65,8 @@ fmountat_testing::cases! {
         assert_eq!((table(), &mounts), (before, &given));
     }
 
-    /// A read-only view: the upper is the first layer, nothing can be written, nothing needs the work directory.
+    /// A read-only view: the upper is the first layer, writing is impossible, and the work
+    /// directory is not needed.
     fn a_read_only_view() needs [] {
         layers();
         write(file("u/b"), "upper");
@@ -128,7 +130,8 @@ fmountat_testing::cases! {
         assert!(matches!(&no_root, TempError::Mount(e) if e.kind() == ErrorKind::Spec), "{no_root}");
     }
 
-    /// A descriptor that is still open in it: no data lost, nothing deleted, and it says who holds it.
+    /// With a file still open in it, no data is lost, nothing is deleted, and the error names the
+    /// process that holds it.
     fn an_open_file_in_a_temp_mount() needs [] {
         layers();
         let path = |root: &TempRoot<'_>| root.path().join("a");

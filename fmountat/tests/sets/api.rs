@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What programs of others need around the main job: guards, places looked up again, restrictions that come later.
+//! Tests functions that other programs need around a set: guards, targets opened again,
+//! restrictions that are added later.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::common::{bind, file, tmpfs, unmount_all};

@@ -66,7 +66,8 @@ fmountat_testing::cases! {
         unmount_all("t");
     }
 
-    /// What mount(8) takes or has no effect: names of owners, a path with a bare comma, `rw` of a read-only type.
+    /// What mount(8) accepts or ignores: names of owners, a path with a plain comma, `rw` of a
+    /// read-only type.
     fn options_as_mount_8_has_them() needs [] {
         let root = Options::parse(["X-mount.owner=root,X-mount.group=root"]).unwrap();
         assert_eq!(root.owner, (Some(0), Some(0)));
@@ -143,7 +144,7 @@ fmountat_testing::cases! {
         }
     }
 
-    /// What is mounted elsewhere while a set is being built never shows on the host, although the source is shared.
+    /// A mount made below a shared source while the set is being built does not appear on the host.
     fn building_is_not_seen_through_peers() needs [] {
         mkdirs(scratch(), &["s"]);
         apply(&[tmpfs().option("shared")], "s").unwrap();

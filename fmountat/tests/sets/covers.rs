@@ -57,7 +57,8 @@ fn read_only_root(stage: &Stage) {
     stage.unmount("t");
 }
 
-/// A path that leads to the root makes it read-only, and what is hidden after that is hidden; the root itself can't be hidden.
+/// A path that leads to the root makes it read-only, and later masks still work; the root itself
+/// cannot be masked.
 fn the_root_by_a_path(stage: &Stage) {
     let mut spec = spec(stage);
     std::os::unix::fs::symlink("/", stage.file("root/etc/up")).unwrap();
@@ -98,7 +99,8 @@ fn the_device_is_not_changed(stage: &Stage) {
     stage.unmount("t");
 }
 
-/// While another node keeps taking the null device's name, a file is hidden by the null device or the mask is refused.
+/// While another node repeatedly takes the name of the null device, the mask binds the null device
+/// or is refused.
 fn the_checked_node_is_bound(stage: &Stage) {
     let spec = spec(stage);
     let exchange = || renameat_with(CWD, "/dev/null", CWD, "/dev/zero", RenameFlags::EXCHANGE).unwrap();
@@ -144,7 +146,7 @@ fn nothing_is_left(stage: &Stage) {
     assert_eq!(apply(stage, &spec).unwrap_err().kind(), ErrorKind::Spec);
 }
 
-/// `cgroup` as OCI means it: the caller's groups, in the version that the machine has, none of it to be written to.
+/// `cgroup` as in OCI: the caller's cgroups, in the version of the host, read-only.
 fn groups(stage: &Stage) {
     mkdirs(&stage.dir, &["root/cg", "t"]);
     let groups = Mount::new("cgroup", "cgroup").at("/cg").option("nosuid,noexec,nodev,relatime,ro");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A set becomes the root of a mount namespace whose mounts are shared with another: that one keeps its own.
+//! A set becomes the root of a mount namespace whose mounts are shared with another one, which
+//! keeps its mounts.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::common::{bind, file, tmpfs};
@@ -15,7 +16,7 @@ use rustix::mount::{
 };
 use std::path::Path;
 
-/// What a process does with its copy of the mounts, all of which are shared, before it enters the set.
+/// What a process does with its copy of the mounts, all of them shared, before it enters the set.
 const PREPARED: [(&str, &[(&str, To)]); 5] = [
     ("all shared", &[]),
     ("only / private", &[("/", To::PRIVATE)]),
@@ -111,7 +112,8 @@ fn all_are(word: &str) {
 }
 
 fmountat_testing::cases! {
-    /// Built detached, and mounted in the namespace: the process sees the set alone, and the other namespace what it saw.
+    /// Built detached, and mounted in the namespace: the process sees only the set, and the mounts
+    /// of the other namespace are unchanged.
     fn the_other_namespace_keeps_its_mounts() needs [] {
         share_everything();
         for (name, prepare) in PREPARED {
@@ -123,7 +125,7 @@ fmountat_testing::cases! {
         }
     }
 
-    /// What the list says of propagation is so afterwards: the peers of the root are what they were.
+    /// The set has the propagation that the list requests, and the peers of the root are unchanged.
     fn the_set_has_the_propagation_asked_for() needs [Kernel(6, 15)] {
         share_everything();
         for (name, prepare) in [PREPARED[0], PREPARED[1], PREPARED[2]] {
@@ -139,7 +141,7 @@ fmountat_testing::cases! {
         assert_eq!((mounts_below(file("m/new")).len(), [group("m"), group("m/a")]), (1, groups));
     }
 
-    /// In a chroot the kernel refuses: nothing is left there, nor elsewhere, and the cwd is as before.
+    /// In a chroot the kernel refuses: nothing is left mounted anywhere, and the cwd is unchanged.
     fn a_failure_leaves_nothing() needs [] {
         mkdirs(scratch(), &["jail/proc", "jail/in", "mounted/proc", "mounted/in"]);
         mount_bind(file("mounted"), file("mounted")).unwrap();

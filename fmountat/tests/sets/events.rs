@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The events of the cargo feature `tracing`: what a subscriber sees of a set, of a strategy that fails, of a roll-back.
+//! Tests the events of the cargo feature `tracing`: what a subscriber sees of a set, of a strategy
+//! that fails and of a rollback.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::common::{bind, file, tmpfs, unmount_all};
@@ -92,7 +93,8 @@ fn decided() -> Vec<String> {
     all
 }
 
-/// Publishes a set with a directory of an overlay, mapped where that is possible, and lets another set take its place.
+/// Publishes a set with a directory of an overlay, id-mapped where possible, and replaces it by
+/// another set.
 fn apply_and_swap(mounter: &Mounter, is_mapped: bool) {
     let mapped = if is_mapped { ",uidmap=0:100000:1000,gidmap=0:100000:1000" } else { "" };
     let layers = ["l1", "l2", "u", "w"].map(|name| file(name).display().to_string());
@@ -151,7 +153,7 @@ fmountat_testing::cases! {
         assert_eq!(events.last().unwrap(), "rolled back mounts=1 left=0", "{events:#?}");
     }
 
-    /// A filter forbids the first strategy: the event has its errno, and the next one the strategy instead.
+    /// A filter forbids the first strategy: the event has its errno and names the next strategy.
     fn of_a_fallback() needs [Root] {
         const PIDFD_GET_USER_NAMESPACE: u64 = 0xff09;
         let mapped = Plan::new(&[bind("s", MAPPED)]).unwrap();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Seccomp filters that forbid the mount interface of Linux 5.2 to 5.12: sets are refused in words, what needs mount(2) alone
-//! works.
+//! Seccomp filters that forbid the mount interface of Linux 5.2 to 5.12: sets are refused with a
+//! reason, and mounts that only need mount(2) work.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::common::{bind, file, ten, tmpfs, unmount_all};
@@ -32,7 +32,7 @@ fn target(path: &str) -> Target {
     Target::open(CWD, file(path)).unwrap()
 }
 
-/// Runs `body` in a mount namespace of its own, on a thread that is answered `errno` by these calls.
+/// Runs `body` in a new mount namespace, on a thread for which these calls fail with `errno`.
 fn under(calls: &[libc::c_long], errno: i32, body: impl FnOnce() + Send) {
     in_own_namespace(|| {
         filter::errno_on(calls, errno.unsigned_abs());
@@ -95,7 +95,8 @@ fn overlay(name: &str) -> Overlay {
 }
 
 fmountat_testing::cases! {
-    /// Whichever call a filter forbids: before any change, with the call and what to do about it; `explain` says the same.
+    /// Whichever call a filter forbids, the error precedes any change, names the call and has a
+    /// hint. `explain` reports the same.
     fn a_set_is_refused_in_words() needs [] {
         mkdirs(scratch(), &["t", "source"]);
         for (call, number) in CALLS {
@@ -164,7 +165,8 @@ fmountat_testing::cases! {
         });
     }
 
-    /// On a file system with many mounts a clone would be faster: without the interface there is none, and it is mounted all the same.
+    /// With many mounts on the file system a clone would be faster. Without the interface it is not
+    /// available, and the overlay is mounted without it.
     fn one_overlay_among_many_mounts() needs [Filesystem("overlay")] {
         let overlay = overlay("layers");
         for n in 0..40 {
@@ -182,7 +184,8 @@ fmountat_testing::cases! {
         (0..40).for_each(|n| unmount_all(&format!("crowd/{n}")));
     }
 
-    /// Two overlays on one upper corrupt each other: also where the question can be asked by mount(2) alone.
+    /// Two overlays on one upper corrupt each other. This is detected even where only mount(2) can
+    /// probe it.
     fn an_upper_in_use_is_found_out_by_mount() needs [Filesystem("overlay")] {
         without_interface(|| {
             let dir = File::open(scratch()).unwrap();
@@ -201,8 +204,9 @@ fmountat_testing::cases! {
         });
     }
 
-    /// What mount(2) can't be given, and a detached overlay, need the interface: the error names the call. Why mount(2) refuses
-    /// an overlay is found out without it.
+    /// Options that mount(2) does not support, and a detached overlay, need the interface: the
+    /// error names the call. The reason why mount(2) refuses an overlay is found without the
+    /// interface.
     fn an_overlay_that_needs_more_is_refused() needs [Filesystem("overlay")] {
         let odd = overlay("a,b").lower("s");
         let missing = overlay("plain").lower("nowhere");

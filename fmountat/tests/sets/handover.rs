@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Trees in other hands: sent by a socket, attached inside other mount namespaces, by process and by file.
+//! Tests the handover of trees: sent over a socket, and attached inside other mount namespaces by
+//! process and by file.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::common::{self, bind, file, tmpfs, unmount_all};
@@ -41,7 +42,8 @@ fn receive(socket: &OwnedFd) -> OwnedFd {
     fd.unwrap()
 }
 
-/// A process in a mount namespace of its own, which runs the script and then waits for the end of its input.
+/// Starts a process in a mount namespace of its own, which runs the script and then waits for the
+/// end of its input.
 fn container(script: &str) -> Child {
     let mut child = Command::new("unshare")
         .args([
@@ -100,7 +102,8 @@ fmountat_testing::cases! {
         assert_eq!((text, mounts_below(&path).len()), ("sent".into(), 0));
     }
 
-    /// What is no detached tree is not taken over: it would be moved away from its place, or is no mount at all.
+    /// Only a detached tree can be taken over: a mount would be moved away, and another file is not
+    /// a mount.
     fn only_detached_trees_are_taken_over() needs [] {
         mkdirs(scratch(), &["t"]);
         common::apply(&[tmpfs()], "t").unwrap();
@@ -112,7 +115,8 @@ fmountat_testing::cases! {
         unmount_all("t");
     }
 
-    /// By process and by namespace file, from a process of several threads, below the process's root.
+    /// Attaches by process and by namespace file, from a process with several threads, below the
+    /// process's root.
     fn into_another_namespace() needs [Tool("unshare")] {
         mkdirs(scratch(), &["t", "a", "jail/in"]);
         write(file("a/who"), "the host's");

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Sets of mounts: how they are built, published, swapped, changed and taken down, on every kernel and under filters.
+//! Tests sets of mounts: building, publishing, swapping, changing and unmounting them on every
+//! kernel and under filters.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod api;

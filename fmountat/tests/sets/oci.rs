@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! An OCI config.json as one value: mount points, propagation, devices, links, numbers of its mounts; built each way.
+//! Tests an OCI config.json as one value: mount points, propagation, devices, links and the mapping
+//! to its mounts, with each strategy.
 
 use crate::common::ways::{Stage, both, stage};
 use fmountat::oci::{Device, DeviceKind, Link};
@@ -181,7 +182,8 @@ fn proc_is_on_a_plain_directory(stage: &Stage) {
     assert!(!stage.file("root/elsewhere/new").exists());
 }
 
-/// Through dangling links, absolute and relative, in the middle and at the end; never out of the root.
+/// Mount points behind dangling links, absolute and relative, in the middle and at the end, never
+/// outside the root.
 fn mount_points_behind_dangling_links(stage: &Stage) {
     mkdirs(&stage.dir, &["root/etc", "t"]);
     write(stage.file("conf"), "conf");

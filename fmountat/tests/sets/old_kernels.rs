@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What kernels from 5.14 on lack, taken away by value or by a filter: the same mounts, made in other places.
+//! Simulates kernels from 5.14 on by switching features off or by a filter: the same mounts, built
+//! elsewhere.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::common::{bind, file, ten, tmpfs, unmount_all};
@@ -27,7 +28,7 @@ const SINCE_5_14: [libc::c_long; 3] = [457, 458, 467];
 /// The oldest kernel that is supported, and one with mapped layers.
 const OLD: [(u32, u32); 2] = [(5, 14), (6, 0)];
 
-/// Runs `body` on a thread that is answered `errno` by these calls, in a mount namespace of its own.
+/// Runs `body` in a new mount namespace, on a thread for which these calls fail with `errno`.
 fn under<T: Send>(calls: &'static [libc::c_long], errno: i32, body: impl FnOnce() -> T + Send) -> T {
     in_own_namespace(|| {
         filter::errno_on(calls, errno.unsigned_abs());
@@ -48,7 +49,8 @@ fn shape(at: &str) -> Vec<(String, String, String, usize)> {
     told
 }
 
-/// Layers `layers/0` to `layers/COUNT-1`, topmost first, each with a file of its own and one that hides the lower ones'.
+/// Makes layers `layers/0` to `layers/COUNT-1`, topmost first. Each has its own file, and one that
+/// hides those of the lower layers.
 fn layered(count: usize) -> Overlay {
     mkdirs(scratch(), &["up", "work", "t", "u"]);
     (0..count).fold(Overlay::new(), |overlay, n| {
@@ -58,7 +60,8 @@ fn layered(count: usize) -> Overlay {
     })
 }
 
-/// A set takes the place of another, one that can't go there leaves the old one, and so does what can't be copied.
+/// Replaces a set by another one. A set that cannot be attached there, or cannot be copied, leaves
+/// the old one in place.
 fn swaps_with_a_gap(mounter: &Mounter) {
     assert_eq!(mounter.need_swap_without_gap().unwrap_err().kind(), ErrorKind::Unsupported);
     let build = |source: &str| {
@@ -111,7 +114,8 @@ fmountat_testing::cases! {
         assert!(error.reason().contains("300 layers are") && error.reason().contains("bytes"), "{error}");
     }
 
-    /// Layers by descriptor, absolute and relative, and a directory that another mount covers meanwhile.
+    /// Layers by descriptor, absolute and relative, and a directory that another mount covers after
+    /// it was opened.
     fn layers_are_what_they_were_when_they_were_opened() needs [] {
         layered(3);
         let open = |path: &str| std::sync::Arc::new(std::fs::File::open(file(path)).unwrap().into());
@@ -127,7 +131,8 @@ fmountat_testing::cases! {
         assert_eq!((error.kind(), error.step().as_str()), (ErrorKind::LayerMissing, "open layer 2"), "{error}");
     }
 
-    /// Paths that go up beyond `/`, while something is hidden in the namespace that they are walked in.
+    /// Resolves paths that lead above `/` while a directory is hidden in the namespace of the
+    /// look-up.
     fn layers_over_the_top() needs [] {
         layered(2);
         let over = |number: usize| format!("../../../../../../../../../..{}", file(&format!("layers/{number}")).display());
@@ -137,7 +142,8 @@ fmountat_testing::cases! {
         assert_eq!((read(file("t/top")), read(file("t/own1"))), ("0".into(), "1".into()));
     }
 
-    /// Owners of layers are mapped without a layer in a detached tree; nothing is attached on the machine for it.
+    /// Maps the owners of layers without a layer in a detached tree; nothing is attached on the
+    /// host.
     fn mapped_layers_in_a_private_namespace() needs [Kernel(5, 19), Root] {
         layered(3);
         let words = "lowerdir=layers/0:layers/1:layers/2,upperdir=up,workdir=work,uidmap=0:100000:1000,gidmap=0:200000:1000";
@@ -153,7 +159,8 @@ fmountat_testing::cases! {
         }
     }
 
-    /// A set of ten as 5.14 and 6.0 make it, without the calls that came later too: in one step, and `--strict` allows it.
+    /// Builds a set of ten with the calls of 5.14 and of 6.0: published in one step, and `--strict`
+    /// allows it.
     fn a_set_comes_in_one_step() needs [] {
         mkdirs(scratch(), &["t"]);
         let plan = Plan::new(ten()).unwrap();
@@ -185,7 +192,7 @@ fmountat_testing::cases! {
         }
     }
 
-    /// Before 6.5 a set comes after the other, and the machine has the old one or the new one in the end.
+    /// Before 6.5 a set replaces another with a gap; afterwards the old or the new one is mounted.
     fn a_swap_with_a_gap() needs [] {
         mkdirs(scratch(), &["t", "a", "b"]);
         write(file("a/who"), "a");
@@ -209,7 +216,8 @@ fmountat_testing::cases! {
         }
     }
 
-    /// A filter that kills who asks for a call that it does not know: what is newer than the filter counts as missing.
+    /// A filter kills the caller of a system call that it does not know: calls newer than the
+    /// filter count as missing.
     fn a_filter_that_kills_is_survived() needs [] {
         mkdirs(scratch(), &["t"]);
         filter::kill_on(&[457, 458, 467]);
@@ -230,7 +238,8 @@ fmountat_testing::cases! {
         assert_eq!((error.kind(), mounts_below(file("t")).len()), (ErrorKind::Unsupported, 0), "{error}");
     }
 
-    /// Each call of the mount interface that a filter forbids is found missing, and unshare(2) with the flag that is needed.
+    /// Detects each call of the mount interface that a filter forbids, and unshare(2) with the
+    /// required flag.
     fn each_forbidden_call_is_found() needs [] {
         for call in [libc::SYS_open_tree, libc::SYS_move_mount, libc::SYS_fsopen, libc::SYS_fsconfig, libc::SYS_fsmount] {
             for errno in [libc::ENOSYS, libc::EPERM] {
@@ -259,7 +268,8 @@ fmountat_testing::cases! {
         assert!(under(&[457, 458], libc::ENOSYS, || look(1)).unwrap().is_none());
     }
 
-    /// A filter makes a child ask, and a process has no descriptors left: what is found holds for its life.
+    /// A filter makes a child probe the kernel. A process without free descriptors keeps the
+    /// results of earlier probes for its life.
     fn nothing_is_found_missing_for_want_of_descriptors() needs [] {
         use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
         let limit = getrlimit(Resource::Nofile);
@@ -287,7 +297,8 @@ fmountat_testing::cases! {
         }
     }
 
-    /// Before 6.7 it is by mount(2), which can't be asked, and what can be has not `lowerdir+`, or a page for all layers.
+    /// Before 6.7 overlays are mounted by mount(2), which cannot be probed; fsconfig(2), which can,
+    /// has no `lowerdir+` there and limits the list of layers to a page.
     fn explain_does_not_ask_about_many_layers() needs [Filesystem("overlay")] {
         layered(200);
         let dir = std::fs::File::open(scratch()).unwrap();

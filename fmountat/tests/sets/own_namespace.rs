@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Throw-away roots that are mounted in the process's own namespace, as before Linux 6.15: what is there meanwhile and after.
+//! Tests ephemeral roots that are mounted in the process's own namespace, as before Linux 6.15: the
+//! mounts meanwhile and afterwards.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use fmountat::kernel::Features;
@@ -67,7 +68,8 @@ fmountat_testing::cases! {
         });
     }
 
-    /// A plan's own root gets an upper too, unless it is `ro`; what is mounted in it is hidden with it.
+    /// A plan's own root gets an upper too, unless it is `ro`. Mounts in it are hidden together
+    /// with it.
     fn a_plan_with_a_root_of_its_own() needs [] {
         layers();
         in_own_namespace(|| {

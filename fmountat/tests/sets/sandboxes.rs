@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Where mounting is hemmed in: what works in each situation, and the exact error where it does not.
-//! `docs/measured/sandboxes.md` has a row and a section for each, which its case compares with its results; where they differ it
-//! prints both.
+//! Tests restricted environments: what works in each situation, and the exact error where it does
+//! not. `docs/measured/sandboxes.md` has a row and a section for each, which its case compares with
+//! its results; where they differ it prints both.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod lists;
@@ -135,7 +135,8 @@ fn hold_against_the_page(found: &Found) {
         assert!(PAGE.contains(&section), "docs/measured/sandboxes.md has another section than:\n{section}");
         return;
     }
-    // Older kernels do the same, step by step at worst, or refuse it for the same reason, or for one of theirs.
+    // Older kernels do the same, possibly step by step, or refuse it for the same reason or for one
+    // of their own.
     let situation = found.situation;
     let row = PAGE.lines().find(|line| line.starts_with(&format!("| {situation} |"))).unwrap();
     let newest = row.trim_matches(['|', ' ']).split(" | ").skip(1);
@@ -275,14 +276,16 @@ fmountat_testing::cases! {
         before.assert_unchanged();
     }
 
-    /// The namespace is full (fs.mount-max): nothing of a set is left, and the error is the kernel's.
+    /// The mount namespace is full (fs.mount-max): nothing of a set is left, and the error has the
+    /// kernel's errno.
     fn at_mount_max() needs [Root, SteadyTime] {
         furnish();
         let max: usize = std::fs::read_to_string("/proc/sys/fs/mount-max").unwrap().trim().parse().unwrap();
         mkdirs(scratch(), &["full"]);
         mount("tmpfs", file("full"), "tmpfs", MountFlags::empty(), None).unwrap();
         mount_change(file("full"), MountPropagationFlags::PRIVATE).unwrap();
-        // Each copies all that are below: the number doubles, until what is left is filled with smaller trees.
+        // Each bind copies all mounts below it, which doubles their number, until only smaller
+        // trees fit.
         let mut depth = 0;
         for number in 0.. {
             let dir = file("full").join(number.to_string());

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Sets of mounts as they are built: options that take effect, places that stay inside the root, errors before changes.
+//! Tests building sets of mounts: options take effect, targets remain inside the root, errors
+//! precede changes.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod flags;
@@ -34,7 +35,8 @@ fmountat_testing::cases! {
         }
     }
 
-    /// In a user namespace the kernel locks flags of mounts from outside: a bind works and they stay.
+    /// In a user namespace the kernel locks the flags of mounts from outside: a bind works and
+    /// keeps them.
     fn locked_flags_stay_and_the_bind_works() needs [User] {
         mkdirs(scratch(), &["t"]);
         for options in ["rbind,rw", "rbind,suid,dev,exec,atime", "rbind,ro", "rbind,rro,nosuid"] {
@@ -71,7 +73,8 @@ fmountat_testing::cases! {
         }
     }
 
-    /// X-mount.mkdir makes directories for directories and a file for a file, with the mode asked for.
+    /// X-mount.mkdir makes directories for directories and a file for a file, with the requested
+    /// mode.
     fn mount_points_are_made_on_request() needs [] {
         mkdirs(scratch(), &["t", "dir"]);
         write(file("file"), "content");
@@ -130,7 +133,8 @@ fmountat_testing::cases! {
         }
     }
 
-    /// Wrong lists are refused before any system call that mounts: the filter would turn each into EIO.
+    /// Invalid lists are refused before any system call that mounts: the filter would turn each
+    /// into EIO.
     fn bad_input_is_refused_before_any_change() needs [] {
         for call in [libc::SYS_fsopen, libc::SYS_open_tree, libc::SYS_move_mount, libc::SYS_mount, libc::SYS_fsconfig] {
             fmountat_testing::filter::errno_on(&[call], libc::EIO as u32);
@@ -157,7 +161,8 @@ fmountat_testing::cases! {
         assert_eq!(plan(Mount::new("", "x")).kind(), ErrorKind::Spec);
     }
 
-    /// An OCI list without a root goes into a private copy of the target: one unmount takes all of it back.
+    /// An OCI list without a root is built in a private copy of the target: one unmount removes all
+    /// of it.
     fn a_set_without_a_root_goes_into_a_copy_of_the_target() needs [] {
         mkdirs(scratch(), &["rootfs/proc", "rootfs/dev", "rootfs/etc"]);
         write(file("rootfs/etc/who"), "the root");
@@ -174,7 +179,8 @@ fmountat_testing::cases! {
         assert!(!file("rootfs/dev/shm").exists());
     }
 
-    /// containerd's list: mounts without a target stack on it in order, the last is seen, sub-targets are in it.
+    /// containerd's list: mounts without a target stack in order, the last one is visible and holds
+    /// the sub-targets.
     fn mounts_on_the_target_itself_stack() needs [] {
         mkdirs(scratch(), &["t", "a/sub", "b/sub"]);
         write(file("a/who"), "a");
@@ -185,7 +191,7 @@ fmountat_testing::cases! {
         unmount_all("t");
     }
 
-    /// A read-only view shows the upper's content and can't be written; the layers stay as they are.
+    /// A read-only view shows the upper's content and cannot be written; the layers are unchanged.
     fn a_view_shows_the_upper_and_is_read_only() needs [] {
         mkdirs(scratch(), &["t", "l", "u", "w"]);
         write(file("u/who"), "upper");
@@ -228,7 +234,8 @@ fmountat_testing::cases! {
         assert_eq!(mounts_below(file("t")), Vec::<String>::new());
     }
 
-    /// A target that leads to the root of the set stacks on it, and what comes later is mounted in what is seen.
+    /// A mount whose target leads to the root of the set stacks on it, and later mounts are
+    /// attached to the visible root.
     fn a_target_may_lead_to_the_root() needs [Kernel(6, 15)] {
         mkdirs(scratch(), &["t", "s/x", "l"]);
         symlink("/", file("s/link")).unwrap();
@@ -242,7 +249,8 @@ fmountat_testing::cases! {
         }
     }
 
-    /// Directories that were made for nothing go with their target; what somebody uses, what is kept, and files stay.
+    /// Unused new directories are removed with their target. Used and kept directories and files
+    /// are not removed.
     fn what_was_made_goes_unless_it_is_used() needs [] {
         mkdirs(scratch(), &["old"]);
         let make = |path: &str, create| Target::create(CWD, file(path), create).unwrap();
@@ -288,7 +296,8 @@ fmountat_testing::cases! {
         assert_eq!((stat("t/a/b/new/er"), names("t/a/b"), names("t/a/b/new")), ((0o711, 9, 9), vec!["new".into()], vec!["er".into()]));
     }
 
-    /// The root of a bound file, or of one that can't be opened, gets its mode and owner too; a failure names the source.
+    /// Mode and owner are also set on the root of a bound file and of one that cannot be opened; a
+    /// failure names the source.
     fn files_get_their_mode_and_owner() needs [Root] {
         mkdirs(scratch(), &["t"]);
         write(file("f"), "");

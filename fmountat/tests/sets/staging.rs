@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Sets on kernels that can't mount into a detached tree: put together in a private mount namespace, published in one step.
+//! Sets on kernels that cannot mount into a detached tree: assembled in a private mount namespace,
+//! published in one step.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::common::ways::{staged, tmpfs};
@@ -82,7 +83,7 @@ fmountat_testing::cases! {
         unmount("data/sub");
     }
 
-    /// Without a root of its own a set goes into a copy of the target, and takes its place in one step.
+    /// A set without a root is built in a copy of the target and replaces it in one step.
     fn a_copy_of_the_target_and_a_swap() needs [Kernel(6, 5)] {
         mkdirs(scratch(), &["t/in"]);
         write(file("t/was"), "there");
@@ -124,7 +125,8 @@ fmountat_testing::cases! {
         unmount("peer");
     }
 
-    /// What open_tree(2) would not copy, and where unshare(2) is forbidden, goes step by step, and `--strict` refuses it.
+    /// A tree that open_tree(2) would not copy, or a thread that may not call unshare(2), gets the
+    /// set step by step; `--strict` refuses it.
     fn what_can_not_be_copied_goes_step_by_step() needs [] {
         mkdirs(scratch(), &["t"]);
         let mut features = Features::get();
@@ -158,8 +160,8 @@ fmountat_testing::cases! {
         unmount("f");
     }
 
-    /// A set without a root goes into a copy of what is there, and on a shared mount nothing unbindable can be attached: both are
-    /// said before.
+    /// A set without a root is built in a copy of the target, and nothing unbindable can be
+    /// attached to a shared mount. Both are reported before any change.
     fn what_is_unbindable_is_refused_in_words() needs [] {
         mkdirs(scratch(), &["unbindable", "shared"]);
         for (at, propagation) in [("unbindable", MountPropagationFlags::UNBINDABLE), ("shared", MountPropagationFlags::SHARED)] {

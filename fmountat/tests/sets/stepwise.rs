@@ -19,7 +19,8 @@ fn bind(source: &str, target: &str, options: &str) -> Mount {
     Mount::new("bind", file(source)).at(target).option(options)
 }
 
-/// As on a kernel before 6.15 where unshare(2) is forbidden: a set can't be put together before it is seen.
+/// As on a kernel before 6.15 where unshare(2) is forbidden: a set cannot be assembled before it is
+/// visible.
 fn mounter() -> Mounter {
     let mut features = Features::get().at_most(6, 1);
     features.private_namespace = false;
@@ -55,7 +56,8 @@ fn lines(at: &str) -> Vec<MountLine> {
 }
 
 fmountat_testing::cases! {
-    /// Before 6.7 an overlay is made in a private mount namespace: where none can be made it is refused, alone and in a set.
+    /// Before 6.7 an overlay is made in a private mount namespace. If none can be made, it is
+    /// refused, alone and in a set.
     fn an_overlay_without_a_namespace() needs [Filesystem("overlay")] {
         mkdirs(scratch(), &["1/in", "2", "u", "w", "t"]);
         let before = mount_table().len();
@@ -87,7 +89,8 @@ fmountat_testing::cases! {
         assert_eq!(read(file("source/in/data")), "the source's own");
     }
 
-    /// Whatever propagation the words leave to what is below the top, and wherever it fails: what is mounted below the source stays.
+    /// Whatever the propagation of the mounts below the top, and wherever the failure, the mounts
+    /// below the source are unchanged.
     fn a_failure_takes_nothing_of_the_source() needs [] {
         furnish();
         deepen();
@@ -128,7 +131,8 @@ fmountat_testing::cases! {
         }
     }
 
-    /// A mount comes with its attributes, at the peers of its place too, and goes from there with it.
+    /// A mount appears with its attributes, also at the peers of its target, and disappears there
+    /// with it.
     fn peers_see_the_same() needs [] {
         furnish();
         let mounter = mounter();

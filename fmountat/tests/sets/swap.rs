@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Swaps: seen as one step by readers, undone by the copy that was kept, refused before they are half done.
+//! Tests swaps: readers see one step, the kept copy undoes it, and an impossible swap is refused
+//! before any change.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::common::{self, bind, file, tmpfs, unmount_all};
@@ -55,7 +56,8 @@ fn reader(stop: &AtomicBool, reads: &AtomicUsize) -> Seen {
 }
 
 fmountat_testing::cases! {
-    /// Readers of two mounts of a set that is swapped all the time: nothing is missing, nothing comes back.
+    /// Readers watch two mounts of a set that is swapped repeatedly: none is ever missing, and no
+    /// old content reappears.
     fn a_swap_is_one_step_for_readers() needs [Kernel(6, 5)] {
         mkdirs(scratch(), &["t"]);
         numbered(1).attach(&target()).unwrap();
@@ -79,7 +81,7 @@ fmountat_testing::cases! {
         unmount_all("t");
     }
 
-    /// Two threads that swap at once: one comes after the other or changes nothing, and one set is left.
+    /// Two concurrent swaps: one follows the other or changes nothing, and one set is left.
     fn two_swaps_at_once_leave_one_set() needs [Kernel(6, 5)] {
         mkdirs(scratch(), &["t"]);
         let refused = AtomicUsize::new(0);
@@ -115,7 +117,8 @@ fmountat_testing::cases! {
         assert_eq!(Mounter::detached().explain_replace(&slash).unwrap_err().to_string(), error.to_string());
     }
 
-    /// The copy that an exchange gives is the old tree: flags, content and mounts below; put back, it is seen again.
+    /// The copy that an exchange returns is the old tree with its flags, content and child mounts.
+    /// Attached again, it is visible again.
     fn an_exchange_can_be_taken_back() needs [Kernel(6, 5)] {
         mkdirs(scratch(), &["t", "a"]);
         write(file("a/who"), "old");
@@ -160,7 +163,8 @@ fmountat_testing::cases! {
         unmount_all("t");
     }
 
-    /// Taking the old tree away does not reach the mounts of the kept copy, although both were of one peer group.
+    /// Unmounting the old tree does not affect the mounts of the kept copy, although both were in
+    /// one peer group.
     fn a_kept_tree_is_no_peer_of_the_old_one() needs [Kernel(6, 5)] {
         mkdirs(scratch(), &["t"]);
         build(&[tmpfs(), tmpfs().at("in").option("X-mount.mkdir")]).attach(&target()).unwrap();
@@ -194,7 +198,8 @@ fmountat_testing::cases! {
         unmount_all("t");
     }
 
-    /// What others mounted in the old set, over one of its mounts or beneath it is told; what has its counterpart is not.
+    /// Reports mounts of others in the old set, over or beneath one of its mounts. Mounts with a
+    /// counterpart are not reported.
     fn what_has_no_counterpart_is_told() needs [Kernel(6, 15)] {
         mkdirs(scratch(), &["t", "more/below"]);
         common::apply(&[tmpfs()], "t").unwrap();
@@ -237,7 +242,8 @@ fmountat_testing::cases! {
         assert_eq!(told(), (vec![], vec![], None));
         unmount_all("t");
         unmount_all("more/below");
-        // What the list says twice and the set has once; a set with two roots, which the kernel does not swap in.
+        // A mount that the list has twice and the set once; a set with two roots, which the kernel
+        // does not swap in.
         let once = [tmpfs(), tmpfs().at("a").option("X-mount.mkdir"), bind("nothing", "bind,nofail").at("a")];
         build(&once).attach(&target()).unwrap();
         common::apply(&[tmpfs()], "t/a").unwrap();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Sets taken down by their identity: in one call, many together, and never with what others have mounted in them.
+//! Tests unmounting sets by their identity: in one call, several together, and never with mounts of
+//! others in them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::common::{self, bind, file, ten, tmpfs, unmount_all};
@@ -37,7 +38,8 @@ fmountat_testing::cases! {
         unmount_all("s");
     }
 
-    /// Mounts of the set that are stacked on its root are its own: it goes from the top; others' on top of it are told.
+    /// Mounts of the set that are stacked on its root belong to it and are unmounted from the top.
+    /// Mounts of others above them are reported.
     fn a_set_with_stacked_roots_goes() needs [Kernel(6, 15), Statmount] {
         mkdirs(scratch(), &["s/1", "s/2", "s/3", "s/4"]);
         let stacked = [tmpfs(), tmpfs(), tmpfs().at("q").option("X-mount.mkdir")];
@@ -88,7 +90,8 @@ fmountat_testing::cases! {
         assert_eq!(mounts_below(file("t")).len(), 0);
     }
 
-    /// In use it stays, lazily it goes; hidden by another mount it is not found, and that one is not taken.
+    /// A busy set remains mounted unless it is unmounted lazily. A set hidden by another mount is
+    /// not found, and the other mount is not unmounted.
     fn in_use_and_hidden() needs [Statmount] {
         mkdirs(scratch(), &["up/t"]);
         let set = publish(&ten(), "up/t");
@@ -104,7 +107,8 @@ fmountat_testing::cases! {
         drop(held);
     }
 
-    /// Many sets together, with one among them that has others' mounts, one that is gone, files, and shared parents.
+    /// Several sets together: one with mounts of others, one already unmounted, files, and shared
+    /// parents.
     fn many_sets_go_together() needs [Statmount] {
         let names: Vec<String> = (0..40).map(|n| format!("t{n}")).collect();
         mkdirs(scratch(), &names.iter().map(String::as_str).collect::<Vec<_>>());
@@ -148,7 +152,8 @@ fmountat_testing::cases! {
         unmount_all("peer");
     }
 
-    /// A set that is mounted in another one goes before it, in whatever order they are named, and however often.
+    /// A set that is mounted in another one is unmounted before it, in whatever order and however
+    /// often they are named.
     fn sets_in_each_other_go() needs [Statmount] {
         mkdirs(scratch(), &["t", "s", "o"]);
         for turned in [false, true] {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Targets inside a root under attack: nothing is ever mounted outside of it, and what is refused says so.
+//! Attacks targets inside a root: nothing is ever mounted outside it, and refused targets are
+//! errors.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod attackers;
@@ -107,11 +108,12 @@ fmountat_testing::cases! {
         assert_eq!((error.kind(), mounts_below(scratch()).len()), (ErrorKind::TargetMoved, 0), "{error}");
     }
 
-    /// With an owner for what is made, and a parent whose owner exchanges it for another file: that one is not given away.
+    /// With an owner for new directories, and a parent whose owner exchanges one for another file:
+    /// that file keeps its owner.
     fn only_what_is_new_is_given_away() needs [Root, Kernel(6, 15)] { owners::only_what_is_new_is_given_away(); }
 
-    /// Each component of the path is renamed, exchanged with a link that leads out, moved out of the root, removed, made a
-    /// link, and mounted over.
+    /// Each component of the path is renamed, exchanged with a link that leads outside, moved out
+    /// of the root, removed, made a link, and mounted over.
     fn nothing_lands_outside() needs [] {
         furnish();
         let root = Target::open(CWD, file("root")).unwrap();
@@ -122,7 +124,8 @@ fmountat_testing::cases! {
         let set = Plan::new(&[bind("root", "bind"), bind("source", "bind").at("a/b/t")]).unwrap();
         let (mut tally, mut outside) = (Tally::default(), 0);
         let (least, mut rounds) = (times(20_000, 1_000_000), 0);
-        // Where the attackers get little time, the place is mostly away, and there is nothing to see.
+        // If the attackers get little time, the target is mostly absent, and the case has nothing
+        // to check.
         let is_enough = |tally: &Tally| tally.0.get("mounted").is_some_and(|count| *count > least / 100) && tally.0.len() > 2;
         while rounds < least || (rounds < 50 * least && !is_enough(&tally)) {
             let round = rounds;

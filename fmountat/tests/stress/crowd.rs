@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Binds of what lies on a mount that many others are mounted in: found in a clone of it, and the same as of the mount itself.
+//! Binds from a mount that has many child mounts: found in a clone of it, with the same result as
+//! from the mount itself.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::common::{self, bind, file, tmpfs, unmount_all};
@@ -39,7 +40,8 @@ fn shown() -> (String, String, String, usize) {
 }
 
 fmountat_testing::cases! {
-    /// Directories, files and links, with the file system's own path as their root, and nothing of the crowd.
+    /// Directories, files and links, with the file system's own path as their root, and without the
+    /// child mounts.
     fn a_bind_from_a_crowd_is_as_any_other() needs [] {
         let mounter = crowded();
         write(file("f"), "");
@@ -47,7 +49,8 @@ fmountat_testing::cases! {
             apply(&mounter, &[bind(source, "bind,nosuid")], "t").unwrap();
             let from_crowd = shown();
             unmount_all("t");
-            // A copy of a sub-directory has no crowd: the mount that has it must be reached without the clone.
+            // A copy of a subdirectory has few child mounts: the bind must come from its own mount,
+            // not from the clone.
             apply(&Mounter::detached(), &[bind(source, "bind,nosuid,private")], "t").unwrap();
             assert_eq!(shown(), from_crowd);
             assert_eq!(mounts_below(file("t")).len(), 1, "{source}");

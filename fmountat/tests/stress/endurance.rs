@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The same thing over and over, and many at once while calls fail: memory, descriptors, threads, mounts, loop devices flat.
+//! Repeats each operation, and runs many at once while calls fail: memory, descriptors, threads,
+//! mounts and loop devices do not grow.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::common::{bind, file, tmpfs};
@@ -30,7 +31,7 @@ fn set() -> Vec<Mount> {
     ]
 }
 
-/// All of it in memory: an overlay's unmount writes back whatever is dirty on its upper's file system.
+/// Uses memory only: unmounting an overlay writes back everything dirty on its upper's file system.
 fn furnish() {
     fmountat::fmountat(CWD, "tmpfs", scratch(), "tmpfs", fmountat::MountFlags::empty(), "").unwrap();
     mkdirs(scratch(), &["t", "up", "work", "l2"]);
@@ -83,7 +84,7 @@ fmountat_testing::cases! {
         before.0.assert_unchanged();
     }
 
-    /// Threads that mount at the same time, in namespaces of their own, each with another call that fails.
+    /// Threads mount at the same time in namespaces of their own, each with another failing call.
     fn many_threads_under_faults_are_flat() needs [] {
         furnish();
         for number in 0..64 {
@@ -128,7 +129,8 @@ fmountat_testing::cases! {
                 }
             });
         };
-        // What the kernel has is found out once for a process, by us and by rustix (statx): not on a thread with a filter.
+        // The library and rustix (statx) probe the kernel once per process: not on a thread with a
+        // filter.
         Target::open(CWD, file("t")).unwrap();
         let before = state();
         round(0);

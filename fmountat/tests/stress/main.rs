@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Many operations at a time or in a row. These cases keep the processors busy: no other file runs beside them.
+//! Tests many operations at once or in a row. These cases keep the processors busy: no other file
+//! runs beside them.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod attack;

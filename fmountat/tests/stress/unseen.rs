@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Other processes see none of a set or all of it, while it comes and while it goes, by each way that promises it; the same
-//! look-out does see sets half done that are mounted step by step.
+//! Other processes see none of a set or all of it while it is mounted and unmounted, with each
+//! strategy that promises it. The same observers do see partial sets that are mounted step by step.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::common::{file, ten};
@@ -18,8 +18,9 @@ fn id_at(path: &Path) -> Option<MountId> {
     MountId::of(Target::open(CWD, path).ok()?.as_fd()).ok()
 }
 
-/// Looks at a set of ten in a loop: how often it saw none, all, and some of it. A look is counted only if the root was the
-/// same before and after it. The first whole set is told at once, by a byte in the pipe.
+/// Watches a set of ten in a loop. Returns how often it saw none, all, and some of it. A sample
+/// counts only if the root was the same before and after it. The observer reports the first whole
+/// set by a byte in the pipe.
 fn look_out(stop: &Stop, bare: MountId, tell: &OwnedFd) -> [u64; 3] {
     let places: Vec<_> = (1..10).map(|n| file(&format!("t/d{n}"))).collect();
     let top = file("t");
@@ -47,11 +48,12 @@ fn look_out(stop: &Stop, bare: MountId, tell: &OwnedFd) -> [u64; 3] {
     seen
 }
 
-/// How many times more rounds than asked there may be until a whole set has been seen: a set lasts for microseconds, and
-/// on a busy machine the look-outs are often not running then.
+/// How many times the requested rounds may run until an observer has seen a whole set: a set lasts
+/// for microseconds, and on a busy machine the observers are often not running then.
 const PATIENCE: usize = 50;
 
-/// Publishes and drops the set at least so many times in view of two processes; how often it was, and what they saw together.
+/// Publishes and drops the set at least `least` times in view of two processes. Returns how often,
+/// and what both processes saw.
 fn shown(mounter: &Mounter, way: Strategy, least: usize) -> (usize, [u64; 3]) {
     let bare = id_at(&file("t")).unwrap();
     let (is_seen, tell) = pipe_with(PipeFlags::NONBLOCK | PipeFlags::CLOEXEC).unwrap();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Snapshots of the mount table: both ways tell the same, to the byte, of this and of other namespaces, and as findmnt.
+//! Tests snapshots of the mount table: both strategies return the same bytes as each other and as
+//! findmnt, for this and other namespaces.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod findmnt;
@@ -20,7 +21,8 @@ use std::process::{Child, Command, Stdio};
 const SYS_STATMOUNT: libc::c_long = 457;
 const SYS_LISTMOUNT: libc::c_long = 458;
 
-/// A process in a mount namespace of its own, which runs the script and then waits for the end of its input.
+/// Starts a process in a mount namespace of its own, which runs the script and then waits for the
+/// end of its input.
 fn container(script: &str) -> Child {
     let script = format!("{script}; echo ready; cat >/dev/null");
     let mut child = Command::new("unshare")
@@ -50,7 +52,8 @@ fn pid(child: &Child) -> i32 {
 }
 
 fmountat_testing::cases! {
-    /// Every field of every mount, by both ways and by the parser of mountinfo; all the bytes of odd names.
+    /// Compares every field of every mount between both strategies and the parser of mountinfo,
+    /// with all bytes of odd names.
     fn both_ways_tell_the_same() needs [Kernel(6, 15), Statmount] {
         furnish();
         let [told, parsed] = WAYS.map(|way| read(Fields::MOUNTINFO, way));
@@ -105,7 +108,8 @@ fmountat_testing::cases! {
         assert_eq!(read(Fields::empty(), TableStrategy::Statmount).len(), all.len());
     }
 
-    /// Roots, parents, children in order, stacks from the bottom up, peers and masters; each mount once in a walk.
+    /// Roots, parents, children in order, stacks from the bottom up, peers and masters. A walk
+    /// visits each mount once.
     fn the_tree() needs [Kernel(6, 15), Statmount] {
         furnish();
         for table in WAYS.map(|way| read(Fields::MOUNTINFO, way)) {
@@ -200,7 +204,8 @@ fmountat_testing::cases! {
         }
     }
 
-    /// By process, by file and by id, each by both ways; a process with a root of its own sees other paths.
+    /// Reads by process, by file and by id, each with both strategies. A process with another root
+    /// sees other paths.
     fn other_namespaces() needs [Kernel(6, 15), Statmount] {
         mkdirs(scratch(), &["inner", "root"]);
         tmpfs("outside", "root", MountFlags::empty());
@@ -243,7 +248,8 @@ fmountat_testing::cases! {
         assert_eq!(TableReader::of_namespace(CWD, "/proc/self/ns/net").unwrap_err().kind(), ErrorKind::OptionValue);
     }
 
-    /// Who enters the namespace has the mount over its root as root; who was there keeps the old one, and sees both.
+    /// A process that enters the namespace has the mount over its root as root. Processes already
+    /// there keep the old root and see both.
     fn a_covered_root() needs [Kernel(6, 15), Statmount] {
         let child = container("mount -t tmpfs over /");
         let ns = format!("/proc/{}/ns/mnt", child.id());
@@ -266,7 +272,8 @@ fmountat_testing::cases! {
         end(child);
     }
 
-    /// A process that sees less than its namespace has: from a root that is a mount's, and from one that is not.
+    /// A process that sees a part of its namespace: from a root that is a mount's root, and from
+    /// one that is not.
     fn a_process_with_its_own_root() needs [Tool("chroot"), Tool("busybox")] {
         for (root, want) in [("root", vec!["/", "/in", "/plain/in"]), ("root/plain", vec!["/in"])] {
             mkdirs(scratch(), &["root"]);

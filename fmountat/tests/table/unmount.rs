@@ -52,7 +52,8 @@ fn put_below_shared() {
 }
 
 fmountat_testing::cases! {
-    /// `all` takes the whole stack of that place, and is content with nothing; a plain call takes the top.
+    /// `all` unmounts the whole stack at the target and accepts an empty one; a plain call unmounts
+    /// the top mount.
     fn all_of_a_stack() needs [] {
         (0..3).for_each(|_| {
             put("t");
@@ -79,7 +80,8 @@ fmountat_testing::cases! {
         assert_eq!(left("t"), 0);
     }
 
-    /// Mounts beneath others, on the same place or on the way, go with a tree; the kernel's own order is not enough.
+    /// Mounts beneath others, on the same target or above it, are unmounted with a tree; the
+    /// kernel's order does not suffice.
     fn hidden_mounts_go_with_the_tree() needs [] {
         for lazy in [false, true] {
             put("t");
@@ -270,7 +272,7 @@ fmountat_testing::cases! {
         let error = in_own_namespace(|| {
             std::env::set_current_dir(file("shared/m")).unwrap();
             std::thread::scope(|scope| {
-                // Back in a thread that was started before would be better, but this one has the same copy in use.
+                // A thread started earlier would be better, but this one uses the same copy.
                 scope.spawn(|| holders(id("shared/m"))).join().unwrap()
             })
         });
@@ -300,7 +302,8 @@ fmountat_testing::cases! {
         assert_eq!(left("m"), 1);
     }
 
-    /// A recursive copy goes as a whole, but not from under a process: this runs again with all mounts locked together.
+    /// A recursive copy is unmounted as a whole, but not while a process uses it: the case runs
+    /// again with all mounts locked together.
     fn a_recursive_copy() needs [Tool("sleep")] {
         if !file("t/sub").exists() {
             put("t");
@@ -329,7 +332,8 @@ fmountat_testing::cases! {
         command_output(again.args([INSIDE, "unmount::a_recursive_copy"]).arg(scratch()));
     }
 
-    /// Of the process's own root the kernel would make the file system read-only, and report success.
+    /// For the process's own root the kernel would make the file system read-only and report
+    /// success.
     fn the_own_root_is_refused() needs [Root] {
         put("m");
         put("m/sub");
@@ -348,23 +352,25 @@ fmountat_testing::cases! {
         Unmount::new().recursive(true).run(file("m")).unwrap();
     }
 
-    /// A FUSE mount, whose server never says anything: by the program in PATH, and by umount2 without one.
+    /// A FUSE mount whose server never answers: unmounted by the program in PATH, and by umount2
+    /// without one.
     fn a_fuse_mount() needs [Root, Filesystem("fuse")] {
         fuse::unmount_in_time();
     }
 
-    /// `fusermount3` is asked first, from the directory that the mount is in; what it can't do, umount2 does.
+    /// `fusermount3` runs first, in the parent directory of the mount; umount2 follows if it fails.
     fn fuse_by_its_program() needs [Root, Filesystem("fuse"), Tool("umount")] {
         fuse::with_program("exec umount -i ./m");
         fuse::with_program("exit 1");
     }
 
-    /// A file system whose server does not answer the last question: the caller gets away in time, and is told.
+    /// The server of a file system does not answer the last request: the call returns in time with
+    /// an error.
     fn one_that_hangs() needs [Root, Filesystem("fuseblk"), Tool("losetup")] {
         fuse::attach_at();
     }
 
-    /// A frozen file system does not hold unmounting up: the kernel keeps it for the one who thaws it.
+    /// A frozen file system does not delay unmounting: the kernel keeps it until it is thawed.
     fn a_frozen_one() needs [Root, Filesystem("ext4"), Tool("mkfs.ext4"), Tool("losetup"), Tool("fsfreeze")] {
         mkdirs(scratch(), &["m"]);
         let device = fuse::loop_device("image", 16 << 20);

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Mounts watched as they come and go: each event with what it is, by both ways; overflows told and made good.
+//! Tests watching mounts and unmounts: what each event is, with both strategies, and the recovery
+//! after an overflow.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use fmountat::mountinfo::MountEntry;
@@ -72,7 +73,8 @@ fn is_readable(watch: &Watch) -> bool {
 }
 
 fmountat_testing::cases! {
-    /// What each event is, in order, by fanotify and by mountinfo; the descriptor is readable when there is one.
+    /// Checks what each event is, in order, with fanotify and with mountinfo. The descriptor is
+    /// readable when there is an event.
     fn each_event_says_what_it_is() needs [Kernel(6, 15), Statmount] {
         mkdirs(scratch(), &["moved"]);
         tmpfs("before", "before");
@@ -82,7 +84,8 @@ fmountat_testing::cases! {
             assert!(!watch.wait(Some(Duration::from_millis(1))).unwrap());
             let mut seen = Vec::new();
             let mut look = |watch: &mut Watch| {
-                // By mountinfo it says so once: that it says so to a poll(2) of ours, and that it does to `wait`, in turns.
+                // mountinfo reports a change once: either to our poll(2) or to `wait`, so they take
+                // turns.
                 let is_ready = if way == TableStrategy::Statmount || seen.len() % 2 == 0 { is_readable(watch) } else { watch.wait(None).unwrap() };
                 assert!(is_ready, "{way}");
                 seen.extend(words(&all(watch)));
@@ -110,7 +113,8 @@ fmountat_testing::cases! {
         }
     }
 
-    /// A published set is one event for each mount; a detached tree is none; a changed option is told by mountinfo alone.
+    /// A published set is one event per mount and a detached tree none; only mountinfo reports a
+    /// changed option.
     fn sets_and_remounts() needs [Kernel(6, 15), Statmount] {
         tmpfs("set", "set");
         tmpfs("in", "set/in");
@@ -131,7 +135,8 @@ fmountat_testing::cases! {
         }
     }
 
-    /// Gone before it was looked at: what is known is told. What was there at the start is known to its end.
+    /// A mount that was removed before it was inspected is reported as far as known. A mount from
+    /// the start is known until its end.
     fn gone_already() needs [Kernel(6, 15), Statmount] {
         tmpfs("old", "old");
         let mut watch = watch(TableStrategy::Statmount);
@@ -144,7 +149,8 @@ fmountat_testing::cases! {
         assert_eq!(facts(watch.mounts()), table_now(TableStrategy::Statmount));
     }
 
-    /// 10,000 mounts and unmounts in bursts, read in between: every one is an event, in order, with the same id.
+    /// 10,000 mounts and unmounts in bursts, read in between: every one is an event, in order, with
+    /// the same id.
     fn every_event_of_bursts() needs [Kernel(6, 15), Statmount] {
         let mut watch = watch(TableStrategy::Statmount);
         let mut balance: HashMap<MountId, i32> = HashMap::new();
@@ -220,7 +226,8 @@ fmountat_testing::cases! {
         }
     }
 
-    /// fanotify says which mount it is by its id, and who can't ask about that watches mountinfo (podman's profile).
+    /// fanotify identifies the mount by its id; a caller that may not query the id watches
+    /// mountinfo (podman's profile).
     fn without_statmount() needs [] {
         errno_on(&[457, 458], libc::ENOSYS as u32);
         let mut watch = Watch::of(TableReader::here()).unwrap();

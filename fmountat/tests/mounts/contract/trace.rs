@@ -16,7 +16,8 @@ pub(crate) struct Verdict {
     pub(crate) mounts: Vec<String>,
 }
 
-/// One system call with its result; a call that the log splits is put together at the place where it began.
+/// One system call with its result. A call that the log splits is joined at the line where it
+/// began.
 #[derive(Debug)]
 struct Call {
     tid: String,

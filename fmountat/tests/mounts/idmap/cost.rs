@@ -24,7 +24,7 @@ fn median(mut samples: Vec<Duration>) -> Duration {
     samples[samples.len() / 2]
 }
 
-/// Prints both and holds them against each other. They take turns, so that a noisy neighbour disturbs both.
+/// Prints both times and compares them. The samples alternate, so that other load affects both.
 pub(crate) fn compare(mount: &Mount) {
     let plan = Plan::new(std::slice::from_ref(mount)).unwrap();
     let (mut small, mut large) = (Vec::new(), Vec::new());

@@ -99,11 +99,13 @@ impl Call {
 pub(crate) enum Promise {
     /// An error before any change.
     Refused,
-    /// The mounts, the top one first; or, where the reason lies outside of the table, an error before any change.
+    /// The mounts, the top one first; or, for a reason outside the table, an error before any
+    /// change.
     Mounts { mounts: Vec<MountState>, root: Look, or_refused: bool },
 }
 
-/// The words `list` in `call`, where there is `start`: the top mount and the one below it, and `root`: what is to be its root.
+/// Returns what the options `list` in `call` promise for the mounts `start`: the top mount and the
+/// one below it. `root` is the expected root.
 pub(crate) fn promise(call: Call, list: &[&Choice], start: &[MountState], root: Look) -> Promise {
     let named = |names: &[&str]| list.iter().any(|choice| names.contains(&choice.word.name));
     let bind_word = list.iter().rev().find(|choice| ["bind", "rbind"].contains(&choice.word.name));
@@ -191,8 +193,8 @@ fn take_flags(choice: &Choice, mounts: &mut [MountState], call: Call, alone: boo
     }
 }
 
-/// The last word for the tree reaches all, then the last word for the top; one for the tree takes back those for the top
-/// before it. A bind without any is private.
+/// The last option for the tree applies to all, then the last option for the top. One for the tree
+/// revokes earlier ones for the top. A bind without any is private.
 fn take_propagation(call: Call, list: &[&Choice], mounts: &mut [MountState]) {
     let (mut top, mut whole) = (None, None);
     for choice in list.iter().filter(|choice| choice.word.layer() == "propagation") {

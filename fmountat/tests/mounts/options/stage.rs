@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The mounts that words are tried on, made by mount(2) without the crate: a tmpfs with another on `d/sub`.
+//! The mounts that the options are tried on, made by mount(2) without the crate: a tmpfs with
+//! another one on `d/sub`.
 
 use super::state::{Look, MountState, Propagations};
 use fmountat::Attr;
@@ -51,7 +52,8 @@ impl Start {
         [MountState { attr, superblock: self.superblock(), propagation, idmapped: false }; 2]
     }
 
-    /// Mounts the tree at `path`, with its peers at `peer`. Gives a way in that no attribute closes.
+    /// Mounts the tree at `path`, with its peers at `peer`. Returns a descriptor that gives access
+    /// whatever the attributes are.
     pub(crate) fn mount(self, path: &Path, peer: &Path) -> WayIn {
         let sub = path.join("d/sub");
         for place in [path, &sub] {

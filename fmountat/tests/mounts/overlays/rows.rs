@@ -18,7 +18,8 @@ pub(crate) enum Expect {
     Refused(ErrorKind, &'static str),
 }
 
-/// One case; the overlay's paths are relative to the row's directory, which has `l1/who`, `l2`, `u`, `w` and `t`.
+/// One case. The overlay's paths are relative to the row's directory, which has `l1/who`, `l2`,
+/// `u`, `w` and `t`.
 pub(crate) struct Row {
     pub(crate) name: &'static str,
     pub(crate) make: fn(&Path) -> Overlay,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The rows of table B about options, flags and id mappings: what each must show, however it is built.
+//! The rows of table B about options, flags and id mappings: the results that each must show with
+//! every strategy.
 
 use crate::common::ways::{Stage, tmpfs};
 use fmountat::options::Options;

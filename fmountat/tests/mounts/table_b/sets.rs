@@ -39,7 +39,8 @@ pub(crate) fn failed_list(stage: &Stage) {
 
 pub(crate) fn caller_stays(stage: &Stage) {
     mkdirs(&stage.dir, &["t", "l", "u", "w"]);
-    // The C library takes a signal of its own for itself when a process starts its first thread, as older ways do.
+    // The C library reserves a signal when a process starts its first thread, as the older
+    // strategies do.
     std::thread::spawn(|| {}).join().unwrap();
     let before = (std::env::current_dir().unwrap(), read("/proc/thread-self/status"));
     let signals = |status: &str| {
@@ -96,8 +97,8 @@ pub(crate) fn top_of_stack(stage: &Stage) {
     assert_eq!((top.target, top.parent), (stage.file("t"), bottom.id));
 }
 
-/// Every thread is told the same free number at once, and all but one come too late.
-/// The free device is somebody else's for a while: the kernel gives its number all the same, and refuses to set it up.
+/// Every thread gets the same free number, and all but one are too late. Another process has the
+/// free device for a while: the kernel still returns its number and refuses to set it up.
 fn loop_of_somebody_else(stage: &Stage) {
     let free = fmountat_testing::command_output(std::process::Command::new("losetup").arg("--find"));
     let mut exclusive = std::fs::OpenOptions::new();
@@ -197,7 +198,8 @@ pub(crate) fn no_escape(stage: &Stage) {
         let attacker = scope.spawn(|| {
             let mut swaps = 0u64;
             while !stop.load(Ordering::Relaxed) {
-                // Fails between the look-ups of the two, when a copy of the root comes to lie over it.
+                // The exchange fails between the two look-ups if a copy of the root covers the
+                // directory.
                 swaps += u64::from(renameat_with(CWD, &dir, CWD, &link, RenameFlags::EXCHANGE).is_ok());
             }
             swaps

@@ -27,7 +27,7 @@ const CALLS: [(&str, libc::c_long); 20] = [
     ("fstatfs", libc::SYS_fstatfs),
 ];
 
-/// The calling thread is under the profile from here on, with or without `CAP_SYS_ADMIN` in its container.
+/// Puts the calling thread under the profile, with or without `CAP_SYS_ADMIN` in its container.
 pub(crate) fn enter(list: &str, is_admin: bool) {
     let mut allowed: Vec<&str> = Vec::new();
     let mut errno = libc::EPERM;

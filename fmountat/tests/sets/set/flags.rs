@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Flag words and the flags that the kernel shows for them, on a bind, a new file system and an overlay.
+//! Tests flag options and the flags that the kernel shows for them, on a bind, a new file system
+//! and an overlay.
 
 use fmountat::{Mount, Mounter, Plan, Target, Unmount};
 use fmountat_testing::{mkdirs, mount_flags, scratch};

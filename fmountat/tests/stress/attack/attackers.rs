@@ -13,7 +13,8 @@ use std::os::unix::fs::symlink;
 /// Directories that links inside the root lead to, and that no name inside the root ever is.
 pub(crate) const DECOYS: [&str; 4] = ["out", "out/t", "out/b/t", "out/b"];
 
-/// The root, a directory that is like its first component, links that lead out, and something to mount.
+/// Makes the root, a directory that resembles its first component, links that lead outside, and a
+/// source to mount.
 pub(crate) fn furnish() {
     mkdirs(scratch(), &["root/a/b/t", "spare/b/t", "out/t", "out/b/t", "source", "elsewhere"]);
     write(file("turn"), "");
@@ -69,7 +70,8 @@ impl Attack {
                 rustix::fs::open(file("turn"), OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty()).unwrap();
             let mut done = 0;
             while !stop.is_asked() {
-                // One at a time: each finds the path as it was at first, but for what is under attack.
+                // One at a time: each attacker finds the initial path, except for the component
+                // under attack.
                 flock(&turn, FlockOperation::LockExclusive).unwrap();
                 done += u64::from(self.attempt().is_some());
                 flock(&turn, FlockOperation::Unlock).unwrap();

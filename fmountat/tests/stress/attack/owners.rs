@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `X-mount.mkdir=MODE:UID:GID` below a directory whose owner exchanges what is made for a file that was there.
+//! Attacks `X-mount.mkdir=MODE:UID:GID` below a directory whose owner exchanges the new directory
+//! for an existing file.
 
 use crate::common::{bind, file, tmpfs};
 use fmountat::{Error, ErrorKind, Mount, Mounter, Plan, Target};
@@ -23,7 +24,8 @@ fn names() -> Vec<std::ffi::OsString> {
     std::fs::read_dir(file("root/d")).unwrap().map(|entry| entry.unwrap().file_name()).collect()
 }
 
-/// Two processes: one knows the name of the mount point, the other looks for all names. Each gives the number of its exchanges.
+/// Starts two processes: one knows the name of the mount point, the other searches for it. Each
+/// returns the number of its exchanges.
 fn attackers() -> [Forked; 2] {
     let exchange = |dir: &OwnedFd, name: &std::ffi::OsStr| {
         u64::from(renameat_with(dir, name, dir, VICTIM, RenameFlags::EXCHANGE).is_ok())
@@ -46,7 +48,8 @@ fn attackers() -> [Forked; 2] {
     [known, any]
 }
 
-/// Gives the victim its name, and removes all else from the directory. What is looked at is first moved out of the attackers' reach.
+/// Gives the victim its name and removes everything else from the directory. Each entry is moved
+/// out of the attackers' reach before it is inspected.
 fn tidy(victim: u64) {
     let inode = |path: &Path| path.symlink_metadata().map(|meta| meta.ino());
     let (named, away, found) = (file("root/d/victim"), file("away"), file("found"));

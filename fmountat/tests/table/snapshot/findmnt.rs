@@ -49,7 +49,8 @@ fn row(entry: TableEntry<'_>) -> Row {
     ]
 }
 
-/// What the JSON of findmnt 2.38 makes of bytes: those that are no UTF-8 stay, and are replaced by who reads it.
+/// What the JSON of findmnt 2.38 makes of bytes: it keeps those that are not valid UTF-8, and its
+/// reader replaces them.
 fn shown(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }

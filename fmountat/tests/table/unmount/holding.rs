@@ -45,7 +45,8 @@ impl Drop for Holding {
     }
 }
 
-/// A holder can't be written down outside of the crate: an error of a mount below serves as the pattern.
+/// A holder cannot be constructed outside the crate: an error of a mount below serves as the
+/// template.
 pub(crate) fn without_process(kind: HolderKind) -> Holder {
     let below = fmountat_testing::scratch().join("pattern");
     std::fs::create_dir_all(&below).unwrap();
