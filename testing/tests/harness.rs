@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The harness held against cases that misbehave: each kind of fault must be seen, and what is allowed must pass.
+//! Tests the harness with cases that misbehave: each kind of fault must be detected, and what is
+//! allowed must pass.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use fmountat_testing::{
@@ -195,7 +196,8 @@ fn unmet_needs_skip_or_fail() {
     assert_fails(&faulty("tool", &[("FMOUNTAT_NO_SKIP", "1")]), why);
 }
 
-/// The words of an error decide nothing, whatever the case needs. What a case declares is counted, with its reason.
+/// The text of an error does not decide anything, whatever the case needs. What a case declares is
+/// counted with its reason.
 fn only_what_is_declared_is_unsupported() {
     for name in ["words", "command_words", "kernel_words", "calls_words"] {
         assert_fails(&faulty(name, &[]), "hint: use Linux 6.15 or newer");

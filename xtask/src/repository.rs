@@ -64,7 +64,8 @@ pub(crate) struct TestFile {
     pub(crate) directory: String,
     pub(crate) name: String,
     pub(crate) program: String,
-    /// The argument that selects the file's cases, `NAME::`, where the program has those of several files.
+    /// The argument that selects the file's cases, `NAME::`, if the program has those of several
+    /// files.
     pub(crate) filter: Option<String>,
 }
 

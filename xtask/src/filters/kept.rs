@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The kept table, .ci/baseline/filters.tsv: lines `FILTER BINARY OUTCOME COUNT`, separated by tabs.
+//! The recorded table, .ci/baseline/filters.tsv: lines `FILTER BINARY OUTCOME COUNT`, separated by
+//! tabs.
 
 use super::judge::Judged;
 use std::collections::BTreeMap;

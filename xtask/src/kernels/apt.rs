@@ -81,7 +81,8 @@ impl Archive {
         Ok(packages)
     }
 
-    /// Downloads packages and unpacks them below `tree`. `debs` is an empty directory for the files.
+    /// Downloads packages and unpacks them below `tree`. `debs` is an empty directory for the
+    /// files.
     pub(crate) fn unpack(&self, packages: &[String], debs: &Path, tree: &Path) -> Result {
         command::run(self.command("apt-get").args(["download", "-qq"]).args(packages).current_dir(debs))?;
         for entry in std::fs::read_dir(debs).at("list", debs)? {
