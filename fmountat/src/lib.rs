@@ -23,10 +23,10 @@
 //! - `serde`: [`Spec::from_json`], and the serde traits of [`Mount`], [`Spec`] and
 //!   [`PublishedSet`]. It depends on serde and serde_json.
 //! - `diagnosis`: finds the reason of a failure that the kernel did not report ([`diagnose()`],
-//!   which sets of mounts call by themselves), and predicts failures ([`Mounter::explain`]). It also
-//!   provides [`Credentials`](crate::kernel::Credentials) and [`Limits`](crate::kernel::Limits).
-//!   Without it an error has the kernel's errno and log; it has a reason and a hint only where this
-//!   crate itself refuses something.
+//!   which sets of mounts call by themselves), and predicts failures ([`Mounter::explain`]). It
+//!   also provides [`Credentials`](crate::kernel::Credentials) and
+//!   [`Limits`](crate::kernel::Limits). Without it an error has the kernel's errno and log; it has
+//!   a reason and a hint only where this crate itself refuses something.
 //!
 //! Off by default: `tracing` emits events, see below. `containerd-shim-protos` and `oci-spec`
 //! convert [`Mount`] and [`Spec`] from and to the types of those crates.

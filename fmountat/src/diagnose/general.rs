@@ -23,7 +23,9 @@ use rustix::io::Errno;
 /// changes nothing.
 ///
 /// ```
-/// let error = fmountat::Target::open(fmountat::CWD, "/proc/nowhere/deep").map_err(fmountat::diagnose).unwrap_err();
+/// let error = fmountat::Target::open(fmountat::CWD, "/proc/nowhere/deep")
+///     .map_err(fmountat::diagnose)
+///     .unwrap_err();
 /// assert_eq!(error.hint(), Some("`nowhere` does not exist in /proc"));
 /// ```
 #[must_use]

@@ -25,7 +25,8 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 /// use fmountat::{ErrorKind, Operation};
 /// # fn main() {
 /// let dir = std::fs::File::open("/").unwrap();
-/// let error = fmountat::fmountat(&dir, "a\0b", "target", "tmpfs", fmountat::MountFlags::empty(), "").unwrap_err();
+/// let flags = fmountat::MountFlags::empty();
+/// let error = fmountat::fmountat(&dir, "a\0b", "target", "tmpfs", flags, "").unwrap_err();
 /// assert_eq!((error.kind(), error.operation()), (ErrorKind::NulByte, Operation::ReadSource));
 /// assert_eq!(error.to_string(), r"check source $'a\x00b': contains a NUL byte");
 /// # }

@@ -4,8 +4,8 @@
 use rustix::io::Errno;
 use std::fmt;
 
-/// Formats untrusted bytes for a terminal: unchanged if they are printable UTF-8, otherwise as
-/// the shell's `$'...'` with `\n`, `\t`, `\\`, `\'` and `\xHH`. More than 160 bytes are shortened in
+/// Formats untrusted bytes for a terminal: unchanged if they are printable UTF-8, otherwise as the
+/// shell's `$'...'` with `\n`, `\t`, `\\`, `\'` and `\xHH`. More than 160 bytes are shortened in
 /// the middle.
 ///
 /// ```

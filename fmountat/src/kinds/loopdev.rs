@@ -68,7 +68,8 @@ impl LoopDevice {
     /// [`ErrorKind::Unsupported`] if direct I/O is not possible; [`ErrorKind::DeviceInUse`] if
     /// another device has overlapping bytes of the file and cannot be shared because its range,
     /// mode, sector size or direct I/O differ; [`ErrorKind::Busy`] after ten seconds, or after a
-    /// minute if others hold the lock on /dev/loop-control. After an error no device remains set up.
+    /// minute if others hold the lock on /dev/loop-control. After an error no device remains set
+    /// up.
     pub fn attach(dir: impl AsFd, file: impl AsRef<Path>, options: &LoopOptions) -> Result<Self> {
         Self::share_or_attach(dir.as_fd(), file.as_ref(), options, Sharing::SameMode)
     }

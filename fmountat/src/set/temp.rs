@@ -27,7 +27,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// use fmountat::{Mount, Mounter};
 /// use fmountat::temp::TempMount;
 /// let image = [Mount::new("overlay", "overlay").option("lowerdir=/s/2/fs:/s/1/fs")];
-/// let release = TempMount::new().read_only(true).with(&Mounter::detached(), fmountat::CWD, &image, |root| {
+/// let mount = TempMount::new().read_only(true);
+/// let release = mount.with(&Mounter::detached(), fmountat::CWD, &image, |root| {
 ///     std::fs::read_to_string(root.path().join("etc/os-release"))
 /// })?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())

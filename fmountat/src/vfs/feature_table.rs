@@ -45,7 +45,8 @@ impl KernelFeature {
 /// ```
 /// use fmountat::kernel::{Features, kernel_features};
 /// for feature in kernel_features().iter().filter(|feature| !feature.is_in(&Features::get())) {
-///     println!("{} needs Linux {}.{}: {}", feature.what, feature.kernel.0, feature.kernel.1, feature.otherwise);
+///     let (major, minor) = feature.kernel;
+///     println!("{} needs Linux {major}.{minor}: {}", feature.what, feature.otherwise);
 /// }
 /// ```
 #[must_use]

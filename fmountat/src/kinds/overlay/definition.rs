@@ -15,7 +15,8 @@ pub const OVERLAY_LAYERS_MAX: usize = 500;
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub enum Layer {
-    /// A path of any bytes but NUL. A relative one is resolved from the directory of the mount call.
+    /// A path of any bytes but NUL. A relative one is resolved from the directory of the mount
+    /// call.
     Path(PathBuf),
     /// An open directory; `O_PATH` suffices.
     Fd(Arc<OwnedFd>),
@@ -33,7 +34,8 @@ impl<P: Into<PathBuf>> From<P> for Layer {
 /// use fmountat::overlay::Overlay;
 /// use fmountat::{MountAttr, Mounter, Target};
 /// let snapshots = std::fs::File::open("/var/lib/snapshots")?;
-/// let overlay = Overlay::new().lower("2/fs").lower("1/fs").upper("3/fs", "3/work").option("index", "off");
+/// let layers = Overlay::new().lower("2/fs").lower("1/fs");
+/// let overlay = layers.upper("3/fs", "3/work").option("index", "off");
 /// let tree = Mounter::detached().overlay_tree(&snapshots, &overlay, &MountAttr::default())?;
 /// tree.attach(&Target::open(&snapshots, "3/merged")?)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())

@@ -31,7 +31,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// let mounter = Mounter::detached();
 /// let uppers = mounter.ephemeral_uppers()?;
 /// let overlay = uppers.give(CWD, Overlay::new().lower("/srv/image"))?;
-/// mounter.overlay_tree(CWD, &overlay, &MountAttr::default())?.attach(&Target::open(CWD, "/mnt")?)?;
+/// let tree = mounter.overlay_tree(CWD, &overlay, &MountAttr::default())?;
+/// tree.attach(&Target::open(CWD, "/mnt")?)?;
 /// # Ok::<(), fmountat::Error>(())
 /// ```
 #[derive(Debug)]

@@ -307,7 +307,8 @@ impl<'a> Builder<'a> {
         if self.built.is_some() { nodes::create_nodes(self, &plan.nodes, plan.len() + 1) } else { Ok(()) }
     }
 
-    /// In a detached tree the attributes of the root alone can be changed: a read-only bind covers the others.
+    /// Makes the mounts read-only. In a detached tree only the attributes of the root can be
+    /// changed, so a read-only bind covers each of the others.
     fn make_mounts_read_only(&mut self, place: AssemblyPlace, number: usize) -> Result<()> {
         let mounts = std::mem::take(&mut self.read_only_last);
         if !matches!(place, AssemblyPlace::Detached) {

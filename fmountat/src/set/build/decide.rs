@@ -80,7 +80,8 @@ impl Mounter {
     /// one. A single mount is never mounted into another tree.
     pub(crate) fn assembly(&self, plan: &Plan, is_alone: bool) -> Option<Strategy> {
         match self.features.best()? {
-            // Attributes of a mount in a detached tree can't be changed (`do_mount_setattr`, fs/namespace.c).
+            // The attributes of a mount in a detached tree cannot be changed (`do_mount_setattr`,
+            // fs/namespace.c).
             Strategy::Detached if plan.sets_read_only_last() && self.features.private_namespace => {
                 plan.can_be_copied().then_some(Strategy::PrivateNamespace)
             }

@@ -36,7 +36,8 @@ pub enum Value {
 /// One row of the option table.
 ///
 /// ```
-/// let ro = fmountat::options::userspace_options().iter().find(|option| option.name == "ro").unwrap();
+/// let mut options = fmountat::options::userspace_options().iter();
+/// let ro = options.find(|option| option.name == "ro").unwrap();
 /// assert_eq!((ro.ms().0, ro.recursive_form().as_deref()), (1, Some("rro")));
 /// ```
 #[derive(Debug, Clone, Copy)]

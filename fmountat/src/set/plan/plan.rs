@@ -21,7 +21,8 @@ use std::sync::OnceLock;
 ///
 /// ```
 /// use fmountat::{Mount, Plan};
-/// let mounts = [Mount::new("tmpfs", "tmpfs"), Mount::new("bind", "/etc").at("etc").option("rbind,rro,X-mount.mkdir")];
+/// let etc = Mount::new("bind", "/etc").at("etc").option("rbind,rro,X-mount.mkdir");
+/// let mounts = [Mount::new("tmpfs", "tmpfs"), etc];
 /// let plan = Plan::new(&mounts)?;
 /// assert_eq!(plan.to_string().lines().next(), Some("1. tmpfs on /: new tmpfs"));
 /// # Ok::<(), fmountat::Error>(())

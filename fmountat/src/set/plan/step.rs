@@ -95,8 +95,8 @@ impl Step {
         }
     }
 
-    /// Makes the mount writable until all mounts are in place, if `ro` alone makes it read-only. A device or image stays
-    /// read-only: a writable mount of it would change it.
+    /// Makes the mount writable until all mounts are in place, if only `ro` makes it read-only. A
+    /// device or image remains read-only: a writable mount would change it.
     pub(crate) fn put_off_read_only(&mut self) {
         let options = &mut self.options;
         let is_in_memory = |name: &OsString| name == "tmpfs" || name == "ramfs";

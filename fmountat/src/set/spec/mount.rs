@@ -9,7 +9,8 @@ use std::path::PathBuf;
 ///
 /// ```
 /// use fmountat::Mount;
-/// let mounts = Mount::list_from_json(br#"[{"type": "tmpfs", "source": "tmpfs", "options": ["size=1m"]}]"#)?;
+/// let list = br#"[{"type": "tmpfs", "source": "tmpfs", "options": ["size=1m"]}]"#;
+/// let mounts = Mount::list_from_json(list)?;
 /// assert_eq!(mounts[0].fstype, "tmpfs");
 /// # Ok::<(), fmountat::Error>(())
 /// ```

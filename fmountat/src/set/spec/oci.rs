@@ -143,7 +143,8 @@ impl OciLinux {
     }
 }
 
-/// Reads `linux.rootfsPropagation`: config-linux.md, "Rootfs Mount Propagation"; runc takes the recursive forms too.
+/// Reads `linux.rootfsPropagation`: config-linux.md, "Rootfs Mount Propagation"; runc accepts the
+/// recursive values too.
 fn propagation<E: Error>(text: Option<String>) -> Result<Option<Propagation>, E> {
     let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
     match text.strip_prefix('r').unwrap_or(&text) {

@@ -11,7 +11,8 @@ use std::os::unix::ffi::OsStrExt;
 ///
 /// ```
 /// use fmountat::{Mount, read_only_view};
-/// let mounts = [Mount::new("overlay", "overlay").option("upperdir=/3,workdir=/w").option("lowerdir=/2:/1")];
+/// let overlay = Mount::new("overlay", "overlay").option("upperdir=/3,workdir=/w");
+/// let mounts = [overlay.option("lowerdir=/2:/1")];
 /// assert_eq!(read_only_view(&mounts)[0].options, ["lowerdir=/3:/2:/1"]);
 /// ```
 #[must_use]

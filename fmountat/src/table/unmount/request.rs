@@ -14,7 +14,8 @@ use std::time::Duration;
 /// between the last check and umount2(2), that mount is unmounted instead.
 ///
 /// ```no_run
-/// fmountat::Unmount::new().recursive(true).run("/srv/rootfs").map_err(|errors| errors[0].clone())?;
+/// let unmount = fmountat::Unmount::new().recursive(true);
+/// unmount.run("/srv/rootfs").map_err(|errors| errors[0].clone())?;
 /// # Ok::<(), fmountat::Error>(())
 /// ```
 #[derive(Debug, Clone, Copy)]
