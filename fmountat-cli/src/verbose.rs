@@ -8,7 +8,7 @@ use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Metadata, Subscriber, dispatcher};
 
-/// Prints all spans and events of this process from now on.
+/// Prints all later spans and events of this process.
 pub(crate) fn start(json: bool) {
     // A second call changes nothing.
     let _ = tracing::subscriber::set_global_default(Printer { json });

@@ -295,7 +295,7 @@ fn the_manual_is_true() {
         compare(&format!("man/{name}.8"), &man(verb, &name, &[]));
     }
     let kept = std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../man")).unwrap().count();
-    assert_eq!(kept, all.len() + 1, "a page of a verb that is gone");
+    assert_eq!(kept, all.len() + 1, "a page of a verb that no longer exists");
 }
 
 /// Every verb and argument has a help text that begins with a capital letter and has no period at

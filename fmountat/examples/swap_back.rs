@@ -12,7 +12,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let Err(failed) = old.replace(&target) else {
         return Err("the place was looked at before the swap".into());
     };
-    let (error, old) = failed.into_parts(); // the tree comes back
+    let (error, old) = failed.into_parts(); // returns the tree too
     println!("once more: {error}");
     old.ok_or(error)?.replace(&target.reopen()?).map_err(Error::from)?;
     Ok(())

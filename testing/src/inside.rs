@@ -52,7 +52,7 @@ pub(crate) fn try_user_namespaces() -> Result<(), String> {
     own_mount_namespace().map_err(|e| e.to_string())
 }
 
-/// Drops root for good. Does nothing without root.
+/// Drops root permanently. Does nothing without root.
 fn become_ordinary() -> io::Result<()> {
     if !rustix::process::geteuid().is_root() {
         return Ok(());

@@ -251,7 +251,7 @@ fn a_user_is_no_root() {
 
 fn a_loop_device_is_seen() {
     let output = faulty("loop", &[]);
-    // The file is gone by now, the device is not: it was told to stay.
+    // The file no longer exists. The device does: it was attached without autoclear.
     for line in command_output(Command::new("losetup").args(["-nl", "-O", "NAME,BACK-FILE"])).lines() {
         let (device, file) = line.split_once(' ').unwrap();
         if Path::new(file.trim()).starts_with(scratch()) {

@@ -73,7 +73,7 @@ fn sets(features: &Features) -> Finding {
             .instead("a private mount namespace, published in one step")
             .change("Linux 6.15"),
         None => Finding::missing(TOPIC, name, "refused")
-            .instead("`fmountat()` and single overlays by mount(2)")
+            .instead("`fmountat()` and single overlays through mount(2)")
             .change(
                 "in a container, allow fsopen(2), fsconfig(2), fsmount(2), open_tree(2), move_mount(2) and \
                  mount_setattr(2) in its seccomp profile",

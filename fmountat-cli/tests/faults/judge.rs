@@ -141,7 +141,7 @@ pub(crate) fn judge(row: &Row, run: &Run, well: &Run, errno: Option<&str>) -> Re
     }
     let (before, after) = (&run.before, &run.after);
     if row.line.starts_with("umount") {
-        // What it has unmounted before the failure is gone, and that is all.
+        // Only the mounts that it unmounted before the failure may be missing.
         return match after.mounts.iter().find(|mount| !before.mounts.contains(mount)) {
             Some(new) => Err(format!("new: {new}")),
             None => Ok(Verdict::FailedCleanly),
@@ -174,7 +174,7 @@ fn numbered(mounts: &[String]) -> Vec<String> {
         };
         line.split(',').map(layer).collect::<Vec<_>>().join(",")
     };
-    // Step by step a set without a root goes onto its target, and not into a copy of it.
+    // Step by step, a set without a root is mounted on its target, not in a copy of it.
     mounts.iter().filter(|line| !line.starts_with("s: tmpfs stage[/s]")).map(words).collect()
 }
 

@@ -46,7 +46,7 @@ pub(crate) struct Layers<'a> {
 }
 
 impl<'a> Layers<'a> {
-    /// Decides what goes where.
+    /// Assigns every entry of the tree to layers.
     pub(crate) fn plan(tree: &'a Tree, count: usize) -> Self {
         let layers = std::iter::repeat_with(Layer::default).take(count).collect();
         let mut plan = Self { tree, layers, floors: HashMap::new(), histories: BTreeMap::new() };
@@ -133,13 +133,13 @@ impl<'a> Layers<'a> {
         }
     }
 
-    /// A neighbour of `path` that comes and goes.
+    /// Adds a neighbour of `path` in one layer and deletes it in a later one.
     fn put_deleted(&mut self, path: &Path, old: Put, low: usize) {
         let gone = path.with_file_name(format!("gone-{:016x}", hash(path, "name")));
         assert!(!self.tree.contains_key(&gone));
         if low + 1 < self.layers.len() {
             self.put_and_delete(&gone, old, low..self.layers.len());
-            self.count("deleted for good");
+            self.count("deleted finally");
         }
     }
 

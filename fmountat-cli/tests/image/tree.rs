@@ -128,7 +128,7 @@ pub(crate) fn copy(entry: &Entry, from: &Path, to: &Path) {
 
 /// Gives the file at `path` the owner, mode, attributes and time of `entry`.
 pub(crate) fn dress(entry: &Entry, path: &Path) {
-    // In this order: a new owner drops setuid and capabilities, and the time comes last.
+    // In this order: a new owner drops setuid and capabilities, and every change updates the time.
     std::os::unix::fs::lchown(path, Some(entry.uid), Some(entry.gid)).unwrap();
     if entry.file_type() != FileType::Symlink {
         std::fs::set_permissions(path, PermissionsExt::from_mode(entry.mode & 0o7777)).unwrap();

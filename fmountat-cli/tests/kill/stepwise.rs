@@ -49,7 +49,7 @@ fn clean_when_let_go() -> Output {
     }
 }
 
-/// `/run` of the case's own, so that its notes are nobody else's.
+/// Mounts a `/run` for this case alone, so that it has the only journals.
 fn stage() {
     rustix::mount::mount("run", "/run", "tmpfs", rustix::mount::MountFlags::empty(), None).unwrap();
     mkdirs(scratch(), &["t", "data/in", "new"]);
@@ -77,7 +77,8 @@ fn unmount() {
 /// removed by `clean`.
 fn killed(words: &[&str], restrict: impl Fn() + Sync) -> usize {
     let apply = [words, &["apply", "six.json", "t"]].concat();
-    // The filter stays with the thread, and what it forbids `clean` and the look need.
+    // The filter cannot be removed from the thread, and `clean` and the checks need the calls that
+    // it forbids.
     let restricted = |work: &(dyn Fn() + Sync)| {
         std::thread::scope(|scope| {
             scope.spawn(|| {
@@ -131,7 +132,7 @@ pub(crate) fn helper() {
     unstage();
 }
 
-/// What is mounted below the source of a bind that is its peer stays where it is.
+/// A mount below the source of a bind that is its peer is not unmounted.
 pub(crate) fn helper_beside_peers() {
     stage();
     rustix::mount::mount_change(file("data/in"), rustix::mount::MountPropagationFlags::SHARED).unwrap();
@@ -248,7 +249,7 @@ pub(crate) fn nothing_else() {
     assert_eq!(after("one"), (ALL - 1, false, 0, String::new()));
     mkdirs("/run", &["fmountat"]);
     std::fs::set_permissions("/run/fmountat", PermissionsExt::from_mode(0o700)).unwrap();
-    // In use: it stays, with its note, and the error says by whom.
+    // A busy mount is left with its journal, and the error names the holder.
     let held = std::fs::File::create(file("t/e/held")).unwrap();
     note("busy", &boot(), namespace(), &mount(ids[5], "e"));
     let (mounts, left, status, errors) = after("busy");

@@ -97,7 +97,7 @@ fmountat_testing::cases! {
         }
         ok(&["mount", "-t", "tmpfs", "a", "t"], "");
         ok(&["umount", "t"], "");
-        // A file for a file, whichever way it is said that it is a bind.
+        // The mount point of a file is a file, whether the type or an option requests the bind.
         ok(&["mount", "-t", "bind", "-o", "X-mount.mkdir", "bad.json", "made"], "");
         ok(&["umount", "made"], "");
     }

@@ -93,7 +93,7 @@ fn bash() -> String {
     let (long, our_long) = once("--options");
     let (short, our_short) = once("-o");
     let text = script(Shell::Bash, &long, &our_long, 1, BASH);
-    // `-o` of other verbs has columns: this one comes right after the long form.
+    // `-o` of other verbs takes columns: this one follows the long form directly.
     let (before, after) = text.split_at(text.find(&our_long).unwrap());
     assert!(after.contains(&short), "clap_complete writes {short:?} otherwise");
     format!("{before}{}", after.replacen(&short, &our_short, 1))

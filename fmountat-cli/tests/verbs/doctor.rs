@@ -68,7 +68,7 @@ fmountat_testing::cases! {
         }
     }
 
-    /// Real root has all of it here, or is told what to change.
+    /// doctor reports the missing privilege and what to change; real root has all of it.
     fn privilege_is_told() needs [Root, Tool("setpriv"), Tool("unshare"), UserNamespaces] {
         let (_, root) = report(&[]);
         assert_eq!(state(&root, "mounting"), "fine");
@@ -85,7 +85,8 @@ fmountat_testing::cases! {
         assert_eq!(state(&bare, "set-user-ID helpers"), "missing");
     }
 
-    /// What the kernel tells without /proc is told, and the rest is not taken for missing.
+    /// Without /proc, doctor reports the results of system calls and marks the rest as unknown, not
+    /// as missing.
     fn without_proc() needs [Root, Tool("unshare"), Tool("setpriv"), UserNamespaces] {
         let without = ["unshare", "--mount", "sh", "-c", "umount -l /proc; exec \"$@\"", "sh"];
         let (text, value) = report(&without);

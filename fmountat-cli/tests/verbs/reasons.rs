@@ -63,7 +63,7 @@ fmountat_testing::cases! {
         fails(&output, "id-map mount s: the user namespace has no id mappings yet");
     }
 
-    /// Who is root in a user namespace is told which other namespace is missing.
+    /// For root in a user namespace the hint names the other namespace that is missing.
     fn a_namespace_that_is_missing() needs [Tool("unshare")] {
         mkdirs(scratch(), &["t"]);
         let program = fmountat();
@@ -96,7 +96,8 @@ fmountat_testing::cases! {
         fails(&run(program, &["mount", "--into", "4000000", "-t", "tmpfs", "x", "/t"]), "(ESRCH)");
     }
 
-    /// An ordinary user's image: what would help is said, and not what fails at the next step.
+    /// An ordinary user cannot mount an image: the hint names the requirement, not the step that
+    /// would fail next.
     fn an_image_of_an_ordinary_user() needs [User] {
         mkdirs(scratch(), &["t"]);
         // Somebody else's file, which can be read.
@@ -104,7 +105,8 @@ fmountat_testing::cases! {
         fails(&output, "loop control");
     }
 
-    /// A full disk under the result: a failure, and the ids are on stderr; what was mounted stays.
+    /// If the result cannot be written, the command fails and prints the ids on stderr. The mount
+    /// remains.
     fn a_result_that_cannot_be_written() needs [] {
         mkdirs(scratch(), &["t"]);
         let into_full = |arguments: &[&str]| {

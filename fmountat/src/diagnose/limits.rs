@@ -58,7 +58,7 @@ fn count_mounts() -> Option<u64> {
 
 /// Explains which limit was exhausted.
 pub(crate) fn explain(error: Error, limits: &Limits) -> Error {
-    let known = |limit: Option<u64>| limit.map_or_else(|| String::from("unknown"), |limit| limit.to_string());
+    let shown = |limit: Option<u64>| limit.map_or_else(|| String::from("unknown"), |limit| limit.to_string());
     let is_no_namespace = matches!(error.raw_errno(), Some(Errno::NOSPC | Errno::USERS));
     // To the kernel a detached tree is a mount namespace (`alloc_mnt_ns`, fs/namespace.c). Mounts
     // outside our root directory are not counted.
@@ -66,20 +66,20 @@ pub(crate) fn explain(error: Error, limits: &Limits) -> Error {
     let (kind, reason, hint) = match (error.raw_errno(), error.call()) {
         (Some(Errno::MFILE), _) => (
             ErrorKind::TooManyFiles,
-            format!("the process has reached its limit of {} open files", known(limits.files_max)),
+            format!("the process has reached its limit of {} open files", shown(limits.files_max)),
             "raise the limit: `ulimit -n`, RLIMIT_NOFILE, systemd's LimitNOFILE=; mounting an overlay takes \
              one open file per layer",
         ),
         (Some(Errno::NFILE), _) => (
             ErrorKind::TooManyFiles,
-            format!("the system has reached its limit of {} open files", known(limits.machine_files_max)),
+            format!("the system has reached its limit of {} open files", shown(limits.machine_files_max)),
             "raise the sysctl fs.file-max, or end the processes that hold the files (lsof(8) lists them)",
         ),
         (Some(Errno::NOSPC), Some(Syscall::Fsmount | Syscall::OpenTree)) if has_room => (
             ErrorKind::TooManyNamespaces,
             format!(
                 "a detached mount counts as a mount namespace, and the limit user.max_mnt_namespaces is {}",
-                known(limits.mount_namespaces)
+                shown(limits.mount_namespaces)
             ),
             "raise that sysctl in this user namespace and all its ancestors",
         ),
@@ -91,8 +91,8 @@ pub(crate) fn explain(error: Error, limits: &Limits) -> Error {
             format!(
                 "the mount namespace has {} mounts, and the limit fs.mount-max is {} (copies made by \
                  propagation count)",
-                known(limits.mounts),
-                known(limits.mount_max)
+                shown(limits.mounts),
+                shown(limits.mount_max)
             ),
             "unmount mounts that were left behind or duplicated by shared propagation, or raise the sysctl \
              fs.mount-max",
@@ -107,8 +107,8 @@ pub(crate) fn explain(error: Error, limits: &Limits) -> Error {
             format!(
                 "the limit of namespaces is reached: user.max_user_namespaces is {}, \
                  user.max_mnt_namespaces is {}",
-                known(limits.user_namespaces),
-                known(limits.mount_namespaces)
+                shown(limits.user_namespaces),
+                shown(limits.mount_namespaces)
             ),
             "raise these sysctls in this user namespace and all its ancestors; 0 disables namespaces",
         ),

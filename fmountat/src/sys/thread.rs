@@ -5,7 +5,7 @@ use crate::sys::errno::last_errno;
 use rustix::io::Errno;
 use rustix::thread::UnshareFlags;
 
-/// Calls `unshare(CLONE_FS)`: from now on the calling thread has its own cwd, root and umask.
+/// Gives the calling thread its own cwd, root and umask with `unshare(CLONE_FS)`.
 pub(crate) fn unshare_fs() -> Result<(), Errno> {
     // SAFETY: CLONE_FS does not touch the descriptor table, which is what makes `unshare` unsafe in
     // rustix.

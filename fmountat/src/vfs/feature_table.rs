@@ -129,7 +129,7 @@ const TABLE: &[KernelFeature] = &[
         used_for: "`--replace`: readers always see the old set or the new one",
         instead: "a moment without either set; refused by --strict",
         otherwise: "the old set is taken away and the new one attached at once: for microseconds readers see neither (`--strict` \
-                    refuses); if attaching fails, a copy of the old one comes back",
+                    refuses); if attaching fails, a copy of the old one is attached again",
         shown_by: "old_kernels: `a_swap_with_a_gap`",
         field: |f| &mut f.move_beneath,
     },
@@ -149,7 +149,7 @@ const TABLE: &[KernelFeature] = &[
         what: "user attributes on a tmpfs",
         used_for: "an ordinary user's `run`: in a user namespace they mark directories that are removed",
         instead: "a user's `run` removes no directory of a layer",
-        otherwise: "a directory that comes from a layer can't be removed (EIO), which `run` says before it starts",
+        otherwise: "a directory of a layer can't be removed (EIO), which `run` reports before it starts",
         shown_by: "run: `a_directory_of_a_layer_goes_or_it_is_told`",
         field: |f| &mut f.tmpfs_user_attributes,
     },

@@ -189,8 +189,8 @@ impl MountNamespace {
         opened.ok_or_else(|| failed(Errno::NOENT))
     }
 
-    /// Moves the calling process into the namespace for good. Its cwd and root become the root of
-    /// the namespace. The process must be single-threaded: setns(2).
+    /// Moves the calling process into the namespace permanently. Its cwd and root become the root
+    /// of the namespace. The process must be single-threaded: setns(2).
     ///
     /// # Errors
     /// [`ErrorKind::Permission`]; [`ErrorKind::System`] with `EINVAL` for a process with several

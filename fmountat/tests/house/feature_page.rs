@@ -79,8 +79,8 @@ fn top() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-fn tmpfs(target: &str, words: &str) -> Mount {
-    Mount::new("tmpfs", "tmpfs").at(target).option(words)
+fn tmpfs(target: &str, options: &str) -> Mount {
+    Mount::new("tmpfs", "tmpfs").at(target).option(options)
 }
 
 /// Every feature that there is, on whatever kernel this runs.

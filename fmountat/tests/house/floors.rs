@@ -168,7 +168,7 @@ fn violations(sources: &Sources, root: &str) -> Vec<String> {
         for (line, path, _) in imports(&sources[file]) {
             let target = house.absolute(&path, module).and_then(|path| house.file(&path, 0));
             if let Some(target) = target.filter(|target| *target != file && place(target) > place(file)) {
-                found.push(format!("{file}:{line}: imports {path} of {target}, which comes after it"));
+                found.push(format!("{file}:{line}: imports {path} of {target}, which follows it"));
             }
         }
     }
@@ -229,12 +229,12 @@ fn an_arrow_up_and_a_cycle_are_found() {
     assert_eq!(
         violations(&house(up, "pub struct High;\n"), "lib.rs"),
         [
-            "low.rs:2: imports crate::upper::High of upper/high.rs, which comes after it",
-            "low.rs:2: imports crate::upper::middle::Middle of upper/middle.rs, which comes after it",
+            "low.rs:2: imports crate::upper::High of upper/high.rs, which follows it",
+            "low.rs:2: imports crate::upper::middle::Middle of upper/middle.rs, which follows it",
         ]
     );
     let cycle = violations(&house("fn low() {\n    crate::High::new();\n}\n", above), "lib.rs");
-    assert_eq!(cycle, ["low.rs:2: imports crate::High::new of upper/high.rs, which comes after it"]);
+    assert_eq!(cycle, ["low.rs:2: imports crate::High::new of upper/high.rs, which follows it"]);
     let commented = "// use crate::upper::High;\n#[cfg(test)]\nmod tests {\n    use crate::upper::High;\n}\n";
     assert_eq!(violations(&house(commented, above), "lib.rs"), Vec::<String>::new());
 }

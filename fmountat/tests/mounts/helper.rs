@@ -35,7 +35,7 @@ fmountat_testing::cases! {
     }
 
     /// A set runs its helper last. If the helper fails, the set unmounts the other mounts; the
-    /// order holds when a mount goes below the helper's.
+    /// order holds when another mount is attached below the helper's.
     fn in_a_set() needs [Root, Tool("mount.fuse3"), Tool("squashfuse"), Tool("mksquashfs"), Filesystem("fuse")] {
         mkdirs(scratch(), &["t"]);
         let image = image();

@@ -94,7 +94,8 @@ fmountat_testing::cases! {
         assert_eq!(mounted(), ["other"]);
     }
 
-    /// The helper mounts, then the directory above is renamed: the mount goes, wherever it is now.
+    /// After the helper mounted, the directory above is renamed: the mount is unmounted at its new
+    /// path.
     fn a_mount_that_was_moved_away_is_taken_back() needs [Root] {
         for end in ["exit 0", "exit 1"] {
             mkdirs(scratch(), &["x/t"]);
@@ -134,7 +135,7 @@ fmountat_testing::cases! {
         gone(&image);
     }
 
-    /// A helper that mounts and then hangs: its mount goes, and with it its daemon.
+    /// A helper mounts and then hangs: its mount is unmounted, which ends its daemon.
     fn a_mount_of_a_hung_helper_goes() needs [SteadyTime, Root, Tool("squashfuse"), Tool("mksquashfs"), Filesystem("fuse")] {
         mkdirs(scratch(), &["t"]);
         let image = image().display().to_string();

@@ -96,7 +96,7 @@ fn nothing_is_left(minder: Pid, attach_at: &str) {
     assert_eq!(left, []);
 }
 
-/// Whether SIGKILL is pending for the process, or it is gone.
+/// Whether SIGKILL is pending for the process or it has ended.
 fn is_being_killed(pid: i32) -> bool {
     let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) else { return true };
     let pending = |name: &str| {
@@ -193,7 +193,7 @@ fmountat_testing::cases! {
         gone(&attach_at);
     }
 
-    /// A daemon that goes on writing to what was its helper's output fills no memory.
+    /// A daemon that keeps writing to its helper's output does not fill memory.
     fn a_daemon_that_goes_on_talking_is_not_heard() needs [] {
         mkdirs(scratch(), &["t"]);
         mount(&script("(while echo talk; do sleep 0.01; done) & exit 1"), "t", LONG).unwrap_err();
@@ -298,7 +298,7 @@ fmountat_testing::cases! {
         gone_within(&attach_at, Duration::ZERO);
     }
 
-    /// A line that holds a long path is told whole, its control characters escaped.
+    /// The error has a line with a long path in full, its control characters escaped.
     fn long_lines_are_told_whole() needs [] {
         mkdirs(scratch(), &["t"]);
         let long = "x".repeat(700);

@@ -73,13 +73,14 @@ fn loop_mounts(stage: &Stage) {
     no_loops(stage);
 }
 
-fn offset_and_words(stage: &Stage) {
+fn offset_and_options(stage: &Stage) {
     mkdirs(&stage.dir, &["t"]);
     let image = ext4(stage, "image", 1 << 20);
-    for words in ["offset=1MiB", "loop,offset=1048576,sizelimit=16M", "offset=1M,direct-io,sector-size=512"] {
-        let mount = Mount::new("ext4", &image).option(words);
-        stage.apply(&[mount], "t").unwrap_or_else(|e| panic!("{words}: {e}"));
-        write(stage.file("t/f"), words);
+    for options in ["offset=1MiB", "loop,offset=1048576,sizelimit=16M", "offset=1M,direct-io,sector-size=512"]
+    {
+        let mount = Mount::new("ext4", &image).option(options);
+        stage.apply(&[mount], "t").unwrap_or_else(|e| panic!("{options}: {e}"));
+        write(stage.file("t/f"), options);
         stage.unmount("t");
         no_loops(stage);
     }
@@ -117,8 +118,8 @@ fn super_blocks(fstype: &str) -> HashSet<OsString> {
 
 /// An image in the detached tree that it is mounted in is found there, not another file of the same
 /// path. Dropping the tree frees both, although each refers to the other.
-fn in_its_own_tree(fstype: &str, words: &str) {
-    let stage = stage(&format!("{fstype}-{words}"), Mounter::detached());
+fn in_its_own_tree(fstype: &str, options: &str) {
+    let stage = stage(&format!("{fstype}-{options}"), Mounter::detached());
     mkdirs(&stage.dir, &["t", "p"]);
     match fstype {
         "ext4" => ext4(&stage, "image", 0),
@@ -126,7 +127,7 @@ fn in_its_own_tree(fstype: &str, words: &str) {
     };
     let tree = Tree::clone_of(CWD, &stage.dir, false).unwrap();
     let before = super_blocks(fstype);
-    let plan = Plan::new(&[Mount::new(fstype, "image").option(words)]).unwrap();
+    let plan = Plan::new(&[Mount::new(fstype, "image").option(options)]).unwrap();
     let target = Target::open(CWD, stage.file("t")).unwrap();
     tree.mount(stage.mounter.build(tree.root(), &plan, &target).unwrap().into(), "p").unwrap();
     let file = if fstype == "ext4" { "p/lost+found" } else { "p/who" };
@@ -141,7 +142,7 @@ fn in_its_own_tree(fstype: &str, words: &str) {
         new.retain(|name| there.contains(name));
         std::thread::sleep(Duration::from_millis(1));
     }
-    assert_eq!(new, Vec::<OsString>::new(), "left of {fstype} {words}");
+    assert_eq!(new, Vec::<OsString>::new(), "left of {fstype} {options}");
 }
 
 /// A second image that holds the files' bytes, by a relative path; both images by loop devices too.
@@ -159,13 +160,13 @@ fn erofs_devices(stage: &Stage) {
             .arg(stage.file("tree")),
     );
     let dir = File::open(&stage.dir).unwrap();
-    for (words, loops) in [("device=blob", 0), ("device=blob,loop", 2)] {
-        let plan = fmountat::Plan::new(&[Mount::new("erofs", "image").option(words)]).unwrap();
+    for (options, loops) in [("device=blob", 0), ("device=blob,loop", 2)] {
+        let plan = fmountat::Plan::new(&[Mount::new("erofs", "image").option(options)]).unwrap();
         let target = fmountat::Target::open(&dir, "t").unwrap();
-        stage.mounter.apply(&dir, &plan, &target).unwrap_or_else(|e| panic!("{words}: {e}"));
+        stage.mounter.apply(&dir, &plan, &target).unwrap_or_else(|e| panic!("{options}: {e}"));
         drop(target);
         assert_eq!(std::fs::read(stage.file("t/big")).unwrap(), bytes);
-        assert_eq!(loop_devices(&stage.dir).len(), loops, "{words}");
+        assert_eq!(loop_devices(&stage.dir).len(), loops, "{options}");
         stage.unmount("t");
         no_loops(stage);
     }
@@ -254,12 +255,12 @@ fn in_use(stage: &Stage, mount: Mount, reason: &str) {
 fn image_mounted_twice(stage: &Stage) {
     mkdirs(&stage.dir, &["m", "t", "t/a", "t/b"]);
     let image = ext4(stage, "image", 0);
-    let ext4 = |words: &str| Mount::new("ext4", &image).option(words);
-    let by_mount = |words: &str| {
+    let ext4 = |options: &str| Mount::new("ext4", &image).option(options);
+    let by_mount = |options: &str| {
         let target = stage.file("m");
-        command_output(Command::new("mount").args(["-t", "ext4", "-o", words]).arg(&image).arg(&target));
+        command_output(Command::new("mount").args(["-t", "ext4", "-o", options]).arg(&image).arg(&target));
     };
-    let by_us = |words: &str| drop(stage.apply(&[ext4(words)], "m").unwrap());
+    let by_us = |options: &str| drop(stage.apply(&[ext4(options)], "m").unwrap());
     for first in [&by_us as &dyn Fn(&str), &by_mount] {
         first("loop");
         stage.apply(&[ext4("loop")], "t").unwrap();
@@ -297,9 +298,9 @@ fn image_mounted_twice(stage: &Stage) {
     no_loops(stage);
 
     let name = command_output(Command::new("losetup").args(["--find", "--show"]).arg(&image));
-    for words in ["loop", "loop,ro"] {
-        stage.apply(&[ext4(words)], "t").unwrap();
-        assert_eq!(find(CWD, stage.file("t")).unwrap().source, *name.trim(), "{words}");
+    for options in ["loop", "loop,ro"] {
+        stage.apply(&[ext4(options)], "t").unwrap();
+        assert_eq!(find(CWD, stage.file("t")).unwrap().source, *name.trim(), "{options}");
         stage.unmount("t");
     }
     command_output(Command::new("losetup").args(["--detach", name.trim()]));
@@ -324,10 +325,10 @@ fn read_only_type_twice(stage: &Stage) {
 fn failures_name_the_source(stage: &Stage) {
     mkdirs(&stage.dir, &["t"]);
     let image = ext4(stage, "image", 0);
-    for words in ["sector-size=4096", "sizelimit=4096"] {
-        let error = stage.apply(&[Mount::new("ext4", &image).option(words)], "t").unwrap_err();
-        assert_eq!(error.argument(), Some(image.as_os_str()), "{words}: {error}");
-        assert!(error.step().ends_with(" ext4 on") && error.hint().is_some(), "{words}: {error}");
+    for options in ["sector-size=4096", "sizelimit=4096"] {
+        let error = stage.apply(&[Mount::new("ext4", &image).option(options)], "t").unwrap_err();
+        assert_eq!(error.argument(), Some(image.as_os_str()), "{options}: {error}");
+        assert!(error.step().ends_with(" ext4 on") && error.hint().is_some(), "{options}: {error}");
         no_loops(stage);
     }
 }
@@ -338,13 +339,13 @@ fmountat_testing::cases! {
         Root, Tool("mkfs.ext4"), Tool("mount"), Tool("losetup"), Filesystem("ext4"), Filesystem("xfs")
     ] { both(image_mounted_twice) }
     fn a_read_only_image_mounted_twice() needs [Root, Tool("mksquashfs"), Filesystem("squashfs")] { both(read_only_type_twice) }
-    fn offsets_and_what_implies_loop() needs [Root, Tool("mkfs.ext4"), Filesystem("ext4")] { both(offset_and_words) }
+    fn offsets_and_what_implies_loop() needs [Root, Tool("mkfs.ext4"), Filesystem("ext4")] { both(offset_and_options) }
     fn erofs_straight_from_the_file() needs [Kernel(6, 12), Root, Tool("mkfs.erofs"), Filesystem("erofs")] { both(erofs) }
     fn an_image_in_the_tree_that_it_is_mounted_in() needs [
         Kernel(6, 15), Root, Tool("mkfs.ext4"), Tool("mkfs.erofs"), Filesystem("ext4"), Filesystem("erofs")
     ] {
-        for (fstype, words) in [("ext4", "loop"), ("erofs", "ro"), ("erofs", "loop")] {
-            in_its_own_tree(fstype, words);
+        for (fstype, options) in [("ext4", "loop"), ("erofs", "ro"), ("erofs", "loop")] {
+            in_its_own_tree(fstype, options);
         }
     }
     fn erofs_with_further_images() needs [Kernel(6, 12), Root, Tool("mkfs.erofs"), Filesystem("erofs")] { both(erofs_devices) }

@@ -111,7 +111,7 @@ fn on_tmpfs() {
     fmountat::fmountat(CWD, "tmpfs", scratch(), "tmpfs", fmountat::MountFlags::empty(), "mode=755").unwrap();
 }
 
-/// So many mounts on the layers' file system that the default way goes through a clone.
+/// Attaches so many mounts to the layers' file system that the default strategy uses a clone.
 fn crowd() {
     for n in 0..40 {
         let place = format!("crowd/{n}");
@@ -177,7 +177,7 @@ fmountat_testing::cases! {
         }
     }
 
-    /// Odd names as lower, upper, work and target, by value and by escaped option words.
+    /// Odd names as lower, upper, work and target, by value and by escaped options.
     fn any_bytes_a_path_may_hold() needs [] {
         on_tmpfs();
         for name in opaque_names() {

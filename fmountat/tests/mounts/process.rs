@@ -30,7 +30,7 @@ pub(crate) fn received() -> usize {
     RECEIVED.load(Ordering::SeqCst)
 }
 
-/// Counts this signal from now on.
+/// Installs a handler that counts this signal.
 pub(crate) fn handle(signal: libc::c_int) {
     // SAFETY: the structure is plain data; the handler does one atomic addition, which is
     // async-signal-safe.
@@ -151,7 +151,7 @@ fn dispose(signal: libc::c_int, action: usize) {
     assert_ne!(unsafe { libc::signal(signal, action) }, libc::SIG_ERR);
 }
 
-/// This process ignores the signal from now on.
+/// Makes this process ignore the signal.
 pub(crate) fn ignore(signal: libc::c_int) {
     dispose(signal, libc::SIG_IGN);
 }

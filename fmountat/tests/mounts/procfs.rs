@@ -89,7 +89,7 @@ const CALLS: [Call; 12] = [
         assert_eq!(read(file("t/who")), "l1");
         Ok(())
     }),
-    ("layers by mount(2)", || {
+    ("layers with mount(2)", || {
         let mounter = mounter_without(|features| {
             features.overlay_layer_fds = false;
             features.overlay_append_layers = false;

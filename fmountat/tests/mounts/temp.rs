@@ -85,7 +85,8 @@ fmountat_testing::cases! {
         }).unwrap();
     }
 
-    /// A visible one is seen at its path by other processes, and goes with its directory.
+    /// Other processes see a visible one at its path. It is unmounted before its directory is
+    /// removed.
     fn a_visible_one_goes_with_its_directory() needs [] {
         layers();
         let visible = TempMount::new().visible_in(file("visible"));

@@ -17,7 +17,7 @@ fn restrictions(masked: &[&str], readonly: &[&str]) -> Spec {
 }
 
 fmountat_testing::cases! {
-    /// A set with a root needs no target to be built; one without is told what to do.
+    /// A set with a root is built without a target; the error for one without a root has a hint.
     fn a_set_is_built_without_a_target() needs [] {
         mkdirs(scratch(), &["t"]);
         let mounter = Mounter::detached();

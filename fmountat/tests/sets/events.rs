@@ -99,10 +99,10 @@ fn apply_and_swap(mounter: &Mounter, is_mapped: bool) {
     let mapped = if is_mapped { ",uidmap=0:100000:1000,gidmap=0:100000:1000" } else { "" };
     let layers = ["l1", "l2", "u", "w"].map(|name| file(name).display().to_string());
     let [lower, lowest, upper, work] = layers;
-    let words = format!(
+    let options = format!(
         "lowerdir={lower}:{lowest},upperdir={upper},workdir={work},X-mount.subdir=in,X-mount.mkdir{mapped}"
     );
-    let set = Plan::new(&[tmpfs(), Mount::new("overlay", "overlay").at("/o").option(words)]).unwrap();
+    let set = Plan::new(&[tmpfs(), Mount::new("overlay", "overlay").at("/o").option(options)]).unwrap();
     mounter.apply(CWD, &set, &target()).unwrap();
     let other = mounter.build(CWD, &Plan::new(&[tmpfs()]).unwrap(), &target()).unwrap();
     mounter.swap(other, &target()).unwrap();

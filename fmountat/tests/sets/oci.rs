@@ -232,7 +232,7 @@ fmountat_testing::cases! {
 
     fn binds_have_a_default_propagation() needs [] { both(binds_have_the_lists_propagation); }
 
-    /// `ro` of a mount that others need a mount point in, or devices and links, comes after them.
+    /// A mount becomes read-only after the mount points, devices and links in it are made.
     fn read_only_comes_last() needs [] { both(read_only_with_mounts_in_it); }
 
     /// As runc: without `mode=` the mode of the directory that is covered.

@@ -73,12 +73,12 @@ fn swaps_with_a_gap(mounter: &Mounter) {
         mounter.swap(build(source), &target("t")).unwrap();
         assert_eq!((read(file("t/who")), mounts_below(file("t")).len()), (source.into(), 2));
     }
-    // A file can't go there: the directory comes back.
+    // A file can't be mounted there: the directory is attached again.
     let lone = mounter.build(CWD, &Plan::new(&[bind("f", "bind")]).unwrap(), &target("f")).unwrap();
     let error = mounter.swap(lone, &target("t")).unwrap_err();
     assert!(error.to_string().contains("again"), "{error}");
     assert_eq!((read(file("t/who")), mounts_below(file("t")).len()), ("b".into(), 2));
-    // Of what is unbindable no copy could come back.
+    // An unbindable mount could not be restored: it has no copy.
     rustix::mount::mount_change(file("t/in"), rustix::mount::MountPropagationFlags::UNBINDABLE).unwrap();
     write(file("t/in/kept"), "");
     let error = mounter.swap(build("a"), &target("t")).unwrap_err();
@@ -146,8 +146,8 @@ fmountat_testing::cases! {
     /// host.
     fn mapped_layers_in_a_private_namespace() needs [Kernel(5, 19), Root] {
         layered(3);
-        let words = "lowerdir=layers/0:layers/1:layers/2,upperdir=up,workdir=work,uidmap=0:100000:1000,gidmap=0:200000:1000";
-        let plan = Plan::new(&[Mount::new("overlay", "overlay").option(words)]).unwrap();
+        let options = "lowerdir=layers/0:layers/1:layers/2,upperdir=up,workdir=work,uidmap=0:100000:1000,gidmap=0:200000:1000";
+        let plan = Plan::new(&[Mount::new("overlay", "overlay").option(options)]).unwrap();
         let dir = std::fs::File::open(scratch()).unwrap();
         for (mounter, at) in [(as_on(5, 19), "t"), (as_on(6, 0), "u"), (as_on(6, 12), "t")] {
             let before = mount_table().len();
@@ -297,8 +297,8 @@ fmountat_testing::cases! {
         }
     }
 
-    /// Before 6.7 overlays are mounted by mount(2), which cannot be probed; fsconfig(2), which can,
-    /// has no `lowerdir+` there and limits the list of layers to a page.
+    /// Before 6.7 overlays are mounted with mount(2), which cannot be probed; fsconfig(2), which
+    /// can, has no `lowerdir+` there and limits the list of layers to a page.
     fn explain_does_not_ask_about_many_layers() needs [Filesystem("overlay")] {
         layered(200);
         let dir = std::fs::File::open(scratch()).unwrap();

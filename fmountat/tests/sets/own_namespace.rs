@@ -136,7 +136,7 @@ fmountat_testing::cases! {
             let before = mount_table().len();
             let (one, two) = (build("one").unwrap(), build("two").unwrap());
             drop(one);
-            assert_eq!((mount_table().len(), who(&two)), (before + EACH + 1, "two".into()), "an empty place stays");
+            assert_eq!((mount_table().len(), who(&two)), (before + EACH + 1, "two".into()), "an empty mount point is kept");
             drop(two);
             assert_eq!(mount_table().len(), before + 1);
             let one = build("one").unwrap();

@@ -131,7 +131,7 @@ fmountat_testing::cases! {
         mkdirs(scratch(), &["t"]);
         let mut features = Features::get();
         (features.detached_children, features.private_namespace) = (false, false);
-        let inner = |words: &str| vec![tmpfs(), tmpfs().at("in").option("X-mount.mkdir").option(words)];
+        let inner = |options: &str| vec![tmpfs(), tmpfs().at("in").option("X-mount.mkdir").option(options)];
         let stacked = vec![tmpfs(), tmpfs()];
         for (mounter, mounts) in
             [(staged(), inner("unbindable")), (staged(), stacked), (Mounter::with(features, None), inner("rw"))]

@@ -75,7 +75,7 @@ fmountat_testing::cases! {
         }
     }
 
-    /// Also at the peers of its place, and nothing of the source goes.
+    /// A failure leaves nothing at the peers of the target and unmounts nothing of the source.
     fn a_failure_leaves_nothing_at_peers() needs [] {
         furnish();
         let mounter = mounter();

@@ -236,7 +236,7 @@ fmountat_testing::cases! {
         assert_eq!(told(), (dropped, vec!["t".into()], Some((ErrorKind::Busy, 2))));
         mounter.swap(build(&list), &target()).unwrap();
         assert_eq!(told().0, Vec::<String>::new());
-        assert!(fmountat_testing::mount_table().iter().any(|line| line.id == lower.id), "the lower one stays");
+        assert!(fmountat_testing::mount_table().iter().any(|line| line.id == lower.id), "the lower mount is kept");
         unmount_all("t");
         build(&list).attach(&target()).unwrap();
         assert_eq!(told(), (vec![], vec![], None));
@@ -254,7 +254,7 @@ fmountat_testing::cases! {
         assert!(error.reason().contains("two mounts"), "{error}");
         assert_eq!(mounter.explain_replace_diff(&Plan::new(&two).unwrap(), &target()).unwrap_err().to_string(), error.to_string());
         unmount_all("t");
-        // Nothing is mounted there: that is what is told.
+        // Nothing is mounted there, which the error says.
         let bare = mounter.replace_diff(&plan, &build(&list), &target()).unwrap_err();
         assert_eq!(bare.kind(), ErrorKind::NotMounted);
     }

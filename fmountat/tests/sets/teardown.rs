@@ -22,7 +22,7 @@ fn soon() -> Unmount {
 }
 
 fmountat_testing::cases! {
-    /// The set holds every mount, those of recursive binds too, and is gone after one call.
+    /// The set includes every mount, also those of recursive binds, and one call unmounts it.
     fn a_set_goes_as_one() needs [Statmount] {
         mkdirs(scratch(), &["t", "s"]);
         common::apply(&ten(), "s").unwrap();
@@ -54,7 +54,7 @@ fmountat_testing::cases! {
         assert_eq!(mounts_below(file("s")), Vec::<String>::new());
     }
 
-    /// Many sets together, where nothing may be unmounted: each stays in its place.
+    /// Several sets together where nothing may be unmounted: each remains mounted.
     fn a_batch_that_could_not_end_does_not_begin() needs [Statmount, Root] {
         let places: Vec<String> = (0..4).map(|n| format!("s/{n}")).collect();
         let places: Vec<&str> = places.iter().map(String::as_str).collect();
@@ -137,7 +137,7 @@ fmountat_testing::cases! {
         assert!(soon().run_sets(&[]).is_ok());
     }
 
-    /// What propagated to peers of the place goes there too.
+    /// Mounts that propagated to peers of the target are unmounted there too.
     fn a_set_below_a_shared_mount_goes_everywhere() needs [Statmount] {
         mkdirs(scratch(), &["s", "peer"]);
         common::apply(&[tmpfs().option("shared")], "s").unwrap();

@@ -29,10 +29,10 @@ fn tmpfs(at: &str) {
 /// Every second one will go: so that readers stop at mounts that are gone when they come back.
 fn furnish() {
     for n in 0..STABLE {
-        tmpfs(&format!("stays/{n}"));
-        tmpfs(&format!("goes/{n}"));
+        tmpfs(&format!("kept/{n}"));
+        tmpfs(&format!("removed/{n}"));
         if n % 10 == 0 {
-            tmpfs(&format!("stays/{n}/deeper"));
+            tmpfs(&format!("kept/{n}/deeper"));
         }
     }
     mkdirs(scratch(), &["tree/a", "tree/b"]);
@@ -41,9 +41,9 @@ fn furnish() {
 /// Mounts and unmounts until told to stop; counts both.
 fn churn(name: &str, stop: &AtomicBool, changes: &AtomicUsize) {
     let one = |n: usize| {
-        let at = format!("{name}/comes/{}", n % 32);
+        let at = format!("{name}/added/{}", n % 32);
         tmpfs(&at);
-        // Sometimes with something on it, which then goes with it.
+        // Sometimes another mount is on it, which a lazy unmount removes too.
         let flags = if n % 4 == 0 {
             tmpfs(&format!("{at}/on"));
             UnmountFlags::DETACH
@@ -59,7 +59,7 @@ fn churn(name: &str, stop: &AtomicBool, changes: &AtomicUsize) {
     let mut n = 0;
     while !stop.load(Ordering::Relaxed) {
         if n < STABLE {
-            let _ = unmount(file(format!("goes/{n}")), UnmountFlags::empty());
+            let _ = unmount(file(format!("removed/{n}")), UnmountFlags::empty());
         }
         one(n);
         // A tree whose mounts are older than some made later, and a mount that moves onto a newer
@@ -78,11 +78,10 @@ fn churn(name: &str, stop: &AtomicBool, changes: &AtomicUsize) {
     }
 }
 
-/// What stays: parents and targets by the id of mountinfo, which both ways have.
+/// The permanent mounts: parents and targets by the id of mountinfo, which both strategies have.
 fn stable(table: &Table) -> HashMap<MountinfoId, (MountinfoId, PathBuf)> {
-    let stays = table.iter().filter(|entry| entry.target().starts_with(file("stays")));
-    stays
-        .map(|entry| (entry.mountinfo_id(), (entry.parent_mountinfo_id(), entry.target().to_owned())))
+    let kept = table.iter().filter(|entry| entry.target().starts_with(file("kept")));
+    kept.map(|entry| (entry.mountinfo_id(), (entry.parent_mountinfo_id(), entry.target().to_owned())))
         .collect()
 }
 
@@ -156,7 +155,7 @@ fmountat_testing::cases! {
         }
             let checked = std::panic::catch_unwind(|| {
                 for n in (0..STABLE).cycle().take_while(|_| Instant::now() < end) {
-                    let target = file(format!("stays/{n}"));
+                    let target = file(format!("kept/{n}"));
                     assert_eq!(find(CWD, &target).unwrap().target, target);
                 }
             });

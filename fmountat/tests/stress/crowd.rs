@@ -112,7 +112,7 @@ fmountat_testing::cases! {
         common::apply(&[bind("m/was", "bind")], "m/data").unwrap();
         assert_eq!(who(), "data");
         unmount_all("m/data");
-        // Seen from another directory, and by a path that leaves the mount and comes back.
+        // From another directory, and by a path that leaves the mount and returns to it.
         let dir = Target::open(CWD, file("m/was")).unwrap();
         let away = Path::new("../../m/./link/../data/who");
         let plan = Plan::new(&[Mount::new("bind", away).option("bind")]).unwrap();

@@ -66,7 +66,7 @@ fn shown(mounter: &Mounter, way: Strategy, least: usize) -> (usize, [u64; 3]) {
         assert_eq!(applied.strategy, way);
         match applied.set {
             Some(set) => Unmount::new().lazy(true).run_set(&set).unwrap(),
-            // Before 6.8 a set goes by its path, in one call all the same.
+            // Before 6.8 a set is unmounted by its path, also in one call.
             None => Unmount::new().lazy(true).recursive(true).run(file("t")).unwrap(),
         }
     }

@@ -181,17 +181,17 @@ fmountat_testing::cases! {
         assert_eq!(same, TableReader::here().strategy(TableStrategy::Mountinfo).find(CWD, file("stack")).unwrap());
     }
 
-    /// Added, removed, moved and changed, told by unique ids and by those of mountinfo.
+    /// Detects added, removed, moved and changed mounts by unique ids and by those of mountinfo.
     fn differences() needs [Kernel(6, 15), Statmount] {
-        for at in ["goes", "stays", "moves", "changes"] {
+        for at in ["removed", "kept", "moves", "changes"] {
             tmpfs(at, at, MountFlags::empty());
         }
         mkdirs(scratch(), &["moved"]);
         let before = WAYS.map(|way| read(Fields::MOUNTINFO, way));
-        unmount(file("goes"), UnmountFlags::empty()).unwrap();
+        unmount(file("removed"), UnmountFlags::empty()).unwrap();
         mount_move(file("moves"), file("moved")).unwrap();
         mount_remount(file("changes"), MountFlags::BIND | MountFlags::NOSUID, "").unwrap();
-        tmpfs("comes", "comes", MountFlags::empty());
+        tmpfs("added", "added", MountFlags::empty());
         for (before, way) in before.iter().zip(WAYS) {
             let after = read(Fields::MOUNTINFO, way);
             let words: Vec<_> = before.diff(&after).iter().map(|change| match change {
@@ -200,7 +200,7 @@ fmountat_testing::cases! {
                 Change::Moved { to, .. } => format!(">{}", to.target().file_name().unwrap().to_string_lossy()),
                 Change::Changed { to, .. } => format!("={}", to.options().to_string_lossy()),
             }).collect();
-            assert_eq!(words, ["-goes", ">moved", "=rw,nosuid,relatime", "+comes"], "{way}");
+            assert_eq!(words, ["-removed", ">moved", "=rw,nosuid,relatime", "+added"], "{way}");
         }
     }
 

@@ -99,7 +99,7 @@ fmountat_testing::cases! {
         }
     }
 
-    /// What comes on top while a busy mount is tried again is not what was meant, and stays.
+    /// A mount that appears on top while a busy mount is retried is not unmounted.
     fn a_mount_that_came_on_top_is_not_taken() needs [] {
         put("t");
         let held = std::fs::File::create(file("t/held")).unwrap();
@@ -115,7 +115,7 @@ fmountat_testing::cases! {
         drop(held);
     }
 
-    /// What can't go is all told of, and the rest goes.
+    /// Reports every mount of the tree that cannot be unmounted, and unmounts the others.
     fn all_errors_of_a_tree() needs [] {
         put("t");
         put("t/a");
@@ -145,7 +145,7 @@ fmountat_testing::cases! {
         assert_eq!(left("p"), 0);
     }
 
-    /// By id exactly that mount goes, never the one on top or on the way, and none twice.
+    /// By id exactly that mount is unmounted, never one on top or above it, and none twice.
     fn by_id() needs [Statmount] {
         let below = put("t");
         let top = put("t");
@@ -251,7 +251,7 @@ fmountat_testing::cases! {
         Unmount::new().run(file("m")).unwrap();
     }
 
-    /// A process in another mount namespace that is in the copy which goes along.
+    /// A process in another mount namespace uses the copy that is unmounted too.
     fn a_busy_copy_elsewhere() needs [Tool("unshare"), Tool("mount")] {
         put_below_shared();
         let mut command = Command::new("unshare");
@@ -316,7 +316,7 @@ fmountat_testing::cases! {
         assert!(errors.iter().all(|error| error.kind() == ErrorKind::Busy), "{errors:?}");
         assert_eq!((left("copy"), errors[0].holders()), (2, &[held.is(HolderKind::Cwd)][..]));
         drop(held);
-        // One of our own in it goes before the rest turns out to be locked.
+        // A mount of ours in it is unmounted before the others prove to be locked.
         fmountat::fmountat(CWD, "own", file("copy/sub"), "tmpfs", fmountat::MountFlags::empty(), "").unwrap();
         Unmount::new().recursive(true).run(file("copy")).unwrap();
         assert_eq!(left("copy"), 0);

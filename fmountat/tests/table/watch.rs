@@ -135,8 +135,8 @@ fmountat_testing::cases! {
         }
     }
 
-    /// A mount that was removed before it was inspected is reported as far as known. A mount from
-    /// the start is known until its end.
+    /// A mount that was removed before it was inspected is reported without its details. For a
+    /// mount from the start the details are kept until its end.
     fn gone_already() needs [Kernel(6, 15), Statmount] {
         tmpfs("old", "old");
         let mut watch = watch(TableStrategy::Statmount);
@@ -184,7 +184,8 @@ fmountat_testing::cases! {
         println!("counted: {mounts} mounts and {umounts} unmounts in bursts, every one an event");
     }
 
-    /// More than the kernel keeps: the overflow is told, and what follows makes the picture right.
+    /// More events than the kernel queues: watch reports the overflow and then the differences, so
+    /// that its list is right again.
     fn an_overflow_is_told_and_made_good() needs [Kernel(6, 15), Statmount] {
         tmpfs("old", "old");
         let mut watch = watch(TableStrategy::Statmount);
@@ -202,7 +203,7 @@ fmountat_testing::cases! {
             assert!(told.contains(&want.to_owned()), "{want}");
         }
         assert_eq!(facts(watch.mounts()), table_now(TableStrategy::Statmount));
-        // And goes on as before.
+        // Later events follow as before.
         tmpfs("later", "later");
         assert_eq!(words(&all(&mut watch)), ["mount later later"]);
         let before = place(MountAction::Overflow);

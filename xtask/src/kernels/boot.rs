@@ -58,7 +58,7 @@ fn follow(child: &mut Child, results: &Path, kernel: &'static str) -> Result {
     let mut progress = Progress::new(kernel);
     let mut reader = fs::File::open(results).at("open", results)?;
     loop {
-        // The status comes first, so that the last read sees everything.
+        // The status is read first, so that the last read of the log is complete.
         let status = child.try_wait().map_err(|cause| Error::new(format!("wait for timeout(1): {cause}")))?;
         let mut new = Vec::new();
         reader.read_to_end(&mut new).at("read", results)?;

@@ -9,7 +9,7 @@ use libc::{EACCES, EBUSY, EINVAL, ELOOP, EMFILE, ENAMETOOLONG, ENODEV, ENOENT, E
 use rustix::fs::CWD;
 use std::time::Duration;
 
-/// What is said of words and lists.
+/// Errors of options and mount lists.
 pub(crate) fn words() -> Vec<Row> {
     vec![
         only(E::NulByte, "a NUL byte in a list", "apply - t")
@@ -84,7 +84,7 @@ pub(crate) fn words() -> Vec<Row> {
     ]
 }
 
-/// What is said of sources, targets and what is mounted there.
+/// Errors of sources, targets and the mounts there.
 pub(crate) fn paths() -> Vec<Row> {
     let two = "INPUT=[{\"type\": \"tmpfs\", \"source\": \"x\"}, {\"type\": \"tmpfs\", \"source\": \"x\", \"target\": \"/tmp\"}]";
     let gone = "INPUT=[{\"type\": \"bind\", \"source\": \"gone\", \"options\": [\"nofail\"]}]";
@@ -186,7 +186,7 @@ fn two_inner() -> &'static str {
     "INPUT=[{\"type\": \"tmpfs\", \"source\": \"x\"}]"
 }
 
-/// What is said of privilege, limits and helpers.
+/// Errors of privilege, limits and helpers.
 pub(crate) fn machine() -> Vec<Row> {
     vec![
         line(E::Permission, "a new file system", "mount -t tmpfs x t").by(Who::User).at("open file system", "tmpfs").errno(EPERM)

@@ -168,7 +168,7 @@ fn in_short(text: &str, dir: &Path, device: &str) -> String {
     out
 }
 
-/// A loop device that goes with this value, and with this process if that is killed.
+/// A loop device that is freed when this value is dropped or the process is killed.
 struct Device {
     name: String,
     _open: File,
@@ -180,7 +180,7 @@ impl Device {
         losetup.args(["--find", "--show"]).args(is_read_only.then_some("--read-only")).arg(file);
         let name = command_output(&mut losetup).trim().to_owned();
         let open = File::open(&name).unwrap();
-        // While it is open, to detach it means: when its last user goes.
+        // Detaching an open device takes effect when its last user closes it.
         command_output(Command::new("losetup").arg("--detach").arg(&name));
         Self { name, _open: open }
     }

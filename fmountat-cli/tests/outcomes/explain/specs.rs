@@ -168,7 +168,7 @@ pub(crate) fn specs() -> Vec<Spec> {
     specs.push(plain(set(&[ROOTS[0], "tmpfs x swapped/b X-mount.mkdir"])));
     for root in ROOTS {
         for inside in IN_THEM {
-            // Without a root of its own the set goes into what is at `s`.
+            // A set without a root is mounted into the mount at `s`.
             let target = if root.is_empty() { "s" } else { "t" };
             specs.push(Spec { target, ..plain(set(&[root, inside])) });
         }

@@ -20,7 +20,7 @@ pub(crate) fn of_verb(verb: &str, spec: &Spec) -> String {
     })
 }
 
-/// Calls that change something when they work, whatever they are told.
+/// Calls that change something when they succeed, whatever their arguments.
 const ALWAYS: &[&str] = &[
     "mount",
     "umount2",
@@ -73,7 +73,7 @@ const ALWAYS: &[&str] = &[
     "fchdir",
 ];
 
-/// Calls that depend on what they are told.
+/// Calls that change something with these arguments.
 const SIGNS: &[(&str, &str)] = &[
     ("open_tree", "OPEN_TREE_CLONE"),
     ("fsconfig", "FSCONFIG_CMD"),

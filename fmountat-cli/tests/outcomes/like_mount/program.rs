@@ -77,7 +77,7 @@ pub(crate) fn run(program: Program, row: &Row) -> Outcome {
     })
 }
 
-/// Mode and owner of what `X-mount.` words make or change.
+/// Mode and owner of the files that `X-mount.` options make or change.
 fn look(dir: &Path, name: &str) -> Option<String> {
     let meta = std::fs::metadata(dir.join(name)).ok()?;
     let is_new = name != "t" || meta.mode() & 0o7777 != 0o755 || meta.uid() != 0;
@@ -92,7 +92,7 @@ fn in_short(message: &str, dir: &Path, device: &str) -> String {
     if device.is_empty() { line } else { line.replace(device, "DEVICE") }
 }
 
-/// A loop device that goes with this value, and with this process if that is killed.
+/// A loop device that is freed when this value is dropped or the process is killed.
 struct Device {
     name: String,
     _open: File,
@@ -106,7 +106,7 @@ impl Device {
         }
         let name = command_output(command.args(["--find", "--show"]).arg(file)).trim().to_owned();
         let open = File::open(&name).unwrap();
-        // While it is open, to detach it means: when its last user goes.
+        // Detaching an open device takes effect when its last user closes it.
         command_output(Command::new("losetup").arg("--detach").arg(&name));
         Self { name, _open: open }
     }

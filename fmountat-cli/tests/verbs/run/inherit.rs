@@ -50,7 +50,7 @@ const STATES: &[&[&str]] = &[
 /// States that `run` and its Rust runtime need for themselves: it must work with them.
 const NOT_KEPT: &[&str] = &["--ignore-signal=PIPE", "--ignore-signal=CHLD"];
 
-/// As nohup(1) and background jobs need it: what the caller ignores or blocks stays so.
+/// Signals that the caller ignores or blocks remain so, as nohup(1) and background jobs require.
 pub(crate) fn signal_states() {
     let before = Untouched::now();
     let mut wrong = Vec::new();
@@ -78,7 +78,7 @@ pub(crate) fn signal_states() {
     before.assert("signal states");
 }
 
-/// Runs to the end, if that comes in time.
+/// Waits for the end of the command; returns `None` at the time limit.
 fn within(limit: Duration, mut command: Command) -> Option<Done> {
     let mut child =
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();

@@ -27,7 +27,7 @@ is "the new text" "$(cat /etc/greeting)" new
 can "append to a lower file" sh -c 'echo more >>/etc/passwd'
 can "a new file" sh -c 'echo x >/new'
 can "delete a lower file" rm /etc/os-release
-cannot "it is gone" test -e /etc/os-release
+cannot "it no longer exists" test -e /etc/os-release
 can "rename a lower file" mv /etc/group /etc/group2
 can "empty a lower directory" rm -r /srv/app
 can "make it anew" mkdir /srv/app
@@ -233,7 +233,7 @@ pub(crate) fn the_old_root_is_gone() {
     before.assert("what is above the root");
 }
 
-/// A path goes up beyond `/` and down again, wherever the root is built.
+/// A path leads above `/` and down again, wherever the root is built.
 pub(crate) fn paths_over_the_top() {
     let here = scratch().join("here");
     write(here.join("a/who"), "a\n");
@@ -338,8 +338,8 @@ pub(crate) fn a_directory_of_a_layer_goes_or_it_is_told() {
     write(scratch().join("doomed/file"), "");
     let done = in_scratch("rm -r doomed || ls -d doomed");
     let is_told = done.err.contains("directories of a layer cannot be removed");
-    let goes = fmountat_testing::kernel_release() >= (6, 6);
-    assert_eq!((is_told, done.out.is_empty()), (!goes, goes), "{done:#?}");
+    let can_remove = fmountat_testing::kernel_release() >= (6, 6);
+    assert_eq!((is_told, done.out.is_empty()), (!can_remove, can_remove), "{done:#?}");
 }
 
 /// A copy of a copy: the inner one's caller has no process group of its own namespace.

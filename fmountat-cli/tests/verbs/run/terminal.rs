@@ -105,7 +105,7 @@ fn count(text: &str, what: &str) -> usize {
 
 pub(crate) fn is_the_commands() {
     let before = Untouched::now();
-    // stty(1) sets rows and columns one after the other, and a signal comes for each.
+    // stty(1) sets rows and columns separately, and the kernel sends a signal for each.
     let inner = "[ -t 0 ] && [ -t 1 ] && [ -t 2 ] && echo terminal; stty size; exec 3<>/dev/tty && echo x >&3
         sleep 100 & trap '[ \"$(stty size)\" != \"44 88\" ] || { kill $!; stty size; exit 4; }' WINCH; echo ready; while :; do wait $!; done";
     let outer = "stty rows 33 cols 77
@@ -146,7 +146,7 @@ pub(crate) fn interrupt() {
     assert!(screen.contains("status 5\n"), "{screen}");
 
     let mut terminal = Terminal::start("trap : INT; INNER; echo status $?", "exec sleep 100");
-    // dash loses a signal that comes right before its exec.
+    // dash loses a signal that arrives right before its exec.
     let start = Instant::now();
     while !processes().iter().any(|process| process.ends_with(": sleep 100 ")) {
         assert!(start.elapsed() < slower(PATIENCE), "{:#?}", processes());
@@ -238,7 +238,7 @@ pub(crate) fn job_control() {
     terminal.press("echo code-$?\n");
     terminal.wait_for("code-130");
     terminal.press("exit 6\n");
-    // What is typed before the end of the line comes into the midst of it.
+    // The echo of early input would appear in the middle of the line.
     terminal.wait_for("status 6\r\n");
     terminal.press("typed\n");
     terminal.wait_for("line typed");

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Mounts an overlay by mount(2) in a private mount namespace and returns a detached copy.
+//! Mounts an overlay with mount(2) in a private mount namespace and returns a detached copy.
 //!
 //! This serves kernels without `lowerdir+` \[Linux 6.7\], and id-mapped layers on kernels that
 //! refuse layers in a detached tree \[before 6.15\].

@@ -130,7 +130,7 @@ fn has_uuid(overlay: &Overlay, upper: BorrowedFd<'_>, features: &Features) -> bo
 /// first checks whether the upper is in use (`ovl_get_upper`). It logs one line each time.
 ///
 /// Before 6.15 the kernel refuses layers in a detached tree. The overlay is then made in a private
-/// namespace where its upper is mounted, and by mount(2) if a filter forbids fsopen(2). If a filter
+/// namespace where its upper is mounted, with mount(2) if a filter forbids fsopen(2). If a filter
 /// forbids unshare(2) too, the result is false.
 fn is_in_use(directory: BorrowedFd<'_>, features: &Features) -> bool {
     let probe = || match (features.new_mount_api, features.overlay_detached_layers) {

@@ -18,7 +18,7 @@ use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 
-/// Reports whether the overlay must be mounted by mount(2) in a private namespace and copied.
+/// Reports whether the overlay must be mounted with mount(2) in a private namespace and copied.
 fn needs_private_namespace(make: &Make<'_>, is_mapped: bool) -> bool {
     let features = make.features;
     let by_mount = !matches!(features.best(), Some(GiveLayers::Descriptors | GiveLayers::Names));

@@ -93,7 +93,7 @@ fn file_type(device: &Device) -> FileType {
     }
 }
 
-/// Sets owner and mode of the node by descriptor, not by its name. The mode comes last: chown(2)
+/// Sets owner and mode of the node by descriptor, not by its name. Sets the mode last: chown(2)
 /// clears mode bits.
 fn set_owner_and_mode(node: OwnedFd, device: &Device) -> Result<()> {
     let error = |call, errno| failed(Operation::CreateDevice, call, errno, &device.path);

@@ -308,7 +308,7 @@ fn open_directory(dir: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
         .map_err(|e| open_error(Operation::OpenTarget, Syscall::Openat, path, e))
 }
 
-/// Looks up `X-mount.subdir=`, as far as the content is known.
+/// Looks up `X-mount.subdir=` if the content of the mount can be inspected.
 fn sub_directory(mount: PredictedMount, subdir: &Path) -> Result<PredictedMount> {
     let missing = |errno| open_error(Operation::OpenSubdir, Syscall::Openat2, subdir, errno);
     match &mount.content {

@@ -12,7 +12,7 @@ use crate::vfs::attr::{Attr, MountAttr};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
-/// Whether the option is known and not supported.
+/// Reports whether the table has the option as an unsupported one.
 fn is_refused(option: &OsStr) -> bool {
     let known = key_and_value(option).0.to_str().and_then(look_up);
     known.is_some_and(|(known, _)| matches!(known.effect, Effect::Refused(_)))

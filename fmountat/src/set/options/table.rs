@@ -50,7 +50,7 @@ const fn note(name: &'static str, help: &'static str) -> UserspaceOption {
 
 /// All options, by subject, in the order of mount(8) and OCI's list.
 pub(crate) const OPTIONS: &[UserspaceOption] = &[
-    note("defaults", "the kernel's defaults, which are those without any word"),
+    note("defaults", "the kernel's defaults, the same as no option"),
     option("ro", ReadOnly(true), ALL, "read-only: the mount, and a new or remounted file system"),
     option("rw", ReadOnly(false), ALL, "writable"),
     option("nosuid", A(Attr::NOSUID, NONE), ALL, "set-user-ID bits and file capabilities have no effect"),
@@ -93,7 +93,12 @@ pub(crate) const OPTIONS: &[UserspaceOption] = &[
         "show a directory or file at another place; with remount: the mount alone",
     ),
     option("rbind", Bind(true), BOUND, "with everything mounted below it"),
-    option("remount", Remount, REMOUNT, "change what is mounted; what was not asked for stays"),
+    option(
+        "remount",
+        Remount,
+        REMOUNT,
+        "change an existing mount; options that are not given keep their values",
+    ),
     note("silent", "no messages in the kernel's log"),
     note("loud", "messages"),
     note("auto", "for mount -a"),

@@ -37,7 +37,7 @@ impl Mounter {
     /// Returns the mounts that a [`swap`](Self::swap) of `built` for the mount on `target` would
     /// unmount, and those that it would leave beneath. It reads them by listmount(2) and
     /// statmount(2) \[Linux 6.8\], or else from mountinfo. Call it right before the swap: it misses
-    /// a mount that comes in between. `plan` is the plan of `built`.
+    /// a mount that is attached in between. `plan` is the plan of `built`.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`] if neither is available; those of opening the target.

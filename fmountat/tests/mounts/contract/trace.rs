@@ -40,7 +40,7 @@ pub(crate) fn of_case(case: &str) -> Verdict {
     command_output(&mut strace);
     let log = read(log);
     eprintln!("{log}");
-    // The harness makes its namespace private last; what comes before is its own.
+    // The harness makes its namespace private last; the calls before that are its own.
     let (_, body) = log.split_once("MS_REC|MS_PRIVATE, NULL) = 0").expect("the start of the case");
     judge(body)
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The mounts that the options are tried on, made by mount(2) without the crate: a tmpfs with
+//! The mounts that the options are tried on, made with mount(2), without the crate: a tmpfs with
 //! another one on `d/sub`.
 
 use super::state::{Look, MountState, Propagations};
@@ -92,7 +92,7 @@ impl WayIn {
     }
 }
 
-/// Unmounts the tree. It is made private first: otherwise what is below goes away in its peers too.
+/// Unmounts the tree. It is made private first: otherwise its peers lose the mounts below it too.
 pub(crate) fn take_away(path: &Path) {
     mount_change(path, MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).unwrap();
     unmount(path, UnmountFlags::DETACH).unwrap();

@@ -206,14 +206,14 @@ pub(crate) fn loops(stage: &Stage) {
         }
         fmountat_testing::loop_devices(&stage.dir).is_empty()
     };
-    for (words, writes) in [("loop,ro", false), ("loop", true)] {
-        stage.apply(&[Mount::new("ext4", &image).option(words)], "t").unwrap();
-        assert_eq!(std::fs::write(stage.file("t/f"), "").is_ok(), writes, "{words}");
+    for (options, writes) in [("loop,ro", false), ("loop", true)] {
+        stage.apply(&[Mount::new("ext4", &image).option(options)], "t").unwrap();
+        assert_eq!(std::fs::write(stage.file("t/f"), "").is_ok(), writes, "{options}");
         stage.unmount("t");
-        assert!(is_gone_within(Duration::from_secs(1)), "{words}");
+        assert!(is_gone_within(Duration::from_secs(1)), "{options}");
     }
-    let stays = LoopOptions::default().autoclear(false);
-    let device = LoopDevice::attach(CWD, &image, &stays).unwrap();
+    let no_autoclear = LoopOptions::default().autoclear(false);
+    let device = LoopDevice::attach(CWD, &image, &no_autoclear).unwrap();
     stage.apply(&[Mount::new("ext4", device.path())], "t").unwrap();
     stage.unmount("t");
     assert!(!is_gone_within(Duration::from_millis(100)));
@@ -247,8 +247,8 @@ pub(crate) fn levels(stage: &Stage) {
 
 pub(crate) fn contexts(stage: &Stage) {
     mkdirs(&stage.dir, &["t"]);
-    let word = r#"context="system_u:object_r:tmp_t:s0:c127,c456""#;
-    let done = stage.apply(&[tmpfs().option(word).option("size=1m")], "t");
+    let context = r#"context="system_u:object_r:tmp_t:s0:c127,c456""#;
+    let done = stage.apply(&[tmpfs().option(context).option("size=1m")], "t");
     if Path::new("/sys/fs/selinux/enforce").exists() {
         done.unwrap();
         let seen = find(CWD, stage.file("t")).unwrap().super_options.into_string().unwrap();
@@ -257,10 +257,10 @@ pub(crate) fn contexts(stage: &Stage) {
     }
     let error = done.unwrap_err();
     assert!(error.reason().contains("SELinux is not enabled"), "{error}");
-    assert_eq!(error.argument().unwrap(), word);
-    // The comma of the value separates nothing: what follows it is a word of its own.
-    let error = Options::parse([format!("{word},X-mount.mode=nine")]).unwrap_err();
-    assert_eq!(error.argument().unwrap(), word);
+    assert_eq!(error.argument().unwrap(), context);
+    // The comma of the value separates nothing: what follows it is a context of its own.
+    let error = Options::parse([format!("{context},X-mount.mode=nine")]).unwrap_err();
+    assert_eq!(error.argument().unwrap(), context);
 }
 
 pub(crate) fn long_options(stage: &Stage) {

@@ -112,14 +112,14 @@ fn propagation(stage: &Stage, at: &str) -> String {
 
 pub(crate) fn defaults_and_propagation(stage: &Stage) {
     mkdirs(&stage.dir, &["s", "t"]);
-    for (words, seen) in [
+    for (options, seen) in [
         ("defaults", ""),
         ("defaults,shared", "shared"),
         ("rshared", "shared"),
         ("private", ""),
         ("unbindable", "unbindable"),
     ] {
-        for mount in [tmpfs().option(words), stage.bind("s", "bind").option(words)] {
+        for mount in [tmpfs().option(options), stage.bind("s", "bind").option(options)] {
             stage.apply(std::slice::from_ref(&mount), "t").unwrap();
             assert_eq!(propagation(stage, "t"), seen, "{mount:?}");
             stage.unmount("t");

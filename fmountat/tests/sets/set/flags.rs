@@ -51,14 +51,14 @@ pub(crate) fn check_all() {
     ];
     let mut checked = 0;
     for kind in kinds {
-        for (words, want) in TABLE {
-            let plan = Plan::new(&[kind.clone().option(words)]).unwrap();
+        for (options, want) in TABLE {
+            let plan = Plan::new(&[kind.clone().option(options)]).unwrap();
             let target = Target::open(CWD, base.join("t")).unwrap();
-            drop(Mounter::detached().apply(CWD, &plan, &target).unwrap_or_else(|e| panic!("{words}: {e}")));
-            assert_eq!(mount_flags(base.join("t")), want, "{words} on {:?}", kind.fstype);
+            drop(Mounter::detached().apply(CWD, &plan, &target).unwrap_or_else(|e| panic!("{options}: {e}")));
+            assert_eq!(mount_flags(base.join("t")), want, "{options} on {:?}", kind.fstype);
             Unmount::new().run(base.join("t")).unwrap_or_else(|e| panic!("{e:?}"));
             checked += 1;
         }
     }
-    println!("{checked} mounts had the flags of their words and no others");
+    println!("{checked} mounts had the flags of their options and no others");
 }

@@ -112,14 +112,14 @@ fn attack(mount: &Mount) {
 
 /// A directory and a file.
 pub(crate) fn only_what_is_new_is_given_away() {
-    let words = format!("X-mount.mkdir=0755:{OWNER}:{OWNER}");
+    let options = format!("X-mount.mkdir=0755:{OWNER}:{OWNER}");
     mkdirs(file(""), &["root/d", "elsewhere"]);
     write(file("source"), "");
     mkdirs(file("root/d"), &[VICTIM]);
     write(file("root/d/victim/secret"), "secret");
-    attack(&tmpfs().at("d/t").option(&*words));
+    attack(&tmpfs().at("d/t").option(&*options));
     std::fs::remove_dir_all(file("root/d/victim")).unwrap();
     write(file("root/d/victim"), "secret");
     std::fs::set_permissions(file("root/d/victim"), PermissionsExt::from_mode(0o4755)).unwrap();
-    attack(&bind("source", "bind").at("d/t").option(&*words));
+    attack(&bind("source", "bind").at("d/t").option(&*options));
 }
