@@ -77,9 +77,9 @@ pub(crate) fn result(report: &impl Serialize, json: bool) -> Result<(), Error> {
 
 /// Prints the mounts that a swap will drop or leave beneath, on stderr and before the swap. With
 /// `--json` the result holds them too.
-pub(crate) fn unmatched(found: &ReplaceDiff, json: bool) {
+pub(crate) fn replace_diff(found: &ReplaceDiff, json: bool) {
     if json && !found.is_empty() {
-        say(&report::json(&report::unmatched(found)));
+        say(&report::json(&report::replace_diff(found)));
     }
     let lines = [
         (&found.dropped, "no counterpart in the new set, dropped with the old one:"),

@@ -90,13 +90,13 @@ pub(crate) fn places(mounts: &[(MountId, PathBuf)]) -> Vec<PlaceReport<'_>> {
 
 /// Holds the mounts that a swap will drop or leave beneath; printed on stderr before the swap.
 #[derive(Serialize)]
-pub(crate) struct UnmatchedReport<'a> {
+pub(crate) struct ReplaceDiffReport<'a> {
     beneath: Vec<PlaceReport<'a>>,
     dropped: Vec<PlaceReport<'a>>,
 }
 
-pub(crate) fn unmatched(found: &ReplaceDiff) -> UnmatchedReport<'_> {
-    UnmatchedReport { beneath: places(&found.beneath), dropped: places(&found.dropped) }
+pub(crate) fn replace_diff(found: &ReplaceDiff) -> ReplaceDiffReport<'_> {
+    ReplaceDiffReport { beneath: places(&found.beneath), dropped: places(&found.dropped) }
 }
 
 /// Holds an option that `--compat` ignored, and the number of its mount.
@@ -187,7 +187,7 @@ pub(crate) fn feature(need: &Needed) -> FeatureReport {
 pub(crate) struct StepReport<'a> {
     layers: usize,
     mount: usize,
-    notes: &'a [String],
+    details: &'a [String],
     option_bytes: usize,
     refused: Option<ErrorReport<'a>>,
     source: Text<'a>,
@@ -199,7 +199,7 @@ pub(crate) fn step(step: &ExplainedStep) -> StepReport<'_> {
     StepReport {
         layers: step.layers,
         mount: step.number,
-        notes: &step.notes,
+        details: &step.details,
         option_bytes: step.option_bytes,
         refused: step.refused.as_ref().map(error),
         source: text(&step.source),

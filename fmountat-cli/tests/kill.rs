@@ -103,7 +103,8 @@ fmountat_testing::tests! {
     fn clean_after_a_helper() needs [] { stepwise::helper(); }
     /// And peers of what is bound, which lose nothing.
     fn clean_beside_peers() needs [] { stepwise::helper_beside_peers(); }
-    /// What is no note, of another boot, namespace or writer, in use, or somebody else's.
+    /// Files that are not a journal, and journals of another boot, namespace or writer, in use, or
+    /// of another user.
     fn clean_and_nothing_else() needs [Statmount] { stepwise::nothing_else(); }
     /// The namespace's id distinguishes it from one that has ended.
     fn clean_after_an_ended_namespace() needs [Kernel(6, 12), Statmount, Root] { stepwise::ended_namespace(); }

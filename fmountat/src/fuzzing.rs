@@ -37,7 +37,7 @@ pub const TARGETS: [(&str, Target); 13] = [
     ("fstab", fstab),
     ("quoting", quoting),
     ("mount_events", mount_events),
-    ("note", note),
+    ("journal", journal),
     ("published", published),
     ("fdinfo", mount_number),
     ("cgroup", cgroup),
@@ -171,7 +171,7 @@ pub fn mount_events(data: &[u8]) {
 /// Parses a journal entry: the bytes as they are, and as the rest of an entry that was begun here.
 /// Writing and parsing it again must give the same lines. If the last line is truncated, the result
 /// must be the entry without it.
-pub fn note(data: &[u8]) {
+pub fn journal(data: &[u8]) {
     static BEGIN: OnceLock<Option<Vec<u8>>> = OnceLock::new();
     let _ = fuzz::written(data);
     let Some(begin) = BEGIN.get_or_init(fuzz::begun_here) else { return };

@@ -40,7 +40,7 @@ fn is_gone(device: &Path, file: &Path) -> bool {
     !is_there()
 }
 
-/// What the rows of both ways show; the older way is forced by a filter.
+/// The checks for both strategies; a filter forces the older one.
 fn shows_and_goes() {
     let path = image("image", 64 * 1024);
     let plain = LoopOptions::default();
@@ -217,7 +217,7 @@ fmountat_testing::tests! {
 
     /// Refuses a second writer of the same bytes, and settings that the existing device does not
     /// have.
-    fn a_device_in_the_way() needs [Root] {
+    fn a_conflicting_device() needs [Root] {
         let path = image("image", 64 * 1024);
         let plain = LoopOptions::default();
         let read_only = plain.read_only(true);

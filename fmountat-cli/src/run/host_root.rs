@@ -2,7 +2,7 @@
 //! Copies the root of the host: an overlay over each file system or directory, where the kernel
 //! allows one.
 
-use crate::run::layout::{NotOverlaid, failed, make_directory, throwaway_overlay};
+use crate::run::layout::{NotOverlaid, ephemeral_overlay, failed, make_directory};
 use fmountat::call::FsContext;
 use fmountat::kernel::Features;
 use fmountat::mountinfo;
@@ -153,7 +153,7 @@ impl<'a> HostRoot<'a> {
     }
 
     fn overlay(&self, path: &Path) -> Result<Tree, Error> {
-        throwaway_overlay(self.mounter, self.uppers, CWD, Overlay::new().lower(path))
+        ephemeral_overlay(self.mounter, self.uppers, CWD, Overlay::new().lower(path))
     }
 
     fn read_only_file(&mut self, path: &Path) -> Result<Tree, Error> {

@@ -17,7 +17,7 @@ pub(crate) fn failed(step: &'static str, path: &Path, errno: Errno) -> Error {
     Error::from_io(Operation::Program(step), path, errno.into())
 }
 
-pub(crate) fn throwaway_overlay(
+pub(crate) fn ephemeral_overlay(
     mounter: &Mounter,
     uppers: &EphemeralUppers,
     dir: BorrowedFd<'_>,

@@ -3,7 +3,7 @@
 //! mounts.
 
 use crate::run::host_root::HostRoot;
-use crate::run::layout::{NotOverlaid, makes_dev, throwaway_overlay};
+use crate::run::layout::{NotOverlaid, ephemeral_overlay, makes_dev};
 use fmountat::oci::standard_links;
 use fmountat::overlay::Overlay;
 use fmountat::table::is_mount_point;
@@ -47,7 +47,7 @@ pub(crate) fn build(
         }
         many => {
             let overlay = many.iter().fold(Overlay::new(), |o, lower| o.lower(lower));
-            Some(mounter.begin(throwaway_overlay(&mounter, &uppers, dir, overlay)?)?)
+            Some(mounter.begin(ephemeral_overlay(&mounter, &uppers, dir, overlay)?)?)
         }
     };
     let built = match (base, plan) {

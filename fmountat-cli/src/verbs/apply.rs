@@ -21,7 +21,7 @@ pub(crate) fn run(args: &ApplyArgs, json: bool) -> Result<(), Error> {
         None => Target::open(&dir, path)?,
     };
     let mut swap = None;
-    let mut unmatched = None;
+    let mut replace_diff = None;
     let (id, set, left_out, strategy) = match &namespace {
         None if !args.replace => {
             let applied = mounter.apply(&dir, &plan, &target)?;
@@ -37,8 +37,8 @@ pub(crate) fn run(args: &ApplyArgs, json: bool) -> Result<(), Error> {
                     if args.set.strict {
                         found.need_none(&target)?;
                     }
-                    output::unmatched(&found, json);
-                    unmatched = Some(found);
+                    output::replace_diff(&found, json);
+                    replace_diff = Some(found);
                     mounter.swap(built, &target)?
                 }
             };
@@ -49,9 +49,9 @@ pub(crate) fn run(args: &ApplyArgs, json: bool) -> Result<(), Error> {
     output::left_out(&left_out, json);
     output::ignored(plan.ignored(), json);
     let report = ApplyReport {
-        beneath: unmatched.as_ref().map(|found| places(&found.beneath)),
+        beneath: replace_diff.as_ref().map(|found| places(&found.beneath)),
         boot: json.then(boot).flatten(),
-        dropped: unmatched.as_ref().map(|found| places(&found.dropped)),
+        dropped: replace_diff.as_ref().map(|found| places(&found.dropped)),
         id: id.get(),
         ignored: report::ignored(plan.ignored()),
         mounts: plan.len() - left_out.len(),

@@ -13,18 +13,18 @@ pub(crate) fn run(args: &ExplainArgs, json: bool) -> Result<(), Error> {
     let path = &args.set.target;
     let target = Target::open(&dir, path)?;
     let mut explained = mounter.explain(&dir, &plan, &target);
-    let mut unmatched = None;
+    let mut replace_diff = None;
     if args.replace {
         match mounter.explain_replace_diff(&plan, &target) {
-            Ok(found) => unmatched = Some(found),
+            Ok(found) => replace_diff = Some(found),
             Err(error) => explained.refused.push(error),
         }
     }
-    if let Some(found) = &unmatched {
+    if let Some(found) = &replace_diff {
         if args.set.strict {
             explained.refused.extend(found.need_none(&target).err());
         }
-        output::unmatched(found, json);
+        output::replace_diff(found, json);
     }
     output::ignored(plan.ignored(), json);
     if json {
@@ -36,8 +36,8 @@ pub(crate) fn run(args: &ExplainArgs, json: bool) -> Result<(), Error> {
                     what: operation.text(),
                 })
                 .collect(),
-            beneath: unmatched.as_ref().map(|found| places(&found.beneath)),
-            dropped: unmatched.as_ref().map(|found| places(&found.dropped)),
+            beneath: replace_diff.as_ref().map(|found| places(&found.beneath)),
+            dropped: replace_diff.as_ref().map(|found| places(&found.dropped)),
             features: explained.needs.iter().map(report::feature).collect(),
             ignored: report::ignored(plan.ignored()),
             into_copy: explained.into_copy,

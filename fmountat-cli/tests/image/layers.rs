@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Splits a flat tree into a history of layers: each file is in a random layer, with older versions
-//! in layers below it, and some files were deleted on the way.
+//! in layers below it, and some files were deleted in between.
 //!
 //! All choices come from a hash of the path: the same tree gives the same layers.
 
@@ -63,9 +63,9 @@ impl<'a> Layers<'a> {
         }
         for layer in &mut plan.layers {
             let paths = layer.puts.keys().chain(&layer.directories);
-            let on_the_way: Vec<_> =
+            let ancestors: Vec<_> =
                 paths.flat_map(|path| path.ancestors().skip(1)).map(Path::to_owned).collect();
-            layer.directories.extend(on_the_way);
+            layer.directories.extend(ancestors);
             layer.directories.insert(PathBuf::new());
         }
         plan
@@ -179,7 +179,7 @@ impl<'a> Layers<'a> {
         assert!(self.histories.values().all(|times| *times >= 10), "{:?}", self.histories);
     }
 
-    /// How often each kind of history was told.
+    /// How often each kind of history was made.
     pub(crate) fn histories(&self) -> &BTreeMap<&'static str, usize> {
         &self.histories
     }

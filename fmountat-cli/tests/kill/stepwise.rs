@@ -65,7 +65,7 @@ fn unstage() {
     }
 }
 
-fn notes() -> usize {
+fn journals() -> usize {
     std::fs::read_dir("/run/fmountat").map_or(0, Iterator::count)
 }
 
@@ -98,7 +98,7 @@ fn killed(words: &[&str], restrict: impl Fn() + Sync) -> usize {
         // Under a filter a forked child probes the kernel. It ends by itself and holds the
         // journal's lock until then.
         assert!(settled(|| processes().is_empty()), "{:#?}", processes());
-        let whole = mounts_below(file("t")).len() == ALL && notes() == 0;
+        let whole = mounts_below(file("t")).len() == ALL && journals() == 0;
         if whole {
             unmount();
             continue;
@@ -109,7 +109,7 @@ fn killed(words: &[&str], restrict: impl Fn() + Sync) -> usize {
         let errors = String::from_utf8(cleaned.stderr).unwrap();
         assert!(cleaned.status.success() && text.contains(r#""uncertain":[]"#), "{text}{errors}");
         assert_eq!(mounts_below(file("t")), Vec::<String>::new(), "{text}{errors}");
-        assert_eq!((notes(), Path::new("/run/fmountat").exists()), (0, false), "{text}");
+        assert_eq!((journals(), Path::new("/run/fmountat").exists()), (0, false), "{text}");
     }
     left
 }
@@ -158,8 +158,8 @@ fn killed_while_a_helper_hangs(set: &str, all: usize) {
     let path = format!("{}:{}", file("bin").display(), std::env::var("PATH").unwrap());
     let mut child = fmountat(&["apply", "helped.json", "t"]).env("PATH", path).spawn().unwrap();
     assert!(settled(|| file("started").exists()), "the helper did not start");
-    assert_eq!((mounts_below(file("t")).len(), notes()), (all, 1));
-    // Its note is locked, so nobody takes its mounts away.
+    assert_eq!((mounts_below(file("t")).len(), journals()), (all, 1));
+    // Its journal is locked, so `clean` does not unmount its mounts.
     assert!(String::from_utf8_lossy(&clean().stdout).contains(r#""skipped":1"#));
     assert_eq!(mounts_below(file("t")).len(), all);
     child.kill().unwrap();
@@ -169,7 +169,7 @@ fn killed_while_a_helper_hangs(set: &str, all: usize) {
     let text = String::from_utf8(cleaned.stdout).unwrap();
     let errors = String::from_utf8(cleaned.stderr).unwrap();
     assert!(text.contains(&format!(r#""target":"{}"}}]"#, file("t").display())), "{text}{errors}");
-    assert_eq!((mounts_below(file("t")).len(), notes()), (0, 0), "{text}{errors}");
+    assert_eq!((mounts_below(file("t")).len(), journals()), (0, 0), "{text}{errors}");
 }
 
 fn boot() -> String {
@@ -181,8 +181,8 @@ fn namespace() -> u64 {
     std::fs::metadata("/proc/thread-self/ns/mnt").unwrap().ino()
 }
 
-/// A note as one that was killed would have left it.
-fn note(name: &str, boot: &str, namespace: u64, lines: &str) {
+/// Writes a journal as a killed process leaves it.
+fn journal(name: &str, boot: &str, namespace: u64, lines: &str) {
     let begin = format!("begin 2 {boot} {namespace} - 1 t");
     write(Path::new("/run/fmountat").join(name), format!("{begin}\n{lines}"));
 }
@@ -193,12 +193,13 @@ fn published() -> Vec<u64> {
     value["set"].as_array().unwrap().iter().map(|id| id.as_u64().unwrap()).collect()
 }
 
-/// The line of a note about one mount.
+/// Returns the journal entry of one mount.
 fn mount(id: u64, at: &str) -> String {
     format!("mount {id} - {at}\n")
 }
 
-/// Runs `clean`: how many mounts are left, whether the note is, the exit status and the errors.
+/// Runs `clean`. Returns how many mounts are left, whether the journal is, the exit status and the
+/// errors.
 fn after(name: &str) -> (usize, bool, i32, String) {
     let output = clean();
     let left = Path::new("/run/fmountat").join(name).exists();
@@ -206,7 +207,7 @@ fn after(name: &str) -> (usize, bool, i32, String) {
     (mounts_below(file("t")).len(), left, output.status.code().unwrap(), errors)
 }
 
-/// The namespace of the note has the same inode number and has ended: its mounts ended with it.
+/// The namespace of the journal has the same inode number and has ended: its mounts ended with it.
 pub(crate) fn ended_namespace() {
     stage();
     let ids = published();
@@ -226,16 +227,16 @@ pub(crate) fn nothing_else() {
     std::fs::set_permissions("/run/fmountat", PermissionsExt::from_mode(0o700)).unwrap();
     let last = mount(ids[6], "elsewhere");
     // Of another boot, whatever number its mounts had.
-    note("boot", "00000000-0000-0000-0000-000000000000", namespace(), &last);
+    journal("boot", "00000000-0000-0000-0000-000000000000", namespace(), &last);
     assert_eq!(after("boot"), (ALL, false, 0, String::new()));
     mkdirs("/run", &["fmountat"]);
     std::fs::set_permissions("/run/fmountat", PermissionsExt::from_mode(0o700)).unwrap();
     // Of another namespace.
-    note("space", &boot(), 1, &last);
+    journal("space", &boot(), 1, &last);
     assert_eq!(after("space"), (ALL, true, 0, String::new()));
     std::fs::remove_file("/run/fmountat/space").unwrap();
     // Not ours to read; a kind that is not known; cut off before it began.
-    write("/run/fmountat/strange", "no note\n");
+    write("/run/fmountat/strange", "no journal\n");
     write("/run/fmountat/cut", "beg");
     let (mounts, left, status, errors) = after("strange");
     assert_eq!((mounts, left, status), (ALL, true, 1), "{errors}");
@@ -245,13 +246,13 @@ pub(crate) fn nothing_else() {
     );
     std::fs::remove_file("/run/fmountat/strange").unwrap();
     // One mount of them, which has none in it, and a line that was cut off.
-    note("one", &boot(), namespace(), &format!("{last}mount {}", ids[0]));
+    journal("one", &boot(), namespace(), &format!("{last}mount {}", ids[0]));
     assert_eq!(after("one"), (ALL - 1, false, 0, String::new()));
     mkdirs("/run", &["fmountat"]);
     std::fs::set_permissions("/run/fmountat", PermissionsExt::from_mode(0o700)).unwrap();
     // A busy mount is left with its journal, and the error names the holder.
     let held = std::fs::File::create(file("t/e/held")).unwrap();
-    note("busy", &boot(), namespace(), &mount(ids[5], "e"));
+    journal("busy", &boot(), namespace(), &mount(ids[5], "e"));
     let (mounts, left, status, errors) = after("busy");
     assert_eq!((mounts, left, status), (ALL - 1, true, 32), "{errors}");
     assert!(errors.contains("\"descriptor\""), "{errors}");
@@ -260,7 +261,7 @@ pub(crate) fn nothing_else() {
     // A directory that anybody can write to is not believed.
     mkdirs("/run", &["fmountat"]);
     std::fs::set_permissions("/run/fmountat", PermissionsExt::from_mode(0o777)).unwrap();
-    note("false", &boot(), namespace(), &mount(ids[1], "a"));
+    journal("false", &boot(), namespace(), &mount(ids[1], "a"));
     let (mounts, left, status, errors) = after("false");
     assert_eq!((mounts, left, status), (ALL - 2, true, 1), "{errors}");
     unmount();
@@ -280,7 +281,7 @@ fn directories() {
         let (device, inode) = (stat.dev(), stat.ino() + more);
         format!("directory {device} {inode} {}\n", at.display())
     };
-    note("dirs", &boot(), namespace(), &[line("empty", 0), line("used", 0), line("another", 1)].concat());
+    journal("dirs", &boot(), namespace(), &[line("empty", 0), line("used", 0), line("another", 1)].concat());
     let output = fmountat(&["--verbose", "clean"]).output().unwrap();
     assert!(output.status.success());
     let event = format!("fmountat: recovered kind=\"directory\" path=\"{}\"\n", file("new/empty").display());

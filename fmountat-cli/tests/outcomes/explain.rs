@@ -68,7 +68,7 @@ fn beside_apply(prefix: &[&str], spec: &Spec) -> Result<Verdict, String> {
         let applied = run_behind(prefix, dir, "apply", spec);
         let (ours, theirs) = (explained.status.code(), applied.status.code());
         let words = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
-        let told = format!(
+        let difference = format!(
             "{:?} {}\n  explain {ours:?}: {}  apply {theirs:?}: {}",
             spec.flags,
             spec.json,
@@ -76,10 +76,10 @@ fn beside_apply(prefix: &[&str], spec: &Spec) -> Result<Verdict, String> {
             words(&applied)
         );
         if before.0 != after.0 {
-            return Err(format!("explain mounted something: {told}"));
+            return Err(format!("explain mounted something: {difference}"));
         }
         if before.1 != after.1 {
-            return Err(format!("explain changed files: {told}"));
+            return Err(format!("explain changed files: {difference}"));
         }
         let first = |output: &Output| words(output).lines().next().unwrap_or_default().to_owned();
         let caveat = String::from_utf8_lossy(&explained.stdout);
@@ -90,7 +90,7 @@ fn beside_apply(prefix: &[&str], spec: &Spec) -> Result<Verdict, String> {
             true if ours == Some(0) || first(&explained) == first(&applied) => Ok(Verdict::SameWords),
             true => Ok(Verdict::SameStatus),
             false if (ours == Some(0) && has_caveat) || is_not_asked => Ok(Verdict::NotToBeTold),
-            false => Err(told),
+            false => Err(difference),
         }
     })
 }
@@ -178,7 +178,7 @@ fmountat_testing::cases! {
     }
 
     /// What nobody gets to read is a failure.
-    fn a_full_disk_is_told() needs [] {
+    fn a_full_disk_is_reported() needs [] {
         mkdirs(scratch(), &["1/fs", "2/fs/tmp", "t"]);
         write(scratch().join("set.json"), GOOD);
         for words in [&["doctor"][..], &["--json", "doctor"], &["explain", "set.json", "t"], &["--json", "explain", "set.json", "t"]] {

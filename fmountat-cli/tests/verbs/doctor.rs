@@ -69,7 +69,7 @@ fmountat_testing::cases! {
     }
 
     /// doctor reports the missing privilege and what to change; real root has all of it.
-    fn privilege_is_told() needs [Root, Tool("setpriv"), Tool("unshare"), UserNamespaces] {
+    fn privilege_is_reported() needs [Root, Tool("setpriv"), Tool("unshare"), UserNamespaces] {
         let (_, root) = report(&[]);
         assert_eq!(state(&root, "mounting"), "fine");
         let (text, user) = report(&USER);
@@ -106,7 +106,7 @@ fmountat_testing::cases! {
     }
 
     /// Limits that are reached, or will be.
-    fn limits_are_told() needs [Root, Tool("setpriv"), Tool("prlimit"), Tool("unshare"), UserNamespaces] {
+    fn limits_are_reported() needs [Root, Tool("setpriv"), Tool("prlimit"), Tool("unshare"), UserNamespaces] {
         let few = report(&["prlimit", "--nofile=100"]).1;
         assert!(finding(&few, "open files").2.contains("ulimit -n"));
         let none = "echo 0 > /proc/sys/user/max_user_namespaces; exec \"$@\"";
@@ -116,7 +116,7 @@ fmountat_testing::cases! {
     }
 
     /// As on an old kernel: what is used instead.
-    fn missing_calls_are_told() needs [] {
+    fn missing_calls_are_reported() needs [] {
         std::thread::scope(|scope| {
             let old = scope.spawn(|| {
                 filter::errno_on(&[libc::SYS_fsopen, libc::SYS_open_tree, libc::SYS_move_mount, 458], libc::ENOSYS as u32);

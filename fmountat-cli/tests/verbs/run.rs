@@ -29,8 +29,8 @@ fmountat_testing::cases! {
     }
     fn a_deleted_home_is_whole_as_user() needs [Kernel(6, 6), User, Tool("unshare")] { roots::a_deleted_home_is_whole(); }
     fn a_deleted_home_is_whole_as_root() needs [Root] { roots::a_deleted_home_is_whole(); }
-    fn a_directory_of_a_layer_goes_or_it_is_told() needs [User, Tool("unshare")] {
-        roots::a_directory_of_a_layer_goes_or_it_is_told();
+    fn removing_a_directory_of_a_layer_works_or_is_reported() needs [User, Tool("unshare")] {
+        roots::removing_a_directory_of_a_layer_works_or_is_reported();
     }
     /// As before Linux 6.15: nothing is mounted into a detached tree.
     fn in_its_own_namespace_as_user() needs [Kernel(6, 6), User, Tool("unshare")] {

@@ -94,7 +94,8 @@ fn first_line(lines: &mut BufReader<std::process::ChildStdout>) -> (String, usiz
 }
 
 fmountat_testing::cases! {
-    /// A tree below a path, by both ways; stacked mounts one on the other; chosen columns; types.
+    /// A tree below a path, by both strategies; stacked mounts one on the other; chosen columns;
+    /// types.
     fn list_is_a_tree() needs [Kernel(6, 15), Statmount] {
         tmpfs("one", "t");
         tmpfs("two", "t/a");
@@ -111,8 +112,8 @@ DIR/t          one
 └─DIR/t/bound  over[/dir]
 ";
         let squeezed = |text: &str| text.lines().map(|l| l.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>();
-        for way in ["auto", "statmount", "mountinfo"] {
-            assert_eq!(squeezed(&ok(&["list", "--strategy", way, "-o", "target,SOURCE", "t"])), squeezed(want), "{way}");
+        for strategy in ["auto", "statmount", "mountinfo"] {
+            assert_eq!(squeezed(&ok(&["list", "--strategy", strategy, "-o", "target,SOURCE", "t"])), squeezed(want), "{strategy}");
         }
         assert_eq!(ok(&["list", "-n", "-l", "-o", "SOURCE", "t"]), "one\ntwo\nover\nthree\nover[/dir]\n");
         assert_eq!(ok(&["list", "-nlv", "-o", "SOURCE", "t/bound"]), "over\n");
@@ -177,8 +178,8 @@ DIR/t          one
     fn find_for_scripts() needs [Kernel(6, 15), Statmount] {
         tmpfs("one", "t");
         mkdirs(scratch(), &["t/in"]);
-        for way in ["auto", "statmount", "mountinfo"] {
-            assert_eq!(ok(&["find", "--strategy", way, "-n", "-o", "SOURCE,TARGET", "t/in"]), "one DIR/t\n");
+        for strategy in ["auto", "statmount", "mountinfo"] {
+            assert_eq!(ok(&["find", "--strategy", strategy, "-n", "-o", "SOURCE,TARGET", "t/in"]), "one DIR/t\n");
         }
         for column in ["ID", "UNIQ-ID"] {
             let id = ok(&["find", "-n", "-o", column, "t"]);
@@ -205,8 +206,8 @@ DIR/t          one
         BufReader::new(child.stdout.as_mut().unwrap()).read_line(&mut String::new()).unwrap();
         let path = file("t").to_str().unwrap().to_owned();
         for namespace in [child.id().to_string(), format!("/proc/{}/ns/mnt", child.id())] {
-            for way in ["auto", "mountinfo"] {
-                let shown = ok(&["list", "--strategy", way, "-nN", &namespace, "-o", "SOURCE", &path]);
+            for strategy in ["auto", "mountinfo"] {
+                let shown = ok(&["list", "--strategy", strategy, "-nN", &namespace, "-o", "SOURCE", &path]);
                 assert_eq!(shown, "theirs\n");
             }
         }
@@ -219,17 +220,17 @@ DIR/t          one
     /// watch prints a line per event, as text and as JSON, by each strategy. It ends with its
     /// reader, its count and its time.
     fn watch_prints_and_ends() needs [] {
-        for way in ["auto", "mountinfo"] {
-            let (mut child, mut lines) = watch(&["watch", "--strategy", way, "."]);
+        for strategy in ["auto", "mountinfo"] {
+            let (mut child, mut lines) = watch(&["watch", "--strategy", strategy, "."]);
             let (first, _) = first_line(&mut lines);
             assert!(first.contains("sign sign tmpfs rw,relatime,size=1024k"), "{first}");
             // Nobody reads: it ends without a word, though nothing happens any more.
             drop(lines);
             let output = child.wait_with_output().unwrap();
-            let note = String::from_utf8(output.stderr).unwrap();
-            assert!(output.status.success() && note.lines().all(|line| line.starts_with("fmountat: polling the mount table: ")), "{note}");
-            assert!(way == "auto" || note.lines().count() == 1, "{note}");
-            child = command(&["watch", "--json", "--count", "3", "--strategy", way, "."]).stdout(Stdio::piped()).spawn().unwrap();
+            let message = String::from_utf8(output.stderr).unwrap();
+            assert!(output.status.success() && message.lines().all(|line| line.starts_with("fmountat: polling the mount table: ")), "{message}");
+            assert!(strategy == "auto" || message.lines().count() == 1, "{message}");
+            child = command(&["watch", "--json", "--count", "3", "--strategy", strategy, "."]).stdout(Stdio::piped()).spawn().unwrap();
             let mut lines = BufReader::new(child.stdout.take().unwrap());
             let (first, read) = first_line(&mut lines);
             let value = json(&first);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Times the ways in turns, so that the machine's moods hit all alike, and keeps what was measured.
+//! Times the strategies in turns, so that other load affects all alike, and keeps the results.
 
 use crate::Outcome;
 use crate::scene::Case;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 /// How long to measure.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Effort {
-    /// For one way in one cell of the table.
+    /// For one strategy in one cell of the table.
     pub(crate) budget: Duration,
     pub(crate) least: u32,
     pub(crate) most: u32,
@@ -26,7 +26,7 @@ pub(crate) struct Setting {
     pub(crate) mounts: usize,
 }
 
-/// What one way took in one setting, in microseconds.
+/// The time of one strategy in one setting, in microseconds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Taken {
     pub(crate) setting: Setting,
@@ -46,7 +46,7 @@ impl Results {
         self.0.iter().find(|t| t.setting == setting && t.layers == layers && t.strategy == strategy)
     }
 
-    /// Measures every way on `case`.
+    /// Measures every strategy on `case`.
     pub(crate) fn add(
         &mut self,
         setting: Setting,

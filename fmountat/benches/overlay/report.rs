@@ -5,7 +5,7 @@ use crate::measure::{Results, Setting};
 use crate::strategies::{DEFAULT, FLOOR, FORK, Strategy};
 use crate::{LAYERS, SMALL};
 
-/// One block of the table: a row for each way, a column for each number of layers.
+/// One block of the table: a row for each strategy, a column for each number of layers.
 pub(crate) fn block(results: &Results, setting: Setting, strategies: &[Strategy]) {
     println!("\n{}", describe(setting));
     print!("  {:26}", "");
@@ -53,7 +53,7 @@ enum Limit {
 pub(crate) fn goals(results: &Results) -> bool {
     let small = Setting { resident: SMALL, mounts: 0 };
     let big = Setting { resident: 8 << 30, mounts: 0 };
-    let crowded = Setting { resident: SMALL, mounts: 10_000 };
+    let many_mounts = Setting { resident: SMALL, mounts: 10_000 };
     let all = [
         Goal {
             words: "no other mounts: default / mount(2) at most 1.25",
@@ -75,14 +75,14 @@ pub(crate) fn goals(results: &Results) -> bool {
         },
         Goal {
             words: "default: 10,000 mounts / none at most 1.3",
-            what: (DEFAULT, crowded),
+            what: (DEFAULT, many_mounts),
             by: (DEFAULT, small),
             limit: Limit::AtMost(1.3),
         },
         Goal {
             words: "10,000 mounts: mount(2) / default more than 15",
-            what: (FLOOR, crowded),
-            by: (DEFAULT, crowded),
+            what: (FLOOR, many_mounts),
+            by: (DEFAULT, many_mounts),
             limit: Limit::MoreThan(15.0),
         },
     ];

@@ -102,7 +102,7 @@ fn data(prefix: &str, lowers: &[String]) -> Outcome<CString> {
     Ok(CString::new(text)?)
 }
 
-/// One overlay, in every form that a way may want it in.
+/// One overlay, in every form that a strategy may need.
 #[derive(Debug)]
 pub(crate) struct Case {
     root: PathBuf,

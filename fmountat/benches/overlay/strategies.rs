@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The ways to one mounted overlay, in the order of the table: add one here and it is measured.
+//! The strategies to mount one overlay, in the order of the table. Each one added here is measured.
 
 use crate::Outcome;
 use crate::raw::fork_mount;
@@ -13,7 +13,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::rc::Rc;
 
-/// The way that the goals are about.
+/// The strategy that the goals apply to.
 pub(crate) const DEFAULT: &str = "Mounter (the default)";
 /// The least that the kernel asks for.
 pub(crate) const FLOOR: &str = "mount(2), absolute paths";
@@ -22,7 +22,7 @@ pub(crate) const FORK: &str = "fork, fchdir, mount(2)";
 
 type MountCase = dyn Fn(&Case) -> Outcome<()>;
 
-/// A way to mount a [`Case`].
+/// A strategy to mount a [`Case`].
 pub(crate) struct Strategy {
     pub(crate) name: &'static str,
     pub(crate) mount: Box<MountCase>,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What each field costs by each interface: the numbers that the default way is chosen by.
+//! Measures the cost of each field with each interface. The default strategy is chosen by these
+//! numbers.
 
 use crate::Outcome;
 use crate::measure::Effort;

@@ -4,20 +4,20 @@
 use crate::Outcome;
 use crate::raw::time_used;
 use crate::scene::Kind;
-use crate::strategies::{Question, Strategy, WAYS};
+use crate::strategies::{Question, STRATEGIES, Strategy};
 use std::path::Path;
 use std::time::Duration;
 
 /// How long to measure.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Effort {
-    /// For one way and one table.
+    /// For one strategy and one table.
     pub(crate) budget: Duration,
     pub(crate) least: usize,
     pub(crate) most: usize,
 }
 
-/// What one way took of the processor's time, in microseconds.
+/// The processor time of one strategy, in microseconds.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Taken {
     pub(crate) kind: Kind,
@@ -36,7 +36,7 @@ impl Results {
         self.0.iter().find(|t| t.kind == kind && t.question == question && t.strategy == strategy)
     }
 
-    /// Measures every way of answering `question`; gives how many entries were compared.
+    /// Measures every strategy that answers `question`. Returns how many entries were compared.
     pub(crate) fn add(
         &mut self,
         kind: Kind,
@@ -45,7 +45,7 @@ impl Results {
         effort: Effort,
     ) -> Outcome<usize> {
         let strategies: Vec<&Strategy> =
-            WAYS.iter().filter(|strategy| strategy.question == question).collect();
+            STRATEGIES.iter().filter(|strategy| strategy.question == question).collect();
         let mut compared = 0;
         let mut first = None;
         let mut series = Vec::new();

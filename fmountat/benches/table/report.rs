@@ -3,13 +3,15 @@
 
 use crate::measure::Results;
 use crate::scene::Kind;
-use crate::strategies::{BY_MOUNTINFO, BY_STATMOUNT, DEFAULT, FIND, FINDMNT, PROCFS, Question, SCAN, WAYS};
+use crate::strategies::{
+    BY_MOUNTINFO, BY_STATMOUNT, DEFAULT, FIND, FINDMNT, PROCFS, Question, SCAN, STRATEGIES,
+};
 
-/// One table: a row for each way and question.
+/// One table: a row for each strategy and question.
 pub(crate) fn block(results: &Results, kind: Kind, compared: usize) {
     println!("\n{}: {compared} entries compared, all equal", kind.name());
     for question in Question::ALL {
-        for strategy in WAYS.iter().filter(|strategy| strategy.question == question) {
+        for strategy in STRATEGIES.iter().filter(|strategy| strategy.question == question) {
             let Some(taken) = results.find(kind, question, strategy.name) else { continue };
             println!(
                 "  {:22}{:22}{:>14.1}{:>14.1}",
@@ -34,7 +36,7 @@ pub(crate) fn goals(results: &Results, kinds: &[Kind]) -> bool {
         let others =
             [BY_STATMOUNT, BY_MOUNTINFO, PROCFS, FINDMNT].map(|strategy| of(Question::List, strategy));
         let best = others.iter().copied().fold(f64::INFINITY, f64::min);
-        met &= one(*kind, "list / the best way at most 1.1", list / best, list / best <= 1.1);
+        met &= one(*kind, "list / the best strategy at most 1.1", list / best, list / best <= 1.1);
         let scan = of(Question::Find, SCAN) / of(Question::Find, FIND);
         if *kind == Kind::Binds(50_000) {
             met &= one(*kind, "find: scan / find() more than 10,000", scan, scan > 10_000.0);

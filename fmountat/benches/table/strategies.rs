@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The ways to ask: ours, scans of mountinfo, the procfs crate, findmnt.
+//! The strategies to read the table: ours, scans of mountinfo, the procfs crate, findmnt.
 
 use crate::Outcome;
 use crate::rows::{self, Row};
@@ -74,7 +74,7 @@ pub(crate) const SCAN: &str = "scan of mountinfo";
 pub(crate) const PROCFS: &str = "procfs crate";
 pub(crate) const FINDMNT: &str = "findmnt";
 
-pub(crate) const WAYS: &[Strategy] = &[
+pub(crate) const STRATEGIES: &[Strategy] = &[
     Strategy { name: DEFAULT, question: Question::List, ask: |_| table(TableStrategy::Auto) },
     Strategy { name: BY_STATMOUNT, question: Question::List, ask: |_| table(TableStrategy::Statmount) },
     Strategy { name: BY_MOUNTINFO, question: Question::List, ask: |_| table(TableStrategy::Mountinfo) },

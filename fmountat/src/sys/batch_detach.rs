@@ -35,7 +35,7 @@ pub(crate) enum Failed {
     /// The mounts were moved, but another mount is on top of `tree`.
     Covered,
     /// The mounts were moved, but umount2(2) failed repeatedly.
-    TakeAway(Errno),
+    Detach(Errno),
 }
 
 /// Moves the mounts and detaches them. A mount that the kernel refuses to move is left attached,
@@ -46,7 +46,7 @@ pub(crate) fn gather(gather: &Gather<'_>, moved: &mut [bool]) -> Result<(), Fail
     let done = unsafe { run_orphan_task(|| run(gather, moved)) };
     match done {
         Err(errno) => Err(Failed::Attach(errno)),
-        Ok(answer) => answer.unwrap_or(Err(Failed::TakeAway(Errno::PERM))),
+        Ok(answer) => answer.unwrap_or(Err(Failed::Detach(Errno::PERM))),
     }
 }
 
@@ -62,7 +62,7 @@ fn run(gather: &Gather<'_>, moved: &mut [bool]) -> Result<(), Failed> {
     let detached = detach(gather.name, UnmountFlags::NOFOLLOW, gather.id, || top(gather));
     detached.map_err(|error| match error {
         NotDetached::NotOnTop => Failed::Covered,
-        NotDetached::Refused(errno) => Failed::TakeAway(errno),
+        NotDetached::Refused(errno) => Failed::Detach(errno),
     })
 }
 

@@ -325,7 +325,7 @@ mod tests {
     use rustix::fd::AsFd;
 
     #[test]
-    fn the_root_mount_is_told_of_as_mountinfo_does() {
+    fn the_root_mount_is_as_in_mountinfo() {
         if !may_be_asked() {
             return unsupported("needs Linux 6.8");
         }

@@ -156,7 +156,7 @@ mod tests {
     use rustix::fs::CWD;
 
     #[test]
-    fn both_ways_know_mount_points() {
+    fn both_strategies_know_mount_points() {
         for (path, want) in [("/proc", true), ("/proc/self", false), ("/etc", false), ("/proc/..", true)] {
             assert_eq!(is_mount_point(CWD, path).unwrap(), want, "{path}");
             assert_eq!(is_mount_point_by_table(CWD, Path::new(path)).unwrap(), want, "{path}");

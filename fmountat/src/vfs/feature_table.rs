@@ -140,7 +140,7 @@ const TABLE: &[KernelFeature] = &[
         used_for: "asking the kernel about an upper in use only where there ever was one",
         instead: "each upper is asked about",
         otherwise: "each upper directory is asked about, at the cost of a mount",
-        shown_by: "table_a5 by each way",
+        shown_by: "table_a5 by each strategy",
         field: |f| &mut f.overlay_leaves_uuid,
     },
     KernelFeature {
@@ -150,7 +150,7 @@ const TABLE: &[KernelFeature] = &[
         used_for: "an ordinary user's `run`: in a user namespace they mark directories that are removed",
         instead: "a user's `run` removes no directory of a layer",
         otherwise: "a directory of a layer can't be removed (EIO), which `run` reports before it starts",
-        shown_by: "run: `a_directory_of_a_layer_goes_or_it_is_told`",
+        shown_by: "run: `removing_a_directory_of_a_layer_works_or_is_reported`",
         field: |f| &mut f.tmpfs_user_attributes,
     },
     KernelFeature {
@@ -183,7 +183,7 @@ const TABLE: &[KernelFeature] = &[
         otherwise: "put together in a private mount namespace and copied out of it: published in one step as well, at a cost \
                     that grows with the machine's mounts; with two mounts for `/` or an `unbindable` one step by step \
                     (`--strict` refuses); `run`: mounted in its own namespace before the root is entered",
-        shown_by: "staging: all; run: `reach_in_its_own_namespace_as_user`",
+        shown_by: "private_namespace: all; run: `reach_in_its_own_namespace_as_user`",
         field: |f| &mut f.detached_children,
     },
     KernelFeature {
@@ -203,7 +203,7 @@ const TABLE: &[KernelFeature] = &[
         used_for: "mapping what is mapped already",
         instead: "open_tree, then mount_setattr",
         otherwise: "open_tree(2) and mount_setattr(2); what is mapped already: refused",
-        shown_by: "idmap: `older_ways`",
+        shown_by: "idmap: `older_strategies`",
         field: |f| &mut f.open_tree_attr,
     },
 ];

@@ -92,7 +92,7 @@ fn write_map(file: &str, text: &str) -> Result<()> {
 /// Makes `tree` the root of the calling process and of its mount namespace: pivot_root(2) onto
 /// itself. `top` is the topmost mount on the root of the tree. Without `tree`, the mount at `top`
 /// must be attached already. The old root is then mounted over the new one, until
-/// [`OldRoot::take_away`] detaches it.
+/// [`OldRoot::detach`] detaches it.
 ///
 /// The mount on `/` becomes a slave first: the kernel refuses a new root on a shared mount, and its
 /// peers would receive a copy of the tree. After a failure the tree is detached again, and the cwd
@@ -192,7 +192,7 @@ impl OldRoot {
     /// First all these mounts become slaves, because each unmount would otherwise propagate to
     /// their peers. They become slaves and not private: until it is detached, a mount that is
     /// unmounted in the old namespace is unmounted here too, and is not kept busy.
-    pub(crate) fn take_away(self) -> Result<()> {
+    pub(crate) fn detach(self) -> Result<()> {
         rustix::process::fchdir(&self.old).map_err(|e| Error::sys(STEP, Syscall::Fchdir, e))?;
         // Mounts over the old root are below it in the mount tree. `.` does not cross to them and
         // needs no /proc.

@@ -202,7 +202,7 @@ impl Target {
         match resolve_in_root(root, &self.path, ResolveFlags::NO_SYMLINKS) {
             Ok(plain) if is_same_place(plain.as_fd(), self.as_fd())? => Ok(()),
             Ok(_) => Err(moved(&self.path)),
-            Err(error) if error.raw_errno() == Some(Errno::LOOP) => Err(link_on_the_way(&self.path)),
+            Err(error) if error.raw_errno() == Some(Errno::LOOP) => Err(link_in_path(&self.path)),
             Err(error) => Err(error),
         }
     }
@@ -294,7 +294,7 @@ fn resolve_in_root(root: BorrowedFd<'_>, path: &Path, more: ResolveFlags) -> Res
         .with_reason("directories in the path are being renamed all the time"))
 }
 
-pub(crate) fn link_on_the_way(path: &Path) -> Error {
+pub(crate) fn link_in_path(path: &Path) -> Error {
     let reason =
         "a component of the path is a symbolic link, and proc and sysfs must be mounted on a plain directory";
     Error::new(ErrorKind::WrongTargetType, Operation::ResolveTarget, reason)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What the tests of sets are written in: places, mounts, and the way to put them there and away.
+//! Functions of the tests of sets: paths, mounts, and calls that apply and unmount them.
 // Each test binary uses a part of it.
 #![allow(dead_code)]
 
-pub(crate) mod ways;
+pub(crate) mod strategies;
 
 use fmountat::{Error, Mount, Mounter, Plan, Target, Unmount};
 use fmountat_testing::{mounts_below, scratch};

@@ -188,7 +188,7 @@ fn the_tests_that_the_page_names_are_there() {
     for feature in kernel_features() {
         for part in feature.shown_by.split(';') {
             let (file, case) = part.trim().split_once(": ").unwrap_or((part.trim(), ""));
-            for file in file.trim_end_matches(" by each way").split(", ") {
+            for file in file.trim_end_matches(" by each strategy").split(", ") {
                 let path = files.iter().find(|path| path.file_stem().is_some_and(|stem| stem == file));
                 let path = path.unwrap_or_else(|| panic!("{}: there is no {file}", feature.name));
                 let text = std::fs::read_to_string(path).unwrap();

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The contract of `fmountat`, line by line, each line held against both ways to keep it.
+//! The contract of `fmountat`, line by line, checked with both implementations.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::print_stderr)]
 
 mod trace;
-mod ways;
+mod strategies;
 
 use crate::process::{self, HUNG, Reaper, closed_fd, in_fork, in_fork_as_pid_1};
 use fmountat::ErrorKind;
@@ -14,7 +14,7 @@ use rustix::fs::{CWD, Mode, OFlags};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::process::{Command, Stdio};
 use std::time::Duration;
-use ways::{assert_failed, bind, both, each_way, mode_of, open, unmount_now};
+use strategies::{assert_failed, bind, both, each_strategy, mode_of, open, unmount_now};
 
 /// 64 threads bind in 64 directories at once while the process reaps with `waitpid(-1, flags)`.
 fn storm(flags: libc::c_int) {
@@ -72,7 +72,7 @@ fmountat_testing::cases! {
 
     /// A filter that answers 300 to a `data` of NULL and to no other.
     fn empty_data_passes_null() needs [] {
-        each_way(|make, dir| {
+        each_strategy(|make, dir| {
             mkdirs(dir, &["target"]);
             let mount = move |data: &str| {
                 filter::errno_when(libc::SYS_mount, 4, 0, 300);
@@ -172,7 +172,7 @@ fmountat_testing::cases! {
         process::handle(libc::SIGUSR1);
         process::mask(libc::SIG_BLOCK, libc::SIGTERM);
         let umask = rustix::process::umask(Mode::from_raw_mode(0o137));
-        each_way(|make, dir| {
+        each_strategy(|make, dir| {
             write(dir.join("file"), "");
             std::fs::create_dir(dir.join("target")).unwrap();
             std::env::set_current_dir("/proc").unwrap();
@@ -208,7 +208,7 @@ fmountat_testing::cases! {
     fn the_errno_is_exact_with_its_step() needs [] {
         for errno in [1, 255, 256, 300, 4095] {
             for (step, call) in [("mount", libc::SYS_mount), ("fchdir", libc::SYS_fchdir)] {
-                each_way(|make, dir| {
+                each_strategy(|make, dir| {
                     mkdirs(dir, &["target"]);
                     let mount = move || {
                         filter::errno_on(&[call], errno);
@@ -224,7 +224,7 @@ fmountat_testing::cases! {
 
     /// Whatever fails behind it, such as the worker's way back to `/`.
     fn a_mount_that_worked_is_no_error() needs [] {
-        each_way(|make, dir| {
+        each_strategy(|make, dir| {
             mkdirs(dir, &["target"]);
             let mount = move || {
                 filter::errno_on(&[libc::SYS_chdir], 300);
@@ -254,7 +254,7 @@ fmountat_testing::cases! {
         });
     }
 
-    /// A process that has no descriptor left can still mount: neither way needs one.
+    /// A process without a free descriptor can still mount: neither implementation needs one.
     fn no_descriptor_is_needed() needs [] {
         both(|cwd, dir| {
             mkdirs(dir, &["target"]);

@@ -70,12 +70,12 @@ fn start(name: &str, mark: &str) -> (Child, Pid) {
     let inside = [fmountat_testing::INSIDE, name];
     let child = Command::new("/proc/self/exe").args(inside).arg(scratch()).process_group(0).spawn().unwrap();
     until("the helper does not start", || !processes(mark).is_empty());
-    let minder = minder(Pid::from_child(&child));
-    (child, minder)
+    let subreaper = subreaper(Pid::from_child(&child));
+    (child, subreaper)
 }
 
-/// The only child of a process: its helper's minder.
-fn minder(of: Pid) -> Pid {
+/// The only child of a process: its helper's subreaper.
+fn subreaper(of: Pid) -> Pid {
     let threads = std::fs::read_dir(format!("/proc/{of}/task")).unwrap().map(Result::unwrap);
     let children: String = threads.map(|thread| read(thread.path().join("children"))).collect();
     Pid::from_raw(children.trim().parse().unwrap()).unwrap()
@@ -84,9 +84,9 @@ fn minder(of: Pid) -> Pid {
 /// After the subreaper has ended, only processes with a pending SIGKILL are left; on a busy machine
 /// they may outlast its wait. (Earlier, a process inside execve(2) has no command line to identify
 /// it.)
-fn nothing_is_left(minder: Pid, attach_at: &str) {
-    let state = || std::fs::read_to_string(format!("/proc/{minder}/stat")).unwrap_or_default();
-    until("the minder does not end", || {
+fn nothing_is_left(subreaper: Pid, attach_at: &str) {
+    let state = || std::fs::read_to_string(format!("/proc/{subreaper}/stat")).unwrap_or_default();
+    until("the subreaper does not end", || {
         state().rsplit_once(") ").is_none_or(|(_, state)| state.starts_with(['Z', 'X']))
     });
     let marks = [attach_at.to_owned(), file("bin/mount.script").display().to_string()];
@@ -212,11 +212,11 @@ fmountat_testing::cases! {
     fn a_killed_caller_leaves_nothing() needs [Tool("setsid")] {
         let attach_at = attach_at();
         script(&format!("setsid -f {attach_at}; {attach_at} & {attach_at}"));
-        let (mut child, minder) = start("helper_process::waits", &attach_at);
+        let (mut child, subreaper) = start("helper_process::waits", &attach_at);
         let begun = Instant::now();
         child.kill().unwrap();
         child.wait().unwrap();
-        nothing_is_left(minder, &attach_at);
+        nothing_is_left(subreaper, &attach_at);
         // At once, and not at the limit.
         assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     }
@@ -229,25 +229,25 @@ fmountat_testing::cases! {
         for signal in [Signal::TERM, Signal::INT, Signal::HUP, Signal::USR1] {
             // Who runs the tests in the background of a shell ignores ^C, and so would the caller.
             process::ignore_no_more(signal.as_raw());
-            let (mut child, minder) = start("helper_process::waits", &attach_at);
+            let (mut child, subreaper) = start("helper_process::waits", &attach_at);
             let start = Instant::now();
             rustix::process::kill_process_group(Pid::from_child(&child), signal).unwrap();
             assert_eq!(child.wait().unwrap().signal(), Some(signal.as_raw()));
             assert!(start.elapsed() < Duration::from_secs(5), "{signal:?}: {:?}", start.elapsed());
-            nothing_is_left(minder, &attach_at);
+            nothing_is_left(subreaper, &attach_at);
         }
     }
 
     /// If the helper's parent is killed, the helper is killed too, and the caller does not wait for
     /// it.
-    fn a_killed_minder_takes_the_helper_with_it() needs [] {
+    fn a_killed_subreaper_takes_the_helper_with_it() needs [] {
         mkdirs(scratch(), &["t"]);
         let attach_at = attach_at();
         let helper = script(&format!("exec {attach_at}"));
         std::thread::scope(|scope| {
             let hung = scope.spawn(|| mount(&helper, "t", LONG).unwrap_err());
             until("the helper does not start", || !processes(&attach_at).is_empty());
-            rustix::process::kill_process(minder(rustix::process::getpid()), Signal::KILL).unwrap();
+            rustix::process::kill_process(subreaper(rustix::process::getpid()), Signal::KILL).unwrap();
             let error = hung.join().unwrap();
             assert!(error.reason().contains("killed"), "{error}");
         });
@@ -299,7 +299,7 @@ fmountat_testing::cases! {
     }
 
     /// The error has a line with a long path in full, its control characters escaped.
-    fn long_lines_are_told_whole() needs [] {
+    fn long_lines_are_reported_in_full() needs [] {
         mkdirs(scratch(), &["t"]);
         let long = "x".repeat(700);
         write(file("words"), format!("\x1b[1mfuse: bad mount point {long}: gone"));

@@ -268,7 +268,7 @@ fmountat_testing::cases! {
 
     /// Without open_tree_attr(2), as in Docker's default sandbox, and without the ioctl that opens
     /// a namespace.
-    fn older_ways() needs [Root] {
+    fn older_strategies() needs [Root] {
         const PIDFD_GET_USER_NAMESPACE: u64 = 0xFF09;
         const SYS_OPEN_TREE_ATTR: libc::c_long = 467;
         mkdirs(scratch(), &["t"]);

@@ -3,7 +3,7 @@
 //! images, and with a detected type.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use crate::common::ways::{Stage, both, stage, tmpfs};
+use crate::common::strategies::{Stage, both, stage, tmpfs};
 use fmountat::image::{LoopDevice, LoopOptions};
 use fmountat::options::Options;
 use fmountat::table::find;

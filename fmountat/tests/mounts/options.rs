@@ -13,7 +13,7 @@ use fmountat::options::Options;
 use fmountat::{Attr, Error, Mount, Mounter, Plan, Target};
 use model::{Call, Choice, Promise, choices, promise};
 use rustix::fs::CWD;
-use stage::{Start, WayIn, file, make_places, take_away};
+use stage::{Access, Start, file, make_places, unmount_tree};
 use state::{Look, MountState, Propagations, Table};
 
 /// What was seen so far.
@@ -135,7 +135,7 @@ fn lists(choices: &[Choice], most: Most) -> Vec<Vec<&Choice>> {
     lists
 }
 
-fn each_case(call: Call, start: Start, most: Most, source: Option<&WayIn>, count: &mut Count) {
+fn each_case(call: Call, start: Start, most: Most, source: Option<&Access>, count: &mut Count) {
     let choices = choices();
     let lists = lists(&choices, most);
     for is_old in [false, true] {
@@ -151,9 +151,9 @@ fn each_case(call: Call, start: Start, most: Most, source: Option<&WayIn>, count
                 start.mount(&file("t"), &file("peer"));
                 let promise = promise(call, list, &case.start(), case.root());
                 count.judge(&case, &promise, case.run(&mounter), &Table::read());
-                take_away(&file("t"));
+                unmount_tree(&file("t"));
                 if start == Start::Full {
-                    take_away(&file("peer"));
+                    unmount_tree(&file("peer"));
                 }
                 continue;
             }
@@ -162,7 +162,7 @@ fn each_case(call: Call, start: Start, most: Most, source: Option<&WayIn>, count
             let mounted = done.is_ok();
             count.judge(&case, &promise, done, &staged);
             if mounted {
-                take_away(&file("t"));
+                unmount_tree(&file("t"));
             }
             source.inspect(|source| source.restore());
         }
@@ -180,9 +180,9 @@ fn on_binds(call: Call, most: Most, count: &mut Count) {
     for start in [Start::Bare, Start::Full] {
         let source = start.mount(&file("source"), &file("peer"));
         each_case(call, start, most, Some(&source), count);
-        take_away(&file("source"));
+        unmount_tree(&file("source"));
         if start == Start::Full {
-            take_away(&file("peer"));
+            unmount_tree(&file("peer"));
         }
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Overlays: what mounts, and what is refused by name with nothing changed; one table, every way.
+//! Overlays: what mounts, and what is refused by name with nothing changed; one table, every
+//! strategy.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod predicted;
@@ -18,8 +19,8 @@ use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// Every way to mount an overlay, by name.
-fn ways() -> Vec<(&'static str, Mounter)> {
+/// Every strategy to mount an overlay, by name.
+fn strategies() -> Vec<(&'static str, Mounter)> {
     let mut by_names = Features::get();
     by_names.overlay_layer_fds = false;
     vec![
@@ -30,8 +31,7 @@ fn ways() -> Vec<(&'static str, Mounter)> {
     ]
 }
 
-/// Names, types and modes of everything below a directory, without the kernel's entries in a work
-/// directory.
+/// Names, types and modes of everything below a directory, except in `w/work`.
 fn listing(dir: &Path) -> Vec<String> {
     let mut lines = Vec::new();
     let mut stack: Vec<PathBuf> = vec![dir.to_owned()];
@@ -55,7 +55,7 @@ fn shown(name: &std::ffi::OsStr) -> String {
     fmountat::text::escape(name.as_bytes())
 }
 
-fn run_row(row: &Row, way: &str, mounter: &Mounter) -> String {
+fn run_row(row: &Row, strategy: &str, mounter: &Mounter) -> String {
     let dir = scratch().join("row");
     std::fs::create_dir(&dir).unwrap();
     mkdirs(&dir, &["t", "l1", "l2", "u", "w"]);
@@ -66,20 +66,20 @@ fn run_row(row: &Row, way: &str, mounter: &Mounter) -> String {
     let done = mounter.overlay(CWD, &overlay, "t");
     let text = match (&row.expect, done) {
         (Expect::Mounts(file), Ok(())) => {
-            assert_eq!(read(dir.join("t").join(file)), "l1", "{} by {way}", row.name);
+            assert_eq!(read(dir.join("t").join(file)), "l1", "{} by {strategy}", row.name);
             unmount("t", UnmountFlags::empty()).unwrap();
             String::from("mounts")
         }
         (Expect::Refused(kind, argument), Err(error)) => {
-            assert_eq!(error.kind(), *kind, "{} by {way}: {error}", row.name);
+            assert_eq!(error.kind(), *kind, "{} by {strategy}: {error}", row.name);
             let named = error.argument().map(shown).unwrap_or_default();
-            assert!(named.contains(argument), "{} by {way}: {argument} is not in {error}", row.name);
-            assert_eq!(listing(&dir), before, "{} by {way} changed something", row.name);
+            assert!(named.contains(argument), "{} by {strategy}: {argument} is not in {error}", row.name);
+            assert_eq!(listing(&dir), before, "{} by {strategy} changed something", row.name);
             error.to_string().replace('\n', " ")
         }
-        (_, done) => panic!("{} by {way}: {done:?}", row.name),
+        (_, done) => panic!("{} by {strategy}: {done:?}", row.name),
     };
-    assert_eq!(mounts_below(dir.join("t")), Vec::<String>::new(), "{} by {way}", row.name);
+    assert_eq!(mounts_below(dir.join("t")), Vec::<String>::new(), "{} by {strategy}", row.name);
     std::env::set_current_dir("/").unwrap();
     (row.clean)(&dir);
     remove(&dir);
@@ -90,7 +90,8 @@ fn print_table() {
     on_tmpfs();
     let mut table = String::new();
     for row in rows() {
-        let answers: Vec<String> = ways().iter().map(|(way, mounter)| run_row(&row, way, mounter)).collect();
+        let answers: Vec<String> =
+            strategies().iter().map(|(strategy, mounter)| run_row(&row, strategy, mounter)).collect();
         writeln!(table, "{:34} {}", row.name, answers[0]).unwrap();
     }
     println!("{table}");
@@ -112,9 +113,9 @@ fn on_tmpfs() {
 }
 
 /// Attaches so many mounts to the layers' file system that the default strategy uses a clone.
-fn crowd() {
+fn add_child_mounts() {
     for n in 0..40 {
-        let place = format!("crowd/{n}");
+        let place = format!("more/{n}");
         mkdirs(scratch(), &[&place]);
         fmountat::fmountat(CWD, "tmpfs", file(&place), "tmpfs", fmountat::MountFlags::empty(), "size=4k")
             .unwrap();
@@ -132,13 +133,13 @@ fn layers_are_what_the_host_shows() {
     std::os::unix::fs::symlink("../elsewhere", file("base/3")).unwrap();
     std::os::unix::fs::symlink(file("elsewhere"), file("base/4")).unwrap();
     let dir = std::fs::File::open(file("base")).unwrap();
-    for (way, mounter) in ways() {
+    for (strategy, mounter) in strategies() {
         for link in ["3/fs", "4/fs"] {
             let overlay = Overlay::new().lower("1/fs").lower("2/fs").lower(link);
-            mounter.overlay(&dir, &overlay, "t").unwrap_or_else(|e| panic!("{way}: {e}"));
-            assert_eq!(read(file("base/t/over")), "on the mount", "{way}");
-            assert_eq!(read(file("base/t/behind")), "the link", "{way}");
-            assert!(!file("base/t/under").exists(), "{way}");
+            mounter.overlay(&dir, &overlay, "t").unwrap_or_else(|e| panic!("{strategy}: {e}"));
+            assert_eq!(read(file("base/t/over")), "on the mount", "{strategy}");
+            assert_eq!(read(file("base/t/behind")), "the link", "{strategy}");
+            assert!(!file("base/t/under").exists(), "{strategy}");
             unmount(file("base/t"), UnmountFlags::empty()).unwrap();
         }
     }
@@ -150,7 +151,7 @@ fn opaque_names() -> [OsString; 7] {
 }
 
 fmountat_testing::cases! {
-    /// Every row by every way: the same answer. The table is printed.
+    /// Every row by every strategy: the same answer. The table is printed.
     fn table_of_what_mounts_and_what_is_refused() needs [Kernel(6, 7)] { print_table(); }
 
     /// The same where overlays need `userxattr` and `index=on` is not to be had.
@@ -169,11 +170,11 @@ fmountat_testing::cases! {
     fn an_unknown_word_is_named() needs [] {
         on_tmpfs();
         mkdirs(scratch(), &["l", "u", "w", "t"]);
-        for (way, mounter) in ways() {
+        for (strategy, mounter) in strategies() {
             let overlay = Overlay::new().lower(file("l")).upper(file("u"), file("w")).option("indx", "on");
             let error = mounter.overlay(CWD, &overlay, file("t")).unwrap_err();
-            assert_eq!(error.kind(), ErrorKind::UnknownOption, "{way}: {error}");
-            assert_eq!(error.argument().unwrap(), "indx=on", "{way}");
+            assert_eq!(error.kind(), ErrorKind::UnknownOption, "{strategy}: {error}");
+            assert_eq!(error.argument().unwrap(), "indx=on", "{strategy}");
         }
     }
 
@@ -181,7 +182,7 @@ fmountat_testing::cases! {
     fn any_bytes_a_path_may_hold() needs [] {
         on_tmpfs();
         for name in opaque_names() {
-            for (way, mounter) in ways() {
+            for (strategy, mounter) in strategies() {
                 let dir = scratch().join(&name);
                 mkdirs(&dir, &["lower", "low2", "upper", "work", "target"]);
                 write(dir.join("lower/who"), "me");
@@ -191,7 +192,7 @@ fmountat_testing::cases! {
                     .lower(relative("lower"))
                     .lower(relative("low2"))
                     .upper(relative("upper"), relative("work"));
-                mounter.overlay(&fd, &overlay, relative("target")).unwrap_or_else(|e| panic!("{name:?} by {way}: {e}"));
+                mounter.overlay(&fd, &overlay, relative("target")).unwrap_or_else(|e| panic!("{name:?} by {strategy}: {e}"));
                 write(dir.join("target/new"), "written");
                 assert_eq!(read(dir.join("target/who")), "me");
                 unmount(dir.join("target"), UnmountFlags::empty()).unwrap();
@@ -210,9 +211,9 @@ fmountat_testing::cases! {
         let open = |name: &str| {
             fmountat::overlay::Layer::Fd(std::sync::Arc::new(std::fs::File::open(file(name)).unwrap().into()))
         };
-        for (way, mounter) in ways() {
+        for (strategy, mounter) in strategies() {
             let overlay = Overlay::new().lower(open("b")).lower(file("a")).upper(open("u"), open("w"));
-            mounter.overlay(CWD, &overlay, file("t")).unwrap_or_else(|e| panic!("{way}: {e}"));
+            mounter.overlay(CWD, &overlay, file("t")).unwrap_or_else(|e| panic!("{strategy}: {e}"));
             assert_eq!(read(file("t/who")), "b");
             unmount(file("t"), UnmountFlags::empty()).unwrap();
         }
@@ -220,23 +221,23 @@ fmountat_testing::cases! {
 
     /// A layer that is a mount point below the common directory, or lies behind a symbolic link, is
     /// the one that the host shows.
-    fn mounts_and_links_on_the_way_to_a_layer() needs [] {
+    fn mounts_and_links_in_the_path_of_a_layer() needs [] {
         on_tmpfs();
         layers_are_what_the_host_shows();
     }
 
     /// The same where the default strategy would be a clone, which lacks the mount and does not
     /// follow the link.
-    fn mounts_and_links_on_the_way_in_a_crowd() needs [] {
+    fn mounts_and_links_among_many_mounts() needs [] {
         on_tmpfs();
-        crowd();
+        add_child_mounts();
         layers_are_what_the_host_shows();
     }
 
     /// A kept clone follows what happens below its directory: new layers, removed and renamed ones.
     fn a_kept_clone_is_never_stale() needs [Kernel(6, 15)] {
         on_tmpfs();
-        crowd();
+        add_child_mounts();
         mkdirs(scratch(), &["s/1", "s/2", "t"]);
         let mounter = Mounter::new().unwrap();
         for round in 0..3 {
@@ -259,7 +260,7 @@ fmountat_testing::cases! {
     /// layers, writes and odd names work.
     fn an_overlay_from_a_clone_is_like_any_other() needs [Kernel(6, 15)] {
         on_tmpfs();
-        crowd();
+        add_child_mounts();
         mkdirs(scratch(), &["s/1/fs/dir", "s/2/fs", "s/3/fs", "s/3/work", "s/t"]);
         write(file("s/1/fs/dir/who"), "one");
         std::os::unix::fs::symlink("dir/who", file("s/1/fs/link")).unwrap();
@@ -296,13 +297,13 @@ fmountat_testing::cases! {
         mkdirs(scratch(), &["fs"]);
         fmountat::fmountat(CWD, "tmpfs", file("fs"), "tmpfs", fmountat::MountFlags::empty(), "").unwrap();
         mkdirs(file("fs"), &["1", "2", "u", "w", "t"]);
-        for (way, mounter) in ways() {
+        for (strategy, mounter) in strategies() {
             let overlay = Overlay::new().lower(file("fs/1")).upper(file("fs/u"), file("fs/w"));
             mounter.overlay(CWD, &overlay, file("fs/t")).unwrap();
             unmount(file("fs/t"), UnmountFlags::empty()).unwrap();
             let tree = mounter.overlay_tree(CWD, &overlay, &MountAttr::default()).unwrap();
             drop(tree);
-            unmount(file("fs"), UnmountFlags::empty()).unwrap_or_else(|e| panic!("{way}: {e}"));
+            unmount(file("fs"), UnmountFlags::empty()).unwrap_or_else(|e| panic!("{strategy}: {e}"));
             fmountat::fmountat(CWD, "tmpfs", file("fs"), "tmpfs", fmountat::MountFlags::empty(), "").unwrap();
             mkdirs(file("fs"), &["1", "2", "u", "w", "t"]);
         }
@@ -315,11 +316,11 @@ fmountat_testing::cases! {
         mkdirs(scratch(), &["l", "fs", "t"]);
         fmountat::fmountat(CWD, "tmpfs", file("fs"), "tmpfs", fmountat::MountFlags::empty(), "").unwrap();
         mkdirs(file("fs"), &["u", "w/work/#1/deep/er"]);
-        for (way, mounter) in ways() {
+        for (strategy, mounter) in strategies() {
             let overlay = Overlay::new().lower(file("l")).upper(file("fs/u"), file("fs/w"));
-            let error = mounter.overlay(CWD, &overlay, file("t")).expect_err(way);
-            assert_eq!(error.kind(), ErrorKind::WorkUnusable, "{way}: {error}");
-            assert_eq!(mounts_below(file("t")), Vec::<String>::new(), "{way}");
+            let error = mounter.overlay(CWD, &overlay, file("t")).expect_err(strategy);
+            assert_eq!(error.kind(), ErrorKind::WorkUnusable, "{strategy}: {error}");
+            assert_eq!(mounts_below(file("t")), Vec::<String>::new(), "{strategy}");
         }
     }
 
@@ -354,9 +355,9 @@ fmountat_testing::cases! {
             cases.push((plain().option("metacopy", "on").option("verity", "on").data_only(file("data")), "verity=on"));
         }
         for (overlay, want) in cases {
-            for (way, mounter) in ways() {
-                mounter.overlay(CWD, &overlay, file("t")).unwrap_or_else(|e| panic!("{want} by {way}: {e}"));
-                assert!(table().contains(want), "{want} by {way}: {}", table());
+            for (strategy, mounter) in strategies() {
+                mounter.overlay(CWD, &overlay, file("t")).unwrap_or_else(|e| panic!("{want} by {strategy}: {e}"));
+                assert!(table().contains(want), "{want} by {strategy}: {}", table());
                 unmount(file("t"), UnmountFlags::empty()).unwrap();
                 std::fs::remove_dir_all(file("u")).unwrap();
                 remove(&file("w"));
@@ -370,11 +371,11 @@ fmountat_testing::cases! {
     fn userxattr_is_given_where_it_is_needed() needs [User, Kernel(6, 6)] {
         on_tmpfs();
         mkdirs(scratch(), &["l/dir/sub", "u", "w", "t"]);
-        for (way, mounter) in ways() {
+        for (strategy, mounter) in strategies() {
             let overlay = Overlay::new().lower(file("l")).upper(file("u"), file("w"));
             mounter.overlay(CWD, &overlay, file("t")).unwrap();
             std::fs::remove_dir_all(file("t/dir")).unwrap();
-            std::fs::create_dir(file("t/dir")).unwrap_or_else(|e| panic!("{way}: {e}"));
+            std::fs::create_dir(file("t/dir")).unwrap_or_else(|e| panic!("{strategy}: {e}"));
             unmount(file("t"), UnmountFlags::empty()).unwrap();
             std::fs::remove_dir_all(file("u")).unwrap();
             remove(&file("w"));

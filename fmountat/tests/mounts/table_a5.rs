@@ -5,7 +5,7 @@
 
 mod rows;
 
-use crate::common::ways::both;
+use crate::common::strategies::both;
 
 fmountat_testing::cases! {
     fn a5_01_common_prefix_by_components() needs [] { rows::common_prefix() }

@@ -6,7 +6,7 @@
 mod rows;
 mod sets;
 
-use crate::common::ways::both;
+use crate::common::strategies::both;
 
 fmountat_testing::cases! {
     fn b01_the_last_byte_of_a_page_is_not_dropped() needs [] { both(rows::page_of_data) }
@@ -21,7 +21,7 @@ fmountat_testing::cases! {
     fn b10_a_partly_failed_list_leaves_nothing() needs [] { both(sets::failed_list) }
     fn b11_cwd_and_children_of_the_caller_stay() needs [] { both(sets::caller_stays) }
     fn b12_unmount_follows_no_link_and_lies_about_nothing() needs [] { both(sets::honest_unmount) }
-    fn b13_every_error_of_an_unmounted_list_is_told() needs [] { both(sets::every_error) }
+    fn b13_every_error_of_an_unmounted_list_is_reported() needs [] { both(sets::every_error) }
     fn b14_lookup_gives_the_top_of_a_stack() needs [] { both(sets::top_of_stack) }
     fn b15_loop_set_up_is_tried_again() needs [Root, Tool("mkfs.ext4"), Tool("losetup"), Filesystem("ext4")] { both(sets::loop_retry) }
     fn b16_a_busy_mount_is_tried_again() needs [] { both(sets::busy_is_retried) }

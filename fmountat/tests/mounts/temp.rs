@@ -101,7 +101,7 @@ fmountat_testing::cases! {
         assert_eq!((table(), directories_left()), (before, 0));
     }
 
-    /// Errors of the callback and of the clean-up are both told; a panic leaves nothing.
+    /// Reports the errors of both the callback and the cleanup; a panic leaves nothing.
     fn errors_of_work_and_clean_up() needs [] {
         layers();
         let visible = TempMount::new().visible_in(file("visible"));

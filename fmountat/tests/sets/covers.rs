@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Covers: paths that are read-only or hidden, as an OCI config.json lists them, built each way.
+//! Tests the readonly and masked paths of an OCI config.json, built with each strategy.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use crate::common::ways::{Stage, both};
+use crate::common::strategies::{Stage, both};
 use fmountat::{Applied, Error, ErrorKind, Mount, Mounter, Plan, Spec, Target};
 use fmountat_testing::{mkdirs, mount_flags, mounts_below, own_devices, read, scratch, write};
 use rustix::fs::{CWD, RenameFlags, makedev, renameat_with};

@@ -51,7 +51,7 @@ fn mounter(cwd: Option<PrivateCwd>) -> Mounter {
     Mounter::with(Features::probe(), cwd)
 }
 
-/// With both ways to call mount(2) from a directory.
+/// Runs `body` with both strategies that call mount(2) from a directory.
 fn each_mounter(body: impl Fn(&str, &Mounter)) {
     body("child", &mounter(Some(PrivateCwd::child())));
     body("worker", &mounter(Some(PrivateCwd::worker().unwrap())));
@@ -73,7 +73,7 @@ fn refused(mounts: &[Mount], call: &str, errno: i32) {
     let same = |what: &str, other: &Error| assert_eq!(other.to_string(), error.to_string(), "{what} {errno}");
     same("build", &mounter.build(CWD, &plan, &target("t")).map(drop).unwrap_err());
     same("explain", mounter.explain(CWD, &plan, &target("t")).error().unwrap());
-    same("unmatched", &mounter.explain_replace_diff(&plan, &target("t")).map(drop).unwrap_err());
+    same("replace_diff", &mounter.explain_replace_diff(&plan, &target("t")).map(drop).unwrap_err());
     let root = Mounter::with(Features::probe(), None).in_own_namespace();
     let tmpfs = Mount::new("tmpfs", "tmpfs");
     let below = tmpfs.clone().at("/a").option("X-mount.mkdir");
@@ -155,12 +155,12 @@ fmountat_testing::cases! {
     fn one_overlay_needs_mount_alone() needs [Filesystem("overlay")] {
         without_interface(|| {
             let dir = File::open(scratch()).unwrap();
-            each_mounter(|way, mounter| {
-                let overlay = overlay(way);
-                mounter.overlay(&dir, &overlay, "t").unwrap_or_else(|error| panic!("{way}: {error}"));
-                write(file("t/new"), way);
+            each_mounter(|name, mounter| {
+                let overlay = overlay(name);
+                mounter.overlay(&dir, &overlay, "t").unwrap_or_else(|error| panic!("{name}: {error}"));
+                write(file("t/new"), name);
                 unmount_all("t");
-                assert_eq!(read(file(way).join("upper/new")), way);
+                assert_eq!(read(file(name).join("upper/new")), name);
             });
         });
     }
@@ -170,18 +170,18 @@ fmountat_testing::cases! {
     fn one_overlay_among_many_mounts() needs [Filesystem("overlay")] {
         let overlay = overlay("layers");
         for n in 0..40 {
-            mkdirs(scratch(), &[&format!("crowd/{n}")]);
-            fmountat::fmountat(CWD, "x", file(&format!("crowd/{n}")), "tmpfs", fmountat::MountFlags::empty(), "").unwrap();
+            mkdirs(scratch(), &[&format!("more/{n}")]);
+            fmountat::fmountat(CWD, "x", file(&format!("more/{n}")), "tmpfs", fmountat::MountFlags::empty(), "").unwrap();
         }
         without_interface(|| {
             let dir = File::open(scratch()).unwrap();
-            each_mounter(|way, mounter| {
-                mounter.overlay(&dir, &overlay, "t").unwrap_or_else(|error| panic!("{way}: {error}"));
+            each_mounter(|name, mounter| {
+                mounter.overlay(&dir, &overlay, "t").unwrap_or_else(|error| panic!("{name}: {error}"));
                 assert_eq!(read(file("t/who")), "lower");
                 unmount_all("t");
             });
         });
-        (0..40).for_each(|n| unmount_all(&format!("crowd/{n}")));
+        (0..40).for_each(|n| unmount_all(&format!("more/{n}")));
     }
 
     /// Two overlays on one upper corrupt each other. This is detected even where only mount(2) can
@@ -189,17 +189,17 @@ fmountat_testing::cases! {
     fn an_upper_in_use_is_found_out_by_mount() needs [Filesystem("overlay")] {
         without_interface(|| {
             let dir = File::open(scratch()).unwrap();
-            each_mounter(|way, mounter| {
-                let overlay = overlay(way);
+            each_mounter(|name, mounter| {
+                let overlay = overlay(name);
                 let before = mount_table();
                 mounter.overlay(&dir, &overlay, "t").unwrap();
                 write(file("t/new"), "");
                 let error = mounter.overlay(&dir, &overlay, "s").unwrap_err();
-                assert_eq!(error.kind(), ErrorKind::UpperInUse, "{way}: {error}");
+                assert_eq!(error.kind(), ErrorKind::UpperInUse, "{name}: {error}");
                 unmount_all("t");
-                mounter.overlay(&dir, &overlay, "s").unwrap_or_else(|error| panic!("{way}: {error}"));
+                mounter.overlay(&dir, &overlay, "s").unwrap_or_else(|error| panic!("{name}: {error}"));
                 unmount_all("s");
-                assert_eq!(mount_table(), before, "{way}");
+                assert_eq!(mount_table(), before, "{name}");
             });
         });
     }

@@ -159,7 +159,7 @@ fmountat_testing::cases! {
         end(other);
     }
 
-    /// A tree whose place is moved out of the way is refused, and nothing is left there.
+    /// A tree whose target is moved elsewhere is refused, and nothing is left there.
     fn a_moved_place_is_refused() needs [Tool("unshare")] {
         mkdirs(scratch(), &["root/t"]);
         let other = container("true");

@@ -17,11 +17,11 @@ mod old_kernels;
 mod own_namespace;
 mod sandboxes;
 mod set;
-mod staging;
+mod private_namespace;
 mod stepwise;
 mod swap;
 mod teardown;
 
 fmountat_testing::test_files! {
-    api, change, covers, enter, events, filtered, handover, oci, old_kernels, own_namespace, sandboxes, set, staging, stepwise, swap, teardown,
+    api, change, covers, enter, events, filtered, handover, oci, old_kernels, own_namespace, sandboxes, set, private_namespace, stepwise, swap, teardown,
 }

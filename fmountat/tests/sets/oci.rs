@@ -2,7 +2,7 @@
 //! Tests an OCI config.json as one value: mount points, propagation, devices, links and the mapping
 //! to its mounts, with each strategy.
 
-use crate::common::ways::{Stage, both, stage};
+use crate::common::strategies::{Stage, both, stage};
 use fmountat::oci::{Device, DeviceKind, Link};
 use fmountat::{Applied, Compat, Error, ErrorKind, Mount, Mounter, Plan, Propagation, Spec, Target};
 use fmountat_testing::{is_real_root, mkdirs, mount_flags, mount_table, own_devices, read, scratch, write};

@@ -39,14 +39,14 @@ fn under<T: Send>(calls: &'static [libc::c_long], errno: i32, body: impl FnOnce(
 /// Lines of the mount table below a place, without what differs from one mount to the next.
 fn shape(at: &str) -> Vec<(String, String, String, usize)> {
     let below = mount_table().into_iter().filter(|line| line.point.starts_with(file(at)));
-    let mut told: Vec<_> = below
+    let mut lines: Vec<_> = below
         .map(|line| {
             let place = line.point.strip_prefix(file(at)).unwrap().display().to_string();
             (place, line.fstype, line.flags, line.propagation.len())
         })
         .collect();
-    told.sort();
-    told
+    lines.sort();
+    lines
 }
 
 /// Makes layers `layers/0` to `layers/COUNT-1`, topmost first. Each has its own file, and one that
@@ -178,7 +178,7 @@ fmountat_testing::cases! {
         assert_eq!(mounts_below(file("t")).len(), 0);
     }
 
-    /// What has no other way is refused, with the release that it needs.
+    /// A set without a fallback is refused, and the error names the required release.
     fn what_is_refused_is_said() needs [] {
         layered(2);
         let dir = std::fs::File::open(scratch()).unwrap();

@@ -147,7 +147,7 @@ fmountat_testing::cases! {
         });
     }
 
-    /// What is mounted there can go elsewhere, by either way.
+    /// A mount made there can be moved elsewhere, with either strategy.
     fn it_is_attached_elsewhere() needs [] {
         layers();
         in_own_namespace(|| {

@@ -52,10 +52,10 @@ fn tried(mounts: &[Mount]) -> String {
         let target = Target::open(CWD, file("t"))?;
         Mounter::with(Features::probe(), None).apply(CWD, &Plan::new(mounts)?, &target)
     };
-    let before = mounts_below_if_told();
+    let before = mounts_below_if_readable();
     match apply() {
         Err(error) => {
-            assert_eq!(mounts_below_if_told(), before, "something is left: {error}");
+            assert_eq!(mounts_below_if_readable(), before, "something is left: {error}");
             words(&error)
         }
         Ok(applied) => match Unmount::new().recursive(true).run(file("t")) {
@@ -65,15 +65,15 @@ fn tried(mounts: &[Mount]) -> String {
     }
 }
 
-fn strategy(way: Strategy) -> &'static str {
-    match way {
+fn strategy(used: Strategy) -> &'static str {
+    match used {
         Strategy::Detached | Strategy::PrivateNamespace => "in one step",
         Strategy::StepByStep => "step by step",
         other => panic!("an unknown strategy: {other}"),
     }
 }
 
-fn mounts_below_if_told() -> usize {
+fn mounts_below_if_readable() -> usize {
     if std::path::Path::new("/proc/self/mountinfo").exists() { mounts_below(file("t")).len() } else { 0 }
 }
 

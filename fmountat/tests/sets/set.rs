@@ -204,19 +204,20 @@ fmountat_testing::cases! {
         assert_eq!(std::fs::read_dir(file("w")).unwrap().count(), 0);
     }
 
-    /// Without the means to publish in one step the plan's way says so, and `--strict` refuses it.
+    /// Without the means to publish in one step the plan's strategy is step by step, which
+    /// `--strict` refuses.
     fn missing_features_are_said() needs [Kernel(6, 15)] {
-        let way = |change: fn(&mut Features), mounts: &[Mount]| {
+        let strategy = |change: fn(&mut Features), mounts: &[Mount]| {
             let mut features = Features::get();
             change(&mut features);
             let (mounter, plan) = (Mounter::with(features, None), Plan::new(mounts).unwrap());
             (mounter.strategy(&plan), mounter.need_one_step(&plan).map_err(|e| e.kind()))
         };
         let refused = Err(ErrorKind::Unsupported);
-        assert_eq!(way(|_| (), &ten()), (Strategy::Detached, Ok(())));
-        assert_eq!(way(|f| f.detached_children = false, &ten()), (Strategy::PrivateNamespace, Ok(())));
-        assert_eq!(way(|f| (f.detached_children, f.private_namespace) = (false, false), &ten()), (Strategy::StepByStep, refused));
-        assert_eq!(way(|f| f.detached_children = false, &[tmpfs()]), (Strategy::Detached, Ok(())));
+        assert_eq!(strategy(|_| (), &ten()), (Strategy::Detached, Ok(())));
+        assert_eq!(strategy(|f| f.detached_children = false, &ten()), (Strategy::PrivateNamespace, Ok(())));
+        assert_eq!(strategy(|f| (f.detached_children, f.private_namespace) = (false, false), &ten()), (Strategy::StepByStep, refused));
+        assert_eq!(strategy(|f| f.detached_children = false, &[tmpfs()]), (Strategy::Detached, Ok(())));
     }
 
     /// Without its root there is nothing to mount the rest in; it never becomes the root itself.

@@ -200,7 +200,7 @@ fmountat_testing::cases! {
 
     /// Reports mounts of others in the old set, over or beneath one of its mounts. Mounts with a
     /// counterpart are not reported.
-    fn what_has_no_counterpart_is_told() needs [Kernel(6, 15)] {
+    fn what_has_no_counterpart_is_reported() needs [Kernel(6, 15)] {
         mkdirs(scratch(), &["t", "more/below"]);
         common::apply(&[tmpfs()], "t").unwrap();
         let lower = fmountat_testing::mount_table().into_iter().find(|line| line.point == file("t")).unwrap();
@@ -215,7 +215,7 @@ fmountat_testing::cases! {
         let mounter = Mounter::detached();
         // Built in a private mount namespace and copied out of it.
         let old = Mounter::with(fmountat::kernel::Features::get().at_most(6, 12), None);
-        let told = || {
+        let diff_now = || {
             let found = mounter.replace_diff(&plan, &build(&list), &target()).unwrap();
             let copied = old.build(CWD, &plan, &target()).unwrap();
             assert_eq!(old.replace_diff(&plan, &copied, &target()).unwrap(), found);
@@ -227,19 +227,19 @@ fmountat_testing::cases! {
             (places(&found.dropped), places(&found.beneath), refused)
         };
         build(&list).attach(&target()).unwrap();
-        assert_eq!(told(), (vec![], vec!["t".into()], Some((ErrorKind::Busy, 1))));
+        assert_eq!(diff_now(), (vec![], vec!["t".into()], Some((ErrorKind::Busy, 1))));
         mkdirs(scratch(), &["t/a/usb"]);
         for at in ["t/a/usb", "t/more"] {
             common::apply(&[tmpfs()], at).unwrap();
         }
         let dropped = vec!["t/a/usb".to_owned(), "t/more".to_owned()];
-        assert_eq!(told(), (dropped, vec!["t".into()], Some((ErrorKind::Busy, 2))));
+        assert_eq!(diff_now(), (dropped, vec!["t".into()], Some((ErrorKind::Busy, 2))));
         mounter.swap(build(&list), &target()).unwrap();
-        assert_eq!(told().0, Vec::<String>::new());
+        assert_eq!(diff_now().0, Vec::<String>::new());
         assert!(fmountat_testing::mount_table().iter().any(|line| line.id == lower.id), "the lower mount is kept");
         unmount_all("t");
         build(&list).attach(&target()).unwrap();
-        assert_eq!(told(), (vec![], vec![], None));
+        assert_eq!(diff_now(), (vec![], vec![], None));
         unmount_all("t");
         unmount_all("more/below");
         // A mount that the list has twice and the set once; a set with two roots, which the kernel

@@ -72,7 +72,7 @@ fmountat_testing::cases! {
     }
 
     /// What others mounted in it, on it or moved to it is named, and nothing is changed.
-    fn what_others_mounted_is_told_first() needs [Statmount] {
+    fn mounts_of_others_are_reported_first() needs [Statmount] {
         mkdirs(scratch(), &["t"]);
         let set = publish(&ten(), "t");
         for at in ["t/d3/in", "t"] {

@@ -6,7 +6,7 @@
 mod attackers;
 mod owners;
 
-use crate::common::ways::{Stage, both};
+use crate::common::strategies::{Stage, both};
 use crate::common::{bind, file, tmpfs};
 use attackers::{Attack, DECOYS, furnish};
 use fmountat::{Error, ErrorKind, MountId, Mounter, Plan, Target, Tree};
@@ -95,7 +95,7 @@ fn moved_out(stage: &Stage) {
 }
 
 fmountat_testing::cases! {
-    /// By each way, a directory and a file.
+    /// A directory and a file, with each strategy.
     fn a_place_that_left_the_root_is_refused() needs [] { both(moved_out); }
 
     /// A tree by itself, and the mount that it would have been is nowhere.

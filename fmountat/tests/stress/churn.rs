@@ -38,7 +38,7 @@ fn furnish() {
     mkdirs(scratch(), &["tree/a", "tree/b"]);
 }
 
-/// Mounts and unmounts until told to stop; counts both.
+/// Mounts and unmounts until `stop` is set, and counts both.
 fn churn(name: &str, stop: &AtomicBool, changes: &AtomicUsize) {
     let one = |n: usize| {
         let at = format!("{name}/added/{}", n % 32);
@@ -85,11 +85,11 @@ fn stable(table: &Table) -> HashMap<MountinfoId, (MountinfoId, PathBuf)> {
         .collect()
 }
 
-fn snapshots(way: TableStrategy, fields: Fields, rounds: usize) {
+fn snapshots(strategy: TableStrategy, fields: Fields, rounds: usize) {
     furnish();
     mount_bind(file("tree/a"), file("tree/a")).unwrap();
     mount_bind(file("tree/b"), file("tree/b")).unwrap();
-    let mut reader = TableReader::here().fields(fields).strategy(way);
+    let mut reader = TableReader::here().fields(fields).strategy(strategy);
     let want = stable(&reader.read().unwrap());
     assert_eq!(want.len(), STABLE + STABLE / 10);
     let (stop, changes) = (AtomicBool::new(false), AtomicUsize::new(0));
@@ -120,7 +120,7 @@ fn snapshots(way: TableStrategy, fields: Fields, rounds: usize) {
     let seconds = start.elapsed().as_secs_f64();
     let rate = changes.load(Ordering::Relaxed) as f64 / seconds;
     println!(
-        "counted: {rounds} snapshots by {way}, {rate:.0} mounts and unmounts a second: none of {} missing",
+        "counted: {rounds} snapshots by {strategy}, {rate:.0} mounts and unmounts a second: none of {} missing",
         want.len()
     );
     // What is promised is shown by the full proof; a busy machine does less.
@@ -138,7 +138,7 @@ fmountat_testing::cases! {
         snapshots(TableStrategy::Mountinfo, Fields::MOUNTINFO, times(300, 10_000));
     }
 
-    /// The way that is chosen, with the fields that a list shows.
+    /// The strategy that is chosen, with the fields that a list shows.
     fn no_stable_mount_is_missing_by_choice() needs [] {
         snapshots(TableStrategy::Auto, Fields::LIST, times(300, 10_000));
     }

@@ -7,10 +7,10 @@ mod attack;
 mod churn;
 #[path = "../common/mod.rs"]
 mod common;
-mod crowd;
+mod child_mounts;
 mod endurance;
 mod unseen;
 
 fmountat_testing::test_files! {
-    attack, churn, crowd, endurance, unseen,
+    attack, churn, child_mounts, endurance, unseen,
 }

@@ -54,7 +54,7 @@ const PATIENCE: usize = 50;
 
 /// Publishes and drops the set at least `least` times in view of two processes. Returns how often,
 /// and what both processes saw.
-fn shown(mounter: &Mounter, way: Strategy, least: usize) -> (usize, [u64; 3]) {
+fn shown(mounter: &Mounter, strategy: Strategy, least: usize) -> (usize, [u64; 3]) {
     let bare = id_at(&file("t")).unwrap();
     let (is_seen, tell) = pipe_with(PipeFlags::NONBLOCK | PipeFlags::CLOEXEC).unwrap();
     let others: Vec<Forked> = (0..2).map(|_| Forked::start(|stop| look_out(stop, bare, &tell))).collect();
@@ -63,7 +63,7 @@ fn shown(mounter: &Mounter, way: Strategy, least: usize) -> (usize, [u64; 3]) {
     while rounds < least || (rounds < PATIENCE * least && rustix::io::read(&is_seen, &mut [0]).is_err()) {
         rounds += 1;
         let applied = mounter.apply(CWD, &plan, &Target::open(CWD, file("t")).unwrap()).unwrap();
-        assert_eq!(applied.strategy, way);
+        assert_eq!(applied.strategy, strategy);
         match applied.set {
             Some(set) => Unmount::new().lazy(true).run_set(&set).unwrap(),
             // Before 6.8 a set is unmounted by its path, also in one call.
@@ -74,9 +74,9 @@ fn shown(mounter: &Mounter, way: Strategy, least: usize) -> (usize, [u64; 3]) {
     (rounds, each.fold([0; 3], |sum, seen| [0, 1, 2].map(|at| sum[at] + seen[at])))
 }
 
-fn print(way: Strategy, rounds: usize, [none, all, some]: [u64; 3]) {
+fn print(strategy: Strategy, rounds: usize, [none, all, some]: [u64; 3]) {
     println!(
-        "counted: {rounds} sets of 10, {way}: 2 processes saw none {none} times, all {all}, half {some}"
+        "counted: {rounds} sets of 10, {strategy}: 2 processes saw none {none} times, all {all}, half {some}"
     );
 }
 
@@ -90,13 +90,13 @@ fmountat_testing::cases! {
     fn published_sets_are_never_half_seen() needs [] {
         mkdirs(scratch(), &["t"]);
         let private = mounter(|features| features.detached_children = false);
-        let mut ways = vec![(Strategy::PrivateNamespace, private, times(100, 1_000))];
+        let mut strategies = vec![(Strategy::PrivateNamespace, private, times(100, 1_000))];
         if Features::get().detached_children {
-            ways.push((Strategy::Detached, Mounter::detached(), times(600, 10_000)));
+            strategies.push((Strategy::Detached, Mounter::detached(), times(600, 10_000)));
         }
-        for (way, mounter, rounds) in ways {
-            let (rounds, seen) = shown(&mounter, way, rounds);
-            print(way, rounds, seen);
+        for (strategy, mounter, rounds) in strategies {
+            let (rounds, seen) = shown(&mounter, strategy, rounds);
+            print(strategy, rounds, seen);
             assert_eq!(seen[2], 0);
             assert!(seen[0] > 0 && seen[1] > 0, "the look-outs are too slow to see anything: {seen:?}");
         }

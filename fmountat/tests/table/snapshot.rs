@@ -12,7 +12,7 @@ use fmountat_testing::filter::errno_on;
 use fmountat_testing::{is_real_root, mkdirs, scratch};
 use rustix::fs::CWD;
 use rustix::mount::{MountFlags, UnmountFlags, mount_move, mount_remount, unmount};
-use scene::{WAYS, bytes, file, furnish, odd_names, plain, read, tmpfs};
+use scene::{STRATEGIES, bytes, file, furnish, odd_names, plain, read, tmpfs};
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
@@ -54,22 +54,22 @@ fn pid(child: &Child) -> i32 {
 fmountat_testing::cases! {
     /// Compares every field of every mount between both strategies and the parser of mountinfo,
     /// with all bytes of odd names.
-    fn both_ways_tell_the_same() needs [Kernel(6, 15), Statmount] {
+    fn both_strategies_return_the_same() needs [Kernel(6, 15), Statmount] {
         furnish();
-        let [told, parsed] = WAYS.map(|way| read(Fields::MOUNTINFO, way));
-        assert_eq!((told.strategy(), parsed.strategy()), (TableStrategy::Statmount, TableStrategy::Mountinfo));
-        assert_eq!(plain(&told), plain(&parsed));
+        let [listed, parsed] = STRATEGIES.map(|strategy| read(Fields::MOUNTINFO, strategy));
+        assert_eq!((listed.strategy(), parsed.strategy()), (TableStrategy::Statmount, TableStrategy::Mountinfo));
+        assert_eq!(plain(&listed), plain(&parsed));
         assert_eq!(plain(&parsed), mountinfo::read().unwrap());
         for name in odd_names() {
             let target = file("odd").join(&name);
-            for table in [&told, &parsed] {
+            for table in [&listed, &parsed] {
                 let entry = table.at(&target).unwrap();
                 assert_eq!((entry.source(), bytes(entry.target())), (&*name, bytes(&target)));
             }
         }
-        println!("counted: {} mounts the same by both ways", told.len());
-        assert!(told.diff(&parsed).is_empty() && parsed.diff(&told).is_empty());
-        assert!(told.iter().all(|entry| entry.unique_id().is_some()));
+        println!("counted: {} mounts the same by both strategies", listed.len());
+        assert!(listed.diff(&parsed).is_empty() && parsed.diff(&listed).is_empty());
+        assert!(listed.iter().all(|entry| entry.unique_id().is_some()));
         assert!(parsed.iter().all(|entry| entry.unique_id().is_none()));
     }
 
@@ -77,9 +77,9 @@ fmountat_testing::cases! {
     fn as_findmnt_tells() needs [Kernel(6, 15), Statmount, Tool("findmnt")] {
         furnish();
         let want = findmnt::entries();
-        for way in WAYS {
-            let table = read(Fields::MOUNTINFO, way);
-            assert_eq!(findmnt::as_findmnt(&table), want, "{way}");
+        for strategy in STRATEGIES {
+            let table = read(Fields::MOUNTINFO, strategy);
+            assert_eq!(findmnt::as_findmnt(&table), want, "{strategy}");
         }
         println!("counted: {} mounts as findmnt has them", want.len());
     }
@@ -112,7 +112,7 @@ fmountat_testing::cases! {
     /// visits each mount once.
     fn the_tree() needs [Kernel(6, 15), Statmount] {
         furnish();
-        for table in WAYS.map(|way| read(Fields::MOUNTINFO, way)) {
+        for table in STRATEGIES.map(|strategy| read(Fields::MOUNTINFO, strategy)) {
             assert_eq!(table.roots().map(|root| root.target().to_owned()).collect::<Vec<_>>(), [Path::new("/")]);
             assert_eq!(table.walk().count(), table.len());
             for (depth, entry) in table.walk() {
@@ -139,7 +139,7 @@ fmountat_testing::cases! {
         for at in ["a/b", "a/bc", "a"] {
             tmpfs("sour ce", at, MountFlags::empty());
         }
-        for table in WAYS.map(|way| read(Fields::MOUNTINFO, way)) {
+        for table in STRATEGIES.map(|strategy| read(Fields::MOUNTINFO, strategy)) {
             let below: Vec<_> = table.below(file("a/b")).map(|e| e.target().to_owned()).collect();
             assert_eq!(below, [file("a/b")]);
             assert_eq!(table.below(file("a")).count(), 3);
@@ -152,28 +152,28 @@ fmountat_testing::cases! {
         }
     }
 
-    /// The mount that is seen at a path, and whether the path is its root, by each way.
-    fn find_by_each_way() needs [Kernel(6, 15), Statmount] {
+    /// The mount that is seen at a path, and whether the path is its root, by each strategy.
+    fn find_by_each_strategy() needs [Kernel(6, 15), Statmount] {
         furnish();
-        for way in [TableStrategy::Auto, TableStrategy::Statmount, TableStrategy::Mountinfo] {
+        for strategy in [TableStrategy::Auto, TableStrategy::Statmount, TableStrategy::Mountinfo] {
             for (path, source) in [("stack", "three"), ("merged", "an overlay"), ("shared/in", "spread")] {
                 let inside = file(path).join("..").join(file(path).file_name().unwrap());
                 for path in [file(path), inside] {
-                    let found = TableReader::here().strategy(way).find(CWD, &path).unwrap();
-                    assert_eq!((&*found.source, found.target.is_absolute()), (OsStr::new(source), true), "{way}");
+                    let found = TableReader::here().strategy(strategy).find(CWD, &path).unwrap();
+                    assert_eq!((&*found.source, found.target.is_absolute()), (OsStr::new(source), true), "{strategy}");
                     assert!(is_mount_point(CWD, &path).unwrap());
                 }
             }
             for name in odd_names() {
-                let found = TableReader::here().strategy(way).find(CWD, file("odd").join(&name).join("root")).unwrap();
+                let found = TableReader::here().strategy(strategy).find(CWD, file("odd").join(&name).join("root")).unwrap();
                 assert_eq!((found.source, found.target), (name.clone(), file("odd").join(&name)));
             }
-            let found = TableReader::here().strategy(way).find(CWD, file("src/file")).unwrap();
+            let found = TableReader::here().strategy(strategy).find(CWD, file("src/file")).unwrap();
             assert!(scratch().starts_with(&found.target));
-            assert_eq!(TableReader::here().strategy(way).find(CWD, file("onto")).unwrap().target, file("onto"));
-            assert_eq!(TableReader::here().strategy(way).find(CWD, file("none")).unwrap_err().kind(), ErrorKind::NotFound);
+            assert_eq!(TableReader::here().strategy(strategy).find(CWD, file("onto")).unwrap().target, file("onto"));
+            assert_eq!(TableReader::here().strategy(strategy).find(CWD, file("none")).unwrap_err().kind(), ErrorKind::NotFound);
             let tree = Tree::clone_of(CWD, file("src"), false).unwrap();
-            assert_eq!(TableReader::here().strategy(way).find(tree.root(), ".").unwrap_err().kind(), ErrorKind::NotMounted);
+            assert_eq!(TableReader::here().strategy(strategy).find(tree.root(), ".").unwrap_err().kind(), ErrorKind::NotMounted);
         }
         assert!(!is_mount_point(CWD, file("src")).unwrap() && is_mount_point(CWD, file("onto")).unwrap());
         let mut same = find(CWD, file("stack")).unwrap();
@@ -187,20 +187,20 @@ fmountat_testing::cases! {
             tmpfs(at, at, MountFlags::empty());
         }
         mkdirs(scratch(), &["moved"]);
-        let before = WAYS.map(|way| read(Fields::MOUNTINFO, way));
+        let before = STRATEGIES.map(|strategy| read(Fields::MOUNTINFO, strategy));
         unmount(file("removed"), UnmountFlags::empty()).unwrap();
         mount_move(file("moves"), file("moved")).unwrap();
         mount_remount(file("changes"), MountFlags::BIND | MountFlags::NOSUID, "").unwrap();
         tmpfs("added", "added", MountFlags::empty());
-        for (before, way) in before.iter().zip(WAYS) {
-            let after = read(Fields::MOUNTINFO, way);
+        for (before, strategy) in before.iter().zip(STRATEGIES) {
+            let after = read(Fields::MOUNTINFO, strategy);
             let words: Vec<_> = before.diff(&after).iter().map(|change| match change {
                 Change::Added(entry) => format!("+{}", entry.source().to_string_lossy()),
                 Change::Removed(entry) => format!("-{}", entry.source().to_string_lossy()),
                 Change::Moved { to, .. } => format!(">{}", to.target().file_name().unwrap().to_string_lossy()),
                 Change::Changed { to, .. } => format!("={}", to.options().to_string_lossy()),
             }).collect();
-            assert_eq!(words, ["-removed", ">moved", "=rw,nosuid,relatime", "+added"], "{way}");
+            assert_eq!(words, ["-removed", ">moved", "=rw,nosuid,relatime", "+added"], "{strategy}");
         }
     }
 
@@ -217,7 +217,7 @@ fmountat_testing::cases! {
             assert!(table.at(file("inner")).unwrap().source() == "theirs");
             TableReader::of_process(pid(&child)).unwrap().namespace_id().unwrap()
         };
-        for way in WAYS {
+        for strategy in STRATEGIES {
             for mut reader in [
                 TableReader::of_process(pid(&child)).unwrap(),
                 TableReader::of_namespace(CWD, &ns).unwrap(),
@@ -226,13 +226,13 @@ fmountat_testing::cases! {
                 // Without privilege on the machine a namespace's file is not found by its id.
                 let is_by_id = format!("{reader:?}").contains("Id(");
                 assert!(!is_by_id || !is_real_root());
-                if is_by_id && way == TableStrategy::Mountinfo {
-                    assert_eq!(reader.strategy(way).read().unwrap_err().kind(), ErrorKind::Permission);
+                if is_by_id && strategy == TableStrategy::Mountinfo {
+                    assert_eq!(reader.strategy(strategy).read().unwrap_err().kind(), ErrorKind::Permission);
                     continue;
                 }
-                reader = reader.fields(Fields::MOUNTINFO).strategy(way);
+                reader = reader.fields(Fields::MOUNTINFO).strategy(strategy);
                 let table = reader.read().unwrap();
-                assert_eq!(table.strategy(), way);
+                assert_eq!(table.strategy(), strategy);
                 assert_eq!(table.at(file("inner")).unwrap().source(), "theirs");
                 let text = std::fs::read(format!("/proc/{}/mountinfo", child.id())).unwrap();
                 assert_eq!(plain(&table), mountinfo::parse(&text).unwrap());
@@ -255,8 +255,8 @@ fmountat_testing::cases! {
         let ns = format!("/proc/{}/ns/mnt", child.id());
         let of_process = || TableReader::of_process(pid(&child)).unwrap();
         let id = of_process().namespace_id().unwrap();
-        let sources = |mut reader: TableReader, way| -> Vec<OsString> {
-            reader = reader.fields(Fields::LIST).strategy(way);
+        let sources = |mut reader: TableReader, strategy| -> Vec<OsString> {
+            reader = reader.fields(Fields::LIST).strategy(strategy);
             let table = reader.read().unwrap();
             for entry in table.iter() {
                 let found = reader.read_with_id(entry.id()).unwrap();
@@ -264,9 +264,9 @@ fmountat_testing::cases! {
             }
             table.iter().filter(|entry| entry.target() == "/").map(|entry| entry.source().to_owned()).collect()
         };
-        for way in WAYS {
-            assert_eq!(sources(of_process(), way).len(), 2, "{way}");
-            assert_eq!(sources(TableReader::of_namespace(CWD, &ns).unwrap(), way), ["over"], "{way}");
+        for strategy in STRATEGIES {
+            assert_eq!(sources(of_process(), strategy).len(), 2, "{strategy}");
+            assert_eq!(sources(TableReader::of_namespace(CWD, &ns).unwrap(), strategy), ["over"], "{strategy}");
         }
         assert_eq!(sources(TableReader::of_namespace_id(id).unwrap(), TableStrategy::Statmount), ["over"]);
         end(child);

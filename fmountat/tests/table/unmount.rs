@@ -124,9 +124,9 @@ fmountat_testing::cases! {
         let cover = put("t/a");
         let held = Holding::start(shell("true").current_dir(file("t/a")), "sleep");
         let errors = soon().recursive(true).run(file("t")).unwrap_err();
-        let told: Vec<&Path> = errors.iter().map(|e| Path::new(e.argument().unwrap())).collect();
-        assert_eq!(told[0], file("t/a"), "{errors:?}");
-        assert!(told.contains(&file("t/a/hidden").as_path()) && told.contains(&file("t").as_path()), "{errors:?}");
+        let reported: Vec<&Path> = errors.iter().map(|e| Path::new(e.argument().unwrap())).collect();
+        assert_eq!(reported[0], file("t/a"), "{errors:?}");
+        assert!(reported.contains(&file("t/a/hidden").as_path()) && reported.contains(&file("t").as_path()), "{errors:?}");
         assert_eq!(errors[0].holders(), [held.is(HolderKind::Cwd)]);
         assert_eq!((left("t"), id("t/a")), (4, cover));
         drop(held);

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-const WAYS: [TableStrategy; 2] = [TableStrategy::Statmount, TableStrategy::Mountinfo];
+const STRATEGIES: [TableStrategy; 2] = [TableStrategy::Statmount, TableStrategy::Mountinfo];
 
 fn file(path: impl AsRef<Path>) -> PathBuf {
     scratch().join(path)
@@ -26,9 +26,9 @@ fn tmpfs(source: &str, at: &str) {
     mount(source, file(at), "tmpfs", MountFlags::empty(), None).unwrap();
 }
 
-fn watch(way: TableStrategy) -> Watch {
-    let watch = Watch::of(TableReader::here().strategy(way)).unwrap();
-    assert_eq!(watch.strategy(), way);
+fn watch(strategy: TableStrategy) -> Watch {
+    let watch = Watch::of(TableReader::here().strategy(strategy)).unwrap();
+    assert_eq!(watch.strategy(), strategy);
     watch
 }
 
@@ -60,9 +60,12 @@ fn facts<'a>(mounts: impl Iterator<Item = &'a MountEntry>) -> Facts {
     mounts.map(|entry| (entry.mount_id(), (entry.target.clone(), entry.source.clone()))).collect()
 }
 
-fn table_now(way: TableStrategy) -> Facts {
-    let table =
-        TableReader::here().fields(Fields::MOUNTINFO - Fields::PROPAGATE_FROM).strategy(way).read().unwrap();
+fn table_now(strategy: TableStrategy) -> Facts {
+    let table = TableReader::here()
+        .fields(Fields::MOUNTINFO - Fields::PROPAGATE_FROM)
+        .strategy(strategy)
+        .read()
+        .unwrap();
     let entries: Vec<_> = table.iter().map(|entry| entry.to_entry()).collect();
     facts(entries.iter())
 }
@@ -78,19 +81,19 @@ fmountat_testing::cases! {
     fn each_event_says_what_it_is() needs [Kernel(6, 15), Statmount] {
         mkdirs(scratch(), &["moved"]);
         tmpfs("before", "before");
-        for way in WAYS {
-            let mut watch = watch(way);
+        for strategy in STRATEGIES {
+            let mut watch = watch(strategy);
             assert!(watch.next().unwrap().is_none() && !is_readable(&watch));
             assert!(!watch.wait(Some(Duration::from_millis(1))).unwrap());
             let mut seen = Vec::new();
             let mut look = |watch: &mut Watch| {
                 // mountinfo reports a change once: either to our poll(2) or to `wait`, so they take
                 // turns.
-                let is_ready = if way == TableStrategy::Statmount || seen.len() % 2 == 0 { is_readable(watch) } else { watch.wait(None).unwrap() };
-                assert!(is_ready, "{way}");
+                let is_ready = if strategy == TableStrategy::Statmount || seen.len() % 2 == 0 { is_readable(watch) } else { watch.wait(None).unwrap() };
+                assert!(is_ready, "{strategy}");
                 seen.extend(words(&all(watch)));
                 assert!(!watch.wait(Some(Duration::from_millis(1))).unwrap());
-                assert_eq!(facts(watch.mounts()), table_now(way));
+                assert_eq!(facts(watch.mounts()), table_now(strategy));
             };
             tmpfs("one", "t");
             look(&mut watch);
@@ -102,7 +105,7 @@ fmountat_testing::cases! {
             unmount(file("moved"), UnmountFlags::DETACH).unwrap();
             unmount(file("t"), UnmountFlags::empty()).unwrap();
             look(&mut watch);
-            let along = if way == TableStrategy::Mountinfo { vec!["move in moved/in from in t/in"] } else { vec![] };
+            let along = if strategy == TableStrategy::Mountinfo { vec!["move in moved/in from in t/in"] } else { vec![] };
             let mut want = vec!["mount one t", "mount two t", "mount in t/in", "move two moved from two t"];
             want.extend(along);
             let (tail, rest): (Vec<_>, Vec<_>) = seen.split_at(want.len()).1.iter().cloned().partition(|w| w.starts_with("umount"));
@@ -119,14 +122,14 @@ fmountat_testing::cases! {
         tmpfs("set", "set");
         tmpfs("in", "set/in");
         mkdirs(scratch(), &["t"]);
-        for way in WAYS {
-            let mut watch = watch(way);
+        for strategy in STRATEGIES {
+            let mut watch = watch(strategy);
             let tree = Tree::clone_of(CWD, file("set"), true).unwrap();
             assert!(all(&mut watch).is_empty());
             drop(tree.attach(&Target::open(CWD, file("t")).unwrap()).unwrap());
             assert_eq!(words(&all(&mut watch)), ["mount set t", "mount in t/in"]);
             mount_remount(file("t"), MountFlags::BIND | MountFlags::NOSUID, "").unwrap();
-            let want: &[&str] = if way == TableStrategy::Mountinfo { &["remount set t from set t"] } else { &[] };
+            let want: &[&str] = if strategy == TableStrategy::Mountinfo { &["remount set t from set t"] } else { &[] };
             assert_eq!(words(&all(&mut watch)), want);
             unmount(file("t"), UnmountFlags::DETACH).unwrap();
             let mut gone = words(&all(&mut watch));
@@ -186,7 +189,7 @@ fmountat_testing::cases! {
 
     /// More events than the kernel queues: watch reports the overflow and then the differences, so
     /// that its list is right again.
-    fn an_overflow_is_told_and_made_good() needs [Kernel(6, 15), Statmount] {
+    fn an_overflow_is_reported_and_made_good() needs [Kernel(6, 15), Statmount] {
         tmpfs("old", "old");
         let mut watch = watch(TableStrategy::Statmount);
         for n in 0..10_000 {
@@ -198,16 +201,16 @@ fmountat_testing::cases! {
         unmount(file("old"), UnmountFlags::empty()).unwrap();
         let events = all(&mut watch);
         let place = |action| events.iter().position(|event| event.action == action).unwrap();
-        let told = words(&events[place(MountAction::Overflow)..=place(MountAction::Resync)]);
+        let reported = words(&events[place(MountAction::Overflow)..=place(MountAction::Resync)]);
         for want in ["overflow", "mount new new", "umount old old", "resync"] {
-            assert!(told.contains(&want.to_owned()), "{want}");
+            assert!(reported.contains(&want.to_owned()), "{want}");
         }
         assert_eq!(facts(watch.mounts()), table_now(TableStrategy::Statmount));
         // Later events follow as before.
         tmpfs("later", "later");
         assert_eq!(words(&all(&mut watch)), ["mount later later"]);
         let before = place(MountAction::Overflow);
-        println!("counted: {before} events, then an overflow and {} to make it good", told.len());
+        println!("counted: {before} events, then an overflow and {} to make it good", reported.len());
     }
 
     /// The same bursts by mountinfo: what is there in the end is right.

@@ -23,7 +23,7 @@ const AGAIN: &str = "
 
 As root, on a Debian machine with the packages of `.ci/packages`: `just kernels`, or `.ci/kernels --table`.
 
-- `.ci/kernels 6.1` runs one kernel, `TESTS=\"set staging\" .ci/kernels 6.12` two test files, `--quick` what CI runs.
+- `.ci/kernels 6.1` runs one kernel, `TESTS=\"set private_namespace\" .ci/kernels 6.12` two test files, `--quick` what CI runs.
 - The files named in `.ci/kernels.d/not-here` do not run, each for the reason given there.
 - `FMOUNTAT_PROOF=short` is set: loops have an eighth of their rounds.
 ";
@@ -186,9 +186,9 @@ mod tests {
 
     #[test]
     fn a_quick_run_names_its_binaries() {
-        let page = page(&runs(), Some(&["set".to_owned(), "staging".to_owned()]));
+        let page = page(&runs(), Some(&["set".to_owned(), "private_namespace".to_owned()]));
         assert!(page.contains("\n\nThis run had only the tests"), "{page}");
-        assert!(page.contains("(`--quick`, as in CI): set, staging.\n\n| kernel |"), "{page}");
+        assert!(page.contains("(`--quick`, as in CI): set, private_namespace.\n\n| kernel |"), "{page}");
     }
 
     #[test]

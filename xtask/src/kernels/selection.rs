@@ -49,7 +49,7 @@ mod tests {
 
     fn chosen(not_here: &[&str], wanted: &[&str]) -> Vec<String> {
         let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
-        let all = owned(&["house", "set", "staging"])
+        let all = owned(&["house", "set", "private_namespace"])
             .into_iter()
             .map(|name| TestFile { name, ..TestFile::default() });
         choose(all.collect(), &owned(not_here), &owned(wanted))
@@ -60,8 +60,8 @@ mod tests {
 
     #[test]
     fn a_binary_runs_if_it_is_wanted_and_not_ruled_out() {
-        assert_eq!(chosen(&["house"], &[]), ["set", "staging"]);
-        assert_eq!(chosen(&["house"], &["staging", "house"]), ["staging"]);
+        assert_eq!(chosen(&["house"], &[]), ["set", "private_namespace"]);
+        assert_eq!(chosen(&["house"], &["private_namespace", "house"]), ["private_namespace"]);
         assert_eq!(chosen(&[], &["stag"]), [""; 0]);
     }
 }

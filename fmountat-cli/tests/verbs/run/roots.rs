@@ -65,8 +65,8 @@ fn assert_all_ok(done: &Done) {
     // uname(2) may tell of an older release than the kernel is.
     let is_old = fmountat_testing::kernel_release() < (6, 6);
     let is_known = |line: &&str| is_old && line.contains("directories of a layer cannot be removed");
-    let told: Vec<&str> = done.err.lines().filter(|line| !is_known(line)).collect();
-    assert_eq!(told, Vec::<&str>::new());
+    let unexpected: Vec<&str> = done.err.lines().filter(|line| !is_known(line)).collect();
+    assert_eq!(unexpected, Vec::<&str>::new());
 }
 
 pub(crate) fn the_example() {
@@ -319,8 +319,8 @@ pub(crate) fn every_real_file_system() {
     assert_eq!(done.out, "preciousdeepsinglereal/dir:\nnew\n\nreal/inner:\n", "{done:#?}");
     assert_eq!(done.status, 0, "{done:#?}");
     let single = scratch().join("single");
-    let notes = done.err.lines().filter(|line| line.starts_with("fmountat: not overlaid: "));
-    assert!(notes.clone().count() > 0 && notes.count() == done.err.lines().count(), "{}", done.err);
+    let notices = done.err.lines().filter(|line| line.starts_with("fmountat: not overlaid: "));
+    assert!(notices.clone().count() > 0 && notices.count() == done.err.lines().count(), "{}", done.err);
     let named = done.err.contains(single.to_str().unwrap()) || done.err.contains("more paths");
     assert!(named, "{}", done.err);
     if is_real_root() {
@@ -334,12 +334,12 @@ pub(crate) fn every_real_file_system() {
 }
 
 /// Before Linux 6.6 a tmpfs can't mark a directory of the layers as removed in a user namespace.
-pub(crate) fn a_directory_of_a_layer_goes_or_it_is_told() {
+pub(crate) fn removing_a_directory_of_a_layer_works_or_is_reported() {
     write(scratch().join("doomed/file"), "");
     let done = in_scratch("rm -r doomed || ls -d doomed");
-    let is_told = done.err.contains("directories of a layer cannot be removed");
+    let is_reported = done.err.contains("directories of a layer cannot be removed");
     let can_remove = fmountat_testing::kernel_release() >= (6, 6);
-    assert_eq!((is_told, done.out.is_empty()), (!can_remove, can_remove), "{done:#?}");
+    assert_eq!((is_reported, done.out.is_empty()), (!can_remove, can_remove), "{done:#?}");
 }
 
 /// A copy of a copy: the inner one's caller has no process group of its own namespace.

@@ -29,7 +29,7 @@ pub(crate) struct Done {
     pub(crate) err: String,
 }
 
-/// The words that start `fmountat run` as the case's user, by way of the program `through`.
+/// The command line of `fmountat run` as the case's user, started through the program `through`.
 pub(crate) fn words(through: &[&str]) -> Vec<OsString> {
     let ordinary = ["unshare", "--user", "--map-user=1000", "--map-group=1000", "--"];
     let user: &[&str] = if is_real_root() { &[] } else { &ordinary };

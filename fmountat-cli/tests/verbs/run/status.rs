@@ -167,8 +167,8 @@ fn json(failure: &Failure) -> Option<String> {
     if done.status != failure.status || !error["kernel"].is_array() || !error["step"].is_string() {
         return wrong("the status or a type");
     }
-    let told = ["argument", "reason", "hint"].map(|field| error[field].as_str().unwrap_or_default());
-    if !told.iter().any(|text| text.contains(failure.names)) {
+    let fields = ["argument", "reason", "hint"].map(|field| error[field].as_str().unwrap_or_default());
+    if !fields.iter().any(|text| text.contains(failure.names)) {
         return wrong("the argument");
     }
     None

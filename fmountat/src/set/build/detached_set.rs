@@ -101,7 +101,7 @@ impl DetachedSet {
         if let Some(hidden) = &self.hidden {
             hidden.leave();
         }
-        old.take_away()?;
+        old.detach()?;
         self.made.keep();
         Ok(())
     }

@@ -35,30 +35,30 @@ pub(crate) fn describe(step: &Step) -> ExplainedStep {
         }
         What::Filesystem(fstype) => format!("new {}", escape(fstype.as_bytes())),
     };
-    let mut notes = Vec::new();
+    let mut details = Vec::new();
     let (whole, top) = (step.options.recursive_attr, step.options.attr);
     if !whole.set.is_empty() {
-        notes.push(format!("{} on all of it", whole.names()));
+        details.push(format!("{} on all of it", whole.names()));
     }
     if !top.set.is_empty() {
         let only = step.is_tree();
-        notes.push(format!("{}{}", top.names(), if only { " on the top mount only" } else { "" }));
+        details.push(format!("{}{}", top.names(), if only { " on the top mount only" } else { "" }));
     }
     if step.read_only_last {
-        notes.push(String::from("read-only once all mounts are in place"));
+        details.push(String::from("read-only once all mounts are in place"));
     }
     if step.options.idmap.is_some() {
-        notes.push(String::from("owners mapped"));
+        details.push(String::from("owners mapped"));
     }
     if step.options.mkdir.is_some() {
-        notes.push(String::from("the mount point is made if it is missing"));
+        details.push(String::from("the mount point is made if it is missing"));
     }
     ExplainedStep {
         number: step.number,
         target: step.target.clone(),
         source: step.source.clone(),
         what,
-        notes,
+        details,
         layers,
         option_bytes: bytes.saturating_sub(1),
         refused: None,

@@ -22,7 +22,7 @@ use crate::set::plan::restriction::PathRestriction;
 use crate::set::plan::step::{Step, What};
 use crate::vfs::attr::Attr;
 use crate::vfs::make_target::make_error;
-use crate::vfs::target::{Target, link_on_the_way, open_error, open_in_root};
+use crate::vfs::target::{Target, link_in_path, open_error, open_in_root};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags, StatVfsMountFlags};
 use rustix::io::Errno;
@@ -83,20 +83,20 @@ impl<'a> Inspector<'a> {
     pub(crate) fn step(&self, step: &Step) -> (ExplainedStep, Result<PredictedMount>) {
         let mut explained = describe(step);
         let mount =
-            self.predict_mount(step, &mut explained.notes).map_err(|error| why(error, self.dir, step));
+            self.predict_mount(step, &mut explained.details).map_err(|error| why(error, self.dir, step));
         (explained, mount)
     }
 
-    fn predict_mount(&self, step: &Step, notes: &mut Vec<String>) -> Result<PredictedMount> {
+    fn predict_mount(&self, step: &Step, details: &mut Vec<String>) -> Result<PredictedMount> {
         if self.helpers.of(step).is_some() {
             check_helped(step)?;
-            notes.push(String::from("by its mount helper (not run by explain), after all other mounts"));
+            details.push(String::from("by its mount helper (not run by explain), after all other mounts"));
             return Ok(PredictedMount::new(Content::Unknown, Some(true)));
         }
         let mut mount = match &step.what {
             What::Overlay(overlay) => self.overlay(overlay, step)?,
             What::Bind { recursive } => self.bind(step, *recursive)?,
-            What::Filesystem(fstype) => self.filesystem(fstype, step, notes)?,
+            What::Filesystem(fstype) => self.filesystem(fstype, step, details)?,
         };
         mount.is_read_only |= step.options.single_attr().set.contains(Attr::RDONLY);
         check_root_owner(step, mount.is_read_only)?;
@@ -172,13 +172,13 @@ impl<'a> Inspector<'a> {
         step_mounter.bind(step, recursive, userns.as_ref().map(AsFd::as_fd)).map(drop)
     }
 
-    fn filesystem(&self, fstype: &OsStr, step: &Step, notes: &mut Vec<String>) -> Result<PredictedMount> {
+    fn filesystem(&self, fstype: &OsStr, step: &Step, details: &mut Vec<String>) -> Result<PredictedMount> {
         let step_mounter = StepMounter { mounter: self.mounter, dir: self.dir };
         let source = step_mounter.source(step);
         let Inspected { name, device } = source.inspect(fstype)?;
         let read_only = source.is_read_only() || device.is_some() && is_read_only(name);
         if let Some(device) = &device {
-            notes.push(format!("{} {}", escape(name.as_bytes()), source.predict(name, device)?));
+            details.push(format!("{} {}", escape(name.as_bytes()), source.predict(name, device)?));
             self.may_open(name)?;
             if let Some(error) = device.wrong(name) {
                 return Err(error);
@@ -187,7 +187,7 @@ impl<'a> Inspector<'a> {
                 writable_device(self.dir, &step.source)?;
             }
         }
-        self.configure(name, step, device.is_none(), notes)?;
+        self.configure(name, step, device.is_none(), details)?;
         self.may_create(name)?;
         let content = match name.to_str() {
             Some("tmpfs" | "ramfs" | "mqueue") => Content::Empty,
@@ -200,12 +200,13 @@ impl<'a> Inspector<'a> {
     }
 
     /// Passes the options to the file system without creating it.
-    fn configure(&self, name: &OsStr, step: &Step, is_alone: bool, notes: &mut Vec<String>) -> Result<()> {
+    fn configure(&self, name: &OsStr, step: &Step, is_alone: bool, details: &mut Vec<String>) -> Result<()> {
         self.may_open(name)?;
         let text = name.to_string_lossy();
         let is_missing = filesystems::is_not_listed(&text);
         if is_missing && filesystems::has_module(&text) {
-            notes.push(String::from("its module would be loaded; its options can't be checked before that"));
+            details
+                .push(String::from("its module would be loaded; its options can't be checked before that"));
             return Ok(());
         }
         if is_missing {
@@ -276,7 +277,7 @@ impl<'a> Inspector<'a> {
             }
         };
         if step.needs_plain_target() && self.tree.find_without_links(path) == Err(Errno::LOOP) {
-            return Err(link_on_the_way(path));
+            return Err(link_in_path(path));
         }
         match (self.tree.find(path), step.options.mkdir) {
             (Ok(place), _) => match (self.tree.is_dir(place), is_dir) {

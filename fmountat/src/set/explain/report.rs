@@ -57,7 +57,7 @@ pub struct ExplainedStep {
     /// the full stop.
     pub what: String,
     /// Further information, one sentence each.
-    pub notes: Vec<String>,
+    pub details: Vec<String>,
     /// The number of lower and data-only layers of an overlay.
     pub layers: usize,
     /// The length of the file system's options in bytes, including the paths of layers. mount(2)

@@ -54,7 +54,7 @@ fn one(f: &mut fmt::Formatter<'_>, step: &ExplainedStep) -> fmt::Result {
     };
     let lead = format!("{:>2}. {target:20} ", step.number);
     wrapped(f, &lead, "      ", &format!("{}{bytes}", step.what))?;
-    step.notes.iter().try_for_each(|note| wrapped(f, "      - ", "        ", note))?;
+    step.details.iter().try_for_each(|detail| wrapped(f, "      - ", "        ", detail))?;
     match &step.refused {
         Some(error) => {
             let text = error.to_string();

@@ -59,7 +59,7 @@ impl<'a> Walk<'a> {
             Err(error) if step.options.nofail && is_missing_source(&error, step) => {
                 self.left_out.push(step.number);
                 explained
-                    .notes
+                    .details
                     .push(String::from("its source does not exist: it would be left out (nofail)"));
             }
             Err(error) => {
@@ -86,7 +86,7 @@ impl<'a> Walk<'a> {
         }
         match self.inspector.place(step, content) {
             Ok(true) => {}
-            Ok(false) => explained.notes.push(String::from(
+            Ok(false) => explained.details.push(String::from(
                 "its mount point can't be checked before the file system that contains it is mounted",
             )),
             Err(error) => {

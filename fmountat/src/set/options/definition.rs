@@ -72,7 +72,7 @@ pub(crate) enum Effect {
     /// An option for us: the target, loop devices, id mappings.
     Engine(Engine),
     /// Accepted without effect: for other readers of fstab, or for the kernel's log only.
-    Note,
+    Ignored,
     /// Known but refused: not a task of this layer.
     Refused(&'static str),
 }
@@ -110,7 +110,7 @@ impl UserspaceOption {
             Effect::Superblock(..) => "filesystem",
             Effect::Propagation(..) => "propagation",
             Effect::Bind(_) | Effect::Remount | Effect::Engine(_) => "engine",
-            Effect::Note => "note",
+            Effect::Ignored => "note",
             Effect::Refused(_) => "refused",
         }
     }

@@ -33,7 +33,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn helpers_are_told_what_a_list_comes_to() {
+    fn helpers_get_the_resulting_options() {
         for (given, want) in [
             ("ro,nosuid,max_read=1", "ro,nosuid,max_read=1"),
             ("rro", "ro"),

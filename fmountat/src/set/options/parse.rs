@@ -163,7 +163,7 @@ impl Options {
             Effect::Propagation(propagation, false) => self.attr.propagation = Some(propagation),
             Effect::Bind(recursive) => self.bind = Some(recursive),
             Effect::Remount => self.remount = true,
-            Effect::Engine(_) | Effect::Note | Effect::Refused(_) => {}
+            Effect::Engine(_) | Effect::Ignored | Effect::Refused(_) => {}
         }
     }
 
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn notes_are_ignored_and_recursive_forms_are_kept_apart() {
+    fn ineffective_options_are_ignored_and_recursive_forms_are_kept_apart() {
         let given = "x-systemd.automount,comment=z,_netdev,nofail,rro,ro=recursive,rprivate";
         let options = Options::parse([given]).unwrap();
         assert!(options.nofail && options.fs_options.is_empty() && options.attr.is_empty());

@@ -2,7 +2,7 @@
 //! The rows of the option table.
 
 use crate::set::options::definition::Effect::{
-    Attr as A, Bind, Engine as E, Note, Propagation as P, ReadOnly, Refused, Remount, Superblock as S,
+    Attr as A, Bind, Engine as E, Ignored, Propagation as P, ReadOnly, Refused, Remount, Superblock as S,
 };
 use crate::set::options::definition::{Effect, Engine, Places, UserspaceOption, Value};
 use crate::vfs::attr::{Attr, Propagation};
@@ -44,13 +44,13 @@ const fn valued(
     UserspaceOption { name, value, places, help, effect: E(engine) }
 }
 
-const fn note(name: &'static str, help: &'static str) -> UserspaceOption {
-    option(name, Note, ALL, help)
+const fn no_effect(name: &'static str, help: &'static str) -> UserspaceOption {
+    option(name, Ignored, ALL, help)
 }
 
 /// All options, by subject, in the order of mount(8) and OCI's list.
 pub(crate) const OPTIONS: &[UserspaceOption] = &[
-    note("defaults", "the kernel's defaults, the same as no option"),
+    no_effect("defaults", "the kernel's defaults, the same as no option"),
     option("ro", ReadOnly(true), ALL, "read-only: the mount, and a new or remounted file system"),
     option("rw", ReadOnly(false), ALL, "writable"),
     option("nosuid", A(Attr::NOSUID, NONE), ALL, "set-user-ID bits and file capabilities have no effect"),
@@ -77,7 +77,7 @@ pub(crate) const OPTIONS: &[UserspaceOption] = &[
     option("lazytime", S("lazytime", "nolazytime"), OF_FILESYSTEM, "times are kept in memory for a while"),
     option("nolazytime", S("nolazytime", "lazytime"), OF_FILESYSTEM, "they are not"),
     option("iversion", Refused(IVERSION), ALL, "count changes of inodes: the kernel decides by itself"),
-    note("noiversion", "do not: the default"),
+    no_effect("noiversion", "do not: the default"),
     option("private", P(Propagation::Private, false), ALL, "mounts below spread nowhere"),
     option("rprivate", P(Propagation::Private, true), ALL, "private, the whole tree"),
     option("shared", P(Propagation::Shared, false), ALL, "mounts below spread to and from the peer group"),
@@ -99,22 +99,22 @@ pub(crate) const OPTIONS: &[UserspaceOption] = &[
         REMOUNT,
         "change an existing mount; options that are not given keep their values",
     ),
-    note("silent", "no messages in the kernel's log"),
-    note("loud", "messages"),
-    note("auto", "for mount -a"),
-    note("noauto", "for mount -a"),
-    note("_netdev", "needs the network first"),
+    no_effect("silent", "no messages in the kernel's log"),
+    no_effect("loud", "messages"),
+    no_effect("auto", "for mount -a"),
+    no_effect("noauto", "for mount -a"),
+    no_effect("_netdev", "needs the network first"),
     UserspaceOption {
         value: Value::Optional("NAME"),
         ..option("user", A(USER, NONE), ALL, "implies nosuid, nodev, noexec; with NAME a note")
     },
-    note("nouser", "for mount(8)"),
+    no_effect("nouser", "for mount(8)"),
     option("users", A(USER, NONE), ALL, "implies nosuid, nodev, noexec"),
-    note("nousers", "for mount(8)"),
+    no_effect("nousers", "for mount(8)"),
     option("owner", A(OWNER, NONE), ALL, "implies nosuid, nodev"),
-    note("noowner", "for mount(8)"),
+    no_effect("noowner", "for mount(8)"),
     option("group", A(OWNER, NONE), ALL, "implies nosuid, nodev"),
-    note("nogroup", "for mount(8)"),
+    no_effect("nogroup", "for mount(8)"),
     valued("nofail", Value::None, Engine::Nofail, ALL, "a missing source is no error: the mount is left out"),
     valued(
         "X-mount.mkdir",
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn classic_values_are_those_of_mount_h() {
+    fn legacy_values_are_those_of_mount_h() {
         let ms = |name: &str| look_up(name).map(|(option, _)| option.ms());
         for (name, set, clear) in [
             ("ro", 1, 0),

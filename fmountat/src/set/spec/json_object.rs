@@ -20,7 +20,7 @@ pub(crate) trait Fields: Default {
         name
     }
 
-    /// Takes note of a field's name as it is written.
+    /// Records the name of a field as it is written.
     fn see(&mut self, _written: &str) {}
 
     /// Reads the value of a field. Returns false, without reading it, for an unknown field.

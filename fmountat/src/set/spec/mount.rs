@@ -62,7 +62,7 @@ impl Mount {
     }
 
     /// Sets the number that errors use. If a program inserts mounts into a user's list, the user's
-    /// own mounts keep their numbers this way.
+    /// own mounts therefore keep their numbers.
     #[must_use]
     pub fn number(mut self, number: usize) -> Self {
         self.number = Some(number);

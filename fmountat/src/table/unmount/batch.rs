@@ -138,7 +138,7 @@ impl Collector {
             // Nothing was changed: the caller may unmount them one by one.
             Err(Failed::Attach(_)) => Ok(()),
             Err(Failed::Covered) => Err(errors::exchanged(&base.path)),
-            Err(Failed::TakeAway(errno)) => Err(errors::of_errno(&base.path, errno)),
+            Err(Failed::Detach(errno)) => Err(errors::of_errno(&base.path, errno)),
         }
     }
 

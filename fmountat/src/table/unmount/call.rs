@@ -44,7 +44,7 @@ pub(crate) fn one(place: &Place, lazy: bool, deadline: Option<Instant>) -> Resul
 /// Returns the time to reserve for another attempt. An attempt started just before the deadline
 /// would be mistaken for a file system that does not answer.
 fn reserve(place: &Place, start: Instant) -> Duration {
-    if place.may_hang() { MIN_WAIT.max(start.elapsed() * 3) } else { Duration::ZERO }
+    if place.may_block() { MIN_WAIT.max(start.elapsed() * 3) } else { Duration::ZERO }
 }
 
 fn attempt(place: &Place, flags: UnmountFlags, deadline: Option<Instant>) -> Result<Result<(), Errno>> {
@@ -62,7 +62,7 @@ fn attempt(place: &Place, flags: UnmountFlags, deadline: Option<Instant>) -> Res
             }
         };
     }
-    if place.may_hang() {
+    if place.may_block() {
         return within(place, deadline, move |handle| umount2(&handle, flags));
     }
     Ok(umount2(&place.handle, flags))

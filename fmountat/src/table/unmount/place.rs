@@ -144,7 +144,7 @@ impl Place {
     }
 
     /// Reports whether a program or another machine serves the file system and may not answer.
-    pub(crate) fn may_hang(&self) -> bool {
+    pub(crate) fn may_block(&self) -> bool {
         const REMOTE: [&str; 6] = ["9p", "cifs", "smb3", "ceph", "afs", "virtiofs"];
         let name = self.fs_type.as_bytes();
         REMOTE.iter().any(|remote| self.fs_type == *remote)

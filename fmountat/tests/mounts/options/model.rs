@@ -22,7 +22,7 @@ enum Part {
     All,
     Mount,
     Filesystem,
-    /// With a value it is a note.
+    /// With a value the option is ignored.
     Nothing,
 }
 

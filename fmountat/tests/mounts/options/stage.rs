@@ -54,14 +54,14 @@ impl Start {
 
     /// Mounts the tree at `path`, with its peers at `peer`. Returns a descriptor that gives access
     /// whatever the attributes are.
-    pub(crate) fn mount(self, path: &Path, peer: &Path) -> WayIn {
+    pub(crate) fn mount(self, path: &Path, peer: &Path) -> Access {
         let sub = path.join("d/sub");
         for place in [path, &sub] {
             mount("tmpfs", place, "tmpfs", MountFlags::empty(), c"size=64k").unwrap();
             std::fs::create_dir_all(place.join("d/sub")).unwrap();
         }
         let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-        let way_in = WayIn(open_tree(CWD, path, flags).unwrap());
+        let access = Access(open_tree(CWD, path, flags).unwrap());
         for place in [&sub, path] {
             mount_remount(place, bits(self.superblock()), c"").unwrap();
             mount_remount(place, bits(libc::MS_BIND | self.attributes()), c"").unwrap();
@@ -70,15 +70,15 @@ impl Start {
             mount_change(path, MountPropagationFlags::SHARED | MountPropagationFlags::REC).unwrap();
             mount_bind_recursive(path, peer).unwrap();
         }
-        way_in
+        access
     }
 }
 
 /// A clone of the top mount that nobody sees, writable where the file system is.
 #[derive(Debug)]
-pub(crate) struct WayIn(OwnedFd);
+pub(crate) struct Access(OwnedFd);
 
-impl WayIn {
+impl Access {
     /// Makes mode and owner what they were at the start, where words have changed them.
     pub(crate) fn restore(&self) {
         let top = PathBuf::from(format!("/proc/self/fd/{}", self.0.as_raw_fd()));
@@ -93,7 +93,7 @@ impl WayIn {
 }
 
 /// Unmounts the tree. It is made private first: otherwise its peers lose the mounts below it too.
-pub(crate) fn take_away(path: &Path) {
+pub(crate) fn unmount_tree(path: &Path) {
     mount_change(path, MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).unwrap();
     unmount(path, UnmountFlags::DETACH).unwrap();
 }

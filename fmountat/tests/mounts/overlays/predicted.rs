@@ -131,11 +131,11 @@ fn cases() -> Vec<Case> {
 }
 
 /// The error, with all that it says; the kernel's own words only come with what it was asked for.
-fn told(error: Option<&fmountat::Error>) -> String {
+fn text_of(error: Option<&fmountat::Error>) -> String {
     error.map_or_else(|| String::from("works"), |error| format!("{:?}: {error}", error.kind()))
 }
 
-fn compare_by(way: &str, features: Features) -> Vec<String> {
+fn compare_by(strategy: &str, features: Features) -> Vec<String> {
     let mut wrong = Vec::new();
     for Case { options, refused } in cases() {
         let mount = options.split(',').fold(Mount::new("overlay", "overlay"), Mount::option);
@@ -148,13 +148,16 @@ fn compare_by(way: &str, features: Features) -> Vec<String> {
             };
             let explained = mounter.explain(CWD, &plan, &target);
             let applied = mounter.apply(CWD, &plan, &target);
-            (told(explained.error()), (told(applied.as_ref().err()), applied.err().map(|error| error.kind())))
+            (
+                text_of(explained.error()),
+                (text_of(applied.as_ref().err()), applied.err().map(|error| error.kind())),
+            )
         });
         let shown: String = options.chars().take(80).collect();
         if explained != applied.0 {
-            wrong.push(format!("{way}: {shown}\n  explain: {explained}\n  apply:   {}", applied.0));
+            wrong.push(format!("{strategy}: {shown}\n  explain: {explained}\n  apply:   {}", applied.0));
         } else if applied.1 != refused {
-            wrong.push(format!("{way}: {shown}: expected {refused:?}: {}", applied.0));
+            wrong.push(format!("{strategy}: {shown}: expected {refused:?}: {}", applied.0));
         }
         for dir in ["u", "w"] {
             std::fs::remove_dir_all(dir).unwrap();
@@ -164,7 +167,7 @@ fn compare_by(way: &str, features: Features) -> Vec<String> {
     wrong
 }
 
-/// Every case by every way that the kernel has of taking layers.
+/// Every case by every strategy that the kernel has of taking layers.
 pub(crate) fn compare() {
     stage();
     let here = Features::get();

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The rows of table A5: what each must show, however it is built.
 
-use crate::common::ways::{Stage, tmpfs};
+use crate::common::strategies::{Stage, tmpfs};
 use fmountat::call::PrivateCwd;
 use fmountat::image::{LoopDevice, LoopOptions};
 use fmountat::options::Options;

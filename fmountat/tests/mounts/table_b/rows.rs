@@ -2,7 +2,7 @@
 //! The rows of table B about options, flags and id mappings: the results that each must show with
 //! every strategy.
 
-use crate::common::ways::{Stage, tmpfs};
+use crate::common::strategies::{Stage, tmpfs};
 use fmountat::options::Options;
 use fmountat::{ErrorKind, Mount, Plan, Target};
 use fmountat_testing::{mkdirs, mount_flags, read, write};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The rows of table B about lists, unmounting, targets and errors.
 
-use crate::common::ways::{Stage, tmpfs};
+use crate::common::strategies::{Stage, tmpfs};
 use fmountat::table::find;
 use fmountat::temp::{TempError, TempMount};
 use fmountat::{ErrorKind, Mount, Unmount, mountinfo};
@@ -80,8 +80,8 @@ pub(crate) fn every_error(stage: &Stage) {
         [std::fs::File::open(stage.file("t/a")).unwrap(), std::fs::File::open(stage.file("t/c")).unwrap()];
     let quick = Unmount::new().recursive(true).timeout(Duration::from_millis(20));
     let errors = quick.run(stage.file("t")).unwrap_err();
-    let told = |name: &str| errors.iter().any(|e| e.argument() == Some(stage.file(name).as_os_str()));
-    assert!(told("t/a") && told("t/c") && !told("t/b"), "{errors:?}");
+    let is_reported = |name: &str| errors.iter().any(|e| e.argument() == Some(stage.file(name).as_os_str()));
+    assert!(is_reported("t/a") && is_reported("t/c") && !is_reported("t/b"), "{errors:?}");
     drop(held);
     stage.unmount("t");
 }

@@ -13,7 +13,7 @@ use std::ffi::{CString, OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::PathBuf;
 
-pub(crate) const WAYS: [TableStrategy; 2] = [TableStrategy::Statmount, TableStrategy::Mountinfo];
+pub(crate) const STRATEGIES: [TableStrategy; 2] = [TableStrategy::Statmount, TableStrategy::Mountinfo];
 
 pub(crate) fn file(path: impl AsRef<OsStr>) -> PathBuf {
     scratch().join(PathBuf::from(path.as_ref()))
@@ -92,8 +92,8 @@ pub(crate) fn furnish() {
     tmpfs("deleted", "hidden", MountFlags::empty());
 }
 
-pub(crate) fn read(fields: Fields, way: TableStrategy) -> Table {
-    TableReader::here().fields(fields).strategy(way).read().unwrap()
+pub(crate) fn read(fields: Fields, strategy: TableStrategy) -> Table {
+    TableReader::here().fields(fields).strategy(strategy).read().unwrap()
 }
 
 /// The mounts of a table, without what mountinfo can't tell.

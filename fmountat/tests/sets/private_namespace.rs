@@ -3,7 +3,7 @@
 //! published in one step.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use crate::common::ways::{staged, tmpfs};
+use crate::common::strategies::{staged, tmpfs};
 use fmountat::kernel::Features;
 use fmountat::strategy::Strategy;
 use fmountat::{DetachedSet, ErrorKind, Mount, Mounter, Plan, Target, Unmount};
@@ -40,16 +40,16 @@ fn rich() -> Vec<Mount> {
     ]
 }
 
-/// What can be told of the mounts below a place, without the numbers.
+/// Returns the mounts below a directory as the table has them, without ids.
 fn shape(at: &str) -> Vec<(PathBuf, String, String, String, usize)> {
     let below = mount_table().into_iter().filter(|line| line.point.starts_with(file(at)));
-    let told = below.map(|line| {
+    let lines = below.map(|line| {
         let place = line.point.strip_prefix(file(at)).unwrap().to_owned();
         (place, line.fstype, line.flags, line.root, line.propagation.len())
     });
-    let mut told: Vec<_> = told.collect();
-    told.sort();
-    told
+    let mut lines: Vec<_> = lines.collect();
+    lines.sort();
+    lines
 }
 
 fn make_sources() {
@@ -65,8 +65,8 @@ fn tmpfs_on(at: &str) {
 }
 
 fmountat_testing::cases! {
-    /// Mount for mount what the detached way makes.
-    fn the_same_set_as_the_detached_way() needs [] {
+    /// Builds the same mounts as the strategy with a detached tree.
+    fn the_same_set_as_built_detached() needs [] {
         make_sources();
         let plan = Plan::new(rich()).unwrap();
         assert_eq!((staged().strategy(&plan), staged().need_one_step(&plan).is_ok()), (Strategy::PrivateNamespace, true));
@@ -173,9 +173,9 @@ fmountat_testing::cases! {
         for mounter in [Mounter::detached(), Mounter::with(Features::get().at_most(6, 1), None)] {
             let failed = |mounts: &[Mount], at: &str| {
                 let (plan, target) = (Plan::new(mounts).unwrap(), Target::open(CWD, file(at)).unwrap());
-                let told = mounter.explain(CWD, &plan, &target).error().unwrap().to_string();
+                let predicted = mounter.explain(CWD, &plan, &target).error().unwrap().to_string();
                 let error = mounter.apply(CWD, &plan, &target).unwrap_err();
-                assert_eq!(told, error.to_string());
+                assert_eq!(predicted, error.to_string());
                 error
             };
             let error = failed(&[tmpfs().at("a"), tmpfs().at("a")], "unbindable");

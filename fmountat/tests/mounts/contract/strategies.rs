@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The two ways to keep the contract, and the words that its tests are written in.
+//! The two implementations of the contract, and the functions that its tests use.
 
 use fmountat::Error;
 use fmountat::call::PrivateCwd;
@@ -13,12 +13,14 @@ use std::path::Path;
 /// How a handle is made.
 type Make = fn() -> PrivateCwd;
 
-/// Each way with its name.
-const WAYS: [(&str, Make); 2] = [("child", PrivateCwd::child), ("worker", || PrivateCwd::worker().unwrap())];
+/// Each implementation with its name.
+const STRATEGIES: [(&str, Make); 2] =
+    [("child", PrivateCwd::child), ("worker", || PrivateCwd::worker().unwrap())];
 
-/// Runs a test for each way, in an empty directory of its own; the handle is made by the test.
-pub(crate) fn each_way(test: impl Fn(Make, &Path)) {
-    for (name, make) in WAYS {
+/// Runs a test for each implementation, in an empty directory of its own. The test makes the
+/// handle.
+pub(crate) fn each_strategy(test: impl Fn(Make, &Path)) {
+    for (name, make) in STRATEGIES {
         // Shown when the test fails.
         eprintln!("by {name}:");
         mkdirs(scratch(), &[name]);
@@ -26,9 +28,9 @@ pub(crate) fn each_way(test: impl Fn(Make, &Path)) {
     }
 }
 
-/// [`each_way`] for tests that don't care when the handle is made.
+/// [`each_strategy`] for tests that don't care when the handle is made.
 pub(crate) fn both(test: impl Fn(&PrivateCwd, &Path)) {
-    each_way(|make, dir| test(&make(), dir));
+    each_strategy(|make, dir| test(&make(), dir));
 }
 
 /// Binds `source` to `target`, both relative to `dir` or absolute.

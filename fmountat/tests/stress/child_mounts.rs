@@ -19,14 +19,14 @@ fn change(path: &str, words: &str) {
     remount(&Target::open(CWD, file(path)).unwrap(), &Options::parse([words]).unwrap()).unwrap();
 }
 
-/// A tmpfs at `m` with as many mounts in it as make a crowd, and something to bind.
-fn crowded() -> Mounter {
+/// Mounts a tmpfs at `m` with so many mounts in it that binds use a clone, and sources to bind.
+fn many_child_mounts() -> Mounter {
     mkdirs(scratch(), &["m", "t"]);
     common::apply(&[tmpfs()], "m").unwrap();
     let mut places = vec![tmpfs()];
     places.extend((0..150).map(|n| tmpfs().at(format!("d{n}")).option("X-mount.mkdir")));
-    mkdirs(scratch(), &["m/crowd", "m/data/sub"]);
-    common::apply(&places, "m/crowd").unwrap();
+    mkdirs(scratch(), &["m/more", "m/data/sub"]);
+    common::apply(&places, "m/more").unwrap();
     write(file("m/data/who"), "data");
     write(file("m/file"), "file");
     symlink("data", file("m/link")).unwrap();
@@ -42,17 +42,17 @@ fn shown() -> (String, String, String, usize) {
 fmountat_testing::cases! {
     /// Directories, files and links, with the file system's own path as their root, and without the
     /// child mounts.
-    fn a_bind_from_a_crowd_is_as_any_other() needs [] {
-        let mounter = crowded();
+    fn a_bind_from_a_clone_is_as_any_other() needs [] {
+        let mounter = many_child_mounts();
         write(file("f"), "");
         for source in ["m/data", "m/link", "m"] {
             apply(&mounter, &[bind(source, "bind,nosuid")], "t").unwrap();
-            let from_crowd = shown();
+            let from_clone = shown();
             unmount_all("t");
             // A copy of a subdirectory has few child mounts: the bind must come from its own mount,
             // not from the clone.
             apply(&Mounter::detached(), &[bind(source, "bind,nosuid,private")], "t").unwrap();
-            assert_eq!(shown(), from_crowd);
+            assert_eq!(shown(), from_clone);
             assert_eq!(mounts_below(file("t")).len(), 1, "{source}");
             unmount_all("t");
         }
@@ -67,12 +67,12 @@ fmountat_testing::cases! {
 
     /// What the source is now counts, not what it was when the clone was made.
     fn attributes_are_those_of_now() needs [] {
-        let mounter = crowded();
+        let mounter = many_child_mounts();
         let bound = |words: &str| {
             apply(&mounter, &[bind("m/data", words)], "t").map(|()| {
-                let told = (mount_flags(file("t")), shown().3);
+                let seen = (mount_flags(file("t")), shown().3);
                 unmount_all("t");
-                told
+                seen
             })
         };
         assert_eq!(bound("bind").unwrap(), ("rw,relatime".into(), 0));
@@ -97,7 +97,7 @@ fmountat_testing::cases! {
 
     /// A name that leads elsewhere by now, and a source that is mounted over, are seen as they are.
     fn names_that_change() needs [] {
-        let mounter = crowded();
+        let mounter = many_child_mounts();
         let who = || {
             apply(&mounter, &[bind("m/data", "bind")], "t").unwrap();
             let text = read(file("t/who"));

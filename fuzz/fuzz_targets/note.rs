@@ -1,5 +1,0 @@
-// SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Any bytes for `fmountat::fuzzing::note`.
-#![no_main]
-
-libfuzzer_sys::fuzz_target!(|data: &[u8]| fmountat::fuzzing::note(data));
