@@ -7,8 +7,8 @@
 mod judge;
 #[path = "faults/rows.rs"]
 mod rows;
-#[path = "common/stage.rs"]
-mod stage;
+#[path = "common/fixture.rs"]
+mod fixture;
 #[path = "faults/trace.rs"]
 mod trace;
 
@@ -16,21 +16,21 @@ use judge::{Run, Verdict, judge, run};
 use rows::Row;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use trace::{Errno, Place, places};
+use trace::{CallSite, Errno, places};
 
 /// What a single call may fail with.
 const ERRNOS: [Errno; 5] = [("EPERM", 1), ("ENOMEM", 12), ("EINTR", 4), ("EBUSY", 16), ("ENOSYS", 38)];
 /// What a call fails with each time: a filter's answers, and an old kernel's.
 const ALWAYS: [Errno; 2] = [("EPERM", 1), ("ENOSYS", 38)];
 
-struct Job<'a> {
+struct InjectedRun<'a> {
     row: &'a Row,
     well: &'a Run,
-    place: Place,
+    place: CallSite,
     errno: Errno,
 }
 
-impl Job<'_> {
+impl InjectedRun<'_> {
     /// Its verdict, or what is wrong.
     fn run(&self) -> Result<Verdict, String> {
         let run = run(self.row, Some((&self.place, self.errno)));
@@ -38,7 +38,7 @@ impl Job<'_> {
             true => judge(self.row, &run, self.well, self.place.reported(self.errno)),
             false => Err(format!("never reached: {}", run.log)),
         };
-        let (line, Place { nth, text, .. }) = (self.row.line, &self.place);
+        let (line, CallSite { nth, text, .. }) = (self.row.line, &self.place);
         let which = if *nth == 0 { String::from("every time") } else { format!("time {nth}") };
         wrong.map_err(|why| format!("{line}\n  {} {which}: {text}\n  {why}", self.errno.0))
     }
@@ -69,7 +69,12 @@ fn each_call_failing(rows: &[Row]) {
         assert_eq!(well.status, Some(0), "{row:?}: {}", well.stderr);
         for place in places(&well.log) {
             let errnos = if place.nth == 0 { &ALWAYS[..] } else { &ERRNOS };
-            jobs.extend(errnos.iter().map(|errno| Job { row, well, place: place.clone(), errno: *errno }));
+            jobs.extend(errnos.iter().map(|errno| InjectedRun {
+                row,
+                well,
+                place: place.clone(),
+                errno: *errno,
+            }));
         }
     }
     let (next, results) = (AtomicUsize::new(0), Mutex::new(Vec::new()));

@@ -144,7 +144,7 @@ pub fn is_real_root() -> bool {
 mod tests {
     use super::*;
 
-    fn machine() -> Machine {
+    fn capable_host() -> Machine {
         Machine {
             admin: true,
             real_root: true,
@@ -163,18 +163,21 @@ mod tests {
     #[test]
     fn an_old_kernel_is_no_want_of_the_machine() {
         let needs = [Need::Kernel(6, 15), Need::Filesystem("ext")];
-        assert_eq!(machine().unmet(&needs), Some(Outcome::Unsupported(String::from("needs Linux 6.15"))));
-        assert_eq!(machine().unmet(&[Need::Kernel(6, 12), Need::Kernel(5, 19)]), None);
+        assert_eq!(
+            capable_host().unmet(&needs),
+            Some(Outcome::Unsupported(String::from("needs Linux 6.15")))
+        );
+        assert_eq!(capable_host().unmet(&[Need::Kernel(6, 12), Need::Kernel(5, 19)]), None);
     }
 
     #[test]
     fn calls_are_missing_on_an_old_kernel_and_under_a_filter() {
         let unsupported = |why: &str| Some(Outcome::Unsupported(String::from(why)));
         let needs = [Need::Statmount];
-        let under = |name| Machine { filter: Profile::by_name(name), ..machine() };
-        assert_eq!(machine().unmet(&needs), None);
+        let under = |name| Machine { filter: Profile::by_name(name), ..capable_host() };
+        assert_eq!(capable_host().unmet(&needs), None);
         assert_eq!(
-            Machine { kernel: (6, 7), ..machine() }.unmet(&needs),
+            Machine { kernel: (6, 7), ..capable_host() }.unmet(&needs),
             unsupported("needs statmount(2) of Linux 6.8")
         );
         assert_eq!(
@@ -194,27 +197,30 @@ mod tests {
     fn a_machine_with_all_of_it_meets_all_needs() {
         let needs =
             [Need::Root, Need::User, Need::UserNamespaces, Need::Tool("sh"), Need::Filesystem("ext4")];
-        assert_eq!(machine().unmet(&needs), None);
-        assert_eq!(machine().unmet(&[]), None);
+        assert_eq!(capable_host().unmet(&needs), None);
+        assert_eq!(capable_host().unmet(&[]), None);
     }
 
     #[test]
     fn the_first_unmet_need_is_the_reason() {
         let needs = [Need::Filesystem("tmpfs"), Need::Tool("no-such-tool"), Need::Filesystem("ext")];
-        assert_eq!(machine().unmet(&needs), skipped("needs the program no-such-tool in PATH"));
-        assert_eq!(machine().unmet(&needs[2..]), skipped("needs the file system ext in /proc/filesystems"));
+        assert_eq!(capable_host().unmet(&needs), skipped("needs the program no-such-tool in PATH"));
+        assert_eq!(
+            capable_host().unmet(&needs[2..]),
+            skipped("needs the file system ext in /proc/filesystems")
+        );
     }
 
     #[test]
     fn root_of_a_user_namespace_is_not_real_root() {
-        let inner = Machine { real_root: false, ..machine() };
+        let inner = Machine { real_root: false, ..capable_host() };
         assert_eq!(inner.unmet(&[Need::Root]), skipped("needs real root"));
         assert_eq!(inner.unmet(&[]), None);
     }
 
     #[test]
     fn without_user_namespaces_a_user_runs_nothing_and_root_runs_what_needs_none() {
-        let root = Machine { user_namespaces: Err(String::from("forbidden")), ..machine() };
+        let root = Machine { user_namespaces: Err(String::from("forbidden")), ..capable_host() };
         let user = Machine { admin: false, real_root: false, ..root.clone() };
         let reason = skipped("needs user namespaces: forbidden");
         assert_eq!(root.unmet(&[Need::Root]), None);

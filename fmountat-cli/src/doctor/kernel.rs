@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Checks the kernel: system calls and file systems, each with its substitute.
 
-use crate::doctor::finding::Finding;
+use crate::doctor::check::Check;
 use fmountat::kernel::{Credentials, Features, has_module, kernel_features, kernel_filesystems};
 use fmountat::procfs;
 use fmountat::strategy::Strategy;
@@ -9,16 +9,16 @@ use fmountat::table::{TableStrategy, Watch};
 
 const TOPIC: &str = "kernel";
 
-pub(crate) fn look(features: &Features, who: &Credentials) -> Vec<Finding> {
+pub(crate) fn checks(features: &Features, who: &Credentials) -> Vec<Check> {
     let feature = |name, since: &str, is_there: bool, instead: &str| {
         let change = match who.seccomp {
             Some(0) => format!("Linux {since}"),
             _ => format!("Linux {since}; in a container, its seccomp profile must allow it"),
         };
         match is_there {
-            true => Finding::fine(TOPIC, name, format!("available [{since}]")),
+            true => Check::fine(TOPIC, name, format!("available [{since}]")),
             false => {
-                Finding::missing(TOPIC, name, format!("missing [{since}]")).instead(instead).change(change)
+                Check::missing(TOPIC, name, format!("missing [{since}]")).instead(instead).change(change)
             }
         }
     };
@@ -31,14 +31,14 @@ pub(crate) fn look(features: &Features, who: &Credentials) -> Vec<Finding> {
         true => known("mount_setattr", "mount_setattr"),
         // The kernel checks privilege before anything else, so the probe fails alike on all
         // kernels.
-        false => Some(Finding::unknown(TOPIC, "mount_setattr", "cannot be probed without privilege [5.12]")),
+        false => Some(Check::unknown(TOPIC, "mount_setattr", "cannot be probed without privilege [5.12]")),
     };
     let events = match who.may_mount() {
         true if procfs::check().is_err() => {
-            Finding::missing(TOPIC, "mount events", "need /proc").change("mount proc on /proc")
+            Check::missing(TOPIC, "mount events", "need /proc").change("mount proc on /proc")
         }
         true => feature("mount events", "6.15", Watch::has_events(), "polling of /proc/PID/mountinfo"),
-        false => Finding::unknown(TOPIC, "mount events", "cannot be probed without privilege [6.15]"),
+        false => Check::unknown(TOPIC, "mount events", "cannot be probed without privilege [6.15]"),
     };
     let all = [
         Some(sets(features)),
@@ -60,25 +60,25 @@ pub(crate) fn look(features: &Features, who: &Credentials) -> Vec<Finding> {
         Some(events),
         known("open_tree_attr", "open_tree_attr"),
     ];
-    let mut findings: Vec<Finding> = all.into_iter().flatten().collect();
+    let mut findings: Vec<Check> = all.into_iter().flatten().collect();
     findings.extend(filesystems());
     findings
 }
 
-fn sets(features: &Features) -> Finding {
+fn sets(features: &Features) -> Check {
     let name = "sets of mounts";
     match features.strategy() {
-        Some(Strategy::Detached) => Finding::fine(TOPIC, name, "built detached, published in one step"),
-        Some(Strategy::PrivateNamespace) => Finding::missing(TOPIC, name, "not in a detached tree")
+        Some(Strategy::Detached) => Check::fine(TOPIC, name, "built detached, published in one step"),
+        Some(Strategy::PrivateNamespace) => Check::missing(TOPIC, name, "not in a detached tree")
             .instead("a private mount namespace, published in one step")
             .change("Linux 6.15"),
-        None => Finding::missing(TOPIC, name, "refused")
+        None => Check::missing(TOPIC, name, "refused")
             .instead("`fmountat()` and single overlays through mount(2)")
             .change(
                 "in a container, allow fsopen(2), fsconfig(2), fsmount(2), open_tree(2), move_mount(2) and \
                  mount_setattr(2) in its seccomp profile",
             ),
-        _ => Finding::missing(TOPIC, name, "not in one step")
+        _ => Check::missing(TOPIC, name, "not in one step")
             .instead("mount by mount, rolled back on failure")
             .change("Linux 6.15; or allow unshare(2), mount /proc, and use a root directory that is a mount"),
     }
@@ -90,26 +90,26 @@ const WANTED: [&str; 12] = [
     "fuse",
 ];
 
-fn filesystems() -> Vec<Finding> {
+fn filesystems() -> Vec<Check> {
     const TOPIC: &str = "file systems";
     let Some(listed) = kernel_filesystems() else {
-        return vec![Finding::unknown(TOPIC, "available", "cannot be read without /proc/filesystems")];
+        return vec![Check::unknown(TOPIC, "available", "cannot be read without /proc/filesystems")];
     };
     let (there, missing): (Vec<&str>, Vec<&str>) =
         WANTED.into_iter().partition(|name| listed.iter().any(|known| known == name));
     let (loadable, gone): (Vec<&str>, Vec<&str>) = missing.into_iter().partition(|name| has_module(name));
-    let mut findings = vec![Finding::fine(TOPIC, "available", there.join(" "))];
+    let mut findings = vec![Check::fine(TOPIC, "available", there.join(" "))];
     if !loadable.is_empty() {
         let names = loadable.join(" ");
         findings.push(
-            Finding::missing(TOPIC, "modules", names.clone())
+            Check::missing(TOPIC, "modules", names.clone())
                 .instead("loaded by the kernel at the first mount")
                 .change(format!("in a container they are not loaded: modprobe -a {names} on the host")),
         );
     }
     if !gone.is_empty() {
         findings.push(
-            Finding::missing(TOPIC, "absent", gone.join(" "))
+            Check::missing(TOPIC, "absent", gone.join(" "))
                 .change("a kernel with these file systems, or FUSE"),
         );
     }

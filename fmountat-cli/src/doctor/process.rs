@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Checks the process: capabilities, confinement and limits.
 
-use crate::doctor::finding::Finding;
+use crate::doctor::check::Check;
 use fmountat::idmap::try_user_namespace;
 use fmountat::kernel::{Credentials, Limits, Owner};
 use rustix::io::Errno;
@@ -10,8 +10,8 @@ const TOPIC: &str = "process";
 
 const LIMITS: &str = "limits";
 
-pub(crate) fn look(who: &Credentials) -> Vec<Finding> {
-    let limits = Limits::look();
+pub(crate) fn checks(who: &Credentials) -> Vec<Check> {
+    let limits = Limits::read();
     vec![
         mounting(who),
         seccomp(who),
@@ -24,7 +24,7 @@ pub(crate) fn look(who: &Credentials) -> Vec<Finding> {
     ]
 }
 
-fn mounting(who: &Credentials) -> Finding {
+fn mounting(who: &Credentials) -> Check {
     let name = "mounting";
     let user = match (who.uid, who.initial_user_namespace) {
         (0, true) => "root",
@@ -33,21 +33,21 @@ fn mounting(who: &Credentials) -> Finding {
     };
     if who.may_mount() {
         let limit = if who.initial_user_namespace { "" } else { "; no devices, no images" };
-        return Finding::fine(
+        return Check::fine(
             TOPIC,
             name,
             format!("{user}, with CAP_SYS_ADMIN over the mount namespace{limit}"),
         );
     }
     if who.mount_owner == Owner::Above && who.is_admin() {
-        return Finding::missing(
+        return Check::missing(
             TOPIC,
             name,
             format!("{user}, but the user namespace does not own the mount namespace"),
         )
         .change("create a mount namespace in it too: unshare --mount");
     }
-    let finding = Finding::missing(TOPIC, name, format!("{user}, without CAP_SYS_ADMIN"));
+    let finding = Check::missing(TOPIC, name, format!("{user}, without CAP_SYS_ADMIN"));
     match user {
         "root" => finding.change("give the container or service CAP_SYS_ADMIN"),
         _ => finding
@@ -56,30 +56,30 @@ fn mounting(who: &Credentials) -> Finding {
     }
 }
 
-fn seccomp(who: &Credentials) -> Finding {
+fn seccomp(who: &Credentials) -> Check {
     let name = "seccomp filter";
     match (who.seccomp, who.seccomp_filters) {
-        (None, _) => Finding::unknown(TOPIC, name, "cannot be read without /proc"),
-        (Some(0), _) => Finding::fine(TOPIC, name, "none"),
-        (_, Some(count)) => Finding::fine(
+        (None, _) => Check::unknown(TOPIC, name, "cannot be read without /proc"),
+        (Some(0), _) => Check::fine(TOPIC, name, "none"),
+        (_, Some(count)) => Check::fine(
             TOPIC,
             name,
             format!("{count} in force; they may forbid the calls that are missing below"),
         ),
-        (_, None) => Finding::fine(TOPIC, name, "in force; it may forbid the calls that are missing below"),
+        (_, None) => Check::fine(TOPIC, name, "in force; it may forbid the calls that are missing below"),
     }
 }
 
 /// Reports the security module that confines the process. The name of a profile may be a path, or
 /// be chosen by the user: such a name is not printed.
-fn module(who: &Credentials) -> Finding {
+fn module(who: &Credentials) -> Check {
     let name = "security module";
     match who.confined() {
-        None => Finding::fine(TOPIC, name, "the process is not confined"),
+        None => Check::fine(TOPIC, name, "the process is not confined"),
         Some(label) if label.contains('/') => {
-            Finding::fine(TOPIC, name, "confined by a profile (name not shown)")
+            Check::fine(TOPIC, name, "confined by a profile (name not shown)")
         }
-        Some(label) => Finding::fine(
+        Some(label) => Check::fine(
             TOPIC,
             name,
             format!("the process is confined as {}", fmountat::text::escape(label.as_bytes())),
@@ -87,11 +87,11 @@ fn module(who: &Credentials) -> Finding {
     }
 }
 
-fn no_new_privs(who: &Credentials) -> Finding {
+fn no_new_privs(who: &Credentials) -> Check {
     let name = "set-user-ID helpers";
     match who.no_new_privs {
-        false => Finding::fine(TOPIC, name, "gain privilege (no_new_privs is off)"),
-        true => Finding::missing(TOPIC, name, "gain nothing: no_new_privs is on").change(
+        false => Check::fine(TOPIC, name, "gain privilege (no_new_privs is off)"),
+        true => Check::missing(TOPIC, name, "gain nothing: no_new_privs is on").change(
             "fusermount3 needs it off: systemd's NoNewPrivileges=no, or docker without no-new-privileges",
         ),
     }
@@ -99,16 +99,16 @@ fn no_new_privs(who: &Credentials) -> Finding {
 
 /// Tries to create a user namespace: sysctls, seccomp filters and security modules can all forbid
 /// it.
-fn user_namespaces(who: &Credentials, limits: &Limits) -> Finding {
+fn user_namespaces(who: &Credentials, limits: &Limits) -> Check {
     let name = "user namespaces";
     let most =
         limits.user_namespaces.map(|most| format!(" (user.max_user_namespaces {most})")).unwrap_or_default();
     let errno = match try_user_namespace() {
-        Ok(()) => return Finding::fine(LIMITS, name, format!("can be created{most}")),
+        Ok(()) => return Check::fine(LIMITS, name, format!("can be created{most}")),
         Err(error) => Errno::from_raw_os_error(error.errno()),
     };
     let is_off = |path: &str, value| std::fs::read_to_string(path).is_ok_and(|text| text.trim() == value);
-    let finding = Finding::missing(
+    let finding = Check::missing(
         LIMITS,
         name,
         format!("cannot be created{most}; idmap, and `run` without root, need them"),
@@ -129,39 +129,39 @@ fn user_namespaces(who: &Credentials, limits: &Limits) -> Finding {
     }
 }
 
-fn mounts(limits: &Limits) -> Finding {
+fn mounts(limits: &Limits) -> Check {
     let name = "mounts";
     let (Some(used), Some(most)) = (limits.mounts, limits.mount_max) else {
-        return Finding::unknown(LIMITS, name, "no limit can be read");
+        return Check::unknown(LIMITS, name, "no limit can be read");
     };
     let found = format!("{used} of {most} (fs.mount-max)");
     match used.saturating_mul(10) >= most.saturating_mul(9) {
-        true => Finding::missing(LIMITS, name, found)
+        true => Check::missing(LIMITS, name, found)
             .change("unmount leftover mounts, or raise the sysctl fs.mount-max"),
-        false => Finding::fine(LIMITS, name, found),
+        false => Check::fine(LIMITS, name, found),
     }
 }
 
-fn mount_namespaces(limits: &Limits) -> Finding {
+fn mount_namespaces(limits: &Limits) -> Check {
     let name = "mount namespaces";
     match limits.mount_namespaces {
-        Some(0) => Finding::missing(LIMITS, name, "none can be created (user.max_mnt_namespaces 0)")
+        Some(0) => Check::missing(LIMITS, name, "none can be created (user.max_mnt_namespaces 0)")
             .change("raise the sysctl user.max_mnt_namespaces"),
-        Some(most) => Finding::fine(LIMITS, name, format!("{most} for each user (user.max_mnt_namespaces)")),
-        None => Finding::unknown(LIMITS, name, "no limit can be read"),
+        Some(most) => Check::fine(LIMITS, name, format!("{most} for each user (user.max_mnt_namespaces)")),
+        None => Check::unknown(LIMITS, name, "no limit can be read"),
     }
 }
 
 /// Checks the limit on descriptors: creating an overlay of 500 layers takes as many.
-fn files(limits: &Limits) -> Finding {
+fn files(limits: &Limits) -> Check {
     let name = "open files";
     let used = limits.files.unwrap_or(0);
     match limits.files_max {
         Some(most) if most < used + 520 => {
-            Finding::missing(LIMITS, name, format!("{most}: too few for an overlay of 500 layers"))
+            Check::missing(LIMITS, name, format!("{most}: too few for an overlay of 500 layers"))
                 .change("ulimit -n 1024, or systemd's LimitNOFILE=")
         }
-        Some(most) => Finding::fine(LIMITS, name, format!("{most} (RLIMIT_NOFILE)")),
-        None => Finding::fine(LIMITS, name, "no limit"),
+        Some(most) => Check::fine(LIMITS, name, format!("{most} (RLIMIT_NOFILE)")),
+        None => Check::fine(LIMITS, name, "no limit"),
     }
 }

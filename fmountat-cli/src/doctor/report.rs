@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Collects the checks into one report.
 
-use crate::doctor::finding::Finding;
+use crate::doctor::check::Check;
 use crate::doctor::{devices, kernel, process};
 use fmountat::kernel::{Credentials, Features};
 use nix::sys::utsname::uname;
@@ -13,7 +13,7 @@ pub(crate) struct Doctor {
     /// The processor's architecture.
     pub(crate) architecture: &'static str,
     /// The result of each check, in order of topics.
-    pub(crate) findings: Vec<Finding>,
+    pub(crate) findings: Vec<Check>,
     /// The kernel's release, as uname(2) gives it.
     pub(crate) release: String,
     /// The version of this crate.
@@ -23,12 +23,12 @@ pub(crate) struct Doctor {
 impl Doctor {
     /// Runs all checks. Creates a user namespace, which ends at once, to see whether that is
     /// allowed; changes nothing else.
-    pub(crate) fn look() -> Self {
+    pub(crate) fn run() -> Self {
         let features = Features::get();
-        let who = Credentials::look();
-        let mut findings = process::look(&who);
-        findings.extend(kernel::look(&features, &who));
-        findings.extend(devices::look());
+        let who = Credentials::read();
+        let mut findings = process::checks(&who);
+        findings.extend(kernel::checks(&features, &who));
+        findings.extend(devices::checks());
         Self {
             version: env!("CARGO_PKG_VERSION"),
             release: uname().map(|name| name.release().to_string_lossy().into_owned()).unwrap_or_default(),

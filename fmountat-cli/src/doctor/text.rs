@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The report as text of 80 columns.
 
-use crate::doctor::finding::{Finding, State};
+use crate::doctor::check::{Check, State};
 use crate::doctor::report::Doctor;
 use fmountat::text::wrapped;
 use std::fmt;
@@ -19,7 +19,7 @@ impl fmt::Display for Doctor {
             }
             one(f, finding)?;
         }
-        let changes: Vec<&Finding> = findings.iter().filter(|finding| finding.change.is_some()).collect();
+        let changes: Vec<&Check> = findings.iter().filter(|finding| finding.change.is_some()).collect();
         if changes.is_empty() {
             return writeln!(f, "Nothing to change.");
         }
@@ -34,7 +34,7 @@ impl fmt::Display for Doctor {
 const LEGEND: &str = "ok = works, degraded = something else is used instead, missing = what needs it fails, \
                       unknown = not detectable here";
 
-fn one(f: &mut fmt::Formatter<'_>, finding: &Finding) -> fmt::Result {
+fn one(f: &mut fmt::Formatter<'_>, finding: &Check) -> fmt::Result {
     let mark = match finding.state {
         State::Fine => "ok",
         State::Degraded => "degraded",

@@ -29,7 +29,7 @@ pub(crate) fn run(args: &RunArgs, json: bool) -> u8 {
 fn supervise(args: &RunArgs, json: bool) -> Result<u8, Error> {
     let mut signals = Signals::take(&[])
         .map_err(|e| Error::from_io(Operation::Program("set up signal handling"), "sigaction", e))?;
-    let terminal = Terminal::look();
+    let terminal = Terminal::of_caller();
     fmountat::unshare_mount_and_pid()?;
     let init = start_init(args, json, &terminal)?;
     let stops = terminal.stops(init);

@@ -35,7 +35,7 @@ pub(crate) struct Terminal {
 }
 
 impl Terminal {
-    pub(crate) fn look() -> Self {
+    pub(crate) fn of_caller() -> Self {
         // In a nested `run`, our group may belong to an outer pid namespace and have the number 0,
         // which a `Pid` of rustix cannot hold.
         let own = Pid::from_raw(nix::unistd::getpgrp().as_raw());

@@ -8,7 +8,7 @@ use crate::verbs::common::Outcome;
 use fmountat::Errors;
 
 pub(crate) fn run(json: bool) -> Outcome {
-    let report = Doctor::look();
+    let report = Doctor::run();
     if json { write(&format!("{}\n", report::json(&report))) } else { write(&report.to_string()) }
         .map_err(Errors::from)
 }

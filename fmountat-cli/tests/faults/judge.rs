@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A run and its judge: it failed and said so and left nothing, or it did all of its work.
 
+use super::fixture::{mounts, with_fixture};
 use super::rows::Row;
-use super::stage::{mounts, on_stage};
-use super::trace::{Errno, Place, filter};
+use super::trace::{CallSite, Errno, filter};
 use fmountat_testing::{MountLine, binary, mount_table, read, write};
 use std::collections::BTreeSet;
 use std::ffi::OsStr;
@@ -11,7 +11,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-/// What there is to see on a stage.
+/// What there is to see on a fixture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct View {
     pub(crate) mounts: Vec<String>,
@@ -30,7 +30,7 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// What it says, whichever stage it was on.
+    /// What it says, whichever fixture it was on.
     fn said(&self) -> Vec<String> {
         let without_stage = |word: &str| match word.find("/stage") {
             Some(at) => word[at..].splitn(3, '/').nth(2).unwrap_or_default().to_owned(),
@@ -40,9 +40,9 @@ impl Run {
     }
 }
 
-/// Runs the row on a new stage, with a fault if one is given.
-pub(crate) fn run(row: &Row, fault: Option<(&Place, Errno)>) -> Run {
-    on_stage(|dir| {
+/// Runs the row on a new fixture, with a fault if one is given.
+pub(crate) fn run(row: &Row, fault: Option<(&CallSite, Errno)>) -> Run {
+    with_fixture(|dir| {
         write(dir.join("set.json"), row.set);
         let mut said = Vec::new();
         for line in row.before {
@@ -79,8 +79,8 @@ fn command(dir: &Path, program: impl AsRef<OsStr>, arguments: &str) -> Command {
 }
 
 impl View {
-    /// Records the state of the stage. `with_loops` waits a moment for loop devices to be released,
-    /// and must be false while one is mounted.
+    /// Records the state of the fixture. `with_loops` waits a moment for loop devices to be
+    /// released, and must be false while one is mounted.
     fn of(dir: &Path, with_loops: bool) -> Self {
         let mut files = BTreeSet::new();
         list(dir, dir, &mut files);

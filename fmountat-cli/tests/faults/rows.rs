@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The command lines whose system calls fail, one row each. A new command needs one more row.
 
-/// A command line, typed in the directory of a stage.
+/// A command line, typed in the directory of a fixture.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Row {
-    /// The arguments, separated by blanks. `{dir}` stands for the stage's directory and `{id}` for
-    /// the id of the mount at `m`.
+    /// The arguments, separated by blanks. `{dir}` stands for the fixture's directory and `{id}`
+    /// for the id of the mount at `m`.
     pub(crate) line: &'static str,
     /// The mount list in the file `set.json`.
     pub(crate) set: &'static str,

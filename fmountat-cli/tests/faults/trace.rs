@@ -70,7 +70,7 @@ const MARK: &str = "sigaltstack";
 
 /// A system call to make fail.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct CallSite {
     pub(crate) call: String,
     /// Counted from 1 from the start of the process, as in `inject=...:when=`; 0 for every call.
     pub(crate) nth: usize,
@@ -81,7 +81,7 @@ pub(crate) struct Place {
 /// An errno's name and number.
 pub(crate) type Errno = (&'static str, u32);
 
-impl Place {
+impl CallSite {
     /// Makes the call fail in the program that `strace` will start. If this strace does not know
     /// the call, a filter fails it for everything that the calling thread starts afterwards.
     pub(crate) fn fail(&self, (name, number): Errno, strace: &mut Command) {
@@ -123,11 +123,11 @@ impl Place {
 
 /// Returns the calls in a log after the mark, and one place for all uses of each call that only
 /// occurs after the mark. Calls of other programs are left out.
-pub(crate) fn places(log: &str) -> Vec<Place> {
+pub(crate) fn places(log: &str) -> Vec<CallSite> {
     let mut counts: HashMap<(&str, &str), usize> = HashMap::new();
     let (mut started, mut early, mut others) = (false, HashSet::new(), HashSet::new());
     let mut places = Vec::new();
-    let mut every: BTreeMap<&str, Place> = BTreeMap::new();
+    let mut every: BTreeMap<&str, CallSite> = BTreeMap::new();
     for (tid, text) in log.lines().filter_map(|line| line.split_once(' ')) {
         let text = text.trim_start();
         let Some((call, _)) = text.split_once('(').filter(|(call, _)| !call.contains([' ', '<'])) else {
@@ -147,11 +147,11 @@ pub(crate) fn places(log: &str) -> Vec<Place> {
         if !started {
             early.insert(call);
         } else if !is_harmless(call, text) {
-            let place = Place { call: call.to_owned(), nth: *nth, text: text.to_owned() };
+            let place = CallSite { call: call.to_owned(), nth: *nth, text: text.to_owned() };
             if place.unknown().is_none() && !places.contains(&place) {
                 places.push(place.clone());
             }
-            every.entry(call).or_insert(Place { nth: 0, ..place });
+            every.entry(call).or_insert(CallSite { nth: 0, ..place });
         }
     }
     assert!(started, "no start of main in {log}");

@@ -50,7 +50,7 @@ fn clean_when_let_go() -> Output {
 }
 
 /// Mounts a `/run` for this case alone, so that it has the only journals.
-fn stage() {
+fn set_up() {
     rustix::mount::mount("run", "/run", "tmpfs", rustix::mount::MountFlags::empty(), None).unwrap();
     mkdirs(scratch(), &["t", "data/in", "new"]);
     rustix::mount::mount("in", file("data/in"), "tmpfs", rustix::mount::MountFlags::empty(), None).unwrap();
@@ -58,7 +58,7 @@ fn stage() {
     write(file("six.json"), SIX);
 }
 
-fn unstage() {
+fn tear_down() {
     assert_eq!(read(file("data/in/source")), "the source's own");
     for place in [file("data/in").as_path(), Path::new("/run")] {
         rustix::mount::unmount(place, rustix::mount::UnmountFlags::empty()).unwrap();
@@ -116,25 +116,25 @@ fn killed(words: &[&str], restrict: impl Fn() + Sync) -> usize {
 
 /// As on a kernel before 6.15 where unshare(2) is forbidden.
 pub(crate) fn without_one_step() {
-    stage();
+    set_up();
     let program = program();
     let words = ["setarch", "--uname-2.6", program.to_str().unwrap()];
     let left = killed(&words, filter::without_one_step);
     println!("counted: step by step: {left} kills left something, and nothing after clean");
     assert!(left > 0, "the kills missed the moment");
-    unstage();
+    tear_down();
 }
 
 /// Everything else is published, the helper hangs, the caller is killed.
 pub(crate) fn helper() {
-    stage();
+    set_up();
     killed_while_a_helper_hangs(SIX, ALL);
-    unstage();
+    tear_down();
 }
 
 /// A mount below the source of a bind that is its peer is not unmounted.
 pub(crate) fn helper_beside_peers() {
-    stage();
+    set_up();
     rustix::mount::mount_change(file("data/in"), rustix::mount::MountPropagationFlags::SHARED).unwrap();
     mkdirs(file("data/in"), &["deep"]);
     rustix::mount::mount("deep", file("data/in/deep"), "tmpfs", rustix::mount::MountFlags::empty(), None)
@@ -144,7 +144,7 @@ pub(crate) fn helper_beside_peers() {
     killed_while_a_helper_hangs(&peers, ALL + 1);
     assert_eq!(read(file("data/in/deep/file")), "deep");
     rustix::mount::unmount(file("data/in/deep"), rustix::mount::UnmountFlags::empty()).unwrap();
-    unstage();
+    tear_down();
 }
 
 fn killed_while_a_helper_hangs(set: &str, all: usize) {
@@ -209,7 +209,7 @@ fn after(name: &str) -> (usize, bool, i32, String) {
 
 /// The namespace of the journal has the same inode number and has ended: its mounts ended with it.
 pub(crate) fn ended_namespace() {
-    stage();
+    set_up();
     let ids = published();
     mkdirs("/run", &["fmountat"]);
     std::fs::set_permissions("/run/fmountat", PermissionsExt::from_mode(0o700)).unwrap();
@@ -217,11 +217,11 @@ pub(crate) fn ended_namespace() {
     write("/run/fmountat/ended", format!("{begin}\n{}", mount(ids[6], "elsewhere")));
     assert_eq!(after("ended"), (ALL, false, 0, String::new()));
     unmount();
-    unstage();
+    tear_down();
 }
 
 pub(crate) fn nothing_else() {
-    stage();
+    set_up();
     let ids = published();
     mkdirs("/run", &["fmountat"]);
     std::fs::set_permissions("/run/fmountat", PermissionsExt::from_mode(0o700)).unwrap();
@@ -266,7 +266,7 @@ pub(crate) fn nothing_else() {
     assert_eq!((mounts, left, status), (ALL - 2, true, 1), "{errors}");
     unmount();
     directories();
-    unstage();
+    tear_down();
 }
 
 /// Made directories go if they are the very ones and empty.

@@ -4,7 +4,7 @@
 //! system exists.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use crate::stage::on_stage;
+use crate::fixture::with_fixture;
 use fmountat_testing::{binary, command_output, mkdirs, mount_table, read, write};
 use rustix::mount::{UnmountFlags, unmount};
 use std::path::Path;
@@ -129,7 +129,7 @@ fn wrong(dir: &Path, whole: &Whole, key: &str, broken: &str, count: &mut Count) 
 fmountat_testing::cases! {
     /// Every option of every file system here, broken in five ways.
     fn each_option_is_named_that_was_broken() needs [Root, Tool("mkfs.ext4"), Tool("mkfs.xfs"), Tool("mkfs.btrfs"), Tool("mksquashfs")] {
-        on_stage(|dir| {
+        with_fixture(|dir| {
             let mut count = Count::default();
             let mut all_wrong = Vec::new();
             for (whole, keys) in file_systems(dir) {

@@ -9,7 +9,7 @@ mod rows;
 mod rows_layers;
 mod run;
 
-use crate::stage;
+use crate::fixture;
 use fmountat::ErrorKind;
 use fmountat_testing::command_output;
 use page::Entry;
@@ -18,7 +18,7 @@ use run::Said;
 use std::process::Command;
 
 fn all_rows() -> Vec<Row> {
-    [rows::words(), rows::paths(), rows_layers::overlays(), rows_layers::images(), rows::machine()].concat()
+    [rows::words(), rows::paths(), rows_layers::overlays(), rows_layers::images(), rows::privilege()].concat()
 }
 
 /// What is not as the row says.
@@ -78,7 +78,7 @@ fmountat_testing::cases! {
             ),
             ("apply set.json t", &[]),
         ] {
-            let (has_worked, calls) = stage::on_stage(|dir| {
+            let (has_worked, calls) = fixture::with_fixture(|dir| {
                 let set = r#"[{"type": "tmpfs", "source": "x"}, {"type": "bind", "source": "s", "target": "a", "options": ["X-mount.mkdir"]}]"#;
                 fmountat_testing::write(dir.join("set.json"), set);
                 calls(dir, line)
@@ -91,7 +91,7 @@ fmountat_testing::cases! {
             assert!(want.is_empty() || names == want, "{line}: {names:?}");
         }
         // The same judge sees them where there is a reason to look.
-        let (has_worked, calls) = stage::on_stage(|dir| calls(dir, "mount -t tmfs x t"));
+        let (has_worked, calls) = fixture::with_fixture(|dir| calls(dir, "mount -t tmfs x t"));
         assert!(!has_worked && calls.iter().any(|call| call.contains("/proc/filesystems")), "{calls:?}");
     }
 

@@ -6,7 +6,7 @@
 mod specs;
 mod trace;
 
-use crate::stage::{mounts, on_stage};
+use crate::fixture::{mounts, with_fixture};
 use fmountat_testing::{binary, command_output, mkdirs, mounts_below, scratch, times, write};
 use specs::{Spec, specs};
 use std::ffi::OsStr;
@@ -60,7 +60,7 @@ enum Verdict {
 }
 
 fn beside_apply(prefix: &[&str], spec: &Spec) -> Result<Verdict, String> {
-    on_stage(|dir| {
+    with_fixture(|dir| {
         write(dir.join("set.json"), &spec.json);
         let before = (mounts(dir), listing(dir));
         let explained = run_behind(prefix, dir, "explain", spec);

@@ -6,8 +6,8 @@ mod breaks;
 mod errors;
 mod explain;
 mod like_mount;
-#[path = "../common/stage.rs"]
-mod stage;
+#[path = "../common/fixture.rs"]
+mod fixture;
 
 fmountat_testing::test_files! {
     breaks, errors, explain, like_mount,

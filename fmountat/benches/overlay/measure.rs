@@ -75,7 +75,7 @@ impl Results {
                 series.samples.push(took.as_secs_f64() * 1e6);
             }
         }
-        self.0.extend(series.into_iter().map(|series| series.taken(setting, case.layers)));
+        self.0.extend(series.into_iter().map(|series| series.summary(setting, case.layers)));
         Ok(())
     }
 }
@@ -121,7 +121,7 @@ impl<'a> Series<'a> {
         done_after(round + 1) > done_after(round)
     }
 
-    fn taken(mut self, setting: Setting, layers: usize) -> Taken {
+    fn summary(mut self, setting: Setting, layers: usize) -> Taken {
         self.samples.sort_by(f64::total_cmp);
         let at = |percent: usize| {
             let last = self.samples.len().saturating_sub(1);

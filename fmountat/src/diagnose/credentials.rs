@@ -51,7 +51,7 @@ impl Credentials {
     /// Reads the credentials by capget(2), prctl(2) and /proc. What cannot be read counts as
     /// absent.
     #[must_use]
-    pub fn look() -> Self {
+    pub fn read() -> Self {
         let status_text = procfs::text("thread-self/status").unwrap_or_default();
         let field = |name| status(&status_text, name);
         let label = ["thread-self/attr/apparmor/current", "thread-self/attr/current"];

@@ -39,10 +39,10 @@ pub(crate) fn diagnose_from(mut error: Error, dir: Option<BorrowedFd<'_>>) -> Er
         return error;
     }
     match (error.raw_errno(), error.kind()) {
-        (Some(Errno::PERM), ErrorKind::Permission) => credentials::explain(error, &Credentials::look()),
+        (Some(Errno::PERM), ErrorKind::Permission) => credentials::explain(error, &Credentials::read()),
         (Some(Errno::ACCESS | Errno::NOENT | Errno::NOTDIR | Errno::LOOP), _) => paths::explain(error, dir),
         (Some(Errno::NOSPC | Errno::USERS | Errno::MFILE | Errno::NFILE), _) => {
-            limits::explain(error, &Limits::look())
+            limits::explain(error, &Limits::read())
         }
         (Some(Errno::NODEV), ErrorKind::UnknownFilesystem) => filesystems::explain(error),
         _ => error,

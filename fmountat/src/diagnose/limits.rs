@@ -32,7 +32,7 @@ pub struct Limits {
 impl Limits {
     /// Reads the limits. Reads the whole mount table to count the mounts.
     #[must_use]
-    pub fn look() -> Self {
+    pub fn read() -> Self {
         Self {
             mount_max: number("/proc/sys/fs/mount-max"),
             mounts: count_mounts(),
@@ -129,7 +129,7 @@ mod tests {
             mounts: Some(99),
             files_max: Some(3),
             machine_files_max: Some(5),
-            ..Limits::look()
+            ..Limits::read()
         };
         for (operation, call, errno, kind, reason) in [
             (Operation::Attach, Syscall::MoveMount, Errno::NOSPC, ErrorKind::TooManyMounts, "99 mounts, and"),

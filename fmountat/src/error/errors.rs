@@ -10,7 +10,7 @@ use std::ops::Deref;
 /// ```
 /// use fmountat::{ErrorKind, Unmount};
 /// let errors = Unmount::new().run("/proc/nowhere").unwrap_err();
-/// assert_eq!((errors.len(), errors.first().kind()), (1, ErrorKind::NotFound));
+/// assert_eq!((errors.len(), errors.first_error().kind()), (1, ErrorKind::NotFound));
 /// ```
 #[derive(Clone)]
 pub struct Errors {
@@ -32,7 +32,7 @@ impl Errors {
 
     /// Returns the first error, which may have caused the others.
     #[must_use]
-    pub fn first(&self) -> &Error {
+    pub fn first_error(&self) -> &Error {
         &self.first
     }
 }

@@ -13,7 +13,7 @@ use std::ffi::CStr;
 
 /// The mounts to detach, and the mount below which they are moved.
 #[derive(Debug)]
-pub(crate) struct Gather<'a> {
+pub(crate) struct Batch<'a> {
     /// The root of a detached mount.
     pub(crate) tree: BorrowedFd<'a>,
     /// The id of its mount, as statx(2) returns it with `mask`.
@@ -40,26 +40,26 @@ pub(crate) enum Failed {
 
 /// Moves the mounts and detaches them. A mount that the kernel refuses to move is left attached,
 /// and its entry in `moved` is false.
-pub(crate) fn gather(gather: &Gather<'_>, moved: &mut [bool]) -> Result<(), Failed> {
+pub(crate) fn batch_detach(batch: &Batch<'_>, moved: &mut [bool]) -> Result<(), Failed> {
     // SAFETY: `run` makes system calls on arguments that exist already, and writes to a slice of
     // the caller's.
-    let done = unsafe { run_orphan_task(|| run(gather, moved)) };
+    let done = unsafe { run_orphan_task(|| run(batch, moved)) };
     match done {
         Err(errno) => Err(Failed::Attach(errno)),
         Ok(answer) => answer.unwrap_or(Err(Failed::Detach(Errno::PERM))),
     }
 }
 
-fn run(gather: &Gather<'_>, moved: &mut [bool]) -> Result<(), Failed> {
-    move_mount(gather.tree, gather.base).map_err(Failed::Attach)?;
+fn run(batch: &Batch<'_>, moved: &mut [bool]) -> Result<(), Failed> {
+    move_mount(batch.tree, batch.base).map_err(Failed::Attach)?;
     // On a shared mount the tree has become shared too: mounts moved to it would propagate.
     let private = MountAttrRaw { propagation: crate::sys::ms::MS_PRIVATE, ..MountAttrRaw::default() };
-    if mount_setattr(gather.tree, c"", AtFlags::EMPTY_PATH.bits(), &private).is_ok() {
-        for ((root, room), moved) in gather.moves.iter().zip(moved) {
+    if mount_setattr(batch.tree, c"", AtFlags::EMPTY_PATH.bits(), &private).is_ok() {
+        for ((root, room), moved) in batch.moves.iter().zip(moved) {
             *moved = move_mount(*root, *room).is_ok();
         }
     }
-    let detached = detach(gather.name, UnmountFlags::NOFOLLOW, gather.id, || top(gather));
+    let detached = detach(batch.name, UnmountFlags::NOFOLLOW, batch.id, || top(batch));
     detached.map_err(|error| match error {
         NotDetached::NotOnTop => Failed::Covered,
         NotDetached::Refused(errno) => Failed::Detach(errno),
@@ -67,9 +67,9 @@ fn run(gather: &Gather<'_>, moved: &mut [bool]) -> Result<(), Failed> {
 }
 
 /// Returns the id of the topmost mount there. Uses no descriptor, because none may be left.
-fn top(gather: &Gather<'_>) -> Result<u64, Errno> {
+fn top(batch: &Batch<'_>) -> Result<u64, Errno> {
     let look = AtFlags::SYMLINK_NOFOLLOW | AtFlags::NO_AUTOMOUNT | AtFlags::STATX_DONT_SYNC;
-    Ok(rustix::fs::statx(CWD, gather.name, look, gather.mask)?.stx_mnt_id)
+    Ok(rustix::fs::statx(CWD, batch.name, look, batch.mask)?.stx_mnt_id)
 }
 
 fn move_mount(from: BorrowedFd<'_>, to: BorrowedFd<'_>) -> Result<(), Errno> {

@@ -35,16 +35,16 @@ pub(crate) enum Act<'a> {
 
 /// The step that failed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Step {
+pub(crate) enum InsideStep {
     Clone,
     Enter,
     Act,
 }
 
-struct Job<'a> {
+struct NamespaceJob<'a> {
     to: Namespaces<'a>,
     act: &'a Act<'a>,
-    done: Option<Result<Option<OwnedFd>, (Step, Errno)>>,
+    done: Option<Result<Option<OwnedFd>, (InsideStep, Errno)>>,
 }
 
 /// Moves the calling thread into the namespaces with setns(2). The thread must not share its cwd.
@@ -75,25 +75,27 @@ fn act(act: &Act<'_>) -> Result<Option<OwnedFd>, Errno> {
 }
 
 extern "C" fn child_main(job: *mut c_void) -> c_int {
-    // SAFETY: `job` is the `Job` that `inside` keeps alive, and its thread sleeps while we run
-    // (CLONE_VFORK). Only rustix's system calls are made, which use neither libc nor thread-local
-    // storage: no allocation, no lock.
-    let job = unsafe { &mut *job.cast::<Job<'_>>() };
+    // SAFETY: `job` is the `NamespaceJob` that `inside` keeps alive, and its thread sleeps while we
+    // run (CLONE_VFORK). Only rustix's system calls are made, which use neither libc nor
+    // thread-local storage: no allocation, no lock.
+    let job = unsafe { &mut *job.cast::<NamespaceJob<'_>>() };
     job.done = Some(match enter(&job.to) {
-        Ok(()) => act(job.act).map_err(|e| (Step::Act, e)),
-        Err(errno) => Err((Step::Enter, errno)),
+        Ok(()) => act(job.act).map_err(|e| (InsideStep::Act, e)),
+        Err(errno) => Err((InsideStep::Enter, errno)),
     });
     0
 }
 
 /// Makes the call `act` in the namespaces. A descriptor that it opens belongs to the caller.
-pub(crate) fn inside(to: Namespaces<'_>, act: &Act<'_>) -> Result<Option<OwnedFd>, (Step, Errno)> {
-    let mut job = Job { to, act, done: None };
-    // SAFETY: `child_main` takes a `Job`, which outlives this call, and makes only system calls.
-    let reaped = unsafe { in_child(child_main, (&raw mut job).cast()) }.map_err(|e| (Step::Clone, e))?;
+pub(crate) fn inside(to: Namespaces<'_>, act: &Act<'_>) -> Result<Option<OwnedFd>, (InsideStep, Errno)> {
+    let mut job = NamespaceJob { to, act, done: None };
+    // SAFETY: `child_main` takes a `NamespaceJob`, which outlives this call, and makes only system
+    // calls.
+    let reaped =
+        unsafe { in_child(child_main, (&raw mut job).cast()) }.map_err(|e| (InsideStep::Clone, e))?;
     // A child that a filter killed left no result.
-    let done = job.done.unwrap_or(Err((Step::Enter, Errno::PERM)))?;
-    reaped.map_err(|e| (Step::Clone, e))?;
+    let done = job.done.unwrap_or(Err((InsideStep::Enter, Errno::PERM)))?;
+    reaped.map_err(|e| (InsideStep::Clone, e))?;
     Ok(done)
 }
 
@@ -108,10 +110,10 @@ mod tests {
         let done = inside(Namespaces { user: None, mount: own.as_fd() }, &Act::OpenRoot);
         match done {
             Ok(root) => assert!(root.is_some()),
-            Err(error) => assert_eq!(error, (Step::Enter, Errno::PERM)),
+            Err(error) => assert_eq!(error, (InsideStep::Enter, Errno::PERM)),
         }
         let none = std::fs::File::open("/proc/self/status").unwrap();
         let error = inside(Namespaces { user: None, mount: none.as_fd() }, &Act::OpenRoot).unwrap_err();
-        assert_eq!(error, (Step::Enter, Errno::INVAL));
+        assert_eq!(error, (InsideStep::Enter, Errno::INVAL));
     }
 }

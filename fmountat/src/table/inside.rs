@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 /// A mount, its parent, and its mount point relative to the caller's root.
 #[derive(Debug)]
-pub(crate) struct Found {
+pub(crate) struct RelatedMount {
     pub(crate) id: MountId,
     pub(crate) parent: MountId,
     pub(crate) place: PathBuf,
@@ -29,9 +29,9 @@ pub(crate) struct Around {
     /// The mount's own mount point.
     pub(crate) place: PathBuf,
     /// All mounts below it, the oldest first.
-    pub(crate) inside: Vec<Found>,
+    pub(crate) inside: Vec<RelatedMount>,
     /// The mounts beneath it at the same mount point, from the top down.
-    pub(crate) beneath: Vec<Found>,
+    pub(crate) beneath: Vec<RelatedMount>,
 }
 
 /// Returns the mounts around the one that `fd` is on. Uses listmount(2) and statmount(2)
@@ -47,12 +47,12 @@ pub(crate) fn around(fd: BorrowedFd<'_>) -> Result<Around> {
         return Ok(Around { inside, beneath: beneath(id, &place)?, place });
     }
     let (table, number) = (mountinfo::read()?, MountinfoId::of(fd)?);
-    let found = |entry: &MountEntry| Found {
+    let found = |entry: &MountEntry| RelatedMount {
         id: entry.id.into(),
         parent: entry.parent.into(),
         place: entry.target.clone(),
     };
-    let mut inside: Vec<Found> =
+    let mut inside: Vec<RelatedMount> =
         mountinfo::deepest_first(&table, number).into_iter().filter(|e| e.id != number).map(found).collect();
     inside.reverse();
     let entry = |number: MountinfoId| table.iter().find(|entry| entry.id == number);
@@ -63,7 +63,7 @@ pub(crate) fn around(fd: BorrowedFd<'_>) -> Result<Around> {
     Ok(Around { place, inside, beneath })
 }
 
-fn beneath(id: MountId, place: &Path) -> Result<Vec<Found>> {
+fn beneath(id: MountId, place: &Path) -> Result<Vec<RelatedMount>> {
     let (mut upper, mut found) = (look_up(id)?, Vec::new());
     while let Some(known) = upper {
         // Mounts above the caller's root have no mount point here.
@@ -80,7 +80,7 @@ fn beneath(id: MountId, place: &Path) -> Result<Vec<Found>> {
 }
 
 /// Looks up one mount. Returns `None` if it was unmounted meanwhile or is not visible here.
-fn look_up(id: MountId) -> Result<Option<Found>> {
+fn look_up(id: MountId) -> Result<Option<RelatedMount>> {
     let stat = match statmount(id.get(), MNT_BASIC | MNT_POINT) {
         Ok(stat) => stat,
         Err(Errno::NOENT) => return Ok(None),
@@ -90,7 +90,7 @@ fn look_up(id: MountId) -> Result<Option<Found>> {
         }
     };
     let place = stat.mnt_point.filter(|point| !point.is_empty());
-    Ok(stat.basic.zip(place).map(|(basic, place)| Found {
+    Ok(stat.basic.zip(place).map(|(basic, place)| RelatedMount {
         id,
         parent: MountId::from_number(basic.parent),
         place: OsString::from_vec(place).into(),

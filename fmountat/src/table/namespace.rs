@@ -15,7 +15,7 @@ use rustix::io::Errno;
 
 /// The mount namespace to read.
 #[derive(Debug)]
-pub(crate) enum Place {
+pub(crate) enum NamespaceRef {
     /// The namespace of the calling thread, below the thread's root directory.
     Here,
     /// The namespace of a process, below the process's root directory.
@@ -37,7 +37,7 @@ pub(crate) struct View {
     pub(crate) root: Option<u64>,
 }
 
-impl Place {
+impl NamespaceRef {
     /// Finds the namespace with this id among those that the caller has privilege over.
     ///
     /// Opens its file by `NS_MNT_GET_NEXT` \[Linux 6.12\], which needs `CAP_SYS_ADMIN` in the

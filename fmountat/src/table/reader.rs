@@ -10,7 +10,7 @@ use crate::sys::nsfs::mount_namespace_id;
 use crate::sys::statmount::StatBuffer;
 use crate::table::choose::Probe;
 use crate::table::fields::{BY_MOUNTINFO, BY_STATMOUNT, Fields, READ_TABLE, TableStrategy};
-use crate::table::namespace::Place;
+use crate::table::namespace::NamespaceRef;
 use crate::table::snapshot::Table;
 use crate::table::{by_mountinfo, by_statmount, choose};
 use crate::trace;
@@ -31,7 +31,7 @@ use std::path::Path;
 /// ```
 #[derive(Debug)]
 pub struct TableReader {
-    pub(crate) place: Place,
+    pub(crate) place: NamespaceRef,
     fields: Fields,
     strategy: TableStrategy,
     ids: Vec<u64>,
@@ -39,7 +39,7 @@ pub struct TableReader {
 }
 
 impl TableReader {
-    pub(crate) fn of(place: Place) -> Self {
+    pub(crate) fn of(place: NamespaceRef) -> Self {
         Self {
             place,
             fields: Fields::LIST,
@@ -53,7 +53,7 @@ impl TableReader {
     /// directory.
     #[must_use]
     pub fn here() -> Self {
-        Self::of(Place::Here)
+        Self::of(NamespaceRef::Here)
     }
 
     /// Selects the mount table of the process `pid`, below its root directory.
@@ -61,7 +61,7 @@ impl TableReader {
     /// # Errors
     /// Those of [`MountNamespace::of_process`].
     pub fn of_process(pid: i32) -> Result<Self> {
-        Ok(Self::of(Place::Process { pid, namespace: MountNamespace::of_process(pid)? }))
+        Ok(Self::of(NamespaceRef::Process { pid, namespace: MountNamespace::of_process(pid)? }))
     }
 
     /// Selects the mount table of a namespace file: `/proc/PID/ns/mnt` or a bind mount of one.
@@ -70,7 +70,7 @@ impl TableReader {
     /// # Errors
     /// Those of [`MountNamespace::open`].
     pub fn of_namespace(dir: impl AsFd, path: impl AsRef<Path>) -> Result<Self> {
-        Ok(Self::of(Place::Namespace(MountNamespace::open(dir, path)?)))
+        Ok(Self::of(NamespaceRef::Namespace(MountNamespace::open(dir, path)?)))
     }
 
     /// Selects the mount table of the namespace with this id, as statmount(2) and
@@ -80,7 +80,7 @@ impl TableReader {
     /// [`ErrorKind::NotFound`], also for a namespace that the caller has no privilege over;
     /// [`ErrorKind::Unsupported`].
     pub fn of_namespace_id(id: u64) -> Result<Self> {
-        Ok(Self::of(Place::of_id(id)?))
+        Ok(Self::of(NamespaceRef::of_id(id)?))
     }
 
     /// Sets the fields to read of each mount. The default is [`Fields::LIST`].

@@ -30,7 +30,7 @@ pub(crate) mod mount_call;
 pub(crate) mod worker;
 pub(crate) mod private_cwd;
 pub(crate) mod own_namespace;
-pub(crate) mod hidden;
+pub(crate) mod hidden_place;
 pub(crate) mod private_namespace;
 pub(crate) mod mount_namespace;
 pub(crate) mod swap_lock;

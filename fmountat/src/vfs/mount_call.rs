@@ -2,7 +2,7 @@
 //! The checked arguments of one mount(2) call.
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
-use crate::sys::child::Step;
+use crate::sys::child::CallStep;
 use crate::vfs::bytes::c_string;
 use rustix::fd::{AsRawFd, BorrowedFd};
 use rustix::io::Errno;
@@ -108,13 +108,13 @@ impl MountCall {
         })
     }
 
-    pub(crate) fn error(&self, dir: BorrowedFd<'_>, step: Step, errno: Errno) -> Error {
+    pub(crate) fn error(&self, dir: BorrowedFd<'_>, step: CallStep, errno: Errno) -> Error {
         let (operation, call, argument) = match step {
-            Step::Clone => (Operation::Clone, Syscall::Clone, None),
-            Step::Fchdir => {
+            CallStep::Clone => (Operation::Clone, Syscall::Clone, None),
+            CallStep::Fchdir => {
                 (Operation::Fchdir, Syscall::Fchdir, Some(format!("descriptor {}", dir.as_raw_fd()).into()))
             }
-            Step::Mount => {
+            CallStep::Mount => {
                 use std::os::unix::ffi::OsStrExt;
                 let target = OsStr::from_bytes(self.target.to_bytes());
                 (Operation::Mount, Syscall::Mount, Some(target.to_os_string()))

@@ -2,7 +2,7 @@
 //! Another mount namespace, in which trees that were built here are attached.
 
 use crate::error::{Error, ErrorKind, Failed, Operation, Result, Syscall, or_give_back};
-use crate::sys::inside::{Act, Namespaces, Step, enter, inside};
+use crate::sys::inside::{Act, InsideStep, Namespaces, enter, inside};
 use crate::sys::procfs;
 use crate::vfs::create::Create;
 use crate::vfs::privilege::needs_admin;
@@ -109,7 +109,7 @@ impl MountNamespace {
         let named = |call, errno| Error::sys(Operation::OpenMountNamespace, call, errno);
         let to = Namespaces { user: None, mount: mount.as_fd() };
         let root = inside(to, &Act::OpenRoot).map_err(|(step, errno)| match (step, errno) {
-            (Step::Enter, Errno::INVAL) => named(Syscall::Setns, errno)
+            (InsideStep::Enter, Errno::INVAL) => named(Syscall::Setns, errno)
                 .with_kind(ErrorKind::OptionValue)
                 .with_reason("is not a mount namespace"),
             (step, errno) => entering(step, errno),
@@ -151,7 +151,7 @@ impl MountNamespace {
         let flags = MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH | MoveMountFlags::MOVE_MOUNT_T_EMPTY_PATH;
         let moved = tree.id().and_then(|id| {
             self.act(&Act::Move(tree.root(), target.as_fd(), flags)).map_err(|(step, errno)| match step {
-                Step::Act => tree.explain_move(target, errno),
+                InsideStep::Act => tree.explain_move(target, errno),
                 _ => entering(step, errno),
             })?;
             Ok(id)
@@ -183,7 +183,7 @@ impl MountNamespace {
         let proc = procfs::root().map_err(failed)?;
         let table = Act::Open(proc.as_fd(), c"thread-self/mountinfo");
         let opened = self.act(&table).map_err(|(step, errno)| match step {
-            Step::Act => failed(errno),
+            InsideStep::Act => failed(errno),
             _ => entering(step, errno),
         })?;
         opened.ok_or_else(|| failed(Errno::NOENT))
@@ -196,7 +196,7 @@ impl MountNamespace {
     /// [`ErrorKind::Permission`]; [`ErrorKind::System`] with `EINVAL` for a process with several
     /// threads.
     pub fn enter(&self) -> Result<()> {
-        enter(&self.namespaces()).map_err(|e| entering(Step::Enter, e))
+        enter(&self.namespaces()).map_err(|e| entering(InsideStep::Enter, e))
     }
 
     /// Detaches the mount by the name of our descriptor: inside there may be another /proc, or
@@ -208,7 +208,7 @@ impl MountNamespace {
         }
     }
 
-    fn act(&self, act: &Act<'_>) -> std::result::Result<Option<OwnedFd>, (Step, Errno)> {
+    fn act(&self, act: &Act<'_>) -> std::result::Result<Option<OwnedFd>, (InsideStep, Errno)> {
         inside(self.namespaces(), act)
     }
 
@@ -217,10 +217,10 @@ impl MountNamespace {
     }
 }
 
-fn entering(step: Step, errno: Errno) -> Error {
+fn entering(step: InsideStep, errno: Errno) -> Error {
     match step {
-        Step::Clone => Error::sys(Operation::EnterMountNamespace, Syscall::Clone, errno),
-        Step::Enter | Step::Act => {
+        InsideStep::Clone => Error::sys(Operation::EnterMountNamespace, Syscall::Clone, errno),
+        InsideStep::Enter | InsideStep::Act => {
             let error = Error::sys(Operation::EnterMountNamespace, Syscall::Setns, errno);
             if errno == Errno::PERM { needs_admin(error) } else { error }
         }

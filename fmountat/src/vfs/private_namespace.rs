@@ -6,7 +6,7 @@ use crate::error::{Error, Operation, Result, Syscall};
 use crate::sys::namespace::unshare_mounts;
 use crate::sys::thread::{block_all_signals, unshare_fs};
 use crate::trace;
-use crate::vfs::hidden::HiddenPlace;
+use crate::vfs::hidden_place::HiddenPlace;
 use crate::vfs::identity::is_dir;
 use crate::vfs::own_namespace::make_private;
 use crate::vfs::tree::Tree;

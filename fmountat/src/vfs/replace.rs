@@ -38,7 +38,7 @@ impl Tree {
     /// the old mount can't be detached, even after retries, the new tree is left beneath it, and
     /// the error says so.
     pub fn replace(self, target: &Target) -> Result<Attached, Failed<Self>> {
-        let (tree, old) = or_give_back(self, look(target))?;
+        let (tree, old) = or_give_back(self, check_old_mount(target))?;
         tree.put_in_place(target, old, None)
     }
 
@@ -53,7 +53,7 @@ impl Tree {
     /// # Errors
     /// Those of [`replace`](Self::replace) and [`clone_of`](Self::clone_of).
     pub fn exchange(self, target: &Target) -> Result<(Attached, Self), Failed<Self>> {
-        let copied = look(target).and_then(|old| Ok((old, Self::private_copy(target)?)));
+        let copied = check_old_mount(target).and_then(|old| Ok((old, Self::private_copy(target)?)));
         let (tree, (old, copy)) = or_give_back(self, copied)?;
         Ok((tree.put_in_place(target, old, None)?, copy))
     }
@@ -68,7 +68,7 @@ impl Tree {
     /// mount of the old tree is unbindable, because the copy would lack it. If the kernel refuses
     /// the copy too, the error says that nothing is mounted there.
     pub fn replace_with_gap(self, target: &Target) -> Result<Attached, Failed<Self>> {
-        let copied = look(target).and_then(|old| {
+        let copied = check_old_mount(target).and_then(|old| {
             need_whole_copy(target)?;
             Ok((old, Self::private_copy(target)?))
         });
@@ -203,7 +203,7 @@ pub(crate) fn is_process_root(target: &Target) -> Result<bool> {
 
 /// Returns the mount to be replaced, after checking that it is the topmost there and that it can be
 /// unmounted.
-fn look(target: &Target) -> Result<MountId> {
+fn check_old_mount(target: &Target) -> Result<MountId> {
     check_replaceable(target)?;
     let old = MountId::of(target.as_fd())?;
     check_top(target, old)?;

@@ -2,7 +2,7 @@
 //! The thread of `PrivateCwd::worker`, which has its own cwd and makes one call at a time.
 
 use crate::error::{Error, Operation, Result, Syscall};
-use crate::sys::child::Step;
+use crate::sys::child::CallStep;
 use crate::sys::fork_mark::ForkMark;
 use crate::sys::thread::{block_all_signals, fchdir_raw, gettid, shares_descriptors, unshare_fs};
 use crate::vfs::mount_call::MountCall;
@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread::JoinHandle;
 
-type Outcome = std::result::Result<(), (Step, Errno)>;
+type Outcome = std::result::Result<(), (CallStep, Errno)>;
 
 const IDLE: u32 = 0;
 
@@ -126,7 +126,7 @@ impl Worker {
         self.shared.await_done();
         let outcome = lock(&self.shared.call).outcome.take();
         self.shared.state.store(IDLE, Ordering::Release);
-        outcome.unwrap_or(Err((Step::Clone, Errno::SRCH)))
+        outcome.unwrap_or(Err((CallStep::Clone, Errno::SRCH)))
     }
 }
 
@@ -179,12 +179,12 @@ impl Shared {
 }
 
 fn mount_from(dir: RawFd, call: &MountCall) -> Outcome {
-    fchdir_raw(dir).map_err(|e| (Step::Fchdir, e))?;
+    fchdir_raw(dir).map_err(|e| (CallStep::Fchdir, e))?;
     let flags = crate::sys::ms::mount_flags(call.flags.bits());
     let done = rustix::mount::mount(&*call.source, &*call.target, &*call.fstype, flags, call.data.as_deref());
     // A cwd in `dir` would keep its file system busy. If chdir(2) fails the mount is still made.
     let _ = rustix::process::chdir("/");
-    done.map_err(|e| (Step::Mount, e))
+    done.map_err(|e| (CallStep::Mount, e))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

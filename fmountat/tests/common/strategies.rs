@@ -10,7 +10,7 @@ use fmountat_testing::{mounts_below, scratch};
 use rustix::fs::CWD;
 use std::path::{Path, PathBuf};
 
-/// One of the two, with a directory of its own.
+/// A mounter with one of the two strategies, and a directory of its own.
 #[derive(Debug)]
 pub(crate) struct Stage {
     pub(crate) mounter: Mounter,
@@ -18,6 +18,13 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
+    /// Makes the directory `name` of the scratch directory.
+    pub(crate) fn new(name: &str, mounter: Mounter) -> Self {
+        let dir = scratch().join(name);
+        std::fs::create_dir(&dir).unwrap();
+        Self { mounter, dir }
+    }
+
     pub(crate) fn file(&self, path: &str) -> PathBuf {
         self.dir.join(path)
     }
@@ -48,21 +55,15 @@ impl Stage {
     }
 }
 
-/// Runs the row for both.
+/// Runs the row with both strategies.
 pub(crate) fn both(row: impl Fn(&Stage)) {
-    row(&stage("detached", Mounter::detached()));
-    row(&stage("staged", staged()));
+    row(&Stage::new("detached", Mounter::detached()));
+    row(&Stage::new("private-namespace", as_on_6_12()));
 }
 
-/// A mounter as on a kernel before 6.15.
-pub(crate) fn staged() -> Mounter {
+/// Returns a mounter as on a kernel before 6.15, which uses a private mount namespace.
+pub(crate) fn as_on_6_12() -> Mounter {
     Mounter::with(Features::get().at_most(6, 12), None)
-}
-
-pub(crate) fn stage(name: &str, mounter: Mounter) -> Stage {
-    let dir = scratch().join(name);
-    std::fs::create_dir(&dir).unwrap();
-    Stage { mounter, dir }
 }
 
 pub(crate) fn tmpfs() -> Mount {

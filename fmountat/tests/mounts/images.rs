@@ -3,7 +3,7 @@
 //! images, and with a detected type.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use crate::common::strategies::{Stage, both, stage, tmpfs};
+use crate::common::strategies::{Stage, both, tmpfs};
 use fmountat::image::{LoopDevice, LoopOptions};
 use fmountat::options::Options;
 use fmountat::table::find;
@@ -119,7 +119,7 @@ fn super_blocks(fstype: &str) -> HashSet<OsString> {
 /// An image in the detached tree that it is mounted in is found there, not another file of the same
 /// path. Dropping the tree frees both, although each refers to the other.
 fn in_its_own_tree(fstype: &str, options: &str) {
-    let stage = stage(&format!("{fstype}-{options}"), Mounter::detached());
+    let stage = Stage::new(&format!("{fstype}-{options}"), Mounter::detached());
     mkdirs(&stage.dir, &["t", "p"]);
     match fstype {
         "ext4" => ext4(&stage, "image", 0),

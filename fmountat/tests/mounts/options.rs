@@ -5,7 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod model;
-mod stage;
+mod start;
 mod state;
 
 use fmountat::kernel::Features;
@@ -13,7 +13,7 @@ use fmountat::options::Options;
 use fmountat::{Attr, Error, Mount, Mounter, Plan, Target};
 use model::{Call, Choice, Promise, choices, promise};
 use rustix::fs::CWD;
-use stage::{Access, Start, file, make_places, unmount_tree};
+use start::{Access, Start, file, make_places, unmount_tree};
 use state::{Look, MountState, Propagations, Table};
 
 /// What was seen so far.

@@ -257,7 +257,7 @@ fmountat_testing::cases! {
     /// The count is the thread's.
     fn limits_of_a_thread_with_its_own_descriptors() needs [] {
         mkdirs(scratch(), &["decoy"]);
-        let count = || Limits::look().files.unwrap();
+        let count = || Limits::read().files.unwrap();
         let before = count();
         assert!(with_own_descriptors(count) < before + 50);
         let _one_more = File::open(scratch()).unwrap();

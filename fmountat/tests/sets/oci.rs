@@ -2,7 +2,7 @@
 //! Tests an OCI config.json as one value: mount points, propagation, devices, links and the mapping
 //! to its mounts, with each strategy.
 
-use crate::common::strategies::{Stage, both, stage};
+use crate::common::strategies::{Stage, both};
 use fmountat::oci::{Device, DeviceKind, Link};
 use fmountat::{Applied, Compat, Error, ErrorKind, Mount, Mounter, Plan, Propagation, Spec, Target};
 use fmountat_testing::{is_real_root, mkdirs, mount_flags, mount_table, own_devices, read, scratch, write};
@@ -250,7 +250,7 @@ fmountat_testing::cases! {
     /// The same, later and in a root that is there.
     fn devices_of_a_root_that_is_mounted() needs [Root] {
         own_devices();
-        let stage = stage("later", Mounter::detached());
+        let stage = Stage::new("later", Mounter::detached());
         mkdirs(&stage.dir, &["root"]);
         let root = std::fs::File::open(stage.file("root")).unwrap();
         let null = Device::new("/dev/in/null", DeviceKind::Char, 1, 3).mode(0o600);

@@ -3,7 +3,7 @@
 //! published in one step.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use crate::common::strategies::{staged, tmpfs};
+use crate::common::strategies::{as_on_6_12, tmpfs};
 use fmountat::kernel::Features;
 use fmountat::strategy::Strategy;
 use fmountat::{DetachedSet, ErrorKind, Mount, Mounter, Plan, Target, Unmount};
@@ -69,9 +69,9 @@ fmountat_testing::cases! {
     fn the_same_set_as_built_detached() needs [] {
         make_sources();
         let plan = Plan::new(rich()).unwrap();
-        assert_eq!((staged().strategy(&plan), staged().need_one_step(&plan).is_ok()), (Strategy::PrivateNamespace, true));
+        assert_eq!((as_on_6_12().strategy(&plan), as_on_6_12().need_one_step(&plan).is_ok()), (Strategy::PrivateNamespace, true));
         let before = mount_table().len();
-        let built = build(&staged(), &rich(), "t").unwrap();
+        let built = build(&as_on_6_12(), &rich(), "t").unwrap();
         assert_eq!(mount_table().len(), before, "nothing is seen before it is published");
         built.attach(&target("t")).unwrap();
         build(&Mounter::detached(), &rich(), "u").unwrap().attach(&target("u")).unwrap();
@@ -89,9 +89,9 @@ fmountat_testing::cases! {
         write(file("t/was"), "there");
         tmpfs_on("t/in");
         let mounts = [tmpfs().at("new").option("X-mount.mkdir"), tmpfs().at("in/deep").option("X-mount.mkdir")];
-        build(&staged(), &mounts, "t").unwrap().attach(&target("t")).unwrap();
+        build(&as_on_6_12(), &mounts, "t").unwrap().attach(&target("t")).unwrap();
         assert_eq!((read(file("t/was")), shape("t").len()), ("there".into(), 5));
-        build(&staged(), &[tmpfs(), tmpfs().at("a").option("X-mount.mkdir")], "t").unwrap().replace(&target("t")).unwrap();
+        build(&as_on_6_12(), &[tmpfs(), tmpfs().at("a").option("X-mount.mkdir")], "t").unwrap().replace(&target("t")).unwrap();
         assert!(!file("t/was").exists() && file("t/a").exists());
         unmount("t");
     }
@@ -102,7 +102,7 @@ fmountat_testing::cases! {
         let before = (mount_table(), std::fs::read_dir(file("root")).unwrap().count());
         let mut mounts = rich();
         mounts.push(tmpfs().at("nowhere"));
-        let error = build(&staged(), &mounts, "t").unwrap_err();
+        let error = build(&as_on_6_12(), &mounts, "t").unwrap_err();
         assert!(error.step().starts_with("mount 7: "), "{error}");
         assert_eq!((mount_table(), std::fs::read_dir(file("root")).unwrap().count()), before);
         assert!(!file("root/else/deep").exists());
@@ -116,10 +116,10 @@ fmountat_testing::cases! {
         mkdirs(scratch(), &["s/t", "s/u"]);
         fmountat::remount(&target("s"), &fmountat::options::Options::parse(["shared"]).unwrap()).unwrap();
         Mounter::detached().apply(CWD, &Plan::new(&[Mount::new("bind", file("s")).option("bind,shared")]).unwrap(), &target("peer")).unwrap();
-        let built = build(&staged(), &[tmpfs().at("u")], "s").unwrap();
+        let built = build(&as_on_6_12(), &[tmpfs().at("u")], "s").unwrap();
         assert_eq!((mounts_below(file("s")).len(), mounts_below(file("peer")).len()), (1, 1));
         drop(built);
-        build(&staged(), &[tmpfs(), tmpfs().at("in").option("X-mount.mkdir")], "s/t").unwrap().attach(&target("s/t")).unwrap();
+        build(&as_on_6_12(), &[tmpfs(), tmpfs().at("in").option("X-mount.mkdir")], "s/t").unwrap().attach(&target("s/t")).unwrap();
         assert_eq!((mounts_below(file("s")).len(), mounts_below(file("peer")).len()), (3, 3));
         unmount("s");
         unmount("peer");
@@ -134,7 +134,7 @@ fmountat_testing::cases! {
         let inner = |options: &str| vec![tmpfs(), tmpfs().at("in").option("X-mount.mkdir").option(options)];
         let stacked = vec![tmpfs(), tmpfs()];
         for (mounter, mounts) in
-            [(staged(), inner("unbindable")), (staged(), stacked), (Mounter::with(features, None), inner("rw"))]
+            [(as_on_6_12(), inner("unbindable")), (as_on_6_12(), stacked), (Mounter::with(features, None), inner("rw"))]
         {
             let plan = Plan::new(&mounts).unwrap();
             assert_eq!(mounter.need_one_step(&plan).unwrap_err().kind(), ErrorKind::Unsupported);
@@ -155,7 +155,7 @@ fmountat_testing::cases! {
         write(file("f"), "");
         write(file("data"), "x");
         let plan = Plan::new(&[Mount::new("bind", file("data")).option("bind")]).unwrap();
-        let applied = staged().apply(CWD, &plan, &target("f")).unwrap();
+        let applied = as_on_6_12().apply(CWD, &plan, &target("f")).unwrap();
         assert_eq!((applied.strategy, read(Path::new(&file("f")))), (Strategy::Detached, "x".into()));
         unmount("f");
     }

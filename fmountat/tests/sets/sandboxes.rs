@@ -82,12 +82,12 @@ const TRIED: [&str; 5] =
     ["a tmpfs", "ten mounts in one set", "a read-only bind", "a writable overlay", "an id-mapped bind"];
 
 /// The results in one situation, one for each of [`TRIED`].
-struct Found {
+struct Results {
     situation: &'static str,
     cells: [String; 5],
 }
 
-impl Found {
+impl Results {
     fn try_all(situation: &'static str) -> Self {
         let layers = format!("lowerdir={0}/l1:{0}/l2,upperdir={0}/up,workdir={0}/work", scratch().display());
         let cells = [
@@ -127,7 +127,7 @@ fn code(cell: &str) -> String {
     }
 }
 
-fn hold_against_the_page(found: &Found) {
+fn hold_against_the_page(found: &Results) {
     let (row, section) = (found.row(), found.section());
     println!("counted: {row}{section}");
     if fmountat_testing::kernel_release() >= (6, 15) {
@@ -148,14 +148,14 @@ fn hold_against_the_page(found: &Found) {
 }
 
 fn check(situation: &'static str) {
-    hold_against_the_page(&Found::try_all(situation));
+    hold_against_the_page(&Results::try_all(situation));
 }
 
 fn under_profile(list: &'static str, is_admin: bool, situation: &'static str) {
     furnish();
     let found = in_own_namespace(|| {
         lists::enter(list, is_admin);
-        Found::try_all(situation)
+        Results::try_all(situation)
     });
     hold_against_the_page(&found);
 }
@@ -201,7 +201,7 @@ fmountat_testing::cases! {
         let found = in_own_namespace(|| {
             unmount("/proc", UnmountFlags::DETACH).unwrap();
             assert!(!std::path::Path::new("/proc/self").exists());
-            Found::try_all("without /proc")
+            Results::try_all("without /proc")
         });
         hold_against_the_page(&found);
     }
@@ -210,7 +210,7 @@ fmountat_testing::cases! {
         furnish();
         let found = in_own_namespace(|| {
             mount("proc", "/proc", "proc", MountFlags::empty(), c"hidepid=2").unwrap();
-            let found = Found::try_all("/proc with `hidepid=2`");
+            let found = Results::try_all("/proc with `hidepid=2`");
             unmount("/proc", UnmountFlags::DETACH).unwrap();
             found
         });
@@ -227,7 +227,7 @@ fmountat_testing::cases! {
         let found = in_own_namespace(move || {
             mount("proc", jail.join("proc"), "proc", MountFlags::empty(), None).unwrap();
             fmountat_testing::own_root(&jail);
-            Found::try_all("a chroot")
+            Results::try_all("a chroot")
         });
         hold_against_the_page(&found);
     }
@@ -236,7 +236,7 @@ fmountat_testing::cases! {
         furnish();
         let found = in_own_namespace(|| {
             rustix::thread::set_thread_uid(rustix::process::Uid::from_raw(1000)).unwrap();
-            Found::try_all("an ordinary user without namespaces")
+            Results::try_all("an ordinary user without namespaces")
         });
         hold_against_the_page(&found);
     }

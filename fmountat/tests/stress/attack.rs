@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod attackers;
-mod owners;
+mod mkdir_owner;
 
 use crate::common::strategies::{Stage, both};
 use crate::common::{bind, file, tmpfs};
@@ -110,7 +110,7 @@ fmountat_testing::cases! {
 
     /// With an owner for new directories, and a parent whose owner exchanges one for another file:
     /// that file keeps its owner.
-    fn only_what_is_new_is_given_away() needs [Root, Kernel(6, 15)] { owners::only_what_is_new_is_given_away(); }
+    fn only_what_is_new_is_given_away() needs [Root, Kernel(6, 15)] { mkdir_owner::only_what_is_new_is_given_away(); }
 
     /// Each component of the path is renamed, exchanged with a link that leads outside, moved out
     /// of the root, removed, made a link, and mounted over.

@@ -65,7 +65,7 @@ impl Who {
 /// What is done.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Ours {
-    /// A line for the shell, typed in the stage's directory after `fmountat `.
+    /// A line for the shell, typed in the fixture's directory after `fmountat `.
     Line(&'static str),
     /// A call of the library.
     Call(&'static str, fn(&Path) -> Error),

@@ -187,7 +187,7 @@ fn two_inner() -> &'static str {
 }
 
 /// Errors of privilege, limits and helpers.
-pub(crate) fn machine() -> Vec<Row> {
+pub(crate) fn privilege() -> Vec<Row> {
     vec![
         line(E::Permission, "a new file system", "mount -t tmpfs x t").by(Who::User).at("open file system", "tmpfs").errno(EPERM)
             .hint("fmountat run"),

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Runs a situation on a stage of its own and collects fmountat's error, as JSON and as text, and
+//! Runs a situation on a fixture of its own and collects fmountat's error, as JSON and as text, and
 //! that of mount(8).
 
 use super::row::{Ours, Row, Who};
-use crate::stage::{mounts, on_stage};
+use crate::fixture::{mounts, with_fixture};
 use fmountat_testing::{binary, command_output, read, scratch};
 use std::fs::File;
 use std::os::unix::fs::PermissionsExt;
@@ -39,7 +39,7 @@ pub(crate) fn prepare() {
 
 /// What fmountat says.
 pub(crate) fn ours(row: &Row) -> Said {
-    on_stage(|dir| match row.ours {
+    with_fixture(|dir| match row.ours {
         Ours::Call(_, call) => {
             let error = call(dir);
             let text = in_short(&format!("fmountat: {error}"), dir, NO_DEVICE);
@@ -84,7 +84,7 @@ pub(crate) fn ours(row: &Row) -> Said {
 /// What mount(8) or umount(8) says, where they can be asked.
 pub(crate) fn theirs(row: &Row) -> Option<Said> {
     let line = row.theirs.filter(|line| !line.is_empty())?;
-    Some(on_stage(|dir| {
+    Some(with_fixture(|dir| {
         let text = scratch().join("text");
         let (name, rest) = line.split_once(' ').unwrap_or((line, ""));
         let program = command_output(Command::new("sh").args(["-c", &format!("command -v {name}")]));
@@ -149,7 +149,7 @@ fn shell(row: &Row, dir: &Path, script: &str) -> (i32, String, bool) {
     (status, if device.is_some() { name } else { String::from(NO_DEVICE) }, is_clean)
 }
 
-/// Without the program's name, the stage's path and numbers that differ from run to run.
+/// Without the program's name, the fixture's path and numbers that differ from run to run.
 fn in_short(text: &str, dir: &Path, device: &str) -> String {
     let text = text.trim_end().replace(&dir.display().to_string(), "/DIR");
     let text = text.replace(&scratch().display().to_string(), "/TMP");

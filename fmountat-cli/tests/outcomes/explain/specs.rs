@@ -2,7 +2,7 @@
 //! Sets to explain and apply: every root with every further mount, and single mounts, valid and
 //! invalid.
 
-/// A set, in the state of the stage.
+/// A set, in the state of the fixture.
 #[derive(Debug, Clone)]
 pub(crate) struct Spec {
     pub(crate) json: String,

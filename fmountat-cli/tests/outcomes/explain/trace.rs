@@ -3,7 +3,7 @@
 
 use super::run_behind;
 use super::specs::Spec;
-use crate::stage::on_stage;
+use crate::fixture::with_fixture;
 use fmountat_testing::{read, write};
 
 /// The trace of explaining the set, from the first call of the program itself.
@@ -12,7 +12,7 @@ pub(crate) fn of(spec: &Spec) -> String {
 }
 
 pub(crate) fn of_verb(verb: &str, spec: &Spec) -> String {
-    on_stage(|dir| {
+    with_fixture(|dir| {
         write(dir.join("set.json"), &spec.json);
         let output = run_behind(&["strace", "-f", "-o", "log"], dir, verb, spec);
         assert!(dir.join("log").exists(), "{output:?}");

@@ -2,7 +2,7 @@
 //! A command line given to one of the two programs, and what it did.
 
 use super::rows::Row;
-use crate::stage::{mounts, on_stage};
+use crate::fixture::{mounts, with_fixture};
 use fmountat_testing::{binary, command_output, scratch};
 use std::fmt;
 use std::fs::File;
@@ -48,9 +48,9 @@ pub(crate) fn make_image() {
     command_output(Command::new("mkfs.ext4").arg("-q").arg(image()));
 }
 
-/// Runs the row on a new stage.
+/// Runs the row on a new fixture.
 pub(crate) fn run(program: Program, row: &Row) -> Outcome {
-    on_stage(|dir| {
+    with_fixture(|dir| {
         std::fs::copy(image(), dir.join("image")).unwrap();
         let device = row.line.contains("DEVICE").then(|| Device::on(&dir.join("image"), row));
         let name = device.as_ref().map_or("", |device| &device.name);
@@ -70,7 +70,9 @@ pub(crate) fn run(program: Program, row: &Row) -> Outcome {
         let mut changed: Vec<String> =
             mounts(dir).into_iter().filter(|mount| !before.contains(mount)).collect();
         if row.line.contains("X-mount.") {
-            changed.extend(["t", "new", "new/place", "new/file"].iter().filter_map(|name| look(dir, name)));
+            changed.extend(
+                ["t", "new", "new/place", "new/file"].iter().filter_map(|name| changed_mode(dir, name)),
+            );
         }
         let status = output.status.code().expect("an exit status");
         Outcome { status, message: in_short(&message, dir, name), changed }
@@ -78,7 +80,7 @@ pub(crate) fn run(program: Program, row: &Row) -> Outcome {
 }
 
 /// Mode and owner of the files that `X-mount.` options make or change.
-fn look(dir: &Path, name: &str) -> Option<String> {
+fn changed_mode(dir: &Path, name: &str) -> Option<String> {
     let meta = std::fs::metadata(dir.join(name)).ok()?;
     let is_new = name != "t" || meta.mode() & 0o7777 != 0o755 || meta.uid() != 0;
     is_new.then(|| format!("{name}: {:o} {}:{}", meta.mode(), meta.uid(), meta.gid()))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The command lines that both programs are given, and where they are meant to differ.
 
-/// A command line, run in the directory of a stage. `DEVICE` stands for a loop device with a new
+/// A command line, run in the directory of a fixture. `DEVICE` stands for a loop device with a new
 /// ext4 on it, `PROTECTED-DEVICE` for a write-protected one.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Row {

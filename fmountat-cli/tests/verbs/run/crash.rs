@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Ends that nobody planned: kill -9 at any moment, and processes that their parents forgot.
 
-use super::sandbox::{Untouched, assert_gone_within, lines, machine, processes};
+use super::sandbox::{Untouched, assert_gone_within, lines, on_host_root, processes};
 use fmountat_testing::{mkdirs, scratch, slower};
 use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
 use std::io::{BufRead, BufReader, Read};
@@ -24,7 +24,7 @@ pub(crate) fn kill_ends_everything() {
     mkdirs(scratch(), &["fs"]);
     mount("tmpfs", scratch().join("fs"), "tmpfs", MountFlags::empty(), None).unwrap();
     let before = Untouched::now();
-    let mut child = quiet(machine(STUBBORN));
+    let mut child = quiet(on_host_root(STUBBORN));
     let mut output = BufReader::new(child.stdout.take().unwrap());
     let mut line = String::new();
     output.read_line(&mut line).unwrap();
@@ -47,11 +47,11 @@ pub(crate) fn kill_ends_everything() {
 pub(crate) fn kill_at_any_moment() {
     let before = Untouched::now();
     let start = Instant::now();
-    lines(machine("exit 0"));
+    lines(on_host_root("exit 0"));
     let whole = start.elapsed().mul_f32(1.2);
     for moment in 0..MOMENTS {
         let delay = whole * moment / MOMENTS;
-        let mut child = quiet(machine(STUBBORN));
+        let mut child = quiet(on_host_root(STUBBORN));
         std::thread::sleep(delay);
         child.kill().unwrap();
         child.wait().unwrap();
@@ -68,6 +68,6 @@ pub(crate) fn orphans_are_reaped() {
         (setsid sleep 100 &); sleep 100 &
         i=0; while [ $i -lt 100 ]; do set -- /proc/[0-9]*; [ $# -le 4 ] && break; sleep 0.05; i=$((i+1)); done
         echo $#; cat /proc/[0-9]*/status 2>&- | grep -c '^State:.Z'; exit 0"#;
-    assert_eq!(lines(machine(script)), ["4", "0"]);
+    assert_eq!(lines(on_host_root(script)), ["4", "0"]);
     before.assert("the command ended before its children");
 }

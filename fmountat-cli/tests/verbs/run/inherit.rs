@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! What the command has from its caller: all that it would have without us.
 
-use super::sandbox::{Done, Untouched, command, finish, finish_with, fmountat, lines, machine, words};
+use super::sandbox::{
+    Finished, Untouched, command, finish, finish_with, fmountat, lines, on_host_root, words,
+};
 use fmountat_testing::{mkdirs, scratch, slower};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -79,7 +81,7 @@ pub(crate) fn signal_states() {
 }
 
 /// Waits for the end of the command; returns `None` at the time limit.
-fn within(limit: Duration, mut command: Command) -> Option<Done> {
+fn within(limit: Duration, mut command: Command) -> Option<Finished> {
     let mut child =
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let start = Instant::now();
@@ -93,13 +95,17 @@ fn within(limit: Duration, mut command: Command) -> Option<Done> {
     }
     let output = child.wait_with_output().unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    Some(Done { status: output.status.code().unwrap(), out: text(&output.stdout), err: text(&output.stderr) })
+    Some(Finished {
+        status: output.status.code().unwrap(),
+        out: text(&output.stdout),
+        err: text(&output.stderr),
+    })
 }
 
 pub(crate) fn input() {
     let before = Untouched::now();
     let text: Vec<u8> = (0..300_000u32).flat_map(u32::to_le_bytes).collect();
-    let done = finish_with(machine("cksum; echo done >&2"), &text);
+    let done = finish_with(on_host_root("cksum; echo done >&2"), &text);
     let plain = finish_with(command(&["cksum".into()]), &text);
     assert_eq!((done.out, done.status), (plain.out, 0));
     assert!(done.err.ends_with("done\n"), "{}", done.err);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Roots: what the command finds, what it may write, and that none of it reaches the disk.
 
-use super::sandbox::{Done, Untouched, command, finish, fmountat, lines, machine, picture, words};
+use super::sandbox::{Finished, Untouched, command, finish, fmountat, lines, on_host_root, picture, words};
 use fmountat_testing::{
     binary, command_output, copy_from_package, is_real_root, mkdirs, own_devices, read, scratch, write,
 };
@@ -57,7 +57,7 @@ fn examples() -> PathBuf {
     to
 }
 
-fn assert_all_ok(done: &Done) {
+fn assert_all_ok(done: &Finished) {
     let wrong: Vec<&str> =
         done.out.lines().filter(|l| !l.ends_with(": ok") && !l.starts_with("hello")).collect();
     assert!(wrong.is_empty() && done.status == 0, "{wrong:#?}\n{done:#?}");
@@ -123,7 +123,7 @@ pub(crate) fn a_deleted_home_is_whole() {
     write(home.join(".profile"), "x");
     let before = Untouched::now();
     let script = "cat ~/letters/first; rm -rf ~ && test ! -e ~ && mkdir ~ && echo other >~/new && ls -A ~";
-    let mut command = machine(script);
+    let mut command = on_host_root(script);
     command.env("HOME", &home);
     assert_eq!(lines(command), ["dearnew"]);
     before.assert("rm -rf ~");
@@ -351,8 +351,8 @@ pub(crate) fn a_run_in_a_run() {
     before.assert("a run in a run");
 }
 
-fn in_scratch(script: &str) -> Done {
-    let mut command = machine(script);
+fn in_scratch(script: &str) -> Finished {
+    let mut command = on_host_root(script);
     command.current_dir(scratch());
     finish(command)
 }

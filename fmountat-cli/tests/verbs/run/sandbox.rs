@@ -22,7 +22,7 @@ pub(crate) const CHANGING: &str = "changing";
 
 /// What a program did.
 #[derive(Debug)]
-pub(crate) struct Done {
+pub(crate) struct Finished {
     /// As a shell shows it.
     pub(crate) status: i32,
     pub(crate) out: String,
@@ -53,19 +53,19 @@ pub(crate) fn fmountat(args: &[&str]) -> Command {
 }
 
 /// `fmountat run --lower / -- sh -c SCRIPT`.
-pub(crate) fn machine(script: &str) -> Command {
+pub(crate) fn on_host_root(script: &str) -> Command {
     fmountat(&["--lower", "/", "--", "sh", "-c", script])
 }
 
 /// Runs to the end with that text as input.
-pub(crate) fn finish_with(mut command: Command, input: &[u8]) -> Done {
+pub(crate) fn finish_with(mut command: Command, input: &[u8]) -> Finished {
     let piped = || Stdio::piped();
     let mut child = command.stdin(piped()).stdout(piped()).stderr(piped()).spawn().unwrap();
     // A program that ends without reading is no failure of ours.
     let _ = child.stdin.take().unwrap().write_all(input);
     let output = child.wait_with_output().unwrap();
     let status = output.status;
-    Done {
+    Finished {
         status: status.code().or_else(|| status.signal().map(|s| 128 + s)).unwrap(),
         out: String::from_utf8_lossy(&output.stdout).into_owned(),
         err: String::from_utf8_lossy(&output.stderr).into_owned(),
@@ -73,7 +73,7 @@ pub(crate) fn finish_with(mut command: Command, input: &[u8]) -> Done {
 }
 
 /// Runs to the end, with nothing to read.
-pub(crate) fn finish(command: Command) -> Done {
+pub(crate) fn finish(command: Command) -> Finished {
     finish_with(command, b"")
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The exit status: the command's own, or one that says whose failure it was.
 
-use super::sandbox::{Untouched, finish, finish_with, fmountat, machine};
+use super::sandbox::{Untouched, finish, finish_with, fmountat, on_host_root};
 use fmountat_testing::{scratch, write};
 use std::os::unix::fs::PermissionsExt;
 use std::time::{Duration, Instant};
@@ -27,7 +27,7 @@ const SCRIPTS: &[(&str, i32)] = &[
 pub(crate) fn is_the_commands() {
     let before = Untouched::now();
     for (script, status) in SCRIPTS {
-        let done = finish(machine(script));
+        let done = finish(on_host_root(script));
         assert_eq!(done.status, *status, "{script}: {done:#?}");
         before.assert(script);
     }
@@ -133,7 +133,7 @@ fn searching_a_closed_directory() {
     std::fs::remove_dir(closed).unwrap();
 }
 
-fn done(args: &[&str]) -> super::sandbox::Done {
+fn done(args: &[&str]) -> super::sandbox::Finished {
     let mut command = fmountat(args);
     command.current_dir(scratch().join("here")).env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin");
     finish_with(command, b"[ no JSON")

@@ -7,7 +7,7 @@ use crate::kinds::overlay::common::open_directory;
 use crate::kinds::overlay::definition::{Layer, Overlay};
 use crate::vfs::attr::MountAttr;
 use crate::vfs::features::Features;
-use crate::vfs::hidden::Hidden;
+use crate::vfs::hidden_place::Hidden;
 use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{AtFlags, Gid, Mode, Uid};

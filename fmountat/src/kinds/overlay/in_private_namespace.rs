@@ -16,7 +16,7 @@ use crate::sys::ms::MS_RDONLY;
 use crate::sys::procfs;
 use crate::vfs::features::Features;
 use crate::vfs::flags::ms_of_superblock;
-use crate::vfs::hidden::HiddenPlace;
+use crate::vfs::hidden_place::HiddenPlace;
 use crate::vfs::identity::{is_attached_here, is_same_file};
 use crate::vfs::private_namespace::in_private_namespace_from;
 use crate::vfs::tree::Tree;

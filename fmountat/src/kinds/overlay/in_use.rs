@@ -14,8 +14,8 @@ use crate::sys::procfs::name_for;
 use crate::vfs::bytes::c_string;
 use crate::vfs::context::FsContext;
 use crate::vfs::features::Features;
-use crate::vfs::hidden;
-use crate::vfs::hidden::HiddenPlace;
+use crate::vfs::hidden_place;
+use crate::vfs::hidden_place::HiddenPlace;
 use crate::vfs::private_namespace::in_private_namespace_from;
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{Mode, OFlags};
@@ -177,7 +177,7 @@ fn probe(uppers: &EphemeralUppers, directory: BorrowedFd<'_>, features: &Feature
 fn probe_by_mount(directory: BorrowedFd<'_>, features: &Features) -> Result<()> {
     let name = |fd| name_for(Operation::AskUpperInUse, fd);
     let failed = |call| move |errno| Error::sys(Operation::AskUpperInUse, call, errno);
-    let place = hidden::directory()?;
+    let place = hidden_place::directory()?;
     let none = MountFlags::empty();
     rustix::mount::mount("none", name(place.as_fd())?, "tmpfs", none, Some(c"mode=0700"))
         .map_err(failed(Syscall::Mount))?;

@@ -17,7 +17,7 @@ use crate::table::count::mounts_in;
 use crate::trace;
 use crate::vfs::attr::MountAttr;
 use crate::vfs::context::FsContext;
-use crate::vfs::hidden::HiddenPlace;
+use crate::vfs::hidden_place::HiddenPlace;
 use crate::vfs::identity::{is_same_place, mount_with_root};
 use crate::vfs::private_namespace::in_private_namespace;
 use crate::vfs::target::Target;

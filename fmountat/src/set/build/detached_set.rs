@@ -9,7 +9,7 @@ use crate::table::count::mounts_in_copy;
 use crate::trace;
 use crate::vfs::attr::{Attr, MountAttr};
 use crate::vfs::created_dirs::CreatedDirs;
-use crate::vfs::hidden::Hidden;
+use crate::vfs::hidden_place::Hidden;
 use crate::vfs::identity::is_dir;
 use crate::vfs::mount_namespace::MountNamespace;
 use crate::vfs::own_namespace::change_root;

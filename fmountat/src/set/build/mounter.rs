@@ -14,7 +14,7 @@ use crate::sys::procfs::name_for;
 use crate::trace;
 use crate::vfs::attr::MountAttr;
 use crate::vfs::features::Features;
-use crate::vfs::hidden::HiddenDirectory;
+use crate::vfs::hidden_place::HiddenDirectory;
 use crate::vfs::idmap::UserNamespaces;
 use crate::vfs::mount_call::{MountCall, MountFlags};
 use crate::vfs::private_cwd::PrivateCwd;

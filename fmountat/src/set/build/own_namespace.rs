@@ -4,7 +4,7 @@
 use crate::error::Result;
 use crate::kinds::overlay::ephemeral_uppers::EphemeralUppers;
 use crate::set::build::mounter::Mounter;
-use crate::vfs::hidden::{Hidden, HiddenDirectory};
+use crate::vfs::hidden_place::{Hidden, HiddenDirectory};
 use rustix::fd::BorrowedFd;
 use std::sync::{Arc, PoisonError};
 

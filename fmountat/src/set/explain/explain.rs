@@ -58,7 +58,7 @@ impl Mounter {
         target: &Target,
     ) -> Result<()> {
         self.need_mount_interface(plan.resolves_targets())?;
-        let credentials = Credentials::look();
+        let credentials = Credentials::read();
         let mut inspector = Inspector::new(self, dir, &credentials, plan.helpers()?);
         self.need_visible(plan, target)?;
         if !plan.has_root() {
@@ -144,15 +144,14 @@ impl Mounter {
     }
 
     fn needs(&self, plan: &Plan) -> Vec<Needed> {
-        let any = |wanted: fn(&Step) -> bool| plan.steps.iter().any(wanted);
+        let steps = || plan.steps.iter();
         let is_used = |name| match name {
             "new_mount_api" => true,
-            "openat2" => any(|step| !step.is_root()),
-            "mount_setattr" => {
-                any(|step| matches!(step.what, What::Bind { .. }) || !step.options.single_attr().is_empty())
-            }
-            "overlay_layer_fds" => any(|step| matches!(step.what, What::Overlay(_))),
-            "open_tree_attr" => any(|step| step.options.idmap.is_some()),
+            "openat2" => steps().any(|step| !step.is_root()),
+            "mount_setattr" => steps()
+                .any(|step| matches!(step.what, What::Bind { .. }) || !step.options.single_attr().is_empty()),
+            "overlay_layer_fds" => steps().any(|step| matches!(step.what, What::Overlay(_))),
+            "open_tree_attr" => steps().any(|step| step.options.idmap.is_some()),
             "detached_children" => !plan.is_lone(),
             _ => false,
         };

@@ -8,7 +8,7 @@ use crate::set::journal::directory::{boot_id, namespace, namespace_id, open_dire
 use crate::set::journal::journal::Journal;
 use crate::set::journal::record::{Line, VERSION};
 use crate::table::count::mounts_of;
-use crate::table::namespace::Place;
+use crate::table::namespace::NamespaceRef;
 use crate::table::published::PublishedSet;
 use crate::table::unmount::Unmount;
 use crate::trace;
@@ -261,7 +261,7 @@ fn is_our_namespace(namespace_inode: u64, id: Option<u64>) -> bool {
 /// user namespace can find out.
 fn has_ended(id: u64) -> bool {
     Features::get().initial_user_namespace
-        && Place::of_id(id).is_err_and(|error| error.kind() == ErrorKind::NotFound)
+        && NamespaceRef::of_id(id).is_err_and(|error| error.kind() == ErrorKind::NotFound)
 }
 
 /// Parses an entry. An incomplete last line is ignored: it was written before its mount was

@@ -9,7 +9,7 @@ use crate::set::build::{DetachedSet, Mounter};
 use crate::set::plan::Plan;
 use crate::set::plan::step::Step;
 use crate::strategy::SwapStrategy;
-use crate::table::inside::{Around, Found, around};
+use crate::table::inside::{Around, RelatedMount, around};
 use crate::vfs::identity::mount_with_root;
 use crate::vfs::replace::{check_replaceable, need_whole_copy};
 use crate::vfs::target::{Target, open_in_root};
@@ -110,8 +110,13 @@ fn diff_with(target: &Target, counterparts: impl Fn(&Path) -> Result<usize>) -> 
 
 /// Returns the visible mount at the place and those stacked beneath it, topmost first. Empty if
 /// other mounts hide all of them.
-fn stack_at(root: BorrowedFd<'_>, inner: &Path, place: &Path, inside: &[Found]) -> Result<Vec<MountId>> {
-    let here: Vec<&Found> = inside.iter().filter(|mount| mount.place == place).collect();
+fn stack_at(
+    root: BorrowedFd<'_>,
+    inner: &Path,
+    place: &Path,
+    inside: &[RelatedMount],
+) -> Result<Vec<MountId>> {
+    let here: Vec<&RelatedMount> = inside.iter().filter(|mount| mount.place == place).collect();
     let is_unique = here.iter().all(|mount| mount.id.unique().is_some());
     let id = |fd: BorrowedFd<'_>| match is_unique {
         true => MountId::of(fd),
@@ -127,7 +132,7 @@ fn stack_at(root: BorrowedFd<'_>, inner: &Path, place: &Path, inside: &[Found]) 
         Err(error) => return Err(error.with_operation(STEP)),
     };
     let find = |id: MountId| here.iter().find(|mount| mount.id == id);
-    let below = |mount: &&&Found| find(mount.parent).filter(|lower| lower.id != mount.id);
+    let below = |mount: &&&RelatedMount| find(mount.parent).filter(|lower| lower.id != mount.id);
     Ok(std::iter::successors(find(top), below).map(|mount| mount.id).collect())
 }
 

@@ -116,7 +116,7 @@ impl<'a> Stepwise<'a> {
     }
 
     fn make_root_read_only(&self) -> Result<()> {
-        if self.readonly_root { restrict::make_root_read_only(self.base()) } else { Ok(()) }
+        if self.readonly_root { restrict::make_root_read_only(self.root_or_target()) } else { Ok(()) }
     }
 
     /// Commits: from here on nothing is unmounted.
@@ -140,7 +140,7 @@ impl<'a> Stepwise<'a> {
     }
 
     /// Returns the directory at which the targets start.
-    fn base(&self) -> BorrowedFd<'_> {
+    fn root_or_target(&self) -> BorrowedFd<'_> {
         self.root.as_ref().map_or(self.target.as_fd(), AsFd::as_fd)
     }
 
@@ -157,7 +157,7 @@ impl<'a> Stepwise<'a> {
         let tree = step_mounter.detached(step)?;
         let place = match step.is_root() {
             true => reopen_target(self.target)?,
-            false => mount_point(self.base(), step, || is_dir(tree.root()))?,
+            false => mount_point(self.root_or_target(), step, || is_dir(tree.root()))?,
         };
         self.rollback.take_over(place.made());
         set_root_owner(tree.root(), step)?;
@@ -180,7 +180,7 @@ impl<'a> Stepwise<'a> {
         let _span = trace::step(step.number, &step.target, step.fstype());
         let place = match step.is_root() {
             true => reopen_target(self.target)?,
-            false => mount_point(self.base(), step, || Ok(true))?,
+            false => mount_point(self.root_or_target(), step, || Ok(true))?,
         };
         self.rollback.take_over(place.made());
         self.rollback.mounting(&place);
@@ -201,13 +201,13 @@ impl<'a> Stepwise<'a> {
         if step.is_root() {
             return self.target.seen_now();
         }
-        open_in_root(self.base(), &step.target)
+        open_in_root(self.root_or_target(), &step.target)
     }
 }
 
 impl MountedRoot for Stepwise<'_> {
     fn root(&self, path: &Path) -> Result<BorrowedFd<'_>> {
-        if self.lacks_root() { Err(without_root(path)) } else { Ok(self.base()) }
+        if self.lacks_root() { Err(without_root(path)) } else { Ok(self.root_or_target()) }
     }
 
     fn attach(&mut self, late: &LateMount) -> Result<()> {

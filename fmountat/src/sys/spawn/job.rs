@@ -6,7 +6,7 @@ use rustix::fd::RawFd;
 use std::ffi::{c_char, c_int, c_void};
 
 /// Shared by the caller, the subreaper, and the helper until execve(2).
-pub(crate) struct Job {
+pub(crate) struct HelperJob {
     pub(crate) argv: *const *const c_char,
     pub(crate) environment: *const *const c_char,
     pub(crate) dir: RawFd,

@@ -9,7 +9,7 @@
 
 use crate::error::Syscall;
 use crate::sys::errno::last_errno;
-use crate::sys::spawn::job::{Answer, Job};
+use crate::sys::spawn::job::{Answer, HelperJob};
 use crate::sys::spawn::subreaper;
 use crate::sys::thread::{block_all_but_fatal_signals, reap_clone_child};
 use rustix::fd::{AsRawFd, BorrowedFd};
@@ -59,7 +59,7 @@ pub(crate) fn run(program: &Program<'_>) -> Result<Ended, (Syscall, Errno)> {
     };
     let (argv, environment) = (pointers(program.argv), pointers(program.environment));
     let (mut stack, mut helper_stack) = (vec![0u128; STACK / 16], vec![0u128; STACK / 16]);
-    let mut job = Job {
+    let mut job = HelperJob {
         argv: argv.as_ptr(),
         environment: environment.as_ptr(),
         dir: program.dir.as_raw_fd(),

@@ -7,7 +7,7 @@
 
 use crate::error::Syscall;
 use crate::sys::procfs;
-use crate::sys::spawn::job::{Answer, Job};
+use crate::sys::spawn::job::{Answer, HelperJob};
 use rustix::fs::OFlags;
 use std::ffi::{c_int, c_void};
 use std::mem::zeroed;
@@ -15,14 +15,14 @@ use std::mem::zeroed;
 /// How long killed processes may take to exit. One that hangs in the kernel is left alone.
 const GRACE_MS: i64 = 1000;
 
-type Step<T> = Result<T, Syscall>;
+type CallResult<T> = Result<T, Syscall>;
 
 /// Starts the helper, waits for it, and kills it at the time limit or when the caller dies.
 pub(crate) extern "C" fn subreaper(job: *mut c_void) -> c_int {
     // SAFETY: the job exists, and the caller sleeps, until we have exited. The `errno` that we
     // share with the sleeping caller is saved in the job.
     unsafe {
-        let job = job.cast::<Job>();
+        let job = job.cast::<HelperJob>();
         let answer = supervise(job);
         (*job).answer = Some(answer.unwrap_or_else(|call| Answer::Failed(call, errno())));
     }
@@ -31,7 +31,7 @@ pub(crate) extern "C" fn subreaper(job: *mut c_void) -> c_int {
 
 /// # Safety
 /// Only `subreaper` may call it, as all functions below.
-unsafe fn supervise(job: *mut Job) -> Step<Answer> {
+unsafe fn supervise(job: *mut HelperJob) -> CallResult<Answer> {
     // SAFETY: as in `subreaper`. The signal table, the descriptors and the cwd are copies of the
     // caller's.
     unsafe {
@@ -64,7 +64,7 @@ unsafe fn supervise(job: *mut Job) -> Step<Answer> {
 
 /// Sets the cwd and the descriptors 0 to 2 for the helper, and closes all others: a file that the
 /// caller closes meanwhile must not be held open here.
-unsafe fn set_cwd_and_descriptors(job: &Job) -> Step<()> {
+unsafe fn set_cwd_and_descriptors(job: &HelperJob) -> CallResult<()> {
     const FIRST: c_int = 3;
     // SAFETY: numbers only.
     unsafe {
@@ -88,7 +88,7 @@ unsafe fn set_cwd_and_descriptors(job: &Job) -> Step<()> {
 
 /// Waits for the helper to exit without reaping it, until the time limit or the death of the
 /// caller. Both signals are blocked, so sigtimedwait(2) receives them.
-unsafe fn ends_in_time(pid: libc::pid_t, job: &Job) -> bool {
+unsafe fn ends_in_time(pid: libc::pid_t, job: &HelperJob) -> bool {
     // SAFETY: numbers, and structures on our own stack.
     unsafe {
         let end = now_ms().saturating_add(job.limit_ms);
@@ -180,7 +180,7 @@ extern "C" fn helper(job: *mut c_void) -> c_int {
     // signal table is our own: with signals unblocked, a handler in it would run on the caller's
     // memory.
     unsafe {
-        let job = job.cast::<Job>();
+        let job = job.cast::<HelperJob>();
         let ready = ready((*job).subreaper_pid);
         if ready.is_ok() {
             libc::execve(*(*job).argv, (*job).argv, (*job).environment);
@@ -190,7 +190,7 @@ extern "C" fn helper(job: *mut c_void) -> c_int {
     }
 }
 
-unsafe fn ready(subreaper_pid: libc::pid_t) -> Step<()> {
+unsafe fn ready(subreaper_pid: libc::pid_t) -> CallResult<()> {
     const LAST_SIGNAL: c_int = 64;
     // SAFETY: numbers, and structures on our own stack.
     unsafe {
@@ -214,7 +214,7 @@ unsafe fn ready(subreaper_pid: libc::pid_t) -> Step<()> {
     }
 }
 
-unsafe fn set_mask(fill: unsafe extern "C" fn(*mut libc::sigset_t) -> c_int) -> Step<()> {
+unsafe fn set_mask(fill: unsafe extern "C" fn(*mut libc::sigset_t) -> c_int) -> CallResult<()> {
     // SAFETY: the set is plain data of ours.
     unsafe {
         let mut set: libc::sigset_t = zeroed();
@@ -246,7 +246,7 @@ unsafe fn now_ms() -> i64 {
     seconds * 1000 + nanoseconds / 1_000_000
 }
 
-fn done(value: c_int, call: Syscall) -> Step<c_int> {
+fn done(value: c_int, call: Syscall) -> CallResult<c_int> {
     if value < 0 { Err(call) } else { Ok(value) }
 }
 

@@ -7,7 +7,7 @@
 
 use crate::error::{Error, Operation, Result, Syscall};
 use crate::mountinfo::id::{MountId, id_mask};
-use crate::sys::batch_detach::{Failed, Gather, gather};
+use crate::sys::batch_detach::{Batch, Failed, batch_detach};
 use crate::sys::ms::MS_SHARED;
 use crate::sys::statmount::{MNT_BASIC, statmount};
 use crate::table::unmount::place::Place;
@@ -119,8 +119,8 @@ impl Collector {
         let dirs = numbers.iter().filter_map(|number| self.dirs.get(*number));
         let moves: Vec<_> = roots.iter().zip(dirs).map(|(root, dir)| (root.as_fd(), dir.as_fd())).collect();
         let mut were_moved = vec![false; moves.len()];
-        let done = gather(
-            &Gather {
+        let done = batch_detach(
+            &Batch {
                 tree: self.tree.root(),
                 id: self.id.get(),
                 mask: id_mask(),

@@ -26,7 +26,7 @@ pub(crate) fn exchanged(path: &Path) -> Error {
         .with_argument(path)
 }
 
-pub(crate) fn hidden(path: &Path) -> Error {
+pub(crate) fn covered(path: &Path) -> Error {
     let reason = "another mount covers it";
     Error::new(ErrorKind::Busy, STEP, reason).with_argument(path).with_hint("unmount that one first")
 }

@@ -73,7 +73,7 @@ impl Unmount {
                 call::one(&place, self.lazy, self.deadline())
             }
             Err(error) if !place::is_hidden(&error) => Err(error),
-            _ => Err(errors::hidden(&point)),
+            _ => Err(errors::covered(&point)),
         }
     }
 

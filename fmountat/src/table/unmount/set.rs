@@ -67,7 +67,7 @@ fn checked(set: &PublishedSet, others: &[UniqueMountId]) -> Result<Place> {
         // The visible mount may be another mount of the set, stacked on the root.
         Ok(Some(place)) if set.mounts().any(|id| place.id == id.into()) => Ok(place),
         Err(error) if !place::is_hidden(&error) => Err(error),
-        _ => Err(errors::hidden(&point)),
+        _ => Err(errors::covered(&point)),
     }
 }
 
@@ -81,7 +81,7 @@ fn from_the_top(set: &PublishedSet, mut top: Place, deadline: Option<Instant>) -
         }
         top = match Place::open(&point)? {
             Some(place) if set.mounts().any(|id| place.id == id.into()) => place,
-            _ => return Err(errors::hidden(&point)),
+            _ => return Err(errors::covered(&point)),
         };
     }
 }

@@ -71,7 +71,7 @@ fn deepest_first(order: &[&MountEntry], deadline: Option<Instant>, errors: &mut 
             later.retain(|entry| now.iter().any(|other| other.id == entry.id));
         }
         if later.len() == left.len() {
-            errors.extend(later.iter().map(|entry| errors::hidden(&entry.target)));
+            errors.extend(later.iter().map(|entry| errors::covered(&entry.target)));
             return Outcome::Tried;
         }
         left = later;

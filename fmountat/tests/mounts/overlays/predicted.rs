@@ -22,7 +22,7 @@ fn refused(kind: ErrorKind, options: &str) -> Case {
 }
 
 /// What the overlays are made of; where the test runs, so that names are short.
-fn stage() {
+fn make_layers() {
     fmountat::fmountat(CWD, "tmpfs", scratch(), "tmpfs", fmountat::MountFlags::empty(), "mode=755").unwrap();
     let dirs = [
         "l1/inside/deep",
@@ -169,7 +169,7 @@ fn compare_by(strategy: &str, features: Features) -> Vec<String> {
 
 /// Every case by every strategy that the kernel has of taking layers.
 pub(crate) fn compare() {
-    stage();
+    make_layers();
     let here = Features::get();
     let mut wrong = compare_by("here", here);
     if kernel_release() >= (6, 7) {
@@ -199,7 +199,7 @@ fn explaining(root: &str, mounts: usize) -> Duration {
 
 /// Twice as many mounts take about twice as long, and so do twice as many layers.
 pub(crate) fn linear() {
-    stage();
+    make_layers();
     let layers = |count: usize| {
         let names: Vec<String> = (0..count).map(|n| format!("layers/{n}")).collect();
         format!("lowerdir={},upperdir=u,workdir=w", names.join(":"))

@@ -246,7 +246,7 @@ pub(crate) fn errors_in_words(stage: &Stage) {
     for (mount, kind, step, words) in [
         (overlay("l/2"), ErrorKind::LayerMissing, "open layer 2", "no such file"),
         (overlay("l/file"), ErrorKind::LayerNotDirectory, "open layer 2", "is not a directory"),
-        (Mount::new("nosuchfs", "x"), ErrorKind::UnknownFilesystem, "", "unknown file system type"),
+        (Mount::new("nosuchfs", "x"), ErrorKind::UnknownFilesystem, "", "unknown file system"),
         (
             stage.bind("l/file", "bind"),
             ErrorKind::WrongTargetType,

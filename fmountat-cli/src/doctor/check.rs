@@ -5,7 +5,7 @@ use serde::Serialize;
 
 /// Holds the result of one check.
 #[derive(Debug, Serialize)]
-pub(crate) struct Finding {
+pub(crate) struct Check {
     /// What to change to get it.
     pub(crate) change: Option<String>,
     /// The result, as text.
@@ -34,7 +34,7 @@ pub(crate) enum State {
     Unknown,
 }
 
-impl Finding {
+impl Check {
     pub(crate) fn fine(topic: &'static str, name: &'static str, found: impl Into<String>) -> Self {
         Self { topic, name, state: State::Fine, found: found.into(), instead: None, change: None }
     }
@@ -47,7 +47,7 @@ impl Finding {
         Self { state: State::Missing, ..Self::fine(topic, name, found) }
     }
 
-    /// Adds what is used instead: the finding is then degraded.
+    /// Adds what is used instead: the check is then degraded.
     pub(crate) fn instead(self, instead: impl Into<String>) -> Self {
         Self { state: State::Degraded, instead: Some(instead.into()), ..self }
     }

@@ -8,11 +8,11 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// Runs `body` with the directory of a new stage. Only the thread that runs it sees the stage's
+/// Runs `body` with the directory of a new fixture. Only the thread that runs it sees the fixture's
 /// mounts.
 ///
 /// `/run` is empty there: mount(8) writes down in `/run/mount` what it did.
-pub(crate) fn on_stage<T: Send>(body: impl FnOnce(&Path) -> T + Send) -> T {
+pub(crate) fn with_fixture<T: Send>(body: impl FnOnce(&Path) -> T + Send) -> T {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let dir = scratch().join(format!("stage{}", COUNT.fetch_add(1, Ordering::Relaxed)));
     std::fs::create_dir(&dir).unwrap();
@@ -36,8 +36,8 @@ fn hide_kernel_log() {
     }
 }
 
-/// Unmounts the mounts in the stage one at a time. An image that is stored on the stage and mounted
-/// in it through a loop device would otherwise keep the stage busy.
+/// Unmounts the mounts in the fixture one at a time. An image that is stored on the fixture and
+/// mounted in it through a loop device would otherwise keep the fixture busy.
 fn unmount_below(dir: &Path) {
     for line in mount_table().iter().rev().filter(|line| line.point.starts_with(dir) && line.point != dir) {
         let _ = rustix::mount::unmount(&line.point, UnmountFlags::DETACH | UnmountFlags::NOFOLLOW);
@@ -90,8 +90,8 @@ fn furnish(dir: &Path) {
     rustix::fs::chmod(dir, Mode::from_raw_mode(0o755)).unwrap();
 }
 
-/// Returns the mounts of the stage, one line each, without ids and without the path above the
-/// stage.
+/// Returns the mounts of the fixture, one line each, without ids and without the path above the
+/// fixture.
 pub(crate) fn mounts(dir: &Path) -> Vec<String> {
     let below = |line: &MountLine| line.point.starts_with(dir) && line.point != dir;
     mount_table().iter().filter(|line| below(line)).map(|line| describe(line, dir)).collect()
