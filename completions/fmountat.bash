@@ -472,7 +472,7 @@ _fmountat() {
             return 0
             ;;
         fmountat__subcmd__run)
-            opts="-C -h --lower --bind --json --verbose --help"
+            opts="-C -h --lower --bind --keep-fd --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -487,6 +487,10 @@ _fmountat() {
                     return 0
                     ;;
                 --bind)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keep-fd)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

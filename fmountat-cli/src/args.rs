@@ -248,6 +248,9 @@ pub(crate) struct RunArgs {
     /// Bind SRC at DST (default SRC), writable unless OPTIONS has rro
     #[arg(long = "bind", value_name = "SRC[:DST[:OPTIONS]]")]
     pub(crate) binds: Vec<OsString>,
+    /// Let the command inherit descriptor FD; without this option, only 0, 1 and 2
+    #[arg(long = "keep-fd", value_name = "FD", value_delimiter = ',')]
+    pub(crate) keep_fds: Vec<i32>,
     /// File with the mount list in JSON, of containerd or OCI; - for stdin
     pub(crate) spec: Option<PathBuf>,
     /// Command and its arguments, after `--`
@@ -263,6 +266,9 @@ pub(crate) struct InitArgs {
     /// Give the terminal to the command: the supervisor's process group has it
     #[arg(long)]
     pub(crate) foreground: bool,
+    /// Descriptor to close when the root is entered
+    #[arg(long, value_name = "FD")]
+    pub(crate) entered: i32,
     #[command(flatten)]
     pub(crate) run: RunArgs,
 }

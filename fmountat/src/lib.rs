@@ -178,6 +178,7 @@ pub mod temp {
 
 /// The system calls as types: the file-system context, and mount(2) relative to a directory.
 pub mod call {
+    pub use crate::sys::descriptors::close_on_exec_from;
     pub use crate::vfs::context::{CreatedFs, FSCONFIG_STRING_MAX, FsContext};
     pub use crate::vfs::mount_call::MOUNT_DATA_MAX;
     pub use crate::vfs::private_cwd::PrivateCwd;

@@ -16,7 +16,7 @@ use rustix::fs::{AtFlags, CWD, FileType};
 use rustix::io::Errno;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The directories that the standard mounts, or those of SPEC, replace.
 const REPLACED: [&str; 3] = ["/proc", "/sys", "/dev"];
@@ -83,12 +83,14 @@ impl<'a> HostRoot<'a> {
                 self.leave_out(path, format!("{} has no files to copy", escape(entry.fstype.as_bytes())));
                 continue;
             }
-            let done = match Target::open(CWD, path) {
-                Ok(place) if place.is_dir() => self.overlay(path),
-                Ok(_) => self.read_only_file(path),
-                Err(error) => Err(error),
+            let (done, create) = match Target::open(CWD, path) {
+                Ok(place) if place.is_dir() => (self.overlay(path), Create::directory(0o755)),
+                Ok(_) => (self.read_only_file(path), Create::file(0o755)),
+                Err(error) => (Err(error), Create::file(0o755)),
             };
-            let done = done.and_then(|tree| Ok(tree.attach(&Target::in_root(built.root(), path)?)?));
+            // Mount points in an automount point do not exist in the copy.
+            let place = |root| Target::create_in_root(root, path, create).inspect(Target::keep);
+            let done = done.and_then(|tree| Ok(tree.attach(&place(built.root())?)?));
             self.record(path, done.map(drop));
         }
         Ok(built)
@@ -145,10 +147,34 @@ impl<'a> HostRoot<'a> {
         if REPLACED.iter().any(|p| path == Path::new(p)) {
             return Ok(());
         }
+        if self.is_automount(path) {
+            return self.copy_below_automount(built, path);
+        }
         if self.table.iter().any(|e| e.target != path && e.target.starts_with(path)) {
             return self.rebuild(built, path);
         }
         self.overlay(path)?.attach(&place)?;
+        Ok(())
+    }
+
+    /// Reports whether the path is an automount point with nothing mounted on it. A look-up in it
+    /// waits for its daemon, which may never answer.
+    fn is_automount(&self, path: &Path) -> bool {
+        let top = self.table.iter().rev().find(|entry| entry.target == path);
+        top.is_some_and(|entry| entry.fstype == "autofs")
+    }
+
+    /// Copies only what is mounted below an automount point already.
+    fn copy_below_automount(&mut self, built: &DetachedSet, path: &Path) -> Result<(), Error> {
+        self.leave_out(path, String::from("an automount point: only what is mounted there now is copied"));
+        let mut below: Vec<PathBuf> = self.table.iter().map(|entry| entry.target.clone()).collect();
+        below.retain(|target| target != path && target.starts_with(path) && !self.is_automount(target));
+        below.sort();
+        below.dedup_by(|next, first| next.starts_with(first));
+        for target in below {
+            let done = self.directory(built, &target, 0o755);
+            self.record(&target, done);
+        }
         Ok(())
     }
 

@@ -42,6 +42,8 @@ fn start(args: &InitArgs, json: bool) -> Result<u8, Error> {
         .map_err(|e| Error::from_io(Operation::Program("set up signal handling"), "sigaction", e))?;
     let cwd = std::env::current_dir().ok();
     let keeps_cwd = enter_root(&args.run, json)?;
+    // Before the command starts: it must not inherit the pipe.
+    let _ = nix::unistd::close(args.entered);
     if let Some(cwd) = cwd.filter(|_| keeps_cwd) {
         // If the copy lacks the directory, the command starts in `/`, like a login shell without a
         // home.

@@ -20,6 +20,9 @@ use std::time::Duration;
 /// job.
 const PASSED_ON: [i32; 9] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGUSR1, SIGUSR2, SIGWINCH, SIGALRM, SIGCONT];
 
+/// The signals that ask a process to end.
+const ENDING: [i32; 4] = [SIGHUP, SIGINT, SIGQUIT, SIGTERM];
+
 /// The interval at which the child is polled where poll(2) can't wait for it: without a pidfd, or
 /// where a filter or a limit refuses poll(2).
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
@@ -51,6 +54,29 @@ impl Signals {
         // The other pending signals must not be lost either.
         for origin in self.0.pending().filter(|origin| is_key(origin) || was_sent(origin)) {
             deliver(origin.signal);
+        }
+    }
+
+    /// Delivers signals until the other end of the pipe `entered` is closed. Returns the first that
+    /// asks to end: before it has entered the root, the init cannot pass it on.
+    pub(crate) fn pass_on_until_entered(&mut self, entered: &OwnedFd, deliver: impl Fn(i32)) -> Option<i32> {
+        loop {
+            let mut fds =
+                [PollFd::new(self.0.get_read(), PollFlags::IN), PollFd::new(entered, PollFlags::IN)];
+            let polled = poll(&mut fds, None);
+            // Where a filter refuses poll(2), the init passes the signals on later.
+            let is_refused = polled.is_err_and(|errno| errno != Errno::INTR);
+            if is_refused || polled.is_ok() && !fds[1].revents().is_empty() {
+                return None;
+            }
+            for origin in self.0.pending() {
+                if ENDING.contains(&origin.signal) {
+                    return Some(origin.signal);
+                }
+                if was_sent(&origin) {
+                    deliver(origin.signal);
+                }
+            }
         }
     }
 

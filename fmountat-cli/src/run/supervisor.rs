@@ -9,12 +9,18 @@ use crate::run::status::OWN_FAILURE;
 use crate::run::terminal::Terminal;
 use crate::verbose;
 use fmountat::Operation;
+use fmountat::call::close_on_exec_from;
 use fmountat::{Error, ErrorKind, procfs};
-use rustix::io::Errno;
-use rustix::process::{Pid, WaitOptions};
+use rustix::fd::{AsRawFd, OwnedFd};
+use rustix::io::{Errno, FdFlags, fcntl_setfd};
+use rustix::pipe::{PipeFlags, pipe_with};
+use rustix::process::{Pid, Signal, WaitOptions};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
+
+/// The first descriptor that the command inherits only on request.
+const FIRST_INHERITED: i32 = 3;
 
 pub(crate) fn run(args: &RunArgs, json: bool) -> u8 {
     match supervise(args, json) {
@@ -30,25 +36,44 @@ fn supervise(args: &RunArgs, json: bool) -> Result<u8, Error> {
     let mut signals = Signals::take(&[])
         .map_err(|e| Error::from_io(Operation::Program("set up signal handling"), "sigaction", e))?;
     let terminal = Terminal::of_caller();
+    // A directory of the host that the caller has open would be a way out of the root.
+    close_on_exec_from(FIRST_INHERITED, &args.keep_fds)?;
     fmountat::unshare_mount_and_pid()?;
-    let init = start_init(args, json, &terminal)?;
+    let (init, entered) = start_init(args, json, &terminal)?;
+    let deliver = |signal| terminal.deliver(init, signal);
+    if let Some(signal) = signals.pass_on_until_entered(&entered, deliver) {
+        // The init may sleep in the kernel, for a file system that does not answer.
+        let _ = rustix::process::kill_process(init, Signal::KILL);
+        let _ = rustix::process::waitpid(Some(init), WaitOptions::empty());
+        terminal.take_back();
+        let text = format!("run: signal {signal} ended it before the command was started");
+        output::info(&text, json);
+        return Ok(u8::try_from(128 + signal).unwrap_or(OWN_FAILURE));
+    }
     let stops = terminal.stops(init);
     signals.pass_on_until_end(init, stops.as_ref(), |signal| terminal.deliver(init, signal));
     terminal.take_back();
     status_of(init)
 }
 
-/// Starts this program again, as the first process of the new pid namespace.
-fn start_init(args: &RunArgs, json: bool, terminal: &Terminal) -> Result<Pid, Error> {
+/// Starts this program again, as the first process of the new pid namespace. Also returns the read
+/// end of a pipe that ends when the init has entered the root, or has exited.
+fn start_init(args: &RunArgs, json: bool, terminal: &Terminal) -> Result<(Pid, OwnedFd), Error> {
+    let pipe_failed =
+        |errno: Errno| Error::from_io(Operation::Program("start the init process"), "pipe", errno.into());
+    let (entered, until_entered) = pipe_with(PipeFlags::CLOEXEC).map_err(pipe_failed)?;
+    fcntl_setfd(&until_entered, FdFlags::empty()).map_err(pipe_failed)?;
     let step = Operation::Program("start the init process");
     let program = procfs::program().map_err(|e| procfs::failed(step, "thread-self/exe", e))?;
     let mut command = Command::new(&program);
-    command.arg0("fmountat").arg("__run-init").args(init_arguments(args, json, terminal.is_ours()));
+    command.arg0("fmountat").arg("__run-init");
+    command.arg(format!("--entered={}", until_entered.as_raw_fd()));
+    command.args(init_arguments(args, json, terminal.is_ours()));
     let child = command
         .spawn()
         .map_err(|e| Error::from_io(Operation::Program("start the init process"), program, e))?;
     let id = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
-    id.ok_or_else(|| {
+    id.map(|init| (init, entered)).ok_or_else(|| {
         Error::from_io(
             Operation::Program("start the init process"),
             "pid",

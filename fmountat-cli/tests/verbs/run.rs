@@ -88,6 +88,10 @@ fmountat_testing::cases! {
     fn signals_that_kill_as_user() needs [User, Tool("unshare")] { signals::that_kill(); }
     fn signals_that_kill_as_root() needs [Root] { signals::that_kill(); }
 
+    fn signals_before_the_start_as_user() needs [User, Tool("unshare")] { signals::before_the_start(); }
+    fn signals_before_the_start_as_root() needs [Root] { signals::before_the_start(); }
+    /// As a user, since for root the automount point is not looked up.
+    fn an_automount_without_daemon() needs [Root, Tool("setpriv"), Filesystem("autofs")] { roots::an_automount_without_daemon(); }
     fn kill_ends_everything_as_user() needs [User, Tool("unshare")] { crash::kill_ends_everything(); }
     fn kill_ends_everything_as_root() needs [Root] { crash::kill_ends_everything(); }
     fn kill_at_any_moment_as_user() needs [User, Tool("unshare")] { crash::kill_at_any_moment(); }
@@ -97,6 +101,8 @@ fmountat_testing::cases! {
 
     fn what_is_inherited_as_user() needs [User, Tool("unshare")] { inherit::everything(); }
     fn what_is_inherited_as_root() needs [Root] { inherit::everything(); }
+    fn descriptors_only_on_request_as_user() needs [User, Tool("unshare")] { inherit::descriptors_only_on_request(); }
+    fn descriptors_only_on_request_as_root() needs [Root] { inherit::descriptors_only_on_request(); }
     fn signal_states_are_inherited_as_user() needs [User, Tool("unshare")] { inherit::signal_states(); }
     fn signal_states_are_inherited_as_root() needs [Root] { inherit::signal_states(); }
     fn input_passes_as_user() needs [User, Tool("unshare")] { inherit::input(); }

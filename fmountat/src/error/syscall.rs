@@ -34,6 +34,7 @@ calls! {
     Chdir = "chdir";
     Chmod = "chmod";
     Clone = "clone";
+    CloseRange = "close_range";
     Dup2 = "dup2";
     EpollCreate1 = "epoll_create1";
     EpollCtl = "epoll_ctl";

@@ -6,6 +6,7 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod errno;
+pub(crate) mod descriptors;
 pub(crate) mod procfs;
 pub(crate) mod ms;
 pub(crate) mod uname;

@@ -75,7 +75,7 @@ fmountat_testing::cases! {
         for fstype in ["fuse.some.fs", "fuse3.some.fs"] {
             let helper = Helper::find_in(fstype, &[file("bin")], &[]).unwrap().unwrap();
             let error = mount(&helper, "link", LONG).unwrap_err();
-            let want = ["[the source]", &target, "[-o]", "[ro]", "[-o]", "[a,b]", "[-o]", "[x y]", "[-t]", "[some.fs]"];
+            let want = ["[the source]", &target, "[-o]", "[ro]", "[-o]", r"[a\,b]", "[-o]", "[x y]", "[-t]", "[some.fs]"];
             assert_eq!(error.output(), want);
         }
         assert!(error.to_string().contains("\n  helper: [the source]"), "{error}");

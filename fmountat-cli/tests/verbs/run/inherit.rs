@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 /// The kernel's count of `ls` is the same in both: its own listing is one of the descriptors.
 const PROBE: &str = r#"umask; pwd -P
-    ls -l /proc/self/fd | sed 's/.*[0-9] \([0-9]* ->\)/\1/; s/\/proc\/[0-9]*/\/proc/; s/pipe:.*/pipe/'
+    ls -l /proc/self/fd | sed 's/.*[0-9] \([0-9]* ->\)/\1/; s/\/proc\/[0-9]*/\/proc/; s/pipe:.*/pipe/' | grep '^[01237] '
     ulimit -a; nice; cat /proc/self/oom_score_adj; env -0 | sort -z | tr '\0' '\n'"#;
 
 /// A caller with a cwd, a umask, a limit, a descriptor and a variable of its own.
@@ -29,13 +29,33 @@ pub(crate) fn everything() {
     let before = Untouched::now();
     let outside = through_the_caller(&["sh", "-c", PROBE].map(Into::into));
     let mut run = words(&[]);
-    run.extend(["--lower", "/", "--", "sh", "-c", PROBE].map(Into::into));
+    run.extend(["--lower", "/", "--keep-fd", "7", "--", "sh", "-c", PROBE].map(Into::into));
     let inside = through_the_caller(&run);
     assert!(outside.len() > 20 && outside[0] == "0027", "{outside:#?}");
     let differences: Vec<_> =
         inside.iter().zip(&outside).filter(|(inside, outside)| inside != outside).collect();
     assert!(differences.is_empty() && inside.len() == outside.len(), "{differences:#?}");
     before.assert("inherit");
+}
+
+/// A directory of the host that the caller has open is a way out of the root: CVE-2024-21626.
+pub(crate) fn descriptors_only_on_request() {
+    mkdirs(scratch(), &["cwd"]);
+    let before = Untouched::now();
+    let caller = r#"cd "$DIR"; exec 7<. 8<. 9</dev/null; exec "$@""#;
+    let list = "ls /proc/self/fd /proc/1/fd | grep -c '^[789]$'";
+    for (keep, want) in [(&[][..], "0"), (&["--keep-fd", "8"], "2"), (&["--keep-fd=7,9"], "4")] {
+        let mut all: Vec<std::ffi::OsString> = ["sh", "-c", caller, "sh"].map(Into::into).to_vec();
+        all.extend(words(&[]));
+        all.extend(["--lower", "/"].iter().chain(keep).chain(&["--", "sh", "-c", list]).map(Into::into));
+        let mut command = command(&all);
+        command.env("DIR", scratch().join("cwd"));
+        assert_eq!(finish(command).out.trim(), want, "{keep:?}");
+    }
+    let done = finish(fmountat(&["--lower", "/", "--keep-fd", "17", "--", "true"]));
+    assert_eq!(done.status, 125, "{}", done.err);
+    assert!(done.err.contains("descriptors 17: no descriptor with this number is open"), "{}", done.err);
+    before.assert("descriptors");
 }
 
 const STATES: &[&[&str]] = &[

@@ -5,7 +5,10 @@ use super::sandbox::{Finished, Untouched, command, finish, fmountat, lines, on_h
 use fmountat_testing::{
     binary, command_output, copy_from_package, is_real_root, mkdirs, own_devices, read, scratch, write,
 };
+use rustix::fd::AsRawFd;
 use rustix::mount::{MountFlags, mount, mount_bind};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -355,4 +358,27 @@ fn in_scratch(script: &str) -> Finished {
     let mut command = on_host_root(script);
     command.current_dir(scratch());
     finish(command)
+}
+
+/// An automount point that nobody answers for does not keep the command from starting; what is
+/// mounted below it is copied.
+pub(crate) fn an_automount_without_daemon() {
+    mkdirs(scratch(), &["auto"]);
+    std::fs::set_permissions(scratch(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let (_read, write_end) = rustix::pipe::pipe().unwrap();
+    let mut group = Command::new("sleep").arg("0.2").process_group(0).spawn().unwrap();
+    let data = format!("fd={},pgrp={},minproto=5,maxproto=5,direct", write_end.as_raw_fd(), group.id());
+    let data = std::ffi::CString::new(data).unwrap();
+    mount("auto", scratch().join("auto"), "autofs", MountFlags::empty(), Some(data.as_c_str())).unwrap();
+    group.wait().unwrap();
+    let program = scratch().join("fmountat");
+    std::fs::copy(fmountat_testing::binary(env!("CARGO_BIN_EXE_fmountat")), &program).unwrap();
+    std::fs::set_permissions(&program, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let mut run = Command::new("timeout");
+    run.args(["-k", "2", "20", "setpriv", "--reuid", "1234", "--regid", "1234", "--clear-groups"]);
+    run.arg(&program).args(["--json", "run", "--lower", "/", "--", "echo", "started"]);
+    let done = finish(run);
+    assert_eq!((done.out.as_str(), done.status), ("started\n", 0), "{done:#?}");
+    assert!(done.err.contains("an automount point"), "{}", done.err);
+    rustix::mount::unmount(scratch().join("auto"), rustix::mount::UnmountFlags::DETACH).unwrap();
 }

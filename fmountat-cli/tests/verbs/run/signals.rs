@@ -3,7 +3,7 @@
 
 use super::sandbox::{Untouched, command, words};
 use rustix::process::{Pid, Signal, kill_process};
-use std::io::{BufRead, BufReader, Lines};
+use std::io::{BufRead, BufReader, Lines, Read};
 use std::process::{Child, ChildStdout, Stdio};
 
 /// A shell's trap counts two signals only if it handled the first before the second arrived. With
@@ -32,6 +32,28 @@ fn start(script: &str) -> (Child, Lines<BufReader<ChildStdout>>) {
 
 fn send(child: &Child, signal: Signal) {
     kill_process(Pid::from_child(child), signal).unwrap();
+}
+
+/// While the root is built, the init may wait in the kernel: a signal ends all, with its status.
+pub(crate) fn before_the_start() {
+    let before = Untouched::now();
+    for (signal, status) in [(Signal::HUP, 129), (Signal::INT, 130), (Signal::QUIT, 131), (Signal::TERM, 143)]
+    {
+        let mut words = words(&["env", "--default-signal"]);
+        // The mount list never arrives.
+        words.extend(["-", "--", "true"].map(Into::into));
+        let mut started = command(&words);
+        started.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = started.spawn().unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(300));
+        send(&child, signal);
+        let ended = child.wait().unwrap();
+        let mut text = String::new();
+        child.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(ended.code(), Some(status), "{text}");
+        assert!(text.contains("ended it before the command was started"), "{text}");
+    }
+    before.assert("signals before the start");
 }
 
 pub(crate) fn arrive_once() {
