@@ -17,11 +17,12 @@ mod old_kernels;
 mod own_namespace;
 mod sandboxes;
 mod set;
+mod own_sources;
 mod private_namespace;
 mod stepwise;
 mod swap;
 mod teardown;
 
 fmountat_testing::test_files! {
-    api, change, covers, enter, events, filtered, handover, oci, old_kernels, own_namespace, sandboxes, set, private_namespace, stepwise, swap, teardown,
+    api, change, covers, enter, events, filtered, handover, oci, old_kernels, own_namespace, sandboxes, set, own_sources, private_namespace, stepwise, swap, teardown,
 }

@@ -8,12 +8,13 @@ use crate::set::build::detached_set::{DetachedSet, duplicate};
 use crate::set::build::failure::{cannot_assemble, every_mount_left_out, is_missing_source, without_root};
 use crate::set::build::late_mount::{LateMount, MountedRoot};
 use crate::set::build::mounter::Mounter;
+use crate::set::build::new_mounts::{NewMount, NewMounts, create_mounts, newest_of};
+use crate::set::build::source_in_set::{SourceFinder, bind_from_set};
 use crate::set::build::step_mount::{StepMounter, set_root_owner};
 use crate::set::build::{nodes, restrict};
 use crate::set::plan::Plan;
 use crate::set::plan::step::Step;
 use crate::strategy::{Strategies, Strategy};
-use crate::table::count::mounts_in;
 use crate::trace;
 use crate::vfs::attr::MountAttr;
 use crate::vfs::context::FsContext;
@@ -65,7 +66,8 @@ impl Mounter {
             Some(target) => Some(DetachedSet::copy_of(target)?),
             None => return Err(needs_target()),
         };
-        self.build_on(dir, base, plan, target.is_none() && self.mounts_here())
+        let is_own_namespace = target.is_none() && self.mounts_here();
+        self.build_on(dir, base, plan, SourceFinder::new(target), is_own_namespace)
     }
 
     /// Starts a set with `tree` as its root, for [`build_onto`](Self::build_onto). Where the kernel
@@ -101,7 +103,7 @@ impl Mounter {
     pub fn build_onto(&self, dir: impl AsFd, set: DetachedSet, plan: &Plan) -> Result<DetachedSet> {
         self.need_mount_interface(plan.resolves_targets())?;
         let is_own_namespace = set.hidden.is_some();
-        self.build_on(dir.as_fd(), Some(set), plan, is_own_namespace)
+        self.build_on(dir.as_fd(), Some(set), plan, SourceFinder::new(None), is_own_namespace)
     }
 
     /// Adds the plan's mounts to `base`. `is_own_namespace` selects the process's own namespace.
@@ -110,6 +112,7 @@ impl Mounter {
         dir: BorrowedFd<'_>,
         base: Option<DetachedSet>,
         plan: &Plan,
+        sources: SourceFinder,
         is_own_namespace: bool,
     ) -> Result<DetachedSet> {
         let (strategy, place) = match is_own_namespace {
@@ -123,8 +126,19 @@ impl Mounter {
             },
         };
         strategy.record();
-        let mut builder = Builder::new(StepMounter { mounter: self, dir }, base, plan);
-        let mounts = builder.create_mounts(plan)?;
+        let step_mounter = StepMounter { mounter: self, dir };
+        let NewMounts { mounts, left_out, newest, count } = create_mounts(&step_mounter, plan, sources)?;
+        let before = base.as_ref().map_or(Some(0), |base| base.mounts);
+        let mut builder = Builder {
+            step_mounter,
+            built: base,
+            left_out,
+            newest,
+            mounts: before.zip(count).map(|(before, new)| before + new),
+            readonly_root: plan.restrictions.readonly_root,
+            read_only_last: Vec::new(),
+            mask: None,
+        };
         match place {
             // The builder outlives the namespace, so that it can remove directories when nothing is
             // mounted there any more.
@@ -154,12 +168,6 @@ fn needs_target() -> Error {
         .with_hint("add a first mount with the target `/`, or give a target directory")
 }
 
-/// Returns the number of mounts in all trees of `made`, or `None` if one cannot be counted.
-fn mounts_of(dir: BorrowedFd<'_>, made: &[(&Step, Tree)]) -> Option<usize> {
-    let count = |step: &Step| if step.is_tree() { mounts_in(dir, &step.source) } else { Some(1) };
-    made.iter().map(|(step, _)| count(step)).sum()
-}
-
 struct Builder<'a> {
     step_mounter: StepMounter<'a>,
     built: Option<DetachedSet>,
@@ -186,52 +194,14 @@ pub(crate) fn newer_than_all(tree: &Tree) -> Result<Option<UniqueMountId>> {
     Ok(newest.id()?.unique())
 }
 
-impl<'a> Builder<'a> {
-    fn new(step_mounter: StepMounter<'a>, built: Option<DetachedSet>, plan: &Plan) -> Self {
-        let mounts = built.as_ref().map_or(Some(0), |built| built.mounts);
-        let readonly_root = plan.restrictions.readonly_root;
-        Self {
-            step_mounter,
-            built,
-            left_out: Vec::new(),
-            newest: None,
-            mounts,
-            readonly_root,
-            read_only_last: Vec::new(),
-            mask: None,
-        }
-    }
-
-    /// Creates each mount, detached, before attaching the first: attaching may create a directory,
-    /// which would remain after a failure.
-    fn create_mounts<'s>(&mut self, plan: &'s Plan) -> Result<Vec<(&'s Step, Tree)>> {
-        let mut made = Vec::with_capacity(plan.len());
-        for step in &plan.steps {
-            made.extend(self.create_mount(step).map_err(|e| plan.in_step(step, e))?.map(|tree| (step, tree)));
-        }
-        if let Some((step, tree)) = made.last() {
-            self.record_newest(step, tree)?;
-            let is_counted = tree.id()?.unique().is_none();
-            let counted = || Some(self.mounts? + mounts_of(self.step_mounter.dir, &made)?);
-            self.mounts = if is_counted { counted() } else { None };
-        }
-        Ok(made)
-    }
-
-    /// Creates the step's mount. Returns `None` if its source is missing and the step has the
-    /// option `nofail`.
-    fn create_mount(&mut self, step: &Step) -> Result<Option<Tree>> {
-        match self.step_mounter.detached(step) {
-            Err(error) if step.options.nofail && is_missing_source(&error, step) => {
-                self.left_out.push(step.number);
-                Ok(None)
-            }
-            other => other.map(Some),
-        }
-    }
-
+impl Builder<'_> {
     /// Assembles the mounts, in the order in which a container's root is set up.
-    fn assemble(&mut self, plan: &Plan, mut mounts: Vec<(&Step, Tree)>, place: AssemblyPlace) -> Result<()> {
+    fn assemble(
+        &mut self,
+        plan: &Plan,
+        mut mounts: Vec<(&Step, NewMount)>,
+        place: AssemblyPlace,
+    ) -> Result<()> {
         self.attach_root(plan, &mut mounts)?;
         self.enter(place)?;
         self.attach_mounts(plan, mounts)?;
@@ -243,11 +213,13 @@ impl<'a> Builder<'a> {
     }
 
     /// Makes the first mount the root, unless there is a root already.
-    fn attach_root(&mut self, plan: &Plan, mounts: &mut Vec<(&Step, Tree)>) -> Result<()> {
+    fn attach_root(&mut self, plan: &Plan, mounts: &mut Vec<(&Step, NewMount)>) -> Result<()> {
         if self.built.is_some() || mounts.is_empty() {
             return Ok(());
         }
         let (step, mount) = mounts.remove(0);
+        // No mount is before the first, so its source is not in the set.
+        let NewMount::Made(mount) = mount else { return Err(without_root(&step.target)) };
         if !step.is_root() {
             return Err(plan.in_step(step, without_root(&step.target)));
         }
@@ -281,14 +253,21 @@ impl<'a> Builder<'a> {
         Ok(())
     }
 
-    fn attach_mounts(&mut self, plan: &Plan, mounts: Vec<(&Step, Tree)>) -> Result<()> {
+    fn attach_mounts(&mut self, plan: &Plan, mounts: Vec<(&Step, NewMount)>) -> Result<()> {
         for (step, mount) in mounts {
             self.attach_mount(step, mount).map_err(|e| plan.in_step(step, e))?;
         }
         Ok(())
     }
 
-    fn attach_mount(&mut self, step: &Step, mount: Tree) -> Result<()> {
+    fn attach_mount(&mut self, step: &Step, mount: NewMount) -> Result<()> {
+        let mount = match mount {
+            NewMount::Made(tree) => tree,
+            NewMount::OfSet(inside) => match self.bind_from_set(step, &inside)? {
+                Some(tree) => tree,
+                None => return Ok(()),
+            },
+        };
         set_root_owner(mount.root(), step)?;
         self.put_off_read_only(step, &mount)?;
         let Some(built) = &mut self.built else { return Err(without_root(&step.target)) };
@@ -300,6 +279,23 @@ impl<'a> Builder<'a> {
         }
         trace::attached(step.number, &step.target);
         Ok(())
+    }
+
+    /// Creates a bind mount of the set itself. Returns `None` if its source is missing and the step
+    /// has the option `nofail`.
+    fn bind_from_set(&mut self, step: &Step, inside: &Path) -> Result<Option<Tree>> {
+        let Some(built) = &self.built else { return Err(without_root(&step.target)) };
+        match bind_from_set(&self.step_mounter, built.root(), step, inside) {
+            Err(error) if step.options.nofail && is_missing_source(&error, step) => {
+                self.left_out.push(step.number);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+            Ok(tree) => {
+                self.record_newest(step, &tree)?;
+                Ok(Some(tree))
+            }
+        }
     }
 
     /// Creates the nodes, unless every mount was left out.
@@ -362,7 +358,7 @@ impl<'a> Builder<'a> {
     }
 
     fn record_newest(&mut self, step: &Step, tree: &Tree) -> Result<()> {
-        self.newest = if step.is_tree() { None } else { tree.id()?.unique() };
+        self.newest = newest_of(step, tree)?;
         Ok(())
     }
 }

@@ -59,7 +59,7 @@ impl Mounter {
     ) -> Result<()> {
         self.need_mount_interface(plan.resolves_targets())?;
         let credentials = Credentials::read();
-        let mut inspector = Inspector::new(self, dir, &credentials, plan.helpers()?);
+        let mut inspector = Inspector::new(self, dir, &credentials, plan.helpers()?, target);
         self.need_visible(plan, target)?;
         if !plan.has_root() {
             if !credentials.may_mount() {

@@ -12,6 +12,7 @@ use crate::kinds::overlay::params::{Make, Prediction};
 use crate::set::build::Mounter;
 use crate::set::build::failure::{about, why};
 use crate::set::build::restrict::{masks_root, open_null};
+use crate::set::build::source_in_set::SourceFinder;
 use crate::set::build::step_mount::{StepMounter, check_mapping, check_root_owner};
 use crate::set::explain::describe::describe;
 use crate::set::explain::id_map::{check_idmap, check_owner_mapped};
@@ -57,6 +58,8 @@ pub(crate) struct Inspector<'a> {
     credentials: &'a Credentials,
     pub(crate) helpers: &'a Helpers,
     tree: VirtualTree,
+    /// Finds bind mounts of the set itself.
+    sources: SourceFinder,
 }
 
 impl<'a> Inspector<'a> {
@@ -65,8 +68,10 @@ impl<'a> Inspector<'a> {
         dir: BorrowedFd<'a>,
         credentials: &'a Credentials,
         helpers: &'a Helpers,
+        target: &Target,
     ) -> Self {
-        Self { mounter, dir, credentials, helpers, tree: VirtualTree::default() }
+        let (tree, sources) = (VirtualTree::default(), SourceFinder::new(Some(target)));
+        Self { mounter, dir, credentials, helpers, tree, sources }
     }
 
     /// Starts with a copy of the tree at the target as the root.
@@ -80,14 +85,15 @@ impl<'a> Inspector<'a> {
     }
 
     /// Returns the description of the step, and the mount that it would create.
-    pub(crate) fn step(&self, step: &Step) -> (ExplainedStep, Result<PredictedMount>) {
+    pub(crate) fn step(&mut self, step: &Step) -> (ExplainedStep, Result<PredictedMount>) {
         let mut explained = describe(step);
         let mount =
             self.predict_mount(step, &mut explained.details).map_err(|error| why(error, self.dir, step));
         (explained, mount)
     }
 
-    fn predict_mount(&self, step: &Step, details: &mut Vec<String>) -> Result<PredictedMount> {
+    fn predict_mount(&mut self, step: &Step, details: &mut Vec<String>) -> Result<PredictedMount> {
+        let inside = self.sources.next(self.dir, step);
         if self.helpers.of(step).is_some() {
             check_helped(step)?;
             details.push(String::from("by its mount helper (not run by explain), after all other mounts"));
@@ -95,7 +101,10 @@ impl<'a> Inspector<'a> {
         }
         let mut mount = match &step.what {
             What::Overlay(overlay) => self.overlay(overlay, step)?,
-            What::Bind { recursive } => self.bind(step, *recursive)?,
+            What::Bind { recursive } => match inside {
+                Some(inside) => self.bind_from_set(step, &inside, details)?,
+                None => self.bind(step, *recursive)?,
+            },
             What::Filesystem(fstype) => self.filesystem(fstype, step, details)?,
         };
         mount.is_read_only |= step.options.single_attr().set.contains(Attr::RDONLY);
@@ -135,6 +144,23 @@ impl<'a> Inspector<'a> {
         let content = Content::Layers(overlay.visible_layers(self.dir));
         let is_read_only = !overlay.is_writable() || flags.contains(&"ro");
         Ok(PredictedMount { is_read_only, ..PredictedMount::new(content, Some(true)) })
+    }
+
+    /// Predicts a bind mount of the set itself.
+    fn bind_from_set(
+        &mut self,
+        step: &Step,
+        inside: &Path,
+        details: &mut Vec<String>,
+    ) -> Result<PredictedMount> {
+        self.need_admin(Operation::CloneMount, Syscall::OpenTree)
+            .map_err(|e| e.with_argument(step.source.as_os_str()))?;
+        let source = self
+            .tree
+            .find(inside)
+            .map_err(|e| open_error(Operation::CloneMount, Syscall::OpenTree, &step.source, e))?;
+        details.push(String::from("the source is in the set, as mounted so far"));
+        Ok(PredictedMount::new(Content::Unknown, self.tree.is_dir(source)))
     }
 
     fn bind(&self, step: &Step, recursive: bool) -> Result<PredictedMount> {

@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Finds bind mounts whose source is in the set itself: a path below the target that an earlier
+//! mount of the list covers. mount(8) and OCI runtimes mount one by one, so they see that mount.
+
+use crate::error::{Operation, Result, Syscall};
+use crate::set::build::step_mount::StepMounter;
+use crate::set::plan::step::{Step, What};
+use crate::sys::procfs::path_of;
+use crate::vfs::target::{Target, open_error, open_in_root};
+use crate::vfs::tree::Tree;
+use rustix::fd::{AsFd, BorrowedFd};
+use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
+use std::collections::BTreeSet;
+use std::ops::Bound;
+use std::path::{Component, Path, PathBuf};
+
+/// The mount points of the steps so far, to decide for each bind mount where its source is.
+#[derive(Debug)]
+pub(crate) struct SourceFinder {
+    /// The path of the target. `None` where no source can be in the set: without a target, without
+    /// a verified /proc, and for `/`, below which everything is.
+    target: Option<PathBuf>,
+    /// Paths in the set, without `.`, `..` and the leading `/`.
+    covered: BTreeSet<PathBuf>,
+}
+
+impl SourceFinder {
+    pub(crate) fn new(target: Option<&Target>) -> Self {
+        let path = target.and_then(|target| path_of(target.as_fd()).ok());
+        Self { target: path.filter(|path| path != Path::new("/")), covered: BTreeSet::new() }
+    }
+
+    /// Returns the path in the set of the step's source, if the source is in the set. Then adds the
+    /// step's own mount point.
+    pub(crate) fn next(&mut self, dir: BorrowedFd<'_>, step: &Step) -> Option<PathBuf> {
+        let target = self.target.as_ref()?;
+        let is_bind = matches!(step.what, What::Bind { .. });
+        let inside =
+            if is_bind && !self.covered.is_empty() { inside(dir, &step.source, target) } else { None };
+        let inside = inside.filter(|path| self.is_covered(path));
+        self.covered.insert(names(&step.target));
+        inside
+    }
+
+    /// Reports whether a mount covers the path, or is below it.
+    fn is_covered(&self, path: &Path) -> bool {
+        let below = self.covered.range::<Path, _>((Bound::Included(path), Bound::Unbounded)).next();
+        path.ancestors().any(|ancestor| self.covered.contains(ancestor))
+            || below.is_some_and(|point| point.starts_with(path))
+    }
+}
+
+/// Returns the source's path below the target. A source that does not exist yet is below the
+/// deepest directory that does.
+fn inside(dir: BorrowedFd<'_>, source: &Path, target: &Path) -> Option<PathBuf> {
+    let mut missing = PathBuf::new();
+    for existing in source.ancestors() {
+        let existing = if existing.as_os_str().is_empty() { Path::new(".") } else { existing };
+        match rustix::fs::openat(dir, existing, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()) {
+            Ok(opened) => {
+                let path = path_of(opened.as_fd()).ok()?;
+                return path.strip_prefix(target).ok().map(|path| names(&path.join(missing)));
+            }
+            Err(Errno::NOENT) => {
+                let name = existing.file_name()?;
+                missing =
+                    if missing.as_os_str().is_empty() { name.into() } else { Path::new(name).join(missing) };
+            }
+            Err(_) => return None,
+        }
+    }
+    None
+}
+
+/// Returns the names of a path.
+fn names(path: &Path) -> PathBuf {
+    path.components().filter(|part| matches!(part, Component::Normal(_))).collect()
+}
+
+/// Creates the bind mount of a source that is in the set with this root.
+pub(crate) fn bind_from_set(
+    step_mounter: &StepMounter<'_>,
+    root: BorrowedFd<'_>,
+    step: &Step,
+    inside: &Path,
+) -> Result<Tree> {
+    let source = open_in_root(root, inside).map_err(|error| match error.raw_errno() {
+        Some(errno) => open_error(Operation::CloneMount, Syscall::OpenTree, &step.source, errno),
+        None => error.with_argument(&step.source),
+    })?;
+    let from_set = Step { source: PathBuf::new(), ..step.clone() };
+    let step_mounter = StepMounter { dir: source.as_fd(), ..*step_mounter };
+    step_mounter.detached(&from_set).map_err(|error| error.with_argument(&step.source))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mount_covers_what_is_below_it_and_is_found_below_its_parents() {
+        let covered = ["mnt", "a/b"].map(PathBuf::from).into();
+        let finder = SourceFinder { target: Some("/t".into()), covered };
+        for (path, is_covered) in [
+            ("mnt", true),
+            ("mnt/x/y", true),
+            ("a", true),
+            ("a/b/c", true),
+            ("a/c", false),
+            ("mnt2", false),
+            ("", true),
+        ] {
+            assert_eq!(finder.is_covered(Path::new(path)), is_covered, "{path}");
+        }
+        assert_eq!(names(Path::new("/./a/../b/")), Path::new("a/b"));
+    }
+}
