@@ -6,9 +6,10 @@ mod breaks;
 mod errors;
 mod explain;
 mod like_mount;
+mod like_runc;
 #[path = "../common/fixture.rs"]
 mod fixture;
 
 fmountat_testing::test_files! {
-    breaks, errors, explain, like_mount,
+    breaks, errors, explain, like_mount, like_runc,
 }

@@ -31,6 +31,8 @@ pub(crate) struct Bind<'a> {
     pub(crate) attr: MountAttr,
     /// The attributes of all mounts in the tree.
     pub(crate) recursive_attr: MountAttr,
+    /// Whether the whole tree becomes a slave before the attributes are set.
+    pub(crate) is_slave_first: bool,
     /// The user namespace of the id mapping, and whether it applies to the whole tree.
     pub(crate) idmap: Option<(BorrowedFd<'a>, bool)>,
 }
@@ -43,6 +45,10 @@ impl Bind<'_> {
         let (top, mut whole) = (self.attr, self.recursive_attr);
         if top.propagation.is_none() && whole.propagation.is_none() {
             whole.propagation = Some(Propagation::Private);
+        }
+        if self.is_slave_first {
+            let slave = MountAttr { propagation: Some(Propagation::Slave), ..MountAttr::default() };
+            tree.set_attr(&slave, self.recursive).map_err(|e| e.with_argument(self.source))?;
         }
         set_tree_attr(tree.root(), &top, &whole, self.recursive)
             .map_err(|e| e.with_operation(Operation::SetMountAttributesOf).with_argument(self.source))?;

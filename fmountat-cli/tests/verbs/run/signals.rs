@@ -45,7 +45,13 @@ pub(crate) fn before_the_start() {
         let mut started = command(&words);
         started.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = started.spawn().unwrap();
-        std::thread::sleep(std::time::Duration::from_millis(300));
+        // Child::wait would close it, which ends the list.
+        let _stdin = child.stdin.take();
+        // The supervisor starts the init after it has set up its signals.
+        let children = format!("/proc/{0}/task/{0}/children", child.id());
+        while std::fs::read_to_string(&children).unwrap().is_empty() {
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
         send(&child, signal);
         let ended = child.wait().unwrap();
         let mut text = String::new();

@@ -12,6 +12,8 @@ use crate::set::plan::step::{Step, What};
 use crate::strategy::{Strategies, Subdir};
 use crate::sys::procfs;
 use crate::trace;
+use crate::vfs::attr::{Attr, MountAttr, set_attr};
+use crate::vfs::context::FsContext;
 use crate::vfs::features::Features;
 use crate::vfs::private_namespace::while_attached;
 use crate::vfs::target::open_in_root;
@@ -93,6 +95,7 @@ impl StepMounter<'_> {
             recursive,
             attr: options.attr,
             recursive_attr: options.recursive_attr,
+            is_slave_first: step.is_slave_first,
             idmap: userns.map(|fd| (fd, whole)),
         };
         bind.mount(&self.mounter.clones)
@@ -134,7 +137,27 @@ pub(crate) fn inherit_mode(root: BorrowedFd<'_>, covered: BorrowedFd<'_>, step: 
     }
     let stat = rustix::fs::fstat(covered)
         .map_err(|e| Error::sys(Operation::LookAtTarget, Syscall::Fstat, e).with_argument(&step.target))?;
-    set_root_mode(root, Mode::from_raw_mode(stat.st_mode).as_raw_mode(), step)
+    let mode = Mode::from_raw_mode(stat.st_mode).as_raw_mode();
+    if !step.options.single_attr().set.contains(Attr::RDONLY) || step.read_only_last {
+        return set_root_mode(root, mode, step);
+    }
+    // The mode of a read-only file system cannot be changed, and no other process sees it yet.
+    let read_only = MountAttr { set: Attr::RDONLY, ..MountAttr::default() };
+    let writable = MountAttr { clear: Attr::RDONLY, ..MountAttr::default() };
+    set_superblock_flag(root, "rw")?;
+    set_attr(root, &writable, false)?;
+    set_root_mode(root, mode, step)?;
+    set_attr(root, &read_only, false)?;
+    match step.options.superblock_at_birth().contains(&"ro") {
+        true => set_superblock_flag(root, "ro"),
+        false => Ok(()),
+    }
+}
+
+fn set_superblock_flag(root: BorrowedFd<'_>, flag: &str) -> Result<()> {
+    let mut context = FsContext::pick(root)?;
+    context.set_flag(flag)?;
+    context.reconfigure()
 }
 
 pub(crate) fn set_root_owner(root: BorrowedFd<'_>, step: &Step) -> Result<()> {

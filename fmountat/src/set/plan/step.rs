@@ -31,6 +31,9 @@ pub(crate) struct Step {
     pub(crate) options: Options,
     /// A new tmpfs gets the mode of the directory it covers.
     pub(crate) inherits_mode: bool,
+    /// A bind that the options make shared is made a slave before, so that nothing in it propagates
+    /// to the host: it becomes both.
+    pub(crate) is_slave_first: bool,
     /// The mount becomes read-only when all mounts are in place: some need a mount point in it.
     pub(crate) read_only_last: bool,
 }
@@ -76,16 +79,30 @@ impl Step {
     }
 
     pub(crate) fn of(number: usize, source: PathBuf, target: PathBuf, what: What, options: Options) -> Self {
-        Self { number, source, target, what, options, inherits_mode: false, read_only_last: false }
+        Self {
+            number,
+            source,
+            target,
+            what,
+            options,
+            inherits_mode: false,
+            read_only_last: false,
+            is_slave_first: false,
+        }
     }
 
     /// Fills in what the mount leaves open, by the rules of its list.
     fn take_defaults(&mut self, rules: &Rules) {
         let Options { attr, recursive_attr, mkdir, fs_options, .. } = &mut self.options;
+        // runc makes all mounts of its new namespace slaves before it binds one.
+        let of_runc = (rules.compat == Compat::Oci).then_some(Propagation::Slave);
+        let default = rules.bind_propagation.or(of_runc);
         if let What::Bind { recursive } = self.what {
-            if attr.propagation.or(recursive_attr.propagation).is_none() {
-                let whole = if recursive { recursive_attr } else { attr };
-                whole.propagation = rules.bind_propagation;
+            match attr.propagation.or(recursive_attr.propagation) {
+                None if recursive => recursive_attr.propagation = default,
+                None => attr.propagation = default,
+                Some(Propagation::Shared) => self.is_slave_first = default == Some(Propagation::Slave),
+                Some(_) => {}
             }
         }
         if rules.compat == Compat::Oci {

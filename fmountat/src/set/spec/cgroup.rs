@@ -15,10 +15,11 @@ use std::path::{Component, Path, PathBuf};
 
 impl Spec {
     /// Returns the set with each OCI mount of type `cgroup` translated for this host, since the
-    /// type means something else to the kernel. With cgroup version 2 only, it becomes a mount of
-    /// type `cgroup2`. With version 1 hierarchies, it becomes a tmpfs with a bind of each of them,
-    /// also under the names of its controllers, each from the caller's own group downwards, as in
-    /// runc. A mount with options of cgroup itself (`cpu`, `name=systemd`) is left unchanged.
+    /// type means something else to the kernel. If /sys/fs/cgroup is a cgroup2, or there are no
+    /// version 1 hierarchies, it becomes a mount of type `cgroup2`. Otherwise it becomes a tmpfs
+    /// with a bind of each hierarchy, also under the names of its controllers, each from the
+    /// caller's own group downwards, as in runc. A mount with options of cgroup itself (`cpu`,
+    /// `name=systemd`) is left unchanged.
     ///
     /// Returns the set unchanged if /proc cannot be read.
     ///
@@ -29,7 +30,7 @@ impl Spec {
             return Ok(self.clone());
         }
         let Ok(own) = procfs::read("thread-self/cgroup") else { return Ok(self.clone()) };
-        let hierarchies = OwnGroups::parse(&own);
+        let hierarchies = if is_unified() { OwnGroups(Vec::new()) } else { OwnGroups::parse(&own) };
         let mut spec = Self { mounts: Vec::new(), ..self.clone() };
         let mut binds = Vec::new();
         for (at, mount) in self.mounts.iter().enumerate() {
@@ -43,16 +44,21 @@ impl Spec {
                 // Errors use the number of the list's mount that they replace.
                 let number = mount.number.unwrap_or(at + 1);
                 binds.extend(inside.into_iter().map(|bind| bind.number(number)));
-                // Directories are created in it, so it cannot be read-only from the start.
-                if is_read_only(mount) {
-                    spec.readonly_paths.push(Path::new("/").join(&mount.target));
-                }
             }
         }
         // Appended, so that each mount of the list keeps its number.
         spec.mounts.append(&mut binds);
         Ok(spec)
     }
+}
+
+/// Reports whether the host uses cgroup version 2 only, as OCI runtimes decide it: by the file
+/// system on /sys/fs/cgroup. Version 1 hierarchies may still exist elsewhere.
+fn is_unified() -> bool {
+    /// `CGROUP2_SUPER_MAGIC` of `<linux/magic.h>`.
+    const CGROUP2_SUPER_MAGIC: u64 = 0x6367_7270;
+    rustix::fs::statfs("/sys/fs/cgroup")
+        .is_ok_and(|stat| u64::try_from(stat.f_type) == Ok(CGROUP2_SUPER_MAGIC))
 }
 
 /// Reports whether the mount has no option of cgroup itself. `Plan::new` reports an invalid list.
@@ -106,8 +112,10 @@ fn version_1(mount: &Mount, own: &OwnGroups, table: &[MountEntry]) -> (Mount, Ve
     let all = mount.options.iter().flat_map(|option| split_options(option));
     let flags: Vec<OsString> = all.filter(|option| ACCESS.iter().all(|access| option != access)).collect();
     let with_flags = |mount: Mount| flags.iter().fold(mount, |mount, flag| mount.option(flag));
-    let tmpfs = with_flags(Mount::new("tmpfs", "tmpfs").at(&mount.target)).option("mode=755");
     let access = if is_read_only(mount) { "ro" } else { "rw" };
+    // It becomes read-only when the hierarchies are mounted in it.
+    let tmpfs = with_flags(Mount::new("tmpfs", "tmpfs").at(&mount.target));
+    let tmpfs = tmpfs.option("mode=755").option(access);
     let mut mounts = Vec::new();
     let mut places: Vec<PathBuf> = Vec::new();
     let mut seen: Vec<&[OsString]> = Vec::new();
@@ -171,7 +179,7 @@ mod tests {
         assert_eq!(places, [at("/cpu,cpuacct"), at("/cpu"), at("/cpuacct"), at("/systemd")]);
         assert_eq!(
             (tmpfs.target.to_str(), &tmpfs.options),
-            (Some("/sys/fs/cgroup"), &vec!["nosuid".into(), "mode=755".into()])
+            (Some("/sys/fs/cgroup"), &vec!["nosuid".into(), "mode=755".into(), "ro".into()])
         );
         assert_eq!(mounts[0].source, Path::new("/sys/fs/cgroup/cpu,cpuacct/a"));
         let outside = OwnGroups::parse(b"4:cpu,cpuacct:/../x\n");

@@ -27,8 +27,8 @@ pub struct Spec {
     /// The rules for what the list leaves open.
     pub compat: Compat,
     /// The propagation of binds without a propagation option: OCI's `linux.rootfsPropagation`.
-    /// `None`: private. runc makes such binds slaves. A set is often attached beside the host's own
-    /// mounts and must not receive them unasked, so this crate makes them private.
+    /// `None`: slave with [`Compat::Oci`], as in runc, and private otherwise: a set is often
+    /// attached beside the host's own mounts and must not receive them unasked.
     pub bind_propagation: Option<Propagation>,
     /// Device nodes and FIFOs, created after all mounts: OCI's `linux.devices`.
     pub devices: Vec<Device>,
