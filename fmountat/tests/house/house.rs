@@ -188,7 +188,7 @@ options, and reads the result back from the kernel (`cargo test -p fmountat --te
 - Of two options that exclude each other, the later one wins: `rw,rro` makes the whole tree read-only, `rro,rw` all but
   the top.
 - `OPTION=recursive` is the recursive form. `ro=vfs` makes the mount read-only, `ro=fs` the file system; `ro` does both.
-- A bind without a propagation option is private, with all mounts below it. In an OCI list it is a slave.
+- A bind without a propagation option is private, with all mounts below it. With a `linux` section of OCI it is a slave.
 - The access-time policy is one field (`_ATIME`). Each option of the policy replaces the field. The default is relatime.
 - A comma inside double quotes or after a backslash does not separate options. The quotes are removed.
 - An option that would have no effect is an error. With `--compat containerd` it is ignored and listed.

@@ -94,9 +94,7 @@ impl Step {
     /// Fills in what the mount leaves open, by the rules of its list.
     fn take_defaults(&mut self, rules: &Rules) {
         let Options { attr, recursive_attr, mkdir, fs_options, .. } = &mut self.options;
-        // runc makes all mounts of its new namespace slaves before it binds one.
-        let of_runc = (rules.compat == Compat::Oci).then_some(Propagation::Slave);
-        let default = rules.bind_propagation.or(of_runc);
+        let default = rules.bind_propagation;
         if let What::Bind { recursive } = self.what {
             match attr.propagation.or(recursive_attr.propagation) {
                 None if recursive => recursive_attr.propagation = default,

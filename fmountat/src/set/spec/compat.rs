@@ -14,8 +14,7 @@ pub enum Compat {
     Containerd,
     /// The rules of OCI runtimes, as in runc. Options without effect are ignored and listed. A
     /// missing mount point is created: a directory for a directory, a file for a file. A tmpfs
-    /// without `mode=` gets the mode of the directory that it covers. A bind without a propagation
-    /// option is a slave.
+    /// without `mode=` gets the mode of the directory that it covers.
     Oci,
 }
 

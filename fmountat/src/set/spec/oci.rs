@@ -98,7 +98,10 @@ impl Fields for OciLinux {
 
 impl<'de> Deserialize<'de> for OciLinux {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        object(deserializer)
+        let mut linux: Self = object(deserializer)?;
+        // runc makes all mounts of its new namespace slaves before it binds one.
+        linux.propagation.get_or_insert(Propagation::Slave);
+        Ok(linux)
     }
 }
 

@@ -27,8 +27,9 @@ pub struct Spec {
     /// The rules for what the list leaves open.
     pub compat: Compat,
     /// The propagation of binds without a propagation option: OCI's `linux.rootfsPropagation`.
-    /// `None`: slave with [`Compat::Oci`], as in runc, and private otherwise: a set is often
-    /// attached beside the host's own mounts and must not receive them unasked.
+    /// A `config.json` with a `linux` section has slave by default, as in runc. `None`: private,
+    /// since a set is often attached beside the host's own mounts and must not receive them
+    /// unasked.
     pub bind_propagation: Option<Propagation>,
     /// Device nodes and FIFOs, created after all mounts: OCI's `linux.devices`.
     pub devices: Vec<Device>,
