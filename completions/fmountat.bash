@@ -190,12 +190,20 @@ _fmountat() {
             return 0
             ;;
         fmountat__subcmd__find)
-            opts="-o -n -v -h --id --mountpoint --output --full --noheadings --nofsroot --strategy --json --verbose --help"
+            opts="-S -o -D -r -P -n -v -h --source --id --mountpoint --output --df --raw --pairs --full --noheadings --nofsroot --strategy --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --source)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -S)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --id)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
@@ -388,7 +396,7 @@ _fmountat() {
             return 0
             ;;
         fmountat__subcmd__list)
-            opts="-t -l -N -o -n -v -h --types --real --pseudo --list --namespace --output --full --noheadings --nofsroot --strategy --json --verbose --help"
+            opts="-t -l -N -o -D -r -P -n -v -h --types --real --pseudo --list --namespace --output --df --raw --pairs --full --noheadings --nofsroot --strategy --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -430,7 +438,7 @@ _fmountat() {
             return 0
             ;;
         fmountat__subcmd__mount)
-            opts="-C -t -o -h --into --types --options --compat --json --verbose --help"
+            opts="-C -N -t -o -B -R -M -r -w -m -L -U -f -v -n -h --into --types --options --bind --rbind --move --read-only --read-write --mkdir --label --uuid --source --target --fake --no-mtab --make-shared --make-slave --make-private --make-unbindable --make-rshared --make-rslave --make-rprivate --make-runbindable --compat --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -441,6 +449,10 @@ _fmountat() {
                     return 0
                     ;;
                 --into)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -N)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
@@ -458,6 +470,38 @@ _fmountat() {
                     ;;
                 -o)
                     _fmountat_options "${cur}"
+                    return 0
+                    ;;
+                --mkdir)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -m)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --label)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -L)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --uuid)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -U)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --source)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --target)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 --compat)
@@ -502,12 +546,20 @@ _fmountat() {
             return 0
             ;;
         fmountat__subcmd__umount)
-            opts="-R -l -h --recursive --lazy --timeout --all --id --set --json --verbose --help"
+            opts="-R -l -f -q -N -d -n -h --recursive --lazy --force --quiet --into --detach-loop --no-mtab --timeout --all --id --set --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --into)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -N)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --timeout)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -57,11 +57,32 @@ complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l json -d 'Print
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l verbose -d 'Print each step on stderr, with the strategy it uses'
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s C -d 'Resolve relative paths from DIR' -r -F
-complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -l into -d 'Mount in the namespace of process PID or of FILE (/proc/PID/ns/mnt)' -r
+complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s N -l into -d 'Mount in the namespace of process PID or of FILE (/proc/PID/ns/mnt)' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s t -l types -d 'File system type, bind or overlay' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s o -l options -d 'Mount options, separated by commas; can be repeated' -x -a '(__fmountat_options)'
+complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s m -l mkdir -d 'Create a missing mount point: -o X-mount.mkdir[=MODE]' -r
+complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s L -l label -d 'Find the device by its file system label' -r
+complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s U -l uuid -d 'Find the device by its file system UUID' -r
+complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -l source -d 'SOURCE as an option' -r
+complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -l target -d 'TARGET as an option' -r -F
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -l compat -d 'Ignore and list options that have no effect, as PROGRAM does' -r -f -a "containerd\t'Ignore options that have no effect'
 oci\t'Like runc: also create mount points, and give a tmpfs the mode of its directory'"
+complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s B -l bind -d 'Mount SOURCE a second time at TARGET: -o bind'
+complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s R -l rbind -d 'The same with all mounts below SOURCE: -o rbind'
+complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s M -l move -d 'Move the mount at SOURCE to TARGET'
+complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s r -l read-only -d 'Mount read-only: -o ro'
+complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s w -l read-write -d 'Mount writable, or fail: -o rw'
+complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s f -l fake -d 'Check everything, as explain does, and mount nothing'
+complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s v -d 'Print what was mounted'
+complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s n -l no-mtab -d 'Accepted for scripts: mount(8) does not write /etc/mtab, and neither does fmountat'
+complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -l make-shared -d 'Make the mount shared; --make-rshared: all mounts below too'
+complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -l make-slave -d 'Make the mount a slave; --make-rslave: all mounts below too'
+complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -l make-private -d 'Make the mount private; --make-rprivate: all mounts below too'
+complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -l make-unbindable -d 'Make the mount unbindable; --make-runbindable: all mounts below too'
+complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -l make-rshared -d 'The same for all mounts below too'
+complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -l make-rslave -d 'The same for all mounts below too'
+complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -l make-rprivate -d 'The same for all mounts below too'
+complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -l make-runbindable -d 'The same for all mounts below too'
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -l json -d 'Print results and errors as JSON, one object per line'
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -l verbose -d 'Print each step on stderr, with the strategy it uses'
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s h -l help -d 'Print help (see more with \'--help\')'
@@ -84,36 +105,48 @@ complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -l strict -d 
 complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -l json -d 'Print results and errors as JSON, one object per line'
 complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -l verbose -d 'Print each step on stderr, with the strategy it uses'
 complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c fmountat -n "__fish_fmountat_using_subcommand umount" -s N -l into -d 'Unmount in the namespace of process PID or of FILE (/proc/PID/ns/mnt)' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand umount" -l timeout -d 'Retry a busy mount for SECONDS' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand umount" -l id -d 'Unmount only the mount with ID, unique or as in mountinfo' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand umount" -l set -d 'Unmount the sets that `apply --json` printed to FILE; - for stdin' -r -F
 complete -c fmountat -n "__fish_fmountat_using_subcommand umount" -s R -l recursive -d 'Unmount everything at and below TARGET, deepest first'
 complete -c fmountat -n "__fish_fmountat_using_subcommand umount" -s l -l lazy -d 'Detach the mount now; the kernel frees it after its last use'
+complete -c fmountat -n "__fish_fmountat_using_subcommand umount" -s f -l force -d 'Make a network or FUSE file system give up its pending requests'
+complete -c fmountat -n "__fish_fmountat_using_subcommand umount" -s q -l quiet -d 'Print no error for a target that is not mounted; the exit status is the same'
+complete -c fmountat -n "__fish_fmountat_using_subcommand umount" -s d -l detach-loop -d 'Accepted for scripts: the kernel frees a loop device of `mount` with its last mount'
+complete -c fmountat -n "__fish_fmountat_using_subcommand umount" -s n -l no-mtab -d 'Accepted for scripts: /etc/mtab is not written'
 complete -c fmountat -n "__fish_fmountat_using_subcommand umount" -l all -d 'Unmount all mounts stacked on TARGET; succeed if there is none'
 complete -c fmountat -n "__fish_fmountat_using_subcommand umount" -l json -d 'Print results and errors as JSON, one object per line'
 complete -c fmountat -n "__fish_fmountat_using_subcommand umount" -l verbose -d 'Print each step on stderr, with the strategy it uses'
 complete -c fmountat -n "__fish_fmountat_using_subcommand umount" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fmountat -n "__fish_fmountat_using_subcommand list" -s t -l types -d 'Limit to TYPES, separated by commas; a leading `no` excludes them' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand list" -s N -l namespace -d 'Use the mount namespace of process PID, of FILE, or with this ID' -r
-complete -c fmountat -n "__fish_fmountat_using_subcommand list" -s o -l output -d 'Columns, separated by commas [default: TARGET,SOURCE,FSTYPE,OPTIONS]' -r
+complete -c fmountat -n "__fish_fmountat_using_subcommand list" -s o -l output -d 'Columns, separated by commas, or +COLUMN to add one [default: TARGET,SOURCE,FSTYPE,OPTIONS]' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand list" -l strategy -d 'Kernel interface for reading the mount table' -r -f -a "auto\t''
 statmount\t''
 mountinfo\t''"
 complete -c fmountat -n "__fish_fmountat_using_subcommand list" -l real -d 'Limit to real file systems, which have data of their own'
 complete -c fmountat -n "__fish_fmountat_using_subcommand list" -l pseudo -d 'Limit to pseudo file systems: proc, sysfs, tmpfs, overlay, ...'
 complete -c fmountat -n "__fish_fmountat_using_subcommand list" -s l -l list -d 'Use list format instead of a tree'
+complete -c fmountat -n "__fish_fmountat_using_subcommand list" -s D -l df -d 'Columns of df(1): SOURCE,FSTYPE,SIZE,USED,AVAIL,USE%,TARGET'
+complete -c fmountat -n "__fish_fmountat_using_subcommand list" -s r -l raw -d 'Print a line for each mount: values separated by a blank, special characters as \\x20'
+complete -c fmountat -n "__fish_fmountat_using_subcommand list" -s P -l pairs -d 'Print a line for each mount: COLUMN="VALUE"'
 complete -c fmountat -n "__fish_fmountat_using_subcommand list" -l full -d 'Print values in full: do not cut them or count layers'
 complete -c fmountat -n "__fish_fmountat_using_subcommand list" -s n -l noheadings -d 'Do not print the heading'
 complete -c fmountat -n "__fish_fmountat_using_subcommand list" -s v -l nofsroot -d 'Do not print [/DIR] after the source of a bind mount'
 complete -c fmountat -n "__fish_fmountat_using_subcommand list" -l json -d 'Print results and errors as JSON, one object per line'
 complete -c fmountat -n "__fish_fmountat_using_subcommand list" -l verbose -d 'Print each step on stderr, with the strategy it uses'
 complete -c fmountat -n "__fish_fmountat_using_subcommand list" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c fmountat -n "__fish_fmountat_using_subcommand find" -s S -l source -d 'Find the mounts of this device, image, directory, tag or source' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand find" -l id -d 'Find the mount with this unique or mountinfo id' -r
-complete -c fmountat -n "__fish_fmountat_using_subcommand find" -s o -l output -d 'Columns, separated by commas [default: TARGET,SOURCE,FSTYPE,OPTIONS]' -r
+complete -c fmountat -n "__fish_fmountat_using_subcommand find" -s o -l output -d 'Columns, separated by commas, or +COLUMN to add one [default: TARGET,SOURCE,FSTYPE,OPTIONS]' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand find" -l strategy -d 'Kernel interface for reading the mount table' -r -f -a "auto\t''
 statmount\t''
 mountinfo\t''"
 complete -c fmountat -n "__fish_fmountat_using_subcommand find" -l mountpoint -d 'Fail unless PATH itself is a mount point'
+complete -c fmountat -n "__fish_fmountat_using_subcommand find" -s D -l df -d 'Columns of df(1): SOURCE,FSTYPE,SIZE,USED,AVAIL,USE%,TARGET'
+complete -c fmountat -n "__fish_fmountat_using_subcommand find" -s r -l raw -d 'Print a line for each mount: values separated by a blank, special characters as \\x20'
+complete -c fmountat -n "__fish_fmountat_using_subcommand find" -s P -l pairs -d 'Print a line for each mount: COLUMN="VALUE"'
 complete -c fmountat -n "__fish_fmountat_using_subcommand find" -l full -d 'Print values in full: do not cut them or count layers'
 complete -c fmountat -n "__fish_fmountat_using_subcommand find" -s n -l noheadings -d 'Do not print the heading'
 complete -c fmountat -n "__fish_fmountat_using_subcommand find" -s v -l nofsroot -d 'Do not print [/DIR] after the source of a bind mount'

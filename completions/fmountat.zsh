@@ -58,19 +58,50 @@ _arguments "${_arguments_options[@]}" : \
 (mount)
 _arguments "${_arguments_options[@]}" : \
 '-C+[Resolve relative paths from DIR]:DIR:_files' \
+'-N+[Mount in the namespace of process PID or of FILE (/proc/PID/ns/mnt)]:PID|FILE:_default' \
 '--into=[Mount in the namespace of process PID or of FILE (/proc/PID/ns/mnt)]:PID|FILE:_default' \
 '-t+[File system type, bind or overlay]:TYPE:_default' \
 '--types=[File system type, bind or overlay]:TYPE:_default' \
 '*-o+[Mount options, separated by commas; can be repeated]:OPTIONS:_fmountat_options' \
 '*--options=[Mount options, separated by commas; can be repeated]:OPTIONS:_fmountat_options' \
+'-m+[Create a missing mount point\: -o X-mount.mkdir\[=MODE\]]::MODE:_default' \
+'--mkdir=[Create a missing mount point\: -o X-mount.mkdir\[=MODE\]]::MODE:_default' \
+'(-U --uuid --source)-L+[Find the device by its file system label]:LABEL:_default' \
+'(-U --uuid --source)--label=[Find the device by its file system label]:LABEL:_default' \
+'(--source)-U+[Find the device by its file system UUID]:UUID:_default' \
+'(--source)--uuid=[Find the device by its file system UUID]:UUID:_default' \
+'--source=[SOURCE as an option]:SOURCE:_default' \
+'--target=[TARGET as an option]:TARGET:_files' \
 '--compat=[Ignore and list options that have no effect, as PROGRAM does]:PROGRAM:((containerd\:"Ignore options that have no effect"
 oci\:"Like runc\: also create mount points, and give a tmpfs the mode of its directory"))' \
+'-B[Mount SOURCE a second time at TARGET\: -o bind]' \
+'--bind[Mount SOURCE a second time at TARGET\: -o bind]' \
+'-R[The same with all mounts below SOURCE\: -o rbind]' \
+'--rbind[The same with all mounts below SOURCE\: -o rbind]' \
+'(-t --types -o --options -N --into)-M[Move the mount at SOURCE to TARGET]' \
+'(-t --types -o --options -N --into)--move[Move the mount at SOURCE to TARGET]' \
+'(-w --read-write)-r[Mount read-only\: -o ro]' \
+'(-w --read-write)--read-only[Mount read-only\: -o ro]' \
+'-w[Mount writable, or fail\: -o rw]' \
+'--read-write[Mount writable, or fail\: -o rw]' \
+'(-N --into)-f[Check everything, as explain does, and mount nothing]' \
+'(-N --into)--fake[Check everything, as explain does, and mount nothing]' \
+'-v[Print what was mounted]' \
+'-n[Accepted for scripts\: mount(8) does not write /etc/mtab, and neither does fmountat]' \
+'--no-mtab[Accepted for scripts\: mount(8) does not write /etc/mtab, and neither does fmountat]' \
+'--make-shared[Make the mount shared; --make-rshared\: all mounts below too]' \
+'--make-slave[Make the mount a slave; --make-rslave\: all mounts below too]' \
+'--make-private[Make the mount private; --make-rprivate\: all mounts below too]' \
+'--make-unbindable[Make the mount unbindable; --make-runbindable\: all mounts below too]' \
+'--make-rshared[The same for all mounts below too]' \
+'--make-rslave[The same for all mounts below too]' \
+'--make-rprivate[The same for all mounts below too]' \
+'--make-runbindable[The same for all mounts below too]' \
 '--json[Print results and errors as JSON, one object per line]' \
 '--verbose[Print each step on stderr, with the strategy it uses]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
-'::source -- Device, image, directory or name; optional when changing a mount:_files' \
-':target -- Mount point; symbolic links are followed:_files' \
+'*::paths -- Device (also LABEL=, UUID=, PARTLABEL=, PARTUUID=), image, directory or name; then the mount point, whose symbolic links are followed. To change a mount, TARGET alone:_files' \
 && ret=0
 ;;
 (apply)
@@ -108,6 +139,8 @@ oci\:"Like runc\: also create mount points, and give a tmpfs the mode of its dir
 ;;
 (umount)
 _arguments "${_arguments_options[@]}" : \
+'-N+[Unmount in the namespace of process PID or of FILE (/proc/PID/ns/mnt)]:PID|FILE:_default' \
+'--into=[Unmount in the namespace of process PID or of FILE (/proc/PID/ns/mnt)]:PID|FILE:_default' \
 '--timeout=[Retry a busy mount for SECONDS]:SECONDS:_default' \
 '(-R --recursive --all)*--id=[Unmount only the mount with ID, unique or as in mountinfo]:ID:_default' \
 '(-R --recursive --all --id)*--set=[Unmount the sets that \`apply --json\` printed to FILE; - for stdin]:FILE:_files' \
@@ -115,12 +148,20 @@ _arguments "${_arguments_options[@]}" : \
 '--recursive[Unmount everything at and below TARGET, deepest first]' \
 '-l[Detach the mount now; the kernel frees it after its last use]' \
 '--lazy[Detach the mount now; the kernel frees it after its last use]' \
+'-f[Make a network or FUSE file system give up its pending requests]' \
+'--force[Make a network or FUSE file system give up its pending requests]' \
+'-q[Print no error for a target that is not mounted; the exit status is the same]' \
+'--quiet[Print no error for a target that is not mounted; the exit status is the same]' \
+'-d[Accepted for scripts\: the kernel frees a loop device of \`mount\` with its last mount]' \
+'--detach-loop[Accepted for scripts\: the kernel frees a loop device of \`mount\` with its last mount]' \
+'-n[Accepted for scripts\: /etc/mtab is not written]' \
+'--no-mtab[Accepted for scripts\: /etc/mtab is not written]' \
 '--all[Unmount all mounts stacked on TARGET; succeed if there is none]' \
 '--json[Print results and errors as JSON, one object per line]' \
 '--verbose[Print each step on stderr, with the strategy it uses]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
-'*::target -- Mount points; symbolic links are not followed:_files' \
+'*::target -- Mount points, whose symbolic links are not followed; or devices and images mounted once:_files' \
 && ret=0
 ;;
 (list)
@@ -129,13 +170,19 @@ _arguments "${_arguments_options[@]}" : \
 '--types=[Limit to TYPES, separated by commas; a leading \`no\` excludes them]:TYPES:_default' \
 '-N+[Use the mount namespace of process PID, of FILE, or with this ID]:PID|FILE|id:ID:_default' \
 '--namespace=[Use the mount namespace of process PID, of FILE, or with this ID]:PID|FILE|id:ID:_default' \
-'*-o+[Columns, separated by commas \[default\: TARGET,SOURCE,FSTYPE,OPTIONS\]]:COLUMNS:_default' \
-'*--output=[Columns, separated by commas \[default\: TARGET,SOURCE,FSTYPE,OPTIONS\]]:COLUMNS:_default' \
+'*-o+[Columns, separated by commas, or +COLUMN to add one \[default\: TARGET,SOURCE,FSTYPE,OPTIONS\]]:COLUMNS:_default' \
+'*--output=[Columns, separated by commas, or +COLUMN to add one \[default\: TARGET,SOURCE,FSTYPE,OPTIONS\]]:COLUMNS:_default' \
 '--strategy=[Kernel interface for reading the mount table]:STRATEGY:(auto statmount mountinfo)' \
 '(--pseudo)--real[Limit to real file systems, which have data of their own]' \
 '--pseudo[Limit to pseudo file systems\: proc, sysfs, tmpfs, overlay, ...]' \
 '-l[Use list format instead of a tree]' \
 '--list[Use list format instead of a tree]' \
+'-D[Columns of df(1)\: SOURCE,FSTYPE,SIZE,USED,AVAIL,USE%,TARGET]' \
+'--df[Columns of df(1)\: SOURCE,FSTYPE,SIZE,USED,AVAIL,USE%,TARGET]' \
+'(-P --pairs)-r[Print a line for each mount\: values separated by a blank, special characters as \\x20]' \
+'(-P --pairs)--raw[Print a line for each mount\: values separated by a blank, special characters as \\x20]' \
+'-P[Print a line for each mount\: COLUMN="VALUE"]' \
+'--pairs[Print a line for each mount\: COLUMN="VALUE"]' \
 '--full[Print values in full\: do not cut them or count layers]' \
 '-n[Do not print the heading]' \
 '--noheadings[Do not print the heading]' \
@@ -150,11 +197,19 @@ _arguments "${_arguments_options[@]}" : \
 ;;
 (find)
 _arguments "${_arguments_options[@]}" : \
+'(--mountpoint --id)-S+[Find the mounts of this device, image, directory, tag or source]:SOURCE:_default' \
+'(--mountpoint --id)--source=[Find the mounts of this device, image, directory, tag or source]:SOURCE:_default' \
 '(--mountpoint)--id=[Find the mount with this unique or mountinfo id]:ID:_default' \
-'*-o+[Columns, separated by commas \[default\: TARGET,SOURCE,FSTYPE,OPTIONS\]]:COLUMNS:_default' \
-'*--output=[Columns, separated by commas \[default\: TARGET,SOURCE,FSTYPE,OPTIONS\]]:COLUMNS:_default' \
+'*-o+[Columns, separated by commas, or +COLUMN to add one \[default\: TARGET,SOURCE,FSTYPE,OPTIONS\]]:COLUMNS:_default' \
+'*--output=[Columns, separated by commas, or +COLUMN to add one \[default\: TARGET,SOURCE,FSTYPE,OPTIONS\]]:COLUMNS:_default' \
 '--strategy=[Kernel interface for reading the mount table]:STRATEGY:(auto statmount mountinfo)' \
 '--mountpoint[Fail unless PATH itself is a mount point]' \
+'-D[Columns of df(1)\: SOURCE,FSTYPE,SIZE,USED,AVAIL,USE%,TARGET]' \
+'--df[Columns of df(1)\: SOURCE,FSTYPE,SIZE,USED,AVAIL,USE%,TARGET]' \
+'(-P --pairs)-r[Print a line for each mount\: values separated by a blank, special characters as \\x20]' \
+'(-P --pairs)--raw[Print a line for each mount\: values separated by a blank, special characters as \\x20]' \
+'-P[Print a line for each mount\: COLUMN="VALUE"]' \
+'--pairs[Print a line for each mount\: COLUMN="VALUE"]' \
 '--full[Print values in full\: do not cut them or count layers]' \
 '-n[Do not print the heading]' \
 '--noheadings[Do not print the heading]' \

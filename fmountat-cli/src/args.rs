@@ -5,6 +5,7 @@
 //! The sections below the options of `--help` (examples, files, environment, exit status) are in
 //! `help/VERB.txt`.
 
+use super::mount_args::{CompatArg, MountArgs};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -67,7 +68,7 @@ pub(crate) enum Verb {
     /// with the option rw this is an error.
     ///
     /// With --into, TARGET is a path in that mount namespace.
-    #[command(allow_missing_positional = true, after_long_help = include_str!("help/mount.txt").trim_end())]
+    #[command(override_usage = "fmountat mount [OPTIONS] [SOURCE] TARGET", after_long_help = include_str!("help/mount.txt").trim_end())]
     Mount(MountArgs),
     /// Mount a set of file systems on TARGET, all or nothing
     ///
@@ -163,38 +164,6 @@ pub(crate) enum Verb {
     RunInit(InitArgs),
 }
 
-/// Names a program whose rules for mount options are followed.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-pub(crate) enum CompatArg {
-    /// Ignore options that have no effect
-    Containerd,
-    /// Like runc: also create mount points, and give a tmpfs the mode of its directory
-    Oci,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct MountArgs {
-    /// Resolve relative paths from DIR
-    #[arg(short = 'C', value_name = "DIR")]
-    pub(crate) directory: Option<PathBuf>,
-    /// Mount in the namespace of process PID or of FILE (/proc/PID/ns/mnt)
-    #[arg(long, value_name = "PID|FILE")]
-    pub(crate) into: Option<OsString>,
-    /// File system type, bind or overlay
-    #[arg(short = 't', long = "types", value_name = "TYPE")]
-    pub(crate) fstype: Option<OsString>,
-    /// Mount options, separated by commas; can be repeated
-    #[arg(short = 'o', long = "options", value_name = "OPTIONS")]
-    pub(crate) options: Vec<OsString>,
-    /// Ignore and list options that have no effect, as PROGRAM does
-    #[arg(long, value_name = "PROGRAM")]
-    pub(crate) compat: Option<CompatArg>,
-    /// Device, image, directory or name; optional when changing a mount
-    pub(crate) source: Option<PathBuf>,
-    /// Mount point; symbolic links are followed
-    pub(crate) target: PathBuf,
-}
-
 #[derive(Debug, Args)]
 pub(crate) struct ApplyArgs {
     /// Replace the topmost mount on TARGET by the set
@@ -281,6 +250,21 @@ pub(crate) struct UmountArgs {
     /// Detach the mount now; the kernel frees it after its last use
     #[arg(short = 'l', long = "lazy")]
     pub(crate) lazy: bool,
+    /// Make a network or FUSE file system give up its pending requests
+    #[arg(short = 'f', long)]
+    pub(crate) force: bool,
+    /// Print no error for a target that is not mounted; the exit status is the same
+    #[arg(short = 'q', long)]
+    pub(crate) quiet: bool,
+    /// Unmount in the namespace of process PID or of FILE (/proc/PID/ns/mnt)
+    #[arg(short = 'N', long, alias = "namespace", value_name = "PID|FILE")]
+    pub(crate) into: Option<OsString>,
+    /// Accepted for scripts: the kernel frees a loop device of `mount` with its last mount
+    #[arg(short = 'd', long = "detach-loop", hide = true)]
+    pub(crate) detach_loop: bool,
+    /// Accepted for scripts: /etc/mtab is not written
+    #[arg(short = 'n', long = "no-mtab", hide = true)]
+    pub(crate) no_mtab: bool,
     /// Retry a busy mount for SECONDS
     #[arg(long, value_name = "SECONDS", default_value_t = 2.5)]
     pub(crate) timeout: f64,
@@ -293,7 +277,7 @@ pub(crate) struct UmountArgs {
     /// Unmount the sets that `apply --json` printed to FILE; - for stdin
     #[arg(long, value_name = "FILE", conflicts_with_all = ["recursive", "all", "target", "id"])]
     pub(crate) set: Vec<PathBuf>,
-    /// Mount points; symbolic links are not followed
+    /// Mount points, whose symbolic links are not followed; or devices and images mounted once
     #[arg(required_unless_present_any = ["id", "set"])]
     pub(crate) target: Vec<PathBuf>,
 }
@@ -309,9 +293,18 @@ pub(crate) enum StrategyArg {
 /// Holds the options for the output of list and find.
 #[derive(Debug, Args)]
 pub(crate) struct ShowArgs {
-    /// Columns, separated by commas [default: TARGET,SOURCE,FSTYPE,OPTIONS]
+    /// Columns, separated by commas, or +COLUMN to add one [default: TARGET,SOURCE,FSTYPE,OPTIONS]
     #[arg(short = 'o', long = "output", value_name = "COLUMNS", value_delimiter = ',', ignore_case = true)]
     pub(crate) output: Vec<String>,
+    /// Columns of df(1): SOURCE,FSTYPE,SIZE,USED,AVAIL,USE%,TARGET
+    #[arg(short = 'D', long)]
+    pub(crate) df: bool,
+    /// Print a line for each mount: values separated by a blank, special characters as \x20
+    #[arg(short = 'r', long, conflicts_with = "pairs")]
+    pub(crate) raw: bool,
+    /// Print a line for each mount: COLUMN="VALUE"
+    #[arg(short = 'P', long)]
+    pub(crate) pairs: bool,
     /// Print values in full: do not cut them or count layers
     #[arg(long)]
     pub(crate) full: bool,
@@ -351,6 +344,9 @@ pub(crate) struct ListArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct FindArgs {
+    /// Find the mounts of this device, image, directory, tag or source
+    #[arg(short = 'S', long, value_name = "SOURCE", conflicts_with_all = ["path", "mountpoint", "id"])]
+    pub(crate) source: Option<OsString>,
     /// Find the mount with this unique or mountinfo id
     #[arg(long, value_name = "ID", conflicts_with_all = ["path", "mountpoint"])]
     pub(crate) id: Option<u64>,
@@ -363,7 +359,7 @@ pub(crate) struct FindArgs {
     #[arg(long, value_name = "STRATEGY", default_value = "auto")]
     pub(crate) strategy: StrategyArg,
     /// File or directory; symbolic links are followed
-    #[arg(required_unless_present = "id")]
+    #[arg(required_unless_present_any = ["id", "source"])]
     pub(crate) path: Option<PathBuf>,
 }
 

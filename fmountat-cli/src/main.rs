@@ -5,15 +5,17 @@
 #[cfg(not(target_os = "linux"))]
 compile_error!("fmountat uses Linux's mount system calls and compiles for Linux only (5.14 or newer)");
 
+mod mount_args;
 mod args;
+mod sources;
 mod json_text;
 mod report;
 mod output;
 mod verbose;
 mod show;
 mod doctor;
-mod verbs;
 mod exit;
+mod verbs;
 mod run;
 mod usage;
 
@@ -46,7 +48,7 @@ fn carry_out(verb: Verb, json: bool) -> Result<ExitCode, Errors> {
         Verb::Apply(args) => verbs::apply::run(&args, json)?,
         Verb::Doctor => verbs::doctor::run(json)?,
         Verb::Explain(args) => verbs::explain::run(&args, json)?,
-        Verb::Umount(args) => verbs::umount::run(&args, json)?,
+        Verb::Umount(args) => return verbs::umount::run(&args, json),
         Verb::List(args) => verbs::list::run(&args, json)?,
         Verb::Find(args) => verbs::find::run(&args, json)?,
         Verb::Watch(args) => verbs::watch::run(&args, json)?,

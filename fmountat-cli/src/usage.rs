@@ -29,8 +29,11 @@ pub(crate) fn report(error: &clap::Error) -> ExitCode {
     let before = &arguments[..end.unwrap_or(arguments.len())];
     let verb = before.iter().find(|argument| !argument.as_encoded_bytes().starts_with(b"-"));
     let is_run = verb.is_some_and(|verb| verb == "run");
-    let ours =
-        if is_run && end.is_none() { command_missing(error, before) } else { misspelt_verb(error, verb) };
+    let ours = if is_run && end.is_none() {
+        command_missing(error, before)
+    } else {
+        misspelt_verb(error, verb).or_else(|| foreign_flag(error, verb))
+    };
     let json = before.iter().any(|argument| argument == "--json");
     match ours {
         Some(ours) => output::error(&ours, json),
@@ -69,6 +72,44 @@ fn is_after_positional(error: &clap::Error, arguments: &[OsString]) -> bool {
         }
     }
     false
+}
+
+/// Flags of mount(8), umount(8) and findmnt(8) that the verb does not have: the verb, the flag, and
+/// what to do instead.
+const FOREIGN: [(&str, &str, &str); 24] = [
+    ("mount", "-a", "mount(8) reads /etc/fstab: use `mount -a`"),
+    ("mount", "--all", "mount(8) reads /etc/fstab: use `mount -a`"),
+    ("mount", "-T", "fmountat does not read /etc/fstab: give SOURCE and TARGET"),
+    ("mount", "--fstab", "fmountat does not read /etc/fstab: give SOURCE and TARGET"),
+    ("mount", "-F", "start one fmountat for each mount, or use `fmountat apply`"),
+    ("mount", "--fork", "start one fmountat for each mount, or use `fmountat apply`"),
+    ("mount", "-l", "use `fmountat list`"),
+    ("mount", "--show-labels", "use `fmountat list`"),
+    ("mount", "-s", "use --compat containerd, which ignores options without effect and lists them"),
+    ("mount", "-i", "remove it: a helper runs only for a type that has one"),
+    ("mount", "--internal-only", "remove it: a helper runs only for a type that has one"),
+    ("mount", "-c", "remove it: paths are not canonicalized"),
+    ("mount", "--no-canonicalize", "remove it: paths are not canonicalized"),
+    ("mount", "-O", "mount(8) reads /etc/fstab: use `mount -a -O`"),
+    ("umount", "-a", "name the mount points, or use `fmountat umount -R DIR`"),
+    ("umount", "-A", "use `fmountat find -S SOURCE`, and unmount each mount point"),
+    ("umount", "--all-targets", "use `fmountat find -S SOURCE`, and unmount each mount point"),
+    ("umount", "-t", "use `fmountat list -t TYPE -n -o TARGET`, and unmount each mount point"),
+    ("umount", "--types", "use `fmountat list -t TYPE -n -o TARGET`, and unmount each mount point"),
+    ("umount", "-r", "use `fmountat mount -o remount,ro TARGET`"),
+    ("umount", "--read-only", "use `fmountat mount -o remount,ro TARGET`"),
+    ("umount", "-c", "remove it: symbolic links are not followed"),
+    ("umount", "-i", "remove it: FUSE file systems are unmounted by fusermount3(1)"),
+    ("umount", "-v", "use --verbose"),
+];
+
+/// Returns the error for a flag that other programs have, with what to do instead.
+fn foreign_flag(error: &clap::Error, verb: Option<&OsString>) -> Option<Error> {
+    let verb = verb.filter(|_| error.kind() == Clap::UnknownArgument)?.to_str()?;
+    let flag = error.get(ContextKind::InvalidArg)?.to_string();
+    let name = flag.split('=').next()?;
+    let (_, _, cure) = FOREIGN.iter().find(|(of, foreign, _)| *of == verb && *foreign == name)?;
+    Some(usage(&format!("fmountat {verb} has no such option")).with_argument(flag).with_hint(*cure))
 }
 
 /// Returns the error for a verb that does not exist, with the verb that was probably meant.

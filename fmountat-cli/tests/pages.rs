@@ -7,6 +7,9 @@
 #[allow(dead_code, unreachable_pub)]
 #[path = "../src/args.rs"]
 mod args;
+#[allow(dead_code, unreachable_pub)]
+#[path = "../src/mount_args.rs"]
+mod mount_args;
 
 use clap::{Arg, Command, CommandFactory, Parser};
 use clap_mangen::Man;

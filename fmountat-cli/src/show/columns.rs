@@ -7,6 +7,7 @@ use fmountat::mountinfo::MountEntry;
 use fmountat::table::Fields;
 use fmountat::text::escape_whole;
 use fmountat::{Error, ErrorKind, Operation};
+use rustix::fs::{Mode, OFlags, StatVfs};
 use serde_json::Value;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -28,12 +29,16 @@ pub(crate) enum Column {
     FsOptions,
     Propagation,
     OptFields,
+    Size,
+    Used,
+    Avail,
+    UsePercent,
 }
 
 use Column as C;
 
 /// Each column with its name and the fields it needs, in the order of the variants.
-const COLUMNS: [(Column, &str, Fields); 13] = [
+const COLUMNS: [(Column, &str, Fields); 17] = [
     (C::Target, "TARGET", Fields::TARGET),
     (C::Source, "SOURCE", Fields::SOURCE),
     (C::Fstype, "FSTYPE", Fields::FSTYPE),
@@ -47,15 +52,19 @@ const COLUMNS: [(Column, &str, Fields); 13] = [
     (C::FsOptions, "FS-OPTIONS", Fields::SUPER_OPTIONS),
     (C::Propagation, "PROPAGATION", Fields::empty()),
     (C::OptFields, "OPT-FIELDS", Fields::PROPAGATE_FROM),
+    (C::Size, "SIZE", Fields::empty()),
+    (C::Used, "USED", Fields::empty()),
+    (C::Avail, "AVAIL", Fields::empty()),
+    (C::UsePercent, "USE%", Fields::empty()),
 ];
 
 /// Parses column names, in any letter case. Returns findmnt's default columns for an empty list.
-pub(crate) fn parse(names: &[String]) -> Result<Vec<Column>, Error> {
-    if names.is_empty() {
-        return Ok(vec![C::Target, C::Source, C::Fstype, C::Options]);
-    }
-    let column = |name: &String| {
-        let found = COLUMNS.iter().find(|(_, known, _)| known.eq_ignore_ascii_case(name));
+pub(crate) fn parse(names: &[String], is_df: bool) -> Result<Vec<Column>, Error> {
+    let (added, names): (Vec<&str>, Vec<&str>) =
+        names.iter().map(String::as_str).partition(|name| name.starts_with('+'));
+    let column = |name: &str| {
+        let found =
+            COLUMNS.iter().find(|(_, known, _)| known.eq_ignore_ascii_case(name.trim_start_matches('+')));
         found.map(|(column, ..)| *column).ok_or_else(|| {
             let reason = "no such column";
             let error = Error::new(ErrorKind::Usage, Operation::Program("parse option --output"), reason);
@@ -63,7 +72,12 @@ pub(crate) fn parse(names: &[String]) -> Result<Vec<Column>, Error> {
             error.with_argument(name).with_hint(hint)
         })
     };
-    names.iter().map(column).collect()
+    let mut columns = names.into_iter().map(column).collect::<Result<Vec<_>, _>>()?;
+    if columns.is_empty() {
+        columns = if is_df { DF.to_vec() } else { vec![C::Target, C::Source, C::Fstype, C::Options] };
+    }
+    columns.extend(added.into_iter().map(column).collect::<Result<Vec<_>, _>>()?);
+    Ok(columns)
 }
 
 impl Column {
@@ -79,10 +93,11 @@ impl Column {
 
     /// Returns whether the column holds numbers, which are aligned to the right.
     pub(crate) fn is_number(self) -> bool {
-        matches!(self, C::Id | C::UniqueId | C::Parent)
+        matches!(self, C::Id | C::UniqueId | C::Parent | C::Size | C::Used | C::Avail | C::UsePercent)
     }
 
-    fn bytes(self, entry: &MountEntry, fsroot: bool) -> Vec<u8> {
+    /// Returns the value as the kernel has it.
+    pub(crate) fn bytes(self, entry: &MountEntry, fsroot: bool) -> Vec<u8> {
         let of = |text: &OsStr| text.as_bytes().to_vec();
         match self {
             C::Target => of(entry.target.as_os_str()),
@@ -104,6 +119,21 @@ impl Column {
             C::FsOptions => of(&entry.super_options),
             C::Propagation => propagation(entry).into_bytes(),
             C::OptFields => optional_fields(entry).into_bytes(),
+            C::Size | C::Used | C::Avail | C::UsePercent => self.of_space(entry).into_bytes(),
+        }
+    }
+
+    /// Returns a value of statvfs(3), as findmnt prints it.
+    /// Empty where the mount point is hidden by
+    /// another mount, and for file systems without blocks.
+    fn of_space(self, entry: &MountEntry) -> String {
+        let Some(space) = space(entry) else { return String::new() };
+        let used = space.f_blocks.saturating_sub(space.f_bfree);
+        match self {
+            C::Size => size(space.f_blocks.saturating_mul(space.f_frsize)),
+            C::Used => size(used.saturating_mul(space.f_frsize)),
+            C::Avail => size(space.f_bavail.saturating_mul(space.f_frsize)),
+            _ => format!("{}%", used.saturating_mul(100).div_ceil(space.f_blocks)),
         }
     }
 
@@ -130,6 +160,34 @@ impl Column {
             _ => serde_json::to_value(self.whole(entry, fsroot)).unwrap_or_default(),
         }
     }
+}
+
+/// The columns of df(1).
+const DF: [Column; 7] = [C::Source, C::Fstype, C::Size, C::Used, C::Avail, C::UsePercent, C::Target];
+
+/// Returns statvfs(3) of the mount, if its mount point leads to it. An automount point is not
+/// looked up, since that may wait for its daemon.
+fn space(entry: &MountEntry) -> Option<StatVfs> {
+    if entry.fstype == "autofs" {
+        return None;
+    }
+    let flags = OFlags::PATH | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    let place = rustix::fs::open(&entry.target, flags, Mode::empty()).ok()?;
+    let device = rustix::fs::fstat(&place).ok()?.st_dev;
+    let is_same = (rustix::fs::major(device), rustix::fs::minor(device)) == entry.device;
+    // Directories of a btrfs subvolume have a device number of their own.
+    let is_same = is_same || entry.fstype == "btrfs";
+    rustix::fs::fstatvfs(&place).ok().filter(|space| is_same && space.f_blocks > 0)
+}
+
+/// Formats a number of bytes as findmnt does: `1.5G`.
+#[allow(clippy::cast_precision_loss)]
+fn size(bytes: u64) -> String {
+    const UNITS: [&str; 7] = ["B", "K", "M", "G", "T", "P", "E"];
+    let unit = (bytes.max(1).ilog2() / 10) as usize;
+    let value = bytes as f64 / (1u64 << (10 * unit)) as f64;
+    let text = format!("{value:.1}");
+    format!("{}{}", text.strip_suffix(".0").unwrap_or(&text), UNITS[unit])
 }
 
 fn propagation(entry: &MountEntry) -> String {

@@ -20,7 +20,7 @@ pub(crate) struct Show<'a> {
 
 impl<'a> Show<'a> {
     pub(crate) fn of(args: &'a ShowArgs) -> Result<Self, Error> {
-        Ok(Self { columns: columns::parse(&args.output)?, args })
+        Ok(Self { columns: columns::parse(&args.output, args.df)?, args })
     }
 
     /// Returns the fields that the columns need.
@@ -32,7 +32,8 @@ impl<'a> Show<'a> {
     pub(crate) fn print(&self, mounts: &[Shown], is_tree: bool, json: bool) -> Result<(), Error> {
         match json {
             true => write(&format!("{}\n", report::json(&self.report(mounts, is_tree)))),
-            false => write(&self.text(mounts, is_tree)),
+            false if self.args.raw || self.args.pairs => write(&self.lines(mounts)),
+            false => write(&self.text(mounts, is_tree && !self.args.df)),
         }
     }
 
@@ -56,6 +57,25 @@ impl<'a> Show<'a> {
         ListReport { filesystems }
     }
 
+    /// Returns a line for each mount that programs can split: `--raw` or `--pairs`.
+    fn lines(&self, mounts: &[Shown]) -> String {
+        let names = self.columns.iter().map(|column| column.name());
+        let is_headed = self.args.raw && !self.args.noheadings;
+        let mut text = if is_headed { names.collect::<Vec<_>>().join(" ") + "\n" } else { String::new() };
+        for mount in mounts {
+            let value = |column: &Column| {
+                let bytes = column.bytes(&mount.entry, !self.args.nofsroot);
+                match self.args.pairs {
+                    true => format!("{}=\"{}\"", column.name(), hexadecimal(&bytes, b"\"\\$`")),
+                    false => hexadecimal(&bytes, b" \\"),
+                }
+            };
+            text.push_str(&self.columns.iter().map(value).collect::<Vec<_>>().join(" "));
+            text.push('\n');
+        }
+        text
+    }
+
     fn text(&self, mounts: &[Shown], is_tree: bool) -> String {
         let terminal = Terminal::of_stdout();
         let branches = if is_tree { grid::branches(mounts, terminal.utf8) } else { Vec::new() };
@@ -70,6 +90,16 @@ impl<'a> Show<'a> {
         let width = if self.args.full { None } else { terminal.width };
         grid::print(&self.columns, &rows, !self.args.noheadings, width, terminal)
     }
+}
+
+/// Writes control characters and those in `special` as `\x20`, as findmnt does.
+fn hexadecimal(bytes: &[u8], special: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes);
+    let escape = |c: char| match u8::try_from(c) {
+        Ok(byte) if byte < 0x20 || byte == 0x7f || special.contains(&byte) => format!("\\x{byte:02x}"),
+        _ => c.to_string(),
+    };
+    text.chars().map(escape).collect()
 }
 
 pub(crate) fn strategy(arg: StrategyArg) -> TableStrategy {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Functions for several verbs: they read what the command line names.
 
-use crate::args::{CompatArg, SetArgs};
+use crate::args::SetArgs;
+use crate::mount_args::CompatArg;
 use fmountat::{Compat, Error, Errors, MountNamespace, Mounter, Operation, Plan, Spec, read_only_view};
 use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, Mode, OFlags};

@@ -3,6 +3,7 @@
 
 use crate::args::FindArgs;
 use crate::show::{Show, Shown, strategy};
+use crate::sources::mounts_of;
 use fmountat::mountinfo::MountEntry;
 use fmountat::table::{Fields, TableReader, is_mount_point};
 use fmountat::{Error, ErrorKind, MountId, Operation};
@@ -10,6 +11,16 @@ use rustix::fs::CWD;
 
 pub(crate) fn run(args: &FindArgs, json: bool) -> Result<(), Error> {
     let show = Show::of(&args.show)?;
+    if let Some(source) = &args.source {
+        let shown: Vec<Shown> =
+            mounts_of(source)?.into_iter().map(|entry| Shown { entry, parent: None }).collect();
+        if shown.is_empty() {
+            let reason = "is not mounted in this mount namespace";
+            let error = Error::new(ErrorKind::NotMounted, Operation::FindMount, reason);
+            return Err(error.with_argument(source));
+        }
+        return show.print(&shown, false, json);
+    }
     let entry = match (&args.path, args.id) {
         (Some(path), _) => {
             if args.mountpoint && !is_mount_point(CWD, path)? {

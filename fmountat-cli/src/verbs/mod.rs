@@ -2,6 +2,7 @@
 //! One file for each verb, and `common` for all.
 
 pub(crate) mod common;
+pub(crate) mod mount_request;
 pub(crate) mod mount;
 pub(crate) mod apply;
 pub(crate) mod explain;

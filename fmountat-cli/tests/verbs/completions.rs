@@ -8,6 +8,9 @@
 #[allow(dead_code, unreachable_pub)]
 #[path = "../../src/args.rs"]
 mod args;
+#[allow(dead_code, unreachable_pub)]
+#[path = "../../src/mount_args.rs"]
+mod mount_args;
 
 use clap::{Command, CommandFactory};
 use clap_complete::Shell;

@@ -5,6 +5,7 @@
 mod command;
 mod completions;
 mod doctor;
+mod flags;
 mod json;
 mod readme;
 mod reasons;
@@ -12,5 +13,5 @@ mod run;
 mod table;
 
 fmountat_testing::test_files! {
-    command, completions, doctor, json, readme, reasons, run, table,
+    command, completions, doctor, flags, json, readme, reasons, run, table,
 }

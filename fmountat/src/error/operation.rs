@@ -84,6 +84,7 @@ operations! {
     MarkProcess = "mark the process memory";
     MaskPath = "mask path";
     Mount = "mount";
+    MoveMount = "move mount";
     Open = "open";
     OpenCurrentDirectory = "open the current directory";
     OpenDescriptors = "open the descriptor directory in /proc";

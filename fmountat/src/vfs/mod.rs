@@ -15,6 +15,7 @@ pub(crate) mod create;
 pub(crate) mod make_target;
 pub(crate) mod dangling;
 pub(crate) mod target;
+pub(crate) mod move_mount;
 pub(crate) mod detach;
 pub(crate) mod verify;
 pub(crate) mod attr;

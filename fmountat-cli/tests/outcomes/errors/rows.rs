@@ -23,7 +23,7 @@ pub(crate) fn words() -> Vec<Row> {
             .at("set option", "mpol"),
         only(E::Usage, "an argument is missing", "mount")
             .at("read the command line", "TARGET")
-            .hint("see --help")
+            .hint("fmountat mount [OPTIONS] SOURCE TARGET")
             .beside("mount -t tmpfs"),
         line(E::Usage, "a flag that is not there", "mount --nosuchflag x t")
             .at("read the command line", "--nosuchflag")

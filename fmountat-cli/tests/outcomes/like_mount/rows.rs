@@ -36,7 +36,6 @@ const UNKNOWN: &str = "mount(8) ignores an option that has no effect on a bind";
 const SUBDIR: &str = "mount(8) loses the mount where the target's parent is not shared";
 const ONLY: &str = "mount(8) with a source clears the other flags";
 const USAGE: &str = "found before any system call: incorrect invocation";
-const FORM: &str = "options have one spelling, `-o`";
 
 const BINDS: &[Row] = &[
     same("-o bind s t"),
@@ -254,12 +253,20 @@ const ERRORS: &[Row] = &[
     same("s"),
     same("-t tmpfs x t more"),
     same("t"),
-    differs("--bind s t", FORM),
-    differs("-B s t", FORM),
-    differs("--rbind tree t", FORM),
-    differs("-r -t tmpfs x t", FORM),
-    differs("-m -t tmpfs x new", FORM),
-    differs("--make-rshared tree", FORM),
+    same("--bind s t"),
+    same("-B s t"),
+    same("--rbind tree t"),
+    same("-r -t tmpfs x t"),
+    same("-m -t tmpfs x new"),
+    same("--make-rshared tree"),
+    same("--make-private sh"),
+    same("--make-rslave sh"),
+    same("-M m t"),
+    same("--move sh t"),
+    same("-w -t tmpfs x t"),
+    same("--bind --read-only s t"),
+    same("-B -o nosuid s t"),
+    same("-R tree t"),
     same("-ttmpfs x t"),
     same("--types tmpfs --options ro x t"),
     same("--nosuchflag x t"),

@@ -193,7 +193,7 @@ mod tests {
         assert_eq!(spec.masked_paths, ["/proc/kcore", "/sys/firmware"].map(PathBuf::from));
         assert_eq!((spec.readonly_paths, spec.readonly_root), (vec![PathBuf::from("/proc/sys")], true));
         let without = Spec::from_json(br#"{"mounts": [], "root": null, "linux": {"maskedPaths": null}}"#);
-        assert_eq!(without.unwrap(), Spec::default());
+        assert_eq!(without.unwrap(), Spec::default().bind_propagation(Propagation::Slave));
         assert_eq!(Spec::from_json(br#"{"mounts": [], "linux": 3}"#).unwrap_err().kind(), ErrorKind::Spec);
     }
 

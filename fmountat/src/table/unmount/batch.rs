@@ -146,7 +146,7 @@ impl Collector {
         let Self { id, tree, dirs } = self;
         drop((tree, dirs));
         match Place::open(&base.path)? {
-            Some(place) if place.id == id => call::one(&place, true, None),
+            Some(place) if place.id == id => call::one(&place, rustix::mount::UnmountFlags::DETACH, None),
             _ => Err(errors::exchanged(&base.path)),
         }
     }

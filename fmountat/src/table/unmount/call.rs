@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 /// The minimum time for a file system that may hang, whatever the timeout.
 const MIN_WAIT: Duration = Duration::from_millis(100);
 
-/// Unmounts the mount at `place`. Retries a busy one until `deadline`; `None` sets no limit.
-pub(crate) fn one(place: &Place, lazy: bool, deadline: Option<Instant>) -> Result<()> {
-    let detach = if lazy { UnmountFlags::DETACH } else { UnmountFlags::empty() };
-    let flags = detach | UnmountFlags::NOFOLLOW;
+/// Unmounts the mount at `place` with these flags of umount2(2).
+/// Retries a busy one until `deadline`; `None` sets no limit.
+pub(crate) fn one(place: &Place, flags: UnmountFlags, deadline: Option<Instant>) -> Result<()> {
+    let flags = flags | UnmountFlags::NOFOLLOW;
     let mut pause = Duration::from_millis(1);
     loop {
         place.check_identity()?;

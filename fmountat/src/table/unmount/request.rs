@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The options of an unmount.
 
+use rustix::mount::UnmountFlags;
 use std::time::Duration;
 
 /// How to unmount. A final symbolic link is never followed, and every error is reported.
@@ -23,6 +24,7 @@ pub struct Unmount {
     pub(crate) recursive: bool,
     pub(crate) all: bool,
     pub(crate) lazy: bool,
+    pub(crate) force: bool,
     pub(crate) timeout: Duration,
 }
 
@@ -36,7 +38,7 @@ impl Unmount {
     /// Unmounts only the top mount, not lazily. Retries a busy mount for 2.5 seconds.
     #[must_use]
     pub fn new() -> Self {
-        Self { recursive: false, all: false, lazy: false, timeout: Duration::from_millis(2500) }
+        Self { recursive: false, all: false, lazy: false, force: false, timeout: Duration::from_millis(2500) }
     }
 
     /// Unmounts everything at and below the target, deepest first, also mounts hidden beneath
@@ -65,6 +67,20 @@ impl Unmount {
     pub fn lazy(mut self, yes: bool) -> Self {
         self.lazy = yes;
         self
+    }
+
+    /// Sets `MNT_FORCE`: a network or FUSE file system gives up its pending requests, which fail
+    /// with `EIO`. Other file systems ignore it. Not used for the mounts below a target.
+    #[must_use]
+    pub fn force(mut self, yes: bool) -> Self {
+        self.force = yes;
+        self
+    }
+
+    /// Returns the flags of umount2(2).
+    pub(crate) fn flags(&self) -> UnmountFlags {
+        let flags = [(self.lazy, UnmountFlags::DETACH), (self.force, UnmountFlags::FORCE)];
+        flags.into_iter().filter_map(|(is_set, flag)| is_set.then_some(flag)).collect()
     }
 
     /// Sets how long to retry a busy mount, and how long to wait for a file system that does not

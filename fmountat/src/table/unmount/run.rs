@@ -45,7 +45,7 @@ impl Unmount {
         match (self.recursive, self.all) {
             (true, _) => tree::tree(self, &place, self.deadline()),
             (false, true) => tree::stack(self, &place, self.deadline()),
-            (false, false) => Ok(call::one(&place, self.lazy, self.deadline())?),
+            (false, false) => Ok(call::one(&place, self.flags(), self.deadline())?),
         }
     }
 
@@ -70,7 +70,7 @@ impl Unmount {
                 if !self.lazy {
                     place.need_not_be_root()?;
                 }
-                call::one(&place, self.lazy, self.deadline())
+                call::one(&place, self.flags(), self.deadline())
             }
             Err(error) if !place::is_hidden(&error) => Err(error),
             _ => Err(errors::covered(&point)),

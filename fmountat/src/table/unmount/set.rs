@@ -9,6 +9,7 @@ use crate::table::unmount::place::Place;
 use crate::table::unmount::request::Unmount;
 use crate::table::unmount::{batch, busy, call, errors, place};
 use crate::table::{located, published};
+use rustix::mount::UnmountFlags;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -53,7 +54,7 @@ pub(crate) fn many(unmount: &Unmount, sets: &[PublishedSet], deadline: Option<In
         errors.extend(done.err());
         places = left;
     }
-    errors.extend(places.iter().filter_map(|place| call::one(place, true, deadline).err()));
+    errors.extend(places.iter().filter_map(|place| call::one(place, UnmountFlags::DETACH, deadline).err()));
     errors
 }
 
@@ -75,7 +76,7 @@ fn checked(set: &PublishedSet, others: &[UniqueMountId]) -> Result<Place> {
 fn from_the_top(set: &PublishedSet, mut top: Place, deadline: Option<Instant>) -> Result<()> {
     loop {
         let (point, is_root) = (top.path.clone(), top.id == set.root().into());
-        call::one(&top, true, deadline)?;
+        call::one(&top, UnmountFlags::DETACH, deadline)?;
         if is_root {
             return Ok(());
         }

@@ -10,6 +10,7 @@ use crate::table::unmount::place::Place;
 use crate::table::unmount::request::Unmount;
 use crate::table::unmount::{busy, call, errors};
 use rustix::io::Errno;
+use rustix::mount::UnmountFlags;
 use std::time::{Duration, Instant};
 
 /// Unmounts the whole stack below and including `top`, from the top down.
@@ -17,7 +18,7 @@ pub(crate) fn stack(unmount: &Unmount, top: &Place, deadline: Option<Instant>) -
     let table = mountinfo::read()?;
     for entry in stack_of(&table, top.number) {
         let place = Place::of(entry).and_then(|seen| seen.ok_or_else(|| errors::exchanged(&top.path)));
-        call::one(&place?, unmount.lazy, deadline)?;
+        call::one(&place?, unmount.flags(), deadline)?;
     }
     Ok(())
 }
@@ -60,7 +61,7 @@ fn deepest_first(order: &[&MountEntry], deadline: Option<Instant>, errors: &mut 
             match Place::of(entry) {
                 Ok(None) => later.push(entry),
                 Err(error) => errors.push(error),
-                Ok(Some(place)) => match call::one(&place, false, deadline) {
+                Ok(Some(place)) => match call::one(&place, UnmountFlags::empty(), deadline) {
                     Err(error) if error.raw_errno() == Some(Errno::INVAL) => return Outcome::Locked(error),
                     done => errors.extend(done.err()),
                 },
@@ -110,7 +111,7 @@ fn detach_stack(top: &Place, known: &[&MountEntry], deadline: Option<Instant>) -
     for at in 0..known.len() {
         match top.again() {
             Ok(Some(place)) if known.iter().any(|entry| entry.id == place.number) => {
-                call::one(&place, true, deadline)?;
+                call::one(&place, UnmountFlags::DETACH, deadline)?;
             }
             Err(error) if at == 0 => return Err(error),
             _ if at == 0 => return Err(errors::exchanged(&top.path)),
