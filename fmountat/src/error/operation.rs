@@ -44,6 +44,7 @@ operations! {
     ChooseWay = "choose a strategy";
     Clone = "create a child process";
     CloneMount = "clone mount";
+    CopyUp = "copy into the new tmpfs";
     CountLayers = "add {layer}";
     Create = "set up";
     CreateDevice = "create the device";

@@ -94,6 +94,7 @@ calls! {
     Umount2 = "umount2";
     Unshare = "unshare";
     Waitpid = "waitpid";
+    Utimensat = "utimensat";
     Write = "write";
 }
 

@@ -14,6 +14,7 @@ pub(crate) mod new_directory;
 pub(crate) mod create;
 pub(crate) mod make_target;
 pub(crate) mod dangling;
+pub(crate) mod copy_tree;
 pub(crate) mod target;
 pub(crate) mod move_mount;
 pub(crate) mod detach;

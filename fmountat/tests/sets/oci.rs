@@ -110,6 +110,43 @@ fn binds_have_the_lists_propagation(stage: &Stage) {
     stage.unmount("source");
 }
 
+/// `tmpcopyup` fills a new tmpfs with the files that it covers, before it is published.
+fn a_tmpfs_with_the_covered_files(stage: &Stage) {
+    mkdirs(&stage.dir, &["root/etc/sub/deep", "t"]);
+    write(stage.file("root/etc/conf"), "conf");
+    write(stage.file("root/etc/sub/deep/file"), "deep");
+    symlink("conf", stage.file("root/etc/link")).unwrap();
+    let set_mode = |path: &str, mode| {
+        std::fs::set_permissions(stage.file(path), PermissionsExt::from_mode(mode)).unwrap();
+    };
+    set_mode("root/etc/conf", 0o4640);
+    set_mode("root/etc/sub", 0o550);
+    let list = |options: &str| {
+        let tmpfs = Mount::new("tmpfs", "tmpfs").at("/etc").option(options);
+        Spec::new([stage.bind("root", "bind"), tmpfs]).compat(Compat::Oci)
+    };
+    for options in ["tmpcopyup", "tmpcopyup,ro,mode=0700"] {
+        let plan = Plan::new(list(options)).unwrap();
+        assert_eq!(plan.ignored(), [], "{options}");
+        apply(stage, &list(options)).unwrap();
+        assert_eq!(read(stage.file("t/etc/sub/deep/file")), "deep");
+        assert_eq!(std::fs::read_link(stage.file("t/etc/link")).unwrap().to_str(), Some("conf"));
+        let metas = ["t/etc/conf", "root/etc/conf"].map(|path| stage.file(path).metadata().unwrap());
+        let facts = metas.map(|m| (m.mode(), m.uid(), m.gid(), m.mtime(), m.mtime_nsec(), m.len()));
+        assert_eq!(facts[0], facts[1], "{options}");
+        assert_eq!(stage.file("t/etc/sub").metadata().unwrap().mode() & 0o7777, 0o550);
+        let written = std::fs::write(stage.file("t/etc/conf"), "changed").is_ok();
+        assert_eq!((written, read(stage.file("root/etc/conf"))), (!options.contains("ro"), "conf".into()));
+        stage.unmount("t");
+    }
+    // Too small for the files: nothing is published.
+    write(stage.file("root/etc/big"), "x".repeat(100_000));
+    let error = apply(stage, &list("tmpcopyup,size=16k")).unwrap_err();
+    assert_eq!((error.step().as_str(), error.errno()), ("mount 2: copy into the new tmpfs", libc::ENOSPC));
+    assert!(error.argument().unwrap().to_string_lossy().ends_with("etc/big"), "{error}");
+    set_mode("root/etc/sub", 0o755);
+}
+
 fn read_only_with_mounts_in_it(stage: &Stage) {
     let mut spec = spec(stage);
     spec.mounts[0].options.push("ro".into());
@@ -237,6 +274,8 @@ fmountat_testing::cases! {
 
     /// As runc: without `mode=` the mode of the directory that is covered.
     fn a_tmpfs_has_the_mode_of_its_directory() needs [] { both(tmpfs_modes); }
+
+    fn tmpcopyup_before_it_is_published() needs [] { both(a_tmpfs_with_the_covered_files); }
 
     /// A path that is listed twice, and options that the kernel or this crate does not have.
     fn what_other_runtimes_take() needs [] { both(duplicates_and_unsupported_options); }

@@ -3,8 +3,8 @@
 
 use crate::error::{Error, ErrorKind, Result, escape};
 use crate::mountinfo::id::MountId;
+use crate::set::build::covered::take_over;
 use crate::set::build::detached_set::DetachedSet;
-use crate::set::build::step_mount::inherit_mode;
 use crate::set::plan::step::Step;
 use crate::vfs::dangling;
 use crate::vfs::identity::{is_dir, mount_with_root};
@@ -57,7 +57,7 @@ pub(crate) fn attach_at(built: &mut DetachedSet, tree: Tree, step: &Step) -> Res
     // A symbolic link or `..` may resolve to the root of the set itself.
     let beneath = mount_with_root(target.as_fd())?;
     let is_root = beneath.is_some() && beneath == Some(MountId::of(root)?);
-    inherit_mode(tree.root(), target.as_fd(), step)?;
+    take_over(tree.root(), target.as_fd(), step)?;
     let attached = tree.attach(&target).map_err(|e| Error::from(e).with_argument(path))?;
     built.stacks.add(attached.id(), beneath, path);
     if is_root {

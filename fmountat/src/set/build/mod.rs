@@ -6,6 +6,7 @@ pub(crate) mod mounter;
 pub(crate) mod decide;
 pub(crate) mod own_namespace;
 pub(crate) mod step_mount;
+pub(crate) mod covered;
 pub(crate) mod source_in_set;
 pub(crate) mod new_mounts;
 pub(crate) mod late_mount;

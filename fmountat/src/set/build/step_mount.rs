@@ -12,8 +12,6 @@ use crate::set::plan::step::{Step, What};
 use crate::strategy::{Strategies, Subdir};
 use crate::sys::procfs;
 use crate::trace;
-use crate::vfs::attr::{Attr, MountAttr, set_attr};
-use crate::vfs::context::FsContext;
 use crate::vfs::features::Features;
 use crate::vfs::private_namespace::while_attached;
 use crate::vfs::target::open_in_root;
@@ -130,36 +128,6 @@ fn sub_directory(root: BorrowedFd<'_>, subdir: &Path, step: &Step) -> Result<Tre
     Tree::clone_of(&inside, "", recursive).map_err(|e| e.with_argument(subdir))
 }
 
-/// Gives a new tmpfs the mode of the directory that it is about to cover.
-pub(crate) fn inherit_mode(root: BorrowedFd<'_>, covered: BorrowedFd<'_>, step: &Step) -> Result<()> {
-    if !step.inherits_mode {
-        return Ok(());
-    }
-    let stat = rustix::fs::fstat(covered)
-        .map_err(|e| Error::sys(Operation::LookAtTarget, Syscall::Fstat, e).with_argument(&step.target))?;
-    let mode = Mode::from_raw_mode(stat.st_mode).as_raw_mode();
-    if !step.options.single_attr().set.contains(Attr::RDONLY) || step.read_only_last {
-        return set_root_mode(root, mode, step);
-    }
-    // The mode of a read-only file system cannot be changed, and no other process sees it yet.
-    let read_only = MountAttr { set: Attr::RDONLY, ..MountAttr::default() };
-    let writable = MountAttr { clear: Attr::RDONLY, ..MountAttr::default() };
-    set_superblock_flag(root, "rw")?;
-    set_attr(root, &writable, false)?;
-    set_root_mode(root, mode, step)?;
-    set_attr(root, &read_only, false)?;
-    match step.options.superblock_at_birth().contains(&"ro") {
-        true => set_superblock_flag(root, "ro"),
-        false => Ok(()),
-    }
-}
-
-fn set_superblock_flag(root: BorrowedFd<'_>, flag: &str) -> Result<()> {
-    let mut context = FsContext::pick(root)?;
-    context.set_flag(flag)?;
-    context.reconfigure()
-}
-
 pub(crate) fn set_root_owner(root: BorrowedFd<'_>, step: &Step) -> Result<()> {
     let (uid, gid) = step.options.owner;
     if uid.is_some() || gid.is_some() {
@@ -204,7 +172,7 @@ pub(crate) fn check_root_owner(step: &Step, is_read_only: bool) -> Result<()> {
 /// Sets the mode by the descriptor's name in /proc, since fchmod(2) takes no `O_PATH` descriptor
 /// and not every file can be opened. Without a verified /proc, it opens the root, which must then
 /// be a directory.
-fn set_root_mode(root: BorrowedFd<'_>, mode: u32, step: &Step) -> Result<()> {
+pub(crate) fn set_root_mode(root: BorrowedFd<'_>, mode: u32, step: &Step) -> Result<()> {
     let (operation, mode) = (Operation::SetRootMode, Mode::from_raw_mode(mode));
     let without_proc = match procfs::name_for(operation, root) {
         Ok(name) => {

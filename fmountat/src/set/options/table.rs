@@ -185,12 +185,17 @@ pub(crate) const OPTIONS: &[UserspaceOption] = &[
         NEW,
         "around the page cache of the file; implies loop",
     ),
-    option("tmpcopyup", Refused(TMPCOPYUP), NEW, "copy the directory up into the tmpfs: not by this layer"),
+    option(
+        "tmpcopyup",
+        Refused(TMPCOPYUP),
+        NEW,
+        "copy the covered files into the tmpfs: in an OCI list only",
+    ),
 ];
 
 const IVERSION: &str = "is decided by the file system: fsconfig(2) has no such flag";
 
-const TMPCOPYUP: &str = "mounting copies no files: the caller must copy the directory into the tmpfs";
+const TMPCOPYUP: &str = "copies files only in an OCI list, or with `--compat oci`";
 
 /// Returns the whole table.
 #[must_use]

@@ -34,6 +34,8 @@ pub(crate) struct Step {
     /// A bind that the options make shared is made a slave before, so that nothing in it propagates
     /// to the host: it becomes both.
     pub(crate) is_slave_first: bool,
+    /// `tmpcopyup`: a new tmpfs gets a copy of the files in the directory that it covers.
+    pub(crate) copies_up: bool,
     /// The mount becomes read-only when all mounts are in place: some need a mount point in it.
     pub(crate) read_only_last: bool,
 }
@@ -75,6 +77,12 @@ impl Step {
         let (source, target) = (mount.source.clone(), mount.target.clone());
         let mut step = Self::of(number, source, target, what, options);
         step.take_defaults(rules);
+        let is_tmpfs = matches!(&step.what, What::Filesystem(name) if name == "tmpfs");
+        if rules.compat == Compat::Oci && is_tmpfs {
+            let before = ignored.len();
+            ignored.retain(|option| option != "tmpcopyup");
+            step.copies_up = ignored.len() < before;
+        }
         Ok((step, ignored))
     }
 
@@ -87,6 +95,7 @@ impl Step {
             options,
             inherits_mode: false,
             read_only_last: false,
+            copies_up: false,
             is_slave_first: false,
         }
     }

@@ -5,10 +5,11 @@ use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::kinds::helper::{HELPER_LIMIT, Helper};
 use crate::mountinfo::id::MountId;
 use crate::set::build::attach::mount_point;
+use crate::set::build::covered::take_over;
 use crate::set::build::detached_set::duplicate;
 use crate::set::build::failure::{every_mount_left_out, is_missing_source, without_root};
 use crate::set::build::late_mount::{LateMount, MountedRoot};
-use crate::set::build::step_mount::{StepMounter, inherit_mode, set_root_owner};
+use crate::set::build::step_mount::{StepMounter, set_root_owner};
 use crate::set::build::{Mounter, nodes, restrict};
 use crate::set::plan::Plan;
 use crate::set::plan::helpers::{Helpers, check_helped};
@@ -161,7 +162,7 @@ impl<'a> Stepwise<'a> {
         };
         self.rollback.take_over(place.made());
         set_root_owner(tree.root(), step)?;
-        inherit_mode(tree.root(), place.as_fd(), step)?;
+        take_over(tree.root(), place.as_fd(), step)?;
         if step.read_only_last {
             self.read_only_last.push((step.target.clone(), duplicate(tree.root())?));
         }

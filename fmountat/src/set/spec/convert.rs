@@ -58,9 +58,13 @@ mod containerd {
 mod oci {
     use crate::set::spec::device::{Device, DeviceKind};
     use crate::set::spec::mount::Mount;
+    use crate::set::spec::oci::propagation_named;
     use crate::set::spec::spec::Spec;
+    use crate::vfs::attr::Propagation;
     use crate::vfs::idmap::IdMapping;
-    use oci_spec::runtime::{LinuxDevice, LinuxDeviceType, LinuxIdMapping, Mount as Theirs, Spec as Config};
+    use oci_spec::runtime::{
+        Linux, LinuxDevice, LinuxDeviceType, LinuxIdMapping, Mount as Theirs, Spec as Config,
+    };
     use std::ffi::OsString;
 
     fn mappings(list: Option<&Vec<LinuxIdMapping>>) -> Vec<IdMapping> {
@@ -93,8 +97,11 @@ mod oci {
             crate::set::spec::oci::fill_mappings(&mut mounts, &users, &groups);
             let paths = |list: Option<&Vec<String>>| list.into_iter().flatten().map(Into::into).collect();
             let devices = linux.and_then(|l| l.devices().as_ref()).into_iter().flatten();
+            let named = |linux: &Linux| linux.rootfs_propagation().as_deref().and_then(propagation_named);
             let mut spec = Self {
                 mounts,
+                // As runc, which makes all mounts of its new namespace slaves before it binds one.
+                bind_propagation: linux.map(|linux| named(linux).unwrap_or(Propagation::Slave)),
                 devices: devices.filter_map(device).collect(),
                 readonly_paths: paths(linux.and_then(|l| l.readonly_paths().as_ref())),
                 masked_paths: paths(linux.and_then(|l| l.masked_paths().as_ref())),

@@ -150,14 +150,20 @@ impl OciLinux {
 /// recursive values too.
 fn propagation<E: Error>(text: Option<String>) -> Result<Option<Propagation>, E> {
     let Some(text) = text.filter(|text| !text.is_empty()) else { return Ok(None) };
-    match text.strip_prefix('r').unwrap_or(&text) {
-        "private" => Ok(Some(Propagation::Private)),
-        "shared" => Ok(Some(Propagation::Shared)),
-        "slave" => Ok(Some(Propagation::Slave)),
-        "unbindable" => Ok(Some(Propagation::Unbindable)),
-        _ => {
-            Err(E::custom(format!("unknown propagation `{text}`: use private, shared, slave or unbindable")))
-        }
+    let known = propagation_named(&text);
+    let unknown =
+        || E::custom(format!("unknown propagation `{text}`: use private, shared, slave or unbindable"));
+    known.map(Some).ok_or_else(unknown)
+}
+
+/// Returns the propagation of a name, with or without the `r` of the recursive ones.
+pub(crate) fn propagation_named(text: &str) -> Option<Propagation> {
+    match text.strip_prefix('r').unwrap_or(text) {
+        "private" => Some(Propagation::Private),
+        "shared" => Some(Propagation::Shared),
+        "slave" => Some(Propagation::Slave),
+        "unbindable" => Some(Propagation::Unbindable),
+        _ => None,
     }
 }
 
