@@ -3,7 +3,9 @@
 
 use crate::args::SetArgs;
 use crate::mount_args::CompatArg;
-use fmountat::{Compat, Error, Errors, MountNamespace, Mounter, Operation, Plan, Spec, read_only_view};
+use fmountat::{
+    Compat, Error, ErrorKind, Errors, MountNamespace, Mounter, Operation, Plan, Spec, read_only_view,
+};
 use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, Mode, OFlags};
 use std::ffi::OsStr;
@@ -12,6 +14,9 @@ use std::path::Path;
 
 /// The outcome of a verb, with all its errors.
 pub(crate) type Outcome = Result<(), Errors>;
+
+/// The largest file that is read, in bytes: room for 500,000 mounts.
+const FILE_MAX: u64 = 64 << 20;
 
 /// Opens the directory of `-C`, or the current one.
 pub(crate) fn start_directory(given: Option<&Path>) -> Result<OwnedFd, Error> {
@@ -30,13 +35,17 @@ pub(crate) fn read_spec(dir: &OwnedFd, spec: &Path) -> Result<Spec, Error> {
 pub(crate) fn read_file(dir: &OwnedFd, path: &Path, operation: Operation) -> Result<Vec<u8>, Error> {
     let mut text = Vec::new();
     let read = if path == Path::new("-") {
-        std::io::stdin().lock().read_to_end(&mut text)
+        std::io::stdin().lock().take(FILE_MAX + 1).read_to_end(&mut text)
     } else {
         rustix::fs::openat(dir, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
             .map_err(std::io::Error::from)
-            .and_then(|fd| std::fs::File::from(fd).read_to_end(&mut text))
+            .and_then(|fd| std::fs::File::from(fd).take(FILE_MAX + 1).read_to_end(&mut text))
     };
     read.map_err(|e| Error::from_io(operation, path, e))?;
+    if text.len() as u64 > FILE_MAX {
+        let reason = format!("is larger than {} MiB", FILE_MAX >> 20);
+        return Err(Error::new(ErrorKind::Spec, operation, reason).with_argument(path));
+    }
     Ok(text)
 }
 

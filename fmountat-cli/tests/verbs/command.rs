@@ -47,6 +47,23 @@ const TWO: &str = r#"[{"type": "tmpfs", "source": "a", "options": ["nosuid"]},
     {"type": "tmpfs", "source": "b", "target": "/in/it", "options": ["X-mount.mkdir,noexec"]}]"#;
 
 fmountat_testing::cases! {
+    /// A list that never ends, and one that is nested without end.
+    fn the_size_of_a_list_is_bounded() needs [] {
+        mkdirs(scratch(), &["t"]);
+        write(file("deep"), "[".repeat(1_000_000));
+        write(file("deeper"), r#"[{"type": "tmpfs", "source": "x", "options": "#.to_owned() + &"[".repeat(1_000_000));
+        for (spec, reason) in [("/dev/zero", "is larger than 64 MiB"), ("deep", "line 1"), ("deeper", "line 1")] {
+            for verb in ["apply", "explain"] {
+                let output = run(&[verb, spec, "t"], "");
+                let text = String::from_utf8_lossy(&output.stderr).into_owned();
+                assert_eq!(output.status.code(), Some(1), "{verb} {spec}: {text}");
+                assert!(text.contains(reason), "{verb} {spec}: {text}");
+            }
+        }
+        let output = run(&["umount", "--set", "/dev/zero"], "");
+        assert!(String::from_utf8_lossy(&output.stderr).contains("is larger than 64 MiB"));
+    }
+
     /// A strict swap decides once: each place where a mount helper may be is looked at one time.
     fn a_strict_swap_asks_once() needs [Kernel(6, 15), Root, Tool("strace")] {
         mkdirs(scratch(), &["t"]);
