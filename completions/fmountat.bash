@@ -114,7 +114,7 @@ _fmountat() {
             return 0
             ;;
         fmountat__subcmd__apply)
-            opts="-C -h --replace --into --view --strict --compat --json --verbose --help"
+            opts="-C -h --replace --into --view --strict --compat --bundle --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -130,6 +130,10 @@ _fmountat() {
                     ;;
                 --compat)
                     COMPREPLY=($(compgen -W "containerd oci" -- "${cur}"))
+                    return 0
+                    ;;
+                --bundle)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)
@@ -168,7 +172,7 @@ _fmountat() {
             return 0
             ;;
         fmountat__subcmd__explain)
-            opts="-C -h --replace --view --strict --compat --json --verbose --help"
+            opts="-C -h --replace --view --strict --compat --bundle --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -180,6 +184,10 @@ _fmountat() {
                     ;;
                 --compat)
                     COMPREPLY=($(compgen -W "containerd oci" -- "${cur}"))
+                    return 0
+                    ;;
+                --bundle)
+                    COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
                 *)

@@ -90,18 +90,20 @@ complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l into -d 'Mou
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -s C -d 'Resolve relative paths from DIR' -r -F
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l compat -d 'Ignore and list options that have no effect, as PROGRAM does' -r -f -a "containerd\t'Ignore options that have no effect'
 oci\t'Like runc: also create mount points, and give a tmpfs the mode of its directory'"
+complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l bundle -d 'Take config.json in the OCI bundle DIR as SPEC, with its root.path as the root' -r -F
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l replace -d 'Replace the topmost mount on TARGET by the set'
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l view -d 'Mount everything read-only; an overlay\'s upperdir becomes its top layer'
-complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l strict -d 'Refuse a set that other processes could see half mounted'
+complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l strict -d 'Refuse a set that other processes could see half mounted, or that is not done in full'
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l json -d 'Print results and errors as JSON, one object per line'
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l verbose -d 'Print each step on stderr, with the strategy it uses'
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -s C -d 'Resolve relative paths from DIR' -r -F
 complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -l compat -d 'Ignore and list options that have no effect, as PROGRAM does' -r -f -a "containerd\t'Ignore options that have no effect'
 oci\t'Like runc: also create mount points, and give a tmpfs the mode of its directory'"
+complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -l bundle -d 'Take config.json in the OCI bundle DIR as SPEC, with its root.path as the root' -r -F
 complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -l replace -d 'Explain a set that replaces the topmost mount on TARGET'
 complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -l view -d 'Mount everything read-only; an overlay\'s upperdir becomes its top layer'
-complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -l strict -d 'Refuse a set that other processes could see half mounted'
+complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -l strict -d 'Refuse a set that other processes could see half mounted, or that is not done in full'
 complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -l json -d 'Print results and errors as JSON, one object per line'
 complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -l verbose -d 'Print each step on stderr, with the strategy it uses'
 complete -c fmountat -n "__fish_fmountat_using_subcommand explain" -s h -l help -d 'Print help (see more with \'--help\')'

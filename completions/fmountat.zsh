@@ -110,14 +110,15 @@ _arguments "${_arguments_options[@]}" : \
 '-C+[Resolve relative paths from DIR]:DIR:_files' \
 '--compat=[Ignore and list options that have no effect, as PROGRAM does]:PROGRAM:((containerd\:"Ignore options that have no effect"
 oci\:"Like runc\: also create mount points, and give a tmpfs the mode of its directory"))' \
+'()--bundle=[Take config.json in the OCI bundle DIR as SPEC, with its root.path as the root]:DIR:_files' \
 '--replace[Replace the topmost mount on TARGET by the set]' \
 '--view[Mount everything read-only; an overlay'\''s upperdir becomes its top layer]' \
-'--strict[Refuse a set that other processes could see half mounted]' \
+'--strict[Refuse a set that other processes could see half mounted, or that is not done in full]' \
 '--json[Print results and errors as JSON, one object per line]' \
 '--verbose[Print each step on stderr, with the strategy it uses]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
-':spec -- File with the mount list in JSON, of containerd or OCI; - for stdin:_files' \
+'::spec -- File with the mount list in JSON, of containerd or OCI; - for stdin:_files' \
 ':target -- Directory to mount on; a file if the set is one bound file:_files' \
 && ret=0
 ;;
@@ -126,14 +127,15 @@ _arguments "${_arguments_options[@]}" : \
 '-C+[Resolve relative paths from DIR]:DIR:_files' \
 '--compat=[Ignore and list options that have no effect, as PROGRAM does]:PROGRAM:((containerd\:"Ignore options that have no effect"
 oci\:"Like runc\: also create mount points, and give a tmpfs the mode of its directory"))' \
+'()--bundle=[Take config.json in the OCI bundle DIR as SPEC, with its root.path as the root]:DIR:_files' \
 '--replace[Explain a set that replaces the topmost mount on TARGET]' \
 '--view[Mount everything read-only; an overlay'\''s upperdir becomes its top layer]' \
-'--strict[Refuse a set that other processes could see half mounted]' \
+'--strict[Refuse a set that other processes could see half mounted, or that is not done in full]' \
 '--json[Print results and errors as JSON, one object per line]' \
 '--verbose[Print each step on stderr, with the strategy it uses]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
-':spec -- File with the mount list in JSON, of containerd or OCI; - for stdin:_files' \
+'::spec -- File with the mount list in JSON, of containerd or OCI; - for stdin:_files' \
 ':target -- Directory to mount on; a file if the set is one bound file:_files' \
 && ret=0
 ;;

@@ -80,17 +80,23 @@ pub(crate) enum Verb {
     /// points are resolved inside TARGET: no symbolic link leads out of it. A set without a mount
     /// for `/` is mounted in a private copy of what is at TARGET.
     ///
+    /// With --bundle, SPEC is config.json in the OCI bundle DIR. The root of the set is a recursive
+    /// bind mount of its root.path. Relative sources start at DIR.
+    ///
+    /// Parts of a config.json that concern the root file system and that apply does not do, such as
+    /// the path of a namespace to join, are listed on stderr.
+    ///
     /// With --replace, the set takes the place of the topmost mount on TARGET. All mounts in the
     /// old set are dropped, including those of other processes. The ones without a counterpart in
     /// the new set are listed on stderr first. The replacement is atomic since Linux 6.5.
     ///
     /// With --strict, apply refuses a set that must be mounted step by step: one that needs a mount
-    /// helper, and before Linux 6.15 one that cannot be built in a private mount namespace. With
-    /// --replace it also refuses to drop a mount without a counterpart, and a replacement that is
-    /// not atomic.
+    /// helper, and before Linux 6.15 one that cannot be built in a private mount namespace. It
+    /// refuses a config.json with a part that it does not do. With --replace it also refuses to
+    /// drop a mount without a counterpart, and a replacement that is not atomic.
     ///
     /// With --into, TARGET is a path in that mount namespace, and SPEC must have a mount for `/`.
-    #[command(after_long_help = include_str!("help/apply.txt").trim_end())]
+    #[command(allow_missing_positional = true, after_long_help = include_str!("help/apply.txt").trim_end())]
     Apply(ApplyArgs),
     /// Show what apply would do, without changing anything
     ///
@@ -100,7 +106,7 @@ pub(crate) enum Verb {
     ///
     /// The exit status is the one apply would give, as far as a check can predict it: a damaged
     /// image, for one, is only detected when it is mounted.
-    #[command(after_long_help = include_str!("help/explain.txt").trim_end())]
+    #[command(allow_missing_positional = true, after_long_help = include_str!("help/explain.txt").trim_end())]
     Explain(ExplainArgs),
     /// Unmount file systems, and name the processes that keep one busy
     ///
@@ -194,15 +200,20 @@ pub(crate) struct SetArgs {
     /// Mount everything read-only; an overlay's upperdir becomes its top layer
     #[arg(long)]
     pub(crate) view: bool,
-    /// Refuse a set that other processes could see half mounted
+    /// Refuse a set that other processes could see half mounted, or that is not done in full
     #[arg(long)]
     pub(crate) strict: bool,
     /// Ignore and list options that have no effect, as PROGRAM does
     #[arg(long, value_name = "PROGRAM")]
     pub(crate) compat: Option<CompatArg>,
+    /// Take config.json in the OCI bundle DIR as SPEC, with its root.path as the root
+    #[arg(long, value_name = "DIR", conflicts_with = "spec")]
+    pub(crate) bundle: Option<PathBuf>,
     /// File with the mount list in JSON, of containerd or OCI; - for stdin
-    pub(crate) spec: PathBuf,
+    #[arg(required_unless_present = "bundle")]
+    pub(crate) spec: Option<PathBuf>,
     /// Directory to mount on; a file if the set is one bound file
+    #[arg(required = true)]
     pub(crate) target: PathBuf,
 }
 

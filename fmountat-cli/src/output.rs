@@ -2,6 +2,7 @@
 //! Prints results on stdout, errors and messages on stderr, as text or JSON.
 
 use crate::report::{self, Failure};
+use fmountat::oci::NotDone;
 use fmountat::text::escape;
 use fmountat::{Error, Operation, ReplaceDiff};
 use serde::Serialize;
@@ -94,6 +95,14 @@ pub(crate) fn replace_diff(found: &ReplaceDiff, json: bool) {
 pub(crate) fn ignored(options: &[(usize, OsString)], json: bool) {
     for (number, option) in options.iter().filter(|_| !json) {
         message(&format!("mount {number}: ignored: {}", escaped(option)));
+    }
+}
+
+/// Prints the parts of an OCI configuration that are not done, on stderr. With `--json` they are in
+/// the result instead.
+pub(crate) fn not_done(parts: &[NotDone], json: bool) {
+    for NotDone { path, reason, .. } in parts.iter().filter(|_| !json) {
+        message(&format!("not done: {path}: {}", escaped(reason)));
     }
 }
 

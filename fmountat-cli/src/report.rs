@@ -5,6 +5,7 @@ pub(crate) use crate::json_text::{Text, json, text};
 use fmountat::error::{Holder, HolderKind, Syscall};
 use fmountat::explain::{ExplainedStep, Needed};
 use fmountat::journal::Recovered;
+use fmountat::oci::NotDone;
 use fmountat::{Error, MountId, PublishedSet, ReplaceDiff};
 use serde::Serialize;
 use serde_json::Value;
@@ -110,6 +111,17 @@ pub(crate) fn ignored(options: &[(usize, OsString)]) -> Vec<IgnoredReport<'_>> {
     options.iter().map(|(mount, option)| IgnoredReport { mount: *mount, option: text(option) }).collect()
 }
 
+/// Holds a part of an OCI configuration that is not done.
+#[derive(Serialize)]
+pub(crate) struct NotDoneReport<'a> {
+    path: &'a str,
+    reason: &'a str,
+}
+
+pub(crate) fn not_done(parts: &[NotDone]) -> Vec<NotDoneReport<'_>> {
+    parts.iter().map(|part| NotDoneReport { path: &part.path, reason: &part.reason }).collect()
+}
+
 /// The output of `mount`: the id of a new mount, a change of a mount, or a mount that was left out.
 #[derive(Default, Serialize)]
 pub(crate) struct MountReport<'a> {
@@ -133,6 +145,7 @@ pub(crate) struct ApplyReport<'a> {
     pub(crate) ignored: Vec<IgnoredReport<'a>>,
     pub(crate) left_out: Vec<usize>,
     pub(crate) mounts: usize,
+    pub(crate) not_done: Vec<NotDoneReport<'a>>,
     pub(crate) set: Option<PublishedSet>,
     pub(crate) swap: Option<String>,
     pub(crate) target: Text<'a>,
@@ -150,6 +163,7 @@ pub(crate) struct ExplainReport<'a> {
     pub(crate) into_copy: bool,
     pub(crate) left_out: &'a [usize],
     pub(crate) mounts: Vec<StepReport<'a>>,
+    pub(crate) not_done: Vec<NotDoneReport<'a>>,
     pub(crate) refused: Vec<ErrorReport<'a>>,
     pub(crate) target: Text<'a>,
     pub(crate) strategy: String,

@@ -111,6 +111,7 @@ pub use vfs::tree::{Attached, Tree};
 pub mod oci {
     pub use crate::set::spec::defaults::standard_mounts;
     pub use crate::set::spec::device::{Device, DeviceKind, Link, standard_devices, standard_links};
+    pub use crate::set::spec::not_done::NotDone;
 }
 
 /// A verified /proc: the root of a procfs that no mount covers.

@@ -8,7 +8,7 @@ use crate::verbs::common::{Prepared, boot, namespace, prepare};
 use fmountat::{Error, ErrorKind, Operation, PublishedSet, Target};
 
 pub(crate) fn run(args: &ApplyArgs, json: bool) -> Result<(), Error> {
-    let Prepared { dir, plan, mounter } = prepare(&args.set, args.replace)?;
+    let Prepared { dir, sources, not_done, plan, mounter } = prepare(&args.set, args.replace)?;
     let path = &args.set.target;
     let namespace = namespace(&dir, args.into.as_deref())?;
     if namespace.is_some() && !plan.has_root() {
@@ -24,11 +24,11 @@ pub(crate) fn run(args: &ApplyArgs, json: bool) -> Result<(), Error> {
     let mut replace_diff = None;
     let (id, set, left_out, strategy) = match &namespace {
         None if !args.replace => {
-            let applied = mounter.apply(&dir, &plan, &target)?;
+            let applied = mounter.apply(&sources, &plan, &target)?;
             (applied.id, applied.set, applied.left_out, applied.strategy)
         }
         namespace => {
-            let mut built = mounter.build(&dir, &plan, &target)?;
+            let mut built = mounter.build(&sources, &plan, &target)?;
             let left_out = std::mem::take(&mut built.left_out);
             let attached = match namespace {
                 Some(namespace) => built.attach_in(namespace, &target)?,
@@ -48,6 +48,7 @@ pub(crate) fn run(args: &ApplyArgs, json: bool) -> Result<(), Error> {
     };
     output::left_out(&left_out, json);
     output::ignored(plan.ignored(), json);
+    output::not_done(&not_done, json);
     let report = ApplyReport {
         beneath: replace_diff.as_ref().map(|found| places(&found.beneath)),
         boot: json.then(boot).flatten(),
@@ -56,6 +57,7 @@ pub(crate) fn run(args: &ApplyArgs, json: bool) -> Result<(), Error> {
         ignored: report::ignored(plan.ignored()),
         mounts: plan.len() - left_out.len(),
         left_out,
+        not_done: report::not_done(&not_done),
         set,
         swap: swap.map(|swap| swap.to_string()),
         target: report::text(path),

@@ -3,14 +3,15 @@
 
 use crate::args::SetArgs;
 use crate::mount_args::CompatArg;
+use fmountat::oci::NotDone;
 use fmountat::{
     Compat, Error, ErrorKind, Errors, MountNamespace, Mounter, Operation, Plan, Spec, read_only_view,
 };
 use rustix::fd::OwnedFd;
-use rustix::fs::{CWD, Mode, OFlags};
+use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use std::ffi::OsStr;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// The outcome of a verb, with all its errors.
 pub(crate) type Outcome = Result<(), Errors>;
@@ -77,8 +78,12 @@ pub(crate) fn boot() -> Option<String> {
 
 /// Holds the plan that `apply` carries out and `explain` describes.
 pub(crate) struct Prepared {
-    /// The directory that resolves relative paths.
+    /// The directory that resolves the target.
     pub(crate) dir: OwnedFd,
+    /// The directory that resolves relative sources and layers.
+    pub(crate) sources: OwnedFd,
+    /// The parts of an OCI configuration that are not done.
+    pub(crate) not_done: Vec<NotDone>,
     pub(crate) plan: Plan,
     pub(crate) mounter: Mounter,
 }
@@ -87,11 +92,15 @@ pub(crate) struct Prepared {
 /// replaced.
 pub(crate) fn prepare(args: &SetArgs, replace: bool) -> Result<Prepared, Error> {
     let dir = start_directory(args.directory.as_deref())?;
-    let mut spec = read_spec(&dir, &args.spec)?;
+    let (mut spec, sources) = read_set(&dir, args)?;
+    if args.strict {
+        spec.need_all_done()?;
+    }
     if args.view {
         spec.mounts = read_only_view(&spec.mounts);
     }
     let spec = spec.with_cgroups()?;
+    let not_done = spec.not_done.clone();
     let compat = args.compat.map_or(spec.compat, Compat::from);
     let plan = Plan::new(spec.compat(compat))?;
     let mounter = Mounter::detached();
@@ -104,5 +113,36 @@ pub(crate) fn prepare(args: &SetArgs, replace: bool) -> Result<Prepared, Error> 
             mounter.need_swap_without_gap()?;
         }
     }
-    Ok(Prepared { dir, plan, mounter })
+    Ok(Prepared { dir, sources, not_done, plan, mounter })
+}
+
+/// Reads the set, and opens the directory of its relative sources.
+fn read_set(dir: &OwnedFd, args: &SetArgs) -> Result<(Spec, OwnedFd), Error> {
+    let sources = |path: &Path| {
+        rustix::fs::openat(dir, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
+            .map_err(|e| Error::from_io(Operation::OpenDirectory, path, e.into()))
+    };
+    if let Some(bundle) = &args.bundle {
+        let sources = sources(bundle)?;
+        let spec = read_spec(&sources, Path::new("config.json"))?.with_root_path()?;
+        return Ok((spec, sources));
+    }
+    let path = args.spec.as_deref().unwrap_or(Path::new("-"));
+    let mut spec = read_spec(dir, path)?;
+    // The set is mounted in a copy of the very directory.
+    let bundle = path.parent().unwrap_or(Path::new(""));
+    let is_target = |root: &PathBuf| is_same_file(dir, &bundle.join(root), &args.target);
+    if spec.root_path.as_ref().is_some_and(is_target) {
+        spec.not_done.retain(|part| part.path != "root.path");
+    }
+    Ok((spec, sources(Path::new("."))?))
+}
+
+/// Reports whether both paths exist and lead to the same file.
+fn is_same_file(dir: &OwnedFd, one: &Path, other: &Path) -> bool {
+    let id = |path: &Path| {
+        let stat = rustix::fs::statat(dir, path, AtFlags::empty()).ok()?;
+        Some((stat.st_dev, stat.st_ino))
+    };
+    id(one).is_some_and(|one| id(other) == Some(one))
 }

@@ -9,10 +9,10 @@ use crate::verbs::common::{Prepared, prepare};
 use fmountat::{Error, Target};
 
 pub(crate) fn run(args: &ExplainArgs, json: bool) -> Result<(), Error> {
-    let Prepared { dir, plan, mounter } = prepare(&args.set, args.replace)?;
+    let Prepared { dir, sources, not_done, plan, mounter } = prepare(&args.set, args.replace)?;
     let path = &args.set.target;
     let target = Target::open(&dir, path)?;
-    let mut explained = mounter.explain(&dir, &plan, &target);
+    let mut explained = mounter.explain(&sources, &plan, &target);
     let mut replace_diff = None;
     if args.replace {
         match mounter.explain_replace_diff(&plan, &target) {
@@ -27,6 +27,7 @@ pub(crate) fn run(args: &ExplainArgs, json: bool) -> Result<(), Error> {
         output::replace_diff(found, json);
     }
     output::ignored(plan.ignored(), json);
+    output::not_done(&not_done, json);
     if json {
         let after_mounts = explained.after_mounts.iter();
         let report = ExplainReport {
@@ -42,6 +43,7 @@ pub(crate) fn run(args: &ExplainArgs, json: bool) -> Result<(), Error> {
             ignored: report::ignored(plan.ignored()),
             into_copy: explained.into_copy,
             left_out: &explained.left_out,
+            not_done: report::not_done(&not_done),
             mounts: explained.steps.iter().map(report::step).collect(),
             refused: explained.refused.iter().map(report::error).collect(),
             target: report::text(path),

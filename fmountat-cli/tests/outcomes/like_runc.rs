@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Compares the mount table of `fmountat apply config.json` with that of `runc create`, entry by
+//! Compares the mount table of `fmountat apply --bundle` with that of `runc create`, entry by
 //! entry, for the config that `runc spec` writes and for changes of it. `docs/guide.md` lists the
 //! differences that are wanted.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
@@ -18,7 +18,7 @@ mount -t tmpfs data data; mkdir data/inner; mount --make-shared data
 runc --root /run/r create "$ID" </dev/null >runc.log 2>&1 || { cat runc.log >&2; exit 1; }
 pid=$(runc --root /run/r state "$ID" | sed -n 's/.*"pid": \([0-9]*\).*/\1/p')
 cat /proc/$pid/mountinfo >runc.table; runc --root /run/r delete -f "$ID"
-"$F" apply config.json rootfs; cat /proc/self/mountinfo >ours.table; umount -R rootfs
+"$F" apply --bundle . rootfs; cat /proc/self/mountinfo >ours.table; umount -R rootfs
 "#;
 
 /// A change of the config that `runc spec` writes.
@@ -76,6 +76,10 @@ const CHANGES: &[(&str, Change)] = &[
     }),
     ("propagation of the root: slave", |config, _| config["linux"]["rootfsPropagation"] = json!("slave")),
     ("propagation of the root: private", |config, _| config["linux"]["rootfsPropagation"] = json!("private")),
+    ("sources in the bundle", |config, _| {
+        mount(config, "/data", "bind", "data", &["rbind"]);
+        mount(config, "/etc/name", "bind", "./file", &["bind", "ro"]);
+    }),
     ("a mount over a mount", |config, dir| {
         let source = dir.join("data").display().to_string();
         mount(config, "/dev/shm", "bind", &source, &["bind"]);

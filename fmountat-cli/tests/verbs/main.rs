@@ -2,6 +2,7 @@
 //! The command's verbs, its output, exit statuses and completions.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod bundle;
 mod command;
 mod completions;
 mod doctor;
@@ -13,5 +14,5 @@ mod run;
 mod table;
 
 fmountat_testing::test_files! {
-    command, completions, doctor, flags, json, readme, reasons, run, table,
+    bundle, command, completions, doctor, flags, json, readme, reasons, run, table,
 }

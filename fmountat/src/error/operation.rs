@@ -143,6 +143,7 @@ operations! {
     SetOption = "set option";
     SetRootMode = "set mode of the root of";
     SetRootOwner = "set owner of the root of";
+    SetRootPropagation = "set propagation of the root";
     SetUpLoopDevice = "set up loop device";
     StartMountThread = "start the mount thread";
     StartThreadToUnmount = "start a thread to unmount";

@@ -13,6 +13,7 @@ mod events;
 mod filtered;
 mod handover;
 mod oci;
+mod oci_root;
 mod old_kernels;
 mod own_namespace;
 mod sandboxes;
@@ -24,5 +25,5 @@ mod swap;
 mod teardown;
 
 fmountat_testing::test_files! {
-    api, change, covers, enter, events, filtered, handover, oci, old_kernels, own_namespace, sandboxes, set, own_sources, private_namespace, stepwise, swap, teardown,
+    api, change, covers, enter, events, filtered, handover, oci, oci_root, old_kernels, own_namespace, sandboxes, set, own_sources, private_namespace, stepwise, swap, teardown,
 }

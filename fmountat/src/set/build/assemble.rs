@@ -147,7 +147,7 @@ impl Mounter {
             }
             AssemblyPlace::Detached | AssemblyPlace::OwnNamespace => builder.assemble(plan, mounts, place)?,
         }
-        builder.finish()
+        builder.finish(plan)
     }
 }
 
@@ -348,8 +348,9 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn finish(self) -> Result<DetachedSet> {
+    fn finish(self, plan: &Plan) -> Result<DetachedSet> {
         let Some(built) = self.built else { return Err(every_mount_left_out()) };
+        plan.set_root_propagation(built.tree.root())?;
         let newest = match self.newest {
             None if built.tree.id()?.unique().is_some() => newer_than_all(&built.tree)?,
             known => known,

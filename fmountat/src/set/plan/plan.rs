@@ -8,7 +8,8 @@ use crate::set::plan::nodes::Nodes;
 use crate::set::plan::restriction::PathRestrictions;
 use crate::set::plan::step::{Rules, Step, What};
 use crate::set::spec::Spec;
-use rustix::fd::AsFd;
+use crate::vfs::attr::{MountAttr, Propagation, set_attr};
+use rustix::fd::{AsFd, BorrowedFd};
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::fmt;
@@ -37,6 +38,8 @@ pub struct Plan {
     pub(crate) nodes: Nodes,
     /// Applied last.
     pub(crate) restrictions: PathRestrictions,
+    /// Set at the very end: mounts on a shared mount would become shared.
+    pub(crate) root_propagation: Option<Propagation>,
     helpers: OnceLock<Result<Helpers>>,
 }
 
@@ -53,7 +56,10 @@ impl Plan {
     pub fn new(spec: impl Into<Spec>) -> Result<Self> {
         let spec = spec.into();
         let restrictions = PathRestrictions::of(&spec)?;
-        let Spec { mounts, compat, bind_propagation, devices, links, .. } = spec;
+        let Spec { mounts, compat, bind_propagation, devices, links, root_propagation, .. } = spec;
+        // A slave needs a master: the root is a slave if it is a bind.
+        let is_own = |to: &Propagation| matches!(to, Propagation::Shared | Propagation::Unbindable);
+        let root_propagation = root_propagation.filter(is_own);
         let rules = Rules { compat, bind_propagation };
         if mounts.is_empty() {
             return Err(Error::new(ErrorKind::Spec, Operation::ReadMountList, "the list has no mounts"));
@@ -71,15 +77,17 @@ impl Plan {
         }
         put_off_read_only(&mut steps, &nodes);
         let total = steps.len();
-        Ok(Self { total, steps, ignored, nodes, restrictions, helpers: OnceLock::new() })
+        let helpers = OnceLock::new();
+        Ok(Self { total, steps, ignored, nodes, restrictions, root_propagation, helpers })
     }
 
     /// Returns a plan with the steps for which `keep` is true, with their numbers and helpers but
-    /// without nodes and path restrictions.
+    /// without nodes, path restrictions and propagation of the root.
     pub(crate) fn part(&self, keep: impl Fn(&Step) -> bool) -> Self {
         let steps = self.steps.iter().filter(|step| keep(step)).cloned().collect();
-        let (ignored, nodes, restrictions) = Default::default();
-        Self { steps, total: self.total, ignored, nodes, restrictions, helpers: self.helpers.clone() }
+        let (ignored, nodes, restrictions, root_propagation) = Default::default();
+        let helpers = self.helpers.clone();
+        Self { steps, total: self.total, ignored, nodes, restrictions, root_propagation, helpers }
     }
 
     /// Returns the mount helpers. Searches them at the first call.
@@ -89,11 +97,12 @@ impl Plan {
     }
 
     /// Splits the plan into the kernel's mounts and the helpers' mounts. The second part gets the
-    /// nodes and path restrictions.
+    /// nodes, path restrictions and propagation of the root.
     pub(crate) fn by_kernel_and_helpers(&self, helpers: &Helpers) -> (Self, Self) {
         let kernel = self.part(|step| helpers.of(step).is_none());
         let helped = self.part(|step| helpers.of(step).is_some());
-        (kernel, Self { nodes: self.nodes.clone(), restrictions: self.restrictions.clone(), ..helped })
+        let (nodes, restrictions) = (self.nodes.clone(), self.restrictions.clone());
+        (kernel, Self { nodes, restrictions, root_propagation: self.root_propagation, ..helped })
     }
 
     /// Reports whether open_tree(2) copies the whole set. It copies neither unbindable mounts nor
@@ -160,6 +169,13 @@ impl Plan {
         error.with_plan_step(PlanStep::Mount(step.number))
     }
 
+    /// Sets the propagation of the root, when all else is done.
+    pub(crate) fn set_root_propagation(&self, root: BorrowedFd<'_>) -> Result<()> {
+        let Some(propagation) = self.root_propagation else { return Ok(()) };
+        let attr = MountAttr { propagation: Some(propagation), ..MountAttr::default() };
+        set_attr(root, &attr, false).map_err(|e| e.with_operation(Operation::SetRootPropagation))
+    }
+
     /// Returns the operations after all mounts, in order, each with its path.
     pub(crate) fn after_mounts(&self) -> Vec<(Operation, PathBuf)> {
         let devices = self.nodes.devices.iter().map(|device| (Operation::CreateDevice, &device.path));
@@ -168,7 +184,8 @@ impl Plan {
         let paths = restrictions.paths.iter().map(|(restriction, path)| (restriction.operation(), path));
         let all = devices.chain(links).chain(paths).map(|(operation, path)| (operation, path.clone()));
         let root = (Operation::MakeRootReadOnly, PathBuf::from("/"));
-        all.chain(restrictions.readonly_root.then_some(root)).collect()
+        let propagation = self.root_propagation.map(|_| (Operation::SetRootPropagation, PathBuf::from("/")));
+        all.chain(restrictions.readonly_root.then_some(root)).chain(propagation).collect()
     }
 
     /// The number of mounts.
@@ -208,7 +225,7 @@ pub(crate) fn after_mounts_text(operation: Operation, path: &Path) -> String {
     let path = escape(path.as_os_str().as_bytes());
     match operation {
         Operation::MaskPath | Operation::MakePathReadOnly => format!("{operation} {path}, if it exists"),
-        Operation::MakeRootReadOnly => operation.to_string(),
+        Operation::MakeRootReadOnly | Operation::SetRootPropagation => operation.to_string(),
         _ => format!("{operation} {path}"),
     }
 }

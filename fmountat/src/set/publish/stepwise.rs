@@ -42,6 +42,7 @@ pub(crate) fn step_by_step(
     restrict::make_mounts_read_only(&stepwise.read_only_last)?;
     restrict::restrict_paths(&mut stepwise, &plan.restrictions, plan.len() + 1)?;
     stepwise.make_root_read_only()?;
+    plan.set_root_propagation(stepwise.root_or_target())?;
     stepwise.finish()
 }
 
@@ -79,8 +80,12 @@ impl<'a> Stepwise<'a> {
             }
         }
         let has_root = plan.has_root() || is_published;
-        if plan.restrictions.readonly_root && !has_root {
-            return Err(root_is_not_ours());
+        let changes = [
+            (plan.restrictions.readonly_root, Operation::MakeRootReadOnly),
+            (plan.root_propagation.is_some(), Operation::SetRootPropagation),
+        ];
+        if let Some((_, operation)) = changes.into_iter().find(|(is_asked, _)| *is_asked && !has_root) {
+            return Err(root_is_not_ours(operation));
         }
         let root = is_published.then(|| target.seen_now()).transpose()?;
         let step_mounter = StepMounter { mounter, dir };
@@ -218,16 +223,15 @@ impl MountedRoot for Stepwise<'_> {
 
     fn restrict_root(&mut self) -> Result<()> {
         self.readonly_root = true;
-        if self.has_root { Ok(()) } else { Err(root_is_not_ours()) }
+        if self.has_root { Ok(()) } else { Err(root_is_not_ours(Operation::MakeRootReadOnly)) }
     }
 }
 
-/// Returns the error for making the caller's own mount read-only, in a set without a root.
-fn root_is_not_ours() -> Error {
+/// Returns the error for changing the caller's own mount, in a set without a root.
+fn root_is_not_ours(operation: Operation) -> Error {
     let reason = "the set is mounted step by step and has no root of its own: its root is a mount that \
                   existed before";
-    Error::new(ErrorKind::Unsupported, Operation::MakeRootReadOnly, reason)
-        .with_hint("add a first mount with the target `/`")
+    Error::new(ErrorKind::Unsupported, operation, reason).with_hint("add a first mount with the target `/`")
 }
 
 /// Opens the target again by its path, to see what was mounted there in the meantime. A target that

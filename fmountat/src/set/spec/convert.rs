@@ -58,14 +58,17 @@ mod containerd {
 mod oci {
     use crate::set::spec::device::{Device, DeviceKind};
     use crate::set::spec::mount::Mount;
+    use crate::set::spec::not_done::NotDone;
     use crate::set::spec::oci::propagation_named;
     use crate::set::spec::spec::Spec;
     use crate::vfs::attr::Propagation;
     use crate::vfs::idmap::IdMapping;
     use oci_spec::runtime::{
-        Linux, LinuxDevice, LinuxDeviceType, LinuxIdMapping, Mount as Theirs, Spec as Config,
+        Linux, LinuxDevice, LinuxDeviceType, LinuxIdMapping, LinuxNamespaceType, Mount as Theirs,
+        Spec as Config,
     };
     use std::ffi::OsString;
+    use std::path::Path;
 
     fn mappings(list: Option<&Vec<LinuxIdMapping>>) -> Vec<IdMapping> {
         let one =
@@ -98,19 +101,63 @@ mod oci {
             let paths = |list: Option<&Vec<String>>| list.into_iter().flatten().map(Into::into).collect();
             let devices = linux.and_then(|l| l.devices().as_ref()).into_iter().flatten();
             let named = |linux: &Linux| linux.rootfs_propagation().as_deref().and_then(propagation_named);
+            let root_path = config.root().as_ref().map(|root| root.path().clone());
+            let root_path = root_path.filter(|path| !path.as_os_str().is_empty());
+            let root_propagation = linux.and_then(named);
             let mut spec = Self {
                 mounts,
+                not_done: root_path.is_some().then(NotDone::root_path).into_iter().collect(),
+                root_path,
+                root_propagation,
                 // As runc, which makes all mounts of its new namespace slaves before it binds one.
-                bind_propagation: linux.map(|linux| named(linux).unwrap_or(Propagation::Slave)),
+                bind_propagation: linux.map(|_| root_propagation.unwrap_or(Propagation::Slave)),
                 devices: devices.filter_map(device).collect(),
                 readonly_paths: paths(linux.and_then(|l| l.readonly_paths().as_ref())),
                 masked_paths: paths(linux.and_then(|l| l.masked_paths().as_ref())),
                 readonly_root: config.root().as_ref().and_then(|root| root.readonly()).unwrap_or(false),
                 ..Self::default()
             };
-            spec.apply_oci_rules();
+            let namespaces = linux.and_then(|l| l.namespaces().as_ref()).into_iter().flatten();
+            let namespaces: Vec<_> = namespaces.map(|one| (name(one.typ()), one.path())).collect();
+            spec.take_namespaces(
+                namespaces.iter().map(|(kind, path)| (*kind, path.as_deref().unwrap_or(Path::new("")))),
+            );
+            spec.not_done.extend(left_to_runtime(config));
+            spec.apply_oci_rules(true);
             spec
         }
+    }
+
+    /// Returns the name of a type in a configuration. `Display` has other names.
+    fn name(kind: LinuxNamespaceType) -> &'static str {
+        match kind {
+            LinuxNamespaceType::Mount => "mount",
+            LinuxNamespaceType::Cgroup => "cgroup",
+            LinuxNamespaceType::Uts => "uts",
+            LinuxNamespaceType::Ipc => "ipc",
+            LinuxNamespaceType::User => "user",
+            LinuxNamespaceType::Pid => "pid",
+            LinuxNamespaceType::Network => "network",
+            LinuxNamespaceType::Time => "time",
+        }
+    }
+
+    /// Lists the parts of the configuration that only a runtime does.
+    fn left_to_runtime(config: &Config) -> Vec<NotDone> {
+        let label = config.linux().as_ref().and_then(|linux| linux.mount_label().as_ref());
+        let has_label = label.is_some_and(|label| !label.is_empty());
+        let terminal = config.process().as_ref().and_then(|process| process.terminal());
+        let mut parts = Vec::from_iter(has_label.then(NotDone::mount_label));
+        parts.extend(terminal.unwrap_or(false).then(NotDone::terminal));
+        if let Some(hooks) = config.hooks() {
+            // `prestart` is deprecated, but runtimes still run these hooks.
+            #[allow(deprecated)]
+            let lists = [hooks.prestart(), hooks.create_runtime(), hooks.create_container()];
+            let named = NotDone::HOOKS.into_iter().zip(lists);
+            let used = named.filter(|(_, list)| list.as_ref().is_some_and(|list| !list.is_empty()));
+            parts.extend(used.map(|(name, _)| NotDone::hooks(name)));
+        }
+        parts
     }
 
     impl From<&Theirs> for Mount {
@@ -135,7 +182,25 @@ mod oci {
         let mut root = config.root().clone().unwrap();
         root.set_readonly(Some(false));
         config.set_root(Some(root));
+        config.set_hooks(
+            serde_json::from_str(r#"{"createRuntime": [{"path": "/hook"}], "prestart": []}"#).unwrap(),
+        );
+        let mut linux = config.linux().clone().unwrap();
+        let namespaces =
+            r#"[{"type": "network", "path": "/n"}, {"type": "user", "path": "/u"}, {"type": "pid"}]"#;
+        linux.set_namespaces(serde_json::from_str(namespaces).unwrap());
+        linux.set_mount_label(Some("label".into())).set_rootfs_propagation(Some("rshared".into()));
+        config.set_linux(Some(linux));
+        let mut process = config.process().clone().unwrap();
+        process.set_terminal(Some(true));
+        config.set_process(Some(process));
+        let json = serde_json::to_vec(&config).unwrap();
+        assert_eq!(Spec::from(&config), Spec::from_json(&json).unwrap());
         let spec = Spec::from(&config);
+        let paths: Vec<&str> = spec.not_done.iter().map(|part| part.path.as_str()).collect();
+        let namespaces = ["linux.namespaces[0].path", "linux.namespaces[1].path"];
+        let rest = ["linux.mountLabel", "process.terminal", "hooks.createRuntime"];
+        assert_eq!(paths, [&["root.path"], &namespaces[..], &rest].concat());
         assert!(!spec.readonly_root && spec.masked_paths.len() > 3 && spec.readonly_paths.len() > 3);
     }
 

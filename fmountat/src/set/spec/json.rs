@@ -3,7 +3,9 @@
 
 use crate::set::spec::json_object::{Bytes, Fields, fields, object};
 use crate::set::spec::mount::Mount;
+use crate::set::spec::not_done::NotDone;
 use crate::set::spec::oci::{OciLinux, OciRoot, id_mappings, written};
+use crate::set::spec::oci_runtime::{OciHooks, OciProcess};
 use crate::set::spec::spec::Spec;
 use serde::de;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
@@ -68,18 +70,24 @@ struct Config {
     is_oci: bool,
     root: OciRoot,
     linux: OciLinux,
+    process: OciProcess,
+    hooks: OciHooks,
 }
 
 impl Config {
     /// Returns the set, or `None` without `mounts`.
     fn spec(self) -> Option<Spec> {
-        let mut spec = Spec { readonly_root: self.root.readonly, ..Spec::default() };
+        let OciRoot { readonly, path } = self.root;
+        let mut spec = Spec { readonly_root: readonly, root_path: path, ..Spec::default() };
+        spec.not_done.extend(spec.root_path.is_some().then(NotDone::root_path));
         let mounts = self.mounts.or_else(|| self.is_oci.then(Vec::new))?;
         let is_oci = self.is_oci || mounts.iter().any(|read| read.is_oci);
         spec.mounts = mounts.into_iter().map(|read| read.mount).collect();
         self.linux.move_into(&mut spec);
+        spec.not_done.extend(self.process.terminal.then(NotDone::terminal));
+        spec.not_done.extend(self.hooks.0.into_iter().map(NotDone::hooks));
         if is_oci {
-            spec.apply_oci_rules();
+            spec.apply_oci_rules(self.is_oci);
         }
         Some(spec)
     }
@@ -98,6 +106,8 @@ impl Fields for Config {
             "mounts" => self.mounts = map.next_value::<Option<_>>()?.or(Some(Vec::new())),
             "root" => self.root = map.next_value::<Option<_>>()?.unwrap_or_default(),
             "linux" => self.linux = map.next_value::<Option<_>>()?.unwrap_or_default(),
+            "process" => self.process = map.next_value::<Option<_>>()?.unwrap_or_default(),
+            "hooks" => self.hooks = map.next_value::<Option<_>>()?.unwrap_or_default(),
             _ => return Ok(false),
         }
         Ok(true)
@@ -167,7 +177,8 @@ mod tests {
     fn a_configuration_may_have_no_mounts() {
         for text in [r#"{"ociVersion": "1.2.0"}"#, r#"{"mounts": null}"#, r#"{"mounts": []}"#, "[]"] {
             let spec = Spec::from_json(text.as_bytes()).unwrap();
-            assert_eq!(spec.compat(Compat::Strict), Spec::default(), "{text}");
+            let mounts = Spec { compat: Compat::Strict, not_done: Vec::new(), ..spec };
+            assert_eq!(mounts, Spec::default(), "{text}");
         }
         assert!(Spec::from_json(br#"{"root": {}}"#).unwrap_err().to_string().contains("mounts"));
     }

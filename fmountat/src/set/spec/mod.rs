@@ -4,9 +4,12 @@
 pub(crate) mod mount;
 pub(crate) mod compat;
 pub(crate) mod device;
+pub(crate) mod not_done;
 pub(crate) mod spec;
 #[cfg(feature = "serde")]
 pub(crate) mod json_object;
+#[cfg(feature = "serde")]
+pub(crate) mod oci_runtime;
 #[cfg(feature = "serde")]
 pub(crate) mod oci;
 #[cfg(feature = "serde")]

@@ -5,11 +5,14 @@ use crate::set::spec::compat::Compat;
 use crate::set::spec::device::{Device, DeviceKind, standard_devices, standard_links};
 use crate::set::spec::json_object::{Bytes, Fields, object};
 use crate::set::spec::mount::Mount;
+use crate::set::spec::not_done::NotDone;
+use crate::set::spec::oci_runtime::OciNamespace;
 use crate::set::spec::spec::Spec;
 use crate::vfs::attr::Propagation;
 use crate::vfs::idmap::IdMapping;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess};
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 /// An id mapping in OCI's form: `{"containerID": 0, "hostID": 1000, "size": 1}`.
@@ -76,6 +79,9 @@ pub(crate) struct OciLinux {
     masked_paths: Vec<PathBuf>,
     devices: Vec<Device>,
     propagation: Option<Propagation>,
+    root_propagation: Option<Propagation>,
+    has_mount_label: bool,
+    namespaces: Vec<OciNamespace>,
 }
 
 impl Fields for OciLinux {
@@ -89,7 +95,14 @@ impl Fields for OciLinux {
             "readonlypaths" => self.readonly_paths = paths(map)?,
             "maskedpaths" => self.masked_paths = paths(map)?,
             "devices" => self.devices = devices(map)?,
-            "rootfspropagation" => self.propagation = propagation(map.next_value::<Option<String>>()?)?,
+            "rootfspropagation" => {
+                self.root_propagation = propagation(map.next_value::<Option<String>>()?)?;
+            }
+            "mountlabel" => {
+                let label = map.next_value::<Option<String>>()?;
+                self.has_mount_label = label.is_some_and(|label| !label.is_empty());
+            }
+            "namespaces" => self.namespaces = map.next_value::<Option<_>>()?.unwrap_or_default(),
             _ => return Ok(false),
         }
         Ok(true)
@@ -100,7 +113,7 @@ impl<'de> Deserialize<'de> for OciLinux {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let mut linux: Self = object(deserializer)?;
         // runc makes all mounts of its new namespace slaves before it binds one.
-        linux.propagation.get_or_insert(Propagation::Slave);
+        linux.propagation = linux.root_propagation.or(Some(Propagation::Slave));
         Ok(linux)
     }
 }
@@ -114,6 +127,7 @@ fn paths<'de, A: MapAccess<'de>>(map: &mut A) -> Result<Vec<PathBuf>, A::Error> 
 #[derive(Default)]
 pub(crate) struct OciRoot {
     pub(crate) readonly: bool,
+    pub(crate) path: Option<PathBuf>,
 }
 
 impl Fields for OciRoot {
@@ -121,10 +135,14 @@ impl Fields for OciRoot {
     const IGNORES_UNKNOWN: bool = true;
 
     fn take<'de, A: MapAccess<'de>>(&mut self, name: &str, map: &mut A) -> Result<bool, A::Error> {
-        if name != "readonly" {
-            return Ok(false);
+        match name {
+            "readonly" => self.readonly = map.next_value::<Option<bool>>()?.unwrap_or_default(),
+            "path" => {
+                let path = map.next_value::<Option<Bytes>>()?.map(|path| PathBuf::from(path.0));
+                self.path = path.filter(|path| !path.as_os_str().is_empty());
+            }
+            _ => return Ok(false),
         }
-        self.readonly = map.next_value::<Option<bool>>()?.unwrap_or_default();
         Ok(true)
     }
 }
@@ -139,10 +157,14 @@ impl OciLinux {
     /// Moves these fields into the set.
     pub(crate) fn move_into(self, spec: &mut Spec) {
         fill_mappings(&mut spec.mounts, &self.uid_mappings, &self.gid_mappings);
+        let namespaces = self.namespaces.iter().map(|namespace| (&*namespace.kind, &*namespace.path));
+        spec.take_namespaces(namespaces);
+        spec.not_done.extend(self.has_mount_label.then(NotDone::mount_label));
         spec.readonly_paths = self.readonly_paths;
         spec.masked_paths = self.masked_paths;
         spec.devices = self.devices;
         spec.bind_propagation = self.propagation;
+        spec.root_propagation = self.root_propagation;
     }
 }
 
@@ -228,16 +250,39 @@ impl Spec {
     /// Applies the rules of OCI runtimes. If `/dev` is not a bind of the host's, adds the default
     /// devices and links: config-linux.md, "Default Devices". A device of the configuration
     /// replaces the default one of the same path.
-    pub(crate) fn apply_oci_rules(&mut self) {
+    ///
+    /// As in runc, no device is created if `/dev` is a bind: it would be created on the host.
+    /// `is_config` says that it is a whole configuration, not only a list of mounts.
+    pub(crate) fn apply_oci_rules(&mut self, is_config: bool) {
         self.compat = Compat::Oci;
         let is_dev = |mount: &&Mount| Path::new("/").join(&mount.target) == Path::new("/dev");
         let is_own = |mount: &Mount| mount.fstype != "bind" && !has_option(mount, &["bind", "rbind"]);
-        if self.mounts.iter().rfind(is_dev).is_some_and(is_own) {
-            let supplied = standard_devices();
-            let is_new = |device: &Device| self.devices.iter().all(|own| own.path != device.path);
-            let supplied: Vec<Device> = supplied.into_iter().filter(is_new).collect();
-            self.devices.extend(supplied);
-            self.links = standard_links();
+        match self.mounts.iter().rfind(is_dev).map(is_own) {
+            Some(true) => {
+                let supplied = standard_devices();
+                let is_new = |device: &Device| self.devices.iter().all(|own| own.path != device.path);
+                let supplied: Vec<Device> = supplied.into_iter().filter(is_new).collect();
+                self.devices.extend(supplied);
+                self.links = standard_links();
+            }
+            Some(false) if !self.devices.is_empty() => {
+                self.devices.clear();
+                self.not_done.push(NotDone::devices_of_host());
+            }
+            None if is_config => self.not_done.push(NotDone::default_devices()),
+            _ => {}
+        }
+    }
+
+    /// Takes the mappings of the user namespace for the mounts that refer to the container's, and
+    /// lists the namespaces that have a path. Each is a type and a path, which may be empty.
+    pub(crate) fn take_namespaces<'n>(&mut self, namespaces: impl Iterator<Item = (&'n str, &'n Path)>) {
+        for (at, (kind, path)) in namespaces.enumerate().filter(|(_, (_, path))| !path.as_os_str().is_empty())
+        {
+            if kind == "user" {
+                map_by_namespace(&mut self.mounts, path);
+            }
+            self.not_done.push(NotDone::namespace(at, kind));
         }
     }
 }
@@ -253,6 +298,18 @@ pub(crate) fn fill_mappings(mounts: &mut [Mount], users: &[IdMapping], groups: &
         if mount.uid_mappings.is_empty() && mount.gid_mappings.is_empty() {
             mount.uid_mappings.extend_from_slice(users);
             mount.gid_mappings.extend_from_slice(groups);
+        }
+    }
+}
+
+/// Gives the mappings of a user namespace to each mount with `idmap` or `ridmap` that has none.
+fn map_by_namespace(mounts: &mut [Mount], namespace: &Path) {
+    for mount in mounts.iter_mut().filter(|mount| has_option(mount, &["idmap", "ridmap"])) {
+        if mount.uid_mappings.is_empty() && mount.gid_mappings.is_empty() {
+            let mut option = OsString::from("X-mount.idmap=\"");
+            option.push(namespace);
+            option.push("\"");
+            mount.options.push(option);
         }
     }
 }

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `Spec`: a list of mounts with the devices, symbolic links and path restrictions of a root.
 
-#[cfg(feature = "serde")]
 use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::set::spec::compat::Compat;
 use crate::set::spec::device::{Device, Link};
 use crate::set::spec::mount::Mount;
+use crate::set::spec::not_done::{NotDone, ROOT_PATH};
 use crate::vfs::attr::Propagation;
 use std::path::PathBuf;
 
@@ -45,6 +45,16 @@ pub struct Spec {
     /// OCI's `root.readonly`: the root of the set is read-only. The mounts in it keep their own
     /// `ro` or `rw`.
     pub readonly_root: bool,
+    /// OCI's `root.path`, relative to the bundle. Building a set does not use it:
+    /// [`with_root_path`](Self::with_root_path) adds the mount.
+    pub root_path: Option<PathBuf>,
+    /// The propagation of the root when the set is complete: OCI's `linux.rootfsPropagation`. A
+    /// shared root starts a new peer group.
+    pub root_propagation: Option<Propagation>,
+    /// The parts of an OCI configuration that building the set does not do: those of its root file
+    /// system that belong to the runtime, and [`root_path`](Self::root_path) until
+    /// [`with_root_path`](Self::with_root_path). A runtime does them itself, or reports them.
+    pub not_done: Vec<NotDone>,
 }
 
 impl Spec {
@@ -111,6 +121,50 @@ impl Spec {
         self.mounts.insert(0, root.at("/").number(0));
         self
     }
+
+    /// Inserts a recursive bind mount of [`root_path`](Self::root_path) as the root of the set. A
+    /// relative path starts at the directory that resolves the sources: the bundle.
+    ///
+    /// ```
+    /// let text = br#"{"ociVersion": "1.2.0", "root": {"path": "rootfs"},
+    ///                 "mounts": [{"destination": "/dev", "type": "tmpfs", "source": "tmpfs"}],
+    ///                 "linux": {"namespaces": [{"type": "pid", "path": "/proc/7/ns/pid"}]}}"#;
+    /// let spec = fmountat::Spec::from_json(text)?.with_root_path()?;
+    /// assert_eq!(spec.mounts[0].source, std::path::Path::new("rootfs"));
+    /// assert_eq!(spec.not_done[0].path, "linux.namespaces[0].path");
+    /// # Ok::<(), fmountat::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Spec`] if there is no path.
+    pub fn with_root_path(mut self) -> Result<Self> {
+        let Some(path) = self.root_path.clone() else {
+            let reason = format!("`{ROOT_PATH}` is missing: the bundle names no root file system");
+            return Err(Error::new(ErrorKind::Spec, Operation::ReadMountList, reason)
+                .with_hint("add `\"root\": {\"path\": \"rootfs\"}`"));
+        };
+        self.not_done.retain(|part| part.path != ROOT_PATH);
+        let root = Mount::new("bind", path).option("rbind");
+        // A peer of its source is no member of a new peer group.
+        let is_own = matches!(self.root_propagation, Some(Propagation::Shared | Propagation::Unbindable));
+        Ok(self.with_root(if is_own { root.option("rprivate") } else { root }))
+    }
+
+    /// Fails if building the set does not do all that its configuration demands.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`], with the place of the first of [`not_done`](Self::not_done) as
+    /// the argument.
+    pub fn need_all_done(&self) -> Result<()> {
+        let Some(NotDone { path, reason }) = self.not_done.first() else { return Ok(()) };
+        let more = match self.not_done.len() - 1 {
+            0 => String::new(),
+            more => format!(" (and {more} more)"),
+        };
+        Err(Error::new(ErrorKind::Unsupported, Operation::ReadMountList, format!("{reason}{more}"))
+            .with_argument(path)
+            .with_hint("remove it from the configuration; without `--strict` it is listed"))
+    }
 }
 
 #[cfg(feature = "serde")]
@@ -120,10 +174,11 @@ impl Spec {
     /// OCI's `config.json` (`destination` for `target`). Keys match in any letter case.
     ///
     /// Of an object it also reads `linux.maskedPaths`, `linux.readonlyPaths`, `linux.uidMappings`,
-    /// `linux.gidMappings`, `linux.devices`, `linux.rootfsPropagation` and `root.readonly`. With
-    /// `ociVersion` or a `destination` the set gets [`Compat::Oci`], and the devices and links that
-    /// OCI runtimes supply if a mount other than a bind is for `/dev`. Strings may contain bytes
-    /// that are not valid UTF-8.
+    /// `linux.gidMappings`, `linux.devices`, `linux.rootfsPropagation`, `root.path` and
+    /// `root.readonly`. Other parts that concern the root file system are listed in
+    /// [`not_done`](Self::not_done). With `ociVersion` or a `destination` the set gets
+    /// [`Compat::Oci`], and the devices and links that OCI runtimes supply if a mount other than a
+    /// bind is for `/dev`. Strings may contain bytes that are not valid UTF-8.
     ///
     /// # Errors
     /// [`ErrorKind::Spec`], with the line and column.
@@ -192,6 +247,7 @@ mod tests {
         let spec = Spec::from_json(text).unwrap();
         assert_eq!(spec.masked_paths, ["/proc/kcore", "/sys/firmware"].map(PathBuf::from));
         assert_eq!((spec.readonly_paths, spec.readonly_root), (vec![PathBuf::from("/proc/sys")], true));
+        assert_eq!(spec.root_path, Some(PathBuf::from("rootfs")));
         let without = Spec::from_json(br#"{"mounts": [], "root": null, "linux": {"maskedPaths": null}}"#);
         assert_eq!(without.unwrap(), Spec::default().bind_propagation(Propagation::Slave));
         assert_eq!(Spec::from_json(br#"{"mounts": [], "linux": 3}"#).unwrap_err().kind(), ErrorKind::Spec);
@@ -201,7 +257,7 @@ mod tests {
     fn no_field_is_dropped_for_its_letters_or_for_another() {
         let spec = Spec::from_json(
             br#"{"Mounts": [{"Type": "tmpfs", "Destination": "/a"}], "ROOT": {"ReadOnly": true},
-                "Linux": {"MaskedPaths": ["/m"], "readonlypaths": ["/r"]}, "process": 1, "Process": 2}"#,
+                "Linux": {"MaskedPaths": ["/m"], "readonlypaths": ["/r"]}, "annotations": 1, "Annotations": 2}"#,
         );
         let spec = spec.unwrap();
         assert_eq!((spec.masked_paths, spec.readonly_root), (vec![PathBuf::from("/m")], true));
