@@ -93,7 +93,7 @@ fn paths<'c>(config: &'c Value, key: &str) -> Vec<&'c str> {
 }
 
 /// The rows of a mount table at and below `root`, without what differs on purpose.
-fn rows(table: &str, root: &str, config: &Value) -> Vec<String> {
+pub(crate) fn rows(table: &str, root: &str, config: &Value) -> Vec<String> {
     let masked = paths(config, "maskedPaths");
     let row = |line: &str| {
         let fields: Vec<&str> = line.split(' ').collect();
@@ -139,6 +139,11 @@ fn furnish(dir: &Path) {
     std::fs::set_permissions(dir.join("rootfs/odd"), std::fs::Permissions::from_mode(0o710)).unwrap();
 }
 
+/// Describes the rows that only one of both has.
+pub(crate) fn only(rows: &[String], others: &[String], name: &str) -> Vec<String> {
+    rows.iter().filter(|row| !others.contains(row)).map(|row| format!("  only {name}: {row}")).collect()
+}
+
 /// Returns the rows that differ.
 fn differences(at: usize, change: Change) -> Result<Vec<String>, String> {
     let dir = scratch().join(format!("bundle{at}"));
@@ -161,10 +166,6 @@ fn differences(at: usize, change: Change) -> Result<Vec<String>, String> {
     let root = dir.join("rootfs").display().to_string();
     let theirs = rows(&read(dir.join("runc.table")), "", &config);
     let ours = rows(&read(dir.join("ours.table")), &root, &config);
-    let only = |rows: &[String], others: &[String], name: &str| {
-        let rows = rows.iter().filter(|row| !others.contains(row));
-        rows.map(|row| format!("  only {name}: {row}")).collect::<Vec<_>>()
-    };
     let mut all = only(&theirs, &ours, "runc");
     all.extend(only(&ours, &theirs, "fmountat"));
     if theirs.len() != ours.len() {

@@ -5,11 +5,12 @@
 mod breaks;
 mod errors;
 mod explain;
+mod like_engines;
 mod like_mount;
 mod like_runc;
 #[path = "../common/fixture.rs"]
 mod fixture;
 
 fmountat_testing::test_files! {
-    breaks, errors, explain, like_mount, like_runc,
+    breaks, errors, explain, like_engines, like_mount, like_runc,
 }

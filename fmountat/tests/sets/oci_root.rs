@@ -115,6 +115,17 @@ fmountat_testing::cases! {
         });
     }
 
+    /// A privileged container lists the devices of the host, `ptmx` among them.
+    fn ptmx_is_a_link() needs [] {
+        let config = r#"{"ociVersion": "1", "mounts": [{"destination": "/dev", "type": "tmpfs", "source": "tmpfs"}],
+            "linux": {"devices": [{"path": "/dev/ptmx", "type": "c", "major": 5, "minor": 2}, {"path": "/dev/fd", "type": "p"}]}}"#;
+        let spec = Spec::from_json(config.as_bytes()).unwrap();
+        let devices: Vec<_> = spec.devices.iter().filter_map(|device| device.path.to_str()).collect();
+        let links: Vec<_> = spec.links.iter().filter_map(|link| link.path.to_str()).collect();
+        assert!(devices.contains(&"/dev/fd") && !devices.contains(&"/dev/ptmx"), "{devices:?}");
+        assert!(links.contains(&"/dev/ptmx") && !links.contains(&"/dev/fd"), "{links:?}");
+    }
+
     /// Each part that is not done is data, and nothing else is listed.
     fn what_is_not_done_is_data() needs [] {
         let dev = r#"{"destination": "/dev", "type": "tmpfs", "source": "tmpfs"}"#;

@@ -2,7 +2,7 @@
 //! Reads the parts of OCI's `config.json` other than the mounts: config.md and config-linux.md.
 
 use crate::set::spec::compat::Compat;
-use crate::set::spec::device::{Device, DeviceKind, standard_devices, standard_links};
+use crate::set::spec::device::{Device, DeviceKind, Link, standard_devices, standard_links};
 use crate::set::spec::json_object::{Bytes, Fields, object};
 use crate::set::spec::mount::Mount;
 use crate::set::spec::not_done::NotDone;
@@ -263,7 +263,7 @@ impl Spec {
                 let is_new = |device: &Device| self.devices.iter().all(|own| own.path != device.path);
                 let supplied: Vec<Device> = supplied.into_iter().filter(is_new).collect();
                 self.devices.extend(supplied);
-                self.links = standard_links();
+                self.add_standard_links();
             }
             Some(false) if !self.devices.is_empty() => {
                 self.devices.clear();
@@ -272,6 +272,15 @@ impl Spec {
             None if is_config => self.not_done.push(NotDone::default_devices()),
             _ => {}
         }
+    }
+
+    /// Adds the links of /dev. As in runc, the link `ptmx` takes the place of a device of the
+    /// host, which a privileged container's configuration lists, and any other link gives way to a
+    /// device.
+    fn add_standard_links(&mut self) {
+        self.devices.retain(|device| device.path != Path::new("/dev/ptmx"));
+        let is_new = |link: &Link| self.devices.iter().all(|device| device.path != link.path);
+        self.links = standard_links().into_iter().filter(is_new).collect();
     }
 
     /// Takes the mappings of the user namespace for the mounts that refer to the container's, and
