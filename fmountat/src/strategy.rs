@@ -89,11 +89,12 @@ strategies! {
     pub(crate) GiveLayers "give a detached overlay its layers" {
         Descriptors "as descriptors" [AppendLayers, LayerFds]
         Names "as the names of descriptors" [AppendLayers]
-        ByMount "to mount(2) in a private mount namespace" [PrivateNamespace]
+        ByMount "to mount(2) in a copied mount namespace" [PrivateNamespace]
     }
     pub(crate) MapLayers "map the owners of an overlay's layers" {
-        Clone "in mapped clones" [AppendLayers, DetachedLayers]
-        PrivateNamespace "in mapped clones that a private mount namespace has" [MappedLayers, PrivateNamespace]
+        Views "in mapped binds in the private mount namespace" [AppendLayers, MappedLayers, PrivateNamespace]
+        Clones "in mapped clones" [AppendLayers, DetachedLayers]
+        Attached "in mapped clones that a copied mount namespace has" [MappedLayers, PrivateNamespace]
     }
     pub(crate) UpperUsed "know whether an upper directory was ever used" {
         Uuid "by the uuid on it" [LeavesUuid]

@@ -77,6 +77,7 @@ operations! {
     MakePathReadOnly = "make path read-only";
     MakePlaceToMountOn = "create a private mount point";
     MakePrivateMountNamespace = "create a private mount namespace";
+    BindInPrivateNamespace = "bind a host directory in the private mount namespace";
     MakeRootReadOnly = "make the root read-only";
     MakeUpperDirectory = "create upperdir";
     MakeUserNamespace = "create user namespace";

@@ -33,6 +33,7 @@ macro_rules! calls {
 calls! {
     Chdir = "chdir";
     Chmod = "chmod";
+    Chroot = "chroot";
     Clone = "clone";
     CloseRange = "close_range";
     Dup2 = "dup2";

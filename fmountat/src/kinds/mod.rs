@@ -11,7 +11,6 @@ pub(crate) mod loop_shared;
 pub(crate) mod loopdev;
 pub(crate) mod image_error;
 pub(crate) mod image;
-pub(crate) mod clones;
 pub(crate) mod bind;
 pub(crate) mod overlay;
 pub(crate) mod helper;

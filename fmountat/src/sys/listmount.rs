@@ -10,14 +10,14 @@ pub(crate) const LSMT_ROOT: u64 = u64::MAX;
 
 const SYS_LISTMOUNT: libc::c_long = 458;
 
-/// Reports whether at least `limit` (at most 128) mounts are below the mount with this
+/// Reports whether at least `limit` (at most 1,024) mounts are below the mount with this
 /// unique id. Returns true where the call is missing or fails.
 pub(crate) fn has_mounts_below(mount: u64, limit: usize) -> bool {
     if !may_be_asked() {
         return true;
     }
     let request = MntIdReq::new(mount, 0, 0);
-    let mut ids = [0u64; 128];
+    let mut ids = [0u64; 1024];
     let room = limit.min(ids.len());
     // SAFETY: the request is a live structure of its stated size, and the kernel writes at most
     // `room` numbers.

@@ -62,6 +62,12 @@ impl Features {
         W::ALL.iter().find(|(_, _, needs)| can(needs)).map(|(strategy, ..)| *strategy)
     }
 
+    /// Reports whether these features meet the needs of the strategy.
+    pub(crate) fn can<W: Strategies>(&self, strategy: W) -> bool {
+        let needs = W::ALL.iter().find(|(known, ..)| *known == strategy).map(|(_, _, needs)| needs);
+        needs.is_some_and(|needs| needs.iter().all(|need| self.has(*need)))
+    }
+
     fn has(&self, need: Need) -> bool {
         match need {
             Need::NewMountApi => self.new_mount_api,

@@ -11,6 +11,7 @@ mod helper_process;
 mod helpers;
 mod idmap;
 mod images;
+mod layer_names;
 mod options;
 mod overlays;
 mod pid_namespace;
@@ -21,5 +22,5 @@ mod table_b;
 mod temp;
 
 fmountat_testing::test_files! {
-    contract, helper, helper_place, helper_process, idmap, images, options, overlays, pid_namespace, procfs, table_a5, table_b, temp,
+    contract, helper, helper_place, helper_process, idmap, images, layer_names, options, overlays, pid_namespace, procfs, table_a5, table_b, temp,
 }

@@ -125,6 +125,9 @@ fmountat_testing::cases! {
             let mut features = Features::get();
             (features.detached_children, features.private_namespace) = (false, false);
             Mounter::with(features, None).apply(CWD, &plan(), &target()).unwrap();
+            unmount_all("t");
+            features.detached_children = true;
+            apply_and_swap(&Mounter::with(features, None), true);
         });
         let unused: Vec<_> = decided().into_iter().filter(|strategy| !lines.contains(strategy)).collect();
         assert!(unused.is_empty(), "{unused:#?}");

@@ -204,21 +204,21 @@ fmountat_testing::cases! {
         });
     }
 
-    /// Options that mount(2) does not support, and a detached overlay, need the interface: the
-    /// error names the call. The reason why mount(2) refuses an overlay is found without the
-    /// interface.
+    /// Names that mount(2) does not support are passed as the numbers of descriptors. A detached overlay
+    /// needs the interface: the error names the call. The reason why mount(2) refuses an overlay is
+    /// found without the interface.
     fn an_overlay_that_needs_more_is_refused() needs [Filesystem("overlay")] {
         let odd = overlay("a,b").lower("s");
         let missing = overlay("plain").lower("nowhere");
         without_interface(|| {
             let dir = File::open(scratch()).unwrap();
             let (mounter, before) = (mounter(Some(PrivateCwd::child())), mount_table());
-            let detached = mounter.overlay_tree(&dir, &odd, &MountAttr::default()).map(drop);
-            for done in [mounter.overlay(&dir, &odd, "t"), detached] {
-                let error = done.unwrap_err();
-                assert!([ErrorKind::Unsupported, ErrorKind::Permission].contains(&error.kind()), "{error}");
-                assert!(error.to_string().contains("fsopen") && error.hint().is_some(), "{error}");
-            }
+            mounter.overlay(&dir, &odd, "t").unwrap();
+            assert_eq!(read(file("t/who")), "lower");
+            unmount_all("t");
+            let error = mounter.overlay_tree(&dir, &odd, &MountAttr::default()).unwrap_err();
+            assert!([ErrorKind::Unsupported, ErrorKind::Permission].contains(&error.kind()), "{error}");
+            assert!(error.to_string().contains("fsopen") && error.hint().is_some(), "{error}");
             let error = mounter.overlay(&dir, &missing, "t").unwrap_err();
             assert_eq!((error.kind(), error.step().as_str()), (ErrorKind::LayerMissing, "open layer 2"), "{error}");
             assert_eq!(mount_table(), before);

@@ -5,37 +5,27 @@
 //! layers of any names within its one page of options, without escapes.
 
 use crate::error::{Error, ErrorKind, LayerRef, Operation, Result, escape};
-use crate::kinds::clones::Clones;
 use crate::kinds::filesystem::is_context;
 use crate::kinds::overlay::check::explain;
-use crate::kinds::overlay::cloned_dir::Cwd;
-use crate::kinds::overlay::common::open_directory;
 use crate::kinds::overlay::definition::{Layer, Overlay};
-use crate::kinds::overlay::layer_files::OpenLayers;
-use crate::kinds::overlay::layers::{below, check_counts, one_directory};
+use crate::kinds::overlay::in_views::is_worth_views;
+use crate::kinds::overlay::layer_files::{OpenLayers, Opened, open_layer};
+use crate::kinds::overlay::layers::check_counts;
 use crate::kinds::overlay::params::Make;
 use crate::sys::procfs;
 use crate::vfs::features::Features;
+use crate::vfs::host_view::HostFile;
 use crate::vfs::mount_call::{MOUNT_DATA_MAX, MountCall, MountFlags};
 use crate::vfs::private_cwd::PrivateCwd;
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd};
+use rustix::fd::{AsFd, AsRawFd};
+use rustix::fs::CWD;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// The arguments of mount(2) for an overlay.
-#[derive(Debug)]
-pub(crate) struct MountData {
-    /// The working directory for the call.
-    pub(crate) cwd: Cwd,
-    /// The path of that directory as the caller wrote it.
-    pub(crate) base: PathBuf,
-    pub(crate) options: OsString,
-}
-
 impl Overlay {
-    /// Mounts the overlay on `target` with these `MS_*` flags. Its layers are open already. Passes
-    /// them by path, which the mount table then shows, or by descriptor number if the paths are not
+    /// Mounts the overlay on `target` with these `MS_*` flags. Its layers are open already. Passes them
+    /// by whole path, which the mount table then shows, or by descriptor number if the paths are not
     /// suitable.
     pub(crate) fn mount_opened(
         &self,
@@ -44,24 +34,21 @@ impl Overlay {
         target: &Path,
         flags: u64,
     ) -> Result<()> {
-        let paths = self.layers().map(|(_, layer)| match layer {
-            Layer::Path(path) => Some(path.as_os_str()),
-            Layer::Fd(_) => None,
+        let path = |(_, layer): &(_, Opened)| Some(HostFile::of(layer.as_fd())?.path);
+        let paths: Option<Vec<PathBuf>> = layers.iter().map(path).collect();
+        let by_path = paths.filter(|_| make.userns.is_none()).and_then(|paths| {
+            self.option_text(make.features, paths.iter().map(|path| path.as_os_str())).ok()
         });
-        let paths: Option<Vec<&OsStr>> = paths.collect();
-        let paths = paths.filter(|_| make.userns.is_none());
         let descriptors;
-        let (cwd, options) =
-            match paths.and_then(|paths| self.option_text(make.features, paths.into_iter()).ok()) {
-                Some(options) => (make.dir, options),
-                None => {
-                    let options =
-                        self.option_text(make.features, number_names(layers).iter().map(AsRef::as_ref))?;
-                    descriptors = procfs::descriptors()
-                        .map_err(|e| procfs::failed(Operation::OpenDescriptors, "thread-self/fd", e))?;
-                    (descriptors.as_fd(), options)
-                }
-            };
+        let (cwd, options) = match by_path {
+            Some(options) => (make.dir, options),
+            None => {
+                let names = number_names(layers);
+                descriptors = procfs::descriptors()
+                    .map_err(|e| procfs::failed(Operation::OpenDescriptors, "thread-self/fd", e))?;
+                (descriptors.as_fd(), self.option_text(make.features, names.iter().map(AsRef::as_ref))?)
+            }
+        };
         let source = make.source.unwrap_or(OsStr::new("none"));
         // All our flags fit: the highest is bit 25.
         let flags = MountFlags::from_bits_retain(u32::try_from(flags).unwrap_or(u32::MAX));
@@ -71,36 +58,28 @@ impl Overlay {
         })
     }
 
-    /// Returns the option string for mount(2) and the working directory for the call. Returns
-    /// `None` unless one directory contains all layers, no name or option needs escapes, and the
-    /// options fit in one page.
+    /// Returns the option string for mount(2), which the mount table then shows. Returns `None` unless
+    /// every layer is given by an absolute path, no path or option needs escapes, the options fit in one
+    /// page, and few mounts are on the layers' file system.
     ///
     /// # Errors
     /// Those of [`check_counts`] and [`check_written`](Self::check_written).
-    pub(crate) fn mount_data(
-        &self,
-        dir: BorrowedFd<'_>,
-        clones: &Clones,
-        features: &Features,
-    ) -> Result<Option<MountData>> {
+    pub(crate) fn mount_data(&self, make: &Make<'_>) -> Result<Option<OsString>> {
         check_counts(self)?;
-        let Some(base) = one_directory(self) else { return Ok(None) };
-        let names = self.layers().map(|(_, layer)| below(layer, &base).map(Path::as_os_str));
-        let Some(names) = names.collect::<Option<Vec<_>>>() else { return Ok(None) };
-        let Ok(options) = self.option_text(features, names.iter().copied()) else { return Ok(None) };
-        let can_clone = features.overlay_detached_layers && features.new_mount_api;
-        let Some(cwd) = Cwd::of(clones, dir, &base, can_clone) else { return Ok(None) };
-        if let Cwd::Clone(clone) = &cwd {
-            // Mounts on a layer or on its path are missing from the clone.
-            if !names.iter().all(|name| clone.has(name.as_ref())) {
-                return Ok(None);
-            }
+        let Some(paths) = self.layers().map(absolute_path).collect::<Option<Vec<_>>>() else {
+            return Ok(None);
+        };
+        let Ok(options) = self.option_text(make.features, paths.into_iter()) else { return Ok(None) };
+        let open = |layer: Option<&Layer>| open_layer(layer?, CWD);
+        let (lower, upper, work) =
+            (open(self.lowers.first()), open(self.upper.as_ref()), open(self.work.as_ref()));
+        let samples = [&lower, &upper].into_iter().flatten().map(AsFd::as_fd);
+        if is_worth_views(make, samples, self.layers().count()) {
+            return Ok(None);
         }
-        let open = |layer: &Option<Layer>| open_directory(&cwd, below(layer.as_ref()?, &base)?).ok();
-        let (upper, work) = (open(&self.upper), open(&self.work));
         let (upper, work) = (upper.as_ref().map(AsFd::as_fd), work.as_ref().map(AsFd::as_fd));
-        self.check_written(upper, work, features, false)?;
-        Ok(Some(MountData { cwd, base, options }))
+        self.check_written(upper, work, make.features, false)?;
+        Ok(Some(options))
     }
 
     /// Returns all options in one string, with the layers by their names:
@@ -145,6 +124,13 @@ impl Overlay {
             return Err(Error::new(ErrorKind::TooLong, Operation::ReadOverlayOptions, reason));
         }
         Ok(options)
+    }
+}
+
+fn absolute_path((_, layer): (LayerRef, &Layer)) -> Option<&OsStr> {
+    match layer {
+        Layer::Path(path) if path.is_absolute() => Some(path.as_os_str()),
+        Layer::Path(_) | Layer::Fd(_) => None,
     }
 }
 

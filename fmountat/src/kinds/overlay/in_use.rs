@@ -13,10 +13,10 @@ use crate::strategy::{Strategies, UpperUsed};
 use crate::sys::procfs::name_for;
 use crate::vfs::bytes::c_string;
 use crate::vfs::context::FsContext;
+use crate::vfs::copied_namespace::in_copied_namespace_from;
 use crate::vfs::features::Features;
 use crate::vfs::hidden_place;
 use crate::vfs::hidden_place::HiddenPlace;
-use crate::vfs::private_namespace::in_private_namespace_from;
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -134,9 +134,9 @@ fn has_uuid(overlay: &Overlay, upper: BorrowedFd<'_>, features: &Features) -> bo
 /// forbids unshare(2) too, the result is false.
 fn is_in_use(directory: BorrowedFd<'_>, features: &Features) -> bool {
     let probe = || match (features.new_mount_api, features.overlay_detached_layers) {
-        (false, _) => in_private_namespace_from(directory, |here| probe_by_mount(here, features)),
+        (false, _) => in_copied_namespace_from(directory, |here| probe_by_mount(here, features)),
         (true, true) => probe(&EphemeralUppers::new(features, |_| Ok(None))?, directory, features),
-        (true, false) => in_private_namespace_from(directory, |here| {
+        (true, false) => in_copied_namespace_from(directory, |here| {
             let uppers = EphemeralUppers::new(features, |root| HiddenPlace::with(root).map(|()| None))?;
             probe(&uppers, here, features)
         }),
@@ -168,7 +168,7 @@ fn probe(uppers: &EphemeralUppers, directory: BorrowedFd<'_>, features: &Feature
     let lower = if features.overlay_append_layers { "lowerdir+" } else { "lowerdir" };
     let layers = layers_of(features, directory, own, work);
     for (key, fd) in [lower, "upperdir", "workdir"].into_iter().zip(layers) {
-        set_layer_as(&mut context, key, fd, features)?;
+        set_layer_as(&mut context, key, fd, None, features)?;
     }
     context.set_string("index", "on")?;
     context.create().map(drop)

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Opens layers, and finds layers inside others.
 
-use crate::error::LayerRef;
+use crate::error::{Error, LayerRef, Operation, Result, Syscall};
 use crate::kinds::overlay::common::open_directory;
 use crate::kinds::overlay::definition::Layer;
 use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// Every open layer with its role, in the order of [`Overlay::layers`](crate::overlay::Overlay).
@@ -17,6 +18,23 @@ pub(crate) enum Opened {
     Fd(Arc<OwnedFd>),
     /// An id-mapped clone.
     Mapped(Tree),
+    /// Opened by its host path in a view of the private mount namespace.
+    InView {
+        fd: OwnedFd,
+        path: PathBuf,
+    },
+}
+
+impl Opened {
+    /// Returns the layer again, mapped by `userns`.
+    pub(crate) fn again(&self, userns: Option<BorrowedFd<'_>>) -> Result<Self> {
+        if let Some(userns) = userns {
+            return Tree::clone_idmapped(self.as_fd(), "", false, userns).map(Self::Mapped);
+        }
+        let copy = rustix::io::fcntl_dupfd_cloexec(self.as_fd(), 0);
+        let copy = copy.map_err(|e| Error::sys(Operation::OpenLayer, Syscall::Fcntl, e))?;
+        Ok(Self::Fd(Arc::new(copy)))
+    }
 }
 
 impl AsFd for Opened {
@@ -24,6 +42,7 @@ impl AsFd for Opened {
         match self {
             Self::Fd(fd) => fd.as_fd(),
             Self::Mapped(tree) => tree.root(),
+            Self::InView { fd, .. } => fd.as_fd(),
         }
     }
 }

@@ -4,7 +4,6 @@
 pub(crate) mod common;
 pub(crate) mod definition;
 pub(crate) mod options;
-pub(crate) mod cloned_dir;
 pub(crate) mod layer_files;
 pub(crate) mod params;
 pub(crate) mod layers;
@@ -12,8 +11,9 @@ pub(crate) mod ephemeral_uppers;
 pub(crate) mod in_use;
 pub(crate) mod conflict;
 pub(crate) mod check;
+pub(crate) mod in_views;
 pub(crate) mod by_mount;
-pub(crate) mod in_private_namespace;
+pub(crate) mod in_copied_namespace;
 pub(crate) mod mount;
 
 pub use common::common_directory;

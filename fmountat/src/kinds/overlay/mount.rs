@@ -7,47 +7,56 @@ use crate::kinds::overlay::by_mount::number_names;
 use crate::kinds::overlay::check::{check_writable, explain};
 use crate::kinds::overlay::conflict;
 use crate::kinds::overlay::definition::Overlay;
-use crate::kinds::overlay::in_private_namespace::check_private_namespace;
+use crate::kinds::overlay::in_copied_namespace::check_private_namespace;
+use crate::kinds::overlay::in_views::uses_views;
 use crate::kinds::overlay::layer_files::{OpenLayers, fd_of, open_layer};
-use crate::kinds::overlay::layers::{LayerDirs, check_counts};
+use crate::kinds::overlay::layers::{check_counts, map_layers};
 use crate::kinds::overlay::params::{Make, Prediction, set_layer};
 use crate::strategy::{GiveLayers, MapLayers, Strategies};
 use crate::vfs::context::FsContext;
 use crate::vfs::features::Features;
 use crate::vfs::tree::Tree;
-use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use rustix::fd::{BorrowedFd, OwnedFd};
 use rustix::io::Errno;
 
-/// Reports whether the overlay must be mounted with mount(2) in a private namespace and copied.
-fn needs_private_namespace(make: &Make<'_>, is_mapped: bool) -> bool {
-    let features = make.features;
-    let by_mount = !matches!(features.best(), Some(GiveLayers::Descriptors | GiveLayers::Names));
-    by_mount || (is_mapped && features.best() != Some(MapLayers::Clone))
+/// Reports whether the overlay must be mounted with mount(2) in a copied namespace.
+fn needs_mount_call(make: &Make<'_>) -> bool {
+    !matches!(make.features.best(), Some(GiveLayers::Descriptors | GiveLayers::Names))
 }
 
 impl Overlay {
     /// Mounts the overlay, detached, with each layer passed as a descriptor.
     pub(crate) fn mount_detached(&self, make: &Make<'_>) -> Result<Tree> {
         check_counts(self)?;
-        let is_mapped = make.userns.is_some();
-        if needs_private_namespace(make, is_mapped) {
-            return self.mount_in_private_namespace(make);
+        if needs_mount_call(make) {
+            return self.mount_in_copied_namespace(make);
         }
-        if is_mapped {
-            MapLayers::Clone.record();
-        }
-        make.features.best().unwrap_or(GiveLayers::Names).record();
-        // The clones must live until the file system is created.
-        let dirs = LayerDirs::of(self, make);
-        let layers = self.open_layers(make, &dirs)?;
-        let (context, clones) = self.configure(make, &layers)?;
-        let created = context.create().map_err(|error| explain(error, self, &layers))?;
-        drop((clones, dirs));
-        let tree = created.mount(make.attr)?;
+        let layers = self.open_layers(make)?;
+        let tree = match uses_views(make, &layers) {
+            true => self.mount_in_views(make, layers)?,
+            false => self.mount_here(make, layers)?,
+        };
         if self.is_writable() && !make.flags.contains(&"ro") {
             check_writable(tree.root(), self)?;
         }
         Ok(tree)
+    }
+
+    /// Creates the overlay in the caller's mount namespace.
+    pub(crate) fn mount_here(&self, make: &Make<'_>, layers: OpenLayers) -> Result<Tree> {
+        make.features.best().unwrap_or(GiveLayers::Names).record();
+        let layers = match make.userns {
+            Some(userns) => {
+                MapLayers::Clones.record();
+                map_layers(layers, userns)?
+            }
+            None => layers,
+        };
+        // The clones must live until the file system is created.
+        let (context, clones) = self.configure(make, &layers, |_| Ok(()))?;
+        let created = context.create().map_err(|error| explain(error, self, &layers))?;
+        drop(clones);
+        created.mount(make.attr)
     }
 
     /// Predicts the error of [`mount_detached`](Self::mount_detached) by the same steps, except
@@ -60,17 +69,17 @@ impl Overlay {
             true => Ok(()),
             false => Err(Error::sys(operation, call, Errno::PERM)),
         };
-        let by_mount = needs_private_namespace(make, prediction.is_mapped);
+        let by_mount = needs_mount_call(make);
         if by_mount {
             check_private_namespace(make.features)?;
             permitted(Operation::MakePrivateMountNamespace, Syscall::Unshare)?;
         }
-        let layers = self.open_layers(make, &LayerDirs::default())?;
+        let layers = self.open_layers(make)?;
         if by_mount {
             self.option_text(make.features, number_names(&layers).iter().map(AsRef::as_ref))?;
         }
         match prediction.is_loaded {
-            true => drop(self.configure(make, &layers)?),
+            true => drop(self.configure(make, &layers, |_| Ok(()))?),
             false => permitted(Operation::OpenFilesystem, Syscall::Fsopen)
                 .map_err(|error| error.with_argument("overlay"))?,
         }
@@ -85,23 +94,32 @@ impl Overlay {
     }
 
     /// Opens the layers, and checks upper and work.
-    pub(crate) fn open_layers(&self, make: &Make<'_>, dirs: &LayerDirs<'_>) -> Result<OpenLayers> {
-        let layers = dirs.open_all(self, make.dir)?;
+    pub(crate) fn open_layers(&self, make: &Make<'_>) -> Result<OpenLayers> {
+        let layers = self.open_all(make.dir)?;
         let (upper, work) = (fd_of(&layers, LayerRef::Upper), fd_of(&layers, LayerRef::Work));
         self.check_written(upper, work, make.features, make.is_prediction)?;
         Ok(layers)
     }
 
-    /// Returns a context with all options set, and the trees that must live until it is created.
-    pub(crate) fn configure(&self, make: &Make<'_>, layers: &OpenLayers) -> Result<(FsContext, Vec<Tree>)> {
+    /// Returns a context with all options set, and the trees that must live until it is created. Calls
+    /// `show` with the index of each layer before it sets that layer.
+    pub(crate) fn configure(
+        &self,
+        make: &Make<'_>,
+        layers: &OpenLayers,
+        show: impl Fn(usize) -> Result<()>,
+    ) -> Result<(FsContext, Vec<Tree>)> {
         let mut context = FsContext::open("overlay")?;
         if let Some(source) = make.source {
             context.set_string("source", source)?;
         }
         let mut clones = Vec::new();
         // Without `lowerdir+` mount(2) takes the layers in one option, which cannot be tried alone.
-        for (role, layer) in layers.iter().filter(|_| make.features.overlay_append_layers) {
-            let set = set_layer(&mut context, *role, layer.as_fd(), make);
+        for (index, (role, layer)) in
+            layers.iter().enumerate().filter(|_| make.features.overlay_append_layers)
+        {
+            show(index)?;
+            let set = set_layer(&mut context, *role, layer, make);
             clones.extend(set.map_err(|error| self.layer_error(error, *role))?);
         }
         set_options(&mut context, make.flags, &self.options)?;

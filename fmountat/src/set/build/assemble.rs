@@ -18,9 +18,9 @@ use crate::strategy::{Strategies, Strategy};
 use crate::trace;
 use crate::vfs::attr::MountAttr;
 use crate::vfs::context::FsContext;
+use crate::vfs::copied_namespace::in_copied_namespace;
 use crate::vfs::hidden_place::HiddenPlace;
 use crate::vfs::identity::{is_same_place, mount_with_root};
-use crate::vfs::private_namespace::in_private_namespace;
 use crate::vfs::target::Target;
 use crate::vfs::tree::{Attached, Tree};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -142,9 +142,7 @@ impl Mounter {
         match place {
             // The builder outlives the namespace, so that it can remove directories when nothing is
             // mounted there any more.
-            AssemblyPlace::PrivateNamespace => {
-                in_private_namespace(|| builder.assemble(plan, mounts, place))?
-            }
+            AssemblyPlace::PrivateNamespace => in_copied_namespace(|| builder.assemble(plan, mounts, place))?,
             AssemblyPlace::Detached | AssemblyPlace::OwnNamespace => builder.assemble(plan, mounts, place)?,
         }
         builder.finish(plan)

@@ -3,10 +3,8 @@
 
 use crate::diagnose::diagnose;
 use crate::error::{Error, Operation, Result, Syscall};
-use crate::kinds::clones::Clones;
 use crate::kinds::overlay::Overlay;
 use crate::kinds::overlay::check::check_writable;
-use crate::kinds::overlay::cloned_dir::Cwd;
 use crate::kinds::overlay::params::Make;
 use crate::set::build::failure::of_overlay;
 use crate::set::journal::Journal;
@@ -18,24 +16,31 @@ use crate::vfs::hidden_place::HiddenDirectory;
 use crate::vfs::idmap::UserNamespaces;
 use crate::vfs::mount_call::{MountCall, MountFlags};
 use crate::vfs::private_cwd::PrivateCwd;
+use crate::vfs::private_namespace::PrivateNamespace;
 use crate::vfs::target::Target;
 use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
+use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::{Mutex, Weak};
 
 /// The name of the operation in trace events.
 const MOUNT_OVERLAY: &str = "mount an overlay on a target";
 
-/// Mounts, and caches what later mounts need. It keeps a [`PrivateCwd`] for mount(2),
-/// and a detached clone of each directory that contains layers. The clone contains no other mounts,
-/// so the kernel has none to examine.
+const BY_MOUNT: &str = "mount(2) with the paths of the layers";
+
+/// Mounts, and keeps what later mounts need: a [`PrivateCwd`] for mount(2), and a nearly empty mount
+/// namespace of its own.
 ///
-/// A clone keeps the super block of its file system in use, but no mount: umount(8) never fails
-/// with EBUSY because of it. Dropping the handle dissolves the clones and ends the thread. The
-/// handle belongs to the mount namespace in which it was created.
+/// For each overlay layer and each bind the kernel examines all mounts below the source's mount. On a
+/// host with many mounts the handle therefore creates overlays and binds in its own namespace, which
+/// it makes once that has become worth its cost. It binds there what it needs of the host, each file
+/// system at its own path and without the mounts below. Such a bind keeps the super block of its file
+/// system in use, but no mount: umount(8) never fails with EBUSY because of it. Dropping the handle
+/// dissolves the namespace and ends the thread. The handle belongs to the mount namespace in which it
+/// was created.
 ///
 /// ```no_run
 /// use fmountat::overlay::Overlay;
@@ -48,7 +53,7 @@ const MOUNT_OVERLAY: &str = "mount an overlay on a target";
 #[derive(Debug)]
 pub struct Mounter {
     pub(crate) features: Features,
-    pub(crate) clones: Clones,
+    pub(crate) private: PrivateNamespace,
     pub(crate) namespaces: UserNamespaces,
     pub(crate) journal: Journal,
     cwd: Option<PrivateCwd>,
@@ -82,8 +87,8 @@ impl Mounter {
     }
 
     fn of(features: Features, cwd: Option<PrivateCwd>) -> Self {
-        let (clones, namespaces) = Default::default();
-        Self { features, clones, namespaces, journal: Journal::standard(), cwd, own: None }
+        let (private, namespaces) = Default::default();
+        Self { features, private, namespaces, journal: Journal::standard(), cwd, own: None }
     }
 
     /// Writes the journal of step-by-step mounts to `journal`. The default is
@@ -123,9 +128,8 @@ impl Mounter {
 
     /// Mounts a lone overlay on `target`. `target` and the layers start at `dir`.
     ///
-    /// One mount(2) does it if the options fit mount(2)'s page and every layer is below one
-    /// directory. On a file system with many mounts, mount(2) runs from a detached clone of that
-    /// directory, provided that no symbolic link or mount point is on the path to a layer. In all
+    /// One mount(2) does it if every layer is given by an absolute path, the options fit mount(2)'s
+    /// page, and few mounts are on the layers' file system; or if a filter forbids all else. In all
     /// other cases the overlay is built detached and attached. This is also done after a failed
     /// mount(2), to find the reason.
     ///
@@ -169,8 +173,8 @@ impl Mounter {
 
     /// Returns the parameters common to all detached overlays of this handle.
     pub(crate) fn make<'a>(&'a self, dir: BorrowedFd<'a>, attr: &'a MountAttr) -> Make<'a> {
-        let (clones, features) = (&self.clones, &self.features);
-        Make { dir, clones, features, source: None, flags: &[], attr, userns: None, is_prediction: false }
+        let (private, features) = (&self.private, &self.features);
+        Make { dir, private, features, source: None, flags: &[], attr, userns: None, is_prediction: false }
     }
 
     /// Tries one mount(2), the fastest strategy. Returns false if it cannot serve, or if mount(2)
@@ -179,28 +183,24 @@ impl Mounter {
         let Some(cwd) = &self.cwd else {
             return Ok(false);
         };
-        let Some(data) = overlay.mount_data(dir, &self.clones, &self.features)? else {
-            return Ok(false);
-        };
-        // From the host's own directory, mount(2) resolves the target as the user wrote it. From a
-        // clone, or if the target starts in another directory, mount(2) gets the descriptor's name
-        // in /proc.
-        let by_name = match &data.cwd {
-            Cwd::Host(_) if !target.is_absolute() => target.strip_prefix(&data.base).ok(),
-            _ => Some(target).filter(|target| target.is_absolute()),
-        };
-        let opened = if by_name.is_some() { None } else { Some(Target::open(dir, target)?) };
-        let by_descriptor =
-            opened.as_ref().map(|target| name_for(Operation::Attach, target.as_fd())).transpose()?;
-        let name = by_name.or(by_descriptor.as_deref()).unwrap_or(target);
-        let Ok(call) = MountCall::new("overlay", name, "overlay", MountFlags::empty(), &data.options) else {
-            return Ok(false);
-        };
-        if let Err(error) = cwd.run(data.cwd.as_fd(), call) {
-            trace::fallback(MOUNT_OVERLAY, data.cwd.strategy(), error.raw_errno());
-            return Ok(false);
+        let attr = MountAttr::default();
+        let make = Make { source: Some(OsStr::new("overlay")), ..self.make(dir, &attr) };
+        match overlay.mount_data(&make)? {
+            Some(options) => {
+                let call = MountCall::new("overlay", target, "overlay", MountFlags::empty(), &options)?;
+                if let Err(error) = cwd.run(dir, call) {
+                    trace::fallback(MOUNT_OVERLAY, BY_MOUNT, error.raw_errno());
+                    return Ok(false);
+                }
+            }
+            None if self.features.new_mount_api => return Ok(false),
+            None => {
+                let target = Target::open(dir, target)?;
+                let name = name_for(Operation::Attach, target.as_fd())?;
+                overlay.mount_opened(&make, &overlay.open_layers(&make)?, &name, 0)?;
+            }
         }
-        trace::strategy(MOUNT_OVERLAY, data.cwd.strategy());
+        trace::strategy(MOUNT_OVERLAY, BY_MOUNT);
         if overlay.is_writable() {
             check_writable_at(dir, overlay, target)?;
         }

@@ -5,15 +5,15 @@ use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::kinds::bind::Bind;
 use crate::kinds::image::Source;
 use crate::kinds::loop_options::LoopOptions;
-use crate::kinds::overlay::in_private_namespace::check_mapped_layers;
+use crate::kinds::overlay::in_copied_namespace::check_mapped_layers;
 use crate::kinds::overlay::params::Make;
 use crate::set::build::mounter::Mounter;
 use crate::set::plan::step::{Step, What};
 use crate::strategy::{Strategies, Subdir};
 use crate::sys::procfs;
 use crate::trace;
+use crate::vfs::copied_namespace::while_attached;
 use crate::vfs::features::Features;
-use crate::vfs::private_namespace::while_attached;
 use crate::vfs::target::open_in_root;
 use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, BorrowedFd};
@@ -96,7 +96,7 @@ impl StepMounter<'_> {
             is_slave_first: step.is_slave_first,
             idmap: userns.map(|fd| (fd, whole)),
         };
-        bind.mount(&self.mounter.clones)
+        bind.mount(&self.mounter.features, &self.mounter.private)
     }
 
     /// Returns the source from which a new file system is mounted.

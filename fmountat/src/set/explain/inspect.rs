@@ -134,8 +134,7 @@ impl<'a> Inspector<'a> {
                 Error::sys(Operation::OpenFilesystem, Syscall::Fsopen, Errno::NODEV).with_argument("overlay")
             );
         }
-        let (is_mapped, may_mount) = (step.options.idmap.is_some(), self.credentials.may_mount());
-        let prediction = Prediction { is_mapped, may_mount, is_loaded };
+        let prediction = Prediction { may_mount: self.credentials.may_mount(), is_loaded };
         let make = Make { source, flags: &flags, ..self.mounter.make(self.dir, &attr) };
         overlay.predict(&make, prediction)?;
         if let Some(error) = predict_step(&about(self.dir, step)) {

@@ -1,24 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Mounts an overlay with mount(2) in a private mount namespace and returns a detached copy.
-//!
-//! This serves kernels without `lowerdir+` \[Linux 6.7\], and id-mapped layers on kernels that
-//! refuse layers in a detached tree \[before 6.15\].
+//! Mounts an overlay with mount(2) in a copy of the caller's mount namespace and returns a detached
+//! copy: for kernels without `lowerdir+` \[before Linux 6.7\].
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::kinds::overlay::check::check_writable;
 use crate::kinds::overlay::common::open_directory;
 use crate::kinds::overlay::definition::{Layer, Overlay};
 use crate::kinds::overlay::layer_files::Opened;
-use crate::kinds::overlay::layers::LayerDirs;
+use crate::kinds::overlay::layers::map_layers;
 use crate::kinds::overlay::params::Make;
 use crate::strategy::{GiveLayers, MapLayers, Strategies};
 use crate::sys::ms::MS_RDONLY;
 use crate::sys::procfs;
+use crate::vfs::copied_namespace::in_copied_namespace_from;
 use crate::vfs::features::Features;
 use crate::vfs::flags::ms_of_superblock;
 use crate::vfs::hidden_place::HiddenPlace;
 use crate::vfs::identity::{is_attached_here, is_same_file};
-use crate::vfs::private_namespace::in_private_namespace_from;
 use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::CWD;
@@ -62,30 +60,35 @@ pub(crate) fn check_private_namespace(features: &Features) -> Result<()> {
 }
 
 impl Overlay {
-    /// Mounts the overlay in a private mount namespace and returns a detached copy.
-    pub(crate) fn mount_in_private_namespace(&self, make: &Make<'_>) -> Result<Tree> {
+    /// Mounts the overlay in a copied mount namespace and returns a detached copy.
+    pub(crate) fn mount_in_copied_namespace(&self, make: &Make<'_>) -> Result<Tree> {
         check_private_namespace(make.features)?;
         GiveLayers::ByMount.record();
         if make.userns.is_some() {
-            MapLayers::PrivateNamespace.record();
+            MapLayers::Attached.record();
         }
         let flags = make.flags.iter().fold(0, |all, name| all | ms_of_superblock(name));
-        let tree = in_private_namespace_from(make.dir, |dir| {
+        let tree = in_copied_namespace_from(make.dir, |dir| {
             let make = Make { dir, ..*make };
             let overlay = self.reopened_here()?;
-            let dirs = LayerDirs::of(&overlay, &make);
-            let layers = overlay.open_layers(&make, &dirs)?;
+            let mut layers = overlay.open_layers(&make)?;
+            if let Some(userns) = make.userns {
+                layers = map_layers(layers, userns)?;
+            }
             // A mapped clone can be a layer only if it is mounted in this namespace.
             let mapped = layers.iter().filter_map(|(_, layer)| match layer {
                 Opened::Mapped(tree) => Some(tree.root()),
-                Opened::Fd(_) => None,
+                Opened::Fd(_) | Opened::InView { .. } => None,
             });
-            dirs.mapped().into_iter().chain(mapped).try_for_each(HiddenPlace::with)?;
+            mapped.into_iter().try_for_each(HiddenPlace::with)?;
             let place = HiddenPlace::new(true)?;
             overlay.mount_opened(&make, &layers, &place.name()?, flags).map_err(|error| {
                 // mount(2) does not report the refused option; a context does \[Linux 6.5\].
                 let can_retry = make.features.new_mount_api && error.call().is_some();
-                can_retry.then(|| overlay.configure(&make, &layers).err()).flatten().unwrap_or(error)
+                can_retry
+                    .then(|| overlay.configure(&make, &layers, |_| Ok(())).err())
+                    .flatten()
+                    .unwrap_or(error)
             })?;
             let mounted = place.mounted()?;
             if overlay.is_writable() && flags & MS_RDONLY == 0 {

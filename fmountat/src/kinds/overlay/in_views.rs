@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: Apache-2.0 OR MIT
+//! Creates an overlay in the private mount namespace, from layers in views of the host's directories.
+//! The mount table shows the host's paths.
+
+use crate::error::{LayerRef, Operation, Result};
+use crate::kinds::overlay::check::explain;
+use crate::kinds::overlay::common::common_directory;
+use crate::kinds::overlay::definition::Overlay;
+use crate::kinds::overlay::layer_files::{OpenLayers, Opened};
+use crate::kinds::overlay::layers::{is_written, map_layers};
+use crate::kinds::overlay::params::Make;
+use crate::mountinfo::id::MountId;
+use crate::strategy::{MapLayers, Strategies};
+use crate::trace;
+use crate::vfs::host_view::{CROWD, HostDirectory, HostFile, open_in_view};
+use crate::vfs::tree::Tree;
+use rustix::fd::{AsFd, BorrowedFd};
+use std::path::{Path, PathBuf};
+
+/// The name of the operation in trace events.
+const CREATE: &str = "create an overlay";
+
+const IN_VIEWS: &str = "in the private mount namespace";
+
+/// Reports whether the overlay is created in the private namespace: if owners are mapped, so that the
+/// mount table shows the layers' paths, and on a host with many mounts.
+pub(crate) fn uses_views(make: &Make<'_>, layers: &OpenLayers) -> bool {
+    if make.userns.is_some() {
+        return make.features.best() == Some(MapLayers::Views);
+    }
+    // The layers of an overlay are mostly on one mount, its upper maybe on another.
+    let samples = [layers.first(), layers.last()].into_iter().flatten().map(|(_, layer)| layer.as_fd());
+    is_worth_views(make, samples, layers.len())
+}
+
+/// Reports whether one of these layers is on a mount with so many child mounts that the private
+/// namespace is worth its cost for an overlay of `count` layers.
+pub(crate) fn is_worth_views<'l>(
+    make: &Make<'_>,
+    mut samples: impl Iterator<Item = BorrowedFd<'l>>,
+    count: usize,
+) -> bool {
+    let is_crowded = |layer: BorrowedFd<'_>| {
+        let mount = MountId::of(layer).ok().and_then(MountId::unique);
+        mount.is_some_and(|mount| make.private.views.is_crowded(mount.get(), CROWD))
+    };
+    make.features.private_namespace && samples.any(is_crowded) && make.private.is_worth(count)
+}
+
+/// The directories to view, and for each layer its file and the index of its directory. A layer in a
+/// detached tree has neither.
+#[derive(Default)]
+struct Wanted {
+    directories: Vec<HostDirectory>,
+    layers: Vec<Option<(HostFile, usize)>>,
+}
+
+impl Overlay {
+    /// Creates the overlay in the private namespace. Where the caller's namespace serves as well, that
+    /// is tried after a failure: its errors name the layer and the reason.
+    pub(crate) fn mount_in_views(&self, make: &Make<'_>, layers: OpenLayers) -> Result<Tree> {
+        match self.try_in_views(make, &layers) {
+            Ok(tree) => Ok(tree),
+            Err(error) if make.userns.is_none() || make.features.can(MapLayers::Clones) => {
+                trace::fallback(CREATE, IN_VIEWS, error.raw_errno());
+                self.mount_here(make, layers)
+            }
+            Err(error) if error.operation() == Operation::Create => Err(explain(error, self, &layers)),
+            Err(error) => {
+                Err(make.userns.and_then(|userns| map_layers(layers, userns).err()).unwrap_or(error))
+            }
+        }
+    }
+
+    fn try_in_views(&self, make: &Make<'_>, layers: &OpenLayers) -> Result<Tree> {
+        trace::strategy(CREATE, IN_VIEWS);
+        if make.userns.is_some() {
+            MapLayers::Views.record();
+        }
+        let wanted = Wanted::of(make, layers)?;
+        make.private.run(|inside| {
+            let views = wanted.directories.into_iter().map(|directory| inside.view(directory));
+            let views = views.collect::<Result<Vec<_>>>()?;
+            let show = |index: usize| match &wanted.layers[index] {
+                Some((_, view)) => inside.show(Some(&views[*view])),
+                None => Ok(()),
+            };
+            let open = |(index, (role, layer)): (usize, &(LayerRef, Opened))| {
+                show(index)?;
+                let opened = match &wanted.layers[index] {
+                    Some((file, _)) => Opened::InView {
+                        fd: open_in_view(&file.path, layer.as_fd())?,
+                        path: file.path.clone(),
+                    },
+                    None => layer.again(make.userns.filter(|_| !is_written(*role)))?,
+                };
+                Ok((*role, opened))
+            };
+            let layers = layers.iter().enumerate().map(open).collect::<Result<OpenLayers>>()?;
+            let (context, clones) = self.configure(make, &layers, show)?;
+            let created = context.create()?;
+            drop((clones, layers));
+            created.mount(make.attr)
+        })
+    }
+}
+
+impl Wanted {
+    /// Chooses a directory for all layers on one mount.
+    ///
+    /// # Errors
+    /// Those of [`HostDirectory`].
+    fn of(make: &Make<'_>, layers: &OpenLayers) -> Result<Self> {
+        let mut wanted = Self::default();
+        let files: Vec<_> = layers.iter().map(|(_, layer)| HostFile::of(layer.as_fd())).collect();
+        let mut groups: Vec<(u64, bool)> = Vec::new();
+        let group_of = |index: usize, file: &HostFile| {
+            (file.mount, make.userns.is_some() && !is_written(layers[index].0))
+        };
+        for (index, file) in files.iter().enumerate() {
+            let Some(group) = file.as_ref().map(|file| group_of(index, file)) else { continue };
+            if groups.contains(&group) {
+                continue;
+            }
+            let members = files.iter().enumerate().filter_map(|(at, file)| Some((at, file.as_ref()?)));
+            let paths =
+                members.filter(|(at, file)| group_of(*at, file) == group).map(|(_, file)| &*file.path);
+            let common = common_directory(paths).unwrap_or_else(|| PathBuf::from("/"));
+            let userns = make.userns.filter(|_| group.1);
+            wanted.directories.push(directory(make, layers[index].1.as_fd(), &common, userns)?);
+            groups.push(group);
+        }
+        let place = |(index, file): (usize, Option<HostFile>)| {
+            let file = file?;
+            let group = group_of(index, &file);
+            Some((file, groups.iter().position(|known| *known == group)?))
+        };
+        wanted.layers = files.into_iter().enumerate().map(place).collect();
+        Ok(wanted)
+    }
+}
+
+fn directory(
+    make: &Make<'_>,
+    layer: BorrowedFd<'_>,
+    common: &Path,
+    userns: Option<BorrowedFd<'_>>,
+) -> Result<HostDirectory> {
+    match userns {
+        Some(userns) => HostDirectory::idmapped(common, userns),
+        None => HostDirectory::of(&make.private.views, layer, common),
+    }
+}
