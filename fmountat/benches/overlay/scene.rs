@@ -69,7 +69,10 @@ impl Scene {
             std::fs::create_dir_all(self.root.join(lower))?;
         }
         let root = self.root.to_str().ok_or("the scratch directory is not UTF-8")?;
-        let overlay = lowers.iter().fold(Overlay::new(), |overlay, lower| overlay.lower(lower));
+        let overlay_in = |dir: &Path| {
+            let overlay = lowers.iter().fold(Overlay::new(), |overlay, lower| overlay.lower(dir.join(lower)));
+            overlay.upper(dir.join("upper"), dir.join("work"))
+        };
         Ok(Case {
             root: self.root.clone(),
             layers,
@@ -77,7 +80,8 @@ impl Scene {
             absolute: data(&format!("{root}/"), &lowers)?,
             relative: data("", &lowers)?,
             absolute_target: CString::new(self.root.join("merged").as_os_str().as_bytes())?,
-            overlay: overlay.upper("upper", "work"),
+            overlay: overlay_in(&self.root),
+            relative_overlay: overlay_in(Path::new("")),
             lowers,
         })
     }
@@ -113,7 +117,9 @@ pub(crate) struct Case {
     pub(crate) absolute: CString,
     pub(crate) relative: CString,
     pub(crate) absolute_target: CString,
+    /// With absolute paths, as containerd's lists have them.
     pub(crate) overlay: Overlay,
+    pub(crate) relative_overlay: Overlay,
 }
 
 impl Case {

@@ -40,6 +40,7 @@ pub(crate) fn all() -> Outcome<Vec<Strategy>> {
         let mounter = Rc::clone(&mounter);
         Box::new(move |case| Ok(mounter.overlay(&case.dir, &case.overlay, Case::TARGET)?))
     };
+    let relative = Rc::clone(&mounter);
     Ok(vec![
         strategy(FLOOR, Box::new(floor)),
         strategy("PrivateCwd::child", Box::new(move |case| private_cwd(&child, case))),
@@ -47,6 +48,10 @@ pub(crate) fn all() -> Outcome<Vec<Strategy>> {
         strategy("fsopen, layers opened", Box::new(context)),
         strategy(FORK, Box::new(|case| Ok(fork_mount(case.dir.as_fd(), c"merged", &case.relative)?))),
         strategy(DEFAULT, by_default()),
+        strategy(
+            "Mounter, relative layers",
+            Box::new(move |case| Ok(relative.overlay(&case.dir, &case.relative_overlay, Case::TARGET)?)),
+        ),
         Strategy { name: "Mounter, upper used before", mount: by_default(), upper_was_used: true },
     ])
 }

@@ -82,6 +82,7 @@ calls! {
     Prctl = "prctl";
     PthreadSigmask = "pthread_sigmask";
     Read = "read";
+    Readlink = "readlink";
     Readlinkat = "readlinkat";
     Renameat = "renameat";
     Renameat2 = "renameat2";

@@ -4,11 +4,12 @@
 use crate::error::{Error, ErrorKind, Operation, Result, escape};
 use crate::mountinfo;
 use crate::mountinfo::id::MountId;
-use crate::sys::procfs::path_of;
+use crate::sys::procfs::{Paths, path_of};
 use crate::sys::statmount::{MNT_BASIC, statmount};
+use crate::trace;
 use crate::vfs::attr::{MOUNT_ATTR_IDMAP, MountAttr, Propagation, set_tree_attr};
 use crate::vfs::features::Features;
-use crate::vfs::host_view::{CROWD, HostDirectory, HostFile, open_in_view};
+use crate::vfs::host_view::{CROWD, HostDirectory, HostFile};
 use crate::vfs::identity::mounted_type;
 use crate::vfs::private_namespace::PrivateNamespace;
 use crate::vfs::tree::Tree;
@@ -93,12 +94,13 @@ impl Bind<'_> {
         if !private.views.is_crowded(mount.get(), CROWD) || !private.is_worth(BIND_WALKS) {
             return None;
         }
-        let file = HostFile::of(source.as_fd())?;
+        let file = HostFile::of(&Paths::new().ok()?, source.as_fd()).ok()?;
         let directory = HostDirectory::of(&private.views, source.as_fd(), &file.path).ok()?;
+        trace::strategy("bind", "in the private mount namespace");
         Some(private.run(|inside| {
             let view = inside.view(directory)?;
             inside.show(Some(&view))?;
-            let found = open_in_view(&file.path, source.as_fd())?;
+            let found = file.open_in_view()?;
             Tree::clone_of(&found, "", false)
         }))
     }

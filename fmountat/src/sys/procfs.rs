@@ -137,8 +137,27 @@ pub(crate) fn descriptor_name(fd: BorrowedFd<'_>) -> Result<PathBuf, Errno> {
 
 /// Returns the path of the descriptor's file, as readlink(2) returns it.
 pub(crate) fn path_of(fd: BorrowedFd<'_>) -> Result<PathBuf, Errno> {
-    let path = rustix::fs::readlink(descriptor_name(fd)?, Vec::new())?;
-    Ok(OsString::from_vec(path.into_bytes()).into())
+    Paths::new()?.of(fd)
+}
+
+/// A /proc that was checked once, for the paths of many descriptors.
+pub(crate) struct Paths(());
+
+impl Paths {
+    /// Checks /proc.
+    ///
+    /// # Errors
+    /// Those of [`check`].
+    pub(crate) fn new() -> Result<Self, Errno> {
+        check().map(Self)
+    }
+
+    /// Returns the path of the descriptor's file, as readlink(2) returns it.
+    pub(crate) fn of(&self, fd: BorrowedFd<'_>) -> Result<PathBuf, Errno> {
+        let name = format!("/proc/{DESCRIPTORS}/{}", fd.as_raw_fd());
+        let path = rustix::fs::readlink(name, Vec::new())?;
+        Ok(OsString::from_vec(path.into_bytes()).into())
+    }
 }
 
 /// Returns the path of the running program, for execve(2).

@@ -5,16 +5,16 @@
 //! thread finds the files of the host by their host paths.
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
-use crate::mountinfo::id::MountId;
+use crate::mountinfo::id::{MountId, stat_mount};
 use crate::sys::listmount::has_mounts_below;
-use crate::sys::procfs::path_of;
+use crate::sys::procfs::{Paths, path_of};
 use crate::sys::statmount::{MNT_BASIC, MNT_POINT, statmount};
 use crate::vfs::attr::{MountAttr, Propagation};
-use crate::vfs::identity::is_same_file;
+use crate::vfs::identity::is_same_place;
 use crate::vfs::target::Target;
 use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, Statx};
 use rustix::mount::UnmountFlags;
 use std::collections::VecDeque;
 use std::ffi::OsString;
@@ -219,23 +219,6 @@ impl View {
     }
 }
 
-/// Opens a file of the host by its path in the view that is the root directory of the thread.
-///
-/// # Errors
-/// [`ErrorKind::TargetMoved`] if that is another file: somebody renamed it.
-pub(crate) fn open_in_view(path: &Path, original: BorrowedFd<'_>) -> Result<OwnedFd> {
-    let flags = OFlags::PATH | OFlags::CLOEXEC;
-    let opened = rustix::fs::openat2(CWD, path, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS)
-        .map_err(|e| Error::sys(STEP, Syscall::Openat2, e).with_argument(path))?;
-    match is_same_file(opened.as_fd(), original)? {
-        true => Ok(opened),
-        false => {
-            let reason = "was moved at the same time";
-            Err(Error::new(ErrorKind::TargetMoved, STEP, reason).with_argument(path))
-        }
-    }
-}
-
 /// Clones the directory without the mounts below, if it is on this mount: another may cover it.
 fn clone_on(mount: MountId, path: &Path) -> Option<Tree> {
     let directory = open(path).ok()?;
@@ -276,21 +259,49 @@ fn lost() -> Error {
     Error::new(ErrorKind::Busy, STEP, "the view was removed at the same time")
 }
 
-/// A file of the host: its descriptor, its mount, and its path as the caller sees it.
+/// A file of the host, as the caller sees it.
 #[derive(Debug)]
 pub(crate) struct HostFile {
-    pub(crate) mount: u64,
     pub(crate) path: PathBuf,
+    pub(crate) mount: u64,
+    inode: Inode,
 }
 
+/// The device and inode number.
+type Inode = (u32, u32, u64);
+
 impl HostFile {
-    /// Returns `None` for a file without a path: one in a detached tree, or deleted.
-    pub(crate) fn of(fd: BorrowedFd<'_>) -> Option<Self> {
-        let path = path_of(fd).ok()?;
-        let mount = MountId::of(fd).ok()?;
-        let seen = open(&path).ok()?;
-        let is_there =
-            is_same_file(seen.as_fd(), fd).is_ok_and(|same| same) && MountId::of(seen.as_fd()).ok()? == mount;
-        is_there.then(|| Self { mount: mount.get(), path })
+    /// Returns the file with its path, which may have become that of another file.
+    pub(crate) fn of(paths: &Paths, fd: BorrowedFd<'_>) -> Result<Self> {
+        let path = paths.of(fd).map_err(|e| Error::sys(STEP, Syscall::Readlink, e))?;
+        let stat = stat_mount(fd)?;
+        Ok(Self { path, mount: stat.stx_mnt_id, inode: inode_of(&stat) })
     }
+
+    /// Opens the file by its path in the view that is the root directory of the thread.
+    ///
+    /// # Errors
+    /// [`ErrorKind::TargetMoved`] if that is another file: somebody renamed it.
+    pub(crate) fn open_in_view(&self) -> Result<OwnedFd> {
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let opened = rustix::fs::openat2(CWD, &self.path, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS)
+            .map_err(|e| Error::sys(STEP, Syscall::Openat2, e).with_argument(&self.path))?;
+        if inode_of(&stat_mount(opened.as_fd())?) == self.inode {
+            return Ok(opened);
+        }
+        let reason = "was moved at the same time";
+        Err(Error::new(ErrorKind::TargetMoved, STEP, reason).with_argument(&self.path))
+    }
+}
+
+fn inode_of(stat: &Statx) -> Inode {
+    (stat.stx_dev_major, stat.stx_dev_minor, stat.stx_ino)
+}
+
+/// Returns the path of the descriptor's file if it leads to that file, on the same mount. It does not
+/// for a deleted file and one in a detached tree.
+pub(crate) fn path_to(fd: BorrowedFd<'_>) -> Option<PathBuf> {
+    let path = path_of(fd).ok()?;
+    let seen = open(&path).ok()?;
+    is_same_place(seen.as_fd(), fd).is_ok_and(|is_same| is_same).then_some(path)
 }

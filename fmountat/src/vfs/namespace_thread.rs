@@ -7,7 +7,10 @@ use crate::trace;
 use rustix::fd::AsFd;
 use rustix::io::Errno;
 use rustix::process::{PidfdFlags, getpid, pidfd_open};
-use rustix::thread::{ThreadNameSpaceType, move_into_thread_name_spaces};
+use rustix::thread::{
+    CpuSet, ThreadNameSpaceType, move_into_thread_name_spaces, sched_getaffinity, sched_getcpu,
+    sched_setaffinity,
+};
 
 const STEP: Operation = Operation::MakePrivateMountNamespace;
 
@@ -22,12 +25,13 @@ pub(crate) fn on_a_thread<T: Send>(
     std::thread::scope(|scope| {
         // The new thread inherits the mask: all signals are for the caller.
         let mask = block_all_signals().map_err(|e| Error::sys(STEP, Syscall::PthreadSigmask, e))?;
+        let bound = BoundCpu::here();
         let thread = std::thread::Builder::new().name(String::from("fmountat")).spawn_scoped(scope, || {
             let done = enter().and_then(|()| work());
             leave();
             done
         });
-        drop(mask);
+        drop((bound, mask));
         let no_thread = |e: std::io::Error| {
             Error::sys(STEP, Syscall::Clone, Errno::from_io_error(&e).unwrap_or(Errno::AGAIN))
         };
@@ -36,6 +40,32 @@ pub(crate) fn on_a_thread<T: Send>(
             Err(panic) => std::panic::resume_unwind(panic),
         }
     })
+}
+
+/// Binds the calling thread to its CPU until it is dropped. A thread that is created meanwhile is bound
+/// to that CPU: it starts as soon as its creator waits for it, and no other CPU has to be woken (10 us
+/// instead of 45, or milliseconds on a busy machine).
+struct BoundCpu(Option<CpuSet>);
+
+impl BoundCpu {
+    fn here() -> Self {
+        let (mut only, cpu) = (CpuSet::new(), sched_getcpu());
+        if cpu >= CpuSet::MAX_CPU {
+            return Self(None);
+        }
+        only.set(cpu);
+        let before = sched_getaffinity(None).ok();
+        Self(before.filter(|_| sched_setaffinity(None, &only).is_ok()))
+    }
+}
+
+impl Drop for BoundCpu {
+    fn drop(&mut self) {
+        if let Some(before) = &self.0 {
+            // It fails only if the CPUs of the process were changed meanwhile.
+            let _ = sched_setaffinity(None, before);
+        }
+    }
 }
 
 /// Moves the thread back to the namespace of the process. A thread can be joined before the kernel

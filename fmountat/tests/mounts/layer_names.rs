@@ -18,7 +18,7 @@ use std::sync::Arc;
 const CROWD: usize = 1100;
 
 /// More overlays of three layers than are created before the namespace is.
-const ROUNDS: usize = 60;
+const ROUNDS: usize = 90;
 
 fn file(path: &str) -> PathBuf {
     scratch().join(path)

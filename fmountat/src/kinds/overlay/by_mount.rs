@@ -14,7 +14,7 @@ use crate::kinds::overlay::layers::check_counts;
 use crate::kinds::overlay::params::Make;
 use crate::sys::procfs;
 use crate::vfs::features::Features;
-use crate::vfs::host_view::HostFile;
+use crate::vfs::host_view::path_to;
 use crate::vfs::mount_call::{MOUNT_DATA_MAX, MountCall, MountFlags};
 use crate::vfs::private_cwd::PrivateCwd;
 use rustix::fd::{AsFd, AsRawFd};
@@ -34,7 +34,7 @@ impl Overlay {
         target: &Path,
         flags: u64,
     ) -> Result<()> {
-        let path = |(_, layer): &(_, Opened)| Some(HostFile::of(layer.as_fd())?.path);
+        let path = |(_, layer): &(_, Opened)| path_to(layer.as_fd());
         let paths: Option<Vec<PathBuf>> = layers.iter().map(path).collect();
         let by_path = paths.filter(|_| make.userns.is_none()).and_then(|paths| {
             self.option_text(make.features, paths.iter().map(|path| path.as_os_str())).ok()
@@ -71,10 +71,10 @@ impl Overlay {
         };
         let Ok(options) = self.option_text(make.features, paths.into_iter()) else { return Ok(None) };
         let open = |layer: Option<&Layer>| open_layer(layer?, CWD);
-        let (lower, upper, work) =
-            (open(self.lowers.first()), open(self.upper.as_ref()), open(self.work.as_ref()));
-        let samples = [&lower, &upper].into_iter().flatten().map(AsFd::as_fd);
-        if is_worth_views(make, samples, self.layers().count()) {
+        let (upper, work) = (open(self.upper.as_ref()), open(self.work.as_ref()));
+        let sample = if upper.is_some() { None } else { open(self.lowers.first()) };
+        let sample = upper.as_ref().or(sample.as_ref());
+        if sample.is_some_and(|sample| is_worth_views(make, sample.as_fd(), self.layers().count())) {
             return Ok(None);
         }
         let (upper, work) = (upper.as_ref().map(AsFd::as_fd), work.as_ref().map(AsFd::as_fd));

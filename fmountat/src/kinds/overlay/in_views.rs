@@ -5,14 +5,16 @@
 use crate::error::{LayerRef, Operation, Result};
 use crate::kinds::overlay::check::explain;
 use crate::kinds::overlay::common::common_directory;
-use crate::kinds::overlay::definition::Overlay;
+use crate::kinds::overlay::definition::{Layer, Overlay};
 use crate::kinds::overlay::layer_files::{OpenLayers, Opened};
 use crate::kinds::overlay::layers::{is_written, map_layers};
 use crate::kinds::overlay::params::Make;
 use crate::mountinfo::id::MountId;
 use crate::strategy::{MapLayers, Strategies};
+use crate::sys::procfs::{self, Paths};
 use crate::trace;
-use crate::vfs::host_view::{CROWD, HostDirectory, HostFile, open_in_view};
+use crate::vfs::host_view::{CROWD, HostDirectory, HostFile};
+use crate::vfs::identity::is_attached_here;
 use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, BorrowedFd};
 use std::path::{Path, PathBuf};
@@ -28,23 +30,19 @@ pub(crate) fn uses_views(make: &Make<'_>, layers: &OpenLayers) -> bool {
     if make.userns.is_some() {
         return make.features.best() == Some(MapLayers::Views);
     }
-    // The layers of an overlay are mostly on one mount, its upper maybe on another.
-    let samples = [layers.first(), layers.last()].into_iter().flatten().map(|(_, layer)| layer.as_fd());
-    is_worth_views(make, samples, layers.len())
+    // The last is the work directory if there is one.
+    layers.last().is_some_and(|(_, layer)| is_worth_views(make, layer.as_fd(), layers.len()))
 }
 
-/// Reports whether one of these layers is on a mount with so many child mounts that the private
-/// namespace is worth its cost for an overlay of `count` layers.
-pub(crate) fn is_worth_views<'l>(
-    make: &Make<'_>,
-    mut samples: impl Iterator<Item = BorrowedFd<'l>>,
-    count: usize,
-) -> bool {
-    let is_crowded = |layer: BorrowedFd<'_>| {
-        let mount = MountId::of(layer).ok().and_then(MountId::unique);
-        mount.is_some_and(|mount| make.private.views.is_crowded(mount.get(), CROWD))
-    };
-    make.features.private_namespace && samples.any(is_crowded) && make.private.is_worth(count)
+/// Reports whether the layer is on a mount with so many child mounts that the private namespace is worth
+/// its cost for an overlay of `count` layers. The layers of an overlay are mostly on one mount.
+pub(crate) fn is_worth_views(make: &Make<'_>, layer: BorrowedFd<'_>, count: usize) -> bool {
+    if !make.features.private_namespace {
+        return false;
+    }
+    let mount = MountId::of(layer).ok().and_then(MountId::unique);
+    mount.is_some_and(|mount| make.private.views.is_crowded(mount.get(), CROWD))
+        && make.private.is_worth(count)
 }
 
 /// The directories to view, and for each layer its file and the index of its directory. A layer in a
@@ -77,7 +75,7 @@ impl Overlay {
         if make.userns.is_some() {
             MapLayers::Views.record();
         }
-        let wanted = Wanted::of(make, layers)?;
+        let wanted = Wanted::of(self, make, layers)?;
         make.private.run(|inside| {
             let views = wanted.directories.into_iter().map(|directory| inside.view(directory));
             let views = views.collect::<Result<Vec<_>>>()?;
@@ -88,10 +86,7 @@ impl Overlay {
             let open = |(index, (role, layer)): (usize, &(LayerRef, Opened))| {
                 show(index)?;
                 let opened = match &wanted.layers[index] {
-                    Some((file, _)) => Opened::InView {
-                        fd: open_in_view(&file.path, layer.as_fd())?,
-                        path: file.path.clone(),
-                    },
+                    Some((file, _)) => Opened::InView { fd: file.open_in_view()?, path: file.path.clone() },
                     None => layer.again(make.userns.filter(|_| !is_written(*role)))?,
                 };
                 Ok((*role, opened))
@@ -110,9 +105,14 @@ impl Wanted {
     ///
     /// # Errors
     /// Those of [`HostDirectory`].
-    fn of(make: &Make<'_>, layers: &OpenLayers) -> Result<Self> {
+    fn of(overlay: &Overlay, make: &Make<'_>, layers: &OpenLayers) -> Result<Self> {
         let mut wanted = Self::default();
-        let files: Vec<_> = layers.iter().map(|(_, layer)| HostFile::of(layer.as_fd())).collect();
+        let paths = Paths::new().map_err(|e| procfs::failed(Operation::OpenLayer, "thread-self/fd", e))?;
+        let file = |((_, layer), (_, opened)): ((_, &Layer), &(_, Opened))| match layer {
+            Layer::Fd(fd) if !is_attached_here(fd.as_fd())? => Ok(None),
+            _ => HostFile::of(&paths, opened.as_fd()).map(Some),
+        };
+        let files = overlay.layers().zip(layers).map(file).collect::<Result<Vec<_>>>()?;
         let mut groups: Vec<(u64, bool)> = Vec::new();
         let group_of = |index: usize, file: &HostFile| {
             (file.mount, make.userns.is_some() && !is_written(layers[index].0))

@@ -9,7 +9,7 @@ use crate::trace;
 use crate::vfs::attr::MountAttr;
 use crate::vfs::context::{FSCONFIG_STRING_MAX, FsContext};
 use crate::vfs::features::Features;
-use crate::vfs::host_view::HostFile;
+use crate::vfs::host_view::path_to;
 use crate::vfs::private_namespace::PrivateNamespace;
 use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, BorrowedFd};
@@ -91,7 +91,7 @@ pub(crate) fn set_layer_as(
     if features.best() == Some(GiveLayers::Descriptors) {
         return context.set_fd(key, layer);
     }
-    let path = path.cloned().or_else(|| Some(HostFile::of(layer)?.path));
+    let path = path.cloned().or_else(|| path_to(layer));
     let is_fit = |path: &[u8]| path.len() <= FSCONFIG_STRING_MAX && !path.contains(&b'\\');
     match path.filter(|path| is_fit(path.as_os_str().as_bytes())) {
         Some(path) => context.set_string(key, path),
