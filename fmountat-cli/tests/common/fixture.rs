@@ -5,7 +5,7 @@ use fmountat_testing::{MountLine, in_own_namespace, mount_table, scratch, write}
 use rustix::fs::{Gid, Mode, Uid};
 use rustix::mount::{MountFlags, MountPropagationFlags, UnmountFlags};
 use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Runs `body` with the directory of a new fixture. Only the thread that runs it sees the fixture's
@@ -102,7 +102,7 @@ fn describe(line: &MountLine, dir: &Path) -> String {
     let propagation: String = line.propagation.iter().map(|p| format!(" {}", numberless(p))).collect();
     let root = if line.root == "/" { String::new() } else { format!("[{}]", line.root) };
     let source = if line.source.starts_with("/dev/loop") { "DEVICE" } else { &line.source };
-    let (flags, fstype, superblock) = (&line.flags, &line.fstype, superblock(&line.superblock));
+    let (flags, fstype, superblock) = (&line.flags, &line.fstype, superblock(&line.superblock, dir));
     format!("{point}: {fstype} {source}{root} {flags}{propagation}, superblock {superblock}")
 }
 
@@ -110,22 +110,30 @@ fn numberless(propagation: &str) -> &str {
     propagation.split(':').next().unwrap_or_default()
 }
 
-/// Reduces layers to their names: the comparison ignores whether `lowerdir` or `lowerdir+` was used
-/// and whether the path was absolute. It also ignores `inode64`, which depends on how the kernel
-/// was built.
-fn superblock(options: &str) -> String {
-    let word = |word: &str| match word.split_once('=') {
-        Some(("lowerdir" | "lowerdir+", layers)) => {
-            let names = layers.split(':').map(|layer| format!("lowerdir={}", name_of(layer)));
-            names.collect::<Vec<_>>().join(",")
+/// Writes layers by their paths from the fixture, in one option `lowerdir`: mount(8) shows layers as they
+/// were typed, fmountat by whole paths, and with many layers in options `lowerdir+`. Leaves out
+/// `inode64`, which depends on how the kernel was built.
+fn superblock(options: &str, dir: &Path) -> String {
+    let mut written: Vec<String> = Vec::new();
+    for option in options.split(',').filter(|option| *option != "inode64") {
+        let layers =
+            |paths: &str| paths.split(':').map(|path| from_fixture(path, dir)).collect::<Vec<_>>().join(":");
+        match option.split_once('=') {
+            Some(("lowerdir+", layer)) => {
+                match written.last_mut().filter(|last| last.starts_with("lowerdir=")) {
+                    Some(last) => *last += &format!(":{}", layers(layer)),
+                    None => written.push(format!("lowerdir={}", layers(layer))),
+                }
+            }
+            Some((key @ ("lowerdir" | "upperdir" | "workdir"), paths)) => {
+                written.push(format!("{key}={}", layers(paths)));
+            }
+            _ => written.push(option.to_owned()),
         }
-        Some((key @ ("upperdir" | "workdir"), path)) => format!("{key}={}", name_of(path)),
-        _ => word.to_owned(),
-    };
-    options.split(',').filter(|word| *word != "inode64").map(word).collect::<Vec<_>>().join(",")
+    }
+    written.join(",")
 }
 
-fn name_of(path: &str) -> String {
-    let name = PathBuf::from(path);
-    name.file_name().unwrap_or_default().to_string_lossy().into_owned()
+fn from_fixture(path: &str, dir: &Path) -> String {
+    Path::new(path).strip_prefix(dir).unwrap_or(Path::new(path)).display().to_string()
 }
