@@ -19,6 +19,7 @@ pub(crate) enum Need {
     DetachedChildren,
     DetachedLayers,
     PrivateNamespace,
+    NamespaceOfTree,
 }
 
 /// The strategies of one operation.
@@ -81,6 +82,10 @@ strategies! {
         /// The old set is detached and the new one attached at once: for a moment others see
         /// neither.
         Gap "after the old one, with a moment between" []
+    }
+    pub(crate) MakeNamespace "make a mount namespace of a set" {
+        OfTree "open_tree(2) as a namespace" [NamespaceOfTree]
+        Unshare "unshare(2) and pivot_root(2)" [NewMountApi, PrivateNamespace]
     }
     pub(crate) Subdir "mount a directory of a new file system" {
         Detached "open_tree(2) in the detached mount" [MountSetattr, DetachedChildren]

@@ -64,8 +64,8 @@ impl From<CompatArg> for Compat {
 pub(crate) fn namespace(dir: &OwnedFd, into: Option<&OsStr>) -> Result<Option<MountNamespace>, Error> {
     let Some(into) = into else { return Ok(None) };
     let opened = match into.to_str().and_then(|text| text.parse().ok()) {
-        Some(pid) => MountNamespace::of_process(pid),
-        None => MountNamespace::open(dir, into),
+        Some(pid) => MountNamespace::from_pid(pid),
+        None => MountNamespace::from_file(dir, into),
     };
     opened.map(Some)
 }

@@ -76,6 +76,8 @@ operations! {
     MakeNamespaces = "create namespaces";
     MakePathReadOnly = "make path read-only";
     MakePlaceToMountOn = "create a private mount point";
+    MakeNamespaceOfSet = "make a mount namespace of the set";
+    PinNamespace = "pin the mount namespace";
     MakePrivateMountNamespace = "create a private mount namespace";
     BindInPrivateNamespace = "bind a host directory in the private mount namespace";
     MakeRootReadOnly = "make the root read-only";

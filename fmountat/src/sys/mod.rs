@@ -20,6 +20,7 @@ pub(crate) mod vfork;
 pub(crate) mod fork_mark;
 pub(crate) mod child;
 pub(crate) mod inside;
+pub(crate) mod pre_exec;
 pub(crate) mod seccomp_probe;
 pub(crate) mod statmount;
 pub(crate) mod listmount;

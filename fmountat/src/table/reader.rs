@@ -59,18 +59,18 @@ impl TableReader {
     /// Selects the mount table of the process `pid`, below its root directory.
     ///
     /// # Errors
-    /// Those of [`MountNamespace::of_process`].
+    /// Those of [`MountNamespace::from_pid`].
     pub fn of_process(pid: i32) -> Result<Self> {
-        Ok(Self::of(NamespaceRef::Process { pid, namespace: MountNamespace::of_process(pid)? }))
+        Ok(Self::of(NamespaceRef::Process { pid, namespace: MountNamespace::from_pid(pid)? }))
     }
 
     /// Selects the mount table of a namespace file: `/proc/PID/ns/mnt` or a bind mount of one.
     /// `path` is relative to `dir`.
     ///
     /// # Errors
-    /// Those of [`MountNamespace::open`].
+    /// Those of [`MountNamespace::from_file`].
     pub fn of_namespace(dir: impl AsFd, path: impl AsRef<Path>) -> Result<Self> {
-        Ok(Self::of(NamespaceRef::Namespace(MountNamespace::open(dir, path)?)))
+        Ok(Self::of(NamespaceRef::Namespace(MountNamespace::from_file(dir, path)?)))
     }
 
     /// Selects the mount table of the namespace with this id, as statmount(2) and

@@ -206,6 +206,17 @@ const TABLE: &[KernelFeature] = &[
         shown_by: "idmap: `older_strategies`",
         field: |f| &mut f.open_tree_attr,
     },
+    KernelFeature {
+        name: "namespace_of_tree",
+        kernel: (7, 0),
+        what: "OPEN_TREE_NAMESPACE",
+        used_for: "a mount namespace with the set as its root, without a copy of the host's mounts",
+        instead: "unshare(2) and pivot_root(2)",
+        otherwise: "unshare(2) on a thread, pivot_root(2), and all else is detached: at first from the caller's namespace, at a \
+                    cost that grows with the host's mounts, then from the private one. Where unshare(2) is forbidden: refused",
+        shown_by: "namespaces: all",
+        field: |f| &mut f.namespace_of_tree,
+    },
 ];
 
 #[cfg(test)]

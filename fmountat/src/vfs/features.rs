@@ -39,6 +39,9 @@ pub struct Features {
     pub overlay_detached_layers: bool,
     /// open_tree_attr \[Linux 6.15\]. Sandboxes often forbid it.
     pub open_tree_attr: bool,
+    /// A copy of a tree can become the root of a new mount namespace in one call
+    /// (`OPEN_TREE_NAMESPACE`) \[Linux 7.0\].
+    pub namespace_of_tree: bool,
     /// A private mount namespace can be made. This needs unshare(2), a verified /proc, and a root
     /// directory that is the root of a mount, so that all mounts can be made private. The root
     /// directory of a chroot may not be one.
@@ -80,6 +83,7 @@ impl Features {
             Need::DetachedChildren => self.detached_children,
             Need::DetachedLayers => self.overlay_detached_layers,
             Need::PrivateNamespace => self.private_namespace,
+            Need::NamespaceOfTree => self.namespace_of_tree,
         }
     }
 

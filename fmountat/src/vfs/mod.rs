@@ -37,6 +37,7 @@ pub(crate) mod namespace_thread;
 pub(crate) mod copied_namespace;
 pub(crate) mod host_view;
 pub(crate) mod private_namespace;
+pub(crate) mod new_namespace;
 pub(crate) mod mount_namespace;
 pub(crate) mod swap_lock;
 pub(crate) mod replace;

@@ -3,8 +3,10 @@
 
 use crate::error::{Error, ErrorKind, Failed, Operation, Result, Syscall, or_give_back};
 use crate::sys::inside::{Act, InsideStep, Namespaces, enter, inside};
+use crate::sys::pre_exec::enter_namespaces;
 use crate::sys::procfs;
 use crate::vfs::create::Create;
+use crate::vfs::identity::is_shared;
 use crate::vfs::privilege::needs_admin;
 use crate::vfs::target::Target;
 use crate::vfs::tree::{Attached, Tree};
@@ -14,8 +16,9 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::MoveMountFlags;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
-use std::ffi::CString;
+use std::ffi::{CString, OsStr};
 use std::path::Path;
+use std::process::Command;
 
 /// Another mount namespace, and the root directory that its paths start at.
 ///
@@ -26,7 +29,7 @@ use std::path::Path;
 ///
 /// ```no_run
 /// use fmountat::{MountNamespace, Tree};
-/// let container = MountNamespace::of_process(1234)?;
+/// let container = MountNamespace::from_pid(1234)?;
 /// let data = Tree::clone_of(fmountat::CWD, "/srv/data", true)?; // of the host
 /// container.attach(data, &container.target("/mnt/data")?)?; // visible in the container only
 /// # Ok::<(), fmountat::Error>(())
@@ -48,7 +51,7 @@ impl MountNamespace {
     /// # Errors
     /// [`ErrorKind::NotFound`] if there is no such process; [`ErrorKind::Unsupported`] without a
     /// verified /proc; [`ErrorKind::Permission`] by the rules of ptrace(2).
-    pub fn of_process(pid: i32) -> Result<Self> {
+    pub fn from_pid(pid: i32) -> Result<Self> {
         let named = |call: Syscall, e: Errno| {
             Error::sys(Operation::OpenProcess, call, e).with_argument(pid.to_string())
         };
@@ -97,7 +100,7 @@ impl MountNamespace {
     /// # Errors
     /// [`ErrorKind::NotFound`]; [`ErrorKind::OptionValue`] for a file that is not a mount
     /// namespace; [`ErrorKind::Permission`].
-    pub fn open(dir: impl AsFd, path: impl AsRef<Path>) -> Result<Self> {
+    pub fn from_file(dir: impl AsFd, path: impl AsRef<Path>) -> Result<Self> {
         let path = path.as_ref();
         let mount = rustix::fs::openat(dir, path, OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
             .map_err(|e| Error::sys(Operation::OpenMountNamespace, Syscall::Openat, e).with_argument(path))?;
@@ -116,6 +119,44 @@ impl MountNamespace {
         })?;
         let root = root.ok_or_else(|| named(Syscall::Openat, Errno::NOENT))?;
         Ok(Self { mount, user: None, root })
+    }
+
+    /// Pins the namespace: binds its file on `file`, which must be a regular file. It then exists until
+    /// `file` is unmounted, and nsenter(1) and [`from_file`](Self::from_file) find it there:
+    /// `open_tree(OPEN_TREE_CLONE)`, move_mount(2).
+    ///
+    /// # Errors
+    /// [`ErrorKind::WrongTargetType`] for a directory; [`ErrorKind::Unsupported`] on a mount with shared
+    /// propagation, where the kernel allows no bind of a mount namespace; [`ErrorKind::Permission`].
+    pub fn pin(&self, file: &Target) -> Result<Attached> {
+        if is_shared(file.as_fd()) {
+            let reason = "is on a mount with shared propagation, which can't hold a mount namespace";
+            return Err(Error::new(ErrorKind::Unsupported, Operation::PinNamespace, reason)
+                .with_argument(file.path())
+                .with_hint(
+                    "use a file on a private mount: `mount --bind DIR DIR && mount --make-private DIR`",
+                ));
+        }
+        let copy =
+            Tree::clone_of(&self.mount, "", false).map_err(|e| e.with_operation(Operation::PinNamespace))?;
+        Ok(copy.attach(file)?)
+    }
+
+    /// Returns a [`Command`] whose child starts in the namespace, by setns(2) between fork(2) and
+    /// execve(2). The child's root and cwd are the root of the namespace: [`Command::current_dir`] has no
+    /// effect. The program is looked up in the namespace.
+    ///
+    /// # Errors
+    /// EMFILE, if the namespace can't be given to the command. The command itself fails with the errno of
+    /// setns(2).
+    pub fn command(&self, program: impl AsRef<OsStr>) -> Result<Command> {
+        let copy = |fd: &OwnedFd| {
+            rustix::io::fcntl_dupfd_cloexec(fd, 0)
+                .map_err(|e| Error::sys(Operation::EnterMountNamespace, Syscall::Fcntl, e))
+        };
+        let mut command = Command::new(program);
+        enter_namespaces(&mut command, self.user.as_ref().map(copy).transpose()?, copy(&self.mount)?);
+        Ok(command)
     }
 
     /// Returns the descriptor of its root directory (`O_PATH`).

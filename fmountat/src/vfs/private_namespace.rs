@@ -27,7 +27,7 @@ const STEP: Operation = Operation::MakePrivateMountNamespace;
 /// The number of walks over all mounts below a crowded mount that cost as much as creating the
 /// namespace, which copies every mount of the caller's: 2.2 us for each mount, against 22 ns for each
 /// mount and walk.
-const WALKS: usize = 100;
+pub(crate) const COPY: usize = 100;
 
 /// The namespace of a [`Mounter`](crate::Mounter), created on first need.
 #[derive(Debug, Default)]
@@ -55,7 +55,7 @@ impl PrivateNamespace {
     /// crowded mount so many times: if it exists already, or once the walks so far cost as much as
     /// creating it. In total this costs at most twice the cheaper of the two.
     pub(crate) fn is_worth(&self, walks: usize) -> bool {
-        self.existing().is_some() || self.walks.fetch_add(walks, Ordering::Relaxed) + walks > WALKS
+        self.existing().is_some() || self.walks.fetch_add(walks, Ordering::Relaxed) + walks > COPY
     }
 
     /// Runs `work` on a thread in the namespace.

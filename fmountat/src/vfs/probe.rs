@@ -3,7 +3,7 @@
 //! feature.
 
 use crate::sys::attr::{MountAttrRaw, mount_setattr, open_tree_attr};
-use crate::sys::namespace::may_unshare;
+use crate::sys::namespace::{OPEN_TREE_NAMESPACE, may_unshare};
 use crate::sys::nsfs::own_user_namespace;
 use crate::sys::procfs;
 use crate::sys::seccomp_probe::{ask, is_filtered};
@@ -24,13 +24,15 @@ impl Features {
     #[must_use]
     pub fn probe() -> Self {
         let (release, proc) = (kernel_release(), procfs::check());
-        let [new_mount_api, openat2, mount_setattr, open_tree_attr, private_namespace] = ask([
-            has_new_mount_api,
-            has_openat2,
-            || is_present(mount_setattr(bad_fd(), c"", 0, &MountAttrRaw::default())),
-            || is_present(open_tree_attr(bad_fd(), c"", 0, &MountAttrRaw::default()).map(drop)),
-            may_unshare,
-        ]);
+        let [new_mount_api, openat2, mount_setattr, open_tree_attr, private_namespace, namespace_of_tree] =
+            ask([
+                has_new_mount_api,
+                has_openat2,
+                || is_present(mount_setattr(bad_fd(), c"", 0, &MountAttrRaw::default())),
+                || is_present(open_tree_attr(bad_fd(), c"", 0, &MountAttrRaw::default()).map(drop)),
+                may_unshare,
+                has_namespace_of_tree,
+            ]);
         let of_release = Self::default().with_all().up_to(release.0, release.1);
         Self {
             new_mount_api,
@@ -40,6 +42,7 @@ impl Features {
             detached_children: open_tree_attr || of_release.detached_children,
             overlay_detached_layers: open_tree_attr || of_release.overlay_detached_layers,
             open_tree_attr,
+            namespace_of_tree,
             private_namespace: private_namespace && is_mount("/") && proc.is_ok(),
             initial_user_namespace: is_initial_user_namespace(proc),
             ..of_release
@@ -78,6 +81,12 @@ fn has_new_mount_api() -> bool {
     let is_conclusive = is_filtered() && is_admin();
     let has_call = |answer| if is_conclusive { is_present(answer) } else { answer != Err(Errno::NOSYS) };
     is_present(opened) && is_present(configured) && for_admins.into_iter().all(has_call)
+}
+
+/// An older kernel fails with `EINVAL` for the unknown flag before it looks at the path.
+fn has_namespace_of_tree() -> bool {
+    let opened = rustix::mount::open_tree(bad_fd(), c"", OPEN_TREE_NAMESPACE).map(drop);
+    !matches!(opened, Err(Errno::NOSYS | Errno::INVAL)) && (opened != Err(Errno::PERM) || !is_filtered())
 }
 
 fn has_openat2() -> bool {

@@ -36,7 +36,7 @@ fmountat_testing::cases! {
         mkdirs(scratch(), &["t", "u", "src"]);
         let dir = std::fs::File::open(scratch()).unwrap();
         let worker = PrivateCwd::worker().unwrap();
-        let here = MountNamespace::of_process(std::process::id().try_into().unwrap()).unwrap();
+        let here = MountNamespace::from_pid(std::process::id().try_into().unwrap()).unwrap();
         in_new_pid_namespace();
         assert_refused(fmountat(&dir, "none", "t", "tmpfs", fmountat::MountFlags::empty(), ""), "mount by a child");
         worker.mount(&dir, "none", "u", "tmpfs", fmountat::MountFlags::empty(), "").unwrap();

@@ -125,23 +125,23 @@ fmountat_testing::cases! {
         let before = mount_table();
         std::thread::scope(|scope| {
             scope.spawn(|| {
-                let namespace = MountNamespace::of_process(pid(&other)).unwrap();
+                let namespace = MountNamespace::from_pid(pid(&other)).unwrap();
                 let attached = build(&[bind("a", "bind")]).attach_in(&namespace, &namespace.target(file("t")).unwrap()).unwrap();
                 assert!(attached.id().get() > 0);
             });
         });
         assert_eq!(seen_by(&other, &file("t/who")), "the host's");
-        let by_file = MountNamespace::open(CWD, format!("/proc/{}/ns/mnt", other.id())).unwrap();
+        let by_file = MountNamespace::from_file(CWD, format!("/proc/{}/ns/mnt", other.id())).unwrap();
         let new = by_file.create(file("new/deep"), Create::directory(0o755)).unwrap();
         by_file.attach(build(&[bind("a", "bind"), tmpfs().at("in").option("X-mount.mkdir")]).into(), &new).unwrap();
         assert_eq!(seen_by(&other, &file("new/deep/who")), "the host's");
         assert_eq!(mount_table(), before);
         assert!(!file("new/deep/who").exists());
         end(other);
-        let error = MountNamespace::open(CWD, file("a/who")).unwrap_err();
+        let error = MountNamespace::from_file(CWD, file("a/who")).unwrap_err();
         assert_eq!((error.kind(), &*error.reason()), (ErrorKind::OptionValue, "is not a mount namespace"));
         for pid in [0, -1, i32::MAX] {
-            assert_eq!(MountNamespace::of_process(pid).unwrap_err().kind(), ErrorKind::NotFound, "{pid}");
+            assert_eq!(MountNamespace::from_pid(pid).unwrap_err().kind(), ErrorKind::NotFound, "{pid}");
         }
     }
 
@@ -150,7 +150,7 @@ fmountat_testing::cases! {
         mkdirs(scratch(), &["jail", "t"]);
         std::os::unix::fs::symlink("/../..", file("up")).unwrap();
         let other = container(&format!("mount --rbind / {0}; exec chroot {0} sh -c 'echo ready; cat >/dev/null'", file("jail").display()));
-        let namespace = MountNamespace::of_process(pid(&other)).unwrap();
+        let namespace = MountNamespace::from_pid(pid(&other)).unwrap();
         let through = file("up").join(file("t").strip_prefix("/").unwrap());
         namespace.attach(build(&[tmpfs()]).into(), &namespace.target(through).unwrap()).unwrap();
         // Its table has what is below its root, and names it from there.
@@ -163,7 +163,7 @@ fmountat_testing::cases! {
     fn a_moved_place_is_refused() needs [Tool("unshare")] {
         mkdirs(scratch(), &["root/t"]);
         let other = container("true");
-        let namespace = MountNamespace::of_process(pid(&other)).unwrap();
+        let namespace = MountNamespace::from_pid(pid(&other)).unwrap();
         let target = namespace.target(file("root/t")).unwrap();
         std::fs::rename(file("root/t"), file("root/away")).unwrap();
         let error = namespace.attach(build(&[tmpfs()]).into(), &target).unwrap_err();

@@ -15,6 +15,7 @@ mod handover;
 mod oci;
 mod oci_root;
 mod old_kernels;
+mod namespaces;
 mod own_namespace;
 mod sandboxes;
 mod set;
@@ -25,5 +26,5 @@ mod swap;
 mod teardown;
 
 fmountat_testing::test_files! {
-    api, change, covers, enter, events, filtered, handover, oci, oci_root, old_kernels, own_namespace, sandboxes, set, own_sources, private_namespace, stepwise, swap, teardown,
+    api, change, covers, enter, events, filtered, handover, namespaces, oci, oci_root, old_kernels, own_namespace, sandboxes, set, own_sources, private_namespace, stepwise, swap, teardown,
 }

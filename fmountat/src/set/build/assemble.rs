@@ -63,7 +63,7 @@ impl Mounter {
     ) -> Result<DetachedSet> {
         let base = match target {
             _ if plan.has_root() => None,
-            Some(target) => Some(DetachedSet::copy_of(target)?),
+            Some(target) => Some(DetachedSet::copy_of(target, self)?),
             None => return Err(needs_target()),
         };
         let is_own_namespace = target.is_none() && self.mounts_here();
@@ -91,7 +91,7 @@ impl Mounter {
     pub fn begin(&self, tree: Tree) -> Result<DetachedSet> {
         self.need_mount_interface(true)?;
         let hidden = self.hide(tree.root()).map_err(|e| e.with_argument("/"))?;
-        Ok(DetachedSet { hidden, ..DetachedSet::from_tree(tree)? })
+        Ok(DetachedSet { hidden, ..DetachedSet::from_tree(tree, self)? })
     }
 
     /// Attaches the plan's mounts in a set that was built before. A mount for `/` is stacked on the
@@ -223,7 +223,7 @@ impl Builder<'_> {
         }
         set_root_owner(mount.root(), step).map_err(|e| plan.in_step(step, e))?;
         self.put_off_read_only(step, &mount)?;
-        self.built = Some(DetachedSet::from_tree(mount)?);
+        self.built = Some(DetachedSet::from_tree(mount, self.step_mounter.mounter)?);
         trace::attached(step.number, &step.target);
         Ok(())
     }

@@ -4,18 +4,23 @@
 use crate::diagnose::{diagnose, pivot};
 use crate::error::{Error, ErrorKind, Failed, Operation, Result, Syscall, or_give_back};
 use crate::mountinfo::id::{MountId, UniqueMountId};
+use crate::set::build::mounter::Mounter;
 use crate::set::build::stack::Stacks;
 use crate::table::count::mounts_in_copy;
 use crate::trace;
 use crate::vfs::attr::{Attr, MountAttr};
 use crate::vfs::created_dirs::CreatedDirs;
+use crate::vfs::features::Features;
 use crate::vfs::hidden_place::Hidden;
 use crate::vfs::identity::is_dir;
 use crate::vfs::mount_namespace::MountNamespace;
+use crate::vfs::new_namespace::namespace_of;
 use crate::vfs::own_namespace::change_root;
+use crate::vfs::private_namespace::PrivateNamespace;
 use crate::vfs::target::Target;
 use crate::vfs::tree::{Attached, Tree};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::Arc;
 
 /// A set of mounts that is built but not yet published.
 #[derive(Debug)]
@@ -39,12 +44,15 @@ pub struct DetachedSet {
     pub(crate) stacks: Stacks,
     /// The number of mounts, on kernels without unique ids \[before Linux 6.8\].
     pub(crate) mounts: Option<usize>,
+    /// What [`into_namespace`](Self::into_namespace) needs.
+    pub(crate) features: Features,
+    pub(crate) private: Arc<PrivateNamespace>,
 }
 
 impl DetachedSet {
     /// Returns a private copy of the tree at the target, the root of a plan that has none.
-    pub(crate) fn copy_of(target: &Target) -> Result<Self> {
-        let copy = Self::from_tree(Tree::private_copy(target).map_err(diagnose)?)?;
+    pub(crate) fn copy_of(target: &Target, mounter: &Mounter) -> Result<Self> {
+        let copy = Self::from_tree(Tree::private_copy(target).map_err(diagnose)?, mounter)?;
         let is_known = copy.tree.id()?.unique().is_some();
         let mounts = if is_known { None } else { mounts_in_copy(target.as_fd()) };
         Ok(Self { mounts, ..copy })
@@ -104,6 +112,42 @@ impl DetachedSet {
         old.detach()?;
         self.made.keep();
         Ok(())
+    }
+
+    /// Makes a mount namespace that has the set as its root, and nothing of the host's mounts. The set
+    /// never appears in the caller's mount table.
+    ///
+    /// `open_tree(OPEN_TREE_NAMESPACE)` \[Linux 7.0\], else unshare(2) and pivot_root(2) on a thread.
+    ///
+    /// ```no_run
+    /// use fmountat::{Mounter, Plan, Spec};
+    /// let spec = Spec::from_json(&std::fs::read("config.json")?)?;
+    /// let set = Mounter::detached().build(fmountat::CWD, &Plan::new(&spec)?, None)?;
+    /// let namespace = set.into_namespace()?;
+    /// let status = namespace.command("/bin/sh")?.arg("-c").arg("ls /").status()?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::WrongTargetType`] for a set whose root is a file; [`ErrorKind::Permission`]; the errno
+    /// of the calls. [`Failed`] gives the set back, unless pivot_root(2) failed.
+    pub fn into_namespace(self) -> Result<MountNamespace, Failed<Self>> {
+        let (set, is_dir) = {
+            let is_dir = self.is_dir();
+            or_give_back(self, is_dir)?
+        };
+        if !is_dir {
+            let reason = "the root of the set is a file, and that of a mount namespace is a directory";
+            let error = Error::new(ErrorKind::WrongTargetType, Operation::MakeNamespaceOfSet, reason);
+            return Err(Failed::giving_back(set, error));
+        }
+        if let Some(hidden) = &set.hidden {
+            hidden.leave();
+        }
+        let (private, features, top) = (Arc::clone(&set.private), set.features, duplicate(set.root()));
+        let (set, top) = or_give_back(set, top)?;
+        let (file, _) = set.publish(|tree| namespace_of(&private, &features, tree, top.as_fd()))?;
+        MountNamespace::of_file(file).map_err(Failed::lost)
     }
 
     /// Publishes the set in place of what is mounted on `target`. A reader sees the old set or the
@@ -211,7 +255,7 @@ impl DetachedSet {
         }
     }
 
-    pub(crate) fn from_tree(tree: Tree) -> Result<Self> {
+    pub(crate) fn from_tree(tree: Tree, mounter: &Mounter) -> Result<Self> {
         let top = duplicate(tree.root())?;
         Ok(Self {
             tree,
@@ -222,6 +266,8 @@ impl DetachedSet {
             newest: None,
             mounts: None,
             stacks: Stacks::default(),
+            features: mounter.features,
+            private: Arc::clone(&mounter.private),
         })
     }
 }

@@ -24,7 +24,7 @@ use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::path::Path;
-use std::sync::{Mutex, Weak};
+use std::sync::{Arc, Mutex, Weak};
 
 /// The name of the operation in trace events.
 const MOUNT_OVERLAY: &str = "mount an overlay on a target";
@@ -53,7 +53,7 @@ const BY_MOUNT: &str = "mount(2) with the paths of the layers";
 #[derive(Debug)]
 pub struct Mounter {
     pub(crate) features: Features,
-    pub(crate) private: PrivateNamespace,
+    pub(crate) private: Arc<PrivateNamespace>,
     pub(crate) namespaces: UserNamespaces,
     pub(crate) journal: Journal,
     cwd: Option<PrivateCwd>,
