@@ -110,9 +110,9 @@ fn numberless(propagation: &str) -> &str {
     propagation.split(':').next().unwrap_or_default()
 }
 
-/// Writes layers by their paths from the fixture, in one option `lowerdir`: mount(8) shows layers as they
-/// were typed, fmountat by whole paths, and with many layers in options `lowerdir+`. Leaves out
-/// `inode64`, which depends on how the kernel was built.
+/// Writes layers by their paths from the fixture, in one option `lowerdir`: mount(8) shows layers
+/// as they were typed, fmountat by whole paths, and with many layers in options `lowerdir+`. Leaves
+/// out `inode64`, which depends on how the kernel was built.
 fn superblock(options: &str, dir: &Path) -> String {
     let mut written: Vec<String> = Vec::new();
     for option in options.split(',').filter(|option| *option != "inode64") {

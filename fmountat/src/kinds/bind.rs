@@ -19,8 +19,8 @@ use rustix::io::Errno;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-/// The walks over the source's child mounts for one bind, in those of one overlay layer: 44 ns for each
-/// mount, against 22.
+/// The walks over the source's child mounts for one bind, in those of one overlay layer: 44 ns for
+/// each mount, against 22.
 const BIND_WALKS: usize = 2;
 
 /// The arguments of a bind mount.
@@ -80,8 +80,8 @@ impl Bind<'_> {
     }
 
     /// Copies the source in the private namespace, if the source's mount has many child mounts.
-    /// Returns `None` otherwise, for a recursive bind mount, and for a shared or slave one, which must
-    /// be cloned from the mount itself.
+    /// Returns `None` otherwise, for a recursive bind mount, and for a shared or slave one, which
+    /// must be cloned from the mount itself.
     fn copy_in_view(&self, features: &Features, private: &PrivateNamespace) -> Option<Result<Tree>> {
         let propagation = [self.attr.propagation, self.recursive_attr.propagation];
         let is_related = |to: &Option<_>| matches!(to, Some(Propagation::Shared | Propagation::Slave));

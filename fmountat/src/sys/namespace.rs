@@ -6,8 +6,8 @@ use rustix::io::Errno;
 use rustix::mount::OpenTreeFlags;
 use rustix::thread::UnshareFlags;
 
-/// `OPEN_TREE_NAMESPACE`, include/uapi/linux/mount.h: the copy becomes the root of a new mount namespace
-/// \[Linux 7.0\].
+/// `OPEN_TREE_NAMESPACE`, include/uapi/linux/mount.h: the copy becomes the root of a new mount
+/// namespace \[Linux 7.0\].
 pub(crate) const OPEN_TREE_NAMESPACE: OpenTreeFlags = OpenTreeFlags::from_bits_retain(2);
 
 /// Unshares the mount and pid namespaces, and with `user` a user namespace that owns them.

@@ -113,8 +113,8 @@ pub(crate) fn namespace(name: &str) -> Result<OwnedFd, Errno> {
     open_link("thread-self/ns", name, OFlags::RDONLY)
 }
 
-/// Opens the file of the thread's mount namespace below an open /proc, for a thread whose root directory
-/// has none.
+/// Opens the file of the thread's mount namespace below an open /proc, for a thread whose root
+/// directory has none.
 pub(crate) fn mount_namespace_below(proc: BorrowedFd<'_>) -> Result<OwnedFd, Errno> {
     rustix::fs::openat(proc, c"thread-self/ns/mnt", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A short-lived copy of the caller's mount namespace, on a thread: its mounts are invisible to others
-//! and end with the thread. Its cost grows with the number of mounts of the host.
+//! A short-lived copy of the caller's mount namespace, on a thread: its mounts are invisible to
+//! others and end with the thread. Its cost grows with the number of mounts of the host.
 
 use crate::error::{Error, Operation, Result, Syscall};
 use crate::sys::namespace::unshare_mounts;
@@ -15,8 +15,8 @@ use rustix::fs::{CWD, Mode, OFlags};
 
 const STEP: Operation = Operation::MakePrivateMountNamespace;
 
-/// Moves the thread into a copy of its mount namespace, with all mounts private: those of the caller
-/// may be shared, and mounts made in the copy must not propagate.
+/// Moves the thread into a copy of its mount namespace, with all mounts private: those of the
+/// caller may be shared, and mounts made in the copy must not propagate.
 pub(crate) fn copy_namespace() -> Result<()> {
     unshare_mounts().map_err(|e| Error::sys(STEP, Syscall::Unshare, e))?;
     make_private(STEP)

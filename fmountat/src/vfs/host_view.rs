@@ -25,8 +25,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 const STEP: Operation = Operation::BindInPrivateNamespace;
 
-/// The number of child mounts of a mount from which the kernel's walks cost more than a thread in the
-/// private namespace.
+/// The number of child mounts of a mount from which the kernel's walks cost more than a thread in
+/// the private namespace.
 pub(crate) const CROWD: usize = 1024;
 
 /// The number of views that are kept. Each keeps a superblock in use, but no mount of the host.
@@ -65,8 +65,8 @@ pub(crate) struct View {
     place: PathBuf,
 }
 
-/// A mount of the host with its attributes and propagation, and the path of a directory on it. `None`
-/// for a view that is used once.
+/// A mount of the host with its attributes and propagation, and the path of a directory on it.
+/// `None` for a view that is used once.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Key {
     mount: u64,
@@ -87,8 +87,8 @@ impl HostDirectory {
     /// without the mounts below it, unless there is a view.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`] if the kernel refuses both: in a user namespace it does not clone a
-    /// directory with locked mounts below without them.
+    /// [`ErrorKind::Unsupported`] if the kernel refuses both: in a user namespace it does not clone
+    /// a directory with locked mounts below without them.
     pub(crate) fn of(views: &Views, file: BorrowedFd<'_>, below: &Path) -> Result<Self> {
         let mount = MountId::of(file)?;
         let reported = statmount(mount.get(), MNT_BASIC | MNT_POINT).ok();
@@ -140,8 +140,8 @@ impl Views {
         self.kept().clear();
     }
 
-    /// Attaches the directory at its own path, or returns the view that exists already. `root` is the
-    /// root of the namespace, which the thread must be in.
+    /// Attaches the directory at its own path, or returns the view that exists already. `root` is
+    /// the root of the namespace, which the thread must be in.
     pub(crate) fn attach(&self, root: BorrowedFd<'_>, directory: HostDirectory) -> Result<Arc<View>> {
         let HostDirectory { of, clone } = directory;
         let Some(clone) = clone else { return self.find(&of).ok_or_else(lost) };
@@ -166,8 +166,8 @@ impl Views {
     fn keep(&self, root: BorrowedFd<'_>, view: &Arc<View>) {
         let mut kept = self.kept();
         kept.push_back(Arc::clone(view));
-        // A view of the same directory with other attributes is out of date. A view in use is removed
-        // another time.
+        // A view of the same directory with other attributes is out of date. A view in use is
+        // removed another time.
         let is_old = |old: &Arc<View>| {
             old.of != view.of && (&old.of.mount, &old.of.path) == (&view.of.mount, &view.of.path)
         };
@@ -206,8 +206,8 @@ impl View {
         self.of.attributes.is_none()
     }
 
-    /// Unmounts it and removes its directories. `root` is the root of the namespace, which the thread
-    /// must be in. Nobody can act on a failure: what is left ends with the namespace.
+    /// Unmounts it and removes its directories. `root` is the root of the namespace, which the
+    /// thread must be in. Nobody can act on a failure: what is left ends with the namespace.
     pub(crate) fn remove(&self, root: BorrowedFd<'_>) {
         let at_root = rustix::process::fchdir(root);
         let _ = at_root.and_then(|()| rustix::mount::unmount(&self.place, UnmountFlags::DETACH));
@@ -298,8 +298,8 @@ fn inode_of(stat: &Statx) -> Inode {
     (stat.stx_dev_major, stat.stx_dev_minor, stat.stx_ino)
 }
 
-/// Returns the path of the descriptor's file if it leads to that file, on the same mount. It does not
-/// for a deleted file and one in a detached tree.
+/// Returns the path of the descriptor's file if it leads to that file, on the same mount. It does
+/// not for a deleted file and one in a detached tree.
 pub(crate) fn path_to(fd: BorrowedFd<'_>) -> Option<PathBuf> {
     let path = path_of(fd).ok()?;
     let seen = open(&path).ok()?;

@@ -121,13 +121,14 @@ impl MountNamespace {
         Ok(Self { mount, user: None, root })
     }
 
-    /// Pins the namespace: binds its file on `file`, which must be a regular file. It then exists until
-    /// `file` is unmounted, and nsenter(1) and [`from_file`](Self::from_file) find it there:
+    /// Pins the namespace: binds its file on `file`, which must be a regular file. It then exists
+    /// until `file` is unmounted, and nsenter(1) and [`from_file`](Self::from_file) find it there:
     /// `open_tree(OPEN_TREE_CLONE)`, move_mount(2).
     ///
     /// # Errors
-    /// [`ErrorKind::WrongTargetType`] for a directory; [`ErrorKind::Unsupported`] on a mount with shared
-    /// propagation, where the kernel allows no bind of a mount namespace; [`ErrorKind::Permission`].
+    /// [`ErrorKind::WrongTargetType`] for a directory; [`ErrorKind::Unsupported`] on a mount with
+    /// shared propagation, where the kernel allows no bind of a mount namespace;
+    /// [`ErrorKind::Permission`].
     pub fn pin(&self, file: &Target) -> Result<Attached> {
         if is_shared(file.as_fd()) {
             let reason = "is on a mount with shared propagation, which can't hold a mount namespace";
@@ -143,12 +144,12 @@ impl MountNamespace {
     }
 
     /// Returns a [`Command`] whose child starts in the namespace, by setns(2) between fork(2) and
-    /// execve(2). The child's root and cwd are the root of the namespace: [`Command::current_dir`] has no
-    /// effect. The program is looked up in the namespace.
+    /// execve(2). The child's root and cwd are the root of the namespace: [`Command::current_dir`]
+    /// has no effect. The program is looked up in the namespace.
     ///
     /// # Errors
-    /// EMFILE, if the namespace can't be given to the command. The command itself fails with the errno of
-    /// setns(2).
+    /// EMFILE, if the namespace can't be given to the command. The command itself fails with the
+    /// errno of setns(2).
     pub fn command(&self, program: impl AsRef<OsStr>) -> Result<Command> {
         let copy = |fd: &OwnedFd| {
             rustix::io::fcntl_dupfd_cloexec(fd, 0)

@@ -42,9 +42,9 @@ pub(crate) fn on_a_thread<T: Send>(
     })
 }
 
-/// Binds the calling thread to its CPU until it is dropped. A thread that is created meanwhile is bound
-/// to that CPU: it starts as soon as its creator waits for it, and no other CPU has to be woken (10 us
-/// instead of 45, or milliseconds on a busy machine).
+/// Binds the calling thread to its CPU until it is dropped. A thread that is created meanwhile is
+/// bound to that CPU: it starts as soon as its creator waits for it, and no other CPU has to be
+/// woken (10 us instead of 45, or milliseconds on a busy machine).
 struct BoundCpu(Option<CpuSet>);
 
 impl BoundCpu {

@@ -19,8 +19,9 @@ const STEP: Operation = Operation::MakeNamespaceOfSet;
 
 /// Makes the namespace and returns its file. `top` is the topmost mount on the root of the tree.
 ///
-/// Uses `open_tree(OPEN_TREE_NAMESPACE)` \[Linux 7.0\]. Before, a thread leaves the private namespace, or
-/// the caller's, with unshare(2), makes the tree its root with pivot_root(2), and detaches all else.
+/// Uses `open_tree(OPEN_TREE_NAMESPACE)` \[Linux 7.0\]. Before, a thread leaves the private
+/// namespace, or the caller's, with unshare(2), makes the tree its root with pivot_root(2), and
+/// detaches all else.
 ///
 /// # Errors
 /// The errno of these calls. [`Failed`] gives the tree back unless pivot_root(2) failed.

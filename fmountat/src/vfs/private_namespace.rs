@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A nearly empty mount namespace of a handle, in which overlays and binds are created.
 //!
-//! For each bind and each overlay layer the kernel walks all mounts below the source's mount. In this
-//! namespace there are none: it has a tmpfs as its root, and what is needed of the host is bound in it,
-//! each directory at its own path, without the mounts below (`vfs/host_view.rs`).
+//! For each bind and each overlay layer the kernel walks all mounts below the source's mount. In
+//! this namespace there are none: it has a tmpfs as its root, and what is needed of the host is
+//! bound in it, each directory at its own path, without the mounts below (`vfs/host_view.rs`).
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::sys::procfs;
@@ -25,23 +25,23 @@ use std::sync::{Arc, Mutex, PoisonError};
 const STEP: Operation = Operation::MakePrivateMountNamespace;
 
 /// The number of walks over all mounts below a crowded mount that cost as much as creating the
-/// namespace, which copies every mount of the caller's: 2.2 us for each mount, against 22 ns for each
-/// mount and walk.
+/// namespace, which copies every mount of the caller's: 2.2 us for each mount, against 22 ns for
+/// each mount and walk.
 pub(crate) const COPY: usize = 100;
 
 /// The namespace of a [`Mounter`](crate::Mounter), created on first need.
 #[derive(Debug, Default)]
 pub(crate) struct PrivateNamespace {
-    made: Mutex<Option<Arc<Made>>>,
+    made: Mutex<Option<Arc<Namespace>>>,
     /// The walks so far that it would have saved.
     walks: AtomicUsize,
     pub(crate) views: Views,
 }
 
-/// The namespace file, and the inodes that identify the file and the root directory. In a thread with
-/// its own descriptor table the number of the file may be another file.
+/// The namespace file, and the inodes that identify the file and the root directory. In a thread
+/// with its own descriptor table the number of the file may be another file.
 #[derive(Debug)]
-struct Made {
+struct Namespace {
     file: OwnedFd,
     inode: File,
     root: File,
@@ -51,9 +51,9 @@ struct Made {
 type File = (u64, u64);
 
 impl PrivateNamespace {
-    /// Reports whether the namespace is worth its cost for a mount that would walk the mounts below a
-    /// crowded mount so many times: if it exists already, or once the walks so far cost as much as
-    /// creating it. In total this costs at most twice the cheaper of the two.
+    /// Reports whether the namespace is worth its cost for a mount that would walk the mounts below
+    /// a crowded mount so many times: if it exists already, or once the walks so far cost as much
+    /// as creating it. In total this costs at most twice the cheaper of the two.
     pub(crate) fn is_worth(&self, walks: usize) -> bool {
         self.existing().is_some() || self.walks.fetch_add(walks, Ordering::Relaxed) + walks > COPY
     }
@@ -75,23 +75,23 @@ impl PrivateNamespace {
         )
     }
 
-    fn existing(&self) -> Option<Arc<Made>> {
+    fn existing(&self) -> Option<Arc<Namespace>> {
         let made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         made.clone().filter(|made| made.is_ours())
     }
 
-    fn made(&self) -> Result<Arc<Made>> {
+    fn made(&self) -> Result<Arc<Namespace>> {
         if let Some(made) = self.existing() {
             return Ok(made);
         }
-        let made = Arc::new(on_a_thread(copy_namespace, Made::new)?);
+        let made = Arc::new(on_a_thread(copy_namespace, Namespace::new)?);
         self.views.forget_all();
         *self.made.lock().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&made));
         Ok(made)
     }
 }
 
-impl Made {
+impl Namespace {
     /// Makes a tmpfs the root of the namespace that this thread is alone in, and detaches all else.
     fn new() -> Result<Self> {
         let file = procfs::namespace("mnt").map_err(|e| procfs::failed(STEP, "thread-self/ns/mnt", e))?;
@@ -149,7 +149,8 @@ impl<'a> Inside<'a> {
     }
 
     /// Makes the view the root directory of the thread: host paths then lead to the view, and the
-    /// kernel writes host paths to the mount table. Without a view, the root is that of the namespace.
+    /// kernel writes host paths to the mount table. Without a view, the root is that of the
+    /// namespace.
     pub(crate) fn show(&self, view: Option<&View>) -> Result<()> {
         let number = view.map(|view| view.number);
         if self.shown.get() == number {

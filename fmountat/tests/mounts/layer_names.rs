@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The mount table shows the layers of an overlay by whole host paths, however the overlay is created.
+//! The mount table shows the layers of an overlay by whole host paths, however the overlay is
+//! created.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -29,7 +30,7 @@ fn target(path: &str) -> Target {
 }
 
 /// Two file systems with layers, a link to one, and so many mounts on the first.
-fn layers(crowd: usize) {
+fn layers(child_mounts: usize) {
     mkdirs(scratch(), &["one", "two", "t"]);
     for at in ["one", "two"] {
         Mounter::detached().apply(CWD, &Plan::new(&[tmpfs()]).unwrap(), &target(at)).unwrap();
@@ -51,7 +52,7 @@ fn layers(crowd: usize) {
         write(file(layer).join("who"), layer);
     }
     symlink("one/a", file("link")).unwrap();
-    for n in 0..crowd {
+    for n in 0..child_mounts {
         let at = format!("one/m/{n}");
         std::fs::create_dir(file(&at)).unwrap();
         Mounter::detached().apply(CWD, &Plan::new(&[tmpfs()]).unwrap(), &target(&at)).unwrap();
@@ -153,8 +154,8 @@ fmountat_testing::cases! {
         unmount_layers();
     }
 
-    /// On a crowded host the overlay is created in the private mount namespace, and the table shows the
-    /// same.
+    /// On a crowded host the overlay is created in the private mount namespace, and the table shows
+    /// the same.
     fn whole_host_paths_on_a_crowded_host() needs [Kernel(6, 8)] {
         layers(CROWD);
         let dir = std::fs::File::open(scratch()).unwrap();
@@ -191,7 +192,8 @@ fmountat_testing::cases! {
         unmount_layers();
     }
 
-    /// The namespace keeps no mount of the host busy, and no file system after the handle is dropped.
+    /// The namespace keeps no mount of the host busy, and no file system after the handle is
+    /// dropped.
     fn the_namespace_keeps_no_mount_busy() needs [Kernel(6, 8)] {
         layers(CROWD);
         let dir = std::fs::File::open(scratch()).unwrap();

@@ -20,7 +20,8 @@ mod procfs;
 mod table_a5;
 mod table_b;
 mod temp;
+mod views;
 
 fmountat_testing::test_files! {
-    contract, helper, helper_place, helper_process, idmap, images, layer_names, options, overlays, pid_namespace, procfs, table_a5, table_b, temp,
+    contract, helper, helper_place, helper_process, idmap, images, layer_names, options, overlays, pid_namespace, procfs, table_a5, table_b, temp, views,
 }

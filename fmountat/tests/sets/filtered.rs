@@ -204,9 +204,9 @@ fmountat_testing::cases! {
         });
     }
 
-    /// Names that mount(2) does not support are passed as the numbers of descriptors. A detached overlay
-    /// needs the interface: the error names the call. The reason why mount(2) refuses an overlay is
-    /// found without the interface.
+    /// Names that mount(2) does not support are passed as the numbers of descriptors. A detached
+    /// overlay needs the interface: the error names the call. The reason why mount(2) refuses an
+    /// overlay is found without the interface.
     fn an_overlay_that_needs_more_is_refused() needs [Filesystem("overlay")] {
         let odd = overlay("a,b").lower("s");
         let missing = overlay("plain").lower("nowhere");

@@ -58,8 +58,8 @@ fn older() -> Mounter {
 }
 
 fmountat_testing::cases! {
-    /// The namespace has the set as its root, and the caller's table shows nothing of it. The second is
-    /// made from the private namespace.
+    /// The namespace has the set as its root, and the caller's table shows nothing of it. The
+    /// second is made from the private namespace.
     fn a_set_is_the_root() needs [Kernel(6, 15)] {
         let before = mount_table();
         for (what, mounter) in [("this kernel", Mounter::detached()), ("before 7.0", older())] {
@@ -79,7 +79,8 @@ fmountat_testing::cases! {
         assert_eq!(output(&namespace, "pwd"), "/\n");
     }
 
-    /// Pinned on a file, the namespace outlives its descriptor; another process enters it by the file.
+    /// Pinned on a file, the namespace outlives its descriptor; another process enters it by the
+    /// file.
     fn a_pinned_namespace() needs [Kernel(6, 15)] {
         write(file("pin"), "");
         let namespace = build(&Mounter::detached()).into_namespace().unwrap();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Binds from a mount that has many child mounts: made in the private mount namespace, with the same
-//! result as from the mount itself.
+//! Binds from a mount that has many child mounts: made in the private mount namespace, with the
+//! same result as from the mount itself.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::common::{self, bind, file, tmpfs, unmount_all};
@@ -19,8 +19,8 @@ fn change(path: &str, words: &str) {
     remount(&Target::open(CWD, file(path)).unwrap(), &Options::parse([words]).unwrap()).unwrap();
 }
 
-/// Mounts a tmpfs at `m` with so many mounts in it that binds are made in the private namespace, and
-/// sources to bind. Returns a handle that has the namespace.
+/// Mounts a tmpfs at `m` with so many mounts in it that binds are made in the private namespace,
+/// and sources to bind. Returns a handle that has the namespace.
 fn many_child_mounts() -> Mounter {
     mkdirs(scratch(), &["m", "t"]);
     common::apply(&[tmpfs()], "m").unwrap();

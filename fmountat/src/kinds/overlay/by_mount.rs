@@ -24,9 +24,9 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 impl Overlay {
-    /// Mounts the overlay on `target` with these `MS_*` flags. Its layers are open already. Passes them
-    /// by whole path, which the mount table then shows, or by descriptor number if the paths are not
-    /// suitable.
+    /// Mounts the overlay on `target` with these `MS_*` flags. Its layers are open already. Passes
+    /// them by whole path, which the mount table then shows, or by descriptor number if the paths
+    /// are not suitable.
     pub(crate) fn mount_opened(
         &self,
         make: &Make<'_>,
@@ -58,9 +58,9 @@ impl Overlay {
         })
     }
 
-    /// Returns the option string for mount(2), which the mount table then shows. Returns `None` unless
-    /// every layer is given by an absolute path, no path or option needs escapes, the options fit in one
-    /// page, and few mounts are on the layers' file system.
+    /// Returns the option string for mount(2), which the mount table then shows. Returns `None`
+    /// unless every layer is given by an absolute path, no path or option needs escapes, the
+    /// options fit in one page, and few mounts are on the layers' file system.
     ///
     /// # Errors
     /// Those of [`check_counts`] and [`check_written`](Self::check_written).

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Creates an overlay in the private mount namespace, from layers in views of the host's directories.
-//! The mount table shows the host's paths.
+//! Creates an overlay in the private mount namespace, from layers in views of the host's
+//! directories. The mount table shows the host's paths.
 
 use crate::error::{LayerRef, Operation, Result};
 use crate::kinds::overlay::check::explain;
@@ -24,8 +24,8 @@ const CREATE: &str = "create an overlay";
 
 const IN_VIEWS: &str = "in the private mount namespace";
 
-/// Reports whether the overlay is created in the private namespace: if owners are mapped, so that the
-/// mount table shows the layers' paths, and on a host with many mounts.
+/// Reports whether the overlay is created in the private namespace: if owners are mapped, so that
+/// the mount table shows the layers' paths, and on a host with many mounts.
 pub(crate) fn uses_views(make: &Make<'_>, layers: &OpenLayers) -> bool {
     if make.userns.is_some() {
         return make.features.best() == Some(MapLayers::Views);
@@ -34,8 +34,9 @@ pub(crate) fn uses_views(make: &Make<'_>, layers: &OpenLayers) -> bool {
     layers.last().is_some_and(|(_, layer)| is_worth_views(make, layer.as_fd(), layers.len()))
 }
 
-/// Reports whether the layer is on a mount with so many child mounts that the private namespace is worth
-/// its cost for an overlay of `count` layers. The layers of an overlay are mostly on one mount.
+/// Reports whether the layer is on a mount with so many child mounts that the private namespace is
+/// worth its cost for an overlay of `count` layers. The layers of an overlay are mostly on one
+/// mount.
 pub(crate) fn is_worth_views(make: &Make<'_>, layer: BorrowedFd<'_>, count: usize) -> bool {
     if !make.features.private_namespace {
         return false;
@@ -45,8 +46,8 @@ pub(crate) fn is_worth_views(make: &Make<'_>, layer: BorrowedFd<'_>, count: usiz
         && make.private.is_worth(count)
 }
 
-/// The directories to view, and for each layer its file and the index of its directory. A layer in a
-/// detached tree has neither.
+/// The directories to view, and for each layer its file and the index of its directory. A layer in
+/// a detached tree has neither.
 #[derive(Default)]
 struct Wanted {
     directories: Vec<HostDirectory>,
@@ -54,8 +55,8 @@ struct Wanted {
 }
 
 impl Overlay {
-    /// Creates the overlay in the private namespace. Where the caller's namespace serves as well, that
-    /// is tried after a failure: its errors name the layer and the reason.
+    /// Creates the overlay in the private namespace. Where the caller's namespace serves as well,
+    /// that is tried after a failure: its errors name the layer and the reason.
     pub(crate) fn mount_in_views(&self, make: &Make<'_>, layers: OpenLayers) -> Result<Tree> {
         match self.try_in_views(make, &layers) {
             Ok(tree) => Ok(tree),

@@ -31,8 +31,8 @@ impl Overlay {
     }
 }
 
-/// Replaces each lower layer by a clone whose owners `userns` maps. The upper is not mapped: the overlay
-/// would become read-only.
+/// Replaces each lower layer by a clone whose owners `userns` maps. The upper is not mapped: the
+/// overlay would become read-only.
 pub(crate) fn map_layers(layers: OpenLayers, userns: BorrowedFd<'_>) -> Result<OpenLayers> {
     let map = |(role, layer): (LayerRef, Opened)| {
         if is_written(role) {

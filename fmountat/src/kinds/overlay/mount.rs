@@ -101,8 +101,8 @@ impl Overlay {
         Ok(layers)
     }
 
-    /// Returns a context with all options set, and the trees that must live until it is created. Calls
-    /// `show` with the index of each layer before it sets that layer.
+    /// Returns a context with all options set, and the trees that must live until it is created.
+    /// Calls `show` with the index of each layer before it sets that layer.
     pub(crate) fn configure(
         &self,
         make: &Make<'_>,

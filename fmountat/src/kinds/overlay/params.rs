@@ -78,9 +78,9 @@ pub(crate) fn set_layer(
     }
 }
 
-/// Sets a layer by its descriptor \[Linux 6.13\], else by its path, which the mount table then shows. If
-/// that is too long, leads to another file or has a `\\`, which the kernel would take for an escape, sets
-/// it by the descriptor's name in /proc. `path` is the path of a layer in a view.
+/// Sets a layer by its descriptor \[Linux 6.13\], else by its path, which the mount table then
+/// shows. If that is too long, leads to another file or has a `\\`, which the kernel would take for
+/// an escape, sets it by the descriptor's name in /proc. `path` is the path of a layer in a view.
 pub(crate) fn set_layer_as(
     context: &mut FsContext,
     key: &str,

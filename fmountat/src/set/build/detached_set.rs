@@ -114,10 +114,11 @@ impl DetachedSet {
         Ok(())
     }
 
-    /// Makes a mount namespace that has the set as its root, and nothing of the host's mounts. The set
-    /// never appears in the caller's mount table.
+    /// Makes a mount namespace that has the set as its root, and nothing of the host's mounts. The
+    /// set never appears in the caller's mount table.
     ///
-    /// `open_tree(OPEN_TREE_NAMESPACE)` \[Linux 7.0\], else unshare(2) and pivot_root(2) on a thread.
+    /// `open_tree(OPEN_TREE_NAMESPACE)` \[Linux 7.0\], else unshare(2) and pivot_root(2) on a
+    /// thread.
     ///
     /// ```no_run
     /// use fmountat::{Mounter, Plan, Spec};
@@ -129,8 +130,8 @@ impl DetachedSet {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::WrongTargetType`] for a set whose root is a file; [`ErrorKind::Permission`]; the errno
-    /// of the calls. [`Failed`] gives the set back, unless pivot_root(2) failed.
+    /// [`ErrorKind::WrongTargetType`] for a set whose root is a file; [`ErrorKind::Permission`];
+    /// the errno of the calls. [`Failed`] gives the set back, unless pivot_root(2) failed.
     pub fn into_namespace(self) -> Result<MountNamespace, Failed<Self>> {
         let (set, is_dir) = {
             let is_dir = self.is_dir();

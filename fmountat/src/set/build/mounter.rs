@@ -31,16 +31,16 @@ const MOUNT_OVERLAY: &str = "mount an overlay on a target";
 
 const BY_MOUNT: &str = "mount(2) with the paths of the layers";
 
-/// Mounts, and keeps what later mounts need: a [`PrivateCwd`] for mount(2), and a nearly empty mount
-/// namespace of its own.
+/// Mounts, and keeps what later mounts need: a [`PrivateCwd`] for mount(2), and a nearly empty
+/// mount namespace of its own.
 ///
-/// For each overlay layer and each bind the kernel examines all mounts below the source's mount. On a
-/// host with many mounts the handle therefore creates overlays and binds in its own namespace, which
-/// it makes once that has become worth its cost. It binds there what it needs of the host, each file
-/// system at its own path and without the mounts below. Such a bind keeps the super block of its file
-/// system in use, but no mount: umount(8) never fails with EBUSY because of it. Dropping the handle
-/// dissolves the namespace and ends the thread. The handle belongs to the mount namespace in which it
-/// was created.
+/// For each overlay layer and each bind the kernel examines all mounts below the source's mount. On
+/// a host with many mounts the handle therefore creates overlays and binds in its own namespace,
+/// which it makes once that has become worth its cost. It binds there what it needs of the host,
+/// each file system at its own path and without the mounts below. Such a bind keeps the super block
+/// of its file system in use, but no mount: umount(8) never fails with EBUSY because of it.
+/// Dropping the handle dissolves the namespace and ends the thread. The handle belongs to the mount
+/// namespace in which it was created.
 ///
 /// ```no_run
 /// use fmountat::overlay::Overlay;
