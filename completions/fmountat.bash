@@ -114,13 +114,17 @@ _fmountat() {
             return 0
             ;;
         fmountat__subcmd__apply)
-            opts="-C -h --replace --into --view --strict --compat --bundle --json --verbose --help"
+            opts="-C -h --replace --into --namespace --view --strict --compat --bundle --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
                 --into)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --namespace)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

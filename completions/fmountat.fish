@@ -87,6 +87,7 @@ complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -l json -d 'Pri
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -l verbose -d 'Print each step on stderr, with the strategy it uses'
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l into -d 'Mount in the namespace of process PID or of FILE (/proc/PID/ns/mnt)' -r
+complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l namespace -d 'Make the set the root of a new mount namespace, pinned on FILE' -r -F
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -s C -d 'Resolve relative paths from DIR' -r -F
 complete -c fmountat -n "__fish_fmountat_using_subcommand apply" -l compat -d 'Ignore and list options that have no effect, as PROGRAM does' -r -f -a "containerd\t'Ignore options that have no effect'
 oci\t'Like runc: also create mount points, and give a tmpfs the mode of its directory'"

@@ -107,6 +107,7 @@ oci\:"Like runc\: also create mount points, and give a tmpfs the mode of its dir
 (apply)
 _arguments "${_arguments_options[@]}" : \
 '(--replace)--into=[Mount in the namespace of process PID or of FILE (/proc/PID/ns/mnt)]:PID|FILE:_default' \
+'(--replace --into --strict)--namespace=[Make the set the root of a new mount namespace, pinned on FILE]:FILE:_files' \
 '-C+[Resolve relative paths from DIR]:DIR:_files' \
 '--compat=[Ignore and list options that have no effect, as PROGRAM does]:PROGRAM:((containerd\:"Ignore options that have no effect"
 oci\:"Like runc\: also create mount points, and give a tmpfs the mode of its directory"))' \
@@ -119,7 +120,7 @@ oci\:"Like runc\: also create mount points, and give a tmpfs the mode of its dir
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '::spec -- File with the mount list in JSON, of containerd or OCI; - for stdin:_files' \
-':target -- Directory to mount on; a file if the set is one bound file:_files' \
+'::target -- Directory to mount on; a file if the set is one bound file:_files' \
 && ret=0
 ;;
 (explain)

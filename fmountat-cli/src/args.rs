@@ -5,7 +5,8 @@
 //! The sections below the options of `--help` (examples, files, environment, exit status) are in
 //! `help/VERB.txt`.
 
-use super::mount_args::{CompatArg, MountArgs};
+use super::mount_args::MountArgs;
+use super::set_args::{ApplyArgs, ExplainArgs};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -85,6 +86,10 @@ pub(crate) enum Verb {
     ///
     /// Parts of a config.json that concern the root file system and that apply does not do, such as
     /// the path of a namespace to join, are listed on stderr.
+    ///
+    /// With --namespace, the set becomes the root of a new mount namespace, with nothing of this
+    /// one, and no process here sees its mounts. It is pinned on FILE, where nsenter(1) finds it,
+    /// until FILE is unmounted. TARGET is needed only for a set without a mount for `/`.
     ///
     /// With --replace, the set takes the place of the topmost mount on TARGET. All mounts in the
     /// old set are dropped, including those of other processes. The ones without a counterpart in
@@ -168,53 +173,6 @@ pub(crate) enum Verb {
     /// Run as the first process of the pid namespace of run
     #[command(name = "__run-init", hide = true)]
     RunInit(InitArgs),
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ApplyArgs {
-    /// Replace the topmost mount on TARGET by the set
-    #[arg(long)]
-    pub(crate) replace: bool,
-    /// Mount in the namespace of process PID or of FILE (/proc/PID/ns/mnt)
-    #[arg(long, value_name = "PID|FILE", conflicts_with = "replace")]
-    pub(crate) into: Option<OsString>,
-    #[command(flatten)]
-    pub(crate) set: SetArgs,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ExplainArgs {
-    /// Explain a set that replaces the topmost mount on TARGET
-    #[arg(long)]
-    pub(crate) replace: bool,
-    #[command(flatten)]
-    pub(crate) set: SetArgs,
-}
-
-/// Holds the arguments that apply and explain share: a set of mounts and its target.
-#[derive(Debug, Args)]
-pub(crate) struct SetArgs {
-    /// Resolve relative paths from DIR
-    #[arg(short = 'C', value_name = "DIR")]
-    pub(crate) directory: Option<PathBuf>,
-    /// Mount everything read-only; an overlay's upperdir becomes its top layer
-    #[arg(long)]
-    pub(crate) view: bool,
-    /// Refuse a set that other processes could see half mounted, or that is not done in full
-    #[arg(long)]
-    pub(crate) strict: bool,
-    /// Ignore and list options that have no effect, as PROGRAM does
-    #[arg(long, value_name = "PROGRAM")]
-    pub(crate) compat: Option<CompatArg>,
-    /// Take config.json in the OCI bundle DIR as SPEC, with its root.path as the root
-    #[arg(long, value_name = "DIR", conflicts_with = "spec")]
-    pub(crate) bundle: Option<PathBuf>,
-    /// File with the mount list in JSON, of containerd or OCI; - for stdin
-    #[arg(required_unless_present = "bundle")]
-    pub(crate) spec: Option<PathBuf>,
-    /// Directory to mount on; a file if the set is one bound file
-    #[arg(required = true)]
-    pub(crate) target: PathBuf,
 }
 
 #[derive(Debug, Args, Clone)]

@@ -6,6 +6,7 @@
 compile_error!("fmountat uses Linux's mount system calls and compiles for Linux only (5.14 or newer)");
 
 mod mount_args;
+mod set_args;
 mod args;
 mod sources;
 mod json_text;

@@ -136,7 +136,7 @@ pub(crate) struct MountReport<'a> {
 }
 
 /// The output of `apply`.
-#[derive(Serialize)]
+#[derive(Default, Serialize)]
 pub(crate) struct ApplyReport<'a> {
     pub(crate) beneath: Option<Vec<PlaceReport<'a>>>,
     pub(crate) boot: Option<String>,

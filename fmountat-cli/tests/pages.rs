@@ -10,6 +10,8 @@ mod args;
 #[allow(dead_code, unreachable_pub)]
 #[path = "../src/mount_args.rs"]
 mod mount_args;
+#[path = "../src/set_args.rs"]
+mod set_args;
 
 use clap::{Arg, Command, CommandFactory, Parser};
 use clap_mangen::Man;

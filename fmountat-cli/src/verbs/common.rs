@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Functions for several verbs: they read what the command line names.
 
-use crate::args::SetArgs;
 use crate::mount_args::CompatArg;
+use crate::set_args::SetArgs;
 use fmountat::oci::NotDone;
 use fmountat::{
     Compat, Error, ErrorKind, Errors, MountNamespace, Mounter, Operation, Plan, Spec, read_only_view,
@@ -76,6 +76,13 @@ pub(crate) fn boot() -> Option<String> {
     Some(text.trim().to_owned())
 }
 
+/// Holds SPEC, unless a bundle has it, and TARGET, unless the set needs none.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SetPaths<'a> {
+    pub(crate) spec: Option<&'a Path>,
+    pub(crate) target: Option<&'a Path>,
+}
+
 /// Holds the plan that `apply` carries out and `explain` describes.
 pub(crate) struct Prepared {
     /// The directory that resolves the target.
@@ -90,9 +97,9 @@ pub(crate) struct Prepared {
 
 /// Reads the set. With `--strict`, refuses one that other processes could see half mounted or half
 /// replaced.
-pub(crate) fn prepare(args: &SetArgs, replace: bool) -> Result<Prepared, Error> {
+pub(crate) fn prepare(args: &SetArgs, paths: SetPaths<'_>, replace: bool) -> Result<Prepared, Error> {
     let dir = start_directory(args.directory.as_deref())?;
-    let (mut spec, sources) = read_set(&dir, args)?;
+    let (mut spec, sources) = read_set(&dir, args, paths)?;
     if args.strict {
         spec.need_all_done()?;
     }
@@ -117,7 +124,7 @@ pub(crate) fn prepare(args: &SetArgs, replace: bool) -> Result<Prepared, Error> 
 }
 
 /// Reads the set, and opens the directory of its relative sources.
-fn read_set(dir: &OwnedFd, args: &SetArgs) -> Result<(Spec, OwnedFd), Error> {
+fn read_set(dir: &OwnedFd, args: &SetArgs, paths: SetPaths<'_>) -> Result<(Spec, OwnedFd), Error> {
     let sources = |path: &Path| {
         rustix::fs::openat(dir, path, OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())
             .map_err(|e| Error::from_io(Operation::OpenDirectory, path, e.into()))
@@ -127,11 +134,12 @@ fn read_set(dir: &OwnedFd, args: &SetArgs) -> Result<(Spec, OwnedFd), Error> {
         let spec = read_spec(&sources, Path::new("config.json"))?.with_root_path()?;
         return Ok((spec, sources));
     }
-    let path = args.spec.as_deref().unwrap_or(Path::new("-"));
+    let path = paths.spec.unwrap_or(Path::new("-"));
     let mut spec = read_spec(dir, path)?;
     // The set is mounted in a copy of the very directory.
     let bundle = path.parent().unwrap_or(Path::new(""));
-    let is_target = |root: &PathBuf| is_same_file(dir, &bundle.join(root), &args.target);
+    let is_target =
+        |root: &PathBuf| paths.target.is_some_and(|target| is_same_file(dir, &bundle.join(root), target));
     if spec.root_path.as_ref().is_some_and(is_target) {
         spec.not_done.retain(|part| part.path != "root.path");
     }

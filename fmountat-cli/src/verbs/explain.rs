@@ -1,16 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `fmountat explain`: shows what `apply` would do, without doing it.
 
-use crate::args::ExplainArgs;
 use crate::output;
 use crate::report::{self, AfterMountReport, ExplainReport, places};
+use crate::set_args::ExplainArgs;
 use crate::show::write;
-use crate::verbs::common::{Prepared, prepare};
+use crate::verbs::common::{Prepared, SetPaths, prepare};
 use fmountat::{Error, Target};
 
 pub(crate) fn run(args: &ExplainArgs, json: bool) -> Result<(), Error> {
-    let Prepared { dir, sources, not_done, plan, mounter } = prepare(&args.set, args.replace)?;
-    let path = &args.set.target;
+    let paths = SetPaths { spec: args.spec.as_deref(), target: Some(&args.target) };
+    let Prepared { dir, sources, not_done, plan, mounter } = prepare(&args.set, paths, args.replace)?;
+    let path = &args.target;
     let target = Target::open(&dir, path)?;
     let mut explained = mounter.explain(&sources, &plan, &target);
     let mut replace_diff = None;

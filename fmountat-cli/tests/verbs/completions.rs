@@ -11,6 +11,8 @@ mod args;
 #[allow(dead_code, unreachable_pub)]
 #[path = "../../src/mount_args.rs"]
 mod mount_args;
+#[path = "../../src/set_args.rs"]
+mod set_args;
 
 use clap::{Command, CommandFactory};
 use clap_complete::Shell;

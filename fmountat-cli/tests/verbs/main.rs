@@ -8,11 +8,12 @@ mod completions;
 mod doctor;
 mod flags;
 mod json;
+mod namespaces;
 mod readme;
 mod reasons;
 mod run;
 mod table;
 
 fmountat_testing::test_files! {
-    bundle, command, completions, doctor, flags, json, readme, reasons, run, table,
+    bundle, command, completions, doctor, flags, json, namespaces, readme, reasons, run, table,
 }
