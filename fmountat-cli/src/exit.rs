@@ -21,10 +21,10 @@ const EXHAUSTED: [Errno; 3] = [Errno::NOMEM, Errno::NFILE, Errno::MFILE];
 pub(crate) fn code_of(error: &Error) -> u8 {
     match (error.operation(), error.kind()) {
         (Operation::WriteResult, _) => SYSTEM,
-        // These read what the command line names, before anything is mounted.
+        // These operations read files that the command line names; nothing is mounted yet.
         (Operation::OpenDirectory | Operation::ReadMountList | Operation::ReadSets, _) => USAGE,
         (_, ErrorKind::Permission) => USAGE,
-        // /proc is missing: no fault of the command line.
+        // Unmounting is unsupported if /proc is missing. The command line is correct.
         (Operation::Unmount, ErrorKind::Unsupported) => MOUNT,
         // Detected before any system call: the command line or the mount list is wrong.
         (_, kind) if error.call().is_none() && is_usage(kind) => USAGE,

@@ -6,11 +6,11 @@ use serde::Serialize;
 /// Holds the result of one check.
 #[derive(Debug, Serialize)]
 pub(crate) struct Check {
-    /// What to change to get it.
+    /// What the user can change so that the check passes.
     pub(crate) change: Option<String>,
     /// The result, as text.
     pub(crate) found: String,
-    /// What is used instead.
+    /// What fmountat uses instead.
     pub(crate) instead: Option<String>,
     /// The feature, limit or device that was checked.
     pub(crate) name: &'static str,
@@ -20,7 +20,7 @@ pub(crate) struct Check {
     pub(crate) topic: &'static str,
 }
 
-/// Tells whether something works. `--json` prints the name in lower case.
+/// The state of a checked feature. `--json` prints it in lower case.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum State {
@@ -30,7 +30,7 @@ pub(crate) enum State {
     Degraded,
     /// Missing: operations that need it fail.
     Missing,
-    /// Not detectable from here, for want of privilege or /proc.
+    /// Unknown: the check needs more privilege, or /proc.
     Unknown,
 }
 
@@ -47,12 +47,12 @@ impl Check {
         Self { state: State::Missing, ..Self::fine(topic, name, found) }
     }
 
-    /// Adds what is used instead: the check is then degraded.
+    /// Records what fmountat uses instead, and sets the state to `Degraded`.
     pub(crate) fn instead(self, instead: impl Into<String>) -> Self {
         Self { state: State::Degraded, instead: Some(instead.into()), ..self }
     }
 
-    /// Adds what to change to get it.
+    /// Records what the user can change so that the check passes.
     pub(crate) fn change(self, change: impl Into<String>) -> Self {
         Self { change: Some(change.into()), ..self }
     }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Functions for several verbs: they read what the command line names.
+//! Functions that several verbs share: they open the files that the command line names.
 
 use crate::mount_args::CompatArg;
 use crate::set_args::SetArgs;
@@ -59,8 +59,8 @@ impl From<CompatArg> for Compat {
     }
 }
 
-/// Opens the mount namespace of `--into`, before anything is built. A number is a process id,
-/// everything else a path, which `dir` resolves.
+/// Opens the mount namespace of `--into`. A number is a process id. Any other value is a path,
+/// relative to `dir`.
 pub(crate) fn namespace(dir: &OwnedFd, into: Option<&OsStr>) -> Result<Option<MountNamespace>, Error> {
     let Some(into) = into else { return Ok(None) };
     let opened = match into.to_str().and_then(|text| text.parse().ok()) {
@@ -95,8 +95,8 @@ pub(crate) struct Prepared {
     pub(crate) mounter: Mounter,
 }
 
-/// Reads the set. With `--strict`, refuses one that other processes could see half mounted or half
-/// replaced.
+/// Reads the set. With `--strict`, refuses a set if other processes could see only a part of it,
+/// or a moment without a set during a replacement.
 pub(crate) fn prepare(args: &SetArgs, paths: SetPaths<'_>, replace: bool) -> Result<Prepared, Error> {
     let dir = start_directory(args.directory.as_deref())?;
     let (mut spec, sources) = read_set(&dir, args, paths)?;

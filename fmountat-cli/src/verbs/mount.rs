@@ -187,7 +187,7 @@ fn print(
     output::result(&MountReport { ignored, target, ..done }, json)
 }
 
-/// Returns what to create as the mount point: a file for a bound file, else a directory.
+/// Returns the type of mount point to create: a file for a bind of a file, else a directory.
 fn kind_of_source(dir: impl AsFd, source: &Path, is_bind: bool, mkdir: Mkdir) -> Result<Create, Error> {
     let is_file = is_bind && !Target::open(dir, source)?.is_dir();
     Ok(mkdir.create(!is_file))

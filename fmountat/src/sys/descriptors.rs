@@ -5,7 +5,7 @@ use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use rustix::io::Errno;
 use std::os::fd::RawFd;
 
-/// The step as errors name it.
+/// The operation that error messages name.
 const STEP: Operation = Operation::Program("close inherited descriptors");
 
 /// Makes all descriptors from `first` on close-on-exec, except those in `keep`, so that programs

@@ -12,7 +12,7 @@ pub(crate) struct ForkMark(*mut libc::c_void);
 // SAFETY: the page is written once, before it is shared, and only read afterwards.
 unsafe impl Send for ForkMark {}
 
-// SAFETY: as above.
+// SAFETY: as for `Send`: all threads only read the page.
 unsafe impl Sync for ForkMark {}
 
 const PAGE: usize = 4096;
