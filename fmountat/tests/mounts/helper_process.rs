@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 const SOON: Duration = Duration::from_millis(400);
 
-/// Waits until it is so.
+/// Waits until `is_so` returns true, and fails with `what` after the time limit.
 fn until(what: &str, is_so: impl Fn() -> bool) {
     let end = Instant::now() + LONG;
     while !is_so() {
@@ -48,7 +48,7 @@ fn storm(flags: libc::c_int) {
             done.store(true, Ordering::SeqCst);
         });
         while !done.load(Ordering::SeqCst) && !helpers.is_finished() {
-            // The reaper waits for it.
+            // The reaper thread reaps this child.
             let number = Command::new("true").spawn().map(|child| child.id()).unwrap();
             own += 1;
             until("a SIGCHLD was lost", || process::received() >= own);
@@ -74,7 +74,7 @@ fn start(name: &str, mark: &str) -> (Child, Pid) {
     (child, subreaper)
 }
 
-/// The only child of a process: its helper's subreaper.
+/// Returns the only child of the process `of`: the subreaper of its mount helper.
 fn subreaper(of: Pid) -> Pid {
     let threads = std::fs::read_dir(format!("/proc/{of}/task")).unwrap().map(Result::unwrap);
     let children: String = threads.map(|thread| read(thread.path().join("children"))).collect();
@@ -111,7 +111,7 @@ fmountat_testing::cases! {
         storm(0);
     }
 
-    /// With `__WALL` a reaper may take the intermediary; what the helper said is not lost.
+    /// With `__WALL`, the caller's reaper may reap the intermediary. The helper's status is not lost.
     fn a_reaper_of_all_kinds_takes_no_answer() needs [] {
         storm(libc::__WALL);
     }
@@ -164,7 +164,7 @@ fmountat_testing::cases! {
         let error = mount(&helper, "t", LONG).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
         assert!(!file("t/ran").exists());
-        // The place of process 1 is still free.
+        // No process has become PID 1 of the new namespace yet.
         assert_eq!(process::in_fork(10, || std::process::id() == 1), 0);
     }
 
@@ -181,7 +181,7 @@ fmountat_testing::cases! {
         gone_within(&attach_at, Duration::ZERO);
     }
 
-    /// What a helper that ended in time leaves running is its own business.
+    /// A helper that ends within the time limit may leave a daemon running.
     fn a_daemon_stays() needs [Tool("setsid")] {
         mkdirs(scratch(), &["t"]);
         let attach_at = attach_at();
@@ -208,7 +208,7 @@ fmountat_testing::cases! {
         }
     }
 
-    /// Killed with -9, a caller leaves no helper, nor what that has started.
+    /// A caller that is killed with SIGKILL leaves neither a helper nor the helper's children.
     fn a_killed_caller_leaves_nothing() needs [Tool("setsid")] {
         let attach_at = attach_at();
         script(&format!("setsid -f {attach_at}; {attach_at} & {attach_at}"));
@@ -217,7 +217,7 @@ fmountat_testing::cases! {
         child.kill().unwrap();
         child.wait().unwrap();
         nothing_is_left(subreaper, &attach_at);
-        // At once, and not at the limit.
+        // The processes end at once, not at the time limit.
         assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     }
 
@@ -227,7 +227,7 @@ fmountat_testing::cases! {
         let attach_at = attach_at();
         script(&format!("setsid -f {attach_at}; {attach_at} & {attach_at}"));
         for signal in [Signal::TERM, Signal::INT, Signal::HUP, Signal::USR1] {
-            // Who runs the tests in the background of a shell ignores ^C, and so would the caller.
+            // A shell starts background jobs with SIGINT ignored, and the caller would inherit that.
             process::ignore_no_more(signal.as_raw());
             let (mut child, subreaper) = start("helper_process::waits", &attach_at);
             let start = Instant::now();
@@ -254,7 +254,7 @@ fmountat_testing::cases! {
         gone(&attach_at);
     }
 
-    /// A descriptor that the caller closes meanwhile is closed: no copy of it waits for the helper.
+    /// If the caller closes a descriptor while the helper runs, no copy of it stays open.
     fn what_the_caller_closes_is_closed() needs [] {
         mkdirs(scratch(), &["t"]);
         let (read_end, write_end) = rustix::pipe::pipe().unwrap();
