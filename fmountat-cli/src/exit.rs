@@ -21,7 +21,7 @@ const EXHAUSTED: [Errno; 3] = [Errno::NOMEM, Errno::NFILE, Errno::MFILE];
 pub(crate) fn code_of(error: &Error) -> u8 {
     match (error.operation(), error.kind()) {
         (Operation::WriteResult, _) => SYSTEM,
-        // These operations read files that the command line names; nothing is mounted yet.
+        // These operations open what the command line names; nothing is mounted yet.
         (Operation::OpenDirectory | Operation::ReadMountList | Operation::ReadSets, _) => USAGE,
         (_, ErrorKind::Permission) => USAGE,
         // Unmounting is unsupported if /proc is missing. The command line is correct.
