@@ -18,7 +18,7 @@ use crate::vfs::features::Features;
 use crate::vfs::hidden_place;
 use crate::vfs::hidden_place::HiddenPlace;
 use rustix::fd::{AsFd, BorrowedFd};
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::MountFlags;
 use std::ffi::{CStr, OsStr};
@@ -50,14 +50,16 @@ pub(crate) fn check_not_in_use(
     let strategy = features.best().unwrap_or(UpperUsed::WorkDirectory).record();
     let upper_was_used =
         work_was_used || strategy == UpperUsed::WorkDirectory || has_uuid(overlay, upper, features);
-    for (role, directory, was_used) in
-        [(LayerRef::Upper, upper, upper_was_used), (LayerRef::Work, work, work_was_used)]
-    {
-        if !was_used || !is_prediction && !is_in_use(directory, features) {
-            continue;
-        }
+    let written = [(LayerRef::Upper, upper, upper_was_used), (LayerRef::Work, work, work_was_used)];
+    let used: Vec<_> = written.into_iter().filter(|(.., was_used)| *was_used).collect();
+    let directories: Vec<_> = used.iter().map(|(_, directory, _)| *directory).collect();
+    // Mostly none is in use, and one probe shows that.
+    if !is_prediction && !is_one_in_use(&directories, features) {
+        return Ok(());
+    }
+    for (role, directory, _) in used {
         let point = in_use_here(directory);
-        if !is_prediction || point.is_some() {
+        if point.is_some() || !is_prediction && is_one_in_use(&[directory], features) {
             return Err(in_use(overlay, role, point));
         }
     }
@@ -120,25 +122,34 @@ fn has_uuid(overlay: &Overlay, upper: BorrowedFd<'_>, features: &Features) -> bo
     (!is_user && has(c"trusted.overlay.uuid")) || has(c"user.overlay.uuid")
 }
 
-/// Probes the kernel with an overlay that has the directory as its **lower** layer, and its own
+/// Reports whether an overlay uses one of the directories as its upper or work directory.
+fn is_one_in_use(directories: &[BorrowedFd<'_>], features: &Features) -> bool {
+    match features.initial_user_namespace && features.overlay_detached_layers {
+        true => is_in_use(directories, features),
+        false => directories.iter().any(|directory| is_in_use(&[*directory], features)),
+    }
+}
+
+/// Probes the kernel with an overlay that has the directories as its **lower** layers, and its own
 /// upper with `index=on`. The kernel refuses a layer in use with `EBUSY` (`ovl_get_layers`,
-/// fs/overlayfs/super.c). The probe does not write to the directory, and the kernel logs nothing
-/// unless the directory is in use.
+/// fs/overlayfs/super.c). The probe does not write to the directories, and the kernel logs nothing
+/// unless one is in use.
 ///
 /// In a user namespace the kernel drops `index=on` before it checks the lowers. There the overlay
-/// has the directory as its upper **and** work directory: it cannot be mounted, but the kernel
+/// has the one directory as its upper **and** work directory: it cannot be mounted, but the kernel
 /// first checks whether the upper is in use (`ovl_get_upper`). It logs one line each time.
 ///
-/// Before 6.15 the kernel refuses layers in a detached tree. The overlay is then made in a private
-/// namespace where its upper is mounted, with mount(2) if a filter forbids fsopen(2). If a filter
+/// Before 6.15 the kernel refuses layers in a detached tree. The overlay, of one directory, is then
+/// made in a copied namespace where its upper is mounted, with mount(2) if a filter forbids fsopen(2). If a filter
 /// forbids unshare(2) too, the result is false.
-fn is_in_use(directory: BorrowedFd<'_>, features: &Features) -> bool {
+fn is_in_use(directories: &[BorrowedFd<'_>], features: &Features) -> bool {
+    let directory = directories.first().copied().unwrap_or(CWD);
     let probe = || match (features.new_mount_api, features.overlay_detached_layers) {
         (false, _) => in_copied_namespace_from(directory, |here| probe_by_mount(here, features)),
-        (true, true) => probe(&EphemeralUppers::new(features, |_| Ok(None))?, directory, features),
+        (true, true) => probe(&EphemeralUppers::new(features, |_| Ok(None))?, directories, features),
         (true, false) => in_copied_namespace_from(directory, |here| {
             let uppers = EphemeralUppers::new(features, |root| HiddenPlace::with(root).map(|()| None))?;
-            probe(&uppers, here, features)
+            probe(&uppers, &[here], features)
         }),
     };
     // The mount itself reports any other failure.
@@ -158,16 +169,17 @@ fn layers_of<'f>(
     }
 }
 
-fn probe(uppers: &EphemeralUppers, directory: BorrowedFd<'_>, features: &Features) -> Result<()> {
-    let scratch = uppers.give(directory, Overlay::new())?;
+fn probe(uppers: &EphemeralUppers, directories: &[BorrowedFd<'_>], features: &Features) -> Result<()> {
+    let (Some(directory), [_, more @ ..]) = (directories.first(), directories) else { return Ok(()) };
+    let scratch = uppers.give(CWD, Overlay::new())?;
     let (Some(Layer::Fd(own)), Some(Layer::Fd(work))) = (&scratch.upper, &scratch.work) else {
         return Ok(());
     };
     let mut context = FsContext::open("overlay")?;
     let (own, work) = (own.as_fd(), work.as_fd());
     let lower = if features.overlay_append_layers { "lowerdir+" } else { "lowerdir" };
-    let layers = layers_of(features, directory, own, work);
-    for (key, fd) in [lower, "upperdir", "workdir"].into_iter().zip(layers) {
+    let layers = [lower, "upperdir", "workdir"].into_iter().zip(layers_of(features, *directory, own, work));
+    for (key, fd) in layers.chain(more.iter().map(|more| (lower, *more))) {
         set_layer_as(&mut context, key, fd, None, features)?;
     }
     context.set_string("index", "on")?;
