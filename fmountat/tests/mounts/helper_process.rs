@@ -111,7 +111,8 @@ fmountat_testing::cases! {
         storm(0);
     }
 
-    /// With `__WALL`, the caller's reaper may reap the intermediary. The helper's status is not lost.
+    /// With `__WALL`, the caller's reaper may reap the intermediary. The helper's status is not
+    /// lost.
     fn a_reaper_of_all_kinds_takes_no_answer() needs [] {
         storm(libc::__WALL);
     }
@@ -227,7 +228,8 @@ fmountat_testing::cases! {
         let attach_at = attach_at();
         script(&format!("setsid -f {attach_at}; {attach_at} & {attach_at}"));
         for signal in [Signal::TERM, Signal::INT, Signal::HUP, Signal::USR1] {
-            // A shell starts background jobs with SIGINT ignored, and the caller would inherit that.
+            // A shell starts background jobs with SIGINT ignored, and the caller would inherit
+            // that.
             process::ignore_no_more(signal.as_raw());
             let (mut child, subreaper) = start("helper_process::waits", &attach_at);
             let start = Instant::now();

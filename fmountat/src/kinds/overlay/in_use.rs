@@ -140,8 +140,8 @@ fn is_one_in_use(directories: &[BorrowedFd<'_>], features: &Features) -> bool {
 /// first checks whether the upper is in use (`ovl_get_upper`). It logs one line each time.
 ///
 /// Before 6.15 the kernel refuses layers in a detached tree. The overlay, of one directory, is then
-/// made in a copied namespace where its upper is mounted, with mount(2) if a filter forbids fsopen(2). If a filter
-/// forbids unshare(2) too, the result is false.
+/// made in a copied namespace where its upper is mounted, with mount(2) if a filter forbids
+/// fsopen(2). If a filter forbids unshare(2) too, the result is false.
 fn is_in_use(directories: &[BorrowedFd<'_>], features: &Features) -> bool {
     let directory = directories.first().copied().unwrap_or(CWD);
     let probe = || match (features.new_mount_api, features.overlay_detached_layers) {
