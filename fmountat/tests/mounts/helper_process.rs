@@ -256,7 +256,7 @@ fmountat_testing::cases! {
         gone(&attach_at);
     }
 
-    /// If the caller closes a descriptor while the helper runs, no copy of it stays open.
+    /// If the caller closes a descriptor while the helper runs, no copy of it is left open.
     fn what_the_caller_closes_is_closed() needs [] {
         mkdirs(scratch(), &["t"]);
         let (read_end, write_end) = rustix::pipe::pipe().unwrap();
