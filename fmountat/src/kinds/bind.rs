@@ -3,7 +3,7 @@
 
 use crate::error::{Error, ErrorKind, Operation, Result, escape};
 use crate::mountinfo;
-use crate::mountinfo::id::MountId;
+use crate::mountinfo::id::{MountId, id_mask};
 use crate::sys::procfs::{Paths, path_of};
 use crate::sys::statmount::{MNT_BASIC, statmount};
 use crate::trace;
@@ -14,7 +14,7 @@ use crate::vfs::identity::mounted_type;
 use crate::vfs::private_namespace::PrivateNamespace;
 use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use rustix::fs::{Mode, OFlags};
+use rustix::fs::{AtFlags, Mode, OFlags};
 use rustix::io::Errno;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
@@ -88,12 +88,13 @@ impl Bind<'_> {
         if !features.private_namespace || self.recursive || propagation.iter().any(is_related) {
             return None;
         }
-        let flags = OFlags::PATH | OFlags::CLOEXEC;
-        let source = rustix::fs::openat(self.dir, self.source, flags, Mode::empty()).ok()?;
-        let mount = MountId::of(source.as_fd()).ok()?.unique()?;
+        let found = rustix::fs::statx(self.dir, self.source, AtFlags::EMPTY_PATH, id_mask()).ok()?;
+        let mount = MountId::from_number(found.stx_mnt_id).unique()?;
         if !private.views.is_crowded(mount.get(), CROWD) || !private.is_worth(BIND_WALKS) {
             return None;
         }
+        let flags = OFlags::PATH | OFlags::CLOEXEC;
+        let source = rustix::fs::openat(self.dir, self.source, flags, Mode::empty()).ok()?;
         let file = HostFile::of(&Paths::new().ok()?, source.as_fd()).ok()?;
         let directory = HostDirectory::of(&private.views, source.as_fd(), &file.path).ok()?;
         trace::strategy("bind", "in the private mount namespace");

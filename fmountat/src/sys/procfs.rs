@@ -147,6 +147,7 @@ pub(crate) fn path_of(fd: BorrowedFd<'_>) -> Result<PathBuf, Errno> {
 }
 
 /// A /proc that was checked once, for the paths of many descriptors.
+#[derive(Debug)]
 pub(crate) struct Paths(());
 
 impl Paths {

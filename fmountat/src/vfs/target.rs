@@ -2,14 +2,15 @@
 //! Mount points as descriptors, looked up once, inside a root if one is given.
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
+use crate::mountinfo::id::{MountId, stat_mount};
 use crate::vfs::bytes::c_string;
 use crate::vfs::create::Create;
 use crate::vfs::created_dirs::CreatedDirs;
 use crate::vfs::dangling;
-use crate::vfs::identity::{is_dir, is_same_place};
+use crate::vfs::identity::is_same_place;
 use crate::vfs::make_target::{make_directory, make_file};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use rustix::fs::{CWD, Mode, OFlags, ResolveFlags};
+use rustix::fs::{CWD, FileType, Mode, OFlags, ResolveFlags, StatxAttributes};
 use rustix::io::Errno;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -32,6 +33,8 @@ pub struct Target {
     path: PathBuf,
     start: Start,
     is_dir: bool,
+    /// The mount that it is the root of, if it is one.
+    mount: Option<MountId>,
     made: CreatedDirs,
 }
 
@@ -155,8 +158,11 @@ impl Target {
     }
 
     fn from_fd(fd: OwnedFd, start: Start, path: &Path) -> Result<Self> {
-        let is_dir = is_dir(fd.as_fd())?;
-        Ok(Self { fd, path: path.to_owned(), start, is_dir, made: CreatedDirs::default() })
+        let seen = stat_mount(fd.as_fd())?;
+        let is_dir = FileType::from_raw_mode(seen.stx_mode.into()).is_dir();
+        let is_root = seen.stx_attributes.contains(StatxAttributes::MOUNT_ROOT);
+        let mount = is_root.then(|| MountId::from_number(seen.stx_mnt_id));
+        Ok(Self { fd, path: path.to_owned(), start, is_dir, mount, made: CreatedDirs::default() })
     }
 
     /// Resolves the path again in the same manner. If something was mounted there meanwhile, the
@@ -226,6 +232,11 @@ impl Target {
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Returns the mount that it is the root of, if it is one.
+    pub(crate) fn mount(&self) -> Option<MountId> {
+        self.mount
     }
 
     /// Reports whether it is a directory.

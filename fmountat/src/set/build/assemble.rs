@@ -20,7 +20,7 @@ use crate::vfs::attr::MountAttr;
 use crate::vfs::context::FsContext;
 use crate::vfs::copied_namespace::in_copied_namespace;
 use crate::vfs::hidden_place::HiddenPlace;
-use crate::vfs::identity::{is_same_place, mount_with_root};
+use crate::vfs::identity::is_same_place;
 use crate::vfs::target::Target;
 use crate::vfs::tree::{Attached, Tree};
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -375,7 +375,7 @@ impl MountedRoot for Builder<'_> {
         };
         self.record_newest(&late.step, &mount)?;
         self.mounts = self.mounts.map(|mounts| mounts + 1);
-        let beneath = mount_with_root(late.place.as_fd())?;
+        let beneath = late.place.mount();
         let attached = mount.attach(&late.place)?;
         trace::attached(late.step.number, &late.step.target);
         if let Some(built) = &mut self.built {

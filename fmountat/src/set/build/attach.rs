@@ -7,7 +7,7 @@ use crate::set::build::covered::take_over;
 use crate::set::build::detached_set::DetachedSet;
 use crate::set::plan::step::Step;
 use crate::vfs::dangling;
-use crate::vfs::identity::{is_dir, mount_with_root};
+use crate::vfs::identity::is_dir;
 use crate::vfs::target::{Target, open_in_root};
 use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, BorrowedFd};
@@ -55,7 +55,7 @@ pub(crate) fn attach_at(built: &mut DetachedSet, tree: Tree, step: &Step) -> Res
     let target = mount_point(root, step, || is_dir(tree.root()))?;
     built.made.take_over(target.made());
     // A symbolic link or `..` may resolve to the root of the set itself.
-    let beneath = mount_with_root(target.as_fd())?;
+    let beneath = target.mount();
     let is_root = beneath.is_some() && beneath == Some(MountId::of(root)?);
     take_over(tree.root(), target.as_fd(), step)?;
     let attached = tree.attach(&target).map_err(|e| Error::from(e).with_argument(path))?;

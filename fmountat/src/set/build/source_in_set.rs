@@ -5,7 +5,7 @@
 use crate::error::{Operation, Result, Syscall};
 use crate::set::build::step_mount::StepMounter;
 use crate::set::plan::step::{Step, What};
-use crate::sys::procfs::path_of;
+use crate::sys::procfs::Paths;
 use crate::vfs::target::{Target, open_error, open_in_root};
 use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, BorrowedFd};
@@ -20,15 +20,19 @@ use std::path::{Component, Path, PathBuf};
 pub(crate) struct SourceFinder {
     /// The path of the target. `None` where no source can be in the set: without a target, without
     /// a verified /proc, and for `/`, below which everything is.
-    target: Option<PathBuf>,
+    target: Option<(Paths, PathBuf)>,
     /// Paths in the set, without `.`, `..` and the leading `/`.
     covered: BTreeSet<PathBuf>,
 }
 
 impl SourceFinder {
     pub(crate) fn new(target: Option<&Target>) -> Self {
-        let path = target.and_then(|target| path_of(target.as_fd()).ok());
-        Self { target: path.filter(|path| path != Path::new("/")), covered: BTreeSet::new() }
+        let target = target.and_then(|target| {
+            let paths = Paths::new().ok()?;
+            let path = paths.of(target.as_fd()).ok()?;
+            (path != Path::new("/")).then_some((paths, path))
+        });
+        Self { target, covered: BTreeSet::new() }
     }
 
     /// Returns the path in the set of the step's source, if the source is in the set. Then adds the
@@ -53,13 +57,13 @@ impl SourceFinder {
 
 /// Returns the source's path below the target. A source that does not exist yet is below the
 /// deepest directory that does.
-fn inside(dir: BorrowedFd<'_>, source: &Path, target: &Path) -> Option<PathBuf> {
+fn inside(dir: BorrowedFd<'_>, source: &Path, (paths, target): &(Paths, PathBuf)) -> Option<PathBuf> {
     let mut missing = PathBuf::new();
     for existing in source.ancestors() {
         let existing = if existing.as_os_str().is_empty() { Path::new(".") } else { existing };
         match rustix::fs::openat(dir, existing, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()) {
             Ok(opened) => {
-                let path = path_of(opened.as_fd()).ok()?;
+                let path = paths.of(opened.as_fd()).ok()?;
                 return path.strip_prefix(target).ok().map(|path| names(&path.join(missing)));
             }
             Err(Errno::NOENT) => {
@@ -101,7 +105,7 @@ mod tests {
     #[test]
     fn a_mount_covers_what_is_below_it_and_is_found_below_its_parents() {
         let covered = ["mnt", "a/b"].map(PathBuf::from).into();
-        let finder = SourceFinder { target: Some("/t".into()), covered };
+        let finder = SourceFinder { target: None, covered };
         for (path, is_covered) in [
             ("mnt", true),
             ("mnt/x/y", true),

@@ -11,6 +11,10 @@ use std::ffi::OsStr;
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Helpers(HashMap<usize, Helper>);
 
+/// The file systems of the kernel that every container has. No mount helper exists for them, and
+/// the search takes four calls for each.
+const WITHOUT_HELPER: [&str; 7] = ["proc", "sysfs", "tmpfs", "devpts", "mqueue", "cgroup", "cgroup2"];
+
 impl Helpers {
     /// Searches the helper of each type: `mount.fuse` or `mount.fuse3` for FUSE types, `mount.TYPE`
     /// for the others.
@@ -19,7 +23,7 @@ impl Helpers {
         let mut without: Vec<&OsStr> = Vec::new();
         for step in steps {
             let What::Filesystem(fstype) = &step.what else { continue };
-            if without.contains(&fstype.as_os_str()) {
+            if without.contains(&fstype.as_os_str()) || WITHOUT_HELPER.iter().any(|one| one == fstype) {
                 continue;
             }
             match Helper::find(fstype).map_err(|e| of_step(step, e))? {
