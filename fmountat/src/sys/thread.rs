@@ -12,12 +12,31 @@ pub(crate) fn unshare_fs() -> Result<(), Errno> {
     unsafe { rustix::thread::unshare_unsafe(UnshareFlags::FS) }
 }
 
-/// A signal mask saved by [`block_all_signals`] or [`block_all_but_fatal_signals`]. Dropping it
-/// restores the mask.
-#[derive(Debug)]
-pub(crate) struct SavedSignalMask(libc::sigset_t);
+unsafe extern "C" {
+    /// pthread_setcancelstate(3), which the `libc` crate lacks for Linux.
+    fn pthread_setcancelstate(state: libc::c_int, old: *mut libc::c_int) -> libc::c_int;
+}
 
-/// Blocks every signal for the calling thread until the returned value is dropped.
+/// `PTHREAD_CANCEL_DISABLE` of glibc and musl.
+const PTHREAD_CANCEL_DISABLE: libc::c_int = 1;
+
+/// A signal mask saved by [`block_all_signals`] or [`block_all_but_fatal_signals`]. Dropping it
+/// restores the mask, and with it whether another thread can cancel this one.
+///
+/// pthread_cancel(3) is disabled meanwhile. A child that shares this thread's memory would act on
+/// the request at its next cancellation point: it would unwind its stack and run the clean-up of
+/// this thread.
+#[derive(Debug)]
+pub(crate) struct SavedSignalMask {
+    mask: libc::sigset_t,
+    cancel_state: libc::c_int,
+}
+
+/// Blocks every signal and cancellation for the calling thread until the returned value is dropped.
+///
+/// libc leaves its internal signals unblocked. A thread that calls setuid(2) signals all others and
+/// waits for each, so it waits for a thread that sleeps until its `CLONE_VFORK` child has exited:
+/// some system calls long, or for a mount helper until its time limit.
 pub(crate) fn block_all_signals() -> Result<SavedSignalMask, Errno> {
     block(|_| true)
 }
@@ -41,10 +60,18 @@ fn block(which: impl Fn(libc::c_int) -> bool) -> Result<SavedSignalMask, Errno> 
             libc::sigdelset(&mut set, signal);
         }
         match libc::pthread_sigmask(libc::SIG_BLOCK, &set, &mut old) {
-            0 => Ok(SavedSignalMask(old)),
+            0 => Ok(SavedSignalMask { mask: old, cancel_state: disable_cancellation() }),
             errno => Err(Errno::from_raw_os_error(errno)),
         }
     }
+}
+
+/// Returns the state before.
+fn disable_cancellation() -> libc::c_int {
+    let mut before = 0;
+    // SAFETY: the number is a state, and the pointer is ours. With these the call cannot fail.
+    unsafe { pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, &raw mut before) };
+    before
 }
 
 const LAST_SIGNAL: libc::c_int = 64;
@@ -63,9 +90,12 @@ fn is_fatal(signal: libc::c_int) -> bool {
 
 impl Drop for SavedSignalMask {
     fn drop(&mut self) {
-        // SAFETY: the set was filled by `pthread_sigmask` on this thread.
+        let mut before = 0;
+        // SAFETY: the set was filled by `pthread_sigmask` on this thread, and the state is that of
+        // this thread before. Neither call acts on a pending cancellation.
         unsafe {
-            libc::pthread_sigmask(libc::SIG_SETMASK, &self.0, std::ptr::null_mut());
+            pthread_setcancelstate(self.cancel_state, &raw mut before);
+            libc::pthread_sigmask(libc::SIG_SETMASK, &self.mask, std::ptr::null_mut());
         }
     }
 }

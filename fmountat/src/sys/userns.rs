@@ -26,9 +26,16 @@ const STACK: usize = 32 * 1024;
 pub(crate) struct Parked {
     pid: Pid,
     pidfd: OwnedFd,
-    /// Its stack, and the process id of its parent.
-    _stack: Vec<u128>,
-    _parent: Box<Pid>,
+    /// `None` after it was leaked.
+    memory: Option<Box<Memory>>,
+}
+
+/// What the process uses: it must not be freed before the process is reaped.
+#[derive(Debug)]
+struct Memory {
+    stack: Vec<u128>,
+    /// The process id of its parent.
+    parent: Pid,
 }
 
 extern "C" fn park(parent: *mut c_void) -> c_int {
@@ -50,8 +57,8 @@ impl Parked {
         if would_be_first() {
             return Err(WOULD_BE_FIRST);
         }
-        let mut stack = vec![0u128; STACK / 16];
-        let parent = Box::new(rustix::process::getpid());
+        let mut memory =
+            Box::new(Memory { stack: vec![0u128; STACK / 16], parent: rustix::process::getpid() });
         let flags = libc::CLONE_NEWUSER | libc::CLONE_VM | libc::CLONE_FILES | libc::CLONE_PIDFD;
         let mut pidfd: c_int = -1;
         let mask = block_all_signals()?;
@@ -59,9 +66,8 @@ impl Parked {
         // the process is reaped. `park` touches no thread-local data, as explained above. All its
         // signals are blocked, so no handler runs in it.
         let pid = unsafe {
-            let top = stack.as_mut_ptr().add(stack.len());
-            let argument: *const Pid = &raw const *parent;
-            libc::clone(park, top.cast(), flags, argument.cast_mut().cast(), &raw mut pidfd)
+            let top = memory.stack.as_mut_ptr().add(memory.stack.len());
+            libc::clone(park, top.cast(), flags, (&raw mut memory.parent).cast(), &raw mut pidfd)
         };
         let errno = (pid < 0).then(last_errno);
         drop(mask);
@@ -71,7 +77,7 @@ impl Parked {
         let pid = Pid::from_raw(pid).ok_or(Errno::SRCH)?;
         // SAFETY: the kernel has just returned this descriptor, which is close-on-exec.
         let pidfd = unsafe { OwnedFd::from_raw_fd(pidfd) };
-        Ok(Self { pid, pidfd, _stack: stack, _parent: parent })
+        Ok(Self { pid, pidfd, memory: Some(memory) })
     }
 
     pub(crate) fn pidfd(&self) -> BorrowedFd<'_> {
@@ -85,10 +91,13 @@ impl Drop for Parked {
         if rustix::process::pidfd_send_signal(&self.pidfd, Signal::KILL).is_err() {
             let _ = rustix::process::kill_process(self.pid, Signal::KILL);
         }
+        // waitpid(2) is a cancellation point.
+        let mask = block_all_signals();
         if reap_clone_child(self.pid.as_raw_nonzero().get()).is_err() {
-            // The process still runs on this stack: leak it.
-            std::mem::forget(std::mem::take(&mut self._stack));
+            // The process may still run on this stack and read the parent's id: leak both.
+            std::mem::forget(self.memory.take());
         }
+        drop(mask);
     }
 }
 

@@ -13,6 +13,7 @@ use rustix::process::{Pid, Signal};
 use rustix::thread::{LinkNameSpaceType, move_into_link_name_space};
 use std::io::Read;
 use std::os::fd::AsFd;
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::Path;
 use std::process::{Child, Command};
@@ -254,6 +255,22 @@ fmountat_testing::cases! {
             assert!(error.reason().contains("killed"), "{error}");
         });
         gone(&attach_at);
+    }
+
+    /// execve(2) of a set-user-ID program clears the death signal: the subreaper must kill it.
+    fn a_killed_caller_leaves_no_set_user_id_helper() needs [Root] {
+        // A number that no other process sleeps for.
+        let seconds = format!("7{}", std::process::id());
+        let program = file("sleep");
+        std::fs::copy("/usr/bin/sleep", &program).unwrap();
+        std::os::unix::fs::chown(&program, Some(1), Some(1)).unwrap();
+        std::fs::set_permissions(&program, PermissionsExt::from_mode(0o4755)).unwrap();
+        let mark = format!("{} {seconds}", program.display());
+        script(&format!("exec {mark}"));
+        let (mut child, subreaper) = start("helper_process::waits", &mark);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        nothing_is_left(subreaper, &mark);
     }
 
     /// If the caller closes a descriptor while the helper runs, no copy of it is left open.

@@ -17,11 +17,12 @@ mod overlays;
 mod pid_namespace;
 mod process;
 mod procfs;
+mod set_user_id;
 mod table_a5;
 mod table_b;
 mod temp;
 mod views;
 
 fmountat_testing::test_files! {
-    contract, helper, helper_place, helper_process, idmap, images, layer_names, options, overlays, pid_namespace, procfs, table_a5, table_b, temp, views,
+    contract, helper, helper_place, helper_process, idmap, images, layer_names, options, overlays, pid_namespace, procfs, set_user_id, table_a5, table_b, temp, views,
 }

@@ -18,6 +18,8 @@ pub(crate) struct HelperJob {
     pub(crate) subreaper_pid: libc::pid_t,
     /// `None` until the subreaper or the helper has an answer.
     pub(crate) answer: Option<Answer>,
+    /// Whether the subreaper has ended by itself. The helper then uses this memory no more.
+    pub(crate) is_over: bool,
 }
 
 #[derive(Debug, Clone, Copy)]

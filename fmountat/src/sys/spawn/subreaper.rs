@@ -25,6 +25,7 @@ pub(crate) extern "C" fn subreaper(job: *mut c_void) -> c_int {
         let job = job.cast::<HelperJob>();
         let answer = supervise(job);
         (*job).answer = Some(answer.unwrap_or_else(|call| Answer::Failed(call, errno())));
+        (*job).is_over = true;
     }
     0
 }
@@ -36,7 +37,10 @@ unsafe fn supervise(job: *mut HelperJob) -> CallResult<Answer> {
     // caller's.
     unsafe {
         // Block all signals: one to the caller's process group that ends the caller must not end
-        // us, because we have to end the helper.
+        // us, because we have to end the helper. Until here, only signals were unblocked whose
+        // default action ends the caller too (`block_all_but_fatal_signals`). One that came first
+        // has ended us, without a helper; no handler has run on the shared memory. Cancellation is
+        // disabled in the caller's thread, whose state we share.
         set_mask(libc::sigfillset)?;
         // If the caller ignores SIGCHLD, the kernel would reap the helper and discard its status.
         set_default(libc::SIGCHLD);
