@@ -40,7 +40,8 @@ pub(crate) fn create_mounts<'s>(
 ) -> Result<NewMounts<'s>> {
     let (mut mounts, mut left_out) = (Vec::with_capacity(plan.len()), Vec::new());
     for step in &plan.steps {
-        if let Some(path) = sources.next(step_mounter.dir, step) {
+        let inside = sources.next(step_mounter.dir, step).map_err(|e| plan.in_step(step, e))?;
+        if let Some(path) = inside {
             mounts.push((step, NewMount::OfSet(path)));
             continue;
         }

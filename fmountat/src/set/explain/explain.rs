@@ -5,6 +5,7 @@ use crate::diagnose::credentials::Credentials;
 use crate::diagnose::diagnose;
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::set::build::Mounter;
+use crate::set::build::decide::Publication;
 use crate::set::build::failure::every_mount_left_out;
 use crate::set::explain::inspect::{Inspector, wrong_type};
 use crate::set::explain::report::{Explanation, Needed};
@@ -59,7 +60,9 @@ impl Mounter {
     ) -> Result<()> {
         self.need_mount_interface(plan.resolves_targets())?;
         let credentials = Credentials::read();
-        let mut inspector = Inspector::new(self, dir, &credentials, plan.helpers()?, target);
+        let is_stepwise = matches!(self.decide(plan), Ok(Publication::StepByStep(_)));
+        let helpers = plan.helpers()?;
+        let mut inspector = Inspector::new(self, dir, &credentials, helpers, target, is_stepwise);
         self.need_visible(plan, target)?;
         if !plan.has_root() {
             if !credentials.may_mount() {

@@ -58,8 +58,10 @@ pub(crate) struct Inspector<'a> {
     credentials: &'a Credentials,
     pub(crate) helpers: &'a Helpers,
     tree: VirtualTree,
-    /// Finds bind mounts of the set itself.
+    /// Finds mounts of the set itself.
     sources: SourceFinder,
+    /// Whether each mount is attached before the next is created.
+    is_stepwise: bool,
 }
 
 impl<'a> Inspector<'a> {
@@ -69,9 +71,10 @@ impl<'a> Inspector<'a> {
         credentials: &'a Credentials,
         helpers: &'a Helpers,
         target: &Target,
+        is_stepwise: bool,
     ) -> Self {
         let (tree, sources) = (VirtualTree::default(), SourceFinder::new(Some(target)));
-        Self { mounter, dir, credentials, helpers, tree, sources }
+        Self { mounter, dir, credentials, helpers, tree, sources, is_stepwise }
     }
 
     /// Starts with a copy of the tree at the target as the root.
@@ -93,7 +96,14 @@ impl<'a> Inspector<'a> {
     }
 
     fn predict_mount(&mut self, step: &Step, details: &mut Vec<String>) -> Result<PredictedMount> {
-        let inside = self.sources.next(self.dir, step);
+        let inside = match self.sources.next(self.dir, step) {
+            // The mounts before it are attached then.
+            Err(_) if self.is_stepwise => {
+                details.push(String::from("the source is in the set, and can't be checked before"));
+                return Ok(PredictedMount::unknown());
+            }
+            inside => inside?,
+        };
         if self.helpers.of(step).is_some() {
             check_helped(step)?;
             details.push(String::from("by its mount helper (not run by explain), after all other mounts"));
