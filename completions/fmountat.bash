@@ -528,7 +528,7 @@ _fmountat() {
             return 0
             ;;
         fmountat__subcmd__run)
-            opts="-C -h --lower --bind --keep-fd --json --verbose --help"
+            opts="-C -h --lower --bind --root --map-auto --keep-fd --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0

@@ -53,6 +53,8 @@ complete -c fmountat -n "__fish_fmountat_using_subcommand run" -s C -d 'Resolve 
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l lower -d 'Layer of the root, topmost first; / alone is a copy of this system' -r -F
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l bind -d 'Bind SRC at DST (default SRC), writable unless OPTIONS has rro' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l keep-fd -d 'Let the command inherit descriptor FD; without this option, only 0, 1 and 2' -r
+complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l root -d 'Be user and group 0 of the namespace, in place of your own'
+complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l map-auto -d 'Map your ranges of /etc/subuid and /etc/subgid, by newuidmap(1) and newgidmap(1)'
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l json -d 'Print results and errors as JSON, one object per line'
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l verbose -d 'Print each step on stderr, with the strategy it uses'
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -47,6 +47,8 @@ _arguments "${_arguments_options[@]}" : \
 '*--lower=[Layer of the root, topmost first; / alone is a copy of this system]:DIR:_files' \
 '*--bind=[Bind SRC at DST (default SRC), writable unless OPTIONS has rro]:SRC[:DST[:OPTIONS]]:_default' \
 '*--keep-fd=[Let the command inherit descriptor FD; without this option, only 0, 1 and 2]:FD:_default' \
+'--root[Be user and group 0 of the namespace, in place of your own]' \
+'--map-auto[Map your ranges of /etc/subuid and /etc/subgid, by newuidmap(1) and newgidmap(1)]' \
 '--json[Print results and errors as JSON, one object per line]' \
 '--verbose[Print each step on stderr, with the strategy it uses]' \
 '-h[Print help (see more with '\''--help'\'')]' \

@@ -6,6 +6,7 @@
 //! `help/VERB.txt`.
 
 use super::mount_args::MountArgs;
+use super::run_args::{InitArgs, RunArgs};
 use super::set_args::{ApplyArgs, ExplainArgs};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
@@ -36,9 +37,13 @@ pub(crate) struct Cli {
 pub(crate) enum Verb {
     /// Run a command in a throw-away root file system
     ///
-    /// Builds a root file system, enters it and starts COMMAND as root of new user, mount and pid
-    /// namespaces. If the caller is root, only the mount and pid namespaces are new. Other callers
-    /// need no privilege, only user namespaces.
+    /// Builds a root file system, enters it and starts COMMAND in new mount and pid namespaces.
+    /// Callers other than root need no privilege, only user namespaces.
+    ///
+    /// COMMAND has your user and group id. As an ordinary user you have no other ids: all other
+    /// owners are shown as nobody. With --root your ids are shown as 0. With --map-auto, COMMAND
+    /// also has your ranges of /etc/subuid and /etc/subgid, as package managers need; if there are
+    /// none, a message says so. Mounts that are read-only cannot be made writable from inside.
     ///
     /// COMMAND writes to a tmpfs, which the kernel frees when COMMAND exits. Only writes to
     /// writable bind mounts reach the host. If fmountat is killed, the kernel kills COMMAND too.
@@ -173,42 +178,6 @@ pub(crate) enum Verb {
     /// Run as the first process of the pid namespace of run
     #[command(name = "__run-init", hide = true)]
     RunInit(InitArgs),
-}
-
-#[derive(Debug, Args, Clone)]
-pub(crate) struct RunArgs {
-    /// Resolve relative paths from DIR
-    #[arg(short = 'C', value_name = "DIR", allow_hyphen_values = true)]
-    pub(crate) directory: Option<PathBuf>,
-    /// Layer of the root, topmost first; / alone is a copy of this system
-    #[arg(long = "lower", value_name = "DIR")]
-    pub(crate) lowers: Vec<PathBuf>,
-    /// Bind SRC at DST (default SRC), writable unless OPTIONS has rro
-    #[arg(long = "bind", value_name = "SRC[:DST[:OPTIONS]]")]
-    pub(crate) binds: Vec<OsString>,
-    /// Let the command inherit descriptor FD; without this option, only 0, 1 and 2
-    #[arg(long = "keep-fd", value_name = "FD", value_delimiter = ',')]
-    pub(crate) keep_fds: Vec<i32>,
-    /// File with the mount list in JSON, of containerd or OCI; - for stdin
-    pub(crate) spec: Option<PathBuf>,
-    /// Command and its arguments, after `--`
-    #[arg(last = true, required = true, value_name = "COMMAND")]
-    pub(crate) command: Vec<OsString>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct InitArgs {
-    /// Process id of the supervisor
-    #[arg(long)]
-    pub(crate) supervisor: i32,
-    /// Give the terminal to the command: the supervisor's process group has it
-    #[arg(long)]
-    pub(crate) foreground: bool,
-    /// Descriptor to close when the root is entered
-    #[arg(long, value_name = "FD")]
-    pub(crate) entered: i32,
-    #[command(flatten)]
-    pub(crate) run: RunArgs,
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@ compile_error!("fmountat uses Linux's mount system calls and compiles for Linux 
 
 mod mount_args;
 mod set_args;
+mod run_args;
 mod args;
 mod sources;
 mod json_text;

@@ -6,17 +6,12 @@ use serde_json::Value;
 use std::fmt::Debug;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Metadata, Subscriber, dispatcher};
+use tracing::{Event, Metadata, Subscriber};
 
 /// Prints all later spans and events of this process.
 pub(crate) fn start(json: bool) {
     // A second call changes nothing.
     let _ = tracing::subscriber::set_global_default(Printer { json });
-}
-
-/// Returns whether [`start`] was called.
-pub(crate) fn is_on() -> bool {
-    dispatcher::has_been_set()
 }
 
 struct Printer {

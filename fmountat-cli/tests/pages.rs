@@ -10,8 +10,12 @@ mod args;
 #[allow(dead_code, unreachable_pub)]
 #[path = "../src/mount_args.rs"]
 mod mount_args;
+#[allow(dead_code, unreachable_pub)]
 #[path = "../src/set_args.rs"]
 mod set_args;
+#[allow(dead_code, unreachable_pub)]
+#[path = "../src/run_args.rs"]
+mod run_args;
 
 use clap::{Arg, Command, CommandFactory, Parser};
 use clap_mangen::Man;

@@ -119,6 +119,12 @@ pub mod procfs {
     pub use crate::sys::procfs::{check, failed, open, program, root, text};
 }
 
+/// Namespaces for the calling process.
+pub mod namespace {
+    pub use crate::vfs::own_namespace::{unshare_namespaces, unshare_with_user};
+    pub use crate::vfs::user_namespace::{Namespaces, UserNamespace};
+}
+
 /// Overlays: layers by path or descriptor, and ephemeral upper directories.
 pub mod overlay {
     pub use crate::kinds::overlay::ephemeral_uppers::EphemeralUppers;
@@ -138,7 +144,8 @@ pub mod helper {
 
 /// Id-mapped mounts, and the user namespaces that carry the mappings.
 pub mod idmap {
-    pub use crate::vfs::idmap::{IdMapping, Idmap, Ids, try_user_namespace};
+    pub use crate::vfs::idmap::{IdMapping, Idmap, Ids};
+    pub use crate::vfs::user_namespace::try_user_namespace;
 }
 
 /// Mount options as text: what each means, and what is passed to a file system.

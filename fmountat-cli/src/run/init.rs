@@ -2,23 +2,26 @@
 //! The init, the first process of the pid namespace: builds the root, enters it, starts the command
 //! and reaps children.
 
-use crate::args::{InitArgs, RunArgs};
 use crate::output;
+use crate::run::identity::{Identity, second_namespace};
 use crate::run::root;
 use crate::run::signals::{Signals, shell_status};
 use crate::run::status::OWN_FAILURE;
 use crate::run::terminal::{CONTINUE_IN_BACKGROUND, CONTINUE_IN_FOREGROUND, Job};
+use crate::run_args::{InitArgs, RunArgs};
 use crate::verbs::{read_spec, start_directory};
 use fmountat::Operation;
+use fmountat::namespace::Namespaces;
 use fmountat::oci::standard_mounts;
 use fmountat::{Error, ErrorKind, Mount, Spec, procfs};
 use rustix::fd::AsFd;
 use rustix::io::Errno;
+use rustix::mount::MountPropagationFlags;
 use rustix::process::{Pid, Signal, WaitOptions};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The exit status of shells for a command that cannot be executed, and for one that is not found.
@@ -41,10 +44,19 @@ fn start(args: &InitArgs, json: bool) -> Result<u8, Error> {
     let signals = Signals::take(more)
         .map_err(|e| Error::from_io(Operation::Program("set up signal handling"), "sigaction", e))?;
     let cwd = std::env::current_dir().ok();
-    let keeps_cwd = enter_root(&args.run, json)?;
+    // Needs the old /proc.
+    let second = match args.ids[..] {
+        [user, group] => Some(second_namespace(Identity { user, group }, args.run.root)?),
+        _ => None,
+    };
+    let root = enter_root(&args.run, json)?;
+    if let Some(second) = second {
+        second.enter(Namespaces::empty())?;
+        share_again(&root.shared)?;
+    }
     // Before the command starts: it must not inherit the pipe.
     let _ = nix::unistd::close(args.entered);
-    if let Some(cwd) = cwd.filter(|_| keeps_cwd) {
+    if let Some(cwd) = cwd.filter(|_| root.keeps_cwd) {
         // If the copy lacks the directory, the command starts in `/`, like a login shell without a
         // home.
         let _ = std::env::set_current_dir(cwd);
@@ -71,9 +83,16 @@ fn end_with_the_supervisor(supervisor: i32) -> Result<(), Error> {
     ))
 }
 
-/// Builds and enters the root. Returns whether the caller's current directory is the same path in
-/// it.
-fn enter_root(args: &RunArgs, json: bool) -> Result<bool, Error> {
+/// Describes the root that was entered.
+struct Root {
+    /// The caller's current directory is the same path in it.
+    keeps_cwd: bool,
+    /// The mounts that the list makes shared.
+    shared: Vec<PathBuf>,
+}
+
+/// Builds and enters the root.
+fn enter_root(args: &RunArgs, json: bool) -> Result<Root, Error> {
     let dir = start_directory(args.directory.as_deref())?;
     let is_host = args.lowers.iter().any(|lower| lower == Path::new("/"));
     let mut spec = match &args.spec {
@@ -89,7 +108,24 @@ fn enter_root(args: &RunArgs, json: bool) -> Result<bool, Error> {
     output::not_overlaid(&not_overlaid, json);
     drop(dir);
     built.enter()?;
-    Ok(is_host)
+    Ok(Root { keeps_cwd: is_host, shared: shared_mounts(&spec) })
+}
+
+/// Returns the targets of the mounts that a list makes shared.
+fn shared_mounts(spec: &Spec) -> Vec<PathBuf> {
+    let is_shared = |mount: &&Mount| {
+        let mut options = mount.options.iter().flat_map(|option| option.as_bytes().split(|b| *b == b','));
+        options.any(|option| option == b"shared" || option == b"rshared")
+    };
+    spec.mounts.iter().filter(is_shared).map(|mount| Path::new("/").join(&mount.target)).collect()
+}
+
+/// Makes these mounts shared in the second mount namespace, in which they are slaves.
+fn share_again(mounts: &[PathBuf]) -> Result<(), Error> {
+    mounts.iter().try_for_each(|path| {
+        rustix::mount::mount_change(path, MountPropagationFlags::SHARED)
+            .map_err(|e| Error::from_io(Operation::Program("make mount shared"), path, e.into()))
+    })
 }
 
 /// Parses the value of `--bind`, `SRC[:DST[:OPTIONS]]`.

@@ -23,6 +23,9 @@ pub(crate) fn ephemeral_overlay(
     dir: BorrowedFd<'_>,
     overlay: Overlay,
 ) -> Result<Tree, Error> {
+    // Else a hard link of a file of a layer has another inode number than that file: git(1) refuses
+    // to clone a repository in such a file system.
+    let overlay = overlay.option("xino", "on");
     mounter.overlay_tree(dir, &uppers.give(dir, overlay)?, &MountAttr::default())
 }
 

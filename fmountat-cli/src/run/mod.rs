@@ -3,12 +3,15 @@
 //!
 //! The supervisor creates the namespaces and starts this program again as the init, the first
 //! process of the new pid namespace. The init builds the root, enters it, starts the command and
-//! reaps children. When the supervisor ends, the kernel kills the init, and with it every process
-//! of the pid namespace. The mounts end with the last process of the mount namespace.
+//! reaps children. For callers other than root, the command is in a second user namespace. When the
+//! supervisor ends, the kernel kills the init, and with it every process of the pid namespace. The
+//! mounts end with the last process of the mount namespace.
 
 pub(crate) mod status;
 pub(crate) mod terminal;
 pub(crate) mod signals;
+pub(crate) mod subordinate;
+pub(crate) mod identity;
 pub(crate) mod layout;
 pub(crate) mod host_root;
 pub(crate) mod root;

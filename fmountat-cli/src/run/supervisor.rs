@@ -2,12 +2,12 @@
 //! The supervisor, outside of the namespaces: creates them, starts the init, passes signals on,
 //! returns its status.
 
-use crate::args::RunArgs;
 use crate::output;
+use crate::run::identity::{Identity, enter_namespaces};
 use crate::run::signals::{Signals, shell_status};
 use crate::run::status::OWN_FAILURE;
 use crate::run::terminal::Terminal;
-use crate::verbose;
+use crate::run_args::RunArgs;
 use fmountat::Operation;
 use fmountat::call::close_on_exec_from;
 use fmountat::{Error, ErrorKind, procfs};
@@ -15,7 +15,7 @@ use rustix::fd::{AsRawFd, OwnedFd};
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, WaitOptions};
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
@@ -38,8 +38,8 @@ fn supervise(args: &RunArgs, json: bool) -> Result<u8, Error> {
     let terminal = Terminal::of_caller();
     // A directory of the host that the caller has open would be a way out of the root.
     close_on_exec_from(FIRST_INHERITED, &args.keep_fds)?;
-    fmountat::unshare_mount_and_pid()?;
-    let (init, entered) = start_init(args, json, &terminal)?;
+    let ids = enter_namespaces(args, json)?;
+    let (init, entered) = start_init(&terminal, ids)?;
     let deliver = |signal| terminal.deliver(init, signal);
     if let Some(signal) = signals.pass_on_until_entered(&entered, deliver) {
         // The init may sleep in the kernel, for a file system that does not answer.
@@ -58,7 +58,7 @@ fn supervise(args: &RunArgs, json: bool) -> Result<u8, Error> {
 
 /// Starts this program again, as the first process of the new pid namespace. Also returns the read
 /// end of a pipe that ends when the init has entered the root, or has exited.
-fn start_init(args: &RunArgs, json: bool, terminal: &Terminal) -> Result<(Pid, OwnedFd), Error> {
+fn start_init(terminal: &Terminal, ids: Option<Identity>) -> Result<(Pid, OwnedFd), Error> {
     let pipe_failed =
         |errno: Errno| Error::from_io(Operation::Program("start the init process"), "pipe", errno.into());
     let (entered, until_entered) = pipe_with(PipeFlags::CLOEXEC).map_err(pipe_failed)?;
@@ -66,9 +66,8 @@ fn start_init(args: &RunArgs, json: bool, terminal: &Terminal) -> Result<(Pid, O
     let step = Operation::Program("start the init process");
     let program = procfs::program().map_err(|e| procfs::failed(step, "thread-self/exe", e))?;
     let mut command = Command::new(&program);
-    command.arg0("fmountat").arg("__run-init");
-    command.arg(format!("--entered={}", until_entered.as_raw_fd()));
-    command.args(init_arguments(args, json, terminal.is_ours()));
+    command.arg0("fmountat");
+    command.args(init_arguments(until_entered.as_raw_fd(), terminal.is_ours(), ids));
     let child = command
         .spawn()
         .map_err(|e| Error::from_io(Operation::Program("start the init process"), program, e))?;
@@ -82,28 +81,18 @@ fn start_init(args: &RunArgs, json: bool, terminal: &Terminal) -> Result<(Pid, O
     })
 }
 
-fn init_arguments(args: &RunArgs, json: bool, foreground: bool) -> Vec<OsString> {
-    let mut arguments: Vec<OsString> = vec![format!("--supervisor={}", std::process::id()).into()];
-    arguments.extend(json.then(|| "--json".into()));
-    arguments.extend(verbose::is_on().then(|| "--verbose".into()));
-    arguments.extend(foreground.then(|| "--foreground".into()));
-    if let Some(directory) = &args.directory {
-        arguments.extend(["-C".into(), directory.as_os_str().to_owned()]);
+/// Returns this program's own arguments, with the hidden verb and its options in place of `run`.
+fn init_arguments(entered: i32, foreground: bool, ids: Option<Identity>) -> Vec<OsString> {
+    let mut own: Vec<OsString> = vec!["__run-init".into()];
+    own.push(format!("--supervisor={}", std::process::id()).into());
+    own.push(format!("--entered={entered}").into());
+    own.extend(foreground.then(|| "--foreground".into()));
+    if let Some(Identity { user, group }) = ids {
+        own.extend(["--ids".into(), user.to_string().into(), group.to_string().into()]);
     }
-    let mut option = |name: &str, value: &OsStr| {
-        let mut argument = OsString::from(name);
-        argument.push(value);
-        arguments.push(argument);
-    };
-    for lower in &args.lowers {
-        option("--lower=", lower.as_os_str());
-    }
-    for bind in &args.binds {
-        option("--bind=", bind);
-    }
-    arguments.extend(args.spec.iter().map(|spec| spec.as_os_str().to_owned()));
-    arguments.push("--".into());
-    arguments.extend(args.command.iter().cloned());
+    let mut arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let verb = arguments.iter().position(|word| word == "run").unwrap_or_default();
+    arguments.splice(verb..=verb, own);
     arguments
 }
 

@@ -11,8 +11,12 @@ mod args;
 #[allow(dead_code, unreachable_pub)]
 #[path = "../../src/mount_args.rs"]
 mod mount_args;
+#[allow(dead_code, unreachable_pub)]
 #[path = "../../src/set_args.rs"]
 mod set_args;
+#[allow(dead_code, unreachable_pub)]
+#[path = "../../src/run_args.rs"]
+mod run_args;
 
 use clap::{Command, CommandFactory};
 use clap_complete::Shell;

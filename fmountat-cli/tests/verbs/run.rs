@@ -8,6 +8,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod crash;
+mod identity;
 mod inherit;
 mod roots;
 mod sandbox;
@@ -73,6 +74,16 @@ fmountat_testing::cases! {
     fn the_upper_root_as_root() needs [Root] { roots::the_upper_root(); }
     fn a_run_in_a_run_as_user() needs [User, Tool("unshare")] { roots::a_run_in_a_run(); }
     fn a_run_in_a_run_as_root() needs [Root] { roots::a_run_in_a_run(); }
+
+    fn ids_are_the_callers_as_user() needs [User, Tool("unshare")] { identity::is_the_callers(); }
+    fn ids_are_the_callers_as_root() needs [Root] { identity::is_the_callers(); }
+    fn programs_work_as_user() needs [Kernel(6, 6), User, Tool("unshare"), Tool("tar")] { identity::programs_work(); }
+    fn programs_work_as_root() needs [Root, Tool("tar")] { identity::programs_work(); }
+    fn read_only_is_locked_as_user() needs [User, Tool("unshare")] { identity::read_only_is_locked(); }
+    fn all_ids_are_mapped() needs [Root, Tool("setpriv"), Tool("newuidmap"), Tool("newgidmap")] {
+        identity::all_ids_are_mapped();
+    }
+    fn without_ranges_one_id_is_mapped() needs [Root, Tool("setpriv")] { identity::without_ranges(); }
 
     fn the_status_is_the_commands_as_user() needs [User, Tool("unshare")] { status::is_the_commands(); }
     fn the_status_is_the_commands_as_root() needs [Root] { status::is_the_commands(); }

@@ -51,6 +51,7 @@ operations! {
     CreateLink = "create the link";
     EnterMountNamespace = "enter the mount namespace";
     EnterRoot = "enter the root";
+    EnterUserNamespace = "enter the user namespace";
     Fchdir = "fchdir";
     FindDevice = "find the path of device";
     FindFilesystemType = "detect the file system type of";

@@ -10,11 +10,10 @@ use rustix::thread::UnshareFlags;
 /// namespace \[Linux 7.0\].
 pub(crate) const OPEN_TREE_NAMESPACE: OpenTreeFlags = OpenTreeFlags::from_bits_retain(2);
 
-/// Unshares the mount and pid namespaces, and with `user` a user namespace that owns them.
-pub(crate) fn unshare_namespaces(user: bool) -> Result<(), Errno> {
-    let user = if user { UnshareFlags::NEWUSER } else { UnshareFlags::empty() };
+/// Unshares the namespaces of these flags. The descriptors remain shared among threads.
+pub(crate) fn unshare_flags(flags: UnshareFlags) -> Result<(), Errno> {
     // SAFETY: CLONE_FILES, which makes `unshare` unsafe in rustix, is not among the flags.
-    unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNS | UnshareFlags::NEWPID | user) }
+    unsafe { rustix::thread::unshare_unsafe(flags.difference(UnshareFlags::FILES)) }
 }
 
 /// Unshares the mount namespace of the calling thread, and with it its cwd and root.

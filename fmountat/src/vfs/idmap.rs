@@ -150,7 +150,7 @@ impl UserNamespaces {
         if let Some((_, fd)) = kept.iter().find(|(known, _)| known == idmap) {
             return Ok(Arc::clone(fd));
         }
-        let fd = Arc::new(make_namespace(users, groups)?);
+        let fd = Arc::new(namespace_with_maps(users, groups)?);
         if kept.len() == KEPT {
             kept.remove(0);
         }
@@ -176,17 +176,7 @@ fn open_namespace(dir: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
     }
 }
 
-/// Makes a user namespace with clone(2) and ends it at once, to find out whether that is allowed.
-/// Sysctls, limits, seccomp filters and security modules may forbid it. A seccomp filter that kills
-/// on clone(2) kills the caller.
-///
-/// # Errors
-/// [`ErrorKind::TooManyNamespaces`], [`ErrorKind::Permission`]; the errno of clone(2).
-pub fn try_user_namespace() -> Result<()> {
-    park().map(drop)
-}
-
-fn park() -> Result<Parked> {
+pub(crate) fn park() -> Result<Parked> {
     let step = Operation::MakeUserNamespace;
     Parked::new().map_err(|errno| match errno {
         Errno::NOSPC | Errno::USERS => Error::sys(step, Syscall::Clone, errno)
@@ -201,13 +191,21 @@ fn park() -> Result<Parked> {
     })
 }
 
-/// Makes a user namespace with these maps. Only its descriptor is left, no process.
-fn make_namespace(users: &[IdMapping], groups: &[IdMapping]) -> Result<OwnedFd> {
+/// Makes a user namespace with these maps. An empty list maps all ids to themselves.
+pub(crate) fn namespace_with_maps(users: &[IdMapping], groups: &[IdMapping]) -> Result<OwnedFd> {
+    namespace_by(|pid| {
+        write_map(pid, "uid_map", users)?;
+        write_map(pid, "gid_map", groups)
+    })
+}
+
+/// Makes a user namespace whose maps `map` writes, given the number of its process. Only its
+/// descriptor is left, no process.
+pub(crate) fn namespace_by(map: impl FnOnce(u32) -> Result<()>) -> Result<OwnedFd> {
     let step = Operation::MakeUserNamespace;
     let parked = park()?;
     let pid = pid_in_proc(&parked)?;
-    write_map(pid, "uid_map", users)?;
-    write_map(pid, "gid_map", groups)?;
+    map(pid)?;
     match user_namespace_of(parked.pidfd()) {
         Ok(fd) => {
             trace::strategy(OPEN_USER_NAMESPACE, "pidfd");
@@ -360,7 +358,7 @@ pub(crate) fn explain_idmap(error: Error, userns: BorrowedFd<'_>) -> Error {
 fn maps_nothing(userns: BorrowedFd<'_>) -> bool {
     let one = [IdMapping { inner: 0, outer: 0, count: 1 }];
     map_tmpfs(userns) == Some(Err(Errno::INVAL))
-        && make_namespace(&one, &one).is_ok_and(|other| map_tmpfs(other.as_fd()) == Some(Ok(())))
+        && namespace_with_maps(&one, &one).is_ok_and(|other| map_tmpfs(other.as_fd()) == Some(Ok(())))
 }
 
 fn map_tmpfs(userns: BorrowedFd<'_>) -> Option<std::result::Result<(), Errno>> {

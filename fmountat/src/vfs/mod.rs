@@ -27,6 +27,7 @@ pub(crate) mod mapped_ids;
 pub(crate) mod context;
 pub(crate) mod kernel_log;
 pub(crate) mod idmap;
+pub(crate) mod user_namespace;
 pub(crate) mod unpinned;
 pub(crate) mod mount_call;
 pub(crate) mod worker;

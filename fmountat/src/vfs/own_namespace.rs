@@ -4,15 +4,17 @@
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::mountinfo::id::MountinfoId;
-use crate::sys::namespace::unshare_namespaces;
+use crate::sys::namespace::unshare_flags;
 use crate::sys::procfs;
 use crate::vfs::identity::is_shared;
 use crate::vfs::target::Target;
 use crate::vfs::tree::{Attached, Tree};
+use crate::vfs::user_namespace::Namespaces;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{CWD, Mode, OFlags};
 use rustix::io::Errno;
 use rustix::mount::{MountPropagationFlags, MoveMountFlags, UnmountFlags};
+use rustix::thread::UnshareFlags;
 
 /// The operation in the errors of [`change_root`] and of what follows it.
 const STEP: Operation = Operation::EnterRoot;
@@ -27,20 +29,39 @@ const STEP: Operation = Operation::EnterRoot;
 /// [`ErrorKind::Permission`] where user namespaces are not permitted; [`ErrorKind::Unsupported`]
 /// where the kernel has none.
 pub fn unshare_mount_and_pid() -> Result<()> {
-    let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
-    match unshare_namespaces(false) {
-        Ok(()) => {}
-        Err(Errno::PERM) => {
-            // Check /proc first: without it the maps can't be written, and a user namespace can't
-            // be left again.
-            procfs::need(Operation::MapUserAndGroup)?;
-            unshare_namespaces(true).map_err(user_namespace_error)?;
-            write_map("setgroups", "deny")?;
-            write_map("uid_map", &format!("0 {} 1", uid.as_raw()))?;
-            write_map("gid_map", &format!("0 {} 1", gid.as_raw()))?;
-        }
-        Err(errno) => return Err(Error::sys(Operation::MakeNamespaces, Syscall::Unshare, errno)),
+    if unshare_namespaces(Namespaces::PID)? { Ok(()) } else { unshare_with_user(Namespaces::PID) }
+}
+
+/// Moves the calling process into a new mount namespace whose mounts are all private, and into
+/// `more`. Returns false, and does nothing, if the process lacks the privilege.
+///
+/// # Errors
+/// The errno of unshare(2); that of mount(2), after which the namespaces are new.
+pub fn unshare_namespaces(more: Namespaces) -> Result<bool> {
+    match unshare_flags(more.flags()) {
+        Ok(()) => make_private(Operation::MakeNamespaces).map(|()| true),
+        Err(Errno::PERM) => Ok(false),
+        Err(errno) => Err(Error::sys(Operation::MakeNamespaces, Syscall::Unshare, errno)),
     }
+}
+
+/// Moves the calling process into a new user namespace, in which its user and group are root and no
+/// other ids are mapped, and into a mount namespace and `more` that it owns. All mounts are private
+/// there.
+///
+/// The process must be single-threaded: unshare(2).
+///
+/// # Errors
+/// Those of [`unshare_mount_and_pid`].
+pub fn unshare_with_user(more: Namespaces) -> Result<()> {
+    let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
+    // Check /proc first: without it the maps can't be written, and a user namespace can't be left
+    // again.
+    procfs::need(Operation::MapUserAndGroup)?;
+    unshare_flags(more.flags() | UnshareFlags::NEWUSER).map_err(user_namespace_error)?;
+    write_map("setgroups", "deny")?;
+    write_map("uid_map", &format!("0 {} 1", uid.as_raw()))?;
+    write_map("gid_map", &format!("0 {} 1", gid.as_raw()))?;
     make_private(Operation::MakeNamespaces)
 }
 

@@ -21,7 +21,7 @@ count() { set -- /proc/[0-9]*; echo $#; }
 is "the app layer is on top" "$(cat /etc/greeting)" "from the app layer, over the base"
 can "the base layer is below" grep -q root /etc/passwd
 can "the program of the layer runs" /srv/app/hello
-is "the user" "$(id -u):$(id -g)" 0:0
+is "the user" "$(id -u):$(id -g)" "${OWN:-0:0}"
 is "the cwd" "$(pwd)" /
 is "our parent, the init" $PPID 1
 is "processes: the init, we and a subshell" $(count) 3
@@ -75,16 +75,12 @@ fn assert_all_ok(done: &Finished) {
 pub(crate) fn the_example() {
     let here = examples();
     let before = Untouched::now();
-    let done = finish(fmountat(&[
-        "-C",
-        here.to_str().unwrap(),
-        "examples/rootfs/rootfs.json",
-        "--",
-        "sh",
-        "-c",
-        IN_THE_EXAMPLE,
-    ]));
-    assert_all_ok(&done);
+    let mut command = fmountat(&["-C", here.to_str().unwrap(), "examples/rootfs/rootfs.json", "--"]);
+    command.args(["sh", "-c", IN_THE_EXAMPLE]);
+    if !is_real_root() {
+        command.env("OWN", "1000:1000");
+    }
+    assert_all_ok(&finish(command));
     before.assert("the example");
 }
 

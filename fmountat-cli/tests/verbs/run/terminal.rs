@@ -2,7 +2,7 @@
 //! Under a terminal: script(1) makes one and types for us.
 
 use super::sandbox::{CHANGING, Untouched, command, kill_processes, processes, words};
-use fmountat_testing::{scratch, slower, write};
+use fmountat_testing::{is_real_root, scratch, slower, write};
 use rustix::process::{Pid, Signal, kill_process};
 use std::fs::File;
 use std::io::{Read, Write};
@@ -223,7 +223,7 @@ pub(crate) fn job_control() {
     let before = Untouched::now();
     let outer = "RUN sh -i; echo status $?; read line </dev/tty && echo line $line";
     let mut terminal = Terminal::start(outer, "");
-    terminal.wait_for("# ");
+    terminal.wait_for(if is_real_root() { "# " } else { "$ " });
     terminal.press("sleep 100\n");
     terminal.wait_for("sleep 100");
     std::thread::sleep(Duration::from_millis(300));
