@@ -49,12 +49,20 @@ complete -c fmountat -n "__fish_fmountat_needs_command" -f -a "watch" -d 'Print 
 complete -c fmountat -n "__fish_fmountat_needs_command" -f -a "doctor" -d 'Report what this kernel, user and sandbox allow'
 complete -c fmountat -n "__fish_fmountat_needs_command" -f -a "clean" -d 'Unmount and remove what a killed command left behind'
 complete -c fmountat -n "__fish_fmountat_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
-complete -c fmountat -n "__fish_fmountat_using_subcommand run" -s C -d 'Resolve relative paths from DIR' -r -F
+complete -c fmountat -n "__fish_fmountat_using_subcommand run" -s C -d 'Resolve the relative paths of this command line from DIR; see --chdir' -r -F
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l lower -d 'Layer of the root, topmost first; / alone is a copy of this system' -r -F
-complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l bind -d 'Bind SRC at DST (default SRC), writable unless OPTIONS has rro' -r
+complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l bind -d 'Bind SRC at DST, by default at the same absolute path; writes to it reach the host' -r
+complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l ro-bind -d 'The same, read-only' -r
+complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l tmpfs -d 'Mount an empty tmpfs on DIR' -r -F
+complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l size -d 'Limit the changes that are kept in memory, as in 512m or 20%' -r
+complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l chdir -d 'Start COMMAND in DIR, a path in the root' -r -F
+complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l setenv -d 'Set a variable of the environment' -r
+complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l unsetenv -d 'Remove a variable from the environment' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l keep-fd -d 'Let the command inherit descriptor FD; without this option, only 0, 1 and 2' -r
+complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l clearenv -d 'Remove all variables, except those of --setenv'
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l root -d 'Be user and group 0 of the namespace, in place of your own'
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l map-auto -d 'Map your ranges of /etc/subuid and /etc/subgid, by newuidmap(1) and newgidmap(1)'
+complete -c fmountat -n "__fish_fmountat_using_subcommand run" -s q -l quiet -d 'Print errors only'
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l json -d 'Print results and errors as JSON, one object per line'
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l verbose -d 'Print each step on stderr, with the strategy it uses'
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'

@@ -43,18 +43,27 @@ _fmountat() {
         case $line[1] in
             (run)
 _arguments "${_arguments_options[@]}" : \
-'-C+[Resolve relative paths from DIR]:DIR:_files' \
+'-C+[Resolve the relative paths of this command line from DIR; see --chdir]:DIR:_files' \
 '*--lower=[Layer of the root, topmost first; / alone is a copy of this system]:DIR:_files' \
-'*--bind=[Bind SRC at DST (default SRC), writable unless OPTIONS has rro]:SRC[:DST[:OPTIONS]]:_default' \
+'*--bind=[Bind SRC at DST, by default at the same absolute path; writes to it reach the host]:SRC[:DST[:OPTIONS]]:_default' \
+'*--ro-bind=[The same, read-only]:SRC[:DST[:OPTIONS]]:_default' \
+'*--tmpfs=[Mount an empty tmpfs on DIR]:DIR:_files' \
+'--size=[Limit the changes that are kept in memory, as in 512m or 20%]:BYTES:_default' \
+'--chdir=[Start COMMAND in DIR, a path in the root]:DIR:_files' \
+'*--setenv=[Set a variable of the environment]:NAME:_default:NAME:_default' \
+'*--unsetenv=[Remove a variable from the environment]:NAME:_default' \
 '*--keep-fd=[Let the command inherit descriptor FD; without this option, only 0, 1 and 2]:FD:_default' \
+'--clearenv[Remove all variables, except those of --setenv]' \
 '--root[Be user and group 0 of the namespace, in place of your own]' \
 '--map-auto[Map your ranges of /etc/subuid and /etc/subgid, by newuidmap(1) and newgidmap(1)]' \
+'-q[Print errors only]' \
+'--quiet[Print errors only]' \
 '--json[Print results and errors as JSON, one object per line]' \
 '--verbose[Print each step on stderr, with the strategy it uses]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \
 '::spec -- File with the mount list in JSON, of containerd or OCI; - for stdin:_files' \
-'*::command -- Command and its arguments, after `--`:_default' \
+'*::command -- Command and its arguments; all words after `--`:_default' \
 && ret=0
 ;;
 (mount)

@@ -45,12 +45,17 @@ pub(crate) enum Verb {
     /// also has your ranges of /etc/subuid and /etc/subgid, as package managers need; if there are
     /// none, a message says so. Mounts that are read-only cannot be made writable from inside.
     ///
-    /// COMMAND writes to a tmpfs, which the kernel frees when COMMAND exits. Only writes to
-    /// writable bind mounts reach the host. If fmountat is killed, the kernel kills COMMAND too.
+    /// COMMAND writes to a tmpfs, which the kernel frees when COMMAND exits. Only writes to the
+    /// mounts of --bind reach the host; `\:` is a colon in their paths. If fmountat is killed, the
+    /// kernel kills COMMAND too.
     ///
     /// The layers of the root are the --lower directories. With --lower and no SPEC, /proc, /sys
     /// and /dev are mounted as OCI runtimes do. Without --lower, SPEC must have a mount for `/`; an
     /// overlay without upperdir and ro gets an upper directory on the tmpfs.
+    ///
+    /// COMMAND is all words after the options. Without --lower, the first of them is SPEC. With
+    /// --lower, SPEC must be directly before `--`. Put `--` before a COMMAND that has `--` as its
+    /// first argument.
     ///
     /// `--lower /` copies this system: as root, with an overlay over each real file system; in a
     /// user namespace, with one over each directory that has no mounts below it. Paths that cannot

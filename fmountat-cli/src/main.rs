@@ -27,7 +27,7 @@ use fmountat::Errors;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::try_parse_from(run::words::with_separator(std::env::args_os().collect())) {
         Ok(cli) => cli,
         Err(error) => return usage::report(&error),
     };

@@ -7,15 +7,36 @@ use std::path::PathBuf;
 
 #[derive(Debug, Args, Clone)]
 pub(crate) struct RunArgs {
-    /// Resolve relative paths from DIR
+    /// Resolve the relative paths of this command line from DIR; see --chdir
     #[arg(short = 'C', value_name = "DIR", allow_hyphen_values = true)]
     pub(crate) directory: Option<PathBuf>,
     /// Layer of the root, topmost first; / alone is a copy of this system
     #[arg(long = "lower", value_name = "DIR")]
     pub(crate) lowers: Vec<PathBuf>,
-    /// Bind SRC at DST (default SRC), writable unless OPTIONS has rro
+    /// Bind SRC at DST, by default at the same absolute path; writes to it reach the host
     #[arg(long = "bind", value_name = "SRC[:DST[:OPTIONS]]")]
     pub(crate) binds: Vec<OsString>,
+    /// The same, read-only
+    #[arg(long = "ro-bind", value_name = "SRC[:DST[:OPTIONS]]")]
+    pub(crate) ro_binds: Vec<OsString>,
+    /// Mount an empty tmpfs on DIR
+    #[arg(long, value_name = "DIR")]
+    pub(crate) tmpfs: Vec<PathBuf>,
+    /// Limit the changes that are kept in memory, as in 512m or 20%
+    #[arg(long, value_name = "BYTES")]
+    pub(crate) size: Option<OsString>,
+    /// Start COMMAND in DIR, a path in the root
+    #[arg(long, value_name = "DIR")]
+    pub(crate) chdir: Option<PathBuf>,
+    /// Set a variable of the environment
+    #[arg(long, value_names = ["NAME", "VALUE"], num_args = 2, allow_hyphen_values = true)]
+    pub(crate) setenv: Vec<OsString>,
+    /// Remove a variable from the environment
+    #[arg(long, value_name = "NAME")]
+    pub(crate) unsetenv: Vec<OsString>,
+    /// Remove all variables, except those of --setenv
+    #[arg(long)]
+    pub(crate) clearenv: bool,
     /// Be user and group 0 of the namespace, in place of your own
     #[arg(long)]
     pub(crate) root: bool,
@@ -25,9 +46,12 @@ pub(crate) struct RunArgs {
     /// Let the command inherit descriptor FD; without this option, only 0, 1 and 2
     #[arg(long = "keep-fd", value_name = "FD", value_delimiter = ',')]
     pub(crate) keep_fds: Vec<i32>,
+    /// Print errors only
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
     /// File with the mount list in JSON, of containerd or OCI; - for stdin
     pub(crate) spec: Option<PathBuf>,
-    /// Command and its arguments, after `--`
+    /// Command and its arguments; all words after `--`
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
 }
@@ -43,9 +67,9 @@ pub(crate) struct InitArgs {
     /// Descriptor to close when the root is entered
     #[arg(long, value_name = "FD")]
     pub(crate) entered: i32,
-    /// Enter a second user namespace, in which the command has these ids
-    #[arg(long, value_name = "ID", num_args = 2)]
-    pub(crate) ids: Vec<u32>,
+    /// Descriptor of the user namespace to enter when the root is entered
+    #[arg(long, value_name = "FD")]
+    pub(crate) second: Option<i32>,
     #[command(flatten)]
     pub(crate) run: RunArgs,
 }

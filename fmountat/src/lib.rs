@@ -116,7 +116,7 @@ pub mod oci {
 
 /// A verified /proc: the root of a procfs that no mount covers.
 pub mod procfs {
-    pub use crate::sys::procfs::{check, failed, open, program, root, text};
+    pub use crate::sys::procfs::{check, failed, open, program, reopen, root, text};
 }
 
 /// Namespaces for the calling process.

@@ -8,47 +8,51 @@ use crate::output;
 use crate::run::subordinate::Subordinate;
 use crate::run_args::RunArgs;
 use fmountat::idmap::IdMapping;
+use fmountat::kernel::Features;
 use fmountat::namespace::{Namespaces, UserNamespace, unshare_namespaces, unshare_with_user};
 use fmountat::{Error, Operation, procfs};
 
 /// A user and a group id.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Identity {
-    pub(crate) user: u32,
-    pub(crate) group: u32,
+struct Identity {
+    user: u32,
+    group: u32,
 }
 
-/// Moves this process into new namespaces. Returns the ids that the command has in a second user
-/// namespace, or `None` for root, who needs none.
-pub(crate) fn enter_namespaces(args: &RunArgs, json: bool) -> Result<Option<Identity>, Error> {
+/// Moves this process into new namespaces. Returns the second user namespace, or `None` for root,
+/// who needs none. The next child is the first process of the pid namespace.
+pub(crate) fn enter_namespaces(args: &RunArgs, json: bool) -> Result<Option<UserNamespace>, Error> {
     let user = rustix::process::geteuid().as_raw();
     let group = rustix::process::getegid().as_raw();
-    let caller = Identity { user, group };
-    let new = Namespaces::PID;
-    if unshare_namespaces(new)? {
-        let is_root = fmountat::kernel::Features::get().initial_user_namespace;
-        return Ok((!is_root).then_some(caller));
-    }
+    let new = Namespaces::MOUNT;
+    let second = if unshare_namespaces(new)? {
+        let is_root = Features::get().initial_user_namespace;
+        if is_root { None } else { Some(UserNamespace::with_maps(&[], &[])?) }
+    } else {
+        enter_first(args, json, Identity { user, group }, new)?;
+        Some(if args.root { UserNamespace::with_maps(&[], &[])? } else { with_ids_of(user, group)? })
+    };
+    unshare_namespaces(Namespaces::PID)?;
+    Ok(second)
+}
+
+/// Enters the first user namespace, in which the caller is root.
+fn enter_first(args: &RunArgs, json: bool, caller: Identity, new: Namespaces) -> Result<(), Error> {
     if args.map_auto {
-        match Subordinate::of(user) {
+        match Subordinate::of(caller.user) {
             Ok(ranges) => {
-                UserNamespace::mapped_by(|process| ranges.map(process, user, group))?.enter(new)?;
-                return Ok(Some(caller));
+                let map = |process| ranges.map(process, caller.user, caller.group);
+                return UserNamespace::mapped_by(map)?.enter(new);
             }
+            Err(_) if args.quiet => {}
             Err(why) => output::info(&format!("run: --map-auto: only one id is mapped: {why}"), json),
         }
     }
-    unshare_with_user(new)?;
-    Ok(Some(caller))
+    unshare_with_user(new)
 }
 
-/// Creates the second user namespace. `is_root` maps all ids to themselves; otherwise our user and
-/// group, which are 0 in the first one, get the ids of the caller.
-pub(crate) fn second_namespace(caller: Identity, is_root: bool) -> Result<UserNamespace, Error> {
-    let Identity { user, group } = caller;
-    if is_root || rustix::process::geteuid().as_raw() != 0 {
-        return UserNamespace::with_maps(&[], &[]);
-    }
+/// Creates the second user namespace, in which id 0 of the first one is the caller's.
+fn with_ids_of(user: u32, group: u32) -> Result<UserNamespace, Error> {
     let users = swapped(user, number_of_ids("thread-self/uid_map")?);
     let groups = swapped(group, number_of_ids("thread-self/gid_map")?);
     UserNamespace::with_maps(&users, &groups)

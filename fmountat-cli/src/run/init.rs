@@ -3,7 +3,7 @@
 //! and reaps children.
 
 use crate::output;
-use crate::run::identity::{Identity, second_namespace};
+use crate::run::extra_mounts::extra_mounts;
 use crate::run::root;
 use crate::run::signals::{Signals, shell_status};
 use crate::run::status::OWN_FAILURE;
@@ -11,10 +11,11 @@ use crate::run::terminal::{CONTINUE_IN_BACKGROUND, CONTINUE_IN_FOREGROUND, Job};
 use crate::run_args::{InitArgs, RunArgs};
 use crate::verbs::{read_spec, start_directory};
 use fmountat::Operation;
-use fmountat::namespace::Namespaces;
+use fmountat::namespace::{Namespaces, UserNamespace};
 use fmountat::oci::standard_mounts;
 use fmountat::{Error, ErrorKind, Mount, Spec, procfs};
 use rustix::fd::AsFd;
+use rustix::fs::OFlags;
 use rustix::io::Errno;
 use rustix::mount::MountPropagationFlags;
 use rustix::process::{Pid, Signal, WaitOptions};
@@ -44,23 +45,15 @@ fn start(args: &InitArgs, json: bool) -> Result<u8, Error> {
     let signals = Signals::take(more)
         .map_err(|e| Error::from_io(Operation::Program("set up signal handling"), "sigaction", e))?;
     let cwd = std::env::current_dir().ok();
-    // Needs the old /proc.
-    let second = match args.ids[..] {
-        [user, group] => Some(second_namespace(Identity { user, group }, args.run.root)?),
-        _ => None,
-    };
+    let second = args.second.map(take_namespace).transpose()?;
     let root = enter_root(&args.run, json)?;
     if let Some(second) = second {
-        second.enter(Namespaces::empty())?;
+        second.enter(Namespaces::MOUNT)?;
         share_again(&root.shared)?;
     }
+    change_directory(args.run.chdir.as_deref(), cwd.filter(|_| root.keeps_cwd))?;
     // Before the command starts: it must not inherit the pipe.
     let _ = nix::unistd::close(args.entered);
-    if let Some(cwd) = cwd.filter(|_| root.keeps_cwd) {
-        // If the copy lacks the directory, the command starts in `/`, like a login shell without a
-        // home.
-        let _ = std::env::set_current_dir(cwd);
-    }
     run_command(args, signals, json)
 }
 
@@ -83,6 +76,29 @@ fn end_with_the_supervisor(supervisor: i32) -> Result<(), Error> {
     ))
 }
 
+/// Opens the user namespace of an inherited descriptor, which is closed. Needs the old /proc.
+fn take_namespace(inherited: i32) -> Result<UserNamespace, Error> {
+    let step = Operation::Program("open the user namespace");
+    let namespace = procfs::reopen(inherited, OFlags::RDONLY)
+        .map_err(|e| procfs::failed(step, &format!("thread-self/fd/{inherited}"), e))?;
+    let _ = nix::unistd::close(inherited);
+    Ok(namespace.into())
+}
+
+/// Changes to the directory in which the command starts.
+fn change_directory(wanted: Option<&Path>, callers: Option<PathBuf>) -> Result<(), Error> {
+    if let Some(directory) = wanted {
+        return std::env::set_current_dir(directory)
+            .map_err(|e| Error::from_io(Operation::Program("change directory"), directory, e));
+    }
+    if let Some(directory) = callers {
+        // If the copy lacks the directory, the command starts in `/`, like a login shell without a
+        // home.
+        let _ = std::env::set_current_dir(directory);
+    }
+    Ok(())
+}
+
 /// Describes the root that was entered.
 struct Root {
     /// The caller's current directory is the same path in it.
@@ -100,12 +116,12 @@ fn enter_root(args: &RunArgs, json: bool) -> Result<Root, Error> {
         None if args.lowers.is_empty() => Spec::default(),
         None => standard_mounts().into(),
     };
-    for bind in &args.binds {
-        spec.mounts.push(bind_mount(bind)?);
-    }
+    spec.mounts.extend(extra_mounts(args)?);
     let spec = spec.with_cgroups()?;
-    let (built, not_overlaid) = root::build(dir.as_fd(), &args.lowers, &spec)?;
-    output::not_overlaid(&not_overlaid, json);
+    let (built, not_overlaid) = root::build(dir.as_fd(), &args.lowers, args.size.as_deref(), &spec)?;
+    if !args.quiet {
+        output::not_overlaid(&not_overlaid, json);
+    }
     drop(dir);
     built.enter()?;
     Ok(Root { keeps_cwd: is_host, shared: shared_mounts(&spec) })
@@ -128,32 +144,13 @@ fn share_again(mounts: &[PathBuf]) -> Result<(), Error> {
     })
 }
 
-/// Parses the value of `--bind`, `SRC[:DST[:OPTIONS]]`.
-fn bind_mount(text: &OsStr) -> Result<Mount, Error> {
-    let mut parts = text.as_bytes().splitn(3, |b| *b == b':').map(OsStr::from_bytes);
-    let source = parts.next().unwrap_or_default();
-    if source.is_empty() {
-        return Err(Error::new(
-            ErrorKind::OptionValue,
-            Operation::Program("parse option --bind"),
-            "the source of --bind is empty",
-        )
-        .with_argument(text));
-    }
-    let target = parts.next().filter(|t| !t.is_empty()).unwrap_or(source);
-    let mount = Mount::new("bind", source).at(target).option("rbind,X-mount.mkdir");
-    Ok(match parts.next() {
-        Some(options) => mount.option(options),
-        None => mount,
-    })
-}
-
 fn run_command(args: &InitArgs, mut signals: Signals, json: bool) -> Result<u8, Error> {
     let Some((program, arguments)) = args.run.command.split_first() else {
         return Ok(NOT_FOUND);
     };
     let mut command = Command::new(program);
     command.args(arguments);
+    set_environment(&mut command, &args.run);
     if args.foreground {
         command.process_group(0);
     }
@@ -174,6 +171,18 @@ fn run_command(args: &InitArgs, mut signals: Signals, json: bool) -> Result<u8, 
     // Reaping and passing on signals must not wait for each other.
     std::thread::spawn(move || signals.pass_on_until_end(job.command, None, |signal| job.deliver(signal)));
     Ok(reap_until_end(job))
+}
+
+fn set_environment(command: &mut Command, args: &RunArgs) {
+    if args.clearenv {
+        command.env_clear();
+    }
+    for name in &args.unsetenv {
+        command.env_remove(name);
+    }
+    for pair in args.setenv.chunks_exact(2) {
+        command.env(&pair[0], &pair[1]);
+    }
 }
 
 /// Returns whether the program exists. If PATH has a directory that may not be searched, execvp(3)

@@ -7,11 +7,13 @@
 //! supervisor ends, the kernel kills the init, and with it every process of the pid namespace. The
 //! mounts end with the last process of the mount namespace.
 
+pub(crate) mod words;
 pub(crate) mod status;
 pub(crate) mod terminal;
 pub(crate) mod signals;
 pub(crate) mod subordinate;
 pub(crate) mod identity;
+pub(crate) mod extra_mounts;
 pub(crate) mod layout;
 pub(crate) mod host_root;
 pub(crate) mod root;

@@ -10,12 +10,13 @@ use fmountat::table::is_mount_point;
 use fmountat::{DetachedSet, Error, ErrorKind, Mounter, Operation, Plan, Spec, Target};
 use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 /// Builds a throw-away root: an overlay of `lowers` (topmost first) with an upper directory on a
 /// tmpfs, then the mounts of the set. Without `lowers`, the set must have a mount for `/`. If that
 /// is an overlay without `upperdir` and `ro`, it gets an upper directory on the tmpfs. `dir`
-/// resolves relative paths.
+/// resolves relative paths, and `size` limits that tmpfs.
 ///
 /// The single lower `/` stands for the host: with privilege, an overlay for each real file system;
 /// in a user namespace, one for each directory without mounts below it, because the kernel refuses
@@ -23,11 +24,15 @@ use std::path::{Path, PathBuf};
 pub(crate) fn build(
     dir: BorrowedFd<'_>,
     lowers: &[PathBuf],
+    size: Option<&OsStr>,
     spec: &Spec,
 ) -> Result<(DetachedSet, Vec<NotOverlaid>), Error> {
     let mut plan = if *spec == Spec::default() { None } else { Some(Plan::new(spec)?) };
     let mounter = Mounter::detached().in_own_namespace();
-    let uppers = mounter.ephemeral_uppers()?;
+    let uppers = match size {
+        Some(size) => mounter.ephemeral_uppers_of(size)?,
+        None => mounter.ephemeral_uppers()?,
+    };
     if let Some(plan) = &mut plan {
         plan.give_root_upper(dir, &uppers)?;
     }

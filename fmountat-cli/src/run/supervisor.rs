@@ -3,15 +3,17 @@
 //! returns its status.
 
 use crate::output;
-use crate::run::identity::{Identity, enter_namespaces};
+use crate::run::identity::enter_namespaces;
 use crate::run::signals::{Signals, shell_status};
 use crate::run::status::OWN_FAILURE;
 use crate::run::terminal::Terminal;
+use crate::run::words::with_separator;
 use crate::run_args::RunArgs;
 use fmountat::Operation;
 use fmountat::call::close_on_exec_from;
+use fmountat::namespace::UserNamespace;
 use fmountat::{Error, ErrorKind, procfs};
-use rustix::fd::{AsRawFd, OwnedFd};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 use rustix::pipe::{PipeFlags, pipe_with};
 use rustix::process::{Pid, Signal, WaitOptions};
@@ -38,8 +40,8 @@ fn supervise(args: &RunArgs, json: bool) -> Result<u8, Error> {
     let terminal = Terminal::of_caller();
     // A directory of the host that the caller has open would be a way out of the root.
     close_on_exec_from(FIRST_INHERITED, &args.keep_fds)?;
-    let ids = enter_namespaces(args, json)?;
-    let (init, entered) = start_init(&terminal, ids)?;
+    let second = enter_namespaces(args, json)?;
+    let (init, entered) = start_init(&terminal, second)?;
     let deliver = |signal| terminal.deliver(init, signal);
     if let Some(signal) = signals.pass_on_until_entered(&entered, deliver) {
         // The init may sleep in the kernel, for a file system that does not answer.
@@ -58,16 +60,18 @@ fn supervise(args: &RunArgs, json: bool) -> Result<u8, Error> {
 
 /// Starts this program again, as the first process of the new pid namespace. Also returns the read
 /// end of a pipe that ends when the init has entered the root, or has exited.
-fn start_init(terminal: &Terminal, ids: Option<Identity>) -> Result<(Pid, OwnedFd), Error> {
+fn start_init(terminal: &Terminal, second: Option<UserNamespace>) -> Result<(Pid, OwnedFd), Error> {
     let pipe_failed =
         |errno: Errno| Error::from_io(Operation::Program("start the init process"), "pipe", errno.into());
     let (entered, until_entered) = pipe_with(PipeFlags::CLOEXEC).map_err(pipe_failed)?;
-    fcntl_setfd(&until_entered, FdFlags::empty()).map_err(pipe_failed)?;
+    for inherited in std::iter::once(until_entered.as_fd()).chain(second.as_ref().map(AsFd::as_fd)) {
+        fcntl_setfd(inherited, FdFlags::empty()).map_err(pipe_failed)?;
+    }
     let step = Operation::Program("start the init process");
     let program = procfs::program().map_err(|e| procfs::failed(step, "thread-self/exe", e))?;
     let mut command = Command::new(&program);
     command.arg0("fmountat");
-    command.args(init_arguments(until_entered.as_raw_fd(), terminal.is_ours(), ids));
+    command.args(init_arguments(until_entered.as_fd(), second.as_ref().map(AsFd::as_fd), terminal.is_ours()));
     let child = command
         .spawn()
         .map_err(|e| Error::from_io(Operation::Program("start the init process"), program, e))?;
@@ -82,15 +86,18 @@ fn start_init(terminal: &Terminal, ids: Option<Identity>) -> Result<(Pid, OwnedF
 }
 
 /// Returns this program's own arguments, with the hidden verb and its options in place of `run`.
-fn init_arguments(entered: i32, foreground: bool, ids: Option<Identity>) -> Vec<OsString> {
+fn init_arguments(
+    entered: BorrowedFd<'_>,
+    second: Option<BorrowedFd<'_>>,
+    foreground: bool,
+) -> Vec<OsString> {
     let mut own: Vec<OsString> = vec!["__run-init".into()];
     own.push(format!("--supervisor={}", std::process::id()).into());
-    own.push(format!("--entered={entered}").into());
+    own.push(format!("--entered={}", entered.as_raw_fd()).into());
     own.extend(foreground.then(|| "--foreground".into()));
-    if let Some(Identity { user, group }) = ids {
-        own.extend(["--ids".into(), user.to_string().into(), group.to_string().into()]);
-    }
-    let mut arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    own.extend(second.map(|fd| format!("--second={}", fd.as_raw_fd()).into()));
+    let mut arguments = with_separator(std::env::args_os().collect());
+    arguments.remove(0);
     let verb = arguments.iter().position(|word| word == "run").unwrap_or_default();
     arguments.splice(verb..=verb, own);
     arguments

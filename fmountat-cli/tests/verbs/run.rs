@@ -10,6 +10,7 @@
 mod crash;
 mod identity;
 mod inherit;
+mod options;
 mod roots;
 mod sandbox;
 mod signals;
@@ -84,6 +85,15 @@ fmountat_testing::cases! {
         identity::all_ids_are_mapped();
     }
     fn without_ranges_one_id_is_mapped() needs [Root, Tool("setpriv")] { identity::without_ranges(); }
+
+    fn options_take_effect_as_user() needs [User, Tool("unshare")] { options::take_effect(); }
+    fn options_take_effect_as_root() needs [Root] { options::take_effect(); }
+    fn the_command_begins_after_the_root_as_user() needs [User, Tool("unshare")] {
+        options::the_command_begins_after_the_root();
+    }
+    fn the_command_begins_after_the_root_as_root() needs [Root] { options::the_command_begins_after_the_root(); }
+    fn quiet_prints_errors_only_as_user() needs [User, Tool("unshare")] { options::quiet(); }
+    fn quiet_prints_errors_only_as_root() needs [Root] { options::quiet(); }
 
     fn the_status_is_the_commands_as_user() needs [User, Tool("unshare")] { status::is_the_commands(); }
     fn the_status_is_the_commands_as_root() needs [Root] { status::is_the_commands(); }

@@ -108,6 +108,14 @@ pub(crate) fn open_link(directory: &str, name: &str, flags: OFlags) -> Result<Ow
     rustix::fs::openat(directory, name, flags | OFlags::CLOEXEC, Mode::empty())
 }
 
+/// Opens the file of the descriptor `number` again.
+///
+/// # Errors
+/// Those of [`open`]; `ENOENT` if no descriptor has this number.
+pub fn reopen(number: i32, flags: OFlags) -> Result<OwnedFd, Errno> {
+    open_link(DESCRIPTORS, &number.to_string(), flags)
+}
+
 /// Opens the file of a namespace of the thread.
 pub(crate) fn namespace(name: &str) -> Result<OwnedFd, Errno> {
     open_link("thread-self/ns", name, OFlags::RDONLY)

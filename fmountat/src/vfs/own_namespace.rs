@@ -29,40 +29,45 @@ const STEP: Operation = Operation::EnterRoot;
 /// [`ErrorKind::Permission`] where user namespaces are not permitted; [`ErrorKind::Unsupported`]
 /// where the kernel has none.
 pub fn unshare_mount_and_pid() -> Result<()> {
-    if unshare_namespaces(Namespaces::PID)? { Ok(()) } else { unshare_with_user(Namespaces::PID) }
+    let both = Namespaces::MOUNT | Namespaces::PID;
+    if unshare_namespaces(both)? { Ok(()) } else { unshare_with_user(both) }
 }
 
-/// Moves the calling process into a new mount namespace whose mounts are all private, and into
-/// `more`. Returns false, and does nothing, if the process lacks the privilege.
+/// Moves the calling process into new namespaces. All mounts of a new mount namespace are private.
+/// Returns false, and does nothing, if the process lacks the privilege.
 ///
 /// # Errors
 /// The errno of unshare(2); that of mount(2), after which the namespaces are new.
-pub fn unshare_namespaces(more: Namespaces) -> Result<bool> {
-    match unshare_flags(more.flags()) {
-        Ok(()) => make_private(Operation::MakeNamespaces).map(|()| true),
+pub fn unshare_namespaces(new: Namespaces) -> Result<bool> {
+    match unshare_flags(new.flags()) {
+        Ok(()) => private_if_new(new).map(|()| true),
         Err(Errno::PERM) => Ok(false),
         Err(errno) => Err(Error::sys(Operation::MakeNamespaces, Syscall::Unshare, errno)),
     }
 }
 
 /// Moves the calling process into a new user namespace, in which its user and group are root and no
-/// other ids are mapped, and into a mount namespace and `more` that it owns. All mounts are private
-/// there.
+/// other ids are mapped, and into the new namespaces `owned` by it. All mounts of a new mount
+/// namespace are private.
 ///
 /// The process must be single-threaded: unshare(2).
 ///
 /// # Errors
 /// Those of [`unshare_mount_and_pid`].
-pub fn unshare_with_user(more: Namespaces) -> Result<()> {
+pub fn unshare_with_user(owned: Namespaces) -> Result<()> {
     let (uid, gid) = (rustix::process::geteuid(), rustix::process::getegid());
     // Check /proc first: without it the maps can't be written, and a user namespace can't be left
     // again.
     procfs::need(Operation::MapUserAndGroup)?;
-    unshare_flags(more.flags() | UnshareFlags::NEWUSER).map_err(user_namespace_error)?;
+    unshare_flags(owned.flags() | UnshareFlags::NEWUSER).map_err(user_namespace_error)?;
     write_map("setgroups", "deny")?;
     write_map("uid_map", &format!("0 {} 1", uid.as_raw()))?;
     write_map("gid_map", &format!("0 {} 1", gid.as_raw()))?;
-    make_private(Operation::MakeNamespaces)
+    private_if_new(owned)
+}
+
+fn private_if_new(new: Namespaces) -> Result<()> {
+    if new.contains(Namespaces::MOUNT) { make_private(Operation::MakeNamespaces) } else { Ok(()) }
 }
 
 /// Makes every mount of the calling thread's mount namespace private.

@@ -4,13 +4,15 @@
 use crate::error::{Error, Operation, Result, Syscall};
 use crate::sys::namespace::unshare_flags;
 use crate::vfs::idmap::{IdMapping, namespace_by, namespace_with_maps, park};
-use rustix::fd::{AsFd, OwnedFd};
+use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::thread::{LinkNameSpaceType, UnshareFlags, move_into_link_name_space};
 
 bitflags::bitflags! {
-    /// Kinds of namespaces besides the mount namespace, as in unshare(2).
+    /// Kinds of namespaces, as in unshare(2).
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct Namespaces: u32 {
+        /// Mounts.
+        const MOUNT = UnshareFlags::NEWNS.bits();
         /// Process ids: the next child is the first process of the namespace.
         const PID = UnshareFlags::NEWPID.bits();
         /// System V IPC and POSIX message queues.
@@ -26,7 +28,7 @@ bitflags::bitflags! {
 
 impl Namespaces {
     pub(crate) fn flags(self) -> UnshareFlags {
-        UnshareFlags::from_bits_retain(self.bits()) | UnshareFlags::NEWNS
+        UnshareFlags::from_bits_retain(self.bits())
     }
 }
 
@@ -40,7 +42,7 @@ impl Namespaces {
 /// use fmountat::idmap::IdMapping;
 /// use fmountat::namespace::{Namespaces, UserNamespace};
 /// let own = [IdMapping::new(1000, 0, 1)]; // shows our user, root, as user 1000
-/// UserNamespace::with_maps(&own, &own)?.enter(Namespaces::empty())?;
+/// UserNamespace::with_maps(&own, &own)?.enter(Namespaces::MOUNT)?;
 /// # Ok::<(), fmountat::Error>(())
 /// ```
 #[derive(Debug)]
@@ -66,18 +68,18 @@ impl UserNamespace {
         namespace_by(map).map(Self)
     }
 
-    /// Moves the calling process into the user namespace, a new mount namespace and `more`. The
-    /// mounts that were shared are slaves there.
+    /// Moves the calling process into the user namespace and the new namespaces `owned` by it. In a
+    /// new mount namespace the mounts that were shared are slaves.
     ///
     /// The process must be single-threaded: setns(2).
     ///
     /// # Errors
     /// The errno of setns(2) or unshare(2).
-    pub fn enter(&self, more: Namespaces) -> Result<()> {
+    pub fn enter(&self, owned: Namespaces) -> Result<()> {
         let step = Operation::EnterUserNamespace;
         move_into_link_name_space(self.0.as_fd(), Some(LinkNameSpaceType::User))
             .map_err(|e| Error::sys(step, Syscall::Setns, e))?;
-        unshare_flags(more.flags()).map_err(|e| Error::sys(step, Syscall::Unshare, e))
+        unshare_flags(owned.flags()).map_err(|e| Error::sys(step, Syscall::Unshare, e))
     }
 }
 
@@ -90,4 +92,17 @@ impl UserNamespace {
 /// [`Permission`](crate::ErrorKind::Permission); the errno of clone(2).
 pub fn try_user_namespace() -> Result<()> {
     park().map(drop)
+}
+
+impl AsFd for UserNamespace {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+}
+
+impl From<OwnedFd> for UserNamespace {
+    /// Takes the descriptor of a user namespace, such as an open `/proc/PID/ns/user`.
+    fn from(namespace: OwnedFd) -> Self {
+        Self(namespace)
+    }
 }

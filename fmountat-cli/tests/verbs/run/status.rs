@@ -94,7 +94,12 @@ const FAILURES: &[Failure] = &[
     failure(&["-C", "plain", "--lower", "/", "--", "true"], 125, "plain", ""),
     failure(&["--no-such-option", "--lower", "/", "--", "true"], 125, "--no-such-option", ""),
     failure(&["--lower", "/"], 125, "COMMAND", ""),
-    failure(&["--lower", "/", "ls", "-l"], 125, "put `--` before the command", "usage"),
+    failure(&["--lower", "layer", "-C", "/", "--bind", ".", "--", "true"], 125, "cover", "option-value"),
+    failure(&["--lower", "layer", "--bind", "layer:/usr/..", "--", "true"], 125, "cover", "option-value"),
+    failure(&["--lower", "layer", "--tmpfs", "/", "--", "true"], 125, "cover", "option-value"),
+    failure(&["--lower", "/", "--chdir", "/no-such-dir", "true"], 125, "/no-such-dir", "not-found"),
+    failure(&["--lower", "/", "--size", "nonsense", "true"], 125, "size", ""),
+    failure(&["no-such-spec.json", "ls", "-l"], 125, "no-such-spec.json", "not-found"),
 ];
 
 /// If a mount fails, the error names its argument, and the exit status shows that the command never

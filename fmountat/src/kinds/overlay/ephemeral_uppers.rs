@@ -50,9 +50,20 @@ impl EphemeralUppers {
         features: &Features,
         hide: impl FnOnce(BorrowedFd<'_>) -> Result<Option<Hidden>>,
     ) -> Result<Self> {
+        Self::of_size(features, None, hide)
+    }
+
+    /// Creates the tmpfs with its option `size`.
+    pub(crate) fn of_size(
+        features: &Features,
+        size: Option<&OsStr>,
+        hide: impl FnOnce(BorrowedFd<'_>) -> Result<Option<Hidden>>,
+    ) -> Result<Self> {
         let mode = FsOption { key: "mode".into(), value: Some("0755".into()) };
+        let size = size.map(|size| FsOption { key: "size".into(), value: Some(size.to_owned()) });
+        let options: Vec<FsOption> = std::iter::once(mode).chain(size).collect();
         let name = OsStr::new("tmpfs");
-        let tree = configured(name, name, &[], &[mode])?.create()?.mount(&MountAttr::default())?;
+        let tree = configured(name, name, &[], &options)?.create()?.mount(&MountAttr::default())?;
         let hidden = hide(tree.root())?;
         let needs_user_attributes = !features.initial_user_namespace && !features.tmpfs_user_attributes;
         Ok(Self { tree, given: AtomicUsize::new(0), _hidden: hidden, needs_user_attributes })

@@ -6,6 +6,7 @@ use crate::kinds::overlay::ephemeral_uppers::EphemeralUppers;
 use crate::set::build::mounter::Mounter;
 use crate::vfs::hidden_place::{Hidden, HiddenDirectory};
 use rustix::fd::BorrowedFd;
+use std::ffi::OsStr;
 use std::sync::{Arc, PoisonError};
 
 impl Mounter {
@@ -33,8 +34,21 @@ impl Mounter {
     /// mount interface, and before Linux 6.15 without [`in_own_namespace`](Self::in_own_namespace),
     /// since those kernels accept no layer in a detached tree; those of mounting a tmpfs.
     pub fn ephemeral_uppers(&self) -> Result<EphemeralUppers> {
+        self.uppers(None)
+    }
+
+    /// Creates a tmpfs as [`ephemeral_uppers`](Self::ephemeral_uppers) does, with its option
+    /// `size`: bytes, with the suffix k, m, g or %.
+    ///
+    /// # Errors
+    /// The same.
+    pub fn ephemeral_uppers_of(&self, size: impl AsRef<OsStr>) -> Result<EphemeralUppers> {
+        self.uppers(Some(size.as_ref()))
+    }
+
+    fn uppers(&self, size: Option<&OsStr>) -> Result<EphemeralUppers> {
         self.need_mount_interface(false)?;
         self.need_detached_children_or_own_namespace()?;
-        EphemeralUppers::new(&self.features, |root| self.hide(root))
+        EphemeralUppers::of_size(&self.features, size, |root| self.hide(root))
     }
 }
