@@ -528,7 +528,7 @@ _fmountat() {
             return 0
             ;;
         fmountat__subcmd__run)
-            opts="-C -q -h --lower --bind --ro-bind --tmpfs --size --chdir --setenv --unsetenv --clearenv --root --map-auto --keep-fd --quiet --json --verbose --help"
+            opts="-C -q -h --lower --bind --ro-bind --tmpfs --size --chdir --setenv --unsetenv --clearenv --root --map-auto --net --hostname --cap-add --share-ipc --share-uts --share-cgroup --share-sys --share-terminal --keep-fd --quiet --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -567,6 +567,18 @@ _fmountat() {
                     return 0
                     ;;
                 --unsetenv)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --net)
+                    COMPREPLY=($(compgen -W "host none" -- "${cur}"))
+                    return 0
+                    ;;
+                --hostname)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --cap-add)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -58,10 +58,19 @@ complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l size -d 'Limit
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l chdir -d 'Start COMMAND in DIR, a path in the root' -r -F
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l setenv -d 'Set a variable of the environment' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l unsetenv -d 'Remove a variable from the environment' -r
+complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l net -d 'Network: the host\'s, or none but a loopback interface' -r -f -a "host\t''
+none\t''"
+complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l hostname -d 'Set the host name inside' -r
+complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l cap-add -d 'Let the command have capability CAP, as in SYS_PTRACE; ALL for all' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l keep-fd -d 'Let the command inherit descriptor FD; without this option, only 0, 1 and 2' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l clearenv -d 'Remove all variables, except those of --setenv'
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l root -d 'Be user and group 0 of the namespace, in place of your own'
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l map-auto -d 'Map your ranges of /etc/subuid and /etc/subgid, by newuidmap(1) and newgidmap(1)'
+complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l share-ipc -d 'Share System V IPC and message queues with the host'
+complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l share-uts -d 'Share the host name'
+complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l share-cgroup -d 'Share the cgroup namespace'
+complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l share-sys -d 'As root: leave /proc/sys, /sys and other settings of the kernel writable'
+complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l share-terminal -d 'Allow typing into the terminal, by ioctl(TIOCSTI)'
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -s q -l quiet -d 'Print errors only'
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l json -d 'Print results and errors as JSON, one object per line'
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l verbose -d 'Print each step on stderr, with the strategy it uses'

@@ -52,10 +52,18 @@ _arguments "${_arguments_options[@]}" : \
 '--chdir=[Start COMMAND in DIR, a path in the root]:DIR:_files' \
 '*--setenv=[Set a variable of the environment]:NAME:_default:NAME:_default' \
 '*--unsetenv=[Remove a variable from the environment]:NAME:_default' \
+'--net=[Network\: the host'\''s, or none but a loopback interface]:WHICH:(host none)' \
+'(--share-uts)--hostname=[Set the host name inside]:NAME:_default' \
+'*--cap-add=[Let the command have capability CAP, as in SYS_PTRACE; ALL for all]:CAP:_default' \
 '*--keep-fd=[Let the command inherit descriptor FD; without this option, only 0, 1 and 2]:FD:_default' \
 '--clearenv[Remove all variables, except those of --setenv]' \
 '--root[Be user and group 0 of the namespace, in place of your own]' \
 '--map-auto[Map your ranges of /etc/subuid and /etc/subgid, by newuidmap(1) and newgidmap(1)]' \
+'--share-ipc[Share System V IPC and message queues with the host]' \
+'--share-uts[Share the host name]' \
+'--share-cgroup[Share the cgroup namespace]' \
+'--share-sys[As root\: leave /proc/sys, /sys and other settings of the kernel writable]' \
+'--share-terminal[Allow typing into the terminal, by ioctl(TIOCSTI)]' \
 '-q[Print errors only]' \
 '--quiet[Print errors only]' \
 '--json[Print results and errors as JSON, one object per line]' \

@@ -37,8 +37,8 @@ pub(crate) struct Cli {
 pub(crate) enum Verb {
     /// Run a command in a throw-away root file system
     ///
-    /// Builds a root file system, enters it and starts COMMAND in new mount and pid namespaces.
-    /// Callers other than root need no privilege, only user namespaces.
+    /// Builds a root file system, enters it and starts COMMAND in new mount, pid, IPC, UTS and
+    /// cgroup namespaces. Callers other than root need no privilege, only user namespaces.
     ///
     /// COMMAND has your user and group id. As an ordinary user you have no other ids: all other
     /// owners are shown as nobody. With --root your ids are shown as 0. With --map-auto, COMMAND
@@ -64,8 +64,15 @@ pub(crate) enum Verb {
     ///
     /// The signals HUP, INT, QUIT, TERM, USR1, USR2, WINCH, ALRM and CONT are passed on to COMMAND.
     ///
-    /// run protects the files of the host from mistakes. It is not a security boundary against
-    /// hostile code.
+    /// run protects the host from mistakes: its files, device nodes, host name, IPC objects and
+    /// kernel settings. As root, COMMAND lacks the capabilities to change the clock, modules,
+    /// mounts and the network, and finds /proc/sys and /sys read-only. COMMAND cannot gain
+    /// privileges by set-user-ID programs, except with --root, nor type into your terminal. Each
+    /// --share option and --cap-add gives a part back.
+    ///
+    /// run is not a security boundary against hostile code. COMMAND reads what you can read, uses
+    /// your network and your CPU, and reaches every socket that you can reach. For hostile code use
+    /// a virtual machine or a sandbox with a system call filter.
     #[command(after_long_help = include_str!("help/run.txt").trim_end())]
     Run(RunArgs),
     /// Mount a file system, directory or image, like mount(8)

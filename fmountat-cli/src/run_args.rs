@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! The command line of `fmountat run`.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -43,6 +43,30 @@ pub(crate) struct RunArgs {
     /// Map your ranges of /etc/subuid and /etc/subgid, by newuidmap(1) and newgidmap(1)
     #[arg(long)]
     pub(crate) map_auto: bool,
+    /// Network: the host's, or none but a loopback interface
+    #[arg(long, value_name = "WHICH", value_enum, default_value_t = NetArg::Host)]
+    pub(crate) net: NetArg,
+    /// Set the host name inside
+    #[arg(long, value_name = "NAME", conflicts_with = "share_uts")]
+    pub(crate) hostname: Option<OsString>,
+    /// Let the command have capability CAP, as in SYS_PTRACE; ALL for all
+    #[arg(long, value_name = "CAP", value_delimiter = ',')]
+    pub(crate) cap_add: Vec<String>,
+    /// Share System V IPC and message queues with the host
+    #[arg(long)]
+    pub(crate) share_ipc: bool,
+    /// Share the host name
+    #[arg(long)]
+    pub(crate) share_uts: bool,
+    /// Share the cgroup namespace
+    #[arg(long)]
+    pub(crate) share_cgroup: bool,
+    /// As root: leave /proc/sys, /sys and other settings of the kernel writable
+    #[arg(long)]
+    pub(crate) share_sys: bool,
+    /// Allow typing into the terminal, by ioctl(TIOCSTI)
+    #[arg(long)]
+    pub(crate) share_terminal: bool,
     /// Let the command inherit descriptor FD; without this option, only 0, 1 and 2
     #[arg(long = "keep-fd", value_name = "FD", value_delimiter = ',')]
     pub(crate) keep_fds: Vec<i32>,
@@ -54,6 +78,13 @@ pub(crate) struct RunArgs {
     /// Command and its arguments; all words after `--`
     #[arg(last = true, required = true, value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
+}
+
+/// Selects the network of the command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum NetArg {
+    Host,
+    None,
 }
 
 #[derive(Debug, Args)]

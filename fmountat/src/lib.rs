@@ -116,11 +116,12 @@ pub mod oci {
 
 /// A verified /proc: the root of a procfs that no mount covers.
 pub mod procfs {
-    pub use crate::sys::procfs::{check, failed, open, program, reopen, root, text};
+    pub use crate::sys::procfs::{check, descriptor_name, failed, open, program, reopen, root, text};
 }
 
 /// Namespaces for the calling process.
 pub mod namespace {
+    pub use crate::sys::loopback::set_loopback_up;
     pub use crate::vfs::own_namespace::{unshare_namespaces, unshare_with_user};
     pub use crate::vfs::user_namespace::{Namespaces, UserNamespace};
 }
@@ -187,6 +188,7 @@ pub mod temp {
 /// The system calls as types: the file-system context, and mount(2) relative to a directory.
 pub mod call {
     pub use crate::sys::descriptors::close_on_exec_from;
+    pub use crate::sys::terminal_filter::forbid_terminal_input;
     pub use crate::vfs::context::{CreatedFs, FSCONFIG_STRING_MAX, FsContext};
     pub use crate::vfs::mount_call::MOUNT_DATA_MAX;
     pub use crate::vfs::private_cwd::PrivateCwd;

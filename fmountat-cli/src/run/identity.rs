@@ -6,10 +6,12 @@
 
 use crate::output;
 use crate::run::subordinate::Subordinate;
-use crate::run_args::RunArgs;
+use crate::run_args::{NetArg, RunArgs};
 use fmountat::idmap::IdMapping;
 use fmountat::kernel::Features;
-use fmountat::namespace::{Namespaces, UserNamespace, unshare_namespaces, unshare_with_user};
+use fmountat::namespace::{
+    Namespaces, UserNamespace, set_loopback_up, unshare_namespaces, unshare_with_user,
+};
 use fmountat::{Error, Operation, procfs};
 
 /// A user and a group id.
@@ -24,7 +26,7 @@ struct Identity {
 pub(crate) fn enter_namespaces(args: &RunArgs, json: bool) -> Result<Option<UserNamespace>, Error> {
     let user = rustix::process::geteuid().as_raw();
     let group = rustix::process::getegid().as_raw();
-    let new = Namespaces::MOUNT;
+    let new = new_namespaces(args);
     let second = if unshare_namespaces(new)? {
         let is_root = Features::get().initial_user_namespace;
         if is_root { None } else { Some(UserNamespace::with_maps(&[], &[])?) }
@@ -32,8 +34,21 @@ pub(crate) fn enter_namespaces(args: &RunArgs, json: bool) -> Result<Option<User
         enter_first(args, json, Identity { user, group }, new)?;
         Some(if args.root { UserNamespace::with_maps(&[], &[])? } else { with_ids_of(user, group)? })
     };
+    if new.contains(Namespaces::NETWORK) {
+        set_loopback_up()?;
+    }
     unshare_namespaces(Namespaces::PID)?;
     Ok(second)
+}
+
+/// Returns the namespaces that are not shared with the host, except that of the process ids.
+fn new_namespaces(args: &RunArgs) -> Namespaces {
+    let mut new = Namespaces::MOUNT;
+    new.set(Namespaces::IPC, !args.share_ipc);
+    new.set(Namespaces::UTS, !args.share_uts);
+    new.set(Namespaces::CGROUP, !args.share_cgroup);
+    new.set(Namespaces::NETWORK, args.net == NetArg::None);
+    new
 }
 
 /// Enters the first user namespace, in which the caller is root.

@@ -4,6 +4,7 @@
 
 use crate::output;
 use crate::run::extra_mounts::extra_mounts;
+use crate::run::privileges;
 use crate::run::root;
 use crate::run::signals::{Signals, shell_status};
 use crate::run::status::OWN_FAILURE;
@@ -11,6 +12,7 @@ use crate::run::terminal::{CONTINUE_IN_BACKGROUND, CONTINUE_IN_FOREGROUND, Job};
 use crate::run_args::{InitArgs, RunArgs};
 use crate::verbs::{read_spec, start_directory};
 use fmountat::Operation;
+use fmountat::kernel::Features;
 use fmountat::namespace::{Namespaces, UserNamespace};
 use fmountat::oci::standard_mounts;
 use fmountat::{Error, ErrorKind, Mount, Spec, procfs};
@@ -40,6 +42,8 @@ pub(crate) fn run(args: &InitArgs, json: bool) -> u8 {
 }
 
 fn start(args: &InitArgs, json: bool) -> Result<u8, Error> {
+    // Otherwise the number of a descriptor would be its name in ps(1).
+    let _ = rustix::thread::set_name(c"fmountat");
     end_with_the_supervisor(args.supervisor)?;
     let more: &[i32] = if args.foreground { &[CONTINUE_IN_FOREGROUND, CONTINUE_IN_BACKGROUND] } else { &[] };
     let signals = Signals::take(more)
@@ -47,11 +51,16 @@ fn start(args: &InitArgs, json: bool) -> Result<u8, Error> {
     let cwd = std::env::current_dir().ok();
     let second = args.second.map(take_namespace).transpose()?;
     let root = enter_root(&args.run, json)?;
-    if let Some(second) = second {
-        second.enter(Namespaces::MOUNT)?;
+    if let Some(second) = &second {
+        enter_second(second, &args.run)?;
         share_again(&root.shared)?;
     }
+    if let Some(name) = &args.run.hostname {
+        set_hostname(name)?;
+    }
     change_directory(args.run.chdir.as_deref(), cwd.filter(|_| root.keeps_cwd))?;
+    privileges::restrict(&args.run, second.is_some())?;
+    drop(second);
     // Before the command starts: it must not inherit the pipe.
     let _ = nix::unistd::close(args.entered);
     run_command(args, signals, json)
@@ -85,6 +94,18 @@ fn take_namespace(inherited: i32) -> Result<UserNamespace, Error> {
     Ok(namespace.into())
 }
 
+/// Enters the second user namespace. It owns the name of the host, too.
+fn enter_second(second: &UserNamespace, args: &RunArgs) -> Result<(), Error> {
+    let mut owned = Namespaces::MOUNT;
+    owned.set(Namespaces::UTS, !args.share_uts);
+    second.enter(owned)
+}
+
+fn set_hostname(name: &OsStr) -> Result<(), Error> {
+    rustix::system::sethostname(name.as_bytes())
+        .map_err(|e| Error::from_io(Operation::Program("set the host name"), name, e.into()))
+}
+
 /// Changes to the directory in which the command starts.
 fn change_directory(wanted: Option<&Path>, callers: Option<PathBuf>) -> Result<(), Error> {
     if let Some(directory) = wanted {
@@ -114,17 +135,58 @@ fn enter_root(args: &RunArgs, json: bool) -> Result<Root, Error> {
     let mut spec = match &args.spec {
         Some(spec) => read_spec(&dir, spec)?,
         None if args.lowers.is_empty() => Spec::default(),
-        None => standard_mounts().into(),
+        None => default_mounts(args).into(),
     };
     spec.mounts.extend(extra_mounts(args)?);
+    if !args.share_sys && !spec.mounts.is_empty() && is_root_of_the_machine() {
+        spec = spec.read_only(KERNEL_SETTINGS);
+        // The standard /sys is read-only already.
+        spec = spec.read_only(args.spec.as_ref().map(|_| "/sys"));
+    }
     let spec = spec.with_cgroups()?;
-    let (built, not_overlaid) = root::build(dir.as_fd(), &args.lowers, args.size.as_deref(), &spec)?;
+    let (built, not_overlaid) =
+        root::build(dir.as_fd(), &args.lowers, args.size.as_deref(), &spec).map_err(in_another_run)?;
     if !args.quiet {
         output::not_overlaid(&not_overlaid, json);
     }
     drop(dir);
     built.enter()?;
     Ok(Root { keeps_cwd: is_host, shared: shared_mounts(&spec) })
+}
+
+/// Returns the mounts of a root without a mount list.
+fn default_mounts(args: &RunArgs) -> Vec<Mount> {
+    let mut mounts = standard_mounts();
+    if args.share_sys {
+        let sys = mounts.iter_mut().filter(|mount| mount.target == Path::new("/sys"));
+        sys.for_each(|mount| mount.options = vec!["rbind,nofail,X-mount.mkdir".into()]);
+    }
+    // A devpts of its own does not have the terminal, and ttyname(3) looks for it in /dev.
+    if let Ok(name) = rustix::termios::ttyname(std::io::stdin(), Vec::new()) {
+        let path = OsStr::from_bytes(name.as_bytes());
+        let options = "bind,ro,nofail,X-mount.mkdir";
+        mounts.push(Mount::new("bind", path).at("/dev/console").option(options));
+    }
+    mounts
+}
+
+/// Adds the hint for root in the root of another `fmountat run`, who may not mount proc.
+fn in_another_run(error: Error) -> Error {
+    let is_refused = error.errno() == Errno::PERM.raw_os_error() && is_root_of_the_machine();
+    if !is_refused || Features::get().initial_user_namespace {
+        return error;
+    }
+    error.with_hint("as root, `fmountat run` in `fmountat run` needs --cap-add SYS_ADMIN of the outer one")
+}
+
+/// Settings of the kernel that user 0 of the machine may change without any capability.
+const KERNEL_SETTINGS: [&str; 5] = ["/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/fs"];
+
+/// Reports whether our user is user 0 of the machine, by whatever name this user namespace has for
+/// it. That user owns the settings of the kernel.
+fn is_root_of_the_machine() -> bool {
+    let settings = rustix::fs::stat("/proc/sys/kernel").map(|stat| stat.st_uid);
+    settings.is_ok_and(|owner| owner == rustix::process::geteuid().as_raw())
 }
 
 /// Returns the targets of the mounts that a list makes shared.

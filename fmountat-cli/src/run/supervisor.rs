@@ -4,6 +4,8 @@
 
 use crate::output;
 use crate::run::identity::enter_namespaces;
+use crate::run::own_program::OwnProgram;
+use crate::run::privileges;
 use crate::run::signals::{Signals, shell_status};
 use crate::run::status::OWN_FAILURE;
 use crate::run::terminal::Terminal;
@@ -12,7 +14,7 @@ use crate::run_args::RunArgs;
 use fmountat::Operation;
 use fmountat::call::close_on_exec_from;
 use fmountat::namespace::UserNamespace;
-use fmountat::{Error, ErrorKind, procfs};
+use fmountat::{Error, ErrorKind};
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use rustix::io::{Errno, FdFlags, fcntl_setfd};
 use rustix::pipe::{PipeFlags, pipe_with};
@@ -38,6 +40,7 @@ fn supervise(args: &RunArgs, json: bool) -> Result<u8, Error> {
     let mut signals = Signals::take(&[])
         .map_err(|e| Error::from_io(Operation::Program("set up signal handling"), "sigaction", e))?;
     let terminal = Terminal::of_caller();
+    privileges::added(args)?;
     // A directory of the host that the caller has open would be a way out of the root.
     close_on_exec_from(FIRST_INHERITED, &args.keep_fds)?;
     let second = enter_namespaces(args, json)?;
@@ -67,14 +70,13 @@ fn start_init(terminal: &Terminal, second: Option<UserNamespace>) -> Result<(Pid
     for inherited in std::iter::once(until_entered.as_fd()).chain(second.as_ref().map(AsFd::as_fd)) {
         fcntl_setfd(inherited, FdFlags::empty()).map_err(pipe_failed)?;
     }
-    let step = Operation::Program("start the init process");
-    let program = procfs::program().map_err(|e| procfs::failed(step, "thread-self/exe", e))?;
-    let mut command = Command::new(&program);
+    let program = OwnProgram::open()?;
+    let path = program.path()?;
+    let mut command = Command::new(&path);
     command.arg0("fmountat");
     command.args(init_arguments(until_entered.as_fd(), second.as_ref().map(AsFd::as_fd), terminal.is_ours()));
-    let child = command
-        .spawn()
-        .map_err(|e| Error::from_io(Operation::Program("start the init process"), program, e))?;
+    let child =
+        command.spawn().map_err(|e| Error::from_io(Operation::Program("start the init process"), path, e))?;
     let id = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
     id.map(|init| (init, entered)).ok_or_else(|| {
         Error::from_io(

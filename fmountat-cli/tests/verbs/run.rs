@@ -10,6 +10,7 @@
 mod crash;
 mod identity;
 mod inherit;
+mod isolation;
 mod options;
 mod roots;
 mod sandbox;
@@ -74,7 +75,7 @@ fmountat_testing::cases! {
     fn the_upper_root_as_user() needs [User, Tool("unshare")] { roots::the_upper_root(); }
     fn the_upper_root_as_root() needs [Root] { roots::the_upper_root(); }
     fn a_run_in_a_run_as_user() needs [User, Tool("unshare")] { roots::a_run_in_a_run(); }
-    fn a_run_in_a_run_as_root() needs [Root] { roots::a_run_in_a_run(); }
+    fn a_run_in_a_run_as_root() needs [Root] { isolation::root_nests_with_a_capability(); }
 
     fn ids_are_the_callers_as_user() needs [User, Tool("unshare")] { identity::is_the_callers(); }
     fn ids_are_the_callers_as_root() needs [Root] { identity::is_the_callers(); }
@@ -94,6 +95,28 @@ fmountat_testing::cases! {
     fn the_command_begins_after_the_root_as_root() needs [Root] { options::the_command_begins_after_the_root(); }
     fn quiet_prints_errors_only_as_user() needs [User, Tool("unshare")] { options::quiet(); }
     fn quiet_prints_errors_only_as_root() needs [Root] { options::quiet(); }
+
+    fn names_and_ipc_are_not_changed_as_user() needs [User, Tool("unshare"), Tool("ipcmk")] {
+        isolation::names_and_ipc_are_not_changed();
+    }
+    fn names_and_ipc_are_not_changed_as_root() needs [Root, Tool("unshare"), Tool("ipcmk")] {
+        isolation::names_and_ipc_are_not_changed();
+        isolation::the_name_can_be_given_back();
+    }
+    fn settings_of_the_kernel_are_read_only() needs [Root] {
+        isolation::settings_are_read_only();
+        isolation::settings_of_a_list_are_read_only();
+    }
+    fn capabilities_of_root() needs [Root] { isolation::capabilities_of_root(); }
+    fn capabilities_of_users() needs [User, Tool("unshare")] { isolation::capabilities_of_users(); }
+    fn names_and_privileges_as_user() needs [User, Tool("unshare")] { isolation::names_and_privileges(); }
+    fn names_and_privileges_as_root() needs [Root] { isolation::names_and_privileges(); }
+    fn a_network_of_its_own_as_user() needs [User, Tool("unshare")] { isolation::a_network_of_its_own(); }
+    fn a_network_of_its_own_as_root() needs [Root] { isolation::a_network_of_its_own(); }
+    fn the_inits_program_is_not_changed_as_user() needs [User, Tool("unshare")] {
+        isolation::the_inits_program_is_not_changed();
+    }
+    fn the_inits_program_is_not_changed_as_root() needs [Root] { isolation::the_inits_program_is_not_changed(); }
 
     fn the_status_is_the_commands_as_user() needs [User, Tool("unshare")] { status::is_the_commands(); }
     fn the_status_is_the_commands_as_root() needs [Root] { status::is_the_commands(); }
@@ -133,6 +156,10 @@ fmountat_testing::cases! {
         terminal::is_the_commands();
     }
     fn the_terminal_is_the_commands_as_root() needs [Root, Tool("script")] { terminal::is_the_commands(); }
+    fn nobody_types_into_the_terminal_as_user() needs [User, Tool("unshare"), Tool("script"), Tool("perl")] {
+        terminal::typing_and_name();
+    }
+    fn nobody_types_into_the_terminal_as_root() needs [Root, Tool("script"), Tool("perl")] { terminal::typing_and_name(); }
     fn an_interrupt_arrives_once_as_user() needs [User, Tool("unshare"), Tool("script")] {
         terminal::interrupt();
     }

@@ -60,6 +60,7 @@ operations! {
     FindMountHelper = "find mount helper";
     FindMountNamespace = "find the mount namespace";
     FindSet = "find the set";
+    ForbidTerminalInput = "forbid typing into the terminal";
     FreeLoopDevice = "free loop device";
     GiveMountPointAway = "set owner of mount point";
     ListMounts = "list mounts";
@@ -141,6 +142,7 @@ operations! {
     ResolveTarget = "resolve target";
     RunMountHelper = "run mount helper";
     SetLayer = "set {layer}";
+    SetLoopbackUp = "set the loopback interface up";
     SetModeUpperDirectory = "set mode of upperdir";
     SetMountAttributes = "set mount attributes";
     SetMountAttributesOf = "set mount attributes of";

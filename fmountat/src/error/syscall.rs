@@ -63,6 +63,7 @@ calls! {
     IoctlNsGetMntnsId = "ioctl(NS_GET_MNTNS_ID)";
     IoctlNsMntGetInfo = "ioctl(NS_MNT_GET_INFO)";
     IoctlNsMntGetNext = "ioctl(NS_MNT_GET_NEXT)";
+    IoctlSiocsifflags = "ioctl(SIOCSIFFLAGS)";
     Listmount = "listmount";
     Lseek = "lseek";
     Madvise = "madvise";

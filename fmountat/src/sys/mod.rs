@@ -7,6 +7,8 @@
 
 pub(crate) mod errno;
 pub(crate) mod descriptors;
+pub(crate) mod loopback;
+pub(crate) mod terminal_filter;
 pub(crate) mod procfs;
 pub(crate) mod ms;
 pub(crate) mod uname;

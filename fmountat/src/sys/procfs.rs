@@ -144,7 +144,10 @@ pub(crate) fn count_descriptors() -> Result<usize, Errno> {
 /// Returns `/proc/thread-self/fd/N`, for system calls that take only a path. It leads to the file
 /// of the descriptor, whatever is mounted over it. Threads and children that share the calling
 /// thread's descriptors can use it.
-pub(crate) fn descriptor_name(fd: BorrowedFd<'_>) -> Result<PathBuf, Errno> {
+///
+/// # Errors
+/// Those of [`check`].
+pub fn descriptor_name(fd: BorrowedFd<'_>) -> Result<PathBuf, Errno> {
     check()?;
     Ok(format!("/proc/{DESCRIPTORS}/{}", fd.as_raw_fd()).into())
 }

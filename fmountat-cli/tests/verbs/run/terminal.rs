@@ -217,6 +217,18 @@ pub(crate) fn a_late_stop() {
     terminal.end();
 }
 
+/// The command cannot type into the terminal, which the caller's shell reads afterwards; and it
+/// finds the terminal by its name.
+pub(crate) fn typing_and_name() {
+    let before = Untouched::now();
+    let typed = "perl -e 'my $c = q(x); ioctl(STDIN, 0x5412, $c) and print qq(typed\\n)'";
+    let outer = format!("cmd=\"{typed}; tty; echo done\"; RUN sh -c \"$cmd\"; echo status $?");
+    let (_, screen) = Terminal::start(&outer, "").end();
+    assert!(!screen.contains("typed"), "{screen}");
+    assert!(screen.contains("/dev/console\ndone\nstatus 0\n"), "{screen}");
+    before.assert("a terminal");
+}
+
 /// A shell takes the terminal for itself and its jobs. Afterwards the terminal belongs to the
 /// caller again.
 pub(crate) fn job_control() {
