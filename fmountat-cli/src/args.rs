@@ -190,6 +190,9 @@ pub(crate) enum Verb {
     /// Run as the first process of the pid namespace of run
     #[command(name = "__run-init", hide = true)]
     RunInit(InitArgs),
+    /// Visit a directory that may not answer
+    #[command(name = "__run-visit", hide = true)]
+    RunVisit { path: PathBuf },
 }
 
 #[derive(Debug, Args)]

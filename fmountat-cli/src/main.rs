@@ -56,6 +56,7 @@ fn carry_out(verb: Verb, json: bool) -> Result<ExitCode, Errors> {
         Verb::Watch(args) => verbs::watch::run(&args, json)?,
         Verb::Clean => verbs::clean::run(json)?,
         Verb::Run(args) => return Ok(ExitCode::from(run::supervisor::run(&args, json))),
+        Verb::RunVisit { path } => run::answering::visit(&path),
         Verb::RunInit(args) => return Ok(ExitCode::from(run::init::run(&args, json))),
     }
     Ok(ExitCode::SUCCESS)

@@ -2,6 +2,7 @@
 //! Copies the root of the host: an overlay over each file system or directory, where the kernel
 //! allows one.
 
+use crate::run::answering::unanswering;
 use crate::run::layout::{NotOverlaid, ephemeral_overlay, failed, make_directory};
 use fmountat::call::FsContext;
 use fmountat::kernel::Features;
@@ -9,10 +10,11 @@ use fmountat::mountinfo;
 use fmountat::mountinfo::MountEntry;
 use fmountat::overlay::EphemeralUppers;
 use fmountat::overlay::Overlay;
+use fmountat::table::is_mount_point;
 use fmountat::text::escape;
 use fmountat::{Attr, Create, DetachedSet, Error, MountAttr, Mounter, Propagation, Target, Tree};
 use rustix::fd::BorrowedFd;
-use rustix::fs::{AtFlags, CWD, FileType};
+use rustix::fs::{Access, AtFlags, CWD, FileType};
 use rustix::io::Errno;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
@@ -56,6 +58,8 @@ pub(crate) struct HostRoot<'a> {
     mounter: &'a Mounter,
     uppers: &'a EphemeralUppers,
     table: Vec<MountEntry>,
+    /// Mount points whose file systems do not answer.
+    unanswering: Vec<PathBuf>,
     pub(crate) not_overlaid: Vec<NotOverlaid>,
 }
 
@@ -63,7 +67,8 @@ impl<'a> HostRoot<'a> {
     pub(crate) fn new(mounter: &'a Mounter, uppers: &'a EphemeralUppers) -> Result<Self, Error> {
         let mut table = mountinfo::read()?;
         table.retain(|entry| !REPLACED.iter().any(|p| entry.target.starts_with(p)));
-        Ok(Self { mounter, uppers, table, not_overlaid: Vec::new() })
+        let unanswering = unanswering(&table);
+        Ok(Self { mounter, uppers, table, unanswering, not_overlaid: Vec::new() })
     }
 
     pub(crate) fn build(&mut self) -> Result<DetachedSet, Error> {
@@ -79,6 +84,9 @@ impl<'a> HostRoot<'a> {
             self.table.iter().filter(|e| e.target != Path::new("/")).cloned().collect();
         for entry in below {
             let path = entry.target.as_path();
+            if self.is_unanswering(path) {
+                continue;
+            }
             if entry.fstype.to_str().is_some_and(|t| PSEUDO.contains(&t)) {
                 self.leave_out(path, format!("{} has no files to copy", escape(entry.fstype.as_bytes())));
                 continue;
@@ -103,7 +111,41 @@ impl<'a> HostRoot<'a> {
         tmpfs.set_string("mode", "0755")?;
         let built = self.mounter.begin(tmpfs.create()?.mount(&MountAttr::default())?)?;
         self.rebuild(&built, Path::new("/"))?;
+        self.places_to_write(&built);
         Ok(built)
+    }
+
+    /// Mounts overlays of their own on directories that the user may write to, below directories of
+    /// other users. To change a file, overlayfs copies its directories with their owners, and fails
+    /// with EOVERFLOW if these have no id here. The topmost directory of an overlay is not copied.
+    fn places_to_write(&self, built: &DetachedSet) {
+        let variables = ["HOME", "TMPDIR"].into_iter().filter_map(std::env::var_os).map(PathBuf::from);
+        let mut places: Vec<PathBuf> =
+            std::env::current_dir().into_iter().chain(variables).chain([PathBuf::from("/var/tmp")]).collect();
+        places.sort();
+        places.dedup();
+        for place in places.iter().filter(|place| place.is_absolute() && !self.has_mount_below(place)) {
+            // A place that cannot be looked up is not in the copy.
+            let Ok(target) = Target::in_root(built.root(), place) else { continue };
+            if target.is_dir() && is_writable_below_others(place, &target) {
+                let _ = self.overlay(place).map(|overlay| overlay.attach(&target));
+            }
+        }
+    }
+
+    fn has_mount_below(&self, path: &Path) -> bool {
+        self.table.iter().any(|entry| entry.target != path && entry.target.starts_with(path))
+    }
+
+    /// Reports whether the path is or lies below a mount that does not answer. The mount itself is
+    /// listed.
+    fn is_unanswering(&mut self, path: &Path) -> bool {
+        let found = self.unanswering.iter().any(|mount| path.starts_with(mount));
+        if self.unanswering.iter().any(|mount| path == mount) {
+            // The first are shown, the others counted.
+            self.not_overlaid.insert(0, (path.to_owned(), String::from("the file system does not answer")));
+        }
+        found
     }
 
     /// Fills `path`, an empty directory of the copy, entry by entry.
@@ -123,6 +165,9 @@ impl<'a> HostRoot<'a> {
     }
 
     fn entry(&mut self, built: &DetachedSet, path: &Path) -> Result<(), Error> {
+        if self.is_unanswering(path) {
+            return Ok(());
+        }
         let root = built.root();
         let stat = rustix::fs::statat(CWD, path, AtFlags::SYMLINK_NOFOLLOW)
             .map_err(|errno| failed("stat", path, errno))?;
@@ -150,7 +195,7 @@ impl<'a> HostRoot<'a> {
         if self.is_automount(path) {
             return self.copy_below_automount(built, path);
         }
-        if self.table.iter().any(|e| e.target != path && e.target.starts_with(path)) {
+        if self.has_mount_below(path) {
             return self.rebuild(built, path);
         }
         self.overlay(path)?.attach(&place)?;
@@ -199,6 +244,21 @@ impl<'a> HostRoot<'a> {
     fn leave_out(&mut self, path: &Path, reason: String) {
         self.not_overlaid.push((path.to_owned(), reason));
     }
+}
+
+/// Reports whether the user may write to a directory of the copy, but a change there copies a
+/// directory of another user.
+fn is_writable_below_others(path: &Path, target: &Target) -> bool {
+    let is_own = |path: &Path| {
+        let own = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+        rustix::fs::stat(path).is_ok_and(|stat| (stat.st_uid, stat.st_gid) == own)
+    };
+    // The last two are the topmost directory and `/`.
+    let depth = path.ancestors().count();
+    let copies_others = path.ancestors().take(depth.saturating_sub(2)).any(|one| !is_own(one));
+    copies_others
+        && matches!(is_mount_point(target, "."), Ok(false))
+        && rustix::fs::access(path, Access::WRITE_OK).is_ok()
 }
 
 fn names(path: &Path) -> Result<Vec<OsString>, Error> {

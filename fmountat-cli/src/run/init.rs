@@ -130,7 +130,13 @@ struct Root {
 
 /// Builds and enters the root.
 fn enter_root(args: &RunArgs, json: bool) -> Result<Root, Error> {
-    let dir = start_directory(args.directory.as_deref())?;
+    let dir = match start_directory(args.directory.as_deref()) {
+        Err(_) if names_no_relative_path(args) => {
+            let _ = std::env::set_current_dir("/");
+            start_directory(None)
+        }
+        opened => opened,
+    }?;
     let is_host = args.lowers.iter().any(|lower| lower == Path::new("/"));
     let mut spec = match &args.spec {
         Some(spec) => read_spec(&dir, spec)?,
@@ -152,6 +158,13 @@ fn enter_root(args: &RunArgs, json: bool) -> Result<Root, Error> {
     drop(dir);
     built.enter()?;
     Ok(Root { keeps_cwd: is_host, shared: shared_mounts(&spec) })
+}
+
+/// Reports whether the current directory is not needed, which may be one that cannot be opened.
+fn names_no_relative_path(args: &RunArgs) -> bool {
+    let binds = args.binds.iter().chain(&args.ro_binds).all(|bind| bind.as_bytes().starts_with(b"/"));
+    let lowers = args.lowers.iter().all(|lower| lower.is_absolute());
+    args.directory.is_none() && args.spec.is_none() && binds && lowers
 }
 
 /// Returns the mounts of a root without a mount list.
@@ -216,9 +229,26 @@ fn run_command(args: &InitArgs, mut signals: Signals, json: bool) -> Result<u8, 
     if args.foreground {
         command.process_group(0);
     }
+    let (start, started) = std::sync::mpsc::channel::<Job>();
+    // Reaping and passing on signals must not wait for each other.
+    let passing_on = move || {
+        if let Ok(job) = started.recv() {
+            if job.has_terminal {
+                // Before the command had the terminal, ^C reached this process only.
+                signals.pass_on_from_the_keyboard(|signal| job.deliver(signal));
+            }
+            signals.pass_on_until_end(job.command, None, |signal| job.deliver(signal));
+        }
+    };
+    std::thread::Builder::new()
+        .spawn(passing_on)
+        .map_err(|e| Error::from_io(Operation::Program("start a thread for signals"), "clone", e))?;
     let child = match command.spawn() {
         Ok(child) => child,
         Err(error) => {
+            if matches!(Errno::from_io_error(&error), Some(Errno::AGAIN | Errno::NOMEM)) {
+                return Err(Error::from_io(Operation::Program("create a process for"), program, error));
+            }
             let is_missing = error.kind() == std::io::ErrorKind::NotFound || !is_in_path(program);
             output::error(&Error::from_io(Operation::Program("run"), program, error), json);
             return Ok(if is_missing { NOT_FOUND } else { NOT_RUNNABLE });
@@ -226,12 +256,8 @@ fn run_command(args: &InitArgs, mut signals: Signals, json: bool) -> Result<u8, 
     };
     let job = Job { command: Pid::from_child(&child), has_terminal: args.foreground };
     job.start();
-    if job.has_terminal {
-        // Before the command had the terminal, ^C reached this process only.
-        signals.pass_on_from_the_keyboard(|signal| job.deliver(signal));
-    }
-    // Reaping and passing on signals must not wait for each other.
-    std::thread::spawn(move || signals.pass_on_until_end(job.command, None, |signal| job.deliver(signal)));
+    // The thread has not ended.
+    let _ = start.send(job);
     Ok(reap_until_end(job))
 }
 

@@ -16,6 +16,7 @@ pub(crate) mod identity;
 pub(crate) mod privileges;
 pub(crate) mod extra_mounts;
 pub(crate) mod layout;
+pub(crate) mod answering;
 pub(crate) mod host_root;
 pub(crate) mod root;
 pub(crate) mod init;

@@ -118,11 +118,24 @@ fmountat_testing::cases! {
     }
     fn the_inits_program_is_not_changed_as_root() needs [Root] { isolation::the_inits_program_is_not_changed(); }
 
+    fn own_directories_below_others() needs [Kernel(6, 6), Root, Tool("setpriv")] { identity::own_directories_below_others(); }
+    fn a_closed_current_directory() needs [Root, Tool("setpriv")] { identity::a_closed_current_directory(); }
+    fn a_file_system_that_does_not_answer() needs [Root, Tool("setpriv"), Filesystem("fuse")] {
+        identity::a_file_system_that_does_not_answer();
+    }
     fn the_status_is_the_commands_as_user() needs [User, Tool("unshare")] { status::is_the_commands(); }
     fn the_status_is_the_commands_as_root() needs [Root] { status::is_the_commands(); }
     fn the_end_is_seen_without_poll() needs [User, Tool("unshare")] {
         filter::errno_on(&[libc::SYS_ppoll], libc::EPERM as u32);
         status::is_seen_without_poll();
+    }
+    fn without_threads_nothing_is_started() needs [Root] {
+        // pthread_create(3) calls clone(2) with these flags where clone3(2) is missing.
+        let thread = libc::CLONE_VM | libc::CLONE_FS | libc::CLONE_FILES | libc::CLONE_SIGHAND | libc::CLONE_THREAD
+            | libc::CLONE_SYSVSEM | libc::CLONE_SETTLS | libc::CLONE_PARENT_SETTID | libc::CLONE_CHILD_CLEARTID;
+        filter::errno_on(&[libc::SYS_clone3], libc::ENOSYS as u32);
+        filter::errno_when(libc::SYS_clone, 0, u64::from(thread.unsigned_abs()), libc::EAGAIN as u32);
+        status::without_threads();
     }
     fn own_failures_as_user() needs [User, Tool("unshare")] { status::own_failures(); }
     fn own_failures_as_root() needs [Root] { status::own_failures(); }

@@ -2,11 +2,12 @@
 //! Who the command is inside, and what programs that care for owners do there.
 
 use super::sandbox::{Finished, Untouched, command, finish, fmountat, lines, picture, words};
-use fmountat_testing::{command_output, is_real_root, mkdirs, scratch, write};
-use rustix::mount::mount_bind;
+use fmountat_testing::{command_output, is_real_root, mkdirs, scratch, slower, write};
+use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind, unmount};
 use std::os::unix::fs::{PermissionsExt, chown};
 use std::path::Path;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 const IDS: &str = "echo $(id -u):$(id -g)";
 
@@ -139,19 +140,97 @@ pub(crate) fn without_ranges() {
     assert_eq!(said.count(), 1, "{}", done.err);
 }
 
+/// Directories of the user's below those of others: the kernel copies the latter before it changes
+/// a file there, and cannot give them their owners.
+pub(crate) fn own_directories_below_others() {
+    for name in ["home", "work", "work/inner"] {
+        let own = scratch().join("others").join(name);
+        mkdirs(scratch(), &[&format!("others/{name}")]);
+        chown(&own, Some(1000), Some(1000)).unwrap();
+        write(own.join("file"), "old\n");
+        chown(own.join("file"), Some(1000), Some(1000)).unwrap();
+    }
+    program_of_the_user();
+    let before = Untouched::now();
+    let script = format!(
+        "export HOME={0}/others/home; cd {0}/others/work; {1} run -q --lower / sh -c '
+            for place in ~ . ./inner /var/tmp; do
+                echo new >$place/new && cat $place/new
+            done; cat ~/file; echo more >>~/file; rm inner/file; ls -A inner'",
+        scratch().display(),
+        scratch().join("fmountat").display(),
+    );
+    let done = as_user_directly(&["sh", "-c", &script]);
+    assert_eq!(done.out, "new\nnew\nnew\nnew\nold\nnew\n", "{done:#?}");
+    before.assert("own directories");
+}
+
+/// A current directory that the user cannot open, where no path is relative to it.
+pub(crate) fn a_closed_current_directory() {
+    mkdirs(scratch(), &["closed"]);
+    // The group has no id in the user namespace: being root there does not help.
+    chown(scratch().join("closed"), Some(1000), None).unwrap();
+    let program = scratch().join("fmountat");
+    let run = |arguments: &str| {
+        let script = format!(
+            "cd {}; chmod 0 .; {} run -q --lower / {arguments}; echo $?; chmod 700 {0}",
+            scratch().join("closed").display(),
+            program.display(),
+        );
+        as_user_directly(&["sh", "-c", &script])
+    };
+    let done = run("pwd");
+    assert_eq!(done.out, "/\n0\n", "{done:#?}");
+    let done = run("--bind relative true");
+    assert!(done.out == "125\n" && done.err.contains("permission denied"), "{done:#?}");
+}
+
+/// A FUSE file system whose daemon never answers: the command starts, and a line names it.
+pub(crate) fn a_file_system_that_does_not_answer() {
+    mkdirs(scratch(), &["hung", "open"]);
+    let device = std::fs::File::options().read(true).write(true).open("/dev/fuse").unwrap();
+    let number = std::os::fd::AsRawFd::as_raw_fd(&device);
+    let data = format!("fd={number},rootmode=40000,user_id=0,group_id=0,allow_other");
+    let data = std::ffi::CString::new(data).unwrap();
+    let place = scratch().join("hung");
+    mount("hung", &place, "fuse", MountFlags::empty(), Some(data.as_c_str())).unwrap();
+    for arguments in [&["--lower", "/"][..], &["--root", "--lower", "/"]] {
+        let start = Instant::now();
+        let done = as_user(arguments, "echo started");
+        assert!(start.elapsed() < slower(Duration::from_secs(5)), "{:?}", start.elapsed());
+        let line = format!("{}: the file system does not answer", place.display());
+        assert!(done.out == "started\n" && done.err.contains(&line), "{done:#?}");
+    }
+    let start = Instant::now();
+    let done = finish(fmountat(&["--lower", "/", "echo", "started"]));
+    assert!(start.elapsed() < slower(Duration::from_secs(5)), "{:?}", start.elapsed());
+    assert!(done.out == "started\n" && done.err.contains("does not answer"), "{done:#?}");
+    // Without its daemon the file system answers with an error.
+    drop(device);
+    unmount(&place, UnmountFlags::DETACH).unwrap();
+}
+
 /// Runs it as user 1000 of the machine, who is in no user namespace.
 fn as_user(arguments: &[&str], script: &str) -> Finished {
-    std::fs::set_permissions(scratch(), PermissionsExt::from_mode(0o755)).unwrap();
+    let program = scratch().join("fmountat").display().to_string();
+    as_user_directly(&[&[&program, "run"][..], arguments, &["--", "sh", "-c", script]].concat())
+}
+
+/// A copy of the program that the user may execute.
+fn program_of_the_user() {
     let program = scratch().join("fmountat");
     if !program.exists() {
+        std::fs::set_permissions(scratch(), PermissionsExt::from_mode(0o755)).unwrap();
         let own = words(&[]);
         std::fs::copy(&own[own.len() - 2], &program).unwrap();
         chown(&program, Some(1000), Some(1000)).unwrap();
     }
+}
+
+fn as_user_directly(words_after: &[&str]) -> Finished {
+    program_of_the_user();
     let mut all: Vec<std::ffi::OsString> =
         ["setpriv", "--reuid", "1000", "--regid", "1000", "--clear-groups"].map(Into::into).to_vec();
-    all.extend([program.into(), "run".into()]);
-    let mut command = command(&all);
-    command.args(arguments).args(["--", "sh", "-c", script]);
-    finish(command)
+    all.extend(words_after.iter().map(Into::into));
+    finish(command(&all))
 }

@@ -48,6 +48,13 @@ pub(crate) fn is_seen_without_poll() {
     assert_eq!(status.expect("the end is seen").code(), Some(7));
 }
 
+/// Where no thread can be made, the command does not start.
+pub(crate) fn without_threads() {
+    let done = finish(fmountat(&["-q", "--lower", "/", "echo", "started"]));
+    assert_eq!((done.out.as_str(), done.status), ("", 125), "{done:#?}");
+    assert!(done.err.contains("start a thread for signals"), "{}", done.err);
+}
+
 struct Failure {
     args: &'static [&'static str],
     status: i32,
