@@ -24,14 +24,14 @@ impl Features {
     #[must_use]
     pub fn probe() -> Self {
         let (release, proc) = (kernel_release(), procfs::check());
-        let [new_mount_api, openat2, mount_setattr, open_tree_attr, private_namespace, namespace_of_tree] =
+        let [new_mount_api, openat2, mount_setattr, open_tree_attr, namespace_of_tree, private_namespace] =
             ask([
                 has_new_mount_api,
                 has_openat2,
                 || is_present(mount_setattr(bad_fd(), c"", 0, &MountAttrRaw::default())),
                 || is_present(open_tree_attr(bad_fd(), c"", 0, &MountAttrRaw::default()).map(drop)),
-                may_unshare,
                 has_namespace_of_tree,
+                may_unshare,
             ]);
         let of_release = Self::default().with_all().up_to(release.0, release.1);
         Self {

@@ -231,7 +231,7 @@ pub(crate) fn privilege() -> Vec<Row> {
         line(E::TooManyNamespaces, "an id-mapped bind", "mount -o bind,uidmap=0:0:1 s t").by(Who::NoNamespaces)
             .at("create user namespace", "").errno(ENOSPC).hint("0 disables"),
         line(E::TooManyFiles, "an overlay of five layers", "mount -t overlay -o lowerdir=l1:l2:l3:s:tree x t").by(Who::FewFiles)
-            .at("open layer 1", "l1").errno(EMFILE).hint("ulimit -n"),
+            .at("open layer 3", "l3").errno(EMFILE).hint("ulimit -n"),
         line(E::UnknownFilesystem, "a misspelt type", "mount -t tmfs x t").at("open file system", "tmfs").errno(ENODEV)
             .hint("did you mean tmpfs?"),
         line(E::UnknownFilesystem, "an unknown type", "mount -t nosuchfs x t").at("open file system", "nosuchfs").errno(ENODEV)
