@@ -5,9 +5,9 @@
 //! ```text
 //! cargo bench --bench enter -- [--quick]
 //! ```
-//! Requires root. Everything happens in a new mount namespace and leaves nothing behind. The root is
-//! the host's own, read-only, with a tmpfs on /tmp and on /run and the host's /proc; the process is
-//! /bin/true. Peers that are not installed are left out. The programs take turns.
+//! Requires root. Everything happens in a new mount namespace and leaves nothing behind. The root
+//! is the host's own, read-only, with a tmpfs on /tmp and on /run and the host's /proc; the process
+//! is /bin/true. Peers that are not installed are left out. The programs take turns.
 
 mod peers;
 
@@ -27,8 +27,8 @@ const PROGRAM: &str = "/bin/true";
 /// Mounts on the host, in addition to those that it has.
 const MOUNTS: [usize; 3] = [0, 1_000, 10_000];
 
-/// A way to start the program.
-struct Way {
+/// A program, or calls, that start the process.
+struct Contender {
     name: &'static str,
     start: Box<dyn Fn() -> Outcome<()>>,
 }
@@ -57,9 +57,9 @@ fn run() -> Outcome<()> {
     peers::own_namespace()?;
     mount_change("/", MountPropagationFlags::PRIVATE | MountPropagationFlags::REC)?;
     mount("enter", "/mnt", "tmpfs", MountFlags::empty(), None)?;
-    let ways = ways()?;
+    let contenders = contenders()?;
     println!("list to process to its end, microseconds: median (10th to 90th percentile)\n");
-    let names = ways.iter().map(|way| way.name).collect::<Vec<_>>();
+    let names = contenders.iter().map(|contender| contender.name).collect::<Vec<_>>();
     println!("{:>14}  {}", "more mounts", names.iter().map(|name| format!("{name:>26}")).collect::<String>());
     let mut made = 0;
     for mounts in MOUNTS {
@@ -69,18 +69,18 @@ fn run() -> Outcome<()> {
             mount("enter", &place, "tmpfs", MountFlags::empty(), Some(c"size=4k"))?;
         }
         made = mounts;
-        let cells = measure(&ways, rounds)?;
+        let cells = measure(&contenders, rounds)?;
         println!("{mounts:>14}  {}", cells.iter().map(|cell| format!("{cell:>26}")).collect::<String>());
     }
     Ok(())
 }
 
-fn measure(ways: &[Way], rounds: usize) -> Outcome<Vec<String>> {
-    let mut samples = vec![Vec::with_capacity(rounds); ways.len()];
+fn measure(contenders: &[Contender], rounds: usize) -> Outcome<Vec<String>> {
+    let mut samples = vec![Vec::with_capacity(rounds); contenders.len()];
     for round in 0..=rounds {
-        for (way, samples) in ways.iter().zip(&mut samples) {
+        for (contender, samples) in contenders.iter().zip(&mut samples) {
             let before = Instant::now();
-            (way.start)().map_err(|error| format!("{}: {error}", way.name))?;
+            (contender.start)().map_err(|error| format!("{}: {error}", contender.name))?;
             // The first round fills caches.
             if round > 0 {
                 samples.push(before.elapsed());
@@ -96,13 +96,13 @@ fn summary(mut samples: Vec<Duration>) -> String {
     format!("{} ({} to {})", at(5), at(1), at(9))
 }
 
-fn ways() -> Outcome<Vec<Way>> {
-    let mut ways = vec![
-        Way { name: "fmountat", start: ours()? },
-        Way { name: "unshare(2), mount(2)", start: Box::new(peers::by_calls) },
+fn contenders() -> Outcome<Vec<Contender>> {
+    let mut contenders = vec![
+        Contender { name: "fmountat", start: ours()? },
+        Contender { name: "unshare(2), mount(2)", start: Box::new(peers::by_calls) },
     ];
-    ways.extend(peers::programs()?.into_iter().map(|(name, start)| Way { name, start }));
-    Ok(ways)
+    contenders.extend(peers::programs()?.into_iter().map(|(name, start)| Contender { name, start }));
+    Ok(contenders)
 }
 
 /// One handle for all, as in a container runtime.

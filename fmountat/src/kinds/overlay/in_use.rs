@@ -125,7 +125,7 @@ fn has_uuid(overlay: &Overlay, upper: BorrowedFd<'_>, features: &Features) -> bo
 /// Reports whether an overlay uses one of the directories as its upper or work directory.
 fn is_one_in_use(directories: &[BorrowedFd<'_>], features: &Features) -> bool {
     match features.initial_user_namespace && features.overlay_detached_layers {
-        true => is_in_use(directories, features),
+        true => !directories.is_empty() && is_in_use(directories, features),
         false => directories.iter().any(|directory| is_in_use(&[*directory], features)),
     }
 }
