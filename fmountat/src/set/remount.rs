@@ -6,6 +6,7 @@ use crate::error::{Error, ErrorKind, Operation, Result};
 use crate::kinds::filesystem::set_options;
 use crate::kinds::kept_options::kept_options;
 use crate::kinds::tried::{Tried, What};
+use crate::mountinfo::MountEntry;
 use crate::mountinfo::id::MountId;
 use crate::set::options::suggest::{names, option_error};
 use crate::set::options::{Options, Places};
@@ -16,6 +17,7 @@ use crate::vfs::identity::{is_mount_root, mounted_type, table_entry};
 use crate::vfs::target::Target;
 use rustix::fd::AsFd;
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
 
 /// Diagnoses the failure of a change to the mount at `target`.
 pub(crate) fn of_change(error: Error, target: &Target) -> Error {
@@ -102,10 +104,18 @@ fn file_system_part(target: &Target, options: &Options) -> Result<Option<FsConte
         return Ok(None);
     }
     let mut context = FsContext::pick(target)?;
-    let kept = table_entry(target.as_fd())?
-        .map(|entry| kept_options(&entry.fstype, &entry.super_options, &options.fs_options));
+    let entry = table_entry(target.as_fd())?;
+    let kept =
+        entry.as_ref().map(|entry| kept_options(&entry.fstype, &entry.super_options, &options.fs_options));
     let all = kept.iter().flatten().chain(&options.fs_options);
-    set_options(&mut context, &options.superblock, all)?;
+    let mut flags = options.superblock.clone();
+    // ext4, xfs, btrfs and others take a missing `ro` for `rw`.
+    let is_read_only =
+        |entry: &MountEntry| entry.super_options.as_bytes().split(|b| *b == b',').any(|o| o == b"ro");
+    if entry.as_ref().is_some_and(is_read_only) && !flags.contains(&"rw") && !flags.contains(&"ro") {
+        flags.push("ro");
+    }
+    set_options(&mut context, &flags, all)?;
     Ok(Some(context))
 }
 

@@ -5,7 +5,7 @@
 use crate::common::{apply, bind, file, ten, tmpfs, unmount_all};
 use fmountat::options::Options;
 use fmountat::{Compat, Error, ErrorKind, Mount, Mounter, Plan, Spec, Target, Unmount, remount};
-use fmountat_testing::{mkdirs, mount_flags, mount_table, mounts_below, scratch, write};
+use fmountat_testing::{command_output, mkdirs, mount_flags, mount_table, mounts_below, scratch, write};
 use rustix::fs::CWD;
 use std::os::unix::fs::symlink;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -107,6 +107,32 @@ fmountat_testing::cases! {
         assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
         let explained = mounter.explain(CWD, &plan, &root);
         assert_eq!(explained.error().map(ToString::to_string), Some(error.to_string()));
+    }
+
+    /// ext4, xfs and btrfs take a missing `ro` for `rw`.
+    fn remount_keeps_a_superblock_read_only() needs [Root, Tool("mkfs.ext4"), Tool("mkfs.xfs"), Tool("mkfs.btrfs")] {
+        mkdirs(scratch(), &["t"]);
+        let change = |words: &str| remount(&Target::open(CWD, file("t")).unwrap(), &Options::parse([words]).unwrap());
+        for (fstype, size, option) in [("ext4", 4, "commit=9"), ("xfs", 400, "inode64"), ("btrfs", 128, "compress=zstd")] {
+            let image = file(fstype);
+            std::fs::File::create(&image).unwrap().set_len(size << 20).unwrap();
+            command_output(std::process::Command::new(format!("mkfs.{fstype}")).arg("-q").arg(&image));
+            for before in ["ro", "rw"] {
+                apply(&[Mount::new(fstype, &image).option(before)], "t").unwrap();
+                if before == "rw" {
+                    change("remount,ro").unwrap();
+                }
+                change(&format!("remount,{option}")).unwrap();
+                let superblock = mount_table().into_iter().rfind(|line| line.point == file("t")).unwrap().superblock;
+                assert!(superblock.starts_with("ro,"), "{fstype} {before}: {superblock}");
+                if before == "rw" {
+                    change(&format!("remount,rw,{option}")).unwrap();
+                    let superblock = mount_table().into_iter().rfind(|line| line.point == file("t")).unwrap().superblock;
+                    assert!(superblock.starts_with("rw,"), "{fstype}: {superblock}");
+                }
+                unmount_all("t");
+            }
+        }
     }
 
     /// `remount` changes what was asked for and keeps the rest.
