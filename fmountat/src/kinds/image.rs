@@ -35,6 +35,8 @@ pub(crate) struct Source<'a> {
     pub(crate) loop_device: Option<LoopOptions>,
     /// The superblock flags (`ro`, ...).
     pub(crate) flags: Vec<&'static str>,
+    /// Whether the option `rw` was given.
+    pub(crate) asks_to_write: bool,
     /// The file system's own options.
     pub(crate) options: &'a [FsOption],
     pub(crate) attr: MountAttr,
@@ -126,6 +128,14 @@ impl Source<'_> {
             }
             Err(error) => return Err(error.clone()),
         };
+        if is_choice && self.asks_to_write && is_read_only(name) {
+            let reason = format!(
+                "has no effect: the source contains {}, which is always read-only",
+                name.to_string_lossy()
+            );
+            let error = Error::new(ErrorKind::OptionConflict, Operation::ReadOption, reason);
+            return Err(error.with_argument("rw"));
+        }
         Ok(Inspected { name, device: Some(OnDevice { source, kind, found }) })
     }
 
@@ -324,7 +334,7 @@ fn is_about_whole(error: &Error) -> bool {
 
 /// Reports whether the file system needs a device: its line in /proc/filesystems lacks `nodev`.
 /// Returns `None` without a line, since its module may be loaded later, and without that file.
-fn takes_device(fstype: &[u8]) -> Option<bool> {
+pub(crate) fn takes_device(fstype: &[u8]) -> Option<bool> {
     // The types that every container mounts: reading the file takes longer than such a mount.
     const NEVER: [&[u8]; 7] = [b"proc", b"sysfs", b"tmpfs", b"devpts", b"mqueue", b"cgroup2", b"ramfs"];
     if NEVER.contains(&fstype) {

@@ -22,7 +22,8 @@ mod table_a5;
 mod table_b;
 mod temp;
 mod views;
+mod without_effect;
 
 fmountat_testing::test_files! {
-    contract, helper, helper_place, helper_process, idmap, images, layer_names, options, overlays, pid_namespace, procfs, set_user_id, table_a5, table_b, temp, views,
+    contract, helper, helper_place, helper_process, idmap, images, layer_names, options, overlays, pid_namespace, procfs, set_user_id, table_a5, table_b, temp, views, without_effect,
 }

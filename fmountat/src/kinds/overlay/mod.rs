@@ -3,6 +3,7 @@
 
 pub(crate) mod common;
 pub(crate) mod definition;
+pub(crate) mod without_upper;
 pub(crate) mod options;
 pub(crate) mod layer_files;
 pub(crate) mod params;

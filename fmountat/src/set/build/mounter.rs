@@ -137,6 +137,7 @@ impl Mounter {
     /// Those of [`overlay_tree`](Self::overlay_tree), [`Target::open`] and [`Tree::attach`].
     pub fn overlay(&self, dir: impl AsFd, overlay: &Overlay, target: impl AsRef<Path>) -> Result<()> {
         let (dir, target) = (dir.as_fd(), target.as_ref());
+        overlay.need_effect()?;
         if self.overlay_by_mount(dir, overlay, target)? {
             return Ok(());
         }
@@ -163,6 +164,7 @@ impl Mounter {
     ///   [`ErrorKind::OptionValue`](crate::ErrorKind::OptionValue): with the kernel's message.
     pub fn overlay_tree(&self, dir: impl AsFd, overlay: &Overlay, attr: &MountAttr) -> Result<Tree> {
         let dir = dir.as_fd();
+        overlay.need_effect()?;
         overlay.mount_detached(&self.make(dir, attr)).map_err(|error| {
             match self.need_mount_interface(false) {
                 Err(refused) if error.raw_errno() == Some(Errno::NOSYS) => refused,

@@ -110,7 +110,9 @@ impl StepMounter<'_> {
             ..LoopOptions::default()
         });
         let (flags, attr) = (options.superblock_at_birth(), options.single_attr());
-        Source { dir: self.dir, path: &step.source, loop_device, flags, options: &options.fs_options, attr }
+        let (asks_to_write, path) = (options.superblock.contains(&"rw"), step.source.as_path());
+        let fs_options = &options.fs_options;
+        Source { dir: self.dir, path, loop_device, flags, asks_to_write, options: fs_options, attr }
     }
 }
 

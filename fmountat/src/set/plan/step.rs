@@ -67,8 +67,8 @@ impl Step {
                 Error::new(ErrorKind::OptionConflict, Operation::ReadOption, reason).with_argument("remount")
             );
         }
-        let what = what(mount, &mut options)?;
-        for error in without_effect(&what, &mut options) {
+        let mut what = what(mount, &mut options)?;
+        for error in without_effect(&mut what, &mut options, is_strict) {
             match error.argument() {
                 Some(option) if !is_strict => ignored.push(option.to_owned()),
                 _ => return Err(error),
@@ -229,7 +229,7 @@ pub(crate) fn what(mount: &Mount, options: &mut Options) -> Result<What> {
 }
 
 /// Removes the options that have no effect on this mount. Returns an error for each of them.
-fn without_effect(what: &What, options: &mut Options) -> Vec<Error> {
+fn without_effect(what: &mut What, options: &mut Options, is_strict: bool) -> Vec<Error> {
     let is_bind = matches!(what, What::Bind { .. });
     let place = if is_bind { Places::BIND } else { Places::NEW };
     let misplaced = options.misplaced(place).map(|given| {
@@ -242,10 +242,19 @@ fn without_effect(what: &What, options: &mut Options) -> Vec<Error> {
     });
     let mut errors: Vec<Error> = misplaced.collect();
     if let What::Filesystem(fstype) = what {
-        if is_read_only(fstype) && options.superblock.contains(&"rw") {
+        let asks_to_write = options.superblock.contains(&"rw");
+        if !is_strict {
+            // Any other type is writable without it.
+            options.superblock.retain(|flag| *flag != "rw");
+        }
+        if is_read_only(fstype) && asks_to_write {
             let reason = "has no effect: this file system is always read-only";
             errors.push(option_error(ErrorKind::OptionConflict, OsStr::new("rw"), reason));
         }
+    }
+    if let What::Overlay(overlay) = what {
+        errors.extend(overlay.without_effect());
+        overlay.forget_without_effect();
     }
     if is_bind {
         errors.extend(options.fs_options.drain(..).map(|option| {
