@@ -14,12 +14,16 @@ pub(crate) struct Nodes {
 }
 
 impl Nodes {
-    /// Checks the paths without a system call.
+    /// Checks the paths without a system call. As in runc, all start at the root.
     ///
     /// # Errors
-    /// [`ErrorKind::Spec`] for a path that is not absolute or does not end in a name;
+    /// [`ErrorKind::Spec`] for a path that does not end in a name;
     /// [`ErrorKind::NulByte`].
-    pub(crate) fn new(devices: Vec<Device>, links: Vec<Link>) -> Result<Self> {
+    pub(crate) fn new(mut devices: Vec<Device>, mut links: Vec<Link>) -> Result<Self> {
+        let paths = devices.iter_mut().map(|device| &mut device.path);
+        for path in paths.chain(links.iter_mut().map(|link| &mut link.path)) {
+            *path = Path::new("/").join(&*path);
+        }
         devices.iter().try_for_each(|device| check(Operation::CreateDevice, &device.path))?;
         for link in &links {
             check(Operation::CreateLink, &link.path)?;
@@ -35,9 +39,9 @@ impl Nodes {
 
 fn check(operation: Operation, path: &Path) -> Result<()> {
     c_string(operation, path)?;
-    if path.is_absolute() && path.file_name().is_some() {
+    if path.file_name().is_some() {
         return Ok(());
     }
-    let reason = "the path must be absolute and end in a file name (it is relative to the set's root)";
+    let reason = "the path must end in a file name";
     Err(Error::new(ErrorKind::Spec, operation, reason).with_argument(path))
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Path restrictions of a set: paths that are made read-only or masked after all mounts (OCI).
 
-use crate::error::{Error, ErrorKind, Operation, PlanStep, Result};
+use crate::error::{Error, Operation, PlanStep, Result};
 use crate::set::spec::Spec;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -22,19 +22,16 @@ pub(crate) struct PathRestrictions {
 
 impl PathRestrictions {
     /// Reads the restrictions in runc's order: read-only paths first, so that a path masked inside
-    /// a read-only directory is masked.
+    /// a read-only directory is masked. As in runc, all paths start at the root.
     pub(crate) fn of(spec: &Spec) -> Result<Self> {
-        let readonly = spec.readonly_paths.iter().map(|path| (PathRestriction::ReadOnly, path.clone()));
-        let masked = spec.masked_paths.iter().map(|path| (PathRestriction::Mask, path.clone()));
+        let in_root = |path: &PathBuf| Path::new("/").join(path);
+        let readonly = spec.readonly_paths.iter().map(|path| (PathRestriction::ReadOnly, in_root(path)));
+        let masked = spec.masked_paths.iter().map(|path| (PathRestriction::Mask, in_root(path)));
         let mut paths: Vec<_> = readonly.chain(masked).collect();
         let mut seen = HashSet::new();
         paths.retain(|path| seen.insert(path.clone()));
-        for (restriction, path) in &paths {
+        for (_, path) in &paths {
             crate::vfs::bytes::c_string(Operation::ReadPath, path)?;
-            if !path.is_absolute() {
-                let reason = "the path must be absolute (it is relative to the set's root)";
-                return Err(Error::new(ErrorKind::Spec, restriction.operation(), reason).with_argument(path));
-            }
         }
         Ok(Self { paths, readonly_root: spec.readonly_root })
     }

@@ -21,8 +21,8 @@ impl Mounter {
     ///
     /// # Errors
     /// [`ErrorKind::NotADevice`](crate::ErrorKind::NotADevice) where another file has the name of a
-    /// device; [`ErrorKind::Spec`](crate::ErrorKind::Spec) for a path that is not absolute; the
-    /// errno of the calls. Nodes that were created remain after a failure.
+    /// device; [`ErrorKind::Spec`](crate::ErrorKind::Spec) for a path that does not end in a name;
+    /// the errno of the calls. Nodes that were created remain after a failure.
     pub fn create_nodes(&self, root: impl AsFd, spec: &Spec) -> Result<()> {
         let nodes = Nodes::new(spec.devices.clone(), spec.links.clone())?;
         Root::of(self, root.as_fd()).finish(|root| nodes::create_nodes(root, &nodes, 1))
