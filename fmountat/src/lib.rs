@@ -84,7 +84,7 @@ pub mod fuzzing;
 mod in_tests;
 
 #[cfg(feature = "diagnosis")]
-pub use diagnose::diagnose;
+pub use diagnose::{diagnose, diagnose_at};
 #[doc(inline)]
 pub use error::{Error, ErrorKind, Errors, Failed, LayerRef, Operation, Result};
 pub use mountinfo::id::{MountId, UniqueMountId};

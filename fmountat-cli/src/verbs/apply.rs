@@ -4,7 +4,7 @@
 use crate::output;
 use crate::report::{self, ApplyReport, places};
 use crate::set_args::ApplyArgs;
-use crate::verbs::common::{Prepared, SetPaths, boot, namespace, prepare};
+use crate::verbs::common::{Prepared, SetPaths, boot, namespace, open_target, prepare};
 use fmountat::{Create, Error, ErrorKind, Operation, PublishedSet, Target};
 use std::path::Path;
 
@@ -43,7 +43,7 @@ fn pin_as_namespace(
     if target.is_none() && !plan.has_root() {
         return Err(needs_target());
     }
-    let target = target.map(|path| Target::open(dir, path)).transpose()?;
+    let target = target.map(|path| open_target(dir, path)).transpose()?;
     let mut built = mounter.build(sources, plan, target.as_ref())?;
     let left_out = std::mem::take(&mut built.left_out);
     let namespace = built.into_namespace()?;
@@ -78,7 +78,7 @@ fn mount_on(prepared: &Prepared, args: &ApplyArgs, path: &Path, json: bool) -> R
     }
     let target = match &namespace {
         Some(namespace) => namespace.target(path)?,
-        None => Target::open(dir, path)?,
+        None => open_target(dir, path)?,
     };
     let mut swap = None;
     let mut replace_diff = None;

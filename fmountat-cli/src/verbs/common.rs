@@ -5,7 +5,7 @@ use crate::mount_args::CompatArg;
 use crate::set_args::SetArgs;
 use fmountat::oci::NotDone;
 use fmountat::{
-    Compat, Error, ErrorKind, Errors, MountNamespace, Mounter, Operation, Plan, Spec, read_only_view,
+    Compat, Error, ErrorKind, Errors, MountNamespace, Mounter, Operation, Plan, Spec, Target, read_only_view,
 };
 use rustix::fd::OwnedFd;
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
@@ -25,6 +25,11 @@ pub(crate) fn start_directory(given: Option<&Path>) -> Result<OwnedFd, Error> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
     rustix::fs::openat(CWD, path, flags, Mode::empty())
         .map_err(|e| Error::from_io(Operation::OpenDirectory, path, e.into()))
+}
+
+/// Opens a target. An error says which part of the path is missing.
+pub(crate) fn open_target(dir: &OwnedFd, path: &Path) -> Result<Target, Error> {
+    Target::open(dir, path).map_err(|error| fmountat::diagnose_at(error, dir))
 }
 
 /// Reads a set from a file; `dir` resolves a relative path, and `-` is stdin.

@@ -5,14 +5,14 @@ use crate::output;
 use crate::report::{self, AfterMountReport, ExplainReport, places};
 use crate::set_args::ExplainArgs;
 use crate::show::write;
-use crate::verbs::common::{Prepared, SetPaths, prepare};
-use fmountat::{Error, Target};
+use crate::verbs::common::{Prepared, SetPaths, open_target, prepare};
+use fmountat::Error;
 
 pub(crate) fn run(args: &ExplainArgs, json: bool) -> Result<(), Error> {
     let paths = SetPaths { spec: args.spec.as_deref(), target: Some(&args.target) };
     let Prepared { dir, sources, not_done, plan, mounter } = prepare(&args.set, paths, args.replace)?;
     let path = &args.target;
-    let target = Target::open(&dir, path)?;
+    let target = open_target(&dir, path)?;
     let mut explained = mounter.explain(&sources, &plan, &target);
     let mut replace_diff = None;
     if args.replace {

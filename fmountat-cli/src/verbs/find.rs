@@ -6,7 +6,7 @@ use crate::show::{Show, Shown, strategy};
 use crate::sources::mounts_of;
 use fmountat::mountinfo::MountEntry;
 use fmountat::table::{Fields, TableReader, is_mount_point};
-use fmountat::{Error, ErrorKind, MountId, Operation};
+use fmountat::{Error, ErrorKind, MountId, Operation, diagnose_at};
 use rustix::fs::CWD;
 
 pub(crate) fn run(args: &FindArgs, json: bool) -> Result<(), Error> {
@@ -28,7 +28,8 @@ pub(crate) fn run(args: &FindArgs, json: bool) -> Result<(), Error> {
                 let error = Error::new(ErrorKind::NotMounted, Operation::FindMount, reason);
                 return Err(error.with_argument(path));
             }
-            TableReader::here().strategy(strategy(args.strategy)).find(CWD, path)?
+            let reader = TableReader::here().strategy(strategy(args.strategy));
+            reader.find(CWD, path).map_err(|e| diagnose_at(e, CWD))?
         }
         (None, id) => with_id(args, MountId::from_number(id.unwrap_or_default()))?,
     };

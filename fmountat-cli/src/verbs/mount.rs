@@ -4,13 +4,13 @@
 use crate::mount_args::MountArgs;
 use crate::output;
 use crate::report::{self, MountReport};
-use crate::verbs::common::{namespace, start_directory};
+use crate::verbs::common::{namespace, open_target, start_directory};
 use crate::verbs::mount_request::MountRequest;
 use fmountat::options::{Mkdir, Options};
 use fmountat::strategy::Strategy;
 use fmountat::{
     Compat, Create, Error, ErrorKind, Mount, MountId, MountNamespace, Mounter, Operation, Plan, Spec, Target,
-    remount,
+    diagnose_at, remount,
 };
 use rustix::fd::OwnedFd;
 use std::ffi::{OsStr, OsString};
@@ -52,7 +52,7 @@ fn source_missing(request: &MountRequest) -> Error {
 /// Moves the mount at SOURCE to TARGET.
 fn move_mount(args: &MountArgs, request: &MountRequest, dir: &OwnedFd, json: bool) -> Result<(), Error> {
     let Some(source) = &request.source else { return Err(source_missing(request)) };
-    let (from, to) = (Target::open(dir, source)?, Target::open(dir, &request.target)?);
+    let (from, to) = (open_target(dir, source)?, open_target(dir, &request.target)?);
     if !args.fake {
         from.move_mount_to(&to)?;
     }
@@ -73,7 +73,7 @@ fn change(
             namespace.enter()?;
             target
         }
-        None => Target::open(dir, &request.target)?,
+        None => open_target(dir, &request.target)?,
     };
     let mut options = options.clone();
     let ignored = args.compat.map_or_else(Vec::new, |_| options.take_without_effect_in_remount());
@@ -110,12 +110,12 @@ impl NewMount<'_> {
         }
         if namespace.is_none() && mounter.strategy(&plan) == Strategy::StepByStep {
             let target = match options.mkdir {
-                None => Target::open(dir, self.target)?,
+                None => open_target(dir, self.target)?,
                 Some(mkdir) => match kind_of_source(dir, source, is_bind, mkdir) {
                     Err(error) if options.nofail && error.kind() == ErrorKind::NotFound => {
                         return self.left_out(&plan);
                     }
-                    kind => Target::create(dir, self.target, kind?)?,
+                    kind => Target::create(dir, self.target, kind?).map_err(|e| diagnose_at(e, dir))?,
                 },
             };
             return match mounter.apply(dir, &plan, &target) {
@@ -134,8 +134,11 @@ impl NewMount<'_> {
         let target = match (namespace, options.mkdir) {
             (Some(namespace), None) => namespace.target(self.target)?,
             (Some(namespace), Some(mkdir)) => namespace.create(self.target, mkdir.create(built.is_dir()?))?,
-            (None, None) => Target::open(dir, self.target)?,
-            (None, Some(mkdir)) => Target::create(dir, self.target, mkdir.create(built.is_dir()?))?,
+            (None, None) => open_target(dir, self.target)?,
+            (None, Some(mkdir)) => {
+                let create = mkdir.create(built.is_dir()?);
+                Target::create(dir, self.target, create).map_err(|e| diagnose_at(e, dir))?
+            }
         };
         let attached = match namespace {
             Some(namespace) => built.attach_in(namespace, &target)?,
@@ -146,7 +149,7 @@ impl NewMount<'_> {
 
     /// Reports the error that mounting would cause.
     fn explain(&self, mounter: &Mounter, plan: &Plan) -> Result<(), Error> {
-        let target = Target::open(self.dir, self.target)?;
+        let target = open_target(self.dir, self.target)?;
         match mounter.explain(self.dir, plan, &target).error() {
             Some(error) => Err(error.clone()),
             None => print(self.args, self.target, MountReport::default(), plan.ignored(), self.json),

@@ -73,6 +73,43 @@ fmountat_testing::cases! {
         }
     }
 
+    /// For a type that has no image, the hint suggests no FUSE.
+    fn a_type_of_the_initial_user_namespace() needs [Tool("unshare")] {
+        mkdirs(scratch(), &["t"]);
+        let program = fmountat();
+        for (fstype, hint, is_image) in [("debugfs", "bind it here", false), ("ext4", "fuse2fs", true)] {
+            write(file("image"), "");
+            let source = if is_image { "image" } else { "x" };
+            let output = run("unshare", &["-Urm", program.to_str().unwrap(), "mount", "-t", fstype, source, "t"]);
+            fails(&output, hint);
+            assert_eq!(String::from_utf8_lossy(&output.stderr).contains("FUSE"), is_image, "{output:?}");
+        }
+        let line = ["-Urm", program.to_str().unwrap(), "mount", "-t", "tmpfs", "-o", "X-mount.mkdir=755:9:9", "x", "new"];
+        fails(&run("unshare", &line), "the user or group is not mapped in this user namespace");
+    }
+
+    /// The part of a relative path that is at fault, for each verb; `-C` moves where it starts.
+    fn relative_paths() needs [Root] {
+        mkdirs(scratch(), &["in"]);
+        for (to, link) in [("nowhere", "in/loose"), ("endless", "in/endless")] {
+            std::os::unix::fs::symlink(to, file(link)).unwrap();
+        }
+        write(file("in/set.json"), r#"[{"type": "tmpfs", "source": "x"}]"#);
+        let program = fmountat();
+        for (path, hint) in [
+            ("loose", "loose is a symbolic link to nowhere, which does not exist"),
+            ("none/deep", "`none` does not exist in the starting directory"),
+            ("endless", "endless is a symbolic link to endless: links that lead in a circle"),
+        ] {
+            for line in ["apply -C in set.json", "explain -C in set.json", "mount -C in -t tmpfs x", "mount -C in -f -t tmpfs x"] {
+                let arguments: Vec<&str> = line.split(' ').chain([path]).collect();
+                fails(&run(program.to_str().unwrap(), &arguments), hint);
+            }
+            let output = Command::new(&program).args(["find", path]).current_dir(file("in")).output().unwrap();
+            fails(&output, hint);
+        }
+    }
+
     /// A chroot's root is no mount.
     fn in_a_chroot() needs [Root, Tool("chroot")] {
         let program = fmountat();

@@ -3,6 +3,7 @@
 
 use crate::diagnose::filesystems::{IN_USER_NAMESPACES, OF_NAMESPACES};
 use crate::error::{Error, Syscall};
+use crate::kinds::image::takes_device;
 use crate::sys::namespace::owner_of;
 use crate::sys::procfs;
 use crate::vfs::features::Features;
@@ -174,11 +175,14 @@ fn in_user_namespace(error: &Error, credentials: &Credentials) -> Option<(String
         return Some((format!("in a user namespace, {fstype} requires {needs}"), hint));
     }
     (!IN_USER_NAMESPACES.contains(&fstype)).then(|| {
-        (
-            format!("{fstype} can't be mounted in a user namespace, only in the initial one"),
-            "mount it as root outside the user namespace, or mount an image with FUSE (fuse2fs, squashfuse, \
-             erofsfuse)",
-        )
+        let hint = match takes_device(fstype.as_bytes()) {
+            Some(false) => "mount it as root outside the user namespace, and bind it here",
+            _ => {
+                "mount it as root outside the user namespace, or mount an image with FUSE (fuse2fs, \
+                 squashfuse, erofsfuse)"
+            }
+        };
+        (format!("{fstype} can't be mounted in a user namespace, only in the initial one"), hint)
     })
 }
 

@@ -5,7 +5,7 @@ use crate::diagnose::credentials::Credentials;
 use crate::diagnose::limits::Limits;
 use crate::diagnose::{credentials, filesystems, limits, paths};
 use crate::error::{Error, ErrorKind, Syscall};
-use rustix::fd::BorrowedFd;
+use rustix::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
 
 /// Adds to an error what the kernel did not report:
@@ -31,6 +31,18 @@ use rustix::io::Errno;
 #[must_use]
 pub fn diagnose(error: Error) -> Error {
     diagnose_from(error, None)
+}
+
+/// Like [`diagnose`], with the directory that relative paths start at.
+///
+/// ```
+/// use fmountat::{CWD, Target, diagnose_at};
+/// let error = Target::open(CWD, "nowhere/deep").map_err(|e| diagnose_at(e, CWD)).unwrap_err();
+/// assert_eq!(error.hint(), Some("`nowhere` does not exist in the starting directory"));
+/// ```
+#[must_use]
+pub fn diagnose_at(error: Error, dir: impl AsFd) -> Error {
+    diagnose_from(error, Some(dir.as_fd()))
 }
 
 /// Like [`diagnose`], with the directory that relative paths are resolved from.

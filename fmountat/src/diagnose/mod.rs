@@ -15,6 +15,6 @@ pub(crate) mod general;
 pub(crate) mod overlay;
 pub(crate) mod step;
 
-pub use general::diagnose;
 pub(crate) use general::pivot;
+pub use general::{diagnose, diagnose_at};
 pub(crate) use step::{spelled, step};

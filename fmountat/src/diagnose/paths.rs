@@ -32,6 +32,7 @@ pub(crate) fn explain(error: Error, dir: Option<BorrowedFd<'_>>) -> Error {
             Some(Errno::NOENT) => missing(dir, &path),
             Some(Errno::NOTDIR) => not_a_directory(dir, &path),
             Some(Errno::ACCESS) => closed(dir, &path),
+            Some(Errno::LOOP) => in_circle(dir, &path),
             _ => None,
         }
     });
@@ -67,6 +68,20 @@ fn missing(dir: BorrowedFd<'_>, path: &Path) -> Option<String> {
     let parent =
         if parent.as_os_str().is_empty() { String::from("the starting directory") } else { escaped(parent) };
     (absent != path).then(|| format!("`{}` does not exist in {parent}", escape(name.as_bytes())))
+}
+
+/// Explains ELOOP: names the first link that cannot be followed to an end.
+fn in_circle(dir: BorrowedFd<'_>, path: &Path) -> Option<String> {
+    let is_endless = |path: &&Path| {
+        rustix::fs::statat(dir, *path, AtFlags::empty()).is_err_and(|errno| errno == Errno::LOOP)
+    };
+    let link = prefixes(path).into_iter().find(is_endless)?;
+    let to = rustix::fs::readlinkat(dir, link, Vec::new()).ok()?;
+    Some(format!(
+        "{} is a symbolic link to {}: links that lead in a circle, or more than 40 in a row",
+        escaped(link),
+        escape(to.as_bytes())
+    ))
 }
 
 fn not_a_directory(dir: BorrowedFd<'_>, path: &Path) -> Option<String> {

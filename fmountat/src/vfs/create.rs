@@ -2,8 +2,10 @@
 //! What to create where a target is missing.
 
 use crate::error::{Error, Operation, Result, Syscall};
+use crate::sys::procfs;
 use rustix::fd::BorrowedFd;
 use rustix::fs::{AtFlags, Gid, Uid};
+use rustix::io::Errno;
 use std::path::Path;
 
 /// What to create where a target is missing: see
@@ -47,6 +49,16 @@ impl Create {
         let Some((uid, gid)) = self.owner else { return Ok(()) };
         let (uid, gid) = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
         rustix::fs::chownat(made, "", uid, gid, AtFlags::EMPTY_PATH)
-            .map_err(|e| Error::sys(Operation::GiveMountPointAway, Syscall::Fchownat, e).with_argument(path))
+            .map_err(|e| give_error(e).with_argument(path))
+    }
+}
+
+fn give_error(errno: Errno) -> Error {
+    let error = Error::sys(Operation::GiveMountPointAway, Syscall::Fchownat, errno);
+    match errno {
+        Errno::INVAL => error
+            .with_reason("the user or group is not mapped in this user namespace")
+            .with_hint(procfs::SEE_ID_MAPS),
+        _ => error,
     }
 }

@@ -51,8 +51,8 @@ impl Plan {
     /// [`Overlay::from_options`](crate::overlay::Overlay::from_options);
     /// [`ErrorKind::OptionConflict`] for an option that has no meaning for its kind of mount;
     /// [`ErrorKind::Spec`] for an empty list, a mount without a type, or a device or link whose
-    /// path does not end in a name; [`ErrorKind::Unsupported`]. [`Error::mount`] has the number of the
-    /// mount.
+    /// path does not end in a name; [`ErrorKind::Unsupported`]. [`Error::mount`] has the number of
+    /// the mount.
     pub fn new(spec: impl Into<Spec>) -> Result<Self> {
         let spec = spec.into();
         let restrictions = PathRestrictions::of(&spec)?;
