@@ -30,6 +30,9 @@ _fmountat() {
             fmountat,apply)
                 cmd="fmountat__subcmd__apply"
                 ;;
+            fmountat,changes)
+                cmd="fmountat__subcmd__changes"
+                ;;
             fmountat,clean)
                 cmd="fmountat__subcmd__clean"
                 ;;
@@ -62,6 +65,9 @@ _fmountat() {
                 ;;
             fmountat__subcmd__help,apply)
                 cmd="fmountat__subcmd__help__subcmd__apply"
+                ;;
+            fmountat__subcmd__help,changes)
+                cmd="fmountat__subcmd__help__subcmd__changes"
                 ;;
             fmountat__subcmd__help,clean)
                 cmd="fmountat__subcmd__help__subcmd__clean"
@@ -100,7 +106,7 @@ _fmountat() {
 
     case "${cmd}" in
         fmountat)
-            opts="-h -V --json --verbose --help --version run mount apply explain umount list find watch doctor clean help"
+            opts="-h -V --json --verbose --help --version run changes mount apply explain umount list find watch doctor clean help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 1 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -140,6 +146,20 @@ _fmountat() {
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        fmountat__subcmd__changes)
+            opts="-h --json --verbose --help"
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
                 *)
                     COMPREPLY=()
                     ;;
@@ -240,7 +260,7 @@ _fmountat() {
             return 0
             ;;
         fmountat__subcmd__help)
-            opts="run mount apply explain umount list find watch doctor clean help"
+            opts="run changes mount apply explain umount list find watch doctor clean help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -254,6 +274,20 @@ _fmountat() {
             return 0
             ;;
         fmountat__subcmd__help__subcmd__apply)
+            opts=""
+            if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
+                COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+                return 0
+            fi
+            case "${prev}" in
+                *)
+                    COMPREPLY=()
+                    ;;
+            esac
+            COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
+            return 0
+            ;;
+        fmountat__subcmd__help__subcmd__changes)
             opts=""
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 3 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
@@ -528,7 +562,7 @@ _fmountat() {
             return 0
             ;;
         fmountat__subcmd__run)
-            opts="-C -q -h --lower --bind --ro-bind --tmpfs --size --chdir --setenv --unsetenv --clearenv --root --map-auto --net --hostname --cap-add --share-ipc --share-uts --share-cgroup --share-sys --share-terminal --keep-fd --quiet --json --verbose --help"
+            opts="-C -q -h --lower --bind --ro-bind --tmpfs --size --keep --chdir --setenv --unsetenv --clearenv --root --map-auto --net --hostname --cap-add --share-ipc --share-uts --share-cgroup --share-sys --share-terminal --keep-fd --quiet --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -555,6 +589,10 @@ _fmountat() {
                     return 0
                     ;;
                 --size)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --keep)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

@@ -39,6 +39,7 @@ complete -c fmountat -n "__fish_fmountat_needs_command" -l verbose -d 'Print eac
 complete -c fmountat -n "__fish_fmountat_needs_command" -s h -l help -d 'Print help'
 complete -c fmountat -n "__fish_fmountat_needs_command" -s V -l version -d 'Print version'
 complete -c fmountat -n "__fish_fmountat_needs_command" -f -a "run" -d 'Run a command in a throw-away root file system'
+complete -c fmountat -n "__fish_fmountat_needs_command" -f -a "changes" -d 'List what the commands of `run --keep` have changed'
 complete -c fmountat -n "__fish_fmountat_needs_command" -f -a "mount" -d 'Mount a file system, directory or image, like mount(8)'
 complete -c fmountat -n "__fish_fmountat_needs_command" -f -a "apply" -d 'Mount a set of file systems on TARGET, all or nothing'
 complete -c fmountat -n "__fish_fmountat_needs_command" -f -a "explain" -d 'Show what apply would do, without changing anything'
@@ -55,6 +56,7 @@ complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l bind -d 'Bind 
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l ro-bind -d 'The same, read-only' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l tmpfs -d 'Mount an empty tmpfs on DIR' -r -F
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l size -d 'Limit the changes that are kept in memory, as in 512m or 20%' -r
+complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l keep -d 'Keep the changes in DIR, and continue those that are there; see `fmountat changes`' -r -F
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l chdir -d 'Start COMMAND in DIR, a path in the root' -r -F
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l setenv -d 'Set a variable of the environment' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l unsetenv -d 'Remove a variable from the environment' -r
@@ -75,6 +77,9 @@ complete -c fmountat -n "__fish_fmountat_using_subcommand run" -s q -l quiet -d 
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l json -d 'Print results and errors as JSON, one object per line'
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l verbose -d 'Print each step on stderr, with the strategy it uses'
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c fmountat -n "__fish_fmountat_using_subcommand changes" -l json -d 'Print results and errors as JSON, one object per line'
+complete -c fmountat -n "__fish_fmountat_using_subcommand changes" -l verbose -d 'Print each step on stderr, with the strategy it uses'
+complete -c fmountat -n "__fish_fmountat_using_subcommand changes" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s C -d 'Resolve relative paths from DIR' -r -F
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s N -l into -d 'Mount in the namespace of process PID or of FILE (/proc/PID/ns/mnt)' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s t -l types -d 'File system type, bind or overlay' -r
@@ -191,14 +196,15 @@ complete -c fmountat -n "__fish_fmountat_using_subcommand doctor" -s h -l help -
 complete -c fmountat -n "__fish_fmountat_using_subcommand clean" -l json -d 'Print results and errors as JSON, one object per line'
 complete -c fmountat -n "__fish_fmountat_using_subcommand clean" -l verbose -d 'Print each step on stderr, with the strategy it uses'
 complete -c fmountat -n "__fish_fmountat_using_subcommand clean" -s h -l help -d 'Print help (see more with \'--help\')'
-complete -c fmountat -n "__fish_fmountat_using_subcommand help; and not __fish_seen_subcommand_from run mount apply explain umount list find watch doctor clean help" -f -a "run" -d 'Run a command in a throw-away root file system'
-complete -c fmountat -n "__fish_fmountat_using_subcommand help; and not __fish_seen_subcommand_from run mount apply explain umount list find watch doctor clean help" -f -a "mount" -d 'Mount a file system, directory or image, like mount(8)'
-complete -c fmountat -n "__fish_fmountat_using_subcommand help; and not __fish_seen_subcommand_from run mount apply explain umount list find watch doctor clean help" -f -a "apply" -d 'Mount a set of file systems on TARGET, all or nothing'
-complete -c fmountat -n "__fish_fmountat_using_subcommand help; and not __fish_seen_subcommand_from run mount apply explain umount list find watch doctor clean help" -f -a "explain" -d 'Show what apply would do, without changing anything'
-complete -c fmountat -n "__fish_fmountat_using_subcommand help; and not __fish_seen_subcommand_from run mount apply explain umount list find watch doctor clean help" -f -a "umount" -d 'Unmount file systems, and name the processes that keep one busy'
-complete -c fmountat -n "__fish_fmountat_using_subcommand help; and not __fish_seen_subcommand_from run mount apply explain umount list find watch doctor clean help" -f -a "list" -d 'List mounts as a tree'
-complete -c fmountat -n "__fish_fmountat_using_subcommand help; and not __fish_seen_subcommand_from run mount apply explain umount list find watch doctor clean help" -f -a "find" -d 'Find the mount that holds PATH'
-complete -c fmountat -n "__fish_fmountat_using_subcommand help; and not __fish_seen_subcommand_from run mount apply explain umount list find watch doctor clean help" -f -a "watch" -d 'Print mounts, unmounts and other changes as they happen'
-complete -c fmountat -n "__fish_fmountat_using_subcommand help; and not __fish_seen_subcommand_from run mount apply explain umount list find watch doctor clean help" -f -a "doctor" -d 'Report what this kernel, user and sandbox allow'
-complete -c fmountat -n "__fish_fmountat_using_subcommand help; and not __fish_seen_subcommand_from run mount apply explain umount list find watch doctor clean help" -f -a "clean" -d 'Unmount and remove what a killed command left behind'
-complete -c fmountat -n "__fish_fmountat_using_subcommand help; and not __fish_seen_subcommand_from run mount apply explain umount list find watch doctor clean help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c fmountat -n "__fish_fmountat_using_subcommand help; and not __fish_seen_subcommand_from run changes mount apply explain umount list find watch doctor clean help" -f -a "run" -d 'Run a command in a throw-away root file system'
+complete -c fmountat -n "__fish_fmountat_using_subcommand help; and not __fish_seen_subcommand_from run changes mount apply explain umount list find watch doctor clean help" -f -a "changes" -d 'List what the commands of `run --keep` have changed'
+complete -c fmountat -n "__fish_fmountat_using_subcommand help; and not __fish_seen_subcommand_from run changes mount apply explain umount list find watch doctor clean help" -f -a "mount" -d 'Mount a file system, directory or image, like mount(8)'
+complete -c fmountat -n "__fish_fmountat_using_subcommand help; and not __fish_seen_subcommand_from run changes mount apply explain umount list find watch doctor clean help" -f -a "apply" -d 'Mount a set of file systems on TARGET, all or nothing'
+complete -c fmountat -n "__fish_fmountat_using_subcommand help; and not __fish_seen_subcommand_from run changes mount apply explain umount list find watch doctor clean help" -f -a "explain" -d 'Show what apply would do, without changing anything'
+complete -c fmountat -n "__fish_fmountat_using_subcommand help; and not __fish_seen_subcommand_from run changes mount apply explain umount list find watch doctor clean help" -f -a "umount" -d 'Unmount file systems, and name the processes that keep one busy'
+complete -c fmountat -n "__fish_fmountat_using_subcommand help; and not __fish_seen_subcommand_from run changes mount apply explain umount list find watch doctor clean help" -f -a "list" -d 'List mounts as a tree'
+complete -c fmountat -n "__fish_fmountat_using_subcommand help; and not __fish_seen_subcommand_from run changes mount apply explain umount list find watch doctor clean help" -f -a "find" -d 'Find the mount that holds PATH'
+complete -c fmountat -n "__fish_fmountat_using_subcommand help; and not __fish_seen_subcommand_from run changes mount apply explain umount list find watch doctor clean help" -f -a "watch" -d 'Print mounts, unmounts and other changes as they happen'
+complete -c fmountat -n "__fish_fmountat_using_subcommand help; and not __fish_seen_subcommand_from run changes mount apply explain umount list find watch doctor clean help" -f -a "doctor" -d 'Report what this kernel, user and sandbox allow'
+complete -c fmountat -n "__fish_fmountat_using_subcommand help; and not __fish_seen_subcommand_from run changes mount apply explain umount list find watch doctor clean help" -f -a "clean" -d 'Unmount and remove what a killed command left behind'
+complete -c fmountat -n "__fish_fmountat_using_subcommand help; and not __fish_seen_subcommand_from run changes mount apply explain umount list find watch doctor clean help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'

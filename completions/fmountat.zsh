@@ -49,6 +49,7 @@ _arguments "${_arguments_options[@]}" : \
 '*--ro-bind=[The same, read-only]:SRC[:DST[:OPTIONS]]:_default' \
 '*--tmpfs=[Mount an empty tmpfs on DIR]:DIR:_files' \
 '--size=[Limit the changes that are kept in memory, as in 512m or 20%]:BYTES:_default' \
+'(--size)--keep=[Keep the changes in DIR, and continue those that are there; see \`fmountat changes\`]:DIR:_files' \
 '--chdir=[Start COMMAND in DIR, a path in the root]:DIR:_files' \
 '*--setenv=[Set a variable of the environment]:NAME:_default:NAME:_default' \
 '*--unsetenv=[Remove a variable from the environment]:NAME:_default' \
@@ -72,6 +73,15 @@ _arguments "${_arguments_options[@]}" : \
 '--help[Print help (see more with '\''--help'\'')]' \
 '::spec -- File with the mount list in JSON, of containerd or OCI; - for stdin:_files' \
 '*::command -- Command and its arguments; all words after `--`:_default' \
+&& ret=0
+;;
+(changes)
+_arguments "${_arguments_options[@]}" : \
+'--json[Print results and errors as JSON, one object per line]' \
+'--verbose[Print each step on stderr, with the strategy it uses]' \
+'-h[Print help (see more with '\''--help'\'')]' \
+'--help[Print help (see more with '\''--help'\'')]' \
+':directory -- Directory of `run --keep`:_files' \
 && ret=0
 ;;
 (mount)
@@ -291,6 +301,10 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(changes)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
 (mount)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
@@ -344,6 +358,7 @@ esac
 _fmountat_commands() {
     local commands; commands=(
 'run:Run a command in a throw-away root file system' \
+'changes:List what the commands of \`run --keep\` have changed' \
 'mount:Mount a file system, directory or image, like mount(8)' \
 'apply:Mount a set of file systems on TARGET, all or nothing' \
 'explain:Show what apply would do, without changing anything' \
@@ -361,6 +376,11 @@ _fmountat_commands() {
 _fmountat__subcmd__apply_commands() {
     local commands; commands=()
     _describe -t commands 'fmountat apply commands' commands "$@"
+}
+(( $+functions[_fmountat__subcmd__changes_commands] )) ||
+_fmountat__subcmd__changes_commands() {
+    local commands; commands=()
+    _describe -t commands 'fmountat changes commands' commands "$@"
 }
 (( $+functions[_fmountat__subcmd__clean_commands] )) ||
 _fmountat__subcmd__clean_commands() {
@@ -386,6 +406,7 @@ _fmountat__subcmd__find_commands() {
 _fmountat__subcmd__help_commands() {
     local commands; commands=(
 'run:Run a command in a throw-away root file system' \
+'changes:List what the commands of \`run --keep\` have changed' \
 'mount:Mount a file system, directory or image, like mount(8)' \
 'apply:Mount a set of file systems on TARGET, all or nothing' \
 'explain:Show what apply would do, without changing anything' \
@@ -403,6 +424,11 @@ _fmountat__subcmd__help_commands() {
 _fmountat__subcmd__help__subcmd__apply_commands() {
     local commands; commands=()
     _describe -t commands 'fmountat help apply commands' commands "$@"
+}
+(( $+functions[_fmountat__subcmd__help__subcmd__changes_commands] )) ||
+_fmountat__subcmd__help__subcmd__changes_commands() {
+    local commands; commands=()
+    _describe -t commands 'fmountat help changes commands' commands "$@"
 }
 (( $+functions[_fmountat__subcmd__help__subcmd__clean_commands] )) ||
 _fmountat__subcmd__help__subcmd__clean_commands() {

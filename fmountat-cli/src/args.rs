@@ -19,8 +19,7 @@ use std::path::PathBuf;
     bin_name = "fmountat",
     version,
     max_term_width = 80,
-    arg_required_else_help = true,
-    after_help = "See `fmountat COMMAND --help` for the options of a command, with examples."
+    arg_required_else_help = true
 )]
 pub(crate) struct Cli {
     /// Print results and errors as JSON, one object per line
@@ -45,7 +44,8 @@ pub(crate) enum Verb {
     /// also has your ranges of /etc/subuid and /etc/subgid, as package managers need; if there are
     /// none, a message says so. Mounts that are read-only cannot be made writable from inside.
     ///
-    /// COMMAND writes to a tmpfs, which the kernel frees when COMMAND exits. Only writes to the
+    /// COMMAND writes to a tmpfs, which the kernel frees when COMMAND exits, or to the directory of
+    /// --keep. Only writes to the
     /// mounts of --bind reach the host; `\:` is a colon in their paths. If fmountat is killed, the
     /// kernel kills COMMAND too.
     ///
@@ -75,6 +75,16 @@ pub(crate) enum Verb {
     /// a virtual machine or a sandbox with a system call filter.
     #[command(after_long_help = include_str!("help/run.txt").trim_end())]
     Run(RunArgs),
+    /// List what the commands of `run --keep` have changed
+    ///
+    /// Compares the files in DIR, a directory of `run --keep`, with the layers as they are now, and
+    /// prints a line for each path: added, changed, removed, or replaced by another type of file;
+    /// its size or type; and what has changed: content, mode, owner or time. A summary is printed
+    /// on stderr.
+    ///
+    /// It needs root for changes that root has kept.
+    #[command(after_long_help = include_str!("help/changes.txt").trim_end())]
+    Changes(ChangesArgs),
     /// Mount a file system, directory or image, like mount(8)
     ///
     /// If a step fails, nothing is mounted, and the error names the step, the option or layer, and
@@ -193,6 +203,13 @@ pub(crate) enum Verb {
     /// Visit a directory that may not answer
     #[command(name = "__run-visit", hide = true)]
     RunVisit { path: PathBuf },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ChangesArgs {
+    /// Directory of `run --keep`
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
 }
 
 #[derive(Debug, Args)]

@@ -8,6 +8,7 @@ compile_error!("fmountat uses Linux's mount system calls and compiles for Linux 
 mod mount_args;
 mod set_args;
 mod run_args;
+mod kept;
 mod args;
 mod sources;
 mod json_text;
@@ -54,6 +55,7 @@ fn carry_out(verb: Verb, json: bool) -> Result<ExitCode, Errors> {
         Verb::List(args) => verbs::list::run(&args, json)?,
         Verb::Find(args) => verbs::find::run(&args, json)?,
         Verb::Watch(args) => verbs::watch::run(&args, json)?,
+        Verb::Changes(args) => verbs::changes::run(&args, json)?,
         Verb::Clean => verbs::clean::run(json)?,
         Verb::Run(args) => return Ok(ExitCode::from(run::supervisor::run(&args, json))),
         Verb::RunVisit { path } => run::answering::visit(&path),

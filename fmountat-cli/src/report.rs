@@ -2,6 +2,7 @@
 //! The output of `--json`: one type for each result, with its keys in alphabetical order.
 
 pub(crate) use crate::json_text::{Text, json, text};
+use crate::kept::compare::Entry;
 use fmountat::error::{Holder, HolderKind, Syscall};
 use fmountat::explain::{ExplainedStep, Needed};
 use fmountat::journal::Recovered;
@@ -258,6 +259,37 @@ pub(crate) struct EventReport {
     pub(crate) source: Option<Text<'static>>,
     pub(crate) target: Option<Text<'static>>,
     pub(crate) uniq_id: Option<u64>,
+}
+
+/// The output of `changes`.
+#[derive(Serialize)]
+pub(crate) struct ChangesReport<'a> {
+    changes: Vec<ChangeReport<'a>>,
+}
+
+#[derive(Serialize)]
+struct ChangeReport<'a> {
+    change: &'static str,
+    file: Option<Text<'a>>,
+    path: Text<'a>,
+    size: Option<u64>,
+    r#type: &'static str,
+    what: &'a [&'static str],
+}
+
+pub(crate) fn changes(entries: &[Entry]) -> ChangesReport<'_> {
+    ChangesReport { changes: entries.iter().map(change).collect() }
+}
+
+fn change(entry: &Entry) -> ChangeReport<'_> {
+    ChangeReport {
+        change: entry.change.name(),
+        file: entry.file.as_ref().map(text),
+        path: text(&entry.path),
+        size: entry.size,
+        r#type: entry.kind,
+        what: &entry.what,
+    }
 }
 
 /// The output of `clean`.

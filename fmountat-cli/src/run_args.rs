@@ -25,6 +25,9 @@ pub(crate) struct RunArgs {
     /// Limit the changes that are kept in memory, as in 512m or 20%
     #[arg(long, value_name = "BYTES")]
     pub(crate) size: Option<OsString>,
+    /// Keep the changes in DIR, and continue those that are there; see `fmountat changes`
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["size", "spec"])]
+    pub(crate) keep: Option<PathBuf>,
     /// Start COMMAND in DIR, a path in the root
     #[arg(long, value_name = "DIR")]
     pub(crate) chdir: Option<PathBuf>,

@@ -93,6 +93,7 @@ fn sections_of(name: &str) -> Vec<Section> {
         "find" => include_str!("../src/help/find.txt"),
         "watch" => include_str!("../src/help/watch.txt"),
         "doctor" => include_str!("../src/help/doctor.txt"),
+        "changes" => include_str!("../src/help/changes.txt"),
         "clean" => include_str!("../src/help/clean.txt"),
         "fmountat" => include_str!("../src/help/fmountat.txt"),
         _ => panic!("src/help/{name}.txt is missing"),

@@ -3,13 +3,12 @@
 //! allows one.
 
 use crate::run::answering::unanswering;
-use crate::run::layout::{NotOverlaid, ephemeral_overlay, failed, make_directory};
+use crate::run::layout::{NotOverlaid, failed, make_directory};
+use crate::run::uppers::Uppers;
 use fmountat::call::FsContext;
 use fmountat::kernel::Features;
 use fmountat::mountinfo;
 use fmountat::mountinfo::MountEntry;
-use fmountat::overlay::EphemeralUppers;
-use fmountat::overlay::Overlay;
 use fmountat::table::is_mount_point;
 use fmountat::text::escape;
 use fmountat::{Attr, Create, DetachedSet, Error, MountAttr, Mounter, Propagation, Target, Tree};
@@ -56,7 +55,7 @@ const ENTRIES_MAX: usize = 512;
 /// Builds the copy, and collects the paths that are not overlaid.
 pub(crate) struct HostRoot<'a> {
     mounter: &'a Mounter,
-    uppers: &'a EphemeralUppers,
+    uppers: &'a Uppers,
     table: Vec<MountEntry>,
     /// Mount points whose file systems do not answer.
     unanswering: Vec<PathBuf>,
@@ -64,7 +63,7 @@ pub(crate) struct HostRoot<'a> {
 }
 
 impl<'a> HostRoot<'a> {
-    pub(crate) fn new(mounter: &'a Mounter, uppers: &'a EphemeralUppers) -> Result<Self, Error> {
+    pub(crate) fn new(mounter: &'a Mounter, uppers: &'a Uppers) -> Result<Self, Error> {
         let mut table = mountinfo::read()?;
         table.retain(|entry| !REPLACED.iter().any(|p| entry.target.starts_with(p)));
         let unanswering = unanswering(&table);
@@ -122,12 +121,15 @@ impl<'a> HostRoot<'a> {
         let variables = ["HOME", "TMPDIR"].into_iter().filter_map(std::env::var_os).map(PathBuf::from);
         let mut places: Vec<PathBuf> =
             std::env::current_dir().into_iter().chain(variables).chain([PathBuf::from("/var/tmp")]).collect();
+        let kept = self.uppers.unused();
+        places.extend(kept.iter().cloned());
         places.sort();
         places.dedup();
         for place in places.iter().filter(|place| place.is_absolute() && !self.has_mount_below(place)) {
             // A place that cannot be looked up is not in the copy.
             let Ok(target) = Target::in_root(built.root(), place) else { continue };
-            if target.is_dir() && is_writable_below_others(place, &target) {
+            let is_wanted = kept.contains(place) || is_writable_below_others(place);
+            if target.is_dir() && is_wanted && matches!(is_mount_point(&target, "."), Ok(false)) {
                 let _ = self.overlay(place).map(|overlay| overlay.attach(&target));
             }
         }
@@ -224,7 +226,7 @@ impl<'a> HostRoot<'a> {
     }
 
     fn overlay(&self, path: &Path) -> Result<Tree, Error> {
-        ephemeral_overlay(self.mounter, self.uppers, CWD, Overlay::new().lower(path))
+        self.uppers.overlay(self.mounter, CWD, path, &[path.to_owned()])
     }
 
     fn read_only_file(&mut self, path: &Path) -> Result<Tree, Error> {
@@ -248,7 +250,7 @@ impl<'a> HostRoot<'a> {
 
 /// Reports whether the user may write to a directory of the copy, but a change there copies a
 /// directory of another user.
-fn is_writable_below_others(path: &Path, target: &Target) -> bool {
+fn is_writable_below_others(path: &Path) -> bool {
     let is_own = |path: &Path| {
         let own = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
         rustix::fs::stat(path).is_ok_and(|stat| (stat.st_uid, stat.st_gid) == own)
@@ -256,9 +258,7 @@ fn is_writable_below_others(path: &Path, target: &Target) -> bool {
     // The last two are the topmost directory and `/`.
     let depth = path.ancestors().count();
     let copies_others = path.ancestors().take(depth.saturating_sub(2)).any(|one| !is_own(one));
-    copies_others
-        && matches!(is_mount_point(target, "."), Ok(false))
-        && rustix::fs::access(path, Access::WRITE_OK).is_ok()
+    copies_others && rustix::fs::access(path, Access::WRITE_OK).is_ok()
 }
 
 fn names(path: &Path) -> Result<Vec<OsString>, Error> {

@@ -2,10 +2,11 @@
 //! The init, the first process of the pid namespace: builds the root, enters it, starts the command
 //! and reaps children.
 
+use crate::kept::index::keep_path;
 use crate::output;
 use crate::run::extra_mounts::extra_mounts;
 use crate::run::privileges;
-use crate::run::root;
+use crate::run::root::{self, Changes};
 use crate::run::signals::{Signals, shell_status};
 use crate::run::status::OWN_FAILURE;
 use crate::run::terminal::{CONTINUE_IN_BACKGROUND, CONTINUE_IN_FOREGROUND, Job};
@@ -150,8 +151,13 @@ fn enter_root(args: &RunArgs, json: bool) -> Result<Root, Error> {
         spec = spec.read_only(args.spec.as_ref().map(|_| "/sys"));
     }
     let spec = spec.with_cgroups()?;
+    let keep = keep_path(args.directory.as_deref(), args.keep.as_deref()).map(|path| {
+        std::fs::canonicalize(&path).map_err(|e| Error::from_io(Operation::OpenDirectory, path, e))
+    });
+    let keep = keep.transpose()?;
+    let changes = keep.as_deref().map_or(Changes::Memory(args.size.as_deref()), Changes::Directory);
     let (built, not_overlaid) =
-        root::build(dir.as_fd(), &args.lowers, args.size.as_deref(), &spec).map_err(in_another_run)?;
+        root::build(dir.as_fd(), &args.lowers, changes, &spec).map_err(in_another_run)?;
     if !args.quiet {
         output::not_overlaid(&not_overlaid, json);
     }

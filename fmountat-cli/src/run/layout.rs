@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Creates directories and overlays of a throw-away root.
+//! Creates directories of a throw-away root.
 
-use fmountat::overlay::EphemeralUppers;
-use fmountat::overlay::Overlay;
-use fmountat::{Create, Error, MountAttr, Mounter, Operation, Spec, Target, Tree};
+use fmountat::{Create, Error, Operation, Spec, Target};
 use rustix::fd::{AsFd, BorrowedFd};
 use rustix::fs::{AtFlags, Mode};
 use rustix::io::Errno;
@@ -15,18 +13,6 @@ pub(crate) type NotOverlaid = (PathBuf, String);
 
 pub(crate) fn failed(step: &'static str, path: &Path, errno: Errno) -> Error {
     Error::from_io(Operation::Program(step), path, errno.into())
-}
-
-pub(crate) fn ephemeral_overlay(
-    mounter: &Mounter,
-    uppers: &EphemeralUppers,
-    dir: BorrowedFd<'_>,
-    overlay: Overlay,
-) -> Result<Tree, Error> {
-    // Else a hard link of a file of a layer has another inode number than that file: git(1) refuses
-    // to clone a repository in such a file system.
-    let overlay = overlay.option("xino", "on");
-    mounter.overlay_tree(dir, &uppers.give(dir, overlay)?, &MountAttr::default())
 }
 
 /// Returns whether the last mount on /dev is a new, writable tmpfs. Anything else may be a

@@ -15,6 +15,7 @@ pub(crate) mod subordinate;
 pub(crate) mod identity;
 pub(crate) mod privileges;
 pub(crate) mod extra_mounts;
+pub(crate) mod uppers;
 pub(crate) mod layout;
 pub(crate) mod answering;
 pub(crate) mod host_root;

@@ -2,21 +2,58 @@
 //! Builds throw-away roots: layers are read-only, all writes are kept in a tmpfs that ends with the
 //! mounts.
 
+use crate::kept::index::Kept;
 use crate::run::host_root::HostRoot;
-use crate::run::layout::{NotOverlaid, ephemeral_overlay, makes_dev};
+use crate::run::layout::{NotOverlaid, makes_dev};
+use crate::run::uppers::Uppers;
+use fmountat::call::FsContext;
+use fmountat::kernel::Features;
 use fmountat::oci::standard_links;
-use fmountat::overlay::Overlay;
 use fmountat::table::is_mount_point;
-use fmountat::{DetachedSet, Error, ErrorKind, Mounter, Operation, Plan, Spec, Target};
+use fmountat::{Attr, DetachedSet, Error, ErrorKind, MountAttr, Mounter, Operation, Plan, Spec, Target};
 use rustix::fd::BorrowedFd;
 use rustix::io::Errno;
+use std::cell::RefCell;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+
+/// Where the changes are written.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Changes<'a> {
+    /// A tmpfs, with the value of its option `size`.
+    Memory(Option<&'a OsStr>),
+    /// The directory of `--keep`.
+    Directory(&'a Path),
+}
+
+impl Changes<'_> {
+    fn uppers(self, mounter: &Mounter) -> Result<Uppers, Error> {
+        Ok(match self {
+            Self::Memory(Some(size)) => Uppers::Ephemeral(mounter.ephemeral_uppers_of(size)?),
+            Self::Memory(None) => Uppers::Ephemeral(mounter.ephemeral_uppers()?),
+            Self::Directory(directory) => {
+                let in_user_namespace = !Features::get().initial_user_namespace;
+                Uppers::Kept(RefCell::new(Kept::open_or_new(directory, in_user_namespace)?))
+            }
+        })
+    }
+
+    /// Covers the kept directory in the copy of the host: an overlay shows no upper directory.
+    fn cover(self, built: &DetachedSet) -> Result<(), Error> {
+        let Self::Directory(directory) = self else { return Ok(()) };
+        let Ok(place) = Target::in_root(built.root(), directory) else { return Ok(()) };
+        let attr = MountAttr { set: Attr::RDONLY, ..MountAttr::default() };
+        let mut empty = FsContext::open("tmpfs")?;
+        empty.set_string("mode", "0555")?;
+        empty.create()?.mount(&attr)?.attach(&place)?;
+        Ok(())
+    }
+}
 
 /// Builds a throw-away root: an overlay of `lowers` (topmost first) with an upper directory on a
 /// tmpfs, then the mounts of the set. Without `lowers`, the set must have a mount for `/`. If that
 /// is an overlay without `upperdir` and `ro`, it gets an upper directory on the tmpfs. `dir`
-/// resolves relative paths, and `size` limits that tmpfs.
+/// resolves relative paths, and `changes` says where the tmpfs is.
 ///
 /// The single lower `/` stands for the host: with privilege, an overlay for each real file system;
 /// in a user namespace, one for each directory without mounts below it, because the kernel refuses
@@ -24,17 +61,14 @@ use std::path::{Path, PathBuf};
 pub(crate) fn build(
     dir: BorrowedFd<'_>,
     lowers: &[PathBuf],
-    size: Option<&OsStr>,
+    changes: Changes<'_>,
     spec: &Spec,
 ) -> Result<(DetachedSet, Vec<NotOverlaid>), Error> {
     let mut plan = if *spec == Spec::default() { None } else { Some(Plan::new(spec)?) };
     let mounter = Mounter::detached().in_own_namespace();
-    let uppers = match size {
-        Some(size) => mounter.ephemeral_uppers_of(size)?,
-        None => mounter.ephemeral_uppers()?,
-    };
-    if let Some(plan) = &mut plan {
-        plan.give_root_upper(dir, &uppers)?;
+    let uppers = changes.uppers(&mounter)?;
+    if let (Some(plan), Uppers::Ephemeral(uppers)) = (&mut plan, &uppers) {
+        plan.give_root_upper(dir, uppers)?;
     }
     let mut not_overlaid = Vec::new();
     let base = match lowers {
@@ -42,6 +76,7 @@ pub(crate) fn build(
         [one] if is_slash(one) => {
             let mut host = HostRoot::new(&mounter, &uppers)?;
             let built = host.build()?;
+            changes.cover(&built)?;
             not_overlaid = host.not_overlaid;
             Some(built)
         }
@@ -50,10 +85,7 @@ pub(crate) fn build(
             let step = Operation::Program("parse option --lower");
             return Err(Error::new(ErrorKind::Unsupported, step, reason).with_argument("/"));
         }
-        many => {
-            let overlay = many.iter().fold(Overlay::new(), |o, lower| o.lower(lower));
-            Some(mounter.begin(ephemeral_overlay(&mounter, &uppers, dir, overlay)?)?)
-        }
+        many => Some(mounter.begin(uppers.overlay(&mounter, dir, Path::new("/"), many)?)?),
     };
     let built = match (base, plan) {
         (Some(base), Some(plan)) => mounter.build_onto(dir, base, &plan)?,
@@ -68,6 +100,10 @@ pub(crate) fn build(
     if makes_dev(spec) && spec.links.is_empty() && has_dev(&built)? {
         add_links(&mounter, &built)?;
     }
+    let unused = uppers.unused().into_iter();
+    not_overlaid.extend(
+        unused.map(|path| (path, String::from("its kept changes are not shown: not an overlay now"))),
+    );
     if uppers.lacks_marks() {
         let reason =
             "directories of a layer cannot be removed (EIO): in a user namespace that needs Linux 6.6";

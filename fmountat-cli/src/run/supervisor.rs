@@ -2,6 +2,7 @@
 //! The supervisor, outside of the namespaces: creates them, starts the init, passes signals on,
 //! returns its status.
 
+use crate::kept::index::{keep_path, lock};
 use crate::output;
 use crate::run::identity::enter_namespaces;
 use crate::run::own_program::OwnProgram;
@@ -41,6 +42,9 @@ fn supervise(args: &RunArgs, json: bool) -> Result<u8, Error> {
         .map_err(|e| Error::from_io(Operation::Program("set up signal handling"), "sigaction", e))?;
     let terminal = Terminal::of_caller();
     privileges::added(args)?;
+    // Until the end of this process; the init must have no descriptor of the host.
+    let keep = keep_path(args.directory.as_deref(), args.keep.as_deref());
+    let _lock = keep.map(|directory| lock(&directory)).transpose()?;
     // A directory of the host that the caller has open would be a way out of the root.
     close_on_exec_from(FIRST_INHERITED, &args.keep_fds)?;
     let second = enter_namespaces(args, json)?;

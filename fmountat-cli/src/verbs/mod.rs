@@ -10,6 +10,7 @@ pub(crate) mod umount;
 pub(crate) mod list;
 pub(crate) mod find;
 pub(crate) mod watch;
+pub(crate) mod changes;
 pub(crate) mod clean;
 pub(crate) mod doctor;
 

@@ -100,6 +100,8 @@ fmountat_testing::cases! {
         }
         same(&["explain"], &[&format!("explain --replace {set}")]);
         same(&["apply"], &[&format!("apply --replace {set}")]);
+        run(&["run", "-q", "--keep", "kept", "--lower", "/", "touch", "/new", "/etc/passwd"].map(OsStr::new));
+        same(&["changes"], &["changes kept"]);
         same(&["clean"], &["clean"]);
         same(&["doctor"], &["doctor"]);
         let mount = std::thread::spawn(|| {

@@ -11,6 +11,7 @@ mod crash;
 mod identity;
 mod inherit;
 mod isolation;
+mod kept;
 mod options;
 mod roots;
 mod sandbox;
@@ -123,6 +124,13 @@ fmountat_testing::cases! {
     fn a_file_system_that_does_not_answer() needs [Root, Tool("setpriv"), Filesystem("fuse")] {
         identity::a_file_system_that_does_not_answer();
     }
+    fn kept_changes_are_the_difference_as_user() needs [User, Tool("unshare")] { kept::the_list_is_the_difference(); }
+    fn kept_changes_are_the_difference_as_root() needs [Root] { kept::the_list_is_the_difference(); }
+    fn a_copy_of_the_system_is_kept_as_user() needs [User, Tool("unshare")] { kept::a_copy_of_the_system_is_kept(); }
+    fn a_copy_of_the_system_is_kept_as_root() needs [Root] { kept::a_copy_of_the_system_is_kept(); }
+    fn misuse_of_keep_is_refused_as_user() needs [User, Tool("unshare")] { kept::misuse_is_refused(); }
+    fn misuse_of_keep_is_refused_as_root() needs [Root] { kept::misuse_is_refused(); }
+
     fn the_status_is_the_commands_as_user() needs [User, Tool("unshare")] { status::is_the_commands(); }
     fn the_status_is_the_commands_as_root() needs [Root] { status::is_the_commands(); }
     fn the_end_is_seen_without_poll() needs [User, Tool("unshare")] {
