@@ -562,7 +562,7 @@ _fmountat() {
             return 0
             ;;
         fmountat__subcmd__run)
-            opts="-C -q -h --lower --bind --ro-bind --tmpfs --size --keep --chdir --setenv --unsetenv --clearenv --root --map-auto --net --hostname --cap-add --share-ipc --share-uts --share-cgroup --share-sys --share-terminal --keep-fd --quiet --json --verbose --help"
+            opts="-C -q -h --lower --bundle --strict --bind --ro-bind --tmpfs --size --keep --chdir --setenv --unsetenv --clearenv --root --map-auto --net --hostname --cap-add --share-ipc --share-uts --share-cgroup --share-sys --share-terminal --keep-fd --quiet --json --verbose --help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
@@ -573,6 +573,10 @@ _fmountat() {
                     return 0
                     ;;
                 --lower)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                --bundle)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0
                     ;;

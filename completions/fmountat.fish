@@ -52,6 +52,7 @@ complete -c fmountat -n "__fish_fmountat_needs_command" -f -a "clean" -d 'Unmoun
 complete -c fmountat -n "__fish_fmountat_needs_command" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -s C -d 'Resolve the relative paths of this command line from DIR; see --chdir' -r -F
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l lower -d 'Layer of the root, topmost first; / alone is a copy of this system' -r -F
+complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l bundle -d 'Root, mounts, command, environment and user of the OCI bundle DIR' -r -F
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l bind -d 'Bind SRC at DST, by default at the same absolute path; writes to it reach the host' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l ro-bind -d 'The same, read-only' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l tmpfs -d 'Mount an empty tmpfs on DIR' -r -F
@@ -60,11 +61,12 @@ complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l keep -d 'Keep 
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l chdir -d 'Start COMMAND in DIR, a path in the root' -r -F
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l setenv -d 'Set a variable of the environment' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l unsetenv -d 'Remove a variable from the environment' -r
-complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l net -d 'Network: the host\'s, or none but a loopback interface' -r -f -a "host\t''
+complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l net -d 'Network: the host\'s (default), or none but a loopback interface' -r -f -a "host\t''
 none\t''"
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l hostname -d 'Set the host name inside' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l cap-add -d 'Let the command have capability CAP, as in SYS_PTRACE; ALL for all' -r
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l keep-fd -d 'Let the command inherit descriptor FD; without this option, only 0, 1 and 2' -r
+complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l strict -d 'Refuse a bundle with a part that run does not do'
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l clearenv -d 'Remove all variables, except those of --setenv'
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l root -d 'Be user and group 0 of the namespace, in place of your own'
 complete -c fmountat -n "__fish_fmountat_using_subcommand run" -l map-auto -d 'Map your ranges of /etc/subuid and /etc/subgid, by newuidmap(1) and newgidmap(1)'

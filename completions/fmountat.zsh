@@ -45,6 +45,7 @@ _fmountat() {
 _arguments "${_arguments_options[@]}" : \
 '-C+[Resolve the relative paths of this command line from DIR; see --chdir]:DIR:_files' \
 '*--lower=[Layer of the root, topmost first; / alone is a copy of this system]:DIR:_files' \
+'(--lower)--bundle=[Root, mounts, command, environment and user of the OCI bundle DIR]:DIR:_files' \
 '*--bind=[Bind SRC at DST, by default at the same absolute path; writes to it reach the host]:SRC[:DST[:OPTIONS]]:_default' \
 '*--ro-bind=[The same, read-only]:SRC[:DST[:OPTIONS]]:_default' \
 '*--tmpfs=[Mount an empty tmpfs on DIR]:DIR:_files' \
@@ -53,10 +54,11 @@ _arguments "${_arguments_options[@]}" : \
 '--chdir=[Start COMMAND in DIR, a path in the root]:DIR:_files' \
 '*--setenv=[Set a variable of the environment]:NAME:_default:NAME:_default' \
 '*--unsetenv=[Remove a variable from the environment]:NAME:_default' \
-'--net=[Network\: the host'\''s, or none but a loopback interface]:WHICH:(host none)' \
+'--net=[Network\: the host'\''s (default), or none but a loopback interface]:WHICH:(host none)' \
 '(--share-uts)--hostname=[Set the host name inside]:NAME:_default' \
 '*--cap-add=[Let the command have capability CAP, as in SYS_PTRACE; ALL for all]:CAP:_default' \
 '*--keep-fd=[Let the command inherit descriptor FD; without this option, only 0, 1 and 2]:FD:_default' \
+'--strict[Refuse a bundle with a part that run does not do]' \
 '--clearenv[Remove all variables, except those of --setenv]' \
 '--root[Be user and group 0 of the namespace, in place of your own]' \
 '--map-auto[Map your ranges of /etc/subuid and /etc/subgid, by newuidmap(1) and newgidmap(1)]' \

@@ -6,7 +6,7 @@
 //! `help/VERB.txt`.
 
 use super::mount_args::MountArgs;
-use super::run_args::{InitArgs, RunArgs};
+use super::run_args::{ChangesArgs, InitArgs, RunArgs};
 use super::set_args::{ApplyArgs, ExplainArgs};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::ffi::OsString;
@@ -52,6 +52,11 @@ pub(crate) enum Verb {
     /// The layers of the root are the --lower directories. With --lower and no SPEC, /proc, /sys
     /// and /dev are mounted as OCI runtimes do. Without --lower, SPEC must have a mount for `/`; an
     /// overlay without upperdir and ro gets an upper directory on the tmpfs.
+    ///
+    /// With --bundle, the root, its mounts, the host name and the network namespace are those of
+    /// config.json in the OCI bundle DIR; root.path is the layer. COMMAND, the environment, the
+    /// directory and the user are by default those of its process. What run does not do, such as
+    /// cgroups, seccomp and hooks, is listed on stderr; --strict refuses it.
     ///
     /// COMMAND is all words after the options. Without --lower, the first of them is SPEC. With
     /// --lower, SPEC must be directly before `--`. Put `--` before a COMMAND that has `--` as its
@@ -203,13 +208,6 @@ pub(crate) enum Verb {
     /// Visit a directory that may not answer
     #[command(name = "__run-visit", hide = true)]
     RunVisit { path: PathBuf },
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ChangesArgs {
-    /// Directory of `run --keep`
-    #[arg(value_name = "DIR")]
-    pub(crate) directory: PathBuf,
 }
 
 #[derive(Debug, Args)]

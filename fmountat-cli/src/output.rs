@@ -106,6 +106,16 @@ pub(crate) fn not_done(parts: &[NotDone], json: bool) {
     }
 }
 
+/// Prints the parts of a configuration that `run` does not do, on stderr.
+pub(crate) fn parts_not_done(parts: &[(String, String)], json: bool) {
+    if json && !parts.is_empty() {
+        say(&report::json(&report::parts_not_done(parts)));
+    }
+    for (path, reason) in parts.iter().filter(|_| !json) {
+        message(&format!("not done: {path}: {}", escaped(reason)));
+    }
+}
+
 /// Prints the paths that a copy of the host lacks or has read-only, on stderr.
 pub(crate) fn not_overlaid(places: &[(PathBuf, String)], json: bool) {
     if json {

@@ -316,6 +316,17 @@ pub(crate) struct MessageReport<'a> {
     pub(crate) message: &'a str,
 }
 
+/// Lists the parts of a configuration that `run` does not do.
+#[derive(Serialize)]
+pub(crate) struct PartsNotDoneReport<'a> {
+    not_done: Vec<NotDoneReport<'a>>,
+}
+
+pub(crate) fn parts_not_done(parts: &[(String, String)]) -> PartsNotDoneReport<'_> {
+    let parts = parts.iter().map(|(path, reason)| NotDoneReport { path, reason });
+    PartsNotDoneReport { not_done: parts.collect() }
+}
+
 /// Lists the paths that a copy of the host lacks or has read-only.
 #[derive(Serialize)]
 pub(crate) struct NotOverlaidReport<'a> {

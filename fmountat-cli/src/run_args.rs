@@ -13,6 +13,12 @@ pub(crate) struct RunArgs {
     /// Layer of the root, topmost first; / alone is a copy of this system
     #[arg(long = "lower", value_name = "DIR")]
     pub(crate) lowers: Vec<PathBuf>,
+    /// Root, mounts, command, environment and user of the OCI bundle DIR
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["lowers", "spec"])]
+    pub(crate) bundle: Option<PathBuf>,
+    /// Refuse a bundle with a part that run does not do
+    #[arg(long, requires = "bundle")]
+    pub(crate) strict: bool,
     /// Bind SRC at DST, by default at the same absolute path; writes to it reach the host
     #[arg(long = "bind", value_name = "SRC[:DST[:OPTIONS]]")]
     pub(crate) binds: Vec<OsString>,
@@ -46,9 +52,9 @@ pub(crate) struct RunArgs {
     /// Map your ranges of /etc/subuid and /etc/subgid, by newuidmap(1) and newgidmap(1)
     #[arg(long)]
     pub(crate) map_auto: bool,
-    /// Network: the host's, or none but a loopback interface
-    #[arg(long, value_name = "WHICH", value_enum, default_value_t = NetArg::Host)]
-    pub(crate) net: NetArg,
+    /// Network: the host's (default), or none but a loopback interface
+    #[arg(long, value_name = "WHICH", value_enum)]
+    pub(crate) net: Option<NetArg>,
     /// Set the host name inside
     #[arg(long, value_name = "NAME", conflicts_with = "share_uts")]
     pub(crate) hostname: Option<OsString>,
@@ -79,7 +85,7 @@ pub(crate) struct RunArgs {
     /// File with the mount list in JSON, of containerd or OCI; - for stdin
     pub(crate) spec: Option<PathBuf>,
     /// Command and its arguments; all words after `--`
-    #[arg(last = true, required = true, value_name = "COMMAND")]
+    #[arg(last = true, required_unless_present = "bundle", value_name = "COMMAND")]
     pub(crate) command: Vec<OsString>,
 }
 
@@ -106,4 +112,11 @@ pub(crate) struct InitArgs {
     pub(crate) second: Option<i32>,
     #[command(flatten)]
     pub(crate) run: RunArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ChangesArgs {
+    /// Directory of `run --keep`
+    #[arg(value_name = "DIR")]
+    pub(crate) directory: PathBuf,
 }

@@ -12,23 +12,23 @@ const OPEN_TO_ALL: [&str; 2] = ["/tmp", "/var/tmp"];
 
 /// Returns the mounts, those above others first. Of two at one path the later option is the upper.
 pub(crate) fn extra_mounts(args: &RunArgs) -> Result<Vec<Mount>, Error> {
-    let directory = args.directory.as_deref();
     let mut mounts = Vec::new();
     for path in &args.tmpfs {
         mounts.push(tmpfs(path)?);
     }
     for text in &args.ro_binds {
-        mounts.push(bind(text, "--ro-bind", directory)?.option("rro"));
+        mounts.push(bind(text, "--ro-bind", args)?.option("rro"));
     }
     for text in &args.binds {
-        mounts.push(bind(text, "--bind", directory)?);
+        mounts.push(bind(text, "--bind", args)?);
     }
     mounts.sort_by_key(|mount| mount.target.components().count());
     Ok(mounts)
 }
 
 /// Parses `SRC[:DST[:OPTIONS]]`. Without DST, the mount point is the absolute path of SRC.
-fn bind(text: &OsStr, option: &'static str, directory: Option<&Path>) -> Result<Mount, Error> {
+fn bind(text: &OsStr, option: &'static str, args: &RunArgs) -> Result<Mount, Error> {
+    let (directory, is_of_bundle) = (args.directory.as_deref(), args.bundle.is_some());
     let mut parts = fields(text.as_bytes()).into_iter();
     let source = parts.next().unwrap_or_default();
     if source.is_empty() {
@@ -43,6 +43,8 @@ fn bind(text: &OsStr, option: &'static str, directory: Option<&Path>) -> Result<
             .with_argument(text)
             .with_hint("name a directory in the root, as in SRC:/mnt")
     })?;
+    // The sources of a bundle start at its directory.
+    let source = if is_of_bundle { absolute(Path::new(&source), directory)?.into() } else { source };
     let mount = Mount::new("bind", source).at(target).option("rbind,X-mount.mkdir");
     Ok(match parts.next() {
         Some(options) => mount.option(options),

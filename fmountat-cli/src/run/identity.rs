@@ -5,6 +5,7 @@
 //! has the caller's ids, or root's with `--root`. There the kernel locks the flags of all mounts.
 
 use crate::output;
+use crate::run::bundle::User;
 use crate::run::subordinate::Subordinate;
 use crate::run_args::{NetArg, RunArgs};
 use fmountat::idmap::IdMapping;
@@ -23,7 +24,11 @@ struct Identity {
 
 /// Moves this process into new namespaces. Returns the second user namespace, or `None` for root,
 /// who needs none. The next child is the first process of the pid namespace.
-pub(crate) fn enter_namespaces(args: &RunArgs, json: bool) -> Result<Option<UserNamespace>, Error> {
+pub(crate) fn enter_namespaces(
+    args: &RunArgs,
+    of_bundle: Option<&User>,
+    json: bool,
+) -> Result<Option<UserNamespace>, Error> {
     let user = rustix::process::geteuid().as_raw();
     let group = rustix::process::getegid().as_raw();
     let new = new_namespaces(args);
@@ -32,7 +37,8 @@ pub(crate) fn enter_namespaces(args: &RunArgs, json: bool) -> Result<Option<User
         if is_root { None } else { Some(UserNamespace::with_maps(&[], &[])?) }
     } else {
         enter_first(args, json, Identity { user, group }, new)?;
-        Some(if args.root { UserNamespace::with_maps(&[], &[])? } else { with_ids_of(user, group)? })
+        let inside = of_bundle.map_or((user, group), |user| (user.uid, user.gid));
+        Some(if args.root { UserNamespace::with_maps(&[], &[])? } else { with_ids_of(inside.0, inside.1)? })
     };
     if new.contains(Namespaces::NETWORK) {
         set_loopback_up()?;
@@ -47,7 +53,7 @@ fn new_namespaces(args: &RunArgs) -> Namespaces {
     new.set(Namespaces::IPC, !args.share_ipc);
     new.set(Namespaces::UTS, !args.share_uts);
     new.set(Namespaces::CGROUP, !args.share_cgroup);
-    new.set(Namespaces::NETWORK, args.net == NetArg::None);
+    new.set(Namespaces::NETWORK, args.net == Some(NetArg::None));
     new
 }
 

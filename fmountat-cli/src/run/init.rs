@@ -2,25 +2,19 @@
 //! The init, the first process of the pid namespace: builds the root, enters it, starts the command
 //! and reaps children.
 
-use crate::kept::index::keep_path;
 use crate::output;
-use crate::run::extra_mounts::extra_mounts;
+use crate::run::bundle::{Bundle, User};
+use crate::run::enter::{enter_root, share_again};
 use crate::run::privileges;
-use crate::run::root::{self, Changes};
 use crate::run::signals::{Signals, shell_status};
 use crate::run::status::OWN_FAILURE;
 use crate::run::terminal::{CONTINUE_IN_BACKGROUND, CONTINUE_IN_FOREGROUND, Job};
 use crate::run_args::{InitArgs, RunArgs};
-use crate::verbs::{read_spec, start_directory};
 use fmountat::Operation;
-use fmountat::kernel::Features;
 use fmountat::namespace::{Namespaces, UserNamespace};
-use fmountat::oci::standard_mounts;
-use fmountat::{Error, ErrorKind, Mount, Spec, procfs};
-use rustix::fd::AsFd;
+use fmountat::{Error, ErrorKind, procfs};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
-use rustix::mount::MountPropagationFlags;
 use rustix::process::{Pid, Signal, WaitOptions};
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -51,20 +45,25 @@ fn start(args: &InitArgs, json: bool) -> Result<u8, Error> {
         .map_err(|e| Error::from_io(Operation::Program("set up signal handling"), "sigaction", e))?;
     let cwd = std::env::current_dir().ok();
     let second = args.second.map(take_namespace).transpose()?;
-    let root = enter_root(&args.run, json)?;
+    let mut run = args.run.clone();
+    let bundle = Bundle::read(&mut run)?;
+    let user = bundle.as_ref().map(|bundle| bundle.user.clone());
+    let root = enter_root(&run, bundle, second.is_some(), json)?;
     if let Some(second) = &second {
-        enter_second(second, &args.run)?;
+        enter_second(second, &run)?;
         share_again(&root.shared)?;
     }
-    if let Some(name) = &args.run.hostname {
+    if let Some(name) = &run.hostname {
         set_hostname(name)?;
     }
-    change_directory(args.run.chdir.as_deref(), cwd.filter(|_| root.keeps_cwd))?;
-    privileges::restrict(&args.run, second.is_some())?;
+    change_directory(run.chdir.as_deref(), cwd.filter(|_| root.keeps_cwd))?;
+    privileges::restrict(&run, second.is_some())?;
+    // In the second user namespace the command has its ids already.
+    let user = user.filter(|_| second.is_none() && !run.root);
     drop(second);
     // Before the command starts: it must not inherit the pipe.
     let _ = nix::unistd::close(args.entered);
-    run_command(args, signals, json)
+    run_command(&run, user.as_ref(), args.foreground, signals, json)
 }
 
 /// Asks the kernel to kill this process when the supervisor ends. If the supervisor has ended
@@ -121,118 +120,23 @@ fn change_directory(wanted: Option<&Path>, callers: Option<PathBuf>) -> Result<(
     Ok(())
 }
 
-/// Describes the root that was entered.
-struct Root {
-    /// The caller's current directory is the same path in it.
-    keeps_cwd: bool,
-    /// The mounts that the list makes shared.
-    shared: Vec<PathBuf>,
-}
-
-/// Builds and enters the root.
-fn enter_root(args: &RunArgs, json: bool) -> Result<Root, Error> {
-    let dir = match start_directory(args.directory.as_deref()) {
-        Err(_) if names_no_relative_path(args) => {
-            let _ = std::env::set_current_dir("/");
-            start_directory(None)
-        }
-        opened => opened,
-    }?;
-    let is_host = args.lowers.iter().any(|lower| lower == Path::new("/"));
-    let mut spec = match &args.spec {
-        Some(spec) => read_spec(&dir, spec)?,
-        None if args.lowers.is_empty() => Spec::default(),
-        None => default_mounts(args).into(),
-    };
-    spec.mounts.extend(extra_mounts(args)?);
-    if !args.share_sys && !spec.mounts.is_empty() && is_root_of_the_machine() {
-        spec = spec.read_only(KERNEL_SETTINGS);
-        // The standard /sys is read-only already.
-        spec = spec.read_only(args.spec.as_ref().map(|_| "/sys"));
-    }
-    let spec = spec.with_cgroups()?;
-    let keep = keep_path(args.directory.as_deref(), args.keep.as_deref()).map(|path| {
-        std::fs::canonicalize(&path).map_err(|e| Error::from_io(Operation::OpenDirectory, path, e))
-    });
-    let keep = keep.transpose()?;
-    let changes = keep.as_deref().map_or(Changes::Memory(args.size.as_deref()), Changes::Directory);
-    let (built, not_overlaid) =
-        root::build(dir.as_fd(), &args.lowers, changes, &spec).map_err(in_another_run)?;
-    if !args.quiet {
-        output::not_overlaid(&not_overlaid, json);
-    }
-    drop(dir);
-    built.enter()?;
-    Ok(Root { keeps_cwd: is_host, shared: shared_mounts(&spec) })
-}
-
-/// Reports whether the current directory is not needed, which may be one that cannot be opened.
-fn names_no_relative_path(args: &RunArgs) -> bool {
-    let binds = args.binds.iter().chain(&args.ro_binds).all(|bind| bind.as_bytes().starts_with(b"/"));
-    let lowers = args.lowers.iter().all(|lower| lower.is_absolute());
-    args.directory.is_none() && args.spec.is_none() && binds && lowers
-}
-
-/// Returns the mounts of a root without a mount list.
-fn default_mounts(args: &RunArgs) -> Vec<Mount> {
-    let mut mounts = standard_mounts();
-    if args.share_sys {
-        let sys = mounts.iter_mut().filter(|mount| mount.target == Path::new("/sys"));
-        sys.for_each(|mount| mount.options = vec!["rbind,nofail,X-mount.mkdir".into()]);
-    }
-    // A devpts of its own does not have the terminal, and ttyname(3) looks for it in /dev.
-    if let Ok(name) = rustix::termios::ttyname(std::io::stdin(), Vec::new()) {
-        let path = OsStr::from_bytes(name.as_bytes());
-        let options = "bind,ro,nofail,X-mount.mkdir";
-        mounts.push(Mount::new("bind", path).at("/dev/console").option(options));
-    }
-    mounts
-}
-
-/// Adds the hint for root in the root of another `fmountat run`, who may not mount proc.
-fn in_another_run(error: Error) -> Error {
-    let is_refused = error.errno() == Errno::PERM.raw_os_error() && is_root_of_the_machine();
-    if !is_refused || Features::get().initial_user_namespace {
-        return error;
-    }
-    error.with_hint("as root, `fmountat run` in `fmountat run` needs --cap-add SYS_ADMIN of the outer one")
-}
-
-/// Settings of the kernel that user 0 of the machine may change without any capability.
-const KERNEL_SETTINGS: [&str; 5] = ["/proc/sys", "/proc/sysrq-trigger", "/proc/irq", "/proc/bus", "/proc/fs"];
-
-/// Reports whether our user is user 0 of the machine, by whatever name this user namespace has for
-/// it. That user owns the settings of the kernel.
-fn is_root_of_the_machine() -> bool {
-    let settings = rustix::fs::stat("/proc/sys/kernel").map(|stat| stat.st_uid);
-    settings.is_ok_and(|owner| owner == rustix::process::geteuid().as_raw())
-}
-
-/// Returns the targets of the mounts that a list makes shared.
-fn shared_mounts(spec: &Spec) -> Vec<PathBuf> {
-    let is_shared = |mount: &&Mount| {
-        let mut options = mount.options.iter().flat_map(|option| option.as_bytes().split(|b| *b == b','));
-        options.any(|option| option == b"shared" || option == b"rshared")
-    };
-    spec.mounts.iter().filter(is_shared).map(|mount| Path::new("/").join(&mount.target)).collect()
-}
-
-/// Makes these mounts shared in the second mount namespace, in which they are slaves.
-fn share_again(mounts: &[PathBuf]) -> Result<(), Error> {
-    mounts.iter().try_for_each(|path| {
-        rustix::mount::mount_change(path, MountPropagationFlags::SHARED)
-            .map_err(|e| Error::from_io(Operation::Program("make mount shared"), path, e.into()))
-    })
-}
-
-fn run_command(args: &InitArgs, mut signals: Signals, json: bool) -> Result<u8, Error> {
-    let Some((program, arguments)) = args.run.command.split_first() else {
+fn run_command(
+    run: &RunArgs,
+    user: Option<&User>,
+    foreground: bool,
+    mut signals: Signals,
+    json: bool,
+) -> Result<u8, Error> {
+    let Some((program, arguments)) = run.command.split_first() else {
         return Ok(NOT_FOUND);
     };
     let mut command = Command::new(program);
     command.args(arguments);
-    set_environment(&mut command, &args.run);
-    if args.foreground {
+    set_environment(&mut command, run);
+    if let Some(user) = user {
+        command.uid(user.uid).gid(user.gid);
+    }
+    if foreground {
         command.process_group(0);
     }
     let (start, started) = std::sync::mpsc::channel::<Job>();
@@ -260,7 +164,7 @@ fn run_command(args: &InitArgs, mut signals: Signals, json: bool) -> Result<u8, 
             return Ok(if is_missing { NOT_FOUND } else { NOT_RUNNABLE });
         }
     };
-    let job = Job { command: Pid::from_child(&child), has_terminal: args.foreground };
+    let job = Job { command: Pid::from_child(&child), has_terminal: foreground };
     job.start();
     // The thread has not ended.
     let _ = start.send(job);

@@ -4,6 +4,7 @@
 
 use crate::kept::index::{keep_path, lock};
 use crate::output;
+use crate::run::bundle::Bundle;
 use crate::run::identity::enter_namespaces;
 use crate::run::own_program::OwnProgram;
 use crate::run::privileges;
@@ -38,6 +39,13 @@ pub(crate) fn run(args: &RunArgs, json: bool) -> u8 {
 }
 
 fn supervise(args: &RunArgs, json: bool) -> Result<u8, Error> {
+    let mut args = args.clone();
+    let bundle = Bundle::read(&mut args)?;
+    if let Some(bundle) = bundle.as_ref().filter(|_| args.strict) {
+        bundle.need_all_done()?;
+    }
+    let user = bundle.map(|bundle| bundle.user);
+    let args = &args;
     let mut signals = Signals::take(&[])
         .map_err(|e| Error::from_io(Operation::Program("set up signal handling"), "sigaction", e))?;
     let terminal = Terminal::of_caller();
@@ -47,7 +55,7 @@ fn supervise(args: &RunArgs, json: bool) -> Result<u8, Error> {
     let _lock = keep.map(|directory| lock(&directory)).transpose()?;
     // A directory of the host that the caller has open would be a way out of the root.
     close_on_exec_from(FIRST_INHERITED, &args.keep_fds)?;
-    let second = enter_namespaces(args, json)?;
+    let second = enter_namespaces(args, user.as_ref(), json)?;
     let (init, entered) = start_init(&terminal, second)?;
     let deliver = |signal| terminal.deliver(init, signal);
     if let Some(signal) = signals.pass_on_until_entered(&entered, deliver) {

@@ -2,7 +2,7 @@
 //! Finds where COMMAND begins in the words of `fmountat run`.
 //!
 //! A word directly before `--` is SPEC. Without `--`, all words after the options are COMMAND if
-//! the options name a root (`--lower`); otherwise the first one is SPEC.
+//! the options name a root (`--lower`, `--bundle`); otherwise the first one is SPEC.
 
 use crate::run_args::RunArgs;
 use clap::{Args, Command};
@@ -30,7 +30,7 @@ fn command_at(words: &[OsString]) -> Option<usize> {
         if text == "--" {
             return None;
         } else if text.len() > 1 && text.starts_with('-') {
-            has_root |= text.split('=').next() == Some("--lower");
+            has_root |= matches!(text.split('=').next(), Some("--lower" | "--bundle"));
             at += 1 + values_after(&options, text);
         } else if words.get(at + 1).is_some_and(|next| next == "--") {
             return None;
@@ -81,6 +81,8 @@ mod tests {
             ("run --lower a list.json -- ls", "run --lower a list.json -- ls"),
             ("--json run -q --lower / --setenv A B ls A", "--json run -q --lower / --setenv A B -- ls A"),
             ("run --lower / --map-auto --root id", "run --lower / --map-auto --root -- id"),
+            ("run --bundle dir", "run --bundle dir"),
+            ("run --bundle dir ls -l", "run --bundle dir -- ls -l"),
             ("run --lower /", "run --lower /"),
             ("run list.json", "run list.json"),
             ("run", "run"),

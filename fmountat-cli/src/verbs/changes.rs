@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! `fmountat changes`: lists what the commands of `run --keep` have changed.
 
-use crate::args::ChangesArgs;
 use crate::kept::compare::{Change, Comparison, Entry};
 use crate::kept::index::Kept;
 use crate::output;
 use crate::report;
+use crate::run_args::ChangesArgs;
 use crate::show::write;
 use crate::verbs::common::Outcome;
 use fmountat::{Error, Operation};

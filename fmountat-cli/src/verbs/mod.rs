@@ -14,4 +14,4 @@ pub(crate) mod changes;
 pub(crate) mod clean;
 pub(crate) mod doctor;
 
-pub(crate) use common::{read_spec, start_directory};
+pub(crate) use common::{read_file, read_spec, start_directory};

@@ -7,6 +7,7 @@
 //! namespace.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod bundle;
 mod crash;
 mod identity;
 mod inherit;
@@ -124,6 +125,10 @@ fmountat_testing::cases! {
     fn a_file_system_that_does_not_answer() needs [Root, Tool("setpriv"), Filesystem("fuse")] {
         identity::a_file_system_that_does_not_answer();
     }
+    fn a_bundle_is_run_as_user() needs [Kernel(6, 6), User, Tool("unshare")] { bundle::is_run(); }
+    fn a_bundle_is_run_as_root() needs [Root] { bundle::is_run(); }
+    fn parts_of_a_bundle_that_are_not_done_as_user() needs [User, Tool("unshare")] { bundle::what_is_not_done_is_listed(); }
+    fn parts_of_a_bundle_that_are_not_done_as_root() needs [Root] { bundle::what_is_not_done_is_listed(); }
     fn kept_changes_are_the_difference_as_user() needs [User, Tool("unshare")] { kept::the_list_is_the_difference(); }
     fn kept_changes_are_the_difference_as_root() needs [Root] { kept::the_list_is_the_difference(); }
     fn a_copy_of_the_system_is_kept_as_user() needs [User, Tool("unshare")] { kept::a_copy_of_the_system_is_kept(); }
