@@ -140,7 +140,16 @@ impl MountNamespace {
         }
         let copy =
             Tree::clone_of(&self.mount, "", false).map_err(|e| e.with_operation(Operation::PinNamespace))?;
-        Ok(copy.attach(file)?)
+        copy.attach(file).map_err(|failed| {
+            let error = Error::from(failed);
+            match error.raw_errno() {
+                Some(Errno::LOOP) => error
+                    .with_operation(Operation::PinNamespace)
+                    .with_reason("the kernel takes it for older than the mount namespace that the file is in")
+                    .with_hint("let the process use all CPUs, or pin it from the initial mount namespace"),
+                _ => error,
+            }
+        })
     }
 
     /// Returns a [`Command`] whose child starts in the namespace, by setns(2) between fork(2) and
