@@ -11,6 +11,7 @@ mod helper_process;
 mod helpers;
 mod idmap;
 mod images;
+mod image_twice;
 mod layer_names;
 mod options;
 mod overlays;
@@ -25,5 +26,5 @@ mod views;
 mod without_effect;
 
 fmountat_testing::test_files! {
-    contract, helper, helper_place, helper_process, idmap, images, layer_names, options, overlays, pid_namespace, procfs, set_user_id, table_a5, table_b, temp, views, without_effect,
+    contract, helper, helper_place, helper_process, idmap, images, image_twice, layer_names, options, overlays, pid_namespace, procfs, set_user_id, table_a5, table_b, temp, views, without_effect,
 }

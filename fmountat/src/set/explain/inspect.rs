@@ -16,6 +16,7 @@ use crate::set::build::source_in_set::SourceFinder;
 use crate::set::build::step_mount::{StepMounter, check_mapping, check_root_owner};
 use crate::set::explain::describe::describe;
 use crate::set::explain::id_map::{check_idmap, check_owner_mapped};
+use crate::set::explain::images::Images;
 use crate::set::explain::report::ExplainedStep;
 use crate::set::explain::virtual_tree::{Content, NodeId, ROOT, VirtualTree};
 use crate::set::plan::helpers::{Helpers, check_helped};
@@ -62,6 +63,7 @@ pub(crate) struct Inspector<'a> {
     sources: SourceFinder,
     /// Whether each mount is attached before the next is created.
     is_stepwise: bool,
+    images: Images,
 }
 
 impl<'a> Inspector<'a> {
@@ -74,7 +76,8 @@ impl<'a> Inspector<'a> {
         is_stepwise: bool,
     ) -> Self {
         let (tree, sources) = (VirtualTree::default(), SourceFinder::new(Some(target)));
-        Self { mounter, dir, credentials, helpers, tree, sources, is_stepwise }
+        let images = Images::default();
+        Self { mounter, dir, credentials, helpers, tree, sources, is_stepwise, images }
     }
 
     /// Starts with a copy of the tree at the target as the root.
@@ -207,13 +210,19 @@ impl<'a> Inspector<'a> {
         step_mounter.bind(step, recursive, userns.as_ref().map(AsFd::as_fd)).map(drop)
     }
 
-    fn filesystem(&self, fstype: &OsStr, step: &Step, details: &mut Vec<String>) -> Result<PredictedMount> {
+    fn filesystem(
+        &mut self,
+        fstype: &OsStr,
+        step: &Step,
+        details: &mut Vec<String>,
+    ) -> Result<PredictedMount> {
         let step_mounter = StepMounter { mounter: self.mounter, dir: self.dir };
         let source = step_mounter.source(step);
         let Inspected { name, device } = source.inspect(fstype)?;
         let read_only = source.is_read_only() || device.is_some() && is_read_only(name);
         if let Some(device) = &device {
             details.push(format!("{} {}", escape(name.as_bytes()), source.predict(name, device)?));
+            self.images.add(&source, &device.source, name)?;
             self.may_open(name)?;
             if let Some(error) = device.wrong(name) {
                 return Err(error);

@@ -5,6 +5,7 @@ pub(crate) mod report;
 pub(crate) mod virtual_tree;
 pub(crate) mod id_map;
 pub(crate) mod describe;
+pub(crate) mod images;
 pub(crate) mod inspect;
 pub(crate) mod walk;
 pub(crate) mod text;
