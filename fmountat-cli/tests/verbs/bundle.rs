@@ -42,7 +42,10 @@ fmountat_testing::cases! {
             {{"destination": "/data", "type": "bind", "source": "data", "options": ["rbind"]}},
             {{"destination": "/over", "type": "overlay", "source": "overlay", "options": ["lowerdir=layer:data"]}}]}}"#));
         for line in ["apply --bundle $D/b $D/t", "apply -C $D --bundle b t", "apply --strict --bundle $D/b $D/t"] {
-            assert_eq!(ends(&line.replacen("apply", "explain", 1), 0), "");
+            let explain = line.replacen("apply", "explain", 1);
+            assert_eq!(ends(&explain, 0), "");
+            let explained = String::from_utf8(run(&explain).stdout).unwrap();
+            assert_eq!(explained.matches("the mount point is made if it is missing").count(), 3, "{explained}");
             assert_eq!(ends(line, 0), "", "{line}");
             assert_eq!(["name", "data/name", "over/name"].map(|name| read(file("t").join(name))), ["root", "data", "layer"]);
             assert!(mount_flags(file("t")).starts_with("ro") && file("t/dev/null").exists());

@@ -102,6 +102,7 @@ impl Step {
 
     /// Fills in what the mount leaves open, by the rules of its list.
     fn take_defaults(&mut self, rules: &Rules) {
+        let is_root = self.is_root();
         let Options { attr, recursive_attr, mkdir, fs_options, .. } = &mut self.options;
         let default = rules.bind_propagation;
         if let What::Bind { recursive } = self.what {
@@ -113,7 +114,10 @@ impl Step {
             }
         }
         if rules.compat == Compat::Oci {
-            mkdir.get_or_insert(Mkdir { mode: 0o755, owner: None });
+            // The target of the set is never created.
+            if !is_root {
+                mkdir.get_or_insert(Mkdir { mode: 0o755, owner: None });
+            }
             let is_tmpfs = matches!(&self.what, What::Filesystem(name) if name == "tmpfs");
             self.inherits_mode = is_tmpfs && fs_options.iter().all(|option| option.key != "mode");
         }
