@@ -3,8 +3,9 @@
 //! namespace of its mappings, and the list of what is not done.
 
 use crate::common::strategies::{Stage, both};
-use fmountat::{Applied, Error, ErrorKind, Plan, Spec, Target};
-use fmountat_testing::{mkdirs, mount_table, write};
+use fmountat::strategy::Strategy;
+use fmountat::{Applied, Error, ErrorKind, Mounter, Plan, Spec, Target};
+use fmountat_testing::{mkdirs, mount_table, scratch, write};
 use rustix::fs::CWD;
 use rustix::mount::{MountPropagationFlags, mount_change};
 use std::os::unix::fs::MetadataExt;
@@ -113,6 +114,19 @@ fmountat_testing::cases! {
             stage.unmount("t");
             assert_eq!(std::fs::read_dir(stage.file("dev")).unwrap().count(), 0);
         });
+    }
+
+    /// `explain` gives the true reason for a private mount namespace.
+    fn why_a_private_namespace() needs [Root, Kernel(6, 15)] {
+        mkdirs(scratch(), &["t"]);
+        let config = r#"{"ociVersion": "1", "mounts": [
+            {"destination": "/a", "type": "tmpfs", "source": "a", "options": ["ro"]},
+            {"destination": "/a/b", "type": "tmpfs", "source": "b"}]}"#;
+        let plan = Plan::new(Spec::from_json(config.as_bytes()).unwrap()).unwrap();
+        let target = Target::open(CWD, scratch().join("t")).unwrap();
+        let explained = Mounter::detached().explain(CWD, &plan, &target);
+        assert_eq!(explained.strategy, Strategy::PrivateNamespace);
+        assert!(explained.why.contains("read-only") && !explained.why.contains("this kernel can't"), "{}", explained.why);
     }
 
     /// A privileged container lists the devices of the host, `ptmx` among them.

@@ -127,6 +127,10 @@ impl Mounter {
         match strategy {
             Strategy::Detached if plan.is_lone() => "a single mount is completed before it is attached",
             Strategy::Detached => "this kernel mounts into detached trees [6.15]",
+            Strategy::PrivateNamespace if features.best() == Some(Strategy::Detached) => {
+                "a mount becomes read-only when all are in place, which the kernel refuses in a detached \
+                 tree; the set is copied out of a private mount namespace"
+            }
             Strategy::PrivateNamespace => {
                 "this kernel can't mount into detached trees [6.15], but the set can be copied out of a \
                  private mount namespace"
