@@ -14,6 +14,7 @@ mod sources;
 mod json_text;
 mod report;
 mod output;
+mod patience;
 mod verbose;
 mod show;
 mod doctor;

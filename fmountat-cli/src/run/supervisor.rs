@@ -4,6 +4,7 @@
 
 use crate::kept::index::{keep_path, lock};
 use crate::output;
+use crate::patience::waiting;
 use crate::run::bundle::Bundle;
 use crate::run::identity::enter_namespaces;
 use crate::run::own_program::OwnProgram;
@@ -58,6 +59,8 @@ fn supervise(args: &RunArgs, json: bool) -> Result<u8, Error> {
     let second = enter_namespaces(args, user.as_ref(), json)?;
     let (init, entered) = start_init(&terminal, second)?;
     let deliver = |signal| terminal.deliver(init, signal);
+    let text = String::from("run: waiting for the file systems of the root");
+    let is_waiting = waiting(text, json || args.quiet);
     if let Some(signal) = signals.pass_on_until_entered(&entered, deliver) {
         // The init may sleep in the kernel, for a file system that does not answer.
         let _ = rustix::process::kill_process(init, Signal::KILL);
@@ -67,6 +70,7 @@ fn supervise(args: &RunArgs, json: bool) -> Result<u8, Error> {
         output::info(&text, json);
         return Ok(u8::try_from(128 + signal).unwrap_or(OWN_FAILURE));
     }
+    drop(is_waiting);
     let stops = terminal.stops(init);
     signals.pass_on_until_end(init, stops.as_ref(), |signal| terminal.deliver(init, signal));
     terminal.take_back();

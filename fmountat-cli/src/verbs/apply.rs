@@ -2,6 +2,7 @@
 //! `fmountat apply`: mounts a set, all or nothing.
 
 use crate::output;
+use crate::patience::waiting;
 use crate::report::{self, ApplyReport, places};
 use crate::set_args::ApplyArgs;
 use crate::verbs::common::{Prepared, SetPaths, boot, namespace, open_target, prepare};
@@ -80,6 +81,8 @@ fn mount_on(prepared: &Prepared, args: &ApplyArgs, path: &Path, json: bool) -> R
         Some(namespace) => namespace.target(path)?,
         None => open_target(dir, path)?,
     };
+    let text = format!("apply on {}: waiting for a file system or a mount helper", output::escaped(path));
+    let _waiting = waiting(text, json);
     let mut swap = None;
     let mut replace_diff = None;
     let (id, set, left_out, strategy) = match &namespace {

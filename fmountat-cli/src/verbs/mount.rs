@@ -3,6 +3,7 @@
 
 use crate::mount_args::MountArgs;
 use crate::output;
+use crate::patience::waiting;
 use crate::report::{self, MountReport};
 use crate::verbs::common::{namespace, open_target, start_directory};
 use crate::verbs::mount_request::MountRequest;
@@ -108,6 +109,9 @@ impl NewMount<'_> {
         if args.fake {
             return self.explain(&mounter, &plan);
         }
+        let path = output::escaped(self.target);
+        let text = format!("mount on {path}: waiting for the file system or its mount helper");
+        let _waiting = waiting(text, self.json);
         if namespace.is_none() && mounter.strategy(&plan) == Strategy::StepByStep {
             let target = match options.mkdir {
                 None => open_target(dir, self.target)?,

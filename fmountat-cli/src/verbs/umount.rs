@@ -4,6 +4,7 @@
 use crate::args::UmountArgs;
 use crate::exit;
 use crate::output;
+use crate::patience::waiting;
 use crate::report::{self, UmountReport};
 use crate::sources::{mounts_of, of_tag};
 use crate::verbs::common::{boot, namespace, read_file, start_directory};
@@ -30,6 +31,9 @@ pub(crate) fn run(args: &UmountArgs, json: bool) -> Result<ExitCode, Errors> {
     let unmount = unmount.force(args.force).timeout(timeout);
     let mut errors = Vec::new();
     for target in &args.target {
+        let path = output::escaped(target);
+        let _waiting =
+            waiting(format!("umount {path}: waiting until it is not busy or its file system answers"), json);
         let done = mount_point(target).map_err(Errors::from).and_then(|point| unmount.run(point));
         errors.extend(printed(done, report::text(target), json));
     }

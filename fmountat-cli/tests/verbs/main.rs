@@ -13,7 +13,8 @@ mod readme;
 mod reasons;
 mod run;
 mod table;
+mod waits;
 
 fmountat_testing::test_files! {
-    bundle, command, completions, doctor, flags, json, namespaces, readme, reasons, run, table,
+    bundle, command, completions, doctor, flags, json, namespaces, readme, reasons, run, table, waits,
 }
