@@ -30,7 +30,7 @@ pub(crate) fn report(error: &clap::Error) -> ExitCode {
     let verb = before.iter().find(|argument| !argument.as_encoded_bytes().starts_with(b"-"));
     let is_run = verb.is_some_and(|verb| verb == "run");
     let ours = if is_run && end.is_none() {
-        command_missing(error)
+        command_missing(error).or_else(|| foreign_flag(error, verb))
     } else {
         misspelt_verb(error, verb).or_else(|| foreign_flag(error, verb))
     };
@@ -53,9 +53,17 @@ fn command_missing(error: &clap::Error) -> Option<Error> {
     })
 }
 
-/// Flags of mount(8), umount(8) and findmnt(8) that the verb does not have: the verb, the flag, and
-/// what to do instead.
-const FOREIGN: [(&str, &str, &str); 24] = [
+/// Flags of mount(8), umount(8), findmnt(8) and bwrap(1) that the verb does not have: the verb, the
+/// flag, and what to do instead.
+const FOREIGN: [(&str, &str, &str); 32] = [
+    ("run", "--unshare-net", "use --net none"),
+    ("run", "--unshare-all", "remove it: all but the network is separate; use --net none for that"),
+    ("run", "--share-net", "remove it: the network is shared, except with --net none"),
+    ("run", "--die-with-parent", "remove it: the command always ends with fmountat"),
+    ("run", "--dev-bind", "use --bind"),
+    ("run", "--dev", "remove it: /dev is mounted with --lower"),
+    ("run", "--proc", "remove it: /proc is mounted with --lower"),
+    ("run", "--uid", "use --root for 0; other ids are those of the caller"),
     ("mount", "-a", "mount(8) reads /etc/fstab: use `mount -a`"),
     ("mount", "--all", "mount(8) reads /etc/fstab: use `mount -a`"),
     ("mount", "-T", "fmountat does not read /etc/fstab: give SOURCE and TARGET"),

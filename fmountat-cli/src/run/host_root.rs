@@ -117,7 +117,7 @@ impl<'a> HostRoot<'a> {
     /// Mounts overlays of their own on directories that the user may write to, below directories of
     /// other users. To change a file, overlayfs copies its directories with their owners, and fails
     /// with EOVERFLOW if these have no id here. The topmost directory of an overlay is not copied.
-    fn places_to_write(&self, built: &DetachedSet) {
+    fn places_to_write(&mut self, built: &DetachedSet) {
         let variables = ["HOME", "TMPDIR"].into_iter().filter_map(std::env::var_os).map(PathBuf::from);
         let mut places: Vec<PathBuf> =
             std::env::current_dir().into_iter().chain(variables).chain([PathBuf::from("/var/tmp")]).collect();
@@ -125,12 +125,17 @@ impl<'a> HostRoot<'a> {
         places.extend(kept.iter().cloned());
         places.sort();
         places.dedup();
-        for place in places.iter().filter(|place| place.is_absolute() && !self.has_mount_below(place)) {
+        places.retain(|place| place.is_absolute() && !self.has_mount_below(place));
+        for place in &places {
             // A place that cannot be looked up is not in the copy.
             let Ok(target) = Target::in_root(built.root(), place) else { continue };
             let is_wanted = kept.contains(place) || is_writable_below_others(place);
             if target.is_dir() && is_wanted && matches!(is_mount_point(&target, "."), Ok(false)) {
-                let _ = self.overlay(place).map(|overlay| overlay.attach(&target));
+                let done = self.overlay(place).and_then(|overlay| Ok(overlay.attach(&target)?));
+                if let Err(error) = done {
+                    let reason = format!("its files cannot be changed (EOVERFLOW): {}", error.reason());
+                    self.leave_out(place, reason);
+                }
             }
         }
     }

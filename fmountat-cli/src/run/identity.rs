@@ -60,11 +60,12 @@ fn new_namespaces(args: &RunArgs) -> Namespaces {
 /// Enters the first user namespace, in which the caller is root.
 fn enter_first(args: &RunArgs, json: bool, caller: Identity, new: Namespaces) -> Result<(), Error> {
     if args.map_auto {
-        match Subordinate::of(caller.user) {
-            Ok(ranges) => {
-                let map = |process| ranges.map(process, caller.user, caller.group);
-                return UserNamespace::mapped_by(map)?.enter(new);
-            }
+        let mapped = Subordinate::of(caller.user).and_then(|ranges| {
+            let map = |process| ranges.map(process, caller.user, caller.group);
+            UserNamespace::mapped_by(map).map_err(|error| error.reason())
+        });
+        match mapped {
+            Ok(namespace) => return namespace.enter(new),
             Err(_) if args.quiet => {}
             Err(why) => output::info(&format!("run: --map-auto: only one id is mapped: {why}"), json),
         }
