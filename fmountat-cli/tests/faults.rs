@@ -31,7 +31,7 @@ struct InjectedRun<'a> {
 }
 
 impl InjectedRun<'_> {
-    /// Its verdict, or what is wrong.
+    /// Runs the command and returns the verdict, or a text that says what is wrong.
     fn run(&self) -> Result<Verdict, String> {
         let run = run(self.row, Some((&self.place, self.errno)));
         let wrong = match self.place.has_failed(&run.log, self.errno) {
@@ -110,7 +110,7 @@ fn each_call_failing(rows: &[Row]) {
     for wrong in &wrong {
         println!("{wrong}");
     }
-    // Each may have a whole trace with it.
+    // Each text may contain a whole trace.
     let short: Vec<&str> = wrong.iter().map(|wrong| wrong.get(..400).unwrap_or(wrong)).collect();
     assert!(short.is_empty(), "{}", short.join("\n"));
 }

@@ -40,12 +40,12 @@ fmountat_testing::tests! {
         image.check_writable();
     }
 
-    /// 500 lower layers in the view, which is as many as the kernel takes.
+    /// A view of 500 lower layers, the kernel's maximum.
     fn a_view_of_500_layers() needs [Root, Tool("mmdebstrap")] {
         Image::new(499).check_view();
     }
 
-    /// 500 lower layers and a container's own, which a view would make the 501st.
+    /// A container of 500 lower layers. In a view, its upper directory would be the 501st.
     fn five_hundred_layers() needs [Root, Tool("mmdebstrap")] {
         let image = Image::new(500);
         image.check_that_a_view_is_refused();

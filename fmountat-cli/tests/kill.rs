@@ -14,12 +14,12 @@ use fmountat_testing::{command_output, times};
 use moment::{Count, Moments};
 use set::Set;
 
-/// Kills of each kind; of all three kinds 10,000 in the full proof.
+/// Returns the number of kills of each of the three kinds. A full run kills 10,000 times in all.
 fn rounds() -> u32 {
     times(120, 3_334).try_into().unwrap()
 }
 
-/// The set is absent or whole after each kill.
+/// After each kill of `apply`, the set is mounted completely or not at all.
 fn apply(set: &Set) {
     let moments = Moments::of(rounds(), || {
         set.fresh();
@@ -36,7 +36,8 @@ fn apply(set: &Set) {
     count.print("apply", "absent", "whole");
 }
 
-/// The old set or the new one is there after each kill, and never a mount of the other.
+/// After each kill of `apply --replace`, the old set or the new one is mounted, and no mount of the
+/// other set.
 fn replace(set: &Set) {
     set.fresh();
     set.run(&["apply", "old.json", "t"]);
@@ -51,7 +52,7 @@ fn replace(set: &Set) {
     count.print("replace", "of the old set", "of the new set");
 }
 
-/// The set is whole or gone after each kill.
+/// After each kill of `umount`, the set is mounted completely or not at all.
 fn umount(set: &Set) {
     let moments = Moments::of(rounds(), || {
         set.published();
@@ -97,14 +98,15 @@ fmountat_testing::tests! {
     fn umount_as_user() needs [Statmount, User] { umount(&Set::of_user()); }
     fn umount_of_many() needs [Statmount, User, Tool("strace")] { umount_together(&Set::of_user()); }
 
-    /// Where the kernel can't do it in one step, `clean` takes away what is left, and nothing else.
+    /// After a kill of `apply` step by step, `clean` removes the mounts and directories of the set,
+    /// and nothing else.
     fn clean_after_step_by_step() needs [Tool("setarch")] { stepwise::without_one_step(); }
-    /// A mount helper that hangs when its caller is killed.
+    /// `clean` after a kill during a mount helper that does not end.
     fn clean_after_a_helper() needs [] { stepwise::helper(); }
-    /// And peers of what is bound, which lose nothing.
+    /// `clean` as before; the peers of a bind mount's source keep their mounts.
     fn clean_beside_peers() needs [] { stepwise::helper_beside_peers(); }
-    /// Files that are not a journal, and journals of another boot, namespace or writer, in use, or
-    /// of another user.
+    /// `clean` does not act on files that are not a journal, nor on journals that are in use or
+    /// that belong to another boot, namespace, writer or user.
     fn clean_and_nothing_else() needs [Statmount] { stepwise::nothing_else(); }
     /// The namespace's id distinguishes it from one that has ended.
     fn clean_after_an_ended_namespace() needs [Kernel(6, 12), Statmount, Root] { stepwise::ended_namespace(); }

@@ -34,7 +34,7 @@ pub(crate) fn run_case(case: &Case, scratch: &Path) {
     own_mount_namespace().expect("make a mount namespace");
     rustix::process::umask(Mode::WGRP | Mode::WOTH);
 
-    if let Some(profile) = Profile::wanted() {
+    if let Some(profile) = Profile::from_environment() {
         profile.apply();
     }
     let before = Snapshot::take();

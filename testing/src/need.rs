@@ -60,7 +60,7 @@ impl Machine {
                 .map(str::to_owned)
                 .collect(),
             kernel: kernel_release(),
-            filter: Profile::wanted(),
+            filter: Profile::from_environment(),
         }
     }
 

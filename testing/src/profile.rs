@@ -19,14 +19,15 @@ pub(crate) struct Profile {
     name: &'static str,
     calls: &'static [libc::c_long],
     answer: Answer,
-    /// uname(2) reports 2.6: features that are derived from the release are missing too.
+    /// Whether uname(2) reports release 2.6. Then fmountat does not find features that it derives
+    /// from the release.
     is_old: bool,
 }
 
 const SINCE_5_14: &[libc::c_long] = &[SYS_STATMOUNT, SYS_LISTMOUNT, SYS_OPEN_TREE_ATTR];
 
-/// No filter forbids the mount interface itself: every set is refused then, which the test
-/// `filtered` checks with its own filters.
+/// No profile forbids the mount interface itself, because fmountat would refuse every set. The test
+/// `filtered` checks that with its own filters.
 const PROFILES: &[Profile] = &[
     profile("open-tree-attr-eperm", &[SYS_OPEN_TREE_ATTR], Answer::Errno(libc::EPERM)),
     profile("statmount-enosys", STATMOUNT_INTERFACE, Answer::Errno(libc::ENOSYS)),
@@ -44,10 +45,12 @@ const fn profile(name: &'static str, calls: &'static [libc::c_long], answer: Ans
 
 impl Profile {
     /// Returns the filter that `FMOUNTAT_FILTER` names.
-    pub(crate) fn wanted() -> Option<&'static Self> {
+    pub(crate) fn from_environment() -> Option<&'static Self> {
         let name = std::env::var("FMOUNTAT_FILTER").ok().filter(|name| !name.is_empty())?;
         let found = Self::by_name(&name);
-        Some(found.unwrap_or_else(|| panic!("FMOUNTAT_FILTER: there is no {name:?}, but {}", names())))
+        Some(found.unwrap_or_else(|| {
+            panic!("FMOUNTAT_FILTER: unknown filter {name:?}; the filters are {}", names())
+        }))
     }
 
     pub(crate) fn by_name(name: &str) -> Option<&'static Self> {

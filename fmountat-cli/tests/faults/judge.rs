@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A run and its judge: it failed and said so and left nothing, or it did all of its work.
+//! Judges a run with an injected fault: it must report an error and leave nothing behind, or
+//! succeed completely.
 
 use super::fixture::{mounts, with_fixture};
 use super::rows::Row;

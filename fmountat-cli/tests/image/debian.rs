@@ -37,12 +37,13 @@ fn fetch(suite: &str, to: &Path) {
     mkdirs(scratch(), &["mmdebstrap"]);
     let mut mmdebstrap = Command::new("mmdebstrap");
     mmdebstrap.args(["--mode=root", "--variant=essential", "--format=tar"]);
-    // With the locale of the caller, perl complains in the middle of it.
+    // With the caller's locale, perl prints warnings between the lines of the output.
     mmdebstrap.args(["--aptopt=Acquire::Retries \"3\"", suite]).arg(to).env("LC_ALL", "C.UTF-8");
     command_output(mmdebstrap.env("TMPDIR", scratch().join("mmdebstrap")));
 }
 
-/// The release of the host where it is one of those that mmdebstrap makes: its keys are there.
+/// Returns the release of the host if mmdebstrap supports it: the host has the keys of its own
+/// release.
 fn suite() -> String {
     let text = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
     let field = |name: &str| {

@@ -170,7 +170,8 @@ impl<'a> Layers<'a> {
         floors
     }
 
-    /// Whether every layer has files that the whole view shows, and every kind of history is there.
+    /// Asserts that the view shows files of every layer, and that the layers contain every kind of
+    /// change.
     pub(crate) fn assert_all_matter(&self) {
         for (at, layer) in self.layers.iter().enumerate() {
             assert!(layer.puts.values().any(|put| *put == Put::Final), "layer {at} shows nothing");

@@ -68,7 +68,7 @@ impl Snapshots {
         }])
     }
 
-    /// All of it, as it is now.
+    /// Reads the whole tree of snapshots.
     pub(crate) fn read(&self) -> Tree {
         read_tree(&self.base)
     }

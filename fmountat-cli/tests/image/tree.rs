@@ -9,7 +9,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// What all of it lies below, by path: the first is the directory itself, with an empty path.
+/// The files of a tree by path. The first is the top directory, with an empty path.
 pub(crate) type Tree = BTreeMap<PathBuf, Entry>;
 
 /// One file of any type, without its content.

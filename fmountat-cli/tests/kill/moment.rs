@@ -21,7 +21,7 @@ impl Moment {
     /// waits for the command's descendants.
     pub(crate) fn kill_traced(self, tracer: Command) {
         let mut tracer = self.after_start(tracer);
-        // Before the child is there it can't be killed; after its end there is none.
+        // Waits until the child exists. It may also have ended already.
         while tracer.try_wait().unwrap().is_none() {
             let children = format!("/proc/{0}/task/{0}/children", tracer.id());
             let child = std::fs::read_to_string(children).unwrap_or_default();
@@ -78,7 +78,8 @@ impl Iterator for Moments {
     }
 }
 
-/// How often each of the two outcomes was found; a third has failed the case already.
+/// Counts each of the two permitted outcomes. Any other outcome fails the case before it is
+/// counted.
 #[derive(Debug, Default)]
 pub(crate) struct Count {
     before: usize,

@@ -27,7 +27,7 @@ pub(crate) struct Set {
 }
 
 impl Set {
-    /// An overlay with what a container has in it.
+    /// Returns an overlay with the usual mounts of a container in it.
     pub(crate) fn of_root() -> Self {
         let tree = file("tree");
         write(tree.join("in"), "image");
@@ -125,14 +125,14 @@ impl Set {
         mkdirs(file("upper").join(name), &["u", "w"]);
     }
 
-    /// The old set is there, and the new one has a new upper.
+    /// Mounts the old set, and gives the new one a new upper directory.
     pub(crate) fn renew(&self) {
         self.drop();
         self.fresh();
         command_output(&mut self.command(&["apply", "old.json", "t"]));
     }
 
-    /// The new set is there, and the file `published` says which it is.
+    /// Asserts that the new set is mounted and that the file `published` identifies it.
     pub(crate) fn published(&self) {
         self.fresh();
         let text = self.run(&["apply", "new.json", "t"]);
@@ -148,7 +148,7 @@ impl Set {
         write(file("published"), PLACES.map(at).concat());
     }
 
-    /// Whether none of them is there any more. Each is there as a whole or gone.
+    /// Reports whether all sets are unmounted. Asserts that no set is mounted in part.
     pub(crate) fn are_gone(&self) -> bool {
         all_have_ended();
         let mounts = || PLACES.map(|place| mounts_below(file(place)).len());
@@ -168,7 +168,7 @@ impl Set {
         self.nothing_else();
     }
 
-    /// Whether the set is there as a whole; if not, nothing is.
+    /// Reports whether the set is mounted completely. Asserts that otherwise none of it is mounted.
     pub(crate) fn is_there(&self, name: &str) -> bool {
         all_have_ended();
         let found = settled(|| [0, self.mounts].contains(&mounts_below(file("t")).len()));
@@ -182,7 +182,7 @@ impl Set {
         is_there
     }
 
-    /// Whether the new set is there; else it is the old one.
+    /// Reports whether the new set is mounted. Asserts that otherwise the old set is mounted.
     pub(crate) fn is_one_of_two(&self) -> bool {
         all_have_ended();
         let found = settled(|| mounts_below(file("t")).len() == self.mounts);
@@ -204,7 +204,7 @@ impl Set {
         assert_eq!(mounts.len(), usize::from(self.has_overlay), "{mounts:#?}");
     }
 
-    /// Takes the set away, if one is there.
+    /// Unmounts the set, if one is mounted.
     pub(crate) fn drop(&self) {
         if !mounts_below(file("t")).is_empty() {
             command_output(&mut self.command(&["umount", "-R", "-l", "t"]));

@@ -159,7 +159,7 @@ fn killed_while_a_helper_hangs(set: &str, all: usize) {
     let mut child = fmountat(&["apply", "helped.json", "t"]).env("PATH", path).spawn().unwrap();
     assert!(settled(|| file("started").exists()), "the helper did not start");
     assert_eq!((mounts_below(file("t")).len(), journals()), (all, 1));
-    // Its journal is locked, so `clean` does not unmount its mounts.
+    // The running command locks its journal, so `clean` does not unmount its mounts.
     assert!(String::from_utf8_lossy(&clean().stdout).contains(r#""skipped":1"#));
     assert_eq!(mounts_below(file("t")).len(), all);
     child.kill().unwrap();
@@ -269,7 +269,7 @@ pub(crate) fn nothing_else() {
     tear_down();
 }
 
-/// Made directories go if they are the very ones and empty.
+/// `clean` removes a created directory if it is empty and has not been replaced.
 fn directories() {
     use std::os::unix::fs::MetadataExt;
     std::fs::remove_dir_all("/run/fmountat").unwrap();

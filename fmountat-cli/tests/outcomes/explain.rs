@@ -49,13 +49,13 @@ fn listing(dir: &Path) -> String {
     command_output(Command::new("find").arg(dir).args(["-printf", "%p %m %u %s %T@\\n"]))
 }
 
-/// How the two came out where they don't contradict each other.
+/// The relation of explain's outcome and apply's, if they do not contradict each other.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Verdict {
     /// The same status, and in a failure the same first line.
     SameWords,
     SameStatus,
-    /// It failed in what explain said that it can't tell before.
+    /// apply failed in a part that explain had reported as unknown.
     NotToBeTold,
 }
 
@@ -125,13 +125,13 @@ fmountat_testing::cases! {
         compare(&[], &specs());
     }
 
-    /// The same in a user namespace, which is refused more.
+    /// As above, in a user namespace, where the kernel refuses more sets.
     fn in_a_user_namespace_too() needs [User, Filesystem("overlay")] {
         let without_images: Vec<Spec> = specs().into_iter().filter(|spec| !spec.json.contains("\"image\"")).collect();
         compare(&[], &without_images);
     }
 
-    /// And for who may not mount at all.
+    /// As above, for a user who may not mount.
     fn without_privilege_too() needs [Root, Tool("setpriv"), Filesystem("overlay")] {
         let some: Vec<Spec> = specs().into_iter().filter(|spec| !spec.json.contains("\"image\"")).step_by(3).collect();
         compare(&["setpriv", "--bounding-set", "-sys_admin"], &some);

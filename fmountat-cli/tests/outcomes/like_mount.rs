@@ -2,7 +2,7 @@
 //! Compares `fmountat mount` with mount(8): the same command lines in the same state lead to the
 //! same mounts and exit status.
 //!
-//! `docs/mount8.md` is what was found; `FMOUNTAT_REGENERATE=1` writes it anew.
+//! `docs/mount8.md` holds the results; `FMOUNTAT_REGENERATE=1` writes the file.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod page;

@@ -58,7 +58,7 @@ function __fmountat_options
 end
 "#;
 
-/// Every word and recursive form that can be used; those that need a value with the sign for it.
+/// Returns every option of the table and every recursive form, with `=` if it needs a value.
 fn words() -> Vec<String> {
     let mut all = Vec::new();
     for word in userspace_options().iter().filter(|word| word.layer() != "refused") {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Tests `fmountat doctor`: what it reports as missing, that it fits a terminal, and that it prints
-//! no secrets.
+//! Tests `fmountat doctor`: it reports missing features, fits the text to a terminal, and prints no
+//! secrets.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use fmountat_testing::{binary, filter, read, scratch};
@@ -33,7 +33,7 @@ fn report(prefix: &[&str]) -> (String, Value) {
     (text, serde_json::from_str(&run(&["--json"])).unwrap())
 }
 
-/// State, what is used instead, and what to change.
+/// Returns the fields `state`, `instead` and `change` of a check.
 fn finding(report: &Value, name: &str) -> (String, String, String) {
     let findings = report["findings"].as_array().unwrap();
     let found =

@@ -7,7 +7,7 @@ use fmountat_testing::{binary, copy_from_package, mkdirs, scratch, write};
 use std::path::PathBuf;
 use std::process::Command;
 
-/// One command of the README and what it says that it prints.
+/// One command of the README, with the output that the README shows.
 #[derive(Debug)]
 struct Example {
     command: String,
@@ -41,7 +41,7 @@ fn examples(readme: &str) -> Vec<Example> {
     examples
 }
 
-/// What makes a namespace starts a shell, which reads the rest.
+/// The line that creates a namespace starts a shell in it, and that shell reads the later commands.
 const NAMESPACE: &str = "unshare --user --map-root-user --mount";
 
 /// Separates the output of one command from the next one's.

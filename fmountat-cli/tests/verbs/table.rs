@@ -42,7 +42,7 @@ fn json(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
 
-/// Runs the command on a terminal of so many columns, by script(1). Returns its output without
+/// Runs the command on a terminal with `columns` columns, by script(1). Returns the output without
 /// carriage returns.
 fn on_terminal(columns: usize, variables: &[(&str, &str)], arguments: &[&str]) -> String {
     let program = binary(env!("CARGO_BIN_EXE_fmountat"));
@@ -224,7 +224,8 @@ DIR/t          one
             let (mut child, mut lines) = watch(&["watch", "--strategy", strategy, "."]);
             let (first, _) = first_line(&mut lines);
             assert!(first.contains("sign sign tmpfs rw,relatime,size=1024k"), "{first}");
-            // Nobody reads: it ends without a word, though nothing happens any more.
+            // The reader has closed the pipe: watch ends without a message, even if no event
+            // follows.
             drop(lines);
             let output = child.wait_with_output().unwrap();
             let message = String::from_utf8(output.stderr).unwrap();

@@ -12,16 +12,16 @@ type Sources = BTreeMap<String, String>;
 /// A path in the code: `crate::vfs::tree::Tree` is `["vfs", "tree", "Tree"]`.
 type Segments = Vec<String>;
 
-/// The files of a crate in order, and what each module's name leads to.
+/// The files of a crate in order, and the file of each module.
 #[derive(Default)]
-struct House {
+struct CrateFiles {
     order: Vec<String>,
     modules: BTreeMap<Segments, String>,
     /// Re-exports: a name in a module, and the path that it stands for.
-    names: BTreeMap<Segments, Segments>,
+    reexports: BTreeMap<Segments, Segments>,
 }
 
-impl House {
+impl CrateFiles {
     fn of(sources: &Sources, root: &str) -> Self {
         let mut house = Self::default();
         house.add(sources, root, &Vec::new());
@@ -29,7 +29,7 @@ impl House {
     }
 
     fn add(&mut self, sources: &Sources, file: &str, module: &Segments) {
-        for name in declared(&sources[file]) {
+        for name in declared_modules(&sources[file]) {
             let inner = [module.clone(), vec![name]].concat();
             let path = inner.join("/");
             let candidates = [format!("{path}.rs"), format!("{path}/mod.rs")];
@@ -41,12 +41,12 @@ impl House {
         for (_, path, is_public) in imports(&sources[file]) {
             if let (true, Some(path)) = (is_public, self.absolute(&path, module)) {
                 let name = path.last().cloned().unwrap_or_default();
-                self.names.insert([module.clone(), vec![name]].concat(), path);
+                self.reexports.insert([module.clone(), vec![name]].concat(), path);
             }
         }
     }
 
-    /// The path from the crate's root; `None` for another crate's.
+    /// Returns the path from the crate's root, or `None` if it leads to another crate.
     fn absolute(&self, path: &str, module: &Segments) -> Option<Segments> {
         let mut segments: Vec<String> = path.split("::").map(str::to_owned).collect();
         let mut from = module.clone();
@@ -68,14 +68,15 @@ impl House {
         Some([from, segments].concat())
     }
 
-    /// The file that has what the path names.
+    /// Returns the file that defines the item at this path. `depth` counts the re-exports on the
+    /// way.
     fn file(&self, path: &Segments, depth: usize) -> Option<&str> {
         for length in (0..=path.len()).rev() {
             let (front, rest) = path.split_at(length);
             if let Some(file) = self.modules.get(front) {
                 let renamed = rest
                     .first()
-                    .and_then(|name| self.names.get(&[front, std::slice::from_ref(name)].concat()));
+                    .and_then(|name| self.reexports.get(&[front, std::slice::from_ref(name)].concat()));
                 return match renamed.filter(|_| depth < 8) {
                     Some(path) => self.file(&[path.as_slice(), &rest[1..]].concat(), depth + 1),
                     None => Some(file),
@@ -92,8 +93,8 @@ fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
     lines.take_while(|(_, line)| !line.starts_with("mod tests {"))
 }
 
-/// The modules that a file declares, in order, without those that are for tests only.
-fn declared(text: &str) -> Vec<String> {
+/// Returns the modules of a file's `mod` lines, in order, except modules for tests.
+fn declared_modules(text: &str) -> Vec<String> {
     let mut names = Vec::new();
     let mut is_for_tests = false;
     for (_, line) in code(text) {
@@ -118,19 +119,19 @@ fn imports(text: &str) -> Vec<(usize, String, bool)> {
         match &mut open {
             Some((_, statement)) => statement.push_str(trimmed),
             None if is_use => open = Some((number, trimmed.to_owned())),
-            None => found.extend(named(line).into_iter().map(|path| (number, path, false))),
+            None => found.extend(inline_paths(line).into_iter().map(|path| (number, path, false))),
         }
         if let Some((number, statement)) = open.take_if(|(_, statement)| statement.ends_with(';')) {
             let is_public = statement.starts_with("pub");
             let tree = statement.split_once("use ").map_or("", |(_, tree)| tree).trim_end_matches(';');
-            found.extend(expanded(tree).into_iter().map(|path| (number, path, is_public)));
+            found.extend(use_tree_paths(tree).into_iter().map(|path| (number, path, is_public)));
         }
     }
     found
 }
 
 /// `crate::...` and `super::...` in the middle of a line.
-fn named(line: &str) -> Vec<String> {
+fn inline_paths(line: &str) -> Vec<String> {
     let is_part = |c: char| c.is_alphanumeric() || c == '_' || c == ':';
     let words = line.split(|c| !is_part(c));
     words
@@ -140,7 +141,7 @@ fn named(line: &str) -> Vec<String> {
 }
 
 /// `a::{b, c::{d, e}}` as `a::b`, `a::c::d`, `a::c::e`.
-fn expanded(tree: &str) -> Vec<String> {
+fn use_tree_paths(tree: &str) -> Vec<String> {
     let tree = tree.trim();
     let Some((front, rest)) = tree.split_once('{') else {
         let path = tree.split(" as ").next().unwrap_or(tree);
@@ -156,12 +157,12 @@ fn expanded(tree: &str) -> Vec<String> {
         }
     }
     let parts = parts.iter().filter(|part| !part.trim().is_empty());
-    parts.flat_map(|part| expanded(&format!("{front}{}", part.trim()))).collect()
+    parts.flat_map(|part| use_tree_paths(&format!("{front}{}", part.trim()))).collect()
 }
 
-/// Every import of a file that does not come before the one that imports it.
+/// Lists the imports of files that come after the importing file.
 fn violations(sources: &Sources, root: &str) -> Vec<String> {
-    let house = House::of(sources, root);
+    let house = CrateFiles::of(sources, root);
     let place = |file: &str| house.order.iter().position(|one| one == file).unwrap();
     let mut found = Vec::new();
     for (module, file) in &house.modules {
@@ -206,11 +207,11 @@ fn no_file_imports_upwards() {
 
 #[test]
 fn the_folder_of_sets_has_ten_entries_at_most() {
-    let names = declared(&sources_of("fmountat/src")["set/mod.rs"]);
+    let names = declared_modules(&sources_of("fmountat/src")["set/mod.rs"]);
     assert!(names.len() <= 10, "{names:?}");
 }
 
-/// The test fails where it should: an import of a higher file, a cycle, through re-exports too.
+/// Checks that `violations` finds an import of a higher file, and a cycle, also through re-exports.
 #[test]
 fn an_arrow_up_and_a_cycle_are_found() {
     let house = |low: &str, high: &str| {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! Checks `docs/public-api.txt`: every public item with its signature, from rustdoc's JSON, so that
-//! a diff shows a change to the interface. `.ci/api` makes the JSON and runs this;
+//! a diff shows a change to the interface. `.ci/api` creates the JSON and runs this test.
 //! `FMOUNTAT_REGENERATE=1 .ci/api` writes the file.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -20,7 +20,7 @@ fn joined(value: &Value, separator: &str, show: impl Fn(&Value) -> String) -> St
     list(value).map(show).collect::<Vec<_>>().join(separator)
 }
 
-/// A type as it is written in Rust, near enough to see a change.
+/// Formats a type in Rust syntax, in enough detail that every change of the type changes the text.
 fn ty(value: &Value) -> String {
     let Some((kind, inner)) = value.as_object().and_then(|map| map.iter().next()) else {
         return value.as_str().unwrap_or("()").to_owned();

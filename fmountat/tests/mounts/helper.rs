@@ -2,7 +2,7 @@
 //! Tests mount helpers: their mounts, their errors, their arguments and their cost.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use crate::helpers::{LONG, attach_at, file, gone, image, mount, script};
+use crate::helpers::{LONG, file, gone, image, marked_sleep, mount, script};
 use fmountat::helper::Helper;
 use fmountat::strategy::Strategy;
 use fmountat::table::find;
@@ -121,13 +121,13 @@ fmountat_testing::cases! {
     /// A helper that hangs is ended with all that it has started, also one that ignores signals.
     fn a_hung_helper_is_ended() needs [] {
         mkdirs(scratch(), &["t"]);
-        let attach_at = attach_at();
-        let helper = script(&format!("trap '' TERM INT HUP; echo waiting; {attach_at} & {attach_at}; {attach_at}"));
+        let marked_sleep = marked_sleep();
+        let helper = script(&format!("trap '' TERM INT HUP; echo waiting; {marked_sleep} & {marked_sleep}; {marked_sleep}"));
         let start = Instant::now();
         let error = mount(&helper, "t", Duration::from_millis(300)).unwrap_err();
         assert!(start.elapsed() < Duration::from_secs(5));
         assert_eq!((error.kind(), error.output()), (ErrorKind::TimedOut, &["waiting".to_owned()][..]), "{error}");
-        gone(&attach_at);
+        gone(&marked_sleep);
     }
 
     /// The helper does not inherit a descriptor without close-on-exec. The caller's signal mask and

@@ -2,7 +2,7 @@
 //! Where a mount helper has mounted: on the very target, or it is taken back, and nothing else is.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-use crate::helpers::{LONG, attach_at, file, gone, image, mount, script, script_for, signal};
+use crate::helpers::{LONG, file, gone, image, marked_sleep, mount, script, script_for, signal};
 use fmountat::call::FsContext;
 use fmountat::helper::Helper;
 use fmountat::{ErrorKind, MountAttr, Target, fmountat};
@@ -139,7 +139,7 @@ fmountat_testing::cases! {
     fn a_mount_of_a_hung_helper_goes() needs [SteadyTime, Root, Tool("squashfuse"), Tool("mksquashfs"), Filesystem("fuse")] {
         mkdirs(scratch(), &["t"]);
         let image = image().display().to_string();
-        let helper = script(&format!(r#"squashfuse {image} "$2"; echo mounted; {}"#, attach_at()));
+        let helper = script(&format!(r#"squashfuse {image} "$2"; echo mounted; {}"#, marked_sleep()));
         let start = Instant::now();
         let error = mount(&helper, "t", Duration::from_secs(3)).unwrap_err();
         assert!(start.elapsed() < Duration::from_secs(10));

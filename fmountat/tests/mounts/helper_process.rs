@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::helpers::{
-    self, LONG, attach_at, file, gone, gone_within, mount, processes, script, signal, with_numbers,
+    self, LONG, file, gone, gone_within, marked_sleep, mount, processes, script, signal, with_numbers,
 };
 use crate::process::{self, Reaper};
 use fmountat::ErrorKind;
@@ -85,12 +85,12 @@ fn subreaper(of: Pid) -> Pid {
 /// After the subreaper has ended, only processes with a pending SIGKILL are left; on a busy machine
 /// they may outlast its wait. (Earlier, a process inside execve(2) has no command line to identify
 /// it.)
-fn nothing_is_left(subreaper: Pid, attach_at: &str) {
+fn nothing_is_left(subreaper: Pid, marked_sleep: &str) {
     let state = || std::fs::read_to_string(format!("/proc/{subreaper}/stat")).unwrap_or_default();
     until("the subreaper does not end", || {
         state().rsplit_once(") ").is_none_or(|(_, state)| state.starts_with(['Z', 'X']))
     });
-    let marks = [attach_at.to_owned(), file("bin/mount.script").display().to_string()];
+    let marks = [marked_sleep.to_owned(), file("bin/mount.script").display().to_string()];
     let left: Vec<_> =
         marks.iter().flat_map(|mark| with_numbers(mark)).filter(|(pid, _)| !is_being_killed(*pid)).collect();
     marks.iter().for_each(|mark| gone(mark));
@@ -174,25 +174,25 @@ fmountat_testing::cases! {
     /// sessions, and the caller gets no zombie.
     fn a_hung_helper_goes_with_all_it_started() needs [Tool("setsid")] {
         mkdirs(scratch(), &["t"]);
-        let attach_at = attach_at();
-        let body = format!("trap '' TERM; (setsid sh -c '{attach_at}; true' &) ; setsid -f {attach_at}; {attach_at} & {attach_at}");
+        let marked_sleep = marked_sleep();
+        let body = format!("trap '' TERM; (setsid sh -c '{marked_sleep}; true' &) ; setsid -f {marked_sleep}; {marked_sleep} & {marked_sleep}");
         let start = Instant::now();
         let error = mount(&script(&body), "t", SOON).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TimedOut, "{error}");
         assert!(start.elapsed() < Duration::from_secs(3));
-        gone_within(&attach_at, Duration::ZERO);
+        gone_within(&marked_sleep, Duration::ZERO);
     }
 
     /// A helper that ends within the time limit may leave a daemon running.
     fn a_daemon_stays() needs [Tool("setsid")] {
         mkdirs(scratch(), &["t"]);
-        let attach_at = attach_at();
-        mount(&script(&format!("setsid -f {attach_at}; exit 1")), "t", LONG).unwrap_err();
-        until("the daemon does not stay", || processes(&attach_at).len() == 1);
+        let marked_sleep = marked_sleep();
+        mount(&script(&format!("setsid -f {marked_sleep}; exit 1")), "t", LONG).unwrap_err();
+        until("the daemon does not stay", || processes(&marked_sleep).len() == 1);
         std::thread::sleep(Duration::from_millis(50));
-        assert_eq!(processes(&attach_at).len(), 1);
-        signal(&attach_at, Signal::KILL);
-        gone(&attach_at);
+        assert_eq!(processes(&marked_sleep).len(), 1);
+        signal(&marked_sleep, Signal::KILL);
+        gone(&marked_sleep);
     }
 
     /// A daemon that keeps writing to its helper's output does not fill memory.
@@ -212,13 +212,13 @@ fmountat_testing::cases! {
 
     /// A caller that is killed with SIGKILL leaves neither a helper nor the helper's children.
     fn a_killed_caller_leaves_nothing() needs [Tool("setsid")] {
-        let attach_at = attach_at();
-        script(&format!("setsid -f {attach_at}; {attach_at} & {attach_at}"));
-        let (mut child, subreaper) = start("helper_process::waits", &attach_at);
+        let marked_sleep = marked_sleep();
+        script(&format!("setsid -f {marked_sleep}; {marked_sleep} & {marked_sleep}"));
+        let (mut child, subreaper) = start("helper_process::waits", &marked_sleep);
         let begun = Instant::now();
         child.kill().unwrap();
         child.wait().unwrap();
-        nothing_is_left(subreaper, &attach_at);
+        nothing_is_left(subreaper, &marked_sleep);
         // The processes end at once, not at the time limit.
         assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
     }
@@ -226,18 +226,18 @@ fmountat_testing::cases! {
     /// A signal that kills the caller takes effect at once, also when sent to its process group
     /// (^C). No process of the helper is left.
     fn a_hung_helper_can_be_interrupted() needs [Tool("setsid")] {
-        let attach_at = attach_at();
-        script(&format!("setsid -f {attach_at}; {attach_at} & {attach_at}"));
+        let marked_sleep = marked_sleep();
+        script(&format!("setsid -f {marked_sleep}; {marked_sleep} & {marked_sleep}"));
         for signal in [Signal::TERM, Signal::INT, Signal::HUP, Signal::USR1] {
             // A shell starts background jobs with SIGINT ignored, and the caller would inherit
             // that.
             process::ignore_no_more(signal.as_raw());
-            let (mut child, subreaper) = start("helper_process::waits", &attach_at);
+            let (mut child, subreaper) = start("helper_process::waits", &marked_sleep);
             let start = Instant::now();
             rustix::process::kill_process_group(Pid::from_child(&child), signal).unwrap();
             assert_eq!(child.wait().unwrap().signal(), Some(signal.as_raw()));
             assert!(start.elapsed() < Duration::from_secs(5), "{signal:?}: {:?}", start.elapsed());
-            nothing_is_left(subreaper, &attach_at);
+            nothing_is_left(subreaper, &marked_sleep);
         }
     }
 
@@ -245,16 +245,16 @@ fmountat_testing::cases! {
     /// it.
     fn a_killed_subreaper_takes_the_helper_with_it() needs [] {
         mkdirs(scratch(), &["t"]);
-        let attach_at = attach_at();
-        let helper = script(&format!("exec {attach_at}"));
+        let marked_sleep = marked_sleep();
+        let helper = script(&format!("exec {marked_sleep}"));
         std::thread::scope(|scope| {
             let hung = scope.spawn(|| mount(&helper, "t", LONG).unwrap_err());
-            until("the helper does not start", || !processes(&attach_at).is_empty());
+            until("the helper does not start", || !processes(&marked_sleep).is_empty());
             rustix::process::kill_process(subreaper(rustix::process::getpid()), Signal::KILL).unwrap();
             let error = hung.join().unwrap();
             assert!(error.reason().contains("killed"), "{error}");
         });
-        gone(&attach_at);
+        gone(&marked_sleep);
     }
 
     /// execve(2) of a set-user-ID program clears the death signal: the subreaper must kill it.
@@ -273,15 +273,15 @@ fmountat_testing::cases! {
         nothing_is_left(subreaper, &mark);
     }
 
-    /// If the caller closes a descriptor while the helper runs, no copy of it is left open.
+    /// If the caller closes a descriptor while the helper runs, no process keeps a copy of it open.
     fn what_the_caller_closes_is_closed() needs [] {
         mkdirs(scratch(), &["t"]);
         let (read_end, write_end) = rustix::pipe::pipe().unwrap();
-        let attach_at = attach_at();
-        let helper = script(&attach_at);
+        let marked_sleep = marked_sleep();
+        let helper = script(&marked_sleep);
         std::thread::scope(|scope| {
             let hung = scope.spawn(|| mount(&helper, "t", Duration::from_secs(3)).unwrap_err());
-            until("the helper does not start", || !processes(&attach_at).is_empty());
+            until("the helper does not start", || !processes(&marked_sleep).is_empty());
             let start = Instant::now();
             drop(write_end);
             assert_eq!(std::fs::File::from(read_end).read(&mut [0]).unwrap(), 0);
@@ -311,10 +311,10 @@ fmountat_testing::cases! {
         let error = mount(&script("sleep 0.1; ls /proc/self/fd; exit 7"), "t", LONG).unwrap_err();
         // 3 is the listing's own.
         assert_eq!((error.reason().as_str(), error.output().join(" ").as_str()), ("exit status 7", "0 1 2 3"));
-        let attach_at = attach_at();
-        let error = mount(&script(&format!("setsid -f {attach_at}; {attach_at}")), "t", SOON).unwrap_err();
+        let marked_sleep = marked_sleep();
+        let error = mount(&script(&format!("setsid -f {marked_sleep}; {marked_sleep}")), "t", SOON).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::TimedOut);
-        gone_within(&attach_at, Duration::ZERO);
+        gone_within(&marked_sleep, Duration::ZERO);
     }
 
     /// The error has a line with a long path in full, its control characters escaped.

@@ -85,9 +85,9 @@ pub(crate) fn gone_within(text: &str, time: Duration) {
 
 /// Returns a command that never ends and that no other case uses. With inotify(7) its death can
 /// take seconds: the kernel waits for a grace period.
-pub(crate) fn attach_at() -> String {
-    write(file("attach_at"), "");
-    format!("tail ---disable-inotify -f {}", file("attach_at").display())
+pub(crate) fn marked_sleep() -> String {
+    write(file("marked_sleep"), "");
+    format!("tail ---disable-inotify -f {}", file("marked_sleep").display())
 }
 
 /// A squashfs image with the file `who`.

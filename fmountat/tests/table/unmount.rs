@@ -367,7 +367,7 @@ fmountat_testing::cases! {
     /// The server of a file system does not answer the last request: the call returns in time with
     /// an error.
     fn one_that_hangs() needs [Root, Filesystem("fuseblk"), Tool("losetup")] {
-        fuse::attach_at();
+        fuse::unanswered_destroy();
     }
 
     /// A frozen file system does not delay unmounting: the kernel keeps it until it is thawed.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Tests watching mounts and unmounts: what each event is, with both strategies, and the recovery
-//! after an overflow.
+//! Tests [`Watch`] with both strategies: the events of mounts and unmounts, and the recovery after
+//! an overflow.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use fmountat::mountinfo::MountEntry;
@@ -32,12 +32,12 @@ fn watch(strategy: TableStrategy) -> Watch {
     watch
 }
 
-fn all(watch: &mut Watch) -> Vec<MountEvent> {
+fn pending_events(watch: &mut Watch) -> Vec<MountEvent> {
     std::iter::from_fn(|| watch.next().unwrap()).collect()
 }
 
-/// `mount one /t/at`, with paths from the scratch directory.
-fn words(events: &[MountEvent]) -> Vec<String> {
+/// Formats each event as `ACTION SOURCE TARGET`. The target is relative to the scratch directory.
+fn event_texts(events: &[MountEvent]) -> Vec<String> {
     let word = |event: &MountEvent| {
         let of = |entry: &Option<MountEntry>| {
             entry.as_ref().map_or(String::from("?"), |entry| {
@@ -54,20 +54,20 @@ fn words(events: &[MountEvent]) -> Vec<String> {
     events.iter().map(word).collect()
 }
 
-type Facts = BTreeMap<MountId, (PathBuf, std::ffi::OsString)>;
+type MountsById = BTreeMap<MountId, (PathBuf, std::ffi::OsString)>;
 
-fn facts<'a>(mounts: impl Iterator<Item = &'a MountEntry>) -> Facts {
+fn by_id<'a>(mounts: impl Iterator<Item = &'a MountEntry>) -> MountsById {
     mounts.map(|entry| (entry.mount_id(), (entry.target.clone(), entry.source.clone()))).collect()
 }
 
-fn table_now(strategy: TableStrategy) -> Facts {
+fn table_now(strategy: TableStrategy) -> MountsById {
     let table = TableReader::here()
         .fields(Fields::MOUNTINFO - Fields::PROPAGATE_FROM)
         .strategy(strategy)
         .read()
         .unwrap();
     let entries: Vec<_> = table.iter().map(|entry| entry.to_entry()).collect();
-    facts(entries.iter())
+    by_id(entries.iter())
 }
 
 fn is_readable(watch: &Watch) -> bool {
@@ -86,28 +86,28 @@ fmountat_testing::cases! {
             assert!(watch.next().unwrap().is_none() && !is_readable(&watch));
             assert!(!watch.wait(Some(Duration::from_millis(1))).unwrap());
             let mut seen = Vec::new();
-            let mut look = |watch: &mut Watch| {
+            let mut check_events = |watch: &mut Watch| {
                 // mountinfo reports a change once: either to our poll(2) or to `wait`, so they take
                 // turns.
                 let is_ready = if strategy == TableStrategy::Statmount || seen.len() % 2 == 0 { is_readable(watch) } else { watch.wait(None).unwrap() };
                 assert!(is_ready, "{strategy}");
-                seen.extend(words(&all(watch)));
+                seen.extend(event_texts(&pending_events(watch)));
                 assert!(!watch.wait(Some(Duration::from_millis(1))).unwrap());
-                assert_eq!(facts(watch.mounts()), table_now(strategy));
+                assert_eq!(by_id(watch.mounts()), table_now(strategy));
             };
             tmpfs("one", "t");
-            look(&mut watch);
+            check_events(&mut watch);
             tmpfs("two", "t");
             tmpfs("in", "t/in");
-            look(&mut watch);
+            check_events(&mut watch);
             mount_move(file("t"), file("moved")).unwrap();
-            look(&mut watch);
+            check_events(&mut watch);
             unmount(file("moved"), UnmountFlags::DETACH).unwrap();
             unmount(file("t"), UnmountFlags::empty()).unwrap();
-            look(&mut watch);
-            let along = if strategy == TableStrategy::Mountinfo { vec!["move in moved/in from in t/in"] } else { vec![] };
+            check_events(&mut watch);
+            let moved_inside = if strategy == TableStrategy::Mountinfo { vec!["move in moved/in from in t/in"] } else { vec![] };
             let mut want = vec!["mount one t", "mount two t", "mount in t/in", "move two moved from two t"];
-            want.extend(along);
+            want.extend(moved_inside);
             let (tail, rest): (Vec<_>, Vec<_>) = seen.split_at(want.len()).1.iter().cloned().partition(|w| w.starts_with("umount"));
             assert_eq!((&seen[..want.len()], rest.len()), (&want.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>()[..], 0));
             let mut tail: Vec<_> = tail;
@@ -116,8 +116,8 @@ fmountat_testing::cases! {
         }
     }
 
-    /// A published set is one event per mount and a detached tree none; only mountinfo reports a
-    /// changed option.
+    /// The publication of a set is reported as one event per mount. A detached tree causes no
+    /// event. Only mountinfo reports a changed option.
     fn sets_and_remounts() needs [Kernel(6, 15), Statmount] {
         tmpfs("set", "set");
         tmpfs("in", "set/in");
@@ -125,35 +125,35 @@ fmountat_testing::cases! {
         for strategy in STRATEGIES {
             let mut watch = watch(strategy);
             let tree = Tree::clone_of(CWD, file("set"), true).unwrap();
-            assert!(all(&mut watch).is_empty());
+            assert!(pending_events(&mut watch).is_empty());
             drop(tree.attach(&Target::open(CWD, file("t")).unwrap()).unwrap());
-            assert_eq!(words(&all(&mut watch)), ["mount set t", "mount in t/in"]);
+            assert_eq!(event_texts(&pending_events(&mut watch)), ["mount set t", "mount in t/in"]);
             mount_remount(file("t"), MountFlags::BIND | MountFlags::NOSUID, "").unwrap();
             let want: &[&str] = if strategy == TableStrategy::Mountinfo { &["remount set t from set t"] } else { &[] };
-            assert_eq!(words(&all(&mut watch)), want);
+            assert_eq!(event_texts(&pending_events(&mut watch)), want);
             unmount(file("t"), UnmountFlags::DETACH).unwrap();
-            let mut gone = words(&all(&mut watch));
+            let mut gone = event_texts(&pending_events(&mut watch));
             gone.sort();
             assert_eq!(gone, ["umount in t/in", "umount set t"]);
         }
     }
 
-    /// A mount that was removed before it was inspected is reported without its details. For a
-    /// mount from the start the details are kept until its end.
+    /// Watch reports a mount without details if the mount was removed before watch could query it.
+    /// For a mount that existed at the start, watch kept the details.
     fn gone_already() needs [Kernel(6, 15), Statmount] {
         tmpfs("old", "old");
         let mut watch = watch(TableStrategy::Statmount);
         unmount(file("old"), UnmountFlags::empty()).unwrap();
         tmpfs("short", "short");
         unmount(file("short"), UnmountFlags::empty()).unwrap();
-        let events = all(&mut watch);
-        assert_eq!(words(&events), ["umount old old", "mount ?", "umount ?"]);
+        let events = pending_events(&mut watch);
+        assert_eq!(event_texts(&events), ["umount old old", "mount ?", "umount ?"]);
         assert!(events.iter().all(|event| event.id.is_some()));
-        assert_eq!(facts(watch.mounts()), table_now(TableStrategy::Statmount));
+        assert_eq!(by_id(watch.mounts()), table_now(TableStrategy::Statmount));
     }
 
-    /// 10,000 mounts and unmounts in bursts, read in between: every one is an event, in order, with
-    /// the same id.
+    /// Watch reports each of 10,000 mounts and unmounts, made in bursts, as one event. A mount's
+    /// two events have the same id and the right order.
     fn every_event_of_bursts() needs [Kernel(6, 15), Statmount] {
         let mut watch = watch(TableStrategy::Statmount);
         let mut balance: HashMap<MountId, i32> = HashMap::new();
@@ -162,12 +162,12 @@ fmountat_testing::cases! {
             for n in 0..200 {
                 tmpfs("burst", &format!("b/{n}"));
             }
-            // Sometimes nothing is read until they are gone again.
-            let events = if burst % 2 == 0 { all(&mut watch) } else { Vec::new() };
+            // In every second burst, watch reads no event before the mounts are removed.
+            let events = if burst % 2 == 0 { pending_events(&mut watch) } else { Vec::new() };
             for n in 0..200 {
                 unmount(file(format!("b/{n}")), UnmountFlags::DETACH).unwrap();
             }
-            for event in events.into_iter().chain(all(&mut watch)) {
+            for event in events.into_iter().chain(pending_events(&mut watch)) {
                 let step = match event.action {
                     MountAction::Mount => 1,
                     MountAction::Umount => -1,
@@ -183,12 +183,12 @@ fmountat_testing::cases! {
         }
         assert_eq!((mounts, umounts), (10_000, 10_000));
         assert!(balance.values().all(|left| *left == 0));
-        assert_eq!(facts(watch.mounts()), table_now(TableStrategy::Statmount));
+        assert_eq!(by_id(watch.mounts()), table_now(TableStrategy::Statmount));
         println!("counted: {mounts} mounts and {umounts} unmounts in bursts, every one an event");
     }
 
-    /// More events than the kernel queues: watch reports the overflow and then the differences, so
-    /// that its list is right again.
+    /// After more events than the kernel queues, watch reports the overflow and then the
+    /// differences to its list of mounts. After that, the list is correct.
     fn an_overflow_is_reported_and_made_good() needs [Kernel(6, 15), Statmount] {
         tmpfs("old", "old");
         let mut watch = watch(TableStrategy::Statmount);
@@ -199,50 +199,50 @@ fmountat_testing::cases! {
         }
         tmpfs("new", "new");
         unmount(file("old"), UnmountFlags::empty()).unwrap();
-        let events = all(&mut watch);
+        let events = pending_events(&mut watch);
         let place = |action| events.iter().position(|event| event.action == action).unwrap();
-        let reported = words(&events[place(MountAction::Overflow)..=place(MountAction::Resync)]);
+        let reported = event_texts(&events[place(MountAction::Overflow)..=place(MountAction::Resync)]);
         for want in ["overflow", "mount new new", "umount old old", "resync"] {
             assert!(reported.contains(&want.to_owned()), "{want}");
         }
-        assert_eq!(facts(watch.mounts()), table_now(TableStrategy::Statmount));
+        assert_eq!(by_id(watch.mounts()), table_now(TableStrategy::Statmount));
         // Later events follow as before.
         tmpfs("later", "later");
-        assert_eq!(words(&all(&mut watch)), ["mount later later"]);
+        assert_eq!(event_texts(&pending_events(&mut watch)), ["mount later later"]);
         let before = place(MountAction::Overflow);
         println!("counted: {before} events, then an overflow and {} to make it good", reported.len());
     }
 
-    /// The same bursts by mountinfo: what is there in the end is right.
+    /// With mountinfo, the list of mounts is correct after each burst.
     fn bursts_by_mountinfo() needs [] {
         let mut watch = watch(TableStrategy::Mountinfo);
         for burst in 0..20 {
             for n in 0..100 {
                 tmpfs("burst", &format!("b/{n}"));
             }
-            assert_eq!(all(&mut watch).iter().filter(|event| event.action == MountAction::Mount).count(), 100);
+            assert_eq!(pending_events(&mut watch).iter().filter(|event| event.action == MountAction::Mount).count(), 100);
             for n in (0..100).filter(|n| n % 20 != burst) {
                 unmount(file(format!("b/{n}")), UnmountFlags::DETACH).unwrap();
             }
             assert!(watch.wait(Some(Duration::from_secs(5))).unwrap());
-            assert_eq!(all(&mut watch).len(), 95);
-            assert_eq!(facts(watch.mounts()), table_now(TableStrategy::Mountinfo));
+            assert_eq!(pending_events(&mut watch).len(), 95);
+            assert_eq!(by_id(watch.mounts()), table_now(TableStrategy::Mountinfo));
         }
     }
 
-    /// fanotify identifies the mount by its id; a caller that may not query the id watches
-    /// mountinfo (podman's profile).
+    /// A caller that may not call statmount(2), as under podman's profile, watches mountinfo:
+    /// fanotify reports only the id of a mount.
     fn without_statmount() needs [] {
         errno_on(&[457, 458], libc::ENOSYS as u32);
         let mut watch = Watch::of(TableReader::here()).unwrap();
         assert_eq!(watch.strategy(), TableStrategy::Mountinfo);
         tmpfs("one", "t");
-        assert_eq!(words(&all(&mut watch)), ["mount one t"]);
+        assert_eq!(event_texts(&pending_events(&mut watch)), ["mount one t"]);
         assert!(Watch::of(TableReader::here().strategy(TableStrategy::Statmount)).is_err());
         unmount(file("t"), UnmountFlags::empty()).unwrap();
     }
 
-    /// Where fanotify does not know mounts, or may not be used, mountinfo is watched.
+    /// Watch uses mountinfo if fanotify cannot report mounts, or is forbidden.
     fn without_fanotify() needs [] {
         for errno in [libc::ENOSYS, libc::EPERM, libc::EINVAL] {
             std::thread::scope(|scope| {
@@ -251,7 +251,7 @@ fmountat_testing::cases! {
                     let mut watch = Watch::of(TableReader::here()).unwrap();
                     assert_eq!(watch.strategy(), TableStrategy::Mountinfo);
                     tmpfs("one", "t");
-                    assert_eq!(words(&all(&mut watch)), ["mount one t"]);
+                    assert_eq!(event_texts(&pending_events(&mut watch)), ["mount one t"]);
                     unmount(file("t"), UnmountFlags::empty()).unwrap();
                     assert!(Watch::of(TableReader::here().strategy(TableStrategy::Statmount)).is_err());
                 });

@@ -119,7 +119,7 @@ fn write_tables(work: &Path, quick: bool) -> Result {
             runs.push(table::Run { kernel: kernel.name(), results: results::parse(&text) });
         }
     }
-    repository::write(TABLE, table::cases(&runs))?;
+    repository::write(TABLE, table::kernels_tsv(&runs))?;
     let quick = if quick { Some(selection::quick()?) } else { None };
     repository::write(PAGE, page::page(&runs, quick.as_deref()))
 }

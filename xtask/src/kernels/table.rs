@@ -50,7 +50,7 @@ pub(crate) fn rows(runs: &[Run]) -> Vec<Row<'_>> {
 }
 
 /// Returns the text of .ci/baseline/kernels.tsv, with a column for each kernel and sorted lines.
-pub(crate) fn cases(runs: &[Run]) -> String {
+pub(crate) fn kernels_tsv(runs: &[Run]) -> String {
     let mut outcomes: BTreeMap<(&str, &str), HashMap<&str, &str>> = BTreeMap::new();
     let rows = rows(runs);
     for row in &rows {
@@ -67,7 +67,7 @@ pub(crate) fn cases(runs: &[Run]) -> String {
     lines.join("\n") + "\n"
 }
 
-/// Returns the (binary, case) pairs that passed on a kernel, from the text of [`cases`].
+/// Returns the (binary, case) pairs that passed on a kernel, from the text of [`kernels_tsv`].
 pub(crate) fn passed_on(table: &str, kernel: &str) -> HashSet<(String, String)> {
     let mut lines = table.lines();
     let head = lines.next().unwrap_or_default();
@@ -108,7 +108,7 @@ mod tests {
                      set\tb\tunsupported\tpassed\n\
                      unit\tx\tnot run\tskipped\n\
                      unit\ty\tnot run\tpassed\n";
-        assert_eq!(cases(&runs()), table);
+        assert_eq!(kernels_tsv(&runs()), table);
     }
 
     #[test]
@@ -121,7 +121,7 @@ mod tests {
 
     #[test]
     fn what_passed_is_read_from_the_kernels_column() {
-        let table = cases(&runs());
+        let table = kernels_tsv(&runs());
         let passed = |kernel| {
             let mut cases: Vec<_> =
                 passed_on(&table, kernel).into_iter().map(|(b, c)| b + " " + &c).collect();

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! `docs/errors.md` and `docs/measured/errors-beside-mount8.md`, as the situations make them.
+//! Writes `docs/errors.md` and `docs/measured/errors-beside-mount8.md` from the outcomes of all
+//! situations.
 
 use super::row::{Ours, Row};
 use super::run::{Said, docs};
 use fmountat::ErrorKind;
 
-/// A situation with what was said in it.
+/// A situation, with the output of both programs.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) row: Row,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! One situation: what leads to it, who runs into it, and what the error must say.
+//! One situation: the command that causes the error, its user, and the expected error.
 
 use fmountat::{Error, ErrorKind};
 use std::path::Path;
@@ -12,22 +12,22 @@ pub(crate) enum Who {
     User,
     /// User 1000 as root of a user and mount namespace.
     Inside,
-    /// The same without a mount namespace.
+    /// User 1000 as root of a user namespace, in the mount namespace of the host.
     InsideUserOnly,
-    /// Inside, with no more user namespaces allowed.
+    /// Like `Inside`, with user.max_user_namespaces 0.
     NoNamespaces,
     /// Root of a container that lacks the capability.
     NoCapability,
     /// Root with few open files.
     FewFiles,
-    /// Root, with these programs alone in PATH and where system programs are.
+    /// Root, with no other programs in PATH and in the directories of system programs.
     NoPrograms,
     /// Root behind a seccomp filter that answers EPERM to fsmount(2) and mount(2).
     Filtered,
 }
 
 impl Who {
-    /// What stands before the program in the shell.
+    /// Returns the command that runs the program as this user.
     pub(crate) fn prefix(self) -> &'static str {
         match self {
             Self::Root | Self::Filtered | Self::NoPrograms => "",
@@ -47,7 +47,7 @@ impl Who {
         }
     }
 
-    /// As the table says it.
+    /// Returns the text for the table.
     pub(crate) fn words(self) -> &'static str {
         match self {
             Self::Root | Self::NoPrograms => "",
@@ -62,7 +62,7 @@ impl Who {
     }
 }
 
-/// What is done.
+/// The command or call that fails.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Ours {
     /// A line for the shell, typed in the fixture's directory after `fmountat `.
@@ -75,17 +75,17 @@ pub(crate) enum Ours {
 pub(crate) struct Row {
     pub(crate) name: &'static str,
     pub(crate) who: Who,
-    /// Lines for the shell that come before.
+    /// Shell lines to run first.
     pub(crate) before: &'static str,
     pub(crate) ours: Ours,
-    /// What is typed for mount(8) or umount(8); none where neither can be asked for it.
+    /// The command line of mount(8) or umount(8); `None` if neither can do this.
     pub(crate) theirs: Option<&'static str>,
     pub(crate) kind: ErrorKind,
     pub(crate) step: &'static str,
-    /// Is in the argument; empty for none.
+    /// A part of the error's argument; empty if the error has none.
     pub(crate) argument: &'static str,
     pub(crate) errno: i32,
-    /// Is in the hint; empty for none.
+    /// A part of the hint; empty if the error has none.
     pub(crate) hint: &'static str,
 }
 

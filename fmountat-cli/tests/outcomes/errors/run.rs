@@ -24,11 +24,11 @@ pub(crate) struct Said {
     /// The whole message, line by line, without what differs from run to run.
     pub(crate) text: String,
     pub(crate) status: i32,
-    /// The mounts were as before.
+    /// Whether the failed command left the mount table unchanged.
     pub(crate) is_clean: bool,
 }
 
-/// An ext4, and the program where anybody can start it.
+/// Creates an ext4 image, and copies the program to a directory from which all users can run it.
 pub(crate) fn prepare() {
     File::create(scratch().join("image")).unwrap().set_len(4 << 20).unwrap();
     command_output(Command::new("mkfs.ext4").arg("-q").arg(scratch().join("image")));

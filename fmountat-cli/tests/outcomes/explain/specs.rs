@@ -28,7 +28,7 @@ fn set(lines: &[&str]) -> String {
     format!("[{}]", mounts.join(", "))
 }
 
-/// What the set is mounted in; the empty one is a copy of what is at the target.
+/// The root mounts of the sets. The empty one stands for a copy of the mount at the target.
 const ROOTS: &[&str] = &[
     "overlay overlay - lowerdir=l2:l1:s,upperdir=u,workdir=w",
     "overlay overlay - lowerdir=s:l1",
@@ -175,7 +175,8 @@ pub(crate) fn specs() -> Vec<Spec> {
     }
     specs.extend(ALONE.iter().map(|line| plain(set(&[line]))));
     specs.extend(ODD.iter().map(|text| plain((*text).to_owned())));
-    // One after the other: what was made before is there, a link leads inside, a mount hides.
+    // Later mounts depend on earlier ones: on their directories, on links in them, on what they
+    // hide.
     for lines in [
         &["tmpfs x - -", "tmpfs x a X-mount.mkdir", "tmpfs x a/b -"][..],
         &[

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A judge of what explaining did: the calls in its trace that could change something.
+//! Finds the system calls in a trace of `explain` that could change something.
 
 use super::run_behind;
 use super::specs::Spec;

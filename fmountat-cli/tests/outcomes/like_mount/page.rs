@@ -13,12 +13,12 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// The same exit status and the same mounts; each has its own words for a failure.
+    /// Reports whether the exit status and the mounts are the same. Error texts may differ.
     pub(crate) fn is_same(&self) -> bool {
         (self.theirs.status, &self.theirs.changed) == (self.ours.status, &self.ours.changed)
     }
 
-    /// Whether both are to do the same, and it is no failure: one line is enough.
+    /// Reports whether both programs succeed with the same result. The page then shows one line.
     fn is_plain(&self) -> bool {
         self.row.differs.is_none() && self.ours.status == 0
     }

@@ -37,7 +37,7 @@ pub(crate) fn kill_ends_everything() {
     child.kill().unwrap();
     child.wait().unwrap();
     assert_gone_within(SECOND, "kill -9");
-    // Nobody holds the other end any more, whatever it did with its environment.
+    // No process holds the other end of the pipe, not even one that has changed its environment.
     output.read_to_string(&mut line).unwrap();
     before.assert("kill -9");
     unmount(scratch().join("fs"), UnmountFlags::empty()).unwrap();

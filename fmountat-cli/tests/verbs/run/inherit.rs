@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What the command has from its caller: all that it would have without us.
+//! Tests what a command inherits from the caller of `fmountat run`: the same as without fmountat.
 
 use super::sandbox::{
     Finished, Untouched, command, finish, finish_with, fmountat, lines, on_host_root, words,

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Roots: what the command finds, what it may write, and that none of it reaches the disk.
+//! Tests the roots of `fmountat run`: the command's files, where it may write, and that no write
+//! reaches the disk.
 
 use super::sandbox::{Finished, Untouched, command, finish, fmountat, lines, on_host_root, picture, words};
 use fmountat_testing::{
@@ -179,7 +180,7 @@ pub(crate) fn layers_and_binds() {
     assert!(!here.join("data/g").exists());
 }
 
-/// Of two mounts for the root the upper one is the root, with what is mounted in it.
+/// If a list has two mounts with the target `/`, the later one is the root, with the mounts in it.
 pub(crate) fn the_upper_root() {
     write(
         scratch().join("two.json"),

@@ -138,7 +138,7 @@ pub(crate) fn kill_processes() {
     }
 }
 
-/// Waits for all that this case has started to be gone.
+/// Waits until all processes that this case has started have ended.
 pub(crate) fn assert_gone_within(limit: Duration, after: &str) {
     let start = Instant::now();
     loop {
@@ -158,7 +158,7 @@ pub(crate) struct Untouched {
 }
 
 impl Untouched {
-    /// What is there now; the copy of the program is among it.
+    /// Records the present files, mounts and processes, and the copy of the program.
     pub(crate) fn now() -> Self {
         words(&[]);
         std::fs::create_dir_all(scratch().join(CHANGING)).unwrap();

@@ -161,7 +161,8 @@ fn text(failure: &Failure) -> Option<String> {
     (!ok).then(|| format!("{:?}: {} in place of {}\n{}", failure.args, done.status, failure.status, done.err))
 }
 
-/// One object, with all the fields, and nothing else.
+/// Runs the command with --json. Returns what is wrong with its output: each line of stderr must be
+/// a JSON object, and the last one the error with all its fields.
 fn json(failure: &Failure) -> Option<String> {
     let done = done(&[&["--json"], failure.args].concat());
     let wrong = |why: &str| Some(format!("--json {:?}: {why}: {} {}", failure.args, done.status, done.err));

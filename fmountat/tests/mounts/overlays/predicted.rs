@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Overlays explained and then applied: what `explain` says is what `apply` does, to the word.
+//! Checks that `explain` predicts the result and the error text of `apply` for overlays.
 
 use fmountat::kernel::Features;
 use fmountat::{ErrorKind, Mount, Mounter, Plan, Target};
@@ -7,7 +7,7 @@ use fmountat_testing::{in_own_namespace, is_real_root, kernel_release, mkdirs, s
 use rustix::fs::CWD;
 use std::time::{Duration, Instant};
 
-/// An overlay of the stage, by its options, and the kind of error it is refused with.
+/// The options of an overlay, and the expected error.
 struct Case {
     options: String,
     refused: Option<ErrorKind>,
@@ -21,7 +21,7 @@ fn refused(kind: ErrorKind, options: &str) -> Case {
     Case { options: options.into(), refused: Some(kind) }
 }
 
-/// What the overlays are made of; where the test runs, so that names are short.
+/// Creates the layers in the scratch directory, and changes to it so that names are short.
 fn make_layers() {
     fmountat::fmountat(CWD, "tmpfs", scratch(), "tmpfs", fmountat::MountFlags::empty(), "mode=755").unwrap();
     let dirs = [
@@ -66,7 +66,7 @@ fn make_layers() {
         .unwrap();
     };
     overlay("busy", "lowerdir=l1,upperdir=u2,workdir=w2");
-    // The mount table shows layers as they were given.
+    // The mount table shows layer paths as given, and `explain` opens them: they must be absolute.
     let here = scratch().display().to_string();
     overlay("deep1", &format!("lowerdir={here}/l1:{here}/l2"));
     overlay("deep2", &format!("lowerdir={here}/deep1:{here}/l2"));
@@ -120,7 +120,7 @@ fn cases() -> Vec<Case> {
             refused(E::LayerMissing, "lowerdir=l1:nope,uidmap=0:1000:10,gidmap=0:1000:10"),
         ]);
     } else {
-        // Overlay needs `userxattr` here, and that it excludes these.
+        // In a user namespace, overlay needs `userxattr`, which excludes these options.
         cases.extend([
             refused(E::OptionConflict, "lowerdir=l1,upperdir=u,workdir=w,metacopy=on"),
             refused(E::OptionConflict, "lowerdir=l1,upperdir=u,workdir=w,redirect_dir=on"),
@@ -130,7 +130,7 @@ fn cases() -> Vec<Case> {
     cases
 }
 
-/// The error, with all that it says; the kernel's own words only come with what it was asked for.
+/// Returns the kind and the whole text of the error, or `works`.
 fn text_of(error: Option<&fmountat::Error>) -> String {
     error.map_or_else(|| String::from("works"), |error| format!("{:?}: {error}", error.kind()))
 }
@@ -167,7 +167,7 @@ fn compare_by(strategy: &str, features: Features) -> Vec<String> {
     wrong
 }
 
-/// Every case by every strategy that the kernel has of taking layers.
+/// Compares all cases, with each strategy for passing layers that this kernel supports.
 pub(crate) fn compare() {
     make_layers();
     let here = Features::get();
@@ -180,8 +180,8 @@ pub(crate) fn compare() {
     assert!(wrong.is_empty(), "{} wrong\n{}", wrong.len(), wrong.join("\n"));
 }
 
-/// How long it takes to explain a writable overlay with so many mounts inside.
-fn explaining(root: &str, mounts: usize) -> Duration {
+/// Returns the shortest of three times to explain a writable overlay with `mounts` mounts inside.
+fn explain_time(root: &str, mounts: usize) -> Duration {
     let inner = (0..mounts)
         .map(|n| Mount::new("tmpfs", "tmpfs").at(format!("/srv/{n}/data")).option("X-mount.mkdir"));
     let root = root.split(',').fold(Mount::new("overlay", "overlay"), Mount::option);
@@ -197,7 +197,7 @@ fn explaining(root: &str, mounts: usize) -> Duration {
     (0..3).map(|_| once()).min().unwrap()
 }
 
-/// Twice as many mounts take about twice as long, and so do twice as many layers.
+/// The time of `explain` grows linearly with the number of mounts and layers.
 pub(crate) fn linear() {
     make_layers();
     let layers = |count: usize| {
@@ -207,12 +207,12 @@ pub(crate) fn linear() {
     for n in 0..500 {
         mkdirs(scratch().join(format!("layers/{n}")), &["srv"]);
     }
-    let (one, two) = (explaining(&layers(2), 1000), explaining(&layers(2), 2000));
-    let (few, many) = (explaining(&layers(250), 20), explaining(&layers(500), 40));
+    let (one, two) = (explain_time(&layers(2), 1000), explain_time(&layers(2), 2000));
+    let (few, many) = (explain_time(&layers(250), 20), explain_time(&layers(500), 40));
     std::env::set_current_dir("/").unwrap();
     println!("counted: 1000 mounts {one:?}, 2000 {two:?}; 20 in 250 layers {few:?}, 40 in 500 {many:?}");
     assert!(two < one * 3, "1000 mounts {one:?}, 2000 {two:?}");
-    // Both are twice as many.
+    // Here the layers and the mounts both double.
     assert!(many < few * 6, "20 in 250 layers {few:?}, 40 in 500 {many:?}");
     assert!(many < Duration::from_secs(2), "{many:?}");
 }

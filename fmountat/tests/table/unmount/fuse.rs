@@ -84,8 +84,9 @@ pub(crate) fn threads() -> usize {
     std::fs::read_dir("/proc/self/task").unwrap().count()
 }
 
-/// A file system on a device says goodbye to its server and waits for the answer.
-pub(crate) fn attach_at() {
+/// When a fuseblk file system is unmounted, the kernel sends its server the request DESTROY and
+/// waits for the reply. This server replies after the time limit of the unmount.
+pub(crate) fn unanswered_destroy() {
     const INIT: u32 = 26;
     const DESTROY: u32 = 38;
     let device = loop_device("image", 1 << 20);
