@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Any bytes for `fmountat::fuzzing::options`.
+//! Fuzzes `fmountat::fuzzing::options` with arbitrary bytes.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| fmountat::fuzzing::options(data));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Any bytes for `fmountat::fuzzing::statmount`.
+//! Fuzzes `fmountat::fuzzing::statmount` with arbitrary bytes.
 #![no_main]
 
 libfuzzer_sys::fuzz_target!(|data: &[u8]| fmountat::fuzzing::statmount(data));

@@ -15,13 +15,13 @@ use std::path::{Path, PathBuf};
 /// What a layer holds at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Put {
-    /// What the whole view shows there.
+    /// The entry of the flat tree, which the view shows.
     Final,
-    /// Something that a layer above replaces or deletes.
+    /// An older file. A layer above replaces or deletes it, as it does a link or directory.
     OldFile,
     OldLink,
     OldDirectory,
-    /// The mark that deletes what is below.
+    /// A whiteout, which hides the path in the layers below.
     Whiteout,
 }
 
@@ -29,9 +29,9 @@ enum Put {
 #[derive(Debug, Default)]
 struct Layer {
     puts: BTreeMap<PathBuf, Put>,
-    /// Directories, those that only lead somewhere too.
+    /// The directories, including those that only lead to a file.
     directories: BTreeSet<PathBuf>,
-    /// Directories that hide what the layers below have in them.
+    /// Opaque directories, which hide their content in the layers below.
     opaque: BTreeSet<PathBuf>,
 }
 
@@ -40,8 +40,8 @@ struct Layer {
 pub(crate) struct Layers<'a> {
     tree: &'a Tree,
     layers: Vec<Layer>,
-    /// For each directory the lowest layer whose content in it can be seen.
-    floors: HashMap<PathBuf, usize>,
+    /// For each directory, the lowest layer whose entries in it are visible.
+    lowest_visible: HashMap<PathBuf, usize>,
     histories: BTreeMap<&'static str, usize>,
 }
 
@@ -49,17 +49,17 @@ impl<'a> Layers<'a> {
     /// Assigns every entry of the tree to layers.
     pub(crate) fn plan(tree: &'a Tree, count: usize) -> Self {
         let layers = std::iter::repeat_with(Layer::default).take(count).collect();
-        let mut plan = Self { tree, layers, floors: HashMap::new(), histories: BTreeMap::new() };
-        let homes = homes(tree, count);
+        let mut plan = Self { tree, layers, lowest_visible: HashMap::new(), histories: BTreeMap::new() };
+        let preferred_layers = preferred_layers(tree, count);
         let (directories, files): (Vec<_>, Vec<_>) = tree.iter().partition(|(_, entry)| entry.is_dir());
         let parents: BTreeSet<&Path> = directories.iter().filter_map(|(path, _)| path.parent()).collect();
         for (path, _) in directories {
-            plan.put_directory(path, homes[path], !parents.contains(path.as_path()));
+            plan.put_directory(path, preferred_layers[path], !parents.contains(path.as_path()));
         }
-        let floors = plan.floors_of_files(&files);
+        let floors = plan.lowest_visible_of_files(&files);
         for (path, entry) in files {
             let first = entry.hard_link.as_ref().unwrap_or(path);
-            plan.put_file(path, at_least(floors[first], homes[first], first, count));
+            plan.put_file(path, at_least(floors[first], preferred_layers[first], first, count));
         }
         for layer in &mut plan.layers {
             let paths = layer.puts.keys().chain(&layer.directories);
@@ -71,13 +71,13 @@ impl<'a> Layers<'a> {
         plan
     }
 
-    /// A directory without directories in it may be the end of a history that hides what was there.
+    /// Puts a directory into a layer. A leaf may also hide older content in the layers below.
     fn put_directory(&mut self, path: &Path, home: usize, is_leaf: bool) {
         let Some(parent) = path.parent() else {
-            self.floors.insert(path.to_owned(), 0);
+            self.lowest_visible.insert(path.to_owned(), 0);
             return;
         };
-        let low = self.floors[parent];
+        let low = self.lowest_visible[parent];
         let home = at_least(low, home, path, self.layers.len());
         self.layers[home].directories.insert(path.to_owned());
         let room = low..home;
@@ -98,7 +98,7 @@ impl<'a> Layers<'a> {
             }
             _ => false,
         };
-        self.floors.insert(path.to_owned(), if is_hiding { home } else { low });
+        self.lowest_visible.insert(path.to_owned(), if is_hiding { home } else { low });
         if hash(path, "deleted") % 3 == 0 {
             self.put_deleted(path, Put::OldDirectory, low);
         }
@@ -106,7 +106,7 @@ impl<'a> Layers<'a> {
 
     fn put_file(&mut self, path: &Path, home: usize) {
         self.layers[home].puts.insert(path.to_owned(), Put::Final);
-        let low = self.floors[path.parent().unwrap()];
+        let low = self.lowest_visible[path.parent().unwrap()];
         let room = low..home;
         match hash(path, "file") % 6 {
             _ if room.is_empty() => {}
@@ -143,7 +143,7 @@ impl<'a> Layers<'a> {
         }
     }
 
-    /// `old` in a layer of the range, and a whiteout in a later one.
+    /// Puts `old` into a layer of the range, and a whiteout into a later one.
     fn put_and_delete(&mut self, path: &Path, old: Put, range: Range<usize>) {
         let at = choose(path, "old", range.start..range.end - 1);
         self.layers[at].puts.insert(path.to_owned(), old);
@@ -160,12 +160,13 @@ impl<'a> Layers<'a> {
         true
     }
 
-    /// The names of one file must all lie where they are seen, in one layer.
-    fn floors_of_files(&self, files: &[(&PathBuf, &Entry)]) -> HashMap<PathBuf, usize> {
+    /// Returns, for each file, the lowest layer in which all its hard links are visible: they must
+    /// be in one layer.
+    fn lowest_visible_of_files(&self, files: &[(&PathBuf, &Entry)]) -> HashMap<PathBuf, usize> {
         let mut floors = HashMap::new();
         for (path, entry) in files {
             let floor = floors.entry(entry.hard_link.as_ref().unwrap_or(path).clone()).or_default();
-            *floor = self.floors[path.parent().unwrap()].max(*floor);
+            *floor = self.lowest_visible[path.parent().unwrap()].max(*floor);
         }
         floors
     }
@@ -180,7 +181,7 @@ impl<'a> Layers<'a> {
         assert!(self.histories.values().all(|times| *times >= 10), "{:?}", self.histories);
     }
 
-    /// How often each kind of history was made.
+    /// Returns the number of paths with each kind of history.
     pub(crate) fn histories(&self) -> &BTreeMap<&'static str, usize> {
         &self.histories
     }
@@ -209,7 +210,7 @@ impl<'a> Layers<'a> {
             for path in &layer.opaque {
                 set_xattr(&base.join(path), "trusted.overlay.opaque", b"y");
             }
-            // Upwards, since what is made in a directory changes its time.
+            // Children before parents: creating an entry changes the mtime of its directory.
             for path in layer.directories.iter().rev() {
                 let entry = &self.tree[path];
                 let is_top = tops[path.as_path()] == at;
@@ -241,7 +242,7 @@ impl<'a> Layers<'a> {
     }
 }
 
-/// What a directory was like in the layers below its last change.
+/// Returns the metadata of a directory in all layers but its topmost.
 fn older(entry: &Entry) -> Entry {
     let mut older = entry.clone();
     (older.mode, older.uid, older.gid, older.mtime) = (0o040_700, 98, 99, (1, 1));
@@ -249,8 +250,8 @@ fn older(entry: &Entry) -> Entry {
     older
 }
 
-/// The layer that each entry would like to have: all layers get the same number.
-fn homes(tree: &Tree, count: usize) -> HashMap<PathBuf, usize> {
+/// Returns the preferred layer of each entry. All layers are preferred by equally many entries.
+fn preferred_layers(tree: &Tree, count: usize) -> HashMap<PathBuf, usize> {
     let mut paths: Vec<&PathBuf> = tree.keys().collect();
     paths.sort_by_key(|path| hash(path, "home"));
     paths.into_iter().enumerate().map(|(rank, path)| (path.clone(), rank % count)).collect()

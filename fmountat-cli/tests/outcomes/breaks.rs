@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Breaks one thing in a mount that works, for each option of each file system: the error must name
-//! that thing, and `explain` must predict the failure wherever the kernel shows it before the file
-//! system exists.
+//! Gives each option of each file system a bad value, in a mount that works without the option. The
+//! error must name the option. `explain` must predict the failure, except if the kernel reports it
+//! only when it creates the file system.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use crate::fixture::with_fixture;
@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 /// A file system: its source and the options with which the mount works.
-struct Whole {
+struct WorkingMount {
     fstype: String,
     source: &'static str,
     options: &'static str,
@@ -20,7 +20,7 @@ struct Whole {
 }
 
 /// The file systems that can be mounted here, with the names of their options.
-fn file_systems(dir: &Path) -> Vec<(Whole, Vec<String>)> {
+fn file_systems(dir: &Path) -> Vec<(WorkingMount, Vec<String>)> {
     let table = concat!(env!("CARGO_MANIFEST_DIR"), "/../fmountat/src/diagnose/parameters.rs");
     let text = read(table).replace("\\\n", " ");
     let list = text.split("const VALUES").next().unwrap();
@@ -31,7 +31,7 @@ fn file_systems(dir: &Path) -> Vec<(Whole, Vec<String>)> {
     entries.filter_map(|(name, options)| Some((whole(name, dir)?, options))).collect()
 }
 
-fn whole(name: &str, dir: &Path) -> Option<Whole> {
+fn whole(name: &str, dir: &Path) -> Option<WorkingMount> {
     let (source, options, is_image) = match name {
         "tmpfs" | "ramfs" | "devpts" | "proc" | "bpf" | "hugetlbfs" | "mqueue" => ("none", "", false),
         "overlay" => ("none", "lowerdir=l1:l2,upperdir=u,workdir=w", false),
@@ -48,7 +48,7 @@ fn whole(name: &str, dir: &Path) -> Option<Whole> {
         "squashfs" => sh(dir, "mksquashfs s squashfs.img -quiet -no-progress"),
         _ => read("/proc/filesystems").lines().any(|line| line.ends_with(&format!("\t{name}"))),
     };
-    made.then(|| Whole { fstype: name.to_owned(), source, options, is_image })
+    made.then(|| WorkingMount { fstype: name.to_owned(), source, options, is_image })
 }
 
 fn image(dir: &Path, name: &str, megabytes: u64, mkfs: &str) -> bool {
@@ -63,10 +63,10 @@ fn sh(dir: &Path, line: &str) -> bool {
     shell.status().unwrap().success()
 }
 
-/// The ways to break an option: its value, or that it has one.
+/// Bad values of an option. The empty one gives the option without a value.
 const BROKEN: [&str; 5] = ["=bad^", "=-7", "=99999999999", "=", ""];
 
-fn spec(whole: &Whole, option: &str) -> String {
+fn spec(whole: &WorkingMount, option: &str) -> String {
     let options: Vec<&str> = [whole.options, option].into_iter().filter(|text| !text.is_empty()).collect();
     let options = options.join(",");
     format!(r#"[{{"type":"{}","source":"{}","options":["{options}"]}}]"#, whole.fstype, whole.source)
@@ -94,8 +94,15 @@ struct Count {
     not_predicted: usize,
 }
 
-/// Tries one break. Returns what is wrong.
-fn wrong(dir: &Path, whole: &Whole, key: &str, broken: &str, count: &mut Count) -> Option<String> {
+/// Explains and applies a mount with one bad option. Returns a text if the outcomes contradict each
+/// other, or if the error does not name the option.
+fn try_option(
+    dir: &Path,
+    whole: &WorkingMount,
+    key: &str,
+    broken: &str,
+    count: &mut Count,
+) -> Option<String> {
     let option = format!("{key}{broken}");
     write(dir.join("set.json"), spec(whole, &option));
     let explained = run(dir, "explain");
@@ -138,13 +145,13 @@ fmountat_testing::cases! {
                 assert!(sound.status.success(), "{}: {sound:?}", whole.fstype);
                 unmount_target(dir);
                 for key in &keys {
-                    all_wrong.extend(BROKEN.iter().filter_map(|broken| wrong(dir, &whole, key, broken, &mut count)));
+                    all_wrong.extend(BROKEN.iter().filter_map(|broken| try_option(dir, &whole, key, broken, &mut count)));
                 }
             }
             let Count { broken, accepted, not_predicted } = count;
             println!("breaks refused: {broken}, accepted by the kernel: {accepted}, not predicted: {not_predicted}");
             assert!(broken > 500, "{broken}");
-            assert!(all_wrong.is_empty(), "{} wrong:\n{}", all_wrong.len(), all_wrong.join("\n"));
+            assert!(all_wrong.is_empty(), "{} try_option:\n{}", all_wrong.len(), all_wrong.join("\n"));
         });
         command_output(Command::new("losetup").arg("-a"));
     }

@@ -14,15 +14,15 @@ use fmountat::ErrorKind;
 use fmountat_testing::command_output;
 use page::Entry;
 use row::Row;
-use run::Said;
+use run::ReportedError;
 use std::process::Command;
 
 fn all_rows() -> Vec<Row> {
     [rows::words(), rows::paths(), rows_layers::overlays(), rows_layers::images(), rows::privilege()].concat()
 }
 
-/// What is not as the row says.
-fn wrong(row: &Row, said: &Said) -> Option<String> {
+/// Compares the error with the row. Returns a text if they differ.
+fn wrong(row: &Row, said: &ReportedError) -> Option<String> {
     let is_right = said.code == row.kind.code()
         && said.step == row.step
         && said.argument.contains(row.argument)
@@ -34,7 +34,7 @@ fn wrong(row: &Row, said: &Said) -> Option<String> {
     (!is_right).then(|| format!("{}: {row:?}\n  {said:?}", row.name))
 }
 
-/// What is looked at to find out why something failed, and never before.
+/// Files and calls that fmountat uses only to find the reason of a failure.
 const LOOKS: [&str; 9] = [
     "thread-self/status",
     "thread-self/attr",

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Tests `fmountat run`: what the command sees, that nothing is left, and how status, signals and
-//! the terminal are passed on.
+//! Tests `fmountat run`: the command's view of the file system, the cleanup, and the forwarding of
+//! status, signals and the terminal.
 //!
 //! Each body runs as an ordinary user and as real root. The ordinary user is user 1000 without
 //! capabilities in a user namespace below the harness's, so `fmountat` must make its own user
@@ -27,7 +27,7 @@ fmountat_testing::cases! {
     fn the_example_as_root() needs [Root] { roots::the_example(); }
     fn the_example_as_root_of_a_user_namespace() needs [Kernel(6, 6), User] { roots::the_example_in_a_container(); }
     fn devices_are_not_changed_as_root() needs [Root] { roots::devices_are_not_changed(); }
-    /// As before Linux 6.15: nothing is mounted into a detached tree.
+    /// Emulates a kernel before Linux 6.15, which cannot mount into a detached tree.
     fn devices_are_not_changed_in_its_own_namespace() needs [Root] {
         filter::without_detached_children();
         roots::devices_are_not_changed();
@@ -37,7 +37,7 @@ fmountat_testing::cases! {
     fn removing_a_directory_of_a_layer_works_or_is_reported() needs [User, Tool("unshare")] {
         roots::removing_a_directory_of_a_layer_works_or_is_reported();
     }
-    /// As before Linux 6.15: nothing is mounted into a detached tree.
+    /// Emulates a kernel before Linux 6.15, which cannot mount into a detached tree.
     fn in_its_own_namespace_as_user() needs [Kernel(6, 6), User, Tool("unshare")] {
         filter::without_detached_children();
         roots::the_example();
@@ -56,7 +56,7 @@ fmountat_testing::cases! {
     fn owners_are_mapped() needs [Root] { roots::owners_are_mapped(); }
     fn modes_of_a_copy_as_user() needs [User, Tool("unshare")] { roots::modes_of_a_copy(); }
     fn modes_of_a_copy_as_root() needs [Root] { roots::modes_of_a_copy(); }
-    /// As before Linux 6.15 again.
+    /// Emulates a kernel before Linux 6.15, which cannot mount into a detached tree.
     fn reach_in_its_own_namespace_as_user() needs [User, Tool("unshare")] {
         filter::without_detached_children();
         roots::the_old_root_is_gone();
@@ -160,7 +160,7 @@ fmountat_testing::cases! {
 
     fn signals_before_the_start_as_user() needs [User, Tool("unshare")] { signals::before_the_start(); }
     fn signals_before_the_start_as_root() needs [Root] { signals::before_the_start(); }
-    /// As a user, since for root the automount point is not looked up.
+    /// Runs as an ordinary user: for root, `run` does not look up the automount point.
     fn an_automount_without_daemon() needs [Root, Tool("setpriv"), Filesystem("autofs")] { roots::an_automount_without_daemon(); }
     fn kill_ends_everything_as_user() needs [User, Tool("unshare")] { crash::kill_ends_everything(); }
     fn kill_ends_everything_as_root() needs [Root] { crash::kill_ends_everything(); }

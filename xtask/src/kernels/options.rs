@@ -11,8 +11,11 @@ const USAGE: &str = "Runs the test suite on real kernels: Debian's, in qemu, and
 --quick runs the few test files named in .ci/kernels.d/quick; --table writes docs/measured/kernels.md and
 .ci/baseline/kernels.tsv from the results in target/kernels. TESTS='contract set' runs only these binaries and puts their results in the place of those that an
 earlier run had, KERNELS_JOBS=2 runs two kernels at a time, KERNELS_SECONDS ends a virtual machine after so many seconds.
-The exit status is 1 if a case failed on a kernel, or is unsupported there that passed in .ci/baseline/kernels.tsv,
-a binary ended badly, nothing passed, or a kernel did not come to the end.";
+The exit status is 1 if
+- a case failed, or is unsupported although it passed according to .ci/baseline/kernels.tsv,
+- a binary failed without a failed case,
+- no case passed,
+- a virtual machine did not finish.";
 
 /// A kernel that the tests run on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,7 +23,7 @@ pub(crate) enum Kernel {
     Bookworm,
     Trixie,
     Newest,
-    /// The machine's own: no virtual machine.
+    /// The kernel of this machine, without a virtual machine.
     Own,
 }
 

@@ -3,15 +3,15 @@
 //! situations.
 
 use super::row::{Ours, Row};
-use super::run::{Said, docs};
+use super::run::{ReportedError, docs};
 use fmountat::ErrorKind;
 
 /// A situation, with the output of both programs.
 #[derive(Debug)]
 pub(crate) struct Entry {
     pub(crate) row: Row,
-    pub(crate) ours: Said,
-    pub(crate) theirs: Option<Said>,
+    pub(crate) ours: ReportedError,
+    pub(crate) theirs: Option<ReportedError>,
 }
 
 /// One section for each kind.

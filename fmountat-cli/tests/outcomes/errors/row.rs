@@ -103,12 +103,12 @@ impl Row {
         Self { before, ..self }
     }
 
-    /// mount(8) is asked otherwise.
+    /// Sets a different command line for mount(8).
     pub(crate) fn beside(self, theirs: &'static str) -> Self {
         Self { theirs: Some(theirs), ..self }
     }
 
-    /// The step, and what is in the argument.
+    /// Sets the expected step and a part of the argument.
     pub(crate) fn at(self, step: &'static str, argument: &'static str) -> Self {
         Self { step, argument, ..self }
     }
@@ -122,7 +122,7 @@ impl Row {
     }
 }
 
-/// A line that mount(8) or umount(8) takes too.
+/// Returns a row for a command line, which mount(8) or umount(8) runs too.
 pub(crate) fn line(kind: ErrorKind, name: &'static str, line: &'static str) -> Row {
     let is_theirs = line.starts_with("mount ") || line.starts_with("umount ");
     Row::new(kind, name, Ours::Line(line), is_theirs.then_some(line))

@@ -10,12 +10,12 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// Is in no text.
+/// A device name that no text contains.
 const NO_DEVICE: &str = "/dev/none-of-these";
 
-/// What was said.
+/// The error that a program reported.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Said {
+pub(crate) struct ReportedError {
     pub(crate) code: String,
     pub(crate) step: String,
     pub(crate) argument: String,
@@ -37,13 +37,13 @@ pub(crate) fn prepare() {
     std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
 }
 
-/// What fmountat says.
-pub(crate) fn ours(row: &Row) -> Said {
+/// Runs the situation with fmountat.
+pub(crate) fn ours(row: &Row) -> ReportedError {
     with_fixture(|dir| match row.ours {
         Ours::Call(_, call) => {
             let error = call(dir);
-            let text = in_short(&format!("fmountat: {error}"), dir, NO_DEVICE);
-            Said {
+            let text = normalized(&format!("fmountat: {error}"), dir, NO_DEVICE);
+            ReportedError {
                 code: error.code().to_owned(),
                 step: error.step(),
                 argument: error.argument().map(|a| a.to_string_lossy().into_owned()).unwrap_or_default(),
@@ -67,13 +67,13 @@ pub(crate) fn ours(row: &Row) -> Said {
                     .unwrap_or_else(|e| panic!("{}: {e}: {}", row.name, read(&json)));
             let error = &value["error"];
             let field = |name: &str| error[name].as_str().unwrap_or_default().replace(&device, "DEVICE");
-            Said {
+            ReportedError {
                 code: field("code"),
                 step: field("step"),
                 argument: field("argument"),
                 errno: error["errno"].as_i64().unwrap_or(0),
                 hint: field("hint"),
-                text: in_short(&read(&text), dir, &device),
+                text: normalized(&read(&text), dir, &device),
                 status,
                 is_clean,
             }
@@ -81,8 +81,8 @@ pub(crate) fn ours(row: &Row) -> Said {
     })
 }
 
-/// What mount(8) or umount(8) says, where they can be asked.
-pub(crate) fn theirs(row: &Row) -> Option<Said> {
+/// Runs the situation with mount(8) or umount(8), if the row has a command line for them.
+pub(crate) fn theirs(row: &Row) -> Option<ReportedError> {
     let line = row.theirs.filter(|line| !line.is_empty())?;
     Some(with_fixture(|dir| {
         let text = scratch().join("text");
@@ -90,7 +90,12 @@ pub(crate) fn theirs(row: &Row) -> Option<Said> {
         let program = command_output(Command::new("sh").args(["-c", &format!("command -v {name}")]));
         let script = format!("{} {} {rest} 2> {}", row.who.prefix(), program.trim(), text.display());
         let (status, device, is_clean) = shell(row, dir, &script);
-        Said { text: in_short(&read(&text), dir, &device), status, is_clean, ..Said::default() }
+        ReportedError {
+            text: normalized(&read(&text), dir, &device),
+            status,
+            is_clean,
+            ..ReportedError::default()
+        }
     }))
 }
 
@@ -141,7 +146,7 @@ fn shell(row: &Row, dir: &Path, script: &str) -> (i32, String, bool) {
         let status = child.wait().unwrap().code().expect("an exit status");
         (status, mounts(dir) == before)
     };
-    // A filter can't be taken back: it has a thread of its own.
+    // A seccomp filter can't be removed, so a thread of its own installs it.
     let (status, is_clean) = std::thread::scope(|scope| scope.spawn(run).join().expect("it ran"));
     if ["DEVICE s", "image s"].iter().any(|mounted| row.before.ends_with(mounted)) {
         let _ = Command::new("umount").args(["-q", "s"]).current_dir(dir).status();
@@ -149,8 +154,9 @@ fn shell(row: &Row, dir: &Path, script: &str) -> (i32, String, bool) {
     (status, if device.is_some() { name } else { String::from(NO_DEVICE) }, is_clean)
 }
 
-/// Without the program's name, the fixture's path and numbers that differ from run to run.
-fn in_short(text: &str, dir: &Path, device: &str) -> String {
+/// Replaces the parts of the text that differ between runs: paths, device names, pids, long
+/// numbers.
+fn normalized(text: &str, dir: &Path, device: &str) -> String {
     let text = text.trim_end().replace(&dir.display().to_string(), "/DIR");
     let text = text.replace(&scratch().display().to_string(), "/TMP");
     let short = device.strip_prefix("/dev/").unwrap_or("no device");
@@ -186,7 +192,7 @@ impl Device {
     }
 }
 
-/// The directory of the pages.
+/// Returns the path of a page.
 pub(crate) fn docs(name: &str) -> PathBuf {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../docs")).join(name)
 }

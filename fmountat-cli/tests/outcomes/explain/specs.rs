@@ -10,7 +10,7 @@ pub(crate) struct Spec {
     pub(crate) target: &'static str,
 }
 
-/// `type source target options` with blanks between; `-` for nothing.
+/// Converts a line `TYPE SOURCE TARGET OPTIONS` to JSON. `-` stands for an empty field.
 fn mount(line: &str) -> String {
     let words: Vec<&str> = line.split(' ').collect();
     let field = |at: usize| words.get(at).filter(|word| **word != "-").copied().unwrap_or_default();
@@ -42,7 +42,7 @@ const ROOTS: &[&str] = &[
     "",
 ];
 
-const IN_THEM: &[&str] = &[
+const INNER_MOUNTS: &[&str] = &[
     "tmpfs x sub -",
     "tmpfs x /sub/deep nosuid",
     "tmpfs x sub/../sub size=1m",
@@ -59,7 +59,7 @@ const IN_THEM: &[&str] = &[
     "tmpfs x sub sise=1m",
 ];
 
-/// Mounts by themselves: what is looked at is the mount.
+/// Mounts for sets of one mount.
 const ALONE: &[&str] = &[
     "tmpfs x - size=bad",
     "tmpfs x - size=1m,mode=0700",
@@ -141,7 +141,7 @@ const ALONE: &[&str] = &[
     "fuse.nosuch x - -",
 ];
 
-/// Lists that are none, or not as they should be.
+/// Texts that are not valid lists, and lists with unusual paths.
 const ODD: &[&str] = &[
     "",
     "[",
@@ -167,7 +167,7 @@ pub(crate) fn specs() -> Vec<Spec> {
     // A directory in the place of a lower layer's file.
     specs.push(plain(set(&[ROOTS[0], "tmpfs x swapped/b X-mount.mkdir"])));
     for root in ROOTS {
-        for inside in IN_THEM {
+        for inside in INNER_MOUNTS {
             // A set without a root is mounted into the mount at `s`.
             let target = if root.is_empty() { "s" } else { "t" };
             specs.push(Spec { target, ..plain(set(&[root, inside])) });
