@@ -99,7 +99,7 @@ strategies! {
     pub(crate) MapLayers "map the owners of an overlay's layers" {
         Views "in mapped binds in the private mount namespace" [AppendLayers, MappedLayers, PrivateNamespace]
         Clones "in mapped clones" [AppendLayers, DetachedLayers]
-        Attached "in mapped clones that a copied mount namespace has" [MappedLayers, PrivateNamespace]
+        Attached "in mapped clones in a copied mount namespace" [MappedLayers, PrivateNamespace]
     }
     pub(crate) UpperUsed "know whether an upper directory was ever used" {
         Uuid "by the uuid on it" [LeavesUuid]

@@ -32,7 +32,7 @@ impl Error {
             None => String::new(),
             Some(PlanStep::Mount(0)) => String::from("root: "),
             Some(PlanStep::Mount(number)) => format!("mount {number}: "),
-            // The operation names it already.
+            // The text of the operation already names the device or link.
             Some(PlanStep::Device(_)) if self.operation() == Operation::CreateDevice => String::new(),
             Some(PlanStep::Link(_)) if self.operation() == Operation::CreateLink => String::new(),
             Some(PlanStep::Device(path)) => named(Operation::CreateDevice, path),

@@ -93,7 +93,8 @@ impl LoopDevice {
                 (Some(Errno::AGAIN), _) => LOCK_TIME,
                 // Another program took the free device first, or removed it.
                 (Some(Errno::BUSY | Errno::NXIO), _) => RETRY_TIME,
-                // Its node in /dev may appear a moment later; in a container it never does.
+                // The device's node in /dev may appear a moment later; in a container it never
+                // does.
                 (Some(Errno::NOENT), _) => RETRY_TIME / 20,
                 (None, ErrorKind::DeviceInUse) => FREE_TIME,
                 _ => Duration::ZERO,
@@ -202,7 +203,7 @@ impl LoopDevice {
                 Errno::NOENT => error
                     .with_reason("the device exists, but /dev has no node for it")
                     .with_hint("in a container, add the host's /dev/loop* devices or mount a devtmpfs"),
-                _ => for_root(error),
+                _ => with_root_hint(error),
             }
         })?;
         let mut device = Self { fd, path, is_ours_to_free: false, is_shared: false };
@@ -285,12 +286,12 @@ fn open_control() -> Result<OwnedFd> {
                             /dev/loop*",
                 )
             }
-            _ => for_root(error),
+            _ => with_root_hint(error),
         }
     })
 }
 
-fn for_root(error: Error) -> Error {
+fn with_root_hint(error: Error) -> Error {
     match error.raw_errno() {
         Some(Errno::ACCESS | Errno::PERM) => error.with_hint("loop devices require root on the host"),
         _ => error,

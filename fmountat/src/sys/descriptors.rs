@@ -11,8 +11,9 @@ const STEP: Operation = Operation::Program("close inherited descriptors");
 /// Makes all descriptors from `first` on close-on-exec, except those in `keep`, so that programs
 /// that this process starts do not inherit them: `close_range(CLOSE_RANGE_CLOEXEC)` \[Linux 5.11\].
 ///
-/// A directory descriptor of the host is a way out of a new root (CVE-2024-21626). Call it before
-/// the program is started; other threads must not open descriptors without `O_CLOEXEC`.
+/// A program can leave its new root through a directory descriptor of the host (CVE-2024-21626).
+/// Call this function before you start the program. Other threads must not open descriptors
+/// without `O_CLOEXEC`.
 ///
 /// ```
 /// fmountat::call::close_on_exec_from(3, &[])?;
@@ -33,11 +34,11 @@ pub fn close_on_exec_from(first: RawFd, keep: &[RawFd]) -> Result<()> {
     let mut from = first;
     for fd in keep {
         if from < fd {
-            mark(from, fd - 1)?;
+            set_cloexec_range(from, fd - 1)?;
         }
         from = fd.saturating_add(1);
     }
-    mark(from, RawFd::MAX)
+    set_cloexec_range(from, RawFd::MAX)
 }
 
 fn is_open(fd: RawFd) -> bool {
@@ -45,23 +46,24 @@ fn is_open(fd: RawFd) -> bool {
     unsafe { libc::fcntl(fd, libc::F_GETFD) >= 0 }
 }
 
-fn mark(first: RawFd, last: RawFd) -> Result<()> {
+fn set_cloexec_range(first: RawFd, last: RawFd) -> Result<()> {
     let (from, to) = (first.max(0).unsigned_abs(), last.max(0).unsigned_abs());
     // SAFETY: the call closes nothing: it sets a flag of descriptors.
     let done = unsafe { libc::syscall(libc::SYS_close_range, from, to, libc::CLOSE_RANGE_CLOEXEC) };
     match crate::sys::errno::result(done) {
         // A filter forbids close_range(2), or the kernel is older than 5.11.
         Err(Errno::NOSYS | Errno::PERM | Errno::INVAL) => {
-            mark_each(first, last);
+            set_cloexec_each(first, last);
             Ok(())
         }
         done => done.map(drop).map_err(|errno| Error::sys(STEP, Syscall::CloseRange, errno)),
     }
 }
 
-/// Marks the descriptors one by one, up to the limit of this process, or 65,535 if that is lower:
-/// the limit may have been lowered after a descriptor was opened.
-fn mark_each(first: RawFd, last: RawFd) {
+/// Sets close-on-exec on the descriptors one by one, up to the limit of this process. If the limit
+/// is below 65,536, continues to 65,535: the limit may have been lowered after a descriptor was
+/// opened.
+fn set_cloexec_each(first: RawFd, last: RawFd) {
     // SAFETY: the calls read a limit and set a flag of each descriptor that exists.
     unsafe {
         let limit = libc::sysconf(libc::_SC_OPEN_MAX).clamp(1 << 16, 1 << 20);

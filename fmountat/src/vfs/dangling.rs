@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 /// The kernel's limit of links in one path: `MAXSYMLINKS`, include/linux/namei.h.
 pub(crate) const LINKS: usize = 40;
 
-/// Replaces each dangling link in `path` by what it holds, and returns the path to create. `open`
-/// resolves a path inside the root, which no link leaves, as in runc.
+/// Replaces each dangling link in `path` by the link's target, as runc does, and returns the path
+/// to create. `open` resolves a path inside the root; no link leads out of the root.
 ///
 /// # Errors
 /// `ELOOP` after 40 links; those of resolving the existing part of the path.

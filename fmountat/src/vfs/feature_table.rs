@@ -40,7 +40,7 @@ impl KernelFeature {
     }
 }
 
-/// Returns all of them, oldest first.
+/// Returns all kernel features, oldest first.
 ///
 /// ```
 /// use fmountat::kernel::{Features, kernel_features};
@@ -55,8 +55,8 @@ pub fn kernel_features() -> &'static [KernelFeature] {
 }
 
 impl Features {
-    /// Returns these features with all that depend on the kernel's release, for pages and plans
-    /// about other kernels.
+    /// Sets all features that depend on the kernel's release, for pages and plans about other
+    /// kernels.
     #[must_use]
     pub fn with_all(mut self) -> Self {
         for feature in TABLE {
@@ -64,7 +64,7 @@ impl Features {
         }
         self
     }
-    /// Returns these features without those that came after this release.
+    /// Clears the features that are newer than Linux `major.minor`.
     #[cfg(feature = "testing")]
     #[doc(hidden)]
     #[must_use]
@@ -86,7 +86,7 @@ const TABLE: &[KernelFeature] = &[
         name: "new_mount_api",
         kernel: (5, 2),
         what: "fsopen, fsmount, open_tree, move_mount",
-        used_for: "mounts that nobody sees before they are published; the kernel's own words in errors",
+        used_for: "mounts that are invisible until they are published; the kernel's messages in errors",
         instead: "sets are refused",
         otherwise: "forbidden by a seccomp filter: a set is refused; `fmountat()` and a single overlay need mount(2) only",
         shown_by: "filtered: `a_set_is_refused_in_words`",
@@ -128,7 +128,7 @@ const TABLE: &[KernelFeature] = &[
         what: "MOVE_MOUNT_BENEATH",
         used_for: "`--replace`: readers always see the old set or the new one",
         instead: "a moment without either set; refused by --strict",
-        otherwise: "the old set is taken away and the new one attached at once: for microseconds readers see neither (`--strict` \
+        otherwise: "the old set is detached and the new one attached at once: for microseconds readers see neither (`--strict` \
                     refuses); if attaching fails, a copy of the old one is attached again",
         shown_by: "old_kernels: `a_swap_with_a_gap`",
         field: |f| &mut f.move_beneath,
@@ -137,9 +137,9 @@ const TABLE: &[KernelFeature] = &[
         name: "overlay_leaves_uuid",
         kernel: (6, 6),
         what: "overlay's uuid on its upper",
-        used_for: "asking the kernel about an upper in use only where there ever was one",
-        instead: "each upper is asked about",
-        otherwise: "each upper directory is asked about, at the cost of a mount",
+        used_for: "asking the kernel whether an upper directory is in use, only for uppers that an overlay has used before",
+        instead: "a mount to check each upper",
+        otherwise: "fmountat checks each upper directory with an additional mount",
         shown_by: "table_a5 by each strategy",
         field: |f| &mut f.overlay_leaves_uuid,
     },
@@ -157,7 +157,7 @@ const TABLE: &[KernelFeature] = &[
         name: "overlay_append_layers",
         kernel: (6, 7),
         what: "overlay's lowerdir+ and datadir+",
-        used_for: "500 layers of any names, each with the kernel's words if it is refused",
+        used_for: "500 layers with any bytes in their paths; the kernel's message about each refused layer",
         instead: "mount(2) in a private mount namespace",
         otherwise: "mount(2) in a private mount namespace, with the numbers of descriptors as layers, and copied out of it: \
                     500 layers too; before 6.5 a bad option is refused without the kernel's words. Where unshare(2) is forbidden: refused",
@@ -168,7 +168,7 @@ const TABLE: &[KernelFeature] = &[
         name: "overlay_layer_fds",
         kernel: (6, 13),
         what: "overlay layers as descriptors",
-        used_for: "layers found once",
+        used_for: "one path lookup per layer",
         instead: "their names in /proc",
         otherwise: "the descriptors' names in /proc",
         shown_by: "overlays: `any_bytes_a_path_may_hold`",
@@ -178,7 +178,7 @@ const TABLE: &[KernelFeature] = &[
         name: "detached_children",
         kernel: (6, 15),
         what: "mounting into detached trees",
-        used_for: "sets, built where nobody sees them",
+        used_for: "sets that are invisible until they are published",
         instead: "a private mount namespace",
         otherwise: "put together in a private mount namespace and copied out of it: published in one step as well, at a cost \
                     that grows with the machine's mounts; with two mounts for `/` or an `unbindable` one step by step \
@@ -191,8 +191,8 @@ const TABLE: &[KernelFeature] = &[
         kernel: (6, 15),
         what: "overlay layers in a detached tree",
         used_for: "overlays at the same cost however many mounts the machine has; mapped layers",
-        instead: "layers where they are",
-        otherwise: "layers where they are; mapped ones in a private mount namespace",
+        instead: "layers on their attached mounts",
+        otherwise: "layers on their attached mounts; mapped layers in a private mount namespace",
         shown_by: "old_kernels: `mapped_layers_in_a_private_namespace`; old_kernels: `an_upper_in_use_is_found_out`",
         field: |f| &mut f.overlay_detached_layers,
     },
@@ -200,9 +200,9 @@ const TABLE: &[KernelFeature] = &[
         name: "open_tree_attr",
         kernel: (6, 15),
         what: "open_tree_attr",
-        used_for: "mapping what is mapped already",
+        used_for: "a new id mapping for a mount that already has one",
         instead: "open_tree, then mount_setattr",
-        otherwise: "open_tree(2) and mount_setattr(2); what is mapped already: refused",
+        otherwise: "open_tree(2) and mount_setattr(2); a mount that already has an id mapping is refused",
         shown_by: "idmap: `older_strategies`",
         field: |f| &mut f.open_tree_attr,
     },

@@ -35,12 +35,12 @@ const BY_MOUNT: &str = "mount(2) with the paths of the layers";
 /// mount namespace of its own.
 ///
 /// For each overlay layer and each bind the kernel examines all mounts below the source's mount. On
-/// a host with many mounts the handle therefore creates overlays and binds in its own namespace,
-/// which it makes once that has become worth its cost. It binds there what it needs of the host,
-/// each file system at its own path and without the mounts below. Such a bind keeps the super block
-/// of its file system in use, but no mount: umount(8) never fails with EBUSY because of it.
-/// Dropping the handle dissolves the namespace and ends the thread. The handle belongs to the mount
-/// namespace in which it was created.
+/// a host with many mounts the handle therefore creates overlays and binds in its own namespace.
+/// The handle creates this namespace when the saved time exceeds the cost. In the namespace, it
+/// binds the file systems of the sources and layers, each at its own path and without the mounts
+/// below. A bind keeps the super block of the file system in use, but not the host's mount:
+/// umount(8) of that mount does not fail with EBUSY. Dropping the handle dissolves the namespace
+/// and ends the thread. The handle belongs to the mount namespace in which it was created.
 ///
 /// ```no_run
 /// use fmountat::overlay::Overlay;
@@ -128,10 +128,10 @@ impl Mounter {
 
     /// Mounts a lone overlay on `target`. `target` and the layers start at `dir`.
     ///
-    /// One mount(2) does it if every layer is given by an absolute path, the options fit mount(2)'s
-    /// page, and few mounts are on the layers' file system; or if a filter forbids all else. In all
-    /// other cases the overlay is built detached and attached. This is also done after a failed
-    /// mount(2), to find the reason.
+    /// Calls mount(2) once if every layer has an absolute path, the options fit mount(2)'s page,
+    /// and few mounts are on the layers' file system. Also calls mount(2) if a seccomp filter
+    /// forbids fsopen(2). In all other cases, and after a failed mount(2), builds the overlay
+    /// detached and attaches it; after a failure, this finds the reason.
     ///
     /// # Errors
     /// Those of [`overlay_tree`](Self::overlay_tree), [`Target::open`] and [`Tree::attach`].
