@@ -94,11 +94,11 @@ complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -l target -d 'T
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -l compat -d 'Ignore and list options that have no effect, as PROGRAM does' -r -f -a "containerd\t'Ignore options that have no effect'
 oci\t'Like runc: also create mount points, and give a tmpfs the mode of its directory'"
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s B -l bind -d 'Mount SOURCE a second time at TARGET: -o bind'
-complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s R -l rbind -d 'The same with all mounts below SOURCE: -o rbind'
+complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s R -l rbind -d 'Mount SOURCE and all mounts below it a second time at TARGET: -o rbind'
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s M -l move -d 'Move the mount at SOURCE to TARGET'
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s r -l read-only -d 'Mount read-only: -o ro'
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s w -l read-write -d 'Mount writable, or fail: -o rw'
-complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s f -l fake -d 'Check everything, as explain does, and mount nothing'
+complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s f -l fake -d 'Check the mount without mounting'
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s v -d 'Print what was mounted'
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -s n -l no-mtab -d 'Accepted for scripts: mount(8) does not write /etc/mtab, and neither does fmountat'
 complete -c fmountat -n "__fish_fmountat_using_subcommand mount" -l make-shared -d 'Make the mount shared; --make-rshared: all mounts below too'

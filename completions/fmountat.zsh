@@ -107,16 +107,16 @@ _arguments "${_arguments_options[@]}" : \
 oci\:"Like runc\: also create mount points, and give a tmpfs the mode of its directory"))' \
 '-B[Mount SOURCE a second time at TARGET\: -o bind]' \
 '--bind[Mount SOURCE a second time at TARGET\: -o bind]' \
-'-R[The same with all mounts below SOURCE\: -o rbind]' \
-'--rbind[The same with all mounts below SOURCE\: -o rbind]' \
+'-R[Mount SOURCE and all mounts below it a second time at TARGET\: -o rbind]' \
+'--rbind[Mount SOURCE and all mounts below it a second time at TARGET\: -o rbind]' \
 '(-t --types -o --options -N --into)-M[Move the mount at SOURCE to TARGET]' \
 '(-t --types -o --options -N --into)--move[Move the mount at SOURCE to TARGET]' \
 '(-w --read-write)-r[Mount read-only\: -o ro]' \
 '(-w --read-write)--read-only[Mount read-only\: -o ro]' \
 '-w[Mount writable, or fail\: -o rw]' \
 '--read-write[Mount writable, or fail\: -o rw]' \
-'(-N --into)-f[Check everything, as explain does, and mount nothing]' \
-'(-N --into)--fake[Check everything, as explain does, and mount nothing]' \
+'(-N --into)-f[Check the mount without mounting]' \
+'(-N --into)--fake[Check the mount without mounting]' \
 '-v[Print what was mounted]' \
 '-n[Accepted for scripts\: mount(8) does not write /etc/mtab, and neither does fmountat]' \
 '--no-mtab[Accepted for scripts\: mount(8) does not write /etc/mtab, and neither does fmountat]' \

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Texts from outside in JSON: bytes that are not valid UTF-8 get a field of their own.
+//! Writes paths, options and names as JSON strings, without losing bytes that are not valid UTF-8.
 //!
-//! A field `target` with bad bytes has U+FFFD for each of them, and `target_percent` beside it has
-//! the whole text percent-encoded, so that no byte is lost.
+//! If a field `target` has invalid bytes, each is replaced by U+FFFD. A second field
+//! `target_percent` then has the whole text, percent-encoded.
 
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
@@ -26,8 +26,8 @@ impl From<OsString> for Text<'_> {
     }
 }
 
-/// Marks a percent-encoded text until [`json`] moves it. A text that begins with this itself is
-/// encoded too.
+/// The first character of a percent-encoded text until [`json`] moves the text. A text that begins
+/// with this character is percent-encoded too, so that it is not mistaken for an encoded one.
 const MARK: char = '\0';
 
 impl Serialize for Text<'_> {
@@ -89,8 +89,8 @@ fn move_marked(value: &mut Value) {
     }
 }
 
-/// Replaces a marked text, or the marked texts of a list, by readable ones. Returns the encoded
-/// ones; in a list, null stands for a text that is as it was.
+/// Replaces a marked text, or each marked text of a list, by its readable form. Returns the encoded
+/// text or list. In the list, null stands for a text that had no mark.
 fn take_marked(value: &mut Value) -> Option<Value> {
     match value {
         Value::String(text) => {

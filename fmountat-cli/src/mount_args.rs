@@ -31,7 +31,7 @@ pub(crate) struct MountArgs {
     /// Mount SOURCE a second time at TARGET: -o bind
     #[arg(short = 'B', long, group = "operation")]
     pub(crate) bind: bool,
-    /// The same with all mounts below SOURCE: -o rbind
+    /// Mount SOURCE and all mounts below it a second time at TARGET: -o rbind
     #[arg(short = 'R', long, group = "operation")]
     pub(crate) rbind: bool,
     /// Move the mount at SOURCE to TARGET
@@ -58,7 +58,7 @@ pub(crate) struct MountArgs {
     /// TARGET as an option
     #[arg(long = "target", value_name = "TARGET")]
     pub(crate) target_option: Option<PathBuf>,
-    /// Check everything, as explain does, and mount nothing
+    /// Check the mount without mounting
     #[arg(short = 'f', long, conflicts_with = "into")]
     pub(crate) fake: bool,
     /// Print what was mounted

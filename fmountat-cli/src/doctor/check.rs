@@ -26,7 +26,7 @@ pub(crate) struct Check {
 pub(crate) enum State {
     /// Works.
     Fine,
-    /// Missing or restricted, but something else is used.
+    /// Missing or restricted, but fmountat has a substitute.
     Degraded,
     /// Missing: operations that need it fail.
     Missing,

@@ -45,7 +45,7 @@ fn mounting(who: &Credentials) -> Check {
             name,
             format!("{user}, but the user namespace does not own the mount namespace"),
         )
-        .change("create a mount namespace in it too: unshare --mount");
+        .change("create a mount namespace in this user namespace: unshare --mount");
     }
     let finding = Check::missing(TOPIC, name, format!("{user}, without CAP_SYS_ADMIN"));
     match user {
@@ -70,8 +70,8 @@ fn seccomp(who: &Credentials) -> Check {
     }
 }
 
-/// Reports the security module that confines the process. The name of a profile may be a path, or
-/// be chosen by the user: such a name is not printed.
+/// Reports the security module that confines the process. Does not print the name of a profile if
+/// it is a path.
 fn module(who: &Credentials) -> Check {
     let name = "security module";
     match who.confined() {
@@ -92,7 +92,7 @@ fn no_new_privs(who: &Credentials) -> Check {
     match who.no_new_privs {
         false => Check::fine(TOPIC, name, "gain privilege (no_new_privs is off)"),
         true => Check::missing(TOPIC, name, "gain nothing: no_new_privs is on").change(
-            "fusermount3 needs it off: systemd's NoNewPrivileges=no, or docker without no-new-privileges",
+            "turn no_new_privs off for fusermount3: NoNewPrivileges=no in systemd, or no no-new-privileges option in docker",
         ),
     }
 }
@@ -123,7 +123,7 @@ fn user_namespaces(who: &Credentials, limits: &Limits) -> Check {
         }
         Errno::NOSYS | Errno::INVAL => finding.change("a kernel with CONFIG_USER_NS"),
         Errno::PERM if who.seccomp == Some(0) => {
-            finding.change("leave the chroot, if this is one: the kernel allows none below a changed root directory")
+            finding.change("leave the chroot, if you are in one: the kernel refuses user namespaces in a chroot")
         }
         _ => finding.change("allow clone(CLONE_NEWUSER) in the seccomp profile"),
     }
@@ -152,7 +152,7 @@ fn mount_namespaces(limits: &Limits) -> Check {
     }
 }
 
-/// Checks the limit on descriptors: creating an overlay of 500 layers takes as many.
+/// Checks the limit on descriptors: an overlay of 500 layers needs 500 while it is created.
 fn files(limits: &Limits) -> Check {
     let name = "open files";
     let used = limits.files.unwrap_or(0);

@@ -46,7 +46,7 @@ impl<'a> Show<'a> {
         };
         let mut listed: Vec<ListedMount> = mounts.iter().map(listed).collect();
         let mut filesystems = VecDeque::new();
-        // From the last to the first: a mount has all its children before it becomes a child.
+        // Iterates backwards, so that a mount has all its children when it is added to its parent.
         for mount in mounts.iter().rev() {
             let Some(complete) = listed.pop() else { break };
             match mount.parent.filter(|_| is_tree).and_then(|parent| listed.get_mut(parent)) {

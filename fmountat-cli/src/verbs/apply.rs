@@ -5,7 +5,7 @@ use crate::output;
 use crate::patience::waiting;
 use crate::report::{self, ApplyReport, places};
 use crate::set_args::ApplyArgs;
-use crate::verbs::common::{Prepared, SetPaths, boot, namespace, open_target, prepare};
+use crate::verbs::common::{Prepared, SetPaths, boot_id, open_namespace, open_target, prepare};
 use fmountat::{Create, Error, ErrorKind, Operation, PublishedSet, Target};
 use std::path::Path;
 
@@ -32,8 +32,8 @@ fn paths(args: &ApplyArgs) -> SetPaths<'_> {
     }
 }
 
-/// Makes the set the root of a mount namespace and pins that on `file`, which is created if
-/// missing.
+/// Makes the set the root of a new mount namespace, and pins the namespace on `file`. Creates the
+/// file if it is missing.
 fn pin_as_namespace(
     prepared: &Prepared,
     file: &Path,
@@ -49,7 +49,7 @@ fn pin_as_namespace(
     let left_out = std::mem::take(&mut built.left_out);
     let namespace = built.into_namespace()?;
     let pinned = namespace.pin(&Target::create(dir, file, Create::file(0o600))?)?;
-    print(
+    print_report(
         prepared,
         json,
         left_out,
@@ -64,14 +64,14 @@ fn pin_as_namespace(
 }
 
 fn needs_target() -> Error {
-    let reason = "the set has no mount for `/`, so TARGET is needed: its mounts are made in a copy of it";
+    let reason = "TARGET is missing; a set without a mount for `/` is mounted in a copy of TARGET";
     Error::new(ErrorKind::Usage, Operation::ReadCommandLine, reason)
         .with_hint("add a mount with the target `/` as the first, or give TARGET")
 }
 
 fn mount_on(prepared: &Prepared, args: &ApplyArgs, path: &Path, json: bool) -> Result<(), Error> {
     let Prepared { dir, sources, not_done, plan, mounter } = prepared;
-    let namespace = namespace(dir, args.into.as_deref())?;
+    let namespace = open_namespace(dir, args.into.as_deref())?;
     if namespace.is_some() && !plan.has_root() {
         let reason = "a set for another namespace must have its own root: the directory there cannot be copied from outside";
         return Err(Error::new(ErrorKind::Unsupported, Operation::Program("parse option --into"), reason)
@@ -120,11 +120,12 @@ fn mount_on(prepared: &Prepared, args: &ApplyArgs, path: &Path, json: bool) -> R
         strategy: strategy.to_string(),
         ..ApplyReport::default()
     };
-    print(prepared, json, left_out, report)
+    print_report(prepared, json, left_out, report)
 }
 
-/// Prints what was left out, ignored and not done, and the result.
-fn print(
+/// Prints the mounts that were left out, the ignored options, the parts of an OCI configuration
+/// that are left to the caller, and the result.
+fn print_report(
     prepared: &Prepared,
     json: bool,
     left_out: Vec<usize>,
@@ -135,7 +136,7 @@ fn print(
     output::ignored(plan.ignored(), json);
     output::not_done(not_done, json);
     let report = ApplyReport {
-        boot: json.then(boot).flatten(),
+        boot: json.then(boot_id).flatten(),
         ignored: report::ignored(plan.ignored()),
         mounts: plan.len() - left_out.len(),
         left_out,

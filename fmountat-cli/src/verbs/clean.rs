@@ -25,8 +25,8 @@ pub(crate) fn run(json: bool) -> Outcome {
         for place in &cleaned.uncertain {
             let path = output::escaped(place);
             output::message(&format!(
-                "uncertain: a command was killed while a helper mounted on {path}, and the mount there now may have \
-                 another owner: check it, and unmount it"
+                "uncertain: a command was killed while a mount helper mounted on {path}. The mount there now may \
+                 belong to another program: check it before you unmount it"
             ));
         }
         if cleaned.skipped > 0 {

@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 /// The outcome of a verb, with all its errors.
 pub(crate) type Outcome = Result<(), Errors>;
 
-/// The largest file that is read, in bytes: room for 500,000 mounts.
+/// The maximum size of an input file, in bytes: enough for 500,000 mounts.
 const FILE_MAX: u64 = 64 << 20;
 
 /// Opens the directory of `-C`, or the current one.
@@ -66,7 +66,7 @@ impl From<CompatArg> for Compat {
 
 /// Opens the mount namespace of `--into`. A number is a process id. Any other value is a path,
 /// relative to `dir`.
-pub(crate) fn namespace(dir: &OwnedFd, into: Option<&OsStr>) -> Result<Option<MountNamespace>, Error> {
+pub(crate) fn open_namespace(dir: &OwnedFd, into: Option<&OsStr>) -> Result<Option<MountNamespace>, Error> {
     let Some(into) = into else { return Ok(None) };
     let opened = match into.to_str().and_then(|text| text.parse().ok()) {
         Some(pid) => MountNamespace::from_pid(pid),
@@ -76,12 +76,13 @@ pub(crate) fn namespace(dir: &OwnedFd, into: Option<&OsStr>) -> Result<Option<Mo
 }
 
 /// Returns the boot id. Mount ids are unique within one boot only.
-pub(crate) fn boot() -> Option<String> {
+pub(crate) fn boot_id() -> Option<String> {
     let text = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     Some(text.trim().to_owned())
 }
 
-/// Holds SPEC, unless a bundle has it, and TARGET, unless the set needs none.
+/// Holds the paths of the command line: SPEC (none with --bundle) and TARGET (none if the set needs
+/// no target).
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct SetPaths<'a> {
     pub(crate) spec: Option<&'a Path>,
@@ -94,14 +95,14 @@ pub(crate) struct Prepared {
     pub(crate) dir: OwnedFd,
     /// The directory that resolves relative sources and layers.
     pub(crate) sources: OwnedFd,
-    /// The parts of an OCI configuration that are not done.
+    /// The parts of an OCI configuration that fmountat leaves to the caller.
     pub(crate) not_done: Vec<NotDone>,
     pub(crate) plan: Plan,
     pub(crate) mounter: Mounter,
 }
 
-/// Reads the set. With `--strict`, refuses a set if other processes could see only a part of it,
-/// or a moment without a set during a replacement.
+/// Reads and plans the set. With `--strict`, refuses a set that needs more than one step to
+/// publish, and a replacement with a gap between the old set and the new one.
 pub(crate) fn prepare(args: &SetArgs, paths: SetPaths<'_>, replace: bool) -> Result<Prepared, Error> {
     let dir = start_directory(args.directory.as_deref())?;
     let (mut spec, sources) = read_set(&dir, args, paths)?;
@@ -141,7 +142,7 @@ fn read_set(dir: &OwnedFd, args: &SetArgs, paths: SetPaths<'_>) -> Result<(Spec,
     }
     let path = paths.spec.unwrap_or(Path::new("-"));
     let mut spec = read_spec(dir, path)?;
-    // The set is mounted in a copy of the very directory.
+    // If TARGET is the `root.path` of the configuration, this set carries out `root.path`.
     let bundle = path.parent().unwrap_or(Path::new(""));
     let is_target =
         |root: &PathBuf| paths.target.is_some_and(|target| is_same_file(dir, &bundle.join(root), target));

@@ -5,7 +5,7 @@ use crate::mount_args::MountArgs;
 use crate::output;
 use crate::patience::waiting;
 use crate::report::{self, MountReport};
-use crate::verbs::common::{namespace, open_target, start_directory};
+use crate::verbs::common::{open_namespace, open_target, start_directory};
 use crate::verbs::mount_request::MountRequest;
 use fmountat::options::{Mkdir, Options};
 use fmountat::strategy::Strategy;
@@ -22,7 +22,7 @@ pub(crate) fn run(args: &MountArgs, json: bool) -> Result<(), Error> {
     let dir = start_directory(args.directory.as_deref())?;
     let request = args.request()?;
     let options = Options::parse(&request.options)?;
-    let namespace = namespace(&dir, args.into.as_deref())?;
+    let namespace = open_namespace(&dir, args.into.as_deref())?;
     if args.moves {
         return move_mount(args, &request, &dir, json);
     }
@@ -46,7 +46,7 @@ pub(crate) fn run(args: &MountArgs, json: bool) -> Result<(), Error> {
 }
 
 fn source_missing(request: &MountRequest) -> Error {
-    let reason = "SOURCE is missing: only a change of a mount has none";
+    let reason = "SOURCE is missing; only a remount or a propagation change takes TARGET alone";
     Error::new(ErrorKind::Usage, Operation::ReadCommandLine, reason).with_argument(&request.target)
 }
 

@@ -54,7 +54,9 @@ impl MountArgs {
                 Ok(MountRequest { options: self.all_options(), source, target })
             }
             (None, _) => Err(usage("is missing").with_argument("TARGET")),
-            (_, Some(surplus)) => Err(usage("is one path too many").with_argument(surplus)),
+            (_, Some(surplus)) => {
+                Err(usage("unexpected third path; give SOURCE and TARGET only").with_argument(surplus))
+            }
         }
     }
 

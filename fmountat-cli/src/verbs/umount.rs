@@ -7,7 +7,7 @@ use crate::output;
 use crate::patience::waiting;
 use crate::report::{self, UmountReport};
 use crate::sources::{mounts_of, of_tag};
-use crate::verbs::common::{boot, namespace, read_file, start_directory};
+use crate::verbs::common::{boot_id, open_namespace, read_file, start_directory};
 use fmountat::table::is_mount_point;
 use fmountat::{Error, ErrorKind, Errors, MountId, Operation, PublishedSet, Unmount};
 use rustix::fs::CWD;
@@ -24,7 +24,7 @@ pub(crate) fn run(args: &UmountArgs, json: bool) -> Result<ExitCode, Errors> {
         return Err(error.with_argument(args.timeout.to_string()).into());
     }
     let timeout = Duration::try_from_secs_f64(args.timeout).unwrap_or(Duration::MAX);
-    if let Some(namespace) = namespace(&start_directory(None)?, args.into.as_deref())? {
+    if let Some(namespace) = open_namespace(&start_directory(None)?, args.into.as_deref())? {
         namespace.enter()?;
     }
     let unmount = Unmount::new().recursive(args.recursive).all(args.all).lazy(args.lazy);
@@ -94,7 +94,7 @@ fn sets_of(file: &Path) -> Result<Vec<PublishedSet>, Error> {
     if lines.is_empty() {
         return Err(bad("the file is empty"));
     }
-    let now = boot();
+    let now = boot_id();
     if lines.iter().any(|line| line.boot.is_some() && now.is_some() && line.boot != now) {
         let reason = "a set in it was mounted before this boot, and its ids may belong to other mounts now";
         return Err(Error::new(ErrorKind::NotMounted, Operation::FindSet, reason).with_argument(file));

@@ -188,12 +188,7 @@ impl Tree {
         let error = Error::sys(Operation::Attach, Syscall::MoveMount, errno).with_argument(target.path());
         let source_is_dir = is_dir(self.root());
         match (errno, source_is_dir) {
-            (Errno::INVAL | Errno::NOTDIR, Ok(dir)) if dir != target.is_dir() => {
-                let (what, on) = if dir { ("directory", "file") } else { ("file", "directory") };
-                error
-                    .with_kind(ErrorKind::WrongTargetType)
-                    .with_reason(format!("a {what} can't be mounted on a {on}"))
-            }
+            (Errno::INVAL | Errno::NOTDIR, Ok(dir)) if dir != target.is_dir() => wrong_type(error, dir),
             (Errno::NOENT, _) if is_deleted(self.root()) => error
                 .with_reason("the source was deleted, and the kernel mounts no deleted file or directory"),
             (Errno::NOENT, _) => error.with_reason("the target was removed at the same time"),
@@ -206,6 +201,16 @@ impl Tree {
             _ => error,
         }
     }
+}
+
+/// Adds the kind, the reason and the hint for mounting a directory (`is_dir`) on a file, or a file
+/// on a directory.
+pub(crate) fn wrong_type(error: Error, is_dir: bool) -> Error {
+    let (what, on) = if is_dir { ("directory", "file") } else { ("file", "directory") };
+    error
+        .with_kind(ErrorKind::WrongTargetType)
+        .with_reason(format!("a {what} can't be mounted on a {on}"))
+        .with_hint(format!("use a {what} as the target"))
 }
 
 impl AsFd for Tree {

@@ -107,6 +107,7 @@ pub(crate) fn paths() -> Vec<Row> {
             .hint("X-mount.mkdir")
             .beside("mount -t tmpfs x t/tmp"),
         only(E::AllLeftOut, "nofail and no source", "apply - t")
+            .hint("create one of the sources")
             .after(gone)
             .at("build the set", "")
             .beside("mount -o bind,nofail gone t"),
@@ -116,10 +117,12 @@ pub(crate) fn paths() -> Vec<Row> {
             .hint("f is not a directory"),
         line(E::WrongTargetType, "a directory on a file", "mount -o bind s g")
             .at("attach", "g")
-            .errno(EINVAL),
+            .errno(EINVAL)
+            .hint("use a directory as the target"),
         line(E::WrongTargetType, "a file on a directory", "mount -o bind f t")
             .at("attach", "t")
-            .errno(EINVAL),
+            .errno(EINVAL)
+            .hint("use a file as the target"),
         line(E::Unbindable, "an unbindable source", "mount -o bind m t")
             .after("mount --make-unbindable m")
             .at("clone mount", "m")

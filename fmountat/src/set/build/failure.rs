@@ -53,6 +53,7 @@ pub(crate) fn every_mount_left_out() -> Error {
         Operation::Build,
         "no source exists, and all mounts have the option nofail",
     )
+    .with_hint("create one of the sources, or remove `nofail`")
 }
 
 pub(crate) fn is_missing_source(error: &Error, step: &Step) -> bool {

@@ -7,7 +7,7 @@ use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::set::build::Mounter;
 use crate::set::build::decide::Publication;
 use crate::set::build::failure::every_mount_left_out;
-use crate::set::explain::inspect::{Inspector, wrong_type};
+use crate::set::explain::inspect::{Inspector, wrong_type_at};
 use crate::set::explain::report::{Explanation, Needed};
 use crate::set::explain::walk::Walk;
 use crate::set::plan::Plan;
@@ -105,7 +105,7 @@ impl Mounter {
         });
         let unfit = root_is_dir
             .filter(|is_dir| plan.has_root() && *is_dir != target.is_dir())
-            .map(|is_dir| wrong_type(is_dir, target.path(), Errno::INVAL));
+            .map(|is_dir| wrong_type_at(target.path(), is_dir));
         // A mount attached to a shared mount becomes shared, and so do those attached to it.
         let is_unbindable = plan.steps.iter().any(Step::is_unbindable);
         let on_shared = (is_unbindable && is_shared(target.as_fd())).then(|| unbindable_on_shared(target));

@@ -4,7 +4,7 @@
 use crate::diagnose::credentials::{Credentials, Owner, owner_of_mine};
 use crate::diagnose::filesystems;
 use crate::diagnose::step::{predict as predict_step, writable_device};
-use crate::error::{Error, ErrorKind, Operation, Result, Syscall, escape};
+use crate::error::{Error, Operation, Result, Syscall, escape};
 use crate::kinds::filesystem::configured;
 use crate::kinds::image::{Inspected, is_read_only};
 use crate::kinds::overlay::Overlay;
@@ -25,6 +25,7 @@ use crate::set::plan::step::{Step, What};
 use crate::vfs::attr::Attr;
 use crate::vfs::make_target::make_error;
 use crate::vfs::target::{Target, link_in_path, open_error, open_in_root};
+use crate::vfs::tree::wrong_type;
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 use rustix::fs::{FileType, Mode, OFlags, StatVfsMountFlags};
 use rustix::io::Errno;
@@ -325,7 +326,7 @@ impl<'a> Inspector<'a> {
         }
         match (self.tree.find(path), step.options.mkdir) {
             (Ok(place), _) => match (self.tree.is_dir(place), is_dir) {
-                (Some(kind), Some(is_dir)) if kind != is_dir => Err(wrong_type(is_dir, path, Errno::INVAL)),
+                (Some(kind), Some(is_dir)) if kind != is_dir => Err(wrong_type_at(path, is_dir)),
                 (kind, _) => Ok((place, kind.is_some())),
             },
             (Err(Errno::NOENT), Some(_)) => self
@@ -339,12 +340,8 @@ impl<'a> Inspector<'a> {
 }
 
 /// Returns the error for mounting a file on a directory, or the reverse.
-pub(crate) fn wrong_type(is_dir: bool, path: &Path, errno: Errno) -> Error {
-    let (what, on) = if is_dir { ("directory", "file") } else { ("file", "directory") };
-    let error = Error::sys(Operation::Attach, Syscall::MoveMount, errno)
-        .with_argument(path)
-        .with_kind(ErrorKind::WrongTargetType);
-    error.with_reason(format!("a {what} can't be mounted on a {on}"))
+pub(crate) fn wrong_type_at(path: &Path, is_dir: bool) -> Error {
+    wrong_type(Error::sys(Operation::Attach, Syscall::MoveMount, Errno::INVAL).with_argument(path), is_dir)
 }
 
 fn open_directory(dir: BorrowedFd<'_>, path: &Path) -> Result<OwnedFd> {
