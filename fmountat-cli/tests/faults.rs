@@ -18,9 +18,9 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use trace::{CallSite, Errno, places};
 
-/// What a single call may fail with.
+/// The errnos that are injected into one call.
 const ERRNOS: [Errno; 5] = [("EPERM", 1), ("ENOMEM", 12), ("EINTR", 4), ("EBUSY", 16), ("ENOSYS", 38)];
-/// What a call fails with each time: a filter's answers, and an old kernel's.
+/// The errnos that are injected into every call, as from a seccomp filter and from an old kernel.
 const ALWAYS: [Errno; 2] = [("EPERM", 1), ("ENOSYS", 38)];
 
 struct InjectedRun<'a> {

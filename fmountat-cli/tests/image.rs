@@ -33,7 +33,7 @@ fmountat_testing::tests! {
         image.check_writable();
     }
 
-    /// As many layers as an image may have where the mount list must fit in a page.
+    /// 128 layers, the maximum of engines whose mount options must fit in a page.
     fn a_hundred_and_28_layers() needs [Root, Tool("mmdebstrap")] {
         let image = Image::new(128);
         image.check_view();

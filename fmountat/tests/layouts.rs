@@ -159,7 +159,7 @@ fn of_the_headers() -> HashMap<String, u64> {
     });
     let numbers = NUMBERS.iter().map(|(name, _)| (*name, *name, String::from(*name)));
     for (guard, name, expression) in numbers.chain(places) {
-        // What is no macro can't be asked for.
+        // The guard skips macros that the headers lack.
         program += &format!(
             "#ifdef {guard}\nprintf(\"{name} %llu\\n\", (unsigned long long)({expression}));\n#endif\n"
         );

@@ -12,7 +12,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-/// What there is to see on a fixture.
+/// The visible state of a fixture.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct View {
     pub(crate) mounts: Vec<String>,
@@ -31,7 +31,8 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// What it says, whichever fixture it was on.
+    /// Returns the messages without the fixture's path, so that runs on two fixtures can be
+    /// compared.
     fn said(&self) -> Vec<String> {
         let without_stage = |word: &str| match word.find("/stage") {
             Some(at) => word[at..].splitn(3, '/').nth(2).unwrap_or_default().to_owned(),
@@ -114,7 +115,7 @@ pub(crate) enum Verdict {
     SucceededAnyway,
 }
 
-/// What is wrong with a run, if anything; `well` is the one without a fault.
+/// Compares a run with the run `well`, which had no fault. Returns what is wrong.
 pub(crate) fn judge(row: &Row, run: &Run, well: &Run, errno: Option<&str>) -> Result<Verdict, String> {
     if run.status == Some(0) {
         return match () {

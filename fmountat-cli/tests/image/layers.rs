@@ -12,7 +12,7 @@ use std::ops::Range;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// What a layer holds at a path.
+/// The entry of a layer at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Put {
     /// The entry of the flat tree, which the view shows.

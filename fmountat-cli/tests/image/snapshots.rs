@@ -26,7 +26,7 @@ impl Snapshots {
         self.lowers
     }
 
-    /// Of all layers, lowest first.
+    /// Returns the directories of all layers, lowest first.
     pub(crate) fn directories(&self) -> Vec<PathBuf> {
         (1..=self.lowers + 1).map(|number| self.snapshot(number, "fs")).collect()
     }
@@ -45,7 +45,7 @@ impl Snapshots {
         self.list_of(self.directories())
     }
 
-    /// The same without one of the lower layers, 0 the lowest.
+    /// Returns the mount list without one of the lower layers; 0 is the lowest.
     pub(crate) fn list_without(&self, lower: usize) -> Value {
         let mut directories = self.directories();
         directories.remove(lower);

@@ -151,7 +151,7 @@ pub(crate) fn set_mtime(path: &Path, (tv_sec, tv_nsec): (i64, i64)) {
     rustix::fs::utimensat(CWD, path, &times, AtFlags::SYMLINK_NOFOLLOW).unwrap();
 }
 
-/// What differs between two trees, files' content left out; a line for each path.
+/// Compares two trees without the content of files. Returns a line for each path that differs.
 pub(crate) fn differences(want: &Tree, got: &Tree) -> Vec<String> {
     let paths: BTreeSet<&PathBuf> = want.keys().chain(got.keys()).collect();
     let different = paths.into_iter().filter(|path| want.get(*path) != got.get(*path));

@@ -58,7 +58,7 @@ impl Set {
         Self { mounts: 10, has_overlay: true }
     }
 
-    /// What needs no privilege beyond one's own namespaces.
+    /// Returns a set that needs no privilege outside the user namespace.
     pub(crate) fn of_user() -> Self {
         mkdirs(scratch(), &["data"]);
         Self::write(&|name| {

@@ -114,7 +114,7 @@ fn killed(words: &[&str], restrict: impl Fn() + Sync) -> usize {
     left
 }
 
-/// As on a kernel before 6.15 where unshare(2) is forbidden.
+/// Emulates a kernel before 6.15 with a filter that forbids unshare(2).
 pub(crate) fn without_one_step() {
     set_up();
     let program = program();
@@ -226,12 +226,12 @@ pub(crate) fn nothing_else() {
     mkdirs("/run", &["fmountat"]);
     std::fs::set_permissions("/run/fmountat", PermissionsExt::from_mode(0o700)).unwrap();
     let last = mount(ids[6], "elsewhere");
-    // Of another boot, whatever number its mounts had.
+    // A journal of another boot, whose mount ids may be in use again.
     journal("boot", "00000000-0000-0000-0000-000000000000", namespace(), &last);
     assert_eq!(after("boot"), (ALL, false, 0, String::new()));
     mkdirs("/run", &["fmountat"]);
     std::fs::set_permissions("/run/fmountat", PermissionsExt::from_mode(0o700)).unwrap();
-    // Of another namespace.
+    // A journal of another mount namespace.
     journal("space", &boot(), 1, &last);
     assert_eq!(after("space"), (ALL, true, 0, String::new()));
     std::fs::remove_file("/run/fmountat/space").unwrap();

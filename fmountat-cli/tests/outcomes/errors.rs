@@ -90,7 +90,7 @@ fmountat_testing::cases! {
             let names: Vec<_> = names.collect();
             assert!(want.is_empty() || names == want, "{line}: {names:?}");
         }
-        // The same judge sees them where there is a reason to look.
+        // A mount that fails does use the files: the test would notice them.
         let (has_worked, calls) = fixture::with_fixture(|dir| calls(dir, "mount -t tmfs x t"));
         assert!(!has_worked && calls.iter().any(|call| call.contains("/proc/filesystems")), "{calls:?}");
     }

@@ -177,7 +177,7 @@ fmountat_testing::cases! {
         compare(&behind, &some);
     }
 
-    /// What nobody gets to read is a failure.
+    /// A report that cannot be written to stdout is a failure.
     fn a_full_disk_is_reported() needs [] {
         mkdirs(scratch(), &["1/fs", "2/fs/tmp", "t"]);
         write(scratch().join("set.json"), GOOD);

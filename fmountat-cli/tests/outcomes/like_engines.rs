@@ -100,7 +100,7 @@ fn differences(file: &Path) -> Result<Vec<String>, String> {
 }
 
 fmountat_testing::cases! {
-    /// The same mounts, and the same files in /dev.
+    /// `apply` makes the same mounts and the same files in /dev as runc.
     fn configurations_of_engines() needs [Root, Tool("runc"), Tool("unshare")] {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/outcomes/oci");
         let mut files: Vec<_> = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();

@@ -77,7 +77,8 @@ fmountat_testing::cases! {
         assert!(error.contains("none") && error.contains("ENOENT"), "{error}");
     }
 
-    /// What is not done is on stderr or in the result, and `--strict` refuses it.
+    /// `apply` lists the parts that it does not carry out on stderr or in the result. `--strict`
+    /// refuses them.
     fn what_is_not_done_is_listed() needs [Root] {
         bundle(&format!(r#"{{"ociVersion": "1.2.0", "root": {{"path": "rootfs"}}, "mounts": [{DEV}], "process": {{"terminal": true}},
             "hooks": {{"createContainer": [{{"path": "/hook"}}]}},

@@ -121,7 +121,7 @@ fn path(name: &str) -> PathBuf {
     PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../completions")).join(name)
 }
 
-/// What the shell offers, sorted.
+/// Returns the completions that the shell offers, sorted.
 fn offered(shell: &str, arguments: &[&str]) -> Vec<String> {
     let output = std::process::Command::new(shell).args(arguments).output().unwrap();
     assert!(output.stderr.is_empty(), "{shell}: {}", String::from_utf8_lossy(&output.stderr));

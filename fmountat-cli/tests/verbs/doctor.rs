@@ -115,7 +115,7 @@ fmountat_testing::cases! {
         assert!(finding(&without, "user namespaces").2.contains("user.max_user_namespaces"), "{without}");
     }
 
-    /// As on an old kernel: what is used instead.
+    /// On an emulated old kernel, doctor reports the substitutes.
     fn missing_calls_are_reported() needs [] {
         std::thread::scope(|scope| {
             let old = scope.spawn(|| {

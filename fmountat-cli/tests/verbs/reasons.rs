@@ -123,7 +123,8 @@ fmountat_testing::cases! {
         fails(&run("chroot", &["c", "/fmountat", "run", "--lower", "/", "--", "true"]), "is not a mount point (chroot)");
     }
 
-    /// What has no name is not named, and an errno is.
+    /// An error about a detached mount names the source of the mount. An unexplained error has the
+    /// errno.
     fn words_for_what_is_not_there() needs [Root] {
         mkdirs(scratch(), &["s", "t"]);
         let program = fmountat();

@@ -197,7 +197,7 @@ DIR/t          one
         }
     }
 
-    /// Of another namespace: by process, file and id.
+    /// Lists another namespace, which is given by a process, a file or an id.
     fn of_another_namespace() needs [Tool("unshare")] {
         mkdirs(scratch(), &["t"]);
         let mut child = Command::new("unshare")
@@ -276,7 +276,7 @@ fn run_text(arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// What a tmpfs of a user namespace shows besides.
+/// Returns the additional options that a tmpfs of a user namespace shows.
 fn user_words() -> String {
     let text = std::fs::read_to_string("/proc/self/uid_map").unwrap();
     let own = text.split_whitespace().nth(1).unwrap().to_owned();

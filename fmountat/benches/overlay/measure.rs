@@ -17,7 +17,7 @@ pub(crate) struct Effort {
     pub(crate) resident: &'static [usize],
 }
 
-/// What surrounds a mount.
+/// The conditions of a measurement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Setting {
     /// Bytes of memory of the calling process.

@@ -17,7 +17,7 @@ use std::rc::Rc;
 pub(crate) const DEFAULT: &str = "Mounter (the default)";
 /// The least that the kernel asks for.
 pub(crate) const FLOOR: &str = "mount(2), absolute paths";
-/// What this crate replaces.
+/// The strategy of programs without this crate.
 pub(crate) const FORK: &str = "fork, fchdir, mount(2)";
 
 type MountCase = dyn Fn(&Case) -> Outcome<()>;

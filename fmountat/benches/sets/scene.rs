@@ -63,12 +63,12 @@ impl Scene {
         format!("lowerdir={},upperdir={},workdir={}", lowers.join(":"), upper.display(), work.display())
     }
 
-    /// What is bound: its source, and where in the root.
+    /// Returns the bind mounts: each source, and its path in the root.
     pub(crate) fn binds(&self) -> Vec<(PathBuf, &'static str)> {
         FILES.iter().chain(&DIRECTORIES).map(|path| (self.dir.join("shared").join(path), *path)).collect()
     }
 
-    /// The same set as a value.
+    /// Returns the set as a `Spec`.
     pub(crate) fn spec(&self, upper: &Path, work: &Path) -> Spec {
         let mut mounts = vec![Mount::new("overlay", "overlay").option(self.overlay_options(upper, work))];
         for (fstype, target, options) in FILESYSTEMS {

@@ -64,13 +64,13 @@ impl Results {
             compared += rows.len();
             let fit =
                 usize::try_from(effort.budget.as_nanos() / took.as_nanos().max(1)).unwrap_or(usize::MAX);
-            // What takes seconds is not asked so often.
+            // Slow strategies get fewer samples.
             let least = if took > effort.budget { 2 } else { effort.least };
             series.push((strategy, fit.clamp(least, effort.most), Vec::new()));
         }
         let rounds = series.iter().map(|(_, wanted, _)| *wanted).max().unwrap_or(0);
         for round in 0..rounds {
-            // Not always in one order.
+            // Each round has another order.
             let turn = round % series.len();
             series.rotate_left(turn);
             for (strategy, wanted, samples) in &mut series {

@@ -66,7 +66,7 @@ pub(crate) fn of_procfs_mount(mount: &MountInfo) -> Row {
     }
 }
 
-/// What `findmnt --json --list` printed.
+/// Parses the output of `findmnt --json --list`.
 pub(crate) fn of_findmnt(output: &[u8]) -> Outcome<Vec<Row>> {
     let value: serde_json::Value = serde_json::from_slice(output)?;
     let rows = value["filesystems"].as_array().ok_or("findmnt printed another JSON")?;

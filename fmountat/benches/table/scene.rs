@@ -10,15 +10,15 @@ use rustix::mount::{
 use std::ffi::CString;
 use std::path::PathBuf;
 
-/// What a table has in it.
+/// The kind and number of mounts in a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// So many mounts in all, most of them binds.
+    /// The number of mounts; most are bind mounts.
     Binds(usize),
-    /// So many overlays of so many layers.
+    /// The number of overlays, and the layers of each.
     Overlays(usize, usize),
-    /// So many slaves of one peer group, which has as many mounts in each of so many other
-    /// namespaces.
+    /// The number of slaves of one peer group, and of other mount namespaces. The group has the
+    /// same number of mounts in each of these namespaces.
     Peers(usize, usize),
 }
 
@@ -105,7 +105,7 @@ fn strip() -> Outcome<()> {
     for entry in table.iter().rev() {
         let is_needed = ["/", "/proc", "/dev"].iter().any(|kept| entry.target.as_os_str() == *kept);
         if !is_needed {
-            // What is below another one went with that.
+            // The unmount fails for a mount that was detached with its parent.
             let _ = unmount(&entry.target, UnmountFlags::DETACH);
         }
     }

@@ -33,7 +33,7 @@ impl Question {
     }
 }
 
-/// What was answered, to be put into one form after the clock has stopped.
+/// The result of a strategy. It is converted to rows after the measurement.
 pub(crate) enum Answer {
     Table(fmountat::table::Table),
     Entries(Vec<mountinfo::MountEntry>),

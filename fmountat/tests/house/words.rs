@@ -188,7 +188,7 @@ fn tokens(text: &str, is_rust: bool) -> Vec<Token<'_>> {
     found
 }
 
-/// What a line of Rust begins in: raw strings have one `#`.
+/// The state of the lexer at the start of a line. It knows raw strings with one `#`.
 enum Lexer {
     Code,
     /// A string that ends with this.

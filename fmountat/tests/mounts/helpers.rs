@@ -72,7 +72,7 @@ pub(crate) fn gone(text: &str) {
     gone_within(text, Duration::from_secs(10));
 }
 
-/// As [`gone`], by then.
+/// Like [`gone`], with a time limit.
 pub(crate) fn gone_within(text: &str, time: Duration) {
     let end = Instant::now() + time;
     while !processes(text).is_empty() && Instant::now() < end {

@@ -66,7 +66,7 @@ fn most_mounts(work: impl FnOnce()) -> (usize, usize) {
                 most = most.max(count());
                 looks += 1;
             }
-            // What is there when all is done.
+            // Counts once more after the last change.
             (most.max(count()), looks)
         });
         while !ready.load(Ordering::SeqCst) {
@@ -240,7 +240,7 @@ fmountat_testing::cases! {
         assert_eq!(mounts_below(scratch()), Vec::<String>::new());
     }
 
-    /// What can't be mapped says so, before anything is seen.
+    /// A mount that can't be mapped is refused before anything is published.
     fn what_cannot_be_mapped() needs [Root] {
         mkdirs(scratch(), &["t", "o", "a", "b"]);
         let lower = format!("lowerdir={}:{}", file("a").display(), file("b").display());

@@ -199,7 +199,7 @@ fn types(stage: &Stage) {
     assert_eq!(error.kind(), ErrorKind::NotADevice, "{error}");
 }
 
-/// Of several types the one that it holds.
+/// A list of types mounts the image with the type that the image has.
 fn lists_of_types(stage: &Stage) {
     mkdirs(&stage.dir, &["t"]);
     let image = ext4(stage, "image", 0);
@@ -321,7 +321,7 @@ fn read_only_type_twice(stage: &Stage) {
     no_loops(stage);
 }
 
-/// What fails as a whole names what it was to be made of.
+/// An error about a new file system names its source.
 fn failures_name_the_source(stage: &Stage) {
     mkdirs(&stage.dir, &["t"]);
     let image = ext4(stage, "image", 0);

@@ -16,7 +16,7 @@ use rustix::fs::CWD;
 use start::{Access, Start, file, make_places, unmount_tree};
 use state::{Look, MountState, Propagations, Table};
 
-/// What was seen so far.
+/// Counts of the cases so far.
 #[derive(Debug, Default)]
 struct Count {
     combinations: usize,

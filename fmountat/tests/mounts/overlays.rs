@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Overlays: what mounts, and what is refused by name with nothing changed; one table, every
-//! strategy.
+//! Tests valid and invalid overlays with every strategy, from one table. A refused overlay changes
+//! nothing, and the error names the option.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod predicted;
@@ -145,19 +145,19 @@ fmountat_testing::cases! {
     /// Every row by every strategy: the same answer. The table is printed.
     fn table_of_what_mounts_and_what_is_refused() needs [Kernel(6, 7)] { print_table(); }
 
-    /// The same where overlays need `userxattr` and `index=on` is not to be had.
+    /// The table in a user namespace, where overlays need `userxattr` and cannot have `index=on`.
     fn table_in_a_user_namespace() needs [Kernel(6, 7), User] { print_table(); }
 
-    /// Good overlays and each kind of refused one: what `explain` says is what `apply` does.
+    /// Valid overlays, and each kind of refused one: `explain` predicts the outcome of `apply`.
     fn explain_says_what_apply_does() needs [Kernel(6, 5), Filesystem("overlay")] { predicted::compare(); }
 
-    /// The same where overlays need `userxattr`.
+    /// The cases in a user namespace, where overlays need `userxattr`.
     fn explain_says_what_apply_does_in_a_user_namespace() needs [Kernel(6, 5), User, Filesystem("overlay")] { predicted::compare(); }
 
     /// The time that `explain` takes does not grow with the square of the mounts or layers.
     fn explaining_many_mounts_takes_its_time_once() needs [Filesystem("overlay"), SteadyTime, Kernel(6, 7)] { predicted::linear(); }
 
-    /// Also where the kernel does not say which word it is, before 6.5.
+    /// The error names an unknown option, also before Linux 6.5, where the kernel does not name it.
     fn an_unknown_word_is_named() needs [] {
         on_tmpfs();
         mkdirs(scratch(), &["l", "u", "w", "t"]);
@@ -217,7 +217,7 @@ fmountat_testing::cases! {
         layers_are_what_the_host_shows();
     }
 
-    /// The same in the private namespace, which lacks the mount.
+    /// Repeats the checks with overlays that are created in the private namespace.
     fn mounts_and_links_among_many_mounts() needs [] {
         on_tmpfs();
         views::add_child_mounts();

@@ -31,7 +31,8 @@ fn assert_place_of_process_1_is_free() {
 }
 
 fmountat_testing::cases! {
-    /// What needs a child says so; what needs none works, a thread that was there before too.
+    /// Operations that need a child are refused. Others work, and so does an existing worker
+    /// thread.
     fn no_child_takes_the_place_of_process_1() needs [] {
         mkdirs(scratch(), &["t", "u", "src"]);
         let dir = std::fs::File::open(scratch()).unwrap();
@@ -55,7 +56,7 @@ fmountat_testing::cases! {
         assert_place_of_process_1_is_free();
     }
 
-    /// A set that is built detached needs none.
+    /// A set that is built detached needs no child.
     fn a_detached_set_needs_no_child() needs [Kernel(6, 15)] {
         mkdirs(scratch(), &["t"]);
         in_new_pid_namespace();

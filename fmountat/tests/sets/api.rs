@@ -29,7 +29,7 @@ fmountat_testing::cases! {
         assert_eq!((error.kind(), error.hint().is_some()), (ErrorKind::Spec, true), "{error}");
     }
 
-    /// A guard unmounts when it is dropped, not what is under another mount, and not what is kept.
+    /// A dropped guard unmounts its mount, except if the mount is covered by another or was kept.
     fn a_guard_unmounts() needs [] {
         mkdirs(scratch(), &["t", "s"]);
         let attach = || MountGuard::new(Tree::clone_of(CWD, file("s"), false).unwrap().attach(&target()).unwrap());
@@ -58,7 +58,7 @@ fmountat_testing::cases! {
         unmount_all("r/t");
     }
 
-    /// Of a path that starts at a directory: one mount, a stack, a tree; the cwd is another.
+    /// Unmounts paths relative to a directory that is not the cwd: one mount, a stack, a tree.
     fn unmounts_from_a_directory() needs [] {
         mkdirs(scratch(), &["d/t"]);
         let dir = std::fs::File::open(file("d")).unwrap();

@@ -177,7 +177,7 @@ fn groups(stage: &Stage) {
     }
     assert!(std::fs::create_dir(stage.file("t/cg/x")).is_err());
     stage.unmount("t");
-    // What says a word of cgroup's own is left alone.
+    // `with_cgroups` does not change a mount that has an option of the cgroup file system.
     let named = Mount::new("cgroup", "cgroup").at("/cg").option("none,name=x");
     let spec = Spec::new([named]);
     assert_eq!(spec.with_cgroups().unwrap(), spec);

@@ -16,7 +16,8 @@ use rustix::mount::{
 };
 use std::path::Path;
 
-/// What a process does with its copy of the mounts, all of them shared, before it enters the set.
+/// Propagation changes that a process makes to its copy of the shared mounts before it enters the
+/// set.
 const PREPARED: [(&str, &[(&str, To)]); 5] = [
     ("all shared", &[]),
     ("only / private", &[("/", To::PRIVATE)]),
@@ -82,7 +83,7 @@ fn line(path: &str) -> MountLine {
     found.into_iter().next().unwrap()
 }
 
-/// Nothing but the set is there.
+/// Asserts that the namespace has only the mounts of the set.
 fn only_the_set() {
     let left: Vec<_> = mount_table().into_iter().filter(|line| !line.point.starts_with("/proc")).collect();
     assert_eq!(left.len(), 2, "{left:#?}");
@@ -91,7 +92,7 @@ fn only_the_set() {
     }
 }
 
-/// The root is a peer of what it was bound from, and so is what is below it.
+/// Returns a set in which the root and the mount below it are peers of their sources.
 fn shared_set() -> DetachedSet {
     build(&[bind("m", "rbind,rshared")])
 }

@@ -34,7 +34,7 @@ fn plan() -> Plan {
     Plan::new(fmountat::Spec::from_json(spec.as_bytes()).unwrap()).unwrap()
 }
 
-/// As on this kernel, without what this function takes away.
+/// Returns a handle with the features of this kernel, as changed by `change`.
 fn mounter(change: impl FnOnce(&mut Features)) -> Mounter {
     let mut features = Features::get();
     change(&mut features);

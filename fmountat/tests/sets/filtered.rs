@@ -22,10 +22,10 @@ const CALLS: [(&str, libc::c_long); 6] = [
     ("mount_setattr(2)", libc::SYS_mount_setattr),
 ];
 
-/// Only sets with targets below `/` need it.
+/// The call that only sets with targets below `/` need.
 const OPENAT2: (&str, libc::c_long) = ("openat2(2)", libc::SYS_openat2);
 
-/// What filters answer for a call that they forbid, and for one that they do not know.
+/// The errnos that filters return for a forbidden call and for an unknown call.
 const ANSWERS: [i32; 2] = [libc::EPERM, libc::ENOSYS];
 
 fn target(path: &str) -> Target {

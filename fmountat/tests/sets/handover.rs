@@ -145,7 +145,8 @@ fmountat_testing::cases! {
         }
     }
 
-    /// Of a process with a root directory of its own, links and `..` lead nowhere else.
+    /// In the namespace of a chrooted process, links and `..` do not lead out of its root
+    /// directory.
     fn a_chrooted_process_is_not_left() needs [Root, Tool("unshare")] {
         mkdirs(scratch(), &["jail", "t"]);
         std::os::unix::fs::symlink("/../..", file("up")).unwrap();
@@ -153,7 +154,7 @@ fmountat_testing::cases! {
         let namespace = MountNamespace::from_pid(pid(&other)).unwrap();
         let through = file("up").join(file("t").strip_prefix("/").unwrap());
         namespace.attach(build(&[tmpfs()]).into(), &namespace.target(through).unwrap()).unwrap();
-        // Its table has what is below its root, and names it from there.
+        // The process's table lists the mounts below its root, with paths from that root.
         let table = std::fs::read_to_string(format!("/proc/{}/mountinfo", other.id())).unwrap();
         assert!(table.contains(&format!(" {} ", file("t").display())), "{table}");
         end(other);

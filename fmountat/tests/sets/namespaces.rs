@@ -10,7 +10,7 @@ use rustix::fs::CWD;
 use rustix::mount::{MountPropagationFlags, mount_change};
 use std::path::PathBuf;
 
-/// A root with a program and what that needs of the host, and mounts in it.
+/// Returns a root with mounts: a program, the host's libraries, and file systems.
 fn mounts() -> Vec<Mount> {
     let mut mounts = vec![tmpfs()];
     for directory in ["/bin", "/lib", "/lib64", "/usr", "/proc"] {
@@ -32,7 +32,7 @@ fn build(mounter: &Mounter) -> DetachedSet {
     set
 }
 
-/// What a shell prints in the namespace.
+/// Returns the output of a shell in the namespace.
 fn output(namespace: &MountNamespace, script: &str) -> String {
     let output = namespace.command("/bin/sh").unwrap().arg("-c").arg(script).output().unwrap();
     assert!(output.status.success(), "{output:?}");

@@ -272,7 +272,7 @@ fmountat_testing::cases! {
     /// A mount becomes read-only after the mount points, devices and links in it are made.
     fn read_only_comes_last() needs [] { both(read_only_with_mounts_in_it); }
 
-    /// As runc: without `mode=` the mode of the directory that is covered.
+    /// A tmpfs without `mode=` gets the mode of the covered directory, as in runc.
     fn a_tmpfs_has_the_mode_of_its_directory() needs [] { both(tmpfs_modes); }
 
     fn tmpcopyup_before_it_is_published() needs [] { both(a_tmpfs_with_the_covered_files); }
@@ -286,7 +286,7 @@ fmountat_testing::cases! {
 
     fn mounts_keep_their_numbers() needs [] { both(numbers_are_the_configs); }
 
-    /// The same, later and in a root that is there.
+    /// `create_nodes` creates the devices in a root that is already mounted.
     fn devices_of_a_root_that_is_mounted() needs [Root] {
         own_devices();
         let stage = Stage::new("later", Mounter::detached());

@@ -13,7 +13,7 @@ use fmountat_testing::{filter, in_own_namespace, mkdirs, mount_table, mounts_bel
 use rustix::fs::CWD;
 use std::os::unix::fs::MetadataExt;
 
-/// What this kernel has of what Linux `major.minor` had.
+/// Returns a handle with those features of this kernel that Linux `major.minor` had.
 fn as_on(major: u32, minor: u32) -> Mounter {
     Mounter::with(Features::get().at_most(major, minor), None)
 }
@@ -22,7 +22,7 @@ fn target(path: &str) -> Target {
     Target::open(CWD, file(path)).unwrap()
 }
 
-/// What came after Linux 5.14 as system calls: `statmount`, `listmount`, `open_tree_attr`.
+/// The system calls added after Linux 5.14: `statmount`, `listmount`, `open_tree_attr`.
 const SINCE_5_14: [libc::c_long; 3] = [457, 458, 467];
 
 /// The oldest kernel that is supported, and one with mapped layers.
@@ -89,7 +89,7 @@ fn swaps_with_a_gap(mounter: &Mounter) {
 }
 
 fmountat_testing::cases! {
-    /// As many layers as any kernel takes, where they can't be given one by one.
+    /// 500 layers, the kernel's maximum, on kernels that do not accept layers one by one.
     fn five_hundred_layers_without_lowerdir_plus() needs [] {
         let overlay = layered(500).upper("up", "work");
         let dir = std::fs::File::open(scratch()).unwrap();
@@ -228,7 +228,8 @@ fmountat_testing::cases! {
         fmountat::Unmount::new().recursive(true).run(file("t")).unwrap();
     }
 
-    /// One that kills for all of the mount interface: sets are refused, and nobody is killed.
+    /// With a filter that kills on the new mount interface, sets are refused and no process is
+    /// killed.
     fn a_filter_that_kills_for_the_new_interface() needs [] {
         mkdirs(scratch(), &["t"]);
         filter::kill_on(&[

@@ -129,7 +129,7 @@ fmountat_testing::cases! {
         });
     }
 
-    /// Each takes away what is its own, whatever was mounted over it.
+    /// Each of two sets unmounts only its own mounts, even if another mount covers them.
     fn two_at_a_time() needs [] {
         layers();
         in_own_namespace(|| {

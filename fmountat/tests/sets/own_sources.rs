@@ -134,7 +134,7 @@ fmountat_testing::cases! {
         each_shows_the_mount_before_it(&Mounter::detached(), Some(Strategy::Detached));
     }
 
-    /// As before Linux 6.15: nothing is mounted into a detached tree.
+    /// Emulates a kernel before Linux 6.15, which cannot mount into a detached tree.
     fn in_the_private_namespace() needs [Root] {
         filter::without_detached_children();
         each_shows_the_mount_before_it(&as_on_6_12(), Some(Strategy::PrivateNamespace));
@@ -178,7 +178,7 @@ fmountat_testing::cases! {
     fn a_source_that_the_mount_lacks() needs [Root] {
         furnish();
         let first = bind("a", "bind").at("mnt");
-        // It is in the covered directory, and not in the mount that covers it.
+        // The source is in the covered directory, and not in the mount that covers the directory.
         write(file("t/mnt/only"), "covered");
         let second = |options: &str| bind("t/mnt/only", options).at("final");
         assert_eq!(both_fail(&[first.clone(), second("bind")]), ErrorKind::NotFound);

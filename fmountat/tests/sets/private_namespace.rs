@@ -96,7 +96,7 @@ fmountat_testing::cases! {
         unmount("t");
     }
 
-    /// What fails in the namespace leaves no mount and no directory, here and there.
+    /// A failure in the private namespace leaves no mount and no directory, also on the host.
     fn a_failure_leaves_nothing() needs [] {
         make_sources();
         let before = (mount_table(), std::fs::read_dir(file("root")).unwrap().count());
@@ -109,7 +109,7 @@ fmountat_testing::cases! {
         unmount("data/sub");
     }
 
-    /// Shared mounts of the machine hear nothing of it.
+    /// Building a set propagates no mount to the shared mounts of the host.
     fn nothing_propagates() needs [] {
         mkdirs(scratch(), &["s/t", "peer"]);
         tmpfs_on("s");

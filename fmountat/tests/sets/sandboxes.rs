@@ -18,7 +18,7 @@ use rustix::mount::{
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 const PAGE: &str = include_str!("../../../docs/measured/sandboxes.md");
-/// What only kernels before 6.15 refuse: on them, a cell may be one of these.
+/// Errors that a cell may have on kernels before 6.15 only.
 const OLDER_REFUSALS: &[&str] = &[
     "[unsupported] set layer 1 /l1: this kernel takes layers by their names in /proc, which is not mounted here (ENOENT)",
     "[unsupported] make a place to mount on /proc/thread-self/net: what mount(2) makes is made in a directory of /proc, which is \
@@ -77,7 +77,7 @@ fn mounts_below_if_readable() -> usize {
     if std::path::Path::new("/proc/self/mountinfo").exists() { mounts_below(file("t")).len() } else { 0 }
 }
 
-/// What is tried in each situation.
+/// The mounts that are tried in each situation.
 const TRIED: [&str; 5] =
     ["a tmpfs", "ten mounts in one set", "a read-only bind", "a writable overlay", "an id-mapped bind"];
 

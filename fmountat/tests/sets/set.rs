@@ -43,7 +43,7 @@ fmountat_testing::cases! {
             apply(&[Mount::new("bind", "/").option(options)], "t").unwrap_or_else(|e| panic!("{options}: {e}"));
             unmount_all("t");
         }
-        // What can't be had is an error, not dropped.
+        // An option that the kernel locks is an error; it is not dropped silently.
         let error = apply(&[Mount::new("bind", "/").option("rbind,rnoatime")], "t").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Locked);
         assert!(error.reason().contains("access-time options"), "{error}");
@@ -225,7 +225,7 @@ fmountat_testing::cases! {
         mkdirs(scratch(), &["t"]);
         let error = apply(&[bind("missing", "bind,nofail"), tmpfs().at("/tmp")], "t").unwrap_err();
         assert_eq!((error.kind(), error.step().as_str()), (ErrorKind::NotFound, "mount 2: build the set"));
-        // Not even where what is at the target has such a place, mount by mount.
+        // The error is the same step by step, where the target itself has a directory `tmp`.
         mkdirs(scratch(), &["t/tmp"]);
         let mut old = Features::get();
         (old.detached_children, old.private_namespace) = (false, false);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Sets that are mounted one by one: what others see of each, and what is left when one fails.
+//! Tests sets that are mounted step by step: the view of other processes, and the roll-back.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 use fmountat::kernel::Features;
@@ -19,8 +19,8 @@ fn bind(source: &str, target: &str, options: &str) -> Mount {
     Mount::new("bind", file(source)).at(target).option(options)
 }
 
-/// As on a kernel before 6.15 where unshare(2) is forbidden: a set cannot be assembled before it is
-/// visible.
+/// Emulates a kernel before 6.15 with a filter that forbids unshare(2): a set cannot be assembled
+/// before it is visible.
 fn mounter() -> Mounter {
     let mut features = Features::get().at_most(6, 1);
     features.private_namespace = false;
@@ -104,7 +104,7 @@ fmountat_testing::cases! {
         }
     }
 
-    /// The same where no descriptor is left for what has just been mounted.
+    /// The roll-back also works without a free descriptor for the new mount.
     fn without_descriptors_nothing_of_the_source_goes() needs [] {
         furnish();
         deepen();

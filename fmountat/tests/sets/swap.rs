@@ -30,7 +30,7 @@ fn numbered(number: usize) -> DetachedSet {
     built
 }
 
-/// What one reader saw.
+/// The observations of one reader.
 #[derive(Default)]
 struct Seen {
     reads: usize,
@@ -254,12 +254,13 @@ fmountat_testing::cases! {
         assert!(error.reason().contains("two mounts"), "{error}");
         assert_eq!(mounter.explain_replace_diff(&Plan::new(&two).unwrap(), &target()).unwrap_err().to_string(), error.to_string());
         unmount_all("t");
-        // Nothing is mounted there, which the error says.
+        // Without a mount on the target, the error is `NotMounted`.
         let bare = mounter.replace_diff(&plan, &build(&list), &target()).unwrap_err();
         assert_eq!(bare.kind(), ErrorKind::NotMounted);
     }
 
-    /// Whether a target is still inside its root nobody could say in the middle of the swap.
+    /// A swap on a target inside a root needs openat2(2), to verify that the target is still
+    /// inside.
     fn inside_a_root_it_needs_openat2() needs [] {
         mkdirs(scratch(), &["t"]);
         let new = || FsContext::open("tmpfs").unwrap().create().unwrap().mount(&MountAttr::default()).unwrap();

@@ -33,7 +33,7 @@ fmountat_testing::cases! {
         soon().run_set(&set).unwrap();
         assert_eq!(mounts_below(file("t")).len(), 0);
         assert_eq!(soon().run_set(&set).unwrap_err().kind(), ErrorKind::NotMounted);
-        // Of the recursive bind nothing reached its source.
+        // The unmount of the recursive bind did not propagate to its source.
         assert_eq!(mounts_below(file("s")).len(), 10);
         unmount_all("s");
     }
@@ -71,7 +71,8 @@ fmountat_testing::cases! {
         assert_eq!(mounts_below(file("s")), Vec::<String>::new());
     }
 
-    /// What others mounted in it, on it or moved to it is named, and nothing is changed.
+    /// If others mounted in the set, on it, or moved a mount to it, the error names their mounts
+    /// and nothing changes.
     fn mounts_of_others_are_reported_first() needs [Statmount] {
         mkdirs(scratch(), &["t"]);
         let set = publish(&ten(), "t");

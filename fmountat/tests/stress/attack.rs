@@ -20,7 +20,7 @@ fn mount_of(path: &std::path::Path) -> MountId {
     MountId::of(Target::open(CWD, path).unwrap().as_fd()).unwrap()
 }
 
-/// What came of an attacked apply.
+/// Counts the outcomes of `apply` under attack.
 #[derive(Debug, Default)]
 struct Tally(BTreeMap<String, usize>);
 

@@ -42,7 +42,7 @@ fn many_child_mounts() -> Mounter {
     mounter
 }
 
-/// How the table shows what is mounted on `t`, without the numbers.
+/// Returns the table's row of the mount on `t`, without ids.
 fn shown() -> (String, String, String, usize) {
     let line = mount_table().into_iter().find(|line| line.point == file("t")).unwrap();
     (line.root, line.flags, line.fstype, line.propagation.len())
@@ -73,7 +73,7 @@ fmountat_testing::cases! {
         unmount_all("m");
     }
 
-    /// What the source is now counts, not what it was when the view was made.
+    /// A bind gets the present attributes of its source, not those from the time of the view.
     fn attributes_are_those_of_now() needs [] {
         let mounter = many_child_mounts();
         let bound = |words: &str| {

@@ -42,10 +42,10 @@ fn state() -> (Snapshot, usize, usize) {
     (Snapshot::take(), mount_table().len(), loop_devices(&scratch()).len())
 }
 
-/// What may grow while the allocator and the kernel's tables warm up.
+/// The permitted growth while the allocator and the kernel's tables warm up.
 const SLACK: usize = 4096;
 
-/// What a filter may make fail, each in its turn.
+/// The calls that the filters make fail, one call per filter.
 const CALLS: [libc::c_long; 12] = [
     libc::SYS_openat,
     libc::SYS_openat2,

@@ -73,7 +73,7 @@ fmountat_testing::cases! {
         assert!(parsed.iter().all(|entry| entry.unique_id().is_none()));
     }
 
-    /// What the kernel's own tool says, entry by entry.
+    /// The table equals the output of findmnt(8), entry by entry.
     fn as_findmnt_tells() needs [Kernel(6, 15), Statmount, Tool("findmnt")] {
         furnish();
         let want = findmnt::entries();
@@ -84,7 +84,7 @@ fmountat_testing::cases! {
         println!("counted: {} mounts as findmnt has them", want.len());
     }
 
-    /// Nothing is read that was not asked for, and nothing less.
+    /// The reader reads exactly the requested fields.
     fn only_what_was_asked_for() needs [Kernel(6, 15), Statmount] {
         furnish();
         let all = read(Fields::MOUNTINFO, TableStrategy::Statmount);

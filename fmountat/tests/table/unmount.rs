@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Unmounting: stacks, trees, by id, what is hidden, what hangs; a busy mount and who holds it.
+//! Tests unmounting: stacks, trees, by id, hidden mounts, calls that hang, busy mounts and their
+//! holders.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod fuse;
@@ -280,7 +281,7 @@ fmountat_testing::cases! {
         assert!(own.iter().any(|h| h.pid == Some(std::process::id()) && h.kind == HolderKind::Cwd), "{own:?}");
     }
 
-    /// One that ends in time makes it succeed.
+    /// The unmount succeeds if the holder ends within the timeout.
     fn a_holder_that_ends() needs [Tool("sleep")] {
         put("m");
         let mut child = Command::new("sleep").arg("0.3").current_dir(file("m")).spawn().unwrap();

@@ -37,7 +37,7 @@ fn typed(row: &Row) -> String {
     }
 }
 
-/// What `apply -` reads.
+/// Returns the shell command that writes the list for `apply -`.
 fn list(row: &Row) -> String {
     row.before.strip_prefix("INPUT=").map(|list| format!("echo '{list}' | ")).unwrap_or_default()
 }

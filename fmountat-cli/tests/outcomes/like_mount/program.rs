@@ -17,7 +17,7 @@ pub(crate) enum Program {
     Fmountat,
 }
 
-/// What a command line did.
+/// The outcome of a command line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Outcome {
     pub(crate) status: i32,

@@ -15,7 +15,8 @@ fn quiet(mut command: Command) -> Child {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap()
 }
 
-/// What the command does against its end: it ignores every signal, in sessions of their own.
+/// A command that is hard to end: its processes ignore all signals, and some have their own
+/// sessions.
 const STUBBORN: &str = "trap '' HUP INT TERM QUIT; setsid sleep 100 & (sleep 100 &); sleep 100 & \
                         echo ready; \
                         while :; do sleep 1; done";

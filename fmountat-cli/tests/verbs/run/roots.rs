@@ -196,14 +196,14 @@ pub(crate) fn the_upper_root() {
     before.assert("two roots");
 }
 
-/// What a root is made of, and how the script writes to the scratch directory from it.
+/// The arguments of `run` for each kind of root, and its description.
 const ROOTS: &[(&[&str], &str)] = &[
     (&["--lower", "/"], "a copy of the machine"),
     (&["--lower", "a", "two.json"], "three roots"),
     (&["two.json"], "two roots of a list"),
 ];
 
-/// Nothing of the old root is left in the namespace, to be reached over the top of the new one.
+/// The namespace has no mount of the old root, and no path above the new root leads there.
 pub(crate) fn the_old_root_is_gone() {
     write(
         scratch().join("two.json"),

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! How cases start `fmountat run`, and how they find what it left.
+//! Starts `fmountat run` for the cases, and finds the processes, files and mounts that it left.
 
 use fmountat_testing::{binary, is_real_root, scratch, slower};
 use rustix::process::{Pid, Signal, kill_process};
@@ -20,10 +20,10 @@ const MARK: &str = "FMOUNTAT_TEST_MARK";
 /// The directory of the scratch directory in which cases themselves write meanwhile.
 pub(crate) const CHANGING: &str = "changing";
 
-/// What a program did.
+/// The result of a program.
 #[derive(Debug)]
 pub(crate) struct Finished {
-    /// As a shell shows it.
+    /// The exit status as in a shell: 128 and the number of a signal that killed the program.
     pub(crate) status: i32,
     pub(crate) out: String,
     pub(crate) err: String,

@@ -5,7 +5,7 @@ use fmountat_testing::{INSIDE, binary, command_output, mkdirs, read, scratch};
 use std::collections::{HashMap, HashSet};
 use std::process::Command;
 
-/// What a log shows.
+/// The result of checking a log.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Verdict {
     /// Calls that break the contract, as they stand in the log.

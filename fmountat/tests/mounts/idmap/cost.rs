@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What an id-mapped overlay costs at 10 MB and at 1 GB resident.
+//! Measures an id-mapped overlay in processes of 10 MB and of 1 GB resident memory.
 
 use crate::common::{drop_in_one_step, file};
 use fmountat::{Mount, Mounter, Plan, Target};

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! What the option table promises for a list of words, worked out from its public data alone.
+//! Derives the expected mount of a list of options from the public data of the option table.
 
 use super::state::{Look, MS_RDONLY, MountState, Propagations};
 use fmountat::Attr;
@@ -16,7 +16,7 @@ pub(crate) struct Choice {
     pub(crate) is_known_otherwise: bool,
 }
 
-/// Of the mount and the file system, what a word is for.
+/// The part that an option applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Part {
     All,
@@ -55,7 +55,7 @@ pub(crate) fn choices() -> Vec<Choice> {
     all
 }
 
-/// Something else than what is there without the word, where that can be seen.
+/// Returns a value that differs from the default, if the difference is visible.
 fn sample(what: &str) -> &'static str {
     match what {
         "MODE" => "0711",
@@ -76,7 +76,7 @@ fn sample(what: &str) -> &'static str {
     }
 }
 
-/// What is done with the words.
+/// The operation that gets the options.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Call {
     Bind { recursive: bool },
@@ -94,7 +94,7 @@ impl Call {
     }
 }
 
-/// What must come of it.
+/// The expected outcome.
 #[derive(Debug, Clone)]
 pub(crate) enum Promise {
     /// An error before any change.
@@ -166,7 +166,8 @@ const MAPPED: [&str; 2] = ["idmap", "ridmap"];
 const OWNERS: [&str; 3] = ["X-mount.owner", "X-mount.group", "X-mount.mode"];
 const LOOP: [&str; 5] = ["loop", "offset", "sizelimit", "sector-size", "direct-io"];
 
-/// What the table has no column for: what a word needs of its source, of the mount it is for.
+/// Reports whether the source or the mount does not permit the options. The table has no column for
+/// that.
 fn is_impossible(call: Call, named: &dyn Fn(&[&str]) -> bool, top: &MountState) -> bool {
     let is_read_only = top.attr.contains(Attr::RDONLY) || top.superblock & MS_RDONLY != 0;
     let subdir = named(&["X-mount.subdir"]);

@@ -10,11 +10,11 @@ use rustix::mount::{UnmountFlags, unmount};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What must come of a row.
+/// The expected outcome of a row.
 pub(crate) enum Expect {
-    /// It mounts, and this file in it reads `l1`.
+    /// The overlay mounts, and this file in it has the content `l1`.
     Mounts(&'static str),
-    /// It is refused, with this in the error's argument.
+    /// The overlay is refused, with this text in the error's argument.
     Refused(ErrorKind, &'static str),
 }
 

@@ -48,7 +48,7 @@ pub(crate) fn compaction(stage: &Stage) {
     write(stage.file("snapshots/10/fs/ten"), "10");
     stage.apply(&[overlay(stage, &["snapshots/1/fs", "snapshots/10/fs"])], "t").unwrap();
     assert_eq!((read(stage.file("t/one")), read(stage.file("t/ten"))), ("1".into(), "10".into()));
-    // Nothing in common but `/`, and relative layers: as they are.
+    // Layers with no common directory but `/`, and relative layers, are passed unchanged.
     assert_eq!(common(["/a", "/b"]).as_deref(), Some(Path::new("/")));
     stage.unmount("t");
     let dir = File::open(&stage.dir).unwrap();

@@ -44,7 +44,7 @@ pub(crate) enum Attack {
 }
 
 impl Attack {
-    /// A process for each.
+    /// Starts a process for each attack.
     pub(crate) fn all() -> Vec<Forked> {
         use Attack::{Exchange, MountOver, MoveOut, Rename, Symlink, Unlink};
         let attacks = [
@@ -63,7 +63,7 @@ impl Attack {
         attacks.into_iter().map(Self::start).collect()
     }
 
-    /// It gives the number of its attacks.
+    /// Starts the attack. The process returns the number of its rounds.
     fn start(self) -> Forked {
         Forked::start(move |stop| {
             let turn =
@@ -120,7 +120,8 @@ impl Attack {
     }
 }
 
-/// What is being mounted on just now, to be taken back at once, can't be renamed for a moment.
+/// Repeats `change` while it fails with EBUSY: a mount point can't be renamed while apply mounts on
+/// it.
 fn back(mut change: impl FnMut() -> Result<(), Errno>) -> Option<()> {
     while let Err(errno) = change() {
         assert_eq!(errno, Errno::BUSY);

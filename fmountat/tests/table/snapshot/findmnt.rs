@@ -12,7 +12,7 @@ const COLUMNS: &str = "ID,PARENT,MAJ:MIN,FSROOT,TARGET,VFS-OPTIONS,FSTYPE,SOURCE
 /// A row as findmnt's columns have it.
 pub(crate) type Row = Vec<String>;
 
-/// What findmnt says.
+/// Returns the rows of findmnt(8).
 pub(crate) fn entries() -> Vec<Row> {
     let mut command = Command::new("findmnt");
     let text =
@@ -27,7 +27,7 @@ pub(crate) fn entries() -> Vec<Row> {
     rows.map(|row| COLUMNS.split(',').map(|name| column(row, name)).collect()).collect()
 }
 
-/// The same by ours.
+/// Returns the same rows from our table.
 pub(crate) fn as_findmnt(table: &Table) -> Vec<Row> {
     table.iter().map(row).collect()
 }

@@ -39,7 +39,7 @@ pub(crate) fn unmount_in_time() {
     assert_eq!(mounts_below(file("m")).len(), 0);
 }
 
-/// The same with a program of our own in `PATH`, which must have been asked.
+/// Unmounts with our own fusermount3 in `PATH`, and asserts that it was called.
 pub(crate) fn with_program(does: &str) {
     let program = file("bin/fusermount3");
     let log = file("log");
