@@ -111,17 +111,18 @@ pub(crate) enum Verb {
     /// SPEC is a JSON list of objects with the keys type, source, target and options, as containerd
     /// writes it; or an object with such a list under mounts, such as an OCI config.json. Mount
     /// points are resolved inside TARGET: no symbolic link leads out of it. A set without a mount
-    /// for `/` is mounted in a private copy of what is at TARGET.
+    /// for `/` is mounted in a private copy of the directory at TARGET.
     ///
     /// With --bundle, SPEC is config.json in the OCI bundle DIR. The root of the set is a recursive
     /// bind mount of its root.path. Relative sources start at DIR.
     ///
-    /// Parts of a config.json that concern the root file system and that apply does not do, such as
-    /// the path of a namespace to join, are listed on stderr.
+    /// apply does not carry out some parts of a config.json that concern the root file system, such
+    /// as the path of a namespace to join. It lists these parts on stderr.
     ///
-    /// With --namespace, the set becomes the root of a new mount namespace, with nothing of this
-    /// one, and no process here sees its mounts. It is pinned on FILE, where nsenter(1) finds it,
-    /// until FILE is unmounted. TARGET is needed only for a set without a mount for `/`.
+    /// With --namespace, the set becomes the root of a new mount namespace. The namespace has no
+    /// mount of the present one, and no process here sees the mounts of the set. The namespace is
+    /// pinned on FILE for nsenter(1), until FILE is unmounted. TARGET is needed only for a set
+    /// without a mount for `/`.
     ///
     /// With --replace, the set takes the place of the topmost mount on TARGET. All mounts in the
     /// old set are dropped, including those of other processes. The ones without a counterpart in
@@ -184,9 +185,9 @@ pub(crate) enum Verb {
     Watch(WatchArgs),
     /// Report what this kernel, user and sandbox allow
     ///
-    /// Lists for each feature whether it works, what is used instead, and what to change to get it.
-    /// The report holds no names of hosts, users or their files, and can be pasted into a bug
-    /// report.
+    /// Lists the state of each feature, the substitute that fmountat uses, and the change that
+    /// makes the feature available. The report holds no names of hosts, users or their files: you
+    /// can paste it into a bug report.
     ///
     /// To test user namespaces, doctor creates one, which ends at once. It changes nothing else.
     #[command(after_long_help = include_str!("help/doctor.txt").trim_end())]

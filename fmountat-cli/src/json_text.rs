@@ -51,7 +51,7 @@ fn percent(bytes: &[u8]) -> String {
     })
 }
 
-/// Decodes what [`percent`] has encoded; bad bytes become U+FFFD.
+/// Decodes a text that [`percent`] encoded. Invalid bytes become U+FFFD.
 fn lossy(encoded: &str) -> String {
     let mut parts = encoded.split('%');
     let mut bytes = parts.next().unwrap_or_default().as_bytes().to_vec();

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Command lines that clap does not accept as a verb: wrong ones, and those that ask for help or
-//! the version.
+//! Command lines without a valid verb: errors, and requests for help or the version.
 
 use crate::args::Cli;
 use crate::{exit, output, run};

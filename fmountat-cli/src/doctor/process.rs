@@ -121,7 +121,7 @@ fn user_namespaces(who: &Credentials, limits: &Limits) -> Check {
         _ if is_off("/proc/sys/kernel/apparmor_restrict_unprivileged_userns", "1") && !who.is_admin() => {
             finding.change("sysctl kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor profile that allows userns")
         }
-        Errno::NOSYS | Errno::INVAL => finding.change("a kernel with CONFIG_USER_NS"),
+        Errno::NOSYS | Errno::INVAL => finding.change("use a kernel with CONFIG_USER_NS"),
         Errno::PERM if who.seccomp == Some(0) => {
             finding.change("leave the chroot, if you are in one: the kernel refuses user namespaces in a chroot")
         }

@@ -31,8 +31,8 @@ impl fmt::Display for Doctor {
     }
 }
 
-const LEGEND: &str = "ok = works, degraded = something else is used instead, missing = what needs it fails, \
-                      unknown = not detectable here";
+const LEGEND: &str = "ok = works, degraded = fmountat uses a substitute, missing = operations that need it fail, \
+                      unknown = cannot be checked here";
 
 fn one(f: &mut fmt::Formatter<'_>, finding: &Check) -> fmt::Result {
     let mark = match finding.state {

@@ -80,8 +80,8 @@ fn wait(watch: &Watch, end: Option<Instant>, count: Option<u64>) -> Result<bool,
     }
 }
 
-/// Returns whether the event is at or below `path`. Overflows are, always. A mount that was gone
-/// before its mount point could be read is not.
+/// Returns whether the event is at or below `path`. Returns true for an overflow, and false for a
+/// mount that was removed before its mount point could be read.
 fn is_below(event: &MountEvent, path: Option<&Path>) -> bool {
     let Some(path) = path else { return true };
     let mut known = event.entry.iter().chain(&event.before);

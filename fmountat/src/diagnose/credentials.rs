@@ -49,8 +49,8 @@ pub struct Credentials {
 }
 
 impl Credentials {
-    /// Reads the credentials by capget(2), prctl(2) and /proc. What cannot be read counts as
-    /// absent.
+    /// Reads the credentials by capget(2), prctl(2) and /proc. A value that cannot be read counts
+    /// as absent.
     #[must_use]
     pub fn read() -> Self {
         let status_text = procfs::text("thread-self/status").unwrap_or_default();

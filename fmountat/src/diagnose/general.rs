@@ -17,7 +17,7 @@ use rustix::io::Errno;
 /// - misspelled names
 /// - parent directories that are missing or not searchable
 ///
-/// Errors of mount sets are diagnosed already. Call it for errors of
+/// Errors of mount sets are diagnosed already. Call this function for errors of
 /// [`FsContext`](crate::vfs::context::FsContext), [`Tree`](crate::vfs::tree::Tree) and
 /// [`Target`](crate::vfs::target::Target). Returns a diagnosed error unchanged. Reads /proc and
 /// changes nothing.

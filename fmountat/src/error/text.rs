@@ -30,8 +30,8 @@ fn char_start(bytes: &[u8], at: usize) -> usize {
     (at.saturating_sub(3)..=at).rev().find(is_start).unwrap_or(at)
 }
 
-/// Quotes for the shell what has control characters or invalid UTF-8, as ANSI-C strings of bash(1)
-/// and zsh(1).
+/// Quotes a text with control characters or invalid UTF-8 for the shell, as an ANSI-C string of
+/// bash(1) and zsh(1).
 fn quoted(bytes: &[u8]) -> String {
     match std::str::from_utf8(bytes) {
         Ok(text) if !text.chars().any(char::is_control) => return text.to_owned(),

@@ -88,7 +88,7 @@ pub(crate) fn explain(
     if error.kind() != ErrorKind::System || error.call() != Some(Syscall::Fsconfig) || error.has_reason() {
         return error;
     }
-    // The checksum of a sound image is right, so an EINVAL may be that of an option.
+    // If the checksum is right, the image is probably intact, and EINVAL may be about an option.
     if error.raw_errno() == Some(Errno::INVAL) && !options.is_empty() {
         let options: Vec<_> = options.iter().map(|option| option.text()).collect();
         let options = escape(options.join(OsStr::new(",")).as_bytes());

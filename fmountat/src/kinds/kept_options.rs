@@ -7,8 +7,8 @@ use crate::mountinfo;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 
-/// The types, with the options that they take again. The others keep what is not named, and some
-/// of them refuse what is handed back (overlay, FUSE).
+/// The types that forget options, with the options to pass again. The other types keep options that
+/// a remount does not name, and some of them refuse options that are passed again (overlay, FUSE).
 const TYPES: &[(&str, &[&str])] = &[
     ("devpts", &["uid", "gid", "mode", "ptmxmode", "max"]),
     (

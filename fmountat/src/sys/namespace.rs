@@ -22,9 +22,9 @@ pub(crate) fn unshare_mounts() -> Result<(), Errno> {
     unsafe { rustix::thread::unshare_unsafe(UnshareFlags::NEWNS) }
 }
 
-/// Reports whether unshare(2) may make a mount namespace. The call has an invalid flag besides: the
-/// kernel then changes nothing and returns EINVAL before it checks privilege
-/// (`check_unshare_flags`, kernel/fork.c). Any other result is a filter's.
+/// Reports whether a seccomp filter permits unshare(2) for a mount namespace. The call also has an
+/// invalid flag: the kernel then changes nothing and returns EINVAL before it checks privilege
+/// (`check_unshare_flags`, kernel/fork.c). Any other errno comes from a filter.
 pub(crate) fn may_unshare() -> bool {
     let no_flag_of_its = UnshareFlags::from_bits_retain(libc::CLONE_VFORK.unsigned_abs());
     // SAFETY: CLONE_FILES, which makes `unshare` unsafe in rustix, is not among the flags.

@@ -54,7 +54,7 @@ impl FsContext {
                 Errno::NODEV => error
                     .with_reason("unknown file system type")
                     .with_hint("load its module; /proc/filesystems lists the types that the kernel supports"),
-                Errno::PERM => with_what_is_missing(error, fstype),
+                Errno::PERM => with_privilege_hint(error, fstype),
                 _ => error,
             }
         })?;
@@ -127,7 +127,7 @@ impl FsContext {
                     Error::sys(Operation::Create, Syscall::Fsconfig, errno).with_argument(&self.fstype);
                 let error = error.with_kernel_log(self.log());
                 let is_refused = errno == Errno::PERM;
-                Err(if is_refused { with_what_is_missing(error, &self.fstype) } else { error })
+                Err(if is_refused { with_privilege_hint(error, &self.fstype) } else { error })
             }
         }
     }
@@ -190,7 +190,7 @@ impl FsContext {
     fn log(&self) -> Vec<String> {
         let mut lines = Vec::new();
         let mut buffer = [0u8; 1024];
-        // The kernel keeps 8 messages; twice that ends the loop in any case.
+        // The kernel keeps 8 messages. The limit of 16 reads ends the loop even if it logs more.
         for _ in 0..16 {
             match rustix::io::read(&self.fd, &mut buffer) {
                 Ok(0) => break,
@@ -226,7 +226,7 @@ pub(crate) fn log_line(bytes: &[u8]) -> String {
 /// Adds the hint to an EPERM. A file system that shows a namespace can be mounted only with
 /// privilege over that namespace. A caller with CAP_SYS_ADMIN in a new user and mount namespace
 /// does not have that privilege.
-fn with_what_is_missing(error: Error, fstype: &OsStr) -> Error {
+fn with_privilege_hint(error: Error, fstype: &OsStr) -> Error {
     let is_inside = !Features::get().initial_user_namespace;
     let hint = match fstype.to_str().filter(|_| is_inside && is_admin()) {
         Some("proc") => {

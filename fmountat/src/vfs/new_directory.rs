@@ -15,22 +15,22 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 pub(crate) enum Failure {
     /// A system call failed.
     Call(Syscall, Errno),
-    /// Somebody replaced what was created with another file.
+    /// Another process replaced the created directory.
     Replaced,
 }
 
 /// Creates the directory `name` in `parent`, and returns its descriptor (`O_PATH`).
 ///
 /// mkdir(2) returns no descriptor, and the owner of the parent may replace the new directory before
-/// it is opened. Therefore the directory is created in a temporary one, in which nobody else can
-/// rename. It is opened there and then moved to its place.
+/// it is opened. Therefore this function creates the directory in a temporary directory, in which
+/// no other user can rename, opens it there, and moves it to its place.
 ///
 /// # Errors
 /// `EEXIST` if the name exists; [`Failure::Replaced`] if others can rename in the temporary
 /// directory that was opened.
 pub(crate) fn make(parent: BorrowedFd<'_>, name: &OsStr, mode: Mode) -> Result<OwnedFd, Failure> {
     let temporary = Temporary::new(parent)?;
-    // The name is free in there too, unless somebody put another directory of ours in its place.
+    // The name is free in the temporary directory, unless another process has replaced that one.
     let new = &*temporary.name;
     mkdirat(&temporary.fd, new, mode).map_err(|errno| match errno {
         Errno::EXIST => Failure::Replaced,

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
 //! A nearly empty mount namespace of a handle, in which overlays and binds are created.
 //!
-//! For each bind and each overlay layer the kernel walks all mounts below the source's mount. In
-//! this namespace there are none: it has a tmpfs as its root, and what is needed of the host is
-//! bound in it, each directory at its own path, without the mounts below (`vfs/host_view.rs`).
+//! For each bind and each overlay layer the kernel walks all mounts below the source's mount. This
+//! namespace has no such mounts. Its root is a tmpfs. The needed directories of the host are bound
+//! in it, each at its own path, without the mounts below (`vfs/host_view.rs`).
 
 use crate::error::{Error, ErrorKind, Operation, Result, Syscall};
 use crate::sys::procfs;
@@ -33,7 +33,7 @@ pub(crate) const COPY: usize = 100;
 #[derive(Debug, Default)]
 pub(crate) struct PrivateNamespace {
     made: Mutex<Option<Arc<Namespace>>>,
-    /// The walks so far that it would have saved.
+    /// The number of walks so far that the namespace would have saved.
     walks: AtomicUsize,
     pub(crate) views: Views,
 }
@@ -51,9 +51,10 @@ struct Namespace {
 type File = (u64, u64);
 
 impl PrivateNamespace {
-    /// Reports whether the namespace is worth its cost for a mount that would walk the mounts below
-    /// a crowded mount so many times: if it exists already, or once the walks so far cost as much
-    /// as creating it. In total this costs at most twice the cheaper of the two.
+    /// Reports whether to use the namespace for a mount that would otherwise cause this number of
+    /// walks below a mount with many child mounts. Returns true if the namespace exists, or if the
+    /// walks so far have cost as much as its creation. The total cost is therefore at most twice
+    /// that of the better choice.
     pub(crate) fn is_worth(&self, walks: usize) -> bool {
         self.existing().is_some() || self.walks.fetch_add(walks, Ordering::Relaxed) + walks > COPY
     }

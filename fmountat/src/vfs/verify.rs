@@ -15,8 +15,8 @@ use rustix::fd::{AsFd, BorrowedFd};
 use rustix::io::Errno;
 use std::path::Path;
 
-/// The number of stacked mounts that is searched. Others may stack mounts on ours as fast as we
-/// look, but nobody stacks more by accident.
+/// The maximum number of stacked mounts to search. Another process may stack mounts on ours during
+/// the search, but it does not stack more than this by accident.
 const STACK: usize = 256;
 
 /// Verifies that the mount `id` with the root `fd` is seen at `target`, or is below mounts that
@@ -89,8 +89,8 @@ fn is_in_place(target: &Target, fd: BorrowedFd<'_>, id: MountId) -> Result<bool>
     Ok(false)
 }
 
-/// Reports whether the mount that `fd` is the root of is the topmost there, which is the one that
-/// umount2(2) unmounts.
+/// Reports whether the mount with the root `fd` is the topmost at its place: umount2(2) unmounts
+/// the topmost mount.
 pub(crate) fn is_on_top(fd: BorrowedFd<'_>) -> bool {
     MountId::of(fd).is_ok_and(|id| !has_mount_on_top(fd, id))
 }

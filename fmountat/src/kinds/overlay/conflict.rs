@@ -3,7 +3,7 @@
 
 use crate::error::{Error, ErrorKind, LayerRef, Operation};
 use crate::kinds::overlay::definition::{Layer, Overlay};
-use crate::kinds::overlay::layer_files::{Opened, above, fd_of, file, lies_in};
+use crate::kinds::overlay::layer_files::{Opened, above, fd_of, file_id, lies_in};
 use crate::vfs::features::Features;
 use crate::vfs::identity::is_same_file;
 use crate::vfs::probe::kernel_release;
@@ -78,13 +78,13 @@ pub(crate) fn of_layers<'a>(
     }
     let mut seen = HashMap::new();
     for (n, fd) in lowers() {
-        if let Some(other) = seen.insert(file(fd)?, n) {
+        if let Some(other) = seen.insert(file_id(fd)?, n) {
             return Some((format!("layers {other} and {n} are the same directory"), layer(n)));
         }
     }
     lowers().find_map(|(n, fd)| {
         // The kernel walks up to the root of the file system.
-        let (device, _) = file(fd)?;
+        let (device, _) = file_id(fd)?;
         let other = above(fd).take_while(|above| above.0 == device).find_map(|above| seen.get(&above))?;
         Some((format!("layer {n} is inside layer {other}"), layer(n)))
     })

@@ -5,7 +5,7 @@ use crate::error::{Error, ErrorKind, LayerRef, Operation, Result, Syscall, escap
 use crate::kinds::overlay::common::open_directory;
 use crate::kinds::overlay::definition::{Layer, Overlay};
 use crate::kinds::overlay::ephemeral_uppers::EphemeralUppers;
-use crate::kinds::overlay::layer_files::file;
+use crate::kinds::overlay::layer_files::file_id;
 use crate::kinds::overlay::params::set_layer_as;
 use crate::mountinfo;
 use crate::mountinfo::MountEntry;
@@ -88,7 +88,7 @@ pub(crate) fn in_use(overlay: &Overlay, role: LayerRef, point: Option<PathBuf>) 
 /// namespace's mount table.
 pub(crate) fn in_use_here(directory: BorrowedFd<'_>) -> Option<PathBuf> {
     let table = mountinfo::read().ok()?;
-    let own = file(directory)?;
+    let own = file_id(directory)?;
     // Layers passed as descriptors appear with paths relative to the roots of their mounts.
     let device = (rustix::fs::major(own.0), rustix::fs::minor(own.0));
     let places = table.iter().filter(|entry| entry.device == device);

@@ -55,8 +55,8 @@ struct Wanted {
 }
 
 impl Overlay {
-    /// Creates the overlay in the private namespace. Where the caller's namespace serves as well,
-    /// that is tried after a failure: its errors name the layer and the reason.
+    /// Creates the overlay in the private namespace. After a failure, tries again in the caller's
+    /// namespace if possible: errors there name the layer and the reason.
     pub(crate) fn mount_in_views(&self, make: &Make<'_>, layers: OpenLayers) -> Result<Tree> {
         match self.try_in_views(make, &layers) {
             Ok(tree) => Ok(tree),

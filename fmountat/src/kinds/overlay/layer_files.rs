@@ -60,24 +60,24 @@ pub(crate) fn fd_of(layers: &[(LayerRef, Opened)], wanted: LayerRef) -> Option<B
 }
 
 /// The device and inode number.
-pub(crate) type File = (u64, u64);
+pub(crate) type FileId = (u64, u64);
 
-pub(crate) fn file(fd: BorrowedFd<'_>) -> Option<File> {
+pub(crate) fn file_id(fd: BorrowedFd<'_>) -> Option<FileId> {
     rustix::fs::fstat(fd).ok().map(|stat| (stat.st_dev, stat.st_ino))
 }
 
 /// Reports whether `inner` is below `outer`.
 pub(crate) fn lies_in(inner: BorrowedFd<'_>, outer: BorrowedFd<'_>) -> bool {
-    file(outer).is_some_and(|outer| above(inner).any(|above| above == outer))
+    file_id(outer).is_some_and(|outer| above(inner).any(|above| above == outer))
 }
 
 /// Returns the ancestors of a directory, up to the root.
-pub(crate) fn above(fd: BorrowedFd<'_>) -> impl Iterator<Item = File> {
+pub(crate) fn above(fd: BorrowedFd<'_>) -> impl Iterator<Item = FileId> {
     let up = |fd: BorrowedFd<'_>| open_directory(fd, c"..").ok();
-    let (mut at, mut below) = (up(fd), file(fd));
+    let (mut at, mut below) = (up(fd), file_id(fd));
     let walk = std::iter::from_fn(move || {
         let here = at.take()?;
-        let found = file(here.as_fd()).filter(|found| Some(*found) != below)?;
+        let found = file_id(here.as_fd()).filter(|found| Some(*found) != below)?;
         (at, below) = (up(here.as_fd()), Some(found));
         Some(found)
     });

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! Gives a new tmpfs what it takes over from the directory that it is about to cover: its mode, and
-//! with `tmpcopyup` its files, as runc does.
+//! Copies the mode of a directory to the tmpfs that will cover it, and with `tmpcopyup` also its
+//! files, as runc does.
 
 use crate::error::{Error, Operation, Result, Syscall};
 use crate::set::build::step_mount::set_root_mode;

@@ -195,8 +195,8 @@ impl<'a> Inspector<'a> {
         Ok(PredictedMount { crosses: recursive, is_read_only, ..PredictedMount::new(content, Some(is_dir)) })
     }
 
-    /// Makes the bind mount, detached, and drops it, where nothing else shows whether the kernel
-    /// allows it: an attribute may be locked in this user namespace, and a file system of the tree
+    /// Makes a detached bind mount and drops it, if no other check shows whether the kernel allows
+    /// the bind: an attribute may be locked in this user namespace, or a file system of the tree
     /// may refuse the id mapping.
     fn try_bind(&self, step: &Step, recursive: bool) -> Result<()> {
         let options = &step.options;

@@ -31,7 +31,8 @@ impl Options {
         Self::parse_each(elements, |_, error| Err(error))
     }
 
-    /// The same without the options that are known and not supported, which are returned too.
+    /// Parses the options that fmountat supports. Also returns the options that it knows but does
+    /// not support.
     pub(crate) fn parse_supported<T: AsRef<OsStr>>(
         elements: impl IntoIterator<Item = T>,
     ) -> Result<(Self, Vec<OsString>)> {

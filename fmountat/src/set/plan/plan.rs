@@ -188,7 +188,7 @@ impl Plan {
         all.chain(restrictions.readonly_root.then_some(root)).chain(propagation).collect()
     }
 
-    /// The number of mounts.
+    /// Returns the number of mounts.
     #[must_use]
     pub fn len(&self) -> usize {
         self.steps.len()

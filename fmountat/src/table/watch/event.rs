@@ -43,7 +43,7 @@ impl fmt::Display for MountAction {
 pub struct MountEvent {
     /// What happened.
     pub action: MountAction,
-    /// The mount it concerns; `None` for an overflow and a resync.
+    /// The mount of the event; `None` for an overflow and a resync.
     pub id: Option<MountId>,
     /// The mount as it is now, or its last known state if it was detached. `None` if it was
     /// detached before it could be read.
