@@ -80,8 +80,8 @@ fn sections(text: &'static str) -> Vec<Section> {
     all
 }
 
-/// The text below the options of a verb, or of the whole command, whose `--help` has no room for
-/// it.
+/// Returns the text below the options of a verb, or of the whole command, whose `--help` has no
+/// room for it.
 fn sections_of(name: &str) -> Vec<Section> {
     sections(match name {
         "run" => include_str!("../src/help/run.txt"),

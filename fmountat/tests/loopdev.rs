@@ -30,7 +30,7 @@ fn sys(device: &Path, name: &str) -> Option<String> {
     Some(std::fs::read_to_string(base.join(name)).ok()?.trim().to_owned())
 }
 
-/// Whether the device is free of our file, within a second.
+/// Reports whether the device is free of our file, within a second.
 fn is_gone(device: &Path, file: &Path) -> bool {
     let end = Instant::now() + Duration::from_secs(1);
     let is_there = || sys(device, "loop/backing_file").is_some_and(|f| Path::new(&f) == file);

@@ -159,8 +159,8 @@ pub(crate) fn judge(row: &Row, run: &Run, well: &Run, errno: Option<&str>) -> Re
     }
 }
 
-/// Whether the command reported a missing feature or a failed helper: in both cases no call of the
-/// mount itself failed.
+/// Reports whether the command reported a missing feature or a failed helper: in both cases no call
+/// of the mount itself failed.
 fn is_probe(stderr: &str) -> bool {
     stderr.starts_with("fmountat: build a detached tree: ")
         || stderr.contains("which this kernel or sandbox does not have")
@@ -180,8 +180,8 @@ fn numbered(mounts: &[String]) -> Vec<String> {
     mounts.iter().filter(|line| !line.starts_with("s: tmpfs stage[/s]")).map(words).collect()
 }
 
-/// Whether only a mount point that is a file, and the directories that lead to it, are left: a
-/// rollback removes directories only.
+/// Reports whether only a mount point that is a file, and the directories that lead to it, are
+/// left: a rollback removes directories only.
 fn only_mount_points(before: &View, after: &View, well: &View) -> bool {
     let new: Vec<&String> = after.files.difference(&before.files).collect();
     let is_file = |line: &&&String| line.contains(" 100");

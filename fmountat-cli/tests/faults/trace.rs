@@ -59,7 +59,8 @@ const CALLS: &[&str] = &[
     "execve",
 ];
 
-/// The value of `-e trace=`. The last is the mark after which a Rust program's own code begins.
+/// Returns the value of `-e trace=`. The last is the mark after which a Rust program's own code
+/// begins.
 pub(crate) fn filter() -> String {
     let calls: String = CALLS.iter().map(|call| format!("?{call},")).collect();
     format!("trace={calls}{MARK}")
@@ -92,7 +93,7 @@ impl CallSite {
         strace.arg("-e").arg(format!("inject={}:error={name}{when}", self.call));
     }
 
-    /// The number of a call that strace has no name for.
+    /// Returns the number of a call that strace has no name for.
     fn unknown(&self) -> Option<i64> {
         i64::from_str_radix(self.call.strip_prefix("syscall_0x")?, 16).ok()
     }
@@ -111,7 +112,7 @@ impl CallSite {
         }
     }
 
-    /// Whether the log shows that it failed.
+    /// Reports whether the log shows that it failed.
     pub(crate) fn has_failed(&self, log: &str, (name, _): Errno) -> bool {
         let sign =
             if self.unknown().is_some() { format!("= -1 {name} ") } else { String::from("(INJECTED)") };
@@ -159,7 +160,7 @@ pub(crate) fn places(log: &str) -> Vec<CallSite> {
     places
 }
 
-/// Whether another program is started, in place of the process's own.
+/// Reports whether the call executes another program.
 fn is_of_another(call: &str, text: &str) -> bool {
     call == "execve" && !text.split('"').nth(1).is_some_and(|program| program.ends_with("/fmountat"))
 }

@@ -16,7 +16,7 @@ pub(crate) fn unpack(into: &Path) {
     command_output(tar.arg("--file").arg(tarball()).arg("--directory").arg(into));
 }
 
-/// The image as a file, kept for as long as the build directory.
+/// Returns the image as a file, kept for as long as the build directory.
 fn tarball() -> PathBuf {
     let cache = Path::new(env!("CARGO_TARGET_TMPDIR"));
     std::fs::create_dir_all(cache).unwrap();

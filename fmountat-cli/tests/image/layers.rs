@@ -186,7 +186,7 @@ impl<'a> Layers<'a> {
         &self.histories
     }
 
-    /// A file that only the lowest layer has.
+    /// Returns a file that only the lowest layer has.
     pub(crate) fn file_of_the_lowest(&self) -> &Path {
         let is_file = |path: &Path| self.tree[path].file_type() == FileType::RegularFile;
         let mut puts = self.layers[0].puts.iter().filter(|(_, put)| **put == Put::Final);

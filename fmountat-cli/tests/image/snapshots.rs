@@ -73,7 +73,7 @@ impl Snapshots {
         read_tree(&self.base)
     }
 
-    /// The container's own snapshot, by its path in that tree.
+    /// Returns the container's own snapshot, by its path in that tree.
     pub(crate) fn of_the_container(&self) -> PathBuf {
         Path::new("snapshots").join((self.lowers + 1).to_string())
     }

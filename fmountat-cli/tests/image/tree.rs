@@ -42,7 +42,7 @@ impl Entry {
         self.file_type() == FileType::CharacterDevice && self.device == 0
     }
 
-    /// How many bytes of content it has.
+    /// Returns the size of the content in bytes.
     pub(crate) fn bytes(&self) -> u64 {
         if self.file_type() == FileType::RegularFile { self.size.unwrap_or(0) } else { 0 }
     }
@@ -83,7 +83,7 @@ fn name_hard_links(tree: BTreeMap<PathBuf, (Entry, (u64, u64))>) -> Tree {
     tree.into_iter().map(name).collect()
 }
 
-/// An entry, and which inode it is.
+/// Returns an entry, and the device and inode number.
 fn read_entry(path: &Path) -> io::Result<(Entry, (u64, u64))> {
     let meta = path.symlink_metadata()?;
     let of_files = |value| (!meta.is_dir()).then_some(value);
@@ -158,7 +158,7 @@ pub(crate) fn differences(want: &Tree, got: &Tree) -> Vec<String> {
     different.map(|path| format!("{path:?}: {:?} in place of {:?}", got.get(path), want.get(path))).collect()
 }
 
-/// The files of the tree that have other bytes below `got` than below `want`.
+/// Returns the files of the tree that have other bytes below `got` than below `want`.
 pub(crate) fn other_content(tree: &Tree, want: &Path, got: &Path) -> Vec<PathBuf> {
     let files = tree.iter().filter(|(_, entry)| entry.file_type() == FileType::RegularFile);
     let bytes = |base: &Path, path: &Path| std::fs::read(base.join(path)).unwrap();

@@ -229,7 +229,7 @@ pub(crate) fn settled(is_so: impl Fn() -> bool) -> bool {
     true
 }
 
-/// The command lines of what this case has started and still runs.
+/// Returns the command lines of what this case has started and still runs.
 pub(crate) fn processes() -> Vec<String> {
     let mark = format!("FMOUNTAT_TEST_KILL={}\0", scratch().display());
     let all = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());

@@ -19,7 +19,7 @@ struct WorkingMount {
     is_image: bool,
 }
 
-/// The file systems that can be mounted here, with the names of their options.
+/// Returns the file systems that can be mounted here, with the names of their options.
 fn file_systems(dir: &Path) -> Vec<(WorkingMount, Vec<String>)> {
     let table = concat!(env!("CARGO_MANIFEST_DIR"), "/../fmountat/src/diagnose/parameters.rs");
     let text = read(table).replace("\\\n", " ");

@@ -47,7 +47,7 @@ const LOOKS: [&str; 9] = [
     "thread-self/ns\"",
 ];
 
-/// The system calls of a mount with their arguments, after the probes for kernel features.
+/// Returns the system calls of a mount with their arguments, after the probes for kernel features.
 fn calls(dir: &std::path::Path, line: &str) -> (bool, Vec<String>) {
     let mut strace = Command::new("strace");
     strace

@@ -15,7 +15,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-/// Runs a verb in the directory, behind these words of another program.
+/// Runs a verb in the directory. The command line `prefix` starts it.
 fn run_behind(prefix: &[&str], dir: &Path, verb: &str, spec: &Spec) -> Output {
     let program = scratch().join("fmountat");
     if !program.exists() {
@@ -44,7 +44,7 @@ fn make_image() {
     command_output(Command::new("mkfs.ext4").arg("-q").arg(&image));
 }
 
-/// Names, types and times of everything below.
+/// Returns the names, types and times of all files below `dir`.
 fn listing(dir: &Path) -> String {
     command_output(Command::new("find").arg(dir).args(["-printf", "%p %m %u %s %T@\\n"]))
 }
@@ -138,7 +138,7 @@ fmountat_testing::cases! {
         compare(&["setpriv", "--reuid", "1000", "--regid", "1000", "--clear-groups"], &some);
     }
 
-    /// The system calls of explaining: none that changes anything, for sets good and bad.
+    /// explain makes no system call that changes anything, for valid and invalid sets.
     fn nothing_is_changed() needs [Root, Tool("strace"), Tool("mkfs.ext4"), Filesystem("ext4"), Filesystem("overlay")] {
         make_image();
         let specs = specs();
@@ -150,7 +150,7 @@ fmountat_testing::cases! {
         }
         println!("counted: {} sets, {calls} system calls, {} that change something", specs.len().div_ceil(4), wrong.len());
         assert_eq!(wrong, Vec::<String>::new());
-        // The judge itself sees what apply does.
+        // The check is able to find such calls: it finds those of apply.
         assert!(trace::changes(&trace::of_verb("apply", &specs[0])).len() > 2);
     }
 

@@ -58,7 +58,7 @@ fn for_runc(mut config: Value) -> Value {
     config
 }
 
-/// The rows of a table, without what differs on purpose.
+/// Returns the rows of a table, without what differs on purpose.
 fn wanted(table: &str, root: &str, config: &Value) -> Vec<String> {
     let is_shared = config["linux"]["rootfsPropagation"] == json!("shared");
     let same = |row: String| match is_shared && row.starts_with("/ ") {

@@ -87,12 +87,12 @@ const CHANGES: &[(&str, Change)] = &[
     }),
 ];
 
-/// The paths of an array of the config.
+/// Returns the paths of an array of the config.
 fn paths<'c>(config: &'c Value, key: &str) -> Vec<&'c str> {
     config["linux"][key].as_array().map_or(Vec::new(), |all| all.iter().filter_map(Value::as_str).collect())
 }
 
-/// The rows of a mount table at and below `root`, without what differs on purpose.
+/// Returns the rows of a mount table at and below `root`, without what differs on purpose.
 pub(crate) fn rows(table: &str, root: &str, config: &Value) -> Vec<String> {
     let masked = paths(config, "maskedPaths");
     let row = |line: &str| {

@@ -69,7 +69,7 @@ fn words() -> Vec<String> {
     all
 }
 
-/// The command without the verbs that are nobody's to type.
+/// Returns the command without its hidden verbs.
 fn command() -> Command {
     let full = args::Cli::command();
     let shown: Vec<Command> = full.get_subcommands().filter(|verb| !verb.is_hide_set()).cloned().collect();

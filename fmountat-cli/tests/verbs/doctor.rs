@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
-/// The report, as text and as JSON, of the command behind these words.
+/// Returns the report, as text and as JSON, of the command behind these words.
 fn report(prefix: &[&str]) -> (String, Value) {
     let program = scratch().join("fmountat");
     if !program.exists() {

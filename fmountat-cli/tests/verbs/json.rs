@@ -26,7 +26,7 @@ fn printed(line: &str) -> Vec<Value> {
     all.iter().map(|line| serde_json::from_str(line).unwrap_or_else(|e| panic!("{line}: {e}"))).collect()
 }
 
-/// The fields of a section, as `error.holders[].pid`, and those that are optional.
+/// Returns the fields of a section, as `error.holders[].pid`, and those that are optional.
 fn documented(section: &str) -> (BTreeSet<String>, BTreeSet<String>) {
     let (_, rest) =
         PAGE.split_once(&format!("\n## {section}\n")).unwrap_or_else(|| panic!("no section {section}"));

@@ -66,7 +66,7 @@ fn script_of_rest(examples: &[Example]) -> String {
     script(examples)
 }
 
-/// The example root and the command, where the user of the case has them.
+/// Copies the examples to the scratch directory. Returns the directory of the command.
 fn furnish() -> PathBuf {
     copy_from_package("../examples", scratch().join("repository/examples"));
     mkdirs(scratch(), &["home", "tmp"]);

@@ -121,7 +121,7 @@ fn measure_all(scene: &mut Scene, cases: &[Case], effort: Effort) -> Outcome<()>
     Ok(())
 }
 
-/// Whether so much memory is free, with something left for others.
+/// Reports whether `bytes` of memory are free, with a reserve for other processes.
 fn fits(bytes: usize) -> bool {
     let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"));

@@ -94,7 +94,7 @@ fn once(strategy: &Strategy, case: &Case) -> Outcome<Duration> {
     Ok(took)
 }
 
-/// The time of a mount and its unmount.
+/// Returns the time of a mount and its unmount.
 fn timed<T>(body: impl FnOnce() -> Outcome<T>) -> Outcome<Duration> {
     let start = Instant::now();
     body()?;

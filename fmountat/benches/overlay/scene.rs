@@ -29,7 +29,7 @@ impl Scene {
         Self { root, remove: false, mounts: 0 }.furnish()
     }
 
-    /// A directory of our own in `dir`, removed at the end, bound onto itself.
+    /// Creates a directory in `dir` and binds it onto itself. Removes it on drop.
     pub(crate) fn on(dir: &Path) -> Outcome<Self> {
         let root = dir.canonicalize()?.join(format!("fmountat-bench-{}", std::process::id()));
         std::fs::create_dir(&root)?;
@@ -60,7 +60,7 @@ impl Scene {
         Ok(())
     }
 
-    /// An overlay of `layers` lower directories and one to write to.
+    /// Returns an overlay of `layers` lower directories and one to write to.
     pub(crate) fn case(&self, layers: usize) -> Outcome<Case> {
         let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let dir = rustix::fs::openat(CWD, &self.root, flags, Mode::empty())?;
@@ -126,7 +126,7 @@ impl Case {
     /// The target, from `dir`.
     pub(crate) const TARGET: &'static str = "merged";
 
-    /// An empty upper and work directory.
+    /// Replaces the upper and work directory by empty ones.
     pub(crate) fn renew_upper(&self) -> Outcome<()> {
         for name in ["upper", "work"] {
             let path = self.root.join(name);

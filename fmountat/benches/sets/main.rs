@@ -138,7 +138,7 @@ fn micros(time: Duration) -> f64 {
     time.as_secs_f64() * 1e6
 }
 
-/// The median round by its whole cost, for one container.
+/// Returns the median round by its whole cost, for one container.
 fn median(mut costs: Vec<Cost>, containers: usize) -> Cost {
     costs.sort_by_key(|cost| cost.whole());
     let middle = costs[costs.len() / 2];

@@ -22,7 +22,7 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    /// The lowest layer has every mount point that is needed.
+    /// Creates the layers. The lowest has all mount points.
     pub(crate) fn new(dir: PathBuf, containers: usize) -> std::io::Result<Self> {
         let make = |path: &str| std::fs::create_dir_all(dir.join(path));
         for layer in 0..LAYERS {
@@ -47,7 +47,7 @@ impl Scene {
         self.dir.join(format!("containers/{number}/rootfs"))
     }
 
-    /// An upper directory that was never used.
+    /// Creates an upper directory.
     pub(crate) fn new_upper(&self, number: usize, round: usize) -> std::io::Result<(PathBuf, PathBuf)> {
         let base = self.dir.join(format!("containers/{number}/{round}"));
         let (upper, work) = (base.join("upper"), base.join("work"));
@@ -56,7 +56,7 @@ impl Scene {
         Ok((upper, work))
     }
 
-    /// The overlay's options for mount(2).
+    /// Returns the overlay's options for mount(2).
     pub(crate) fn overlay_options(&self, upper: &Path, work: &Path) -> String {
         let lowers: Vec<String> =
             (0..LAYERS).map(|n| self.dir.join(format!("layers/{n}/fs")).display().to_string()).collect();

@@ -32,7 +32,7 @@ pub(crate) fn in_own_namespace<T: Send>(body: impl FnOnce() -> Outcome<T> + Send
     })
 }
 
-/// A copy of the calling thread's mount namespace that nobody is in.
+/// Returns a copy of the calling thread's mount namespace that nobody is in.
 pub(crate) fn copy_of_namespace() -> Outcome<OwnedFd> {
     std::thread::scope(|scope| {
         let thread = scope.spawn(|| {

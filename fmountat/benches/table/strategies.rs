@@ -138,7 +138,7 @@ fn find_by_procfs(path: &Path) -> Outcome<Answer> {
     Ok(Answer::Procfs(vec![found.ok_or("not in the table")?]))
 }
 
-/// A child of the calling thread, and so in its namespace.
+/// Runs findmnt(8) as a child of the calling thread, in the namespace of that thread.
 fn findmnt(arguments: &[&std::ffi::OsStr]) -> Outcome<Answer> {
     let mut command = Command::new("findmnt");
     command.args([

@@ -33,7 +33,7 @@ pub(crate) fn bind(source: &str, options: &str) -> Mount {
     Mount::new("bind", file(source)).option(options)
 }
 
-/// A set of ten mounts: a tmpfs with nine more in it.
+/// Returns a set of ten mounts: a tmpfs with nine more in it.
 pub(crate) fn ten() -> Vec<Mount> {
     let mut mounts = vec![tmpfs()];
     mounts.extend((1..10).map(|n| tmpfs().at(format!("d{n}")).option("X-mount.mkdir,size=64k")));

@@ -49,7 +49,7 @@ impl Stage {
         assert_eq!(mounts_below(self.file(target)), Vec::<String>::new());
     }
 
-    /// The mount points below the stage.
+    /// Returns the mount points below the stage.
     pub(crate) fn mounts(&self) -> Vec<String> {
         mounts_below(&self.dir)
     }

@@ -83,7 +83,7 @@ fn tmpfs(target: &str, options: &str) -> Mount {
     Mount::new("tmpfs", "tmpfs").at(target).option(options)
 }
 
-/// Every feature that there is, on whatever kernel this runs.
+/// Returns all features, independent of the running kernel.
 fn newest() -> Features {
     let mut features = Features::get();
     features.private_namespace = true;

@@ -87,7 +87,7 @@ impl CrateFiles {
     }
 }
 
-/// The code before the unit tests, without comments.
+/// Returns the code before the unit tests, without comments.
 fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let lines = text.lines().enumerate().map(|(at, line)| (at + 1, line.split("//").next().unwrap_or("")));
     lines.take_while(|(_, line)| !line.starts_with("mod tests {"))
@@ -109,7 +109,7 @@ fn declared_modules(text: &str) -> Vec<String> {
     names
 }
 
-/// All paths that a file names: the line, the path, whether it is re-exported.
+/// Returns all paths that a file names: the line, the path, whether it is re-exported.
 fn imports(text: &str) -> Vec<(usize, String, bool)> {
     let mut found = Vec::new();
     let mut open: Option<(usize, String)> = None;

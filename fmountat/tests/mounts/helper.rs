@@ -143,7 +143,7 @@ fmountat_testing::cases! {
         let before = status();
         let helper = script("ls -l /proc/self/fd | sed -n 's/.* \\([0-9]*\\) -> .*/\\1/p'; grep SigBlk /proc/self/status; exit 1");
         let error = mount(&helper, "t", LONG).unwrap_err();
-        // 3 is the listing's own.
+        // Descriptor 3 is the directory that ls(1) reads.
         assert_eq!(error.output(), ["0", "1", "2", "3", "SigBlk:\t0000000000000000"], "{error}");
         assert_eq!(status(), before);
     }
@@ -161,7 +161,7 @@ fmountat_testing::cases! {
             samples.sort();
             samples[15]
         };
-        // Both halves of one try are measured while the machine does other things.
+        // Other processes may slow down one of the two measurements, so there are five tries.
         let is_as_fast = (0..5).any(|_| {
             let small = median();
             let ballast = vec![1u8; 1 << 30];

@@ -97,7 +97,7 @@ fn nothing_is_left(subreaper: Pid, marked_sleep: &str) {
     assert_eq!(left, []);
 }
 
-/// Whether SIGKILL is pending for the process or it has ended.
+/// Reports whether SIGKILL is pending for the process or it has ended.
 fn is_being_killed(pid: i32) -> bool {
     let Ok(status) = std::fs::read_to_string(format!("/proc/{pid}/status")) else { return true };
     let pending = |name: &str| {

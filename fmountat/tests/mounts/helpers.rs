@@ -16,7 +16,7 @@ pub(crate) fn file(path: &str) -> PathBuf {
     scratch().join(path)
 }
 
-/// A helper for the type `script` that is a shell script.
+/// Returns a helper for the type `script` that is a shell script.
 pub(crate) fn script(body: &str) -> Helper {
     script_for("mount.script", body);
     found()
@@ -29,7 +29,7 @@ pub(crate) fn script_for(name: &str, body: &str) {
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
 }
 
-/// The helper that [`script`] has written, be it in another process.
+/// Returns the helper that [`script`] has written, be it in another process.
 pub(crate) fn found() -> Helper {
     Helper::find_in("script", &[], &[file("bin")]).unwrap().unwrap()
 }
@@ -55,7 +55,7 @@ pub(crate) fn with_numbers(text: &str) -> Vec<(i32, String)> {
     all.collect()
 }
 
-/// The command lines that have this in them.
+/// Returns the command lines that contain `text`.
 pub(crate) fn processes(text: &str) -> Vec<String> {
     with_numbers(text).into_iter().map(|(_, line)| line).collect()
 }
@@ -90,7 +90,7 @@ pub(crate) fn marked_sleep() -> String {
     format!("tail ---disable-inotify -f {}", file("marked_sleep").display())
 }
 
-/// A squashfs image with the file `who`.
+/// Returns a squashfs image with the file `who`.
 pub(crate) fn image() -> PathBuf {
     write(file("tree/who"), "by FUSE");
     let mut pack = Command::new("mksquashfs");

@@ -79,7 +79,7 @@ fn most_mounts(work: impl FnOnce()) -> (usize, usize) {
     })
 }
 
-/// A process in a user namespace of its own, which maps 0.. to 70000...
+/// Starts a process in its own user namespace, which maps ids from 0 to ids from 70000.
 fn process_with_namespace() -> Child {
     let child = Command::new("unshare").args(["--user", "sleep", "100"]).spawn().unwrap();
     let own = std::fs::read_link("/proc/self/ns/user").unwrap();

@@ -18,7 +18,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// An ext4 image that starts at `offset`.
+/// Creates a file with an ext4 image at `offset`.
 fn ext4(stage: &Stage, name: &str, offset: u64) -> PathBuf {
     let path = stage.file(name);
     File::create(&path).unwrap().set_len(offset + (16 << 20)).unwrap();
@@ -27,7 +27,7 @@ fn ext4(stage: &Stage, name: &str, offset: u64) -> PathBuf {
     path
 }
 
-/// A read-only image of a directory with one file.
+/// Creates a read-only image of a directory with one file.
 fn packed(stage: &Stage, kind: &str, name: &str) -> PathBuf {
     let (source, path) = (stage.file(&format!("{name}.tree")), stage.file(name));
     write(source.join("who"), name);
@@ -110,7 +110,7 @@ fn erofs(stage: &Stage) {
     stage.unmount("shm");
 }
 
-/// The super blocks of a type, by the names that sysfs has for them.
+/// Returns the super blocks of a type, by the names that sysfs has for them.
 fn super_blocks(fstype: &str) -> HashSet<OsString> {
     let all = std::fs::read_dir(format!("/sys/fs/{fstype}")).unwrap();
     all.map(|entry| entry.unwrap().file_name()).collect()

@@ -64,7 +64,8 @@ fn unmount_layers() {
     unmount_all("two");
 }
 
-/// The layers of the overlay on `t` in the mount table, uppermost first, then upper and work.
+/// Returns the layers of the overlay on `t` in the mount table, uppermost first, then upper and
+/// work.
 fn shown() -> Vec<PathBuf> {
     let line = mount_table().into_iter().find(|line| line.point == file("t")).unwrap();
     let mut shown = Vec::new();

@@ -20,7 +20,7 @@ use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// Every strategy to mount an overlay, by name.
+/// Returns every strategy to mount an overlay, by name.
 fn strategies() -> Vec<(&'static str, Mounter)> {
     let mut by_names = Features::get();
     by_names.overlay_layer_fds = false;

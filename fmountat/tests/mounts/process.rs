@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// A descriptor that is not open.
+/// Returns a descriptor that is not open.
 pub(crate) fn closed_fd() -> BorrowedFd<'static> {
     const FAR: i32 = 1_000_000;
     // SAFETY: the descriptor is not open, which breaks the contract on purpose: it is only passed
@@ -25,7 +25,7 @@ extern "C" fn count(_signal: libc::c_int) {
     RECEIVED.fetch_add(1, Ordering::SeqCst);
 }
 
-/// How often the handler of [`handle`] has run.
+/// Returns the number of calls of the handler that [`handle`] installed.
 pub(crate) fn received() -> usize {
     RECEIVED.load(Ordering::SeqCst)
 }

@@ -28,7 +28,7 @@ fn layers() {
     write(file("l/a"), "lower");
 }
 
-/// The whole table: what is in it at any place.
+/// Returns the whole mount table as text.
 fn table() -> String {
     read("/proc/self/mountinfo")
 }

@@ -16,7 +16,7 @@ fn apply(stage: &Stage, spec: &Spec) -> Result<Applied, Error> {
     stage.mounter.apply(CWD, &Plan::new(spec)?, &target)
 }
 
-/// A root with something to cover, in a tmpfs below it too.
+/// Returns a set with files to mask, in the root and in a tmpfs below it.
 fn spec(stage: &Stage) -> Spec {
     write(stage.file("root/etc/secret"), "secret");
     write(stage.file("root/etc/open"), "open");

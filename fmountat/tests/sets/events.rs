@@ -24,7 +24,7 @@ fn target() -> Target {
     Target::open(CWD, file("t")).unwrap()
 }
 
-/// A root, a directory in it, and one hidden path.
+/// Returns a root, a directory in it, and one hidden path.
 fn plan() -> Plan {
     let mounts = [tmpfs(), bind("s", "bind").at("/in").option("X-mount.mkdir")];
     let spec = format!(
@@ -53,7 +53,7 @@ fn events_of_set(mounter: &Mounter, plan: &Plan) -> Vec<String> {
     lines.into_iter().map(name).collect()
 }
 
-/// The events of the plan's two mounts and its hidden path.
+/// Returns the events of the plan's two mounts and its hidden path.
 fn steps(strategy: &str, is_built_first: bool) -> Vec<String> {
     let made = [
         "step mount=1 mount_point=/ fstype=tmpfs",

@@ -69,7 +69,7 @@ fn end(mut child: Child) {
     child.wait().unwrap();
 }
 
-/// The text of a file as the process sees it.
+/// Returns the text of a file as the process sees it.
 fn seen_by(child: &Child, path: &Path) -> String {
     read(format!("/proc/{}/root{}", child.id(), path.display()))
 }

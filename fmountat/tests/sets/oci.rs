@@ -18,7 +18,7 @@ const CONFIG: &str = r#"{"ociVersion": "1.2.0", "root": {"path": "rootfs"}, "mou
     "linux": {"devices": [{"path": "/dev/fuse", "type": "c", "major": 10, "minor": 229, "fileMode": 432, "uid": 7, "gid": 8},
                           {"path": "/dev/pipe", "type": "p"}]}}"#;
 
-/// The set with the stage's directory `root` as its root.
+/// Returns the set with the stage's directory `root` as its root.
 fn spec(stage: &Stage) -> Spec {
     mkdirs(&stage.dir, &["root", "t"]);
     Spec::from_json(CONFIG.as_bytes()).unwrap().with_root(stage.bind("root", "bind"))

@@ -18,7 +18,7 @@ fn apply(stage: &Stage, config: &str) -> Result<Applied, Error> {
     stage.mounter.apply(&bundle, &plan, &Target::open(CWD, stage.file("t"))?)
 }
 
-/// The peer group of the mount at the path, or else its master's.
+/// Returns the peer group of the mount at the path, or else its master's.
 fn propagation(stage: &Stage, path: &str) -> Vec<String> {
     let line = mount_table().into_iter().rfind(|line| line.point == stage.file(path));
     line.unwrap().propagation

@@ -20,7 +20,7 @@ fn furnish() {
     symlink(file("t/mnt"), file("link")).unwrap();
 }
 
-/// A list, and the content of `final/file` that it must show.
+/// Returns lists by name, each with the expected content of `final/file`.
 fn lists() -> Vec<(&'static str, Vec<Mount>, &'static str)> {
     let first = || bind("a", "bind").at("mnt");
     vec![

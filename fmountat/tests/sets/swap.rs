@@ -20,7 +20,7 @@ fn build(mounts: &[Mount]) -> DetachedSet {
     Mounter::detached().build(CWD, &Plan::new(mounts).unwrap(), &target()).unwrap()
 }
 
-/// A set of two mounts that says which number it has, in both.
+/// Returns a set of two mounts. Both hold the number of the set.
 fn numbered(number: usize) -> DetachedSet {
     let built = build(&[tmpfs(), tmpfs().at("inner").option("X-mount.mkdir")]);
     let root = format!("/proc/self/fd/{}", built.root().as_raw_fd());

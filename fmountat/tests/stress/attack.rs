@@ -57,7 +57,8 @@ fn apply_one(mounter: &Mounter, plan: &Plan, root: &Target) -> Result<(), Error>
     Ok(())
 }
 
-/// A set of two, the root a bind of what is attacked, the other in it.
+/// Applies a set of two mounts: the root is a bind of the attacked directory, the other is below
+/// it.
 fn apply_set(mounter: &Mounter, plan: &Plan) -> Result<(), Error> {
     let target = Target::open(CWD, file("elsewhere"))?;
     let attached = mounter.build(CWD, plan, &target)?.attach(&target)?;

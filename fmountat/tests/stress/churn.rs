@@ -78,7 +78,8 @@ fn churn(name: &str, stop: &AtomicBool, changes: &AtomicUsize) {
     }
 }
 
-/// The permanent mounts: parents and targets by the id of mountinfo, which both strategies have.
+/// Returns the permanent mounts: parents and targets by the id of mountinfo, which both strategies
+/// have.
 fn stable(table: &Table) -> HashMap<MountinfoId, (MountinfoId, PathBuf)> {
     let kept = table.iter().filter(|entry| entry.target().starts_with(file("kept")));
     kept.map(|entry| (entry.mountinfo_id(), (entry.parent_mountinfo_id(), entry.target().to_owned())))

@@ -21,7 +21,7 @@ fn resident() -> usize {
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// A set of an overlay, a tmpfs, a bind and a directory that is made.
+/// Returns a set of an overlay, a tmpfs, a bind and a directory that is made.
 fn set() -> Vec<Mount> {
     let layers = format!("lowerdir={0}/l1:{0}/l2,upperdir={0}/up,workdir={0}/work", scratch().display());
     vec![

@@ -13,7 +13,7 @@ use rustix::fs::CWD;
 use rustix::pipe::{PipeFlags, pipe_with};
 use std::path::Path;
 
-/// The mount that is seen at a path.
+/// Returns the id of the topmost mount at a path.
 fn id_at(path: &Path) -> Option<MountId> {
     MountId::of(Target::open(CWD, path).ok()?.as_fd()).ok()
 }

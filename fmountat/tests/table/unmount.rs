@@ -19,7 +19,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-/// A tmpfs at `path` in the scratch directory, which is made.
+/// Mounts a tmpfs at `path` in the scratch directory, and creates the mount point.
 fn put(path: &str) -> MountId {
     std::fs::create_dir_all(file(path)).unwrap();
     fmountat::fmountat(CWD, "t", file(path), "tmpfs", fmountat::MountFlags::empty(), "").unwrap();
@@ -38,7 +38,7 @@ fn kinds<E: Into<fmountat::Errors>>(done: Result<(), E>) -> Vec<ErrorKind> {
     done.err().map_or_else(Vec::new, |errors| errors.into().iter().map(fmountat::Error::kind).collect())
 }
 
-/// The library of the test itself, for a process to map.
+/// Returns the library of the test itself, for a process to map.
 fn a_library() -> String {
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap();
     let line = maps.lines().find(|line| line.contains("/libgcc_s")).unwrap();

@@ -128,7 +128,7 @@ pub(crate) fn line(kind: ErrorKind, name: &'static str, line: &'static str) -> R
     Row::new(kind, name, Ours::Line(line), is_theirs.then_some(line))
 }
 
-/// A line that only we take.
+/// Returns a row for a command line that only fmountat supports.
 pub(crate) fn only(kind: ErrorKind, name: &'static str, line: &'static str) -> Row {
     Row::new(kind, name, Ours::Line(line), None)
 }

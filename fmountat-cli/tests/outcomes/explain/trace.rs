@@ -6,7 +6,7 @@ use super::specs::Spec;
 use crate::fixture::with_fixture;
 use fmountat_testing::{read, write};
 
-/// The trace of explaining the set, from the first call of the program itself.
+/// Returns the trace of explaining the set, from the first call of the program itself.
 pub(crate) fn of(spec: &Spec) -> String {
     of_verb("explain", spec)
 }
@@ -84,7 +84,7 @@ const SIGNS: &[(&str, &str)] = &[
     ("unshare", "CLONE_"),
 ];
 
-/// The calls that changed something.
+/// Returns the calls that changed something.
 pub(crate) fn changes(log: &str) -> Vec<String> {
     let own = log.lines().skip_while(|line| !line.contains("execve(")).skip(1);
     let lines = own.filter_map(|line| line.split_once(' ').map(|(_, text)| text.trim_start()));

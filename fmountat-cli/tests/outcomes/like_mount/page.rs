@@ -91,7 +91,7 @@ const PATH: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/mount8.md");
 const COMPARED: &str = "Compared with: ";
 const THEIRS: &str = "  - mount(8): ";
 
-/// Whether the file was made with this mount(8); others may differ elsewhere.
+/// Reports whether the file was made with this mount(8); others may differ elsewhere.
 pub(crate) fn is_of(version: &str) -> bool {
     std::env::var_os("FMOUNTAT_REGENERATE").is_some() || read().contains(&format!("{COMPARED}{version}.\n"))
 }

@@ -86,7 +86,7 @@ fn changed_mode(dir: &Path, name: &str) -> Option<String> {
     is_new.then(|| format!("{name}: {:o} {}:{}", meta.mode(), meta.uid(), meta.gid()))
 }
 
-/// The first line without the program's name and without what differs from run to run.
+/// Returns the first line without the program's name and without what differs from run to run.
 fn in_short(message: &str, dir: &Path, device: &str) -> String {
     let line = message.lines().next().unwrap_or_default();
     let line = ["mount: ", "fmountat: "].iter().find_map(|name| line.strip_prefix(name)).unwrap_or(line);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The command lines that both programs are given, and where they are meant to differ.
+//! The command lines for both programs, with the intended differences.
 
 /// A command line, run in the directory of a fixture. `DEVICE` stands for a loop device with a new
 /// ext4 on it, `PROTECTED-DEVICE` for a write-protected one.

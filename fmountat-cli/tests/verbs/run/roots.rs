@@ -53,7 +53,7 @@ is "the mode of /" "$(stat -c %a /)" 755
 cannot "the old root is there" test -e /proc/1/root/work
 "#;
 
-/// A copy of the repository's examples in the scratch directory, which is returned.
+/// Copies the examples of the repository to the scratch directory. Returns their path.
 fn examples() -> PathBuf {
     let to = scratch().join("here");
     std::fs::create_dir_all(&to).unwrap();

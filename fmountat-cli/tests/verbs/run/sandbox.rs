@@ -29,7 +29,8 @@ pub(crate) struct Finished {
     pub(crate) err: String,
 }
 
-/// The command line of `fmountat run` as the case's user, started through the program `through`.
+/// Returns the command line of `fmountat run` as the case's user, started through the program
+/// `through`.
 pub(crate) fn words(through: &[&str]) -> Vec<OsString> {
     let ordinary = ["unshare", "--user", "--map-user=1000", "--map-group=1000", "--"];
     let user: &[&str] = if is_real_root() { &[] } else { &ordinary };
@@ -105,12 +106,12 @@ pub(crate) fn picture(dir: &Path) -> BTreeMap<PathBuf, String> {
     seen
 }
 
-/// The mounts of this namespace.
+/// Returns the mounts of this namespace.
 pub(crate) fn mounts() -> String {
     std::fs::read_to_string("/proc/self/mountinfo").unwrap()
 }
 
-/// The running processes that this case has started: their directories in /proc.
+/// Returns the running processes that this case has started: their directories in /proc.
 fn directories() -> Vec<PathBuf> {
     let mark = [MARK.as_bytes(), b"=", scratch().as_os_str().as_bytes(), b"\0"].concat();
     let entries = std::fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
@@ -121,7 +122,7 @@ fn directories() -> Vec<PathBuf> {
     entries.filter(is_ours).collect()
 }
 
-/// Those processes by pid and command line.
+/// Returns those processes by pid and command line.
 pub(crate) fn processes() -> Vec<String> {
     let shown = |dir: PathBuf| {
         let words = std::fs::read(dir.join("cmdline")).unwrap_or_default();

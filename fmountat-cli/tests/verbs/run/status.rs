@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The exit status: the command's own, or one that says whose failure it was.
+//! Tests the exit status of `run`: that of the command, or one that stands for a failure of
+//! fmountat.
 
 use super::sandbox::{Untouched, finish, finish_with, fmountat, on_host_root};
 use fmountat_testing::{scratch, write};
@@ -33,7 +34,7 @@ pub(crate) fn is_the_commands() {
     }
 }
 
-/// A filter refuses ppoll(2) to `fmountat` and its command: the end is seen nevertheless.
+/// `run` notices the end of its command even if a filter forbids ppoll(2).
 pub(crate) fn is_seen_without_poll() {
     let mut waiting = fmountat(&["--lower", "/", "--", "sh", "-c", "sleep 0.2; exit 7"]).spawn().unwrap();
     let until = Instant::now() + Duration::from_secs(20);
@@ -60,7 +61,7 @@ pub(crate) fn without_threads() {
 struct Failure {
     args: &'static [&'static str],
     status: i32,
-    /// In the text of the error.
+    /// A part of the error's text.
     names: &'static str,
     /// The `code` of the error with `--json`.
     code: &'static str,

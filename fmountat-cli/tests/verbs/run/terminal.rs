@@ -82,7 +82,7 @@ impl Terminal {
     }
 }
 
-/// The case's own files, which come and go.
+/// Returns the directory for temporary files of the case.
 fn scripts() -> PathBuf {
     scratch().join(CHANGING)
 }

@@ -38,7 +38,7 @@ pub(crate) fn bind(cwd: &PrivateCwd, dir: impl AsFd, source: &str, target: &str)
     cwd.mount(dir, source, target, "", fmountat::MountFlags::BIND, "")
 }
 
-/// A descriptor of a file or directory.
+/// Returns a descriptor of a file or directory.
 pub(crate) fn open(path: impl AsRef<Path>) -> File {
     File::open(path).unwrap()
 }
@@ -56,7 +56,7 @@ pub(crate) fn assert_failed(done: Result<(), Error>, step: &str, errno: i32) {
     assert_eq!((error.step().as_str(), error.errno()), (step, errno), "{error}");
 }
 
-/// The permission bits of a file.
+/// Returns the permission bits of a file.
 pub(crate) fn mode_of(path: impl AsRef<Path>) -> u32 {
     path.as_ref().metadata().unwrap().permissions().mode() & 0o7777
 }

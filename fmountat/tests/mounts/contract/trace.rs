@@ -27,7 +27,7 @@ struct Call {
 /// The system calls that [`judge`] has to see.
 const CALLS: &str = "trace=?clone,?clone3,?fork,?vfork,?chdir,fchdir,unshare,mount";
 
-/// The system calls of one case of `contract.rs`, run by itself under strace.
+/// Returns the system calls of one case of `contract.rs`, run by itself under strace.
 pub(crate) fn of_case(case: &str) -> Verdict {
     let (log, inner) = (scratch().join(format!("{case}.log")), scratch().join(case));
     mkdirs(scratch(), &[case]);

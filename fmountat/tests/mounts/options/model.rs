@@ -26,7 +26,7 @@ enum Part {
     Nothing,
 }
 
-/// Every word of the table with a sample value, and every recursive form.
+/// Returns every word of the table with a sample value, and every recursive form.
 pub(crate) fn choices() -> Vec<Choice> {
     let mut all = Vec::new();
     for word in userspace_options() {

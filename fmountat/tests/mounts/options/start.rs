@@ -43,7 +43,7 @@ impl Start {
         if self == Self::Full { full } else { libc::MS_RDONLY | libc::MS_LAZYTIME }
     }
 
-    /// The top mount and the one below it.
+    /// Returns the top mount and the one below it.
     pub(crate) fn states(self) -> [MountState; 2] {
         let is_full = self == Self::Full;
         let all = (Attr::all() - Attr::ATIME_FIELD) | Attr::NOATIME;

@@ -58,14 +58,14 @@ impl Table {
         Self(std::fs::read_to_string("/proc/thread-self/mountinfo").unwrap())
     }
 
-    /// The lines that only one of the two has.
+    /// Returns the lines that only one of the two tables has.
     pub(crate) fn difference<'a>(&'a self, other: &'a Self) -> Vec<&'a str> {
         let lacks = |table: &Self, line: &&str| !table.0.lines().any(|other| other == *line);
         let gone = self.0.lines().filter(|line| lacks(other, line));
         gone.chain(other.0.lines().filter(|line| lacks(self, line))).collect()
     }
 
-    /// The mounts at `path` and below, as they were mounted: the top one first.
+    /// Returns the mounts at `path` and below, as they were mounted: the top one first.
     pub(crate) fn at(&self, path: &Path) -> Vec<MountState> {
         let path = path.to_str().unwrap();
         let is_below = |line: &&str| {

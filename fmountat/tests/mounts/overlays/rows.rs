@@ -42,7 +42,7 @@ fn writable() -> Overlay {
     Overlay::new().lower("l1").upper("u", "w")
 }
 
-/// A directory whose path below `dir` has this many bytes, in components of 200.
+/// Creates a directory with a path of `bytes` bytes below `dir`, in components of 200 bytes.
 fn deep(dir: &Path, bytes: usize) -> PathBuf {
     let mut path = PathBuf::new();
     let mut at: std::os::fd::OwnedFd = std::fs::File::open(dir).unwrap().into();

@@ -34,7 +34,7 @@ pub(crate) fn common_prefix() {
     }
 }
 
-/// The layers as one overlay sees them, topmost first.
+/// Returns the layers as one overlay sees them, topmost first.
 fn overlay(stage: &Stage, layers: &[&str]) -> Mount {
     let paths: Vec<String> = layers.iter().map(|layer| stage.text(layer)).collect();
     Mount::new("overlay", "overlay").option(format!("lowerdir={}", paths.join(":")))

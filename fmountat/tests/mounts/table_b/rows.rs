@@ -102,7 +102,7 @@ pub(crate) fn remount_read_only(stage: &Stage) {
     assert_eq!(error.kind(), ErrorKind::NotMounted);
 }
 
-/// The optional fields of the mount at a path: its propagation.
+/// Returns the optional fields of the mount at a path: its propagation.
 fn propagation(stage: &Stage, at: &str) -> String {
     let table = read("/proc/thread-self/mountinfo");
     let line = table.lines().find(|line| line.split(' ').nth(4) == Some(&stage.text(at))).unwrap();

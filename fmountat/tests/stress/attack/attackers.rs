@@ -130,7 +130,7 @@ fn back(mut change: impl FnMut() -> Result<(), Errno>) -> Option<()> {
     Some(())
 }
 
-/// A directory in the root, by no link: the attackers change the root, and nothing else.
+/// Opens a directory in the root without following links.
 fn inside(path: &str) -> Option<OwnedFd> {
     let root = rustix::fs::open(file("root"), OFlags::PATH | OFlags::CLOEXEC, Mode::empty()).ok()?;
     let resolve = ResolveFlags::NO_SYMLINKS | ResolveFlags::BENEATH;

@@ -9,7 +9,7 @@ use std::process::Command;
 
 const COLUMNS: &str = "ID,PARENT,MAJ:MIN,FSROOT,TARGET,VFS-OPTIONS,FSTYPE,SOURCE,FS-OPTIONS,PROPAGATION";
 
-/// A row as findmnt's columns have it.
+/// The values of one mount, in the order of [`COLUMNS`].
 pub(crate) type Row = Vec<String>;
 
 /// Returns the rows of findmnt(8).
@@ -49,8 +49,8 @@ fn row(entry: TableEntry<'_>) -> Row {
     ]
 }
 
-/// What the JSON of findmnt 2.38 makes of bytes: it keeps those that are not valid UTF-8, and its
-/// reader replaces them.
+/// Converts bytes to text as in the JSON of findmnt 2.38, after the JSON reader has replaced
+/// invalid UTF-8.
 fn shown(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }

@@ -96,7 +96,7 @@ pub(crate) fn read(fields: Fields, strategy: TableStrategy) -> Table {
     TableReader::here().fields(fields).strategy(strategy).read().unwrap()
 }
 
-/// The mounts of a table, without what mountinfo can't tell.
+/// Returns the mounts of a table, without what mountinfo can't tell.
 pub(crate) fn plain(table: &Table) -> Vec<MountEntry> {
     let without = |mut entry: MountEntry| {
         entry.unique_id = None;

@@ -67,7 +67,7 @@ pub(crate) fn soon() -> Unmount {
     Unmount::new().timeout(slower(Duration::from_millis(60)))
 }
 
-/// The error of unmounting what must be busy.
+/// Unmounts a busy mount and returns the error.
 #[track_caller]
 pub(crate) fn busy(path: &Path) -> Error {
     let errors = soon().run(path).expect_err("it is busy");
@@ -75,7 +75,7 @@ pub(crate) fn busy(path: &Path) -> Error {
     errors.into_iter().next().unwrap()
 }
 
-/// A shell that does `script`, then `exec sleep`.
+/// Returns a shell that does `script`, then `exec sleep`.
 pub(crate) fn shell(script: &str) -> Command {
     let mut command = Command::new("sh");
     command.arg("-c").arg(format!("{script}; exec sleep 1000")).current_dir(fmountat_testing::scratch());
