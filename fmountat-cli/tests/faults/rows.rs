@@ -9,7 +9,7 @@ pub(crate) struct Row {
     pub(crate) line: &'static str,
     /// The mount list in the file `set.json`.
     pub(crate) set: &'static str,
-    /// Command lines that come before, and work; the file `said` has what they printed.
+    /// Command lines to run first, without faults. The file `said` holds their output.
     pub(crate) before: &'static [&'static str],
 }
 
@@ -33,7 +33,7 @@ pub(crate) const OVERLAYS: &[Row] = &[
     row("mount -t overlay -o lowerdir=l3:l2:l1 overlay t"),
     row("mount -t overlay -o lowerdir=l3:tree/sub:l1,nosuid overlay t"),
     Row {
-        // An upper that was in use once is asked about.
+        // The upper was in use before, so fmountat checks whether it is in use now.
         before: &["mount -t overlay -o lowerdir=l1,upperdir=u,workdir=w overlay t", "umount t"],
         ..row("mount -t overlay -o lowerdir=l2:l1,upperdir=u,workdir=w overlay t")
     },
@@ -45,17 +45,17 @@ pub(crate) const IDMAPS: &[Row] = &[
     row("mount -t overlay -o lowerdir=l2:l1,upperdir=u,workdir=w,uidmap=0:500:10 overlay t"),
 ];
 
-/// On a tmpfs an erofs image needs a loop device, which is found out.
+/// On a tmpfs an erofs image needs a loop device: fmountat first tries without one.
 pub(crate) const IMAGES: &[Row] = &[
     row("mount -t erofs image t"),
     row("mount -o loop,ro,offset=0 image t"),
     row("mount -t erofs -o loop,noatime image t"),
 ];
 
-/// An ext4, which needs a loop device.
+/// An ext4 image, which needs a loop device.
 pub(crate) const EXT4: &[Row] = &[row("mount -o loop,ro image t")];
 
-/// A root file system as a container's.
+/// The root file system of a container.
 const SET: &str = r#"[
     {"type": "overlay", "source": "overlay", "options": ["lowerdir=l2:l1", "upperdir=u", "workdir=w"]},
     {"type": "tmpfs", "source": "tmpfs", "target": "/tmp", "options": ["nosuid", "mode=1777", "X-mount.mkdir"]},
@@ -65,7 +65,7 @@ const SET: &str = r#"[
     {"type": "bind", "source": "f", "target": "/etc/file", "options": ["ro", "X-mount.mkdir"]},
     {"type": "bind", "source": "missing", "target": "/opt", "options": ["nofail", "X-mount.mkdir"]}]"#;
 
-/// Into a copy of what is at the target.
+/// A set without a root, which is mounted in a copy of the target.
 const INTO: &str = r#"[
     {"type": "tmpfs", "source": "tmpfs", "target": "/sub", "options": ["mode=0700"]},
     {"type": "bind", "source": "f", "target": "in"}]"#;
@@ -78,7 +78,7 @@ const TWO: &str = r#"[
     {"type": "tmpfs", "source": "new", "options": ["nosuid"]},
     {"type": "tmpfs", "source": "inner", "target": "/in", "options": ["X-mount.mkdir"]}]"#;
 
-/// Read-only and hidden paths, as OCI has them.
+/// Read-only and masked paths of OCI.
 const COVERED: &str = r#"{"root": {"readonly": true}, "mounts": [
     {"type": "bind", "source": "s", "destination": "/", "options": ["bind"]},
     {"type": "tmpfs", "source": "tmpfs", "destination": "/sub", "options": ["nosuid"]}],
@@ -98,9 +98,9 @@ pub(crate) const SWAPS: &[Row] = &[
 ];
 
 pub(crate) const CHANGES: &[Row] = &[
-    // Lazily, for who looks for users makes a hundred calls for each process of the machine.
+    // Lazy: the search for holders would make a hundred calls for each process of the host.
     Row { set: TWO, before: &["--json apply set.json t"], ..row("umount -l --set said") },
-    // Together, by a child.
+    // Several sets, which a child process unmounts together.
     Row {
         set: TWO,
         before: &[
@@ -124,7 +124,7 @@ pub(crate) const CHANGES: &[Row] = &[
     Row { before: &["mount -t tmpfs x t", "mount -t tmpfs y t"], ..row("umount --all t") },
 ];
 
-/// `mount.helped` is put among the programs of the system.
+/// Adds `mount.helped` to the directory of system programs.
 const WITH_HELPER: &[&str] = &["mount -t overlay -o lowerdir=sbin:/usr/sbin overlay /usr/sbin"];
 
 const HELPED: &str = r#"[

@@ -43,8 +43,8 @@ pub(crate) fn kept_options(fstype: &OsStr, super_options: &OsStr, given: &[FsOpt
     shown.filter(is_forgotten).filter(is_new).collect()
 }
 
-/// Returns the options in force of cgroup2 for a new mount of it, which would reset them for the
-/// whole machine (`cgroup_get_tree`, kernel/cgroup/cgroup.c). None where no mount of it is visible.
+/// Returns the present options of cgroup2. A new mount without them would reset them for the
+/// whole machine (`cgroup_get_tree`, kernel/cgroup/cgroup.c). Returns none if no mount is visible.
 pub(crate) fn machine_wide_options(fstype: &OsStr, given: &[FsOption]) -> Vec<FsOption> {
     if fstype != "cgroup2" {
         return Vec::new();

@@ -24,7 +24,7 @@ pub(crate) fn unshare_mounts() -> Result<(), Errno> {
 
 /// Reports whether a seccomp filter permits unshare(2) for a mount namespace. The call also has an
 /// invalid flag: the kernel then changes nothing and returns EINVAL before it checks privilege
-/// (`check_unshare_flags`, kernel/fork.c). Any other errno comes from a filter.
+/// (`check_unshare_flags`, kernel/fork.c). A filter causes any other errno.
 pub(crate) fn may_unshare() -> bool {
     let no_flag_of_its = UnshareFlags::from_bits_retain(libc::CLONE_VFORK.unsigned_abs());
     // SAFETY: CLONE_FILES, which makes `unshare` unsafe in rustix, is not among the flags.

@@ -56,7 +56,7 @@ pub(crate) fn in_copied_namespace<T: Send>(work: impl FnOnce() -> Result<T> + Se
     on_a_thread(copy_namespace, work)
 }
 
-/// Runs `work` on the root of `tree` while the tree is attached in such a namespace. Before 6.15
+/// Runs `work` on the root of `tree` while the tree is attached in a copied namespace. Before 6.15
 /// nothing can be copied out of a detached tree.
 pub(crate) fn while_attached<T: Send>(
     tree: Tree,

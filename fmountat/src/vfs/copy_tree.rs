@@ -90,7 +90,7 @@ fn copy_entry(open: &Open, name: &CStr) -> Result<()> {
     let below = copied().map_err(|(call, errno)| failed(call, &path, errno))?;
     let Some(below) = below else { return Ok(()) };
     copy_directory(&below)?;
-    // Last, since the files in it change its times, and a mode may forbid to create them.
+    // Sets the attributes last: new files change the times, and a mode may forbid new files.
     let stat = rustix::fs::fstat(&below.from).map_err(|errno| failed(Syscall::Fstat, &path, errno))?;
     set_attributes(below.from.as_fd(), below.to.as_fd(), &stat)
         .map_err(|(call, errno)| failed(call, &path, errno))

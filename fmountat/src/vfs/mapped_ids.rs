@@ -20,8 +20,8 @@ impl IdKind {
     }
 }
 
-/// Reports whether `count` ids from `first` on are mapped. Returns true where that cannot be read:
-/// the kernel decides then.
+/// Reports whether `count` ids from `first` on are mapped. Returns true if the map cannot be read:
+/// the kernel then decides.
 pub(crate) fn is_mapped(kind: IdKind, first: u32, count: u32) -> bool {
     if Features::get().initial_user_namespace {
         return true;

@@ -22,14 +22,14 @@ pub(crate) fn script(body: &str) -> Helper {
     found()
 }
 
-/// A program of this name that is a shell script.
+/// Writes a shell script as the program `name`.
 pub(crate) fn script_for(name: &str, body: &str) {
     let path = file("bin").join(name);
     write(&path, format!("#!/bin/sh\n{body}\n"));
     std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
 }
 
-/// Returns the helper that [`script`] has written, be it in another process.
+/// Returns the helper that [`script`] has written, also in another process.
 pub(crate) fn found() -> Helper {
     Helper::find_in("script", &[], &[file("bin")]).unwrap().unwrap()
 }
@@ -40,10 +40,10 @@ pub(crate) fn mount(helper: &Helper, target: &str, limit: Duration) -> Result<()
     helper.mount(CWD, "the source", &target, &options, limit).map(drop)
 }
 
-/// More than any of them takes.
+/// A time limit that no helper reaches.
 pub(crate) const LONG: Duration = Duration::from_secs(20);
 
-/// Processes whose command line has this in it: their numbers and command lines.
+/// Returns the ids and command lines of the processes whose command line contains `text`.
 pub(crate) fn with_numbers(text: &str) -> Vec<(i32, String)> {
     let all = std::fs::read_dir("/proc").unwrap().filter_map(|entry| {
         let path = entry.unwrap().path();
@@ -60,14 +60,14 @@ pub(crate) fn processes(text: &str) -> Vec<String> {
     with_numbers(text).into_iter().map(|(_, line)| line).collect()
 }
 
-/// Sends a signal to those.
+/// Sends a signal to the processes whose command line contains `text`.
 pub(crate) fn signal(text: &str, signal: Signal) {
     for (number, _) in with_numbers(text) {
         let _ = kill_process(Pid::from_raw(number).unwrap(), signal);
     }
 }
 
-/// Waits until there is none of those; what is left is ended, and fails the case.
+/// Waits until no command line contains `text`. After ten seconds, kills the processes and fails.
 pub(crate) fn gone(text: &str) {
     gone_within(text, Duration::from_secs(10));
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The mounts that the options are tried on, made with mount(2), without the crate: a tmpfs with
+//! Makes the mounts for tests of options, with mount(2) and not with the crate: a tmpfs with
 //! another one on `d/sub`.
 
 use super::state::{Look, MountState, Propagations};
@@ -13,7 +13,7 @@ use rustix::mount::{
 };
 use std::path::{Path, PathBuf};
 
-/// In what state the mounts are before the words.
+/// The state of the mounts before the options are applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Start {
     /// Private, no attribute, strictatime; a read-only file system with `lazytime`.
@@ -53,7 +53,7 @@ impl Start {
     }
 
     /// Mounts the tree at `path`, with its peers at `peer`. Returns a descriptor that gives access
-    /// whatever the attributes are.
+    /// independent of the attributes.
     pub(crate) fn mount(self, path: &Path, peer: &Path) -> Access {
         let sub = path.join("d/sub");
         for place in [path, &sub] {
@@ -74,12 +74,12 @@ impl Start {
     }
 }
 
-/// A clone of the top mount that nobody sees, writable where the file system is.
+/// A detached clone of the top mount. It is writable if the file system is.
 #[derive(Debug)]
 pub(crate) struct Access(OwnedFd);
 
 impl Access {
-    /// Makes mode and owner what they were at the start, where words have changed them.
+    /// Restores the mode and owner that options have changed.
     pub(crate) fn restore(&self) {
         let top = PathBuf::from(format!("/proc/self/fd/{}", self.0.as_raw_fd()));
         for (path, mode) in [(top.join("."), 0o1777), (top.join("d"), 0o755)] {
@@ -92,7 +92,7 @@ impl Access {
     }
 }
 
-/// Unmounts the tree. It is made private first: otherwise its peers lose the mounts below it too.
+/// Makes the tree private and unmounts it: otherwise its peers would lose the mounts below it too.
 pub(crate) fn unmount_tree(path: &Path) {
     mount_change(path, MountPropagationFlags::PRIVATE | MountPropagationFlags::REC).unwrap();
     unmount(path, UnmountFlags::DETACH).unwrap();

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! The rows of the table: an overlay to mount, and what must come of it.
+//! The rows of the table: an overlay, and the expected outcome of mounting it.
 
 use fmountat::ErrorKind;
 use fmountat::overlay::Layer;
@@ -60,7 +60,7 @@ fn deep(dir: &Path, bytes: usize) -> PathBuf {
     path
 }
 
-/// `t2` has the upper in use.
+/// Mounts the overlay on `t2`, so that the upper directory is in use.
 fn in_use(dir: &Path) -> Overlay {
     mkdirs(dir, &["t2"]);
     fmountat::Mounter::detached().overlay(CWD, &writable(), dir.join("t2")).unwrap();
@@ -263,7 +263,7 @@ pub(crate) fn rows() -> Vec<Row> {
     ]
 }
 
-/// A layer by descriptor, in the words of the table.
+/// Adds a layer by descriptor, as a method for the table.
 trait LowerFd {
     fn lower_fd(self, fd: std::fs::File) -> Self;
 }

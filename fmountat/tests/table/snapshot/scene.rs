@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 OR MIT
-//! A mount table with all that is odd: names, stacks, propagation, sources, options.
+//! Makes a mount table with unusual names, stacks, propagation, sources and options.
 // Each test file uses a part of it.
 #![allow(dead_code)]
 
@@ -19,7 +19,7 @@ pub(crate) fn file(path: impl AsRef<OsStr>) -> PathBuf {
     scratch().join(PathBuf::from(path.as_ref()))
 }
 
-/// Names that a table may show otherwise than they are.
+/// Returns names that a mount table may escape or change.
 pub(crate) fn odd_names() -> Vec<OsString> {
     let text = [
         "a b",
@@ -47,7 +47,7 @@ fn change(at: &str, to: MountPropagationFlags) {
     mount_change(file(at), to).unwrap();
 }
 
-/// Mounts of every kind that an ordinary user can make in a namespace of his own.
+/// Makes every kind of mount that an ordinary user can make in a new namespace.
 pub(crate) fn furnish() {
     for (n, name) in odd_names().iter().enumerate() {
         let dir = file("odd").join(name);
@@ -87,7 +87,7 @@ pub(crate) fn furnish() {
     let data = CString::new(data).unwrap();
     mount("an overlay", file("merged"), "overlay", MountFlags::empty(), Some(data.as_c_str())).unwrap();
     mount_bind_recursive(file("shared"), file("rbound")).unwrap();
-    // A mount point that is no more.
+    // A mount point that is deleted later.
     mkdirs(scratch(), &["gone"]);
     tmpfs("deleted", "hidden", MountFlags::empty());
 }
@@ -96,7 +96,7 @@ pub(crate) fn read(fields: Fields, strategy: TableStrategy) -> Table {
     TableReader::here().fields(fields).strategy(strategy).read().unwrap()
 }
 
-/// Returns the mounts of a table, without what mountinfo can't tell.
+/// Returns the mounts of a table, without the fields that mountinfo lacks.
 pub(crate) fn plain(table: &Table) -> Vec<MountEntry> {
     let without = |mut entry: MountEntry| {
         entry.unique_id = None;
