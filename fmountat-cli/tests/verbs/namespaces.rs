@@ -72,7 +72,7 @@ fmountat_testing::cases! {
         mkdirs(scratch(), &["shared", "t"]);
         ok("mount --make-shared -t tmpfs x shared");
         for (line, status, part) in [
-            ("apply --namespace pin spec", 1, "TARGET is needed"),
+            ("apply --namespace pin spec", 1, "TARGET is missing"),
             ("apply --namespace pin --replace rooted t", 1, "cannot be used with"),
             ("apply --namespace shared/pin rooted", 1, "shared propagation"),
             ("apply --namespace t rooted", 32, "can't be mounted on a directory"),
