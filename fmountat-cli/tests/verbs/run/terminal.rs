@@ -221,10 +221,9 @@ pub(crate) fn a_late_stop() {
 /// finds the terminal by its name.
 pub(crate) fn typing_and_name() {
     let before = Untouched::now();
-    let typed = "perl -e 'my $c = q(x); ioctl(STDIN, 0x5412, $c) and print qq(typed\\n)'";
-    let outer = format!("cmd=\"{typed}; tty; echo done\"; RUN sh -c \"$cmd\"; echo status $?");
-    let (_, screen) = Terminal::start(&outer, "").end();
-    assert!(!screen.contains("typed"), "{screen}");
+    let inner = "perl -e 'my $c = q(x); print ioctl(STDIN, 0x5412, $c) ? qq(typed\\n) : qq(refused\\n)'; tty; echo done";
+    let (_, screen) = Terminal::start("INNER; echo status $?", inner).end();
+    assert!(screen.contains("refused\n") && !screen.contains("typed"), "{screen}");
     assert!(screen.contains("/dev/console\ndone\nstatus 0\n"), "{screen}");
     before.assert("a terminal");
 }
