@@ -3,6 +3,8 @@
 
 use crate::run_args::RunArgs;
 use fmountat::{Error, ErrorKind, Mount, Operation};
+use rustix::fs::{CWD, Mode, OFlags};
+use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
@@ -43,6 +45,7 @@ fn bind(text: &OsStr, option: &'static str, args: &RunArgs) -> Result<Mount, Err
             .with_argument(text)
             .with_hint("name a directory in the root, as in SRC:/mnt")
     })?;
+    need_source(Path::new(&source), directory)?;
     // The sources of a bundle start at its directory.
     let source = if is_of_bundle { absolute(Path::new(&source), directory)?.into() } else { source };
     let mount = Mount::new("bind", source).at(target).option("rbind,X-mount.mkdir");
@@ -50,6 +53,19 @@ fn bind(text: &OsStr, option: &'static str, args: &RunArgs) -> Result<Mount, Err
         Some(options) => mount.option(options),
         None => mount,
     })
+}
+
+/// Fails for a source that cannot be opened, before the mounts have numbers that the user did not
+/// give them.
+fn need_source(source: &Path, directory: Option<&Path>) -> Result<(), Error> {
+    let path = absolute(source, directory)?;
+    match rustix::fs::openat(CWD, &path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty()) {
+        Ok(_) => Ok(()),
+        Err(errno) => {
+            let error = Error::from_io(Operation::Program("open bind source"), source, errno.into());
+            Err(if errno == Errno::NOENT { error.with_hint("create it first") } else { error })
+        }
+    }
 }
 
 fn tmpfs(path: &Path) -> Result<Mount, Error> {

@@ -97,6 +97,8 @@ fmountat_testing::cases! {
     fn the_command_begins_after_the_root_as_root() needs [Root] { options::the_command_begins_after_the_root(); }
     fn quiet_prints_errors_only_as_user() needs [User, Tool("unshare")] { options::quiet(); }
     fn quiet_prints_errors_only_as_root() needs [Root] { options::quiet(); }
+    fn mounts_that_are_refused_as_user() needs [User, Tool("unshare")] { options::mounts_that_are_refused(); }
+    fn mounts_that_are_refused_as_root() needs [Root] { options::mounts_that_are_refused(); }
 
     fn names_and_ipc_are_not_changed_as_user() needs [User, Tool("unshare"), Tool("ipcmk")] {
         isolation::names_and_ipc_are_not_changed();

@@ -293,7 +293,10 @@ fn open_control() -> Result<OwnedFd> {
 
 fn with_root_hint(error: Error) -> Error {
     match error.raw_errno() {
-        Some(Errno::ACCESS | Errno::PERM) => error.with_hint("loop devices require root on the host"),
+        Some(Errno::ACCESS | Errno::PERM) => error.with_hint(
+            "loop devices require root on the host; without it, mount the image with FUSE (fuse2fs, squashfuse, \
+             erofsfuse)",
+        ),
         _ => error,
     }
 }

@@ -82,3 +82,25 @@ pub(crate) fn quiet() {
     }
     before.assert("quiet");
 }
+
+/// Mounts that are refused before the start: the options, and a part of the message.
+const REFUSED: &[(&[&str], &str)] = &[
+    (&["--bind", "nowhere"], "open bind source nowhere: no such file or directory"),
+    (&["--ro-bind", "nowhere:/mnt"], "open bind source nowhere"),
+    (&["--bind", "/"], "would cover the whole root"),
+    (&["--bind", "a:/mnt/.."], "would cover the whole root"),
+    (&["--tmpfs", "/"], "would cover the whole root"),
+    (&["--bind", ""], "the source of the bind mount is empty"),
+];
+
+pub(crate) fn mounts_that_are_refused() {
+    write(scratch().join("a/who"), "a");
+    let before = Untouched::now();
+    for (options, message) in REFUSED {
+        let mut command = fmountat(&["-C", scratch().to_str().unwrap(), "--lower", "/"]);
+        command.args(*options).arg("true");
+        let done = finish(command);
+        assert!(done.status == 125 && done.err.contains(message), "{options:?}: {done:#?}");
+    }
+    before.assert("refused");
+}
