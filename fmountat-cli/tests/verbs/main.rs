@@ -8,7 +8,7 @@ mod completions;
 mod doctor;
 mod flags;
 mod json;
-mod namespaces;
+mod pinned;
 mod readme;
 mod reasons;
 mod run;
@@ -16,5 +16,5 @@ mod table;
 mod waits;
 
 fmountat_testing::test_files! {
-    bundle, command, completions, doctor, flags, json, namespaces, readme, reasons, run, table, waits,
+    bundle, command, completions, doctor, flags, json, pinned, readme, reasons, run, table, waits,
 }

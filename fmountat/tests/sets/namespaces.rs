@@ -5,10 +5,18 @@
 use crate::common::{file, tmpfs, unmount_all};
 use fmountat::kernel::Features;
 use fmountat::{DetachedSet, ErrorKind, Mount, MountNamespace, Mounter, Plan, Target};
-use fmountat_testing::{events_of, mkdirs, mount_table, mounts_below, read, scratch, write};
+use fmountat_testing::{
+    Forked, command_output, events_of, loop_devices, mkdirs, mount_table, mounts_below, read, scratch, write,
+};
 use rustix::fs::CWD;
 use rustix::mount::{MountPropagationFlags, mount_change};
+use std::fs::File;
 use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+/// How often a process is killed.
+const KILLS: u64 = 100;
 
 /// Returns a root with mounts: a program, the host's libraries, and file systems.
 fn mounts() -> Vec<Mount> {
@@ -146,5 +154,32 @@ fmountat_testing::cases! {
         assert_eq!(events.len(), 5);
         assert_eq!(mounts_below(file("fs")).len(), 1);
         unmount_all("fs");
+    }
+
+    /// A process that is killed while it makes namespaces leaves none: each would keep the image's
+    /// loop device in use.
+    fn killed_at_any_moment() needs [Root, Kernel(6, 15), Tool("mkfs.ext4"), Filesystem("ext4")] {
+        mkdirs(scratch(), &["fs"]);
+        File::create(file("image")).unwrap().set_len(4 << 20).unwrap();
+        command_output(Command::new("mkfs.ext4").arg("-q").arg(file("image")));
+        let image = Plan::new(&[Mount::new("ext4", file("image")).option("loop")]).unwrap();
+        let root = Mount::new("bind", file("fs")).option("bind");
+        let set = Plan::new(&[root, tmpfs().at("lost+found")]).unwrap();
+        for round in 0..KILLS {
+            Mounter::detached().apply(CWD, &image, &Target::open(CWD, file("fs")).unwrap()).unwrap();
+            let process = Forked::start(|stop| {
+                let mounter = older();
+                let mut made = 0;
+                while !stop.is_asked() {
+                    drop(mounter.build(CWD, &set, None).unwrap().into_namespace().unwrap());
+                    made += 1;
+                }
+                [made]
+            });
+            std::thread::sleep(Duration::from_micros(round * 977 % 9_000));
+            drop(process);
+            unmount_all("fs");
+            assert_eq!(loop_devices(&scratch()), Vec::<String>::new(), "round {round}");
+        }
     }
 }
