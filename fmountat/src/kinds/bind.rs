@@ -30,6 +30,10 @@ pub(crate) struct Bind<'a> {
     pub(crate) dir: BorrowedFd<'a>,
     pub(crate) source: &'a Path,
     pub(crate) recursive: bool,
+    /// Whether it may be made in the private namespace. Others cannot be mounted in such a tree, nor
+    /// copied out of it: the kernel allows that only in the namespace that the copy was made in
+    /// \[Linux 6.15\].
+    pub(crate) may_be_of_view: bool,
     /// The attributes of the top mount.
     pub(crate) attr: MountAttr,
     /// The attributes of all mounts in the tree.
@@ -85,7 +89,11 @@ impl Bind<'_> {
     fn copy_in_view(&self, features: &Features, private: &PrivateNamespace) -> Option<Result<Tree>> {
         let propagation = [self.attr.propagation, self.recursive_attr.propagation];
         let is_related = |to: &Option<_>| matches!(to, Some(Propagation::Shared | Propagation::Slave));
-        if !features.private_namespace || self.recursive || propagation.iter().any(is_related) {
+        if !features.private_namespace
+            || !self.may_be_of_view
+            || self.recursive
+            || propagation.iter().any(is_related)
+        {
             return None;
         }
         let found = rustix::fs::statx(self.dir, self.source, AtFlags::EMPTY_PATH, id_mask()).ok()?;

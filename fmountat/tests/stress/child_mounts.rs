@@ -15,6 +15,11 @@ fn apply(mounter: &Mounter, mounts: &[Mount], at: &str) -> Result<(), fmountat::
     mounter.apply(CWD, &Plan::new(mounts)?, &Target::open(CWD, file(at))?).map(drop)
 }
 
+/// The mount in a set that has another root. A root is never made in the private namespace.
+fn in_set(mount: Mount) -> [Mount; 2] {
+    [tmpfs(), mount.at("in").option("X-mount.mkdir")]
+}
+
 fn change(path: &str, words: &str) {
     remount(&Target::open(CWD, file(path)).unwrap(), &Options::parse([words]).unwrap()).unwrap();
 }
@@ -34,7 +39,7 @@ fn many_child_mounts() -> Mounter {
     let mounter = Mounter::detached();
     let ((), events) = events_of(&["strategy operation=\"bind\""], || {
         for _ in 0..60 {
-            apply(&mounter, &[bind("m/data", "bind")], "t").unwrap();
+            apply(&mounter, &in_set(bind("m/data", "bind")), "t").unwrap();
             unmount_all("t");
         }
     });
@@ -44,7 +49,7 @@ fn many_child_mounts() -> Mounter {
 
 /// Returns the table's row of the mount on `t`, without ids.
 fn shown() -> (String, String, String, usize) {
-    let line = mount_table().into_iter().find(|line| line.point == file("t")).unwrap();
+    let line = mount_table().into_iter().find(|line| line.point == file("t/in")).unwrap();
     (line.root, line.flags, line.fstype, line.propagation.len())
 }
 
@@ -53,23 +58,35 @@ fmountat_testing::cases! {
     /// child mounts.
     fn a_bind_in_the_namespace_is_as_any_other() needs [] {
         let mounter = many_child_mounts();
-        write(file("f"), "");
         for source in ["m/data", "m/link", "m"] {
-            apply(&mounter, &[bind(source, "bind,nosuid")], "t").unwrap();
+            apply(&mounter, &in_set(bind(source, "bind,nosuid")), "t").unwrap();
             let from_view = shown();
             unmount_all("t");
             // The handle of this one has no namespace.
-            apply(&Mounter::detached(), &[bind(source, "bind,nosuid,private")], "t").unwrap();
+            apply(&Mounter::detached(), &in_set(bind(source, "bind,nosuid,private")), "t").unwrap();
             assert_eq!(shown(), from_view);
-            assert_eq!(mounts_below(file("t")).len(), 1, "{source}");
+            assert_eq!(mounts_below(file("t")).len(), 2, "{source}");
             unmount_all("t");
         }
-        apply(&mounter, &[bind("m/file", "bind,ro")], "f").unwrap();
-        assert_eq!(read(file("f")), "file");
-        assert!(std::fs::write(file("f"), "x").is_err());
-        unmount_all("f");
-        let error = apply(&mounter, &[bind("m/nowhere", "bind")], "t").unwrap_err();
+        apply(&mounter, &in_set(bind("m/file", "bind,ro")), "t").unwrap();
+        assert_eq!(read(file("t/in")), "file");
+        assert!(std::fs::write(file("t/in"), "x").is_err());
+        unmount_all("t");
+        let error = apply(&mounter, &in_set(bind("m/nowhere", "bind")), "t").unwrap_err();
         assert_eq!((error.kind(), error.argument()), (ErrorKind::NotFound, Some(file("m/nowhere").as_os_str())));
+        unmount_all("m");
+    }
+
+    /// A bind as the root of a set, on which others are mounted.
+    fn a_bind_that_others_are_mounted_in() needs [Kernel(6, 15)] {
+        let mounter = many_child_mounts();
+        let mounts = [bind("m/data", "bind"), tmpfs().at("sub"), bind("m/data", "bind").at("sub/in").option("X-mount.mkdir")];
+        apply(&mounter, &mounts, "t").unwrap();
+        let texts = (read(file("t/who")), read(file("t/sub/in/who")));
+        assert_eq!((texts, mounts_below(file("t")).len()), (("data".into(), "data".into()), 3));
+        unmount_all("t");
+        let set = mounter.build(CWD, &Plan::new(&mounts).unwrap(), None).unwrap();
+        drop(set.into_namespace().unwrap());
         unmount_all("m");
     }
 
@@ -77,8 +94,8 @@ fmountat_testing::cases! {
     fn attributes_are_those_of_now() needs [] {
         let mounter = many_child_mounts();
         let bound = |words: &str| {
-            apply(&mounter, &[bind("m/data", words)], "t").map(|()| {
-                let seen = (mount_flags(file("t")), shown().3);
+            apply(&mounter, &in_set(bind("m/data", words)), "t").map(|()| {
+                let seen = (mount_flags(file("t/in")), shown().3);
                 unmount_all("t");
                 seen
             })
@@ -107,8 +124,8 @@ fmountat_testing::cases! {
     fn names_that_change() needs [] {
         let mounter = many_child_mounts();
         let who = || {
-            apply(&mounter, &[bind("m/data", "bind")], "t").unwrap();
-            let text = read(file("t/who"));
+            apply(&mounter, &in_set(bind("m/data", "bind")), "t").unwrap();
+            let text = read(file("t/in/who"));
             unmount_all("t");
             text
         };
@@ -123,11 +140,10 @@ fmountat_testing::cases! {
         // From another directory, and by a path that leaves the mount and returns to it.
         let dir = Target::open(CWD, file("m/was")).unwrap();
         let away = Path::new("../../m/./link/../data/who");
-        let plan = Plan::new(&[Mount::new("bind", away).option("bind")]).unwrap();
-        write(file("f"), "");
-        mounter.apply(&dir, &plan, &Target::open(CWD, file("f")).unwrap()).unwrap();
-        assert_eq!(read(file("f")), "another");
-        unmount_all("f");
+        let plan = Plan::new(in_set(Mount::new("bind", away).option("bind"))).unwrap();
+        mounter.apply(&dir, &plan, &Target::open(CWD, file("t")).unwrap()).unwrap();
+        assert_eq!(read(file("t/in")), "another");
+        unmount_all("t");
         drop(dir);
         unmount_all("m");
     }

@@ -91,6 +91,7 @@ impl StepMounter<'_> {
             dir: self.dir,
             source: &step.source,
             recursive,
+            may_be_of_view: !step.is_root() && options.subdir.is_none(),
             attr: options.attr,
             recursive_attr: options.recursive_attr,
             is_slave_first: step.is_slave_first,
