@@ -273,7 +273,11 @@ type Inode = (u32, u32, u64);
 impl HostFile {
     /// Returns the file with its path, which may have become that of another file.
     pub(crate) fn of(paths: &Paths, fd: BorrowedFd<'_>) -> Result<Self> {
-        let path = paths.of(fd).map_err(|e| Error::sys(STEP, Syscall::Readlink, e))?;
+        Self::named(paths.of(fd).map_err(|e| Error::sys(STEP, Syscall::Readlink, e))?, fd)
+    }
+
+    /// Returns the file with a path that leads to it on the host, unless a link is on the way.
+    pub(crate) fn named(path: PathBuf, fd: BorrowedFd<'_>) -> Result<Self> {
         let stat = stat_mount(fd)?;
         Ok(Self { path, mount: stat.stx_mnt_id, inode: inode_of(&stat) })
     }

@@ -17,7 +17,7 @@ use crate::vfs::host_view::{CROWD, HostDirectory, HostFile};
 use crate::vfs::identity::is_attached_here;
 use crate::vfs::tree::Tree;
 use rustix::fd::{AsFd, BorrowedFd};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 /// The name of the operation in trace events.
 const CREATE: &str = "create an overlay";
@@ -46,6 +46,22 @@ pub(crate) fn is_worth_views(make: &Make<'_>, layer: BorrowedFd<'_>, count: usiz
         && make.private.is_worth(count)
 }
 
+/// The paths by which layers are opened in views. To ask the kernel for a real path costs as much
+/// as all else for a layer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Names {
+    /// As given, where that is an absolute path. A view is searched without following links, and
+    /// the file found is compared.
+    Given,
+    /// As the kernel names the open layers.
+    Real,
+}
+
+/// Reports whether the path is absolute and has no `..`.
+fn is_plain(path: &Path) -> bool {
+    path.is_absolute() && !path.components().any(|part| part == Component::ParentDir)
+}
+
 /// The directories to view, and for each layer its file and the index of its directory. A layer in
 /// a detached tree has neither.
 #[derive(Default)]
@@ -58,7 +74,8 @@ impl Overlay {
     /// Creates the overlay in the private namespace. After a failure, tries again in the caller's
     /// namespace if possible: errors there name the layer and the reason.
     pub(crate) fn mount_in_views(&self, make: &Make<'_>, layers: OpenLayers) -> Result<Tree> {
-        match self.try_in_views(make, &layers) {
+        let given = self.try_in_views(make, &layers, Names::Given);
+        match given.or_else(|_| self.try_in_views(make, &layers, Names::Real)) {
             Ok(tree) => Ok(tree),
             Err(error) if make.userns.is_none() || make.features.can(MapLayers::Clones) => {
                 trace::fallback(CREATE, IN_VIEWS, error.raw_errno());
@@ -71,12 +88,12 @@ impl Overlay {
         }
     }
 
-    fn try_in_views(&self, make: &Make<'_>, layers: &OpenLayers) -> Result<Tree> {
+    fn try_in_views(&self, make: &Make<'_>, layers: &OpenLayers, names: Names) -> Result<Tree> {
         trace::strategy(CREATE, IN_VIEWS);
         if make.userns.is_some() {
             MapLayers::Views.record();
         }
-        let wanted = Wanted::of(self, make, layers)?;
+        let wanted = Wanted::of(self, make, layers, names)?;
         make.private.run(|inside| {
             let views = wanted.directories.into_iter().map(|directory| inside.view(directory));
             let views = views.collect::<Result<Vec<_>>>()?;
@@ -106,11 +123,14 @@ impl Wanted {
     ///
     /// # Errors
     /// Those of [`HostDirectory`].
-    fn of(overlay: &Overlay, make: &Make<'_>, layers: &OpenLayers) -> Result<Self> {
+    fn of(overlay: &Overlay, make: &Make<'_>, layers: &OpenLayers, names: Names) -> Result<Self> {
         let mut wanted = Self::default();
         let paths = Paths::new().map_err(|e| procfs::failed(Operation::OpenLayer, "thread-self/fd", e))?;
         let file = |((_, layer), (_, opened)): ((_, &Layer), &(_, Opened))| match layer {
             Layer::Fd(fd) if !is_attached_here(fd.as_fd())? => Ok(None),
+            Layer::Path(path) if names == Names::Given && is_plain(path) => {
+                HostFile::named(path.clone(), opened.as_fd()).map(Some)
+            }
             _ => HostFile::of(&paths, opened.as_fd()).map(Some),
         };
         let files = overlay.layers().zip(layers).map(file).collect::<Result<Vec<_>>>()?;
