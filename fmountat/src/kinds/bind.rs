@@ -30,8 +30,8 @@ pub(crate) struct Bind<'a> {
     pub(crate) dir: BorrowedFd<'a>,
     pub(crate) source: &'a Path,
     pub(crate) recursive: bool,
-    /// Whether it may be made in the private namespace. Others cannot be mounted in such a tree, nor
-    /// copied out of it: the kernel allows that only in the namespace that the copy was made in
+    /// Whether it may be made in the private namespace. Others cannot be mounted in such a tree,
+    /// nor copied out of it: the kernel allows that only in the namespace that the copy was made in
     /// \[Linux 6.15\].
     pub(crate) may_be_of_view: bool,
     /// The attributes of the top mount.
