@@ -54,7 +54,8 @@ pub fn run(cases: &'static [Case]) -> ExitCode {
 /// Runs the cases of several files, each named `FILE::CASE`. [`test_files!`](crate::test_files)
 /// calls it.
 ///
-/// # Panics If the name of one file ends with that of another: the filter `FILE::` would select the
+/// # Panics
+/// If the name of one file ends with that of another: the filter `FILE::` would select the
 /// cases of both.
 #[must_use]
 pub fn run_files(files: &[(&str, &[Case])]) -> ExitCode {
@@ -75,7 +76,9 @@ fn run_all(cases: &'static [Case]) -> ExitCode {
         let machine = Arc::clone(&machine);
         libtest_mimic::Trial::ignorable_test(case.name, move || trial(case, &machine))
     });
-    libtest_mimic::run(&arguments, trials.collect()).exit_code()
+    let conclusion = libtest_mimic::run(&arguments, trials.collect());
+    stop::await_the_signals_end();
+    conclusion.exit_code()
 }
 
 fn trial(case: &Case, machine: &Machine) -> Result<Completion, Failed> {

@@ -38,6 +38,14 @@ pub(crate) fn watch() {
     });
 }
 
+/// Waits for the end of this process, if a signal has ended the run: the thread that does it may be
+/// slower than the thread that prints the results.
+pub(crate) fn await_the_signals_end() {
+    while running().is_ended {
+        std::thread::park();
+    }
+}
+
 /// A running trial. Drop ends it.
 #[derive(Debug)]
 pub(crate) struct Trial(());

@@ -44,7 +44,8 @@ const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
 /// everything it starts. With them a program types into its controlling terminal, which the shell
 /// of the user reads when the program has ended.
 ///
-/// # Errors [`ErrorKind::Permission`](crate::ErrorKind::Permission) without `no_new_privs` and
+/// # Errors
+/// [`ErrorKind::Permission`](crate::ErrorKind::Permission) without `no_new_privs` and
 /// CAP_SYS_ADMIN; the errno of prctl(2).
 pub fn forbid_terminal_input() -> Result<()> {
     let mut code = program();
